@@ -1,0 +1,1 @@
+"""Image APIs, one module each, behind the Protocol in `base`. No Discord, no SQL, no credits."""

@@ -1,0 +1,90 @@
+"""What the engine knows of an image API: one small Protocol and the values that it answers with."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from bot.domain.catalogue import Offer
+from bot.domain.errors import FaultKind
+from bot.domain.requests import GenerationRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """Accepted and not finished. `handle` names the job there; `record_id` is what its support asks for.
+
+    `running` is false while it waits in the provider's own line; `cost` is in the provider's units, if told.
+    """
+
+    handle: str
+    running: bool
+    record_id: str | None = None
+    position: int | None = None
+    percent: int | None = None
+    cost: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """Done. `image_urls` is never empty, without duplicates, in the provider's order.
+
+    `handle` is None only where the provider answers inline and names no job.
+    """
+
+    image_urls: tuple[str, ...]
+    handle: str | None = None
+    record_id: str | None = None
+    cost: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Ended without a picture. `detail` is the provider's own words, cut, for the operator's log."""
+
+    kind: FaultKind
+    detail: str = ""
+    handle: str | None = None
+    record_id: str | None = None
+    cost: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The provider says that the job was cancelled before it started; it is not billed."""
+
+    handle: str
+
+
+class CancelOutcome(StrEnum):
+    """What a provider made of a cancel."""
+
+    CANCELLED = "cancelled"  # it said so explicitly
+    STARTED = "started"  # too late: the work has begun and will be billed if it completes
+    READ_AGAIN = "read_again"  # it does not say: the status tells
+    UNKNOWN_JOB = "unknown_job"
+    UNSUPPORTED = "unsupported"
+
+
+Submission = Pending | Finished | Failed
+Status = Pending | Finished | Failed | Cancelled
+
+
+class Provider(Protocol):
+    """An image API. Faults of HTTP and of the contract are raised as `ProviderError`."""
+
+    @property
+    def name(self) -> str:
+        """The provider's name in settings, in the catalogue's offers and in the database."""
+        ...
+
+    async def submit(self, request: GenerationRequest, offer: Offer) -> Submission:
+        """Send the job once; never retried here. A paid call: see `ProviderError.maybe_accepted`."""
+        ...
+
+    async def poll(self, handle: str) -> Status:
+        """Read the job's status once. Free, so it may be repeated."""
+        ...
+
+    async def cancel(self, handle: str) -> CancelOutcome:
+        """Ask the provider to drop the job."""
+        ...
