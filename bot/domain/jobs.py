@@ -1,0 +1,172 @@
+"""A job: its states, the legal transitions between them, and what is known of it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from bot.domain.errors import FaultKind, JobStateError
+from bot.domain.requests import GenerationRequest
+
+TOKEN_LIFE: Final = timedelta(minutes=15)
+"""How long Discord lets an interaction token be used."""
+
+
+class State(StrEnum):
+    """Where a job is. The last four are ends."""
+
+    HELD = "held"  # credits are held; waits for a slot
+    SUBMITTING = "submitting"  # the paid request is under way
+    UNKNOWN = "unknown"  # its reply was lost: perhaps accepted, never repeated
+    QUEUED = "queued"  # in the provider's line
+    RUNNING = "running"
+    STORING = "storing"  # the provider is done; the pictures are being fetched
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"  # the hard deadline passed
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return not TRANSITIONS[self]
+
+
+TRANSITIONS: Final[dict[State, frozenset[State]]] = {
+    State.HELD: frozenset({State.SUBMITTING, State.CANCELLED, State.FAILED, State.LOST}),
+    # Back to HELD (another try, another provider) only when the provider surely did not accept.
+    State.SUBMITTING: frozenset({State.HELD, State.QUEUED, State.RUNNING, State.STORING, State.UNKNOWN, State.FAILED}),
+    State.UNKNOWN: frozenset({State.STORING, State.FAILED}),
+    State.QUEUED: frozenset({State.RUNNING, State.STORING, State.CANCELLED, State.FAILED, State.LOST}),
+    State.RUNNING: frozenset({State.STORING, State.CANCELLED, State.FAILED, State.LOST}),
+    State.STORING: frozenset({State.DONE, State.FAILED, State.LOST}),
+    State.DONE: frozenset(),
+    State.FAILED: frozenset(),
+    State.CANCELLED: frozenset(),
+    State.LOST: frozenset(),
+}
+
+LIVE: Final = tuple(state for state in State if TRANSITIONS[state])
+AT_PROVIDER: Final = (State.SUBMITTING, State.UNKNOWN, State.QUEUED, State.RUNNING, State.STORING)
+"""The states that take a slot."""
+
+
+def check_transition(current: State, wanted: State) -> None:
+    """Raise `JobStateError` unless the step is in the table."""
+    if wanted not in TRANSITIONS[current]:
+        raise JobStateError(current, wanted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where on Discord a job came from and where its one message is.
+
+    `token` is a secret that lives 15 minutes; it is None once erased. `message_id` is None until the card is known
+    to be there. `upload_limit` is in bytes.
+    """
+
+    interaction_id: int
+    application_id: int
+    community_id: int
+    channel_id: int
+    member_id: int
+    token: str | None
+    message_id: int | None = None
+    upload_limit: int = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as the database has it. Times are aware UTC; credits are integers.
+
+    `fence` grows whenever a process takes the job over, so that a late one is rejected. `due_at` is when the engine
+    looks at it next. `charged` is None until the hold is settled. `tries` counts submits that were surely not
+    accepted.
+    """
+
+    id: str
+    place: Place
+    request: GenerationRequest
+    price: int
+    state: State
+    fence: int
+    tries: int
+    created_at: datetime
+    due_at: datetime
+    acknowledged_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    cancel_refused: bool = False
+    submitted_at: datetime | None = None
+    finished_at: datetime | None = None
+    delivered_at: datetime | None = None
+    provider: str | None = None
+    fault: FaultKind | None = None
+    charged: int | None = None
+
+    @property
+    def unit_price(self) -> int:
+        """Credits for one of its pictures."""
+        return self.price // self.request.images
+
+    def token_alive(self, now: datetime) -> bool:
+        """Whether the interaction's token can still be used; a minute is kept in reserve."""
+        return self.place.token is not None and now < self.created_at + TOKEN_LIFE - timedelta(minutes=1)
+
+
+class Outcome(StrEnum):
+    """What became of one submit."""
+
+    OPEN = "open"  # under way, or accepted and not ended
+    REFUSED = "refused"  # surely not accepted
+    UNKNOWN = "unknown"  # the reply was lost
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One submit to one provider.
+
+    `cost` is in the provider's units; `result` holds the pictures' addresses between the provider's answer and
+    their being stored.
+    """
+
+    job_id: str
+    number: int
+    provider: str
+    outcome: Outcome
+    started_at: datetime
+    fault: FaultKind | None = None
+    handle: str | None = None
+    record_id: str | None = None
+    cost: int | None = None
+    result: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A finished picture. `position` counts from 0; the file lies in the store under `sha256`."""
+
+    job_id: str
+    position: int
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that a card shows. `place_in_line` counts from 1 and is None once it does not wait here.
+
+    `available` is what the member can spend now; `usual_seconds` is (median, 90th percentile) of the model where
+    enough was measured.
+    """
+
+    job: Job
+    pictures: tuple[Picture, ...] = ()
+    place_in_line: int | None = None
+    available: int = 0
+    usual_seconds: tuple[int, int] | None = None

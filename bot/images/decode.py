@@ -1,0 +1,129 @@
+"""Telling whether a file is a picture, by decoding all of it."""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from PIL import Image
+
+from bot.domain.errors import PictureError, PictureProblem
+
+PILLOW_FORMATS: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
+"""The media types that are pictures here, with Pillow's names for them."""
+
+_RIFF_HEADER_BYTES: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureInfo:
+    """What a file is: `size` in bytes, `width` and `height` in pixels as encoded (before any EXIF rotation)."""
+
+    media_type: str
+    width: int
+    height: int
+    size: int
+    frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureLimits:
+    """What is decoded at most: bytes, pixels of one frame, pixels of a side, frames, pixels of all frames together."""
+
+    max_bytes: int = 40 * 1024 * 1024
+    max_pixels: int = 64 * 1024 * 1024
+    max_side: int = 16_384
+    max_frames: int = 1_000
+    max_total_pixels: int = 256 * 1024 * 1024
+
+
+DEFAULT_LIMITS: Final = PictureLimits()
+
+
+def inspect(path: Path, limits: PictureLimits = DEFAULT_LIMITS) -> PictureInfo:
+    """Decode the picture completely and return what it is. Takes processor time: run it in a worker.
+
+    Raises `PictureError`: NOT_A_PICTURE (another format, or broken), TRUNCATED, TOO_LARGE (refused from the header,
+    before the decoder allocates); OSError where the file cannot be read.
+    """
+    size = path.stat().st_size
+    if size > limits.max_bytes:
+        raise PictureError(PictureProblem.TOO_LARGE, "bytes")
+    with path.open("rb") as file:
+        media_type = _sniff(file, size)
+        with pillow_faults():
+            # Closing `file` closes all that Pillow holds.
+            image = Image.open(file, formats=[PILLOW_FORMATS[media_type]])
+            width, height = image.size
+            frames = _decode(image, limits, animated=media_type != "image/jpeg")
+    return PictureInfo(media_type=media_type, width=width, height=height, size=size, frames=frames)
+
+
+@contextmanager
+def pillow_faults() -> Iterator[None]:
+    """Turn whatever Pillow raises on a bad file into a `PictureError`; a fault of the disk stays an OSError."""
+    try:
+        yield
+    except PictureError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
+        raise PictureError(PictureProblem.TOO_LARGE, "pixels") from None
+    except Exception as error:
+        # The operating system's errors carry a number, Pillow's own OSErrors do not.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        # Pillow's decoders raise nearly anything on hostile input: struct.error, SyntaxError, IndexError, ...
+        cut_off = isinstance(error, (EOFError, IndexError, struct.error))
+        truncated = cut_off or "truncated" in str(error).lower()
+        problem = PictureProblem.TRUNCATED if truncated else PictureProblem.NOT_A_PICTURE
+        raise PictureError(problem, type(error).__name__) from None
+
+
+def _sniff(file: IO[bytes], size: int) -> str:
+    """Return the media type that the first bytes tell, and go back to the start."""
+    head = file.read(12)
+    file.seek(0)
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        # libwebp only says that it cannot make a decoder.
+        if struct.unpack("<I", head[4:8])[0] + _RIFF_HEADER_BYTES > size:
+            raise PictureError(PictureProblem.TRUNCATED, "RIFF")
+        return "image/webp"
+    raise PictureError(PictureProblem.NOT_A_PICTURE, "magic")
+
+
+def _decode(image: Image.Image, limits: PictureLimits, *, animated: bool) -> int:
+    """Decode frame after frame and return how many there are; a JPEG's further pictures are not frames."""
+    total = 0
+    for frame in range(limits.max_frames):
+        if frame:
+            try:
+                image.seek(frame)
+            except EOFError:
+                return frame
+        total += _check_size(image, limits)
+        if total > limits.max_total_pixels:
+            raise PictureError(PictureProblem.TOO_LARGE, "frames")
+        image.load()
+        if not animated:
+            return 1
+    try:
+        image.seek(limits.max_frames)
+    except EOFError:
+        return limits.max_frames
+    raise PictureError(PictureProblem.TOO_LARGE, "frames")
+
+
+def _check_size(image: Image.Image, limits: PictureLimits) -> int:
+    """Return the pixels of the present frame; raise `PictureError` (TOO_LARGE) where they are too many."""
+    pixels = image.width * image.height
+    if pixels > limits.max_pixels or max(image.size) > limits.max_side:
+        raise PictureError(PictureProblem.TOO_LARGE, "pixels")
+    return pixels

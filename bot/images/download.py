@@ -1,0 +1,185 @@
+"""Fetching one picture from an address that a stranger may have chosen, to a temporary file."""
+
+import asyncio
+import os
+import ssl
+import tempfile
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+import aiohttp
+import httpx
+import structlog
+
+from bot.domain.errors import PictureError, PictureProblem
+from bot.images.addresses import (
+    Lookup,
+    PublicResolver,
+    check_public,
+    check_shape,
+    forbidden,
+    origin,
+    public_socket,
+    system_lookup,
+)
+from bot.images.inflate import transfer_decoder
+from bot.images.transport import PictureTransport
+
+MAX_BYTES: Final = 40 * 1024 * 1024
+
+_MAX_REDIRECTS: Final = 5
+_WRITE_BYTES: Final = 1024 * 1024
+_HEADERS: Final = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "Atelier"}
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_PASSING: Final = frozenset({408, 425, 429})
+_WORTH_ANOTHER_TRY: Final = frozenset({PictureProblem.UNREACHABLE, PictureProblem.TRUNCATED})
+
+_log = structlog.get_logger(__name__)
+
+
+class PictureDownloader:
+    """Fetches pictures over HTTPS from public addresses, checked at every connection and every redirect.
+
+    `exempt` are addresses whose origin (scheme, host, port) may be anything, such as a sandbox on this machine; a
+    redirect away from them is checked like any other. `max_bytes` caps the body, inflated if it came compressed.
+    `total_seconds` bounds one attempt; `pauses` are the seconds before each further attempt, so their number is the
+    number of repetitions. `verify` is for sharing one TLS context, which is costly to make. No cookie, key or referrer
+    is ever sent, and no address gets into an error or a log.
+    """
+
+    def __init__(
+        self,
+        *,
+        exempt: Iterable[str] = (),
+        max_bytes: int = MAX_BYTES,
+        connect_seconds: float = 10,
+        read_seconds: float = 20,
+        total_seconds: float = 120,
+        pauses: Sequence[float] = (0.5, 2.0),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        lookup: Lookup = system_lookup,
+        verify: ssl.SSLContext | None = None,
+    ) -> None:
+        self._exempt = frozenset(origin(httpx.URL(url)) for url in exempt)
+        self._max_bytes = max_bytes
+        self._timeout = httpx.Timeout(read_seconds, connect=connect_seconds).as_dict()
+        self._total_seconds = total_seconds
+        self._pauses = tuple(pauses)
+        self._sleep = sleep
+        verify = verify or httpx.create_ssl_context(trust_env=False)
+        self._public = PictureTransport(verify=verify, resolver=PublicResolver(lookup), socket_factory=public_socket)
+        # Apart, so that what is allowed for an exempt origin can never serve another.
+        self._trusted = PictureTransport(verify=verify)
+
+    async def fetch(self, url: str, *, into: Path) -> Path:
+        """Return a new file in the folder `into` with the body of `url`; the caller removes it.
+
+        Raises `PictureError`: GONE (404, 410 and other refusals), UNREACHABLE (5xx, 408, 425, 429, timeouts, no
+        connection, too many redirects), TRUNCATED, TOO_LARGE, FORBIDDEN_ADDRESS, NOT_A_PICTURE (an answer without a
+        body, or encoded in an unknown way); OSError where the file cannot be written. On any error and on
+        cancellation no file is left.
+        """
+        for pause in self._pauses:
+            try:
+                return await self._attempt(url, into)
+            except PictureError as error:
+                if error.problem not in _WORTH_ANOTHER_TRY:
+                    raise
+                _log.info("picture_fetched_again", problem=error.problem.value, detail=error.detail, pause=pause)
+            await self._sleep(pause)
+        return await self._attempt(url, into)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._public.aclose()
+        await self._trusted.aclose()
+
+    async def _attempt(self, url: str, into: Path) -> Path:
+        with _new_file(into) as (path, file):
+            await self._translated(url, file)
+        return path
+
+    async def _translated(self, url: str, file: IO[bytes]) -> None:
+        """Fetch; faults of HTTP become `PictureError`s, cut off from causes that would name the address."""
+        try:
+            async with asyncio.timeout(self._total_seconds):
+                await self._follow(url, file)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            raise forbidden("malformed") from None
+        except (TimeoutError, httpx.HTTPError, aiohttp.ClientError) as error:
+            raise PictureError(PictureProblem.UNREACHABLE, type(error).__name__) from None
+
+    async def _follow(self, address: str, file: IO[bytes]) -> None:
+        url = httpx.URL(address)
+        for _ in range(1 + _MAX_REDIRECTS):
+            response = await self._get(url)
+            try:
+                location = response.headers.get("Location")
+                if location is None or response.status_code not in _REDIRECTS:
+                    _check_status(response.status_code)
+                    await self._save(response, file)
+                    return
+                url = url.join(location)
+            finally:
+                await response.aclose()
+        raise PictureError(PictureProblem.UNREACHABLE, "redirects")
+
+    async def _get(self, url: httpx.URL) -> httpx.Response:
+        check_shape(url)
+        transport = self._trusted
+        if origin(url) not in self._exempt:
+            check_public(url)
+            transport = self._public
+        request = httpx.Request("GET", url, headers=_HEADERS, extensions={"timeout": self._timeout})
+        return await transport.handle_async_request(request)
+
+    async def _save(self, response: httpx.Response, file: IO[bytes]) -> None:
+        declared = response.headers.get("Content-Length", "")
+        if declared.isdecimal() and int(declared) > self._max_bytes:
+            raise PictureError(PictureProblem.TOO_LARGE, "bytes")
+        decoder = transfer_decoder(response.headers.get("Content-Encoding", ""))
+        size = 0
+        waiting = bytearray()
+        try:
+            async for chunk in response.aiter_raw():
+                for block in decoder.feed(chunk):
+                    size += len(block)
+                    if size > self._max_bytes:
+                        raise PictureError(PictureProblem.TOO_LARGE, "bytes")
+                    waiting += block
+                    if len(waiting) >= _WRITE_BYTES:
+                        # A slow disk must not hold up the event loop.
+                        await asyncio.to_thread(file.write, bytes(waiting))
+                        waiting.clear()
+        except httpx.ReadError:
+            raise PictureError(PictureProblem.TRUNCATED, "transfer") from None
+        decoder.finish()
+        await asyncio.to_thread(file.write, bytes(waiting))
+
+
+@contextmanager
+def _new_file(folder: Path) -> Iterator[tuple[Path, IO[bytes]]]:
+    """Make a file that stays only if the block succeeds."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix="download-")
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield path, file
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _check_status(status: int) -> None:
+    """Raise `PictureError` unless a final answer carries a picture."""
+    if status == httpx.codes.OK:
+        return
+    detail = f"status {status}"
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status in _PASSING:
+        raise PictureError(PictureProblem.UNREACHABLE, detail)
+    # A signed address that has expired answers 401 or 403: there is nothing to wait for.
+    if status >= httpx.codes.BAD_REQUEST:
+        raise PictureError(PictureProblem.GONE, detail)
+    raise PictureError(PictureProblem.NOT_A_PICTURE, detail)

@@ -1,0 +1,142 @@
+"""Finished pictures on disk, each under the hash of its content. Which to keep is decided by the database."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from bot.images.decode import PictureInfo
+
+EXTENSIONS: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_MEDIA_TYPES: Final = {extension: media_type for media_type, extension in EXTENSIONS.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPicture:
+    """A picture in the store; `size` in bytes, `width` and `height` in pixels."""
+
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file in the store, as the disk knows it; `modified` is when it was last added."""
+
+    sha256: str
+    media_type: str
+    size: int
+    modified: datetime
+
+
+class PictureStore:
+    """Files `root/ab/cd/<sha256>.<extension>`, readable and complete at any instant, a crash included.
+
+    Every method blocks (`add` flushes to the disk), so call them in a worker. A full or read-only disk surfaces as
+    OSError, and leaves no temporary file.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._temporary = root / "tmp"
+
+    def temporary(self) -> Path:
+        """Return the folder for files on their way into the store, on its file system; it is made if needed."""
+        self._temporary.mkdir(parents=True, exist_ok=True)
+        return self._temporary
+
+    def add(self, temporary: Path, info: PictureInfo) -> StoredPicture:
+        """Move a file out of `temporary()` into the store; the same content again is the same picture.
+
+        The temporary file is gone afterwards, whether this succeeds or raises.
+        """
+        try:
+            with temporary.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                os.fsync(file.fileno())
+            target = self.path(sha256, info.media_type)
+            self._make_folder(target.parent)
+            # Also over a file that exists: its age starts anew, and damage is mended.
+            temporary.replace(target)
+            _sync_folder(target.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return StoredPicture(
+            sha256=sha256, media_type=info.media_type, width=info.width, height=info.height, size=info.size
+        )
+
+    def path(self, sha256: str, media_type: str) -> Path:
+        """Return where such a picture lies or would lie; raise ValueError for what is no hash or no known type."""
+        if not _SHA256.fullmatch(sha256) or media_type not in EXTENSIONS:
+            raise ValueError(f"not a stored picture: {sha256!r}, {media_type!r}")
+        return self._root / sha256[:2] / sha256[2:4] / f"{sha256}.{EXTENSIONS[media_type]}"
+
+    def exists(self, sha256: str, media_type: str) -> bool:
+        """Tell whether the picture is here."""
+        return self.path(sha256, media_type).is_file()
+
+    def remove(self, sha256: str, media_type: str) -> bool:
+        """Delete the picture; return whether it was here."""
+        try:
+            self.path(sha256, media_type).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def files(self) -> Iterator[StoredFile]:
+        """Go through all pictures in no particular order, to find those that the database does not know.
+
+        A picture is stored before its row is written: leave alone what was modified lately.
+        """
+        for path in self._root.glob("??/??/*.*"):
+            media_type = _MEDIA_TYPES.get(path.suffix[1:])
+            if media_type is None or not _SHA256.fullmatch(path.stem):
+                continue
+            try:
+                stat = path.stat()
+            except FileNotFoundError:  # removed meanwhile
+                continue
+            modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+            yield StoredFile(sha256=path.stem, media_type=media_type, size=stat.st_size, modified=modified)
+
+    def sweep_temporary(self, *, older_than: datetime) -> int:
+        """Delete what a crash left in `temporary()` and was not written since `older_than`; return how many.
+
+        Other processes may be writing there: leave them longer than a download takes.
+        """
+        removed = 0
+        for path in self.temporary().iterdir():
+            try:
+                if path.stat().st_mtime < older_than.timestamp():
+                    path.unlink()
+                    removed += 1
+            except FileNotFoundError:  # taken meanwhile
+                continue
+        return removed
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make the two levels of folders, and have them on the disk."""
+        if folder.is_dir():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        _sync_folder(folder.parent)
+        _sync_folder(self._root)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the folder's entries on the disk, so that a power cut does not undo a rename."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,77 @@
+"""A provider's own words: found in its answers, made safe for a log, and read for why a job failed."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from bot.domain.errors import FaultKind
+
+MAX_DETAIL: Final = 300
+
+# Where the answers of the two seeds and of their pages put the reason, best first.
+_KEYS: Final = ("error_message", "error", "message", "detail", "reason", "code")
+_SILENT: Final = frozenset({"", "success", "ok"})
+_MAX_DEPTH: Final = 3
+
+_ADDRESS: Final = re.compile(r"\b(?:[a-z][a-z0-9+.-]*://|www\.)\S+", re.IGNORECASE)
+_CREDENTIAL: Final = re.compile(r"\b(?:bearer\s+|sk-)\S+", re.IGNORECASE)
+# Not a "safety_tolerance" or the like: that is the name of a parameter.
+_CONTENT: Final = re.compile(
+    r"(?<![a-z])safety(?![a-z_])|content[ _-]?(?:policy|violation|filter)|policy violation|moderat(?:ion|ed)"
+    r"|prohibited|not allowed by our|nsfw",
+    re.IGNORECASE,
+)
+_ACCOUNT_EMPTY: Final = re.compile(
+    r"\bbalance\b|insufficient[ _](?:credits?|funds|quota)|not enough credits?|out of credits?|budget[ _]exhausted",
+    re.IGNORECASE,
+)
+
+
+def words_of(value: object, *, depth: int = 0) -> str:
+    """Return the first reason in an answer, or "".
+
+    `error` may be a string or an object (seed: "2. Poll status", `poll["error"]`; its error pages); a list gives
+    its first reason.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        return "" if text.lower() in _SILENT else text
+    if depth >= _MAX_DEPTH:
+        return ""
+    if isinstance(value, dict):
+        parts: Iterable[object] = (value.get(key) for key in _KEYS)
+    elif isinstance(value, list):
+        parts = value
+    else:
+        return ""
+    return next((words for part in parts if (words := words_of(part, depth=depth + 1))), "")
+
+
+def without(text: str, hide: Iterable[str]) -> str:
+    """Return the words with each of `hide` blotted out."""
+    for secret in hide:
+        if secret:
+            text = text.replace(secret, "[hidden]")
+    return text
+
+
+def clean_detail(text: str) -> str:
+    """Return the words on one line of at most 300 characters, without addresses and credentials."""
+    text = _ADDRESS.sub("[address]", text)
+    text = _CREDENTIAL.sub("[hidden]", text)
+    text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return text if len(text) <= MAX_DETAIL else text[: MAX_DETAIL - 1] + "…"
+
+
+def refuses_content(text: str) -> bool:
+    """Return whether the words say that the prompt or the picture was refused for what it says or shows."""
+    return _CONTENT.search(text) is not None
+
+
+def failure_kind(text: str) -> FaultKind:
+    """Return why a job ended as FAILED (seed: "Vendor error or insufficient balance")."""
+    if refuses_content(text):
+        return FaultKind.CONTENT
+    if _ACCOUNT_EMPTY.search(text):
+        return FaultKind.ACCOUNT_EMPTY
+    return FaultKind.GENERATION

@@ -1,0 +1,214 @@
+"""One provider's HTTP: its address, its key, its timeouts, and how its faults become `ProviderError`s."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from bot.domain.errors import FaultKind, ProviderError
+from bot.providers.details import clean_detail, refuses_content, without, words_of
+from bot.providers.faults import FOREIGN, REFUSALS, kind_of_exception, kind_of_status, seconds_to_wait
+from bot.providers.results import handle_of
+
+MAX_JSON_BYTES: Final = 8 * 1024 * 1024
+SUBMIT_READ_SECONDS: Final = 120.0
+READ_SECONDS: Final = 30.0
+
+_CONNECT_SECONDS: Final = 10.0
+# aiohttp counts the wait for a free connection and the connecting together.
+_POOL_SECONDS: Final = 15.0
+# A server that sends a byte now and then is never silent: the whole exchange has an end too.
+_SLACK_SECONDS: Final = 30.0
+_KEY: Final = re.compile(r"[!-~]+")
+_MAYBE_CONTENT: Final = frozenset({400, 403, 422})
+
+
+class Call(Enum):
+    """What a request is for, which decides what its faults mean."""
+
+    SUBMIT = "submit"  # paid: a lost reply may be an accepted job
+    READ = "read"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer that is not a fault by its status. `document` is its JSON, or None with the `fault` that it makes."""
+
+    status: int
+    headers: httpx.Headers
+    document: object
+    fault: ProviderError | None = None
+
+    @property
+    def record_id(self) -> str | None:
+        """Return what the provider's support asks for (seed: "1. Submit", x-record-id), if it came."""
+        return handle_of(self.headers.get("x-record-id"))
+
+
+class ProviderHttp:
+    """Sends requests to one origin with its key, once each: nothing is retried and no redirect followed here.
+
+    The client is shared and belongs to whoever built it. `base_url` may have a path; addresses are only ever built
+    from it, so the key goes nowhere else. `clock` returns the aware time that a Retry-After date is compared with.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        base_url: str,
+        key: str,
+        client: httpx.AsyncClient,
+        submit_read_timeout: float = SUBMIT_READ_SECONDS,
+        read_timeout: float = READ_SECONDS,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+            raise ValueError(f"{name}: the address must be http(s)://host[:port][/path]")
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"{name}: the key must be printable ASCII without spaces")
+        self.name = name
+        self._base_url = base_url.rstrip("/")
+        self._key = key
+        self._client = client
+        self._submit_read_timeout = submit_read_timeout
+        self._read_timeout = read_timeout
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        """Return the provider's name; never its key."""
+        return f"{type(self).__name__}(name={self.name!r})"
+
+    async def submit(self, path: str, payload: Mapping[str, Any], *, hide: tuple[str, ...] = ()) -> Answer:
+        """Send a paid job once. `hide` are words, such as the prompt, that must not come back in an error's detail."""
+        return await self._exchange(Call.SUBMIT, "POST", path, payload=payload, hide=hide)
+
+    async def read(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
+        """Read a status once."""
+        return await self._exchange(Call.READ, "GET", path, params=params)
+
+    async def cancel(self, path: str, *, answers: frozenset[int]) -> Answer:
+        """Ask to drop a job; the statuses in `answers` are answers, not faults."""
+        return await self._exchange(Call.CANCEL, "POST", path, answers=answers)
+
+    def clean(self, words: str, hide: tuple[str, ...] = ()) -> str:
+        """Return a provider's words fit for a log: cut, and without the key, addresses and what to `hide`."""
+        return clean_detail(without(words, (self._key, *hide)))
+
+    def error(
+        self,
+        kind: FaultKind,
+        call: Call,
+        *,
+        detail: str = "",
+        status: int | None = None,
+        headers: httpx.Headers | None = None,
+        hide: tuple[str, ...] = (),
+    ) -> ProviderError:
+        """Return the error of this provider; its words are cleaned here."""
+        # UNAVAILABLE without a status: nothing was sent.
+        maybe_accepted = call is Call.SUBMIT and kind is not FaultKind.UNAVAILABLE and status not in REFUSALS
+        return ProviderError(
+            kind,
+            provider=self.name,
+            detail=self.clean(detail, hide),
+            status=status,
+            retry_after=seconds_to_wait(headers.get("retry-after"), self._clock()) if headers is not None else None,
+            maybe_accepted=maybe_accepted,
+            record_id=handle_of(headers.get("x-record-id")) if headers is not None else None,
+        )
+
+    def refusal(
+        self,
+        status: int,
+        call: Call,
+        *,
+        document: object,
+        headers: httpx.Headers,
+        hide: tuple[str, ...] = (),
+    ) -> ProviderError:
+        """Return the error that a status, of HTTP or of an envelope, stands for, with the reason in the body."""
+        words = without(words_of(document), hide)  # a prompt must not decide what its refusal is about
+        kind = kind_of_status(status)
+        if status in _MAYBE_CONTENT and refuses_content(words):
+            kind = FaultKind.CONTENT
+        return self.error(kind, call, detail=words, status=status, headers=headers, hide=hide)
+
+    async def _exchange(
+        self,
+        call: Call,
+        method: str,
+        path: str,
+        *,
+        payload: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
+        answers: frozenset[int] = frozenset(),
+        hide: tuple[str, ...] = (),
+    ) -> Answer:
+        headers = {
+            "Authorization": f"Bearer {self._key}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        read_timeout = self._submit_read_timeout if call is Call.SUBMIT else self._read_timeout
+        request = self._client.build_request(
+            method,
+            self._base_url + path,
+            json=payload,
+            params=params,
+            headers=headers,
+            timeout=httpx.Timeout(connect=_CONNECT_SECONDS, read=read_timeout, write=read_timeout, pool=_POOL_SECONDS),
+        )
+        response: httpx.Response | None = None
+        fault: ProviderError | None = None
+        body = b""
+        try:
+            async with asyncio.timeout(_POOL_SECONDS + read_timeout + _SLACK_SECONDS):
+                response = await self._client.send(request, stream=True, follow_redirects=False)
+                try:
+                    body = await _read_capped(response)
+                finally:
+                    await response.aclose()
+        except FOREIGN as error:
+            # Raised only after this block: the foreign exceptions hold the request's headers, and so the key.
+            fault = self.error(kind_of_exception(error), call, detail=type(error.__cause__ or error).__name__)
+        if response is None:
+            raise fault or self.error(FaultKind.INTERNAL, call)
+        status = response.status_code
+        document = _parsed(body) if fault is None else None
+        if not (httpx.codes.is_success(status) or status in answers):
+            raise self.refusal(status, call, document=document, headers=response.headers, hide=hide)
+        if document is None and fault is None:
+            fault = self.error(FaultKind.MALFORMED, call, detail="not JSON", status=status, headers=response.headers)
+        return Answer(status=status, headers=response.headers, document=document, fault=fault)
+
+
+class _TooLongError(httpx.StreamError):
+    """The body is longer than any answer of the contract."""
+
+
+async def _read_capped(response: httpx.Response) -> bytes:
+    """Return the body, or raise once it passes the cap; the rest is not read."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_JSON_BYTES:
+            raise _TooLongError("too long")
+    return bytes(body)
+
+
+def _parsed(body: bytes) -> object:
+    """Return the JSON of a body, or None when it is none (a bare `null` is no answer either)."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

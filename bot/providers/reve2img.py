@@ -1,0 +1,118 @@
+"""reve2img: four models behind one call, with credits (seed: "Image Models")."""
+
+from typing import Any, Final
+
+import structlog
+
+from bot.domain.catalogue import Offer
+from bot.domain.errors import FaultKind
+from bot.domain.requests import GenerationRequest
+from bot.providers.base import CancelOutcome, Failed, Finished, Pending, Submission
+from bot.providers.details import failure_kind, without, words_of
+from bot.providers.http import Answer, Call, ProviderHttp
+from bot.providers.results import cost_of, handle_of, image_urls
+from bot.providers.unknown import UnknownWords
+
+_SCALED_MODEL: Final = "reve-2.0"
+_LOWEST_ERROR: Final = 400
+_HIGHEST_ERROR: Final = 599
+
+
+class Reve2Img:
+    """The provider `reve2img`. Its envelope has a `code` of its own, checked besides the HTTP status."""
+
+    name: Final = "reve2img"
+
+    def __init__(self, http: ProviderHttp) -> None:
+        self._http = http
+        self._unknown = UnknownWords(self.name, structlog.get_logger(__name__))
+
+    def __repr__(self) -> str:
+        """Return the class and how it is reached, without the key."""
+        return f"Reve2Img({self._http!r})"
+
+    async def submit(self, request: GenerationRequest, offer: Offer) -> Submission:
+        """Send the job (seed: "Text-to-image"); a model may answer with the pictures at once."""
+        answer = await self._http.submit("/api/v1/generate", _payload(request, offer), hide=(request.prompt,))
+        return self._status(answer, Call.SUBMIT, None, hide=(request.prompt,))
+
+    async def poll(self, handle: str) -> Submission:
+        """Read the status (seed: "Then poll /api/v1/status until SUCCESS")."""
+        answer = await self._http.read("/api/v1/status", {"task_id": handle})
+        return self._status(answer, Call.READ, handle)
+
+    async def cancel(self, handle: str) -> CancelOutcome:  # noqa: ARG002 - the Protocol's signature
+        """Return UNSUPPORTED: no cancel is documented."""
+        return CancelOutcome.UNSUPPORTED
+
+    def _status(self, answer: Answer, call: Call, handle: str | None, *, hide: tuple[str, ...] = ()) -> Submission:
+        """Return what an answer says of the job, or raise the fault that its `code` or its shape is."""
+        if answer.fault is not None:
+            raise answer.fault
+        body = answer.document if isinstance(answer.document, dict) else {}
+        if (code := _error_code(body.get("code"))) is not None:
+            raise self._http.refusal(code, call, document=_reason(body), headers=answer.headers, hide=hide)
+        data = body.get("data")
+        data = data if isinstance(data, dict) else {}
+        handle = handle or handle_of(data.get("task_id"))
+        cost = cost_of(data.get("consumed_credits"))
+        urls = image_urls(data.get("response"))
+        word = data.get("status")
+        match word.upper() if isinstance(word, str) else None:
+            case "SUCCESS" | None if urls:
+                return Finished(image_urls=urls, handle=handle, record_id=answer.record_id, cost=cost)
+            case "SUCCESS":
+                return Failed(kind=FaultKind.NO_PICTURES, handle=handle, record_id=answer.record_id, cost=cost)
+            case "FAILED":
+                words = without(_reason(body), hide)
+                return Failed(
+                    kind=failure_kind(words),
+                    detail=self._http.clean(words),
+                    handle=handle,
+                    record_id=answer.record_id,
+                    cost=cost,
+                )
+            case "IN_PROGRESS" if handle is not None:
+                return Pending(handle=handle, running=True, record_id=answer.record_id, cost=cost)
+            case str() as unknown if handle is not None:
+                self._unknown.tell(unknown)
+                return Pending(handle=handle, running=True, record_id=answer.record_id, cost=cost)
+            case None if call is Call.SUBMIT and handle is not None:
+                return Pending(handle=handle, running=True, record_id=answer.record_id, cost=cost)
+            case _:
+                raise self._http.error(
+                    FaultKind.MALFORMED, call, detail="no task", status=answer.status, headers=answer.headers
+                )
+
+
+def _payload(request: GenerationRequest, offer: Offer) -> dict[str, object]:
+    """Return the body of a text-to-image call (seed: "Parameters"); options that a model lacks are left out."""
+    payload: dict[str, object] = {
+        "model": offer.remote_model,
+        "prompt": request.prompt,
+        "aspect_ratio": request.aspect_ratio,
+        "num_images": request.images,
+        "output_format": request.format,
+    }
+    if request.resolution is not None and offer.resolutions:
+        payload["resolution"] = request.resolution
+    if offer.model == _SCALED_MODEL and request.detail > 1:
+        payload["test_time_scaling"] = request.detail
+    return payload
+
+
+def _error_code(code: object) -> int | None:
+    """Return the envelope's code if it is one of an error."""
+    if isinstance(code, str) and code.isascii() and code.isdigit():
+        code = int(code)
+    if isinstance(code, int) and not isinstance(code, bool) and _LOWEST_ERROR <= code <= _HIGHEST_ERROR:
+        return code
+    return None
+
+
+def _reason(body: dict[str, Any]) -> str:
+    """Return the first reason among the places where it may stand: the task, its response, the envelope."""
+    data = body.get("data")
+    response = data.get("response") if isinstance(data, dict) else None
+    places = (data, response if isinstance(response, dict) else None, body.get("error"), body.get("message"))
+    return next((words for place in places if (words := words_of(place))), "")

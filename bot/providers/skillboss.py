@@ -1,0 +1,126 @@
+"""SkillBoss: an asynchronous queue in front of Reve (seed: "Reve Text-to-Image API")."""
+
+from typing import Any, Final
+from urllib.parse import quote
+
+import structlog
+
+from bot.domain.catalogue import Offer
+from bot.domain.errors import FaultKind, ProviderError
+from bot.domain.requests import GenerationRequest
+from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Status, Submission
+from bot.providers.details import failure_kind, refuses_content, without, words_of
+from bot.providers.http import Answer, Call, ProviderHttp
+from bot.providers.results import handle_of, image_urls
+from bot.providers.unknown import UnknownWords
+
+# Seed: "Parameters", inputs.size. The page's first lines name `aspect_ratio` as well; exactly one is sent.
+SIZES: Final = {"1:1": "1024x1024", "9:16": "1024x1792", "16:9": "1792x1024"}
+
+_CONFLICT: Final = 409
+_NOT_FOUND: Final = 404
+_CANCEL_ANSWERS: Final = frozenset({_CONFLICT, _NOT_FOUND})
+
+
+class SkillBoss:
+    """The provider `skillboss`: always asynchronous, though an inline result is accepted too."""
+
+    name: Final = "skillboss"
+
+    def __init__(self, http: ProviderHttp) -> None:
+        self._http = http
+        self._unknown = UnknownWords(self.name, structlog.get_logger(__name__))
+
+    def __repr__(self) -> str:
+        """Return the class and how it is reached, without the key."""
+        return f"SkillBoss({self._http!r})"
+
+    async def submit(self, request: GenerationRequest, offer: Offer) -> Submission:
+        """Send the job (seed: "1. Submit").
+
+        When the answer's body is lost or no JSON, the job is known by the `x-request-id` header all the same.
+        """
+        size = SIZES.get(request.aspect_ratio)
+        if size is None:  # the offer does not cover it, so it should not have come here; nothing was sent
+            raise ProviderError(FaultKind.INVALID, provider=self.name, detail="no size for this aspect ratio")
+        payload = {"model": offer.remote_model, "async": True, "inputs": _inputs(request, size)}
+        answer = await self._http.submit("/v1/run", payload, hide=(request.prompt,))
+        handle = handle_of(answer.headers.get("x-request-id"))
+        if not isinstance(answer.document, dict):
+            if handle is not None:
+                return Pending(handle=handle, running=False, record_id=answer.record_id)
+            raise answer.fault or self._http.error(FaultKind.MALFORMED, Call.SUBMIT, detail="not an object")
+        handle = handle_of(answer.document.get("request_id")) or handle
+        status = self._status(answer.document, handle, answer.record_id, hide=(request.prompt,))
+        if isinstance(status, Finished | Failed | Pending):
+            return status
+        if handle is not None:  # named, but with no status or an odd one: reading it tells
+            return Pending(handle=handle, running=False, record_id=answer.record_id)
+        raise self._http.error(
+            FaultKind.MALFORMED, Call.SUBMIT, detail="neither a job nor pictures", headers=answer.headers
+        )
+
+    async def poll(self, handle: str) -> Status:
+        """Read the status (seed: "2. Poll status"); a job that it does not know, or no longer, is NOT_FOUND."""
+        answer = await self._http.read(f"/v1/run/status/{quote(handle, safe='')}")
+        status = self._status(_object(answer), handle, answer.record_id) if answer.fault is None else None
+        if status is None:
+            raise answer.fault or self._http.error(FaultKind.MALFORMED, Call.READ, detail="no status")
+        return status
+
+    async def cancel(self, handle: str) -> CancelOutcome:
+        """Ask to drop the job (seed: "3. Cancel"): only an explicit `cancelled: true` cancels it."""
+        answer = await self._http.cancel(f"/v1/run/cancel/{quote(handle, safe='')}", answers=_CANCEL_ANSWERS)
+        if answer.status == _CONFLICT:
+            return CancelOutcome.STARTED
+        if answer.status == _NOT_FOUND:
+            return CancelOutcome.UNKNOWN_JOB
+        return CancelOutcome.CANCELLED if _object(answer).get("cancelled") is True else CancelOutcome.READ_AGAIN
+
+    def _status(
+        self, body: dict[str, Any], handle: str | None, record_id: str | None, *, hide: tuple[str, ...] = ()
+    ) -> Status | None:
+        """Return what an answer says of the job; None when it says nothing of one.
+
+        The result is the same at the top of a synchronous answer and under `result` of a status.
+        """
+        word = body.get("status")
+        word = word.upper() if isinstance(word, str) else None
+        urls = tuple(dict.fromkeys((*image_urls(body), *image_urls(body.get("result")))))
+        if urls and word in {"COMPLETED", None}:
+            return Finished(image_urls=urls, handle=handle, record_id=record_id)
+        if word == "COMPLETED":
+            reason = _finish_reason(body)
+            kind = FaultKind.CONTENT if refuses_content(reason) else FaultKind.NO_PICTURES
+            return Failed(kind=kind, detail=self._http.clean(reason), handle=handle, record_id=record_id)
+        if word == "FAILED":
+            reason = without(words_of(body), hide)
+            kind = failure_kind(reason)
+            return Failed(kind=kind, detail=self._http.clean(reason), handle=handle, record_id=record_id)
+        return None if handle is None or word is None else self._unfinished(word, handle, record_id)
+
+    def _unfinished(self, word: str, handle: str, record_id: str | None) -> Pending | Cancelled:
+        if word == "CANCELLED":
+            return Cancelled(handle=handle)
+        if word not in {"IN_QUEUE", "IN_PROGRESS"}:
+            self._unknown.tell(word)
+        return Pending(handle=handle, running=word != "IN_QUEUE", record_id=record_id)
+
+
+def _inputs(request: GenerationRequest, size: str) -> dict[str, object]:
+    return {
+        "prompt": request.prompt,
+        "size": size,
+        "n": request.images,
+        "output_format": request.format,
+    }
+
+
+def _object(answer: Answer) -> dict[str, Any]:
+    return answer.document if isinstance(answer.document, dict) else {}
+
+
+def _finish_reason(body: dict[str, Any]) -> str:
+    result = body.get("result")
+    reason = result.get("finish_reason") if isinstance(result, dict) else None
+    return reason if isinstance(reason, str) else ""

@@ -1,0 +1,91 @@
+"""One REST request as the routes see it, and reading it off the socket (JSON or multipart)."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+from aiohttp import BodyPartReader, web
+
+from bot.sandbox.discord.entities import Upload
+from bot.sandbox.discord.errors import INVALID_JSON, api_error
+from bot.sandbox.discord.wire import Json
+
+_FILE_FIELD = re.compile(r"^files?\[(\d+)\]$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request whose route is known. `files` are by their number in `files[n]`."""
+
+    method: str
+    template: str
+    params: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Any = None
+    files: Mapping[str, Upload] = field(default_factory=dict)
+
+    @property
+    def json(self) -> Json:
+        """The body, which must be an object (code 50109)."""
+        if not isinstance(self.body, dict):
+            raise api_error(INVALID_JSON)
+        return self.body
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A successful answer; None is an empty body."""
+
+    body: Any = None
+    status: int = HTTPStatus.OK
+
+
+NO_CONTENT = Reply(status=HTTPStatus.NO_CONTENT)
+
+Handler: TypeAlias = Callable[[Call], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method and a path as Discord's description spells it. `open` routes are guarded by a token in their path."""
+
+    method: str
+    template: str
+    handler: Handler
+    open: bool = False
+
+
+async def read_body(request: web.Request) -> tuple[Any, dict[str, Upload]]:
+    """Return the JSON of a request (or of its `payload_json`) and its files (code 50109 for what is not JSON)."""
+    if request.content_type == "multipart/form-data":
+        return await _read_multipart(request)
+    raw = await request.read()
+    return (_parsed(raw) if raw else None), {}
+
+
+async def _read_multipart(request: web.Request) -> tuple[Any, dict[str, Upload]]:
+    body: Any = {}
+    files: dict[str, Upload] = {}
+    async for part in await request.multipart():
+        if not isinstance(part, BodyPartReader):
+            continue
+        data = bytes(await part.read(decode=True))
+        numbered = _FILE_FIELD.match(part.name or "")
+        if numbered is not None:
+            content_type = part.headers.get("Content-Type")
+            # discord.py calls every file an octet stream; its name says more.
+            known = None if content_type == "application/octet-stream" else content_type
+            files[numbered[1]] = Upload(part.filename or "unknown", data, known)
+        elif part.name == "payload_json":
+            body = _parsed(data)
+    return body, files
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        raise api_error(INVALID_JSON) from None

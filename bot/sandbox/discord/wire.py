@@ -1,0 +1,33 @@
+"""How Discord spells things in JSON: snowflake ids, timestamps, and the aliases used for raw objects."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+"""A JSON object as it goes over the wire."""
+
+Clock: TypeAlias = Callable[[], float]
+"""Seconds since the Unix epoch."""
+
+DISCORD_EPOCH = 1_420_070_400.0
+"""The first second of 2015, from which snowflakes count."""
+
+
+def stamp(at: float) -> str:
+    """Return a Unix time as Discord writes it (ISO 8601, UTC)."""
+    return datetime.fromtimestamp(at, UTC).isoformat()
+
+
+class Snowflakes:
+    """Makes ids that carry their time in the upper bits and never repeat or go backwards."""
+
+    def __init__(self, now: Clock) -> None:
+        self._now = now
+        self._last = 0
+
+    def next(self) -> str:
+        """Return a new id, as the decimal string that the API uses."""
+        candidate = int((self._now() - DISCORD_EPOCH) * 1000) << 22
+        self._last = max(candidate, self._last + 1)
+        return str(self._last)

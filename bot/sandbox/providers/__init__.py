@@ -1,0 +1,28 @@
+"""Stand-ins for the image APIs, over real sockets, with faults that can be switched on from outside."""
+
+from bot.sandbox.providers.faults import Endpoint, Fault, FaultError, Faults, Kind
+from bot.sandbox.providers.marks import expected_mark, read_mark
+from bot.sandbox.providers.reve2img import Reve2ImgServer
+from bot.sandbox.providers.server import ImageApiServer
+from bot.sandbox.providers.skillboss import SkillBossServer
+from bot.sandbox.providers.studio import MANUAL, Charge, Job, Latency, State
+from bot.sandbox.providers.wire import Received
+
+__all__ = [
+    "MANUAL",
+    "Charge",
+    "Endpoint",
+    "Fault",
+    "FaultError",
+    "Faults",
+    "ImageApiServer",
+    "Job",
+    "Kind",
+    "Latency",
+    "Received",
+    "Reve2ImgServer",
+    "SkillBossServer",
+    "State",
+    "expected_mark",
+    "read_mark",
+]

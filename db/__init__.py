@@ -1,0 +1,1 @@
+"""SQLite and PostgreSQL behind one small interface: tables, migrations, one repository a concept. No decisions."""

@@ -1,0 +1,94 @@
+"""Attempts: one row for each submit to a provider."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import insert as plain_insert
+
+from bot.domain.errors import FaultKind
+from bot.domain.jobs import AT_PROVIDER, Attempt, Outcome
+from db.tables import attempts, jobs
+
+_COLUMNS = (
+    attempts.c.job_id,
+    attempts.c.number,
+    attempts.c.provider,
+    attempts.c.outcome,
+    attempts.c.fault,
+    attempts.c.handle,
+    attempts.c.record_id,
+    attempts.c.cost,
+    attempts.c.result,
+    attempts.c.started_at,
+)
+
+
+class AttemptRepository:
+    """Attempts within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add_all(self, new: Sequence[Attempt]) -> None:
+        """Record submits that are about to be sent."""
+        self._connection.execute(
+            plain_insert(attempts),
+            [
+                {
+                    "job_id": attempt.job_id,
+                    "number": attempt.number,
+                    "provider": attempt.provider,
+                    "outcome": attempt.outcome,
+                    "result": [],
+                    "started_at": attempt.started_at,
+                }
+                for attempt in new
+            ],
+        )
+
+    def list_for(self, job_id: str) -> tuple[Attempt, ...]:
+        """Return a job's attempts, oldest first."""
+        rows = self._connection.execute(
+            select(*_COLUMNS).where(attempts.c.job_id == job_id).order_by(attempts.c.number)
+        )
+        return tuple(_from_row(row) for row in rows)
+
+    def latest(self, job_id: str) -> Attempt:
+        """Return the job's last attempt."""
+        row = self._connection.execute(
+            select(*_COLUMNS).where(attempts.c.job_id == job_id).order_by(attempts.c.number.desc()).limit(1)
+        ).one()
+        return _from_row(row)
+
+    def update_latest(self, job_id: str, **values: Any) -> None:
+        """Change columns of the job's last attempt; None leaves a column as it is."""
+        given = {name: value for name, value in values.items() if value is not None}
+        if not given:
+            return
+        last = select(func.max(attempts.c.number)).where(attempts.c.job_id == job_id).scalar_subquery()
+        self._connection.execute(
+            update(attempts).where(attempts.c.job_id == job_id, attempts.c.number == last).values(given)
+        )
+
+    def end_latest(self, job_id: str, outcome: Outcome, at: datetime, **values: Any) -> None:
+        """Note how the job's last attempt ended, and forget the pictures' addresses (they may be signed)."""
+        self.update_latest(job_id, outcome=outcome, ended_at=at, result=[], **values)
+
+    def active_by_provider(self) -> dict[str, int]:
+        """Return how many jobs each provider has now."""
+        rows = self._connection.execute(
+            select(jobs.c.provider, func.count())
+            .where(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
+            .group_by(jobs.c.provider)
+        )
+        return {provider: count for provider, count in rows}  # noqa: C416 - rows are not pairs to a type checker
+
+
+def _from_row(row: Row[*tuple[Any, ...]]) -> Attempt:
+    values = dict(row._mapping)
+    values["outcome"] = Outcome(values["outcome"])
+    values["fault"] = None if values["fault"] is None else FaultKind(values["fault"])
+    values["result"] = tuple(values["result"])
+    return Attempt(**values)

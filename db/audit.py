@@ -1,0 +1,149 @@
+"""The proof that the books balance: every account, hold and budget against the ledger's postings."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
+
+from bot.domain.credits import Book
+from bot.domain.jobs import LIVE
+from db.tables import accounts, budgets, holds, jobs, movements, postings
+
+
+def audit(connection: Connection) -> list[str]:
+    """Return one line for each thing that does not balance; empty when the books are in order."""
+    return [
+        *_unbalanced_movements(connection),
+        *_wrong_accounts(connection),
+        *_wrong_holds(connection),
+        *_wrong_charges(connection),
+        *_wrong_budgets(connection),
+    ]
+
+
+def _sum_of(book: Book, *conditions: ColumnElement[bool]) -> ColumnElement[int]:
+    matches = and_(postings.c.book == book, *conditions)
+    return func.coalesce(func.sum(case((matches, postings.c.amount), else_=0)), 0)
+
+
+def _unbalanced_movements(connection: Connection) -> Iterator[str]:
+    total = func.sum(postings.c.amount)
+    for row in connection.execute(
+        select(postings.c.movement_id, total.label("total")).group_by(postings.c.movement_id).having(total != 0)
+    ):
+        yield f"movement {row.movement_id} sums to {row.total}, not to zero"
+    empty = select(movements.c.id).outerjoin(postings).where(postings.c.movement_id.is_(None))
+    for row in connection.execute(empty):
+        yield f"movement {row.id} has no postings"
+
+
+def _wrong_accounts(connection: Connection) -> Iterator[str]:
+    ledger = (
+        select(
+            movements.c.community_id,
+            movements.c.member_id,
+            _sum_of(Book.GRANTED).label("granted"),
+            _sum_of(Book.HELD).label("held"),
+            func.coalesce(
+                func.sum(
+                    case(
+                        (
+                            and_(postings.c.book == Book.ALLOWANCE, postings.c.period == accounts.c.period),
+                            postings.c.amount,
+                        ),
+                        else_=0,
+                    )
+                ),
+                0,
+            ).label("allowance"),
+            _sum_of(Book.ALLOWANCE).label("all_allowances"),
+        )
+        .join(postings)
+        .outerjoin(
+            accounts,
+            and_(
+                accounts.c.community_id == movements.c.community_id,
+                accounts.c.member_id == movements.c.member_id,
+            ),
+        )
+        .group_by(movements.c.community_id, movements.c.member_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(
+            accounts,
+            func.coalesce(ledger.c.granted, 0).label("ledger_granted"),
+            func.coalesce(ledger.c.held, 0).label("ledger_held"),
+            func.coalesce(ledger.c.allowance, 0).label("ledger_allowance"),
+            func.coalesce(ledger.c.all_allowances, 0).label("ledger_all_allowances"),
+        ).outerjoin(
+            ledger,
+            and_(ledger.c.community_id == accounts.c.community_id, ledger.c.member_id == accounts.c.member_id),
+        )
+    )
+    for row in rows:
+        for book, ledger_amount in (
+            ("granted", row.ledger_granted),
+            ("held", row.ledger_held),
+            ("allowance", row.ledger_allowance),
+            # Whatever is left of another period would be neither spendable nor expired.
+            ("allowance", row.ledger_all_allowances),
+        ):
+            amount = row._mapping[book]
+            if amount != ledger_amount:
+                yield (
+                    f"account of member {row.member_id} in community {row.community_id}: "
+                    f"{book} is {amount}, the ledger says {ledger_amount}"
+                )
+
+
+def _wrong_holds(connection: Connection) -> Iterator[str]:
+    settled = movements.c.id.is_not(None)
+    live = jobs.c.state.in_(LIVE)
+    rows = connection.execute(
+        select(jobs.c.id, jobs.c.state, holds.c.job_id.label("hold"), movements.c.id.label("settlement"))
+        .outerjoin(holds, holds.c.job_id == jobs.c.id)
+        .outerjoin(movements, movements.c.settles == jobs.c.id)
+        .where(or_(holds.c.job_id.is_(None), and_(live, settled), and_(~live, ~settled)))
+    )
+    for row in rows:
+        problem = "has no hold" if row.hold is None else "is settled" if row.settlement else "is not settled"
+        yield f"job {row.id} is {row.state} and its hold {problem}" if row.hold else f"job {row.id} {problem}"
+
+
+def _wrong_charges(connection: Connection) -> Iterator[str]:
+    earned = (
+        select(movements.c.settles.label("job_id"), _sum_of(Book.EARNED).label("earned"))
+        .join(postings)
+        .where(movements.c.settles.is_not(None))
+        .group_by(movements.c.settles)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(jobs.c.id, jobs.c.charged, earned.c.earned)
+        .join(earned, earned.c.job_id == jobs.c.id)
+        .where(func.coalesce(jobs.c.charged, literal(-1)) != earned.c.earned)
+    )
+    for row in rows:
+        yield f"job {row.id} says charged {row.charged}, the ledger says {row.earned}"
+
+
+def _wrong_budgets(connection: Connection) -> Iterator[str]:
+    ledger = (
+        select(
+            holds.c.month,
+            func.sum(case((jobs.c.state.in_(LIVE), holds.c.allowance + holds.c.granted), else_=0)).label("held"),
+            func.sum(func.coalesce(jobs.c.charged, 0)).label("captured"),
+        )
+        .join(jobs, jobs.c.id == holds.c.job_id)
+        .group_by(holds.c.month)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(budgets, ledger.c.held.label("ledger_held"), ledger.c.captured.label("ledger_captured")).outerjoin(
+            ledger, ledger.c.month == budgets.c.month
+        )
+    )
+    for row in rows:
+        says = (row.ledger_held or 0, row.ledger_captured or 0)
+        if (row.held, row.captured) != says:
+            yield f"budget of {row.month}: held and captured are {(row.held, row.captured)}, the jobs say {says}"

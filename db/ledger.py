@@ -1,0 +1,70 @@
+"""The ledger: movements with their postings (append-only), and the holds that they open and end."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+from sqlalchemy import insert as plain_insert
+
+from bot.domain.credits import Account, Hold, Movement
+from db.tables import holds, movements, postings
+
+
+class LedgerRepository:
+    """The ledger within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(
+        self,
+        movement: Movement,
+        *,
+        id: str,  # noqa: A002 - the column's name
+        account: Account,
+        actor_id: int,
+        reason: str,
+        at: datetime,
+        job_id: str | None = None,
+        settles: str | None = None,
+    ) -> None:
+        """Append a movement; `settles` names the hold that it ends (a second one for the same hold is refused)."""
+        self._connection.execute(
+            plain_insert(movements).values(
+                id=id,
+                community_id=account.community_id,
+                member_id=account.member_id,
+                kind=movement.kind,
+                job_id=job_id,
+                settles=settles,
+                actor_id=actor_id,
+                reason=reason,
+                at=at,
+            )
+        )
+        self._connection.execute(
+            plain_insert(postings),
+            [
+                {"movement_id": id, "book": posting.book, "period": posting.period, "amount": posting.amount}
+                for posting in movement.postings
+            ],
+        )
+
+    def add_hold(self, hold: Hold, account: Account) -> None:
+        """Record a hold with its split."""
+        self._connection.execute(
+            plain_insert(holds).values(
+                job_id=hold.job_id,
+                community_id=account.community_id,
+                member_id=account.member_id,
+                allowance=hold.allowance,
+                granted=hold.granted,
+                period=hold.period,
+                month=hold.month,
+            )
+        )
+
+    def get_hold(self, job_id: str) -> Hold:
+        """Return the hold of a job."""
+        columns = (holds.c.job_id, holds.c.allowance, holds.c.granted, holds.c.period, holds.c.month)
+        row = self._connection.execute(select(*columns).where(holds.c.job_id == job_id)).one()
+        return Hold(**row._mapping)

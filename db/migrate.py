@@ -1,0 +1,62 @@
+"""Bringing a database to this version's tables: all pending migrations in one transaction, so it is old or new."""
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from bot.domain.errors import AtelierError
+from db.database import Database
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+# Any number, as long as every process of the product takes the same one.
+_ADVISORY_LOCK: Final = 0x41_74_65_6C
+
+
+class NewerDatabaseError(AtelierError):
+    """A newer version of the product has migrated this database; this one must not touch it."""
+
+    code = "newer_database"
+
+    def __init__(self, revision: str) -> None:
+        super().__init__()
+        self.revision = revision
+
+
+async def migrate(database: Database, migrations: Path = MIGRATIONS) -> list[str]:
+    """Apply what is pending and return the revisions applied; raises `NewerDatabaseError`.
+
+    Several processes may call it at once: PostgreSQL's advisory lock and SQLite's single writer put them in line.
+    """
+    return await database.write(lambda connection: _upgrade(connection, migrations))
+
+
+async def pending_migrations(database: Database, migrations: Path = MIGRATIONS) -> list[str]:
+    """Return the revisions that `migrate` would apply, oldest first; raises `NewerDatabaseError`."""
+    return await database.read(lambda connection: _pending(connection, migrations))
+
+
+def _upgrade(connection: Connection, migrations: Path) -> list[str]:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    pending = _pending(connection, migrations)
+    if pending:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+        command.upgrade(config, "head")
+    return pending
+
+
+def _pending(connection: Connection, migrations: Path) -> list[str]:
+    current = MigrationContext.configure(connection).get_current_revision()
+    revisions = [script.revision for script in ScriptDirectory(str(migrations)).walk_revisions()][::-1]
+    if current is None:
+        return revisions
+    if current not in revisions:
+        raise NewerDatabaseError(current)
+    return revisions[revisions.index(current) + 1 :]

@@ -1,0 +1,9 @@
+"""Alembic's entry: runs the migrations on the connection that `db.migrate` hands over, inside its transaction."""
+
+from alembic import context
+
+from db.tables import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
+context.run_migrations()

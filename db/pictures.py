@@ -1,0 +1,77 @@
+"""Finished pictures: which job each belongs to and where its file is."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy import insert as plain_insert
+
+from bot.domain.jobs import Picture
+from db.tables import pictures
+
+_COLUMNS = (
+    pictures.c.job_id,
+    pictures.c.position,
+    pictures.c.sha256,
+    pictures.c.media_type,
+    pictures.c.width,
+    pictures.c.height,
+    pictures.c.size,
+)
+
+
+class PictureRepository:
+    """Pictures within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add_all(self, new: Sequence[Picture], at: datetime) -> None:
+        """Record a job's pictures."""
+        self._connection.execute(
+            plain_insert(pictures),
+            [
+                {
+                    "job_id": picture.job_id,
+                    "position": picture.position,
+                    "sha256": picture.sha256,
+                    "media_type": picture.media_type,
+                    "width": picture.width,
+                    "height": picture.height,
+                    "size": picture.size,
+                    "stored_at": at,
+                }
+                for picture in new
+            ],
+        )
+
+    def list_for(self, job_id: str) -> tuple[Picture, ...]:
+        """Return the pictures of a job that are still kept, in order."""
+        rows = self._connection.execute(
+            select(*_COLUMNS)
+            .where(pictures.c.job_id == job_id, pictures.c.removed_at.is_(None))
+            .order_by(pictures.c.position)
+        )
+        return tuple(Picture(**row._mapping) for row in rows)
+
+    def remove_stored_before(self, moment: datetime, at: datetime, limit: int) -> tuple[Picture, ...]:
+        """Mark up to `limit` pictures older than `moment` as removed; return those whose file nobody else needs."""
+        aged = self._connection.execute(
+            select(*_COLUMNS)
+            .where(pictures.c.stored_at < moment, pictures.c.removed_at.is_(None))
+            .order_by(pictures.c.stored_at)
+            .limit(limit)
+        ).all()
+        for row in aged:
+            self._connection.execute(
+                update(pictures)
+                .where(pictures.c.job_id == row.job_id, pictures.c.position == row.position)
+                .values(removed_at=at)
+            )
+        hashes = {row.sha256 for row in aged}
+        needed = set(
+            self._connection.execute(
+                select(pictures.c.sha256).where(pictures.c.sha256.in_(hashes), pictures.c.removed_at.is_(None))
+            ).scalars()
+        )
+        return tuple(Picture(**row._mapping) for row in aged if row.sha256 not in needed)

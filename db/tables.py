@@ -1,0 +1,231 @@
+"""The tables. Migrations make them; a test proves that both agree."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC datetime. SQLite keeps no zone, so it is taken off on the way in and put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Bring to UTC; a naive time is a fault of the caller."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def _id(name: str = "id", *arguments: Any, **options: Any) -> Column[str]:
+    """Return a column for one of our ids: a time-ordered UUID as 32 hexadecimal digits."""
+    return Column(name, String(32), *arguments, **options)
+
+
+def _snowflake(name: str, *arguments: Any, **options: Any) -> Column[int]:
+    return Column(name, BigInteger, *arguments, **options)
+
+
+communities = Table(
+    "communities",
+    metadata,
+    _snowflake("id", primary_key=True, autoincrement=False),
+    Column("admitted_at", Moment),
+    _snowflake("admitted_by"),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _snowflake("community_id", primary_key=True, autoincrement=False),
+    _snowflake("member_id", primary_key=True, autoincrement=False),
+    Column("period", String(10), nullable=False),
+    Column("allowance", Integer, nullable=False),
+    Column("granted", Integer, nullable=False),
+    Column("held", Integer, nullable=False),
+    CheckConstraint("allowance >= 0", name="allowance_not_negative"),
+    CheckConstraint("granted >= 0", name="granted_not_negative"),
+    CheckConstraint("held >= 0", name="held_not_negative"),
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("month", String(7), primary_key=True),
+    Column("held", Integer, nullable=False),
+    Column("captured", Integer, nullable=False),
+    CheckConstraint("held >= 0", name="held_not_negative"),
+    CheckConstraint("captured >= 0", name="captured_not_negative"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _id(primary_key=True),
+    _snowflake("interaction_id", nullable=False),
+    _snowflake("application_id", nullable=False),
+    _snowflake("community_id", nullable=False),
+    _snowflake("channel_id", nullable=False),
+    _snowflake("member_id", nullable=False),
+    _snowflake("message_id"),
+    Column("token", Text),
+    Column("upload_limit", Integer, nullable=False),
+    Column("model", String(64), nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("options", JSON, nullable=False),
+    Column("price", Integer, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("provider", String(32)),
+    Column("fault", String(32)),
+    Column("charged", Integer),
+    Column("cancel_refused", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("acknowledged_at", Moment),
+    Column("cancel_requested_at", Moment),
+    Column("submitted_at", Moment),
+    Column("finished_at", Moment),
+    Column("delivered_at", Moment),
+    UniqueConstraint("interaction_id"),
+    CheckConstraint("price > 0", name="price_positive"),
+    CheckConstraint("charged >= 0 AND charged <= price", name="charged_within_price"),
+)
+# Partial indexes: what is looked up all the time is the few live jobs among the many old ones.
+Index(
+    "ix_jobs_live",
+    jobs.c.state,
+    jobs.c.created_at,
+    sqlite_where=jobs.c.finished_at.is_(None),
+    postgresql_where=jobs.c.finished_at.is_(None),
+)
+Index(
+    "ix_jobs_undelivered",
+    jobs.c.created_at,
+    sqlite_where=jobs.c.delivered_at.is_(None),
+    postgresql_where=jobs.c.delivered_at.is_(None),
+)
+Index(
+    "ix_jobs_token",
+    jobs.c.created_at,
+    sqlite_where=jobs.c.token.is_not(None),
+    postgresql_where=jobs.c.token.is_not(None),
+)
+Index("ix_jobs_model_finished_at", jobs.c.model, jobs.c.state, jobs.c.finished_at)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _id("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("provider", String(32), nullable=False),
+    Column("outcome", String(12), nullable=False),
+    Column("fault", String(32)),
+    Column("handle", Text),
+    Column("record_id", Text),
+    Column("cost", Integer),
+    Column("result", JSON, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+)
+
+pictures = Table(
+    "pictures",
+    metadata,
+    _id("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("media_type", String(32), nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("stored_at", Moment, nullable=False),
+    Column("removed_at", Moment),
+)
+Index("ix_pictures_sha256", pictures.c.sha256)
+Index(
+    "ix_pictures_stored_at",
+    pictures.c.stored_at,
+    sqlite_where=pictures.c.removed_at.is_(None),
+    postgresql_where=pictures.c.removed_at.is_(None),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    _id("job_id", ForeignKey("jobs.id"), primary_key=True),
+    _snowflake("community_id", nullable=False),
+    _snowflake("member_id", nullable=False),
+    Column("allowance", Integer, nullable=False),
+    Column("granted", Integer, nullable=False),
+    Column("period", String(10), nullable=False),
+    Column("month", String(7), nullable=False),
+    CheckConstraint("allowance >= 0 AND granted >= 0 AND allowance + granted > 0", name="amount_positive"),
+)
+
+movements = Table(
+    "movements",
+    metadata,
+    _id(primary_key=True),
+    _snowflake("community_id", nullable=False),
+    _snowflake("member_id", nullable=False),
+    Column("kind", String(16), nullable=False),
+    _id("job_id", ForeignKey("jobs.id")),
+    # The hold that this movement ends: unique, so at most one capture or release a hold.
+    _id("settles", ForeignKey("holds.job_id")),
+    _snowflake("actor_id", nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    UniqueConstraint("settles"),
+    CheckConstraint("(kind IN ('capture', 'release')) = (settles IS NOT NULL)", name="settles_when_ending_a_hold"),
+)
+Index("ix_movements_community_id_member_id_at", movements.c.community_id, movements.c.member_id, movements.c.at)
+
+postings = Table(
+    "postings",
+    metadata,
+    _id("movement_id", ForeignKey("movements.id"), primary_key=True),
+    Column("book", String(12), primary_key=True),
+    Column("period", String(10), nullable=False),
+    Column("amount", Integer, nullable=False),
+    CheckConstraint("amount <> 0", name="amount_not_zero"),
+)

@@ -1,0 +1,248 @@
+import asyncio
+import gzip
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bot.domain.errors import PictureProblem
+from tests.images.fetching import BODY, answering, downloader, problem_of, raw_server
+from tests.images.samples import Serve, files_in
+
+
+async def test_a_body_is_written_as_it_came(serve: Serve, tmp_path: Path) -> None:
+    """A body of several megabytes arrives byte for byte in the one new file of the folder."""
+    body = BODY * 100_000
+    url = await serve(answering(lambda: web.Response(body=body)))
+
+    async with downloader(exempt=[url]) as made:
+        path = await made.fetch(f"{url}/a.png", into=tmp_path)
+
+    assert body == path.read_bytes()
+    assert [path] == files_in(tmp_path)
+
+
+async def test_a_signed_address_is_requested_verbatim(serve: Serve, tmp_path: Path) -> None:
+    """No library on the way re-quotes the path or the query, which a signature may cover."""
+    seen: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request.raw_path)
+        return web.Response(body=BODY)
+
+    url = await serve(handler)
+    path = "/a%2Fb%7Ec/e%3D.png?X-Credential=AK%2F20%3D&sig=a%2Bb%3D%3D&e=x+y"
+
+    async with downloader(exempt=[url]) as made:
+        await made.fetch(url + path, into=tmp_path)
+
+    assert [path] == seen
+
+
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [
+        (404, PictureProblem.GONE),
+        (410, PictureProblem.GONE),
+        (403, PictureProblem.GONE),
+        (408, PictureProblem.UNREACHABLE),
+        (429, PictureProblem.UNREACHABLE),
+        (500, PictureProblem.UNREACHABLE),
+        (503, PictureProblem.UNREACHABLE),
+        (204, PictureProblem.NOT_A_PICTURE),
+        (302, PictureProblem.NOT_A_PICTURE),
+    ],
+)
+async def test_a_status_is_a_problem(serve: Serve, tmp_path: Path, status: int, problem: PictureProblem) -> None:
+    """Every status but 200 is one of the problems; a redirect that leads nowhere is no picture."""
+    url = await serve(answering(lambda: web.Response(status=status)))
+
+    assert problem == await problem_of(url, tmp_path, exempt=[url])
+
+
+async def test_a_refused_connection_is_unreachable(tmp_path: Path) -> None:
+    """A port that nobody listens on is unreachable."""
+    server, url = await raw_server(b"")
+    server.close()
+    await server.wait_closed()
+
+    assert await problem_of(url, tmp_path, exempt=[url]) == PictureProblem.UNREACHABLE
+
+
+@pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"])
+async def test_an_answer_that_is_not_http_is_unreachable(tmp_path: Path, answer: bytes) -> None:
+    """A connection that is closed, or answers something else, is unreachable."""
+    server, url = await raw_server(answer)
+
+    assert await problem_of(url, tmp_path, exempt=[url]) == PictureProblem.UNREACHABLE
+
+    server.close()
+
+
+async def test_a_name_that_does_not_resolve_is_unreachable(tmp_path: Path) -> None:
+    """A failed look-up may succeed later."""
+
+    async def lookup(_host: str, _port: int) -> list[str]:
+        raise OSError(-2, "Name or service not known")
+
+    assert await problem_of("https://cdn.example/a", tmp_path, lookup=lookup) == PictureProblem.UNREACHABLE
+
+
+@pytest.mark.parametrize("option", ["read_seconds", "total_seconds"])
+async def test_a_silent_server_is_unreachable(serve: Serve, tmp_path: Path, option: str) -> None:
+    """Both the wait for the next byte and the whole attempt are bounded."""
+    never = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(BODY)
+        await never.wait()
+        return response
+
+    url = await serve(handler)
+
+    assert await problem_of(url, tmp_path, exempt=[url], **{option: 0.05}) == PictureProblem.UNREACHABLE
+
+
+async def test_a_body_shorter_than_announced_is_truncated(tmp_path: Path) -> None:
+    """The connection's end before the announced length is noticed."""
+    server, url = await raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + BODY)
+
+    assert await problem_of(url, tmp_path, exempt=[url]) == PictureProblem.TRUNCATED
+
+    server.close()
+
+
+async def test_an_announced_length_over_the_cap_is_refused_unread(tmp_path: Path) -> None:
+    """The header alone is enough to refuse."""
+    server, url = await raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n")
+
+    assert await problem_of(url, tmp_path, exempt=[url], max_bytes=100) == PictureProblem.TOO_LARGE
+
+    server.close()
+
+
+async def test_an_endless_body_is_capped(serve: Serve, tmp_path: Path) -> None:
+    """A server that never stops sending is left at the cap."""
+    sent = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(bytes(65_536))
+            sent += 65_536
+
+    url = await serve(handler)
+
+    assert await problem_of(url, tmp_path, exempt=[url], max_bytes=3_000_000) == PictureProblem.TOO_LARGE
+    assert sent < 100_000_000
+
+
+async def test_a_compressed_bomb_is_capped(serve: Serve, tmp_path: Path) -> None:
+    """The cap counts what comes out of gzip, not what goes in."""
+    bomb = gzip.compress(bytes(50_000_000))
+    url = await serve(answering(lambda: web.Response(body=bomb, headers={"Content-Encoding": "gzip"})))
+
+    assert len(bomb) < 100_000
+    assert await problem_of(url, tmp_path, exempt=[url], max_bytes=1_000_000) == PictureProblem.TOO_LARGE
+
+
+async def test_a_compressed_body_is_inflated(serve: Serve, tmp_path: Path) -> None:
+    """A server that compresses although it was asked not to is understood."""
+    body = BODY * 50_000
+    packed = gzip.compress(body)
+    url = await serve(answering(lambda: web.Response(body=packed, headers={"Content-Encoding": "gzip"})))
+
+    async with downloader(exempt=[url]) as made:
+        path = await made.fetch(url, into=tmp_path)
+
+    assert body == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "problem"),
+    [
+        ("gzip", gzip.compress(BODY)[:-9], PictureProblem.TRUNCATED),
+        ("gzip", BODY, PictureProblem.NOT_A_PICTURE),
+        ("gzip, gzip", gzip.compress(gzip.compress(BODY)), PictureProblem.NOT_A_PICTURE),
+        ("br", BODY, PictureProblem.NOT_A_PICTURE),
+    ],
+)
+async def test_a_broken_or_strange_encoding_is_refused(
+    serve: Serve, tmp_path: Path, encoding: str, body: bytes, problem: PictureProblem
+) -> None:
+    """Cut off gzip is truncated; garbage, stacked and unknown encodings are no pictures."""
+    url = await serve(answering(lambda: web.Response(body=body, headers={"Content-Encoding": encoding})))
+
+    assert problem == await problem_of(url, tmp_path, exempt=[url])
+
+
+async def test_what_may_pass_is_tried_again(serve: Serve, tmp_path: Path) -> None:
+    """An unreachable picture and a truncated one are fetched again after the pauses."""
+    answers = [503, 503, 200]
+    pauses: list[float] = []
+
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(status=answers.pop(0), body=BODY)
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    url = await serve(handler)
+
+    async with downloader(exempt=[url], pauses=(1, 2), sleep=sleep) as made:
+        path = await made.fetch(url, into=tmp_path)
+
+    assert path.read_bytes() == BODY
+    assert [path] == files_in(tmp_path)
+    assert pauses == [1, 2]
+
+
+async def test_what_will_not_pass_is_not_tried_again(serve: Serve, tmp_path: Path) -> None:
+    """A picture that is gone is asked for once."""
+    asked = 0
+
+    async def handler(_request: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        return web.Response(status=404)
+
+    url = await serve(handler)
+
+    assert await problem_of(url, tmp_path, exempt=[url], pauses=(0, 0)) == PictureProblem.GONE
+    assert asked == 1
+
+
+async def test_a_cancelled_download_leaves_nothing(serve: Serve, tmp_path: Path) -> None:
+    """A cancellation in the middle of the body removes the file."""
+    begun, never = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(bytes(2_000_000))
+        begun.set()
+        await never.wait()
+        return response
+
+    url = await serve(handler)
+
+    async with downloader(exempt=[url]) as made:
+        task = asyncio.create_task(made.fetch(url, into=tmp_path))
+        await begun.wait()
+        assert len(files_in(tmp_path)) == 1
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert files_in(tmp_path) == []
+
+
+async def test_a_folder_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
+    """Trouble with the disk is not blamed on the picture."""
+    async with downloader() as made:
+        with pytest.raises(FileNotFoundError):
+            await made.fetch("https://cdn.example/a.png", into=tmp_path / "nowhere")

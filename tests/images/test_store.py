@@ -1,0 +1,137 @@
+import hashlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bot.images.decode import PictureInfo
+from bot.images.store import PictureStore, StoredPicture
+from tests.images.samples import files_in
+
+BODY = b"the store does not look inside"
+SHA256 = hashlib.sha256(BODY).hexdigest()
+INFO = PictureInfo(media_type="image/jpeg", width=3, height=2, size=len(BODY), frames=1)
+
+
+def temporary(store: PictureStore, name: str = "download-1") -> Path:
+    """Return a file on its way into the store."""
+    path = store.temporary() / name
+    path.write_bytes(BODY)
+    return path
+
+
+def test_a_picture_lies_under_its_hash(tmp_path: Path) -> None:
+    """The file moves into the store, and nothing is left of it elsewhere."""
+    store = PictureStore(tmp_path / "new" / "pictures")
+
+    stored = store.add(temporary(store), INFO)
+
+    assert StoredPicture(sha256=SHA256, media_type="image/jpeg", width=3, height=2, size=len(BODY)) == stored
+    path = tmp_path / "new" / "pictures" / SHA256[:2] / SHA256[2:4] / f"{SHA256}.jpg"
+    assert path == store.path(SHA256, "image/jpeg")
+    assert [path] == files_in(tmp_path)
+    assert path.read_bytes() == BODY
+    assert store.exists(SHA256, "image/jpeg")
+    assert not store.exists(SHA256, "image/png")
+
+
+def test_the_same_picture_is_stored_once(tmp_path: Path) -> None:
+    """Adding it again answers the same and mends a damaged file."""
+    store = PictureStore(tmp_path)
+    first = store.add(temporary(store), INFO)
+    store.path(SHA256, "image/jpeg").write_bytes(b"damaged")
+
+    assert first == store.add(temporary(store), INFO)
+    assert [store.path(SHA256, "image/jpeg")] == files_in(tmp_path)
+    assert store.path(SHA256, "image/jpeg").read_bytes() == BODY
+
+
+def test_a_picture_is_removed(tmp_path: Path) -> None:
+    """Removing tells whether there was anything to remove."""
+    store = PictureStore(tmp_path)
+    store.add(temporary(store), INFO)
+
+    assert store.remove(SHA256, "image/jpeg")
+    assert not store.remove(SHA256, "image/jpeg")
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("sha256", "media_type"),
+    [
+        ("../../etc/passwd", "image/png"),
+        (SHA256.upper(), "image/png"),
+        (SHA256 + "\n", "image/png"),
+        (SHA256, "text/html"),
+    ],
+)
+def test_only_hashes_are_paths(tmp_path: Path, sha256: str, media_type: str) -> None:
+    """Whatever is no hash, or no known type, leads to no file."""
+    with pytest.raises(ValueError, match="not a stored picture"):
+        PictureStore(tmp_path).path(sha256, media_type)
+
+
+@pytest.mark.parametrize("failing", ["os.fsync", "pathlib.Path.replace"])
+def test_a_full_disk_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    """The operating system's error surfaces, and the file is gone."""
+    store = PictureStore(tmp_path)
+    path = temporary(store)
+
+    def full(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(failing, full)
+    with pytest.raises(OSError, match="No space left"):
+        store.add(path, INFO)
+
+    assert files_in(tmp_path) == []
+
+
+def test_nothing_shows_before_it_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is flushed before its name appears, and the folder after."""
+    store = PictureStore(tmp_path)
+    path = temporary(store)
+    steps: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def watched_fsync(handle: int) -> None:
+        steps.append("folder" if Path(f"/proc/self/fd/{handle}").resolve().is_dir() else "file")
+        fsync(handle)
+
+    def watched_replace(source: Path, target: Path) -> Path:
+        steps.append("replace")
+        return replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(Path, "replace", watched_replace)
+    store.add(path, INFO)
+
+    assert steps == ["file", "folder", "folder", "replace", "folder"]
+
+
+def test_the_store_lists_its_pictures(tmp_path: Path) -> None:
+    """Only pictures are listed, not what lies about."""
+    store = PictureStore(tmp_path)
+    store.add(temporary(store), INFO)
+    temporary(store, "download-2")
+    (tmp_path / "ab" / "cd").mkdir(parents=True)
+    (tmp_path / "ab" / "cd" / "notes.txt").write_text("not ours")
+    os.utime(store.path(SHA256, "image/jpeg"), (1_000, 1_000))
+
+    found = list(store.files())
+
+    assert [(SHA256, "image/jpeg", len(BODY))] == [(file.sha256, file.media_type, file.size) for file in found]
+    assert datetime.fromtimestamp(1_000, UTC) == found[0].modified
+
+
+def test_what_a_crash_left_is_swept(tmp_path: Path) -> None:
+    """Old temporary files go; those that may still be written stay, and so do pictures."""
+    store = PictureStore(tmp_path)
+    store.add(temporary(store), INFO)
+    old, new = temporary(store, "old"), temporary(store, "new")
+    os.utime(old, (1_000, 1_000))
+    os.utime(new, (3_000, 3_000))
+
+    assert store.sweep_temporary(older_than=datetime.fromtimestamp(2_000, UTC)) == 1
+    assert sorted([new, store.path(SHA256, "image/jpeg")]) == files_in(tmp_path)

@@ -1,0 +1,35 @@
+"""Every provider on its stand-in in turn."""
+
+import ssl
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from bot.providers.http import ProviderHttp
+from bot.providers.transport import provider_client
+from tests.providers.bench import CASES, KEY, Bench, Case
+
+
+@pytest.fixture(scope="session")
+def certificates() -> ssl.SSLContext:
+    """Return the trusted certificates, read once: it takes longer than most tests."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+@pytest.fixture
+async def client(certificates: ssl.SSLContext) -> AsyncIterator[httpx.AsyncClient]:
+    """Return the shared client, closed after the test."""
+    async with provider_client(verify=certificates) as client:
+        yield client
+
+
+@pytest.fixture(params=CASES, ids=lambda case: case.name)
+async def bench(request: pytest.FixtureRequest, client: httpx.AsyncClient) -> AsyncIterator[Bench]:
+    """Return each provider on its stand-in in turn."""
+    case: Case = request.param
+    server = case.server()
+    await server.start()
+    http = ProviderHttp(name=case.name, base_url=server.url, key=KEY, client=client)
+    yield Bench(case=case, server=server, provider=case.build(http), client=client)
+    await server.close()

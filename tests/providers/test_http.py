@@ -1,0 +1,123 @@
+"""What `ProviderHttp` refuses to be built with, and the details of its errors."""
+
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from bot.domain.errors import FaultKind, ProviderError
+from bot.providers.faults import kind_of_status, seconds_to_wait
+from bot.providers.http import Call, ProviderHttp
+from tests.providers.bench import KEY, RawServer, json_reply
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def http_at(client: httpx.AsyncClient, url: str, key: str = KEY) -> ProviderHttp:
+    """Return the HTTP of a provider called x."""
+    return ProviderHttp(name="x", base_url=url, key=key, client=client, clock=lambda: NOW)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "api.example", "ftp://api.example", "https://", "https://u:p@h/", "https://h/?k=1"]
+)
+async def test_an_address_must_be_a_plain_one(client: httpx.AsyncClient, url: str) -> None:
+    """An address without a host, or with more than a path, stops the start."""
+    with pytest.raises(ValueError, match="x: the address"):
+        http_at(client, url)
+
+
+@pytest.mark.parametrize("key", ["", "two words", "line\nbreak", "schlüssel"])
+async def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(
+    client: httpx.AsyncClient, key: str
+) -> None:
+    """A key with a line break would be an injection; the message names the provider only."""
+    with pytest.raises(ValueError, match=r"^x: the key must be printable ASCII without spaces$"):
+        http_at(client, "https://api.example", key)
+
+
+async def test_a_path_in_the_address_is_kept(client: httpx.AsyncClient) -> None:
+    """A proxy may serve the API below a path."""
+    async with RawServer(json_reply("{}")) as server:
+        await http_at(client, f"{server.url}/skillboss/").read("/v1/run/status/1")
+
+    assert server.requests[0].startswith(b"GET /skillboss/v1/run/status/1 HTTP/1.1\r\n")
+
+
+async def test_a_retry_after_date_is_compared_with_the_given_clock(client: httpx.AsyncClient) -> None:
+    """A date is turned into seconds from now."""
+    reply = json_reply("{}", "503 Service Unavailable", "Retry-After: Sun, 01 Mar 2026 12:01:30 GMT\r\n")
+    async with RawServer(reply) as server:
+        with pytest.raises(ProviderError) as caught:
+            await http_at(client, server.url).submit("/v1/run", {})
+
+    assert caught.value.retry_after == 90.0
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("5", 5.0),
+        ("1.5", 1.5),
+        ("-3", 0.0),
+        ("nan", None),
+        ("inf", None),
+        ("999999999", 86_400.0),
+        ("soon", None),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", 0.0),
+        ("Sun, 01 Mar 2026 12:00:10 -0000", 10.0),
+    ],
+)
+def test_retry_after_is_read_with_care(header: str | None, seconds: float | None) -> None:
+    """Numbers and dates are taken, nonsense is not, and nobody waits for more than a day."""
+    assert seconds_to_wait(header, NOW) == seconds
+
+
+async def test_a_record_id_is_kept_on_an_error(client: httpx.AsyncClient) -> None:
+    """What support asks for is there when something went wrong."""
+    async with RawServer(json_reply("{}", "500 Oops", "x-record-id: rec_9\r\n")) as server:
+        with pytest.raises(ProviderError) as caught:
+            await http_at(client, server.url).submit("/v1/run", {})
+
+    assert caught.value.record_id == "rec_9"
+
+
+async def test_a_refusal_whose_body_breaks_off_is_still_a_refusal(client: httpx.AsyncClient) -> None:
+    """The status is enough to know that nothing was taken."""
+    async with RawServer(b"HTTP/1.1 429 Slow\r\nContent-Length: 99\r\n\r\n{") as server:
+        with pytest.raises(ProviderError) as caught:
+            await http_at(client, server.url).submit("/v1/run", {})
+
+    assert (caught.value.kind, caught.value.maybe_accepted) == (FaultKind.RATE_LIMITED, False)
+
+
+@pytest.mark.parametrize("call", [Call.READ, Call.CANCEL])
+async def test_only_a_submit_can_be_accepted(client: httpx.AsyncClient, call: Call) -> None:
+    """A lost reply to a free call is nothing to worry about."""
+    http = http_at(client, "https://api.example")
+
+    assert not http.error(FaultKind.REPLY_LOST, call).maybe_accepted
+    assert http.error(FaultKind.REPLY_LOST, Call.SUBMIT).maybe_accepted
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(301, "malformed"), (410, "not_found"), (418, "invalid"), (599, "server_error")]
+)
+def test_statuses_outside_the_table_have_a_kind_too(status: int, kind: str) -> None:
+    """Whatever comes, there is a kind for it."""
+    assert kind_of_status(status) == FaultKind(kind)
+
+
+async def test_a_server_that_only_trickles_is_given_up(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sends a byte now and then is not silent, but the exchange ends all the same."""
+    monkeypatch.setattr("bot.providers.http._POOL_SECONDS", 0.02)
+    monkeypatch.setattr("bot.providers.http._SLACK_SECONDS", 0.02)
+    async with RawServer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", silent=True) as server:
+        http = ProviderHttp(name="x", base_url=server.url, key=KEY, client=client, submit_read_timeout=0.02)
+        answer = await http.submit("/v1/run", {})
+
+    assert answer.fault is not None
+    assert (answer.fault.kind, answer.fault.maybe_accepted) == (FaultKind.REPLY_LOST, True)

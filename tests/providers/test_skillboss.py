@@ -1,0 +1,211 @@
+"""What is SkillBoss's own: its request, its headers, its cancel, and a reply of which only the headers came."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import structlog
+
+from bot.domain.catalogue import OFFERS
+from bot.domain.errors import FaultKind, ProviderError
+from bot.domain.requests import generation_request
+from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending
+from bot.providers.http import ProviderHttp
+from bot.providers.skillboss import SkillBoss
+from bot.sandbox.providers import MANUAL, SkillBossServer
+from tests.providers.bench import KEY, PROMPT, RawServer, json_reply
+
+OFFER = next(offer for offer in OFFERS if offer.provider == "skillboss")
+REQUEST = generation_request(prompt=PROMPT)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[SkillBossServer]:
+    """Return the stand-in, whose jobs are moved by hand."""
+    server = SkillBossServer(key=KEY, latency=MANUAL)
+    await server.start()
+    yield server
+    await server.close()
+
+
+def provider_at(client: httpx.AsyncClient, url: str) -> SkillBoss:
+    """Return the client for an address."""
+    return SkillBoss(ProviderHttp(name="skillboss", base_url=url, key=KEY, client=client))
+
+
+async def accepted(provider: SkillBoss) -> str:
+    """Submit and return the handle."""
+    submission = await provider.submit(REQUEST, OFFER)
+    assert isinstance(submission, Pending)
+    return submission.handle
+
+
+@pytest.mark.parametrize(("ratio", "size"), [("1:1", "1024x1024"), ("9:16", "1024x1792"), ("16:9", "1792x1024")])
+async def test_the_request_is_the_documented_one(
+    client: httpx.AsyncClient, server: SkillBossServer, ratio: str, size: str
+) -> None:
+    """Always asynchronous, with a size and no aspect_ratio."""
+    request = generation_request(prompt=PROMPT, aspect_ratio=ratio, images=3, format="webp")
+
+    submission = await provider_at(client, server.url).submit(request, OFFER)
+
+    assert server.requests[0].body == {
+        "model": "reve/text-to-image",
+        "async": True,
+        "inputs": {"prompt": PROMPT, "size": size, "n": 3, "output_format": "webp"},
+    }
+    job = server.jobs[0]
+    assert submission == Pending(handle=job.id, running=False, record_id=job.record_id)
+
+
+async def test_a_ratio_without_a_size_is_refused_before_anything_is_sent(
+    client: httpx.AsyncClient, server: SkillBossServer
+) -> None:
+    """A request that no offer of SkillBoss covers is surely not accepted."""
+    request = generation_request(prompt=PROMPT, aspect_ratio="3:2")
+
+    with pytest.raises(ProviderError) as caught:
+        await provider_at(client, server.url).submit(request, OFFER)
+
+    assert (caught.value.kind, caught.value.maybe_accepted) == (FaultKind.INVALID, False)
+    assert not server.requests
+
+
+@pytest.mark.parametrize("body", ["<html>", "", "[]"])
+async def test_a_job_is_known_by_its_header_when_the_body_is_unusable(client: httpx.AsyncClient, body: str) -> None:
+    """The paid job is not lost: the header names it (seed: "also returned in the x-request-id response header")."""
+    headers = "x-request-id: c546\r\nx-record-id: rec_1\r\n"
+    async with RawServer(json_reply(body, "202 Accepted", headers)) as raw:
+        submission = await provider_at(client, raw.url).submit(REQUEST, OFFER)
+
+    assert submission == Pending(handle="c546", running=False, record_id="rec_1")
+
+
+async def test_a_job_is_known_by_its_header_when_the_body_breaks_off(client: httpx.AsyncClient) -> None:
+    """A connection that breaks after the headers has told enough."""
+    async with RawServer(b"HTTP/1.1 202 Accepted\r\nx-request-id: c546\r\nContent-Length: 99\r\n\r\n{") as raw:
+        submission = await provider_at(client, raw.url).submit(REQUEST, OFFER)
+
+    assert submission == Pending(handle="c546", running=False)
+
+
+@pytest.mark.parametrize("body", ['{"request_id": "c546"}', '{"request_id": "c546", "status": "CANCELLED"}'])
+async def test_a_named_job_without_a_sensible_status_is_pending(client: httpx.AsyncClient, body: str) -> None:
+    """Reading the status will tell what became of it."""
+    async with RawServer(json_reply(body)) as raw:
+        assert await provider_at(client, raw.url).submit(REQUEST, OFFER) == Pending(handle="c546", running=False)
+
+
+async def test_the_synchronous_form_is_understood(client: httpx.AsyncClient) -> None:
+    """Pictures at the top of an answer without a status are a result (seed: the page's first lines)."""
+    async with RawServer(json_reply('{"images": [{"url": "https://cdn.example/a.png"}]}')) as raw:
+        submission = await provider_at(client, raw.url).submit(REQUEST, OFFER)
+
+    assert submission == Finished(image_urls=("https://cdn.example/a.png",))
+
+
+async def test_a_job_may_fail_in_the_answer_to_its_submit(client: httpx.AsyncClient) -> None:
+    """What the vendor quotes of the prompt stays out of the log."""
+    body = '{"request_id": "c546", "status": "FAILED", "error": "no balance for %s"}'
+    async with RawServer(json_reply(body % PROMPT)) as raw:
+        submission = await provider_at(client, raw.url).submit(REQUEST, OFFER)
+
+    assert submission == Failed(kind=FaultKind.ACCOUNT_EMPTY, detail="no balance for [hidden]", handle="c546")
+
+
+async def test_no_picture_for_safety_is_a_refusal_of_content(client: httpx.AsyncClient) -> None:
+    """`finish_reason` tells why a completed job has no picture."""
+    body = '{"status": "COMPLETED", "result": {"generated_images": [], "finish_reason": "IMAGE_SAFETY"}}'
+    async with RawServer(json_reply(body)) as raw:
+        status = await provider_at(client, raw.url).poll("c546")
+
+    assert status == Failed(kind=FaultKind.CONTENT, detail="IMAGE_SAFETY", handle="c546")
+
+
+@pytest.mark.parametrize("body", ["{}", "[]", '{"status": 5}'])
+async def test_a_status_without_a_status_is_malformed(client: httpx.AsyncClient, body: str) -> None:
+    """A poll that says nothing of the job is a fault, not an end."""
+    async with RawServer(json_reply(body)) as raw:
+        with pytest.raises(ProviderError) as caught:
+            await provider_at(client, raw.url).poll("c546")
+
+    assert (caught.value.kind, caught.value.maybe_accepted) == (FaultKind.MALFORMED, False)
+
+
+async def test_an_unknown_word_is_logged_once_a_word(client: httpx.AsyncClient, server: SkillBossServer) -> None:
+    """The log names the word, and neither the prompt nor the handle."""
+    provider = provider_at(client, server.url)
+    handle = await accepted(provider)
+    server.faults.add("status", "word", word="WARMING_UP", times=2)
+    server.faults.add("status", "word", word="COOLING")
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            await provider.poll(handle)
+
+    assert [entry["status"] for entry in logs] == ["WARMING_UP", "COOLING"]
+    assert PROMPT not in str(logs)
+    assert handle not in str(logs)
+
+
+async def test_the_servers_own_addresses_are_never_followed(client: httpx.AsyncClient) -> None:
+    """status_url and cancel_url may name another host: the key goes to the configured one only."""
+    async with RawServer(json_reply("{}")) as elsewhere:
+        body = '{{"request_id": "c546", "status": "IN_QUEUE", "status_url": "{0}/s", "cancel_url": "{0}/c"}}'
+        async with RawServer(json_reply(body.format(elsewhere.url))) as raw:
+            provider = provider_at(client, raw.url)
+            handle = await accepted(provider)
+            await provider.poll(handle)
+            await provider.cancel(handle)
+
+    assert not elsewhere.requests
+    assert [request.split(b" HTTP", 1)[0] for request in raw.requests] == [
+        b"POST /v1/run",
+        b"GET /v1/run/status/c546",
+        b"POST /v1/run/cancel/c546",
+    ]
+
+
+async def test_a_waiting_job_is_cancelled(client: httpx.AsyncClient, server: SkillBossServer) -> None:
+    """An explicit `cancelled: true` cancels, and the status agrees."""
+    provider = provider_at(client, server.url)
+    handle = await accepted(provider)
+
+    assert await provider.cancel(handle) is CancelOutcome.CANCELLED
+    assert await provider.poll(handle) == Cancelled(handle=handle)
+    assert await provider.cancel(handle) is CancelOutcome.READ_AGAIN
+    assert not server.billed
+
+
+async def test_a_job_that_started_is_not_cancelled(client: httpx.AsyncClient, server: SkillBossServer) -> None:
+    """409 means that it will be billed if it completes."""
+    provider = provider_at(client, server.url)
+    handle = await accepted(provider)
+    server.advance()
+
+    assert await provider.cancel(handle) is CancelOutcome.STARTED
+
+
+async def test_a_200_that_does_not_say_so_cancels_nothing(client: httpx.AsyncClient, server: SkillBossServer) -> None:
+    """The status must be read again; so must it when the answer is no JSON."""
+    provider = provider_at(client, server.url)
+    handle = await accepted(provider)
+    server.faults.add("cancel", "unsaid")
+    server.faults.add("cancel", "malformed")
+
+    assert await provider.cancel(handle) is CancelOutcome.READ_AGAIN
+    assert await provider.cancel(handle) is CancelOutcome.READ_AGAIN
+
+
+async def test_cancelling_an_unknown_job_says_so(client: httpx.AsyncClient, server: SkillBossServer) -> None:
+    """404: unknown, or of another account."""
+    assert await provider_at(client, server.url).cancel("nothing") is CancelOutcome.UNKNOWN_JOB
+
+
+async def test_a_fault_of_cancel_is_raised(client: httpx.AsyncClient, server: SkillBossServer) -> None:
+    """Other statuses are faults like everywhere."""
+    server.faults.add("cancel", "status", status=500)
+
+    with pytest.raises(ProviderError) as caught:
+        await provider_at(client, server.url).cancel("c546")
+
+    assert (caught.value.kind, caught.value.maybe_accepted) == (FaultKind.SERVER_ERROR, False)
