@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select, tuple_, update
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.jobs import Picture
@@ -54,24 +54,27 @@ class PictureRepository:
         )
         return tuple(Picture(**row._mapping) for row in rows)
 
-    def remove_stored_before(self, moment: datetime, at: datetime, limit: int) -> tuple[Picture, ...]:
-        """Mark up to `limit` pictures older than `moment` as removed; return those whose file nobody else needs."""
+    def remove_stored_before(self, moment: datetime, at: datetime, limit: int) -> tuple[int, list[tuple[str, str]]]:
+        """Mark up to `limit` pictures older than `moment` as removed.
+
+        Return how many, and the (sha256, media type) of the files that no kept picture needs any more.
+        """
         aged = self._connection.execute(
-            select(*_COLUMNS)
+            select(pictures.c.job_id, pictures.c.position, pictures.c.sha256, pictures.c.media_type)
             .where(pictures.c.stored_at < moment, pictures.c.removed_at.is_(None))
             .order_by(pictures.c.stored_at)
             .limit(limit)
         ).all()
-        for row in aged:
-            self._connection.execute(
-                update(pictures)
-                .where(pictures.c.job_id == row.job_id, pictures.c.position == row.position)
-                .values(removed_at=at)
-            )
-        hashes = {row.sha256 for row in aged}
+        if not aged:
+            return 0, []
+        keys = [(row.job_id, row.position) for row in aged]
+        self._connection.execute(
+            update(pictures).where(tuple_(pictures.c.job_id, pictures.c.position).in_(keys)).values(removed_at=at)
+        )
+        files = {row.sha256: row.media_type for row in aged}
         needed = set(
             self._connection.execute(
-                select(pictures.c.sha256).where(pictures.c.sha256.in_(hashes), pictures.c.removed_at.is_(None))
+                select(pictures.c.sha256).where(pictures.c.sha256.in_(files), pictures.c.removed_at.is_(None))
             ).scalars()
         )
-        return tuple(Picture(**row._mapping) for row in aged if row.sha256 not in needed)
+        return len(aged), [(sha256, media) for sha256, media in files.items() if sha256 not in needed]

@@ -72,6 +72,14 @@ communities = Table(
     _snowflake("admitted_by"),
 )
 
+# Small things to remember between starts, by name.
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
 accounts = Table(
     "accounts",
     metadata,

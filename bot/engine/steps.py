@@ -13,6 +13,7 @@ from bot.domain.errors import AtelierError, FaultKind, PictureError, PictureProb
 from bot.domain.jobs import Attempt, Job, Picture, State
 from bot.engine.clock import Clock
 from bot.engine.decisions import back_off, poll_pause
+from bot.engine.health import HealthBoard
 from bot.engine.journal import Claim, Journal
 from bot.engine.limits import Limits
 from bot.engine.observer import JobObserver
@@ -25,6 +26,8 @@ _log = structlog.get_logger(__name__)
 _NOT_FOUND_TRIES: Final = 3
 _FETCH_TRIES: Final = 5
 _LONGEST_INSISTING_PAUSE: Final = 30.0
+# Faults that say nothing of the provider's health.
+_THE_REQUEST_ITSELF: Final = frozenset({FaultKind.INVALID, FaultKind.CONTENT, FaultKind.NOT_FOUND})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,7 @@ class Steps:
         observer: JobObserver,
         clock: Clock,
         limits: Limits,
+        health: HealthBoard,
         randomness: random.Random,
     ) -> None:
         self._journal = journal
@@ -66,6 +70,7 @@ class Steps:
         self._observer = observer
         self._clock = clock
         self._limits = limits
+        self._health = health
         self._random = randomness
         self._progress: dict[str, _Progress] = {}
 
@@ -75,6 +80,7 @@ class Steps:
         try:
             answer = await self._providers[claim.offer.provider].submit(job.request, claim.offer)
         except ProviderError as error:
+            self._note_fault(error)
             if error.maybe_accepted:
                 _log.error("submit.reply_lost", job=job.id, provider=error.provider, fault=error.kind)
                 return Step(job=await self._journal.reply_lost(job))
@@ -84,6 +90,7 @@ class Steps:
         except Exception:  # noqa: BLE001 - whatever it was, it may have come after the request was sent
             _log.exception("submit.broke", job=job.id, provider=claim.offer.provider)
             return Step(job=await self._journal.reply_lost(job))
+        self._health.good(claim.offer.provider, self._clock.now())
         match answer:
             case Pending():
                 accepted = await self._insist(lambda: self._journal.accepted(job, answer))
@@ -160,8 +167,12 @@ class Steps:
         try:
             status = await provider.poll(attempt.handle)
         except ProviderError as error:
+            self._note_fault(error)
             return await self._poll_failed(job, progress, error)
+        self._health.good(provider.name, self._clock.now())
         progress.not_found = 0
+        if isinstance(status, Failed) and status.kind is FaultKind.ACCOUNT_EMPTY:
+            self._health.bad(provider.name, status.kind, self._clock.now())
         match status:
             case Pending(running=True) if job.state is State.QUEUED:
                 return self._later(await self._journal.running(job), progress)
@@ -229,8 +240,12 @@ class Steps:
             return self._ended(await self._journal.failed(job, FaultKind.NO_PICTURES))
         return self._ended(await self._journal.done(job, pictures))
 
+    def _note_fault(self, error: ProviderError) -> None:
+        if error.kind not in _THE_REQUEST_ITSELF:
+            self._health.bad(error.provider, error.kind, self._clock.now())
+
     async def _fail(self, job: Job, answer: Failed) -> Job:
-        _log.warning("job.failed", job=job.id, provider=job.provider, fault=answer.kind, detail=answer.detail)
+        _log.warning("job.failed", job=job.id, provider=job.provider, fault=answer.kind, detail=_reason(job, answer))
         self._progress.pop(job.id, None)
         return await self._journal.failed(job, answer.kind, answer)
 
@@ -250,3 +265,8 @@ class Steps:
 
     def _age(self, job: Job) -> float:
         return (self._clock.now() - job.created_at) / timedelta(seconds=1)
+
+
+def _reason(job: Job, answer: Failed) -> str:
+    """Return the provider's words without the prompt, which has no place in a log."""
+    return answer.detail.replace(job.request.prompt, "(prompt)")

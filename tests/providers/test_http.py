@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.errors import FaultKind, ProviderError
 from bot.providers.faults import kind_of_status, seconds_to_wait
-from bot.providers.http import Call, ProviderHttp
+from bot.providers.http import _POOL_SECONDS, READ_SECONDS, Call, ProviderHttp
 from tests.providers.bench import KEY, RawServer, json_reply
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -113,10 +113,10 @@ async def test_a_server_that_only_trickles_is_given_up(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever sends a byte now and then is not silent, but the exchange ends all the same."""
-    monkeypatch.setattr("bot.providers.http._POOL_SECONDS", 0.02)
-    monkeypatch.setattr("bot.providers.http._SLACK_SECONDS", 0.02)
+    # Leaves the exchange a tenth of a second in all, far less than the silence that a read would bear.
+    monkeypatch.setattr("bot.providers.http._SLACK_SECONDS", 0.1 - READ_SECONDS - _POOL_SECONDS)
     async with RawServer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", silent=True) as server:
-        http = ProviderHttp(name="x", base_url=server.url, key=KEY, client=client, submit_read_timeout=0.02)
+        http = ProviderHttp(name="x", base_url=server.url, key=KEY, client=client, submit_read_timeout=READ_SECONDS)
         answer = await http.submit("/v1/run", {})
 
     assert answer.fault is not None

@@ -120,7 +120,9 @@ async def test_every_post_has_a_connection_of_its_own() -> None:
     assert (posts, gets) == (3, 1)
 
 
-async def test_cookies_are_not_kept_between_requests(client: httpx.AsyncClient) -> None:
-    """The client is shared by providers: it follows no redirect and takes no proxy from the environment."""
+async def test_the_client_is_bound_to_nothing(client: httpx.AsyncClient) -> None:
+    """It follows no redirect, takes no proxy from the environment, and has no address or key of its own."""
     assert client.follow_redirects is False
     assert client.trust_env is False
+    assert str(client.base_url) == ""
+    assert "authorization" not in client.headers

@@ -29,7 +29,7 @@ from bot.sandbox.discord.world import World
 CHAT_INPUT, USER_MENU, MESSAGE_MENU = 1, 2, 3
 
 Begin = Callable[..., Interaction]
-"""Sends an interaction to the bot: `begin(kind, user=, channel=, data=, message=)`."""
+"""Sends an interaction to the bot: `begin(kind, user=, channel=, data=, message=, opened_by=)`."""
 
 
 class Actor:
@@ -172,7 +172,16 @@ class Actor:
         data: Json = {"custom_id": modal["custom_id"], "components": filled_modal(modal, values, resolver)}
         if resolver.resolved:
             data["resolved"] = resolver.resolved
-        return self._invoke(InteractionKind.MODAL, opened_by.channel, data, opened_by.message)
+        return Invocation(
+            self._begin(
+                InteractionKind.MODAL,
+                user=self.user,
+                channel=opened_by.channel,
+                data=data,
+                message=opened_by.message,
+                opened_by=opened_by,
+            )
+        )
 
     async def say(self, content: str, *uploads: Upload, channel: str | Channel = "general") -> Message:
         """Write a message."""

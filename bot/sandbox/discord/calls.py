@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
-from aiohttp import BodyPartReader, web
+from aiohttp import content_disposition_filename, parse_content_disposition, web
+from aiohttp.helpers import parse_mimetype
 
 from bot.sandbox.discord.entities import Upload
 from bot.sandbox.discord.errors import INVALID_JSON, api_error
@@ -60,26 +61,28 @@ class Route:
 
 async def read_body(request: web.Request) -> tuple[Any, dict[str, Upload]]:
     """Return the JSON of a request (or of its `payload_json`) and its files (code 50109 for what is not JSON)."""
-    if request.content_type == "multipart/form-data":
-        return await _read_multipart(request)
     raw = await request.read()
+    if request.content_type == "multipart/form-data":
+        return _from_multipart(raw, parse_mimetype(request.headers["Content-Type"]).parameters.get("boundary", ""))
     return (_parsed(raw) if raw else None), {}
 
 
-async def _read_multipart(request: web.Request) -> tuple[Any, dict[str, Upload]]:
+def _from_multipart(raw: bytes, boundary: str) -> tuple[Any, dict[str, Upload]]:
+    # Read whole and cut at the boundaries: for pictures this is many times faster than aiohttp's reader of lines.
     body: Any = {}
     files: dict[str, Upload] = {}
-    async for part in await request.multipart():
-        if not isinstance(part, BodyPartReader):
-            continue
-        data = bytes(await part.read(decode=True))
-        numbered = _FILE_FIELD.match(part.name or "")
+    for part in (b"\r\n" + raw).split(f"\r\n--{boundary}".encode())[1:-1]:
+        head, _, data = part.partition(b"\r\n\r\n")
+        headers = dict(line.partition(": ")[::2] for line in head.decode().strip().splitlines())
+        _, about = parse_content_disposition(headers.get("Content-Disposition"))
+        name = about.get("name", "")
+        numbered = _FILE_FIELD.match(name)
         if numbered is not None:
-            content_type = part.headers.get("Content-Type")
+            content_type = headers.get("Content-Type")
             # discord.py calls every file an octet stream; its name says more.
             known = None if content_type == "application/octet-stream" else content_type
-            files[numbered[1]] = Upload(part.filename or "unknown", data, known)
-        elif part.name == "payload_json":
+            files[numbered[1]] = Upload(content_disposition_filename(about) or "unknown", data, known)
+        elif name == "payload_json":
             body = _parsed(data)
     return body, files
 

@@ -30,7 +30,7 @@ def check_command(command: Json, form: FormErrors, path: Path = ()) -> None:
     if command.get("type") in (None, CHAT_INPUT):
         _check_name(name, path, form)
         form.length(command.get("description"), (*path, "description"), 1, 100)
-        _check_options(command.get("options") or [], (*path, "options"), form, depth=0)
+        _check_options(command.get("options") or [], (*path, "options"), form, parent=None)
         if _size(command) > TOTAL:
             form.add(path, "APPLICATION_COMMAND_TOO_LARGE", f"Command exceeds maximum size ({TOTAL})")
     else:
@@ -49,7 +49,7 @@ def _check_name(name: object, path: Path, form: FormErrors) -> None:
         )
 
 
-def _check_options(options: list[Json], path: Path, form: FormErrors, *, depth: int) -> None:
+def _check_options(options: list[Json], path: Path, form: FormErrors, *, parent: int | None) -> None:
     form.length(options, path, 0, OPTIONS)
     names: set[str] = set()
     optional_seen = False
@@ -65,9 +65,9 @@ def _check_options(options: list[Json], path: Path, form: FormErrors, *, depth: 
             form.add((*here, "name"), "APPLICATION_COMMAND_OPTIONS_NAME_DUPLICATE", "Option names must be unique")
         names.add(str(name))
         if kind in (SUBCOMMAND, SUBCOMMAND_GROUP):
-            if depth + (kind == SUBCOMMAND) > SUBCOMMAND_GROUP or (depth and kind == SUBCOMMAND_GROUP):
+            if parent is not None and (parent, kind) != (SUBCOMMAND_GROUP, SUBCOMMAND):
                 form.add((*here, "type"), "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", "Nested too deeply")
-            _check_options(option.get("options") or [], (*here, "options"), form, depth=depth + 1)
+            _check_options(option.get("options") or [], (*here, "options"), form, parent=kind)
             continue
         if option.get("required"):
             if optional_seen:

@@ -19,6 +19,9 @@ from bot.sandbox.discord.world import World
 HEARTBEAT_INTERVAL = 41.25
 """Seconds between heartbeats, as the real gateway asks for."""
 
+CLOSE_TIMEOUT = 2.0
+"""Seconds to wait for a client that does not listen when it is hung up on."""
+
 REMEMBERED_EVENTS = 5000
 
 GUILDS_INTENT = 1 << 0
@@ -62,6 +65,7 @@ class CloseCode(IntEnum):
 
 
 _CLEAN = (1000, 1001)
+_ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
 
 
 class Hangup(Exception):  # noqa: N818 - not an error of this program
@@ -102,7 +106,7 @@ class Connection:
     async def close(self, code: int) -> None:
         """Send what is waiting, then close."""
         self.stop()
-        await self._writer
+        await asyncio.wait({self._writer}, timeout=CLOSE_TIMEOUT)
         await self.socket.close(code=code)
 
 
@@ -186,29 +190,32 @@ class Gateway:
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Hold one connection for as long as it lasts."""
-        socket = web.WebSocketResponse(compress=False, autoping=True)
+        socket = web.WebSocketResponse(compress=False, timeout=CLOSE_TIMEOUT)
         await socket.prepare(request)
         connection = Connection(socket)
         self._connections.add(connection)
         session: Session | None = None
         connection.send(Op.HELLO, {"heartbeat_interval": int(self._heartbeat_interval * 1000), "_trace": []})
+        code: int | None = None
         try:
-            async for message in socket:
-                if message.type is not WSMsgType.TEXT:
-                    continue
-                session = self._received(connection, session, message.data)
+            while (message := await socket.receive()).type not in _ENDS:
+                if message.type is WSMsgType.TEXT:
+                    session = self._received(connection, session, message.data)
+            if message.type is WSMsgType.CLOSE:
+                code = message.data
         except Hangup as hangup:
             await connection.close(hangup.code)
         finally:
             self._connections.discard(connection)
             connection.stop()
-            self._left(connection, session)
+            self._left(connection, session, code)
         return socket
 
-    def _left(self, connection: Connection, session: Session | None) -> None:
+    def _left(self, connection: Connection, session: Session | None, code: int | None) -> None:
+        """Let go of a connection that ended; a bot that says goodbye (`code`) gives its session up."""
         if session is not None and session.connection is connection:
             session.connection = None
-            if connection.socket.close_code in _CLEAN:
+            if code in _CLEAN:
                 self.sessions.pop(session.id, None)
         self.changed.ring()
 

@@ -76,7 +76,8 @@ _REPLY = 19
 class Interaction:
     """One thing that a person did, and what the bot has answered so far. Times are Unix seconds.
 
-    `message` is the one whose component was used, `original` the one that `@original` means.
+    `message` is the one whose component was used, `original` the one that `@original` means; `opened_by` is what a
+    submitted modal answers to.
     """
 
     id: str
@@ -89,6 +90,7 @@ class Interaction:
     token_from: float
     upload_limit: int
     message: Message | None = None
+    opened_by: "Interaction | None" = None
     acknowledged_at: float | None = None
     callback: CallbackKind | None = None
     original: Message | None = None
@@ -128,7 +130,7 @@ class InteractionBook:
         if application_id != self._world.application.id:
             raise api_error(UNKNOWN_WEBHOOK)
         found = self._by_token.get(token)
-        if found is None or self._world.now() - found.token_from > TOKEN_LIFETIME:
+        if found is None or self._world.now() - found.token_from >= TOKEN_LIFETIME:
             raise api_error(INVALID_WEBHOOK_TOKEN)
         if found.acknowledged_at is None:
             raise api_error(UNKNOWN_WEBHOOK)
@@ -209,12 +211,17 @@ class InteractionBook:
         return outside and not self._world.may(interaction.user.id, interaction.channel, Permission.USE_EXTERNAL_APPS)
 
     def _metadata(self, interaction: Interaction) -> Json:
-        return {
+        metadata: Json = {
             "id": interaction.id,
             "type": int(interaction.kind),
             "user": user_payload(interaction.user),
             "authorizing_integration_owners": self.authorizing_owners(interaction),
         }
+        if interaction.kind is InteractionKind.COMPONENT and interaction.message is not None:
+            metadata["interacted_message_id"] = interaction.message.id
+        if interaction.opened_by is not None:
+            metadata["triggering_interaction_metadata"] = self._metadata(interaction.opened_by)
+        return metadata
 
     def _answer(self, interaction: Interaction, form: MessageForm, *, loading: bool = False) -> Message:
         reference: Json | None = None
@@ -224,9 +231,6 @@ class InteractionBook:
                 "channel_id": interaction.channel.id,
                 "message_id": interaction.message.id,
             }
-        metadata = self._metadata(interaction)
-        if interaction.kind is InteractionKind.COMPONENT and interaction.message is not None:
-            metadata["interacted_message_id"] = interaction.message.id
         return self._messages.create(
             interaction.channel,
             self._world.bot.id,
@@ -234,7 +238,7 @@ class InteractionBook:
             kind=_COMMAND_ANSWER if reference is None else _REPLY,
             visible_to=interaction.user.id if self._hidden(interaction, form.payload.get("flags") or 0) else None,
             loading=loading,
-            interaction_metadata=metadata,
+            interaction_metadata=self._metadata(interaction),
             reference=reference,
         )
 
@@ -295,7 +299,8 @@ class InteractionBook:
             about["response_message_id"] = original.id
             about["response_message_loading"] = original.loading
             about["response_message_ephemeral"] = original.ephemeral
-            if interaction.callback is not CallbackKind.DEFERRED_UPDATE:
+            # Deferrals name their message above; only a message that was really sent is a resource.
+            if interaction.callback in (CallbackKind.MESSAGE, CallbackKind.UPDATE):
                 response["resource"] = {
                     "type": int(interaction.callback or 0),
                     "message": self._messages.render(original),

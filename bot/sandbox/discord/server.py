@@ -155,6 +155,8 @@ class DiscordServer:
         if self.world.bot.id not in guild.members:
             self.world.add_member(guild, self.world.bot)
         data = guild_create_payload(guild, self.world, all_members=False)
+        # Only a guild that the bot had already joined is announced as available again.
+        del data["unavailable"]
         self.gateway.dispatch("GUILD_CREATE", data, guild_id=guild.id, intent=GUILDS_INTENT)
 
     def leave(self, guild: Guild) -> None:
@@ -188,7 +190,14 @@ class DiscordServer:
         return app
 
     def _begin(
-        self, kind: InteractionKind, *, user: User, channel: Channel, data: Json, message: Message | None = None
+        self,
+        kind: InteractionKind,
+        *,
+        user: User,
+        channel: Channel,
+        data: Json,
+        message: Message | None = None,
+        opened_by: Interaction | None = None,
     ) -> Interaction:
         now = self.world.now()
         guild = None if channel.guild_id is None else self.world.guilds[channel.guild_id]
@@ -203,6 +212,7 @@ class DiscordServer:
             token_from=now,
             upload_limit=DEFAULT_UPLOAD_LIMIT if guild is None else guild.upload_limit,
             message=message,
+            opened_by=opened_by,
         )
         self.interactions.add(interaction)
         payload = interaction_payload(interaction, self.world, self.messages, self.interactions)

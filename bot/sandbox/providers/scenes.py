@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from bot.sandbox.providers.palettes import PALETTES, Colour, Palette, blend
 
 _LONGEST: Final = 1152
-_STEPS: Final = 72
+_STEPS: Final = 160
 
 
 def scene(seed: int, width: int, height: int) -> Image.Image:
@@ -45,11 +45,6 @@ def _ramp(rows: int) -> Image.Image:
     return Image.linear_gradient("L").resize((1, rows), Image.Resampling.BILINEAR)
 
 
-def _fade(size: tuple[int, int], top: Colour, bottom: Colour, *, full: int) -> Image.Image:
-    """Return a gradient that reaches the bottom colour at the tone `full` of 255 of the way down."""
-    return ImageOps.colorize(_ramp(size[1]), top, bottom, whitepoint=full).resize(size, Image.Resampling.NEAREST)
-
-
 def _stars(picture: Image.Image, random: Random, horizon: float) -> None:
     draw = ImageDraw.Draw(picture)
     for _ in range(140):
@@ -79,13 +74,18 @@ def _disc(picture: Image.Image, palette: Palette, centre: tuple[float, float], r
 def _hills(picture: Image.Image, palette: Palette, random: Random, horizon: float) -> None:
     layers = random.randint(5, 7)
     rough = random.random() < 0.4  # noqa: PLR2004 - mountains behind, hills before
-    for layer in range(layers):
-        share = layer / (layers - 1)
+    shares = [layer / (layers - 1) for layer in range(layers)]
+    ridges = []
+    for share in shares:
         base = (horizon + (0.97 - horizon) * share**1.15) * picture.height
         height = picture.height * (0.11 - 0.045 * share)
-        ridge = _ridge(random, picture.width, base, height, sharp=rough and share < 0.45)  # noqa: PLR2004
+        ridges.append(_ridge(random, picture.width, base, height, sharp=rough and share < 0.45))  # noqa: PLR2004
+    for layer, share in enumerate(shares):
         colour = blend(palette.far, palette.near, share)
-        _land(picture, ridge, colour, mist=blend(colour, palette.horizon, 0.42 * (1 - share)))
+        mist = blend(colour, palette.horizon, 0.42 * (1 - share))
+        # What the next ridge covers all along its line need not be painted.
+        hidden = max(y for _, y in ridges[layer + 1]) if layer + 1 < layers else picture.height
+        _land(picture, ridges[layer], colour, mist, hidden_from=int(hidden) + 2)
 
 
 def _ridge(random: Random, width: int, base: float, height: float, *, sharp: bool) -> list[tuple[float, float]]:
@@ -104,31 +104,39 @@ def _ridge(random: Random, width: int, base: float, height: float, *, sharp: boo
     return points
 
 
-def _land(picture: Image.Image, ridge: list[tuple[float, float]], colour: Colour, mist: Colour) -> None:
+def _land(
+    picture: Image.Image, ridge: list[tuple[float, float]], colour: Colour, mist: Colour, *, hidden_from: int
+) -> None:
     """Fill the land below a ridge, from its colour at the ridge to the mist that lies at its foot."""
     top = max(0, int(min(y for _, y in ridge)) - 1)
-    rows = picture.height - top
-    if rows <= 1:
+    bottom = min(picture.height, hidden_from)
+    if bottom - top <= 1:
         return
-    mask = Image.new("L", (picture.width, rows))
+    mask = Image.new("L", (picture.width, bottom - top))
     line = [(x, y - top) for x, y in ridge]
-    draw = ImageDraw.Draw(mask)
-    draw.polygon([(0, rows), *line, (picture.width, rows)], fill=255)
-    # A softened edge over the ridge only: blurring all of the mask would cost more than all else.
-    edge = min(rows, int(max(y for _, y in line)) + 4)
-    band = mask.crop((0, 0, picture.width, edge)).filter(ImageFilter.BoxBlur(1))
-    mask.paste(band, (0, 0))
-    picture.paste(_fade(mask.size, colour, mist, full=150), (0, top), mask)
+    ImageDraw.Draw(mask).polygon([(0, picture.height), *line, (picture.width, picture.height)], fill=255)
+    # The edge is softened along the ridge only: blurring all of the mask would cost more than all else.
+    edge = min(mask.height, int(max(y for _, y in line)) + 4)
+    mask.paste(mask.crop((0, 0, picture.width, edge)).filter(ImageFilter.BoxBlur(1)), (0, 0))
+    shade = ImageOps.colorize(_ramp(picture.height - top), colour, mist, whitepoint=150).crop((0, 0, 1, mask.height))
+    picture.paste(shade.resize(mask.size, Image.Resampling.NEAREST), (0, top), mask)
 
 
 def _sea(picture: Image.Image, palette: Palette, random: Random, horizon: float, glitter_x: float) -> None:
     """Draw a sea from the horizon down, with the disc's light broken on it and a far coast."""
     top = int(horizon * picture.height)
     coast = _ridge(random, picture.width, top - 0.004 * picture.height, picture.height * 0.03, sharp=False)
-    _land(picture, coast, blend(palette.far, palette.near, 0.25), blend(palette.far, palette.horizon, 0.4))
+    _land(
+        picture,
+        coast,
+        blend(palette.far, palette.near, 0.25),
+        blend(palette.far, palette.horizon, 0.4),
+        hidden_from=top + 2,
+    )
     rows = picture.height - top
     far, near = blend(palette.horizon, palette.middle, 0.5), blend(palette.near, palette.top, 0.35)
-    picture.paste(_fade((picture.width, rows), far, near, full=200), (0, top))
+    water = ImageOps.colorize(_ramp(rows), far, near, whitepoint=200)
+    picture.paste(water.resize((picture.width, rows), Image.Resampling.NEAREST), (0, top))
     draw = ImageDraw.Draw(picture, "RGBA")
     for _ in range(150):
         depth = random.random() ** 1.6

@@ -95,7 +95,8 @@ class ImageApiServer(ABC):
         self._runner = runner
         await web.TCPSite(runner, host, port).start()
         bound_host, bound_port = runner.addresses[0][:2]
-        self._url = f"http://{bound_host}:{bound_port}"
+        reachable = "127.0.0.1" if bound_host == "0.0.0.0" else bound_host  # noqa: S104 - compared, not bound
+        self._url = f"http://{reachable}:{bound_port}"
 
     async def close(self) -> None:
         """Stop listening and drop all connections; closing twice is no mistake."""

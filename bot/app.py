@@ -1,0 +1,279 @@
+"""Where everything is built and wired, and nowhere else: the composition root."""
+
+import asyncio
+import contextlib
+import random
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+import discord
+import httpx
+import structlog
+import uuid6
+import yarl
+from discord.gateway import DiscordWebSocket
+from pydantic import SecretStr
+
+from bot.client import AtelierClient, SyncMemory
+from bot.domain.catalogue import MODELS, OFFERS
+from bot.engine.books import Books
+from bot.engine.clock import Clock, SystemClock
+from bot.engine.engine import Engine
+from bot.engine.health import HealthBoard
+from bot.engine.housekeeping import Housekeeping
+from bot.engine.journal import Journal
+from bot.engine.limits import Limits
+from bot.engine.steps import Steps
+from bot.images.download import PictureDownloader
+from bot.images.keeper import PictureKeeper
+from bot.images.store import PictureStore
+from bot.images.workers import PictureWorkers
+from bot.providers.base import Provider
+from bot.providers.http import ProviderHttp
+from bot.providers.reve2img import Reve2Img
+from bot.providers.skillboss import SkillBoss
+from bot.providers.transport import provider_client
+from bot.services.access import AccessService
+from bot.services.credits import CreditService
+from bot.services.generation import GenerationService
+from bot.services.snapshots import SnapshotService
+from bot.services.status import StatusService
+from bot.settings import Settings
+from bot.ui.acknowledge import Acknowledger
+from bot.ui.messages import JobMessages
+from bot.ui.presenter import Presenter
+from bot.web.server import WebServer
+from cogs.credits import Credits
+from cogs.help import Help
+from cogs.imagine import Imagine
+from cogs.status import StudioStatus
+from cogs.studio import Studio
+from db.database import Database
+from db.facts import FactRepository
+from db.migrate import migrate
+
+_log = structlog.get_logger(__name__)
+
+_COMMANDS_FACT = "commands sent to Discord"
+_EDIT_GRACE_SECONDS = 4.0
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """Open the database of the settings, and close it at the end."""
+    database = await Database.open(settings.database_address)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def point_at(api_url: str) -> None:
+    """Make discord.py speak to this REST address instead of Discord's own; it knows no other way than globally."""
+    discord.http.Route.BASE = api_url
+
+
+async def run(settings: Settings, stop: asyncio.Event, clock: Clock | None = None) -> None:
+    """Run the bot until `stop` is set. Raises what makes a start impossible."""
+    if settings.discord_token is None:
+        raise ValueError("DISCORD_TOKEN is not set")
+    async with AsyncExitStack() as stack:
+        app = await _build(settings, stack, clock or SystemClock())
+        await app.serve(settings.discord_token, stop)
+
+
+class App:
+    """The wired product between start and stop."""
+
+    def __init__(
+        self,
+        *,
+        client: AtelierClient,
+        engine: Engine,
+        presenter: Presenter,
+        housekeeping: Housekeeping,
+        web: WebServer,
+        api_url: str,
+    ) -> None:
+        self._client = client
+        self._engine = engine
+        self._presenter = presenter
+        self._housekeeping = housekeeping
+        self._web = web
+        self._api_url = api_url
+
+    async def start_work(self) -> None:
+        """Begin to serve jobs: REST works, the gateway may still be away."""
+        self._presenter.start()
+        await self._engine.start()
+
+    async def serve(self, token: SecretStr, stop: asyncio.Event) -> None:
+        """Serve until `stop`, then end cleanly."""
+        port = await self._web.start()
+        _log.info("web.listening", port=port)
+        housekeeping = asyncio.create_task(self._housekeeping.run())
+        gateway = asyncio.create_task(self._connect(token))
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait({gateway, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if gateway in done:
+                gateway.result()  # raises what ended it
+        finally:
+            _log.info("app.stopping")
+            await self._engine.stop()
+            await self._presenter.stop(_EDIT_GRACE_SECONDS)
+            await self._client.close()
+            for task in (housekeeping, gateway, stopped):
+                task.cancel()
+            await asyncio.gather(housekeeping, gateway, stopped, return_exceptions=True)
+            await self._web.stop()
+            _log.info("app.stopped")
+
+    async def _connect(self, token: SecretStr) -> None:
+        async with self._client:
+            await self._client.login(token.get_secret_value())
+            # The library would ask only where its own default gateway is; ask the configured server instead.
+            _, gateway, *_ = await self._client.http.get_bot_gateway()
+            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
+            await self._client.connect(reconnect=True)
+
+
+async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App:
+    point_at(settings.discord_api_url)
+    database = await stack.enter_async_context(open_database(settings))
+    applied = await migrate(database)
+    if applied:
+        _log.info("database.migrated", revisions=applied)
+    limits = _limits(settings)
+    books = Books(allowance=settings.default_allowance, budget=settings.monthly_budget, new_id=new_id)
+    http = await stack.enter_async_context(provider_client())
+    providers = build_providers(settings, http)
+    keeper = _keeper(settings)
+    stack.push_async_callback(keeper.close)
+    names = tuple(providers)
+    health = HealthBoard(names)
+    randomness = random.Random(secrets.randbits(64))  # noqa: S311 - jitter, not a secret
+    client = AtelierClient(shard_count=settings.shard_count, shard_ids=settings.shard_ids)
+    journal = Journal(database=database, books=books, clock=clock, limits=limits, providers=names)
+    snapshots = SnapshotService(database=database, books=books, clock=clock)
+    presenter = Presenter(
+        snapshots=snapshots,
+        journal=journal,
+        keeper=keeper,
+        messages=JobMessages(client=client, clock=clock),
+        clock=clock,
+        soft_deadline=limits.soft_deadline,
+    )
+    steps = Steps(
+        journal=journal,
+        providers=providers,
+        keeper=keeper,
+        observer=presenter,
+        clock=clock,
+        limits=limits,
+        health=health,
+        randomness=randomness,
+    )
+    engine = Engine(journal=journal, steps=steps, observer=presenter, clock=clock, limits=limits, randomness=randomness)
+    access = AccessService(database=database, admitted=_admitted(settings), now=clock.now)
+    generation = GenerationService(
+        database=database,
+        journal=journal,
+        engine=engine,
+        books=books,
+        access=access,
+        clock=clock,
+        limits=limits,
+        providers=names,
+        new_id=new_id,
+    )
+    app = App(
+        client=client,
+        engine=engine,
+        presenter=presenter,
+        housekeeping=Housekeeping(
+            database=database,
+            keeper=keeper,
+            clock=clock,
+            retention=timedelta(days=settings.picture_retention_days),
+        ),
+        web=WebServer(host=settings.http_host, port=settings.http_port, ready=lambda: _missing(database, client)),
+        api_url=settings.discord_api_url,
+    )
+    offered = {offer.model for offer in OFFERS if offer.provider in names}
+    client.install(
+        generation=generation,
+        cogs=(
+            Imagine(generation=generation, acknowledger=Acknowledger(generation=generation, presenter=presenter)),
+            Credits(credits=CreditService(database=database, books=books, access=access, clock=clock)),
+            StudioStatus(status=StatusService(database=database, snapshots=snapshots, health=health)),
+            Help(models=[model for model in MODELS if model.id in offered]),
+            Studio(access=access),
+        ),
+        on_login=app.start_work,
+        synced=_sync_memory(database),
+    )
+    return app
+
+
+def new_id() -> str:
+    """Return a new time-ordered id."""
+    return uuid6.uuid7().hex
+
+
+def build_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, Provider]:
+    """Return the providers that have a key, in the operator's order."""
+    made: dict[str, Callable[[ProviderHttp], Provider]] = {"skillboss": SkillBoss, "reve2img": Reve2Img}
+    addresses = {"skillboss": settings.skillboss_api_url, "reve2img": settings.reve2img_api_url}
+    providers: dict[str, Provider] = {}
+    for name in settings.providers:
+        key = settings.key_of(name)
+        if key is not None:
+            http = ProviderHttp(name=name, base_url=addresses[name], key=key.get_secret_value(), client=client)
+            providers[name] = made[name](http)
+    return providers
+
+
+def _keeper(settings: Settings) -> PictureKeeper:
+    # Pictures may come from where the operator says the APIs are, even on this machine; else from public hosts alone.
+    exempt = [settings.skillboss_api_url, settings.reve2img_api_url]
+    return PictureKeeper(
+        downloader=PictureDownloader(exempt=exempt),
+        store=PictureStore(settings.data_dir / "pictures"),
+        workers=PictureWorkers(),
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        active_per_member=settings.max_active_jobs_per_member,
+        active_per_provider=settings.max_active_jobs,
+        poll_floor=settings.poll_interval_seconds,
+        poll_ceiling=max(10.0, settings.poll_interval_seconds),
+        soft_deadline=settings.job_soft_deadline_seconds,
+        hard_deadline=settings.job_hard_deadline_seconds,
+    )
+
+
+def _admitted(settings: Settings) -> frozenset[int] | str | None:
+    return frozenset(settings.communities) if isinstance(settings.communities, tuple) else settings.communities
+
+
+def _sync_memory(database: Database) -> SyncMemory:
+    async def get() -> str | None:
+        return await database.read(lambda connection: FactRepository(connection).find(_COMMANDS_FACT))
+
+    async def remember(digest: str) -> None:
+        await database.write(lambda connection: FactRepository(connection).save(_COMMANDS_FACT, digest))
+
+    return SyncMemory(get, remember)
+
+
+async def _missing(database: Database, client: AtelierClient) -> list[str]:
+    missing = [] if client.is_ready() else ["gateway"]
+    with contextlib.suppress(Exception):
+        await database.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+        return missing
+    return [*missing, "database"]

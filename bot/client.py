@@ -1,0 +1,93 @@
+"""The Discord client: which commands there are, who answers errors, what happens at login and at the end."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import discord
+import structlog
+from discord import app_commands
+from discord.ext import commands
+
+from bot.services.generation import GenerationService
+from bot.ui.answers import answer_error
+from bot.ui.buttons import BUTTONS
+
+_log = structlog.get_logger(__name__)
+
+
+class _Tree(app_commands.CommandTree["AtelierClient"]):
+    async def on_error(
+        self, interaction: discord.Interaction["AtelierClient"], error: app_commands.AppCommandError, /
+    ) -> None:
+        await answer_error(interaction, error)
+
+
+class AtelierClient(commands.AutoShardedBot):
+    """Connects with the `guilds` intent alone: slash commands need no privileged one."""
+
+    generation: GenerationService
+
+    def __init__(self, *, shard_count: int | None = None, shard_ids: Sequence[int] | None = None) -> None:
+        shards: Any = None if shard_ids is None else list(shard_ids)
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            intents=discord.Intents(guilds=True),
+            allowed_mentions=discord.AllowedMentions.none(),
+            tree_cls=_Tree,
+            shard_count=shard_count,
+            shard_ids=shards,
+            chunk_guilds_at_startup=False,
+            max_messages=None,
+        )
+        self._cogs_to_add: Sequence[commands.Cog] = ()
+        self._on_login: Callable[[], Awaitable[None]] | None = None
+        self._synced: SyncMemory | None = None
+
+    def install(
+        self,
+        *,
+        generation: GenerationService,
+        cogs: Sequence[commands.Cog],
+        on_login: Callable[[], Awaitable[None]],
+        synced: "SyncMemory",
+    ) -> None:
+        """Give the client what it serves; called once, before it starts."""
+        self.generation = generation
+        self._cogs_to_add = cogs
+        self._on_login = on_login
+        self._synced = synced
+
+    async def setup_hook(self) -> None:
+        """Register buttons and commands, then let the engine begin: REST works from here on."""
+        self.add_dynamic_items(*BUTTONS)
+        for cog in self._cogs_to_add:
+            await self.add_cog(cog)
+        if self._on_login is not None:
+            await self._on_login()
+        await self._sync_commands()
+
+    async def on_ready(self) -> None:
+        """Log that the gateway is there."""
+        _log.info("discord.ready", guilds=len(self.guilds))
+
+    async def _sync_commands(self) -> None:
+        """Send the commands to Discord if they are not those that it was sent last."""
+        if self._synced is None:
+            return
+        payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        digest = hashlib.sha256(json.dumps([self.application_id, payload], sort_keys=True).encode()).hexdigest()
+        if await self._synced.get() != digest:
+            await self.tree.sync()
+            await self._synced.set(digest)
+            _log.info("discord.commands_synced", commands=len(payload))
+
+
+class SyncMemory:
+    """Remembers which commands Discord was sent last."""
+
+    def __init__(self, get: Callable[[], Awaitable[str | None]], set: Callable[[str], Awaitable[Any]]) -> None:  # noqa: A002
+        self.get = get
+        self.set = set

@@ -1,0 +1,83 @@
+"""What is done now and then: dead tokens erased, old pictures removed, the books proved."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection
+
+from bot.domain.jobs import TOKEN_LIFE
+from bot.engine.clock import Clock
+from bot.engine.schedule import Schedule
+from bot.images.keeper import PictureKeeper
+from db.audit import audit
+from db.database import Database
+from db.jobs import JobRepository
+from db.pictures import PictureRepository
+
+_log = structlog.get_logger(__name__)
+
+_EVERY: Final = {"tokens": 60.0, "pictures": 3600.0, "audit": 24 * 3600.0}
+_PICTURES_AT_ONCE: Final = 500
+_LEFTOVERS_AFTER: Final = timedelta(days=1)
+
+
+class Housekeeping:
+    """Keeps the house while `run` runs. `retention` is how long pictures are kept."""
+
+    def __init__(self, *, database: Database, keeper: PictureKeeper, clock: Clock, retention: timedelta) -> None:
+        self._database = database
+        self._keeper = keeper
+        self._clock = clock
+        self._retention = retention
+        self._schedule = Schedule(clock, self._do, concurrency=1)
+
+    async def run(self) -> None:
+        """Do each duty in its turn, until cancelled."""
+        for duty in ("tokens", "pictures"):
+            self._schedule.set(duty)
+        self._schedule.set("audit", _EVERY["audit"])
+        await self._schedule.run()
+
+    async def _do(self, duty: str) -> None:
+        self._schedule.set(duty, _EVERY[duty])
+        match duty:
+            case "tokens":
+                await self.erase_tokens()
+            case "pictures":
+                await self.remove_old_pictures()
+            case _:
+                await self.prove_the_books()
+
+    async def erase_tokens(self) -> None:
+        """Erase interaction tokens that Discord no longer takes."""
+        dead = self._clock.now() - TOKEN_LIFE
+        await self._database.write(lambda connection: JobRepository(connection).erase_tokens(dead))
+
+    async def remove_old_pictures(self) -> None:
+        """Remove the pictures whose retention has ended, and what a crash left in the temporary folder."""
+        now = self._clock.now()
+        before = now - self._retention
+
+        def write(connection: Connection) -> tuple[int, list[tuple[str, str]]]:
+            return PictureRepository(connection).remove_stored_before(before, now, _PICTURES_AT_ONCE)
+
+        while True:
+            removed, unneeded = await self._database.write(write)
+            for sha256, media_type in unneeded:
+                await self._keeper.discard(sha256, media_type)
+            if removed < _PICTURES_AT_ONCE:
+                break
+        await self._keeper.sweep_temporary(_aged(now))
+
+    async def prove_the_books(self) -> None:
+        """Log every line in which the books do not balance."""
+        problems = await self._database.read(audit)
+        for problem in problems:
+            _log.error("books.wrong", problem=problem)
+        if not problems:
+            _log.info("books.balance")
+
+
+def _aged(now: datetime) -> datetime:
+    return now - _LEFTOVERS_AFTER

@@ -1,0 +1,43 @@
+"""Logging: structlog over the standard library's, so that discord.py's lines come out the same way."""
+
+import logging
+import sys
+
+import structlog
+
+
+def configure_logging(level: str, form: str) -> None:
+    """Send everything to standard error as text for people or as one JSON object a line."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    last: list[structlog.types.Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if form == "json"
+        # Plain tracebacks: the rich ones print local variables, and those hold prompts and tokens.
+        else [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            foreign_pre_chain=shared,
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    # At DEBUG they print bodies and addresses with tokens in them; httpx names every URL at INFO.
+    for name in ("discord", "httpx", "httpcore", "aiosqlite", "aiohttp", "sqlalchemy", "alembic", "PIL"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

@@ -1,0 +1,43 @@
+"""Which servers may use the studio."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from bot.domain.errors import NotAdmittedError, NotInServerError
+from db.communities import CommunityRepository
+from db.database import Database
+
+
+class AccessService:
+    """Admission. `admitted` is the operator's list: None leaves it to the owner's `/studio admit`, `*` admits all."""
+
+    def __init__(
+        self, *, database: Database, admitted: frozenset[int] | str | None, now: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._admitted = admitted
+        self._now = now
+
+    def check(self, connection: Connection, community_id: int) -> None:
+        """Raise `NotInServerError` outside a server, `NotAdmittedError` in one that was not admitted."""
+        if community_id == 0:
+            raise NotInServerError
+        if self._admitted == "*":
+            return
+        if self._admitted is None:
+            admitted = CommunityRepository(connection).is_admitted(community_id)
+        else:
+            admitted = community_id in self._admitted
+        if not admitted:
+            raise NotAdmittedError
+
+    async def admit(self, community_id: int, *, by: int) -> None:
+        """Admit a server on the word of the application's owner; raises `NotInServerError` outside one."""
+        if community_id == 0:
+            raise NotInServerError
+        now = self._now()
+        await self._database.write(
+            lambda connection: CommunityRepository(connection).admit(community_id, by=by, at=now)
+        )

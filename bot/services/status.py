@@ -1,0 +1,37 @@
+"""How the studio is doing."""
+
+from dataclasses import dataclass
+
+from bot.domain.catalogue import MODELS, OFFERS
+from bot.engine.health import Health, HealthBoard
+from bot.services.snapshots import SnapshotService
+from db.database import Database
+from db.jobs import JobRepository
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Providers' health, how many jobs wait and are worked on, and each offered model's usual seconds."""
+
+    providers: tuple[Health, ...]
+    waiting: int
+    working: int
+    usual_seconds: dict[str, tuple[int, int] | None]
+
+
+class StatusService:
+    """Reads the studio's status."""
+
+    def __init__(self, *, database: Database, snapshots: SnapshotService, health: HealthBoard) -> None:
+        self._database = database
+        self._snapshots = snapshots
+        self._health = health
+
+    async def get(self) -> Status:
+        """Return the status as of now."""
+        waiting, working = await self._database.read(lambda connection: JobRepository(connection).count_live())
+        providers = self._health.list()
+        names = {health.provider for health in providers}
+        offered = {offer.model for offer in OFFERS if offer.provider in names}
+        usual = {model.id: await self._snapshots.usual_seconds(model.id) for model in MODELS if model.id in offered}
+        return Status(providers=providers, waiting=waiting, working=working, usual_seconds=usual)

@@ -1,0 +1,165 @@
+"""The settings: environment variables and `.env`, checked as a whole before anything starts."""
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PROVIDERS: Final = ("skillboss", "reve2img")
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class SettingsError(Exception):
+    """The settings have mistakes: `lines` has one for each, naming the variable and what it takes."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def _address(value: str) -> str:
+    """Accept https, or http on loopback; return it without a slash at its end."""
+    parts = urlsplit(value)
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
+        raise ValueError("not an https address")
+    if parts.query or parts.fragment or parts.username or parts.password:
+        raise ValueError("more than an address")
+    return value.rstrip("/")
+
+
+def _database(value: str) -> str:
+    if not value.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
+        raise ValueError("another database")
+    return value
+
+
+def _names(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _communities(value: object) -> object:
+    if not isinstance(value, str) or value.strip() == "*":
+        return "*" if isinstance(value, str) else value
+    return [int(part) for part in value.split(",") if part.strip()]
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+DatabaseUrl = Annotated[str, AfterValidator(_database)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+_AN_ADDRESS: Final = "takes an https:// address (http:// only on this machine)"
+
+
+class Settings(BaseSettings):
+    """Every setting, by the lower-case name of its variable. Descriptions say what a variable takes."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    discord_token: Annotated[SecretStr | None, Field(description="takes the bot's token")] = None
+    discord_api_url: Annotated[Address, Field(description=_AN_ADDRESS)] = "https://discord.com/api/v10"
+    skillboss_wholesale_key: Annotated[SecretStr | None, Field(description="takes a SkillBoss wholesale key")] = None
+    skillboss_api_url: Annotated[Address, Field(description=_AN_ADDRESS)] = "https://api.skillboss.co"
+    reve2img_api_key: Annotated[SecretStr | None, Field(description="takes a reve2img key")] = None
+    reve2img_api_url: Annotated[Address, Field(description=_AN_ADDRESS)] = "https://reve2img.com"
+    provider_order: Annotated[
+        tuple[Literal["skillboss", "reve2img", "reve"], ...],
+        NoDecode,
+        BeforeValidator(_names),
+        Field(description="takes names of providers with commas between: skillboss, reve2img, reve"),
+    ] = ("skillboss", "reve2img", "reve")
+    database_url: Annotated[
+        DatabaseUrl | None,
+        Field(description="takes sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME"),
+    ] = None
+    data_dir: Annotated[Path, Field(description="takes a folder")] = Path("data")
+    picture_retention_days: Annotated[Count, Field(description="takes whole days, 1 or more")] = 30
+    http_host: Annotated[str, Field(description="takes an address of this machine")] = "127.0.0.1"
+    http_port: Annotated[int, Field(ge=0, le=65535, description="takes a port, 0 to 65535 (0: any)")] = 8080
+    webhook_public_url: Annotated[Address | None, Field(description=_AN_ADDRESS)] = None
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        BeforeValidator(_upper),
+        Field(description="takes DEBUG, INFO, WARNING or ERROR"),
+    ] = "INFO"
+    log_format: Annotated[Literal["text", "json"], Field(description="takes text or json")] = "text"
+    shard_count: Annotated[Count | None, Field(description="takes a whole number, 1 or more")] = None
+    shard_ids: Annotated[
+        tuple[Annotated[int, Field(ge=0)], ...] | None,
+        NoDecode,
+        BeforeValidator(_names),
+        Field(description="takes shard numbers with commas between, and needs SHARD_COUNT"),
+    ] = None
+    poll_interval_seconds: Annotated[Seconds, Field(description="takes seconds, more than 0")] = 3.0
+    job_soft_deadline_seconds: Annotated[Seconds, Field(description="takes seconds, more than 0")] = 300.0
+    job_hard_deadline_seconds: Annotated[
+        Seconds, Field(description="takes seconds, no fewer than JOB_SOFT_DEADLINE_SECONDS")
+    ] = 7200.0
+    default_allowance: Annotated[int, Field(ge=0, description="takes credits a day, 0 or more")] = 200
+    max_active_jobs_per_member: Annotated[Count, Field(description="takes a whole number, 1 or more")] = 3
+    max_active_jobs: Annotated[Count, Field(description="takes a whole number, 1 or more")] = 64
+    communities: Annotated[
+        tuple[int, ...] | Literal["*"] | None,
+        NoDecode,
+        BeforeValidator(_communities),
+        Field(description="takes server ids with commas between, or *"),
+    ] = None
+    monthly_budget: Annotated[int, Field(ge=0, description="takes credits a month, 0 or more")] = 100_000
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.job_hard_deadline_seconds < self.job_soft_deadline_seconds:
+            raise _combined("job_hard_deadline_seconds")
+        if self.shard_ids is not None and (self.shard_count is None or max(self.shard_ids) >= self.shard_count):
+            raise _combined("shard_ids")
+        return self
+
+    @property
+    def database_address(self) -> str:
+        """The database's URL; a file in the data folder unless DATABASE_URL says otherwise."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'atelier.db'}"
+
+    def key_of(self, provider: str) -> SecretStr | None:
+        """Return the key of a provider, or None."""
+        return {"skillboss": self.skillboss_wholesale_key, "reve2img": self.reve2img_api_key}.get(provider)
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The providers that have a key, in the operator's order."""
+        return tuple(name for name in self.provider_order if name in PROVIDERS and self.key_of(name) is not None)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Return the settings, or raise `SettingsError`. No value is ever part of the error: it may be a secret."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        names = {_variable(each) for each in error.errors(include_input=False, include_url=False)}
+        lines = tuple(f"{name.upper()} {_takes(name)}" for name in sorted(names))
+        raise SettingsError(lines) from None
+
+
+def _takes(name: str) -> str:
+    field = Settings.model_fields.get(name)
+    return (field.description if field else None) or "has a wrong value"
+
+
+def _combined(name: str) -> ValueError:
+    return ValueError(name)
+
+
+def _variable(error: Any) -> str:
+    location = error["loc"]
+    if location:
+        return str(location[0])
+    # From `_fit_together`: its message is the name.
+    return str(error["ctx"]["error"])

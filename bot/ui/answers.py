@@ -1,0 +1,41 @@
+"""The one place that answers a person with an error: to them alone, and never with a stack."""
+
+import secrets
+from typing import Any
+
+import discord
+import structlog
+from discord import app_commands
+
+from bot.domain.errors import AtelierError, DuplicateInteractionError
+from bot.ui.wording import unexpected, worded
+
+_log = structlog.get_logger(__name__)
+
+
+async def answer_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
+    """Tell whoever called or pressed what is wrong; an unknown error gets a reference and a log line."""
+    if isinstance(error, app_commands.CommandInvokeError):
+        error = error.original
+    if isinstance(error, DuplicateInteractionError):
+        return  # the first delivery of this interaction has answered it
+    if isinstance(error, AtelierError):
+        text = worded(error)
+    elif isinstance(error, app_commands.MissingPermissions):
+        text = "That needs the Manage Server permission."
+    else:
+        reference = secrets.token_hex(4)
+        _log.error("interaction.failed", reference=reference, exc_info=error)
+        text = unexpected(reference)
+    await _send(interaction, text)
+
+
+async def _send(interaction: discord.Interaction[Any], text: str) -> None:
+    quiet = discord.AllowedMentions.none()
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(text, ephemeral=True, allowed_mentions=quiet)
+        else:
+            await interaction.response.send_message(text, ephemeral=True, allowed_mentions=quiet)
+    except discord.HTTPException as error:
+        _log.warning("interaction.not_answered", status=error.status, code=error.code)

@@ -1,0 +1,83 @@
+"""Text that people typed, made safe to show; and numbers as people say them."""
+
+import re
+from datetime import datetime
+from typing import Final
+
+_MARKDOWN: Final = re.compile(r"([\\*_~`|<>\[\]()#+\-:/])")
+_ELLIPSIS: Final = "…"
+# First strong isolate and its end: a right-to-left prompt must not turn the rest of the line around.
+_ISOLATE: Final = ("\u2068", "\u2069")
+_NUMBERED_LIST: Final = re.compile(r"^(\d+)\.")
+
+
+def one_line(text: str) -> str:
+    """Return the text with every run of white space as one space."""
+    return " ".join(text.split())
+
+
+def cut(text: str, limit: int) -> str:
+    """Return at most `limit` code points, ended by an ellipsis where it was longer, at a space where one is near."""
+    if len(text) <= limit:
+        return text
+    head = text[: limit - 1]
+    space = head.rfind(" ", limit * 2 // 3)
+    return (head[:space] if space > 0 else head).rstrip() + _ELLIPSIS
+
+
+def escaped(text: str) -> str:
+    """Return one line that Discord shows as typed: no formatting, no links, no mentions, nothing pings."""
+    line = _MARKDOWN.sub(r"\\\1", one_line(text))
+    line = _NUMBERED_LIST.sub(r"\1\\.", line)
+    # A zero-width space after the at sign: everyone, here and user mentions are plain words then.
+    line = line.replace("@", "@\u200b")
+    return f"{_ISOLATE[0]}{line}{_ISOLATE[1]}"
+
+
+def alternative(text: str, limit: int = 1024) -> str:
+    """Return plain text for a picture's description; `limit` is Discord's, counted in UTF-16 units."""
+    line = cut(one_line(text), limit)
+    while len(line.encode("utf-16-le")) // 2 > limit:
+        line = cut(line, len(line) - 1 - (len(line) - limit // 2) // 2)
+    return line
+
+
+def ordinal(number: int) -> str:
+    """Return 1st, 2nd, 3rd, 4th, ..."""
+    suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return "1 picture", "2 pictures"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def in_credits(number: int) -> str:
+    """Return "1 credit", "24 credits"."""
+    return counted(number, "credit")
+
+
+def ago(moment: datetime) -> str:
+    """Return Discord's mark for a time that each reader sees relative to now."""
+    return f"<t:{int(moment.timestamp())}:R>"
+
+
+def seconds(duration: float) -> str:
+    """Return "31 s" or "2 min 5 s"."""
+    whole = max(1, round(duration))
+    minutes, rest = divmod(whole, 60)
+    return f"{whole} s" if not minutes else f"{minutes} min {rest} s" if rest else f"{minutes} min"
+
+
+def usually(measured: tuple[int, int] | None) -> str | None:
+    """Return "usually 25-40 s" from the median and the 90th percentile, or None."""
+    if measured is None:
+        return None
+    median, late = measured
+    return f"usually {median}-{late} s" if late > median else f"usually {seconds(median)}"
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """Return "a", "a or b", "a, b or c"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

@@ -1,0 +1,1 @@
+"""One file a command: parse, call a service, show. No SQL, no HTTP, no try."""

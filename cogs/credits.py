@@ -1,0 +1,24 @@
+"""`/credits`: what a member has to spend."""
+
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.services.credits import CreditService
+from bot.ui.panels import balance_panel
+
+
+@app_commands.guild_only()
+class Credits(commands.GroupCog, name="credits", description="See your credits"):
+    """Credits, for one's own eyes."""
+
+    def __init__(self, *, credits: CreditService) -> None:  # noqa: A002 - the concept's name
+        self._credits = credits
+
+    @app_commands.command(name="balance", description="See what you can spend now")
+    async def balance(self, interaction: discord.Interaction[Any]) -> None:
+        """Answer with the balance."""
+        balance = await self._credits.balance(interaction.guild_id or 0, interaction.user.id)
+        await interaction.response.send_message(view=balance_panel(balance), ephemeral=True)

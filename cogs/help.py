@@ -1,0 +1,23 @@
+"""`/help`: how to begin, from the catalogue."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.domain.catalogue import Model
+from bot.ui.panels import help_panel
+
+
+class Help(commands.Cog):
+    """What the studio can do, with the models that this one offers."""
+
+    def __init__(self, *, models: Sequence[Model]) -> None:
+        self._models = models
+
+    @app_commands.command(name="help", description="See how to make pictures, and what each model can do")
+    async def help(self, interaction: discord.Interaction[Any]) -> None:
+        """Answer with the help."""
+        await interaction.response.send_message(view=help_panel(self._models), ephemeral=True)

@@ -1,0 +1,22 @@
+"""`/status`: how the studio is doing."""
+
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.services.status import StatusService
+from bot.ui.panels import status_panel
+
+
+class StudioStatus(commands.Cog):
+    """Providers, line and usual waits."""
+
+    def __init__(self, *, status: StatusService) -> None:
+        self._status = status
+
+    @app_commands.command(name="status", description="See whether the studio is open and how busy it is")
+    async def status(self, interaction: discord.Interaction[Any]) -> None:
+        """Answer with the status."""
+        await interaction.response.send_message(view=status_panel(await self._status.get()), ephemeral=True)

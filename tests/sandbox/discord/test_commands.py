@@ -1,0 +1,205 @@
+import discord
+import pytest
+
+from bot.sandbox.discord import ClientRefusal, DiscordServer, NoAnswerError, Upload, media, text
+from tests.sandbox.discord.painter import Clock, Painter, picture
+
+
+async def test_an_immediate_answer_is_seen(server: DiscordServer, bot: Painter) -> None:
+    """A command that answers at once shows its message to everybody in the channel."""
+    invocation = await server.actor("member").slash("hello")
+    message = await invocation.response()
+    assert text(message) == "Hello"
+    assert invocation.acknowledged_after == 0
+    assert message in server.actor("member-two").sees("general")
+    assert bot.seen[0].user.name == "member"
+
+
+async def test_the_interaction_is_complete(server: DiscordServer, bot: Painter) -> None:
+    """The bot learns who, where, with which rights and limits."""
+    await (await server.actor("moderator").slash("hello", channel="restricted")).response()
+    interaction = bot.seen[0]
+    assert isinstance(interaction.user, discord.Member)
+    assert interaction.permissions.manage_messages
+    assert interaction.app_permissions.send_messages
+    assert not interaction.app_permissions.manage_messages
+    assert isinstance(interaction.channel, discord.TextChannel)
+    assert interaction.channel.is_nsfw()
+    assert interaction.guild == bot.guilds[0]
+    assert interaction.filesize_limit == 10 * 1024 * 1024
+    assert interaction.locale is discord.Locale.american_english
+    assert interaction.is_guild_integration()
+
+
+async def test_a_deferred_answer_is_edited_in_place(server: DiscordServer, bot: Painter) -> None:
+    """The "thinking" message becomes the card, and each step is kept as a revision."""
+    invocation = await server.actor("member").slash("imagine", prompt="a lighthouse", images=2)
+    first = await invocation.response()
+    message = await invocation.wait_until(lambda each: bool(media(each)))
+    assert message is first
+    assert text(message) == "a lighthouse None 2"
+    assert message.payload["attachments"] == []
+    assert [bool(revision.payload["flags"] & 128) for revision in message.revisions] == [True, False]
+    assert bot.seen[0].response.is_done()
+
+
+async def test_a_command_works_in_a_direct_message(server: DiscordServer, bot: Painter) -> None:
+    """In a direct message there is a user and no guild."""
+    invocation = await server.actor("member").slash("hello", channel=server.direct_message("member"))
+    await invocation.response()
+    assert bot.seen[0].guild is None
+    assert bot.seen[0].user.name == "member"
+    assert isinstance(bot.seen[0].channel, discord.DMChannel)
+
+
+async def test_files_and_members_are_resolved(server: DiscordServer, bot: Painter) -> None:
+    """An attached file can be read by the bot, and a picked member is a member."""
+    del bot
+    photo = Upload("my photo.png", picture(40, 25))
+    invocation = await server.actor("member").slash("edit", image=photo, member="moderator")
+    assert text(await invocation.response()) == f"my_photo.png 40x25 {len(photo.data)} moderator"
+
+
+async def test_subcommands_and_choices_are_understood(server: DiscordServer, bot: Painter) -> None:
+    """Subcommands are named with a space, and choices by their value or their name."""
+    del bot
+    member = server.actor("member")
+    assert text(await (await member.slash("credits balance")).response()) == "200"
+    set_allowance = await member.slash("credits allowance", amount=5, period="A day")
+    assert text(await set_allowance.response()) == "5 day"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        ("paint", {}, "no command"),
+        ("imagine", {}, "required: prompt"),
+        ("imagine", {"prompt": "x", "images": 9}, "not within"),
+        ("imagine", {"prompt": "x" * 101}, "not within"),
+        ("imagine", {"prompt": 7}, "not of the option's kind"),
+        ("imagine", {"prompt": "x", "images": True}, "not of the option's kind"),
+        ("imagine", {"prompt": "x", "size": 1}, "no option 'size'"),
+        ("edit", {"image": "x.png"}, "takes a file"),
+        ("edit", {"image": Upload("a", b""), "member": "nobody"}, "there is no 'nobody'"),
+        ("credits", {}, "needs one of"),
+        ("credits pay", {}, "has no 'pay'"),
+        ("credits allowance", {"amount": 1, "period": "year"}, "is no choice"),
+    ],
+)
+async def test_the_client_refuses_what_the_command_does_not_take(
+    server: DiscordServer, bot: Painter, name: str, options: dict[str, object], reason: str
+) -> None:
+    """A person cannot send what their client would not let them send."""
+    await server.wait_commands()
+    with pytest.raises(ClientRefusal, match=reason):
+        await server.actor("member").slash(name, options=options)
+    assert bot.seen == []
+
+
+async def test_the_client_refuses_places_that_a_person_does_not_see(server: DiscordServer, bot: Painter) -> None:
+    """Channels are only for those who see them, and a command for guilds is not offered in a direct message."""
+    del bot
+    member = server.actor("member")
+    with pytest.raises(ClientRefusal, match="does not see"):
+        await member.slash("hello", channel="moderators")
+    with pytest.raises(ClientRefusal, match="not offered"):
+        await member.slash("credits balance", channel=server.direct_message("member"))
+
+
+async def test_a_hostile_client_can_send_anything(server: DiscordServer, bot: Painter) -> None:
+    """With `unchecked` the bot gets values outside the limits that it registered."""
+    invocation = await server.actor("member").slash("imagine", unchecked=True, prompt="x", images=400)
+    message = await invocation.wait_until(lambda each: bool(media(each)))
+    assert text(message) == "x None 400"
+    assert len(bot.seen) == 1
+
+
+async def test_completion_offers_what_fits(server: DiscordServer, bot: Painter) -> None:
+    """While a person types, the bot's offers come back."""
+    del bot
+    offers = await server.actor("member").autocomplete("imagine", "model", "nano")
+    assert [offer["value"] for offer in offers] == ["nano-banana", "nano-banana-pro"]
+    with pytest.raises(ClientRefusal, match="does not complete"):
+        await server.actor("member").autocomplete("imagine", "prompt", "x")
+
+
+async def test_an_answer_after_three_seconds_is_too_late(server: DiscordServer, bot: Painter, clock: Clock) -> None:
+    """Acknowledging late is answered with 404 and code 10062."""
+    quiet = bot.next_quiet()
+    await server.actor("member").slash("quiet")
+    interaction = await quiet
+    clock.advance(3.1)
+    with pytest.raises(discord.NotFound) as caught:
+        await interaction.response.send_message("late")
+    assert caught.value.code == 10062
+
+
+async def test_silence_is_told_to_the_person(server: DiscordServer, bot: Painter) -> None:
+    """Whoever waits for an answer that does not come is told so."""
+    quiet = bot.next_quiet()
+    invocation = await server.actor("member").slash("quiet")
+    await quiet
+    with pytest.raises(NoAnswerError):
+        await invocation.response(timeout=0.01)
+
+
+async def test_a_second_answer_is_refused(server: DiscordServer, bot: Painter) -> None:
+    """An interaction can be acknowledged once; then it is 400 and code 40060."""
+    await (await server.actor("member").slash("hello")).response()
+    again = bot.seen[0]
+    adapter = discord.webhook.async_.async_context.get()
+    with pytest.raises(discord.HTTPException) as caught:
+        await adapter.create_interaction_response(
+            again.id,
+            again.token,
+            session=again._session,
+            params=discord.webhook.async_.interaction_message_response_params(type=4, content="twice"),
+        )
+    assert (caught.value.status, caught.value.code) == (400, 40060)
+
+
+async def test_a_token_lives_for_fifteen_minutes(server: DiscordServer, bot: Painter, clock: Clock) -> None:
+    """An answer can be edited until the token runs out; then it is 401 and code 50027."""
+    invocation = await server.actor("member").slash("hello")
+    message = await invocation.response()
+    clock.advance(890)
+    await bot.seen[0].edit_original_response(content="still")
+    assert text(message) == "still"
+    clock.advance(11)
+    with pytest.raises(discord.HTTPException) as caught:
+        await bot.seen[0].edit_original_response(content="late")
+    assert (caught.value.status, caught.value.code) == (401, 50027)
+    assert text(message) == "still"
+
+
+async def test_tokens_can_be_made_to_expire(server: DiscordServer, bot: Painter) -> None:
+    """A test need not move the clock to let tokens run out."""
+    await (await server.actor("member").slash("hello")).response()
+    server.expire_tokens()
+    with pytest.raises(discord.HTTPException) as caught:
+        await bot.seen[0].edit_original_response(content="late")
+    assert caught.value.code == 50027
+
+
+async def test_a_followup_takes_the_place_of_a_deferred_answer(server: DiscordServer, bot: Painter) -> None:
+    """The first follow-up after a deferral is the answer; the second is a message of its own."""
+    quiet = bot.next_quiet()
+    invocation = await server.actor("member").slash("quiet")
+    interaction = await quiet
+    await interaction.response.defer(ephemeral=True)
+    await interaction.followup.send("first")
+    await interaction.followup.send("second", ephemeral=True)
+    assert invocation.message is not None
+    assert (text(invocation.message), invocation.message.ephemeral) == ("first", True)
+    assert [text(each) for each in invocation.followups] == ["second"]
+
+
+async def test_an_answer_can_be_deleted(server: DiscordServer, bot: Painter) -> None:
+    """A deleted answer is gone for everybody, and for the bot it is unknown."""
+    message = await (await server.actor("member").slash("hello")).response()
+    await bot.seen[0].delete_original_response()
+    assert server.actor("member").sees() == []
+    assert message.revisions[-1].deleted
+    with pytest.raises(discord.NotFound) as caught:
+        await bot.seen[0].edit_original_response(content="late")
+    assert caught.value.code == 10008

@@ -1,0 +1,41 @@
+import discord
+import pytest
+
+from bot.sandbox.discord import DiscordServer, media
+from tests.sandbox.discord.painter import Painter, png
+from tests.support.fidelity import Fidelity, find_description
+
+
+async def test_both_sides_keep_to_the_description(server: DiscordServer, bot: Painter) -> None:
+    """What discord.py sends passes the checker, and what the stand-in answers is what Discord describes."""
+    path = find_description()
+    if path is None:
+        pytest.skip("Discord's OpenAPI description is not at hand (ATELIER_TEST_DATA)")
+    member = server.actor("member")
+    painted = await member.slash("imagine", prompt="a lighthouse")
+    message = await painted.wait_until(lambda each: bool(media(each)))
+    await (await member.click(message, label="Again")).acknowledged()
+    await (await member.slash("hello", private=True)).response()
+    await bot.seen[-1].edit_original_response(content="with a file", attachments=[png()])
+    await bot.seen[-1].followup.send("more")
+    await member.autocomplete("imagine", "model", "re")
+    form = await member.slash("form")
+    await (await member.submit_modal(form, {"prompt": "x"})).response()
+    channel = bot.get_partial_messageable(int(server.world.channel("general").id))
+    sent = await channel.send("plain", nonce="1")
+    await sent.edit(content="edited")
+    await channel.fetch_message(sent.id)
+    assert [each.id async for each in channel.history(limit=1)] == [sent.id]
+    await sent.delete()
+    await (await bot.fetch_user(int(member.user.id))).create_dm()
+    await bot.application_info()
+    await bot.fetch_guild(bot.guilds[0].id)
+    await bot.guilds[0].fetch_member(int(member.user.id))
+    await bot.guilds[0].fetch_roles()
+    await bot.guilds[0].fetch_channels()
+    with pytest.raises(discord.NotFound):
+        await channel.fetch_message(1)
+    fidelity = Fidelity(path)
+    for request in server.requests:
+        assert fidelity.problems(request) == [], request
+        assert fidelity.answer_problems(request) == [], request

@@ -1,0 +1,148 @@
+import asyncio
+
+import aiohttp
+import discord
+import pytest
+
+from bot.sandbox.discord import Allowance, DiscordServer, RateLimits, text
+from bot.sandbox.discord.errors import ApiError
+from tests.sandbox.discord.painter import Clock, Painter
+
+PATCH = "/channels/{channel_id}/messages/{message_id}"
+
+
+def place(server: DiscordServer, bot: Painter) -> discord.PartialMessageable:
+    """Return the general channel as the bot writes to it."""
+    return bot.get_partial_messageable(int(server.world.channel("general").id))
+
+
+async def test_a_client_waits_out_a_429(server: DiscordServer, bot: Painter) -> None:
+    """A forced 429 carries what discord.py needs to wait and try again."""
+    fault = server.faults.add("POST", r"/channels/\d+/messages$", status=429, retry_after=0.01)
+    await place(server, bot).send("patience")
+    assert fault.hits == 1
+    assert [each.status for each in server.requests if each.path == "/channels/{channel_id}/messages"] == [429, 200]
+
+
+async def test_forced_answers_are_given(server: DiscordServer, bot: Painter) -> None:
+    """The next requests that match get the status and the body that were asked for, the ones after them do not."""
+    server.faults.add("POST", "messages$", status=403, body={"message": "Missing Access", "code": 50001}, times=2)
+    for _ in range(2):
+        with pytest.raises(discord.Forbidden) as caught:
+            await place(server, bot).send("x")
+        assert caught.value.code == 50001
+    await place(server, bot).send("x")
+
+
+async def test_a_connection_can_be_cut_before_or_after(server: DiscordServer, bot: Painter) -> None:
+    """Cut before, nothing happened; cut after, it happened and the bot does not know."""
+    member = server.actor("member")
+    for when, seen in (("before", 0), ("after", 1)):
+        server.faults.add("POST", "messages$", reset=True, when=when)
+        with pytest.raises((aiohttp.ClientError, OSError)):
+            await place(server, bot).send("x")
+        assert len(member.sees()) == seen
+    assert [each.status for each in server.requests][-2:] == [0, 0]
+
+
+async def test_a_request_can_be_held(server: DiscordServer, bot: Painter) -> None:
+    """A test can stop a request on its way, look around, and let it go on."""
+    fault = server.faults.hold("POST", "messages$")
+    sending = asyncio.create_task(place(server, bot).send("x"))
+    await asyncio.wait_for(fault.wait_hit(), 5)
+    assert server.actor("member").sees() == []
+    fault.release()
+    await sending
+    assert len(server.actor("member").sees()) == 1
+
+
+async def test_an_edit_that_was_answered_too_late_happened(server: DiscordServer, bot: Painter) -> None:
+    """A 404 after processing is a reply lost: the message has changed."""
+    message = await place(server, bot).send("one")
+    server.faults.add("PATCH", "messages", status=404, when="after")
+    with pytest.raises(discord.NotFound):
+        await message.edit(content="two")
+    assert text(server.world.message(str(message.id))) == "two"
+
+
+def test_a_bucket_runs_empty_and_fills_again() -> None:
+    """Five edits in five seconds pass in one channel, the sixth does not; another channel has its own count."""
+    clock = Clock()
+    limits = RateLimits(clock=clock)
+    one, two = {"channel_id": "1", "message_id": "5"}, {"channel_id": "2", "message_id": "5"}
+    left = [limits.take("PATCH", PATCH, one)["X-RateLimit-Remaining"] for _ in range(5)]
+    assert left == ["4", "3", "2", "1", "0"]
+    with pytest.raises(ApiError) as caught:
+        limits.take("PATCH", PATCH, one)
+    assert caught.value.status == 429
+    assert caught.value.body["retry_after"] == 5.0
+    assert caught.value.body["global"] is False
+    assert caught.value.headers["X-RateLimit-Scope"] == "user"
+    assert caught.value.headers["Via"]
+    limits.take("PATCH", PATCH, two)
+    clock.advance(5)
+    assert limits.take("PATCH", PATCH, one)["X-RateLimit-Remaining"] == "4"
+
+
+def test_the_overall_limit_leaves_interactions_out() -> None:
+    """Fifty requests a second in all; callbacks and webhooks of interactions do not count."""
+    limits = RateLimits(clock=Clock(), overall=Allowance(2, 1.0))
+    for number in range(20):
+        limits.take("POST", "/interactions/{interaction_id}/{interaction_token}/callback", {})
+        limits.take(
+            "PATCH", "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}", {"webhook_token": f"{number}"}
+        )
+    limits.take("GET", "/users/@me", {})
+    limits.take("GET", "/gateway/bot", {})
+    with pytest.raises(ApiError) as caught:
+        limits.take("GET", "/users/{user_id}", {"user_id": "1"})
+    assert caught.value.body["global"] is True
+    assert caught.value.headers["X-RateLimit-Global"] == "true"
+
+
+def test_limits_can_be_turned_off() -> None:
+    """Benchmarks may go as fast as they can."""
+    limits = RateLimits(enabled=False)
+    assert [limits.take("GET", "/users/@me", {}) for _ in range(100)] == [{}] * 100
+
+
+async def test_another_process_can_cause_trouble(server: DiscordServer, bot: Painter) -> None:
+    """The control API sets and clears faults, disturbs the gateway, and lets tokens run out."""
+    await (await server.actor("member").slash("hello")).response()
+    base = f"{server.base_url}/sandbox/discord"
+    async with aiohttp.ClientSession() as session:
+
+        async def control(verb: str, part: str, **body: object) -> int:
+            async with session.request(verb, f"{base}/{part}", json=body or None) as answer:
+                return answer.status
+
+        assert await control("POST", "faults", method="POST", path="messages$", status=404) == 204
+        with pytest.raises(discord.NotFound):
+            await place(server, bot).send("x")
+        assert await control("POST", "faults", method="POST", path="messages$", status=404) == 204
+        assert await control("DELETE", "faults") == 204
+        await place(server, bot).send("x")
+        assert await control("POST", "tokens", action="expire") == 204
+        with pytest.raises(discord.HTTPException) as caught:
+            await bot.seen[0].edit_original_response(content="late")
+        assert caught.value.code == 50027
+        assert await control("POST", "gateway", action="drop") == 204
+        await asyncio.wait_for(bot.resumed.wait(), 5)
+        assert await control("POST", "gateway", action="explode") == 400
+        assert await control("POST", "faults", path="x") == 400
+        headers = {"Origin": "https://example.com"}
+        async with session.delete(f"{base}/faults", headers=headers) as answer:
+            assert answer.status == 403
+
+
+async def test_strangers_are_turned_away(server: DiscordServer) -> None:
+    """Without the token it is 401, for an unknown route 404, for what is no JSON 400 with code 50109."""
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{server.api_url}/users/@me") as answer:
+            assert (answer.status, await answer.json()) == (401, {"message": "401: Unauthorized", "code": 0})
+            assert answer.headers["Content-Type"] == "application/json"
+        async with session.get(f"{server.api_url}/nowhere") as answer:
+            assert (answer.status, await answer.json()) == (404, {"message": "404: Not Found", "code": 0})
+        headers = {"Authorization": f"Bot {server.world.application.token}", "Content-Type": "application/json"}
+        async with session.post(f"{server.api_url}/users/@me/channels", data=b"{", headers=headers) as answer:
+            assert (await answer.json())["code"] == 50109

@@ -1,0 +1,262 @@
+import io
+
+import aiohttp
+import discord
+import pytest
+
+from bot.sandbox.discord import DiscordServer, Invocation, Message, files, media, text, texts
+from tests.sandbox.discord.painter import Clock, Painter, card, picture, png
+
+
+async def asked(
+    server: DiscordServer, bot: Painter, channel: str = "general"
+) -> tuple[Invocation, discord.Interaction]:
+    """Use a command and return both sides of it, not answered yet."""
+    coming = bot.next_quiet()
+    invocation = await server.actor("member").slash("quiet", channel=channel)
+    return invocation, await coming
+
+
+async def answered(server: DiscordServer, bot: Painter) -> tuple[Message, discord.Interaction]:
+    """Have a V2 answer with two pictures."""
+    invocation, interaction = await asked(server, bot)
+    await interaction.response.defer()
+    view = card("two", "attachment://a.png", "attachment://b.png")
+    await interaction.edit_original_response(view=view, attachments=[png("a.png"), png("b.png", width=60)])
+    return await invocation.response(), interaction
+
+
+def shown(message: Message) -> list[str]:
+    """Return the file names of the pictures in a message."""
+    return [each["url"].partition("?")[0].rpartition("/")[2] for each in media(message)]
+
+
+async def test_a_gallery_shows_what_was_uploaded(server: DiscordServer, bot: Painter) -> None:
+    """Pictures of a V2 message are measured, described, and served while their address is fresh."""
+    message, _ = await answered(server, bot)
+    first, second = media(message)
+    assert (first["width"], first["height"], first["content_type"]) == (30, 20, "image/png")
+    assert second["width"] == 60
+    assert message.payload["attachments"] == []
+    async with aiohttp.ClientSession() as session, session.get(first["url"]) as answer:
+        assert answer.content_type == "image/png"
+        assert await answer.read() == picture()
+
+
+async def test_addresses_expire_and_cannot_be_made_up(server: DiscordServer, bot: Painter, clock: Clock) -> None:
+    """Without its signature, or a day later, an address leads nowhere; a message read again has fresh ones."""
+    message, _ = await answered(server, bot)
+    url = media(message)[0]["url"]
+    clock.advance(24 * 3600 + 1)
+    async with aiohttp.ClientSession() as session:
+        for stale in (url, url.partition("?")[0]):
+            async with session.get(stale) as answer:
+                assert answer.status == 404
+        async with session.get(media(server.messages.render(message))[0]["url"]) as answer:
+            assert answer.status == 200
+
+
+async def test_an_edit_without_attachments_keeps_them(server: DiscordServer, bot: Painter) -> None:
+    """What an edit does not mention stays, and its components may refer to the files that are there."""
+    message, interaction = await answered(server, bot)
+    await interaction.edit_original_response(view=card("both", "attachment://b.png", "attachment://a.png"))
+    assert (text(message), shown(message)) == ("both", ["b.png", "a.png"])
+    await interaction.edit_original_response(view=card("an address", media(message)[0]["url"]))
+    assert shown(message) == ["b.png"]
+    assert media(message)[0]["attachment_id"] in message.attachments
+
+
+async def test_an_edit_with_attachments_drops_what_it_does_not_list(server: DiscordServer, bot: Painter) -> None:
+    """Passing attachments replaces them; a picture that is gone cannot be shown."""
+    message, interaction = await answered(server, bot)
+    kept = [discord.Object(int(number)) for number in message.attachments][:1]
+    payload = {"attachments": [{"id": str(kept[0].id)}]}
+    adapter = discord.webhook.async_.async_context.get()
+    with pytest.raises(discord.HTTPException) as caught:
+        await adapter.edit_original_interaction_response(
+            interaction.application_id, interaction.token, session=interaction._session, payload=payload
+        )
+    assert caught.value.code == 50035
+    await interaction.edit_original_response(view=card("new", "attachment://c.png"), attachments=[png("c.png")])
+    assert [each.filename for each in message.attachments.values()] == ["c.png"]
+    with pytest.raises(discord.HTTPException) as caught:
+        await interaction.edit_original_response(view=card("old", "attachment://a.png"))
+    assert (caught.value.status, caught.value.code) == (400, 50035)
+    assert "referenced attachment was not found" in caught.value.text
+    assert text(message) == "new"
+
+
+async def test_a_message_stays_v2(server: DiscordServer, bot: Painter) -> None:
+    """The flag cannot be taken away, and content cannot be added to it."""
+    message, interaction = await answered(server, bot)
+    for field in ({"content": "plain"}, {"embed": discord.Embed(title="x")}):
+        with pytest.raises(discord.HTTPException) as caught:
+            await interaction.edit_original_response(**field)
+        assert caught.value.code == 50035
+    adapter = discord.webhook.async_.async_context.get()
+    with pytest.raises(discord.HTTPException, match="cannot be removed"):
+        await adapter.edit_original_interaction_response(
+            interaction.application_id, interaction.token, session=interaction._session, payload={"flags": 0}
+        )
+    assert text(message) == "two"
+
+
+async def test_plain_text_must_go_when_a_message_becomes_v2(server: DiscordServer, bot: Painter) -> None:
+    """A message with content becomes V2 only when the content is taken away in the same edit."""
+    invocation, interaction = await asked(server, bot)
+    await interaction.response.send_message("plain")
+    with pytest.raises(discord.HTTPException, match="must be removed"):
+        await interaction.edit_original_response(view=card("card"))
+    await interaction.edit_original_response(content=None, embeds=[], view=card("card"))
+    assert texts(await invocation.response()) == ["card"]
+
+
+async def test_a_plain_message_lists_its_files(server: DiscordServer, bot: Painter) -> None:
+    """Without Components V2 the attachments are listed, with name, size and description."""
+    invocation, interaction = await asked(server, bot)
+    note = discord.File(io.BytesIO(b"hello"), "a note.txt", description="A note")
+    await interaction.response.send_message("see", files=[png(), note])
+    message = await invocation.response()
+    listed = files(message)
+    assert [(each["filename"], each["size"]) for each in listed][1] == ("a_note.txt", 5)
+    assert listed[0]["description"] == "Picture a.png"
+    assert "width" not in listed[1]
+
+
+async def test_a_file_over_the_limit_is_refused(server: DiscordServer, bot: Painter) -> None:
+    """The guild's limit counts for each file: HTTP 413, code 40005."""
+    server.world.guild("Community").upload_limit = 1000
+    _, interaction = await asked(server, bot)
+    assert interaction.filesize_limit == 1000
+    with pytest.raises(discord.HTTPException) as caught:
+        await interaction.response.send_message(file=discord.File(io.BytesIO(b"x" * 1001), "x.bin"))
+    assert (caught.value.status, caught.value.code) == (413, 40005)
+    await interaction.response.send_message(file=discord.File(io.BytesIO(b"x" * 1000), "x.bin"))
+
+
+async def test_the_bot_token_reaches_what_the_bot_may_see(server: DiscordServer, bot: Painter) -> None:
+    """With the bot's token messages are posted, edited, listed and deleted, within the channel's permissions."""
+    general = bot.get_partial_messageable(int(server.world.channel("general").id))
+    message = await general.send("one")
+    await message.edit(content="two")
+    assert [each.content async for each in general.history()] == ["two"]
+    await message.delete()
+    assert [each async for each in general.history()] == []
+    for name, code in (("announcements", 50013), ("secret", 50001)):
+        channel = bot.get_partial_messageable(int(server.world.channel(name).id))
+        with pytest.raises(discord.Forbidden) as caught:
+            await channel.send("x")
+        assert caught.value.code == code
+
+
+async def test_the_bot_edits_its_answers_with_its_own_token(server: DiscordServer, bot: Painter) -> None:
+    """An answer to an interaction is a message like any other, once the token is gone."""
+    message, _ = await answered(server, bot)
+    server.expire_tokens()
+    channel = bot.get_partial_messageable(int(message.channel_id))
+    await channel.get_partial_message(int(message.id)).edit(view=card("late", "attachment://a.png"))
+    assert (text(message), shown(message)) == ("late", ["a.png"])
+
+
+async def test_only_own_messages_can_be_edited(server: DiscordServer, bot: Painter) -> None:
+    """Somebody else's message can be read, not changed."""
+    message = await server.actor("member").say("mine")
+    channel = bot.get_partial_messageable(int(message.channel_id))
+    assert (await channel.fetch_message(int(message.id))).content == "mine"
+    with pytest.raises(discord.Forbidden) as caught:
+        await channel.get_partial_message(int(message.id)).edit(content="yours")
+    assert caught.value.code == 50005
+
+
+async def test_an_ephemeral_answer_is_for_one_person(server: DiscordServer, bot: Painter) -> None:
+    """Nobody else sees an ephemeral answer, and the bot's token does not reach it (10008)."""
+    invocation = await server.actor("member").slash("hello", private=True)
+    message = await invocation.response()
+    assert message.ephemeral
+    assert server.actor("member").sees() == [message]
+    assert server.actor("moderator").sees() == []
+    channel = bot.get_partial_messageable(int(message.channel_id))
+    with pytest.raises(discord.NotFound) as caught:
+        await channel.fetch_message(int(message.id))
+    assert caught.value.code == 10008
+    assert [each async for each in channel.history()] == []
+
+
+async def test_an_answer_needs_no_right_to_send(server: DiscordServer, bot: Painter) -> None:
+    """Where the bot may not write, or not even look, its answers still appear."""
+    del bot
+    for channel in ("announcements", "secret"):
+        invocation = await server.actor("member").slash("hello", channel=channel)
+        assert text(await invocation.response()) == "Hello"
+
+
+async def test_a_direct_message_reaches_who_takes_them(server: DiscordServer, bot: Painter) -> None:
+    """The bot can write to a person, unless they closed their door (50007)."""
+    person = await bot.fetch_user(int(server.world.user("member").id))
+    await person.send("done")
+    assert [text(each) for each in server.actor("member").sees(server.direct_message("member"))] == ["done"]
+    server.world.user("member").takes_direct_messages = False
+    with pytest.raises(discord.Forbidden) as caught:
+        await person.send("again")
+    assert caught.value.code == 50007
+
+
+async def test_a_repeated_nonce_makes_one_message(server: DiscordServer, bot: Painter, clock: Clock) -> None:
+    """For a few minutes the same nonce finds the message that it made."""
+    channel = bot.get_partial_messageable(int(server.world.channel("general").id))
+    first = await channel.send("done", nonce="job-1")
+    assert (await channel.send("done", nonce="job-1")).id == first.id
+    clock.advance(301)
+    assert (await channel.send("done", nonce="job-1")).id != first.id
+
+
+async def test_every_change_is_published(server: DiscordServer, bot: Painter) -> None:
+    """Whoever subscribes hears of each message that comes, changes and goes, and history keeps every state."""
+    heard: list[tuple[str, str]] = []
+    stop = server.subscribe(lambda event, message: heard.append((event, text(message))))
+    channel = bot.get_partial_messageable(int(server.world.channel("general").id))
+    message = await channel.send("one")
+    await message.edit(content="two")
+    await message.delete()
+    stop()
+    await channel.send("unheard")
+    assert heard == [("create", "one"), ("update", "two"), ("delete", "two")]
+    states = server.world.message(str(message.id)).revisions
+    assert [(each.payload["content"], each.deleted) for each in states] == [
+        ("one", False),
+        ("two", False),
+        ("two", True),
+    ]
+
+
+async def test_outside_its_guilds_the_bot_has_only_the_answer(server: DiscordServer, bot: Painter) -> None:
+    """Where it is only installed by a person, it cannot read or write by itself, and has five follow-ups."""
+    guild = server.world.guild("Community")
+    server.leave(guild)
+    invocation, interaction = await asked(server, bot)
+    assert interaction.is_user_integration()
+    await interaction.response.send_message("here")
+    message = await invocation.response()
+    with pytest.raises(discord.Forbidden) as caught:
+        await bot.http.edit_message(
+            int(message.channel_id),
+            int(message.id),
+            params=discord.http.handle_message_parameters(content="late"),
+        )
+    assert caught.value.code == 50001
+    for number in range(5):
+        await interaction.followup.send(str(number))
+    with pytest.raises(discord.HTTPException) as too_many:
+        await interaction.followup.send("6")
+    assert too_many.value.code == 40094
+
+
+async def test_files_arrive_byte_for_byte(server: DiscordServer, bot: Painter) -> None:
+    """Line ends, dashes and any other bytes in a file, and letters of any script in its name, come through."""
+    data = b"\r\n--\r\n\x00\xff" * 1000
+    _, interaction = await asked(server, bot)
+    await interaction.response.send_message(file=discord.File(io.BytesIO(data), "été ファイル.bin"))
+    (stored,) = server.actor("member").sees()[0].attachments.values()
+    assert stored.filename == "été_ファイル.bin"
+    async with aiohttp.ClientSession() as session, session.get(server.cdn.url(stored)) as answer:
+        assert await answer.read() == data

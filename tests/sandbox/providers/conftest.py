@@ -1,0 +1,34 @@
+"""Both stand-ins, with jobs that are moved by hand, and a plain client to talk to them."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from bot.sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
+from tests.sandbox.providers.support import Api
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    """Return a client without any of the product's care."""
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+async def skillboss(session: aiohttp.ClientSession) -> AsyncIterator[Api[SkillBossServer]]:
+    """Return the stand-in for SkillBoss."""
+    server = SkillBossServer(key="key-a", other_keys=("key-b",), latency=MANUAL)
+    await server.start()
+    yield Api(server, session)
+    await server.close()
+
+
+@pytest.fixture
+async def reve2img(session: aiohttp.ClientSession) -> AsyncIterator[Api[Reve2ImgServer]]:
+    """Return the stand-in for reve2img."""
+    server = Reve2ImgServer(key="key-a", latency=MANUAL)
+    await server.start()
+    yield Api(server, session)
+    await server.close()

@@ -1,0 +1,70 @@
+"""Pictures are drawn in the asked size and format, and their marks tell them apart."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from bot.sandbox.providers import expected_mark, read_mark
+from bot.sandbox.providers.pictures import FORMATS, draw_picture
+from bot.sandbox.providers.sizes import pixels
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("size", [(1024, 1024), (1024, 1792), (1360, 768), (200, 300)])
+def test_a_mark_survives_every_format(format_: str, size: tuple[int, int]) -> None:
+    """The picture is of the asked size and format, and says which job and which of its pictures it is."""
+    data = draw_picture("a red panda", 3, width=size[0], height=size[1], format=format_)
+
+    with Image.open(io.BytesIO(data)) as picture:
+        assert (picture.format or "").lower() == format_
+        assert picture.size == size
+    assert read_mark(data) == expected_mark("a red panda", 3)
+
+
+@pytest.mark.parametrize("quality", [30, 60])
+def test_a_mark_survives_scaling_and_hard_compression(quality: int) -> None:
+    """A picture that was made smaller to fit an upload limit is still known."""
+    with Image.open(io.BytesIO(draw_picture("fox", 0, width=1024, height=1024, format="png"))) as picture:
+        for format_ in ("JPEG", "WEBP"):
+            smaller = io.BytesIO()
+            picture.resize((640, 640), Image.Resampling.LANCZOS).save(smaller, format_, quality=quality)
+
+            assert read_mark(smaller.getvalue()) == expected_mark("fox", 0)
+
+
+def test_each_picture_has_its_own_mark() -> None:
+    """Neither another prompt nor another index has the same mark."""
+    marks = {expected_mark(prompt, index) for prompt in ("a", "b", "") for index in range(4)}
+
+    assert len(marks) == 12
+
+
+def test_the_same_prompt_gives_the_same_picture() -> None:
+    """A picture depends on nothing but what was asked for."""
+    first, second = (draw_picture("fox", 0, width=256, height=256, format="png") for _ in range(2))
+
+    assert first == second
+
+
+@pytest.mark.parametrize("prompt", ["", "桜の木の下で 🌸", "x" * 4000, "line\nbreak\x00", "ß ü é"])
+def test_any_prompt_can_be_drawn(prompt: str) -> None:
+    """The caption is cut to the picture and leaves out what its font lacks."""
+    data = draw_picture(prompt, 0, width=128, height=128, format="png")
+
+    assert read_mark(data) == expected_mark(prompt, 0)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "resolution", "size"),
+    [
+        ("1:1", "1K", (1024, 1024)),
+        ("16:9", "1K", (1360, 768)),
+        ("9:16", "2K", (1536, 2736)),
+        ("1:1", "4K", (4096, 4096)),
+        ("auto", "1K", (1248, 832)),
+    ],
+)
+def test_a_ratio_and_a_resolution_are_pixels(ratio: str, resolution: str, size: tuple[int, int]) -> None:
+    """The area follows the resolution, the shape follows the ratio."""
+    assert pixels(ratio, resolution) == size

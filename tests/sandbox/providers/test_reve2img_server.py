@@ -1,0 +1,118 @@
+"""The stand-in for reve2img keeps to its page."""
+
+from typing import Any
+
+import pytest
+
+from bot.sandbox.providers import Reve2ImgServer
+from tests.sandbox.providers.support import Api
+
+Reve2Img = Api[Reve2ImgServer]
+
+
+async def test_a_task_is_answered_in_the_envelope(reve2img: Reve2Img) -> None:
+    """The default model is reve-2.0, and a task is in progress at once."""
+    reply = await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox"})
+
+    job = reve2img.server.jobs[0]
+    assert reply.json == {"code": 200, "message": "success", "data": {"task_id": job.id, "status": "IN_PROGRESS"}}
+    assert job.order.model == "reve-2.0"
+
+
+@pytest.mark.parametrize(
+    ("body", "cost"),
+    [
+        ({}, 12),
+        ({"image_urls": ["https://a.example/x.png"]}, 20),
+        ({"num_images": 2, "test_time_scaling": 3}, 72),
+        ({"model": "nano-banana"}, 20),
+        ({"model": "nano-banana-pro"}, 70),
+        ({"model": "nano-banana-pro", "resolution": "4K"}, 140),
+        ({"model": "seedream-5", "resolution": "4K"}, 25),
+    ],
+)
+async def test_credits_are_taken_at_creation(reve2img: Reve2Img, body: dict[str, Any], cost: int) -> None:
+    """The table's price, times pictures, detail and, for one model, 4K."""
+    reve2img.server.studio.balance = 1000
+    await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox", **body})
+
+    assert [charge.cost for charge in reve2img.server.billed] == [cost]
+    assert reve2img.server.studio.balance == 1000 - cost
+
+
+async def test_credits_are_given_back_on_failure(reve2img: Reve2Img) -> None:
+    """A failed task costs nothing in the end."""
+    reve2img.server.studio.balance = 12
+    reve2img.server.faults.add("submit", "fail", reason="vendor")
+    await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox"})
+    taken = reve2img.server.studio.balance
+    job = reve2img.server.finish()
+    reply = await reve2img.send("GET", f"/api/v1/status?task_id={job.id}")
+
+    assert (taken, reve2img.server.studio.balance) == (0, 12)
+    assert not reve2img.server.billed
+    assert reply.json["data"]["status"] == "FAILED"
+    assert reply.json["data"]["error_message"] == job.error
+
+
+async def test_a_finished_task_tells_its_cost(reve2img: Reve2Img) -> None:
+    """SUCCESS comes with consumed_credits and response.resultUrls."""
+    await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox", "num_images": 2})
+    job = reve2img.server.finish()
+    reply = await reve2img.send("GET", f"/api/v1/status?task_id={job.id}")
+
+    assert reply.json["data"] == {
+        "task_id": job.id,
+        "status": "SUCCESS",
+        "consumed_credits": 24,
+        "response": {"resultUrls": reve2img.server.picture_urls(job)},
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {},
+        {"prompt": ""},
+        {"prompt": "x", "model": "other"},
+        {"prompt": "x", "num_images": 5},
+        {"prompt": "x", "output_format": "gif"},
+        {"prompt": "x", "aspect_ratio": "7:3"},
+        {"prompt": "x", "resolution": "1K"},
+        {"prompt": "x", "model": "seedream-5", "resolution": "8K"},
+        {"prompt": "x", "model": "seedream-5", "test_time_scaling": 2},
+        {"prompt": "x", "model": "seedream-5", "aspect_ratio": "auto"},
+        {"prompt": "x", "model": "nano-banana", "image_urls": ["https://a.example/x.png"]},
+        {"prompt": "x", "image_urls": [1]},
+        {"prompt": "x", "test_time_scaling": 16},
+        {"prompt": "x", "upscale": True},
+        {"prompt": "x", "upscale": "enabled", "upscale_factor": 5},
+        {"prompt": "x", "upscale": "enabled", "postprocessing": []},
+    ],
+)
+async def test_what_is_not_on_the_page_is_a_400(reve2img: Reve2Img, body: Any) -> None:
+    """The envelope carries the same code as HTTP."""
+    reply = await reve2img.send("POST", "/api/v1/generate", body)
+
+    assert (reply.status, reply.json["code"]) == (400, 400)
+    assert not reve2img.server.jobs
+
+
+async def test_keys_balance_and_unknown_tasks_are_checked(reve2img: Reve2Img) -> None:
+    """401, 402 and 404."""
+    reve2img.server.studio.balance = 11
+
+    assert (await reve2img.send("POST", "/api/v1/generate", {"prompt": "x"}, key=None)).status == 401
+    assert (await reve2img.send("POST", "/api/v1/generate", {"prompt": "x"})).status == 402
+    assert (await reve2img.send("GET", "/api/v1/status?task_id=x")).status == 404
+
+
+async def test_an_inline_task_is_successful_at_once(reve2img: Reve2Img) -> None:
+    """Synchronous models may answer SUCCESS with their pictures."""
+    reve2img.server.faults.add("submit", "inline")
+
+    reply = await reve2img.send("POST", "/api/v1/generate", {"prompt": "x"})
+
+    assert reply.json["data"]["status"] == "SUCCESS"
+    assert reply.json["data"]["response"]["resultUrls"] == reve2img.server.picture_urls(reve2img.server.jobs[0])
