@@ -73,7 +73,7 @@ def _from_multipart(raw: bytes, boundary: str) -> tuple[Any, dict[str, Upload]]:
     files: dict[str, Upload] = {}
     for part in (b"\r\n" + raw).split(f"\r\n--{boundary}".encode())[1:-1]:
         head, _, data = part.partition(b"\r\n\r\n")
-        headers = dict(line.partition(": ")[::2] for line in head.decode().strip().splitlines())
+        headers = dict(line.partition(": ")[::2] for line in head.decode(errors="replace").strip().splitlines())
         _, about = parse_content_disposition(headers.get("Content-Disposition"))
         name = about.get("name", "")
         numbered = _FILE_FIELD.match(name)

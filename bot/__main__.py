@@ -1,0 +1,215 @@
+"""The command line: `atelier run | sandbox | migrate | audit | doctor` (also `python -m bot`)."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import discord
+import typer
+from rich.console import Console
+from rich.markup import escape
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from bot import __version__
+from bot.app import open_database
+from bot.app import run as run_bot
+from bot.doctor import examine
+from bot.logs import configure_logging
+from bot.sandbox.demo import demonstrate
+from bot.sandbox.runner import BotEndedError, Sandbox
+from bot.settings import Settings, SettingsError, load_settings
+from db.audit import audit as audit_books
+from db.migrate import NewerDatabaseError
+from db.migrate import migrate as migrate_database
+
+app = typer.Typer(
+    help="Atelier: an image studio for Discord communities.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_out = Console(soft_wrap=True, highlight=False)
+_err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+_DEMONSTRATION = "a red panda astronaut, cinematic lighting"
+
+
+@app.command()
+def run(
+    or_sandbox: Annotated[bool, typer.Option(help="Without a token, start the sandbox instead.")] = False,  # noqa: FBT002
+) -> None:
+    """Run the bot with the settings of the environment and of `.env`."""
+    settings = _settings()
+    if settings.discord_token is None:
+        if or_sandbox:
+            _out.print("No DISCORD_TOKEN: starting the sandbox. Nothing leaves this machine.")
+            _run_sandbox(settings, _DEMONSTRATION, stay=True)
+            return
+        _fail("DISCORD_TOKEN is not set. Put the bot's token into .env, or try the bot with: atelier sandbox")
+    if not settings.providers:
+        _fail("No provider has a key. Set SKILLBOSS_WHOLESALE_KEY or REVE2IMG_API_KEY in .env")
+    configure_logging(settings.log_level, settings.log_format)
+
+    async def serve() -> None:
+        stop = _stop_on_signals()
+        await run_bot(settings, stop)
+
+    try:
+        asyncio.run(serve())
+    except discord.LoginFailure:
+        _fail("Discord does not accept DISCORD_TOKEN. Copy it anew from the Bot page of the developer portal.")
+    except NewerDatabaseError as error:
+        _fail(_newer(error))
+    except (SQLAlchemyError, ArgumentError) as error:
+        _fail(f"The database cannot be used ({type(error).__name__}). `atelier doctor` says more.")
+    except OSError as error:
+        _fail(f"Cannot start: {error.strerror or type(error).__name__}. `atelier doctor` says more.")
+
+
+@app.command()
+def sandbox(
+    demo: Annotated[str | None, typer.Option(help="Run one /imagine with this prompt, then end.")] = None,
+) -> None:
+    """Run the bot against stand-ins for Discord and the image APIs: no account, no key."""
+    _run_sandbox(_settings(), demo or _DEMONSTRATION, stay=demo is None)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version."""
+    settings = _settings()
+
+    async def apply() -> list[str]:
+        async with open_database(settings) as database:
+            return await migrate_database(database)
+
+    applied = _with_database(apply())
+    _out.print(f"Applied: {', '.join(applied)}" if applied else "The database is up to date.")
+
+
+@app.command()
+def audit() -> None:
+    """Prove that the books balance; exit 1 with a line for each thing that does not."""
+    settings = _settings()
+
+    async def prove() -> list[str]:
+        async with open_database(settings) as database:
+            return await database.read(audit_books)
+
+    problems = _with_database(prove())
+    for problem in problems:
+        _err.print(escape(problem))
+    if problems:
+        _fail(f"The books do not balance: {len(problems)} mistakes.")
+    _out.print("The books balance.")
+
+
+@app.command()
+def doctor() -> None:
+    """Check token, keys, database, data folder and webhook address, and say what to do about each fault."""
+    settings = _settings()
+    findings = asyncio.run(examine(settings))
+    for finding in findings:
+        sign = "[green]ok[/]   " if finding.good else "[red]fault[/]"
+        _out.print(f"{sign} {escape(finding.what)}")
+        if finding.remedy:
+            _out.print(f"      {escape(finding.remedy)}")
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,  # noqa: FBT002
+) -> None:
+    """Atelier: an image studio for Discord communities."""
+    if show:
+        _out.print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        for line in error.lines:
+            _err.print(escape(line))
+        _fail("Mend the settings above in the environment or in .env.")
+
+
+def _run_sandbox(settings: Settings, prompt: str, *, stay: bool) -> None:
+    folder = settings.data_dir / "sandbox"
+    code = asyncio.run(_sandbox(folder, prompt, stay=stay))
+    if code:
+        raise typer.Exit(code)
+
+
+async def _sandbox(folder: Path, prompt: str, *, stay: bool) -> int:
+    stop = _stop_on_signals()
+    box = Sandbox(command=[sys.executable, "-m", "bot", "run"], folder=folder)
+    try:
+        demonstration = asyncio.create_task(_demonstration(box, prompt, stay=stay))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({demonstration, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not demonstration.done():
+            demonstration.cancel()
+            await asyncio.gather(demonstration, return_exceptions=True)
+            return 0
+        stopped.cancel()
+        return demonstration.result()
+    except BotEndedError as error:
+        _err.print(f"The bot ended by itself, with exit code {error.code}.")
+        return 1
+    finally:
+        await box.close()
+
+
+async def _demonstration(box: Sandbox, prompt: str, *, stay: bool) -> int:
+    await box.start()
+    _out.print(f"Discord stands in at {box.discord.api_url}")
+    came = await demonstrate(box, prompt, lambda line: _out.print(escape(line)))
+    if not stay:
+        return 0 if came else 1
+    _out.print("The sandbox stays up; end it with Ctrl+C.")
+    raise BotEndedError(await box.bot_ended())
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _with_database(work: Coroutine[Any, Any, list[str]]) -> list[str]:
+    try:
+        return asyncio.run(work)
+    except NewerDatabaseError as error:
+        _fail(_newer(error))
+    except (SQLAlchemyError, OSError) as error:
+        _fail(f"The database cannot be used ({type(error).__name__}). `atelier doctor` says more.")
+
+
+def _newer(error: NewerDatabaseError) -> str:
+    return (
+        f"The database is from a newer version of Atelier (revision {error.revision}). "
+        "Install that version again, or restore a backup from before the upgrade."
+    )
+
+
+def _fail(line: str) -> NoReturn:
+    _err.print(escape(line))
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""What `atelier doctor` looks at: each thing that the bot needs, and what to do where it is missing."""
+
+import sqlite3
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import httpx
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.settings import PROVIDERS, Settings
+from db.database import Database
+from db.migrate import NewerDatabaseError, pending_migrations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing looked at; `remedy` says what to do, where something is to be done."""
+
+    good: bool
+    what: str
+    remedy: str = ""
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Look at everything; no finding ever holds a secret."""
+    checks: tuple[Callable[[Settings], Awaitable[list[Finding]]], ...] = (
+        _folder,
+        _database,
+        _token,
+        _keys,
+        _webhook,
+    )
+    return [finding for check in checks for finding in await check(settings)]
+
+
+async def _folder(settings: Settings) -> list[Finding]:
+    folder = settings.data_dir.absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        return [
+            Finding(
+                good=False,
+                what=f"DATA_DIR {folder} cannot be written: {why}",
+                remedy="Make the folder writable for the user that runs the bot, or set DATA_DIR to another.",
+            )
+        ]
+    return [Finding(good=True, what=f"DATA_DIR {folder} can be written")]
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    try:
+        database = await Database.open(settings.database_address)
+        try:
+            await database.write(lambda connection: connection.execute(text("SELECT 1")).scalar())
+            pending = await pending_migrations(database)
+        finally:
+            await database.close()
+    except NewerDatabaseError as error:
+        what = f"the database is from a newer version (revision {error.revision})"
+        remedy = "Install that version again, or restore a backup from before the upgrade."
+        return [Finding(good=False, what=what, remedy=remedy)]
+    except (SQLAlchemyError, OSError, ValueError, sqlite3.Error) as error:
+        return [
+            Finding(
+                good=False,
+                what=f"the database cannot be used: {type(error).__name__}",
+                remedy="Look at DATABASE_URL: does the server run, do user, password and name fit, is the disk full?",
+            )
+        ]
+    state = f"{len(pending)} migrations will be applied at the start" if pending else "up to date"
+    return [Finding(good=True, what=f"the {database.dialect} database can be used ({state})")]
+
+
+async def _token(settings: Settings) -> list[Finding]:
+    if settings.discord_token is None:
+        return [
+            Finding(
+                good=False,
+                what="DISCORD_TOKEN is not set",
+                remedy="Copy the token from the Bot page of the developer portal into .env.",
+            )
+        ]
+    headers = {"Authorization": f"Bot {settings.discord_token.get_secret_value()}"}
+    status = await _get(f"{settings.discord_api_url}/users/@me", headers)
+    if status == httpx.codes.OK:
+        return [Finding(good=True, what="Discord accepts DISCORD_TOKEN")]
+    if status == httpx.codes.UNAUTHORIZED:
+        remedy = "Copy the token anew from the Bot page of the developer portal; resetting it makes the old one void."
+        return [Finding(good=False, what="Discord does not accept DISCORD_TOKEN", remedy=remedy)]
+    return [_unreachable("Discord", status, "DISCORD_API_URL")]
+
+
+async def _keys(settings: Settings) -> list[Finding]:
+    """Ask each provider for a job that cannot exist: free, and it tells whether the key is let in."""
+    probes = {
+        "skillboss": ("SKILLBOSS_WHOLESALE_KEY", f"{settings.skillboss_api_url}/v1/run/status/atelier-doctor"),
+        "reve2img": ("REVE2IMG_API_KEY", f"{settings.reve2img_api_url}/api/v1/status?task_id=atelier-doctor"),
+    }
+    findings: list[Finding] = []
+    for provider in PROVIDERS:
+        variable, url = probes[provider]
+        key = settings.key_of(provider)
+        if key is None:
+            continue
+        status = await _get(url, {"Authorization": f"Bearer {key.get_secret_value()}"})
+        if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            remedy = "Copy the key anew from the provider's dashboard; SkillBoss takes wholesale keys only."
+            findings.append(Finding(good=False, what=f"{provider} does not accept {variable}", remedy=remedy))
+        elif status is None or status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            findings.append(_unreachable(provider, status, variable.split("_", maxsplit=1)[0] + "_API_URL"))
+        else:
+            findings.append(Finding(good=True, what=f"{provider} accepts {variable}"))
+    if not findings:
+        remedy = "Set SKILLBOSS_WHOLESALE_KEY or REVE2IMG_API_KEY in .env."
+        findings.append(Finding(good=False, what="no provider has a key", remedy=remedy))
+    return findings
+
+
+async def _webhook(settings: Settings) -> list[Finding]:
+    if settings.webhook_public_url is None:
+        return [Finding(good=True, what="WEBHOOK_PUBLIC_URL is not set: the providers are polled")]
+    status = await _get(f"{settings.webhook_public_url}/healthz", {})
+    if status == httpx.codes.OK:
+        return [Finding(good=True, what="WEBHOOK_PUBLIC_URL reaches a running bot")]
+    return [
+        Finding(
+            good=False,
+            what="WEBHOOK_PUBLIC_URL does not reach the bot",
+            remedy="Start the bot, and let the reverse proxy pass this address on to HTTP_HOST:HTTP_PORT.",
+        )
+    ]
+
+
+def _unreachable(whom: str, status: int | None, variable: str) -> Finding:
+    why = "no connection" if status is None else f"HTTP {status}"
+    remedy = f"Look at the network of this machine, and at {variable}. The service itself may be down."
+    return Finding(good=False, what=f"{whom} cannot be reached ({why})", remedy=remedy)
+
+
+async def _get(url: str, headers: dict[str, str]) -> int | None:
+    try:
+        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+            return (await client.get(url, headers=headers)).status_code
+    except httpx.HTTPError:
+        return None

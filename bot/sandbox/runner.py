@@ -1,0 +1,111 @@
+"""The sandbox as a whole: the stand-ins on this machine, and the bot as a process of its own connected to them."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bot.sandbox.discord import DiscordServer, default_world
+from bot.sandbox.providers import Latency, Reve2ImgServer, SkillBossServer
+
+_READY_SECONDS: Final = 60.0
+_END_SECONDS: Final = 10.0
+
+
+class BotEndedError(Exception):
+    """The bot's process ended by itself; `code` is its exit code."""
+
+    def __init__(self, code: int | None) -> None:
+        super().__init__(f"the bot ended with exit code {code}")
+        self.code = code
+
+
+class Sandbox:
+    """Stand-ins for Discord and the image APIs. `command` starts the bot; `folder` is made anew at each start.
+
+    The world of a sandbox lives in memory, so what the bot stored for an earlier one is of no use any more.
+    """
+
+    def __init__(self, *, command: Sequence[str], folder: Path) -> None:
+        token = secrets.token_urlsafe(24)
+        self._keys = {name: f"sandbox-{secrets.token_urlsafe(16)}" for name in ("skillboss", "reve2img")}
+        self._token = token
+        self._command = list(command)
+        self.folder = folder
+        self.discord = DiscordServer(default_world(token=token))
+        latency = Latency(queue=1, work=3)
+        self.skillboss = SkillBossServer(key=self._keys["skillboss"], latency=latency)
+        self.reve2img = Reve2ImgServer(key=self._keys["reve2img"], latency=latency)
+        self._bot: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start the stand-ins and the bot, and return once the bot is connected with its commands registered.
+
+        Raises `BotEndedError` if the bot ends before.
+        """
+        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+        await asyncio.to_thread(self.folder.mkdir, parents=True)
+        await self.discord.start()
+        await self.skillboss.start()
+        await self.reve2img.start()
+        await self.start_bot()
+
+    async def start_bot(self) -> None:
+        """Start the bot's process and wait until it serves."""
+        self._bot = await asyncio.create_subprocess_exec(
+            *self._command, env={**os.environ, **self.environment()}, start_new_session=True
+        )
+        ended = asyncio.create_task(self._bot.wait())
+        serving = asyncio.create_task(self._serving())
+        done, _ = await asyncio.wait({ended, serving}, return_when=asyncio.FIRST_COMPLETED)
+        if serving in done:
+            ended.cancel()
+            serving.result()
+            return
+        serving.cancel()
+        raise BotEndedError(ended.result())
+
+    async def bot_ended(self) -> int:
+        """Return the bot's exit code once it ends."""
+        return 0 if self._bot is None else await self._bot.wait()
+
+    async def close(self) -> None:
+        """End the bot, then the stand-ins."""
+        if self._bot is not None and self._bot.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._bot.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(_END_SECONDS):
+                    await self._bot.wait()
+            except TimeoutError:
+                self._bot.kill()
+                await self._bot.wait()
+        await self.discord.close()
+        await self.skillboss.close()
+        await self.reve2img.close()
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings with which the bot serves this sandbox."""
+        return {
+            "DISCORD_TOKEN": self._token,
+            "DISCORD_API_URL": self.discord.api_url,
+            "SKILLBOSS_WHOLESALE_KEY": self._keys["skillboss"],
+            "SKILLBOSS_API_URL": self.skillboss.url,
+            "REVE2IMG_API_KEY": self._keys["reve2img"],
+            "REVE2IMG_API_URL": self.reve2img.url,
+            "DATA_DIR": str(self.folder),
+            "DATABASE_URL": "",
+            "HTTP_PORT": "0",
+            "COMMUNITIES": "*",
+            "POLL_INTERVAL_SECONDS": "1",
+            "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "WARNING",
+        }
+
+    async def _serving(self) -> None:
+        await self.discord.wait_ready(timeout=_READY_SECONDS)
+        await self.discord.wait_commands(timeout=_READY_SECONDS)
