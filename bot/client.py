@@ -30,6 +30,8 @@ class AtelierClient(commands.AutoShardedBot):
     generation: GenerationService
 
     def __init__(self, *, shard_count: int | None = None, shard_ids: Sequence[int] | None = None) -> None:
+        # No voice here, so no warning that voice is missing.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         shards: Any = None if shard_ids is None else list(shard_ids)
         super().__init__(
             command_prefix=commands.when_mentioned,

@@ -106,10 +106,12 @@ class PictureDownloader:
         try:
             async with asyncio.timeout(self._total_seconds):
                 await self._follow(url, file)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError):
+            # ValueError is what the libraries for names and addresses raise on odd ones (IDNA, surrogates, brackets).
             raise forbidden("malformed") from None
         except (TimeoutError, httpx.HTTPError, aiohttp.ClientError) as error:
-            raise PictureError(PictureProblem.UNREACHABLE, type(error).__name__) from None
+            # The cause is aiohttp's own error, which tells a failed look-up from a timeout.
+            raise PictureError(PictureProblem.UNREACHABLE, type(error.__cause__ or error).__name__) from None
 
     async def _follow(self, address: str, file: IO[bytes]) -> None:
         url = httpx.URL(address)

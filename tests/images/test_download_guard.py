@@ -158,3 +158,25 @@ async def test_no_log_names_the_address(serve: Serve, tmp_path: Path, caplog: py
 
     ours = [record for record in caplog.records if not record.name.startswith("aiohttp.access")]
     assert not [record for record in ours if "hush" in record.getMessage()]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nonsense",
+        "http://cdn.example/a.png",
+        "https://",
+        "https://h/\n",
+        "https://[bad/",
+        "https://xn--/",
+        "https://xn--a/",
+        "https://\ud800/",
+        "https://\\",
+        "https://a:b/",
+        "https://user:secret@cdn.example/",
+    ],
+)
+async def test_a_malformed_address_is_refused(tmp_path: Path, url: str) -> None:
+    """Whatever a library says of an odd address, the answer is the same."""
+    assert await problem_of(url, tmp_path) == PictureProblem.FORBIDDEN_ADDRESS

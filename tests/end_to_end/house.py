@@ -1,0 +1,172 @@
+"""The bot as a process of its own between the stand-ins, as a test drives it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from sqlalchemy import Connection, select
+
+from bot.sandbox.discord import DiscordServer, Message, default_world, media, text
+from bot.sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
+from db.audit import audit
+from db.database import Database
+from db.tables import accounts, jobs
+
+TOKEN = "end-to-end-token"
+SKILLBOSS_KEY = "end-to-end-skillboss-key"
+REVE2IMG_KEY = "end-to-end-reve2img-key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What the database says: problems found by the audit, jobs by state, and the sum that is held."""
+
+    problems: list[str]
+    states: list[str]
+    charged: int
+    held: int
+
+
+class House:
+    """Stand-ins whose jobs move by hand, and the bot. Everything is stopped by `close`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database_url = f"sqlite+aiosqlite:///{folder / 'data' / 'atelier.db'}"
+        self.discord = DiscordServer(default_world(token=TOKEN))
+        self.skillboss = SkillBossServer(key=SKILLBOSS_KEY, latency=MANUAL)
+        self.reve2img = Reve2ImgServer(key=REVE2IMG_KEY, latency=MANUAL)
+        self.http_port = _free_port()
+        self._bot: asyncio.subprocess.Process | None = None
+
+    async def start(self, **settings: str) -> None:
+        """Start the stand-ins and the bot."""
+        await self.discord.start()
+        await self.skillboss.start()
+        await self.reve2img.start()
+        await self.start_bot(**settings)
+
+    async def start_bot(self, **settings: str) -> None:
+        """Start the bot and return once it serves commands."""
+        log = await asyncio.to_thread((self.folder / "bot.log").open, "ab")
+        with log:
+            self._bot = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bot", "run", env=self.environment(**settings), stderr=log, stdout=log
+            )
+        ended = asyncio.create_task(self._bot.wait())
+        ready = asyncio.create_task(self._serving())
+        await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if not ready.done():
+            ready.cancel()
+            raise AssertionError(f"the bot ended at its start:\n{self.log()}")
+        ready.result()
+
+    async def _serving(self) -> None:
+        await self.discord.wait_ready(timeout=30)
+        await self.discord.wait_commands(timeout=30)
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        """Return the bot's environment: nothing of this one's but what Python needs."""
+        return {
+            **{name: os.environ[name] for name in ("PATH", "HOME", "COVERAGE_PROCESS_START") if name in os.environ},
+            "DISCORD_TOKEN": TOKEN,
+            "DISCORD_API_URL": self.discord.api_url,
+            "SKILLBOSS_WHOLESALE_KEY": SKILLBOSS_KEY,
+            "SKILLBOSS_API_URL": self.skillboss.url,
+            "REVE2IMG_API_KEY": REVE2IMG_KEY,
+            "REVE2IMG_API_URL": self.reve2img.url,
+            "DATA_DIR": str(self.folder / "data"),
+            "DATABASE_URL": self.database_url,
+            "HTTP_PORT": str(self.http_port),
+            "COMMUNITIES": "*",
+            "POLL_INTERVAL_SECONDS": "0.05",
+            "LOG_FORMAT": "json",
+            **settings,
+        }
+
+    async def stop_bot(self, number: int = signal.SIGTERM) -> int:
+        """End the bot with a signal and return its exit code."""
+        assert self._bot is not None
+        if self._bot.returncode is None:
+            self._bot.send_signal(number)
+        async with asyncio.timeout(15):
+            code = await self._bot.wait()
+        await self.discord.wait_disconnected()
+        return code
+
+    async def close(self) -> None:
+        """End everything."""
+        if self._bot is not None and self._bot.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._bot.kill()
+            await self._bot.wait()
+        await self.discord.close()
+        await self.skillboss.close()
+        await self.reve2img.close()
+
+    def log(self) -> str:
+        """Return all that the bot's processes have logged."""
+        return (self.folder / "bot.log").read_text()
+
+    async def books(self) -> Books:
+        """Read the books from the bot's own database."""
+        database = await Database.open(self.database_url)
+
+        def read(connection: Connection) -> Books:
+            states = connection.execute(select(jobs.c.state).order_by(jobs.c.created_at)).scalars().all()
+            charged = connection.execute(select(jobs.c.charged)).scalars().all()
+            held = connection.execute(select(accounts.c.held)).scalars().all()
+            return Books(
+                problems=audit(connection),
+                states=list(states),
+                charged=sum(each or 0 for each in charged),
+                held=sum(held),
+            )
+
+        try:
+            return await database.read(read)
+        finally:
+            await database.close()
+
+    async def pictures(self, message: Message) -> list[bytes]:
+        """Return the pictures of a card, downloaded as a client would."""
+        async with aiohttp.ClientSession() as session:
+            contents = []
+            for each in media(message):
+                async with session.get(each["url"]) as answer:
+                    assert answer.status == 200
+                    contents.append(await answer.read())
+        return contents
+
+    async def get(self, path: str) -> tuple[int, object]:
+        """Ask the bot's own HTTP server."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{self.http_port}{path}") as answer,
+        ):
+            return answer.status, await answer.json()
+
+
+def is_done(message: Message) -> bool:
+    """Tell whether a card shows its pictures."""
+    return bool(media(message))
+
+
+def says(words: str) -> Callable[[Message], bool]:
+    """Return whether a card says these words, as a condition to wait for."""
+    return lambda message: words in text(message)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
