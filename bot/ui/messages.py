@@ -1,6 +1,6 @@
 """Reaching a job's one message on Discord: with the interaction's token while it lives, then with the bot's."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
@@ -13,6 +13,9 @@ from bot.engine.clock import Clock
 
 _TOKEN_DEAD = {10015, 50027}  # unknown webhook, invalid webhook token
 _MESSAGE_GONE = {10008, 10003, 50001, 10004}  # unknown message, channel or guild; no access any more
+
+
+Files = Callable[[], list[discord.File]]
 
 
 class Reached(Enum):
@@ -29,18 +32,22 @@ class JobMessages:
         self._client = client
         self._clock = clock
 
-    async def edit(self, job: Job, view: ui.LayoutView, files: Sequence[discord.File] | None) -> Reached:
-        """Show `view` on the job's message; `files` replaces what is attached, None leaves it.
+    async def edit(self, job: Job, view: ui.LayoutView, files: Files | None) -> Reached:
+        """Show `view` on the job's message; `files` makes what replaces its attachments, None leaves them.
 
         Raises `discord.HTTPException` or a connection's error where trying again may help.
         """
-        attachments: Any = MISSING if files is None else list(files)
+
+        def attachments() -> Any:
+            # Made anew for each try: a request closes the files that it sent.
+            return MISSING if files is None else files()
+
         quiet = discord.AllowedMentions.none()
         if job.token_alive(self._clock.now()):
             try:
                 original: Any = "@original"
                 webhook = self._webhook(job)
-                await webhook.edit_message(original, view=view, attachments=attachments, allowed_mentions=quiet)
+                await webhook.edit_message(original, view=view, attachments=attachments(), allowed_mentions=quiet)
             except discord.HTTPException as error:
                 if error.code in _MESSAGE_GONE:
                     return Reached.GONE
@@ -53,7 +60,7 @@ class JobMessages:
         channel = self._client.get_partial_messageable(job.place.channel_id, guild_id=job.place.community_id)
         message = channel.get_partial_message(job.place.message_id)
         try:
-            await message.edit(view=view, attachments=attachments, allowed_mentions=quiet)
+            await message.edit(view=view, attachments=attachments(), allowed_mentions=quiet)
         except (discord.NotFound, discord.Forbidden):
             return Reached.GONE
         return Reached.SHOWN

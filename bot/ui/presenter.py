@@ -21,7 +21,7 @@ from bot.images.keeper import PictureKeeper
 from bot.images.store import StoredPicture
 from bot.services.snapshots import SnapshotService
 from bot.ui.cards import Attached, job_card
-from bot.ui.messages import JobMessages, Reached
+from bot.ui.messages import Files, JobMessages, Reached
 
 _log = structlog.get_logger(__name__)
 
@@ -123,8 +123,11 @@ class Presenter:
             Attached(filename=f"atelier-{number}.{upload.extension}", reencoded=upload.reencoded)
             for number, upload in enumerate(uploads, 1)
         ]
-        files = [_file(upload, each.filename) for upload, each in zip(uploads, attached, strict=True)]
-        if await self._edit(job, self._card(snapshot, attached), shown, files or None):
+
+        def files() -> list[discord.File]:
+            return [_file(upload, each.filename) for upload, each in zip(uploads, attached, strict=True)]
+
+        if await self._edit(job, self._card(snapshot, attached), shown, files if uploads else None):
             await self._journal.delivered(job_id)
             self.forget(job_id)
 
@@ -141,9 +144,7 @@ class Presenter:
         if await self._edit(job, view, shown, None):
             shown.payload, shown.state, shown.at = payload, job.state, self._clock.monotonic()
 
-    async def _edit(
-        self, job: Job, view: discord.ui.LayoutView, shown: _Shown, files: Sequence[discord.File] | None
-    ) -> bool:
+    async def _edit(self, job: Job, view: discord.ui.LayoutView, shown: _Shown, files: Files | None) -> bool:
         """Return whether this card is settled: shown, or beyond reach."""
         try:
             reached = await self._messages.edit(job, view, files)

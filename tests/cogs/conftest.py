@@ -1,0 +1,29 @@
+"""One studio a test, over simcord and a database of its own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from simcord.http import client as transport
+
+from tests.cogs.studio import Studio
+
+
+@pytest.fixture(autouse=True)
+def _original(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mend a gap of simcord: it does not decode the `%40original` that a rebuilt webhook sends."""
+    path_of = transport._path_of
+    monkeypatch.setattr(transport, "_path_of", lambda url: unquote(path_of(url)))
+
+
+@pytest.fixture
+async def studio(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Studio]:
+    """Return a running studio; a `studio` mark changes what its operator has set."""
+    mark = request.node.get_closest_marker("studio")
+    options: dict[str, Any] = {"admitted": "*", "allowance": 200} | (mark.kwargs if mark else {})
+    made = Studio(tmp_path, **options)
+    await made.start()
+    yield made
+    await made.stop()

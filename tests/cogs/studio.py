@@ -1,0 +1,325 @@
+"""A whole studio on simcord's Discord: real client, cogs, services, engine and SQLite, SkillBoss's stand-in by hand."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import discord
+import httpx
+from discord import app_commands
+from simcord.actors import MemberActor
+from simcord.builders import ChannelHandle
+from simcord.env import Env
+from simcord.results import InteractionResult
+
+from bot.client import AtelierClient, SyncMemory
+from bot.domain.catalogue import MODELS, OFFERS
+from bot.domain.jobs import State
+from bot.engine.books import Books
+from bot.engine.engine import Engine
+from bot.engine.health import HealthBoard
+from bot.engine.journal import Journal
+from bot.engine.limits import Limits
+from bot.engine.steps import Steps
+from bot.images.download import PictureDownloader
+from bot.images.keeper import PictureKeeper
+from bot.images.store import PictureStore
+from bot.images.workers import PictureWorkers
+from bot.providers.base import Provider
+from bot.providers.http import ProviderHttp
+from bot.providers.skillboss import SkillBoss
+from bot.providers.transport import provider_client
+from bot.sandbox.providers.skillboss import SkillBossServer
+from bot.sandbox.providers.studio import MANUAL
+from bot.services.access import AccessService
+from bot.services.credits import CreditService
+from bot.services.generation import GenerationService
+from bot.services.snapshots import SnapshotService
+from bot.services.status import StatusService
+from bot.ui.acknowledge import Acknowledger
+from bot.ui.messages import JobMessages
+from bot.ui.presenter import Presenter
+from cogs.credits import Credits
+from cogs.help import Help
+from cogs.imagine import Imagine
+from cogs.status import StudioStatus
+from cogs.studio import Studio as StudioCog
+from db.audit import audit
+from db.database import Database
+from db.facts import FactRepository
+from db.migrate import migrate
+from db.tables import jobs
+
+KEY: Final = "a-wholesale-key"
+TLS: Final = httpx.create_ssl_context(trust_env=False)
+_BEGIN: Final = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+
+
+class HandClock:
+    """Time that stands still until a test moves it."""
+
+    def __init__(self, begin: datetime = _BEGIN) -> None:
+        self._begin = begin
+        self._passed = 0.0
+        self._moved = asyncio.Event()
+
+    def now(self) -> datetime:
+        """Return the time that the test has set."""
+        return self._begin + timedelta(seconds=self._passed)
+
+    def monotonic(self) -> float:
+        """Return the seconds that the test let pass."""
+        return self._passed
+
+    async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
+        """Return when the event is set or the test has let the seconds pass."""
+        until = None if seconds is None else self._passed + seconds
+        while not event.is_set() and (until is None or self._passed < until):
+            set_, moved = asyncio.create_task(event.wait()), asyncio.create_task(self._moved.wait())
+            try:
+                await asyncio.wait({set_, moved}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                set_.cancel()
+                moved.cancel()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._passed += seconds
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+
+class Studio:
+    """The wired product on simcord. What a person sees is read with `card` and `texts`."""
+
+    def __init__(self, folder: Path, *, admitted: frozenset[int] | str | None, allowance: int) -> None:
+        self.clock = HandClock()
+        self.server = SkillBossServer(key=KEY, latency=MANUAL)
+        self.limits = Limits()
+        self._folder = folder
+        self._admitted = admitted
+        self._allowance = allowance
+        self._numbers = itertools.count(1)
+        self._stack = AsyncExitStack()
+        self._seen = asyncio.Event()
+        self.expected: list[type[BaseException]] = []
+
+    async def start(self) -> None:
+        """Bring it up: the database is migrated, the commands are synced, the engine serves."""
+        self.database = await Database.open(f"sqlite+aiosqlite:///{self._folder / 'atelier.db'}")
+        await migrate(self.database)
+        await self.server.start()
+        http = await self._stack.enter_async_context(provider_client(verify=TLS))
+        self._providers: dict[str, Provider] = {
+            "skillboss": SkillBoss(ProviderHttp(name="skillboss", base_url=self.server.url, key=KEY, client=http))
+        }
+        self._keeper = PictureKeeper(
+            downloader=PictureDownloader(exempt=[self.server.url], verify=TLS),
+            store=PictureStore(self._folder / "pictures"),
+            workers=PictureWorkers(),
+        )
+        self._build()
+        self.env = Env(self.client)
+        await self.env.start()
+        self.env.backend.subscribers.append(self._hear)
+        self.guild = self.env.create_guild()
+        self.channel = self.guild.create_text_channel("studio")
+        await self._serve()
+
+    async def stop(self) -> None:
+        """Take it down; an error that no test expected fails the test."""
+        await self._halt()
+        await self.env.shutdown()
+        await self.server.close()
+        await self._stack.aclose()
+        await self._keeper.close()
+        problems = await self.database.read(audit)
+        await self.database.close()
+        assert problems == []
+        assert [error for error in map(_cause, self.env.errors) if type(error) not in self.expected] == []
+
+    async def restart(self) -> None:
+        """Do as a new process does: everything is built anew over the same database and the same Discord."""
+        await self._halt()
+        self._build()
+        await self.env.restart_bot(self.client)
+        await self._serve()
+
+    def member(self, name: str, **permissions: bool) -> MemberActor:
+        """Return somebody who has joined the server, with these permissions besides everybody's."""
+        roles = [self.guild.create_role(name, permissions=discord.Permissions(**permissions))] if permissions else []
+        return self.guild.add_member(self.env.create_user(name), roles=roles)
+
+    async def imagine(self, who: MemberActor, **options: Any) -> InteractionResult:
+        """Call `/imagine` as a member."""
+        return await who.slash(self.channel, "imagine", **options)
+
+    def card(self, result: InteractionResult) -> list[str]:
+        """Return the texts of a command's card as it is now, from top to bottom."""
+        assert result.response is not None
+        return texts(result.response.components)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Return once the condition is true; it is looked at whenever a message changes."""
+        async with asyncio.timeout(10):
+            while not condition():
+                await self._seen.wait()
+
+    async def reaches(self, *states: State) -> None:
+        """Return once the jobs, oldest first, are in these states."""
+        async with asyncio.timeout(10):
+            while await self.column("state") != list(states):
+                pass
+
+    async def polls_until(self, condition: Callable[[], object]) -> None:
+        """Let the engine look at every job until a card meets the condition; no time passes."""
+        async with asyncio.timeout(10):
+            while not condition():
+                for job_id in await self.column("id"):
+                    self._engine.look_at(job_id)
+                await self._moment()
+
+    async def _moment(self) -> None:
+        """Return when a message changes, or after a moment."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await self._seen.wait()
+
+    async def finish(self, result: InteractionResult) -> None:
+        """Let the image API finish its latest job, and return once the card shows the end."""
+        await self.reaches(State.QUEUED)
+        self.server.finish()
+        await self.polls_until(lambda: "left today" in self.card(result)[-1])
+
+    async def column(self, name: str) -> list[Any]:
+        """Return a column of all jobs, oldest first."""
+        return await self.database.read(
+            lambda connection: list(
+                connection.execute(jobs.select().with_only_columns(jobs.c[name]).order_by(jobs.c.id)).scalars()
+            )
+        )
+
+    def _build(self) -> None:
+        database, clock, limits = self.database, self.clock, self.limits
+        names = tuple(self._providers)
+        books = Books(allowance=self._allowance, budget=100_000, new_id=self._new_id)
+        journal = Journal(database=database, books=books, clock=clock, limits=limits, providers=names)
+        snapshots = SnapshotService(database=database, books=books, clock=clock)
+        health = HealthBoard(names)
+        self.client = AtelierClient(shard_count=1)
+        self._presenter = Presenter(
+            snapshots=snapshots,
+            journal=journal,
+            keeper=self._keeper,
+            messages=JobMessages(client=self.client, clock=clock),
+            clock=clock,
+            soft_deadline=limits.soft_deadline,
+        )
+        randomness = random.Random(0)
+        steps = Steps(
+            journal=journal,
+            providers=self._providers,
+            keeper=self._keeper,
+            observer=self._presenter,
+            clock=clock,
+            limits=limits,
+            health=health,
+            randomness=randomness,
+        )
+        self._engine = Engine(
+            journal=journal, steps=steps, observer=self._presenter, clock=clock, limits=limits, randomness=randomness
+        )
+        access = AccessService(database=database, admitted=self._admitted, now=clock.now)
+        self.generation = GenerationService(
+            database=database,
+            journal=journal,
+            engine=self._engine,
+            books=books,
+            access=access,
+            clock=clock,
+            limits=limits,
+            providers=names,
+            new_id=self._new_id,
+        )
+        offered = {offer.model for offer in OFFERS if offer.provider in names}
+        self.client.install(
+            generation=self.generation,
+            cogs=(
+                Imagine(
+                    generation=self.generation,
+                    acknowledger=Acknowledger(generation=self.generation, presenter=self._presenter),
+                ),
+                Credits(credits=CreditService(database=database, books=books, access=access, clock=clock)),
+                StudioStatus(status=StatusService(database=database, snapshots=snapshots, health=health)),
+                Help(models=[model for model in MODELS if model.id in offered]),
+                StudioCog(access=access),
+            ),
+            on_login=_nothing,
+            synced=SyncMemory(self._recall, self._remember),
+        )
+
+    async def _recall(self) -> str | None:
+        return await self.database.read(lambda connection: FactRepository(connection).find("commands"))
+
+    async def _remember(self, digest: str) -> None:
+        await self.database.write(lambda connection: FactRepository(connection).save("commands", digest))
+
+    async def _serve(self) -> None:
+        # Not in `on_login`: simcord waits for all that the bot itself has begun, and these loops never end.
+        self._presenter.start()
+        await self._engine.start()
+
+    async def _halt(self) -> None:
+        await self._engine.stop()
+        await self._presenter.stop(4)
+
+    def _new_id(self) -> str:
+        return f"{next(self._numbers):032x}"
+
+    def _hear(self, _event: str, _payload: object) -> None:
+        self._seen.set()
+        self._seen = asyncio.Event()
+
+
+def texts(components: list[dict[str, Any]]) -> list[str]:
+    """Return the texts of a message's components, from top to bottom."""
+    found: list[str] = []
+    for component in components:
+        if "content" in component:
+            found.append(component["content"])
+        found.extend(texts(component.get("components", [])))
+    return found
+
+
+def buttons(components: list[dict[str, Any]]) -> list[str]:
+    """Return the labels of a message's buttons."""
+    found: list[str] = []
+    for component in components:
+        if "label" in component:
+            found.append(component["label"])
+        found.extend(buttons(component.get("components", [])))
+    return found
+
+
+def private(result: InteractionResult) -> str:
+    """Return the words of an answer that only its member sees."""
+    assert result.response is not None
+    assert result.response.ephemeral
+    return result.response.content
+
+
+async def _nothing() -> None:
+    pass
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.original if isinstance(error, app_commands.CommandInvokeError) else error
+
+
+__all__ = ["KEY", "ChannelHandle", "HandClock", "MemberActor", "Studio", "buttons", "private", "texts"]
