@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sqlite3
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -11,18 +12,20 @@ import discord
 import typer
 from rich.console import Console
 from rich.markup import escape
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot import __version__
 from bot.app import open_database
 from bot.app import run as run_bot
-from bot.doctor import examine
+from bot.doctor import DATABASE_FAULTS, examine
 from bot.logs import configure_logging
 from bot.sandbox.demo import demonstrate
 from bot.sandbox.runner import BotEndedError, Sandbox
+from bot.sandbox_ledger import sandbox_ledger
 from bot.settings import Settings, SettingsError, load_settings
+from bot.ui.text import counted
 from db.audit import audit as audit_books
-from db.migrate import NewerDatabaseError
+from db.migrate import NewerDatabaseError, pending_migrations
 from db.migrate import migrate as migrate_database
 
 app = typer.Typer(
@@ -63,7 +66,7 @@ def run(
         _fail("Discord does not accept DISCORD_TOKEN. Copy it anew from the Bot page of the developer portal.")
     except NewerDatabaseError as error:
         _fail(_newer(error))
-    except (SQLAlchemyError, ArgumentError) as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         _fail(f"The database cannot be used ({type(error).__name__}). `atelier doctor` says more.")
     except OSError as error:
         _fail(f"Cannot start: {error.strerror or type(error).__name__}. `atelier doctor` says more.")
@@ -97,13 +100,15 @@ def audit() -> None:
 
     async def prove() -> list[str]:
         async with open_database(settings) as database:
+            if await pending_migrations(database):
+                _fail("This database is not up to date. Run `atelier migrate` first; a start of the bot does it too.")
             return await database.read(audit_books)
 
     problems = _with_database(prove())
     for problem in problems:
         _err.print(escape(problem))
     if problems:
-        _fail(f"The books do not balance: {len(problems)} mistakes.")
+        _fail(f"The books do not balance: {counted(len(problems), 'mistake')}.")
     _out.print("The books balance.")
 
 
@@ -154,7 +159,8 @@ def _run_sandbox(settings: Settings, prompt: str, *, stay: bool) -> None:
 
 async def _sandbox(folder: Path, prompt: str, *, stay: bool) -> int:
     stop = _stop_on_signals()
-    box = Sandbox(command=[sys.executable, "-m", "bot", "run"], folder=folder)
+    ledger = sandbox_ledger(folder / "atelier.db")
+    box = Sandbox(command=[sys.executable, "-m", "bot", "run"], folder=folder, ledger=ledger)
     try:
         demonstration = asyncio.create_task(_demonstration(box, prompt, stay=stay))
         stopped = asyncio.create_task(stop.wait())
@@ -178,8 +184,11 @@ async def _demonstration(box: Sandbox, prompt: str, *, stay: bool) -> int:
     came = await demonstrate(box, prompt, lambda line: _out.print(escape(line)))
     if not stay:
         return 0 if came else 1
+    _out.print(f"Open {box.page.url}", style="bold")
     _out.print("The sandbox stays up; end it with Ctrl+C.")
-    raise BotEndedError(await box.bot_ended())
+    # The page may kill the bot and start it again, so its end is not the sandbox's.
+    await asyncio.Event().wait()
+    return 0
 
 
 def _stop_on_signals() -> asyncio.Event:
@@ -195,7 +204,7 @@ def _with_database(work: Coroutine[Any, Any, list[str]]) -> list[str]:
         return asyncio.run(work)
     except NewerDatabaseError as error:
         _fail(_newer(error))
-    except (SQLAlchemyError, OSError) as error:
+    except DATABASE_FAULTS as error:
         _fail(f"The database cannot be used ({type(error).__name__}). `atelier doctor` says more.")
 
 

@@ -206,7 +206,11 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
     client.install(
         generation=generation,
         cogs=(
-            Imagine(generation=generation, acknowledger=Acknowledger(generation=generation, presenter=presenter)),
+            Imagine(
+                generation=generation,
+                acknowledger=Acknowledger(generation=generation, presenter=presenter),
+                offered=offered,
+            ),
             Credits(credits=CreditService(database=database, books=books, access=access, clock=clock)),
             StudioStatus(status=StatusService(database=database, snapshots=snapshots, health=health)),
             Help(models=[model for model in MODELS if model.id in offered]),

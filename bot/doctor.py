@@ -13,6 +13,9 @@ from bot.settings import PROVIDERS, Settings
 from db.database import Database
 from db.migrate import NewerDatabaseError, pending_migrations
 
+# What opening or using a database may raise; SQLite's own errors are not wrapped while it is being opened.
+DATABASE_FAULTS = (SQLAlchemyError, OSError, ValueError, sqlite3.Error)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -65,15 +68,15 @@ async def _database(settings: Settings) -> list[Finding]:
         what = f"the database is from a newer version (revision {error.revision})"
         remedy = "Install that version again, or restore a backup from before the upgrade."
         return [Finding(good=False, what=what, remedy=remedy)]
-    except (SQLAlchemyError, OSError, ValueError, sqlite3.Error) as error:
+    except DATABASE_FAULTS as error:
         return [
             Finding(
                 good=False,
-                what=f"the database cannot be used: {type(error).__name__}",
+                what=f"the database cannot be used: {_first_cause(error)}",
                 remedy="Look at DATABASE_URL: does the server run, do user, password and name fit, is the disk full?",
             )
         ]
-    state = f"{len(pending)} migrations will be applied at the start" if pending else "up to date"
+    state = "its tables will be brought up to date at the start" if pending else "up to date"
     return [Finding(good=True, what=f"the {database.dialect} database can be used ({state})")]
 
 
@@ -135,6 +138,13 @@ async def _webhook(settings: Settings) -> list[Finding]:
             remedy="Start the bot, and let the reverse proxy pass this address on to HTTP_HOST:HTTP_PORT.",
         )
     ]
+
+
+def _first_cause(error: BaseException) -> str:
+    """Return the name of what the driver said first: the wrappers around it name nothing."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return type(error).__name__
 
 
 def _unreachable(whom: str, status: int | None, variable: str) -> Finding:

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 PROVIDERS: Final = ("skillboss", "reve2img")
 
@@ -25,7 +27,7 @@ def _address(value: str) -> str:
     parts = urlsplit(value)
     if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
         raise ValueError("not an https address")
-    if parts.query or parts.fragment or parts.username or parts.password:
+    if parts.port == 0 or parts.query or parts.fragment or parts.username or parts.password:
         raise ValueError("more than an address")
     return value.rstrip("/")
 
@@ -33,6 +35,12 @@ def _address(value: str) -> str:
 def _database(value: str) -> str:
     if not value.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
         raise ValueError("another database")
+    try:
+        name = make_url(value).database
+    except ArgumentError:
+        raise ValueError("not an address") from None
+    if name in (None, "", ":memory:"):
+        raise ValueError("no file, or no name")
     return value
 
 
@@ -43,7 +51,7 @@ def _names(value: object) -> object:
 def _communities(value: object) -> object:
     if not isinstance(value, str) or value.strip() == "*":
         return "*" if isinstance(value, str) else value
-    return [int(part) for part in value.split(",") if part.strip()]
+    return [int(part) for part in value.split(",") if part.strip()] or None
 
 
 def _upper(value: object) -> object:
@@ -79,7 +87,7 @@ class Settings(BaseSettings):
     ] = ("skillboss", "reve2img", "reve")
     database_url: Annotated[
         DatabaseUrl | None,
-        Field(description="takes sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME"),
+        Field(repr=False, description="takes sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME"),
     ] = None
     data_dir: Annotated[Path, Field(description="takes a folder")] = Path("data")
     picture_retention_days: Annotated[Count, Field(description="takes whole days, 1 or more")] = 30
@@ -115,12 +123,23 @@ class Settings(BaseSettings):
     ] = None
     monthly_budget: Annotated[int, Field(ge=0, description="takes credits a month, 0 or more")] = 100_000
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Take blanks off (they come with copying), and take a blank value for an unset one."""
+        stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+        return {name: value for name, value in stripped.items() if value != ""}
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
+        mistakes = []
         if self.job_hard_deadline_seconds < self.job_soft_deadline_seconds:
-            raise _combined("job_hard_deadline_seconds")
-        if self.shard_ids is not None and (self.shard_count is None or max(self.shard_ids) >= self.shard_count):
-            raise _combined("shard_ids")
+            mistakes.append("job_hard_deadline_seconds")
+        shards = self.shard_ids
+        if shards is not None and not (shards and max(shards) < (self.shard_count or 0)):
+            mistakes.append("shard_ids")
+        if mistakes:
+            raise ValueError(" ".join(mistakes))  # the names, for `_variables`
         return self
 
     @property
@@ -143,7 +162,8 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        names = {_variable(each) for each in error.errors(include_input=False, include_url=False)}
+        mistakes = error.errors(include_input=False, include_url=False)
+        names = {name for mistake in mistakes for name in _variables(mistake)}
         lines = tuple(f"{name.upper()} {_takes(name)}" for name in sorted(names))
         raise SettingsError(lines) from None
 
@@ -153,13 +173,9 @@ def _takes(name: str) -> str:
     return (field.description if field else None) or "has a wrong value"
 
 
-def _combined(name: str) -> ValueError:
-    return ValueError(name)
-
-
-def _variable(error: Any) -> str:
-    location = error["loc"]
+def _variables(mistake: Any) -> list[str]:
+    location = mistake["loc"]
     if location:
-        return str(location[0])
-    # From `_fit_together`: its message is the name.
-    return str(error["ctx"]["error"])
+        return [str(location[0])]
+    # From `_fit_together`: its message is the names.
+    return str(mistake["ctx"]["error"]).split()

@@ -1,5 +1,6 @@
 """`/imagine`: pictures from a prompt."""
 
+from collections.abc import Collection
 from typing import Any
 
 import discord
@@ -28,7 +29,8 @@ _MODEL_CHOICES = [
 class Imagine(commands.Cog):
     """The command that the studio is for."""
 
-    def __init__(self, *, generation: GenerationService, acknowledger: Acknowledger) -> None:
+    def __init__(self, *, generation: GenerationService, acknowledger: Acknowledger, offered: Collection[str]) -> None:
+        self._offered = offered
         self._generation = generation
         self._acknowledger = acknowledger
 
@@ -69,6 +71,7 @@ class Imagine(commands.Cog):
             detail=detail,
             format=format,
             resolution=resolution,
+            offered=self._offered,
         )
         snapshot = await self._generation.request(place_of(interaction), request)
         await self._acknowledger.acknowledge(interaction, snapshot)

@@ -1,12 +1,20 @@
 """Accounts: a member's credits in a community."""
 
 from dataclasses import asdict
+from typing import Final
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from bot.domain.credits import Account
-from db.dialects import insert
+from db.dialects import insert_unless_there
 from db.tables import accounts
+
+_WHOSE: Final = (accounts.c.community_id == bindparam("the_community"), accounts.c.member_id == bindparam("the_member"))
+# Built once: building a statement anew costs several times what running it does.
+_FIND: Final = select(accounts).where(*_WHOSE)
+_LOCK: Final = _FIND.with_for_update()
+_INSERT: Final = insert_unless_there(accounts)
+_SAVE: Final = update(accounts).where(*_WHOSE)
 
 
 class AccountRepository:
@@ -17,29 +25,32 @@ class AccountRepository:
 
     def find(self, community_id: int, member_id: int) -> Account | None:
         """Return the account as it was last saved, or None."""
-        row = self._connection.execute(_select(community_id, member_id)).first()
+        row = self._connection.execute(_FIND, _whose(community_id, member_id)).first()
         return None if row is None else Account(**row._mapping)
 
     def lock(self, community_id: int, member_id: int) -> Account:
         """Return the account, made empty if missing, locked until the transaction ends."""
-        statement = _select(community_id, member_id).with_for_update()
-        row = self._connection.execute(statement).first()
+        whose = _whose(community_id, member_id)
+        row = self._connection.execute(_LOCK, whose).first()
         if row is None:
             account = Account(community_id=community_id, member_id=member_id)
-            self._connection.execute(
-                insert(self._connection, accounts).values(asdict(account)).on_conflict_do_nothing()
-            )
-            row = self._connection.execute(statement).one()
+            self._connection.execute(_INSERT[self._connection.dialect.name], asdict(account))
+            row = self._connection.execute(_LOCK, whose).one()
         return Account(**row._mapping)
 
     def save(self, account: Account) -> None:
         """Write back an account that `lock` returned."""
         self._connection.execute(
-            update(accounts)
-            .where(accounts.c.community_id == account.community_id, accounts.c.member_id == account.member_id)
-            .values(period=account.period, allowance=account.allowance, granted=account.granted, held=account.held)
+            _SAVE,
+            {
+                **_whose(account.community_id, account.member_id),
+                "period": account.period,
+                "allowance": account.allowance,
+                "granted": account.granted,
+                "held": account.held,
+            },
         )
 
 
-def _select(community_id: int, member_id: int) -> "Select[tuple[int, int, str, int, int, int]]":
-    return select(accounts).where(accounts.c.community_id == community_id, accounts.c.member_id == member_id)
+def _whose(community_id: int, member_id: int) -> dict[str, int]:
+    return {"the_community": community_id, "the_member": member_id}

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.errors import FaultKind
@@ -24,6 +24,20 @@ _COLUMNS = (
     attempts.c.started_at,
 )
 
+# Built once: building a statement anew costs several times what running it does.
+_INSERT: Final = plain_insert(attempts)
+_OF_JOB: Final = select(*_COLUMNS).where(attempts.c.job_id == bindparam("of_job")).order_by(attempts.c.number)
+_UPDATE_LATEST: Final = update(attempts).where(
+    attempts.c.job_id == bindparam("of_job"),
+    attempts.c.number
+    == select(func.max(attempts.c.number)).where(attempts.c.job_id == bindparam("of_job")).scalar_subquery(),
+)
+_ACTIVE: Final = (
+    select(jobs.c.provider, func.count())
+    .where(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
+    .group_by(jobs.c.provider)
+)
+
 
 class AttemptRepository:
     """Attempts within one transaction."""
@@ -34,7 +48,7 @@ class AttemptRepository:
     def add_all(self, new: Sequence[Attempt]) -> None:
         """Record submits that are about to be sent."""
         self._connection.execute(
-            plain_insert(attempts),
+            _INSERT,
             [
                 {
                     "job_id": attempt.job_id,
@@ -50,9 +64,7 @@ class AttemptRepository:
 
     def list_for(self, job_id: str) -> tuple[Attempt, ...]:
         """Return a job's attempts, oldest first."""
-        rows = self._connection.execute(
-            select(*_COLUMNS).where(attempts.c.job_id == job_id).order_by(attempts.c.number)
-        )
+        rows = self._connection.execute(_OF_JOB, {"of_job": job_id})
         return tuple(_from_row(row) for row in rows)
 
     def latest(self, job_id: str) -> Attempt:
@@ -67,10 +79,7 @@ class AttemptRepository:
         given = {name: value for name, value in values.items() if value is not None}
         if not given:
             return
-        last = select(func.max(attempts.c.number)).where(attempts.c.job_id == job_id).scalar_subquery()
-        self._connection.execute(
-            update(attempts).where(attempts.c.job_id == job_id, attempts.c.number == last).values(given)
-        )
+        self._connection.execute(_UPDATE_LATEST, {"of_job": job_id, **given})
 
     def end_latest(self, job_id: str, outcome: Outcome, at: datetime, **values: Any) -> None:
         """Note how the job's last attempt ended, and forget the pictures' addresses (they may be signed)."""
@@ -78,11 +87,7 @@ class AttemptRepository:
 
     def active_by_provider(self) -> dict[str, int]:
         """Return how many jobs each provider has now."""
-        rows = self._connection.execute(
-            select(jobs.c.provider, func.count())
-            .where(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
-            .group_by(jobs.c.provider)
-        )
+        rows = self._connection.execute(_ACTIVE)
         return {provider: count for provider, count in rows}  # noqa: C416 - rows are not pairs to a type checker
 
 

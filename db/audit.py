@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
 
-from bot.domain.credits import Book
+from bot.domain.credits import Book, MovementKind
 from bot.domain.jobs import LIVE
 from db.tables import accounts, budgets, holds, jobs, movements, postings
 
@@ -14,7 +14,10 @@ def audit(connection: Connection) -> list[str]:
     return [
         *_unbalanced_movements(connection),
         *_wrong_accounts(connection),
+        *_missing_accounts(connection),
+        *_rewound_accounts(connection),
         *_wrong_holds(connection),
+        *_wrong_splits(connection),
         *_wrong_charges(connection),
         *_wrong_budgets(connection),
     ]
@@ -96,6 +99,37 @@ def _wrong_accounts(connection: Connection) -> Iterator[str]:
                 )
 
 
+def _missing_accounts(connection: Connection) -> Iterator[str]:
+    belongs = and_(accounts.c.community_id == movements.c.community_id, accounts.c.member_id == movements.c.member_id)
+    rows = connection.execute(
+        select(movements.c.community_id, movements.c.member_id)
+        .outerjoin(accounts, belongs)
+        .where(accounts.c.member_id.is_(None))
+        .distinct()
+    )
+    for row in rows:
+        yield f"account of member {row.member_id} in community {row.community_id} is missing, the ledger has movements"
+
+
+def _rewound_accounts(connection: Connection) -> Iterator[str]:
+    """Find accounts whose period is before one that an allowance was issued for: it would be issued again."""
+    belongs = and_(movements.c.community_id == accounts.c.community_id, movements.c.member_id == accounts.c.member_id)
+    latest = func.max(postings.c.period)
+    rows = connection.execute(
+        select(accounts.c.community_id, accounts.c.member_id, accounts.c.period, latest.label("latest"))
+        .join(movements, belongs)
+        .join(postings, postings.c.movement_id == movements.c.id)
+        .where(postings.c.book == Book.ALLOWANCE)
+        .group_by(accounts.c.community_id, accounts.c.member_id, accounts.c.period)
+        .having(latest > accounts.c.period)
+    )
+    for row in rows:
+        yield (
+            f"account of member {row.member_id} in community {row.community_id}: "
+            f"period is {row.period!r}, the ledger has an allowance of {row.latest}"
+        )
+
+
 def _wrong_holds(connection: Connection) -> Iterator[str]:
     settled = movements.c.id.is_not(None)
     live = jobs.c.state.in_(LIVE)
@@ -108,6 +142,41 @@ def _wrong_holds(connection: Connection) -> Iterator[str]:
     for row in rows:
         problem = "has no hold" if row.hold is None else "is settled" if row.settlement else "is not settled"
         yield f"job {row.id} is {row.state} and its hold {problem}" if row.hold else f"job {row.id} {problem}"
+
+
+def _wrong_splits(connection: Connection) -> Iterator[str]:
+    """Find holds that are not what was taken from the account, or not the job's price."""
+    taken = (
+        select(
+            movements.c.job_id,
+            (-_sum_of(Book.ALLOWANCE)).label("allowance"),
+            (-_sum_of(Book.GRANTED)).label("granted"),
+            func.max(postings.c.period).label("period"),
+        )
+        .join(postings)
+        .where(movements.c.kind == MovementKind.HOLD)
+        .group_by(movements.c.job_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(holds, jobs.c.price, *(taken.c[name].label(f"taken_{name}") for name in ("allowance", "granted")))
+        .join(jobs, jobs.c.id == holds.c.job_id)
+        .outerjoin(taken, taken.c.job_id == holds.c.job_id)
+        .where(
+            or_(
+                func.coalesce(taken.c.allowance, -1) != holds.c.allowance,
+                func.coalesce(taken.c.granted, -1) != holds.c.granted,
+                # A hold of granted credits alone names a period too, but nothing was posted for it.
+                and_(holds.c.allowance > 0, taken.c.period != holds.c.period),
+                holds.c.allowance + holds.c.granted != jobs.c.price,
+            )
+        )
+    )
+    for row in rows:
+        yield (
+            f"hold of job {row.job_id}: {row.allowance} of the allowance of {row.period} and {row.granted} granted, "
+            f"the ledger took {row.taken_allowance} and {row.taken_granted}, the price is {row.price}"
+        )
 
 
 def _wrong_charges(connection: Connection) -> Iterator[str]:
@@ -128,22 +197,19 @@ def _wrong_charges(connection: Connection) -> Iterator[str]:
 
 
 def _wrong_budgets(connection: Connection) -> Iterator[str]:
-    ledger = (
+    spent = connection.execute(
         select(
             holds.c.month,
-            func.sum(case((jobs.c.state.in_(LIVE), holds.c.allowance + holds.c.granted), else_=0)).label("held"),
-            func.sum(func.coalesce(jobs.c.charged, 0)).label("captured"),
+            func.sum(case((jobs.c.state.in_(LIVE), holds.c.allowance + holds.c.granted), else_=0)),
+            func.sum(func.coalesce(jobs.c.charged, 0)),
         )
         .join(jobs, jobs.c.id == holds.c.job_id)
         .group_by(holds.c.month)
-        .subquery()
     )
-    rows = connection.execute(
-        select(budgets, ledger.c.held.label("ledger_held"), ledger.c.captured.label("ledger_captured")).outerjoin(
-            ledger, ledger.c.month == budgets.c.month
-        )
-    )
-    for row in rows:
-        says = (row.ledger_held or 0, row.ledger_captured or 0)
-        if (row.held, row.captured) != says:
-            yield f"budget of {row.month}: held and captured are {(row.held, row.captured)}, the jobs say {says}"
+    ledger = {month: (int(held), int(captured)) for month, held, captured in spent}
+    rows = connection.execute(select(budgets.c.month, budgets.c.held, budgets.c.captured))
+    booked = {month: (held, captured) for month, held, captured in rows}
+    for month in sorted(ledger.keys() | booked.keys()):
+        has, says = booked.get(month, (0, 0)), ledger.get(month, (0, 0))
+        if has != says:
+            yield f"budget of {month}: held and captured are {has}, the jobs say {says}"

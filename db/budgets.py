@@ -1,9 +1,25 @@
 """The operator's budget: what all communities together hold and have captured in a month."""
 
-from sqlalchemy import Connection, select, update
+from typing import Final
 
-from db.dialects import insert
+from sqlalchemy import Connection, bindparam, select, update
+
+from db.dialects import insert_unless_there
 from db.tables import budgets
+
+# Built once: building a statement anew costs several times what running it does.
+_INSERT: Final = insert_unless_there(budgets)
+_OF_MONTH: Final = budgets.c.month == bindparam("of_month")
+_RESERVE: Final = (
+    update(budgets)
+    .where(_OF_MONTH, budgets.c.held + budgets.c.captured + bindparam("more") <= bindparam("most"))
+    .values(held=budgets.c.held + bindparam("more"))
+)
+_SETTLE: Final = (
+    update(budgets)
+    .where(_OF_MONTH)
+    .values(held=budgets.c.held - bindparam("no_longer_held"), captured=budgets.c.captured + bindparam("now_captured"))
+)
 
 
 class BudgetRepository:
@@ -17,16 +33,12 @@ class BudgetRepository:
         if self._add(month, amount, limit):
             return True
         fresh = {"month": month, "held": 0, "captured": 0}
-        self._connection.execute(insert(self._connection, budgets).values(fresh).on_conflict_do_nothing())
+        self._connection.execute(_INSERT[self._connection.dialect.name], fresh)
         return self._add(month, amount, limit)
 
     def settle(self, month: str, *, held: int, captured: int) -> None:
         """End a reservation of `held`, of which `captured` was charged."""
-        self._connection.execute(
-            update(budgets)
-            .where(budgets.c.month == month)
-            .values(held=budgets.c.held - held, captured=budgets.c.captured + captured)
-        )
+        self._connection.execute(_SETTLE, {"of_month": month, "no_longer_held": held, "now_captured": captured})
 
     def used(self, month: str) -> int:
         """Return what is held and captured in a month."""
@@ -34,9 +46,5 @@ class BudgetRepository:
         return self._connection.execute(statement).scalar() or 0
 
     def _add(self, month: str, amount: int, limit: int) -> bool:
-        result = self._connection.execute(
-            update(budgets)
-            .where(budgets.c.month == month, budgets.c.held + budgets.c.captured + amount <= limit)
-            .values(held=budgets.c.held + amount)
-        )
+        result = self._connection.execute(_RESERVE, {"of_month": month, "more": amount, "most": limit})
         return result.rowcount == 1

@@ -1,12 +1,21 @@
 """The ledger: movements with their postings (append-only), and the holds that they open and end."""
 
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.credits import Account, Hold, Movement
 from db.tables import holds, movements, postings
+
+# Built once: building a statement anew costs several times what running it does.
+_ADD_MOVEMENT: Final = plain_insert(movements)
+_ADD_POSTINGS: Final = plain_insert(postings)
+_ADD_HOLD: Final = plain_insert(holds)
+_GET_HOLD: Final = select(holds.c.job_id, holds.c.allowance, holds.c.granted, holds.c.period, holds.c.month).where(
+    holds.c.job_id == bindparam("of_job")
+)
 
 
 class LedgerRepository:
@@ -29,20 +38,21 @@ class LedgerRepository:
     ) -> None:
         """Append a movement; `settles` names the hold that it ends (a second one for the same hold is refused)."""
         self._connection.execute(
-            plain_insert(movements).values(
-                id=id,
-                community_id=account.community_id,
-                member_id=account.member_id,
-                kind=movement.kind,
-                job_id=job_id,
-                settles=settles,
-                actor_id=actor_id,
-                reason=reason,
-                at=at,
-            )
+            _ADD_MOVEMENT,
+            {
+                "id": id,
+                "community_id": account.community_id,
+                "member_id": account.member_id,
+                "kind": movement.kind,
+                "job_id": job_id,
+                "settles": settles,
+                "actor_id": actor_id,
+                "reason": reason,
+                "at": at,
+            },
         )
         self._connection.execute(
-            plain_insert(postings),
+            _ADD_POSTINGS,
             [
                 {"movement_id": id, "book": posting.book, "period": posting.period, "amount": posting.amount}
                 for posting in movement.postings
@@ -52,19 +62,19 @@ class LedgerRepository:
     def add_hold(self, hold: Hold, account: Account) -> None:
         """Record a hold with its split."""
         self._connection.execute(
-            plain_insert(holds).values(
-                job_id=hold.job_id,
-                community_id=account.community_id,
-                member_id=account.member_id,
-                allowance=hold.allowance,
-                granted=hold.granted,
-                period=hold.period,
-                month=hold.month,
-            )
+            _ADD_HOLD,
+            {
+                "job_id": hold.job_id,
+                "community_id": account.community_id,
+                "member_id": account.member_id,
+                "allowance": hold.allowance,
+                "granted": hold.granted,
+                "period": hold.period,
+                "month": hold.month,
+            },
         )
 
     def get_hold(self, job_id: str) -> Hold:
         """Return the hold of a job."""
-        columns = (holds.c.job_id, holds.c.allowance, holds.c.granted, holds.c.period, holds.c.month)
-        row = self._connection.execute(select(*columns).where(holds.c.job_id == job_id)).one()
+        row = self._connection.execute(_GET_HOLD, {"of_job": job_id}).one()
         return Hold(**row._mapping)

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, select, tuple_, update
+from sqlalchemy import Connection, bindparam, select, tuple_, update
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.jobs import Picture
@@ -19,6 +20,14 @@ _COLUMNS = (
     pictures.c.size,
 )
 
+# Built once: building a statement anew costs several times what running it does.
+_INSERT: Final = plain_insert(pictures)
+_OF_JOB: Final = (
+    select(*_COLUMNS)
+    .where(pictures.c.job_id == bindparam("of_job"), pictures.c.removed_at.is_(None))
+    .order_by(pictures.c.position)
+)
+
 
 class PictureRepository:
     """Pictures within one transaction."""
@@ -29,7 +38,7 @@ class PictureRepository:
     def add_all(self, new: Sequence[Picture], at: datetime) -> None:
         """Record a job's pictures."""
         self._connection.execute(
-            plain_insert(pictures),
+            _INSERT,
             [
                 {
                     "job_id": picture.job_id,
@@ -47,11 +56,7 @@ class PictureRepository:
 
     def list_for(self, job_id: str) -> tuple[Picture, ...]:
         """Return the pictures of a job that are still kept, in order."""
-        rows = self._connection.execute(
-            select(*_COLUMNS)
-            .where(pictures.c.job_id == job_id, pictures.c.removed_at.is_(None))
-            .order_by(pictures.c.position)
-        )
+        rows = self._connection.execute(_OF_JOB, {"of_job": job_id})
         return tuple(Picture(**row._mapping) for row in rows)
 
     def remove_stored_before(self, moment: datetime, at: datetime, limit: int) -> tuple[int, list[tuple[str, str]]]:

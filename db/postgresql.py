@@ -32,7 +32,11 @@ class PostgresqlBackend:
         """Return the backend for `url`; connects when first used."""
         return cls(
             create_async_engine(
-                url.set(drivername="postgresql+asyncpg"), pool_size=_CONNECTIONS, max_overflow=0, pool_pre_ping=True
+                url.set(drivername="postgresql+asyncpg"),
+                pool_size=_CONNECTIONS,
+                max_overflow=0,
+                pool_pre_ping=True,
+                hide_parameters=True,  # errors go to logs; prompts and tokens must not
             )
         )
 

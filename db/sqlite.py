@@ -5,6 +5,7 @@ between the loop and that thread three or four times a statement, which measured
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -44,6 +45,8 @@ class SqliteBackend:
             raise ValueError("a SQLite database needs a file, because several connections share it")
         file = Path(str(url.database))
         file.parent.mkdir(parents=True, exist_ok=True)
+        # aiosqlite's thread outlives a failure to open, and then complains of a closed loop: fail before it exists.
+        await asyncio.to_thread(lambda: sqlite3.connect(file).close())
         # The writer comes first: it makes the file and switches it to WAL.
         connections: list[_ThreadConnection] = []
         try:
@@ -81,7 +84,8 @@ class _ThreadConnection:
     def __init__(self, connection: aiosqlite.Connection, begin: str) -> None:
         self._connection = connection
         raw = connection._conn  # noqa: SLF001 - aiosqlite hides what SQLAlchemy needs
-        self._engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool)
+        # Parameters are hidden because errors go to logs, and prompts and tokens must not.
+        self._engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool, hide_parameters=True)
 
         @event.listens_for(self._engine, "begin")
         def _begin(transaction: Connection) -> None:

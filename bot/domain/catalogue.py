@@ -85,6 +85,7 @@ MODELS: Final = (
     ),
 )
 
+MODEL_IDS: Final = tuple(model.id for model in MODELS)
 DEFAULT_MODEL: Final = "reve-2.0"
 
 _REVE2IMG: Final = "reve2img"
@@ -116,4 +117,4 @@ def find_model(model_id: str) -> Model:
     for model in MODELS:
         if model.id == model_id:
             return model
-    raise UnknownModelError(model_id, tuple(model.id for model in MODELS))
+    raise UnknownModelError(model_id, MODEL_IDS)

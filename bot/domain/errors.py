@@ -15,12 +15,14 @@
     |  '- NotAllowedError      this person may not do this
     |- JobError
     |  |- QueueFullError       too many jobs waiting for this member
+    |  |- DuplicateInteractionError  Discord delivered an interaction twice
     |  |- JobNotFoundError
     |  |- JobStateError        the job has moved on; the transition is not legal from here
     |  '- StaleJobError        somebody else moved the job between reading and writing
     |- StudioClosedError       no provider can take the job at present
     |- ProviderError           an image API answered with a fault, or not at all
-    '- PictureError            a picture could not be fetched, or is not usable
+    |- PictureError            a picture could not be fetched, or is not usable
+    '- BooksError              the ledger would not balance: a fault of ours
 
 Errors carry a code and the facts, no prose: one table (`bot.ui.wording`) words them for people.
 """

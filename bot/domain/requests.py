@@ -1,7 +1,9 @@
 """What a member asks for, checked before a credit is held, and which offers can do it."""
 
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from bot.domain.catalogue import (
     DEFAULT_MODEL,
@@ -9,6 +11,7 @@ from bot.domain.catalogue import (
     FORMATS,
     MAX_DETAIL,
     MAX_IMAGES,
+    MODEL_IDS,
     MODELS,
     OFFERS,
     RESOLUTIONS,
@@ -23,6 +26,9 @@ from bot.domain.errors import (
     StudioClosedError,
     UnsupportedOptionError,
 )
+
+# Unicode calls them letters or symbols, but nothing is to be seen: the fillers of Hangul, the Braille blank.
+_BLANK_LETTERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +57,12 @@ def generation_request(
     detail: int = 1,
     format: str = "png",  # noqa: A002 - the option's name on Discord
     resolution: str | None = None,
+    offered: Collection[str] = MODEL_IDS,
 ) -> GenerationRequest:
-    """Return the checked request, or raise the `RequestError` that names the first mistake."""
+    """Return the checked request, or raise the `RequestError` that names the first mistake.
+
+    `offered` are the models that this studio has: only those are named as a way out.
+    """
     known = find_model(model)
     _check_prompt(prompt, known.max_prompt)
     _check_range("images", images, MAX_IMAGES)
@@ -61,13 +71,13 @@ def generation_request(
     ratios = tuple(dict.fromkeys(ratio for each in MODELS for ratio in each.aspect_ratios))
     _check_choice("aspect_ratio", aspect_ratio, ratios)
     if aspect_ratio not in known.aspect_ratios:
-        raise _unsupported("aspect_ratio", aspect_ratio, known)
+        raise _unsupported("aspect_ratio", aspect_ratio, known, offered)
     if detail > known.max_detail:
-        raise _unsupported("detail", detail, known)
+        raise _unsupported("detail", detail, known, offered)
     if resolution is not None:
         _check_choice("resolution", resolution, RESOLUTIONS)
         if resolution not in known.resolutions:
-            raise _unsupported("resolution", resolution, known)
+            raise _unsupported("resolution", resolution, known, offered)
     return GenerationRequest(
         prompt=prompt,
         model=model,
@@ -151,7 +161,8 @@ def _unreadable(character: str) -> bool:
 
 
 def _visible(character: str) -> bool:
-    return not character.isspace() and unicodedata.category(character) not in {"Cf", "Mn"}
+    blank = character.isspace() or character in _BLANK_LETTERS
+    return not blank and unicodedata.category(character) not in {"Cf", "Mn", "Me"}
 
 
 def _check_range(option: str, value: int, highest: int) -> None:
@@ -164,8 +175,8 @@ def _check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
         raise OptionRangeError(option, value, ", ".join(choices))
 
 
-def _unsupported(option: str, value: object, model: Model) -> UnsupportedOptionError:
-    able = tuple(other.id for other in MODELS if _can(other, option, value))
+def _unsupported(option: str, value: object, model: Model, offered: Collection[str]) -> UnsupportedOptionError:
+    able = tuple(other.id for other in MODELS if other.id in offered and _can(other, option, value))
     return UnsupportedOptionError(option, value, model=model.id, models=able)
 
 

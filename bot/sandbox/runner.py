@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from bot.sandbox.discord import DiscordServer, default_world
+from bot.sandbox.page import Ledger, Page
 from bot.sandbox.providers import Latency, Reve2ImgServer, SkillBossServer
 
 _READY_SECONDS: Final = 60.0
 _END_SECONDS: Final = 10.0
+
+PAGE_PORT: Final = 8765
+"""Where the page is unless somebody else listens there already."""
 
 
 class BotEndedError(Exception):
@@ -26,12 +30,13 @@ class BotEndedError(Exception):
 
 
 class Sandbox:
-    """Stand-ins for Discord and the image APIs. `command` starts the bot; `folder` is made anew at each start.
+    """Stand-ins for Discord and the image APIs, with the page, and the bot.
 
-    The world of a sandbox lives in memory, so what the bot stored for an earlier one is of no use any more.
+    `command` starts the bot, `ledger` reads its books, `folder` is made anew at each start: the world of a
+    sandbox lives in memory, so what the bot stored for an earlier one is of no use any more.
     """
 
-    def __init__(self, *, command: Sequence[str], folder: Path) -> None:
+    def __init__(self, *, command: Sequence[str], folder: Path, ledger: Ledger | None = None) -> None:
         token = secrets.token_urlsafe(24)
         self._keys = {name: f"sandbox-{secrets.token_urlsafe(16)}" for name in ("skillboss", "reve2img")}
         self._token = token
@@ -41,6 +46,9 @@ class Sandbox:
         latency = Latency(queue=1, work=3)
         self.skillboss = SkillBossServer(key=self._keys["skillboss"], latency=latency)
         self.reve2img = Reve2ImgServer(key=self._keys["reve2img"], latency=latency)
+        providers = {"skillboss": self.skillboss, "reve2img": self.reve2img}
+        self.page = Page(self.discord, providers=providers, bot=self, ledger=ledger)
+        self.page.mount()
         self._bot: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -50,7 +58,7 @@ class Sandbox:
         """
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
         await asyncio.to_thread(self.folder.mkdir, parents=True)
-        await self.discord.start()
+        await self.discord.start(port=PAGE_PORT, or_another=True)
         await self.skillboss.start()
         await self.reve2img.start()
         await self.start_bot()
@@ -70,21 +78,34 @@ class Sandbox:
         serving.cancel()
         raise BotEndedError(ended.result())
 
-    async def bot_ended(self) -> int:
-        """Return the bot's exit code once it ends."""
-        return 0 if self._bot is None else await self._bot.wait()
+    @property
+    def alive(self) -> bool:
+        """Whether the bot's process runs, connected or not."""
+        return self._bot is not None and self._bot.returncode is None
+
+    async def kill_bot(self) -> None:
+        """Kill the bot as a power cut would, and return once Discord has noticed."""
+        if self._bot is not None and self.alive:
+            self._bot.kill()
+            await self._bot.wait()
+            await self.discord.wait_disconnected()
+
+    async def stop_bot(self) -> None:
+        """Ask the bot to end, and return once it has."""
+        if self._bot is None or not self.alive:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._bot.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                await self._bot.wait()
+        except TimeoutError:
+            self._bot.kill()
+            await self._bot.wait()
 
     async def close(self) -> None:
         """End the bot, then the stand-ins."""
-        if self._bot is not None and self._bot.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._bot.send_signal(signal.SIGTERM)
-            try:
-                async with asyncio.timeout(_END_SECONDS):
-                    await self._bot.wait()
-            except TimeoutError:
-                self._bot.kill()
-                await self._bot.wait()
+        await self.stop_bot()
         await self.discord.close()
         await self.skillboss.close()
         await self.reve2img.close()

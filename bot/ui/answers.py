@@ -19,11 +19,10 @@ async def answer_error(interaction: discord.Interaction[Any], error: BaseExcepti
         error = error.original
     if isinstance(error, DuplicateInteractionError):
         return  # the first delivery of this interaction has answered it
-    if isinstance(error, AtelierError):
-        text = worded(error)
-    elif isinstance(error, app_commands.MissingPermissions):
+    text = worded(error) if isinstance(error, AtelierError) else None
+    if isinstance(error, app_commands.MissingPermissions):
         text = "That needs the Manage Server permission."
-    else:
+    if text is None:
         reference = secrets.token_hex(4)
         _log.error("interaction.failed", reference=reference, exc_info=error)
         text = unexpected(reference)

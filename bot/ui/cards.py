@@ -10,7 +10,7 @@ from discord import ui
 
 from bot.domain.jobs import Job, Snapshot, State
 from bot.ui.buttons import CancelButton, PromptButton
-from bot.ui.text import ago, alternative, counted, cut, escaped, in_credits, ordinal, seconds, usually
+from bot.ui.text import ago, alternative, counted, cut, escaped, in_credits, one_line, ordinal, seconds, usually
 from bot.ui.wording import failure
 
 # About three lines on a phone.
@@ -45,14 +45,15 @@ def job_card(snapshot: Snapshot, now: datetime, soft_deadline: float, files: Seq
     job = snapshot.job
     late = not job.state.ended and now - job.created_at > timedelta(seconds=soft_deadline)
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_colour(job, late=late))
-    container.add_item(ui.TextDisplay(f"## {escaped(cut(job.request.prompt, _PROMPT_SHOWN))}\n-# {_asked(job)}"))
+    prompt = one_line(job.request.prompt)
+    container.add_item(ui.TextDisplay(f"## {escaped(cut(prompt, _PROMPT_SHOWN))}\n-# {_asked(job)}"))
     if files:
         container.add_item(_gallery(job, files))
     container.add_item(ui.TextDisplay(_state_text(snapshot, late=late, files=files)))
     buttons: list[CancelButton | PromptButton] = []
     if job.state in _CANCELLABLE and not job.cancel_refused and job.cancel_requested_at is None:
         buttons.append(CancelButton(job.id))
-    if len(job.request.prompt) > _PROMPT_SHOWN:
+    if len(prompt) > _PROMPT_SHOWN:
         buttons.append(PromptButton(job.id))
     if buttons:
         container.add_item(ui.ActionRow(*buttons))
@@ -158,6 +159,10 @@ def _receipt(snapshot: Snapshot, files: Sequence[Attached]) -> str:
         lines.insert(0, f"{unshown} could not be shown here.")
     reencoded = [str(number) for number, file in enumerate(files, 1) if file.reencoded]
     if reencoded:
-        which = "The picture was" if len(files) == 1 else f"Picture {', '.join(reencoded)} was"
+        which = f"Picture {reencoded[0]} was" if len(reencoded) == 1 else f"Pictures {' and '.join(reencoded)} were"
+        if len(files) == 1:
+            which = "The picture was"
+        elif len(reencoded) == len(files):
+            which = "The pictures were"
         lines.append(f"-# {which} re-encoded to fit this server's upload limit.")
     return "\n".join(lines)

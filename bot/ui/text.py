@@ -1,6 +1,7 @@
 """Text that people typed, made safe to show; and numbers as people say them."""
 
 import re
+import unicodedata
 from datetime import datetime
 from typing import Final
 
@@ -9,6 +10,11 @@ _ELLIPSIS: Final = "…"
 # First strong isolate and its end: a right-to-left prompt must not turn the rest of the line around.
 _ISOLATE: Final = ("\u2068", "\u2069")
 _NUMBERED_LIST: Final = re.compile(r"^(\d+)\.")
+_JOINER: Final = "\u200d"
+# Characters that belong to the one before them: marks, the joiner, skin tones, the letters of a flag, its tags.
+_BELONGS: Final = re.compile("[\u200d\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff\U000e0020-\U000e007f]")
+_LONGEST_CLUSTER: Final = 32
+_MINUTES_FROM: Final = 120
 
 
 def one_line(text: str) -> str:
@@ -17,12 +23,24 @@ def one_line(text: str) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """Return at most `limit` code points, ended by an ellipsis where it was longer, at a space where one is near."""
+    """Return at most `limit` code points, ended by an ellipsis where it was longer, at a space where one is near.
+
+    What reads as one sign (a letter with its marks, an emoji of several code points) is kept or left out as a whole.
+    """
     if len(text) <= limit:
         return text
-    head = text[: limit - 1]
-    space = head.rfind(" ", limit * 2 // 3)
-    return (head[:space] if space > 0 else head).rstrip() + _ELLIPSIS
+    end = _sign_start(text, limit - 1)
+    space = text.rfind(" ", limit * 2 // 3, end)
+    return text[: space if space > 0 else end].rstrip() + _ELLIPSIS
+
+
+def _sign_start(text: str, at: int) -> int:
+    """Return the nearest place up to `at` where no sign is torn; `at` itself in a heap of marks without a letter."""
+    for place in range(at, max(0, at - _LONGEST_CLUSTER), -1):
+        joined = text[place - 1] == _JOINER or _BELONGS.match(text[place])
+        if not joined and not unicodedata.category(text[place]).startswith("M"):
+            return place
+    return at
 
 
 def escaped(text: str) -> str:
@@ -71,11 +89,16 @@ def seconds(duration: float) -> str:
 
 
 def usually(measured: tuple[int, int] | None) -> str | None:
-    """Return "usually 25-40 s" from the median and the 90th percentile, or None."""
+    """Return "usually 25-40 s" or "usually 2-4 min" from the median and the 90th percentile, or None."""
     if measured is None:
         return None
-    median, late = measured
-    return f"usually {median}-{late} s" if late > median else f"usually {seconds(median)}"
+    median, late = max(1, measured[0]), max(1, *measured)
+    if late == median:
+        return f"usually {seconds(median)}"
+    if late < _MINUTES_FROM:
+        return f"usually {median}-{late} s"
+    first, last = max(1, median // 60), -(-late // 60)
+    return f"usually {first}-{last} min" if last > first else f"usually {last} min"
 
 
 def listed(names: tuple[str, ...]) -> str:

@@ -16,6 +16,7 @@ from bot.domain.errors import (
     PromptError,
     PromptProblem,
     QueueFullError,
+    StaleJobError,
     StudioClosedError,
     UnknownModelError,
     UnsupportedOptionError,
@@ -27,8 +28,8 @@ OPTION_NAMES: Final = {"aspect_ratio": "aspect ratio", "images": "number of pict
 _NOTHING_CHARGED: Final = "Nothing was charged."
 
 
-def worded(error: AtelierError) -> str:  # noqa: PLR0911, PLR0912 - one case for each error is what a table is
-    """Return what to tell the member, at most three short lines."""
+def worded(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 - one case for each error is what a table is
+    """Return what to tell the member, at most three short lines; None for what no member can bring about."""
     match error:
         case PromptError(problem=PromptProblem.EMPTY):
             return f"The prompt is empty. {_NOTHING_CHARGED}\nDescribe the picture in a few words and send it again."
@@ -66,24 +67,24 @@ def worded(error: AtelierError) -> str:  # noqa: PLR0911, PLR0912 - one case for
         case NotAdmittedError():
             return (
                 f"The studio is not open to this server yet. {_NOTHING_CHARGED}\n"
-                "The bot's owner can admit it: `/studio admit` here, or `COMMUNITIES` in its settings."
+                "Ask whoever runs the bot to admit it; they can do it here with `/studio admit`."
             )
         case NotAllowedError():
             return f"Only {error.needs} can do that."
         case QueueFullError():
             return (
-                f"You have {error.limit} pictures waiting already. {_NOTHING_CHARGED}\n"
+                f"You have {error.limit} jobs waiting already. {_NOTHING_CHARGED}\n"
                 "Send the next one when one of them is finished, or cancel one."
             )
         case JobNotFoundError():
             return "This picture's records are gone, so the button does nothing any more."
-        case JobStateError():
+        case JobStateError() | StaleJobError():
             return "That is no longer possible: this one has gone on already."
         case StudioClosedError():
             closed = f"The studio is closed for this model at the moment. {_NOTHING_CHARGED}"
             return f"{closed}\nTry another model, or look at `/status`."
         case _:
-            return f"That did not work. {_NOTHING_CHARGED}"
+            return None
 
 
 def unexpected(reference: str) -> str:

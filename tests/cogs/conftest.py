@@ -27,3 +27,8 @@ async def studio(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterato
     await made.start()
     yield made
     await made.stop()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark."""
+    config.addinivalue_line("markers", "studio(**options): what the operator of the `studio` fixture has set")

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from simcord.env import Env
 from simcord.results import InteractionResult
 
 from bot.client import AtelierClient, SyncMemory
-from bot.domain.catalogue import MODELS, OFFERS
+from bot.domain.catalogue import MODEL_IDS, MODELS, OFFERS
 from bot.domain.jobs import State
 from bot.engine.books import Books
 from bot.engine.engine import Engine
@@ -55,51 +55,18 @@ from db.database import Database
 from db.facts import FactRepository
 from db.migrate import migrate
 from db.tables import jobs
+from tests.support.clock import ManualClock
 
 KEY: Final = "a-wholesale-key"
 TLS: Final = httpx.create_ssl_context(trust_env=False)
 _BEGIN: Final = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
 
-class HandClock:
-    """Time that stands still until a test moves it."""
-
-    def __init__(self, begin: datetime = _BEGIN) -> None:
-        self._begin = begin
-        self._passed = 0.0
-        self._moved = asyncio.Event()
-
-    def now(self) -> datetime:
-        """Return the time that the test has set."""
-        return self._begin + timedelta(seconds=self._passed)
-
-    def monotonic(self) -> float:
-        """Return the seconds that the test let pass."""
-        return self._passed
-
-    async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
-        """Return when the event is set or the test has let the seconds pass."""
-        until = None if seconds is None else self._passed + seconds
-        while not event.is_set() and (until is None or self._passed < until):
-            set_, moved = asyncio.create_task(event.wait()), asyncio.create_task(self._moved.wait())
-            try:
-                await asyncio.wait({set_, moved}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                set_.cancel()
-                moved.cancel()
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self._passed += seconds
-        self._moved.set()
-        self._moved = asyncio.Event()
-
-
 class Studio:
     """The wired product on simcord. What a person sees is read with `card` and `texts`."""
 
     def __init__(self, folder: Path, *, admitted: frozenset[int] | str | None, allowance: int) -> None:
-        self.clock = HandClock()
+        self.clock = ManualClock(_BEGIN)
         self.server = SkillBossServer(key=KEY, latency=MANUAL)
         self.limits = Limits()
         self._folder = folder
@@ -109,6 +76,7 @@ class Studio:
         self._stack = AsyncExitStack()
         self._seen = asyncio.Event()
         self.expected: list[type[BaseException]] = []
+        self.last_interaction: dict[str, Any] = {}
 
     async def start(self) -> None:
         """Bring it up: the database is migrated, the commands are synced, the engine serves."""
@@ -181,9 +149,13 @@ class Studio:
         """Let the engine look at every job until a card meets the condition; no time passes."""
         async with asyncio.timeout(10):
             while not condition():
-                for job_id in await self.column("id"):
-                    self._engine.look_at(job_id)
-                await self._moment()
+                await self.look()
+
+    async def look(self) -> None:
+        """Let the engine look at every job, and return when a message changes, or after a moment."""
+        for job_id in await self.column("id"):
+            self._engine.look_at(job_id)
+        await self._moment()
 
     async def _moment(self) -> None:
         """Return when a message changes, or after a moment."""
@@ -196,6 +168,10 @@ class Studio:
         await self.reaches(State.QUEUED)
         self.server.finish()
         await self.polls_until(lambda: "left today" in self.card(result)[-1])
+
+    def requests(self, method: str, ending: str) -> int:
+        """Return how many requests of a method Discord got whose path ends like this."""
+        return sum(each.method == method and each.path.endswith(ending) for each in self.env.http_requests)
 
     async def column(self, name: str) -> list[Any]:
         """Return a column of all jobs, oldest first."""
@@ -221,7 +197,7 @@ class Studio:
             clock=clock,
             soft_deadline=limits.soft_deadline,
         )
-        randomness = random.Random(0)
+        randomness = random.Random(0)  # noqa: S311 - jitter, the same in every run
         steps = Steps(
             journal=journal,
             providers=self._providers,
@@ -252,6 +228,7 @@ class Studio:
             generation=self.generation,
             cogs=(
                 Imagine(
+                    offered=MODEL_IDS,
                     generation=self.generation,
                     acknowledger=Acknowledger(generation=self.generation, presenter=self._presenter),
                 ),
@@ -282,7 +259,9 @@ class Studio:
     def _new_id(self) -> str:
         return f"{next(self._numbers):032x}"
 
-    def _hear(self, _event: str, _payload: object) -> None:
+    def _hear(self, event: str, payload: Mapping[str, Any]) -> None:
+        if event == "INTERACTION_CREATE":
+            self.last_interaction = dict(payload)
         self._seen.set()
         self._seen = asyncio.Event()
 
@@ -297,14 +276,23 @@ def texts(components: list[dict[str, Any]]) -> list[str]:
     return found
 
 
-def buttons(components: list[dict[str, Any]]) -> list[str]:
-    """Return the labels of a message's buttons."""
-    found: list[str] = []
-    for component in components:
-        if "label" in component:
-            found.append(component["label"])
-        found.extend(buttons(component.get("components", [])))
-    return found
+def buttons(result: InteractionResult) -> list[str]:
+    """Return the labels of a card's buttons."""
+    assert result.response is not None
+    return _labels(result.response.components)
+
+
+def _labels(components: list[dict[str, Any]]) -> list[str]:
+    own = [component["label"] for component in components if "label" in component]
+    return [*own, *(label for component in components for label in _labels(component.get("components", [])))]
+
+
+def panel(result: InteractionResult) -> list[str]:
+    """Return the lines of a panel that only its member sees."""
+    assert result.response is not None
+    assert result.response.ephemeral
+    (text,) = texts(result.response.components)
+    return text.splitlines()
 
 
 def private(result: InteractionResult) -> str:
@@ -322,4 +310,4 @@ def _cause(error: BaseException) -> BaseException:
     return error.original if isinstance(error, app_commands.CommandInvokeError) else error
 
 
-__all__ = ["KEY", "ChannelHandle", "HandClock", "MemberActor", "Studio", "buttons", "private", "texts"]
+__all__ = ["KEY", "ChannelHandle", "InteractionResult", "MemberActor", "Studio", "buttons", "panel", "private", "texts"]

@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC109 - a deadline as an argument reads best where tests wait for something
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from bot.sandbox.discord.cdn import Cdn
@@ -15,10 +16,10 @@ from bot.sandbox.discord.client_rules import (
 )
 from bot.sandbox.discord.commands import CommandBook
 from bot.sandbox.discord.components import Kind, emoji_of
-from bot.sandbox.discord.entities import Channel, Message, Upload, User
+from bot.sandbox.discord.entities import DEFAULT_UPLOAD_LIMIT, Channel, Message, Upload, User
 from bot.sandbox.discord.interactions import Interaction, InteractionKind
 from bot.sandbox.discord.invocations import Invocation, NoAnswerError
-from bot.sandbox.discord.limits import LINK_STYLE
+from bot.sandbox.discord.limits import CONTENT, FILES, LINK_STYLE
 from bot.sandbox.discord.messages import MessageBook, MessageForm
 from bot.sandbox.discord.modals import filled_modal
 from bot.sandbox.discord.permissions import Permission
@@ -75,12 +76,13 @@ class Actor:
         *,
         channel: str | Channel = "general",
         timeout: float = 3.0,
+        options: Mapping[str, Any] | None = None,
         **more_options: Any,
     ) -> list[Json]:
         """Return what the bot offers while `typed` stands in one of a command's options."""
         place = self._place(channel)
         resolver = Resolver(self._world, self._cdn, place)
-        values = {**more_options, option: typed}
+        values = {**(options or {}), **more_options, option: typed}
         data = self._command_data(name, place, values, resolver, unchecked=False, focused=option)
         invocation = self._invoke(InteractionKind.AUTOCOMPLETE, place, data)
         await invocation.acknowledged(timeout=timeout)
@@ -148,8 +150,8 @@ class Actor:
         menu = next((each for each in selects(message) if custom_id in (None, each["custom_id"])), None)
         if menu is None or menu.get("disabled"):
             raise ClientRefusal("there is no such menu, or it is disabled")
-        if not menu["min_values"] <= len(values) <= menu["max_values"]:
-            raise ClientRefusal(f"the menu takes {menu['min_values']} to {menu['max_values']} values")
+        if not menu["min_values"] <= len(set(values)) == len(values) <= menu["max_values"]:
+            raise ClientRefusal(f"the menu takes {menu['min_values']} to {menu['max_values']} different values")
         place = self._world.channels[message.channel_id]
         resolver = Resolver(self._world, self._cdn, place)
         data: Json = {
@@ -186,13 +188,41 @@ class Actor:
     async def say(self, content: str, *uploads: Upload, channel: str | Channel = "general") -> Message:
         """Write a message."""
         place = self._place(channel)
+        self._check_writing(content, uploads, place)
         files = {str(number): upload for number, upload in enumerate(uploads)}
         return self._messages.create(place, self.user.id, MessageForm(payload={"content": content}, files=files))
+
+    def offered(self, channel: str | Channel = "general") -> list[Json]:
+        """Return the commands and menus that the client offers this person in a channel."""
+        place = self._place(channel)
+        if place.guild_id and not self._world.may(self.user.id, place, Permission.USE_APPLICATION_COMMANDS):
+            return []
+        offered = []
+        for command in [*self._commands.registered(place.guild_id), *self._commands.registered()]:
+            with suppress(ClientRefusal):
+                check_command_use(command, self.user, place, self._world)
+                offered.append(command)
+        return offered
 
     def sees(self, channel: str | Channel = "general") -> list[Message]:
         """Return the messages that this person sees in a channel, oldest first."""
         place = self._place(channel)
         return [each for each in place.messages.values() if self._visible(each)]
+
+    def _check_writing(self, content: str, uploads: tuple[Upload, ...], place: Channel) -> None:
+        may = self._world.permissions(self.user.id, place)
+        if not may & Permission.SEND_MESSAGES or (uploads and not may & Permission.ATTACH_FILES):
+            raise ClientRefusal(f"{self.user.name} may not write this in #{place.name}")
+        if len(content) > CONTENT:
+            raise ClientRefusal(f"a message takes at most {CONTENT:,} characters")
+        if not content.strip() and not uploads:
+            raise ClientRefusal("a message needs a text or a file")
+        if len(uploads) > FILES:
+            raise ClientRefusal(f"a message takes at most {FILES} files")
+        guild = None if place.guild_id is None else self._world.guilds[place.guild_id]
+        limit = DEFAULT_UPLOAD_LIMIT if guild is None else guild.upload_limit
+        if any(len(each.data) > limit for each in uploads):
+            raise ClientRefusal(f"a file takes at most {limit:,} bytes")
 
     def _visible(self, message: Message) -> bool:
         return not message.deleted and message.visible_to in (None, self.user.id)
@@ -266,7 +296,14 @@ def _picked(menu: Json, values: list[str], resolver: Resolver) -> list[str]:
         Kind.MENTIONABLE_SELECT: resolver.mentionable,
     }
     if menu["type"] != Kind.STRING_SELECT:
-        return [picks[menu["type"]](value) for value in values]
+        try:
+            picked = [picks[menu["type"]](value) for value in values]
+        except KeyError as error:
+            raise ClientRefusal(f"there is no {error.args[0]!r}") from None
+        if menu["type"] == Kind.CHANNEL_SELECT:
+            for each in picked:
+                resolver.require_kind(each, menu.get("channel_types"), field=menu["custom_id"])
+        return picked
     offered = {option["value"] for option in menu["options"]}
     if not offered.issuperset(values):
         raise ClientRefusal(f"the menu offers {sorted(offered)}")

@@ -110,7 +110,16 @@ class Cdn:
         attachment = self._files.get(request.match_info["attachment_id"])
         if attachment is None or not self._signed(request, attachment):
             return web.Response(status=HTTPStatus.NOT_FOUND, text="This content is no longer available.")
-        return web.Response(body=attachment.data, content_type=attachment.content_type or "application/octet-stream")
+        return self.sent(attachment)
+
+    @staticmethod
+    def sent(attachment: Attachment) -> web.Response:
+        """Return a file as an answer in which nothing runs: it shares its origin with the sandbox's page."""
+        kind = attachment.content_type or "application/octet-stream"
+        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
+        if not kind.startswith(("image/", "video/", "audio/")):
+            headers["Content-Disposition"] = f'attachment; filename="{attachment.filename}"'
+        return web.Response(body=attachment.data, content_type=kind, headers=headers)
 
     async def serve_avatar(self, request: web.Request) -> web.Response:
         """Answer any avatar with one plain square."""

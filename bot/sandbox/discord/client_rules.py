@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.sandbox.discord.cdn import Cdn
-from bot.sandbox.discord.entities import Channel, Guild, Upload, User
+from bot.sandbox.discord.entities import DEFAULT_UPLOAD_LIMIT, Channel, Guild, Upload, User
 from bot.sandbox.discord.payloads import channel_payload, member_payload, role_payload, user_payload
 from bot.sandbox.discord.permissions import ALL, guild_permissions
 from bot.sandbox.discord.wire import Json
@@ -13,13 +13,18 @@ from bot.sandbox.discord.world import World
 SUBCOMMAND, SUBCOMMAND_GROUP = 1, 2
 STRING, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, MENTIONABLE, NUMBER, ATTACHMENT = range(3, 12)
 LONGEST_STRING = 6000
+LARGEST_NUMBER = 2**53
 
 _NOT_RESOLVED = ("user", "deaf", "mute")
 """What a resolved member lacks."""
 
 
 class ClientRefusal(Exception):  # noqa: N818 - what a person is told, no fault of the program
-    """The client would not let a person do this; nothing was sent."""
+    """The client would not let a person do this; nothing was sent. `field` is the option or input it is about."""
+
+    def __init__(self, text: str, *, field: str | None = None) -> None:
+        super().__init__(text)
+        self.field = field
 
 
 class Resolver:
@@ -61,6 +66,8 @@ class Resolver:
     def channel(self, name: str) -> str:
         """Resolve a channel."""
         channel = self._world.channel(name)
+        if channel.guild_id is None or channel.guild_id != self._channel.guild_id:
+            raise KeyError(name)
         self._add("channels", channel.id, {**channel_payload(channel, self._world), "permissions": "0"})
         return channel.id
 
@@ -72,7 +79,10 @@ class Resolver:
             return self.role(name)
 
     def attachment(self, upload: Upload) -> str:
-        """Resolve a file by uploading it."""
+        """Resolve a file by uploading it, if it is not larger than this place allows."""
+        limit = DEFAULT_UPLOAD_LIMIT if self.guild is None else self.guild.upload_limit
+        if len(upload.data) > limit:
+            raise ClientRefusal(f"{upload.filename} is larger than {limit:,} bytes")
         stored = self._cdn.store(
             upload,
             attachment_id=self._world.snowflakes.next(),
@@ -81,6 +91,11 @@ class Resolver:
         )
         self._add("attachments", stored.id, self._cdn.attachment_payload(stored))
         return stored.id
+
+    def require_kind(self, channel_id: str, kinds: list[int] | None, *, field: str) -> None:
+        """Refuse a channel that is of none of these kinds (none given: any will do)."""
+        if kinds and self._world.channels[channel_id].kind not in kinds:
+            raise ClientRefusal(f"{field} takes another kind of channel", field=field)
 
     def _add(self, group: str, key: str, payload: Json) -> None:
         self.resolved.setdefault(group, {})[key] = payload
@@ -132,7 +147,7 @@ def fill_options(
         definition = known.get(name)
         if definition is None:
             if not unchecked:
-                raise ClientRefusal(f"there is no option {name!r}; there are: {', '.join(known) or 'none'}")
+                raise ClientRefusal(f"there is no option {name!r}; there are: {', '.join(known) or 'none'}", field=name)
             definition = {"name": name, "type": _guessed_kind(value)}
         wire = _wire_value(definition, value, resolver)
         if not unchecked:
@@ -141,7 +156,7 @@ def fill_options(
     if not (unchecked or partial):
         missing = [each["name"] for each in definitions if each.get("required") and each["name"] not in values]
         if missing:
-            raise ClientRefusal(f"required: {', '.join(missing)}")
+            raise ClientRefusal(f"required: {', '.join(missing)}", field=missing[0])
     return filled
 
 
@@ -163,15 +178,18 @@ def _wire_value(definition: Json, value: Any, resolver: Resolver) -> Any:
     kind = definition["type"]
     if kind == ATTACHMENT:
         if not isinstance(value, Upload):
-            raise ClientRefusal(f"{definition['name']} takes a file")
+            raise ClientRefusal(f"{definition['name']} takes a file", field=definition["name"])
         return resolver.attachment(value)
     pick = picks.get(kind)
     if pick is None:
         return value
     try:
-        return pick(str(value))
+        picked = pick(str(value))
     except KeyError:
-        raise ClientRefusal(f"{definition['name']}: there is no {value!r}") from None
+        raise ClientRefusal(f"{definition['name']}: there is no {value!r}", field=definition["name"]) from None
+    if kind == CHANNEL:
+        resolver.require_kind(picked, definition.get("channel_types"), field=definition["name"])
+    return picked
 
 
 def _checked(definition: Json, value: Any, *, partial: bool) -> Any:
@@ -179,20 +197,21 @@ def _checked(definition: Json, value: Any, *, partial: bool) -> Any:
     types: dict[int, tuple[type, ...]] = {STRING: (str,), INTEGER: (int,), BOOLEAN: (bool,), NUMBER: (int, float)}
     fits = isinstance(value, types.get(kind, (str,))) and (kind == BOOLEAN or not isinstance(value, bool))
     if not fits:
-        raise ClientRefusal(f"{name}: {value!r} is not of the option's kind")
+        raise ClientRefusal(f"{name}: {value!r} is not of the option's kind", field=name)
     choices = definition.get("choices")
     if choices:
         for choice in choices:
             if value in (choice["value"], choice["name"]):
                 return choice["value"]
-        raise ClientRefusal(f"{name}: {value!r} is no choice; there are: {[each['value'] for each in choices]}")
+        offered = [each["value"] for each in choices]
+        raise ClientRefusal(f"{name}: {value!r} is no choice; there are: {offered}", field=name)
     if kind == STRING and not partial:
         _within(name, len(value), definition.get("min_length", 1), definition.get("max_length", LONGEST_STRING))
     elif kind in (INTEGER, NUMBER) and not partial:
-        _within(name, value, definition.get("min_value"), definition.get("max_value"))
+        _within(name, value, definition.get("min_value", -LARGEST_NUMBER), definition.get("max_value", LARGEST_NUMBER))
     return value
 
 
 def _within(name: str, value: float, least: float | None, most: float | None) -> None:
     if (least is not None and value < least) or (most is not None and value > most):
-        raise ClientRefusal(f"{name}: {value} is not within {least} to {most}")
+        raise ClientRefusal(f"{name}: {value} is not within {least} to {most}", field=name)

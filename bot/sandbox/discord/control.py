@@ -7,13 +7,13 @@ POST   /sandbox/discord/tokens    {"action": "expire"}
 """
 
 from http import HTTPStatus
-from ipaddress import ip_address
 
 from aiohttp import web
 
 from bot.sandbox.discord.faults import Faults
 from bot.sandbox.discord.gateway import Gateway
 from bot.sandbox.discord.interactions import InteractionBook
+from bot.sandbox.loopback import is_own
 
 _FAULT_FIELDS = frozenset(
     {"method", "path", "times", "status", "body", "headers", "reset", "when", "delay", "retry_after"}
@@ -74,7 +74,5 @@ class Control:
 
 
 def _guard(request: web.Request) -> None:
-    # A page on another site must not reach this through a visitor's browser either.
-    own = request.headers.get("Origin") in (None, f"http://{request.host}")
-    if request.remote is None or not ip_address(request.remote).is_loopback or not own:
+    if not is_own(request):
         raise web.HTTPForbidden

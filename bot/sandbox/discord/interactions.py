@@ -120,6 +120,10 @@ class InteractionBook:
         self._by_id[interaction.id] = interaction
         self._by_token[interaction.token] = interaction
 
+    def find(self, interaction_id: str) -> Interaction | None:
+        """Return an interaction that is still remembered."""
+        return self._by_id.get(interaction_id)
+
     def expire_tokens(self) -> None:
         """Make the tokens of everything answered so far as old as they may get, and then some."""
         for each in self._by_id.values():

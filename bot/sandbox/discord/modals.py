@@ -5,6 +5,7 @@ from typing import Any
 
 from bot.sandbox.discord.client_rules import ClientRefusal, Resolver
 from bot.sandbox.discord.components import Kind, completed, walk
+from bot.sandbox.discord.entities import Upload
 from bot.sandbox.discord.wire import Json
 
 LONGEST_INPUT = 4000
@@ -50,10 +51,11 @@ def _submitted(component: Json, values: Mapping[str, Any], resolver: Resolver) -
 def _typed(component: Json, given: Any) -> str:
     text = str(component.get("value") or "") if given is None else str(given)
     least, most = component.get("min_length") or 0, component.get("max_length") or LONGEST_INPUT
+    field = component["custom_id"]
     if not text and component.get("required", True):
-        raise ClientRefusal(f"{component['custom_id']} is required")
+        raise ClientRefusal(f"{field} is required", field=field)
     if text and not least <= len(text) <= most:
-        raise ClientRefusal(f"{component['custom_id']} takes {least} to {most} characters")
+        raise ClientRefusal(f"{field} takes {least} to {most} characters", field=field)
     return text
 
 
@@ -69,14 +71,29 @@ def _chosen(component: Json, given: list[Any] | None, resolver: Resolver) -> lis
         Kind.MENTIONABLE_SELECT: resolver.mentionable,
     }
     pick: Any = picks.get(component["type"])
-    chosen = [pick(each) for each in given] if pick else [str(each) for each in given]
+    field = component["custom_id"]
+    if component["type"] == Kind.FILE_UPLOAD and not all(isinstance(each, Upload) for each in given):
+        raise ClientRefusal(f"{field} takes files", field=field)
+    try:
+        chosen = [pick(each) for each in given] if pick else [str(each) for each in given]
+    except KeyError as error:
+        raise ClientRefusal(f"{field}: there is no {error.args[0]!r}", field=field) from None
+    if component["type"] == Kind.CHANNEL_SELECT:
+        for each in chosen:
+            resolver.require_kind(each, component.get("channel_types"), field=field)
     if options is not None:
         known = {each["value"] for each in options}
         if not known.issuperset(chosen):
-            raise ClientRefusal(f"{component['custom_id']} offers {sorted(known)}")
+            raise ClientRefusal(f"{field} offers {sorted(known)}", field=field)
+    if len(set(chosen)) != len(chosen):
+        raise ClientRefusal(f"{field} takes each only once", field=field)
     most = component.get("max_values", len(options or []) if component["type"] == Kind.CHECKBOX_GROUP else 1)
     if len(chosen) > most:
-        raise ClientRefusal(f"{component['custom_id']} takes at most {most}")
-    if component.get("required", True) and len(chosen) < (component.get("min_values") or 1):
-        raise ClientRefusal(f"{component['custom_id']} is required")
+        raise ClientRefusal(f"{field} takes at most {most}", field=field)
+    least = component.get("min_values", 1)
+    # What need not be filled in may stay empty, but not be half filled in.
+    if (chosen or component.get("required", True)) and len(chosen) < least:
+        raise ClientRefusal(f"{field} takes at least {least}" if chosen else f"{field} is required", field=field)
+    if component.get("required", True) and not chosen:
+        raise ClientRefusal(f"{field} is required", field=field)
     return chosen

@@ -97,11 +97,16 @@ class DiscordServer:
         """Every REST request of the bot so far."""
         return self.recorder.requests
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen; port 0 picks a free one."""
+    async def start(self, host: str = "127.0.0.1", port: int = 0, *, or_another: bool = False) -> None:
+        """Listen; port 0 picks a free one, and so does `or_another` if this one is taken."""
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, backlog=1024).start()
+        try:
+            await web.TCPSite(self._runner, host, port, backlog=1024).start()
+        except OSError:
+            if not or_another:
+                raise
+            await web.TCPSite(self._runner, host, 0, backlog=1024).start()
         self._address = (host, self._runner.addresses[0][1])
 
     async def close(self) -> None:

@@ -5,16 +5,28 @@ GET /sandbox/jobs lists the jobs and the bill.
 """
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
 from aiohttp import web
 
+from bot.sandbox.loopback import is_own
 from bot.sandbox.providers.faults import FaultError, Faults
 from bot.sandbox.providers.studio import Studio
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def control_routes(faults: Faults, studio: Studio) -> list[web.RouteDef]:
     """Return the routes that look at and change these."""
+
+    def guarded(handler: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
+        async def checked(request: web.Request) -> web.StreamResponse:
+            if not is_own(request):
+                raise web.HTTPForbidden
+            return await handler(request)
+
+        return checked
 
     async def list_faults(_: web.Request) -> web.Response:
         return web.json_response(faults.as_json())
@@ -41,8 +53,8 @@ def control_routes(faults: Faults, studio: Studio) -> list[web.RouteDef]:
         return web.json_response({"jobs": jobs, "billed": billed, "balance": studio.balance})
 
     return [
-        web.get("/sandbox/faults", list_faults),
-        web.put("/sandbox/faults", put_faults),
-        web.delete("/sandbox/faults", clear_faults),
-        web.get("/sandbox/jobs", list_jobs),
+        web.get("/sandbox/faults", guarded(list_faults)),
+        web.put("/sandbox/faults", guarded(put_faults)),
+        web.delete("/sandbox/faults", guarded(clear_faults)),
+        web.get("/sandbox/jobs", guarded(list_jobs)),
     ]

@@ -1,0 +1,29 @@
+# `make prove-image` follows these steps without Docker: keep to what scripts/prove-dockerfile understands.
+ARG PYTHON=3.11
+FROM python:${PYTHON}-slim AS build
+WORKDIR /src
+RUN python -m venv /opt/atelier
+COPY requirements/run.txt requirements/run.txt
+RUN /opt/atelier/bin/python -m pip install --no-cache-dir --require-hashes --no-deps -r requirements/run.txt
+COPY LICENSE README.md pyproject.toml ./
+COPY bot bot
+COPY cogs cogs
+COPY db db
+RUN /opt/atelier/bin/python -m pip wheel --no-build-isolation --no-deps --no-index --wheel-dir dist .
+RUN /opt/atelier/bin/python -m pip install --no-deps --no-index dist/*.whl
+
+FROM python:${PYTHON}-slim
+COPY --from=build /opt/atelier /opt/atelier
+# The user needs no name, only a number that owns the data and nothing else.
+RUN install -d -o 10001 -g 10001 /app/data
+WORKDIR /app
+ENV PATH=/opt/atelier/bin:/usr/local/bin:/usr/bin:/bin
+ENV PYTHONUNBUFFERED=1
+ENV DATA_DIR=/app/data
+ENV HTTP_HOST=0.0.0.0
+USER 10001:10001
+VOLUME /app/data
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python", "-c", "import os, urllib.request as web; web.build_opener(web.ProxyHandler({})).open('http://127.0.0.1:' + (os.environ.get('HTTP_PORT') or '8080') + '/healthz', timeout=4)"]
+ENTRYPOINT ["atelier"]
+CMD ["run"]

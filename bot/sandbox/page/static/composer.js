@@ -1,0 +1,203 @@
+// Writing: plain messages, and the list of commands that opens with a slash.
+import { act, byId, fill, h } from "./dom.js";
+import { CommandLine } from "./command.js";
+import { say } from "./doings.js";
+import { chip, pasted, staged, takeDrops } from "./files.js";
+import { icon } from "./icons.js";
+import { ask } from "./link.js";
+import { Listbox, fitting } from "./listbox.js";
+import { channelOf, store } from "./store.js";
+
+const MOST_FILES = 10;
+const LONGEST = 2000;
+
+let files = [];
+let command = null; // the command line while a command is being filled in
+let input, picker, popup, error, tray, count, place;
+
+export function buildComposer() {
+  input = h("textarea", { id: "message-input", rows: "1", autocomplete: "off", spellcheck: "false", role: "combobox", "aria-expanded": "false", "aria-autocomplete": "list" });
+  picker = new Listbox({ label: "Commands", input, onPick: (item) => choose(item.command, "") });
+  input.setAttribute("aria-controls", picker.name);
+  popup = h("div", { id: "command-picker", class: "popup", hidden: true }, h("p", { class: "popup-title" }, "Commands"), picker.node);
+  error = h("p", { id: "composer-error", class: "failure", role: "alert", hidden: true });
+  tray = h("div", { id: "tray", hidden: true });
+  count = h("span", { id: "left", "aria-hidden": "true", hidden: true });
+  const pick = h("input", { type: "file", id: "attach-input", multiple: true, tabindex: "-1", "aria-label": "Attach files" });
+  place = h("div", { id: "command-place", hidden: true });
+  const write = h(
+    "div",
+    { id: "write" },
+    h("button", { type: "button", id: "attach", class: "plain", "aria-label": "Attach files", on: { click: () => pick.click() } }, icon("plus", 22)),
+    pick,
+    input,
+    count,
+    h("button", { type: "button", id: "commands", class: "plain", "aria-label": "Commands", on: { click: () => open("/") } }, icon("slash", 22)),
+    h("button", { type: "button", id: "send", class: "plain", "aria-label": "Send", on: { click: send } }, icon("send", 22)),
+  );
+  fill(byId("composer"), popup, error, tray, h("div", { id: "composer-box" }, place, write));
+  pick.addEventListener("change", () => {
+    addFiles(pick.files);
+    pick.value = "";
+  });
+  input.addEventListener("input", typed);
+  input.addEventListener("keydown", keyed);
+  input.addEventListener("blur", () => (popup.hidden = true));
+  input.addEventListener("focus", typed);
+  document.addEventListener("paste", (event) => pasted(event, addFiles));
+  takeDrops(document.body, addFiles);
+}
+
+// The channel, the person or the commands have changed.
+export function refreshComposer({ keep = false } = {}) {
+  const channel = channelOf(store.channel);
+  const label = channel?.kind === 1 ? `Message @${channel.name}` : `Message #${channel?.name ?? ""}`;
+  input.placeholder = channel?.writable ? label : "You do not have permission to send messages in this channel.";
+  input.setAttribute("aria-label", label);
+  input.readOnly = !channel?.writable;
+  if (!keep) {
+    leave();
+    files = [];
+    showFiles();
+    complain(null);
+  } else if (command && !store.commands.some((each) => each.name === command.definition.name)) leave();
+}
+
+function open(text) {
+  if (command) leave();
+  input.value = text;
+  input.focus();
+  typed();
+}
+
+act("use-command", (node) => {
+  const found = store.commands.find((each) => each.name === node.dataset.command);
+  if (found) choose(found, "");
+});
+
+function complain(text) {
+  error.hidden = !text;
+  fill(error, text && icon("warning", 16), text);
+}
+
+function typed() {
+  const text = input.value;
+  const left = LONGEST - text.length;
+  count.hidden = left > 200;
+  count.textContent = String(left);
+  count.toggleAttribute("data-wrong", left < 0);
+  const asks = /^\/[^\n]*$/.test(text) && document.activeElement === input;
+  if (asks) {
+    const words = text.slice(1);
+    const exact = store.commands
+      .filter((each) => words === `${each.name} ` || words.startsWith(`${each.name} `))
+      .sort((a, b) => b.name.length - a.name.length)[0];
+    if (exact) {
+      choose(exact, words.slice(exact.name.length + 1));
+      return;
+    }
+    const items = store.commands.map((each) => ({
+      value: each.name,
+      name: `/${each.name}`,
+      description: each.description,
+      command: each,
+    }));
+    picker.show(fitting(items, words), { empty: store.panel?.bot === "on" ? "No command of this name is offered here." : "The bot has no commands while it is off." });
+  }
+  popup.hidden = !asks;
+  input.setAttribute("aria-expanded", String(asks));
+}
+
+function keyed(event) {
+  if (event.isComposing) return;
+  if (!popup.hidden) {
+    if (picker.key(event)) return;
+    if (event.key === "Escape") {
+      event.preventDefault();
+      popup.hidden = true;
+      return;
+    }
+    if ((event.key === "Enter" || event.key === "Tab") && picker.active >= 0) {
+      event.preventDefault();
+      picker.pick(picker.active);
+      return;
+    }
+  }
+  if (event.key === "Enter" && !event.shiftKey) {
+    event.preventDefault();
+    send();
+  }
+}
+
+function choose(definition, rest) {
+  input.value = "";
+  popup.hidden = true;
+  complain(null);
+  command?.close();
+  command = new CommandLine(definition, { leave: () => leave(true), sent: () => leave(true) });
+  fill(place, command.node);
+  place.hidden = false;
+  byId("composer").toggleAttribute("data-command", true);
+  command.begin(rest, files);
+  if (files.length > 0 && command.tookFiles) {
+    files = [];
+    showFiles();
+  }
+}
+
+function leave(focus = false) {
+  command?.close();
+  command = null;
+  place.hidden = true;
+  fill(place);
+  byId("composer").toggleAttribute("data-command", false);
+  input.value = "";
+  typed();
+  if (focus) input.focus();
+}
+
+function addFiles(list) {
+  if (document.querySelector("dialog[open]")) return;
+  if (command) {
+    command.addFiles([...list]);
+    return;
+  }
+  for (const file of list) {
+    if (files.length < MOST_FILES) files.push(staged(file, showFiles));
+    else complain(`A message takes at most ${MOST_FILES} files.`);
+  }
+  showFiles();
+  input.focus();
+}
+
+function showFiles() {
+  tray.hidden = files.length === 0;
+  fill(tray, files.map((each) => chip(each, () => {
+    files = files.filter((other) => other !== each);
+    showFiles();
+  })));
+}
+
+async function send() {
+  if (command) {
+    command.send();
+    return;
+  }
+  const text = input.value.trim();
+  if (!text && files.length === 0) return;
+  if (text.length > LONGEST) return complain(`A message takes at most ${LONGEST} characters; this one has ${text.length}.`);
+  if (files.some((each) => !each.upload)) return complain(files.find((each) => each.error)?.error ?? "A file is still being uploaded.");
+  complain(null);
+  const uploads = files.map((each) => each.upload);
+  input.value = "";
+  files = [];
+  showFiles();
+  typed();
+  try {
+    await ask("say", { channel: store.channel, text, uploads });
+  } catch (refusal) {
+    input.value = text;
+    complain(refusal.message);
+    say(refusal);
+  }
+}

@@ -1,0 +1,82 @@
+// The socket to the sandbox: questions with answers, events, and connecting again when it was lost.
+
+export class Refusal extends Error {
+  constructor(refused) {
+    super(refused.text);
+    this.field = refused.field ?? null;
+  }
+}
+
+const listeners = new Map();
+const asked = new Map();
+let socket = null;
+let number = 0;
+let pause = 250;
+
+// Listen to "open", "lost", and the events that the sandbox sends.
+export function on(event, run) {
+  listeners.set(event, [...(listeners.get(event) ?? []), run]);
+}
+
+function emit(event, value) {
+  for (const run of listeners.get(event) ?? []) run(value);
+}
+
+// Ask for something; resolves to what came of it, or throws a `Refusal` that says why not.
+export function ask(what, body = {}) {
+  return new Promise((resolve, reject) => {
+    if (socket?.readyState !== WebSocket.OPEN) {
+      reject(new Refusal({ text: "The sandbox does not answer. Nothing was sent." }));
+      return;
+    }
+    number += 1;
+    asked.set(number, { resolve, reject });
+    socket.send(JSON.stringify({ ...body, n: number, do: what }));
+  });
+}
+
+export function connect() {
+  socket = new WebSocket(`ws://${location.host}/sandbox/page/socket`);
+  socket.addEventListener("open", () => {
+    pause = 250;
+    emit("open");
+  });
+  socket.addEventListener("message", (event) => received(JSON.parse(event.data)));
+  socket.addEventListener("close", () => {
+    for (const { reject } of asked.values()) reject(new Refusal({ text: "The connection to the sandbox was lost." }));
+    asked.clear();
+    emit("lost");
+    setTimeout(connect, pause);
+    pause = Math.min(pause * 2, 4000);
+  });
+}
+
+function received(message) {
+  if (message.event) {
+    emit(message.event, message);
+    return;
+  }
+  const waiting = asked.get(message.n);
+  if (!waiting) return;
+  asked.delete(message.n);
+  if (message.refused) waiting.reject(new Refusal(message.refused));
+  else waiting.resolve(message.ok);
+}
+
+// Give the sandbox a file, and return its id there.
+export async function upload(file) {
+  const type = file.type || "application/octet-stream";
+  const answer = await fetch(`/sandbox/page/uploads?name=${encodeURIComponent(file.name)}`, {
+    method: "POST",
+    body: file,
+    headers: { "Content-Type": type },
+  });
+  let body;
+  try {
+    body = await answer.json();
+  } catch {
+    throw new Refusal({ text: "The file could not be uploaded." });
+  }
+  if (body.refused) throw new Refusal(body.refused);
+  return body.ok;
+}

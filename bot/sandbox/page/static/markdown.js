@@ -1,0 +1,72 @@
+// The tree that the sandbox made of a text, as DOM nodes. Every text becomes a text node, every kind is listed here.
+import { act, h } from "./dom.js";
+import { timestamp } from "./time.js";
+
+const PLAIN = { strong: "strong", em: "em", u: "u", s: "s", li: "li", h1: "h3", h2: "h4", h3: "h5" };
+
+export function nodes(tree) {
+  return tree.map(node);
+}
+
+function node(each) {
+  if (typeof each === "string") return document.createTextNode(each);
+  const children = each.c ? nodes(each.c) : [];
+  if (each.t in PLAIN) return h(PLAIN[each.t], { class: `md-${each.t}` }, children);
+  switch (each.t) {
+    case "p":
+      return h("p", { class: "md-p", "data-gap": each.gap ? Math.min(each.gap, 4) : null }, children);
+    case "br":
+      return h("br");
+    case "small":
+      return h("p", { class: "md-small" }, children);
+    case "ul":
+      return h("ul", { class: "md-list" }, children);
+    case "ol":
+      return h("ol", { class: "md-list", start: each.start }, children);
+    case "quote":
+      return h("blockquote", { class: "md-quote" }, children);
+    case "code":
+      return h("code", { class: "md-code" }, each.v);
+    case "pre":
+      return h("pre", { class: "md-pre", "data-lang": each.lang || null }, h("code", {}, each.v));
+    case "spoiler":
+      return h("span", { class: "md-spoiler", role: "button", tabindex: "0", "data-act": "reveal", "aria-label": "Spoiler", "aria-expanded": "false" }, h("span", {}, children));
+    case "link":
+      return /^https?:\/\//i.test(each.href)
+        ? h("a", { class: "md-link", href: each.href, title: each.href, target: "_blank", rel: "noopener noreferrer nofollow" }, children)
+        : h("span", {}, children);
+    case "time":
+      return timestamp(each.at, each.style);
+    case "user":
+      return h("span", { class: "mention" }, each.name === null ? `<@${each.id}>` : `@${each.name}`);
+    case "role":
+      return h("span", { class: "mention" }, each.name === null ? "@deleted-role" : `@${each.name}`);
+    case "channel":
+      return each.name === null
+        ? h("span", { class: "mention" }, "#unknown")
+        : h("button", { class: "mention", type: "button", "data-act": "open-channel", "data-channel": each.id }, `#${each.name}`);
+    case "command":
+      return h("button", { class: "mention", type: "button", "data-act": "use-command", "data-command": each.name }, `/${each.name}`);
+    case "emoji":
+      // A server's own emoji is a picture elsewhere, which this page does not load.
+      return h("span", { class: "emoji-name", title: `:${each.name}:` }, `:${each.name}:`);
+    default:
+      return document.createTextNode("");
+  }
+}
+
+function reveal(element) {
+  element.setAttribute("data-live-revealed", "");
+  element.setAttribute("aria-expanded", "true");
+  element.removeAttribute("role");
+}
+
+act("reveal", reveal);
+
+document.addEventListener("keydown", (event) => {
+  const spoiler = event.target instanceof Element && event.target.matches('[data-act="reveal"]');
+  if (spoiler && (event.key === "Enter" || event.key === " ")) {
+    event.preventDefault();
+    reveal(event.target);
+  }
+});

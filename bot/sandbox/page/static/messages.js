@@ -1,0 +1,235 @@
+// The list of messages: grouped by author, kept in order, edited in place, and scrolled as a reader expects.
+import { act, byId, fill, h, morph } from "./dom.js";
+import { components } from "./components.js";
+import { embed } from "./embeds.js";
+import { icon } from "./icons.js";
+import { nodes } from "./markdown.js";
+import { attachments } from "./media.js";
+import { hueOf, isEarlier, me, store } from "./store.js";
+import { day, format, written } from "./time.js";
+
+const GROUP_SECONDS = 7 * 60;
+const NEAR = 80;
+
+const list = () => byId("messages");
+const scroller = () => byId("scroller");
+let stuck = true; // whether the newest message is kept in view
+
+export function avatar(who) {
+  const initial = [...who.name][0] ?? "?";
+  return h("span", { class: "avatar", "aria-hidden": "true", "data-bot": who.bot, style: { "--hue": String(hueOf(who.id)) } }, who.bot ? icon("picture", 22) : initial.toUpperCase());
+}
+
+export function author(who) {
+  return [
+    h("button", { class: "author", type: "button", "data-act": "person-menu", "data-person": who.id, style: { "--hue": String(hueOf(who.id)) } }, who.name),
+    who.bot && h("span", { class: "badge" }, "App"),
+  ];
+}
+
+function render(message, previous) {
+  const newDay = !previous || day(previous.at) !== day(message.at);
+  const follows =
+    previous && !newDay && !message.used && !message.reply && !message.only && !previous.only &&
+    previous.author.id === message.author.id && message.at - previous.at < GROUP_SECONDS;
+  const own = message.only !== null;
+  return h(
+    "li",
+    {
+      id: `message-${message.id}`,
+      "data-key": message.id,
+      class: "message",
+      role: "article",
+      tabindex: "-1",
+      "data-follows": Boolean(follows),
+      "data-ephemeral": own,
+      "data-author": message.author.account,
+      "aria-label": `${message.author.name}, ${written(message.at)}`,
+    },
+    newDay && h("div", { class: "day", role: "separator", "data-key": "day" }, h("span", {}, day(message.at))),
+    origin(message),
+    h(
+      "div",
+      { class: "message-row", "data-key": "row" },
+      follows
+        ? h("time", { class: "gutter", "aria-hidden": "true" }, format(message.at, "t"))
+        : avatar(message.author),
+      h(
+        "div",
+        { class: "message-body" },
+        !follows && h("div", { class: "message-head" }, author(message.author), h("time", { class: "written", title: format(message.at, "F") }, written(message.at))),
+        message.loading ? thinking(message) : body(message),
+        failure(message),
+        own && onlyYou(message.id),
+      ),
+      h("button", { class: "message-more plain", type: "button", "data-act": "message-menu", "data-message": message.id, "aria-label": "More", "aria-haspopup": "menu" }, icon("more")),
+    ),
+  );
+}
+
+function body(message) {
+  return [
+    message.text.length > 0 && h("div", { class: "text content" }, nodes(message.text), message.edited && h("span", { class: "edited" }, "(edited)")),
+    message.embeds.map(embed),
+    attachments(message.files),
+    message.components.length > 0 && h("div", { class: "components" }, components(message.components, message)),
+  ];
+}
+
+function thinking(message) {
+  return h("p", { class: "thinking", role: "status" }, h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), `${message.author.name} is thinking…`);
+}
+
+function failure(message) {
+  const text = store.failures.get(message.id);
+  return text ? h("p", { class: "failure", role: "alert" }, icon("warning", 16), text) : null;
+}
+
+export function onlyYou(id, dismiss = "dismiss") {
+  return h(
+    "p",
+    { class: "only-you" },
+    icon("eye", 16),
+    "Only you can see this · ",
+    h("button", { type: "button", class: "as-link", "data-act": dismiss, "data-message": id }, "Dismiss message"),
+  );
+}
+
+function origin(message) {
+  if (message.used) {
+    return h("p", { class: "origin", "data-key": "origin" }, h("b", {}, message.used.who.name), " used ", h("span", { class: "mention" }, message.used.command));
+  }
+  if (!message.reply) return null;
+  return h(
+    "p",
+    { class: "origin", "data-key": "origin" },
+    icon("reply", 14),
+    message.reply.author && h("b", {}, message.reply.author.name),
+    " ",
+    h("button", { type: "button", class: "as-link", "data-act": "go-to", "data-message": message.reply.id }, message.reply.excerpt),
+  );
+}
+
+function ordered() {
+  return [...store.messages.values()];
+}
+
+// Show a whole channel.
+export function showAll(messages, earlier) {
+  store.messages = new Map(messages.map((each) => [each.id, each]));
+  byId("earlier").hidden = !earlier;
+  fill(list(), messages.map((each, index) => render(each, messages[index - 1])));
+  fill(byId("pending"));
+  stuck = true;
+  toEnd();
+  rove();
+}
+
+// Put earlier messages above without moving what is being read.
+export function showEarlier(messages, earlier) {
+  const box = scroller();
+  const fromEnd = box.scrollHeight - box.scrollTop;
+  const first = ordered()[0];
+  store.messages = new Map([...messages.map((each) => [each.id, each]), ...store.messages]);
+  list().prepend(...messages.map((each, index) => render(each, messages[index - 1])));
+  if (first) refresh(first.id, messages.at(-1));
+  byId("earlier").hidden = !earlier;
+  box.scrollTop = box.scrollHeight - fromEnd;
+}
+
+// A message came or changed.
+export function upsert(message) {
+  const existing = byId(`message-${message.id}`);
+  if (existing) {
+    store.messages.set(message.id, message);
+    morph(existing, render(message, before(message.id)));
+    return;
+  }
+  const last = ordered().at(-1);
+  if (last && isEarlier(message.id, last.id)) {
+    store.messages.set(message.id, message);
+    store.messages = new Map([...store.messages].sort(([a], [b]) => (isEarlier(a, b) ? -1 : 1)));
+    const next = ordered().find((each) => isEarlier(message.id, each.id));
+    byId(`message-${next.id}`).before(render(message, before(message.id)));
+    refresh(next.id, message);
+  } else {
+    store.messages.set(message.id, message);
+    list().append(render(message, last));
+  }
+  rove();
+}
+
+export function remove(id) {
+  if (!store.messages.has(id)) return;
+  const all = ordered();
+  const at = all.findIndex((each) => each.id === id);
+  store.messages.delete(id);
+  byId(`message-${id}`)?.remove();
+  if (all[at + 1]) refresh(all[at + 1].id, all[at - 1]);
+  rove();
+}
+
+// Draw a message again as it is.
+export function refresh(id, previous = before(id)) {
+  const message = store.messages.get(id);
+  const node = byId(`message-${id}`);
+  if (message && node) morph(node, render(message, previous));
+}
+
+function before(id) {
+  let previous = null;
+  for (const each of store.messages.values()) {
+    if (each.id === id) return previous;
+    previous = each;
+  }
+  return previous;
+}
+
+// One message can be reached by the tab key, the others from it by the arrows.
+function rove(wanted = list().lastElementChild) {
+  list().querySelector('[tabindex="0"]')?.setAttribute("tabindex", "-1");
+  wanted?.setAttribute("tabindex", "0");
+}
+
+export function toEnd() {
+  scroller().scrollTop = scroller().scrollHeight;
+}
+
+export function watchScrolling() {
+  const box = scroller();
+  box.addEventListener("scroll", () => {
+    stuck = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
+    byId("jump").hidden = stuck;
+  });
+  const observer = new ResizeObserver(() => stuck && toEnd());
+  observer.observe(list());
+  observer.observe(byId("pending"));
+  observer.observe(box);
+  list().addEventListener("keydown", (event) => {
+    const item = event.target.closest(".message");
+    if (event.target !== item) return;
+    const to = { ArrowUp: item.previousElementSibling, ArrowDown: item.nextElementSibling, Home: list().firstElementChild, End: list().lastElementChild }[event.key];
+    if (to) {
+      event.preventDefault();
+      rove(to);
+      to.focus();
+    }
+  });
+}
+
+act("jump", () => {
+  stuck = true;
+  toEnd();
+});
+act("go-to", (node) => {
+  const target = byId(`message-${node.dataset.message}`);
+  if (!target) return;
+  target.scrollIntoView({ block: "center" });
+  rove(target);
+  target.focus();
+});
+act("reveal-container", (node) => {
+  node.parentElement.setAttribute("data-live-revealed", "");
+});
+
+export const isMine = (message) => message.author.id === me().id;

@@ -1,0 +1,86 @@
+// The list that opens over a select menu, in messages and in forms.
+import { h } from "./dom.js";
+import { Listbox, fitting } from "./listbox.js";
+
+let close = null;
+
+export const closeSelect = () => close?.();
+
+// Open the list of a select. `done(values)` gets what was chosen: at once where one is chosen, else at closing, and
+// only if it changed.
+export function openSelect(anchor, { items, min, max, filter, chosen, done, container = document.body }) {
+  close?.();
+  const several = max > 1;
+  const picked = new Set(chosen);
+  const before = [...picked].join("\n");
+  const search = filter ? h("input", { type: "text", class: "select-filter", placeholder: "Search", "aria-label": "Search", role: "combobox", "aria-expanded": "true" }) : null;
+  const list = new Listbox({ label: anchor.getAttribute("aria-label") ?? "Options", input: search, multiple: several, onPick: pick });
+  const note = h("p", { class: "select-note", role: "status" });
+  const popup = h("div", { class: "select-popup popup" }, search, list.node, several && note, several && h("button", { type: "button", class: "button primary select-done", on: { click: () => end(true) } }, "Done"));
+
+  function pick(item) {
+    if (!several) {
+      picked.clear();
+      picked.add(item.value);
+      end(true);
+      return;
+    }
+    if (picked.has(item.value)) picked.delete(item.value);
+    else if (picked.size < max) picked.add(item.value);
+    show(list.active);
+  }
+
+  function show(active = 0) {
+    list.chosen = picked;
+    list.show(fitting(items, search?.value ?? ""), { active });
+    note.textContent = `Choose ${min === max ? min : `${min} to ${max}`}; ${picked.size} chosen`;
+  }
+
+  function end(send) {
+    if (close === null) return;
+    close = null;
+    document.removeEventListener("pointerdown", outside, true);
+    window.removeEventListener("resize", place);
+    popup.remove();
+    anchor.setAttribute("aria-expanded", "false");
+    const values = [...picked];
+    const changed = values.join("\n") !== before || (!several && values.length > 0);
+    if (send && changed && values.length >= min) done(values);
+    anchor.focus({ preventScroll: true });
+  }
+
+  const outside = (event) => popup.contains(event.target) || anchor.contains(event.target) || end(several);
+
+  function place() {
+    const box = anchor.getBoundingClientRect();
+    const below = window.innerHeight - box.bottom;
+    const up = below < 260 && box.top > below;
+    popup.style.setProperty("--room", `${Math.max(140, (up ? box.top : below) - 16)}px`);
+    popup.style.left = `${Math.max(8, Math.min(box.left, window.innerWidth - Math.max(box.width, 240) - 8))}px`;
+    popup.style.width = `${Math.min(Math.max(box.width, 240), window.innerWidth - 16)}px`;
+    popup.style.top = up ? "auto" : `${box.bottom + 4}px`;
+    popup.style.bottom = up ? `${window.innerHeight - box.top + 4}px` : "auto";
+  }
+
+  popup.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" || event.key === "Tab") {
+      event.preventDefault();
+      event.stopPropagation();
+      end(several);
+    } else if (list.key(event)) return;
+    else if (event.key === "Enter" || (event.key === " " && !search)) {
+      if (event.target.closest(".select-done")) return;
+      event.preventDefault();
+      list.pick(list.active);
+    }
+  });
+  search?.addEventListener("input", () => show());
+  close = () => end(several);
+  anchor.setAttribute("aria-expanded", "true");
+  show(Math.max(0, items.findIndex((item) => picked.has(item.value))));
+  container.append(popup);
+  place();
+  window.addEventListener("resize", place);
+  document.addEventListener("pointerdown", outside, true);
+  (search ?? list.node).focus({ preventScroll: true });
+}

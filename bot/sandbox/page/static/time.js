@@ -1,0 +1,58 @@
+// Times as Discord writes them, and keeping "2 minutes ago" true.
+import { h } from "./dom.js";
+
+const LOCALE = "en-US";
+const formats = {
+  t: { timeStyle: "short" },
+  T: { timeStyle: "medium" },
+  d: { dateStyle: "short" },
+  D: { dateStyle: "long" },
+  f: { dateStyle: "long", timeStyle: "short" },
+  F: { dateStyle: "full", timeStyle: "short" },
+  s: { dateStyle: "short", timeStyle: "short" },
+  S: { dateStyle: "short", timeStyle: "medium" },
+};
+const made = new Map();
+const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto" });
+const STEPS = [
+  ["year", 31_536_000],
+  ["month", 2_592_000],
+  ["day", 86_400],
+  ["hour", 3600],
+  ["minute", 60],
+  ["second", 1],
+];
+
+export function format(seconds, style) {
+  const date = new Date(seconds * 1000);
+  if (Number.isNaN(date.getTime())) return "Invalid date";
+  if (style === "R") return ago(seconds);
+  if (!made.has(style)) made.set(style, new Intl.DateTimeFormat(LOCALE, formats[style] ?? formats.f));
+  return made.get(style).format(date);
+}
+
+function ago(seconds) {
+  const away = Math.round(seconds - Date.now() / 1000);
+  const [unit, length] = STEPS.find((each) => Math.abs(away) >= each[1]) ?? STEPS.at(-1);
+  return relative.format(Math.trunc(away / length), unit);
+}
+
+export function timestamp(seconds, style) {
+  return h("time", { class: "stamp", "data-at": seconds, "data-style": style, title: format(seconds, "F") }, format(seconds, style));
+}
+
+// When a message was written: the time alone today, the date as well before.
+export function written(seconds) {
+  const day = new Date(seconds * 1000).toDateString();
+  if (day === new Date().toDateString()) return `Today at ${format(seconds, "t")}`;
+  return format(seconds, "s");
+}
+
+export const day = (seconds) => format(seconds, "D");
+
+setInterval(() => {
+  for (const node of document.querySelectorAll('time[data-style="R"]')) {
+    const text = format(Number(node.dataset.at), "R");
+    if (node.textContent !== text) node.textContent = text;
+  }
+}, 1000);

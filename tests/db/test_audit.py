@@ -1,0 +1,129 @@
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection, text
+
+from bot.domain.jobs import Job
+from db.audit import audit
+from db.database import Database
+from tests.support.clock import START
+from tests.support.factories import MEMBER
+from tests.support.ledger import a_job_for, end, grant, hold, some_books
+
+
+async def keep_books(database: Database) -> dict[str, Job]:
+    """Return jobs of every kind in sound books: held, charged in part, charged whole, released, across midnight."""
+    books = some_books()
+    tomorrow = START + timedelta(days=1)
+    jobs = {
+        "held": a_job_for(2),
+        "part": a_job_for(4),
+        "whole": a_job_for(3),
+        "released": a_job_for(1),
+        "late": a_job_for(1, member=MEMBER + 1),
+        "of-both": a_job_for(4),
+    }
+
+    def write(connection: Connection) -> None:
+        grant(connection, books, 500)
+        for name in ("held", "part", "whole", "of-both", "released", "late"):
+            hold(connection, books, jobs[name])
+        end(connection, books, jobs["part"], 36)
+        end(connection, books, jobs["whole"], 36)
+        end(connection, books, jobs["released"], 0)
+        grant(connection, books, 1, tomorrow, member=MEMBER + 1)
+        end(connection, books, jobs["late"], 0, tomorrow)
+        books.book_unknown_cost(connection, jobs["late"], tomorrow)
+
+    await database.write(write)
+    return jobs
+
+
+async def tamper(database: Database, sql: str, **values: object) -> list[str]:
+    """Return what the audit says once somebody has changed the database behind the books' back."""
+
+    def write(connection: Connection) -> int:
+        return connection.execute(text(sql), values).rowcount
+
+    changed = await database.write(write)
+    assert changed > 0
+    return await database.read(audit)
+
+
+async def test_sound_books_have_nothing_to_say(database: Database) -> None:
+    """Holds, captures, releases, grants, a lost reply and a night in between: all of it balances."""
+    assert await database.read(audit) == []
+    await keep_books(database)
+    assert await database.read(audit) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("UPDATE accounts SET allowance = allowance + 1 WHERE member_id = 42", ["allowance is"]),
+        ("UPDATE accounts SET granted = granted + 1 WHERE member_id = 42", ["granted is"]),
+        ("UPDATE accounts SET held = held + 1 WHERE member_id = 42", ["held is"]),
+        ("UPDATE accounts SET member_id = 77 WHERE member_id = 42", ["of member 42", "is missing"]),
+        ("DELETE FROM accounts WHERE member_id = 42", ["of member 42", "is missing"]),
+        ("UPDATE accounts SET period = '2026-03-13' WHERE member_id = 42", ["period is '2026-03-13'"]),
+        ("UPDATE budgets SET held = held + 1", ["budget of 2026-03"]),
+        ("UPDATE budgets SET captured = captured - 1", ["budget of 2026-03"]),
+        ("UPDATE budgets SET month = '2026-04'", ["budget of 2026-03", "budget of 2026-04"]),
+        ("DELETE FROM budgets", ["budget of 2026-03"]),
+        ("UPDATE postings SET amount = amount + 1 WHERE book = 'granted'", ["not to zero", "granted is"]),
+        ("UPDATE postings SET book = 'expired' WHERE book = 'earned'", ["says charged 36, the ledger says 0"]),
+        ("UPDATE postings SET period = '2026-03-01' WHERE book = 'allowance'", ["allowance is"]),
+        ("DELETE FROM postings WHERE book = 'held'", ["not to zero", "held is"]),
+        ("DELETE FROM postings", ["has no postings"]),
+        ("UPDATE movements SET member_id = 77", ["of member 77", "is missing"]),
+        ("UPDATE movements SET kind = 'grant' WHERE kind = 'hold'", ["the ledger took None and None"]),
+    ],
+)
+async def test_a_changed_ledger_is_told(database: Database, sql: str, told: list[str]) -> None:
+    """Whatever is changed in accounts, budgets, movements or postings, the audit names it."""
+    await keep_books(database)
+    lines = await tamper(database, sql)
+    assert [words for words in told if not any(words in line for line in lines)] == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "job", "told"),
+    [
+        ("UPDATE jobs SET charged = charged - 1 WHERE id = :id", "whole", "says charged 35, the ledger says 36"),
+        ("UPDATE jobs SET charged = NULL WHERE id = :id", "released", "says charged None, the ledger says 0"),
+        ("UPDATE jobs SET charged = 1 WHERE id = :id", "held", "budget of 2026-03"),
+        ("UPDATE jobs SET price = price + 1 WHERE id = :id", "held", "the price is 25"),
+        ("UPDATE jobs SET state = 'failed' WHERE id = :id", "held", "is failed and its hold is not settled"),
+        ("UPDATE jobs SET state = 'running' WHERE id = :id", "part", "is running and its hold is settled"),
+        ("DELETE FROM holds WHERE job_id = :id", "held", "has no hold"),
+        ("UPDATE holds SET granted = granted + 1 WHERE job_id = :id", "whole", "hold of job"),
+        (
+            "UPDATE holds SET granted = granted + 1, allowance = allowance - 1 WHERE job_id = :id",
+            "part",
+            "the ledger took 48 and 0",
+        ),
+        ("UPDATE holds SET period = '2026-03-01' WHERE job_id = :id", "held", "of the allowance of 2026-03-01"),
+        ("UPDATE holds SET month = '2026-02' WHERE job_id = :id", "held", "budget of 2026-02"),
+    ],
+)
+async def test_a_changed_job_or_hold_is_told(database: Database, sql: str, job: str, told: str) -> None:
+    """Whatever is changed in a job's money or in its hold, the audit names it."""
+    jobs = await keep_books(database)
+    lines = await tamper(database, sql, id=jobs[job].id)
+    assert [line for line in lines if told in line] != []
+
+
+async def test_a_lost_settlement_is_told(database: Database) -> None:
+    """An ended job whose release has vanished from the ledger still holds its member's credits."""
+    jobs = await keep_books(database)
+    job = jobs["released"]
+
+    def write(connection: Connection) -> None:
+        of_it = "SELECT id FROM movements WHERE settles = :id"
+        connection.execute(text(f"DELETE FROM postings WHERE movement_id IN ({of_it})"), {"id": job.id})  # noqa: S608
+        connection.execute(text("DELETE FROM movements WHERE settles = :id"), {"id": job.id})
+
+    await database.write(write)
+    lines = await database.read(audit)
+    assert f"job {job.id} is failed and its hold is not settled" in lines
+    assert [line for line in lines if "held is" in line] != []

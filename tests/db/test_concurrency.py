@@ -1,0 +1,115 @@
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from bot.domain.credits import Account
+from bot.domain.errors import BudgetSpentError, DuplicateInteractionError, InsufficientCreditsError
+from bot.domain.jobs import Job
+from bot.engine.books import Books
+from db.accounts import AccountRepository
+from db.audit import audit
+from db.budgets import BudgetRepository
+from db.database import Database
+from db.jobs import JobRepository
+from tests.support.clock import START
+from tests.support.factories import COMMUNITY, MEMBER, a_job
+from tests.support.ledger import a_job_for, end, hold, some_books
+
+
+async def outcomes(databases: tuple[Database, ...], writes: list[Callable[[Connection], object]]) -> Counter[str]:
+    """Run all at once, dealt out to several processes' databases, and count how they went."""
+    results = await asyncio.gather(
+        *(databases[number % len(databases)].write(write) for number, write in enumerate(writes)),
+        return_exceptions=True,
+    )
+    return Counter(type(result).__name__ if isinstance(result, BaseException) else "done" for result in results)
+
+
+def holding(books: Books, job: Job) -> Callable[[Connection], object]:
+    """Return the transaction that holds a job."""
+    return lambda connection: hold(connection, books, job)
+
+
+async def account(database: Database, member: int = MEMBER) -> Account | None:
+    """Return a member's account."""
+    return await database.read(lambda connection: AccountRepository(connection).find(COMMUNITY, member))
+
+
+async def test_holds_at_once_never_spend_more_than_there_is(database: Database, database_url: str) -> None:
+    """Of fifty holds at once, in two processes, against a balance for ten, exactly ten succeed."""
+    books = some_books(allowance=125)
+    other = await Database.open(database_url)
+    went = await outcomes((database, other), [holding(books, a_job_for()) for _ in range(50)])
+    await other.close()
+    assert went == {"done": 10, InsufficientCreditsError.__name__: 40}
+    left = await account(database)
+    assert left is not None
+    assert (left.allowance, left.held) == (5, 120)
+    assert await database.read(audit) == []
+
+
+async def test_holds_at_once_never_pass_the_budget(database: Database, database_url: str) -> None:
+    """Fifty members hold at once, in two processes, against a budget for ten: exactly ten succeed."""
+    books = some_books(budget=125)
+    other = await Database.open(database_url)
+    jobs = [a_job_for(member=MEMBER + number) for number in range(50)]
+    went = await outcomes((database, other), [holding(books, job) for job in jobs])
+    await other.close()
+    assert went == {"done": 10, BudgetSpentError.__name__: 40}
+    assert await database.read(lambda connection: BudgetRepository(connection).used("2026-03")) == 120
+    assert await database.read(audit) == []
+
+
+async def test_an_interaction_delivered_many_times_at_once_is_held_once(database: Database, database_url: str) -> None:
+    """Whichever delivery is first makes the job; the others hold nothing."""
+    books = some_books()
+    first = a_job_for()
+    other = await Database.open(database_url)
+    jobs = [first, *(a_job(place=first.place) for _ in range(9))]
+    went = await outcomes((database, other), [holding(books, job) for job in jobs])
+    await other.close()
+    assert went == {"done": 1, DuplicateInteractionError.__name__: 9}
+    left = await account(database)
+    assert left is not None
+    assert left.held == first.price
+    assert await database.read(audit) == []
+
+
+async def test_a_hold_is_settled_once_however_many_try(database: Database, database_url: str) -> None:
+    """Ten settlements of one hold at once, without the guard of the job's state: the schema lets one through."""
+    books = some_books()
+    job = a_job_for()
+    await database.write(holding(books, job))
+    other = await Database.open(database_url)
+
+    def settle(connection: Connection) -> None:
+        books.settle(connection, job, 12, "test", START)
+
+    went = await outcomes((database, other), [settle] * 10)
+    await other.close()
+    assert went == {"done": 1, IntegrityError.__name__: 9}
+
+
+async def test_holds_and_settlements_at_once_balance(database: Database, database_url: str) -> None:
+    """While some jobs end and others begin, for the same members, nothing is lost and nobody waits for ever."""
+    books = some_books()
+    members = (1, 2, 3)
+    first = [a_job_for(member=member) for member in members for _ in range(3)]
+    for job in first:
+        await database.write(holding(books, job))
+    later = [a_job_for(member=member) for member in members for _ in range(3)]
+
+    def ending(job: Job, charge: int) -> Callable[[Connection], object]:
+        return lambda connection: end(connection, books, job, charge)
+
+    writes = [holding(books, job) for job in later]
+    writes += [ending(job, job.price * (number % 2)) for number, job in enumerate(first)]
+    other = await Database.open(database_url)
+    went = await outcomes((database, other), writes)
+    await other.close()
+    assert went == {"done": 18}
+    assert await database.read(audit) == []
+    assert await database.read(lambda connection: JobRepository(connection).count_live()) == (9, 0)

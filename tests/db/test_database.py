@@ -1,0 +1,222 @@
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from db.database import Database
+from db.facts import FactRepository
+
+
+def saving(name: str, value: str = "1") -> Callable[[Connection], None]:
+    """Return the transaction that saves a fact."""
+    return lambda connection: FactRepository(connection).save(name, value)
+
+
+def finding(name: str) -> Callable[[Connection], str | None]:
+    """Return the transaction that finds a fact."""
+    return lambda connection: FactRepository(connection).find(name)
+
+
+async def test_what_was_written_is_read(database: Database) -> None:
+    """A write gives back the function's value, and a later read sees it."""
+
+    def write(connection: Connection) -> str:
+        FactRepository(connection).save("colour", "teal")
+        return "saved"
+
+    assert await database.write(write) == "saved"
+    assert await database.read(finding("colour")) == "teal"
+
+
+async def test_another_connection_sees_it(database: Database, database_url: str) -> None:
+    """What one process has written, another one reads."""
+    await database.write(saving("colour", "teal"))
+    other = await Database.open(database_url)
+    seen = await other.read(finding("colour"))
+    await other.close()
+    assert seen == "teal"
+
+
+async def test_a_function_that_raises_leaves_nothing(database: Database) -> None:
+    """All of a transaction is durable or none, and the error reaches the caller as it is."""
+
+    def write(connection: Connection) -> None:
+        FactRepository(connection).save("first", "1")
+        FactRepository(connection).save("second", "2")
+        raise LookupError("the third")
+
+    with pytest.raises(LookupError, match="the third"):
+        await database.write(write)
+    assert await database.read(finding("first")) is None
+    assert await database.read(finding("second")) is None
+    await database.write(saving("after"))
+    assert await database.read(finding("after")) == "1"
+
+
+async def test_readers_cannot_write(database: Database) -> None:
+    """The database itself refuses to change anything in a read."""
+    with pytest.raises(DBAPIError, match=r"read-?only"):
+        await database.read(saving("sneaky"))
+    assert await database.read(finding("sneaky")) is None
+
+
+async def test_a_read_sees_one_state_of_the_database(database: Database) -> None:
+    """What is written while a read is under way is not seen by it: its statements agree with each other."""
+    loop = asyncio.get_running_loop()
+    seen: list[str | None] = []
+
+    if database.dialect == "postgresql":
+        # A function runs on the loop here, so the write must come from elsewhere: a thread with a loop of its own.
+        def write_meanwhile() -> None:
+            thread = threading.Thread(target=lambda: asyncio.run(_write_elsewhere(database_url)))
+            thread.start()
+            thread.join()
+    else:
+
+        def write_meanwhile() -> None:
+            asyncio.run_coroutine_threadsafe(database.write(saving("colour", "red")), loop).result(10)
+
+    database_url = str(await database.read(lambda connection: connection.engine.url.render_as_string()))
+
+    def read(connection: Connection) -> None:
+        seen.append(FactRepository(connection).find("colour"))
+        write_meanwhile()
+        seen.append(FactRepository(connection).find("colour"))
+
+    await database.write(saving("colour", "teal"))
+    await database.read(read)
+    assert seen == ["teal", "teal"]
+    assert await database.read(finding("colour")) == "red"
+
+
+async def _write_elsewhere(url: str) -> None:
+    other = await Database.open(url)
+    await other.write(saving("colour", "red"))
+    await other.close()
+
+
+async def test_a_cancelled_write_is_carried_through(database: Database) -> None:
+    """Cancelling whoever awaits a write does not undo it: the outcome is unknown to them, but whole."""
+    task = asyncio.create_task(database.write(saving("kept")))
+    await asyncio.sleep(0)  # it has begun
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    # Writes are in turn on SQLite, and `close` waits for them on both.
+    await _finish_writes(database)
+    assert await database.read(finding("kept")) == "1"
+
+
+async def test_a_cancelled_write_that_fails_disturbs_nobody(database: Database) -> None:
+    """When a write fails that nobody awaits any more, its error goes nowhere and the next write goes well."""
+
+    def write(connection: Connection) -> None:
+        FactRepository(connection).save("lost", "1")
+        raise LookupError
+
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    task = asyncio.create_task(database.write(write))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await _finish_writes(database)
+    await database.write(saving("next"))
+    assert await database.read(finding("lost")) is None
+    assert await database.read(finding("next")) == "1"
+    assert faults == []
+
+
+async def test_close_waits_for_writes_under_way(database_url: str) -> None:
+    """Closing finishes the transactions whose callers have gone, then disconnects."""
+    database = await Database.open(database_url)
+    tasks = [asyncio.create_task(database.write(saving(f"fact {number}"))) for number in range(5)]
+    await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await database.close()
+    again = await Database.open(database_url)
+    kept = [await again.read(finding(f"fact {number}")) for number in range(5)]
+    await again.close()
+    assert kept == ["1"] * 5
+
+
+async def test_concurrent_writes_lose_no_update(database: Database, database_url: str) -> None:
+    """Two processes that count up the same row at once count every step."""
+
+    def count_up(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT value FROM facts WHERE name = 'count' FOR UPDATE"))
+        facts = FactRepository(connection)
+        facts.save("count", str(int(facts.find("count") or 0) + 1))
+
+    await database.write(saving("count", "0"))
+    other = await Database.open(database_url)
+    await asyncio.gather(*(each.write(count_up) for each in (database, other) for _ in range(20)))
+    await other.close()
+    assert await database.read(finding("count")) == "40"
+
+
+async def test_sqlite_writes_are_durable_and_checked(sqlite_database: Database) -> None:
+    """The writer's connection is in WAL mode, syncs every commit and enforces foreign keys."""
+
+    def pragmas(connection: Connection) -> list[object]:
+        names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        return [connection.execute(text(f"PRAGMA {name}")).scalar() for name in names]
+
+    full = 2
+    assert await sqlite_database.write(pragmas) == ["wal", full, 1, 10_000]
+
+
+async def test_sqlite_readers_are_in_wal_and_read_only(sqlite_database: Database) -> None:
+    """Readers read beside the writer and cannot change anything."""
+
+    def pragmas(connection: Connection) -> list[object]:
+        return [connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "query_only")]
+
+    assert await sqlite_database.read(pragmas) == ["wal", 1]
+
+
+async def test_sqlite_has_several_readers_at_once(sqlite_database: Database) -> None:
+    """Three reads that wait for each other end, so they run side by side."""
+    together = threading.Barrier(3)
+    met = await asyncio.gather(*(sqlite_database.read(lambda _: together.wait(10)) for _ in range(3)))
+    assert sorted(met) == [0, 1, 2]
+
+
+async def test_sqlite_makes_the_folder(tmp_path: Path) -> None:
+    """The first start needs no preparation: the file's folder is made."""
+    file = tmp_path / "data" / "deep" / "atelier.db"
+    database = await Database.open(f"sqlite+aiosqlite:///{file}")
+    await database.close()
+    assert file.exists()
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:", "mysql://root@localhost/atelier"]
+)
+async def test_a_url_that_cannot_work_is_refused(url: str) -> None:
+    """A database in memory cannot be shared by connections, and other kinds are not supported."""
+    with pytest.raises(ValueError, match=r"needs a file|is not supported"):
+        await Database.open(url)
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    """Opening something else fails at once and leaves no connection (nor its thread) behind."""
+    file = tmp_path / "notes.db"
+    file.write_text("these are my notes " * 100)
+    threads = threading.active_count()
+    with pytest.raises(Exception, match="not a database"):
+        await Database.open(f"sqlite+aiosqlite:///{file}")
+    assert threading.active_count() == threads
+    assert file.read_text().startswith("these are my notes")
+
+
+async def _finish_writes(database: Database) -> None:
+    while database._running:
+        await asyncio.wait(database._running)

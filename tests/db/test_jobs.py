@@ -1,0 +1,338 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from bot.domain.errors import (
+    DuplicateInteractionError,
+    FaultKind,
+    JobNotFoundError,
+    JobStateError,
+    StaleJobError,
+)
+from bot.domain.jobs import Job, State
+from db.database import Database
+from db.jobs import JobRepository
+from tests.support.clock import START
+from tests.support.factories import COMMUNITY, MEMBER, a_job, a_place, a_request
+from tests.support.ledger import adding
+
+ANNA, BERT, CLEO = 1, 2, 3
+
+
+async def add(database: Database, *jobs: Job) -> None:
+    """Store jobs in one transaction."""
+    await database.write(adding(*jobs))
+
+
+async def get(database: Database, job: Job) -> Job:
+    """Return the job as it is stored."""
+    return await database.read(lambda connection: JobRepository(connection).get(job.id))
+
+
+def on_jobs(step: Callable[[JobRepository], object]) -> Callable[[Connection], None]:
+    """Return a transaction that makes one call."""
+
+    def write(connection: Connection) -> None:
+        step(JobRepository(connection))
+
+    return write
+
+
+def waiting(member: int, minute: int, *, community: int = COMMUNITY, **changes: Any) -> Job:
+    """Return a job that waits for a slot since `minute`."""
+    at = START + timedelta(minutes=minute)
+    place = a_place(member_id=member, community_id=community)
+    return a_job(place=place, created_at=at, due_at=at, acknowledged_at=at, **changes)
+
+
+async def test_a_job_comes_back_as_it_went_in(database: Database) -> None:
+    """Every field of a job survives the database, whatever the prompt is written in."""
+    later = START + timedelta(seconds=1.5)
+    job = a_job(
+        place=a_place(message_id=2**62, upload_limit=500 * 1024 * 1024),
+        request=a_request(
+            prompt="灯台 🗼 منارة e\u0301 'quoted'; --\n\ttwo lines",
+            model="nano-banana-pro",
+            aspect_ratio="9:16",
+            images=3,
+            format="webp",
+            resolution="4K",
+        ),
+        state=State.FAILED,
+        fence=7,
+        tries=2,
+        acknowledged_at=later,
+        cancel_requested_at=later,
+        cancel_refused=True,
+        submitted_at=later,
+        finished_at=later,
+        delivered_at=later,
+        provider="reve2img",
+        fault=FaultKind.CONTENT,
+        charged=0,
+    )
+    await add(database, job)
+    assert await get(database, job) == job
+
+
+async def test_a_missing_job_is_an_error(database: Database) -> None:
+    """`get` raises rather than giving None."""
+    with pytest.raises(JobNotFoundError):
+        await get(database, a_job())
+
+
+async def test_an_interaction_makes_one_job(database: Database) -> None:
+    """Discord may deliver an interaction twice: the second job is refused, and the first stays as it is."""
+    job = a_job()
+    await add(database, job)
+    again = a_job(place=job.place)
+    with pytest.raises(DuplicateInteractionError):
+        await add(database, again)
+    assert await get(database, job) == job
+    with pytest.raises(JobNotFoundError):
+        await get(database, again)
+
+
+async def test_another_conflict_is_not_taken_for_a_second_delivery(database: Database) -> None:
+    """A fault of ours, such as an id used twice or a price of nothing, is reported as what it is."""
+    job = a_job()
+    await add(database, job)
+    with pytest.raises(IntegrityError):
+        await add(database, a_job(id=job.id))
+    with pytest.raises(IntegrityError):
+        await add(database, a_job(price=0))
+
+
+async def test_errors_tell_no_prompt_and_no_token(database: Database) -> None:
+    """An error's text goes to logs, so it does not quote what was to be written."""
+    job = a_job()
+    await add(database, job)
+    secret = a_job(id=job.id, place=a_place(token="a-secret-token"), request=a_request(prompt="a private wish"))
+    with pytest.raises(IntegrityError) as caught:
+        await add(database, secret)
+    assert "a-secret-token" not in str(caught.value)
+    assert "a private wish" not in str(caught.value)
+
+
+async def test_a_legal_step_is_taken(database: Database) -> None:
+    """`advance` writes the state and what came with it, and gives the job back as it is now."""
+    job = a_job()
+    await add(database, job)
+    moved = await database.write(
+        lambda connection: JobRepository(connection).advance(job, State.SUBMITTING, provider="skillboss")
+    )
+    assert moved == replace(job, state=State.SUBMITTING, provider="skillboss")
+    assert await get(database, job) == moved
+
+
+async def test_an_illegal_step_is_refused(database: Database) -> None:
+    """A job cannot be done before it was submitted."""
+    job = a_job()
+    await add(database, job)
+    with pytest.raises(JobStateError):
+        await database.write(on_jobs(lambda jobs: jobs.advance(job, State.DONE)))
+    assert await get(database, job) == job
+
+
+async def test_only_one_of_two_takes_the_step(database: Database) -> None:
+    """Who read the job before somebody else moved it is stale, and writes nothing."""
+    job = a_job()
+    await add(database, job)
+    await database.write(on_jobs(lambda jobs: jobs.advance(job, State.SUBMITTING, provider="skillboss")))
+    with pytest.raises(StaleJobError):
+        await database.write(on_jobs(lambda jobs: jobs.advance(job, State.CANCELLED)))
+    with pytest.raises(StaleJobError):
+        await database.write(on_jobs(lambda jobs: jobs.note(job, cancel_refused=True)))
+    assert (await get(database, job)).state is State.SUBMITTING
+
+
+async def test_a_note_stays_in_the_state(database: Database) -> None:
+    """`note` changes columns only."""
+    job = a_job(state=State.RUNNING)
+    await add(database, job)
+    noted = await database.write(lambda connection: JobRepository(connection).note(job, cancel_refused=True))
+    assert noted == replace(job, cancel_refused=True)
+    assert await get(database, job) == noted
+
+
+async def test_taking_over_shuts_the_earlier_process_out(database: Database) -> None:
+    """The fence of each live job is raised: the new owner may go on, the old one is rejected, ended jobs rest."""
+    held, running = a_job(), a_job(state=State.RUNNING, created_at=START + timedelta(seconds=1))
+    done = a_job(state=State.DONE, finished_at=START, charged=12)
+    await add(database, running, held, done)
+
+    taken = await database.write(lambda connection: JobRepository(connection).take_over())
+    assert taken == (replace(held, fence=2), replace(running, fence=2))
+    assert await get(database, done) == done
+
+    with pytest.raises(StaleJobError):
+        await database.write(on_jobs(lambda jobs: jobs.advance(running, State.STORING)))
+    await database.write(on_jobs(lambda jobs: jobs.advance(taken[1], State.STORING)))
+    assert await get(database, running) == replace(running, fence=2, state=State.STORING)
+
+
+async def test_an_acknowledgement_is_noted_once(database: Database) -> None:
+    """The first acknowledgement counts; a repeated one does not move the message."""
+    job = a_job()
+    await add(database, job)
+    later = START + timedelta(seconds=2)
+    await database.write(on_jobs(lambda jobs: jobs.set_acknowledged(job.id, 5, START)))
+    await database.write(on_jobs(lambda jobs: jobs.set_acknowledged(job.id, 6, later)))
+    assert await get(database, job) == replace(job, acknowledged_at=START, place=replace(job.place, message_id=5))
+
+
+async def test_a_delivery_is_noted_once(database: Database) -> None:
+    """A job is listed as undelivered from its end to its delivery, whose first time stays."""
+    live = a_job(state=State.RUNNING)
+    first, second = (
+        a_job(state=State.FAILED, finished_at=START, charged=0, created_at=START + timedelta(seconds=seconds))
+        for seconds in (1, 2)
+    )
+    await add(database, second, live, first)
+
+    async def undelivered() -> tuple[Job, ...]:
+        return await database.read(lambda connection: JobRepository(connection).list_undelivered())
+
+    assert await undelivered() == (first, second)
+    await database.write(on_jobs(lambda jobs: jobs.set_delivered(first.id, START)))
+    await database.write(on_jobs(lambda jobs: jobs.set_delivered(first.id, START + timedelta(hours=1))))
+    assert await undelivered() == (second,)
+    assert (await get(database, first)).delivered_at == START
+
+
+async def test_only_live_jobs_can_be_asked_to_stop(database: Database) -> None:
+    """A wish to cancel is noted on a job under way and ignored on one that has ended."""
+    running = a_job(state=State.RUNNING)
+    done = a_job(state=State.DONE, finished_at=START, charged=12)
+    await add(database, running, done)
+    for job in (running, done):
+        await database.write(on_jobs(lambda jobs, job=job: jobs.request_cancel(job.id, START)))  # type: ignore[misc]
+    assert (await get(database, running)).cancel_requested_at == START
+    assert (await get(database, done)).cancel_requested_at is None
+
+
+async def test_members_take_turns(database: Database) -> None:
+    """Each member's oldest job comes before anybody's second one, however many one of them has sent."""
+    anna = [waiting(ANNA, minute) for minute in (0, 1, 2)]
+    bert = [waiting(BERT, minute) for minute in (3, 4)]
+    cleo = waiting(CLEO, 5)
+    await add(database, *anna, *bert, cleo)
+    expected = (anna[0], bert[0], cleo, anna[1], bert[1], anna[2])
+    line = await database.read(lambda connection: JobRepository(connection).line())
+    assert line == tuple(job.id for job in expected)
+    now = START + timedelta(hours=1)
+    claimable = await database.read(lambda connection: JobRepository(connection).list_claimable(now, 9, 9))
+    assert claimable == expected
+
+
+async def test_who_has_jobs_at_a_provider_waits_longer(database: Database) -> None:
+    """Jobs that take a slot count as turns already had, and the limit a member counts them too."""
+    at_provider = waiting(ANNA, 0, state=State.RUNNING)
+    unknown = waiting(ANNA, 0, state=State.UNKNOWN)
+    anna, bert, bert_again = waiting(ANNA, 1), waiting(BERT, 2), waiting(BERT, 3)
+    await add(database, at_provider, unknown, anna, bert, bert_again)
+    line = await database.read(lambda connection: JobRepository(connection).line())
+    assert line == (bert.id, bert_again.id, anna.id)
+    now = START + timedelta(hours=1)
+    of_two = await database.read(lambda connection: JobRepository(connection).list_claimable(now, 2, 9))
+    assert of_two == (bert, bert_again)
+    of_one = await database.read(lambda connection: JobRepository(connection).list_claimable(now, 1, 9))
+    assert of_one == (bert,)
+
+
+async def test_a_member_of_two_communities_has_a_turn_in_each(database: Database) -> None:
+    """Turns are counted within a community."""
+    here = waiting(ANNA, 0)
+    here_again = waiting(ANNA, 1)
+    there = waiting(ANNA, 2, community=COMMUNITY + 1)
+    await add(database, here, here_again, there)
+    line = await database.read(lambda connection: JobRepository(connection).line())
+    assert line == (here.id, there.id, here_again.id)
+
+
+async def test_the_line_holds_only_who_can_go(database: Database) -> None:
+    """Not in line: no card yet, asked to stop, already under way, ended. Not claimable either: not due yet."""
+    unseen = a_job(place=a_place(member_id=ANNA))
+    stopping = waiting(BERT, 0, cancel_requested_at=START)
+    failed = waiting(CLEO, 0, state=State.FAILED, finished_at=START, charged=0)
+    backing_off = replace(waiting(4, 0), due_at=START + timedelta(minutes=9))
+    due = waiting(5, 1)
+    await add(database, unseen, stopping, failed, backing_off, due)
+
+    def read(connection: Connection) -> tuple[tuple[str, ...], tuple[Job, ...], tuple[Job, ...]]:
+        jobs = JobRepository(connection)
+        now = START + timedelta(minutes=5)
+        return jobs.line(), jobs.list_claimable(now, 3, 9), jobs.list_claimable(now + timedelta(minutes=4), 3, 1)
+
+    line, now_claimable, later_first = await database.read(read)
+    assert line == (backing_off.id, due.id)
+    assert now_claimable == (due,)
+    assert later_first == (backing_off,)
+
+
+async def test_the_next_due_time_is_that_of_who_waits(database: Database) -> None:
+    """It is after the moment asked about, of a job that waits for a slot, and aware."""
+    soon, later = START + timedelta(seconds=4), START + timedelta(seconds=8)
+    await add(
+        database,
+        waiting(ANNA, 0),
+        a_job(due_at=later),
+        a_job(due_at=soon),
+        a_job(state=State.RUNNING, due_at=START + timedelta(seconds=1)),
+    )
+    assert await database.read(lambda connection: JobRepository(connection).next_due(START)) == soon
+    assert await database.read(lambda connection: JobRepository(connection).next_due(soon)) == later
+    assert await database.read(lambda connection: JobRepository(connection).next_due(later)) is None
+
+
+async def test_waiting_and_live_jobs_are_counted(database: Database) -> None:
+    """A member's line counts in this community only; the studio's counts tell waiting from under way."""
+    await add(
+        database,
+        a_job(),
+        a_job(),
+        a_job(place=a_place(member_id=MEMBER + 1)),
+        a_job(place=a_place(community_id=COMMUNITY + 1)),
+        a_job(state=State.SUBMITTING),
+        a_job(state=State.STORING),
+        a_job(state=State.DONE, finished_at=START, charged=12),
+    )
+    waits = await database.read(lambda connection: JobRepository(connection).count_waiting(COMMUNITY, MEMBER))
+    assert waits == 2
+    assert await database.read(lambda connection: JobRepository(connection).count_live()) == (4, 2)
+
+
+async def test_tokens_of_old_jobs_are_erased(database: Database) -> None:
+    """Interaction tokens are secrets: once dead, they leave the database, and younger ones stay."""
+    old = a_job(created_at=START - timedelta(minutes=16))
+    young = a_job(created_at=START - timedelta(minutes=14))
+    await add(database, old, young)
+    await database.write(on_jobs(lambda jobs: jobs.erase_tokens(START - timedelta(minutes=15))))
+    assert (await get(database, old)).place.token is None
+    assert (await get(database, young)).place.token == young.place.token
+
+
+async def test_recent_durations_are_those_of_finished_jobs(database: Database) -> None:
+    """Seconds from submit to end, newest first, of this model and of jobs that were done."""
+
+    def ended(minute: int, seconds: float, **changes: Any) -> Job:
+        submitted = START + timedelta(minutes=minute)
+        values: dict[str, Any] = {"state": State.DONE, "submitted_at": submitted, "charged": 0, **changes}
+        return a_job(finished_at=submitted + timedelta(seconds=seconds), **values)
+
+    await add(
+        database,
+        ended(1, 10),
+        ended(2, 20.5),
+        ended(3, 30),
+        ended(4, 99, state=State.FAILED),
+        ended(5, 99, request=a_request(model="seedream-5")),
+        ended(6, 99, submitted_at=None),
+    )
+    durations = await database.read(lambda connection: JobRepository(connection).recent_durations("reve-2.0", 2))
+    assert list(durations) == [30.0, 20.5]

@@ -1,0 +1,128 @@
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
+from bot.domain.credits import (
+    Account,
+    Book,
+    Hold,
+    Movement,
+    decide_grant,
+    decide_hold,
+    decide_settlement,
+    opened_period,
+    period_of,
+)
+from bot.domain.errors import InsufficientCreditsError
+
+START = datetime(2026, 2, 27, 12, tzinfo=UTC)
+
+
+class Bookkeeping(RuleBasedStateMachine):
+    """Any sequence of days, grants, holds and settlements, checked against the postings after every step."""
+
+    holds = Bundle("holds")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.account = Account(community_id=1, member_id=2)
+        self.now = START
+        self.open: dict[str, Hold] = {}
+        self.postings: list[tuple[Book, str, int]] = []
+        self.issued_on: Counter[str] = Counter()
+
+    def record(self, *movements: Movement) -> None:
+        """Append postings, as the database does."""
+        for movement in movements:
+            assert sum(posting.amount for posting in movement.postings) == 0
+            assert all(posting.amount for posting in movement.postings)
+            books = [posting.book for posting in movement.postings]
+            assert len(books) == len(set(books))  # the schema has one posting a book
+            self.postings += [(posting.book, posting.period, posting.amount) for posting in movement.postings]
+
+    def total(self, book: Book, period: str | None = None) -> int:
+        """Return the sum of a book, of one period or of all."""
+        return sum(amount for each, day, amount in self.postings if each is book and period in (None, day))
+
+    @rule(hours=st.integers(-72, 72), allowance=st.integers(0, 50))
+    def open_period(self, hours: int, allowance: int) -> None:
+        """Time passes, or an administrator sets the clock back."""
+        self.now += timedelta(hours=hours)
+        before = self.account
+        self.account, movements = opened_period(self.account, period_of(self.now), allowance)
+        if movements or self.account != before:
+            self.issued_on[self.account.period] += 1
+            assert self.account.period > before.period
+        self.record(*movements)
+
+    @rule(amount=st.integers(1, 60))
+    def grant(self, amount: int) -> None:
+        """A moderator is generous."""
+        self.account, movement = decide_grant(self.account, amount)
+        self.record(movement)
+
+    @rule(target=holds, amount=st.integers(1, 60))
+    def hold(self, amount: int) -> str:
+        """A member asks for a picture, perhaps with too few credits."""
+        name = f"job {len(self.postings)} {len(self.open)}"
+        if amount > self.account.available:
+            with pytest.raises(InsufficientCreditsError):
+                decide_hold(self.account, name, amount, self.now)
+            return ""
+        self.account, hold, movement = decide_hold(self.account, name, amount, self.now)
+        assert hold.amount == amount
+        assert hold.granted == 0 or self.account.allowance == 0
+        self.open[name] = hold
+        self.record(movement)
+        return name
+
+    @rule(name=consumes(holds), share=st.floats(0, 1))
+    def settle(self, name: str, share: float) -> None:
+        """A job ends, whenever that is."""
+        if not name:
+            return
+        hold = self.open.pop(name)
+        charge = round(hold.amount * share)
+        before = self.account
+        self.account, movement = decide_settlement(before, hold, charge)
+        self.record(movement)
+        returned = hold.amount - charge
+        back = (self.account.allowance - before.allowance) + (self.account.granted - before.granted)
+        gone = sum(posting.amount for posting in movement.postings if posting.book is Book.EXPIRED)
+        assert back + gone == returned
+        assert self.account.granted - before.granted == hold.granted - max(0, charge - hold.allowance)
+        assert gone == (0 if hold.period == before.period else max(0, hold.allowance - charge))
+
+    @invariant()
+    def the_sum_is_zero(self) -> None:
+        """No credit is made or lost."""
+        assert sum(amount for _, _, amount in self.postings) == 0
+
+    @invariant()
+    def nothing_is_negative(self) -> None:
+        """Neither in the account nor, a day at a time, in the ledger."""
+        assert min(self.account.allowance, self.account.granted, self.account.held) >= 0
+        for period in {day for book, day, _ in self.postings if book is Book.ALLOWANCE}:
+            assert self.total(Book.ALLOWANCE, period) >= 0
+
+    @invariant()
+    def the_account_is_what_the_ledger_says(self) -> None:
+        """The account is only a sum of postings, and what is held is the sum of the open holds."""
+        assert self.account.allowance == self.total(Book.ALLOWANCE, self.account.period)
+        assert self.account.allowance == self.total(Book.ALLOWANCE)
+        assert self.account.granted == self.total(Book.GRANTED)
+        assert self.account.held == self.total(Book.HELD) == sum(hold.amount for hold in self.open.values())
+
+    @invariant()
+    def no_period_is_opened_twice(self) -> None:
+        """Whatever the clock does, each day's allowance is issued once."""
+        assert set(self.issued_on.values()) <= {1}
+
+
+TestBookkeeping = Bookkeeping.TestCase
+TestBookkeeping.__doc__ = "The books balance after any sequence of days, grants, holds and settlements."
+TestBookkeeping.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

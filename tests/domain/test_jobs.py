@@ -1,0 +1,86 @@
+from datetime import timedelta
+from itertools import product
+
+import pytest
+
+from bot.domain.errors import JobStateError
+from bot.domain.jobs import AT_PROVIDER, LIVE, State, check_transition
+from tests.support.clock import START
+from tests.support.factories import a_job, a_place, a_request
+
+LEGAL = {
+    (State.HELD, State.SUBMITTING),
+    (State.HELD, State.CANCELLED),
+    (State.HELD, State.FAILED),
+    (State.HELD, State.LOST),
+    (State.SUBMITTING, State.HELD),
+    (State.SUBMITTING, State.QUEUED),
+    (State.SUBMITTING, State.RUNNING),
+    (State.SUBMITTING, State.STORING),
+    (State.SUBMITTING, State.UNKNOWN),
+    (State.SUBMITTING, State.FAILED),
+    (State.UNKNOWN, State.STORING),
+    (State.UNKNOWN, State.FAILED),
+    (State.QUEUED, State.RUNNING),
+    (State.QUEUED, State.STORING),
+    (State.QUEUED, State.CANCELLED),
+    (State.QUEUED, State.FAILED),
+    (State.QUEUED, State.LOST),
+    (State.RUNNING, State.STORING),
+    (State.RUNNING, State.CANCELLED),
+    (State.RUNNING, State.FAILED),
+    (State.RUNNING, State.LOST),
+    (State.STORING, State.DONE),
+    (State.STORING, State.FAILED),
+    (State.STORING, State.LOST),
+}
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted"),
+    [pytest.param(*step, id="-".join(step)) for step in product(State, State) if step not in LEGAL],
+)
+def test_an_illegal_step_is_refused(current: State, wanted: State) -> None:
+    """Whatever the design's table does not have: to stay, to go back, to leave an end, to skip the payment."""
+    with pytest.raises(JobStateError) as caught:
+        check_transition(current, wanted)
+    assert (caught.value.state, caught.value.wanted) == (current, wanted)
+
+
+@pytest.mark.parametrize(("current", "wanted"), [pytest.param(*step, id="-".join(step)) for step in sorted(LEGAL)])
+def test_a_legal_step_is_let_through(current: State, wanted: State) -> None:
+    """The design's table: "A job's life"."""
+    check_transition(current, wanted)
+
+
+def test_the_ends_are_ends() -> None:
+    """A job is live or ended, and takes a slot from the submit until the end."""
+    ended = {State.DONE, State.FAILED, State.CANCELLED, State.LOST}
+    assert {state for state in State if state.ended} == ended
+    assert set(LIVE) == set(State) - ended
+    assert set(AT_PROVIDER) == set(LIVE) - {State.HELD}
+
+
+def test_a_lost_reply_is_never_submitted_again() -> None:
+    """From UNKNOWN no way leads back to a submit."""
+    reachable, frontier = set[State](), {State.UNKNOWN}
+    while frontier:
+        reachable |= frontier
+        frontier = {wanted for current, wanted in LEGAL if current in frontier} - reachable
+    assert reachable == {State.UNKNOWN, State.STORING, State.DONE, State.FAILED, State.LOST}
+
+
+@pytest.mark.parametrize(("minutes", "alive"), [(0, True), (13.9, True), (14, False), (15, False)])
+def test_a_token_lives_almost_a_quarter_of_an_hour(minutes: float, alive: bool) -> None:  # noqa: FBT001
+    """Discord gives fifteen minutes, of which one is kept in reserve."""
+    assert a_job().token_alive(START + timedelta(minutes=minutes)) is alive
+
+
+def test_an_erased_token_is_dead() -> None:
+    """However young the job is."""
+    assert a_job(place=a_place(token=None)).token_alive(START) is False
+
+
+def test_a_job_knows_the_price_of_one_picture() -> None:
+    """What is charged is this, for each picture that arrived."""
+    assert a_job(request=a_request(images=4, detail=2)).unit_price == 24

@@ -1,0 +1,156 @@
+"""The documents say what the code does: settings, commands, models, make targets and the version."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from discord import app_commands
+from discord.ext import commands
+
+from bot import __version__
+from bot.domain.catalogue import MODELS, OFFERS
+from bot.settings import Settings
+from bot.ui.cards import PROVIDER_NAMES
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+EXAMPLE = (REPOSITORY / ".env.example").read_text(encoding="utf-8")
+SETTINGS = {name.upper() for name in Settings.model_fields}
+
+
+def section(title: str) -> str:
+    """Return the part of the README under a heading."""
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def rows(title: str) -> dict[str, list[str]]:
+    """Return the rows of a table under a heading by the code in their first cell."""
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in section(title).splitlines() if "|" in line
+    ]
+    return {row[0].strip("`"): row[1:] for row in cells if row[0].startswith("`")}
+
+
+def default(name: str) -> str:
+    """Return a setting's default as one writes it; nothing where it is unset."""
+    value: Any = Settings.model_fields[name.lower()].default
+    match value:
+        case None:
+            return ""
+        case tuple():
+            return ",".join(str(each) for each in value)
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+def slash_commands() -> Iterator[str]:
+    """Yield every slash command of the cogs as members write it."""
+    for file in sorted((REPOSITORY / "cogs").glob("[a-z]*.py")):
+        for each in vars(import_module(f"cogs.{file.stem}")).values():
+            if isinstance(each, type) and issubclass(each, commands.Cog) and each.__module__ == f"cogs.{file.stem}":
+                group = f"{each.__cog_group_name__} " if issubclass(each, commands.GroupCog) else ""
+                for command in each.__cog_app_commands__:
+                    yield from (f"/{group}{name}" for name in leaves(command))
+
+
+def leaves(command: app_commands.Command[Any, ..., Any] | app_commands.Group) -> Iterator[str]:
+    """Yield the names of a command, or of those in a group."""
+    if isinstance(command, app_commands.Group):
+        for child in command.commands:
+            yield from (f"{command.name} {name}" for name in leaves(child))
+    else:
+        yield command.name
+
+
+def tracked_files() -> list[Path]:
+    """Return the files that git tracks or would."""
+    git = shutil.which("git")
+    if git is None or not (REPOSITORY / ".git").exists():
+        pytest.skip("only a git clone knows its files")
+    listed = subprocess.run(  # noqa: S603 - a fixed command
+        [git, "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [path for name in listed.stdout.split("\0") if name and (path := REPOSITORY / name).is_file()]
+
+
+def test_the_example_has_every_setting_with_its_default() -> None:
+    """`.env.example` has each variable once, with what it is when unset."""
+    lines = re.findall(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", EXAMPLE, re.MULTILINE)
+
+    assert sorted(name for name, _ in lines) == sorted(SETTINGS)
+    assert dict(lines) == {name: default(name) for name in SETTINGS}
+
+
+def test_the_readme_has_every_setting_with_its_default() -> None:
+    """The README's table has each variable; a default stands as code."""
+    table = rows("Settings")
+
+    assert set(table) == SETTINGS
+    for name, (shown, *_) in table.items():
+        assert not default(name) or shown == f"`{default(name)}`"
+
+
+def test_the_readme_has_every_command() -> None:
+    """The README's table has the commands that exist, and no others."""
+    assert set(rows("Commands")) == set(slash_commands())
+
+
+def test_the_readme_has_every_model() -> None:
+    """The README's table has each model with its price, its prompt's limit and who offers it."""
+    table = rows("Models")
+
+    assert set(table) == {model.id for model in MODELS}
+    for model in MODELS:
+        _, prices, prompt, options, offered = table[model.id]
+        assert re.match(rf"{model.text_price}\b", prices)
+        assert prompt == f"{model.max_prompt:,}"
+        assert all(resolution in options for resolution in model.resolutions)
+        names = {PROVIDER_NAMES[offer.provider] for offer in OFFERS if offer.model == model.id}
+        assert names == {name for name in PROVIDER_NAMES.values() if name in offered}
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_every_make_target_named_exists(document: str) -> None:
+    """What a document tells people to make can be made."""
+    text = (REPOSITORY / document).read_text(encoding="utf-8")
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE))
+
+    assert named
+    assert named <= targets
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_every_file_named_exists(document: str) -> None:
+    """Paths in a document lead somewhere."""
+    text = (REPOSITORY / document).read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:bot|cogs|db|docs|tests)/[\w/.]+)`", text))
+
+    assert {name for name in named if not (REPOSITORY / name).exists()} == set()
+
+
+def test_no_file_names_a_package_registry() -> None:
+    """Packages come from wherever the machine's pip is set up to find them."""
+    hosts = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("deb", "debian", "org"))]
+    pattern = re.compile("|".join(map(re.escape, [*hosts, "--" + "index-url ", "--" + "extra-index-url"])))
+
+    found = [path for path in tracked_files() if pattern.search(path.read_text(encoding="utf-8", errors="replace"))]
+
+    assert found == []
+
+
+def test_the_changelog_has_this_version() -> None:
+    """CHANGELOG.md has the version of the package."""
+    assert f"\n## [{__version__}]" in (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")

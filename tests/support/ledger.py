@@ -1,0 +1,59 @@
+"""The books as the product keeps them, for tests: a member, a day and a few steps."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from bot.domain.credits import Account
+from bot.domain.jobs import Job, State
+from bot.engine.books import Books
+from db.jobs import JobRepository
+from tests.support.clock import START
+from tests.support.factories import COMMUNITY, MEMBER, a_job, a_place, a_request, an_id
+
+ALLOWANCE: Final = 100
+BUDGET: Final = 10_000
+
+
+def some_books(*, allowance: int = ALLOWANCE, budget: int = BUDGET) -> Books:
+    """Return books with an allowance of 100 a day and a budget of 10,000 a month."""
+    return Books(allowance=allowance, budget=budget, new_id=an_id)
+
+
+def a_job_for(images: int = 1, *, member: int = MEMBER, now: datetime = START) -> Job:
+    """Return a job of 12 credits a picture."""
+    return a_job(place=a_place(member_id=member), request=a_request(images=images), created_at=now, due_at=now)
+
+
+def adding(*jobs: Job) -> Callable[[Connection], None]:
+    """Return the transaction that inserts jobs, without holds."""
+
+    def write(connection: Connection) -> None:
+        for job in jobs:
+            JobRepository(connection).add(job)
+
+    return write
+
+
+def hold(connection: Connection, books: Books, job: Job, now: datetime = START) -> Account:
+    """Hold the job's price and insert it."""
+    return books.hold(connection, job, lambda: JobRepository(connection).add(job), now)
+
+
+def end(connection: Connection, books: Books, job: Job, charge: int, now: datetime = START) -> None:
+    """Settle a held job: done when something is charged, else failed."""
+    jobs = JobRepository(connection)
+    if charge:
+        for state in (State.SUBMITTING, State.STORING):
+            job = jobs.advance(job, state)
+    job = jobs.advance(job, State.DONE if charge else State.FAILED, finished_at=now, charged=charge)
+    books.settle(connection, job, charge, "test", now)
+
+
+def grant(connection: Connection, books: Books, amount: int, now: datetime = START, *, member: int = MEMBER) -> Account:
+    """Give a member credits."""
+    return books.grant(
+        connection, community_id=COMMUNITY, member_id=member, amount=amount, actor=1, reason="prize", now=now
+    )

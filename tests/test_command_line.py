@@ -1,0 +1,169 @@
+"""The command line as an operator meets it: what it prints, and how it ends."""
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from bot import __version__
+from bot.__main__ import app
+from bot.settings import Settings
+
+SECRET = "s3cret-value"
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Begin in an empty folder, without any variable and without a `.env`."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def atelier(*arguments: str, **variables: str) -> Result:
+    """Run a command with these variables; a stack trace fails the test."""
+    result = CliRunner().invoke(app, arguments, env=variables)
+    assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
+    assert "Traceback" not in result.output
+    return result
+
+
+def let_threads_end() -> None:
+    """Wait for the threads of connections that could not be opened: aiosqlite leaves them behind, and they complain."""
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            thread.join(10)
+
+
+def database(tmp_path: Path) -> sqlite3.Connection:
+    """Return the default database, opened by hand."""
+    return sqlite3.connect(tmp_path / "data" / "atelier.db", isolation_level=None)
+
+
+def test_the_version() -> None:
+    """`--version` prints the version and nothing else."""
+    assert atelier("--version").stdout == f"{__version__}\n"
+
+
+def test_help_names_the_commands() -> None:
+    """Without a command the help lists what there is."""
+    printed = atelier("--help").stdout
+    for command in ("run", "sandbox", "migrate", "audit", "doctor"):
+        assert command in printed
+
+
+def test_run_without_a_token() -> None:
+    """`run` without a token ends with one line that says what to do."""
+    result = atelier("run")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "DISCORD_TOKEN is not set. Put the bot's token into .env, or try the bot with: atelier sandbox\n"
+    )
+
+
+def test_run_without_a_key() -> None:
+    """`run` without any provider's key ends with one line that names the variables."""
+    result = atelier("run", DISCORD_TOKEN=SECRET)
+    assert result.exit_code == 1
+    assert result.stderr == "No provider has a key. Set SKILLBOSS_WHOLESALE_KEY or REVE2IMG_API_KEY in .env\n"
+
+
+@pytest.mark.parametrize("command", ["run", "sandbox", "migrate", "audit", "doctor"])
+def test_wrong_settings_stop_every_command(command: str) -> None:
+    """Wrong settings end every command before it does anything, with a line for each."""
+    result = atelier(command, HTTP_PORT=SECRET, LOG_LEVEL="loud", DISCORD_TOKEN=SECRET)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "HTTP_PORT takes a port, 0 to 65535 (0: any)\n"
+        "LOG_LEVEL takes DEBUG, INFO, WARNING or ERROR\n"
+        "Mend the settings above in the environment or in .env.\n"
+    )
+    assert SECRET not in result.output
+    assert not Path("data").exists()
+
+
+def test_migrating_twice() -> None:
+    """The first `migrate` says what it applied, the second that nothing was to do."""
+    first = atelier("migrate")
+    assert (first.exit_code, first.stdout) == (0, "Applied: 0001\n")
+    second = atelier("migrate")
+    assert (second.exit_code, second.stdout) == (0, "The database is up to date.\n")
+
+
+def test_books_in_order() -> None:
+    """`audit` says that the books balance."""
+    atelier("migrate")
+    result = atelier("audit")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "The books balance.\n", "")
+
+
+def test_books_that_were_tampered_with(tmp_path: Path) -> None:
+    """An account with credits that no movement explains makes `audit` fail, and it says where and how much."""
+    atelier("migrate")
+    with database(tmp_path) as connection:
+        connection.execute("INSERT INTO accounts VALUES (700, 42, '2026-03-14', 0, 500, 0)")
+    connection.close()
+    result = atelier("audit")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "account of member 42 in community 700: granted is 500, the ledger says 0\n"
+        "The books do not balance: 1 mistake.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["migrate", "run"])
+def test_a_database_from_the_future(tmp_path: Path, command: str) -> None:
+    """A database of a newer version is left alone, and the line says what to do."""
+    atelier("migrate")
+    with database(tmp_path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    result = atelier(command, DISCORD_TOKEN=SECRET, SKILLBOSS_WHOLESALE_KEY=SECRET, LOG_LEVEL="ERROR")
+    assert result.exit_code == 1
+    assert "The database is from a newer version of Atelier (revision 9999)." in result.stderr
+
+
+def test_audit_of_a_database_without_tables() -> None:
+    """`audit` before the first `migrate` ends with a line, not with a stack."""
+    result = atelier("audit")
+    assert result.exit_code == 1
+    assert result.stderr == "The database cannot be used (OperationalError). `atelier doctor` says more.\n"
+
+
+@pytest.mark.parametrize("command", ["migrate", "audit"])
+def test_a_database_that_cannot_be_opened(tmp_path: Path, command: str) -> None:
+    """A file where the folder should be, a folder where the file should be, a server that is not there: one line."""
+    (tmp_path / "file").write_text("")
+    for url in (
+        f"sqlite+aiosqlite:///{tmp_path}/file/atelier.db",
+        f"sqlite+aiosqlite:///{tmp_path}",
+        "postgresql+asyncpg://atelier:s3cret-value@127.0.0.1:1/atelier",
+    ):
+        result = atelier(command, DATABASE_URL=url)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("The database cannot be used (")
+        assert SECRET not in result.output
+    let_threads_end()
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    """A file that SQLite does not know is told in one line."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "atelier.db").write_bytes(b"not a database, but long enough to look like a file" * 100)
+    result = atelier("migrate")
+    assert result.exit_code == 1
+    assert result.stderr == "The database cannot be used (DatabaseError). `atelier doctor` says more.\n"
+    let_threads_end()
+
+
+def test_doctor_on_a_bare_machine() -> None:
+    """`doctor` names what is missing, says what to do, and ends with 1."""
+    result = atelier("doctor")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert any(line.startswith("ok") and "can be written" in line for line in lines)
+    assert "fault DISCORD_TOKEN is not set" in lines
+    assert "      Copy the token from the Bot page of the developer portal into .env." in lines
+    assert "fault no provider has a key" in lines

@@ -1,0 +1,186 @@
+"""What `atelier doctor` finds, against stand-ins for Discord and the image APIs."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from bot.__main__ import app
+from bot.doctor import Finding, examine
+from bot.sandbox.discord import DiscordServer, default_world
+from bot.sandbox.providers import Reve2ImgServer, SkillBossServer
+from bot.settings import Settings, load_settings
+from tests.support.databases import Databases
+
+TOKEN, KEY, WRONG = "the-bots-token", "the-accounts-key", "s3cret-but-wrong"
+
+
+@dataclass
+class Town:
+    """The servers that a healthy machine reaches, and its settings."""
+
+    discord: DiscordServer
+    skillboss: SkillBossServer
+    reve2img: Reve2ImgServer
+    variables: dict[str, Any]
+
+    async def examine(self, **changes: Any) -> list[Finding]:
+        """Return the findings with some settings changed."""
+        return await examine(load_settings(**(self.variables | changes)))
+
+    async def fault(self, **changes: Any) -> Finding:
+        """Return the only finding that is not good."""
+        (finding,) = [finding for finding in await self.examine(**changes) if not finding.good]
+        assert finding.remedy
+        assert WRONG not in repr(finding)
+        assert TOKEN not in repr(finding)
+        assert KEY not in repr(finding)
+        return finding
+
+
+@pytest.fixture
+async def town(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Town]:
+    """Return the servers, up."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    discord = DiscordServer(default_world(token=TOKEN))
+    skillboss, reve2img = SkillBossServer(key=KEY), Reve2ImgServer(key=KEY)
+    for server in (discord, skillboss, reve2img):
+        await server.start()
+    yield Town(
+        discord=discord,
+        skillboss=skillboss,
+        reve2img=reve2img,
+        variables={
+            "discord_token": TOKEN,
+            "discord_api_url": discord.api_url,
+            "skillboss_wholesale_key": KEY,
+            "skillboss_api_url": skillboss.url,
+            "reve2img_api_key": KEY,
+            "reve2img_api_url": reve2img.url,
+            "data_dir": tmp_path / "data",
+        },
+    )
+    for server in (discord, skillboss, reve2img):
+        await server.close()
+
+
+async def test_a_healthy_machine(town: Town, tmp_path: Path) -> None:
+    """Where all is well every finding is good and nothing is to be done; no job was ordered to find that out."""
+    findings = await town.examine()
+    assert [finding.what for finding in findings] == [
+        f"DATA_DIR {tmp_path / 'data'} can be written",
+        "the sqlite database can be used (its tables will be brought up to date at the start)",
+        "Discord accepts DISCORD_TOKEN",
+        "skillboss accepts SKILLBOSS_WHOLESALE_KEY",
+        "reve2img accepts REVE2IMG_API_KEY",
+        "WEBHOOK_PUBLIC_URL is not set: the providers are polled",
+    ]
+    assert all(finding.good and not finding.remedy for finding in findings)
+    assert town.skillboss.jobs == town.reve2img.jobs == []
+
+
+async def test_the_command_prints_the_findings(town: Town) -> None:
+    """The command prints a line a finding and ends with 0, or with 1 when there is a fault."""
+    environment = {name.upper(): str(value) for name, value in town.variables.items()}
+    good = await asyncio.to_thread(CliRunner().invoke, app, ["doctor"], env=environment)
+    assert good.exit_code == 0
+    assert all(line.startswith("ok") for line in good.stdout.splitlines())
+    bad = await asyncio.to_thread(CliRunner().invoke, app, ["doctor"], env=environment | {"DISCORD_TOKEN": WRONG})
+    assert bad.exit_code == 1
+    assert "fault Discord does not accept DISCORD_TOKEN\n      Copy the token anew" in bad.stdout
+    assert WRONG not in bad.output
+
+
+async def test_a_wrong_token(town: Town) -> None:
+    """A token that Discord does not know is told apart from a Discord that does not answer."""
+    assert (await town.fault(discord_token=WRONG)).what == "Discord does not accept DISCORD_TOKEN"
+
+
+@pytest.mark.parametrize(
+    ("setting", "what"),
+    [
+        ("skillboss_wholesale_key", "skillboss does not accept SKILLBOSS_WHOLESALE_KEY"),
+        ("reve2img_api_key", "reve2img does not accept REVE2IMG_API_KEY"),
+    ],
+)
+async def test_a_wrong_key(town: Town, setting: str, what: str) -> None:
+    """Each provider's key is tried by itself."""
+    assert (await town.fault(**{setting: WRONG})).what == what
+
+
+@pytest.mark.parametrize(
+    ("setting", "what", "variable"),
+    [
+        ("discord_api_url", "Discord cannot be reached (no connection)", "DISCORD_API_URL"),
+        ("skillboss_api_url", "skillboss cannot be reached (no connection)", "SKILLBOSS_API_URL"),
+        ("reve2img_api_url", "reve2img cannot be reached (no connection)", "REVE2IMG_API_URL"),
+    ],
+)
+async def test_a_server_that_does_not_answer(town: Town, setting: str, what: str, variable: str) -> None:
+    """What cannot be reached is named with the variable that says where it is."""
+    fault = await town.fault(**{setting: "http://127.0.0.1:1"})
+    assert fault.what == what
+    assert variable in fault.remedy
+
+
+async def test_a_server_in_trouble(town: Town) -> None:
+    """A server that answers with a fault of its own is not taken for a wrong key."""
+    town.skillboss.faults.add("status", "status", status=503)
+    assert (await town.fault()).what == "skillboss cannot be reached (HTTP 503)"
+
+
+async def test_one_key_is_enough(town: Town) -> None:
+    """A provider without a key is not looked at; without any key there is nothing to draw with."""
+    findings = await town.examine(reve2img_api_key=None)
+    assert all(finding.good for finding in findings)
+    assert not any("reve2img" in finding.what for finding in findings)
+    fault = await town.fault(reve2img_api_key=None, skillboss_wholesale_key=None)
+    assert fault.what == "no provider has a key"
+
+
+async def test_a_folder_that_cannot_be_written(town: Town, tmp_path: Path) -> None:
+    """A folder that cannot be made is told with the reason; the database has a place of its own here."""
+    (tmp_path / "file").write_text("")
+    url = f"sqlite+aiosqlite:///{tmp_path / 'atelier.db'}"
+    fault = await town.fault(data_dir=tmp_path / "file" / "data", database_url=url)
+    assert fault.what == f"DATA_DIR {tmp_path / 'file' / 'data'} cannot be written: Not a directory"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+async def test_a_folder_of_somebody_else(town: Town, tmp_path: Path) -> None:
+    """A folder that others own is told with the reason."""
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    fault = await town.fault(data_dir=locked, database_url=f"sqlite+aiosqlite:///{tmp_path / 'atelier.db'}")
+    assert fault.what == f"DATA_DIR {locked} cannot be written: Permission denied"
+
+
+async def test_a_database_server_that_is_not_there(town: Town) -> None:
+    """A database that does not answer is told without its password."""
+    fault = await town.fault(database_url=f"postgresql+asyncpg://atelier:{WRONG}@127.0.0.1:1/atelier")
+    assert fault.what.startswith("the database cannot be used: ")
+    assert "DATABASE_URL" in fault.remedy
+
+
+async def test_a_database_that_does_not_exist(town: Town, postgresql_databases: Databases) -> None:
+    """A name that the database's server does not know is a finding as well, though the driver words it its own way."""
+    url = await postgresql_databases.create(migrated=False)
+    base, _, query = url.partition("?")
+    missing = f"{base.rpartition('/')[0]}/nowhere" + (f"?{query}" if query else "")
+    fault = await town.fault(database_url=missing)
+    assert fault.what == "the database cannot be used: InvalidCatalogNameError"
+    assert all(finding.good for finding in await town.examine(database_url=url))
+    await postgresql_databases.drop(url)
+
+
+async def test_the_webhook_address(town: Town) -> None:
+    """The public address must lead to a running bot."""
+    fault = await town.fault(webhook_public_url="http://127.0.0.1:1")
+    assert fault.what == "WEBHOOK_PUBLIC_URL does not reach the bot"

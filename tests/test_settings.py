@@ -1,0 +1,208 @@
+"""The settings: what each variable takes, and what is said of a wrong value."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.settings import Settings, SettingsError, load_settings
+
+SECRET = "s3cret-value"
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Begin without any variable and without a `.env`."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def mistakes(monkeypatch: pytest.MonkeyPatch, **variables: str) -> tuple[str, ...]:
+    """Return the lines about wrong variables."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value) == "\n".join(caught.value.lines)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+    return caught.value.lines
+
+
+AN_ADDRESS = "takes an https:// address (http:// only on this machine)"
+WRONG = [
+    ("DISCORD_API_URL", "ftp://discord.com", AN_ADDRESS),
+    ("DISCORD_API_URL", "http://discord.com/api/v10", AN_ADDRESS),
+    ("DISCORD_API_URL", "discord.com/api/v10", AN_ADDRESS),
+    ("SKILLBOSS_API_URL", "https://", AN_ADDRESS),
+    ("SKILLBOSS_API_URL", "https://example.org:99999", AN_ADDRESS),
+    ("REVE2IMG_API_URL", f"https://user:{SECRET}@example.org", AN_ADDRESS),
+    ("REVE2IMG_API_URL", f"https://example.org/?key={SECRET}", AN_ADDRESS),
+    ("WEBHOOK_PUBLIC_URL", "http://example.org", AN_ADDRESS),
+    (
+        "PROVIDER_ORDER",
+        "skillboss,openai",
+        "takes names of providers with commas between: skillboss, reve2img, reve",
+    ),
+    *(
+        ("DATABASE_URL", url, "takes sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME")
+        for url in (
+            f"mysql://user:{SECRET}@host/name",
+            "sqlite:///file.db",
+            "sqlite+aiosqlite:///",
+            "sqlite+aiosqlite:///:memory:",
+            f"postgresql+asyncpg://user:{SECRET}@host",
+            f"postgresql+asyncpg://user:{SECRET}@host:port/name",
+        )
+    ),
+    ("PICTURE_RETENTION_DAYS", "0", "takes whole days, 1 or more"),
+    ("PICTURE_RETENTION_DAYS", "1.5", "takes whole days, 1 or more"),
+    ("HTTP_PORT", "65536", "takes a port, 0 to 65535 (0: any)"),
+    ("HTTP_PORT", "http", "takes a port, 0 to 65535 (0: any)"),
+    ("LOG_LEVEL", "LOUD", "takes DEBUG, INFO, WARNING or ERROR"),
+    ("LOG_FORMAT", "xml", "takes text or json"),
+    ("SHARD_COUNT", "0", "takes a whole number, 1 or more"),
+    ("SHARD_IDS", "0,1", "takes shard numbers with commas between, and needs SHARD_COUNT"),
+    ("SHARD_IDS", ",", "takes shard numbers with commas between, and needs SHARD_COUNT"),
+    ("SHARD_IDS", "one", "takes shard numbers with commas between, and needs SHARD_COUNT"),
+    ("SHARD_IDS", "-1", "takes shard numbers with commas between, and needs SHARD_COUNT"),
+    ("POLL_INTERVAL_SECONDS", "0", "takes seconds, more than 0"),
+    ("POLL_INTERVAL_SECONDS", "nan", "takes seconds, more than 0"),
+    ("POLL_INTERVAL_SECONDS", "inf", "takes seconds, more than 0"),
+    ("JOB_SOFT_DEADLINE_SECONDS", "-5", "takes seconds, more than 0"),
+    ("JOB_HARD_DEADLINE_SECONDS", "299", "takes seconds, no fewer than JOB_SOFT_DEADLINE_SECONDS"),
+    ("DEFAULT_ALLOWANCE", "-1", "takes credits a day, 0 or more"),
+    ("MAX_ACTIVE_JOBS_PER_MEMBER", "0", "takes a whole number, 1 or more"),
+    ("MAX_ACTIVE_JOBS", "many", "takes a whole number, 1 or more"),
+    ("COMMUNITIES", "here", "takes server ids with commas between, or *"),
+    ("COMMUNITIES", "1,*", "takes server ids with commas between, or *"),
+    ("MONTHLY_BUDGET", "-1", "takes credits a month, 0 or more"),
+]
+
+
+@pytest.mark.parametrize(("variable", "value", "takes"), WRONG, ids=[f"{name}={value}" for name, value, _ in WRONG])
+def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, takes: str) -> None:
+    """A wrong value gives one line that names the variable and what it takes, and never the value."""
+    lines = mistakes(monkeypatch, **{variable: value})
+    assert lines == (f"{variable} {takes}",)
+    assert SECRET not in lines[0]
+
+
+def test_all_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three wrong values are three lines, so that nobody has to start three times."""
+    lines = mistakes(monkeypatch, HTTP_PORT="x", LOG_LEVEL="x", SHARD_COUNT="x")
+    assert [line.split()[0] for line in lines] == ["HTTP_PORT", "LOG_LEVEL", "SHARD_COUNT"]
+
+
+def test_values_that_do_not_fit_together_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deadlines and shards that contradict each other are two lines."""
+    lines = mistakes(monkeypatch, JOB_HARD_DEADLINE_SECONDS="10", SHARD_IDS="4", SHARD_COUNT="4")
+    assert [line.split()[0] for line in lines] == ["JOB_HARD_DEADLINE_SECONDS", "SHARD_IDS"]
+
+
+def test_nothing_has_to_be_set() -> None:
+    """Without any variable the defaults are those of the design."""
+    settings = load_settings()
+    assert settings.discord_token is None
+    assert settings.discord_api_url == "https://discord.com/api/v10"
+    assert settings.providers == ()
+    assert settings.database_address == "sqlite+aiosqlite:///data/atelier.db"
+    assert settings.communities is None
+    assert (settings.poll_interval_seconds, settings.job_soft_deadline_seconds) == (3, 300)
+    assert (settings.job_hard_deadline_seconds, settings.default_allowance) == (7200, 200)
+    assert (settings.max_active_jobs_per_member, settings.max_active_jobs, settings.monthly_budget) == (3, 64, 100_000)
+    assert (settings.picture_retention_days, settings.log_level, settings.log_format) == (30, "INFO", "text")
+
+
+@pytest.mark.parametrize("blank", ["", "  "], ids=["empty", "blank"])
+def test_an_empty_value_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+    """Every variable may be there and empty."""
+    unset = load_settings()
+    for name in Settings.model_fields:
+        monkeypatch.setenv(name.upper(), blank)
+    assert load_settings() == unset
+
+
+def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the settings' representation nor an error holds a token, a key or the database's password."""
+    monkeypatch.setenv("DISCORD_TOKEN", SECRET)
+    monkeypatch.setenv("SKILLBOSS_WHOLESALE_KEY", SECRET)
+    monkeypatch.setenv("REVE2IMG_API_KEY", SECRET)
+    monkeypatch.setenv("DATABASE_URL", f"postgresql+asyncpg://atelier:{SECRET}@localhost/atelier")
+    settings = load_settings()
+    assert SECRET not in repr(settings)
+    assert SECRET not in str(settings)
+    assert SECRET not in repr(settings.model_dump(exclude={"database_url"}))
+    lines = mistakes(monkeypatch, HTTP_PORT="x")
+    assert SECRET not in repr(lines)
+
+
+def test_what_was_copied_with_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blanks around a value, as copying brings them, are taken off."""
+    monkeypatch.setenv("DISCORD_TOKEN", f" {SECRET}\n")
+    settings = load_settings()
+    assert settings.discord_token is not None
+    assert settings.discord_token.get_secret_value() == SECRET
+
+
+def test_the_env_file_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Values may stand in `.env`; the environment goes before it, and what is not ours is no mistake."""
+    (tmp_path / ".env").write_text("HTTP_PORT=1234\nLOG_LEVEL=debug\nSOMETHING_ELSE=1\nMONTHLY_BUDGET=\n")
+    monkeypatch.setenv("LOG_LEVEL", "ERROR")
+    settings = load_settings()
+    assert (settings.http_port, settings.log_level, settings.monthly_budget) == (1234, "ERROR", 100_000)
+
+
+def test_mistakes_in_the_env_file_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A wrong value in `.env` is told like one of the environment."""
+    (tmp_path / ".env").write_text(f"DISCORD_TOKEN={SECRET}\nHTTP_PORT=none\n")
+    assert mistakes(monkeypatch) == ("HTTP_PORT takes a port, 0 to 65535 (0: any)",)
+
+
+@pytest.mark.parametrize(
+    ("value", "admitted"),
+    [("*", "*"), (" * ", "*"), ("1", (1,)), ("1, 22 ,333", (1, 22, 333)), ("1,", (1,)), (",", None)],
+)
+def test_the_forms_of_communities(monkeypatch: pytest.MonkeyPatch, value: str, admitted: object) -> None:
+    """Server ids with commas between, one or several, or a star for all; nothing but a comma is nothing."""
+    monkeypatch.setenv("COMMUNITIES", value)
+    assert load_settings().communities == admitted
+
+
+def test_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process may serve some of the shards, when it knows how many there are."""
+    monkeypatch.setenv("SHARD_COUNT", "4")
+    monkeypatch.setenv("SHARD_IDS", "2, 3")
+    settings = load_settings()
+    assert (settings.shard_count, settings.shard_ids) == (4, (2, 3))
+
+
+def test_decimals_and_equal_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The poll interval may be a fraction, and the two deadlines may be the same."""
+    monkeypatch.setenv("POLL_INTERVAL_SECONDS", "0.25")
+    monkeypatch.setenv("JOB_SOFT_DEADLINE_SECONDS", "60")
+    monkeypatch.setenv("JOB_HARD_DEADLINE_SECONDS", "60")
+    assert load_settings().poll_interval_seconds == 0.25
+
+
+def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address may be plain http on this machine, and loses the slash at its end."""
+    monkeypatch.setenv("DISCORD_API_URL", "http://127.0.0.1:8080/api/v10/")
+    monkeypatch.setenv("SKILLBOSS_API_URL", "http://localhost:1/")
+    monkeypatch.setenv("WEBHOOK_PUBLIC_URL", "https://bot.example.org/")
+    settings = load_settings()
+    assert settings.discord_api_url == "http://127.0.0.1:8080/api/v10"
+    assert settings.skillboss_api_url == "http://localhost:1"
+    assert settings.webhook_public_url == "https://bot.example.org"
+
+
+def test_the_order_of_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only providers with a key count, in the operator's order."""
+    monkeypatch.setenv("SKILLBOSS_WHOLESALE_KEY", SECRET)
+    assert load_settings().providers == ("skillboss",)
+    monkeypatch.setenv("REVE2IMG_API_KEY", SECRET)
+    assert load_settings().providers == ("skillboss", "reve2img")
+    monkeypatch.setenv("PROVIDER_ORDER", "reve2img, skillboss")
+    assert load_settings().providers == ("reve2img", "skillboss")
+    monkeypatch.setenv("PROVIDER_ORDER", "reve2img")
+    assert load_settings().providers == ("reve2img",)

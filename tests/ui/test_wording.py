@@ -1,0 +1,179 @@
+"""Every error in words: what happened, whether it cost anything, the next step."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+import db.migrate
+from bot.domain.errors import (
+    AccessError,
+    AtelierError,
+    BooksError,
+    BudgetSpentError,
+    CreditsError,
+    DuplicateInteractionError,
+    FaultKind,
+    InsufficientCreditsError,
+    JobError,
+    JobNotFoundError,
+    JobStateError,
+    NotAdmittedError,
+    NotAllowedError,
+    NotInServerError,
+    OptionRangeError,
+    PictureError,
+    PromptError,
+    PromptProblem,
+    ProviderError,
+    QueueFullError,
+    RequestError,
+    StaleJobError,
+    StudioClosedError,
+    UnknownModelError,
+    UnsupportedOptionError,
+)
+from bot.ui.wording import failure, unexpected, worded
+from tests.support.clock import START
+
+WORDED: list[tuple[AtelierError, str]] = [
+    (
+        PromptError(PromptProblem.EMPTY, length=0, limit=2560),
+        "The prompt is empty. Nothing was charged.\nDescribe the picture in a few words and send it again.",
+    ),
+    (
+        PromptError(PromptProblem.TOO_LONG, length=4000, limit=2560),
+        (
+            "The prompt has 4,000 characters; this model takes 2,560. Nothing was charged.\n"
+            "Shorten it by 1,440 and send it again."
+        ),
+    ),
+    (
+        PromptError(PromptProblem.UNREADABLE, length=10, limit=2560),
+        (
+            "The prompt has a character that cannot be sent on. Nothing was charged.\n"
+            "Type the prompt anew instead of pasting it."
+        ),
+    ),
+    (
+        UnknownModelError("dall-e", ("reve-2.0", "nano-banana")),
+        "There is no model “\u2068dall\\-e\u2069”. Nothing was charged.\nChoose reve-2.0 or nano-banana.",
+    ),
+    (
+        OptionRangeError("images", 9, "1 to 4"),
+        "The number of pictures cannot be \u20689\u2069. Nothing was charged.\nIt takes 1 to 4.",
+    ),
+    (
+        UnsupportedOptionError("detail", 3, model="nano-banana", models=("reve-2.0",)),
+        "nano-banana cannot do detail 3. Nothing was charged.\nFor that, use reve-2.0.",
+    ),
+    (
+        UnsupportedOptionError("aspect_ratio", "3:2", model="reve-2.0", models=()),
+        (
+            "reve-2.0 cannot do aspect ratio 3:2. Nothing was charged.\n"
+            "No model of this studio can. Leave the option out, or choose another value."
+        ),
+    ),
+    (
+        InsufficientCreditsError(needed=140, available=1, renews_at=START),
+        "This takes 140 credits and you have 1. Nothing was charged.\nYour next allowance is there <t:1773480413:R>.",
+    ),
+    (
+        BudgetSpentError(renews_at=START),
+        "The studio's budget for this month is used up. Nothing was charged.\nIt opens again <t:1773480413:R>.",
+    ),
+    (
+        NotInServerError(),
+        "The studio works in servers, not in direct messages. Nothing was charged.\nUse the command in a server.",
+    ),
+    (
+        NotAdmittedError(),
+        (
+            "The studio is not open to this server yet. Nothing was charged.\n"
+            "Ask whoever runs the bot to admit it; they can do it here with `/studio admit`."
+        ),
+    ),
+    (NotAllowedError("its member or a moderator"), "Only its member or a moderator can do that."),
+    (
+        QueueFullError(10),
+        (
+            "You have 10 jobs waiting already. Nothing was charged.\n"
+            "Send the next one when one of them is finished, or cancel one."
+        ),
+    ),
+    (JobNotFoundError(), "This picture's records are gone, so the button does nothing any more."),
+    (JobStateError("done", "cancel"), "That is no longer possible: this one has gone on already."),
+    (StaleJobError(), "That is no longer possible: this one has gone on already."),
+    (
+        StudioClosedError(),
+        (
+            "The studio is closed for this model at the moment. Nothing was charged.\n"
+            "Try another model, or look at `/status`."
+        ),
+    ),
+]
+# Faults of ours or of a provider: they never reach a member by this way, and if one does it gets a reference.
+OURS = (BooksError, ProviderError, PictureError, DuplicateInteractionError, db.migrate.NewerDatabaseError)
+BASES = (RequestError, CreditsError, AccessError, JobError)
+
+
+def concrete(error: type[AtelierError] = AtelierError) -> Iterator[type[AtelierError]]:
+    """Yield every kind of error that the product raises."""
+    for kind in error.__subclasses__():
+        if kind.__module__.startswith(("bot.", "db.")):
+            yield kind
+            yield from concrete(kind)
+
+
+def test_every_error_has_words_or_is_ours() -> None:
+    """A new kind of error has to be worded, or named as one that no member can bring about."""
+    assert set(concrete()) == {type(error) for error, _ in WORDED} | set(OURS) | set(BASES)
+
+
+@pytest.mark.parametrize(("error", "words"), WORDED, ids=[f"{error.code}-{at}" for at, (error, _) in enumerate(WORDED)])
+def test_an_error_in_words(error: AtelierError, words: str) -> None:
+    """Each error is told in its own words."""
+    assert worded(error) == words
+
+
+@pytest.mark.parametrize(
+    "error",
+    [BooksError("off by one"), ProviderError(FaultKind.INVALID, provider="skillboss"), DuplicateInteractionError()],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_fault_of_ours_has_no_words(error: AtelierError) -> None:
+    """What is no member's doing is not worded here, so that it gets a reference and a line in the log."""
+    assert worded(error) is None
+
+
+ALL_TEXTS = [
+    *(words for _, words in WORDED),
+    *("\n".join(failure(fault)) for fault in FaultKind),
+    unexpected("0a1b2c3d"),
+]
+
+
+@pytest.mark.parametrize("text", ALL_TEXTS)
+def test_the_tone(text: str) -> None:
+    """At most three short lines; no exclamation mark, no HTTP code, no stack, no blame."""
+    assert len(text.splitlines()) <= 3
+    assert all(len(line) <= 120 for line in text.splitlines())
+    assert "!" not in text
+    assert re.search(r"(?<![,\d])[45]\d\d\b|HTTP|Error|error|Exception|invalid|please", text) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [error for error, _ in WORDED if isinstance(error, RequestError | CreditsError | QueueFullError)],
+    ids=lambda error: error.code,
+)
+def test_a_refusal_says_that_it_was_free(error: AtelierError) -> None:
+    """Whenever a request is refused, the member hears that nothing was charged, right after what happened."""
+    words = worded(error)
+    assert words is not None
+    assert words.splitlines()[0].endswith("Nothing was charged.")
+
+
+def test_a_job_without_a_known_fault() -> None:
+    """A job that failed for no recorded reason is a fault of ours."""
+    assert failure(None) == failure(FaultKind.INTERNAL)
