@@ -61,6 +61,9 @@ class Journal:
         def write(connection: Connection) -> tuple[list[Claim], tuple[str, ...], float | None]:
             jobs = JobRepository(connection)
             attempts = AttemptRepository(connection)
+            line = jobs.line()
+            if not line:
+                return [], (), None
             busy = attempts.active_by_provider()
             claims: list[Claim] = []
             new: list[Attempt] = []
@@ -87,7 +90,8 @@ class Journal:
                 attempts.add_all(new)
             next_due = jobs.next_due(now)
             delay = None if next_due is None else (next_due - now).total_seconds()
-            return claims, jobs.line(), delay
+            claimed = {claim.job.id for claim in claims}
+            return claims, tuple(job_id for job_id in line if job_id not in claimed), delay
 
         return await self._database.write(write)
 
