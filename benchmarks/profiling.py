@@ -68,9 +68,9 @@ def _functions(
     title: str, entries: dict[Function, tuple[int, int, float, float, Any]], jobs: int, *, column: int
 ) -> Table:
     table = Table(title=title)
-    for heading, justify in (("function", "left"), ("calls a job", "right"), ("ms a job", "right")):
-        table.add_column(heading, justify=justify)
-    ranked = sorted(entries.items(), key=lambda item: float(item[1][column]), reverse=True)  # type: ignore[arg-type]
+    for heading in ("function", "calls a job", "ms a job"):
+        table.add_column(heading, justify="left" if heading == "function" else "right")
+    ranked = sorted(entries.items(), key=lambda item: float(item[1][column]), reverse=True)
     for (file, line, name), entry in ranked[:_SHOWN]:
         where = name if file == "~" else f"{'/'.join(Path(file).parts[-2:])}:{line} {name}"
         table.add_row(where, f"{entry[1] / jobs:.1f}", f"{1000 * float(entry[column]) / jobs:.2f}")

@@ -79,18 +79,11 @@ class SqliteBackend:
 
 
 class _ThreadConnection:
-    """An aiosqlite connection with a SQLAlchemy engine over it that is only used in the connection's thread."""
+    """An aiosqlite connection with a SQLAlchemy connection over it that is only used in the former's thread."""
 
-    def __init__(self, connection: aiosqlite.Connection, begin: str) -> None:
+    def __init__(self, connection: aiosqlite.Connection, transactions: Connection) -> None:
         self._connection = connection
-        raw = connection._conn  # noqa: SLF001 - aiosqlite hides what SQLAlchemy needs
-        # Parameters are hidden because errors go to logs, and prompts and tokens must not.
-        self._engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool, hide_parameters=True)
-        # SQLAlchemy and the driver would begin late and DEFERRED, which loses updates. Not by an event: an engine that
-        # has one listener asks for listeners at every statement, which measured a quarter of a transaction's time.
-        self._engine.dialect.do_begin = lambda _: raw.execute(begin)  # type: ignore[method-assign]
-        # One for good: nothing is pooled here, and connecting anew would cost as much as two statements.
-        self._transactions = self._engine.connect()
+        self._transactions = transactions
 
     @classmethod
     async def open(cls, file: Path, begin: str, pragmas: tuple[str, ...]) -> Self:
@@ -99,18 +92,40 @@ class _ThreadConnection:
         try:
             for pragma in (f"busy_timeout = {_BUSY_TIMEOUT_MS}", *pragmas):
                 await connection.execute_fetchall(f"PRAGMA {pragma}")
+            transactions = await _in_thread(connection, lambda: _sqlalchemy_connection(connection, begin))
         except BaseException:
             await connection.close()
             raise
-        return cls(connection, begin)
+        return cls(connection, transactions)
 
     async def run(self, function: Callable[[Connection], T]) -> T:
         def transaction() -> T:
             with self._transactions.begin():
                 return function(self._transactions)
 
-        result: Any = await self._connection._execute(transaction)  # type: ignore[no-untyped-call]  # noqa: SLF001
-        return result  # type: ignore[no-any-return]
+        return await _in_thread(self._connection, transaction)
 
     async def close(self) -> None:
+        await _in_thread(self._connection, self._transactions.close)
         await self._connection.close()
+
+
+async def _in_thread(connection: aiosqlite.Connection, function: Callable[[], T]) -> T:
+    """Return what `function` returns, run in the connection's own thread."""
+    result: Any = await connection._execute(function)  # type: ignore[no-untyped-call]  # noqa: SLF001
+    return result  # type: ignore[no-any-return]
+
+
+def _sqlalchemy_connection(connection: aiosqlite.Connection, begin: str) -> Connection:
+    """Return a connection that lives as long as the driver's: connecting anew costs as much as two statements."""
+    raw = connection._conn  # noqa: SLF001 - aiosqlite hides what SQLAlchemy needs
+    # Parameters are hidden because errors go to logs, and prompts and tokens must not.
+    engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool, hide_parameters=True)
+
+    def do_begin(_: object) -> None:
+        raw.execute(begin)
+
+    # SQLAlchemy and the driver would begin late and DEFERRED, which loses updates. It could be told by an event too,
+    # but an engine with one listener looks for listeners at every statement: a quarter of a transaction's time.
+    engine.dialect.do_begin = do_begin  # type: ignore[assignment, method-assign]
+    return engine.connect()

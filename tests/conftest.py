@@ -56,6 +56,15 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
+async def other(database_url: str, database: Database) -> AsyncIterator[Database]:
+    """Return the same database as another process has it."""
+    del database  # only opened first
+    other = await Database.open(database_url)
+    yield other
+    await other.close()
+
+
+@pytest.fixture
 async def empty_database_url(databases: Databases) -> AsyncIterator[str]:
     """Return the URL of a fresh database without tables, of each kind in turn."""
     url = await databases.create(migrated=False)

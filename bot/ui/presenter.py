@@ -27,6 +27,7 @@ _log = structlog.get_logger(__name__)
 
 _EDITS_AT_ONCE: Final = 32
 _PAUSE_BETWEEN_EDITS: Final = 10.0
+_STORING_TAKES: Final = 1.0
 _FIRST_RETRY: Final = 2.0
 _LONGEST_RETRY: Final = 120.0
 _TRIES: Final = 12  # about 15 minutes; the next start tries again
@@ -41,6 +42,7 @@ class _Shown:
     state: State | None = None
     at: float = float("-inf")
     failures: int = 0
+    storing: bool = False  # its pictures are on their way
     halvings: int = 0  # of the upload limit, each time Discord found the files too large
 
 
@@ -136,6 +138,11 @@ class Presenter:
         view = self._card(snapshot)
         payload = _payload(view)
         if payload == shown.payload:
+            return
+        if job.state is State.STORING and not shown.storing:
+            # Mostly its pictures are here in a moment, and the card is edited once instead of twice.
+            shown.storing = True
+            self._schedule.set(job.id, _STORING_TAKES)
             return
         wait = shown.at + _PAUSE_BETWEEN_EDITS - self._clock.monotonic()
         if job.state is shown.state and wait > 0 and job.cancel_requested_at is None:

@@ -38,12 +38,10 @@ async def account(database: Database, member: int = MEMBER) -> Account | None:
     return await database.read(lambda connection: AccountRepository(connection).find(COMMUNITY, member))
 
 
-async def test_holds_at_once_never_spend_more_than_there_is(database: Database, database_url: str) -> None:
+async def test_holds_at_once_never_spend_more_than_there_is(database: Database, other: Database) -> None:
     """Of fifty holds at once, in two processes, against a balance for ten, exactly ten succeed."""
     books = some_books(allowance=125)
-    other = await Database.open(database_url)
     went = await outcomes((database, other), [holding(books, a_job_for()) for _ in range(50)])
-    await other.close()
     assert went == {"done": 10, InsufficientCreditsError.__name__: 40}
     left = await account(database)
     assert left is not None
@@ -51,26 +49,22 @@ async def test_holds_at_once_never_spend_more_than_there_is(database: Database, 
     assert await database.read(audit) == []
 
 
-async def test_holds_at_once_never_pass_the_budget(database: Database, database_url: str) -> None:
+async def test_holds_at_once_never_pass_the_budget(database: Database, other: Database) -> None:
     """Fifty members hold at once, in two processes, against a budget for ten: exactly ten succeed."""
     books = some_books(budget=125)
-    other = await Database.open(database_url)
     jobs = [a_job_for(member=MEMBER + number) for number in range(50)]
     went = await outcomes((database, other), [holding(books, job) for job in jobs])
-    await other.close()
     assert went == {"done": 10, BudgetSpentError.__name__: 40}
     assert await database.read(lambda connection: BudgetRepository(connection).used("2026-03")) == 120
     assert await database.read(audit) == []
 
 
-async def test_an_interaction_delivered_many_times_at_once_is_held_once(database: Database, database_url: str) -> None:
+async def test_an_interaction_delivered_many_times_at_once_is_held_once(database: Database, other: Database) -> None:
     """Whichever delivery is first makes the job; the others hold nothing."""
     books = some_books()
     first = a_job_for()
-    other = await Database.open(database_url)
     jobs = [first, *(a_job(place=first.place) for _ in range(9))]
     went = await outcomes((database, other), [holding(books, job) for job in jobs])
-    await other.close()
     assert went == {"done": 1, DuplicateInteractionError.__name__: 9}
     left = await account(database)
     assert left is not None
@@ -78,22 +72,20 @@ async def test_an_interaction_delivered_many_times_at_once_is_held_once(database
     assert await database.read(audit) == []
 
 
-async def test_a_hold_is_settled_once_however_many_try(database: Database, database_url: str) -> None:
+async def test_a_hold_is_settled_once_however_many_try(database: Database, other: Database) -> None:
     """Ten settlements of one hold at once, without the guard of the job's state: the schema lets one through."""
     books = some_books()
     job = a_job_for()
     await database.write(holding(books, job))
-    other = await Database.open(database_url)
 
     def settle(connection: Connection) -> None:
         books.settle(connection, job, 12, "test", START)
 
     went = await outcomes((database, other), [settle] * 10)
-    await other.close()
     assert went == {"done": 1, IntegrityError.__name__: 9}
 
 
-async def test_holds_and_settlements_at_once_balance(database: Database, database_url: str) -> None:
+async def test_holds_and_settlements_at_once_balance(database: Database, other: Database) -> None:
     """While some jobs end and others begin, for the same members, nothing is lost and nobody waits for ever."""
     books = some_books()
     members = (1, 2, 3)
@@ -107,9 +99,7 @@ async def test_holds_and_settlements_at_once_balance(database: Database, databas
 
     writes = [holding(books, job) for job in later]
     writes += [ending(job, job.price * (number % 2)) for number, job in enumerate(first)]
-    other = await Database.open(database_url)
     went = await outcomes((database, other), writes)
-    await other.close()
     assert went == {"done": 18}
     assert await database.read(audit) == []
     assert await database.read(lambda connection: JobRepository(connection).count_live()) == (9, 0)

@@ -150,8 +150,10 @@ async def test_an_interrupted_first_start_leaves_nothing(empty_database: Databas
 async def test_two_connections_migrate_at_once(empty_database: Database, empty_database_url: str) -> None:
     """One of them does it, the other one finds it done."""
     other = await Database.open(empty_database_url)
-    applied = await asyncio.gather(migrate(empty_database), migrate(other))
-    await other.close()
+    try:
+        applied = await asyncio.gather(migrate(empty_database), migrate(other))
+    finally:
+        await other.close()
     assert sorted(applied) == [[], ALL]
 
 

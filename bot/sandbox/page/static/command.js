@@ -22,12 +22,14 @@ export class CommandLine {
     this.more.addEventListener("keydown", (event) => this.keyOnMore(event));
     this.more.addEventListener("blur", () => (this.popup.hidden = true));
     this.moreList = new Listbox({ label: "Optional options", input: this.more, onPick: (item) => this.add(item.option).focus() });
+    this.name = h("button", { type: "button", class: "command-name", "aria-label": `/${definition.name}: Enter sends, Backspace leaves the command`, on: { click: leave } }, `/${definition.name}`);
+    this.name.addEventListener("keydown", (event) => this.keyOnName(event));
     this.node = h(
       "div",
       { class: "command", role: "group", "aria-label": `Command ${definition.name}`, "data-command": definition.name },
       this.popup,
       this.hint,
-      h("div", { class: "command-line" }, h("button", { type: "button", class: "command-name", "aria-label": `/${definition.name}: press to leave the command`, on: { click: leave } }, `/${definition.name}`), this.line, this.more),
+      h("div", { class: "command-line" }, this.name, this.line, this.more),
       this.error,
     );
     for (const option of definition.options) if (option.required) this.add(option);
@@ -50,7 +52,7 @@ export class CommandLine {
     if (staged.length > 0) this.error.textContent = "Files go into the command's own options; choose them again.";
     const first = [...this.shown.values()].find((each) => each.isEmpty()) ?? [...this.shown.values()][0];
     if (first) first.focus();
-    else this.more.hidden ? this.node.querySelector(".command-name").focus() : this.more.focus();
+    else (this.more.hidden ? this.name : this.more).focus();
     if (this.definition.options.length === 0) this.tell("Press Enter to send.");
   }
 
@@ -94,7 +96,19 @@ export class CommandLine {
     this.more.focus();
   }
 
+  keyOnName(event) {
+    if (event.key === "Enter") this.send();
+    else if (event.key === "Backspace" || event.key === "Escape") this.leave();
+    else return;
+    event.preventDefault();
+  }
+
   keyOnMore(event) {
+    if (this.popup.hidden && event.key === "Enter" && [...this.shown.values()].every((each) => !each.isEmpty())) {
+      event.preventDefault();
+      this.send();
+      return;
+    }
     if (event.key === "Escape") {
       event.preventDefault();
       if (this.popup.hidden) this.leave();
@@ -105,8 +119,11 @@ export class CommandLine {
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
         event.preventDefault();
         this.offerMore();
-      } else if (event.key === "Enter" && event.ctrlKey) this.send();
-      else if (/^[a-z_]$/i.test(event.key) && !event.ctrlKey && !event.metaKey) {
+      } else if (event.key === "Backspace") {
+        event.preventDefault();
+        const last = [...this.shown.values()].at(-1);
+        last ? last.focus() : this.leave();
+      } else if (/^[a-z_]$/i.test(event.key) && !event.ctrlKey && !event.metaKey) {
         this.offerMore();
         this.filterMore(event);
       }

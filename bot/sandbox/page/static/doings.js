@@ -124,6 +124,7 @@ export async function sendForm(interaction, values) {
 
 // A line that goes by itself, for what belongs to no place.
 export function say(error) {
+  if (!(error instanceof Refusal)) console.error(error);
   const text = error instanceof Error ? error.message : String(error);
   const line = h("p", { class: "toast", role: "alert" }, text);
   document.body.append(line);

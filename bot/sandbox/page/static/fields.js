@@ -27,16 +27,13 @@ export function field(label, dialog) {
     control,
     error,
   );
-  return {
-    node,
-    read,
-    focus,
-    complain(text) {
-      error.hidden = !text;
-      error.textContent = text ?? "";
-      node.toggleAttribute("data-wrong", Boolean(text));
-    },
+  const complain = (text) => {
+    error.hidden = !text;
+    error.textContent = text ?? "";
+    node.toggleAttribute("data-wrong", Boolean(text));
   };
+  for (const event of ["input", "change"]) node.addEventListener(event, () => complain(null));
+  return { node, read, focus, complain };
 }
 
 export const valueOf = (made_) => made_.read();

@@ -5,11 +5,11 @@ import { upload } from "./link.js";
 import { sizeOf } from "./media.js";
 
 // A field that takes up to `most` files. `changed` is called whenever what is in it changes.
-export function filePicker({ id, describedBy, most, label = "Choose a file", changed = () => {} }) {
+export function filePicker({ id, describedBy, most, changed = () => {} }) {
   let picked = [];
   const input = h("input", { type: "file", id, class: "file-input", multiple: most > 1, "aria-describedby": describedBy });
   const list = h("div", { class: "picked" });
-  const node = h("div", { class: "file-picker", "data-files": "" }, h("label", { class: "file-drop", for: id }, icon("plus", 18), h("span", {}, most > 1 ? `${label}s, drop or paste them` : `${label}, drop or paste it`)), input, list);
+  const node = h("div", { class: "file-picker", "data-files": "" }, h("label", { class: "file-drop", for: id }, icon("plus", 18), h("span", {}, most > 1 ? "Choose files, drop or paste them" : "Choose a file, drop or paste it")), input, list);
 
   function show() {
     fill(list, picked.map((each) => chip(each, () => take(each))));

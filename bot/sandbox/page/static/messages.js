@@ -17,12 +17,12 @@ let stuck = true; // whether the newest message is kept in view
 
 export function avatar(who) {
   const initial = [...who.name][0] ?? "?";
-  return h("span", { class: "avatar", "aria-hidden": "true", "data-bot": who.bot, style: { "--hue": String(hueOf(who.id)) } }, who.bot ? icon("picture", 22) : initial.toUpperCase());
+  return h("span", { class: "avatar", "aria-hidden": "true", "data-bot": who.bot, style: { "--hue": String(hueOf(who.account)) } }, who.bot ? icon("picture", 22) : initial.toUpperCase());
 }
 
 export function author(who) {
   return [
-    h("button", { class: "author", type: "button", "data-act": "person-menu", "data-person": who.id, style: { "--hue": String(hueOf(who.id)) } }, who.name),
+    h("button", { class: "author", type: "button", "data-act": "person-menu", "data-person": who.id, style: { "--hue": String(hueOf(who.account)) } }, who.name),
     who.bot && h("span", { class: "badge" }, "App"),
   ];
 }
@@ -197,8 +197,12 @@ export function toEnd() {
 
 export function watchScrolling() {
   const box = scroller();
+  let top = 0;
   box.addEventListener("scroll", () => {
-    stuck = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
+    // Only a reader scrolls up; what grows below moves the view down at most.
+    if (box.scrollHeight - box.scrollTop - box.clientHeight < NEAR) stuck = true;
+    else if (box.scrollTop < top) stuck = false;
+    top = box.scrollTop;
     byId("jump").hidden = stuck;
   });
   const observer = new ResizeObserver(() => stuck && toEnd());

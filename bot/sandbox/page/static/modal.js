@@ -23,8 +23,7 @@ export function openModal(modal, interaction) {
       h("h2", { id: "modal-title" }, modal.title),
       h("button", { type: "button", class: "plain", id: "modal-close", "aria-label": "Close", on: { click: () => dialog.close() } }, icon("close", 24)),
     ),
-    h("p", { class: "modal-warning" }, icon("warning", 18), `This form will be submitted to ${store.world.application.name}. Do not share passwords or other sensitive information.`),
-    h("div", { class: "modal-fields" }, modal.components.map((each) => item(each, fields, dialog))),
+    h("div", { class: "modal-fields" }, h("p", { class: "modal-warning" }, icon("warning", 18), `This form will be submitted to ${store.world.application.name}. Do not share passwords or other sensitive information.`), modal.components.map((each) => item(each, fields, dialog))),
     alert,
     h("footer", {}, h("button", { type: "button", class: "button secondary", on: { click: () => dialog.close() } }, "Cancel"), submit),
   );

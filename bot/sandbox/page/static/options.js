@@ -160,8 +160,8 @@ function typedOption(option, line) {
       event.preventDefault();
       line.drop(made);
     } else if ((event.key === "Enter" || event.key === "Tab") && !event.shiftKey) {
-      // With something typed or pointed at, the first key takes the item; the next one sends or goes on.
-      const takes = open && list.active >= 0 && !picked && (input.value !== "" || list.active > 0 || (option.required && !option.autocomplete));
+      // While the list is open the key takes its active item; the next one sends or goes on.
+      const takes = open && list.active >= 0 && !picked;
       if (takes) {
         event.preventDefault();
         list.pick(list.active);

@@ -1,0 +1,48 @@
+// The member's books: the account, the jobs, and every movement with its postings.
+import { byId, h, morph } from "./dom.js";
+import { ask } from "./link.js";
+import { channelOf, me, store } from "./store.js";
+import { format } from "./time.js";
+
+const whole = new Intl.NumberFormat("en-US");
+const signed = new Intl.NumberFormat("en-US", { signDisplay: "always" });
+
+export async function drawLedger() {
+  let books;
+  try {
+    books = await ask("ledger", { guild: channelOf(store.channel)?.guild ?? null });
+  } catch {
+    return;
+  }
+  const place = byId("ledger");
+  if (place) morph(place, h("div", { id: "ledger" }, content(books)));
+}
+
+function content({ account, jobs, movements }) {
+  if (!account && jobs.length === 0) return h("p", { class: "hint" }, `${me().name} has no account here yet.`);
+  return [
+    account &&
+      h("dl", { class: "account-books" }, ["allowance", "granted", "held"].map((book) => h("div", {}, h("dt", {}, book), h("dd", { id: `ledger-${book}` }, whole.format(account[book]))))),
+    h("h4", {}, "Jobs"),
+    h("ul", { id: "ledger-jobs" }, jobs.map(job)),
+    h("h4", {}, "Movements"),
+    h("table", { id: "ledger-movements" },
+      h("thead", {}, h("tr", {}, ["When", "What", "Postings"].map((each) => h("th", { scope: "col" }, each)))),
+      h("tbody", {}, movements.map(movement))),
+  ];
+}
+
+function job(each) {
+  const charged = each.charged === null ? `${whole.format(each.price)} held or asked` : `${whole.format(each.charged)} of ${whole.format(each.price)} charged`;
+  return h("li", { "data-key": each.id, "data-state": each.state }, h("b", {}, each.state), ` ${each.prompt.slice(0, 60)} `, h("span", { class: "option-facts" }, [charged, each.provider, each.fault].filter(Boolean).join(" · ")));
+}
+
+function movement(each) {
+  return h(
+    "tr",
+    { "data-key": each.id, "data-kind": each.kind },
+    h("td", {}, format(each.at, "T")),
+    h("td", {}, each.kind),
+    h("td", {}, each.postings.map((posting) => h("span", { class: "posting", "data-sign": posting.amount < 0 ? "out" : "in" }, `${posting.book} ${signed.format(posting.amount)}`))),
+  );
+}

@@ -1,0 +1,114 @@
+// Putting the page together: who sits here, which channel is open, and what happens when something is heard.
+import { act, byId, fill } from "./dom.js";
+import { buildComposer, refreshComposer } from "./composer.js";
+import { say } from "./doings.js";
+import { icon } from "./icons.js";
+import { ask, connect, on } from "./link.js";
+import { watchMenus } from "./menus.js";
+import { remove, showAll, showEarlier, upsert, watchScrolling } from "./messages.js";
+import { buildPanel, showPanel, watchLedger } from "./panel.js";
+import { buildSidebar, closeSidebar, drawSidebar } from "./sidebar.js";
+import { channelOf, channels, store } from "./store.js";
+
+// The token was for the first visit; it does not stay in the address or the history.
+if (location.search) history.replaceState(null, "", location.pathname + location.hash);
+
+async function become(who) {
+  store.world = await ask("be", { who });
+  store.failures.clear();
+  store.chosen.clear();
+  store.unread.clear();
+  sessionStorage.setItem("who", store.world.me.account);
+  store.panel = store.world.panel;
+  buildPanel();
+  const kept = sessionStorage.getItem("channel");
+  const open = [store.channel, kept].find((id) => channelOf(id)) ?? channels()[0].id;
+  await openChannel(open);
+  watchLedger();
+}
+
+async function openChannel(id, { keep = false } = {}) {
+  if (!channelOf(id)) return;
+  const answer = await ask("open", { channel: id });
+  const moved = store.channel !== id;
+  store.channel = id;
+  sessionStorage.setItem("channel", id);
+  store.unread.delete(id);
+  store.commands = answer.commands;
+  store.menus = answer.menus;
+  drawSidebar();
+  showAll(answer.messages, answer.earlier);
+  refreshComposer({ keep: keep && !moved });
+}
+
+async function refreshCommands() {
+  if (!store.channel) return;
+  const answer = await ask("open", { channel: store.channel });
+  store.commands = answer.commands;
+  store.menus = answer.menus;
+  refreshComposer({ keep: true });
+}
+
+act("open-channel", async (node) => {
+  closeSidebar();
+  try {
+    await openChannel(node.dataset.channel);
+    if (matchMedia("(hover: hover)").matches) byId("message-input").focus();
+  } catch (error) {
+    say(error);
+  }
+});
+act("earlier", async () => {
+  const first = store.messages.keys().next().value;
+  const answer = await ask("earlier", { channel: store.channel, before: first }).catch(say);
+  if (answer) showEarlier(answer.messages, answer.earlier);
+});
+
+on("message", ({ message }) => {
+  if (message.channel === store.channel) {
+    upsert(message);
+    return;
+  }
+  if (channelOf(message.channel) && !store.unread.has(message.channel)) {
+    store.unread.add(message.channel);
+    drawSidebar();
+  }
+});
+on("gone", ({ message, channel }) => channel === store.channel && remove(message));
+on("panel", ({ panel }) => showPanel(panel));
+on("commands", () => refreshCommands().catch(say));
+on("open", async () => {
+  byId("link-state").hidden = true;
+  try {
+    await become(sessionStorage.getItem("who") ?? "member");
+    document.body.setAttribute("data-ready", "");
+  } catch (error) {
+    say(error);
+  }
+});
+on("lost", () => {
+  byId("link-state").hidden = false;
+});
+
+function drawTheme() {
+  const dark = document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const button = byId("toggle-theme");
+  fill(button, icon(dark ? "sun" : "moon", 22));
+  button.setAttribute("aria-label", dark ? "Light theme" : "Dark theme");
+  return dark;
+}
+
+act("toggle-theme", () => {
+  document.documentElement.dataset.theme = drawTheme() ? "light" : "dark";
+  localStorage.setItem("theme", document.documentElement.dataset.theme);
+  drawTheme();
+});
+
+fill(byId("toggle-panel"), icon("tools", 22));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawTheme);
+drawTheme();
+buildSidebar({ become: (who) => become(who).catch(say) });
+buildComposer();
+watchScrolling();
+watchMenus();
+connect();

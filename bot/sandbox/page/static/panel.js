@@ -1,0 +1,146 @@
+// The side panel: breaking things on purpose, the bot's process, and the member's books beside it.
+import { act, byId, fill, h, morph } from "./dom.js";
+import { icon } from "./icons.js";
+import { drawLedger } from "./ledger.js";
+import { ask } from "./link.js";
+import { say } from "./doings.js";
+import { store } from "./store.js";
+
+const SERVICES = { skillboss: "SkillBoss", reve2img: "reve2img", discord: "Discord" };
+const BOT = { on: "The bot is on", starting: "The bot is starting", off: "The bot is off" };
+const SPEEDS = [["At once", 0, 0.2], ["Usual", 1, 3], ["Slow", 5, 20], ["Very slow", 30, 120]];
+
+let timer = 0;
+
+const press = (what, body) => ask(what, body).then((state) => showPanel(state)).catch(say);
+const button = (id, label, run, style = "secondary") => h("button", { type: "button", id, class: `button ${style}`, on: { click: run } }, label);
+
+export function buildPanel() {
+  const { table, has_process: process, has_ledger: books } = store.world;
+  fill(
+    byId("panel"),
+    h("header", { class: "panel-head" }, h("h2", {}, "Break things"), h("button", { type: "button", class: "plain", id: "close-panel", "data-act": "toggle-panel", "aria-label": "Close" }, icon("close", 22))),
+    h("p", { class: "hint" }, "Only this sandbox is hurt. Watch what a member sees, and what their credits do."),
+    h("section", { "aria-labelledby": "panel-bot" }, h("h3", { id: "panel-bot" }, "The bot"), h("p", { id: "panel-bot-state", role: "status" }),
+      process && h("div", { class: "buttons" },
+        button("bot-kill", "Kill the bot", () => press("bot", { action: "kill" }), "danger"),
+        button("bot-start", "Start it again", () => press("bot", { action: "start" }), "success"),
+        button("bot-stop", "Stop it kindly", () => press("bot", { action: "stop" }))),
+      h("div", { class: "buttons" },
+        button("gateway-drop", "Drop the gateway", () => press("gateway", { action: "drop" })),
+        button("gateway-reconnect", "Ask to reconnect", () => press("gateway", { action: "reconnect" })),
+        button("gateway-invalidate", "End its session", () => press("gateway", { action: "invalidate" })),
+        button("expire-tokens", "Let interaction tokens run out", () => press("tokens", {})))),
+    table.some((row) => row.service !== "discord") && latency(),
+    h("section", { "aria-labelledby": "panel-faults" }, h("h3", { id: "panel-faults" }, "Failures"), faultForm(table), h("ul", { id: "active-faults", "aria-label": "What is broken now" }), button("reset-all", "Mend everything", () => press("reset", {}), "success")),
+    books && h("section", { "aria-labelledby": "panel-ledger" }, h("h3", { id: "panel-ledger" }, "The books"), h("p", { class: "hint" }, "As the database has them, for who you are, here."), h("div", { id: "ledger" })),
+  );
+  showPanel(store.panel);
+}
+
+function latency() {
+  const queue = h("input", { id: "latency-queue", type: "number", class: "text-input", min: "0", max: "3600", step: "any" });
+  const work = h("input", { id: "latency-work", type: "number", class: "text-input", min: "0", max: "3600", step: "any" });
+  const set = () => press("latency", { queue: queue.valueAsNumber, work: work.valueAsNumber });
+  queue.addEventListener("change", set);
+  work.addEventListener("change", set);
+  return h(
+    "section",
+    { "aria-labelledby": "panel-latency" },
+    h("h3", { id: "panel-latency" }, "How long the image APIs take"),
+    h("div", { class: "buttons" }, SPEEDS.map(([label, inLine, drawing]) => button(`latency-${label.toLowerCase().replace(" ", "-")}`, label, () => press("latency", { queue: inLine, work: drawing })))),
+    h("div", { class: "pair" }, h("label", { for: "latency-queue" }, "Seconds in line", queue), h("label", { for: "latency-work" }, "Seconds drawing", work)),
+    h("p", { class: "hint" }, "For jobs made from now on."),
+  );
+}
+
+function faultForm(table) {
+  const service = h("select", { id: "fault-service" }, [...new Set(table.map((row) => row.service))].map((each) => h("option", { value: each }, SERVICES[each] ?? each)));
+  const row = h("select", { id: "fault-row" });
+  const times = h("select", { id: "fault-times" }, [["1", "Once"], ["3", "Three times"], ["10", "Ten times"], ["", "Until it is mended"]].map(([value, label]) => h("option", { value }, label)));
+
+  function offer() {
+    const groups = Map.groupBy ? Map.groupBy(own(), (each) => each.group) : grouped(own());
+    fill(row, [...groups].map(([label, rows]) => h("optgroup", { label }, rows.map((each) => h("option", { value: each.id }, each.label)))));
+  }
+
+  const own = () => table.filter((each) => each.service === service.value);
+  service.addEventListener("change", offer);
+  offer();
+  return h(
+    "form",
+    { id: "fault-form", on: { submit: (event) => {
+      event.preventDefault();
+      press("break", { row: row.value, times: times.value ? Number(times.value) : null });
+    } } },
+    h("label", { for: "fault-service" }, "Where", service),
+    h("label", { for: "fault-row" }, "What goes wrong", row),
+    h("label", { for: "fault-times" }, "How often", times),
+    h("button", { type: "submit", id: "break", class: "button danger" }, "Break it"),
+  );
+}
+
+function grouped(rows) {
+  const groups = new Map();
+  for (const each of rows) groups.set(each.group, [...(groups.get(each.group) ?? []), each]);
+  return groups;
+}
+
+// Show how the bot is and what is broken, in the panel and at the top of the page.
+export function showPanel(state) {
+  store.panel = state;
+  const broken = state.active.length;
+  const top = byId("bot-state");
+  top.dataset.state = state.bot;
+  const text = BOT[state.bot];
+  if (top.textContent !== text) top.textContent = text;
+  byId("toggle-panel").toggleAttribute("data-broken", broken > 0);
+  const said = byId("panel-bot-state");
+  if (!said) return;
+  said.textContent = state.trouble ?? `${text}.`;
+  said.dataset.state = state.bot;
+  for (const [id, off] of [["bot-kill", state.bot === "off"], ["bot-stop", state.bot === "off"], ["bot-start", state.bot !== "off"]]) {
+    if (byId(id)) byId(id).disabled = off;
+  }
+  for (const key of ["queue", "work"]) {
+    const input = byId(`latency-${key}`);
+    if (input && document.activeElement !== input) input.value = state.latency[key] ?? "";
+  }
+  const list = h("ul", { id: "active-faults", "aria-label": "What is broken now" }, broken > 0 ? state.active.map(fault) : h("li", { class: "hint" }, "Nothing is broken."));
+  morph(byId("active-faults"), list);
+}
+
+function fault(each) {
+  const left = each.left === null ? "until mended" : each.left === 1 ? "once" : `${each.left} times`;
+  return h(
+    "li",
+    { "data-key": `${each.service} ${each.position}` },
+    h("span", {}, h("b", {}, SERVICES[each.service] ?? each.service), ` ${each.label} `, h("span", { class: "option-facts" }, left)),
+    h("button", { type: "button", class: "plain", "data-act": "mend", "data-service": each.service, "data-position": each.position, "aria-label": `Mend: ${each.label}` }, icon("close", 16)),
+  );
+}
+
+act("mend", (node) => {
+  const { service, position } = node.dataset;
+  press("mend", { service, position: service === "discord" ? position : Number(position) });
+});
+
+act("toggle-panel", () => {
+  const panel = byId("panel");
+  panel.hidden = !panel.hidden;
+  byId("toggle-panel").setAttribute("aria-expanded", String(!panel.hidden));
+  document.body.toggleAttribute("data-panel", !panel.hidden);
+  if (panel.hidden) byId("toggle-panel").focus();
+  else byId("close-panel").focus();
+  watchLedger();
+});
+
+// The books are read again and again while somebody looks at them.
+export function watchLedger() {
+  clearTimeout(timer);
+  if (byId("panel").hidden || !byId("ledger")) return;
+  drawLedger().finally(() => {
+    clearTimeout(timer);
+    timer = setTimeout(watchLedger, 1000);
+  });
+}

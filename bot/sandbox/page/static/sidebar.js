@@ -1,0 +1,96 @@
+// Servers, channels, direct messages, and who sits here.
+import { act, byId, fill, h } from "./dom.js";
+import { icon } from "./icons.js";
+import { avatar } from "./messages.js";
+import { channelOf, hueOf, me, store } from "./store.js";
+
+export function drawSidebar() {
+  const here = channelOf(store.channel);
+  const guild = store.world.guilds.find((each) => each.id === here?.guild);
+  const direct = store.world.direct;
+  fill(
+    byId("rail"),
+    server({ id: direct.id, name: "Direct messages", channel: direct.id, active: !guild, unread: store.unread.has(direct.id) }, icon("at", 24)),
+    h("hr", {}),
+    store.world.guilds.map((each) =>
+      server(
+        { id: each.id, name: each.name, channel: each.channels[0]?.id, active: each === guild, unread: each.channels.some((channel) => store.unread.has(channel.id)) },
+        initials(each.name),
+      ),
+    ),
+  );
+  byId("place-name").textContent = guild ? guild.name : "Direct messages";
+  fill(byId("channel-list"), (guild ? guild.channels : [direct]).map(channel));
+  fill(byId("account"), account());
+  drawTop(here);
+}
+
+const initials = (name) => name.split(/\s+/).map((word) => [...word][0]).join("").slice(0, 3);
+
+function server({ id, name, channel: to, active, unread }, sign) {
+  return h(
+    "button",
+    { type: "button", class: "server", "data-act": "open-channel", "data-channel": to, "data-unread": unread, "aria-current": active ? "true" : null, "aria-label": unread ? `${name}, unread` : name, title: name, style: { "--hue": String(hueOf(id)) } },
+    sign,
+  );
+}
+
+function channel(each) {
+  const open = each.id === store.channel;
+  const unread = store.unread.has(each.id);
+  const name = [each.name, each.nsfw && "age-restricted", unread && "unread"].filter(Boolean).join(", ");
+  return h(
+    "button",
+    { type: "button", class: "channel", id: `channel-${each.name}`, "data-act": "open-channel", "data-channel": each.id, "data-unread": unread, "aria-current": open ? "page" : null, "aria-label": name },
+    signOf(each),
+    h("span", { class: "channel-title" }, each.name),
+    each.nsfw && h("span", { class: "adult", title: "Age-restricted" }, "18+"),
+  );
+}
+
+const signOf = (each) => icon(each.kind === 1 ? "at" : each.nsfw ? "adult" : "hash", 20);
+
+function account() {
+  const people = store.world.could_be;
+  const choice = h(
+    "select",
+    { id: "who", "aria-label": "Who you are" },
+    people.map((each) => h("option", { value: each.account }, each.name)),
+  );
+  choice.value = me().account;
+  return [avatar(me()), h("div", { class: "account-about" }, h("label", { for: "who" }, "You are"), choice)];
+}
+
+function drawTop(here) {
+  fill(byId("channel-name"), here && signOf(here), here?.name ?? "");
+  byId("channel-topic").textContent = here?.nsfw ? `Age-restricted${here.topic ? ` · ${here.topic}` : ""}` : (here?.topic ?? "");
+  document.title = here ? `${here.kind === 1 ? "@" : "#"}${here.name} · Atelier sandbox` : "Atelier sandbox";
+}
+
+function showSidebar(open) {
+  document.body.toggleAttribute("data-sidebar", open);
+  byId("veil").hidden = !open;
+  if (open) byId("channel-list").querySelector("button")?.focus();
+}
+
+export const closeSidebar = () => showSidebar(false);
+
+export function buildSidebar({ become }) {
+  fill(byId("open-sidebar"), icon("menu", 24));
+  act("open-sidebar", () => showSidebar(true));
+  act("close-sidebar", closeSidebar);
+  byId("account").addEventListener("change", (event) => become(event.target.value));
+  byId("sidebar").addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      closeSidebar();
+      byId("open-sidebar").focus();
+    }
+    const all = [...byId("channel-list").querySelectorAll("button")];
+    const at = all.indexOf(event.target);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1 }[event.key];
+    if (at >= 0 && to !== undefined) {
+      event.preventDefault();
+      all.at(to % all.length).focus();
+    }
+  });
+}

@@ -1,0 +1,264 @@
+"""The engine: from held credits to stored pictures, with every turn that a job can take."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot.domain.catalogue import Offer
+from bot.domain.errors import FaultKind, JobStateError, NotAllowedError
+from bot.domain.jobs import Outcome, State
+from bot.domain.requests import GenerationRequest
+from bot.engine.limits import Limits
+from bot.providers.base import CancelOutcome, Provider, Status, Submission
+from bot.services.generation import Actor
+from db.database import Database
+from tests.engine.workshop import workshop
+from tests.support.clock import let_others_run
+from tests.support.factories import a_place, a_request
+
+
+async def test_a_job_goes_its_way_and_is_charged_once(database: Database, tmp_path: Path) -> None:
+    """HELD, SUBMITTING, QUEUED, RUNNING, STORING, DONE: the attempt keeps its ids, the books their balance."""
+    async with workshop(database, tmp_path) as shop:
+        asked = await shop.asked()
+        await shop.until(asked.id, State.QUEUED)
+        attempt = await shop.attempt(asked.id)
+        (made,) = shop.server.jobs
+        assert (attempt.handle, attempt.record_id, attempt.outcome) == (made.id, made.record_id, Outcome.OPEN)
+        shop.server.advance()
+        await shop.until(asked.id, State.RUNNING, step=1)
+        shop.server.finish()
+        done = await shop.until(asked.id, State.DONE, step=1)
+        assert (done.charged, done.fault, done.provider) == (12, None, "skillboss")
+        attempt = await shop.attempt(asked.id)
+        assert (attempt.outcome, attempt.result) == (Outcome.COMPLETED, ())
+        assert await shop.problems() == []
+        assert len(shop.server.billed) == 1
+
+
+async def test_a_job_without_its_card_is_not_submitted(sqlite_database: Database, tmp_path: Path) -> None:
+    """Nothing is sent to a provider before the member has the card."""
+    async with workshop(sqlite_database, tmp_path) as shop:
+        snapshot = await shop.generation.request(a_place(), a_request())
+        shop.engine.wake()
+        await let_others_run()
+        assert (await shop.job(snapshot.job.id)).state is State.HELD
+        await shop.generation.abandon(snapshot.job)
+        assert (await shop.job(snapshot.job.id)).state is State.CANCELLED
+        assert shop.posts() == 0
+        assert await shop.problems() == []
+
+
+async def test_a_member_has_so_many_slots_and_waits_for_the_next(sqlite_database: Database, tmp_path: Path) -> None:
+    """With two slots a member, the third job waits until one of the others ends."""
+    async with workshop(sqlite_database, tmp_path, limits=Limits(active_per_member=2)) as shop:
+        first, second, third = [await shop.asked() for _ in range(3)]
+        await shop.until(first.id, State.QUEUED)
+        await shop.until(second.id, State.QUEUED)
+        assert (await shop.job(third.id)).state is State.HELD
+        for made in shop.server.jobs:
+            shop.server.finish(made)
+        await shop.until(first.id, State.DONE, step=1)
+        await shop.until(third.id, State.QUEUED, step=1)
+
+
+async def test_a_provider_has_so_many_slots(sqlite_database: Database, tmp_path: Path) -> None:
+    """With one slot at the provider, members take turns."""
+    async with workshop(sqlite_database, tmp_path, limits=Limits(active_per_provider=1)) as shop:
+        first = await shop.asked()
+        await shop.until(first.id, State.QUEUED)
+        second = await shop.asked(place=a_place(member_id=43))
+        await let_others_run()
+        assert (await shop.job(second.id)).state is State.HELD
+        shop.server.finish()
+        await shop.until(second.id, State.QUEUED, step=1)
+
+
+async def test_a_cancel_before_the_submit_costs_nothing_and_sends_nothing(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    """A job that still waits here is cancelled at once."""
+    async with workshop(sqlite_database, tmp_path, limits=Limits(active_per_member=1)) as shop:
+        first = await shop.asked()
+        await shop.until(first.id, State.QUEUED)
+        second = await shop.asked()
+        await shop.cancel(second.id)
+        cancelled = await shop.until(second.id, State.CANCELLED)
+        assert cancelled.charged == 0
+        assert shop.posts() == 1
+        with pytest.raises(JobStateError):
+            await shop.cancel(second.id)
+        with pytest.raises(NotAllowedError):
+            await shop.generation.cancel(first.id, Actor(member_id=1))
+        assert await shop.problems() == []
+
+
+class HeldBack:
+    """A provider whose submit waits for `gate`, in front of a real one."""
+
+    def __init__(self, inner: Provider) -> None:
+        self.gate = asyncio.Event()
+        self.reached = asyncio.Event()
+        self._inner = inner
+
+    @property
+    def name(self) -> str:
+        """The real one's name."""
+        return self._inner.name
+
+    async def submit(self, request: GenerationRequest, offer: Offer) -> Submission:
+        """Wait, then submit."""
+        self.reached.set()
+        await self.gate.wait()
+        return await self._inner.submit(request, offer)
+
+    async def poll(self, handle: str) -> Status:
+        """Ask the real one."""
+        return await self._inner.poll(handle)
+
+    async def cancel(self, handle: str) -> CancelOutcome:
+        """Ask the real one."""
+        return await self._inner.cancel(handle)
+
+
+async def test_a_cancel_while_the_submit_is_under_way_is_carried_out_after_it(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    """The submit ends first, once; then the provider is asked to drop the job."""
+    held: list[HeldBack] = []
+
+    def hold(provider: Provider) -> Provider:
+        held.append(HeldBack(provider))
+        return held[0]
+
+    async with workshop(sqlite_database, tmp_path, wrap=hold) as shop:
+        job = await shop.asked()
+        await held[0].reached.wait()
+        await shop.cancel(job.id)
+        await let_others_run()
+        assert (await shop.job(job.id)).state is State.SUBMITTING
+        held[0].gate.set()
+        await shop.until(job.id, State.CANCELLED, step=0.1)
+        assert shop.posts() == 1
+        assert shop.server.jobs[0].state == "CANCELLED"
+        assert await shop.problems() == []
+
+
+async def test_an_engine_that_dies_in_a_submit_leaves_it_unrepeated(database: Database, tmp_path: Path) -> None:
+    """The next engine finds the job SUBMITTING: its credits go back, the possible cost is booked, nothing is sent."""
+    held: list[HeldBack] = []
+
+    def hold(provider: Provider) -> Provider:
+        held.append(HeldBack(provider))
+        return held[0]
+
+    async with workshop(database, tmp_path, wrap=hold) as shop:
+        job = await shop.asked()
+        await held[0].reached.wait()
+        async with workshop(database, tmp_path, server=shop.server, clock=shop.clock) as heir:
+            failed = await heir.until(job.id, State.FAILED)
+            assert (failed.fault, failed.charged) == (FaultKind.REPLY_LOST, 0)
+            assert (await heir.attempt(job.id)).outcome is Outcome.UNKNOWN
+            # The old engine wakes up late: its answer is rejected by the fence.
+            held[0].gate.set()
+            await shop.server.wait_for(lambda: bool(shop.server.jobs))
+            await let_others_run()
+            assert (await heir.job(job.id)).state is State.FAILED
+            assert await heir.problems() == []
+
+
+async def test_a_job_of_an_earlier_engine_goes_on(database: Database, tmp_path: Path) -> None:
+    """QUEUED at the stop, the job is polled and finished by the next engine."""
+    async with workshop(database, tmp_path) as shop:
+        job = await shop.asked()
+        await shop.until(job.id, State.QUEUED)
+        await shop.engine.stop()
+        shop.server.finish()
+        async with workshop(database, tmp_path, server=shop.server, clock=shop.clock) as heir:
+            done = await heir.until(job.id, State.DONE, step=1)
+            assert done.fence == job.fence + 1  # the start took it over
+            assert await heir.problems() == []
+
+
+@pytest.mark.parametrize("card", [True, False])
+async def test_an_unanswered_command_of_an_earlier_engine_depends_on_its_card(
+    sqlite_database: Database,
+    tmp_path: Path,
+    card: bool,  # noqa: FBT001
+) -> None:
+    """With its card on Discord the job goes on; without, it ends and the credits go back."""
+    async with workshop(sqlite_database, tmp_path, start=False) as shop:
+        snapshot = await shop.generation.request(a_place(), a_request())
+        shop.observer.card = card
+        await shop.engine.start()
+        if card:
+            await shop.until(snapshot.job.id, State.QUEUED)
+        else:
+            failed = await shop.until(snapshot.job.id, State.FAILED)
+            assert failed.fault is FaultKind.UNACKNOWLEDGED
+        assert await shop.problems() == []
+
+
+async def test_the_soft_deadline_is_shown_and_the_hard_one_ends_the_job(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    """A stuck job is shown late after five minutes and LOST after two hours, with everything returned."""
+    async with workshop(sqlite_database, tmp_path) as shop:
+        job = await shop.asked()
+        await shop.until(job.id, State.QUEUED)
+        told = len(shop.observer.changes)
+        for _ in range(60):
+            shop.clock.advance(6)
+            await shop.server.wait_for(lambda: True)
+            await let_others_run(50)
+        assert len(shop.observer.changes) == told + 1
+        lost = await shop.until(job.id, State.LOST, step=60)
+        assert (lost.fault, lost.charged) == (FaultKind.DEADLINE, 0)
+        assert await shop.problems() == []
+
+
+async def test_an_answer_is_written_down_however_long_the_database_is_away(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A submit's answer exists nowhere else: it is kept and written when the database is back, and never resent."""
+    async with workshop(sqlite_database, tmp_path) as shop:
+        accepted = shop.journal.accepted
+        failures = iter([OSError("disk full"), OSError("disk full")])
+
+        async def failing(*arguments: object) -> object:
+            for failure in failures:
+                raise failure
+            return await accepted(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(shop.journal, "accepted", failing)
+        job = await shop.asked()
+        await shop.until(job.id, State.QUEUED, step=0.5)
+        assert shop.posts() == 1
+
+
+async def test_a_provider_that_forgot_the_job_ends_it_after_three_looks(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    """A 404 may only be late; three of them end the job for nothing."""
+    async with workshop(sqlite_database, tmp_path) as shop:
+        job = await shop.asked()
+        await shop.until(job.id, State.QUEUED)
+        shop.server.faults.add("status", "status", status=404, times=2)
+        shop.server.advance()
+        await shop.until(job.id, State.RUNNING, step=1)
+        shop.server.faults.add("status", "status", status=404, times=None)
+        failed = await shop.until(job.id, State.FAILED, step=1)
+        assert failed.fault is FaultKind.NOT_FOUND
+        assert await shop.problems() == []
+
+
+async def test_a_picture_that_is_not_there_yet_is_fetched_again(sqlite_database: Database, tmp_path: Path) -> None:
+    """A picture server that answers 500 is asked again before the job is settled."""
+    async with workshop(sqlite_database, tmp_path) as shop:
+        job = await shop.asked()
+        await shop.until(job.id, State.QUEUED)
+        shop.server.faults.add("picture", "status", status=500, times=2)
+        shop.server.finish()
+        done = await shop.until(job.id, State.DONE, step=1)
+        assert done.charged == 12

@@ -1,0 +1,171 @@
+"""An engine between a real database and a real provider over real sockets, with time that only the test moves."""
+
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.domain.jobs import Attempt, Job, Place, State
+from bot.domain.requests import GenerationRequest
+from bot.engine.books import Books
+from bot.engine.engine import Engine
+from bot.engine.health import HealthBoard
+from bot.engine.journal import Journal
+from bot.engine.limits import Limits
+from bot.engine.steps import Steps
+from bot.images.download import PictureDownloader
+from bot.images.keeper import PictureKeeper
+from bot.images.store import PictureStore
+from bot.images.workers import PictureWorkers
+from bot.providers.base import Provider
+from bot.providers.http import ProviderHttp
+from bot.providers.skillboss import SkillBoss
+from bot.providers.transport import provider_client
+from bot.sandbox.providers import MANUAL, SkillBossServer
+from bot.services.access import AccessService
+from bot.services.generation import Actor, GenerationService
+from db.audit import audit
+from db.database import Database
+from tests.support.clock import ManualClock, let_others_run
+from tests.support.factories import MEMBER, a_place, a_request, an_id
+
+
+class Observer:
+    """Remembers what it was told; `card` is what it answers to whether a card is there."""
+
+    def __init__(self) -> None:
+        self.changes: list[str] = []
+        self.card: bool | None = True
+
+    def changed(self, job_id: str) -> None:
+        """Remember."""
+        self.changes.append(job_id)
+
+    async def find_card(self, job: Job) -> bool | None:
+        """Answer."""
+        del job
+        return self.card
+
+
+@dataclass(slots=True, kw_only=True)
+class Workshop:
+    """The parts, wired as the product wires them."""
+
+    database: Database
+    clock: ManualClock
+    server: SkillBossServer
+    observer: Observer
+    journal: Journal
+    engine: Engine
+    generation: GenerationService
+
+    async def asked(self, *, place: Place | None = None, request: GenerationRequest | None = None) -> Job:
+        """Make a job and let its card appear."""
+        snapshot = await self.generation.request(place or a_place(), request or a_request())
+        await self.generation.acknowledged(snapshot.job.id, 1)
+        return snapshot.job
+
+    async def job(self, job_id: str) -> Job:
+        """Return the job as it is stored."""
+        return (await self.journal.get(job_id))[0]
+
+    async def attempt(self, job_id: str) -> Attempt:
+        """Return the job's last attempt as it is stored."""
+        attempt = (await self.journal.get(job_id))[1]
+        assert attempt is not None
+        return attempt
+
+    async def until(self, job_id: str, state: State, *, step: float = 0.0) -> Job:
+        """Return the job once it is in a state; `step` seconds pass each time that it is not."""
+        for _ in range(2_000):
+            job = await self.job(job_id)
+            if job.state is state:
+                return job
+            self.clock.advance(step)
+            await let_others_run(5)
+        raise AssertionError(f"the job stays {job.state}, waiting for {state}")
+
+    async def cancel(self, job_id: str) -> None:
+        """Press Cancel as its member."""
+        await self.generation.cancel(job_id, Actor(member_id=MEMBER))
+
+    async def problems(self) -> list[str]:
+        """Return what the audit finds."""
+        return await self.database.read(audit)
+
+    def posts(self) -> int:
+        """Return how many jobs were sent to the provider."""
+        return len([each for each in self.server.requests if each.method == "POST" and each.path == "/v1/run"])
+
+
+@asynccontextmanager
+async def workshop(
+    database: Database,
+    folder: Path,
+    *,
+    limits: Limits | None = None,
+    server: SkillBossServer | None = None,
+    clock: ManualClock | None = None,
+    wrap: Callable[[Provider], Provider] = lambda provider: provider,
+    start: bool = True,
+) -> AsyncIterator[Workshop]:
+    """Wire a workshop and, unless told otherwise, start its engine; a given server and clock outlive it."""
+    clock = clock or ManualClock()
+    limits = limits or Limits()
+    own = server is None
+    server = server or SkillBossServer(key="key", latency=MANUAL)
+    if own:
+        await server.start()
+    client = provider_client()
+    http = ProviderHttp(name="skillboss", base_url=server.url, key="key", client=client)
+    providers: dict[str, Provider] = {"skillboss": wrap(SkillBoss(http))}
+    keeper = PictureKeeper(
+        downloader=PictureDownloader(exempt=[server.url], pauses=()),
+        store=PictureStore(folder / "pictures"),
+        workers=PictureWorkers(),
+    )
+    books = Books(allowance=200, budget=100_000, new_id=an_id)
+    journal = Journal(database=database, books=books, clock=clock, limits=limits, providers=("skillboss",))
+    observer = Observer()
+    randomness = random.Random(1)  # noqa: S311 - jitter
+    steps = Steps(
+        journal=journal,
+        providers=providers,
+        keeper=keeper,
+        observer=observer,
+        clock=clock,
+        limits=limits,
+        health=HealthBoard(("skillboss",)),
+        randomness=randomness,
+    )
+    engine = Engine(journal=journal, steps=steps, observer=observer, clock=clock, limits=limits, randomness=randomness)
+    generation = GenerationService(
+        database=database,
+        journal=journal,
+        engine=engine,
+        books=books,
+        access=AccessService(database=database, admitted="*", now=clock.now),
+        clock=clock,
+        limits=limits,
+        providers=("skillboss",),
+        new_id=an_id,
+    )
+    try:
+        if start:
+            await engine.start()
+        yield Workshop(
+            database=database,
+            clock=clock,
+            server=server,
+            observer=observer,
+            journal=journal,
+            engine=engine,
+            generation=generation,
+        )
+    finally:
+        await engine.stop()
+        await keeper.close()
+        await client.aclose()
+        if own:
+            await server.close()
