@@ -13,6 +13,7 @@ _TRIES_WHEN_BUSY: Final = 4
 _TRIES_AFTER_SERVER_ERROR: Final = 2
 _LONGEST_BACK_OFF: Final = 60.0
 _POLLS_BEFORE_SLOWING: Final = 5
+_MOST_SLOWING: Final = 50  # far beyond any ceiling, and far from an overflow
 
 _TRIES: Final = {
     FaultKind.RATE_LIMITED: _TRIES_WHEN_BUSY,
@@ -47,6 +48,6 @@ def poll_pause(polls: int, jitter: float, limits: Limits) -> float:
 
     Never below the floor (seed: "every 3-5 s", "5-10 s", "2-5 s").
     """
-    slowing = 1.3 ** max(0, polls - _POLLS_BEFORE_SLOWING)
+    slowing = 1.3 ** min(max(0, polls - _POLLS_BEFORE_SLOWING), _MOST_SLOWING)
     pause = limits.poll_floor * slowing * (1 + 0.25 * jitter)
     return max(limits.poll_floor, min(pause, max(limits.poll_ceiling, limits.poll_floor)))

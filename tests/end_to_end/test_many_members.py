@@ -81,8 +81,9 @@ async def test_fifty_members_each_get_their_own_pictures(house: House) -> None:
     assert books.states == ["done"] * len(prompts)
     assert len(house.skillboss.billed) + len(house.reve2img.billed) == len(prompts)
     assert "Traceback" not in house.log()
+    late = waits[len(waits) * 9 // 10]
     print(  # noqa: T201 - the trial's report
-        f"\n{len(prompts)} prompts, {MEMBERS} members: acknowledged in median "
-        f"{statistics.median(waits) * 1000:.0f} ms, 90 % {waits[len(waits) * 9 // 10] * 1000:.0f} ms, longest {waits[-1] * 1000:.0f} ms; "
-        f"{len(finished)} completed; books balance"
+        f"\n{len(prompts)} prompts, {MEMBERS} members at once: acknowledged in median"
+        f" {statistics.median(waits) * 1000:.0f} ms, 90 % {late * 1000:.0f} ms, longest {waits[-1] * 1000:.0f} ms;"
+        f" {len(finished)} completed; the books balance"
     )

@@ -94,7 +94,7 @@ def test_polls_slow_down_from_the_floor_to_the_ceiling(polls: int, jitter: float
     assert poll_pause(polls, jitter, LIMITS) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("polls", [0, 10, 1000])
+@pytest.mark.parametrize("polls", [0, 10, 1000, 10**6])
 @pytest.mark.parametrize("jitter", [0, 0.5, 1])
 def test_a_pause_is_never_below_the_floor(polls: int, jitter: float) -> None:
     """Also where the operator's floor is above the ceiling."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from markdown_it import MarkdownIt
+from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
@@ -147,7 +148,7 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("zero", {"maxNesting": 20})
     parser.enable(["fence", "list", "newline", "escape", "backticks", "strikethrough", "emphasis", "link"])
     parser.enable(["balance_pairs", "fragments_join"])
-    stops = {"alt": ["paragraph", "list"]}
+    stops: RuleOptionsType = {"alt": ["paragraph", "list"]}
     parser.block.ruler.before("list", "line", _heading, stops)
     parser.block.ruler.before("line", "quote", _quote, stops)
     parser.inline.ruler.before("link", "spoiler", _spoiler)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import mimetypes
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -217,6 +217,3 @@ class Page:
 def _sent(content: bytes, name: str) -> web.Response:
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return web.Response(body=content, content_type=kind, charset="utf-8", headers={"Cache-Control": "no-cache"})
-
-
-Action = Callable[..., Awaitable[Json]]
