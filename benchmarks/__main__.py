@@ -6,7 +6,7 @@ import asyncio
 from rich.console import Console
 
 from benchmarks.load import Amounts, race
-from benchmarks.parts import measure_parts
+from benchmarks.parts import medians
 from benchmarks.profiling import profile
 from benchmarks.table import show
 
@@ -25,9 +25,8 @@ def main() -> int:
     if arguments.profile:
         asyncio.run(profile(console, amounts))
         return 0
-    results = asyncio.run(race(amounts))
-    parts = asyncio.run(measure_parts(amounts.steady, amounts.burst))
-    return 0 if show(console, results["bare"], results["bot"], parts) else 1
+    results, parts = asyncio.run(race(amounts))
+    return 0 if show(console, results["bare"], results["bot"], medians(parts)) else 1
 
 
 if __name__ == "__main__":

@@ -6,8 +6,14 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from benchmarks.parts import Parts, measure_parts
 from benchmarks.stage import BARE, BOT, Stage
+from bot.sandbox.discord import Invocation, NoAnswerError
+from bot.sandbox.discord.interactions import ACKNOWLEDGE_WITHIN
+
+CONTESTANTS: Final = {"bare": BARE, "bot": BOT}
 
 _WARM_UP = 10
 _STREAMS = 8
@@ -23,6 +29,7 @@ class Result:
     burst_longest: list[float] = field(default_factory=list)
     steady_cpu: list[float] = field(default_factory=list)
     burst_cpu: list[float] = field(default_factory=list)
+    missed: int = 0  # commands that got no answer in time
     memory_idle: float = 0.0
     memory_a_job: float = 0.0
 
@@ -52,28 +59,29 @@ class Amounts:
     burst: int = 200
 
 
-async def race(amounts: Amounts, contestants: Mapping[str, tuple[str, ...]] | None = None) -> dict[str, Result]:
-    """Measure the contestants side by side, in turns, so that what else the machine does meets each alike."""
-    results: dict[str, Result] = {}
+async def race(
+    amounts: Amounts, contestants: Mapping[str, tuple[str, ...]] = CONTESTANTS
+) -> tuple[dict[str, Result], list[Parts]]:
+    """Measure the contestants and the parts in turns, so that what else the machine does meets each alike."""
+    results = {name: Result() for name in contestants}
+    parts: list[Parts] = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        contestants = contestants or {"bare": BARE, "bot": BOT}
         stages = {name: Stage(command, Path(folder) / name) for name, command in contestants.items()}
-        results = {name: Result() for name in stages}
         try:
-            for name, stage in stages.items():
+            for stage in stages.values():
                 await stage.start()
                 await stream(stage, _WARM_UP * 2)
-                del name
             for _ in range(amounts.rounds):
                 for workload in (_single, _steady, _burst):
                     for name, stage in stages.items():
                         await workload(stage, amounts, results[name])
+                parts.append(await measure_parts(amounts.steady, amounts.burst))
         finally:
             for stage in stages.values():
                 await stage.stop()
         for name, command in contestants.items():
             await _waiting(Stage(command, Path(folder) / f"{name}-waiting"), amounts, results[name])
-    return results
+    return results, parts
 
 
 async def _single(stage: Stage, amounts: Amounts, result: Result) -> None:
@@ -92,8 +100,17 @@ async def _steady(stage: Stage, amounts: Amounts, result: Result) -> None:
 async def _burst(stage: Stage, amounts: Amounts, result: Result) -> None:
     before = stage.cpu_seconds()
     invocations = [await stage.command() for _ in range(amounts.burst)]
-    taken = await asyncio.gather(*(stage.acknowledged(invocation) for invocation in invocations))
-    await asyncio.gather(*(stage.finished(invocation) for invocation in invocations))
+
+    async def go_through(invocation: Invocation) -> float:
+        try:
+            taken = await stage.acknowledged(invocation)
+        except NoAnswerError:
+            result.missed += 1
+            return 1000 * ACKNOWLEDGE_WITHIN
+        await stage.finished(invocation)
+        return taken
+
+    taken = await asyncio.gather(*(go_through(invocation) for invocation in invocations))
     await stage.settle()
     result.burst += taken
     result.burst_longest.append(max(taken))

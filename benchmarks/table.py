@@ -31,7 +31,10 @@ def show(console: Console, bare: Result, bot: Result, parts: Parts) -> bool:
         ratio(bot.single_median, bare.single_median, parts.hold_wall) <= AIM
         and ratio(_cpu(bot.steady_cpu), _cpu(bare.steady_cpu), parts.cpu) <= AIM
         and longest <= BURST_AIM_MS
+        and not bot.missed
     )
+    if bare.missed or bot.missed:
+        console.print(f"Answered too late for Discord: bare {bare.missed}, bot {bot.missed}")
     console.print(
         f"Aims: ratios of at most {AIM}, nobody over {BURST_AIM_MS:.0f} ms: [bold]{'met' if met else 'missed'}[/]"
     )

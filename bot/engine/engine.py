@@ -23,6 +23,8 @@ _LINE_SHOWN = 20
 _GRACE_SECONDS = 8.0
 _BACK_OFF_AFTER_OUR_FAULT = 10.0
 _LOOK_AGAIN_SECONDS = 0.5
+# Discord takes an answer for 3 seconds; whatever is not there by now never will be.
+_ACKNOWLEDGED_WITHIN = 20.0
 
 
 class Engine:
@@ -77,9 +79,13 @@ class Engine:
         """Hear that a job may be submitted now."""
         self._waiting.set()
 
+    def watch(self, job_id: str) -> None:
+        """Hear of a new job: if nobody has acknowledged it in a while, the engine sees to it itself."""
+        self._schedule.set(job_id, _ACKNOWLEDGED_WITHIN)
+
     def look_at(self, job_id: str) -> None:
         """Hear that something about a job asks for a look now (a cancel, a hint that it moved)."""
-        self._schedule.hasten(job_id)
+        self._schedule.set(job_id)
 
     async def _dispatch(self) -> None:
         while True:

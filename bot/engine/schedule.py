@@ -34,16 +34,14 @@ class Schedule:
         return len(self._due.keys() | self._running.keys())
 
     def set(self, key: str, delay: float = 0.0) -> None:
-        """Make `key` due in `delay` seconds, replacing an earlier time."""
+        """Make `key` due in `delay` seconds, unless it is due sooner: who asked for a look gets it in time."""
         due = self._clock.monotonic() + delay
+        if key in self._due and self._due[key][0] <= due:
+            return
         number = next(self._numbers)
         self._due[key] = (due, number)
         heapq.heappush(self._heap, (due, number, key))
         self._changed.set()
-
-    def hasten(self, key: str) -> None:
-        """Make `key` due now."""
-        self.set(key)
 
     async def run(self) -> None:
         """Call the handler as keys become due, until cancelled; the calls under way are left to `drain`."""
@@ -90,6 +88,6 @@ class Schedule:
 
     def _finished(self, key: str) -> None:
         del self._running[key]
-        if key in self._due:
-            due, _ = self._due[key]
-            self.set(key, max(0.0, due - self._clock.monotonic()))
+        waiting = self._due.pop(key, None)
+        if waiting is not None:
+            self.set(key, max(0.0, waiting[0] - self._clock.monotonic()))

@@ -146,11 +146,16 @@ class Steps:
                 _log.warning("job.unacknowledged", job=job.id)
                 return self._ended(await self._journal.failed(job, FaultKind.UNACKNOWLEDGED))
             await self._journal.acknowledged(job.id, None)
+            return Step(job=job, again=0.0)
         if job.cancel_requested_at is not None:
             return self._ended(await self._journal.cancelled(job))
-        if self._age(job) > self._limits.hard_deadline:
+        age = self._age(job)
+        if age > self._limits.hard_deadline:
             return self._ended(await self._journal.lost(job))
-        return Step(job=job)
+        # The dispatcher gives it a slot; this only sees to it that a job no provider takes ends some day.
+        late = age > self._limits.soft_deadline
+        deadline = self._limits.hard_deadline if late else self._limits.soft_deadline
+        return Step(job=job, again=deadline - age + 1.0, show=late)
 
     async def _follow(self, job: Job, attempt: Attempt) -> Step:
         if attempt.handle is None:

@@ -82,6 +82,7 @@ class GenerationService:
             return account.available
 
         available = await self._database.write(write)
+        self._engine.watch(job.id)
         return Snapshot(job=job, available=available)
 
     async def acknowledged(self, job_id: str, message_id: int | None) -> None:

@@ -115,8 +115,11 @@ class Presenter:
             self.forget(job_id)
             return
         job = snapshot.job
-        if job.delivered_at is not None or (job.acknowledged_at is None and not job.state.ended):
+        if job.delivered_at is not None:
+            self.forget(job_id)
             return
+        if job.acknowledged_at is None and not job.state.ended:
+            return  # whoever acknowledges it says so again
         if not job.state.ended:
             await self._show_progress(snapshot, shown)
             return

@@ -262,3 +262,42 @@ async def test_a_picture_that_is_not_there_yet_is_fetched_again(sqlite_database:
         shop.server.finish()
         done = await shop.until(job.id, State.DONE, step=1)
         assert done.charged == 12
+
+
+async def test_a_cancel_during_a_look_is_not_put_off_by_it(sqlite_database: Database, tmp_path: Path) -> None:
+    """A hint that comes while the provider is asked is followed at once, not a poll's pause later."""
+    async with workshop(sqlite_database, tmp_path) as shop:
+        job = await shop.asked()
+        await shop.until(job.id, State.QUEUED)
+        asked = len(shop.server.requests)
+        shop.server.faults.add("status", "delay", seconds=0.3)
+        shop.clock.advance(4)
+        await shop.server.wait_for(lambda: len(shop.server.requests) > asked)
+        await shop.cancel(job.id)
+        await shop.until(job.id, State.CANCELLED)
+
+
+async def test_a_job_that_nobody_acknowledges_is_seen_to(sqlite_database: Database, tmp_path: Path) -> None:
+    """If whoever should acknowledge a job is gone, the engine looks for its card itself, and settles it."""
+    async with workshop(sqlite_database, tmp_path) as shop:
+        shop.observer.card = False
+        snapshot = await shop.generation.request(a_place(), a_request())
+        shop.clock.advance(19)
+        await let_others_run()
+        assert (await shop.job(snapshot.job.id)).state is State.HELD
+        shop.clock.advance(2)
+        failed = await shop.until(snapshot.job.id, State.FAILED)
+        assert failed.fault is FaultKind.UNACKNOWLEDGED
+        assert await shop.problems() == []
+
+
+async def test_a_job_that_no_provider_takes_ends_at_the_hard_deadline(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    """Waiting here for ever holds no credits for ever."""
+    async with workshop(sqlite_database, tmp_path, limits=Limits(active_per_provider=0)) as shop:
+        job = await shop.asked()
+        await let_others_run()
+        lost = await shop.until(job.id, State.LOST, step=100)
+        assert lost.charged == 0
+        assert await shop.problems() == []

@@ -19,6 +19,9 @@ from bot.sandbox.discord.world import World
 HEARTBEAT_INTERVAL = 41.25
 """Seconds between heartbeats, as the real gateway asks for."""
 
+ACKNOWLEDGE_SECONDS = 0.02
+"""Seconds until a heartbeat is acknowledged: about as long as the way to the real gateway and back."""
+
 CLOSE_TIMEOUT = 2.0
 """Seconds to wait for a client that does not listen when it is hung up on."""
 
@@ -228,7 +231,8 @@ class Gateway:
         except ValueError:
             raise Hangup(CloseCode.UNKNOWN_OPCODE) from None
         if op is Op.HEARTBEAT:
-            connection.send(Op.HEARTBEAT_ACK)
+            # An answer at once would overtake discord.py's note of having asked, and be logged as a minute's delay.
+            asyncio.get_running_loop().call_later(ACKNOWLEDGE_SECONDS, connection.send, Op.HEARTBEAT_ACK)
         elif op in (Op.IDENTIFY, Op.RESUME):
             if session is not None and session.connection is connection:
                 raise Hangup(CloseCode.ALREADY_AUTHENTICATED)

@@ -52,6 +52,7 @@ class Page:
         self._doings = Doings(discord, self._views, self._uploads)
         self._panel = Panel(discord, Sabotage(discord, providers or {}), bot, ledger)
         self._seats: set[Seat] = set()
+        self._told: Json = {}
 
     @property
     def url(self) -> str:
@@ -131,6 +132,7 @@ class Page:
                 answer = await self._doings.actions[name](seat.actor, body, seat.tell)
             elif isinstance(name, str) and name in self._panel.actions:
                 answer = await self._panel.actions[name](seat.actor, body)
+                self._tell_panel()
             else:
                 raise ClientRefusal("There is no such action.")
         except (KeyError, ValueError):
@@ -178,16 +180,18 @@ class Page:
 
     async def _look(self) -> None:
         """Tell the tabs when the bot's state or what is broken has changed; faults spend themselves without a word."""
-        last: Json | None = None
         while True:
-            state = self._panel.state()
-            if state != last:
-                last = state
-                for seat in self._seats:
-                    seat.tell({"event": "panel", "panel": state})
+            self._tell_panel()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self._discord.gateway.changed.wait()
+
+    def _tell_panel(self) -> None:
+        state = self._panel.state()
+        if state != self._told:
+            self._told = state
+            for seat in self._seats:
+                seat.tell({"event": "panel", "panel": state})
 
     async def _watch_commands(self) -> None:
         while True:
@@ -197,10 +201,12 @@ class Page:
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         """Take one file, as the body of the request."""
-        if (request.content_length or 0) > DEFAULT_UPLOAD_LIMIT:
-            limit = DEFAULT_UPLOAD_LIMIT // (1024 * 1024)
-            return refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Your file is too large: the limit is {limit} MB.")
-        data = await request.read()
+        largest = max([DEFAULT_UPLOAD_LIMIT, *(guild.upload_limit for guild in self._discord.world.guilds.values())])
+        too_large = (request.content_length or 0) > largest
+        data = b"" if too_large else await request.read()
+        if too_large or len(data) > largest:
+            words = f"Your file is too large: the limit is {largest // (1024 * 1024)} MB."
+            return refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
         name = request.query.get("name", "")[:260] or "unknown"
         known = request.headers.get("Content-Type")
         upload = Upload(name, data, known if known != "application/octet-stream" else None)

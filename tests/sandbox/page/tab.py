@@ -1,6 +1,7 @@
 """A browser tab without a browser: it says what the page says and hears what the page hears."""
 
 import asyncio
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -87,7 +88,7 @@ class Tab:
         async with self._browser.post(
             f"{self._base_url}/sandbox/page/uploads",
             params={"name": name},
-            data=data,
+            data=io.BytesIO(data),
             headers={"Origin": self._base_url, "Content-Type": "application/octet-stream"},
         ) as answer:
             body = await answer.json()

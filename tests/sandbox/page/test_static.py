@@ -9,7 +9,8 @@ STATIC = Path(__file__).parents[3] / "bot" / "sandbox" / "page" / "static"
 SCRIPTS = sorted(STATIC.glob("*.js"))
 FILES = sorted(each for each in STATIC.iterdir() if each.suffix in (".js", ".css", ".html"))
 MARKUP_FROM_TEXT = re.compile(
-    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\b|new Function|srcdoc|createContextualFragment"
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\b|new Function|srcdoc"
+    r"|createContextualFragment"
 )
 
 

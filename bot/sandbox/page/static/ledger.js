@@ -14,15 +14,28 @@ export async function drawLedger() {
   } catch {
     return;
   }
+  const top = byId("ledger-account");
   const place = byId("ledger");
-  if (place) morph(place, h("div", { id: "ledger" }, content(books)));
+  if (!top || !place) return;
+  morphChildrenOf(top, account(books.account));
+  morphChildrenOf(place, content(books));
 }
 
-function content({ account, jobs, movements }) {
-  if (!account && jobs.length === 0) return h("p", { class: "hint" }, `${me().name} has no account here yet.`);
+// The credits stay in view while something is broken further down.
+function account(books) {
+  if (!books) return h("p", { class: "hint" }, `${me().name} has no account here yet.`);
+  return h("dl", { class: "account-books" }, ["allowance", "granted", "held"].map((book) => h("div", {}, h("dt", {}, book), h("dd", { id: `ledger-${book}` }, whole.format(books[book])))));
+}
+
+function morphChildrenOf(place, ...children) {
+  const fresh = place.cloneNode(false);
+  fresh.append(...children.flat());
+  morph(place, fresh);
+}
+
+function content({ jobs, movements }) {
+  if (jobs.length === 0 && movements.length === 0) return [h("p", { class: "hint" }, "Nothing has been moved yet.")];
   return [
-    account &&
-      h("dl", { class: "account-books" }, ["allowance", "granted", "held"].map((book) => h("div", {}, h("dt", {}, book), h("dd", { id: `ledger-${book}` }, whole.format(account[book]))))),
     h("h4", {}, "Jobs"),
     h("ul", { id: "ledger-jobs" }, jobs.map(job)),
     h("h4", {}, "Movements"),

@@ -66,6 +66,7 @@ act("earlier", async () => {
 
 on("message", ({ message }) => {
   if (message.channel === store.channel) {
+    store.failures.delete(message.id);
     upsert(message);
     return;
   }

@@ -20,6 +20,7 @@ export function buildPanel() {
   fill(
     byId("panel"),
     h("header", { class: "panel-head" }, h("h2", {}, "Break things"), h("button", { type: "button", class: "plain", id: "close-panel", "data-act": "toggle-panel", "aria-label": "Close" }, icon("close", 22))),
+    books && h("div", { id: "ledger-account", role: "group", "aria-label": "Credits, as the database has them" }),
     h("p", { class: "hint" }, "Only this sandbox is hurt. Watch what a member sees, and what their credits do."),
     h("section", { "aria-labelledby": "panel-bot" }, h("h3", { id: "panel-bot" }, "The bot"), h("p", { id: "panel-bot-state", role: "status" }),
       process && h("div", { class: "buttons" },

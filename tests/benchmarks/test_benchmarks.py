@@ -1,0 +1,44 @@
+"""The benchmarks run: a little of every workload, both contestants, and the parts."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from benchmarks.load import Amounts, race
+from benchmarks.parts import medians
+from benchmarks.profiling import profile
+from benchmarks.table import ratio, show
+
+A_LITTLE = Amounts(rounds=1, single=3, steady=8, burst=4)
+
+
+@pytest.mark.timeout(240)
+async def test_the_race_measures_both_contestants_and_the_parts() -> None:
+    """Everything is measured, and the tables have a line for each measurement."""
+    results, parts = await race(A_LITTLE)
+    for result in results.values():
+        assert len(result.single) == 3
+        assert len(result.burst) == 4
+        assert result.missed == 0
+        assert result.memory_idle > 10
+    assert parts[0].hold_wall > 0
+    assert parts[0].cpu > parts[0].picture_cpu > 0
+    written = io.StringIO()
+    show(Console(file=written, width=160), results["bare"], results["bot"], medians(parts))
+    for line in ("one at a time, median", "all at once, longest", "processor a job", "a waiting job", "all seven"):
+        assert line in written.getvalue()
+
+
+@pytest.mark.timeout(240)
+async def test_the_profile_tells_where_the_time_goes() -> None:
+    """The profile covers the threads too: the database's own functions are in it."""
+    written = io.StringIO()
+    await profile(Console(file=written, width=160), A_LITTLE)
+    assert "db/sqlite.py" in written.getvalue()
+    assert "images/decode.py" in written.getvalue()
+
+
+def test_the_ratio_is_to_the_bare_handler_and_the_parts_together() -> None:
+    """Twice what both take together is 2."""
+    assert ratio(bot=12.0, bare=2.0, parts=4.0) == 2.0
