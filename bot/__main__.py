@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import aiohttp
 import discord
 import typer
 from rich.console import Console
@@ -64,6 +65,10 @@ def run(
         asyncio.run(serve())
     except discord.LoginFailure:
         _fail("Discord does not accept DISCORD_TOKEN. Copy it anew from the Bot page of the developer portal.")
+    except (discord.DiscordException, aiohttp.ClientError) as error:
+        _fail(
+            f"Discord cannot be reached, or ended the connection ({type(error).__name__}). `atelier doctor` says more."
+        )
     except NewerDatabaseError as error:
         _fail(_newer(error))
     except (SQLAlchemyError, sqlite3.Error) as error:

@@ -57,7 +57,7 @@ from db.migrate import migrate
 _log = structlog.get_logger(__name__)
 
 _COMMANDS_FACT = "commands sent to Discord"
-_EDIT_GRACE_SECONDS = 4.0
+_EDIT_GRACE_SECONDS = 3.0
 
 
 @asynccontextmanager

@@ -1,6 +1,9 @@
 """The command line as an operator meets it: what it prints, and how it ends."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -167,3 +170,27 @@ def test_doctor_on_a_bare_machine() -> None:
     assert "fault DISCORD_TOKEN is not set" in lines
     assert "      Copy the token from the Bot page of the developer portal into .env." in lines
     assert "fault no provider has a key" in lines
+
+
+def test_a_discord_that_is_not_there(tmp_path: Path) -> None:
+    """`run` ends with one line that names the fault, and without a stack."""
+    result = subprocess.run(
+        [sys.executable, "-m", "bot", "run"],
+        env={
+            "PATH": os.environ["PATH"],
+            "DISCORD_TOKEN": SECRET,
+            "SKILLBOSS_WHOLESALE_KEY": SECRET,
+            "DISCORD_API_URL": "http://127.0.0.1:1/api/v10",
+            "DATA_DIR": str(tmp_path),
+            "HTTP_PORT": "0",
+        },
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith("Discord cannot be reached, or ended the connection (")
+    assert "Traceback" not in result.stderr
+    assert SECRET not in result.stderr

@@ -20,7 +20,8 @@ _CLAIMS_AT_ONCE = 64
 _STEPS_AT_ONCE = 64
 # Cards that show a place in line are refreshed as far back as a member would watch it move.
 _LINE_SHOWN = 20
-_GRACE_SECONDS = 8.0
+# With the presenter's, under the ten seconds after which a supervisor would kill.
+_GRACE_SECONDS = 5.0
 _BACK_OFF_AFTER_OUR_FAULT = 10.0
 _LOOK_AGAIN_SECONDS = 0.5
 # Discord takes an answer for 3 seconds; whatever is not there by now never will be.

@@ -18,6 +18,7 @@ from db.pictures import PictureRepository
 _log = structlog.get_logger(__name__)
 
 _EVERY: Final = {"tokens": 60.0, "pictures": 3600.0, "audit": 24 * 3600.0}
+_GRACE_SECONDS: Final = 2.0
 _PICTURES_AT_ONCE: Final = 500
 _LEFTOVERS_AFTER: Final = timedelta(days=1)
 
@@ -33,11 +34,14 @@ class Housekeeping:
         self._schedule = Schedule(clock, self._do, concurrency=1)
 
     async def run(self) -> None:
-        """Do each duty in its turn, until cancelled."""
+        """Do each duty in its turn, until cancelled; the one under way is let finish."""
         for duty in ("tokens", "pictures"):
             self._schedule.set(duty)
         self._schedule.set("audit", _EVERY["audit"])
-        await self._schedule.run()
+        try:
+            await self._schedule.run()
+        finally:
+            await self._schedule.drain(_GRACE_SECONDS)
 
     async def _do(self, duty: str) -> None:
         self._schedule.set(duty, _EVERY[duty])
