@@ -20,6 +20,7 @@ _CLAIMS_AT_ONCE = 64
 _STEPS_AT_ONCE = 64
 # Cards that show a place in line are refreshed as far back as a member would watch it move.
 _LINE_SHOWN = 20
+_LINE_PAUSE_SECONDS = 2.0
 # With the presenter's, under the ten seconds after which a supervisor would kill.
 _GRACE_SECONDS = 5.0
 _BACK_OFF_AFTER_OUR_FAULT = 10.0
@@ -51,6 +52,7 @@ class Engine:
         self._claims: dict[str, Claim] = {}
         self._inherited: set[str] = set()
         self._waiting = asyncio.Event()
+        self._line_shown_at = float("-inf")
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -103,11 +105,22 @@ class Engine:
                     self._claims[claim.job.id] = claim
                     self._schedule.set(claim.job.id)
                     self._observer.changed(claim.job.id)
-                for job_id in line[:_LINE_SHOWN]:
-                    self._observer.changed(job_id)
                 if len(claims) == _CLAIMS_AT_ONCE:
                     delay = 0.0
+                delay = _sooner(delay, self._show_line(line))
             await self._clock.wait(self._waiting, delay)
+
+    def _show_line(self, line: tuple[str, ...]) -> float | None:
+        """Have the places in line shown anew, now and then; return the seconds until that may be done again."""
+        if not line:
+            return None
+        wait = self._line_shown_at + _LINE_PAUSE_SECONDS - self._clock.monotonic()
+        if wait > 0:
+            return wait
+        self._line_shown_at = self._clock.monotonic()
+        for job_id in line[:_LINE_SHOWN]:
+            self._observer.changed(job_id)
+        return None
 
     async def _advance(self, job_id: str) -> None:
         """Do the next thing for one job and set when to look at it again."""
@@ -143,3 +156,8 @@ class Engine:
             self._waiting.set()  # a slot is free
         if step.again is not None:
             self._schedule.set(job.id, step.again)
+
+
+def _sooner(first: float | None, second: float | None) -> float | None:
+    delays = [delay for delay in (first, second) if delay is not None]
+    return min(delays, default=None)

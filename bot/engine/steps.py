@@ -184,7 +184,8 @@ class Steps:
             case Pending():
                 return self._later(job, progress)
             case Finished():
-                return Step(job=await self._journal.storing(job, replace(status, handle=attempt.handle)), again=0.0)
+                storing = await self._journal.storing(job, replace(status, handle=attempt.handle))
+                return await self._store(storing, replace(attempt, result=status.image_urls))
             case Failed():
                 return Step(job=await self._fail(job, status))
             case Cancelled():
