@@ -9,7 +9,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 	--no-emit-find-links --custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint coverage lock bench prove-image clean
+.PHONY: help install run test check lint coverage lock bench pictures prove-image clean
 .DELETE_ON_ERROR:
 
 help: ## List what there is
@@ -41,6 +41,9 @@ lock: $(BIN)/uv ## Pin and hash the newest versions that pyproject.toml allows
 
 bench: $(VENV)/.dev ## Measure
 	$(BIN)/python -m benchmarks
+
+pictures: $(VENV)/.dev ## Take the README's pictures anew; needs Chromium
+	$(BIN)/python scripts/make-pictures
 
 prove-image: $(VENV)/.run ## Follow the Dockerfile without Docker and try what comes out
 	$(BIN)/python scripts/prove-dockerfile

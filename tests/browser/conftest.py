@@ -1,0 +1,79 @@
+"""A browser, the whole sandbox with the real bot, and people before its page. Without a browser the tests skip."""
+
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from bot.sandbox.providers import Latency
+from bot.sandbox.runner import Sandbox
+from tests.browser.chromium import WHERE_FROM, find_chromium, running_chromium
+from tests.browser.visitor import Visitor
+
+OpenPage = Callable[..., Awaitable[Visitor]]
+
+expect.set_options(timeout=15_000)
+
+
+class QuickSandbox(Sandbox):
+    """The sandbox whose bot looks at its jobs more often than people need, and gives members enough credits."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings with which the bot serves this sandbox."""
+        return {**super().environment(), "POLL_INTERVAL_SECONDS": "0.1", "DEFAULT_ALLOWANCE": "5000"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    """Give a browser."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip(WHERE_FROM)
+    async with running_chromium(path) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_sandbox(
+    chromium: Browser,  # first, so that without a browser nothing else starts
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Sandbox]:
+    """Give the sandbox of a module, with its bot."""
+    del chromium
+    folder = tmp_path_factory.mktemp("browser") / "sandbox"
+    sandbox = QuickSandbox(command=[sys.executable, "-m", "bot", "run"], folder=folder)
+    try:
+        await sandbox.start()
+        yield sandbox
+    finally:
+        await sandbox.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def sandbox(shared_sandbox: Sandbox) -> Sandbox:
+    """Give the sandbox with its APIs at once."""
+    for provider in (shared_sandbox.skillboss, shared_sandbox.reve2img):
+        provider.latency = Latency(queue=0, work=0.1)
+    return shared_sandbox
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def open_page(chromium: Browser, sandbox: Sandbox) -> AsyncIterator[OpenPage]:
+    """Give a function that opens the page as somebody."""
+    opened: list[Visitor] = []
+
+    async def open_as(who: str = "member", *, width: int = 1280) -> Visitor:
+        opened.append(await Visitor.open(chromium, sandbox.page.url, who, width=width))
+        return opened[-1]
+
+    yield open_as
+    for visitor in opened:
+        await visitor.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def member(open_page: OpenPage) -> Visitor:
+    """Give the member before the page."""
+    return await open_page()

@@ -1,0 +1,97 @@
+"""Forms in the page. The bot sends none yet, so a small bot of the tests does."""
+
+from collections.abc import AsyncIterator
+
+import discord
+import pytest
+import pytest_asyncio
+import yarl
+from playwright.async_api import Browser, expect
+
+from bot.sandbox.discord import DiscordServer, default_world
+from bot.sandbox.page import Page
+from tests.browser.visitor import Visitor
+from tests.sandbox.discord.conftest import running
+from tests.sandbox.discord.painter import TOKEN, Painter, picture
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def visitor(chromium: Browser, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Visitor]:
+    """Give a member before a page whose bot sends forms."""
+    server = DiscordServer(default_world(token=TOKEN))
+    page = Page(server)
+    page.mount()
+    await server.start()
+    monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
+    monkeypatch.setattr(discord.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(server.gateway_url))
+    monkeypatch.setattr(discord.Asset, "BASE", server.cdn_url)
+    try:
+        async with running(server, Painter()):
+            await server.wait_commands()
+            visitor = await Visitor.open(chromium, page.url)
+            yield visitor
+            await visitor.close()
+    finally:
+        await server.close()
+
+
+async def test_a_form_takes_text_a_choice_and_a_file(visitor: Visitor) -> None:
+    """Filled in and sent, every field reaches the bot, and the form goes."""
+    await visitor.send("/form ")
+    modal = visitor.modal
+    await expect(modal.get_by_role("heading", name="Edit")).to_be_visible()
+    await modal.locator("[data-field=prompt] .text-input").fill("make it rain")
+    await modal.locator("[data-field=model] .select").click()
+    await visitor.page.get_by_role("option", name="nano-banana", exact=True).click()
+    await modal.locator("[data-field=image] input[type=file]").set_input_files(
+        {"name": "street.png", "mimeType": "image/png", "buffer": picture()}
+    )
+    await expect(modal.locator("[data-field=image] .file-chip[data-state=ready]")).to_contain_text("street.png")
+    await modal.locator("#modal-submit").click()
+
+    answer = visitor.page.locator("#messages > li.message[data-ephemeral]")
+    await expect(answer).to_contain_text("make it rain ['nano-banana'] ['street.png']")
+    await expect(modal).to_have_count(0)
+
+
+async def test_a_form_that_lacks_something_says_it_beside_the_field(visitor: Visitor) -> None:
+    """Without what is required nothing is sent; mended, it is."""
+    await visitor.send("/form ")
+    modal = visitor.modal
+    await modal.locator("#modal-submit").click()
+    error = modal.locator("[data-field=prompt] .field-error")
+    await expect(error).to_have_text("This field is required.")
+    await expect(modal.locator("[data-field=prompt] .text-input")).to_be_focused()
+
+    await visitor.page.keyboard.type("now it is there")
+    await expect(error).to_be_hidden()
+    await visitor.page.keyboard.press("Enter")
+    await expect(visitor.page.locator("#messages > li.message[data-ephemeral]")).to_contain_text(
+        "now it is there [] []"
+    )
+
+
+async def test_a_form_that_was_closed_sends_nothing(visitor: Visitor) -> None:
+    """Escape closes the form, and the command can be used again."""
+    await visitor.send("/form ")
+    await visitor.modal.locator("[data-field=prompt] .text-input").fill("left behind")
+    await visitor.page.keyboard.press("Escape")
+    await expect(visitor.modal).to_have_count(0)
+
+    await visitor.send("/form ")
+    await expect(visitor.modal.locator("[data-field=prompt] .text-input")).to_have_value("")
+    await expect(visitor.messages).to_have_count(0)
+
+
+async def test_a_command_takes_a_file_by_its_option(visitor: Visitor) -> None:
+    """A file chosen in a command's option is what the bot reads."""
+    await visitor.page.fill("#message-input", "/edit ")
+    await visitor.page.locator("#option-image").set_input_files(
+        {"name": "photo.png", "mimeType": "image/png", "buffer": picture(64, 48)}
+    )
+    await expect(visitor.page.locator("[data-option=image] .file-chip[data-state=ready]")).to_be_visible()
+    await visitor.page.click("#send")
+
+    await expect(visitor.card("photo.png 64x48")).to_contain_text(str(len(picture(64, 48))))

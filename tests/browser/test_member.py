@@ -1,0 +1,176 @@
+"""The path of a member through the page, with a real browser and the real bot."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from bot.sandbox.providers import MANUAL
+from bot.sandbox.runner import Sandbox
+from tests.browser.conftest import OpenPage
+from tests.browser.visitor import Visitor
+from tests.sandbox.discord.painter import picture
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_member_gets_from_a_slash_to_pictures(sandbox: Sandbox, member: Visitor) -> None:
+    """From `/` by the picker and the options to the card, which changes in place, its pictures and the receipt."""
+    sandbox.skillboss.latency = MANUAL
+    page = member.page
+    await page.fill("#message-input", "/")
+    options = page.locator("#command-picker [role=option]")
+    await expect(options.filter(has_text="/imagine")).to_contain_text("Make pictures from a prompt")
+    await page.type("#message-input", "im")
+    await expect(options).to_have_count(1)
+    await options.click()
+    await page.fill("#option-prompt", "a harbour at dawn")
+    await page.click("#add-option")
+    await page.locator("#option-popup [role=option]").filter(has_text="images").first.click()
+    await page.fill("#option-images", "2")
+    await page.click("#send")
+
+    card = member.card("a harbour at dawn")
+    await expect(card).to_contain_text("Member used")
+    await expect(card).to_contain_text("In line")
+    identity = await card.get_attribute("id")
+    await sandbox.skillboss.wait_for(lambda: bool(sandbox.skillboss.jobs))
+    sandbox.skillboss.advance()
+    await expect(card).to_contain_text("Drawing")
+    sandbox.skillboss.finish()
+    await expect(card.locator(".gallery[data-count='2'] .tile img")).to_have_count(2)
+    await expect(card).to_contain_text("24 credits · 4,976 left today")
+    assert await card.get_attribute("id") == identity
+    await expect(card.locator("img").first).to_have_attribute("alt", "a harbour at dawn")
+
+    await card.locator(".tile").first.click()
+    await expect(member.lightbox).to_contain_text("a harbour at dawn (1 of 2)")
+    await page.keyboard.press("ArrowRight")
+    await expect(member.lightbox).to_contain_text("(2 of 2)")
+    assert await member.lightbox.locator("img").evaluate("each => each.decode().then(() => each.naturalWidth)") > 500
+    await page.keyboard.press("Escape")
+    await expect(member.lightbox).to_have_count(0)
+
+
+async def test_a_waiting_job_is_cancelled_by_its_button(sandbox: Sandbox, member: Visitor) -> None:
+    """Cancel ends the job on the card where it stood, for nothing, and takes the button away."""
+    sandbox.skillboss.latency = MANUAL
+    await member.send("/imagine prompt:never to be drawn")
+    card = member.card("never to be drawn")
+    await member.button(card, "Cancel").click()
+
+    await expect(card).to_contain_text("Cancelled. Nothing was charged: 12 credits returned")
+    await expect(member.button(card, "Cancel")).to_have_count(0)
+
+
+async def test_everything_goes_by_the_keyboard_alone(member: Visitor) -> None:
+    """Skip link, picker, options, sending, the picture, and an ephemeral's dismissal need no mouse."""
+    page = member.page
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#message-input")).to_be_focused()
+    await page.keyboard.type("/ima")
+    await expect(page.locator("#command-picker [role=option]")).to_have_count(1)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#option-prompt")).to_be_focused()
+    await page.keyboard.type("keys under lamplight")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("asp")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#option-aspect_ratio")).to_be_focused()
+    await page.keyboard.type("1:1")
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Enter")
+    card = member.card("keys under lamplight")
+    await expect(card).to_contain_text("1:1")
+    tile = card.locator(".tile")
+    await expect(tile).to_have_count(1)
+    await tile.focus()
+    await page.keyboard.press("Enter")
+    await expect(member.lightbox).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(tile).to_be_focused()
+
+    await page.locator("#message-input").focus()
+    await page.keyboard.type("/credits balance ")
+    await page.keyboard.press("Enter")
+    answer = page.locator("#messages > li.message[data-ephemeral]")
+    await expect(answer).to_contain_text("credits")
+    dismiss = answer.get_by_role("button", name="Dismiss message")
+    await dismiss.focus()
+    await page.keyboard.press("Enter")
+    await expect(answer).to_have_count(0)
+
+
+async def test_two_people_see_their_own_ephemerals_and_the_same_card(open_page: OpenPage) -> None:
+    """What only one may see appears in no other window; what is for all appears in both, live."""
+    one, two = await open_page("member"), await open_page("member-two")
+    await one.send("/imagine prompt:one for both")
+    await expect(one.card("one for both").locator(".tile img")).to_have_count(1)
+    await expect(two.card("one for both").locator(".tile img")).to_have_count(1)
+    await one.send("/credits balance ")
+    await two.send("/status ")
+    own, other = (each.page.locator("#messages > li.message[data-ephemeral]") for each in (one, two))
+    await expect(own).to_have_count(1)
+    await expect(other).to_have_count(1)
+
+    await expect(own).to_contain_text("Member used /credits balance")
+    await expect(other).to_contain_text("Member Two used /status")
+    await expect(own).to_contain_text("Only you can see this")
+    await own.get_by_role("button", name="Dismiss message").click()
+    await expect(own).to_have_count(0)
+    await expect(other).to_have_count(1)
+
+
+async def test_a_number_out_of_range_is_told_beside_its_field(member: Visitor) -> None:
+    """Too many pictures never reach the bot: the field says what it takes, has the focus, and can be mended."""
+    await member.send("/imagine prompt:too many images:9")
+    error = member.page.locator("#option-images-error")
+    await expect(error).to_have_text("Must be between 1 and 4.")
+    await expect(member.page.locator("#option-images")).to_be_focused()
+    await expect(member.card("too many")).to_have_count(0)
+
+    await member.page.fill("#option-images", "1")
+    await expect(error).to_be_hidden()
+    await member.page.click("#send")
+    await expect(member.card("too many").locator(".tile img")).to_have_count(1)
+
+
+async def test_a_long_prompt_comes_whole_as_a_file(member: Visitor) -> None:
+    """The card cuts a long prompt; its button gives all of it as a file, to the one who pressed."""
+    prompt = "a library under the sea " + "with shelves of coral and quiet green light, " * 90
+    await member.send(f"/imagine model:nano-banana prompt:{prompt[:3_990]}")
+    card = member.card("a library under the sea").filter(has_not=member.page.locator(".file-card"))
+    await member.button(card, "Whole prompt").click()
+    answer = member.page.locator("#messages > li.message[data-ephemeral]")
+
+    await expect(answer).to_contain_text("Only you can see this")
+    assert await member.download(answer, "prompt.txt") == prompt[:3_990].strip()
+
+
+async def test_a_photo_goes_with_a_plain_message(open_page: OpenPage) -> None:
+    """A file chosen by the button waits above the composer, and is then in the message for everybody."""
+    one, two = await open_page("member"), await open_page("member-two")
+    async with one.page.expect_file_chooser() as chooser:
+        await one.page.click("#attach")
+    await (await chooser.value).set_files({"name": "harbour.png", "mimeType": "image/png", "buffer": picture(60, 40)})
+    await expect(one.page.locator("#tray .file-chip[data-state=ready]")).to_contain_text("harbour.png")
+    await one.send("look at this harbour")
+
+    for visitor in (one, two):
+        shown = visitor.card("look at this harbour").locator(".tile img")
+        await expect(shown).to_have_count(1)
+        assert await shown.evaluate("each => each.decode().then(() => each.naturalWidth)") == 60
+    await expect(one.page.locator("#tray")).to_be_hidden()
+
+
+async def test_the_page_fits_a_phone(open_page: OpenPage) -> None:
+    """At 390 px nothing has to be scrolled sideways, and the channels are behind a button."""
+    phone = await open_page("member", width=390)
+    await phone.send("/imagine prompt:seen on a phone")
+    await expect(phone.card("seen on a phone").locator(".tile img")).to_have_count(1)
+
+    assert await phone.page.evaluate("document.documentElement.scrollWidth") == 390
+    await phone.page.click("#open-sidebar")
+    await phone.page.click("#channel-showcase")
+    await expect(phone.page.locator("#channel-name")).to_have_text(re.compile("showcase"))
