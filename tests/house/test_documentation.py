@@ -143,7 +143,9 @@ def test_every_file_named_exists(document: str) -> None:
 
 def test_no_file_names_a_package_registry() -> None:
     """Packages come from wherever the machine's pip is set up to find them."""
-    hosts = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("deb", "debian", "org"))]
+    hosts = [
+        ".".join(parts) for parts in (("pypi", "org"), ("".join(("python", "hosted")), "org"), ("deb", "debian", "org"))
+    ]
     pattern = re.compile("|".join(map(re.escape, [*hosts, "--" + "index-url ", "--" + "extra-index-url"])))
 
     found = [path for path in tracked_files() if pattern.search(path.read_text(encoding="utf-8", errors="replace"))]
