@@ -58,7 +58,7 @@ class Engine:
     async def start(self) -> None:
         """Take up the jobs of earlier processes, then begin to serve."""
         live, undelivered = await self._journal.take_over()
-        self._inherited = {job.id for job in live}
+        self._inherited = {job.id for job in live if job.state in (State.SUBMITTING, State.UNKNOWN)}
         self._loops = [asyncio.create_task(self._dispatch()), asyncio.create_task(self._schedule.run())]
         for job in live:
             # Spread over one ceiling, so that a start polls no faster than the steady state does.
@@ -127,8 +127,9 @@ class Engine:
         try:
             job, attempt = await self._journal.get(job_id)
             before = job.state
-            claim = self._claims.pop(job_id, None)
             if job.state in (State.SUBMITTING, State.UNKNOWN):
+                # Only here: a look that read the job before it was claimed must leave the claim to the next one.
+                claim = self._claims.pop(job_id, None)
                 if claim is not None and claim.job.fence == job.fence:
                     step = await self._steps.submit(claim)
                 elif job_id in self._inherited:

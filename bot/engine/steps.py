@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -83,10 +84,11 @@ class Steps:
             self._note_fault(error)
             if error.maybe_accepted:
                 _log.error("submit.reply_lost", job=job.id, provider=error.provider, fault=error.kind)
-                return Step(job=await self._journal.reply_lost(job))
+                return Step(job=await self._insist(partial(self._journal.reply_lost, job)))
             _log.warning("submit.refused", job=job.id, provider=error.provider, fault=error.kind, detail=error.detail)
             delay = back_off(job.tries + 1, self._random.random(), error)
-            return Step(job=await self._journal.refused(job, error, delay))
+            refused = await self._insist(partial(self._journal.refused, job, error, delay))
+            return Step(job=refused, again=0.0 if refused.state is State.HELD else None)
         except Exception:  # noqa: BLE001 - whatever it was, it may have come after the request was sent
             _log.exception("submit.broke", job=job.id, provider=claim.offer.provider)
             return Step(job=await self._journal.reply_lost(job))
@@ -197,7 +199,7 @@ class Steps:
             outcome = await provider.cancel(handle)
         except ProviderError as error:
             _log.warning("cancel.failed", job=job.id, provider=provider.name, fault=error.kind)
-            return self._later(job, progress)
+            return None  # the status is read all the same: it may have finished
         match outcome:
             case CancelOutcome.CANCELLED:
                 return self._ended(await self._journal.cancelled(job))

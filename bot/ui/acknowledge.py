@@ -34,7 +34,10 @@ class Acknowledger:
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             # A repeated callback may have found its first try done; a broken connection may have carried it.
             already = isinstance(error, discord.HTTPException) and error.code == _ALREADY_ACKNOWLEDGED
-            if not already and not await self._presenter.find_card(job):
+            found = True if already else await self._presenter.find_card(job)
+            if found is None:
+                return  # Discord cannot be asked now: the engine looks for the card itself in a while
+            if not found:
                 _log.warning("card.not_acknowledged", job=job.id, error=type(error).__name__)
                 self._presenter.forget(job.id)
                 await self._generation.abandon(job)
