@@ -22,6 +22,7 @@ _COLUMNS = (
     attempts.c.cost,
     attempts.c.result,
     attempts.c.started_at,
+    attempts.c.webhook_hash,
 )
 
 # Built once: building a statement anew costs several times what running it does.
@@ -57,6 +58,7 @@ class AttemptRepository:
                     "outcome": attempt.outcome,
                     "result": [],
                     "started_at": attempt.started_at,
+                    "webhook_hash": attempt.webhook_hash,
                 }
                 for attempt in new
             ],

@@ -13,14 +13,16 @@ from bot.domain.errors import (
     JobNotFoundError,
     StaleJobError,
 )
-from bot.domain.jobs import AT_PROVIDER, LIVE, Job, Place, State, check_transition
+from bot.domain.jobs import AT_PROVIDER, LIVE, Delivery, Job, Place, State, check_transition
 from bot.domain.requests import GenerationRequest
 from db.dialects import insert_unless_there
 from db.tables import jobs
 
 _PLACE: Final = tuple(field.name for field in fields(Place))
 _OPTIONS: Final = ("aspect_ratio", "images", "detail", "format", "resolution")
-_OWN: Final = tuple(field.name for field in fields(Job) if field.name not in {"place", "request", "state", "fault"})
+_OWN: Final = tuple(
+    field.name for field in fields(Job) if field.name not in {"place", "request", "state", "fault", "delivery"}
+)
 
 
 def _line() -> Select[Any]:
@@ -55,8 +57,17 @@ _GET: Final = select(jobs).where(jobs.c.id == bindparam("the_id"))
 _CHANGE: Final = update(jobs).where(
     jobs.c.id == bindparam("the_id"), jobs.c.state == bindparam("from_state"), jobs.c.fence == bindparam("at_fence")
 )
-_ACKNOWLEDGE: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.acknowledged_at.is_(None))
+# The first time stays; a message id that was not known then is still worth having.
+_ACKNOWLEDGE: Final = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("the_id"))
+    .values(
+        acknowledged_at=func.coalesce(jobs.c.acknowledged_at, bindparam("at")),
+        message_id=func.coalesce(jobs.c.message_id, bindparam("the_message")),
+    )
+)
 _DELIVER: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.delivered_at.is_(None))
+_DIRECT: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.direct_at.is_(None))
 _HELD: Final = (jobs.c.state == State.HELD, jobs.c.finished_at.is_(None))
 _COUNT_WAITING: Final = (
     select(func.count())
@@ -94,6 +105,7 @@ class JobRepository:
         values |= {
             "state": job.state,
             "fault": job.fault,
+            "delivery": job.delivery,
             "model": job.request.model,
             "prompt": job.request.prompt,
             "options": {name: getattr(job.request, name) for name in _OPTIONS},
@@ -127,11 +139,15 @@ class JobRepository:
 
     def set_acknowledged(self, job_id: str, message_id: int | None, at: datetime) -> None:
         """Note that the card is on Discord."""
-        self._connection.execute(_ACKNOWLEDGE, {"the_id": job_id, "acknowledged_at": at, "message_id": message_id})
+        self._connection.execute(_ACKNOWLEDGE, {"the_id": job_id, "at": at, "the_message": message_id})
 
-    def set_delivered(self, job_id: str, at: datetime) -> None:
-        """Note that the card shows the end."""
-        self._connection.execute(_DELIVER, {"the_id": job_id, "delivered_at": at})
+    def set_delivered(self, job_id: str, at: datetime, delivery: Delivery = Delivery.CARD) -> None:
+        """Note that the member has the end, and where; the first note stays."""
+        self._connection.execute(_DELIVER, {"the_id": job_id, "delivered_at": at, "delivery": delivery})
+
+    def set_direct(self, job_id: str, at: datetime) -> bool:
+        """Note that a direct message is about to be sent; False where that was noted before."""
+        return self._connection.execute(_DIRECT, {"the_id": job_id, "direct_at": at}).rowcount == 1
 
     def request_cancel(self, job_id: str, at: datetime) -> None:
         """Note that its member wants it cancelled."""
@@ -198,5 +214,6 @@ def _from_row(row: Row[Any]) -> Job:
         request=GenerationRequest(prompt=values["prompt"], model=values["model"], **values["options"]),
         state=State(values["state"]),
         fault=None if values["fault"] is None else FaultKind(values["fault"]),
+        delivery=None if values["delivery"] is None else Delivery(values["delivery"]),
         **{name: values[name] for name in _OWN},
     )

@@ -80,6 +80,15 @@ facts = Table(
     Column("value", Text, nullable=False),
 )
 
+# The running processes. One whose `expires_at` has passed is dead or hangs: its jobs may be taken over.
+workers = Table(
+    "workers",
+    metadata,
+    _id(primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)
+
 accounts = Table(
     "accounts",
     metadata,
@@ -134,6 +143,11 @@ jobs = Table(
     Column("submitted_at", Moment),
     Column("finished_at", Moment),
     Column("delivered_at", Moment),
+    # The worker that sees to it; no foreign key, for a worker's row goes when the worker does.
+    _id("owner"),
+    Column("delivery", String(12)),
+    Column("direct_at", Moment),
+    Column("reconcile_at", Moment),
     UniqueConstraint("interaction_id"),
     CheckConstraint("price > 0", name="price_positive"),
     CheckConstraint("charged >= 0 AND charged <= price", name="charged_within_price"),
@@ -158,6 +172,13 @@ Index(
     sqlite_where=jobs.c.token.is_not(None),
     postgresql_where=jobs.c.token.is_not(None),
 )
+Index(
+    "ix_jobs_reconcile_at",
+    jobs.c.reconcile_at,
+    sqlite_where=jobs.c.reconcile_at.is_not(None),
+    postgresql_where=jobs.c.reconcile_at.is_not(None),
+)
+Index("ix_jobs_member", jobs.c.community_id, jobs.c.member_id, jobs.c.id)
 Index("ix_jobs_model_finished_at", jobs.c.model, jobs.c.state, jobs.c.finished_at)
 
 attempts = Table(
@@ -174,6 +195,14 @@ attempts = Table(
     Column("result", JSON, nullable=False),
     Column("started_at", Moment, nullable=False),
     Column("ended_at", Moment),
+    Column("webhook_hash", String(64)),
+)
+Index(
+    "ix_attempts_webhook_hash",
+    attempts.c.webhook_hash,
+    unique=True,
+    sqlite_where=attempts.c.webhook_hash.is_not(None),
+    postgresql_where=attempts.c.webhook_hash.is_not(None),
 )
 
 pictures = Table(

@@ -75,13 +75,23 @@ class Place:
     upload_limit: int = 10 * 1024 * 1024
 
 
+class Delivery(StrEnum):
+    """Where a job's member finds its end."""
+
+    CARD = "card"  # in the job's one message
+    DIRECT = "direct"  # in a direct message, because the card could not be reached
+    HISTORY = "history"  # in `/history` alone
+    NOWHERE = "nowhere"  # there was nothing to give and no way to say so
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job as the database has it. Times are aware UTC; credits are integers.
 
-    `fence` grows whenever a process takes the job over, so that a late one is rejected. `due_at` is when the engine
-    looks at it next. `charged` is None until the hold is settled. `tries` counts submits that were surely not
-    accepted.
+    `owner` is the worker that sees to it; `fence` grows whenever another takes it over, so that a late one is
+    rejected. `due_at` is when a waiting job may be tried next. `charged` is None until the hold is settled. `tries`
+    counts submits that were surely not accepted. `direct_at` is when a direct message was first intended.
+    `reconcile_at` is when the provider is asked again what became of a job that ended without its answer.
     """
 
     id: str
@@ -102,6 +112,10 @@ class Job:
     provider: str | None = None
     fault: FaultKind | None = None
     charged: int | None = None
+    owner: str | None = None
+    delivery: Delivery | None = None
+    direct_at: datetime | None = None
+    reconcile_at: datetime | None = None
 
     @property
     def unit_price(self) -> int:
@@ -129,7 +143,7 @@ class Attempt:
     """One submit to one provider.
 
     `cost` is in the provider's units; `result` holds the pictures' addresses between the provider's answer and
-    their being stored.
+    their being stored. `webhook_hash` is the SHA-256 of the secret in the address that the provider may call.
     """
 
     job_id: str
@@ -142,6 +156,7 @@ class Attempt:
     record_id: str | None = None
     cost: int | None = None
     result: tuple[str, ...] = ()
+    webhook_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from bot.domain.catalogue import Offer
 from bot.domain.errors import FaultKind, ProviderError
-from bot.domain.jobs import Attempt, Job, Outcome, Picture, State
+from bot.domain.jobs import Attempt, Delivery, Job, Outcome, Picture, State
 from bot.domain.requests import offers_for
 from bot.engine.books import Books
 from bot.engine.clock import Clock
@@ -214,10 +214,15 @@ class Journal:
             lambda connection: JobRepository(connection).set_acknowledged(job_id, message_id, now)
         )
 
-    async def delivered(self, job_id: str) -> None:
-        """The card shows the end."""
+    async def delivered(self, job_id: str, delivery: Delivery = Delivery.CARD) -> None:
+        """Its member has the end, and where."""
         now = self._clock.now()
-        await self._database.write(lambda connection: JobRepository(connection).set_delivered(job_id, now))
+        await self._database.write(lambda connection: JobRepository(connection).set_delivered(job_id, now, delivery))
+
+    async def intend_direct(self, job_id: str) -> bool:
+        """A direct message is about to be sent; False where one may have been sent before."""
+        now = self._clock.now()
+        return await self._database.write(lambda connection: JobRepository(connection).set_direct(job_id, now))
 
     async def request_cancel(self, job_id: str) -> None:
         """Its member wants it cancelled; what comes of it is up to where the job is."""

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import os
+import random
 import secrets
 import shutil
 import signal
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -16,6 +18,8 @@ from bot.sandbox.providers import Latency, Reve2ImgServer, SkillBossServer
 
 _READY_SECONDS: Final = 60.0
 _END_SECONDS: Final = 10.0
+_BOT_PORTS: Final = range(20_000, 32_768)
+"""Below those that systems give to outgoing connections, so that the bot finds its port free after a restart too."""
 
 PAGE_PORT: Final = 8765
 """Where the page is unless somebody else listens there already."""
@@ -50,6 +54,7 @@ class Sandbox:
         self.page = Page(self.discord, providers=providers, bot=self, ledger=ledger)
         self.page.mount()
         self._bot: asyncio.subprocess.Process | None = None
+        self._bot_port = 0
 
     async def start(self) -> None:
         """Start the stand-ins and the bot, and return once the bot is connected with its commands registered.
@@ -61,6 +66,7 @@ class Sandbox:
         await self.discord.start(port=PAGE_PORT, or_another=True)
         await self.skillboss.start()
         await self.reve2img.start()
+        self._bot_port = _free_port()
         await self.start_bot()
 
     async def start_bot(self) -> None:
@@ -110,6 +116,11 @@ class Sandbox:
         await self.skillboss.close()
         await self.reve2img.close()
 
+    @property
+    def bot_url(self) -> str:
+        """The address of the bot's own web server: the same for every start of the bot, as webhooks need it."""
+        return f"http://127.0.0.1:{self._bot_port}"
+
     def environment(self) -> dict[str, str]:
         """Return the settings with which the bot serves this sandbox."""
         return {
@@ -121,7 +132,9 @@ class Sandbox:
             "REVE2IMG_API_URL": self.reve2img.url,
             "DATA_DIR": str(self.folder),
             "DATABASE_URL": "",
-            "HTTP_PORT": "0",
+            "HTTP_HOST": "127.0.0.1",
+            "HTTP_PORT": str(self._bot_port),
+            "WEBHOOK_PUBLIC_URL": self.bot_url,
             "COMMUNITIES": "*",
             "POLL_INTERVAL_SECONDS": "1",
             "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "WARNING",
@@ -130,3 +143,12 @@ class Sandbox:
     async def _serving(self) -> None:
         await self.discord.wait_ready(timeout=_READY_SECONDS)
         await self.discord.wait_commands(timeout=_READY_SECONDS)
+
+
+def _free_port() -> int:
+    """Return a port of this machine on which nobody listens."""
+    for port in random.sample(_BOT_PORTS, 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port for the bot's web server")

@@ -9,13 +9,17 @@ from bot.sandbox.providers import Endpoint, Kind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One way to fail. `service` is a provider's name or "discord"; `how` are the fields of its fault."""
+    """One way to fail. `service` is a provider's name or "discord"; `how` are the fields of its fault.
+
+    `hint` says when it would change nothing.
+    """
 
     id: str
     service: str
     group: str
     label: str
     how: Mapping[str, Any] = field(default_factory=dict)
+    hint: str | None = None
 
 
 _SUBMIT_SKILLBOSS: Final = {
@@ -71,6 +75,13 @@ _PICTURE: Final[tuple[tuple[str, Kind, dict[str, Any]], ...]] = (
     ("No connection", Kind.RESET_BEFORE, {}),
     ("Download takes 10 s longer", Kind.DELAY, {"seconds": 10.0}),
 )
+_WEBHOOK: Final[tuple[tuple[str, Kind, dict[str, Any]], ...]] = (
+    ("Lost webhook", Kind.LOST, {}),
+    ("Delivered twice at once", Kind.TWICE, {}),
+    ("Delivered before the submit's own reply", Kind.EARLY, {}),
+    ("Delivered 30 s late", Kind.LATE, {"seconds": 30.0}),
+)
+_POLLING_ONLY: Final = "Without WEBHOOK_PUBLIC_URL the bot only polls, and this changes nothing."
 
 _EDIT: Final = {"method": "PATCH", "path": "/messages/"}
 _ANSWER: Final = {"method": "POST", "path": "/callback$"}
@@ -113,6 +124,7 @@ def _all() -> Iterator[Row]:
             cancel = {404: "Unknown job", 409: "Already started", 500: "Server error"}
             yield from _answers(service, Endpoint.CANCEL, "Cancel", cancel)
             yield from _ways(service, Endpoint.CANCEL, "Cancel", (("200 that claims nothing", Kind.UNSAID, {}), *_ANY))
+            yield from _ways(service, Endpoint.WEBHOOK, "Webhooks", _WEBHOOK, hint=_POLLING_ONLY)
         yield from _ways(service, Endpoint.PICTURE, "Pictures", _PICTURE)
     for number, (group, label, how) in enumerate(_DISCORD):
         yield Row(id=f"discord-{number}", service="discord", group=group, label=label, how=how)
@@ -141,7 +153,12 @@ def _answers(service: str, endpoint: Endpoint, group: str, statuses: Mapping[int
 
 
 def _ways(
-    service: str, endpoint: Endpoint, group: str, ways: tuple[tuple[str, Kind, dict[str, Any]], ...]
+    service: str,
+    endpoint: Endpoint,
+    group: str,
+    ways: tuple[tuple[str, Kind, dict[str, Any]], ...],
+    *,
+    hint: str | None = None,
 ) -> Iterator[Row]:
     for label, kind, more in ways:
         detail = "".join(f"-{value}" for value in more.values())
@@ -151,4 +168,5 @@ def _ways(
             group=group,
             label=label,
             how={"endpoint": endpoint, "kind": kind, **more},
+            hint=hint,
         )

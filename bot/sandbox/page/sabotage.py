@@ -27,7 +27,7 @@ class Sabotage:
     def table(self) -> list[Json]:
         """Return every row that can be switched on."""
         return [
-            {"id": row.id, "service": row.service, "group": row.group, "label": row.label}
+            {"id": row.id, "service": row.service, "group": row.group, "label": row.label, "hint": row.hint}
             for row in self._rows.values()
         ]
 
@@ -99,12 +99,8 @@ class Sabotage:
         self._discord.faults.clear()
         self._set.clear()
         for name, provider in self._providers.items():
-            provider.faults.clear()
             provider.latency = self._usual[name]
-            for job in provider.jobs:
-                if job.stuck_in is not None:
-                    job.stuck_in = None
-                    provider.studio.schedule(job)
+            provider.mend()
 
     def _row_of(self, service: str, fault: Json) -> Row | None:
         """Return the row that best says what a fault does: the one that agrees in most fields."""

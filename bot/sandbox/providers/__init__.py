@@ -6,11 +6,13 @@ from bot.sandbox.providers.reve2img import Reve2ImgServer
 from bot.sandbox.providers.server import ImageApiServer
 from bot.sandbox.providers.skillboss import SkillBossServer
 from bot.sandbox.providers.studio import MANUAL, Charge, Job, Latency, State
+from bot.sandbox.providers.webhooks import Delivery
 from bot.sandbox.providers.wire import Received
 
 __all__ = [
     "MANUAL",
     "Charge",
+    "Delivery",
     "Endpoint",
     "Fault",
     "FaultError",

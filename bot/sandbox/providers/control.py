@@ -1,7 +1,8 @@
 """The control endpoints beside the API: faults from outside, and what the stand-in has seen and billed.
 
 GET /sandbox/faults lists, PUT adds one (an object) or replaces all (a list), DELETE switches all off;
-GET /sandbox/jobs lists the jobs and the bill.
+GET /sandbox/jobs lists the jobs and the bill. Where there are webhooks, GET /sandbox/webhooks lists what was sent and
+POST /sandbox/webhooks/release lets go those that are held back.
 """
 
 import json
@@ -13,20 +14,13 @@ from aiohttp import web
 from bot.sandbox.loopback import is_own
 from bot.sandbox.providers.faults import FaultError, Faults
 from bot.sandbox.providers.studio import Studio
+from bot.sandbox.providers.webhooks import Webhooks
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def control_routes(faults: Faults, studio: Studio) -> list[web.RouteDef]:
     """Return the routes that look at and change these."""
-
-    def guarded(handler: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
-        async def checked(request: web.Request) -> web.StreamResponse:
-            if not is_own(request):
-                raise web.HTTPForbidden
-            return await handler(request)
-
-        return checked
 
     async def list_faults(_: web.Request) -> web.Response:
         return web.json_response(faults.as_json())
@@ -53,8 +47,33 @@ def control_routes(faults: Faults, studio: Studio) -> list[web.RouteDef]:
         return web.json_response({"jobs": jobs, "billed": billed, "balance": studio.balance})
 
     return [
-        web.get("/sandbox/faults", guarded(list_faults)),
-        web.put("/sandbox/faults", guarded(put_faults)),
-        web.delete("/sandbox/faults", guarded(clear_faults)),
-        web.get("/sandbox/jobs", guarded(list_jobs)),
+        web.get("/sandbox/faults", _guarded(list_faults)),
+        web.put("/sandbox/faults", _guarded(put_faults)),
+        web.delete("/sandbox/faults", _guarded(clear_faults)),
+        web.get("/sandbox/jobs", _guarded(list_jobs)),
     ]
+
+
+def webhook_routes(webhooks: Webhooks) -> list[web.RouteDef]:
+    """Return the routes that look at what was delivered and let go what is held back."""
+
+    async def list_sent(_: web.Request) -> web.Response:
+        return web.json_response([each.as_json() for each in webhooks.sent])
+
+    async def release(_: web.Request) -> web.Response:
+        webhooks.release()
+        return web.Response(status=204)
+
+    return [
+        web.get("/sandbox/webhooks", _guarded(list_sent)),
+        web.post("/sandbox/webhooks/release", _guarded(release)),
+    ]
+
+
+def _guarded(handler: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
+    async def checked(request: web.Request) -> web.StreamResponse:
+        if not is_own(request):
+            raise web.HTTPForbidden
+        return await handler(request)
+
+    return checked

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 
 class Endpoint(StrEnum):
-    """Which requests a fault is for."""
+    """Which requests a fault is for; a webhook is the one that the stand-in makes itself."""
 
     SUBMIT = "submit"
     STATUS = "status"
     CANCEL = "cancel"
     PICTURE = "picture"
+    WEBHOOK = "webhook"
 
 
 class Kind(StrEnum):
@@ -38,6 +39,11 @@ class Kind(StrEnum):
     ENDLESS = "endless"  # a picture's beginning, then bytes without end
     TRUNCATED = "truncated"  # half of the picture, then the connection breaks
     REDIRECT = "redirect"  # to the address `to`
+    # Webhook.
+    LOST = "lost"  # is never delivered
+    TWICE = "twice"  # is delivered twice at once
+    EARLY = "early"  # the job ends and its webhook is delivered before the answer to its submit goes out
+    LATE = "late"  # is held back for `seconds`; 0: until it is released
 
 
 FATES: Final = frozenset({Kind.INLINE, Kind.FAIL, Kind.STUCK, Kind.EMPTY, Kind.SHAPE})
@@ -48,6 +54,7 @@ _ALLOWED: Final = {
     Endpoint.CANCEL: _COMMON | {Kind.UNSAID},
     Endpoint.PICTURE: (_COMMON - {Kind.RESET_AFTER, Kind.MALFORMED})
     | {Kind.HTML, Kind.ENDLESS, Kind.TRUNCATED, Kind.REDIRECT},
+    Endpoint.WEBHOOK: frozenset({Kind.LOST, Kind.TWICE, Kind.EARLY, Kind.LATE}),
 }
 
 # Reasons by name; any other text is taken as it is.
@@ -69,8 +76,8 @@ class Fault:
     """One fault. `times` is how many requests it hits; None is all until it is removed.
 
     `status`, `message`, `retry_after` and `in_envelope` belong to STATUS (`in_envelope`: HTTP 200 with the status as
-    the envelope's code, where there is one), `seconds` to DELAY, `reason` to FAIL, `state` to STUCK, `shape` to
-    SHAPE, `word` to WORD, `to` to REDIRECT.
+    the envelope's code, where there is one), `seconds` to DELAY and LATE, `reason` to FAIL, `state` to STUCK, `shape`
+    to SHAPE, `word` to WORD, `to` to REDIRECT.
     """
 
     endpoint: Endpoint

@@ -1,13 +1,17 @@
 """The stand-in for SkillBoss, to the letter of its page (seed: "Reve Text-to-Image API")."""
 
 import asyncio
+from contextlib import suppress
+from functools import cached_property
 from typing import Any, Final
 
 from aiohttp import web
 
+from bot.sandbox.providers.control import webhook_routes
 from bot.sandbox.providers.faults import Endpoint, Fault, Kind
 from bot.sandbox.providers.server import ImageApiServer, Refused
 from bot.sandbox.providers.studio import Job, Order, State
+from bot.sandbox.providers.webhooks import Webhooks, is_acceptable
 from bot.sandbox.providers.wire import Received
 
 MODEL: Final = "reve/text-to-image"
@@ -17,6 +21,7 @@ UNIT_PRICE: Final = 10
 _SIZES: Final = {"1:1": "1024x1024", "9:16": "1024x1792", "16:9": "1792x1024"}
 _FORMATS: Final = ("png", "jpeg", "webp")
 _MOST: Final = 4
+_EARLY: Final = frozenset({Kind.EARLY})
 
 # Seed: "Errors": the documented words, and the type of its other pages' error object.
 _ERRORS: Final = {
@@ -32,7 +37,26 @@ _ERRORS: Final = {
 
 
 class SkillBossServer(ImageApiServer):
-    """SkillBoss: charges on COMPLETED, cancels in the queue only, forgets results after 7 days."""
+    """SkillBoss: charges on COMPLETED, cancels in the queue only, tells webhooks, forgets results after 7 days."""
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Return the deliveries to those who named a webhook."""
+        return Webhooks(self.faults, body=self._webhook, changed=self.studio.changed)
+
+    async def close(self) -> None:
+        """Stop listening, drop all connections and deliver nothing more; closing twice is no mistake."""
+        await self.webhooks.close()
+        await super().close()
+
+    def mend(self) -> None:
+        """Switch all faults off and let go what they hold: stuck jobs move on, held webhooks are delivered."""
+        super().mend()
+        self.webhooks.release()
+
+    def job_ended(self, job: Job) -> None:
+        """Tell the job's webhook, if it named one."""
+        self.webhooks.announce(job)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the page."""
@@ -40,6 +64,7 @@ class SkillBossServer(ImageApiServer):
             web.post("/v1/run", self.handler(Endpoint.SUBMIT, self._submit)),
             web.get("/v1/run/status/{id}", self.handler(Endpoint.STATUS, self._status)),
             web.post("/v1/run/cancel/{id}", self.handler(Endpoint.CANCEL, self._cancel)),
+            *webhook_routes(self.webhooks),
         ]
 
     def refusal(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002
@@ -75,6 +100,10 @@ class SkillBossServer(ImageApiServer):
             "status_url": f"{self.url}/v1/run/status/{job.id}",
             "cancel_url": f"{self.url}/v1/run/cancel/{job.id}",
         }
+        if webhook_url is not None and self.faults.take(Endpoint.WEBHOOK, _EARLY):
+            self.studio.complete(job)
+            with suppress(TimeoutError):  # the answer goes out even if the webhook gets lost on its way
+                await self.wait_for(lambda: self.webhooks.sent_for(job))
         return web.json_response(body, status=202, headers=headers)
 
     async def _status(self, request: web.Request, _: Received, account: str, fault: Fault | None) -> web.StreamResponse:
@@ -109,6 +138,16 @@ class SkillBossServer(ImageApiServer):
             body["error"] = job.error
         return body
 
+    def _webhook(self, job: Job) -> dict[str, Any]:
+        """Return what is posted at a job's end (seed: "Payload format")."""
+        done = job.state is State.COMPLETED
+        return {
+            "request_id": job.id,
+            "status": "OK" if done else "ERROR",
+            "payload": {"generated_images": [{"url": url} for url in self.picture_urls(job)]} if done else None,
+            "error": None if done else job.error,
+        }
+
     def _result(self, job: Job) -> dict[str, Any]:
         """Return the result in one of the shapes that the page shows in different places."""
         urls = self.picture_urls(job)
@@ -140,7 +179,7 @@ def _order(body: Any) -> tuple[Order, str | None, bool]:
     if format_ not in _FORMATS:
         raise Refused(400, "inputs.output_format must be one of png, jpeg, webp.")
     webhook_url = body.get("webhook_url")
-    if webhook_url is not None and not (isinstance(webhook_url, str) and webhook_url.startswith("https://")):
+    if webhook_url is not None and not is_acceptable(webhook_url):
         raise Refused(400, "webhook_url must be an HTTPS URL.")
     asynchronous = body.get("async", False)
     if not isinstance(asynchronous, bool):

@@ -89,6 +89,7 @@ class Studio:
     `balance` is None for an account without a bottom. With `prepaid`, credits are taken when a job is made and given
     back when it fails (reve2img); without, a job is charged when it completes (SkillBoss: "you're charged only on
     COMPLETED"). `clock` returns seconds and only decides when results expire; waiting uses the event loop's timers.
+    `told` is called with each job as it ends.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Studio:
         prepaid: bool = False,
         clock: Callable[[], float] = time.monotonic,
         ids: Callable[[], str] = lambda: uuid.uuid4().hex,
+        told: Callable[[Job], None] = lambda _: None,
     ) -> None:
         self.latency = latency
         self.balance = balance
@@ -107,6 +109,7 @@ class Studio:
         self._prepaid = prepaid
         self._clock = clock
         self._ids = ids
+        self._told = told
         self._changed = asyncio.Event()
 
     def can_pay(self, cost: int) -> bool:
@@ -220,4 +223,5 @@ class Studio:
         if job.timer is not None:
             job.timer.cancel()
             job.timer = None
+        self._told(job)
         self.changed()

@@ -57,16 +57,24 @@ function latency() {
 
 function faultForm(table) {
   const service = h("select", { id: "fault-service" }, [...new Set(table.map((row) => row.service))].map((each) => h("option", { value: each }, SERVICES[each] ?? each)));
-  const row = h("select", { id: "fault-row" });
+  const row = h("select", { id: "fault-row", "aria-describedby": "fault-hint" });
+  const hint = h("p", { id: "fault-hint", class: "hint", hidden: true });
   const times = h("select", { id: "fault-times" }, [["1", "Once"], ["3", "Three times"], ["10", "Ten times"], ["", "Until it is mended"]].map(([value, label]) => h("option", { value }, label)));
 
   function offer() {
     const groups = Map.groupBy ? Map.groupBy(own(), (each) => each.group) : grouped(own());
     fill(row, [...groups].map(([label, rows]) => h("optgroup", { label }, rows.map((each) => h("option", { value: each.id }, each.label)))));
+    explain();
+  }
+
+  function explain() {
+    hint.textContent = own().find((each) => each.id === row.value)?.hint ?? "";
+    hint.hidden = !hint.textContent;
   }
 
   const own = () => table.filter((each) => each.service === service.value);
   service.addEventListener("change", offer);
+  row.addEventListener("change", explain);
   offer();
   return h(
     "form",
@@ -76,6 +84,7 @@ function faultForm(table) {
     } } },
     h("label", { for: "fault-service" }, "Where", service),
     h("label", { for: "fault-row" }, "What goes wrong", row),
+    hint,
     h("label", { for: "fault-times" }, "How often", times),
     h("button", { type: "submit", id: "break", class: "button danger" }, "Break it"),
   );
