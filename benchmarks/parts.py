@@ -23,6 +23,7 @@ from bot.engine.books import Books
 from bot.engine.clock import SystemClock
 from bot.engine.engine import Engine
 from bot.engine.journal import Journal
+from bot.engine.lease import Lease
 from bot.engine.limits import Limits
 from bot.images.download import PictureDownloader
 from bot.images.keeper import PictureKeeper
@@ -78,6 +79,8 @@ def medians(measured: Sequence[Parts]) -> Parts:
 class _Nobody:
     """Stands where the engine is told of a job, so that nothing but the transaction runs."""
 
+    worker_id = "parts"
+
     def __getattr__(self, _: str) -> Callable[..., None]:
         return lambda *_: None
 
@@ -88,7 +91,10 @@ class _Desk:
     def __init__(self, database: Database) -> None:
         clock, limits = SystemClock(), Limits(active_per_provider=1_000_000)
         books = Books(allowance=1_000_000, budget=1_000_000_000, new_id=new_id)
-        self.journal = Journal(database=database, books=books, clock=clock, limits=limits, providers=("skillboss",))
+        lease = Lease(worker_id=_Nobody.worker_id, seconds=60.0, alone=True, clock=clock)
+        self.journal = Journal(
+            database=database, books=books, clock=clock, limits=limits, lease=lease, providers=("skillboss",)
+        )
         self.generation = GenerationService(
             database=database,
             journal=self.journal,
@@ -119,7 +125,7 @@ class _Desk:
     async def finish(self, held: Job, stored: StoredPicture) -> None:
         """Take a held job through the rest of its life."""
         await self.generation.acknowledged(held.id, held.place.interaction_id)
-        (claim, *_), *_ = await self.journal.claim(64)
+        claim, *_ = (await self.journal.claim(64, {"skillboss": 64})).claims
         job = await self.journal.accepted(claim.job, Pending(handle=held.id, running=False, record_id="record"))
         job = await self.journal.storing(
             job, Finished(image_urls=("https://cdn.example/1.png",), handle=held.id, record_id="record")

@@ -25,6 +25,7 @@ from bot.sandbox.runner import BotEndedError, Sandbox
 from bot.sandbox_ledger import sandbox_ledger
 from bot.settings import Settings, SettingsError, load_settings
 from bot.ui.text import counted
+from db.alone import AlreadyRunningError
 from db.audit import audit as audit_books
 from db.migrate import NewerDatabaseError, pending_migrations
 from db.migrate import migrate as migrate_database
@@ -71,6 +72,8 @@ def run(
         )
     except NewerDatabaseError as error:
         _fail(_newer(error))
+    except AlreadyRunningError:
+        _fail("Another Atelier serves this database. SQLite takes one process; several need PostgreSQL (DATABASE_URL).")
     except (SQLAlchemyError, sqlite3.Error) as error:
         _fail(f"The database cannot be used ({type(error).__name__}). `atelier doctor` says more.")
     except OSError as error:

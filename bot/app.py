@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import discord
 import httpx
@@ -15,17 +16,22 @@ import uuid6
 import yarl
 from discord.gateway import DiscordWebSocket
 from pydantic import SecretStr
+from sqlalchemy import make_url
 
 from bot.client import AtelierClient, SyncMemory
 from bot.domain.catalogue import MODELS, OFFERS
 from bot.engine.books import Books
+from bot.engine.breaker import Breakers
 from bot.engine.clock import Clock, SystemClock
 from bot.engine.engine import Engine
 from bot.engine.health import HealthBoard
 from bot.engine.housekeeping import Housekeeping
-from bot.engine.journal import Journal
+from bot.engine.identify import IdentifyTurns
+from bot.engine.journal import Hook, Journal
+from bot.engine.lease import Lease
 from bot.engine.limits import Limits
 from bot.engine.steps import Steps
+from bot.engine.webhooks import hash_of, new_webhook_token, webhook_address
 from bot.images.download import PictureDownloader
 from bot.images.keeper import PictureKeeper
 from bot.images.store import PictureStore
@@ -50,6 +56,7 @@ from cogs.help import Help
 from cogs.imagine import Imagine
 from cogs.status import StudioStatus
 from cogs.studio import Studio
+from db.alone import only_process
 from db.database import Database
 from db.facts import FactRepository
 from db.migrate import migrate
@@ -80,6 +87,9 @@ async def run(settings: Settings, stop: asyncio.Event, clock: Clock | None = Non
     if settings.discord_token is None:
         raise ValueError("DISCORD_TOKEN is not set")
     async with AsyncExitStack() as stack:
+        file = make_url(settings.database_address)
+        if file.get_backend_name() == "sqlite":
+            stack.enter_context(only_process(Path(str(file.database))))
         app = await _build(settings, stack, clock or SystemClock())
         await app.serve(settings.discord_token, stop)
 
@@ -124,6 +134,7 @@ class App:
             _log.info("app.stopping")
             await self._engine.stop()
             await self._presenter.stop(_EDIT_GRACE_SECONDS)
+            await self._engine.release()
             await self._client.close()
             for task in (housekeeping, gateway, stopped):
                 task.cancel()
@@ -154,9 +165,18 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
     stack.push_async_callback(keeper.close)
     names = tuple(providers)
     health = HealthBoard(names)
+    lease = Lease(worker_id=new_id(), seconds=settings.lease_seconds, alone=database.dialect == "sqlite", clock=clock)
     randomness = random.Random(secrets.randbits(64))  # noqa: S311 - jitter, not a secret
     client = AtelierClient(shard_count=settings.shard_count, shard_ids=settings.shard_ids)
-    journal = Journal(database=database, books=books, clock=clock, limits=limits, providers=names)
+    journal = Journal(
+        database=database,
+        books=books,
+        clock=clock,
+        limits=limits,
+        lease=lease,
+        providers=names,
+        hook=_hooks(settings, providers),
+    )
     snapshots = SnapshotService(database=database, books=books, clock=clock)
     presenter = Presenter(
         snapshots=snapshots,
@@ -174,9 +194,18 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
         clock=clock,
         limits=limits,
         health=health,
+        breakers=Breakers(names),
         randomness=randomness,
     )
-    engine = Engine(journal=journal, steps=steps, observer=presenter, clock=clock, limits=limits, randomness=randomness)
+    engine = Engine(
+        journal=journal,
+        steps=steps,
+        observer=presenter,
+        clock=clock,
+        limits=limits,
+        lease=lease,
+        randomness=randomness,
+    )
     access = AccessService(database=database, admitted=_admitted(settings), now=clock.now)
     generation = GenerationService(
         database=database,
@@ -218,6 +247,7 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
         ),
         on_login=app.start_work,
         synced=_sync_memory(database),
+        identify_turn=None if lease.alone else IdentifyTurns(database=database, clock=clock).wait,
     )
     return app
 
@@ -253,12 +283,26 @@ def _keeper(settings: Settings) -> PictureKeeper:
 def _limits(settings: Settings) -> Limits:
     return Limits(
         active_per_member=settings.max_active_jobs_per_member,
+        active_per_community=settings.max_active_jobs_per_community,
         active_per_provider=settings.max_active_jobs,
         poll_floor=settings.poll_interval_seconds,
         poll_ceiling=max(10.0, settings.poll_interval_seconds),
         soft_deadline=settings.job_soft_deadline_seconds,
         hard_deadline=settings.job_hard_deadline_seconds,
     )
+
+
+def _hooks(settings: Settings, providers: Mapping[str, Provider]) -> Callable[[str], Hook | None]:
+    """Return what makes an address for a provider to call, a new one for each submit."""
+    public_url = settings.webhook_public_url
+
+    def hook(provider: str) -> Hook | None:
+        if public_url is None or not providers[provider].takes_webhooks:
+            return None
+        token = new_webhook_token()
+        return Hook(url=webhook_address(public_url, provider, token), hash=hash_of(token))
+
+    return hook
 
 
 def _admitted(settings: Settings) -> frozenset[int] | str | None:

@@ -47,6 +47,7 @@ class AtelierClient(commands.AutoShardedBot):
         self._cogs_to_add: Sequence[commands.Cog] = ()
         self._on_login: Callable[[], Awaitable[None]] | None = None
         self._synced: SyncMemory | None = None
+        self._identify_turn: Callable[[], Awaitable[None]] | None = None
 
     def install(
         self,
@@ -55,12 +56,24 @@ class AtelierClient(commands.AutoShardedBot):
         cogs: Sequence[commands.Cog],
         on_login: Callable[[], Awaitable[None]],
         synced: "SyncMemory",
+        identify_turn: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Give the client what it serves; called once, before it starts."""
+        """Give the client what it serves; called once, before it starts.
+
+        `identify_turn` waits for this process's turn to log in to the gateway, where there are several.
+        """
         self.generation = generation
         self._cogs_to_add = cogs
         self._on_login = on_login
         self._synced = synced
+        self._identify_turn = identify_turn
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Wait for the turn to log in: the library only knows of the shards of this process."""
+        if self._identify_turn is not None:
+            await self._identify_turn()
+        else:
+            await super().before_identify_hook(shard_id, initial=initial)
 
     async def setup_hook(self) -> None:
         """Register buttons and commands, then let the engine begin: REST works from here on."""
@@ -76,8 +89,8 @@ class AtelierClient(commands.AutoShardedBot):
         _log.info("discord.ready", guilds=len(self.guilds))
 
     async def _sync_commands(self) -> None:
-        """Send the commands to Discord if they are not those that it was sent last."""
-        if self._synced is None:
+        """Send the commands to Discord if they are not those that it was sent last; of several processes, one does."""
+        if self._synced is None or not (self.shard_ids is None or 0 in self.shard_ids):
             return
         payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
         digest = hashlib.sha256(json.dumps([self.application_id, payload], sort_keys=True).encode()).hexdigest()

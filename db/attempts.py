@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.errors import FaultKind
@@ -28,11 +28,15 @@ _COLUMNS = (
 # Built once: building a statement anew costs several times what running it does.
 _INSERT: Final = plain_insert(attempts)
 _OF_JOB: Final = select(*_COLUMNS).where(attempts.c.job_id == bindparam("of_job")).order_by(attempts.c.number)
-_UPDATE_LATEST: Final = update(attempts).where(
+_LATEST: Final = (
     attempts.c.job_id == bindparam("of_job"),
     attempts.c.number
     == select(func.max(attempts.c.number)).where(attempts.c.job_id == bindparam("of_job")).scalar_subquery(),
 )
+_UPDATE_LATEST: Final = update(attempts).where(*_LATEST)
+_END_LATEST: Final = update(attempts).where(*_LATEST, attempts.c.outcome.in_((Outcome.OPEN, Outcome.UNKNOWN)))
+_REMOVE_LATEST: Final = delete(attempts).where(*_LATEST)
+_BY_WEBHOOK: Final = select(*_COLUMNS).where(attempts.c.webhook_hash == bindparam("the_hash"))
 _ACTIVE: Final = (
     select(jobs.c.provider, func.count())
     .where(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
@@ -84,8 +88,34 @@ class AttemptRepository:
         self._connection.execute(_UPDATE_LATEST, {"of_job": job_id, **given})
 
     def end_latest(self, job_id: str, outcome: Outcome, at: datetime, **values: Any) -> None:
-        """Note how the job's last attempt ended, and forget the pictures' addresses (they may be signed)."""
-        self.update_latest(job_id, outcome=outcome, ended_at=at, result=[], **values)
+        """Note how the job's last attempt ended, and forget the pictures' addresses (they may be signed).
+
+        An attempt that has ended for sure keeps its outcome.
+        """
+        given = {name: value for name, value in values.items() if value is not None}
+        changes = {"of_job": job_id, "outcome": outcome, "ended_at": at, "result": [], **given}
+        self._connection.execute(_END_LATEST, changes)
+
+    def name(self, attempt: Attempt, handle: str) -> None:
+        """Note how the provider names the job, unless that is known."""
+        self._connection.execute(
+            update(attempts)
+            .where(
+                attempts.c.job_id == attempt.job_id,
+                attempts.c.number == attempt.number,
+                attempts.c.handle.is_(None),
+            )
+            .values(handle=handle)
+        )
+
+    def remove_latest(self, job_id: str) -> None:
+        """Forget an attempt that was never sent."""
+        self._connection.execute(_REMOVE_LATEST, {"of_job": job_id})
+
+    def find_by_webhook(self, webhook_hash: str) -> Attempt | None:
+        """Return the attempt whose provider was given this webhook."""
+        row = self._connection.execute(_BY_WEBHOOK, {"the_hash": webhook_hash}).first()
+        return None if row is None else _from_row(row)
 
     def active_by_provider(self) -> dict[str, int]:
         """Return how many jobs each provider has now."""

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
+from sqlalchemy import Column, Connection, Row, Select, Subquery, bindparam, func, or_, select, update
 
 from bot.domain.errors import (
     DuplicateInteractionError,
@@ -16,31 +16,40 @@ from bot.domain.errors import (
 from bot.domain.jobs import AT_PROVIDER, LIVE, Delivery, Job, Place, State, check_transition
 from bot.domain.requests import GenerationRequest
 from db.dialects import insert_unless_there
-from db.tables import jobs
+from db.tables import jobs, pictures, workers
 
 _PLACE: Final = tuple(field.name for field in fields(Place))
 _OPTIONS: Final = ("aspect_ratio", "images", "detail", "format", "resolution")
+# Another process may take these over from a living one: whatever it is doing for them is done as well twice.
+_ADOPTABLE: Final = (State.HELD, State.UNKNOWN, State.QUEUED, State.RUNNING)
 _OWN: Final = tuple(
     field.name for field in fields(Job) if field.name not in {"place", "request", "state", "fault", "delivery"}
 )
 
 
 def _line() -> Select[Any]:
-    """Return the waiting jobs with `turn`: how many of its member's jobs are at a provider or before it, and itself."""
-    active = (
-        select(jobs.c.community_id, jobs.c.member_id, func.count().label("active"))
-        .where(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
-        .group_by(jobs.c.community_id, jobs.c.member_id)
-        .subquery()
-    )
-    order = func.row_number().over(
+    """Return the waiting jobs with `turn` and `round`.
+
+    `turn` counts a member's jobs, those at a provider first and then the waiting ones by age: it is what the slots a
+    member limits, and members of a community take turns by it. `round` counts a community's jobs in the same way, so
+    that communities take turns too.
+    """
+    members = _active(jobs.c.community_id, jobs.c.member_id)
+    communities = _active(jobs.c.community_id)
+    of_member = func.row_number().over(
         partition_by=(jobs.c.community_id, jobs.c.member_id), order_by=(jobs.c.created_at, jobs.c.id)
     )
-    return (
-        select(jobs.c.id, jobs.c.created_at, (order + func.coalesce(active.c.active, 0)).label("turn"))
+    waiting = (
+        select(
+            jobs.c.id,
+            jobs.c.owner,
+            jobs.c.created_at,
+            jobs.c.community_id,
+            (of_member + func.coalesce(members.c.active, 0)).label("turn"),
+        )
         .outerjoin(
-            active,
-            (active.c.community_id == jobs.c.community_id) & (active.c.member_id == jobs.c.member_id),
+            members,
+            (members.c.community_id == jobs.c.community_id) & (members.c.member_id == jobs.c.member_id),
         )
         .where(
             jobs.c.state == State.HELD,
@@ -48,6 +57,27 @@ def _line() -> Select[Any]:
             jobs.c.acknowledged_at.is_not(None),
             jobs.c.cancel_requested_at.is_(None),
         )
+        .subquery()
+    )
+    of_community = func.row_number().over(
+        partition_by=waiting.c.community_id, order_by=(waiting.c.turn, waiting.c.created_at, waiting.c.id)
+    )
+    return select(
+        waiting.c.id,
+        waiting.c.owner,
+        waiting.c.created_at,
+        waiting.c.turn,
+        (of_community + func.coalesce(communities.c.active, 0)).label("round"),
+    ).outerjoin(communities, communities.c.community_id == waiting.c.community_id)
+
+
+def _active(*whose: Column[int]) -> Subquery:
+    """Return how many jobs are at a provider, or before it, for each of `whose`."""
+    return (
+        select(*whose, func.count().label("active"))
+        .where(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
+        .group_by(*whose)
+        .subquery()
     )
 
 
@@ -75,13 +105,43 @@ _COUNT_WAITING: Final = (
     .where(*_HELD, jobs.c.community_id == bindparam("the_community"), jobs.c.member_id == bindparam("the_member"))
 )
 _LINE: Final = _line().subquery()
-_IN_LINE: Final = select(_LINE.c.id).order_by(_LINE.c.turn, _LINE.c.created_at, _LINE.c.id)
+_ORDER: Final = (_LINE.c.round, _LINE.c.turn, _LINE.c.created_at, _LINE.c.id)
+_IN_LINE: Final = select(_LINE.c.id, _LINE.c.owner).order_by(*_ORDER).limit(bindparam("most"))
+_PLACES: Final = select(_LINE.c.id, func.row_number().over(order_by=_ORDER).label("place")).subquery()
+_PLACE_IN_LINE: Final = select(_PLACES.c.place).where(_PLACES.c.id == bindparam("the_id"))
 _CLAIMABLE: Final = (
     select(jobs)
     .join(_LINE, _LINE.c.id == jobs.c.id)
     .where(_LINE.c.turn <= bindparam("per_member"), jobs.c.due_at <= bindparam("now"))
-    .order_by(_LINE.c.turn, jobs.c.created_at, jobs.c.id)
+    .order_by(*_ORDER)
+    .offset(bindparam("skipped"))
     .limit(bindparam("most"))
+)
+_ACTIVE_BY_COMMUNITY: Final = (
+    select(jobs.c.community_id, func.count())
+    .where(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
+    .group_by(jobs.c.community_id)
+)
+_OWNED: Final = select(jobs.c.id, jobs.c.finished_at.is_(None).label("live")).where(
+    jobs.c.owner == bindparam("of_worker"), jobs.c.delivered_at.is_(None)
+)
+_TAKE_OVER: Final = (
+    update(jobs)
+    .where(
+        jobs.c.delivered_at.is_(None),
+        or_(jobs.c.owner.is_(None), jobs.c.owner.not_in(select(workers.c.id))),
+    )
+    .values(owner=bindparam("to_worker"), fence=jobs.c.fence + 1)
+    .returning(jobs)
+)
+_ADOPT: Final = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("the_id"), jobs.c.state.in_(_ADOPTABLE), jobs.c.owner != bindparam("to_worker"))
+    .values(owner=bindparam("to_worker"), fence=jobs.c.fence + 1)
+)
+_RECONCILE: Final = select(jobs).where(jobs.c.reconcile_at <= bindparam("now")).limit(bindparam("most"))
+_RECONCILE_LATER: Final = update(jobs).where(
+    jobs.c.id == bindparam("the_id"), jobs.c.reconcile_at == bindparam("was_due")
 )
 _NEXT_DUE: Final = select(func.min(jobs.c.due_at)).where(*_HELD, jobs.c.due_at > bindparam("after"))
 _DURATIONS: Final = (
@@ -168,29 +228,64 @@ class JobRepository:
     def _count(self, *conditions: Any) -> int:
         return self._connection.execute(select(func.count()).select_from(jobs).where(*conditions)).scalar_one()
 
-    def list_claimable(self, now: datetime, per_member: int, limit: int) -> tuple[Job, ...]:
-        """Return the acknowledged, due jobs whose turn it is, best first: members take turns, then by age."""
-        rows = self._connection.execute(_CLAIMABLE, {"per_member": per_member, "now": now, "most": limit})
-        return tuple(_from_row(row) for row in rows)
+    def list_claimable(self, now: datetime, per_member: int, limit: int, skipped: int = 0) -> tuple[Job, ...]:
+        """Return the acknowledged, due jobs whose turn it is, best first, leaving out the first `skipped`.
 
-    def line(self) -> tuple[str, ...]:
-        """Return the ids of all jobs that wait here for a slot, in the order in which they get one."""
-        return tuple(self._connection.execute(_IN_LINE).scalars())
+        Communities take turns, in them their members, then by age.
+        """
+        parameters = {"per_member": per_member, "now": now, "most": limit, "skipped": skipped}
+        return tuple(_from_row(row) for row in self._connection.execute(_CLAIMABLE, parameters))
+
+    def line(self, most: int) -> tuple[tuple[str, str | None], ...]:
+        """Return (id, owner) of the first `most` that wait here for a slot, in the order in which they get one."""
+        return tuple((row.id, row.owner) for row in self._connection.execute(_IN_LINE, {"most": most}))
+
+    def place_in_line(self, job_id: str) -> int | None:
+        """Return a waiting job's place, from 1; None if it is in no line."""
+        return self._connection.execute(_PLACE_IN_LINE, {"the_id": job_id}).scalar()
+
+    def active_by_community(self) -> dict[int, int]:
+        """Return how many jobs of each community are at a provider, or before it."""
+        return {row[0]: row[1] for row in self._connection.execute(_ACTIVE_BY_COMMUNITY)}
 
     def next_due(self, after: datetime) -> datetime | None:
         """Return when the next job that waits for another try is due."""
         return self._connection.execute(_NEXT_DUE, {"after": after}).scalar()
 
-    def take_over(self) -> tuple[Job, ...]:
-        """Raise the fence of every live job, so that an earlier process is rejected, and return them, oldest first."""
-        live = (jobs.c.state.in_(LIVE), jobs.c.finished_at.is_(None))
-        self._connection.execute(update(jobs).where(*live).values(fence=jobs.c.fence + 1))
-        return self._list(select(jobs).where(*live).order_by(jobs.c.created_at, jobs.c.id))
+    def take_over(self, worker_id: str) -> tuple[Job, ...]:
+        """Give a worker every job that is not delivered and whose owner is not among the workers; return those.
 
-    def list_undelivered(self) -> tuple[Job, ...]:
-        """Return the ended jobs whose card may not show it yet, oldest first."""
-        ended = (jobs.c.delivered_at.is_(None), jobs.c.finished_at.is_not(None))
-        return self._list(select(jobs).where(*ended).order_by(jobs.c.created_at, jobs.c.id))
+        Their fence is raised, so that the earlier owner is rejected should it wake up.
+        """
+        rows = self._connection.execute(_TAKE_OVER, {"to_worker": worker_id})
+        return tuple(sorted((_from_row(row) for row in rows), key=lambda job: (job.created_at, job.id)))
+
+    def adopt(self, job_id: str, worker_id: str) -> bool:
+        """Give a worker one job of another, where its state allows that; return whether it changed hands."""
+        return self._connection.execute(_ADOPT, {"the_id": job_id, "to_worker": worker_id}).rowcount == 1
+
+    def list_owned(self, worker_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the ids of a worker's live jobs, and of its ended ones that are not delivered."""
+        rows = self._connection.execute(_OWNED, {"of_worker": worker_id}).all()
+        return tuple(row.id for row in rows if row.live), tuple(row.id for row in rows if not row.live)
+
+    def list_reconcilable(self, now: datetime, limit: int) -> tuple[Job, ...]:
+        """Return jobs that ended without their provider's answer and about which it is time to ask again."""
+        return tuple(_from_row(row) for row in self._connection.execute(_RECONCILE, {"now": now, "most": limit}))
+
+    def reconcile_later(self, job: Job, at: datetime | None) -> bool:
+        """Put the next question off to `at` (None: no more questions); False if another process did so first."""
+        changes = {"the_id": job.id, "was_due": job.reconcile_at, "reconcile_at": at}
+        return self._connection.execute(_RECONCILE_LATER, changes).rowcount == 1
+
+    def reconcile_from(self, job_id: str, at: datetime | None) -> bool:
+        """Ask about an ended job from `at` on (None: no more); False where it was charged or its pictures have come."""
+        statement = update(jobs).where(
+            jobs.c.id == job_id,
+            jobs.c.state.in_((State.FAILED, State.LOST)),
+            jobs.c.id.not_in(select(pictures.c.job_id).where(pictures.c.job_id == job_id)),
+        )
+        return self._connection.execute(statement.values(reconcile_at=at)).rowcount == 1
 
     def erase_tokens(self, created_before: datetime) -> None:
         """Forget the interaction tokens of older jobs: they are secrets, and dead."""

@@ -7,15 +7,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from bot.domain.errors import AtelierError
 from db.database import Database
+from db.locks import MIGRATING, in_turn
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
-
-# Any number, as long as every process of the product takes the same one.
-_ADVISORY_LOCK: Final = 0x41_74_65_6C
 
 
 class NewerDatabaseError(AtelierError):
@@ -42,8 +40,7 @@ async def pending_migrations(database: Database, migrations: Path = MIGRATIONS) 
 
 
 def _upgrade(connection: Connection, migrations: Path) -> list[str]:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    in_turn(connection, MIGRATING)
     pending = _pending(connection, migrations)
     if pending:
         config = Config(attributes={"connection": connection})

@@ -34,7 +34,7 @@ class State(StrEnum):
 
 TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     State.HELD: frozenset({State.SUBMITTING, State.CANCELLED, State.FAILED, State.LOST}),
-    # Back to HELD (another try, another provider) only when the provider surely did not accept.
+    # Back to HELD (another try, another provider, a stop) only when the provider surely did not accept.
     State.SUBMITTING: frozenset({State.HELD, State.QUEUED, State.RUNNING, State.STORING, State.UNKNOWN, State.FAILED}),
     State.UNKNOWN: frozenset({State.STORING, State.FAILED}),
     State.QUEUED: frozenset({State.RUNNING, State.STORING, State.CANCELLED, State.FAILED, State.LOST}),
@@ -136,6 +136,7 @@ class Outcome(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    LOST = "lost"  # the hard deadline passed before it ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

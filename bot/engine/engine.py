@@ -2,13 +2,16 @@
 
 import asyncio
 import random
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 import structlog
 
-from bot.domain.errors import JobStateError, StaleJobError
-from bot.domain.jobs import State
+from bot.domain.errors import FaultKind, JobStateError, StaleJobError
+from bot.domain.jobs import Attempt, Job, State
 from bot.engine.clock import Clock
 from bot.engine.journal import Claim, Journal
+from bot.engine.lease import Lease
 from bot.engine.limits import Limits
 from bot.engine.observer import JobObserver
 from bot.engine.schedule import Schedule
@@ -16,17 +19,20 @@ from bot.engine.steps import Step, Steps
 
 _log = structlog.get_logger(__name__)
 
-_CLAIMS_AT_ONCE = 64
-_STEPS_AT_ONCE = 64
-# Cards that show a place in line are refreshed as far back as a member would watch it move.
-_LINE_SHOWN = 20
-_LINE_PAUSE_SECONDS = 2.0
+_CLAIMS_AT_ONCE: Final = 64
+# Far more than what waits for a provider's answer at once; steps that are many have bounds of their own.
+_STEPS_AT_ONCE: Final = 512
+_LINE_PAUSE_SECONDS: Final = 2.0
+# Slots that another process frees, and jobs that it leaves in line, are seen by looking.
+_LOOK_AT_LINE_SECONDS: Final = 2.0
 # With the presenter's, under the ten seconds after which a supervisor would kill.
-_GRACE_SECONDS = 5.0
-_BACK_OFF_AFTER_OUR_FAULT = 10.0
-_LOOK_AGAIN_SECONDS = 0.5
+_GRACE_SECONDS: Final = 5.0
+_BACK_OFF_AFTER_OUR_FAULT: Final = 10.0
+_LOOK_AGAIN_SECONDS: Final = 0.5
 # Discord takes an answer for 3 seconds; whatever is not there by now never will be.
-_ACKNOWLEDGED_WITHIN = 20.0
+_ACKNOWLEDGED_WITHIN: Final = 20.0
+_SWEEP_SECONDS: Final = 30.0
+_RECONCILED_AT_ONCE: Final = 20
 
 
 class Engine:
@@ -40,6 +46,7 @@ class Engine:
         observer: JobObserver,
         clock: Clock,
         limits: Limits,
+        lease: Lease,
         randomness: random.Random,
     ) -> None:
         self._journal = journal
@@ -47,36 +54,53 @@ class Engine:
         self._observer = observer
         self._clock = clock
         self._limits = limits
+        self._lease = lease
         self._random = randomness
         self._schedule = Schedule(clock, self._advance, concurrency=_STEPS_AT_ONCE)
         self._claims: dict[str, Claim] = {}
+        self._claiming = False
         self._inherited: set[str] = set()
         self._waiting = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._line_shown_at = float("-inf")
+        self._following: asyncio.Task[None] | None = None
         self._loops: list[asyncio.Task[None]] = []
 
+    @property
+    def worker_id(self) -> str:
+        """The owner of the jobs that are made here."""
+        return self._lease.worker_id
+
     async def start(self) -> None:
-        """Take up the jobs of earlier processes, then begin to serve."""
-        live, undelivered = await self._journal.take_over()
-        self._inherited = {job.id for job in live if job.state in (State.SUBMITTING, State.UNKNOWN)}
-        self._loops = [asyncio.create_task(self._dispatch()), asyncio.create_task(self._schedule.run())]
-        for job in live:
-            # Spread over one ceiling, so that a start polls no faster than the steady state does.
-            at_provider = job.state in (State.QUEUED, State.RUNNING)
-            self._schedule.set(job.id, self._random.uniform(0, self._limits.poll_ceiling) if at_provider else 0.0)
-        for job in undelivered:
-            self._observer.changed(job.id)
-        if live or undelivered:
-            _log.info("engine.took_over", live=len(live), undelivered=len(undelivered))
-        self._waiting.set()
+        """Take up the jobs of processes that are gone, then begin to serve."""
+        taken = await self._journal.renew()
+        if self._stopping.is_set():
+            return
+        self._following = asyncio.create_task(self._schedule.run())
+        self._loops = [
+            asyncio.create_task(self._dispatch()),
+            asyncio.create_task(self._every(self._lease.pause, self._keep_lease)),
+            asyncio.create_task(self._every(_SWEEP_SECONDS, self._sweep)),
+        ]
+        self._take_up(taken)
 
     async def stop(self) -> None:
-        """Begin nothing new and let what is under way finish (bounded); the rest is taken up at the next start."""
-        for loop in self._loops:
-            loop.cancel()
+        """Begin nothing new and let what is under way finish (bounded); the rest is taken up by the next process."""
+        self._stopping.set()
+        self._waiting.set()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        self._loops = []
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
         await self._schedule.drain(_GRACE_SECONDS)
+        await self._put_back(list(self._claims.values()))
+
+    async def release(self) -> None:
+        """Give the lease back, once nothing here touches a job any more."""
+        try:
+            await self._journal.release()
+        except Exception:  # noqa: BLE001 - the lease ends by itself
+            _log.exception("engine.lease_not_released")
 
     def wake(self) -> None:
         """Hear that a job may be submitted now."""
@@ -86,29 +110,117 @@ class Engine:
         """Hear of a new job: if nobody has acknowledged it in a while, the engine sees to it itself."""
         self._schedule.set(job_id, _ACKNOWLEDGED_WITHIN)
 
-    def look_at(self, job_id: str) -> None:
-        """Hear that something about a job asks for a look now (a cancel, a hint that it moved)."""
+    async def look_at(self, job_id: str) -> None:
+        """Hear that something about a job asks for a look now: its member wants it cancelled."""
+        await self._journal.adopt(job_id)
         self._schedule.set(job_id)
 
-    async def _dispatch(self) -> None:
+    async def hint(self, webhook_hash: str, provider: str, handle: str | None) -> bool:
+        """Hear that a provider has called about a job; False where nothing is known of such a call.
+
+        It is only a hint: the status is read before anything is believed. `handle` is what the call says that the job
+        is named there; it counts only where the submit's own answer was lost.
+        """
+        found = await self._journal.find_by_webhook(webhook_hash)
+        if found is None or found[1].provider != provider:
+            return False
+        job, attempt = found
+        if handle is not None and attempt.handle is None and job.fault in (None, FaultKind.REPLY_LOST):
+            await self._journal.told_handle(attempt, handle)
+        if job.state.ended:
+            if job.state is State.LOST or job.fault is FaultKind.REPLY_LOST:
+                await self._journal.reconcile_now(job)
+        else:
+            await self.look_at(job.id)
+        return True
+
+    def _take_up(self, jobs: tuple[Job, ...]) -> None:
+        """Schedule jobs of other processes; their polls are spread, so as to be no denser than in the steady state."""
+        live = [job for job in jobs if not job.state.ended]
+        for job in live:
+            if job.state is State.SUBMITTING:
+                self._inherited.add(job.id)
+            at_provider = job.state in (State.QUEUED, State.RUNNING)
+            self._schedule.set(job.id, self._random.uniform(0, self._limits.poll_ceiling) if at_provider else 0.0)
+        for job in jobs:
+            if job.state.ended:
+                self._observer.changed(job.id)
+        if jobs:
+            _log.info("engine.took_over", live=len(live), undelivered=len(jobs) - len(live))
+        self._waiting.set()
+
+    async def _every(self, seconds: float, duty: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while True:
+            await self._clock.wait(self._stopping, seconds)
+            if self._stopping.is_set():
+                return
+            try:
+                await duty()
+            except Exception:  # noqa: BLE001 - the database may be back in a moment
+                _log.exception("engine.duty_failed", duty=duty.__name__)
+
+    async def _keep_lease(self) -> None:
+        self._take_up(await self._journal.renew())
+
+    async def _sweep(self) -> None:
+        """Take up what has fallen out of memory, and ask about jobs that ended without an answer."""
+        live, undelivered = await self._journal.owned()
+        for job_id in live:
+            if job_id not in self._schedule:
+                self._schedule.set(job_id)
+        for job_id in undelivered:
+            self._observer.changed(job_id)
+        for job in await self._journal.reconcilable(_RECONCILED_AT_ONCE):
+            _, attempt = await self._journal.get(job.id)
+            await self._steps.reconcile(job, attempt)
+
+    async def _dispatch(self) -> None:
+        while not self._stopping.is_set():
             self._waiting.clear()
             delay: float | None = _BACK_OFF_AFTER_OUR_FAULT
+            self._claiming = True
             try:
-                claims, line, delay = await self._journal.claim(_CLAIMS_AT_ONCE)
+                delay = await self._give_slots()
             except StaleJobError:
                 delay = 0.0  # a job was cancelled while it was being claimed
             except Exception:  # noqa: BLE001 - the database may be back in a moment
                 _log.exception("engine.claim_failed")
-            else:
-                for claim in claims:
-                    self._claims[claim.job.id] = claim
-                    self._schedule.set(claim.job.id)
-                    self._observer.changed(claim.job.id)
-                if len(claims) == _CLAIMS_AT_ONCE:
-                    delay = 0.0
-                delay = _sooner(delay, self._show_line(line))
+            finally:
+                self._claiming = False
             await self._clock.wait(self._waiting, delay)
+
+    async def _give_slots(self) -> float | None:
+        """Claim jobs and schedule their submits; return the seconds to the next look (None: when something changes)."""
+        if not self._lease.held:
+            return _LOOK_AGAIN_SECONDS
+        turn = await self._journal.claim(_CLAIMS_AT_ONCE, self._steps.room())
+        if self._stopping.is_set():
+            await self._put_back(list(turn.claims))
+            return None
+        for claim in turn.claims:
+            self._claims[claim.job.id] = claim
+            self._steps.begun(claim)
+            self._schedule.set(claim.job.id)
+            self._observer.changed(claim.job.id)
+        if len(turn.claims) == _CLAIMS_AT_ONCE:
+            return 0.0
+        delays = [turn.next_try, self._show_line(turn.line)]
+        if turn.waiting:
+            delays.append(self._steps.next_probe())
+            if not self._lease.alone:
+                delays.append(_LOOK_AT_LINE_SECONDS)
+        return min((delay for delay in delays if delay is not None), default=None)
+
+    async def _put_back(self, claims: list[Claim]) -> None:
+        """Put claimed jobs back in line that were surely not sent."""
+        for claim in claims:
+            self._claims.pop(claim.job.id, None)
+            try:
+                await self._journal.unclaim(claim.job)
+            except StaleJobError:
+                pass  # another process has it by now
+            except Exception:  # noqa: BLE001 - then the next process cannot know, and will say so
+                _log.exception("engine.not_put_back", job=claim.job.id)
 
     def _show_line(self, line: tuple[str, ...]) -> float | None:
         """Have the places in line shown anew, now and then; return the seconds until that may be done again."""
@@ -118,24 +230,23 @@ class Engine:
         if wait > 0:
             return wait
         self._line_shown_at = self._clock.monotonic()
-        for job_id in line[:_LINE_SHOWN]:
+        for job_id in line:
             self._observer.changed(job_id)
         return None
 
     async def _advance(self, job_id: str) -> None:
         """Do the next thing for one job and set when to look at it again."""
+        if not self._lease.held:
+            self._schedule.set(job_id, _LOOK_AGAIN_SECONDS)
+            return
         try:
             job, attempt = await self._journal.get(job_id)
+            if job.owner != self.worker_id and not job.state.ended:
+                self._forget(job_id)  # another process has it
+                return
             before = job.state
-            if job.state in (State.SUBMITTING, State.UNKNOWN):
-                # Only here: a look that read the job before it was claimed must leave the claim to the next one.
-                claim = self._claims.pop(job_id, None)
-                if claim is not None and claim.job.fence == job.fence:
-                    step = await self._steps.submit(claim)
-                elif job_id in self._inherited:
-                    step = await self._steps.interrupted(job)
-                else:
-                    step = Step(job=job, again=_LOOK_AGAIN_SECONDS)  # claimed a moment ago
+            if before is State.SUBMITTING:
+                step = await self._submit(job, attempt)
             else:
                 step = await self._steps.advance(job, attempt)
             self._inherited.discard(job_id)
@@ -149,6 +260,27 @@ class Engine:
             return
         self._follow_up(before, step)
 
+    async def _submit(self, job: Job, attempt: Attempt | None) -> Step:
+        """Send a job that was claimed here, or see to one whose submit is in doubt."""
+        # Only here: a look that read the job before it was claimed must leave the claim to the next one.
+        claim = self._claims.get(job.id)
+        if claim is not None and claim.job.fence == job.fence:
+            if self._stopping.is_set():
+                return Step(job=job)  # `stop` puts it back
+            del self._claims[job.id]
+            return await self._steps.submit(claim)
+        if job.id in self._inherited:
+            return await self._steps.interrupted(job, attempt)
+        if self._claiming:
+            return Step(job=job, again=_LOOK_AGAIN_SECONDS)  # the claim is on its way here
+        # It was claimed by a transaction whose outcome never reached us, so nobody has sent it.
+        return Step(job=await self._journal.unclaim(job))
+
+    def _forget(self, job_id: str) -> None:
+        self._claims.pop(job_id, None)
+        self._inherited.discard(job_id)
+        self._steps.forget(job_id)
+
     def _follow_up(self, before: State, step: Step) -> None:
         job = step.job
         if job.state is not before or step.show:
@@ -157,8 +289,3 @@ class Engine:
             self._waiting.set()  # a slot is free
         if step.again is not None:
             self._schedule.set(job.id, step.again)
-
-
-def _sooner(first: float | None, second: float | None) -> float | None:
-    delays = [delay for delay in (first, second) if delay is not None]
-    return min(delays, default=None)

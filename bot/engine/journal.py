@@ -1,8 +1,9 @@
 """Every step of a job as one durable transaction: the state, its attempt and its credits together or not at all."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -13,33 +14,79 @@ from bot.domain.requests import offers_for
 from bot.engine.books import Books
 from bot.engine.clock import Clock
 from bot.engine.decisions import remaining_offers
+from bot.engine.lease import Lease
 from bot.engine.limits import Limits
 from bot.providers.base import Failed, Finished, Pending
 from db.attempts import AttemptRepository
 from db.database import Database
 from db.jobs import JobRepository
+from db.locks import CLAIMING, in_turn
 from db.pictures import PictureRepository
+from db.workers import WorkerRepository
+
+# Cards that show a place in line are refreshed as far back as a member would watch it move.
+_LINE_SHOWN: Final = 20
+FIRST_RECONCILING: Final = timedelta(minutes=1)
+RECONCILING_PAUSE: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """An address that a provider may call about one submit, and the hash by which it is known again."""
+
+    url: str = field(repr=False)
+    hash: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A job that got a slot, and the offer that it is to be submitted to."""
+    """A job that got a slot, and the offer that it is to be submitted to, with what may be called about it."""
 
     job: Job
     offer: Offer
+    hook: Hook | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What came of giving slots.
+
+    `claims` are SUBMITTING now; `line` has the first of this worker's jobs that still wait; `next_try` is the seconds
+    to the next one that waits for another try; `waiting` tells whether anybody's still wait.
+    """
+
+    claims: tuple[Claim, ...] = ()
+    line: tuple[str, ...] = ()
+    next_try: float | None = None
+    waiting: bool = False
+
+
+def no_hooks(_: str) -> Hook | None:
+    """Return no hook, for studios that providers cannot call."""
+    return None
 
 
 class Journal:
     """Carries jobs from state to state. Every method that changes one raises `StaleJobError` if it moved meanwhile."""
 
     def __init__(
-        self, *, database: Database, books: Books, clock: Clock, limits: Limits, providers: Sequence[str]
+        self,
+        *,
+        database: Database,
+        books: Books,
+        clock: Clock,
+        limits: Limits,
+        lease: Lease,
+        providers: Sequence[str],
+        hook: Callable[[str], Hook | None] = no_hooks,
     ) -> None:
         self._database = database
         self._books = books
         self._clock = clock
         self._limits = limits
+        self._lease = lease
         self._providers = tuple(providers)
+        self._hook = hook
 
     async def get(self, job_id: str) -> tuple[Job, Attempt | None]:
         """Return a job and its last attempt; raises `JobNotFoundError`."""
@@ -50,48 +97,81 @@ class Journal:
 
         return await self._database.read(read)
 
-    async def claim(self, most: int) -> tuple[list[Claim], tuple[str, ...], float | None]:
-        """Give free slots to those whose turn it is.
-
-        Return the claims (now SUBMITTING), the ids of those that still wait, and the seconds to the next one that
-        waits for another try.
-        """
+    async def claim(self, most: int, room: Mapping[str, int]) -> Turn:
+        """Give free slots to those whose turn it is; `room` is how many submits each provider may be sent now."""
         now = self._clock.now()
+        worker = self._lease.worker_id
 
-        def write(connection: Connection) -> tuple[list[Claim], tuple[str, ...], float | None]:
+        def write(connection: Connection) -> Turn:
+            in_turn(connection, CLAIMING)
             jobs = JobRepository(connection)
-            attempts = AttemptRepository(connection)
-            line = jobs.line()
-            if not line:
-                return [], (), None
-            busy = attempts.active_by_provider()
-            claims: list[Claim] = []
-            new: list[Attempt] = []
-            for job in jobs.list_claimable(now, self._limits.active_per_member, most):
+            first = jobs.line(_LINE_SHOWN + most)
+            if not first:
+                return Turn()
+            slots = _Slots(connection, self._limits, room)
+            claims = self._fill(connection, slots, now, most)
+            claimed = {claim.job.id for claim in claims}
+            mine = [job_id for job_id, owner in first if owner == worker and job_id not in claimed]
+            next_due = jobs.next_due(now)
+            return Turn(
+                claims=tuple(claims),
+                line=tuple(mine[:_LINE_SHOWN]),
+                next_try=None if next_due is None else (next_due - now).total_seconds(),
+                waiting=len(first) > len(claimed),
+            )
+
+        return await self._database.write(write)
+
+    def _fill(self, connection: Connection, slots: "_Slots", now: datetime, most: int) -> list[Claim]:
+        jobs = JobRepository(connection)
+        attempts = AttemptRepository(connection)
+        claims: list[Claim] = []
+        new: list[Attempt] = []
+        skipped = 0
+        while slots.any_free and len(claims) < most:
+            # Those that are passed over must not hide the ones behind them, so the line is read on.
+            page = jobs.list_claimable(now, self._limits.active_per_member, most, skipped)
+            for job in page:
                 earlier = attempts.list_for(job.id) if job.tries else ()
                 offers = remaining_offers(offers_for(job.request, self._providers), earlier)
-                free = [o for o in offers if busy.get(o.provider, 0) < self._limits.active_per_provider]
-                if not free:
+                offer = slots.take(job.place.community_id, offers)
+                if offer is None:
                     continue
-                offer = free[0]
-                busy[offer.provider] = busy.get(offer.provider, 0) + 1
-                job = jobs.advance(job, State.SUBMITTING, provider=offer.provider, submitted_at=now)  # noqa: PLW2901
-                claims.append(Claim(job=job, offer=offer))
+                hook = self._hook(offer.provider)
+                claims.append(Claim(job=job, offer=offer, hook=hook))
                 new.append(
                     Attempt(
                         job_id=job.id,
-                        number=len(earlier) + 1,
+                        number=earlier[-1].number + 1 if earlier else 1,
                         provider=offer.provider,
                         outcome=Outcome.OPEN,
                         started_at=now,
+                        webhook_hash=None if hook is None else hook.hash,
                     )
                 )
-            if new:
-                attempts.add_all(new)
-            next_due = jobs.next_due(now)
-            delay = None if next_due is None else (next_due - now).total_seconds()
-            claimed = {claim.job.id for claim in claims}
-            return claims, tuple(job_id for job_id in line if job_id not in claimed), delay
+                if len(claims) == most:
+                    break
+            if len(page) < most:
+                break
+            skipped += len(page)
+        if new:
+            attempts.add_all(new)
+        return [replace(claim, job=self._submitting(jobs, claim, now)) for claim in claims]
+
+    def _submitting(self, jobs: JobRepository, claim: Claim, now: datetime) -> Job:
+        """Move a claimed job on; one that another worker holds is taken from it, for nothing is under way yet."""
+        job = claim.job
+        changes: dict[str, Any] = {"provider": claim.offer.provider, "submitted_at": now}
+        if job.owner != self._lease.worker_id:
+            changes |= {"owner": self._lease.worker_id, "fence": job.fence + 1}
+        return jobs.advance(job, State.SUBMITTING, **changes)
+
+    async def unclaim(self, job: Job) -> Job:
+        """Its submit was never begun, and will not be: back to HELD, as if it had not been its turn."""
+
+        def write(connection: Connection) -> Job:
+            AttemptRepository(connection).remove_latest(job.id)
+            return JobRepository(connection).advance(job, State.HELD, provider=None, submitted_at=None)
 
         return await self._database.write(write)
 
@@ -129,23 +209,32 @@ class Journal:
 
         return await self._database.write(write)
 
-    async def reply_lost(self, job: Job) -> Job:
-        """The submit's answer never came: UNKNOWN, for ever marked on the attempt. The job ends as FAILED.
+    async def reply_lost(self, job: Job, *, hooked: bool) -> Job:
+        """The submit's answer never came: UNKNOWN, for ever marked on the attempt, and never sent again.
 
-        Nothing tells whether the provider took it and nobody will be told, so the member gets the credits back, and
-        the possible cost is the operator's.
+        Where the provider was given a webhook it may still tell; else the job fails at once.
         """
         now = self._clock.now()
 
         def write(connection: Connection) -> Job:
             AttemptRepository(connection).end_latest(job.id, Outcome.UNKNOWN, now, fault=FaultKind.REPLY_LOST)
-            lost = job
-            if job.state is State.SUBMITTING:
-                lost = JobRepository(connection).advance(job, State.UNKNOWN)
-            self._books.book_unknown_cost(connection, job, now)
-            return self._end(connection, lost, State.FAILED, now, fault=FaultKind.REPLY_LOST)
+            unknown = JobRepository(connection).advance(job, State.UNKNOWN)
+            return unknown if hooked else self._give_up(connection, unknown, now)
 
         return await self._database.write(write)
+
+    async def give_up(self, job: Job) -> Job:
+        """Nobody told what became of an UNKNOWN job: its credits go back, and the possible cost is the operator's."""
+        now = self._clock.now()
+        return await self._database.write(lambda connection: self._give_up(connection, job, now))
+
+    def _give_up(self, connection: Connection, job: Job, now: datetime) -> Job:
+        self._books.book_unknown_cost(connection, job, now)
+        return self._end(connection, job, State.FAILED, now, fault=FaultKind.REPLY_LOST)
+
+    async def told_handle(self, attempt: Attempt, handle: str) -> None:
+        """A webhook named the job that a submit's reply would have named; the reply's own word counts more."""
+        await self._database.write(lambda connection: AttemptRepository(connection).name(attempt, handle))
 
     async def storing(self, job: Job, answer: Finished) -> Job:
         """The provider is done; its pictures' addresses are kept until they are stored."""
@@ -197,11 +286,17 @@ class Journal:
         return await self._database.write(write)
 
     async def lost(self, job: Job) -> Job:
-        """The hard deadline passed: release everything."""
+        """The hard deadline passed: release everything. What the provider still makes of it comes free."""
         now = self._clock.now()
-        return await self._database.write(
-            lambda connection: self._end(connection, job, State.LOST, now, fault=FaultKind.DEADLINE)
-        )
+
+        def write(connection: Connection) -> Job:
+            attempts = AttemptRepository(connection)
+            known = job.provider is not None and attempts.latest(job.id).handle is not None
+            attempts.end_latest(job.id, Outcome.LOST, now, fault=FaultKind.DEADLINE)
+            again = now + FIRST_RECONCILING if known else None
+            return self._end(connection, job, State.LOST, now, fault=FaultKind.DEADLINE, reconcile_at=again)
+
+        return await self._database.write(write)
 
     async def cancel_refused(self, job: Job) -> Job:
         """The provider has begun, so the cancel came too late."""
@@ -229,14 +324,73 @@ class Journal:
         now = self._clock.now()
         await self._database.write(lambda connection: JobRepository(connection).request_cancel(job_id, now))
 
-    async def take_over(self) -> tuple[tuple[Job, ...], tuple[Job, ...]]:
-        """Take all live jobs from an earlier process; return them, and the ended ones that were not delivered."""
+    async def renew(self) -> tuple[Job, ...]:
+        """Put the end of this worker's lease off, and take over the jobs of workers whose lease has ended."""
+        now, began = self._clock.now(), self._clock.monotonic()
+        lease = self._lease
 
-        def write(connection: Connection) -> tuple[tuple[Job, ...], tuple[Job, ...]]:
+        def write(connection: Connection) -> tuple[Job, ...]:
+            workers = WorkerRepository(connection)
+            workers.renew(lease.worker_id, now, now + lease.length)
+            if lease.alone:
+                workers.remove_others(lease.worker_id)
+            else:
+                workers.remove_dead(now, lease.worker_id)
+            return JobRepository(connection).take_over(lease.worker_id)
+
+        taken = await self._database.write(write)
+        lease.renewed(began)
+        return taken
+
+    async def release(self) -> None:
+        """Give the lease and all jobs back: this worker ends."""
+        await self._database.write(lambda connection: WorkerRepository(connection).remove(self._lease.worker_id))
+
+    async def owned(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the ids of this worker's live jobs, and of its ended ones that are not delivered."""
+        return await self._database.read(lambda connection: JobRepository(connection).list_owned(self._lease.worker_id))
+
+    async def adopt(self, job_id: str) -> bool:
+        """Take one job from another worker, where its state allows that; return whether it changed hands."""
+        return await self._database.write(
+            lambda connection: JobRepository(connection).adopt(job_id, self._lease.worker_id)
+        )
+
+    async def find_by_webhook(self, webhook_hash: str) -> tuple[Job, Attempt] | None:
+        """Return the job and the attempt whose provider was given this webhook."""
+
+        def read(connection: Connection) -> tuple[Job, Attempt] | None:
+            attempt = AttemptRepository(connection).find_by_webhook(webhook_hash)
+            return None if attempt is None else (JobRepository(connection).get(attempt.job_id), attempt)
+
+        return await self._database.read(read)
+
+    async def reconcilable(self, most: int) -> tuple[Job, ...]:
+        """Take those jobs whose provider is to be asked again now; no other worker gets the same ones."""
+        now = self._clock.now()
+
+        def write(connection: Connection) -> tuple[Job, ...]:
             jobs = JobRepository(connection)
-            return jobs.take_over(), jobs.list_undelivered()
+            due = jobs.list_reconcilable(now, most)
+            return tuple(job for job in due if jobs.reconcile_later(job, now + RECONCILING_PAUSE))
 
         return await self._database.write(write)
+
+    async def reconcile_now(self, job: Job) -> None:
+        """A webhook tells of a job that has ended without an answer: ask soon."""
+        now = self._clock.now()
+        await self._database.write(lambda connection: JobRepository(connection).reconcile_from(job.id, now))
+
+    async def reconciled(self, job: Job, pictures: Sequence[Picture] = (), cost: int | None = None) -> None:
+        """Nothing more will be heard of a job that had ended; pictures that came late are free."""
+        now = self._clock.now()
+
+        def write(connection: Connection) -> None:
+            if JobRepository(connection).reconcile_from(job.id, None) and pictures:
+                PictureRepository(connection).add_all(pictures, now)
+                AttemptRepository(connection).update_latest(job.id, cost=cost)
+
+        await self._database.write(write)
 
     def _end(
         self,
@@ -247,7 +401,39 @@ class Journal:
         *,
         charge: int = 0,
         fault: FaultKind | None = None,
+        reconcile_at: datetime | None = None,
     ) -> Job:
-        ended = JobRepository(connection).advance(job, to, finished_at=now, charged=charge, fault=fault)
+        ended = JobRepository(connection).advance(
+            job, to, finished_at=now, charged=charge, fault=fault, reconcile_at=reconcile_at
+        )
         self._books.settle(connection, ended, charge, fault or to, now)
         return ended
+
+
+class _Slots:
+    """The free slots of providers and communities, counted in the database, as claims take them."""
+
+    def __init__(self, connection: Connection, limits: Limits, room: Mapping[str, int]) -> None:
+        busy = AttemptRepository(connection).active_by_provider()
+        self._free = {
+            provider: min(limits.active_per_provider - busy.get(provider, 0), most) for provider, most in room.items()
+        }
+        self._per_community = limits.active_per_community
+        self._of_community = JobRepository(connection).active_by_community() if self._per_community else {}
+
+    @property
+    def any_free(self) -> bool:
+        """Whether any provider has a slot."""
+        return any(free > 0 for free in self._free.values())
+
+    def take(self, community_id: int, offers: Sequence[Offer]) -> Offer | None:
+        """Take a slot for one of the offers, the best first; None where none is free."""
+        active = self._of_community.get(community_id, 0)
+        if self._per_community is not None and active >= self._per_community:
+            return None
+        for offer in offers:
+            if self._free.get(offer.provider, 0) > 0:
+                self._free[offer.provider] -= 1
+                self._of_community[community_id] = active + 1
+                return offer
+        return None

@@ -1,8 +1,17 @@
 """What the engine tells the world outside, and the one thing that it asks of it."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from bot.domain.jobs import Job
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCard:
+    """Whether a job's card is on Discord, and its message where that is known."""
+
+    there: bool
+    message_id: int | None = None
 
 
 class JobObserver(Protocol):
@@ -12,6 +21,6 @@ class JobObserver(Protocol):
         """Hear that a job (or its place in line) changed. Returns at once; whatever it leads to happens later."""
         ...
 
-    async def find_card(self, job: Job) -> bool | None:
-        """Return whether the job's card is on Discord; None where that cannot be known now."""
+    async def find_card(self, job: Job) -> FoundCard | None:
+        """Return what is known of the job's card; None where that cannot be known now."""
         ...

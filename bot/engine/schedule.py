@@ -33,6 +33,10 @@ class Schedule:
         """Return how many keys wait or run."""
         return len(self._due.keys() | self._running.keys())
 
+    def __contains__(self, key: str) -> bool:
+        """Return whether a key waits or runs."""
+        return key in self._due or key in self._running
+
     def set(self, key: str, delay: float = 0.0) -> None:
         """Make `key` due in `delay` seconds, unless it is due sooner: who asked for a look gets it in time."""
         due = self._clock.monotonic() + delay

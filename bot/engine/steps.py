@@ -3,29 +3,39 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
 
 import structlog
 
-from bot.domain.errors import AtelierError, FaultKind, PictureError, PictureProblem, ProviderError
-from bot.domain.jobs import Attempt, Job, Picture, State
+from bot.domain.errors import AtelierError, FaultKind, ProviderError
+from bot.domain.jobs import Attempt, Job, State
+from bot.domain.requests import offers_for
+from bot.engine.breaker import Breakers
 from bot.engine.clock import Clock
 from bot.engine.decisions import back_off, poll_pause
+from bot.engine.fetching import Fetched, Fetcher
 from bot.engine.health import HealthBoard
 from bot.engine.journal import Claim, Journal
 from bot.engine.limits import Limits
 from bot.engine.observer import JobObserver
 from bot.images.keeper import PictureKeeper
-from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Provider
+from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Provider, Status
 
 _log = structlog.get_logger(__name__)
 
 # A status that is not found right after the submit may only be late.
 _NOT_FOUND_TRIES: Final = 3
-_FETCH_TRIES: Final = 5
+_NOT_FOUND_SECONDS: Final = 60.0
+# Pictures are kept for a day and more by the providers, so an outage of theirs or of ours is waited out.
+_FETCH_SECONDS: Final = 900.0
+_LONGEST_FETCH_PAUSE: Final = 60.0
+_LONGEST_POLL_PAUSE: Final = 60.0
+_POLLS_AT_ONCE: Final = 64
+# A provider that calls by itself is asked this many times more slowly: polling is only the safety net then.
+_HOOKED_SLOWER: Final = 4
 _LONGEST_INSISTING_PAUSE: Final = 30.0
 # Faults that say nothing of the provider's health.
 _THE_REQUEST_ITSELF: Final = frozenset({FaultKind.INVALID, FaultKind.CONTENT, FaultKind.NOT_FOUND})
@@ -46,7 +56,10 @@ class _Progress:
 
     polls: int = 0
     not_found: int = 0
+    not_found_since: float = 0.0
     fetches: int = 0
+    fetching_since: float = 0.0
+    fetched: Fetched = field(default_factory=Fetched)
     told_late: bool = False
 
 
@@ -63,36 +76,63 @@ class Steps:
         clock: Clock,
         limits: Limits,
         health: HealthBoard,
+        breakers: Breakers,
         randomness: random.Random,
     ) -> None:
         self._journal = journal
         self._providers = providers
-        self._keeper = keeper
         self._observer = observer
         self._clock = clock
         self._limits = limits
         self._health = health
+        self._breakers = breakers
         self._random = randomness
         self._progress: dict[str, _Progress] = {}
+        self._eras: dict[str, int] = {}
+        self._polling = asyncio.Semaphore(_POLLS_AT_ONCE)
+        self._fetcher = Fetcher(keeper)
+
+    def room(self) -> dict[str, int]:
+        """Return how many submits each provider may be sent now."""
+        now = self._clock.monotonic()
+        return {provider: self._breakers.room(provider, now) for provider in self._providers}
+
+    def begun(self, claim: Claim) -> None:
+        """Hear that a claimed job is about to be submitted: a provider in trouble gets one at a time."""
+        self._eras[claim.job.id] = self._breakers.begun(claim.offer.provider, self._clock.monotonic())
+
+    def next_probe(self) -> float | None:
+        """Return the seconds until a provider that was in trouble may be tried again."""
+        return self._breakers.next_change(self._clock.monotonic())
+
+    def forget(self, job_id: str) -> None:
+        """Forget a job that another worker has taken."""
+        self._progress.pop(job_id, None)
+        self._eras.pop(job_id, None)
 
     async def submit(self, claim: Claim) -> Step:
         """Send a claimed job once, and write down what came of it."""
-        job = claim.job
+        job, provider = claim.job, claim.offer.provider
+        url = None if claim.hook is None else claim.hook.url
+        era = self._eras.pop(job.id, None)
         try:
-            answer = await self._providers[claim.offer.provider].submit(job.request, claim.offer)
+            answer = await self._providers[provider].submit(job.request, claim.offer, webhook_url=url)
         except ProviderError as error:
             self._note_fault(error)
+            self._breakers.failed(provider, error.kind, self._clock.monotonic(), era)
             if error.maybe_accepted:
-                _log.error("submit.reply_lost", job=job.id, provider=error.provider, fault=error.kind)
-                return Step(job=await self._insist(partial(self._journal.reply_lost, job)))
-            _log.warning("submit.refused", job=job.id, provider=error.provider, fault=error.kind, detail=error.detail)
+                _log.error("submit.reply_lost", job=job.id, provider=provider, fault=error.kind)
+                return await self._reply_lost(job, hooked=url is not None)
+            _log.warning("submit.refused", job=job.id, provider=provider, fault=error.kind, detail=error.detail)
             delay = back_off(job.tries + 1, self._random.random(), error)
             refused = await self._insist(partial(self._journal.refused, job, error, delay))
             return Step(job=refused, again=0.0 if refused.state is State.HELD else None)
         except Exception:  # noqa: BLE001 - whatever it was, it may have come after the request was sent
-            _log.exception("submit.broke", job=job.id, provider=claim.offer.provider)
-            return Step(job=await self._journal.reply_lost(job))
-        self._health.good(claim.offer.provider, self._clock.now())
+            _log.exception("submit.broke", job=job.id, provider=provider)
+            self._breakers.failed(provider, FaultKind.REPLY_LOST, self._clock.monotonic(), era)
+            return await self._reply_lost(job, hooked=url is not None)
+        self._breakers.succeeded(provider, era)
+        self._health.good(provider, self._clock.now())
         match answer:
             case Pending():
                 accepted = await self._insist(lambda: self._journal.accepted(job, answer))
@@ -101,6 +141,11 @@ class Steps:
                 return Step(job=await self._insist(lambda: self._journal.storing(job, answer)), again=0.0)
             case Failed():
                 return Step(job=await self._insist(lambda: self._fail(job, answer)))
+
+    async def _reply_lost(self, job: Job, *, hooked: bool) -> Step:
+        """Write down that nobody knows what became of a submit."""
+        unknown = await self._insist(partial(self._journal.reply_lost, job, hooked=hooked))
+        return Step(job=unknown, again=None if unknown.state.ended else self._limits.unknown_wait)
 
     async def _insist(self, write: Callable[[], Awaitable[Job]]) -> Job:
         """Write down a submit's answer however long the database is away: it exists nowhere else."""
@@ -115,10 +160,10 @@ class Steps:
             await self._clock.wait(asyncio.Event(), pause)
             pause = min(2 * pause, _LONGEST_INSISTING_PAUSE)
 
-    async def interrupted(self, job: Job) -> Step:
+    async def interrupted(self, job: Job, attempt: Attempt | None) -> Step:
         """An earlier process sent the job, or was about to: nobody can know, so it is never sent again."""
         _log.error("submit.interrupted", job=job.id, provider=job.provider)
-        return Step(job=await self._journal.reply_lost(job))
+        return await self._reply_lost(job, hooked=attempt is not None and attempt.webhook_hash is not None)
 
     async def advance(self, job: Job, attempt: Attempt | None) -> Step:
         """Do what the job's state asks for."""
@@ -128,26 +173,76 @@ class Steps:
         match job.state:
             case State.HELD:
                 return await self._look_at_waiting(job)
-            case State.SUBMITTING | State.UNKNOWN:
+            case State.SUBMITTING:
                 return Step(job=job)  # `submit` or `interrupted` has it
             case _:
-                if self._age(job) > self._limits.hard_deadline:
-                    _log.error("job.lost", job=job.id, provider=job.provider)
-                    return self._ended(await self._journal.lost(job))
                 assert attempt is not None, "a job at a provider has an attempt"  # noqa: S101 - an invariant
+                if job.state is State.UNKNOWN:
+                    return await self._look_at_unknown(job, attempt)
                 if job.state is State.STORING:
                     return await self._store(job, attempt)
                 return await self._follow(job, attempt)
+
+    async def _look_at_unknown(self, job: Job, attempt: Attempt) -> Step:
+        """Read the status once a webhook has named the job; give up when none came in time."""
+        waited = (self._clock.now() - attempt.started_at) / timedelta(seconds=1)
+        provider = self._providers.get(attempt.provider)
+        if attempt.handle is not None and provider is not None:
+            status = await self._read(job, provider, attempt.handle)
+            if isinstance(status, Finished):
+                return Step(job=await self._journal.storing(job, status), again=0.0)
+            if isinstance(status, Failed):
+                return Step(job=await self._fail(job, status))
+            if isinstance(status, Cancelled):
+                return self._ended(await self._journal.failed(job, FaultKind.GENERATION))
+        left = self._limits.unknown_wait - waited
+        if attempt.webhook_hash is None or left <= 0:
+            _log.error("job.unknown", job=job.id, provider=attempt.provider)
+            return self._ended(await self._journal.give_up(job))
+        return Step(job=job, again=left if attempt.handle is None else min(left, self._limits.poll_ceiling))
+
+    async def _read(self, job: Job, provider: Provider, handle: str) -> Status | ProviderError:
+        """Read a job's status, and note what the answer says of the provider."""
+        try:
+            async with self._polling:
+                status = await provider.poll(handle, hide=(job.request.prompt,))
+        except ProviderError as error:
+            self._note_fault(error)
+            _log.warning("poll.failed", job=job.id, provider=error.provider, fault=error.kind, detail=error.detail)
+            return error
+        self._health.good(provider.name, self._clock.now())
+        if isinstance(status, Failed) and status.kind is FaultKind.ACCOUNT_EMPTY:
+            self._health.bad(provider.name, status.kind, self._clock.now())
+        return status
+
+    async def reconcile(self, job: Job, attempt: Attempt | None) -> None:
+        """Ask what became of a job that ended without its provider's answer; pictures that come now are free."""
+        known_until = job.created_at + timedelta(seconds=self._limits.reconcile_for)
+        provider = None if attempt is None else self._providers.get(attempt.provider)
+        if attempt is None or attempt.handle is None or self._clock.now() > known_until:
+            await self._journal.reconciled(job)
+            return
+        if provider is None:
+            return  # the operator took it out of the settings; it may come back
+        status = await self._read(job, provider, attempt.handle)
+        if isinstance(status, Finished):
+            fetched = Fetched()
+            if await self._fetcher.fetch(job, attempt.provider, status.image_urls, fetched):
+                pictures = fetched.pictures(job, status.image_urls)
+                _log.info("job.came_late", job=job.id, provider=attempt.provider, pictures=len(pictures))
+                await self._journal.reconciled(job, pictures, status.cost)
+        elif isinstance(status, Failed | Cancelled) or _is_not_found(status):
+            await self._journal.reconciled(job)
 
     async def _look_at_waiting(self, job: Job) -> Step:
         if job.acknowledged_at is None:
             found = await self._observer.find_card(job)
             if found is None:
                 return Step(job=job, again=self._limits.poll_ceiling)
-            if not found:
+            if not found.there:
                 _log.warning("job.unacknowledged", job=job.id)
                 return self._ended(await self._journal.failed(job, FaultKind.UNACKNOWLEDGED))
-            await self._journal.acknowledged(job.id, None)
+            await self._journal.acknowledged(job.id, found.message_id)
             return Step(job=job, again=0.0)
         if job.cancel_requested_at is not None:
             return self._ended(await self._journal.cancelled(job))
@@ -156,35 +251,46 @@ class Steps:
             return self._ended(await self._journal.lost(job))
         # The dispatcher gives it a slot; this only sees to it that a job no provider takes ends some day.
         late = age > self._limits.soft_deadline
+        if late and not self._may_be_taken(job):
+            # Whoever offers this is in trouble and has been for long: the member is better told than kept waiting.
+            return self._ended(await self._journal.failed(job, FaultKind.UNAVAILABLE))
         deadline = self._limits.hard_deadline if late else self._limits.soft_deadline
-        return Step(job=job, again=deadline - age + 1.0, show=late)
+        return Step(job=job, again=min(deadline - age + 1.0, self._limits.soft_deadline + 1.0), show=late)
+
+    def _may_be_taken(self, job: Job) -> bool:
+        room = self.room()
+        return any(room[offer.provider] > 0 for offer in offers_for(job.request, tuple(self._providers)))
 
     async def _follow(self, job: Job, attempt: Attempt) -> Step:
         if attempt.handle is None:
             return self._ended(await self._journal.failed(job, FaultKind.MALFORMED))
         provider = self._providers.get(attempt.provider)
         progress = self._progress.setdefault(job.id, _Progress())
+        hooked = attempt.webhook_hash is not None
         if provider is None:
             # The operator took the provider out of the settings; it may come back.
-            return self._later(job, progress)
+            return await self._later(job, progress, hooked=hooked)
         if job.cancel_requested_at is not None and not job.cancel_refused:
-            step = await self._try_cancel(job, provider, attempt.handle, progress)
-            if step is not None:
-                return step
-        try:
-            status = await provider.poll(attempt.handle)
-        except ProviderError as error:
-            self._note_fault(error)
-            return await self._poll_failed(job, progress, error)
-        self._health.good(provider.name, self._clock.now())
-        progress.not_found = 0
-        if isinstance(status, Failed) and status.kind is FaultKind.ACCOUNT_EMPTY:
-            self._health.bad(provider.name, status.kind, self._clock.now())
+            outcome = await self._try_cancel(job, provider, attempt.handle)
+            if outcome is CancelOutcome.CANCELLED:
+                return self._ended(await self._journal.cancelled(job))
+            if outcome in (CancelOutcome.STARTED, CancelOutcome.UNSUPPORTED):
+                refused = await self._journal.cancel_refused(job)
+                return await self._later(refused, progress, hooked=hooked, show=True)
+        return await self._heard(job, attempt, progress, await self._read(job, provider, attempt.handle))
+
+    async def _heard(self, job: Job, attempt: Attempt, progress: _Progress, status: Status | ProviderError) -> Step:
+        """Write down what a job's status says."""
+        hooked = attempt.webhook_hash is not None
         match status:
+            case ProviderError():
+                return await self._poll_failed(job, progress, status, hooked=hooked)
             case Pending(running=True) if job.state is State.QUEUED:
-                return self._later(await self._journal.running(job), progress)
+                progress.not_found = 0
+                return await self._later(await self._journal.running(job), progress, hooked=hooked)
             case Pending():
-                return self._later(job, progress)
+                progress.not_found = 0
+                return await self._later(job, progress, hooked=hooked)
             case Finished():
                 storing = await self._journal.storing(job, replace(status, handle=attempt.handle))
                 return await self._store(storing, replace(attempt, result=status.image_urls))
@@ -193,57 +299,36 @@ class Steps:
             case Cancelled():
                 return self._ended(await self._journal.cancelled(job))
 
-    async def _try_cancel(self, job: Job, provider: Provider, handle: str, progress: _Progress) -> Step | None:
-        """Ask the provider to drop the job; None where its answer leaves it to the status."""
+    async def _try_cancel(self, job: Job, provider: Provider, handle: str) -> CancelOutcome | None:
+        """Ask the provider to drop the job; None where it cannot be asked now."""
         try:
-            outcome = await provider.cancel(handle)
+            return await provider.cancel(handle)
         except ProviderError as error:
             _log.warning("cancel.failed", job=job.id, provider=provider.name, fault=error.kind)
             return None  # the status is read all the same: it may have finished
-        match outcome:
-            case CancelOutcome.CANCELLED:
-                return self._ended(await self._journal.cancelled(job))
-            case CancelOutcome.STARTED | CancelOutcome.UNSUPPORTED:
-                return self._later(await self._journal.cancel_refused(job), progress, show=True)
-            case CancelOutcome.READ_AGAIN | CancelOutcome.UNKNOWN_JOB:
-                return None
 
-    async def _poll_failed(self, job: Job, progress: _Progress, error: ProviderError) -> Step:
-        _log.warning("poll.failed", job=job.id, provider=error.provider, fault=error.kind, detail=error.detail)
+    async def _poll_failed(self, job: Job, progress: _Progress, error: ProviderError, *, hooked: bool) -> Step:
         if error.kind is FaultKind.NOT_FOUND:
+            now = self._clock.monotonic()
+            if progress.not_found == 0:
+                progress.not_found_since = now
             progress.not_found += 1
-            if progress.not_found >= _NOT_FOUND_TRIES:
+            long_gone = now - progress.not_found_since >= _NOT_FOUND_SECONDS
+            if long_gone and progress.not_found >= _NOT_FOUND_TRIES:
                 return self._ended(await self._journal.failed(job, FaultKind.NOT_FOUND))
-        step = self._later(job, progress)
-        if error.retry_after is not None and step.again is not None:
-            return replace(step, again=max(step.again, error.retry_after))
-        return step
+        return await self._later(job, progress, hooked=hooked, at_least=error.retry_after or 0.0)
 
     async def _store(self, job: Job, attempt: Attempt) -> Step:
         progress = self._progress.setdefault(job.id, _Progress())
+        now = self._clock.monotonic()
+        if progress.fetches == 0:
+            progress.fetching_since = now
         progress.fetches += 1
-        pictures: list[Picture] = []
-        problems: list[PictureProblem] = []
-        for url in attempt.result[: job.request.images]:
-            try:
-                stored = await self._keeper.keep(url)
-            except PictureError as error:
-                _log.warning("picture.unusable", job=job.id, provider=attempt.provider, problem=error.problem)
-                problems.append(error.problem)
-                continue
-            pictures.append(
-                Picture(
-                    job_id=job.id,
-                    position=len(pictures),
-                    sha256=stored.sha256,
-                    media_type=stored.media_type,
-                    width=stored.width,
-                    height=stored.height,
-                    size=stored.size,
-                )
-            )
-        if PictureProblem.UNREACHABLE in problems and progress.fetches < _FETCH_TRIES:
-            return Step(job=job, again=2.0**progress.fetches)
+        complete = await self._fetcher.fetch(job, attempt.provider, attempt.result, progress.fetched)
+        long_tried = now - progress.fetching_since > _FETCH_SECONDS or self._age(job) > self._limits.hard_deadline
+        if not complete and not long_tried:
+            return Step(job=job, again=min(2.0**progress.fetches, _LONGEST_FETCH_PAUSE))
+        pictures = progress.fetched.pictures(job, attempt.result)
         if not pictures:
             return self._ended(await self._journal.failed(job, FaultKind.NO_PICTURES))
         return self._ended(await self._journal.done(job, pictures))
@@ -253,19 +338,24 @@ class Steps:
             self._health.bad(error.provider, error.kind, self._clock.now())
 
     async def _fail(self, job: Job, answer: Failed) -> Job:
-        _log.warning("job.failed", job=job.id, provider=job.provider, fault=answer.kind, detail=_reason(job, answer))
+        _log.warning("job.failed", job=job.id, provider=job.provider, fault=answer.kind, detail=answer.detail)
         self._progress.pop(job.id, None)
         return await self._journal.failed(job, answer.kind, answer)
 
-    def _later(self, job: Job, progress: _Progress, *, show: bool = False) -> Step:
-        progress.polls += 1
-        late = not progress.told_late and self._age(job) > self._limits.soft_deadline
+    async def _later(
+        self, job: Job, progress: _Progress, *, hooked: bool, show: bool = False, at_least: float = 0.0
+    ) -> Step:
+        """Look again after a pause, unless this was the last look before the hard deadline."""
+        age = self._age(job)
+        if age >= self._limits.hard_deadline:
+            _log.error("job.lost", job=job.id, provider=job.provider)
+            return self._ended(await self._journal.lost(job))
+        late = age > self._limits.soft_deadline and not progress.told_late
         progress.told_late = progress.told_late or late
-        return Step(
-            job=job,
-            again=poll_pause(progress.polls, self._random.random(), self._limits),
-            show=show or late,
-        )
+        pause = poll_pause(progress.polls, self._random.random(), self._limits) * (_HOOKED_SLOWER if hooked else 1)
+        progress.polls += 1
+        pause = min(max(pause, at_least), max(_LONGEST_POLL_PAUSE, self._limits.poll_floor))
+        return Step(job=job, again=min(pause, self._limits.hard_deadline - age), show=show or late)
 
     def _ended(self, job: Job) -> Step:
         self._progress.pop(job.id, None)
@@ -275,6 +365,5 @@ class Steps:
         return (self._clock.now() - job.created_at) / timedelta(seconds=1)
 
 
-def _reason(job: Job, answer: Failed) -> str:
-    """Return the provider's words without the prompt, which has no place in a log."""
-    return answer.detail.replace(job.request.prompt, "(prompt)")
+def _is_not_found(answer: object) -> bool:
+    return isinstance(answer, ProviderError) and answer.kind is FaultKind.NOT_FOUND

@@ -39,7 +39,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Ended without a picture. `detail` is the provider's own words, cut, for the operator's log."""
+    """Ended without a picture. `detail` is the provider's own words, cut and with nothing secret, for the log."""
 
     kind: FaultKind
     detail: str = ""
@@ -77,14 +77,29 @@ class Provider(Protocol):
         """The provider's name in settings, in the catalogue's offers and in the database."""
         ...
 
-    async def submit(self, request: GenerationRequest, offer: Offer) -> Submission:
-        """Send the job once; never retried here. A paid call: see `ProviderError.maybe_accepted`."""
+    @property
+    def takes_webhooks(self) -> bool:
+        """Whether it posts to the `webhook_url` of a submit when the job has ended."""
         ...
 
-    async def poll(self, handle: str) -> Status:
-        """Read the job's status once. Free, so it may be repeated."""
+    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> Submission:
+        """Send the job once; never retried here. A paid call: see `ProviderError.maybe_accepted`.
+
+        `webhook_url` is left out where the provider takes none.
+        """
+        ...
+
+    async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> Status:
+        """Read the job's status once. Free, so it may be repeated.
+
+        `hide` are texts, such as the prompt, that the provider may quote and no detail must.
+        """
         ...
 
     async def cancel(self, handle: str) -> CancelOutcome:
         """Ask the provider to drop the job."""
+        ...
+
+    def parse_webhook(self, body: object) -> str | None:
+        """Return the handle that a webhook's JSON names, or None. Anybody may have posted it: nothing else counts."""
         ...

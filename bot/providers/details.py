@@ -13,8 +13,10 @@ _KEYS: Final = ("error_message", "error", "message", "detail", "reason", "code")
 _SILENT: Final = frozenset({"", "success", "ok"})
 _MAX_DEPTH: Final = 3
 
-_ADDRESS: Final = re.compile(r"\b(?:[a-z][a-z0-9+.-]*://|www\.)\S+", re.IGNORECASE)
-_CREDENTIAL: Final = re.compile(r"\b(?:bearer\s+|sk-)\S+", re.IGNORECASE)
+# The slashes of an address may be escaped, as JSON and addresses in addresses have them.
+_ADDRESS: Final = re.compile(r"\b(?:[a-z][a-z0-9+.-]{0,30}(?::|%3a)(?:\\*/|%2f){2}|www\.)\S+", re.IGNORECASE)
+# The last form is how keys and tokens look that name no kind; our own webhooks' tokens do.
+_CREDENTIAL: Final = re.compile(r"\b(?:bearer\s+|sk-)\S+|[a-z0-9_-]{40,}", re.IGNORECASE)
 # Not a "safety_tolerance" or the like: that is the name of a parameter.
 _CONTENT: Final = re.compile(
     r"(?<![a-z])safety(?![a-z_])|content[ _-]?(?:policy|violation|filter)|policy violation|moderat(?:ion|ed)"
@@ -45,14 +47,6 @@ def words_of(value: object, *, depth: int = 0) -> str:
     else:
         return ""
     return next((words for part in parts if (words := words_of(part, depth=depth + 1))), "")
-
-
-def without(text: str, hide: Iterable[str]) -> str:
-    """Return the words with each of `hide` blotted out."""
-    for secret in hide:
-        if secret:
-            text = text.replace(secret, "[hidden]")
-    return text
 
 
 def clean_detail(text: str) -> str:

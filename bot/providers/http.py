@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from bot.domain.errors import FaultKind, ProviderError
-from bot.providers.details import clean_detail, refuses_content, without, words_of
+from bot.providers.details import clean_detail, refuses_content, words_of
+from bot.providers.echoes import without
 from bot.providers.faults import FOREIGN, REFUSALS, kind_of_exception, kind_of_status, seconds_to_wait
 from bot.providers.results import handle_of
 
@@ -92,12 +93,15 @@ class ProviderHttp:
         """Send a paid job once. `hide` are words, such as the prompt, that must not come back in an error's detail."""
         return await self._exchange(Call.SUBMIT, "POST", path, payload=payload, hide=hide)
 
-    async def read(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
-        """Read a status once."""
-        return await self._exchange(Call.READ, "GET", path, params=params)
+    async def read(self, path: str, params: Mapping[str, str] | None = None, *, hide: tuple[str, ...] = ()) -> Answer:
+        """Read a status once; `hide` as in `submit`."""
+        return await self._exchange(Call.READ, "GET", path, params=params, hide=hide)
 
     async def cancel(self, path: str, *, answers: frozenset[int]) -> Answer:
-        """Ask to drop a job; the statuses in `answers` are answers, not faults."""
+        """Ask to drop a job; the statuses in `answers` are answers, not faults.
+
+        Whoever cancels has no prompt at hand that could be hidden, so the faults come without the provider's words.
+        """
         return await self._exchange(Call.CANCEL, "POST", path, answers=answers)
 
     def clean(self, words: str, hide: tuple[str, ...] = ()) -> str:
@@ -137,7 +141,8 @@ class ProviderHttp:
         hide: tuple[str, ...] = (),
     ) -> ProviderError:
         """Return the error that a status, of HTTP or of an envelope, stands for, with the reason in the body."""
-        words = without(words_of(document), hide)  # a prompt must not decide what its refusal is about
+        words = "" if call is Call.CANCEL else words_of(document)
+        words = without(words, hide)  # a prompt must not decide what its refusal is about
         kind = kind_of_status(status)
         if status in _MAYBE_CONTENT and refuses_content(words):
             kind = FaultKind.CONTENT

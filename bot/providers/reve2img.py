@@ -8,7 +8,8 @@ from bot.domain.catalogue import Offer
 from bot.domain.errors import FaultKind
 from bot.domain.requests import GenerationRequest
 from bot.providers.base import CancelOutcome, Failed, Finished, Pending, Submission
-from bot.providers.details import failure_kind, without, words_of
+from bot.providers.details import failure_kind, words_of
+from bot.providers.echoes import without
 from bot.providers.http import Answer, Call, ProviderHttp
 from bot.providers.results import cost_of, handle_of, image_urls
 from bot.providers.unknown import UnknownWords
@@ -22,6 +23,7 @@ class Reve2Img:
     """The provider `reve2img`. Its envelope has a `code` of its own, checked besides the HTTP status."""
 
     name: Final = "reve2img"
+    takes_webhooks: Final = False  # none are documented
 
     def __init__(self, http: ProviderHttp) -> None:
         self._http = http
@@ -31,21 +33,31 @@ class Reve2Img:
         """Return the class and how it is reached, without the key."""
         return f"Reve2Img({self._http!r})"
 
-    async def submit(self, request: GenerationRequest, offer: Offer) -> Submission:
+    async def submit(
+        self,
+        request: GenerationRequest,
+        offer: Offer,
+        *,
+        webhook_url: str | None = None,  # noqa: ARG002 - the Protocol's signature
+    ) -> Submission:
         """Send the job (seed: "Text-to-image"); a model may answer with the pictures at once."""
         answer = await self._http.submit("/api/v1/generate", _payload(request, offer), hide=(request.prompt,))
         return self._status(answer, Call.SUBMIT, None, hide=(request.prompt,))
 
-    async def poll(self, handle: str) -> Submission:
+    async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> Submission:
         """Read the status (seed: "Then poll /api/v1/status until SUCCESS")."""
-        answer = await self._http.read("/api/v1/status", {"task_id": handle})
-        return self._status(answer, Call.READ, handle)
+        answer = await self._http.read("/api/v1/status", {"task_id": handle}, hide=hide)
+        return self._status(answer, Call.READ, handle, hide=hide)
 
     async def cancel(self, handle: str) -> CancelOutcome:  # noqa: ARG002 - the Protocol's signature
         """Return UNSUPPORTED: no cancel is documented."""
         return CancelOutcome.UNSUPPORTED
 
-    def _status(self, answer: Answer, call: Call, handle: str | None, *, hide: tuple[str, ...] = ()) -> Submission:
+    def parse_webhook(self, body: object) -> str | None:  # noqa: ARG002 - the Protocol's signature
+        """Return None: no webhook is documented."""
+        return None
+
+    def _status(self, answer: Answer, call: Call, handle: str | None, *, hide: tuple[str, ...]) -> Submission:
         """Return what an answer says of the job, or raise the fault that its `code` or its shape is."""
         if answer.fault is not None:
             raise answer.fault
@@ -75,7 +87,7 @@ class Reve2Img:
             case "IN_PROGRESS" if handle is not None:
                 return Pending(handle=handle, running=True, record_id=answer.record_id, cost=cost)
             case str() as unknown if handle is not None:
-                self._unknown.tell(unknown)
+                self._unknown.tell(without(unknown, hide))
                 return Pending(handle=handle, running=True, record_id=answer.record_id, cost=cost)
             case None if call is Call.SUBMIT and handle is not None:
                 return Pending(handle=handle, running=True, record_id=answer.record_id, cost=cost)

@@ -9,7 +9,8 @@ from bot.domain.catalogue import Offer
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.requests import GenerationRequest
 from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Status, Submission
-from bot.providers.details import failure_kind, refuses_content, without, words_of
+from bot.providers.details import failure_kind, refuses_content, words_of
+from bot.providers.echoes import without
 from bot.providers.http import Answer, Call, ProviderHttp
 from bot.providers.results import handle_of, image_urls
 from bot.providers.unknown import UnknownWords
@@ -26,6 +27,7 @@ class SkillBoss:
     """The provider `skillboss`: always asynchronous, though an inline result is accepted too."""
 
     name: Final = "skillboss"
+    takes_webhooks: Final = True
 
     def __init__(self, http: ProviderHttp) -> None:
         self._http = http
@@ -35,23 +37,27 @@ class SkillBoss:
         """Return the class and how it is reached, without the key."""
         return f"SkillBoss({self._http!r})"
 
-    async def submit(self, request: GenerationRequest, offer: Offer) -> Submission:
-        """Send the job (seed: "1. Submit").
+    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> Submission:
+        """Send the job (seed: "1. Submit"; "4. Webhook").
 
         When the answer's body is lost or no JSON, the job is known by the `x-request-id` header all the same.
         """
         size = SIZES.get(request.aspect_ratio)
         if size is None:  # the offer does not cover it, so it should not have come here; nothing was sent
             raise ProviderError(FaultKind.INVALID, provider=self.name, detail="no size for this aspect ratio")
-        payload = {"model": offer.remote_model, "async": True, "inputs": _inputs(request, size)}
-        answer = await self._http.submit("/v1/run", payload, hide=(request.prompt,))
+        payload: dict[str, object] = {"model": offer.remote_model, "async": True, "inputs": _inputs(request, size)}
+        hide: tuple[str, ...] = (request.prompt,)
+        if webhook_url is not None:
+            payload["webhook_url"] = webhook_url
+            hide = (request.prompt, webhook_url)  # its token is a secret
+        answer = await self._http.submit("/v1/run", payload, hide=hide)
         handle = handle_of(answer.headers.get("x-request-id"))
         if not isinstance(answer.document, dict):
             if handle is not None:
                 return Pending(handle=handle, running=False, record_id=answer.record_id)
             raise answer.fault or self._http.error(FaultKind.MALFORMED, Call.SUBMIT, detail="not an object")
         handle = handle_of(answer.document.get("request_id")) or handle
-        status = self._status(answer.document, handle, answer.record_id, hide=(request.prompt,))
+        status = self._status(answer.document, handle, answer.record_id, hide=hide)
         if isinstance(status, Finished | Failed | Pending):
             return status
         if handle is not None:  # named, but with no status or an odd one: reading it tells
@@ -60,10 +66,10 @@ class SkillBoss:
             FaultKind.MALFORMED, Call.SUBMIT, detail="neither a job nor pictures", headers=answer.headers
         )
 
-    async def poll(self, handle: str) -> Status:
+    async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> Status:
         """Read the status (seed: "2. Poll status"); a job that it does not know, or no longer, is NOT_FOUND."""
-        answer = await self._http.read(f"/v1/run/status/{quote(handle, safe='')}")
-        status = self._status(_object(answer), handle, answer.record_id) if answer.fault is None else None
+        answer = await self._http.read(f"/v1/run/status/{quote(handle, safe='')}", hide=hide)
+        status = self._status(_object(answer), handle, answer.record_id, hide=hide) if answer.fault is None else None
         if status is None:
             raise answer.fault or self._http.error(FaultKind.MALFORMED, Call.READ, detail="no status")
         return status
@@ -77,8 +83,12 @@ class SkillBoss:
             return CancelOutcome.UNKNOWN_JOB
         return CancelOutcome.CANCELLED if _object(answer).get("cancelled") is True else CancelOutcome.READ_AGAIN
 
+    def parse_webhook(self, body: object) -> str | None:
+        """Return the `request_id` (seed: "4. Webhook", "Payload format"); OK and ERROR bodies alike have it."""
+        return handle_of(body.get("request_id")) if isinstance(body, dict) else None
+
     def _status(
-        self, body: dict[str, Any], handle: str | None, record_id: str | None, *, hide: tuple[str, ...] = ()
+        self, body: dict[str, Any], handle: str | None, record_id: str | None, *, hide: tuple[str, ...]
     ) -> Status | None:
         """Return what an answer says of the job; None when it says nothing of one.
 
@@ -90,20 +100,20 @@ class SkillBoss:
         if urls and word in {"COMPLETED", None}:
             return Finished(image_urls=urls, handle=handle, record_id=record_id)
         if word == "COMPLETED":
-            reason = _finish_reason(body)
+            reason = without(_finish_reason(body), hide)
             kind = FaultKind.CONTENT if refuses_content(reason) else FaultKind.NO_PICTURES
             return Failed(kind=kind, detail=self._http.clean(reason), handle=handle, record_id=record_id)
         if word == "FAILED":
             reason = without(words_of(body), hide)
             kind = failure_kind(reason)
             return Failed(kind=kind, detail=self._http.clean(reason), handle=handle, record_id=record_id)
-        return None if handle is None or word is None else self._unfinished(word, handle, record_id)
+        return None if handle is None or word is None else self._unfinished(word, handle, record_id, hide)
 
-    def _unfinished(self, word: str, handle: str, record_id: str | None) -> Pending | Cancelled:
+    def _unfinished(self, word: str, handle: str, record_id: str | None, hide: tuple[str, ...]) -> Pending | Cancelled:
         if word == "CANCELLED":
             return Cancelled(handle=handle)
         if word not in {"IN_QUEUE", "IN_PROGRESS"}:
-            self._unknown.tell(word)
+            self._unknown.tell(without(word, hide))
         return Pending(handle=handle, running=word != "IN_QUEUE", record_id=record_id)
 
 

@@ -19,7 +19,7 @@ class UnknownWords:
         self._told: set[str] = set()
 
     def tell(self, word: str) -> None:
-        """Log the word unless it was logged before."""
+        """Log the word, from which whoever calls has taken what must not be logged, unless it was logged before."""
         word = clean_detail(word[:_LONGEST])
         if word in self._told or len(self._told) >= _MOST:
             return

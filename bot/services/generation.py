@@ -20,10 +20,17 @@ from db.jobs import JobRepository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who acts: a member, and whether they may act on others' jobs."""
+    """Who acts: a member, where, and whether they may act on others' jobs there."""
 
     member_id: int
+    community_id: int = 0
     moderator: bool = False
+
+    def may_manage(self, job: Job) -> bool:
+        """Whether the job is theirs, or of the community that they moderate."""
+        if self.member_id == job.place.member_id:
+            return True
+        return self.moderator and self.community_id == job.place.community_id
 
 
 class GenerationService:
@@ -70,6 +77,7 @@ class GenerationService:
             tries=0,
             created_at=now,
             due_at=now,
+            owner=self._engine.worker_id,
         )
 
         def write(connection: Connection) -> int:
@@ -101,12 +109,12 @@ class GenerationService:
         Raises `NotAllowedError` for others than its member and moderators, `JobStateError` when it has ended.
         """
         job, _ = await self._journal.get(job_id)
-        if actor.member_id != job.place.member_id and not actor.moderator:
+        if not actor.may_manage(job):
             raise NotAllowedError("its member or a moderator")
         if job.state.ended or job.cancel_refused:
             raise JobStateError(job.state, "cancel")
         await self._journal.request_cancel(job_id)
-        self._engine.look_at(job_id)
+        await self._engine.look_at(job_id)
 
     async def prompt(self, job_id: str) -> str:
         """Return a job's whole prompt; raises `JobNotFoundError`."""

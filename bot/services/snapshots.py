@@ -48,10 +48,7 @@ class SnapshotService:
         )
 
     def _place_in_line(self, connection: Connection, job: Job) -> int | None:
-        if job.state is not State.HELD:
-            return None
-        line = JobRepository(connection).line()
-        return line.index(job.id) + 1 if job.id in line else None
+        return JobRepository(connection).place_in_line(job.id) if job.state is State.HELD else None
 
     def _usual_seconds(self, connection: Connection, model: str) -> tuple[int, int] | None:
         now = self._clock.monotonic()

@@ -25,7 +25,11 @@ def custom_id(action: str, job_id: str, picture: int = 0) -> str:
 
 def actor_of(interaction: discord.Interaction[Any]) -> Actor:
     """Return who pressed or called, with their rights in the channel."""
-    return Actor(member_id=interaction.user.id, moderator=interaction.permissions.manage_messages)
+    return Actor(
+        member_id=interaction.user.id,
+        community_id=interaction.guild_id or 0,
+        moderator=interaction.permissions.manage_messages,
+    )
 
 
 class Studio(Protocol):

@@ -15,6 +15,7 @@ _JOINER: Final = "\u200d"
 _BELONGS: Final = re.compile("[\u200d\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff\U000e0020-\U000e007f]")
 _LONGEST_CLUSTER: Final = 32
 _MINUTES_FROM: Final = 120
+_NO_BREAK: Final = "\u00a0"
 
 
 def one_line(text: str) -> str:
@@ -82,10 +83,11 @@ def ago(moment: datetime) -> str:
 
 
 def seconds(duration: float) -> str:
-    """Return "31 s" or "2 min 5 s"."""
+    """Return "31 s" or "2 min 5 s", with no-break spaces: a line never ends between a number and its unit."""
     whole = max(1, round(duration))
     minutes, rest = divmod(whole, 60)
-    return f"{whole} s" if not minutes else f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    said = f"{whole} s" if not minutes else f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return said.replace(" ", _NO_BREAK)
 
 
 def usually(measured: tuple[int, int] | None) -> str | None:

@@ -1,1 +1,1 @@
-"""The HTTP side of the bot: what watchdogs ask."""
+"""The HTTP side of the bot: what watchdogs ask, and what providers tell."""

@@ -22,10 +22,13 @@ from bot.client import AtelierClient, SyncMemory
 from bot.domain.catalogue import MODEL_IDS, MODELS, OFFERS
 from bot.domain.jobs import State
 from bot.engine.books import Books
+from bot.engine.breaker import Breakers
 from bot.engine.engine import Engine
 from bot.engine.health import HealthBoard
 from bot.engine.journal import Journal
+from bot.engine.lease import Lease
 from bot.engine.limits import Limits
+from bot.engine.observer import FoundCard
 from bot.engine.steps import Steps
 from bot.images.download import PictureDownloader
 from bot.images.keeper import PictureKeeper
@@ -154,7 +157,7 @@ class Studio:
     async def look(self) -> None:
         """Let the engine look at every job, and return when a message changes, or after a moment."""
         for job_id in await self.column("id"):
-            self._engine.look_at(job_id)
+            await self._engine.look_at(job_id)
         await self._moment()
 
     async def _moment(self) -> None:
@@ -184,8 +187,9 @@ class Studio:
     def _build(self) -> None:
         database, clock, limits = self.database, self.clock, self.limits
         names = tuple(self._providers)
+        lease = Lease(worker_id=self._new_id(), seconds=15.0, alone=True, clock=clock)
         books = Books(allowance=self._allowance, budget=100_000, new_id=self._new_id)
-        journal = Journal(database=database, books=books, clock=clock, limits=limits, providers=names)
+        journal = Journal(database=database, books=books, clock=clock, limits=limits, lease=lease, providers=names)
         snapshots = SnapshotService(database=database, books=books, clock=clock)
         health = HealthBoard(names)
         self.client = AtelierClient(shard_count=1)
@@ -206,10 +210,17 @@ class Studio:
             clock=clock,
             limits=limits,
             health=health,
+            breakers=Breakers(names),
             randomness=randomness,
         )
         self._engine = Engine(
-            journal=journal, steps=steps, observer=self._presenter, clock=clock, limits=limits, randomness=randomness
+            journal=journal,
+            steps=steps,
+            observer=self._presenter,
+            clock=clock,
+            limits=limits,
+            lease=lease,
+            randomness=randomness,
         )
         access = AccessService(database=database, admitted=self._admitted, now=clock.now)
         self.generation = GenerationService(

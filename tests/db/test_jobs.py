@@ -14,9 +14,10 @@ from bot.domain.errors import (
     JobStateError,
     StaleJobError,
 )
-from bot.domain.jobs import Job, State
+from bot.domain.jobs import Delivery, Job, State
 from db.database import Database
 from db.jobs import JobRepository
+from db.workers import WorkerRepository
 from tests.support.clock import START
 from tests.support.factories import COMMUNITY, MEMBER, a_job, a_place, a_request
 from tests.support.ledger import adding
@@ -161,19 +162,42 @@ async def test_a_note_stays_in_the_state(database: Database) -> None:
 
 
 async def test_taking_over_shuts_the_earlier_process_out(database: Database) -> None:
-    """The fence of each live job is raised: the new owner may go on, the old one is rejected, ended jobs rest."""
-    held, running = a_job(), a_job(state=State.RUNNING, created_at=START + timedelta(seconds=1))
-    done = a_job(state=State.DONE, finished_at=START, charged=12)
-    await add(database, running, held, done)
+    """The fence of each job of a worker that is gone is raised: the new owner may go on, the old one is rejected."""
+    await database.write(lambda connection: WorkerRepository(connection).renew("alive", START, START))
+    held, running = a_job(), a_job(state=State.RUNNING, created_at=START + timedelta(seconds=1), owner="gone")
+    ended = a_job(state=State.DONE, finished_at=START, charged=12, created_at=START + timedelta(seconds=2))
+    delivered = replace(a_job(), state=State.DONE, finished_at=START, charged=12, delivered_at=START)
+    others = a_job(owner="alive")
+    await add(database, ended, running, held, delivered, others)
 
-    taken = await database.write(lambda connection: JobRepository(connection).take_over())
-    assert taken == (replace(held, fence=2), replace(running, fence=2))
-    assert await get(database, done) == done
+    taken = await database.write(lambda connection: JobRepository(connection).take_over("new"))
+    assert taken == tuple(replace(job, fence=2, owner="new") for job in (held, running, ended))
+    assert await get(database, delivered) == delivered
+    assert await get(database, others) == others
 
     with pytest.raises(StaleJobError):
         await database.write(on_jobs(lambda jobs: jobs.advance(running, State.STORING)))
     await database.write(on_jobs(lambda jobs: jobs.advance(taken[1], State.STORING)))
-    assert await get(database, running) == replace(running, fence=2, state=State.STORING)
+    assert await get(database, running) == replace(taken[1], state=State.STORING)
+
+
+@pytest.mark.parametrize("state", State)
+async def test_a_living_worker_gives_up_only_what_may_be_done_twice(database: Database, state: State) -> None:
+    """A job may be adopted while it waits or is only asked about; not while money or pictures are under way."""
+    job = a_job(state=state, owner="first")
+    await add(database, job)
+    adoptable = state in (State.HELD, State.UNKNOWN, State.QUEUED, State.RUNNING)
+    for expected in (adoptable, False):  # by the second time it is adopted, or still cannot be
+        assert await database.write(lambda connection: JobRepository(connection).adopt(job.id, "second")) is expected
+    assert await get(database, job) == (replace(job, owner="second", fence=2) if adoptable else job)
+
+
+async def test_communities_take_turns(database: Database) -> None:
+    """A community of many does not keep a small one waiting."""
+    many = [waiting(member, 0) for member in (ANNA, BERT, CLEO)]
+    small = waiting(ANNA, 1, community=COMMUNITY + 1)
+    await add(database, *many, small)
+    assert await line_of(database) == tuple(job.id for job in (many[0], small, many[1], many[2]))
 
 
 async def test_an_acknowledgement_is_noted_once(database: Database) -> None:
@@ -187,22 +211,20 @@ async def test_an_acknowledgement_is_noted_once(database: Database) -> None:
 
 
 async def test_a_delivery_is_noted_once(database: Database) -> None:
-    """A job is listed as undelivered from its end to its delivery, whose first time stays."""
-    live = a_job(state=State.RUNNING)
-    first, second = (
-        a_job(state=State.FAILED, finished_at=START, charged=0, created_at=START + timedelta(seconds=seconds))
-        for seconds in (1, 2)
-    )
-    await add(database, second, live, first)
+    """A job is its owner's to deliver from its end to its delivery, whose first time and place stay."""
+    live = a_job(state=State.RUNNING, owner="me")
+    first, second = (a_job(state=State.FAILED, finished_at=START, charged=0, owner="me") for _ in range(2))
+    await add(database, second, live, first, a_job(owner="another"))
 
-    async def undelivered() -> tuple[Job, ...]:
-        return await database.read(lambda connection: JobRepository(connection).list_undelivered())
+    async def owned() -> tuple[tuple[str, ...], set[str]]:
+        live, undelivered = await database.read(lambda connection: JobRepository(connection).list_owned("me"))
+        return live, set(undelivered)
 
-    assert await undelivered() == (first, second)
-    await database.write(on_jobs(lambda jobs: jobs.set_delivered(first.id, START)))
+    assert await owned() == ((live.id,), {first.id, second.id})
+    await database.write(on_jobs(lambda jobs: jobs.set_delivered(first.id, START, Delivery.DIRECT)))
     await database.write(on_jobs(lambda jobs: jobs.set_delivered(first.id, START + timedelta(hours=1))))
-    assert await undelivered() == (second,)
-    assert (await get(database, first)).delivered_at == START
+    assert await owned() == ((live.id,), {second.id})
+    assert await get(database, first) == replace(first, delivered_at=START, delivery=Delivery.DIRECT)
 
 
 async def test_only_live_jobs_can_be_asked_to_stop(database: Database) -> None:
@@ -216,6 +238,17 @@ async def test_only_live_jobs_can_be_asked_to_stop(database: Database) -> None:
     assert (await get(database, done)).cancel_requested_at is None
 
 
+async def line_of(database: Database) -> tuple[str, ...]:
+    """Return the ids of those that wait, in order."""
+    line = await database.read(lambda connection: JobRepository(connection).line(9))
+    places = [
+        await database.read(lambda connection, job_id=job_id: JobRepository(connection).place_in_line(job_id))  # type: ignore[misc]
+        for job_id, _ in line
+    ]
+    assert places == list(range(1, len(line) + 1))
+    return tuple(job_id for job_id, _ in line)
+
+
 async def test_members_take_turns(database: Database) -> None:
     """Each member's oldest job comes before anybody's second one, however many one of them has sent."""
     anna = [waiting(ANNA, minute) for minute in (0, 1, 2)]
@@ -223,7 +256,7 @@ async def test_members_take_turns(database: Database) -> None:
     cleo = waiting(CLEO, 5)
     await add(database, *anna, *bert, cleo)
     expected = (anna[0], bert[0], cleo, anna[1], bert[1], anna[2])
-    line = await database.read(lambda connection: JobRepository(connection).line())
+    line = await line_of(database)
     assert line == tuple(job.id for job in expected)
     now = START + timedelta(hours=1)
     claimable = await database.read(lambda connection: JobRepository(connection).list_claimable(now, 9, 9))
@@ -236,7 +269,7 @@ async def test_who_has_jobs_at_a_provider_waits_longer(database: Database) -> No
     unknown = waiting(ANNA, 0, state=State.UNKNOWN)
     anna, bert, bert_again = waiting(ANNA, 1), waiting(BERT, 2), waiting(BERT, 3)
     await add(database, at_provider, unknown, anna, bert, bert_again)
-    line = await database.read(lambda connection: JobRepository(connection).line())
+    line = await line_of(database)
     assert line == (bert.id, bert_again.id, anna.id)
     now = START + timedelta(hours=1)
     of_two = await database.read(lambda connection: JobRepository(connection).list_claimable(now, 2, 9))
@@ -251,7 +284,7 @@ async def test_a_member_of_two_communities_has_a_turn_in_each(database: Database
     here_again = waiting(ANNA, 1)
     there = waiting(ANNA, 2, community=COMMUNITY + 1)
     await add(database, here, here_again, there)
-    line = await database.read(lambda connection: JobRepository(connection).line())
+    line = await line_of(database)
     assert line == (here.id, there.id, here_again.id)
 
 
@@ -267,7 +300,11 @@ async def test_the_line_holds_only_who_can_go(database: Database) -> None:
     def read(connection: Connection) -> tuple[tuple[str, ...], tuple[Job, ...], tuple[Job, ...]]:
         jobs = JobRepository(connection)
         now = START + timedelta(minutes=5)
-        return jobs.line(), jobs.list_claimable(now, 3, 9), jobs.list_claimable(now + timedelta(minutes=4), 3, 1)
+        return (
+            tuple(job_id for job_id, _ in jobs.line(9)),
+            jobs.list_claimable(now, 3, 9),
+            jobs.list_claimable(now + timedelta(minutes=4), 3, 1),
+        )
 
     line, now_claimable, later_first = await database.read(read)
     assert line == (backing_off.id, due.id)

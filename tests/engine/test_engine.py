@@ -11,6 +11,7 @@ from bot.domain.errors import FaultKind, JobStateError, NotAllowedError
 from bot.domain.jobs import Outcome, State
 from bot.domain.requests import GenerationRequest
 from bot.engine.limits import Limits
+from bot.engine.observer import FoundCard
 from bot.providers.base import CancelOutcome, Provider, Status, Submission
 from bot.services.generation import Actor
 from db.database import Database
@@ -108,15 +109,24 @@ class HeldBack:
         """The real one's name."""
         return self._inner.name
 
-    async def submit(self, request: GenerationRequest, offer: Offer) -> Submission:
+    @property
+    def takes_webhooks(self) -> bool:
+        """What the real one says."""
+        return self._inner.takes_webhooks
+
+    def parse_webhook(self, body: object) -> str | None:
+        """Read as the real one does."""
+        return self._inner.parse_webhook(body)
+
+    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> Submission:
         """Wait, then submit."""
         self.reached.set()
         await self.gate.wait()
-        return await self._inner.submit(request, offer)
+        return await self._inner.submit(request, offer, webhook_url=webhook_url)
 
-    async def poll(self, handle: str) -> Status:
+    async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> Status:
         """Ask the real one."""
-        return await self._inner.poll(handle)
+        return await self._inner.poll(handle, hide=hide)
 
     async def cancel(self, handle: str) -> CancelOutcome:
         """Ask the real one."""
@@ -189,12 +199,14 @@ async def test_an_unanswered_command_of_an_earlier_engine_depends_on_its_card(
     card: bool,  # noqa: FBT001
 ) -> None:
     """With its card on Discord the job goes on; without, it ends and the credits go back."""
+    async with workshop(sqlite_database, tmp_path, start=False) as earlier:
+        snapshot = await earlier.generation.request(a_place(), a_request())
     async with workshop(sqlite_database, tmp_path, start=False) as shop:
-        snapshot = await shop.generation.request(a_place(), a_request())
-        shop.observer.card = card
+        shop.observer.card = FoundCard(there=card, message_id=7)
         await shop.engine.start()
         if card:
-            await shop.until(snapshot.job.id, State.QUEUED)
+            job = await shop.until(snapshot.job.id, State.QUEUED)
+            assert job.place.message_id == 7
         else:
             failed = await shop.until(snapshot.job.id, State.FAILED)
             assert failed.fault is FaultKind.UNACKNOWLEDGED
@@ -285,7 +297,7 @@ async def test_a_cancel_during_a_look_is_not_put_off_by_it(sqlite_database: Data
 async def test_a_job_that_nobody_acknowledges_is_seen_to(sqlite_database: Database, tmp_path: Path) -> None:
     """If whoever should acknowledge a job is gone, the engine looks for its card itself, and settles it."""
     async with workshop(sqlite_database, tmp_path) as shop:
-        shop.observer.card = False
+        shop.observer.card = FoundCard(there=False)
         snapshot = await shop.generation.request(a_place(), a_request())
         shop.clock.advance(19)
         await let_others_run()

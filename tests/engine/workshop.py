@@ -9,10 +9,13 @@ from pathlib import Path
 from bot.domain.jobs import Attempt, Job, Place, State
 from bot.domain.requests import GenerationRequest
 from bot.engine.books import Books
+from bot.engine.breaker import Breakers
 from bot.engine.engine import Engine
 from bot.engine.health import HealthBoard
-from bot.engine.journal import Journal
+from bot.engine.journal import Hook, Journal, no_hooks
+from bot.engine.lease import Lease
 from bot.engine.limits import Limits
+from bot.engine.observer import FoundCard
 from bot.engine.steps import Steps
 from bot.images.download import PictureDownloader
 from bot.images.keeper import PictureKeeper
@@ -36,13 +39,13 @@ class Observer:
 
     def __init__(self) -> None:
         self.changes: list[str] = []
-        self.card: bool | None = True
+        self.card: FoundCard | None = FoundCard(there=True, message_id=1)
 
     def changed(self, job_id: str) -> None:
         """Remember."""
         self.changes.append(job_id)
 
-    async def find_card(self, job: Job) -> bool | None:
+    async def find_card(self, job: Job) -> FoundCard | None:
         """Answer."""
         del job
         return self.card
@@ -109,8 +112,13 @@ async def workshop(
     clock: ManualClock | None = None,
     wrap: Callable[[Provider], Provider] = lambda provider: provider,
     start: bool = True,
+    alone: bool = True,
+    hook: Callable[[str], Hook | None] = no_hooks,
 ) -> AsyncIterator[Workshop]:
-    """Wire a workshop and, unless told otherwise, start its engine; a given server and clock outlive it."""
+    """Wire a workshop and, unless told otherwise, start its engine; a given server and clock outlive it.
+
+    One that is not `alone` shares its database with others, by leases of 15 seconds.
+    """
     clock = clock or ManualClock()
     limits = limits or Limits()
     own = server is None
@@ -126,7 +134,16 @@ async def workshop(
         workers=PictureWorkers(),
     )
     books = Books(allowance=200, budget=100_000, new_id=an_id)
-    journal = Journal(database=database, books=books, clock=clock, limits=limits, providers=("skillboss",))
+    lease = Lease(worker_id=an_id(), seconds=15.0, alone=alone, clock=clock)
+    journal = Journal(
+        database=database,
+        books=books,
+        clock=clock,
+        limits=limits,
+        lease=lease,
+        providers=("skillboss",),
+        hook=hook,
+    )
     observer = Observer()
     randomness = random.Random(1)  # noqa: S311 - jitter
     steps = Steps(
@@ -137,9 +154,18 @@ async def workshop(
         clock=clock,
         limits=limits,
         health=HealthBoard(("skillboss",)),
+        breakers=Breakers(("skillboss",)),
         randomness=randomness,
     )
-    engine = Engine(journal=journal, steps=steps, observer=observer, clock=clock, limits=limits, randomness=randomness)
+    engine = Engine(
+        journal=journal,
+        steps=steps,
+        observer=observer,
+        clock=clock,
+        limits=limits,
+        lease=lease,
+        randomness=randomness,
+    )
     generation = GenerationService(
         database=database,
         journal=journal,
@@ -165,6 +191,7 @@ async def workshop(
         )
     finally:
         await engine.stop()
+        await engine.release()
         await keeper.close()
         await client.aclose()
         if own:

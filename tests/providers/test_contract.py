@@ -1,14 +1,20 @@
 """The contract that every provider keeps, over real sockets against its stand-in."""
 
+import re
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import structlog
 
 from bot.domain.errors import FaultKind, ProviderError
 from bot.providers.base import CancelOutcome, Failed, Finished, Pending
 from bot.sandbox.providers import Endpoint, Received
 from tests.providers.bench import KEY, Bench, RawServer
+from tests.providers.test_echoes import SPELLINGS
+
+WEBHOOK = "https://studio.example/webhooks/skillboss/Zm9vYmFyYmF6cXV4cXV1eGNvcmdlZ3JhdWx0Z2FyeQ0"
 
 
 async def submitted(bench: Bench) -> Pending:
@@ -192,6 +198,85 @@ async def test_a_refusal_that_quotes_the_prompt_is_not_judged_by_it(bench: Bench
 
     assert FaultKind.INVALID is fault.kind
     assert fault.detail == "bad size for: [hidden]"
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
+async def test_a_quoted_prompt_is_in_no_detail(bench: Bench, spelling: Callable[[str], str]) -> None:
+    """Neither a refused submit, nor a failed job, nor a faulty status brings the prompt to the log, cut or escaped."""
+    quoted = f"cannot draw {spelling(bench.request.prompt)} {spelling(bench.request.prompt[5:30])}"
+    bench.server.faults.add("submit", "status", status=400, message=quoted)
+    refused = await fault_of(bench)
+    bench.server.faults.add("submit", "fail", reason=quoted)
+    job = await submitted(bench)
+    bench.server.faults.add("status", "status", status=500, message=quoted)
+    with pytest.raises(ProviderError) as caught:
+        await bench.provider.poll(job.handle, hide=(bench.request.prompt,))
+    bench.server.finish()
+    failed = await bench.provider.poll(job.handle, hide=(bench.request.prompt,))
+
+    assert isinstance(failed, Failed)
+    for detail in (refused.detail, caught.value.detail, failed.detail):
+        assert detail.startswith("cannot draw ")
+        assert "[hidden]" in detail
+        assert not {"lighthouse", "lamp", "moon"} & set(re.findall("[a-z]+", detail.lower()))
+
+
+async def test_an_unknown_status_word_that_quotes_the_prompt_is_not_logged(bench: Bench) -> None:
+    """Even where a word is expected there may be a sentence."""
+    job = await submitted(bench)
+    bench.server.faults.add("status", "word", word=bench.request.prompt)
+    with structlog.testing.capture_logs() as logs:
+        await bench.provider.poll(job.handle, hide=(bench.request.prompt,))
+
+    assert [entry["status"] for entry in logs] == ["[hidden]"]
+
+
+async def test_the_fault_of_a_cancel_has_no_words(bench: Bench) -> None:
+    """Whoever cancels does not say what to hide, so nothing of the provider's answer is kept."""
+    job = await submitted(bench)
+    bench.server.faults.add("cancel", "status", status=500, message=bench.request.prompt)
+    if bench.case.name == "reve2img":
+        assert CancelOutcome.UNSUPPORTED is await bench.provider.cancel(job.handle)
+        return
+    with pytest.raises(ProviderError) as caught:
+        await bench.provider.cancel(job.handle)
+
+    assert (caught.value.kind, caught.value.detail) == (FaultKind.SERVER_ERROR, "")
+
+
+async def test_a_webhook_is_asked_for_where_there_are_any(bench: Bench) -> None:
+    """The address of a submit reaches the providers that take webhooks, and no others."""
+    await bench.provider.submit(bench.request, bench.offer, webhook_url=WEBHOOK)
+    sent = bench.server.requests[0].body
+
+    assert (WEBHOOK if bench.provider.takes_webhooks else None) == sent.get("webhook_url")
+    assert (bench.case.name == "skillboss") is bench.provider.takes_webhooks
+
+
+async def test_the_webhooks_token_is_in_no_detail(bench: Bench) -> None:
+    """An answer that quotes the webhook's address, whole or in pieces, does not bring its token to the log."""
+    token = WEBHOOK.rpartition("/")[2]
+    escaped = WEBHOOK.replace("/", "\\/")
+    for quoted in (WEBHOOK, escaped, token, f"token={token[3:30]}, bad"):
+        bench.server.faults.add("submit", "status", status=400, message=f"no public address: {quoted}")
+        with pytest.raises(ProviderError) as caught:
+            await bench.provider.submit(bench.request, bench.offer, webhook_url=WEBHOOK)
+
+        if bench.provider.takes_webhooks or quoted != f"token={token[3:30]}, bad":
+            assert token[5:20] not in caught.value.detail
+
+
+async def test_a_webhooks_body_names_a_job_at_most(bench: Bench) -> None:
+    """Bodies of either end name the job; whatever else is posted, the handle is None and nothing raises."""
+    ok = {"request_id": "c546", "status": "OK", "payload": {"generated_images": [{"url": "https://x/y"}]}}
+    error = {"request_id": "c546", "status": "ERROR", "payload": None, "error": "no"}
+    named = "c546" if bench.provider.takes_webhooks else None
+
+    assert [named] * 2 == [bench.provider.parse_webhook(body) for body in (ok, error)]
+    for body in (None, True, 5, "c546", [ok], {}, {"request_id": None}, {"request_id": ["c546"]}, {"request_id": ""}):
+        assert bench.provider.parse_webhook(body) is None
+    for handle in ("..", "x" * 201, "a\nb", "ü"):
+        assert bench.provider.parse_webhook({"request_id": handle}) is None
 
 
 async def test_nobody_listening_is_surely_not_accepted(bench: Bench) -> None:

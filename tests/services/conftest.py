@@ -12,10 +12,13 @@ import pytest
 from bot.domain.credits import Account
 from bot.domain.jobs import Job
 from bot.engine.books import Books
+from bot.engine.breaker import Breakers
 from bot.engine.engine import Engine
 from bot.engine.health import HealthBoard
 from bot.engine.journal import Journal
+from bot.engine.lease import Lease
 from bot.engine.limits import Limits
+from bot.engine.observer import FoundCard
 from bot.engine.steps import Steps
 from bot.images.download import PictureDownloader
 from bot.images.keeper import PictureKeeper
@@ -38,7 +41,7 @@ class Nobody:
     def changed(self, job_id: str) -> None:
         """Hear of a change."""
 
-    async def find_card(self, job: Job) -> bool | None:
+    async def find_card(self, job: Job) -> FoundCard | None:
         """Not know."""
 
 
@@ -90,7 +93,10 @@ async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> A
     ) -> Desk:
         books = Books(allowance=allowance, budget=budget, new_id=an_id)
         set_limits = Limits(**limits)
-        journal = Journal(database=database, books=books, clock=clock, limits=set_limits, providers=providers)
+        lease = Lease(worker_id=an_id(), seconds=15.0, alone=True, clock=clock)
+        journal = Journal(
+            database=database, books=books, clock=clock, limits=set_limits, lease=lease, providers=providers
+        )
         health = HealthBoard(providers)
         randomness = random.Random(0)  # noqa: S311 - jitter, the same in every run
         steps = Steps(
@@ -101,10 +107,17 @@ async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> A
             clock=clock,
             limits=set_limits,
             health=health,
+            breakers=Breakers(providers),
             randomness=randomness,
         )
         engine = Engine(
-            journal=journal, steps=steps, observer=Nobody(), clock=clock, limits=set_limits, randomness=randomness
+            journal=journal,
+            steps=steps,
+            observer=Nobody(),
+            clock=clock,
+            limits=set_limits,
+            lease=lease,
+            randomness=randomness,
         )
         access = AccessService(database=database, admitted=admitted, now=clock.now)
         snapshots = SnapshotService(database=database, books=books, clock=clock)

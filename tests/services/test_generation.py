@@ -133,7 +133,7 @@ async def test_no_server_is_no_server_to_admit(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     "actor",
-    [Actor(member_id=MEMBER), Actor(member_id=1, moderator=True)],
+    [Actor(member_id=MEMBER), Actor(member_id=1, community_id=COMMUNITY, moderator=True)],
     ids=["its member", "a moderator"],
 )
 async def test_who_may_cancel(desk: Desk, actor: Actor) -> None:
@@ -148,6 +148,8 @@ async def test_who_may_not_cancel(desk: Desk) -> None:
     job = (await desk.generation.request(a_place(), a_request())).job
     with pytest.raises(NotAllowedError):
         await desk.generation.cancel(job.id, Actor(member_id=1))
+    with pytest.raises(NotAllowedError):
+        await desk.generation.cancel(job.id, Actor(member_id=1, community_id=COMMUNITY + 1, moderator=True))
     assert await held(desk, job.id) == job
 
 
@@ -187,9 +189,10 @@ async def test_a_job_whose_card_never_appeared(desk: Desk) -> None:
 async def test_a_job_waits_for_its_card(desk: Desk) -> None:
     """Only after its card is known to be there does a job get a slot."""
     job = (await desk.generation.request(a_place(), a_request())).job
-    assert (await desk.journal.claim(10))[0] == []
+    room = {"skillboss": 9}
+    assert (await desk.journal.claim(10, room)).claims == ()
     await desk.generation.acknowledged(job.id, 555)
-    (claim,) = (await desk.journal.claim(10))[0]
+    (claim,) = (await desk.journal.claim(10, room)).claims
     assert claim.job.id == job.id
     assert claim.job.place.message_id == 555
 

@@ -15,6 +15,8 @@ from tests.services.conftest import Desk, Open
 from tests.support.clock import START
 from tests.support.factories import COMMUNITY, MEMBER, a_job, a_picture, a_place, a_request
 
+ROOM = {"skillboss": 9}
+
 
 async def acknowledged(desk: Desk, member: int = MEMBER) -> Job:
     """Return a new job that waits in line."""
@@ -80,7 +82,7 @@ async def test_the_place_in_line(desk: Desk) -> None:
     assert places == [1, 2, 3]
     unseen = (await desk.generation.request(a_place(), a_request())).job
     assert (await desk.snapshots.get(unseen.id)).place_in_line is None
-    await desk.journal.claim(1)
+    await desk.journal.claim(1, ROOM)
     assert (await desk.snapshots.get(first.id)).place_in_line is None
     assert (await desk.snapshots.get(other.id)).place_in_line == 1
 
@@ -88,7 +90,7 @@ async def test_the_place_in_line(desk: Desk) -> None:
 async def test_the_snapshot_of_an_end(desk: Desk) -> None:
     """A finished job's snapshot has its pictures in order and what the member can spend now."""
     job = await acknowledged(desk)
-    (claim,) = (await desk.journal.claim(1))[0]
+    (claim,) = (await desk.journal.claim(1, ROOM)).claims
     pictures = [a_picture(job, position=0), a_picture(job, position=1)]
     storing = await desk.database.write(lambda connection: JobRepository(connection).advance(claim.job, State.STORING))
     await desk.journal.done(storing, pictures[:1])
@@ -152,7 +154,7 @@ async def test_the_status_counts_the_line(desk: Desk) -> None:
     """The status counts what waits and what is drawn, and lists the providers in the operator's order."""
     await acknowledged(desk)
     await acknowledged(desk)
-    await desk.journal.claim(1)
+    await desk.journal.claim(1, ROOM)
     status = await desk.status.get()
     assert (status.waiting, status.working) == (1, 1)
     assert [health.provider for health in status.providers] == ["skillboss", "reve2img"]

@@ -121,7 +121,7 @@ def test_a_card_while_it_waits(
 def test_a_card_with_one_picture() -> None:
     """A finished card is the picture, with the prompt as its description, and a receipt without needless numbers."""
     view = card(done(), 31, *files(1))
-    assert texts(view) == [HEADING, "-# 12 credits · 176 left today · by SkillBoss · 31 s"]
+    assert texts(view) == [HEADING, "-# 12 credits · 176 left today · by SkillBoss · 31\u00a0s"]
     assert gallery(view) == [("attachment://atelier-1.png", "a lighthouse at dusk")]
     assert colour(view) == GREEN
     assert labels(view) == []
@@ -132,7 +132,7 @@ def test_a_card_with_four_pictures() -> None:
     view = card(done(4, detail=2), 31, *files(4))
     assert texts(view) == [
         "## \u2068a lighthouse at dusk\u2069\n-# reve-2.0 · 1:1 · 4 pictures · detail 2 · for <@42>",
-        "-# 96 credits · 176 left today · by SkillBoss · 31 s",
+        "-# 96 credits · 176 left today · by SkillBoss · 31\u00a0s",
     ]
     assert [url for url, _ in gallery(view)] == [f"attachment://atelier-{number}.png" for number in range(1, 5)]
 
@@ -154,7 +154,7 @@ def test_fewer_pictures_than_asked_for() -> None:
     view = card(done(1, asked=3), 31, *files(1))
     assert texts(view)[1] == (
         "1 picture of 3 came; only what came was charged.\n"
-        "-# 36 held · 12 charged · 24 returned · 176 left today · by SkillBoss · 31 s"
+        "-# 36 held · 12 charged · 24 returned · 176 left today · by SkillBoss · 31\u00a0s"
     )
 
 

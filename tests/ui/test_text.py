@@ -157,10 +157,17 @@ def test_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("duration", "said"), [(0, "1 s"), (0.4, "1 s"), (31.2, "31 s"), (60, "1 min"), (125, "2 min 5 s")]
+    ("duration", "said"),
+    [
+        (0, "1\u00a0s"),
+        (0.4, "1\u00a0s"),
+        (31.2, "31\u00a0s"),
+        (60, "1\u00a0min"),
+        (125, "2\u00a0min\u00a05\u00a0s"),
+    ],
 )
 def test_durations(duration: float, said: str) -> None:
-    """Durations are whole seconds, at least one, and minutes from a minute on."""
+    """Durations are whole seconds, at least one, and minutes from a minute on; no line ends within one."""
     assert seconds(duration) == said
 
 
@@ -169,15 +176,15 @@ def test_durations(duration: float, said: str) -> None:
     [
         (None, None),
         ((25, 40), "usually 25-40 s"),
-        ((25, 25), "usually 25 s"),
-        ((0, 0), "usually 1 s"),
+        ((25, 25), "usually 25\u00a0s"),
+        ((0, 0), "usually 1\u00a0s"),
         ((0, 3), "usually 1-3 s"),
         ((90, 119), "usually 90-119 s"),
         ((45, 200), "usually 1-4 min"),
         ((130, 230), "usually 2-4 min"),
         ((60, 120), "usually 1-2 min"),
         ((180, 181), "usually 3-4 min"),
-        ((121, 120), "usually 2 min 1 s"),
+        ((121, 120), "usually 2\u00a0min\u00a01\u00a0s"),
     ],
 )
 def test_usual_waits(measured: tuple[int, int] | None, said: str | None) -> None:

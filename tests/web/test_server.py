@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+import structlog
+from aiohttp import web
 
 from bot.web.server import WebServer
+from tests.web.wire import wire_to
 
 Answer = tuple[int, dict[str, object]]
 
@@ -60,6 +63,39 @@ async def test_not_ready(watched: Watched) -> None:
 async def test_nothing_else_is_served(watched: Watched) -> None:
     """Any other path is not found."""
     assert (await watched.get("/"))[0] == 404
+
+
+async def test_a_connection_is_for_one_request(watched: Watched) -> None:
+    """After the answer the server hangs up; so it does after an answer that something does not exist."""
+    for path in ("/healthz", "/nothing"):
+        async with wire_to(watched.port) as wire:
+            await wire.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert "Connection: close" in await wire.rest()
+
+
+async def test_a_head_that_does_not_end() -> None:
+    """Whoever trickles does not keep a connection."""
+    server = WebServer(host="127.0.0.1", port=0, ready=Watched().ready, head_seconds=0.1)
+    async with wire_to(await server.start()) as wire:
+        await wire.send("GET /healthz HTTP/1.1\r\n")
+        assert await wire.rest() == ""
+    await server.stop()
+
+
+async def test_a_fault_of_ours_is_logged_by_its_route() -> None:
+    """The answer is a 500 without details; what was in the path is not in the log."""
+
+    async def broken(_: web.Request) -> web.Response:
+        raise LookupError("ours")
+
+    server = WebServer(host="127.0.0.1", port=0, ready=Watched().ready, routes=[web.get("/a/{secret}", broken)])
+    port = await server.start()
+    with structlog.testing.capture_logs() as logs:
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/a/s3cret") as answer:
+            assert (answer.status, await answer.text()) == (500, "500: Internal Server Error")
+    assert [(entry["event"], entry["route"]) for entry in logs] == [("web.broke", "/a/{secret}")]
+    assert "s3cret" not in repr(logs)
+    await server.stop()
 
 
 async def test_a_port_that_is_taken() -> None:

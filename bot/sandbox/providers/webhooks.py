@@ -59,8 +59,8 @@ def is_acceptable(url: object) -> bool:
 class Webhooks:
     """Posts the webhooks of a server and keeps what was `sent`, in the order of the answers.
 
-    `body` makes what is posted for a job that has ended, `changed` is called after each answer. `retry_seconds` are
-    between the first try and the second; None waits for `release`.
+    `body` makes what is posted for a job that has ended, `changed` is called after each answer and each end.
+    `retry_seconds` are between the first try and the second; None waits for `release`.
     """
 
     def __init__(self, faults: Faults, *, body: Callable[[Job], dict[str, Any]], changed: Callable[[], None]) -> None:
@@ -89,9 +89,9 @@ class Webhooks:
         fault = self._faults.take(Endpoint.WEBHOOK, _KINDS)
         if fault is not None and fault.kind is Kind.LOST:
             return
-        task = asyncio.create_task(self._carry(job.id, job.webhook_url, self._body(job), fault))
+        task = asyncio.create_task(self._carry(job.id, job.webhook_url, self._body(job), fault, self._released))
         self._carrying.add(task)
-        task.add_done_callback(self._carrying.discard)
+        task.add_done_callback(self._carried)
 
     def release(self) -> None:
         """Let go at once whatever is held back: late webhooks, and second tries that wait for their time."""
@@ -108,21 +108,22 @@ class Webhooks:
             await self._session.close()
             self._session = None
 
-    async def _carry(self, job_id: str, url: str, body: dict[str, Any], fault: Fault | None) -> None:
+    def _carried(self, task: asyncio.Task[None]) -> None:
+        self._carrying.discard(task)
+        self._changed()
+
+    async def _carry(
+        self, job_id: str, url: str, body: dict[str, Any], fault: Fault | None, released: asyncio.Event
+    ) -> None:
         if fault is not None and fault.kind is Kind.TWICE:
             await asyncio.gather(*(self._post(job_id, url, body, attempt=attempt) for attempt in (1, 2)))
             return
         if fault is not None and fault.kind is Kind.LATE:
-            await self._pause(fault.seconds or None)
+            await _pause(released, fault.seconds or None)
         first = await self._post(job_id, url, body, attempt=1)
         if not first.taken:
-            await self._pause(self.retry_seconds)
+            await _pause(self._released, self.retry_seconds)
             await self._post(job_id, url, body, attempt=2)
-
-    async def _pause(self, seconds: float | None) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._released.wait()
 
     async def _post(self, job_id: str, url: str, body: dict[str, Any], *, attempt: int) -> Delivery:
         status: int | None = None
@@ -139,6 +140,12 @@ class Webhooks:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_SECONDS))
         return self._session
+
+
+async def _pause(released: asyncio.Event, seconds: float | None) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await released.wait()
 
 
 def _is_here(host: str) -> bool:

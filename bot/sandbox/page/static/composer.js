@@ -157,7 +157,7 @@ function leave(focus = false) {
 }
 
 function addFiles(list) {
-  if (document.querySelector("dialog[open]")) return;
+  if (document.querySelector("dialog[open]") || !byId("gate").hidden) return;
   if (command) {
     command.addFiles([...list]);
     return;

@@ -63,6 +63,13 @@ export function morph(old, fresh) {
   return old;
 }
 
+// Make a node's content look like these children; what stays keeps its identity, and with it the focus.
+export function morphInto(node, ...children) {
+  const fresh = node.cloneNode(false);
+  append(fresh, children);
+  morphChildren(node, fresh);
+}
+
 function morphAttributes(old, fresh) {
   for (const { name } of [...old.attributes]) {
     if (!fresh.hasAttribute(name) && !name.startsWith("data-live")) old.removeAttribute(name);

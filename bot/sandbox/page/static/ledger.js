@@ -1,5 +1,5 @@
 // The member's books: the account, the jobs, and every movement with its postings.
-import { byId, h, morph } from "./dom.js";
+import { byId, h, morphInto } from "./dom.js";
 import { ask } from "./link.js";
 import { channelOf, me, store } from "./store.js";
 import { format } from "./time.js";
@@ -17,20 +17,14 @@ export async function drawLedger() {
   const top = byId("ledger-account");
   const place = byId("ledger");
   if (!top || !place) return;
-  morphChildrenOf(top, account(books.account));
-  morphChildrenOf(place, content(books));
+  morphInto(top, account(books.account));
+  morphInto(place, content(books));
 }
 
 // The credits stay in view while something is broken further down.
 function account(books) {
   if (!books) return h("p", { class: "hint" }, `${me().name} has no account here yet.`);
   return h("dl", { class: "account-books" }, ["allowance", "granted", "held"].map((book) => h("div", {}, h("dt", {}, book), h("dd", { id: `ledger-${book}` }, whole.format(books[book])))));
-}
-
-function morphChildrenOf(place, ...children) {
-  const fresh = place.cloneNode(false);
-  fresh.append(...children.flat());
-  morph(place, fresh);
 }
 
 function content({ jobs, movements }) {

@@ -2,6 +2,7 @@
 import { act, byId, fill } from "./dom.js";
 import { buildComposer, refreshComposer } from "./composer.js";
 import { say } from "./doings.js";
+import { hideGate, isGated, showGate } from "./gate.js";
 import { icon } from "./icons.js";
 import { ask, connect, on } from "./link.js";
 import { watchMenus } from "./menus.js";
@@ -27,36 +28,69 @@ async function become(who) {
   watchLedger();
 }
 
+let opening = 0; // counts what was opened: only the latest may show itself when its answer comes
+
 async function openChannel(id, { keep = false } = {}) {
-  if (!channelOf(id)) return;
+  const channel = channelOf(id);
+  if (!channel) return;
+  opening += 1;
+  if (isGated(channel)) {
+    holdBack(channel);
+    return;
+  }
+  const mine = opening;
   const answer = await ask("open", { channel: id });
+  if (mine !== opening) return;
   const moved = store.channel !== id;
   store.channel = id;
   sessionStorage.setItem("channel", id);
   store.unread.delete(id);
   store.commands = answer.commands;
   store.menus = answer.menus;
+  hideGate();
   drawSidebar();
   showAll(answer.messages, answer.earlier);
   refreshComposer({ keep: keep && !moved });
 }
 
+// An age-restricted channel shows nothing of itself until the person wants to see it.
+function holdBack(channel) {
+  const kept = channelOf(sessionStorage.getItem("channel"));
+  store.channel = channel.id;
+  store.commands = [];
+  store.menus = [];
+  drawSidebar();
+  showAll([], false);
+  refreshComposer();
+  showGate(channel, {
+    enter: () => visit(channel.id),
+    back: () => visit((kept && !isGated(kept) ? kept : channels().find((each) => !isGated(each))).id),
+  });
+}
+
+// Open a channel and put the focus where a person goes on; on a phone that must not open the keyboard.
+async function visit(id) {
+  try {
+    await openChannel(id);
+  } catch (error) {
+    say(error);
+    return;
+  }
+  if (isGated(channelOf(store.channel))) return;
+  byId(matchMedia("(hover: hover)").matches ? "message-input" : "scroller").focus();
+}
+
 async function refreshCommands() {
-  if (!store.channel) return;
+  if (!store.channel || isGated(channelOf(store.channel))) return;
   const answer = await ask("open", { channel: store.channel });
   store.commands = answer.commands;
   store.menus = answer.menus;
   refreshComposer({ keep: true });
 }
 
-act("open-channel", async (node) => {
+act("open-channel", (node) => {
   closeSidebar();
-  try {
-    await openChannel(node.dataset.channel);
-    if (matchMedia("(hover: hover)").matches) byId("message-input").focus();
-  } catch (error) {
-    say(error);
-  }
+  visit(node.dataset.channel);
 });
 act("earlier", async () => {
   const first = store.messages.keys().next().value;
@@ -65,12 +99,13 @@ act("earlier", async () => {
 });
 
 on("message", ({ message }) => {
-  if (message.channel === store.channel) {
+  const here = channelOf(store.channel);
+  if (message.channel === store.channel && !isGated(here)) {
     store.failures.delete(message.id);
     upsert(message);
     return;
   }
-  if (channelOf(message.channel) && !store.unread.has(message.channel)) {
+  if (message.channel !== store.channel && channelOf(message.channel) && !store.unread.has(message.channel)) {
     store.unread.add(message.channel);
     drawSidebar();
   }

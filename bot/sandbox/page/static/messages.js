@@ -142,7 +142,7 @@ export function upsert(message) {
   const existing = byId(`message-${message.id}`);
   if (existing) {
     store.messages.set(message.id, message);
-    morph(existing, render(message, before(message.id)));
+    redraw(existing, message, before(message.id));
     return;
   }
   const last = ordered().at(-1);
@@ -173,7 +173,14 @@ export function remove(id) {
 export function refresh(id, previous = before(id)) {
   const message = store.messages.get(id);
   const node = byId(`message-${id}`);
-  if (message && node) morph(node, render(message, previous));
+  if (message && node) redraw(node, message, previous);
+}
+
+// Whether the tab key leads here is not the message's to say.
+function redraw(node, message, previous) {
+  const fresh = render(message, previous);
+  fresh.tabIndex = node.tabIndex;
+  morph(node, fresh);
 }
 
 function before(id) {

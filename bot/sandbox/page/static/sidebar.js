@@ -1,5 +1,5 @@
 // Servers, channels, direct messages, and who sits here.
-import { act, byId, fill, h } from "./dom.js";
+import { act, byId, fill, h, morphInto } from "./dom.js";
 import { icon } from "./icons.js";
 import { avatar } from "./messages.js";
 import { channelOf, hueOf, me, store } from "./store.js";
@@ -8,7 +8,7 @@ export function drawSidebar() {
   const here = channelOf(store.channel);
   const guild = store.world.guilds.find((each) => each.id === here?.guild);
   const direct = store.world.direct;
-  fill(
+  morphInto(
     byId("rail"),
     server({ id: direct.id, name: "Direct messages", channel: direct.id, active: !guild, unread: store.unread.has(direct.id) }, icon("at", 24)),
     h("hr", {}),
@@ -20,8 +20,9 @@ export function drawSidebar() {
     ),
   );
   byId("place-name").textContent = guild ? guild.name : "Direct messages";
-  fill(byId("channel-list"), (guild ? guild.channels : [direct]).map(channel));
-  fill(byId("account"), account());
+  morphInto(byId("channel-list"), (guild ? guild.channels : [direct]).map(channel));
+  morphInto(byId("account"), account());
+  byId("who").value = me().account;
   drawTop(here);
 }
 
@@ -30,7 +31,7 @@ const initials = (name) => name.split(/\s+/).map((word) => [...word][0]).join(""
 function server({ id, name, channel: to, active, unread }, sign) {
   return h(
     "button",
-    { type: "button", class: "server", "data-act": "open-channel", "data-channel": to, "data-unread": unread, "aria-current": active ? "true" : null, "aria-label": unread ? `${name}, unread` : name, title: name, style: { "--hue": String(hueOf(id)) } },
+    { type: "button", class: "server", "data-key": id, "data-act": "open-channel", "data-channel": to, "data-unread": unread, "aria-current": active ? "true" : null, "aria-label": unread ? `${name}, unread` : name, title: name, style: { "--hue": String(hueOf(id)) } },
     sign,
   );
 }
@@ -41,7 +42,7 @@ function channel(each) {
   const name = [each.name, each.nsfw && "age-restricted", unread && "unread"].filter(Boolean).join(", ");
   return h(
     "button",
-    { type: "button", class: "channel", id: `channel-${each.name}`, "data-act": "open-channel", "data-channel": each.id, "data-unread": unread, "aria-current": open ? "page" : null, "aria-label": name },
+    { type: "button", class: "channel", id: `channel-${each.name}`, "data-key": each.id, "data-act": "open-channel", "data-channel": each.id, "data-unread": unread, "aria-current": open ? "page" : null, "aria-label": name },
     signOf(each),
     h("span", { class: "channel-title" }, each.name),
     each.nsfw && h("span", { class: "adult", title: "Age-restricted" }, "18+"),
@@ -57,7 +58,6 @@ function account() {
     { id: "who", "aria-label": "Who you are" },
     people.map((each) => h("option", { value: each.account }, each.name)),
   );
-  choice.value = me().account;
   return [avatar(me()), h("div", { class: "account-about" }, h("label", { for: "who" }, "You are"), choice)];
 }
 

@@ -1,0 +1,76 @@
+"""Fetching a job's finished pictures: what is here is kept between tries, what can never come is not tried again."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from bot.domain.errors import PictureError, PictureProblem
+from bot.domain.jobs import Job, Picture
+from bot.images.keeper import PictureKeeper
+from bot.images.store import StoredPicture
+
+_log = structlog.get_logger(__name__)
+
+# Each decodes a picture in memory.
+_AT_ONCE: Final = 16
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What has come of a job's addresses so far; losing it in a restart only fetches them again."""
+
+    kept: dict[str, StoredPicture] = field(default_factory=dict)
+    unusable: set[str] = field(default_factory=set)
+
+    def pictures(self, job: Job, urls: Sequence[str]) -> list[Picture]:
+        """Return the job's pictures that are stored, in the provider's order."""
+        return [
+            Picture(
+                job_id=job.id,
+                position=position,
+                sha256=each.sha256,
+                media_type=each.media_type,
+                width=each.width,
+                height=each.height,
+                size=each.size,
+            )
+            for position, each in enumerate(self.kept[url] for url in urls if url in self.kept)
+        ]
+
+
+class Fetcher:
+    """Fetches and stores pictures, a bounded number of jobs at a time."""
+
+    def __init__(self, keeper: PictureKeeper) -> None:
+        self._keeper = keeper
+        self._turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def fetch(self, job: Job, provider: str, urls: Sequence[str], fetched: Fetched) -> bool:
+        """Fetch what is missing, up to as many as were asked for; return whether another try could bring nothing more.
+
+        An unreachable host and a full disk may be over in a while; a file that is no picture stays none.
+        """
+        complete = True
+        async with self._turn:
+            for url in urls:
+                if len(fetched.kept) == job.request.images:
+                    return True
+                if url not in fetched.kept and url not in fetched.unusable:
+                    complete &= await self._try(job, provider, url, fetched)
+        return complete or len(fetched.kept) == job.request.images
+
+    async def _try(self, job: Job, provider: str, url: str, fetched: Fetched) -> bool:
+        try:
+            fetched.kept[url] = await self._keeper.keep(url)
+        except PictureError as error:
+            _log.warning("picture.unusable", job=job.id, provider=provider, problem=error.problem)
+            if error.problem is PictureProblem.UNREACHABLE:
+                return False
+            fetched.unusable.add(url)
+        except OSError as error:
+            _log.error("picture.not_stored", job=job.id, error=type(error).__name__, errno=error.errno)
+            return False
+        return True

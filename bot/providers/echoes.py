@@ -1,0 +1,160 @@
+"""Finding a text in a provider's words however it was quoted, so that neither prompts nor keys reach a log.
+
+Providers quote what they were sent: word for word, in other case or spacing, escaped for JSON, HTML or an address, and
+often only a piece of it. So both sides are compared folded, the words are read in each of those spellings, and every
+piece of at least `SHORTEST_PIECE` characters counts.
+"""
+
+import html
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+# Longer words are cut before they are searched: a body may have megabytes, and what is logged is far shorter.
+MAX_WORDS: Final = 4_000
+SHORTEST_PIECE: Final = 16
+HIDDEN: Final = "[hidden]"
+
+# What begins just before the cut is still recognised: room for a piece in which every character is escaped twice.
+_MARGIN: Final = 16 * SHORTEST_PIECE
+# A shorter text inside a longer word is no quotation: a prompt of "a" would blot out every a.
+_SURELY_QUOTED: Final = 8
+_ESCAPES_IN_ESCAPES: Final = 2
+
+# JSON's escapes, and Python's besides.
+_BACKSLASH: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}"
+    r"|\\x[0-9a-fA-F]{2}|\\U[0-9a-fA-F]{8}|\\.",
+    re.DOTALL,
+)
+_HTML: Final = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_PERCENT: Final = re.compile(r"(?:%[0-9a-fA-F]{2})+|\+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A spelling of the words: its characters, and for each one where it begins and ends in the words themselves."""
+
+    text: str
+    starts: list[int]
+    ends: list[int]
+
+    def decoded(self, pattern: re.Pattern[str], decode: Callable[[str], str]) -> "_Reading":
+        """Return the reading with each match of `pattern` decoded."""
+        parts: list[str] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        at = 0
+        for match in pattern.finditer(self.text):
+            begin, end = match.span()
+            character = decode(match[0])
+            parts += (self.text[at:begin], character)
+            starts += (*self.starts[at:begin], *[self.starts[begin]] * len(character))
+            ends += (*self.ends[at:begin], *[self.ends[end - 1]] * len(character))
+            at = end
+        return _Reading("".join((*parts, self.text[at:])), starts + self.starts[at:], ends + self.ends[at:])
+
+    def folded(self) -> "_Reading":
+        """Return the reading without case, accents and the kinds of space."""
+        characters: list[str] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        for at, character in enumerate(self.text):
+            for folded in _folded(character):
+                if folded == " " and characters and characters[-1] == " ":
+                    ends[-1] = self.ends[at]
+                    continue
+                characters.append(folded)
+                starts.append(self.starts[at])
+                ends.append(self.ends[at])
+        return _Reading("".join(characters), starts, ends)
+
+
+def without(words: str, hide: Iterable[str]) -> str:
+    """Return the words, cut to `MAX_WORDS`, with every quotation of the texts in `hide` blotted out."""
+    searched = words[: MAX_WORDS + _MARGIN]
+    readings = list(_readings(searched))
+    quoted = [False] * len(searched)
+    for text in hide:
+        wanted = " ".join(_reading(text).folded().text.split())
+        if wanted:
+            for begin, end in _quotations(readings, wanted):
+                quoted[begin:end] = [True] * (end - begin)
+    return _blotted(words[:MAX_WORDS], quoted)
+
+
+def _readings(words: str) -> Iterator[_Reading]:
+    """Yield the words as they stand and in every spelling that differs, folded."""
+    seen: set[str] = set()
+    pending = [_reading(words)]
+    for _ in range(_ESCAPES_IN_ESCAPES + 1):
+        current = [each for each in pending if each.text not in seen]
+        pending = []
+        for reading in current:
+            if reading.text in seen:
+                continue
+            seen.add(reading.text)
+            yield reading.folded()
+            pending += [reading.decoded(pattern, decode) for pattern, decode in _SPELLINGS]
+
+
+def _reading(text: str) -> _Reading:
+    return _Reading(text, list(range(len(text))), list(range(1, len(text) + 1)))
+
+
+def _quotations(readings: Iterable[_Reading], wanted: str) -> Iterator[tuple[int, int]]:
+    """Yield where in the words pieces of `wanted` stand, pieces that overlap each by itself."""
+    size = min(SHORTEST_PIECE, len(wanted))
+    pieces = {wanted[at : at + size] for at in range(len(wanted) - size + 1)}
+    for reading in readings:
+        text = reading.text
+        for at in range(len(text) - size + 1):
+            if text[at : at + size] in pieces and (size >= _SURELY_QUOTED or _stands_alone(text, at, at + size)):
+                yield reading.starts[at], reading.ends[at + size - 1]
+
+
+def _stands_alone(text: str, begin: int, end: int) -> bool:
+    """Return whether a piece is no part of a longer word, in the scripts that put spaces between words."""
+    before = text[begin - 1 : begin + 1] if begin else ""
+    after = text[end - 1 : end + 1]
+    return not any(len(pair) > 1 and pair.isascii() and pair.isalnum() for pair in (before, after))
+
+
+def _blotted(words: str, quoted: list[bool]) -> str:
+    parts: list[str] = []
+    for at, character in enumerate(words):
+        if not quoted[at]:
+            parts.append(character)
+        elif at == 0 or not quoted[at - 1]:
+            parts.append(HIDDEN)
+    return "".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _folded(character: str) -> str:
+    """Return a character without its case and accents; whatever does not print is a space, like a space."""
+    if character.isspace() or not character.isprintable():
+        return " "
+    letters = unicodedata.normalize("NFKD", character.upper()).casefold()
+    return "".join(each for each in letters if not unicodedata.combining(each))
+
+
+def _from_backslash(escape: str) -> str:
+    kind, digits = escape[1], escape[2:]
+    try:
+        return chr(int(digits, 16)) if kind in "xU" else str(json.loads(f'"{escape}"'))
+    except (ValueError, OverflowError):
+        return escape[1:]  # nobody has such an escape: the character itself is meant
+
+
+def _from_percent(escape: str) -> str:
+    if escape == "+":
+        return " "
+    return bytes.fromhex(escape.replace("%", "")).decode(errors="replace")
+
+
+_SPELLINGS: Final = ((_BACKSLASH, _from_backslash), (_HTML, html.unescape), (_PERCENT, _from_percent))

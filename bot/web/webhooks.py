@@ -1,0 +1,85 @@
+"""`POST /webhooks/{provider}/{token}`: a provider tells that a job has moved.
+
+Anybody can post here, so a body is worth no more than a hint, and strangers learn nothing: whatever the token, the same
+is done with a request, up to and including the one look-up. No token is ever logged.
+"""
+
+import asyncio
+import json
+from typing import Final, Protocol
+
+import structlog
+from aiohttp import web
+
+MAX_BODY_BYTES: Final = 64 * 1024
+READ_SECONDS: Final = 10.0
+
+# Look-ups at a time: a flood of webhooks must not take the database away from the rest of the bot.
+_AT_ONCE: Final = 16
+
+_log = structlog.get_logger(__name__)
+
+
+class WebhookReceiver(Protocol):
+    """What takes webhooks: the service."""
+
+    async def receive(self, provider: str, token: str, body: object) -> bool:
+        """Take what was posted, and return whether it belongs to a job."""
+        ...
+
+
+class WebhookEndpoint:
+    """Answers 204 to a webhook that belongs to a job, 404 to any other, and 503 when neither can be told.
+
+    A body that is no JSON, whatever its content type, is a hint all the same. 413 for one above `MAX_BODY_BYTES`, 408
+    for one that takes longer than `read_seconds`.
+    """
+
+    def __init__(self, receiver: WebhookReceiver, *, read_seconds: float = READ_SECONDS) -> None:
+        self._receiver = receiver
+        self._read_seconds = read_seconds
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    @property
+    def routes(self) -> tuple[web.RouteDef, ...]:
+        """What the web server serves for it."""
+        return (web.post("/webhooks/{provider:[^/]+}/{token:[^/]+}", self._receive),)
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        provider, token = request.match_info["provider"], request.match_info["token"]
+        body = _parsed(await self._read(request))
+        try:
+            async with self._turns:
+                ours = await self._receiver.receive(provider, token, body)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the provider may try again
+            # Neither the words nor the provider's name: both may be what a stranger wrote.
+            _log.warning("webhook.not_taken", fault=type(error).__name__)
+            raise web.HTTPServiceUnavailable from None
+        if not ours:
+            raise web.HTTPNotFound
+        return web.Response(status=web.HTTPNoContent.status_code)
+
+    async def _read(self, request: web.Request) -> bytes:
+        """Return the body; no more than the cap is ever held, and nobody is waited for longer than `read_seconds`."""
+        if (request.content_length or 0) > MAX_BODY_BYTES:
+            raise web.HTTPRequestEntityTooLarge(max_size=MAX_BODY_BYTES, actual_size=request.content_length or 0)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._read_seconds):
+                async for chunk in request.content.iter_any():
+                    body += chunk
+                    if len(body) > MAX_BODY_BYTES:
+                        raise web.HTTPRequestEntityTooLarge(max_size=MAX_BODY_BYTES, actual_size=len(body))
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
+        except (web.RequestPayloadError, ConnectionError):
+            raise web.HTTPBadRequest from None
+        return bytes(body)
+
+
+def _parsed(body: bytes) -> object:
+    """Return the JSON of a body, or None."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

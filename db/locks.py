@@ -1,0 +1,16 @@
+"""What only one process may do at a time, by PostgreSQL's advisory locks. SQLite has one writer, and one process."""
+
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+# Any numbers, as long as every process of the product takes the same ones.
+MIGRATING: Final = 0x41_74_65_6C
+CLAIMING: Final = 0x41_74_65_6D
+IDENTIFYING: Final = 0x41_74_65_6E
+
+
+def in_turn(connection: Connection, key: int) -> None:
+    """Wait until no other process is in a transaction that waited for the same key."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})

@@ -1,0 +1,146 @@
+"""A channel with 500 messages and jobs under way: what changes is what was changed."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from bot.sandbox.discord import DiscordServer, Message, default_world
+from bot.sandbox.discord.entities import COMPONENTS_V2
+from bot.sandbox.discord.messages import MessageForm
+from bot.sandbox.discord.wire import Json
+from bot.sandbox.page import Page
+from tests.browser.visitor import Visitor
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MESSAGES, RUNNING = 500, 10
+WATCH = """() => {
+    window.touched = new Set();
+    window.made = 0;
+    const note = (record) => {
+        const node = record.target.nodeType === Node.ELEMENT_NODE ? record.target : record.target.parentElement;
+        window.touched.add(node.closest(".message")?.id ?? node.id);
+        window.made += record.addedNodes.length;
+    };
+    new MutationObserver((records) => records.forEach(note)).observe(document.querySelector("#messages"),
+        { childList: true, subtree: true, attributes: true, characterData: true });
+}"""
+
+
+def card(number: int, line: str) -> Json:
+    """Return a job's card."""
+    texts = [f"## picture {number}", "-# reve-2.0 · 1:1 · 1 picture", line]
+    button = {"type": 2, "style": 2, "label": "Cancel", "custom_id": f"a1:cancel:{number}"}
+    inner: list[Json] = [{"type": 10, "content": text} for text in texts]
+    return {
+        "flags": COMPONENTS_V2,
+        "components": [{"type": 17, "components": [*inner, {"type": 1, "components": [button]}]}],
+    }
+
+
+class Busy:
+    """The stand-in with its messages; `jobs` are the cards that still change."""
+
+    def __init__(self) -> None:
+        self.server = DiscordServer(default_world(token="nobody connects"))
+        self.page = Page(self.server)
+        self.page.mount()
+        world, self.jobs = self.server.world, list[Message]()
+        channel, bot = world.channel("general"), world.bot.id
+        people = [world.user("member").id, world.user("member-two").id]
+        for number in range(MESSAGES):
+            if number % (MESSAGES // RUNNING) == MESSAGES // RUNNING - 1:
+                form = MessageForm(payload=card(len(self.jobs), "In line, 3rd"))
+                self.jobs.append(self.server.messages.create(channel, bot, form))
+            else:
+                form = MessageForm(payload={"content": f"message {number} " + "of many words " * (number % 7)})
+                self.server.messages.create(channel, people[number // 3 % 2], form)
+
+    def change(self, job: Message, line: str) -> None:
+        """Edit a card as the bot would."""
+        self.server.messages.edit(job, MessageForm(payload=card(self.jobs.index(job), line)))
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def busy() -> AsyncIterator[Busy]:
+    """Give the channel, served."""
+    busy = Busy()
+    await busy.server.start()
+    yield busy
+    await busy.server.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def visitor(chromium: Browser, busy: Busy) -> AsyncIterator[Visitor]:
+    """Give a member before the channel."""
+    visitor = await Visitor.open(chromium, busy.page.url)
+    yield visitor
+    await visitor.close()
+
+
+async def test_an_edit_touches_its_own_message_only(busy: Busy, visitor: Visitor) -> None:
+    """Of 500 messages one changes, in place and without a node made anew; who writes is not disturbed."""
+    await expect(visitor.messages).to_have_count(MESSAGES)
+    page, job = visitor.page, busy.jobs[-1]
+    await page.focus("#message-input")
+    await page.keyboard.type("half a sen")
+    await page.evaluate(WATCH)
+    busy.change(job, "Drawing · 40 %")
+    changed = page.locator(f"#message-{job.id}")
+    await expect(changed).to_contain_text("Drawing · 40 %")
+    await page.keyboard.type("tence")
+
+    assert await page.evaluate("[...window.touched]") == [f"message-{job.id}"]
+    assert await page.evaluate("window.made") == 0
+    assert await changed.get_attribute("tabindex") == "0"  # the last message is the one that the tab key reaches
+    await expect(page.locator("#message-input")).to_be_focused()
+    await expect(page.locator("#message-input")).to_have_value("half a sentence")
+
+
+async def test_all_jobs_change_where_they_stand(busy: Busy, visitor: Visitor) -> None:
+    """Ten cards that change at once stay the same nodes, and the newest message stays in view."""
+    page = visitor.page
+    ids = [f"message-{job.id}" for job in busy.jobs]
+    await page.evaluate(f"window.kept = {json.dumps(ids)}.map((id) => document.getElementById(id))")
+    await page.evaluate(WATCH)
+    for percent in (10, 20, 30):
+        for job in busy.jobs:
+            busy.change(job, f"Drawing · {percent} %")
+    await expect(page.locator(f"#{ids[-1]}")).to_contain_text("Drawing · 30 %")
+
+    assert sorted(await page.evaluate("[...window.touched]")) == sorted(ids)
+    assert await page.evaluate("window.kept.every((node) => node.isConnected)")
+    await expect(visitor.messages.last).to_be_in_viewport()
+
+
+async def test_reading_back_is_not_disturbed(busy: Busy, visitor: Visitor) -> None:
+    """Who has scrolled up stays where they are while messages change and come; one press leads back."""
+    page = visitor.page
+    await expect(visitor.messages.last).to_be_in_viewport()
+    await page.hover("#messages")
+    await page.mouse.wheel(0, -2_000)
+    await expect(page.locator("#jump")).to_be_visible()
+    read = visitor.card("message 450 ")
+    await read.scroll_into_view_if_needed()
+    await expect(read).to_be_in_viewport()
+    busy.change(busy.jobs[-1], "Drawing\n\non\n\nseveral\n\nlines")
+    await busy.server.actor("member-two").say("the newest of all")
+    await expect(visitor.card("the newest of all")).to_have_count(1)
+
+    await expect(read).to_be_in_viewport()
+    await page.click("#jump")
+    await expect(visitor.card("the newest of all")).to_be_in_viewport()
+    await expect(page.locator("#jump")).to_be_hidden()
+
+
+async def test_a_message_far_up_can_be_reached_by_the_keyboard(busy: Busy, visitor: Visitor) -> None:
+    """Home goes to the first of the messages, which is then in view."""
+    del busy
+    page = visitor.page
+    await visitor.messages.last.focus()
+    await page.keyboard.press("Home")
+    await expect(visitor.messages.first).to_be_focused()
+    await expect(visitor.messages.first).to_be_in_viewport()

@@ -1,0 +1,123 @@
+"""Slow and many visitors, over real sockets."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from bot.web.door import Door
+from tests.web.wire import wire_to
+
+
+class Echo(asyncio.Protocol):
+    """Sends back what it hears, and remembers."""
+
+    def __init__(self) -> None:
+        self.heard = b""
+        self.lost = asyncio.Event()
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer."""
+        self.heard += data
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """End."""
+        self.lost.set()
+
+
+class House:
+    """A door, everybody who came in, and their connections."""
+
+    def __init__(self, *, head_seconds: float = 60.0, most: int = 2) -> None:
+        self.visitors: list[Echo] = []
+        self.connections: list[Any] = []
+        self.door = Door(self._visitor, head_seconds=head_seconds, most=most)
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> int:
+        """Listen and return the port."""
+        self._server = await asyncio.get_running_loop().create_server(self._connection, "127.0.0.1", 0)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    def close(self) -> None:
+        """Listen no more."""
+        assert self._server is not None
+        self._server.close()
+
+    def _connection(self) -> asyncio.Protocol:
+        self.connections.append(self.door())
+        return cast("asyncio.Protocol", self.connections[-1])
+
+    def _visitor(self) -> Echo:
+        self.visitors.append(Echo())
+        return self.visitors[-1]
+
+
+async def test_everything_is_passed_on() -> None:
+    """Bytes in both directions, and the end."""
+    house = House()
+    async with wire_to(await house.open()) as wire:
+        await wire.send("hello")
+        assert await wire.reader.readexactly(5) == b"hello"
+        wire.writer.write_eof()
+        assert await wire.rest() == ""
+    await house.visitors[0].lost.wait()
+    assert house.door.inside == 0
+    house.close()
+
+
+@pytest.mark.parametrize("begun", ["", "GET / HTTP/1.1\r\nHost: x\r\n", "\r\n\r"])
+async def test_whoever_does_not_end_the_head_is_dropped(begun: str) -> None:
+    """Silence and a head without its end are alike."""
+    house = House(head_seconds=0.1)
+    async with wire_to(await house.open()) as wire:
+        if begun:
+            await wire.send(begun)
+        await wire.rest()
+        await house.visitors[0].lost.wait()
+    assert house.visitors[0].heard == begun.encode()
+    house.close()
+
+
+async def test_whoever_has_said_what_they_want_may_stay() -> None:
+    """The end of the head is heard in whatever pieces it comes."""
+    house = House()
+    async with wire_to(await house.open()) as wire:
+        for piece in ("GET / HTTP/1.1\r", "\n", "\r", "\n"):
+            assert house.connections == [] or house.connections[0]._patience is not None
+            await wire.send(piece)
+            await wire.reader.readexactly(len(piece))
+        assert house.connections[0]._patience is None
+        await wire.send("a body")
+        assert await wire.reader.readexactly(6) == b"a body"
+    house.close()
+
+
+async def test_no_more_than_so_many_come_in() -> None:
+    """One too many is turned away; when somebody leaves there is room again."""
+    house = House(most=2)
+    port = await house.open()
+    async with wire_to(port) as first:
+        await first.send("1")
+        await first.reader.readexactly(1)
+        async with wire_to(port) as second:
+            await second.send("2")
+            await second.reader.readexactly(1)
+            async with wire_to(port) as third:
+                await third.send("3")
+                assert await third.rest() == ""
+        await house.visitors[1].lost.wait()
+        async with wire_to(port) as fourth:
+            await fourth.send("4")
+            assert await fourth.reader.readexactly(1) == b"4"
+    assert [visitor.heard for visitor in house.visitors] == [b"1", b"2", b"", b"4"]
+    house.close()
