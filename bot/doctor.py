@@ -4,6 +4,8 @@ import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import httpx
 from sqlalchemy import text
@@ -19,7 +21,7 @@ DATABASE_FAULTS = (SQLAlchemyError, OSError, ValueError, sqlite3.Error)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing looked at; `remedy` says what to do, where something is to be done."""
+    """One thing looked at; `remedy` says what to do. A good one may have a remedy too: then it is a note."""
 
     good: bool
     what: str
@@ -128,16 +130,31 @@ async def _keys(settings: Settings) -> list[Finding]:
 async def _webhook(settings: Settings) -> list[Finding]:
     if settings.webhook_public_url is None:
         return [Finding(good=True, what="WEBHOOK_PUBLIC_URL is not set: the providers are polled")]
+    if _is_private(settings.webhook_public_url) and not _is_private(settings.skillboss_api_url):
+        what = "WEBHOOK_PUBLIC_URL is not a public address: SkillBoss refuses every job that names one"
+        remedy = "Set it to the https address at which the internet reaches the bot, or leave it unset."
+        return [Finding(good=False, what=what, remedy=remedy)]
     status = await _get(f"{settings.webhook_public_url}/healthz", {})
     if status == httpx.codes.OK:
-        return [Finding(good=True, what="WEBHOOK_PUBLIC_URL reaches a running bot")]
-    return [
-        Finding(
-            good=False,
-            what="WEBHOOK_PUBLIC_URL does not reach the bot",
-            remedy="Start the bot, and let the reverse proxy pass this address on to HTTP_HOST:HTTP_PORT.",
-        )
-    ]
+        return [Finding(good=True, what="WEBHOOK_PUBLIC_URL is set and reaches a running bot")]
+    # No fault: the bot may not have been started yet, a machine may not reach itself from outside, and a proxy may
+    # pass on no more than /webhooks.
+    why = "no connection" if status is None else f"HTTP {status}"
+    what = f"WEBHOOK_PUBLIC_URL is set, but no bot answers there yet ({why})"
+    remedy = (
+        "Ask again once the bot runs. If it stays so, let the reverse proxy pass this address on to"
+        " HTTP_HOST:HTTP_PORT. Until then the providers are polled."
+    )
+    return [Finding(good=True, what=what, remedy=remedy)]
+
+
+def _is_private(url: str) -> bool:
+    """Return whether an address names this machine or a private network by itself; names are not looked up."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _first_cause(error: BaseException) -> str:

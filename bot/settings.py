@@ -112,8 +112,10 @@ class Settings(BaseSettings):
     job_hard_deadline_seconds: Annotated[
         Seconds, Field(description="takes seconds, no fewer than JOB_SOFT_DEADLINE_SECONDS")
     ] = 7200.0
+    lease_seconds: Annotated[float, Field(ge=1, allow_inf_nan=False, description="takes seconds, 1 or more")] = 15.0
     default_allowance: Annotated[int, Field(ge=0, description="takes credits a day, 0 or more")] = 200
     max_active_jobs_per_member: Annotated[Count, Field(description="takes a whole number, 1 or more")] = 3
+    max_active_jobs_per_community: Annotated[Count | None, Field(description="takes a whole number, 1 or more")] = None
     max_active_jobs: Annotated[Count, Field(description="takes a whole number, 1 or more")] = 64
     communities: Annotated[
         tuple[int, ...] | Literal["*"] | None,

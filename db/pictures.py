@@ -1,6 +1,6 @@
 """Finished pictures: which job each belongs to and where its file is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -77,9 +77,10 @@ class PictureRepository:
             update(pictures).where(tuple_(pictures.c.job_id, pictures.c.position).in_(keys)).values(removed_at=at)
         )
         files = {row.sha256: row.media_type for row in aged}
-        needed = set(
-            self._connection.execute(
-                select(pictures.c.sha256).where(pictures.c.sha256.in_(files), pictures.c.removed_at.is_(None))
-            ).scalars()
-        )
+        needed = self.kept(files)
         return len(aged), [(sha256, media) for sha256, media in files.items() if sha256 not in needed]
+
+    def kept(self, hashes: Iterable[str]) -> set[str]:
+        """Return which of these files some kept picture refers to."""
+        kept = select(pictures.c.sha256).where(pictures.c.sha256.in_(list(hashes)), pictures.c.removed_at.is_(None))
+        return set(self._connection.execute(kept).scalars())

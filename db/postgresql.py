@@ -1,24 +1,35 @@
-"""PostgreSQL through asyncpg: READ COMMITTED with row locks for writes, a snapshot for reads."""
+"""PostgreSQL through asyncpg: READ COMMITTED with row locks for writes, a snapshot for reads, bounded waits."""
 
+import re
 from collections.abc import Callable
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 T = TypeVar("T")
 
 _CONNECTIONS = 10
+# Whoever waits longer is better told: a lost network or a full server would otherwise hold every task for ever.
+_CONNECT_SECONDS = 10.0
+_POOL_SECONDS = 10.0
+_COMMAND_SECONDS = 30.0
 # Serialization failure and deadlock: the transaction surely did not happen and may be run again.
 _RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 _RETRIES = 5
+
+# The class of errors about values, whose messages quote them.
+_DATA_EXCEPTION: Final = "22"
+_ARGUMENT: Final = re.compile(r"invalid input for query argument \$\d+")
 
 
 class PostgresqlBackend:
     """A pool of connections."""
 
     def __init__(self, engine: AsyncEngine) -> None:
+        event.listen(engine.sync_engine, "handle_error", _forget_values)
         self._engine = engine
         self._snapshots = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
@@ -36,6 +47,8 @@ class PostgresqlBackend:
                 pool_size=_CONNECTIONS,
                 max_overflow=0,
                 pool_pre_ping=True,
+                pool_timeout=_POOL_SECONDS,
+                connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _COMMAND_SECONDS},
                 hide_parameters=True,  # errors go to logs; prompts and tokens must not
             )
         )
@@ -62,3 +75,36 @@ class PostgresqlBackend:
     async def _transaction(self, function: Callable[[Connection], T]) -> T:
         async with self._engine.connect() as connection, connection.begin():
             return await connection.run_sync(function)
+
+
+def _forget_values(context: ExceptionContext) -> None:
+    """Take rows and parameters out of an error before anybody sees it.
+
+    `hide_parameters` does so for SQLAlchemy's own words only. PostgreSQL says "DETAIL: Failing row contains (...)", the
+    driver "invalid input for query argument $1: '...'", and a traceback shows the whole chain of causes.
+    """
+    error: BaseException | None = context.original_exception
+    if not isinstance(error, context.dialect.loaded_dbapi.Error):
+        return  # ours, out of a transaction's function
+    words = None
+    while error is not None:
+        words = words or _without_values(error)
+        error.args = (words,)
+        for attribute in ("detail", "hint"):
+            if getattr(error, attribute, None) is not None:
+                setattr(error, attribute, None)
+        error = error.__cause__
+    if context.sqlalchemy_exception is not None:
+        context.sqlalchemy_exception.args = (words,)
+
+
+def _without_values(error: BaseException) -> str:
+    """Return an error's name and its first words, or only what in them quotes no value."""
+    source = error.__cause__ or error
+    name = type(source).__name__
+    code = str(getattr(source, "sqlstate", None) or "")
+    message = str(source.args[0]) if source.args else ""
+    if isinstance(source, ValueError) or code.startswith(_DATA_EXCEPTION):
+        argument = _ARGUMENT.search(message)
+        message = argument[0] if argument else "a value"
+    return f"{name} ({code}): {message}" if code else f"{name}: {message}"

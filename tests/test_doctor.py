@@ -11,10 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.__main__ import app
-from bot.doctor import Finding, examine
+from bot.doctor import Finding, _webhook, examine
 from bot.sandbox.discord import DiscordServer, default_world
 from bot.sandbox.providers import Reve2ImgServer, SkillBossServer
 from bot.settings import Settings, load_settings
+from bot.web.server import WebServer
 from tests.support.databases import Databases
 
 TOKEN, KEY, WRONG = "the-bots-token", "the-accounts-key", "s3cret-but-wrong"
@@ -32,6 +33,10 @@ class Town:
     async def examine(self, **changes: Any) -> list[Finding]:
         """Return the findings with some settings changed."""
         return await examine(load_settings(**(self.variables | changes)))
+
+    async def webhook(self, url: str) -> Finding:
+        """Return what is found of a public address."""
+        return (await self.examine(webhook_public_url=url))[-1]
 
     async def fault(self, **changes: Any) -> Finding:
         """Return the only finding that is not good."""
@@ -181,6 +186,31 @@ async def test_a_database_that_does_not_exist(town: Town, postgresql_databases: 
 
 
 async def test_the_webhook_address(town: Town) -> None:
-    """The public address must lead to a running bot."""
-    fault = await town.fault(webhook_public_url="http://127.0.0.1:1")
-    assert fault.what == "WEBHOOK_PUBLIC_URL does not reach the bot"
+    """A public address that leads to a running bot is told; one where nobody answers is a note, and no fault."""
+    server = WebServer(host="127.0.0.1", port=0, ready=_nothing_missing)
+    port = await server.start()
+    assert (await town.webhook(f"http://127.0.0.1:{port}")) == Finding(
+        good=True, what="WEBHOOK_PUBLIC_URL is set and reaches a running bot"
+    )
+    elsewhere = await town.webhook(f"http://127.0.0.1:{port}/elsewhere")
+    assert elsewhere.what == "WEBHOOK_PUBLIC_URL is set, but no bot answers there yet (HTTP 404)"
+    await server.stop()
+    away = await town.webhook(f"http://127.0.0.1:{port}")
+    assert away.what == "WEBHOOK_PUBLIC_URL is set, but no bot answers there yet (no connection)"
+    assert away.good
+    assert "reverse proxy" in away.remedy
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:8080", "https://127.0.0.1", "https://10.0.0.7", "https://[::1]:8443"]
+)
+async def test_a_webhook_address_that_is_not_public(town: Town, url: str) -> None:
+    """SkillBoss would refuse every job, so that is a fault, unless it is a stand-in on this machine."""
+    settings = load_settings(**(town.variables | {"webhook_public_url": url, "skillboss_api_url": "https://a.example"}))
+    (finding,) = await _webhook(settings)
+    assert not finding.good
+    assert "SkillBoss refuses every job" in finding.what
+
+
+async def _nothing_missing() -> list[str]:
+    return []

@@ -71,8 +71,11 @@ WRONG = [
     ("POLL_INTERVAL_SECONDS", "inf", "takes seconds, more than 0"),
     ("JOB_SOFT_DEADLINE_SECONDS", "-5", "takes seconds, more than 0"),
     ("JOB_HARD_DEADLINE_SECONDS", "299", "takes seconds, no fewer than JOB_SOFT_DEADLINE_SECONDS"),
+    ("LEASE_SECONDS", "0.5", "takes seconds, 1 or more"),
+    ("LEASE_SECONDS", "inf", "takes seconds, 1 or more"),
     ("DEFAULT_ALLOWANCE", "-1", "takes credits a day, 0 or more"),
     ("MAX_ACTIVE_JOBS_PER_MEMBER", "0", "takes a whole number, 1 or more"),
+    ("MAX_ACTIVE_JOBS_PER_COMMUNITY", "0", "takes a whole number, 1 or more"),
     ("MAX_ACTIVE_JOBS", "many", "takes a whole number, 1 or more"),
     ("COMMUNITIES", "here", "takes server ids with commas between, or *"),
     ("COMMUNITIES", "1,*", "takes server ids with commas between, or *"),
@@ -111,6 +114,8 @@ def test_nothing_has_to_be_set() -> None:
     assert (settings.poll_interval_seconds, settings.job_soft_deadline_seconds) == (3, 300)
     assert (settings.job_hard_deadline_seconds, settings.default_allowance) == (7200, 200)
     assert (settings.max_active_jobs_per_member, settings.max_active_jobs, settings.monthly_budget) == (3, 64, 100_000)
+    assert (settings.lease_seconds, settings.max_active_jobs_per_community) == (15, None)
+    assert settings.webhook_public_url is None
     assert (settings.picture_retention_days, settings.log_level, settings.log_format) == (30, "INFO", "text")
 
 

@@ -17,7 +17,7 @@ from db.pictures import PictureRepository
 
 _log = structlog.get_logger(__name__)
 
-_EVERY: Final = {"tokens": 60.0, "pictures": 3600.0, "audit": 24 * 3600.0}
+_EVERY: Final = {"tokens": 60.0, "pictures": 3600.0, "orphans": 24 * 3600.0, "audit": 24 * 3600.0}
 _GRACE_SECONDS: Final = 2.0
 _PICTURES_AT_ONCE: Final = 500
 _LEFTOVERS_AFTER: Final = timedelta(days=1)
@@ -37,7 +37,8 @@ class Housekeeping:
         """Do each duty in its turn, until cancelled; the one under way is let finish."""
         for duty in ("tokens", "pictures"):
             self._schedule.set(duty)
-        self._schedule.set("audit", _EVERY["audit"])
+        for duty in ("orphans", "audit"):
+            self._schedule.set(duty, _EVERY[duty])
         try:
             await self._schedule.run()
         finally:
@@ -50,6 +51,8 @@ class Housekeeping:
                 await self.erase_tokens()
             case "pictures":
                 await self.remove_old_pictures()
+            case "orphans":
+                await self.remove_orphans()
             case _:
                 await self.prove_the_books()
 
@@ -69,10 +72,24 @@ class Housekeeping:
         while True:
             removed, unneeded = await self._database.write(write)
             for sha256, media_type in unneeded:
-                await self._keeper.discard(sha256, media_type)
+                await self._keeper.discard(sha256, media_type, older_than=_aged(now))
             if removed < _PICTURES_AT_ONCE:
                 break
         await self._keeper.sweep_temporary(_aged(now))
+
+    async def remove_orphans(self) -> None:
+        """Remove files that no kept picture refers to: their job ended otherwise, or a crash came between."""
+        aged = _aged(self._clock.now())
+        old = [file for file in await self._keeper.files() if file.modified < aged]
+        for start in range(0, len(old), _PICTURES_AT_ONCE):
+            batch = old[start : start + _PICTURES_AT_ONCE]
+            kept = await self._kept([file.sha256 for file in batch])
+            for file in batch:
+                if file.sha256 not in kept:
+                    await self._keeper.discard(file.sha256, file.media_type, older_than=aged)
+
+    async def _kept(self, hashes: list[str]) -> set[str]:
+        return await self._database.read(lambda connection: PictureRepository(connection).kept(hashes))
 
     async def prove_the_books(self) -> None:
         """Log every line in which the books do not balance."""

@@ -8,7 +8,7 @@ from bot.domain.errors import PictureError, PictureProblem
 from bot.images.decode import DEFAULT_LIMITS, PictureLimits, inspect
 from bot.images.download import PictureDownloader
 from bot.images.fit import Upload, fit
-from bot.images.store import PictureStore, StoredPicture
+from bot.images.store import PictureStore, StoredFile, StoredPicture
 from bot.images.workers import PictureWorkers
 
 
@@ -61,9 +61,16 @@ class PictureKeeper:
         except FileNotFoundError:
             raise PictureError(PictureProblem.GONE, "store") from None
 
-    async def discard(self, sha256: str, media_type: str) -> bool:
-        """Delete a picture that nothing refers to any more; return whether it was here."""
-        return await self._workers.run(self._store.remove, sha256, media_type)
+    async def discard(self, sha256: str, media_type: str, *, older_than: datetime) -> bool:
+        """Delete a picture that nothing refers to, unless it was stored since `older_than`; return whether it is gone.
+
+        A picture is stored before its row is written, so one that was stored lately may yet be referred to.
+        """
+        return await self._workers.run(lambda: self._store.remove(sha256, media_type, older_than=older_than))
+
+    async def files(self) -> list[StoredFile]:
+        """Return all files of the store, to find those that nothing refers to."""
+        return await self._workers.run(lambda: list(self._store.files()))
 
     async def sweep_temporary(self, older_than: datetime) -> int:
         """Delete temporary files that a crash left before `older_than`; return how many."""

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -85,12 +86,21 @@ class PictureStore:
         """Tell whether the picture is here."""
         return self.path(sha256, media_type).is_file()
 
-    def remove(self, sha256: str, media_type: str) -> bool:
-        """Delete the picture; return whether it was here."""
+    def remove(self, sha256: str, media_type: str, *, older_than: datetime) -> bool:
+        """Delete the picture unless it was stored, or stored again, since `older_than`; return whether it is gone.
+
+        It is moved aside before its age is read, so that one that is stored again at this moment is not lost.
+        """
+        path = self.path(sha256, media_type)
+        aside = self.temporary() / f"old-{secrets.token_hex(8)}"
         try:
-            self.path(sha256, media_type).unlink()
+            path.rename(aside)
         except FileNotFoundError:
             return False
+        if aside.stat().st_mtime >= older_than.timestamp():
+            aside.replace(path)
+            return False
+        aside.unlink()
         return True
 
     def files(self) -> Iterator[StoredFile]:

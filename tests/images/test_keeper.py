@@ -2,7 +2,7 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -120,7 +120,7 @@ async def test_a_picture_is_prepared_as_it_came_or_fitted(keeper: PictureKeeper)
 async def test_a_picture_that_the_retention_took_is_gone(keeper: PictureKeeper, limit_bytes: int) -> None:
     """It says so before an upload is begun, whether or not it would have to be read."""
     stored = await keeper.keep_bytes(PICTURE)
-    assert await keeper.discard(stored.sha256, stored.media_type)
+    assert await keeper.discard(stored.sha256, stored.media_type, older_than=datetime.now(UTC) + timedelta(hours=1))
 
     with pytest.raises(PictureError) as caught:
         await keeper.prepare(stored, limit_bytes)

@@ -1,6 +1,6 @@
 import hashlib
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -52,8 +52,12 @@ def test_a_picture_is_removed(tmp_path: Path) -> None:
     store = PictureStore(tmp_path)
     store.add(temporary(store), INFO)
 
-    assert store.remove(SHA256, "image/jpeg")
-    assert not store.remove(SHA256, "image/jpeg")
+    future, past = datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC) - timedelta(hours=1)
+    assert not store.remove(SHA256, "image/jpeg", older_than=past)
+    assert store.exists(SHA256, "image/jpeg")
+    assert store.remove(SHA256, "image/jpeg", older_than=future)
+    assert not store.remove(SHA256, "image/jpeg", older_than=future)
+    assert not any(store.temporary().iterdir())
     assert files_in(tmp_path) == []
 
 

@@ -1,0 +1,131 @@
+"""What is PostgreSQL's own: errors that quote no row, and waits that end."""
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, insert, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from db import postgresql
+from db.database import Database
+from db.jobs import JobRepository
+from db.tables import accounts, jobs
+from tests.support.databases import Databases
+from tests.support.factories import a_job, a_place, a_request
+
+PROMPT, TOKEN = "a very private fox", "s3cret-interaction-token"
+JOB = a_job(place=a_place(token=TOKEN), request=a_request(prompt=PROMPT))
+
+
+@pytest.fixture
+async def server(postgresql_databases: Databases) -> AsyncIterator[Database]:
+    """Return a fresh, migrated PostgreSQL database with one job."""
+    url = await postgresql_databases.create(migrated=True)
+    database = await Database.open(url)
+    await database.write(lambda connection: JobRepository(connection).add(JOB))
+    yield database
+    await database.close()
+    await postgresql_databases.drop(url)
+
+
+def again(**changes: Any) -> Callable[[Connection], None]:
+    """Return the transaction that copies the job's row with changes."""
+
+    def write(connection: Connection) -> None:
+        row = connection.execute(select(jobs)).mappings().one()
+        connection.execute(insert(jobs).values({**row, "id": "f" * 32, "interaction_id": 5} | changes))
+
+    return write
+
+
+def private_cast(connection: Connection) -> None:
+    """Have the server itself read a prompt as a number."""
+    connection.execute(text("SELECT CAST(prompt AS integer) FROM jobs"))
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (again(price=0), "ck_jobs_price_positive"),
+        (again(interaction_id=JOB.place.interaction_id), "uq_jobs_interaction_id"),
+        (again(model=None), 'null value in column "model"'),
+        (again(model=PROMPT + 60 * "!"), "(22001): a value"),
+        (again(prompt=PROMPT + "\x00"), "(22021): a value"),
+        (again(prompt=PROMPT + "\ud800"), "invalid input for query argument $"),
+        (again(fence=PROMPT), "invalid input for query argument $"),
+        (private_cast, "(22P02): a value"),
+    ],
+    ids=["check", "unique", "not-null", "too-long", "nul", "surrogate", "wrong-type", "cast"],
+)
+async def test_an_error_quotes_no_row(server: Database, write: Callable[[Connection], None], words: str) -> None:
+    """Whatever a row violates, its traceback with all causes names the fault, and neither prompt nor token."""
+    with pytest.raises(DBAPIError) as caught:
+        await server.write(write)
+
+    printed = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(caught.value.orig)
+    assert words in printed
+    assert "private" not in printed.replace("private_cast", "")
+    assert TOKEN not in printed
+    assert "DETAIL" not in printed
+
+
+async def test_an_error_that_a_transaction_looks_at_is_clean_too(server: Database) -> None:
+    """Not only at the end: a repository may catch it and go on, with the code still there."""
+    seen: list[tuple[str, object]] = []
+
+    def write(connection: Connection) -> None:
+        try:
+            again(price=0)(connection)
+        except IntegrityError as error:
+            seen.append((str(error), getattr(error.orig, "sqlstate", None)))
+
+    await server.write(write)
+    assert seen[0][0].startswith("CheckViolationError (23514): new row for relation")
+    assert PROMPT not in seen[0][0]
+    assert seen[0][1] == "23514"
+
+
+async def test_our_own_errors_are_left_alone(server: Database) -> None:
+    """What a transaction raises itself comes out as it is, and so does a fault of our types."""
+
+    def refuse(_: Connection) -> None:
+        raise LookupError("ours")
+
+    with pytest.raises(LookupError, match="ours"):
+        await server.write(refuse)
+    with pytest.raises(Exception, match="a time without a zone"):
+        await server.write(again(created_at=JOB.created_at.replace(tzinfo=None)))
+
+
+async def test_a_command_that_hangs_ends(monkeypatch: pytest.MonkeyPatch, server: Database) -> None:
+    """After the time for a command it is given up, and the connection serves the next one."""
+    monkeypatch.setattr(postgresql, "_COMMAND_SECONDS", 0.2)
+    url = str(await server.read(lambda connection: connection.engine.url.render_as_string(hide_password=False)))
+    impatient = await Database.open(url)
+    with pytest.raises(TimeoutError):
+        await impatient.read(lambda connection: connection.execute(text("SELECT pg_sleep(60)")).scalar())
+    assert await impatient.read(lambda connection: connection.execute(select(accounts)).all()) == []
+    await impatient.close()
+
+
+async def test_a_pool_without_a_free_connection_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, server: Database
+) -> None:
+    """Whoever finds every connection taken is told after a while."""
+    monkeypatch.setattr(postgresql, "_CONNECTIONS", 1)
+    monkeypatch.setattr(postgresql, "_POOL_SECONDS", 0.1)
+    url = str(await server.read(lambda connection: connection.engine.url.render_as_string(hide_password=False)))
+    small = await Database.open(url)
+    holding = asyncio.create_task(
+        small.write(lambda connection: connection.execute(text("SELECT pg_sleep(0.5)")).scalar())
+    )
+    with pytest.raises(PoolTimeoutError):
+        await asyncio.gather(
+            *(small.read(lambda connection: connection.execute(text("SELECT 1")).scalar()) for _ in range(2))
+        )
+    await holding
+    await small.close()

@@ -1,0 +1,110 @@
+"""Housekeeping: what nobody needs any more goes, and nothing else."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot.domain.jobs import Picture
+from bot.engine.housekeeping import Housekeeping
+from bot.images.download import PictureDownloader
+from bot.images.keeper import PictureKeeper
+from bot.images.store import PictureStore, StoredPicture
+from bot.images.workers import PictureWorkers
+from bot.sandbox.providers.pictures import draw_picture
+from db.database import Database
+from db.jobs import JobRepository
+from db.pictures import PictureRepository
+from tests.support.clock import START, ManualClock
+from tests.support.factories import a_job, a_picture
+from tests.support.ledger import adding
+
+RETENTION = timedelta(days=30)
+
+
+@pytest.fixture
+async def keeper(tmp_path: Path) -> PictureKeeper:
+    """Return a keeper over a store in a folder."""
+    return PictureKeeper(
+        downloader=PictureDownloader(verify=httpx.create_ssl_context(verify=False, trust_env=False)),
+        store=PictureStore(tmp_path),
+        workers=PictureWorkers(),
+    )
+
+
+async def stored(keeper: PictureKeeper, folder: Path, words: str, *, days_old: float) -> StoredPicture:
+    """Store a picture of its own, as if `days_old` days ago."""
+    picture = await keeper.keep_bytes(draw_picture(words, 0, width=64, height=64, format="png"))
+    _age(folder, picture.sha256, days_old)
+    return picture
+
+
+def _age(folder: Path, sha256: str, days: float) -> None:
+    (file,) = folder.rglob(f"{sha256}.*")
+    then = (START - timedelta(days=days)).timestamp()
+    os.utime(file, (then, then))
+
+
+async def recorded(database: Database, picture: StoredPicture, *, days_ago: float) -> Picture:
+    """Record the picture as a finished job's."""
+    job = a_job()
+    row = a_picture(job, sha256=picture.sha256, media_type=picture.media_type)
+    await database.write(adding(job))
+    at = START - timedelta(days=days_ago)
+    await database.write(lambda connection: PictureRepository(connection).add_all([row], at))
+    return row
+
+
+def house(database: Database, keeper: PictureKeeper) -> Housekeeping:
+    """Return the housekeeping, at a time that stands still."""
+    return Housekeeping(database=database, keeper=keeper, clock=ManualClock(), retention=RETENTION)
+
+
+def files(folder: Path) -> set[str]:
+    """Return the hashes of the pictures in the store."""
+    return {file.stem for file in folder.rglob("*.png")}
+
+
+async def test_an_old_picture_goes_and_one_that_is_needed_again_stays(
+    sqlite_database: Database, keeper: PictureKeeper, tmp_path: Path
+) -> None:
+    """A file that a newer job has as well, or that was stored again a moment ago, outlives the older job's row."""
+    old, shared, again = [
+        await stored(keeper, tmp_path, words, days_old=age) for words, age in (("a", 31), ("b", 31), ("c", 0))
+    ]
+    for picture in (old, shared, again):
+        await recorded(sqlite_database, picture, days_ago=31)
+    await recorded(sqlite_database, shared, days_ago=1)
+    await house(sqlite_database, keeper).remove_old_pictures()
+    assert files(tmp_path) == {shared.sha256, again.sha256}
+    await keeper.close()
+
+
+async def test_files_that_nothing_refers_to_go_after_a_day(
+    sqlite_database: Database, keeper: PictureKeeper, tmp_path: Path
+) -> None:
+    """An orphan may be about to get its row, so it is left alone for a day."""
+    orphan, young, kept = [
+        await stored(keeper, tmp_path, words, days_old=age) for words, age in (("a", 2), ("b", 0.5), ("c", 2))
+    ]
+    await recorded(sqlite_database, kept, days_ago=2)
+    await house(sqlite_database, keeper).remove_orphans()
+    assert files(tmp_path) == {young.sha256, kept.sha256}
+    assert orphan.sha256 not in files(tmp_path)
+    await keeper.close()
+
+
+async def test_dead_tokens_are_erased(sqlite_database: Database, keeper: PictureKeeper) -> None:
+    """An interaction's token is a secret, and of no use after fifteen minutes."""
+    dead, alive = a_job(created_at=START - timedelta(minutes=16)), a_job(created_at=START - timedelta(minutes=14))
+    for job in (dead, alive):
+        await sqlite_database.write(adding(job))
+    await house(sqlite_database, keeper).erase_tokens()
+    tokens = [
+        (await sqlite_database.read(lambda connection, job=job: JobRepository(connection).get(job.id))).place.token  # type: ignore[misc]
+        for job in (dead, alive)
+    ]
+    assert tokens == [None, alive.place.token]
+    await keeper.close()
