@@ -14,6 +14,7 @@ import httpx
 import structlog
 import uuid6
 import yarl
+from aiohttp.web import RouteDef
 from discord.gateway import DiscordWebSocket
 from pydantic import SecretStr
 from sqlalchemy import make_url
@@ -46,11 +47,13 @@ from bot.services.credits import CreditService
 from bot.services.generation import GenerationService
 from bot.services.snapshots import SnapshotService
 from bot.services.status import StatusService
+from bot.services.webhooks import WebhookService
 from bot.settings import Settings
 from bot.ui.acknowledge import Acknowledger
 from bot.ui.messages import JobMessages
 from bot.ui.presenter import Presenter
 from bot.web.server import WebServer
+from bot.web.webhooks import WebhookEndpoint
 from cogs.credits import Credits
 from cogs.help import Help
 from cogs.imagine import Imagine
@@ -228,7 +231,12 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
             clock=clock,
             retention=timedelta(days=settings.picture_retention_days),
         ),
-        web=WebServer(host=settings.http_host, port=settings.http_port, ready=lambda: _missing(database, client)),
+        web=WebServer(
+            host=settings.http_host,
+            port=settings.http_port,
+            ready=lambda: _missing(database, client),
+            routes=_webhook_routes(settings, engine, providers),
+        ),
         api_url=settings.discord_api_url,
     )
     offered = {offer.model for offer in OFFERS if offer.provider in names}
@@ -303,6 +311,13 @@ def _hooks(settings: Settings, providers: Mapping[str, Provider]) -> Callable[[s
         return Hook(url=webhook_address(public_url, provider, token), hash=hash_of(token))
 
     return hook
+
+
+def _webhook_routes(settings: Settings, engine: Engine, providers: Mapping[str, Provider]) -> tuple[RouteDef, ...]:
+    """Return what is served for providers' calls; nothing where none can come."""
+    if settings.webhook_public_url is None:
+        return ()
+    return WebhookEndpoint(WebhookService(engine=engine, providers=providers)).routes
 
 
 def _admitted(settings: Settings) -> frozenset[int] | str | None:

@@ -60,6 +60,15 @@ class Breakers:
         """Hear that a submit was refused, or that its reply was lost; without an era, the latest one's is meant."""
         self._circuits[provider].failed(fault, now, era)
 
+    def fault(self, provider: str) -> FaultKind | None:
+        """Return what opened a provider's circuit; None while it is closed."""
+        return self._circuits[provider].fault
+
+    def shut(self, provider: str, now: float) -> bool:
+        """Return whether a provider lets nobody in until its operator does something, as far as can be known now."""
+        circuit = self._circuits[provider]
+        return circuit.fault in _FINAL and not circuit.room(now)
+
     def next_change(self, now: float) -> float | None:
         """Return the seconds until a provider without room may be probed; None where waiting changes nothing."""
         waits = [wait for circuit in self._circuits.values() if (wait := circuit.next_change(now)) is not None]
@@ -75,6 +84,7 @@ class _Circuit:
     pause: float = FIRST_PAUSE
     open_until: float | None = None
     probed_at: float | None = None
+    fault: FaultKind | None = None
 
     def room(self, now: float) -> int:
         if self.open_until is None:
@@ -100,11 +110,11 @@ class _Circuit:
         if self.probed_at is not None:
             self._probe_failed(fault, now)
         elif fault in _FINAL:
-            self._open(FIRST_PAUSE, now)
+            self._open(FIRST_PAUSE, fault, now)
         elif fault in _TROUBLES:
             self.troubles += 1
             if self.troubles >= TROUBLES_TO_OPEN:
-                self._open(FIRST_PAUSE, now)
+                self._open(FIRST_PAUSE, fault, now)
         elif fault not in _UNCOUNTED:
             self._answered()
 
@@ -124,14 +134,15 @@ class _Circuit:
 
     def _probe_failed(self, fault: FaultKind, now: float) -> None:
         if fault in _TROUBLES or fault in _FINAL:
-            self._open(min(2 * self.pause, LONGEST_PAUSE), now)
+            self._open(min(2 * self.pause, LONGEST_PAUSE), fault, now)
         elif fault is FaultKind.INTERNAL:
             self.probed_at = None  # ours: it says nothing of the provider, and another may try
         else:
             self._answered()  # refused, but by a provider that is there
 
-    def _open(self, pause: float, now: float) -> None:
+    def _open(self, pause: float, fault: FaultKind, now: float) -> None:
         self.era += 1
+        self.fault = fault
         self.pause = pause
         self.open_until = now + pause
         self.probed_at = None
@@ -144,3 +155,4 @@ class _Circuit:
         self.pause = FIRST_PAUSE
         self.open_until = None
         self.probed_at = None
+        self.fault = None

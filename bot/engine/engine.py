@@ -9,6 +9,7 @@ import structlog
 
 from bot.domain.errors import FaultKind, JobStateError, StaleJobError
 from bot.domain.jobs import Attempt, Job, State
+from bot.domain.requests import GenerationRequest
 from bot.engine.clock import Clock
 from bot.engine.journal import Claim, Journal
 from bot.engine.lease import Lease
@@ -101,6 +102,10 @@ class Engine:
             await self._journal.release()
         except Exception:  # noqa: BLE001 - the lease ends by itself
             _log.exception("engine.lease_not_released")
+
+    def shut(self, request: GenerationRequest) -> bool:
+        """Return whether nobody who offers this takes jobs until the operator does something."""
+        return self._steps.shut(request)
 
     def wake(self) -> None:
         """Hear that a job may be submitted now."""

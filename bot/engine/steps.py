@@ -12,7 +12,7 @@ import structlog
 
 from bot.domain.errors import AtelierError, FaultKind, ProviderError
 from bot.domain.jobs import Attempt, Job, State
-from bot.domain.requests import offers_for
+from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.breaker import Breakers
 from bot.engine.clock import Clock
 from bot.engine.decisions import back_off, poll_pause
@@ -97,6 +97,12 @@ class Steps:
         now = self._clock.monotonic()
         return {provider: self._breakers.room(provider, now) for provider in self._providers}
 
+    def shut(self, request: GenerationRequest) -> bool:
+        """Return whether every provider of what is asked for lets nobody in until its operator does something."""
+        now = self._clock.monotonic()
+        offers = offers_for(request, tuple(self._providers))
+        return bool(offers) and all(self._breakers.shut(offer.provider, now) for offer in offers)
+
     def begun(self, claim: Claim) -> None:
         """Hear that a claimed job is about to be submitted: a provider in trouble gets one at a time."""
         self._eras[claim.job.id] = self._breakers.begun(claim.offer.provider, self._clock.monotonic())
@@ -119,7 +125,7 @@ class Steps:
             answer = await self._providers[provider].submit(job.request, claim.offer, webhook_url=url)
         except ProviderError as error:
             self._note_fault(error)
-            self._breakers.failed(provider, error.kind, self._clock.monotonic(), era)
+            self._trip(provider, error.kind, era)
             if error.maybe_accepted:
                 _log.error("submit.reply_lost", job=job.id, provider=provider, fault=error.kind)
                 return await self._reply_lost(job, hooked=url is not None)
@@ -129,9 +135,12 @@ class Steps:
             return Step(job=refused, again=0.0 if refused.state is State.HELD else None)
         except Exception:  # noqa: BLE001 - whatever it was, it may have come after the request was sent
             _log.exception("submit.broke", job=job.id, provider=provider)
-            self._breakers.failed(provider, FaultKind.REPLY_LOST, self._clock.monotonic(), era)
+            self._trip(provider, FaultKind.REPLY_LOST, era)
             return await self._reply_lost(job, hooked=url is not None)
-        self._breakers.succeeded(provider, era)
+        if isinstance(answer, Failed) and answer.kind is FaultKind.ACCOUNT_EMPTY:
+            self._trip(provider, answer.kind, era)
+        else:
+            self._breakers.succeeded(provider, era)
         self._health.good(provider, self._clock.now())
         match answer:
             case Pending():
@@ -212,7 +221,9 @@ class Steps:
             return error
         self._health.good(provider.name, self._clock.now())
         if isinstance(status, Failed) and status.kind is FaultKind.ACCOUNT_EMPTY:
+            # SkillBoss takes jobs that it cannot pay for, and says so afterwards.
             self._health.bad(provider.name, status.kind, self._clock.now())
+            self._trip(provider.name, status.kind)
         return status
 
     async def reconcile(self, job: Job, attempt: Attempt | None) -> None:
@@ -251,15 +262,17 @@ class Steps:
             return self._ended(await self._journal.lost(job))
         # The dispatcher gives it a slot; this only sees to it that a job no provider takes ends some day.
         late = age > self._limits.soft_deadline
-        if late and not self._may_be_taken(job):
+        trouble = self._trouble(job) if late else None
+        if trouble is not None:
             # Whoever offers this is in trouble and has been for long: the member is better told than kept waiting.
-            return self._ended(await self._journal.failed(job, FaultKind.UNAVAILABLE))
+            return self._ended(await self._journal.failed(job, trouble))
         deadline = self._limits.hard_deadline if late else self._limits.soft_deadline
         return Step(job=job, again=min(deadline - age + 1.0, self._limits.soft_deadline + 1.0), show=late)
 
-    def _may_be_taken(self, job: Job) -> bool:
-        room = self.room()
-        return any(room[offer.provider] > 0 for offer in offers_for(job.request, tuple(self._providers)))
+    def _trouble(self, job: Job) -> FaultKind | None:
+        """Return what keeps every provider from taking the job; None while any might."""
+        faults = [self._breakers.fault(offer.provider) for offer in offers_for(job.request, tuple(self._providers))]
+        return None if None in faults else next(iter(faults), None)
 
     async def _follow(self, job: Job, attempt: Attempt) -> Step:
         if attempt.handle is None:
@@ -332,6 +345,13 @@ class Steps:
         if not pictures:
             return self._ended(await self._journal.failed(job, FaultKind.NO_PICTURES))
         return self._ended(await self._journal.done(job, pictures))
+
+    def _trip(self, provider: str, fault: FaultKind, era: int | None = None) -> None:
+        """Tell the provider's circuit breaker of a submit's fault, and the operator if that opens it."""
+        before = self._breakers.fault(provider)
+        self._breakers.failed(provider, fault, self._clock.monotonic(), era)
+        if before is None and self._breakers.fault(provider) is not None:
+            _log.error("provider.left_alone", provider=provider, fault=fault)
 
     def _note_fault(self, error: ProviderError) -> None:
         if error.kind not in _THE_REQUEST_ITSELF:

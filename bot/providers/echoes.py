@@ -59,7 +59,7 @@ class _Reading:
         return _Reading("".join((*parts, self.text[at:])), starts + self.starts[at:], ends + self.ends[at:])
 
     def folded(self) -> "_Reading":
-        """Return the reading without case, accents and the kinds of space."""
+        """Return the reading without case, composition and the kinds of space."""
         characters: list[str] = []
         starts: list[int] = []
         ends: list[int] = []
@@ -136,11 +136,10 @@ def _blotted(words: str, quoted: list[bool]) -> str:
 
 @lru_cache(maxsize=4096)
 def _folded(character: str) -> str:
-    """Return a character without its case and accents; whatever does not print is a space, like a space."""
+    """Return a character without its case and its kind; whatever does not print is a space, like a space."""
     if character.isspace() or not character.isprintable():
         return " "
-    letters = unicodedata.normalize("NFKD", character.upper()).casefold()
-    return "".join(each for each in letters if not unicodedata.combining(each))
+    return unicodedata.normalize("NFKD", character.upper()).casefold()
 
 
 def _from_backslash(escape: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from bot.domain.errors import JobStateError, NotAllowedError, QueueFullError
+from bot.domain.errors import JobStateError, NotAllowedError, QueueFullError, StudioClosedError
 from bot.domain.jobs import Job, Place, Snapshot, State
 from bot.domain.requests import GenerationRequest, price, require_offer
 from bot.engine.books import Books
@@ -83,6 +83,8 @@ class GenerationService:
         def write(connection: Connection) -> int:
             self._access.check(connection, place.community_id)
             require_offer(request, self._providers)
+            if self._engine.shut(request):
+                raise StudioClosedError
             jobs = JobRepository(connection)
             account = self._books.hold(connection, job, lambda: jobs.add(job), now)
             if jobs.count_waiting(place.community_id, place.member_id) > self._limits.waiting_per_member:

@@ -33,11 +33,13 @@ class Acknowledger:
             message_id = answer.message_id
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             # A repeated callback may have found its first try done; a broken connection may have carried it.
+            found = await self._presenter.find_card(job)
             already = isinstance(error, discord.HTTPException) and error.code == _ALREADY_ACKNOWLEDGED
-            found = True if already else await self._presenter.find_card(job)
-            if found is None:
+            if found is None and not already:
                 return  # Discord cannot be asked now: the engine looks for the card itself in a while
-            if not found:
+            if found is not None:
+                message_id = found.message_id
+            if found is not None and not found.there:
                 _log.warning("card.not_acknowledged", job=job.id, error=type(error).__name__)
                 self._presenter.forget(job.id)
                 await self._generation.abandon(job)

@@ -1,8 +1,8 @@
-"""Reaching a job's one message on Discord: with the interaction's token while it lives, then with the bot's."""
+"""The ways to a job's member on Discord: its one message, by either token, and a direct message. No policy here."""
 
-from collections.abc import Callable
-from enum import Enum, auto
-from typing import Any
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, Final
 
 import discord
 from discord import ui
@@ -10,72 +10,134 @@ from discord.utils import MISSING
 
 from bot.domain.jobs import Job
 from bot.engine.clock import Clock
+from bot.engine.observer import FoundCard
+from bot.ui.troubles import UNKNOWN_MESSAGE, Trouble, trouble_of
 
-_TOKEN_DEAD = {10015, 50027}  # unknown webhook, invalid webhook token
-_MESSAGE_GONE = {10008, 10003, 50001, 10004}  # unknown message, channel or guild; no access any more
+DIRECT_UPLOAD_LIMIT: Final = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
+"""Bytes that a file in a direct message may have."""
 
+_LONGEST_NONCE: Final = 25
+_CLOCKS_APART: Final = timedelta(minutes=5)
+_DIRECT_MESSAGES_READ: Final = 500
 
 Files = Callable[[], list[discord.File]]
+"""Makes the files anew for each try: a request closes those that it sent."""
 
 
-class Reached(Enum):
-    """What became of an edit."""
-
-    SHOWN = auto()
-    GONE = auto()  # the message is not there, or cannot be reached by any way
+class CardGoneError(Exception):
+    """No way leads to the job's message any more."""
 
 
 class JobMessages:
-    """Edits and finds the cards."""
+    """Edits, finds and sends a job's messages.
+
+    Where nothing else is said, methods raise what discord.py and the connection raise; `trouble_of` says what it means.
+    """
 
     def __init__(self, *, client: discord.Client, clock: Clock) -> None:
         self._client = client
         self._clock = clock
 
-    async def edit(self, job: Job, view: ui.LayoutView, files: Files | None) -> Reached:
-        """Show `view` on the job's message; `files` makes what replaces its attachments, None leaves them.
+    async def edit(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
+        """Show `view` on the job's message and return its id; `files` replace its attachments, None leaves them.
 
-        Raises `discord.HTTPException` or a connection's error where trying again may help.
+        The interaction's token is used while it lives, then the bot's. Raises `CardGoneError`.
         """
-
-        def attachments() -> Any:
-            # Made anew for each try: a request closes the files that it sent.
-            return MISSING if files is None else files()
-
-        quiet = discord.AllowedMentions.none()
         if job.token_alive(self._clock.now()):
             try:
-                original: Any = "@original"
-                webhook = self._webhook(job)
-                await webhook.edit_message(original, view=view, attachments=attachments(), allowed_mentions=quiet)
+                return await self._edit_by_token(job, view, files)
             except discord.HTTPException as error:
-                if error.code in _MESSAGE_GONE:
-                    return Reached.GONE
-                if error.code not in _TOKEN_DEAD:
+                if error.code == UNKNOWN_MESSAGE:
+                    raise CardGoneError from error
+                if trouble_of(error) not in (Trouble.TOKEN_DEAD, Trouble.CLOSED, Trouble.ARCHIVED):
                     raise
-            else:
-                return Reached.SHOWN
+        return await self._edit_by_bot(job, view, files)
+
+    async def find(self, job: Job) -> FoundCard | None:
+        """Return what is known of the interaction's answer; None where Discord cannot be asked now."""
+        if not job.token_alive(self._clock.now()):
+            return FoundCard(there=False)
+        try:
+            message = await self._webhook(job).fetch_message("@original")  # type: ignore[arg-type]
+        except Exception as error:
+            match trouble_of(error):
+                case None:
+                    raise
+                case Trouble.CLOSED | Trouble.TOKEN_DEAD:
+                    return FoundCard(there=False)
+                case _:
+                    return None
+        return FoundCard(there=True, message_id=message.id)
+
+    async def send_direct(self, job: Job, view: ui.LayoutView, files: Files | None) -> None:
+        """Send the job's member a direct message; sent twice within minutes, it is one message."""
+        channel = await self._direct(job)
+        await channel.send(
+            view=view,
+            files=[] if files is None else files(),
+            # discord.py enforces every nonce: Discord answers a repeated one with the message that it made.
+            nonce=job.id[-_LONGEST_NONCE:],
+            allowed_mentions=discord.AllowedMentions.none(),
+        )
+
+    async def sent_direct(self, job: Job) -> bool:
+        """Return whether the member's direct messages have one with this job's buttons, sent since it was intended."""
+        channel = await self._direct(job)
+        since = None if job.direct_at is None else job.direct_at - _CLOCKS_APART
+        async for message in channel.history(limit=_DIRECT_MESSAGES_READ, after=since):
+            if any(f":{job.id}:" in each for each in _custom_ids(message.components)):
+                return True
+        return False
+
+    async def _direct(self, job: Job) -> discord.DMChannel:
+        return await self._client.create_dm(discord.Object(job.place.member_id))
+
+    async def _edit_by_token(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
+        original: Any = "@original"
+        message = await self._webhook(job).edit_message(original, **_changes(view, files))
+        return message.id
+
+    async def _edit_by_bot(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
         if job.place.message_id is None:
-            return Reached.GONE
+            raise CardGoneError
         channel = self._client.get_partial_messageable(job.place.channel_id, guild_id=job.place.community_id)
         message = channel.get_partial_message(job.place.message_id)
         try:
-            await message.edit(view=view, attachments=attachments(), allowed_mentions=quiet)
-        except (discord.NotFound, discord.Forbidden):
-            return Reached.GONE
-        return Reached.SHOWN
+            try:
+                await message.edit(**_changes(view, files))
+            except discord.HTTPException as error:
+                if trouble_of(error) is not Trouble.ARCHIVED:
+                    raise
+                await self._open_thread(job)
+                await message.edit(**_changes(view, files))
+        except discord.HTTPException as error:
+            if trouble_of(error) in (Trouble.CLOSED, Trouble.ARCHIVED):
+                raise CardGoneError from error
+            raise
+        return message.id
 
-    async def find(self, job: Job) -> bool | None:
-        """Return whether the interaction has an answer; None where Discord cannot be asked now."""
-        if not job.token_alive(self._clock.now()):
-            return False
-        try:
-            await self._webhook(job).fetch_message("@original")  # type: ignore[arg-type]
-        except discord.NotFound:
-            return False
-        except (discord.HTTPException, OSError):
-            return None
-        return True
+    async def _open_thread(self, job: Job) -> None:
+        """Take the job's thread out of the archive; raises `CardGoneError` for one that moderators have locked."""
+        thread = await self._client.fetch_channel(job.place.channel_id)
+        if not isinstance(thread, discord.Thread) or thread.locked:
+            raise CardGoneError
+        await thread.edit(archived=False)
 
     def _webhook(self, job: Job) -> discord.Webhook:
         return discord.Webhook.partial(job.place.application_id, job.place.token or "", client=self._client)
+
+
+def _changes(view: ui.LayoutView, files: Files | None) -> dict[str, Any]:
+    return {
+        "view": view,
+        "attachments": MISSING if files is None else files(),
+        "allowed_mentions": discord.AllowedMentions.none(),
+    }
+
+
+def _custom_ids(components: Iterable[Any]) -> Iterable[str]:
+    for component in components:
+        custom_id = getattr(component, "custom_id", None)
+        if custom_id is not None:
+            yield custom_id
+        yield from _custom_ids(getattr(component, "children", ()))

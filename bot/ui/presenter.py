@@ -15,6 +15,7 @@ from bot.domain.errors import JobNotFoundError, PictureError
 from bot.domain.jobs import Job, Picture, Snapshot, State
 from bot.engine.clock import Clock
 from bot.engine.journal import Journal
+from bot.engine.observer import FoundCard
 from bot.engine.schedule import Schedule
 from bot.images.fit import Upload
 from bot.images.keeper import PictureKeeper
@@ -84,8 +85,8 @@ class Presenter:
         """Show the job's card anew, soon."""
         self._schedule.set(job_id)
 
-    async def find_card(self, job: Job) -> bool | None:
-        """Return whether the job's card is on Discord."""
+    async def find_card(self, job: Job) -> FoundCard | None:
+        """Return what is known of the job's card."""
         return await self._messages.find(job)
 
     def first_card(self, snapshot: Snapshot) -> discord.ui.LayoutView:

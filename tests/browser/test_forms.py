@@ -1,5 +1,6 @@
-"""Forms in the page. The bot sends none yet, so a small bot of the tests does."""
+"""Forms, completed options and given files in the page, with a small bot of the tests that has one of each."""
 
+import base64
 from collections.abc import AsyncIterator
 
 import discord
@@ -15,6 +16,20 @@ from tests.sandbox.discord.conftest import running
 from tests.sandbox.discord.painter import TOKEN, Painter, picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GIVE = """([way, data]) => {
+    const bytes = Uint8Array.from(atob(data), (each) => each.charCodeAt(0));
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([bytes], "given.png", { type: "image/png" }));
+    const how = { bubbles: true, cancelable: true };
+    if (way === "paste") {
+        document.activeElement.dispatchEvent(new ClipboardEvent("paste", { ...how, clipboardData: transfer }));
+        return;
+    }
+    for (const name of ["dragover", "drop"]) {
+        document.querySelector("#messages").dispatchEvent(new DragEvent(name, { ...how, dataTransfer: transfer }));
+    }
+}"""
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -95,3 +110,39 @@ async def test_a_command_takes_a_file_by_its_option(visitor: Visitor) -> None:
     await visitor.page.click("#send")
 
     await expect(visitor.card("photo.png 64x48")).to_contain_text(str(len(picture(64, 48))))
+
+
+async def test_an_option_is_completed_by_the_bot(visitor: Visitor) -> None:
+    """What the bot offers for what was typed so far stands above the option, and is taken by the keyboard."""
+    page = visitor.page
+    offered = page.locator("#option-popup [role=option]")
+    await page.fill("#message-input", "/imagine prompt:a fox")
+    await page.click("#add-option")
+    await offered.filter(has_text="model").click()
+    await expect(page.locator("#option-model")).to_be_focused()
+    await page.keyboard.type("nano")
+    await expect(offered).to_have_text(["nano-banana", "nano-banana-pro"])
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#option-model")).to_have_value("nano-banana-pro")
+    await page.click("#send")
+
+    await expect(visitor.card("a fox nano-banana-pro 1")).to_be_visible()
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+async def test_a_picture_is_dropped_or_pasted(visitor: Visitor, way: str) -> None:
+    """On the page it waits above the composer; while a command is filled in it becomes the file that is asked for."""
+    page = visitor.page
+    data = base64.b64encode(picture(64, 48)).decode()
+    await page.evaluate(GIVE, [way, data])
+    await expect(page.locator("#tray .file-chip[data-state=ready]")).to_contain_text("given.png")
+    await expect(page.locator("[data-drop]")).to_have_count(0)
+    await visitor.send("with a picture")
+    await expect(visitor.card("with a picture").locator(".tile img")).to_have_count(1)
+
+    await page.fill("#message-input", "/edit ")
+    await page.evaluate(GIVE, [way, data])
+    await expect(page.locator("[data-option=image] .file-chip[data-state=ready]")).to_contain_text("given.png")
+    await page.click("#send")
+    await expect(visitor.card("given.png 64x48")).to_be_visible()

@@ -47,6 +47,11 @@ async def test_a_member_gets_from_a_slash_to_pictures(sandbox: Sandbox, member: 
     await expect(member.lightbox).to_contain_text("a harbour at dawn (1 of 2)")
     await page.keyboard.press("ArrowRight")
     await expect(member.lightbox).to_contain_text("(2 of 2)")
+    await page.keyboard.press("ArrowRight")
+    await expect(member.lightbox).to_contain_text("(1 of 2)")
+    await member.lightbox.get_by_role("button", name="Next picture").press("Enter")
+    await expect(member.lightbox).to_contain_text("(2 of 2)")
+    await expect(member.lightbox.get_by_role("button", name="Next picture")).to_be_focused()
     assert await member.lightbox.locator("img").evaluate("each => each.decode().then(() => each.naturalWidth)") > 500
     await page.keyboard.press("Escape")
     await expect(member.lightbox).to_have_count(0)
@@ -174,3 +179,20 @@ async def test_the_page_fits_a_phone(open_page: OpenPage) -> None:
     await phone.page.click("#open-sidebar")
     await phone.page.click("#channel-showcase")
     await expect(phone.page.locator("#channel-name")).to_have_text(re.compile("showcase"))
+
+
+async def test_the_channels_of_a_phone_take_the_focus_and_give_it_back(open_page: OpenPage) -> None:
+    """Opened by the keyboard they have it, being somebody else leaves it where it was, and Escape closes them."""
+    phone = await open_page("member", width=390)
+    page = phone.page
+    await page.focus("#open-sidebar")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#channel-general")).to_be_focused()
+
+    await page.focus("#who")
+    await page.select_option("#who", "owner")
+    await expect(page.locator("#account .avatar")).to_have_text("O")
+    await expect(page.locator("#who")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#open-sidebar")).to_be_focused()
+    await expect(page.locator("#channels")).to_be_hidden()

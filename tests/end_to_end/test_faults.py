@@ -9,16 +9,22 @@ import pytest_asyncio
 from bot.sandbox.discord import media, text
 from tests.end_to_end.house import House, is_done, says
 
+LEFT_ALONE = "provider.left_alone"
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")
 async def without_faults(house: House) -> AsyncIterator[None]:
-    """Each test begins and ends with providers that work."""
+    """Each test begins and ends with providers that work, and that the bot does not leave alone."""
+    told = house.log().count(LEFT_ALONE)
     yield
     house.skillboss.faults.clear()
     house.reve2img.faults.clear()
     house.skillboss.studio.balance = None
+    if house.log().count(LEFT_ALONE) > told:
+        await house.stop_bot()
+        await house.start_bot(DEFAULT_ALLOWANCE="100000")
 
 
 async def assert_failed_for_nothing(house: House, why: str, **options: object) -> None:

@@ -35,10 +35,12 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 
 def a_piece_survives(prompt: str, words: str) -> bool:
     """Tell whether anything of the prompt as long as a piece is left; both are compared on one line, in lower case."""
-    plain = " ".join(prompt.split()).casefold()
-    left = " ".join(words.split()).casefold()
-    size = min(SHORTEST_PIECE, len(plain))
-    return any(plain[at : at + size] in left for at in range(len(plain) - size + 1))
+
+    def on_one_line(text: str) -> str:
+        return " ".join("".join(each if each.isprintable() else " " for each in text).split()).casefold()
+
+    plain, left = on_one_line(prompt), on_one_line(words)
+    return any(plain[at : at + SHORTEST_PIECE] in left for at in range(len(plain) - SHORTEST_PIECE + 1))
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
@@ -80,16 +82,13 @@ def test_no_piece_of_any_prompt_survives(
 
     words = without(f"{before} {SPELLINGS[spelling](piece)} {after}", [prompt])
 
-    if len(" ".join(prompt.split())) >= SHORTEST_PIECE:
-        assert not a_piece_survives(prompt, words)
+    assert not a_piece_survives(prompt, words)
 
 
-@given(prompt=st.text(min_size=1), words=st.text())
+@given(prompt=st.text("nopqrstuvwxyz ", min_size=1), words=st.text("abcdefghijklm0123456789 .:-\n"))
 def test_what_quotes_nothing_stays(prompt: str, words: str) -> None:
-    """Words that have no piece of the prompt in them, in any spelling, are not touched."""
-    untouched = "".join(each for each in words if each not in prompt and each not in '\\&%+;"')
-    if prompt.strip():
-        assert without(untouched.replace(" ", ""), ["§" + prompt]) == untouched.replace(" ", "")
+    """Words that share nothing with the prompt are not touched."""
+    assert without(words, [prompt]) == words
 
 
 @given(words=st.text(max_size=300), prompt=st.text(max_size=60))

@@ -15,6 +15,7 @@ class Echo(asyncio.Protocol):
     def __init__(self) -> None:
         self.heard = b""
         self.lost = asyncio.Event()
+        self.writing: list[str] = []
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -27,6 +28,14 @@ class Echo(asyncio.Protocol):
         self.heard += data
         if self.transport is not None:
             self.transport.write(data)
+
+    def pause_writing(self) -> None:
+        """Wait."""
+        self.writing.append("paused")
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self.writing.append("resumed")
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """End."""
@@ -99,6 +108,18 @@ async def test_whoever_has_said_what_they_want_may_stay() -> None:
         assert house.connections[0]._patience is None
         await wire.send("a body")
         assert await wire.reader.readexactly(6) == b"a body"
+    house.close()
+
+
+async def test_a_visitor_who_does_not_listen() -> None:
+    """The inner protocol hears when nothing more can be sent, and when it can again."""
+    house = House()
+    async with wire_to(await house.open()) as wire:
+        await wire.send("hello")
+        await wire.reader.readexactly(5)
+        house.connections[0].pause_writing()
+        house.connections[0].resume_writing()
+    assert house.visitors[0].writing == ["paused", "resumed"]
     house.close()
 
 

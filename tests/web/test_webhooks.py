@@ -18,7 +18,7 @@ from tests.web.wire import wire_to
 
 TOKEN = "Zm9vYmFyYmF6cXV4cXV1eGNvcmdlZ3JhdWx0Z2FyeQ0"
 PATH = f"/webhooks/skillboss/{TOKEN}"
-OK = {"request_id": "c546", "status": "OK", "payload": {"generated_images": []}, "error": None}
+OK: dict[str, object] = {"request_id": "c546", "status": "OK", "payload": {"generated_images": []}, "error": None}
 
 
 @dataclass
@@ -157,10 +157,19 @@ async def test_a_body_that_trickles_is_given_up(post: Post) -> None:
 async def test_a_body_that_makes_no_sense(post: Post) -> None:
     """Chunks that are none are a 400."""
     async with wire_to(post.port) as wire:
-        await wire.send(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
-        await wire.send("zz\r\n")
+        await wire.send(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
         assert await wire.status() == 400
     assert post.received == []
+
+
+async def test_whoever_hangs_up_is_forgotten(post: Post) -> None:
+    """A connection that ends in its body leaves nothing: no look-up, no line in the log."""
+    with structlog.testing.capture_logs() as logs:
+        async with wire_to(post.port) as wire:
+            await wire.send(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{{")
+        assert (await post.send(b"[]"))[0] == 204
+    assert post.received == [("skillboss", TOKEN, [])]
+    assert logs == []
 
 
 async def test_the_database_is_away(post: Post) -> None:

@@ -28,6 +28,19 @@ async def test_every_row_can_be_switched_on(open_tab: OpenTab) -> None:
         assert state["active"] == []
 
 
+async def test_webhooks_get_lost_where_there_are_any(open_tab: OpenTab, providers: dict[str, ImageApiServer]) -> None:
+    """SkillBoss alone has them, and the page says when losing them would change nothing."""
+    tab = await open_tab()
+    offered = [each for each in tab.world["table"] if each["group"] == "Webhooks"]
+    lost = next(each for each in offered if each["label"] == "Lost webhook")
+    assert {each["service"] for each in offered} == {"skillboss"}
+    assert all("WEBHOOK_PUBLIC_URL" in each["hint"] for each in offered)
+
+    await tab.ask("break", row=lost["id"], times=None)
+    (fault,) = providers["skillboss"].faults.as_json()
+    assert (fault["endpoint"], fault["kind"], fault["times"]) == ("webhook", "lost", None)
+
+
 async def test_all_tabs_are_told(open_tab: OpenTab) -> None:
     """What one breaks the other sees."""
     tab, other = await open_tab(), await open_tab("owner")

@@ -1,5 +1,5 @@
 // Pictures and files: galleries, thumbnails, attachments, and the lightbox.
-import { act, fill, h } from "./dom.js";
+import { act, h, morphInto } from "./dom.js";
 import { icon } from "./icons.js";
 
 export function sizeOf(bytes) {
@@ -107,12 +107,13 @@ function enlarge(tileNode) {
   );
   let at = tiles.indexOf(tileNode);
   if (at < 0) return;
-  const dialog = h("dialog", { id: "lightbox", "aria-label": "Picture" });
+  // The dialog itself takes the focus: a key that is still held down must not press anything in it.
+  const dialog = h("dialog", { id: "lightbox", "aria-label": "Picture", tabindex: "-1", autofocus: true });
 
   function show() {
     const picture = tiles[at].querySelector("img");
     const several = tiles.length > 1;
-    fill(
+    morphInto(
       dialog,
       h("img", { src: picture.getAttribute("src"), alt: picture.alt }),
       h(

@@ -1,0 +1,63 @@
+"""A job's pictures on their way into a message: fitted to its upload limit, named, opened anew for each try."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import discord
+import structlog
+
+from bot.domain.errors import PictureError
+from bot.domain.jobs import Picture
+from bot.images.fit import Upload
+from bot.images.keeper import PictureKeeper
+from bot.images.store import StoredPicture
+from bot.ui.cards import Attached
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """Pictures that are ready; those that fit no limit, or are not in the store, are not among them."""
+
+    ready: tuple[Upload, ...] = ()
+
+    @property
+    def attached(self) -> tuple[Attached, ...]:
+        """What the card has to know of the files."""
+        return tuple(
+            Attached(filename=f"atelier-{number}.{upload.extension}", reencoded=upload.reencoded)
+            for number, upload in enumerate(self.ready, 1)
+        )
+
+    def files(self) -> list[discord.File]:
+        """Return the files, opened."""
+        return [_file(upload, each.filename) for upload, each in zip(self.ready, self.attached, strict=True)]
+
+
+async def prepare_uploads(keeper: PictureKeeper, pictures: Sequence[Picture], limit: int) -> Uploads:
+    """Fit the pictures to `limit` bytes a file; raises OSError where the store cannot be read."""
+    ready: list[Upload] = []
+    for picture in pictures:
+        try:
+            ready.append(await keeper.prepare(_stored(picture), limit))
+        except PictureError as error:
+            _log.error("picture.not_shown", job=picture.job_id, position=picture.position, problem=error.problem)
+    return Uploads(tuple(ready))
+
+
+def _stored(picture: Picture) -> StoredPicture:
+    return StoredPicture(
+        sha256=picture.sha256,
+        media_type=picture.media_type,
+        width=picture.width,
+        height=picture.height,
+        size=picture.size,
+    )
+
+
+def _file(upload: Upload, filename: str) -> discord.File:
+    content = upload.content
+    return discord.File(content if isinstance(content, Path) else io.BytesIO(content), filename=filename)
