@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -92,10 +93,7 @@ class Endless:
 
 
 class Desk:
-    """The services over a database. One that is not `alone` is one of several processes.
-
-    `first` is the number of its first interaction, which must not repeat in one database.
-    """
+    """The services over a database. One that is not `alone` is one of several processes."""
 
     def __init__(
         self,
@@ -105,10 +103,9 @@ class Desk:
         provider: Provider | None = None,
         alone: bool = True,
         clock: Clock | None = None,
-        first: int = 1,
     ) -> None:
         clock = clock or SystemClock()
-        limits = limits or Limits(active_per_provider=_MANY)
+        limits = limits or Limits(active_per_provider=_MANY, waiting_per_member=_MANY)
         providers: Mapping[str, Provider] = {PROVIDER: provider or Endless()}
         randomness = random.Random(1)  # noqa: S311 - jitter
         health = HealthBoard((PROVIDER,))
@@ -164,7 +161,7 @@ class Desk:
         self.history = HistoryService(database=database)
         self.credits = CreditService(database=database, books=self.books, access=access, clock=clock)
         self._request = generation_request(prompt=PROMPT)
-        self._numbers = itertools.count(first)
+        self._numbers = itertools.count(time.time_ns())  # interactions; none twice in a database
 
     async def close(self) -> None:
         """Stop the engine and what it holds; the database stays open."""

@@ -31,7 +31,6 @@ _FILES_AT_ONCE: Final = 100
 _PICTURES_AT_ONCE: Final = 500
 _RETENTION: Final = timedelta(days=30)
 _ACCOUNT: Final = 42
-_FIRST: Final = 10**6
 
 Do = Callable[[], Awaitable[object]]
 
@@ -71,7 +70,7 @@ async def measure_scale(maker: Maker, sizes: Sizes) -> list[Figure]:
 
 
 async def _compare(new: Database, old: Database, rounds: int) -> list[Figure]:
-    desks = (Desk(new, first=_FIRST), Desk(old, first=_FIRST))
+    desks = (Desk(new), Desk(old))
     taken: dict[str, tuple[list[float], list[float]]] = {}
     try:
         both = [_queries(desk) for desk in desks]
@@ -207,7 +206,7 @@ def _kept(connection: Connection) -> None:
 
 async def _prove(new: Database, old: Database) -> list[Figure]:
     """Measure the nightly audit, which reads everything, and what a hold takes meanwhile."""
-    desk = Desk(old, first=2 * _FIRST)
+    desk = Desk(old)
     figures = []
     try:
         for name, database in (("new", new), ("old", old)):
@@ -218,9 +217,9 @@ async def _prove(new: Database, old: Database) -> list[Figure]:
         holds = []
         while not proving.done():
             start = time.perf_counter()
-            await desk.hold()
+            held = await desk.hold()
             holds.append(1000 * (time.perf_counter() - start))
-            await asyncio.sleep(0.01)
+            await desk.finish(held)
         await proving
     finally:
         await desk.close()

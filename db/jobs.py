@@ -5,7 +5,21 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Row, Select, Subquery, bindparam, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Subquery,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from bot.domain.errors import (
     DuplicateInteractionError,
@@ -27,12 +41,16 @@ _OWN: Final = tuple(
 )
 
 
-def _line() -> Select[Any]:
-    """Return the waiting jobs with `turn` and `round`.
+_HELD: Final = (jobs.c.state == State.HELD, jobs.c.finished_at.is_(None))
+_STANDS_IN_LINE: Final = (*_HELD, jobs.c.acknowledged_at.is_not(None), jobs.c.cancel_requested_at.is_(None))
+
+
+def _line(most_turns: BindParameter[Any] | None = None) -> Select[Any]:
+    """Return the waiting jobs with `turn` and `round`; with `most_turns`, those alone whose turn is within it.
 
     `turn` counts a member's jobs, those at a provider first and then the waiting ones by age: it is what the slots a
     member limits, and members of a community take turns by it. `round` counts a community's jobs in the same way, so
-    that communities take turns too.
+    that communities take turns too. Later turns come last in a community, so leaving them out changes no `round`.
     """
     members = _active(jobs.c.community_id, jobs.c.member_id)
     communities = _active(jobs.c.community_id)
@@ -44,6 +62,7 @@ def _line() -> Select[Any]:
             jobs.c.id,
             jobs.c.owner,
             jobs.c.created_at,
+            jobs.c.due_at,
             jobs.c.community_id,
             (of_member + func.coalesce(members.c.active, 0)).label("turn"),
         )
@@ -51,24 +70,25 @@ def _line() -> Select[Any]:
             members,
             (members.c.community_id == jobs.c.community_id) & (members.c.member_id == jobs.c.member_id),
         )
-        .where(
-            jobs.c.state == State.HELD,
-            jobs.c.finished_at.is_(None),
-            jobs.c.acknowledged_at.is_not(None),
-            jobs.c.cancel_requested_at.is_(None),
-        )
+        .where(*_STANDS_IN_LINE)
         .subquery()
     )
     of_community = func.row_number().over(
         partition_by=waiting.c.community_id, order_by=(waiting.c.turn, waiting.c.created_at, waiting.c.id)
     )
-    return select(
+    line = select(
         waiting.c.id,
         waiting.c.owner,
         waiting.c.created_at,
+        waiting.c.due_at,
         waiting.c.turn,
         (of_community + func.coalesce(communities.c.active, 0)).label("round"),
     ).outerjoin(communities, communities.c.community_id == waiting.c.community_id)
+    return line if most_turns is None else line.where(waiting.c.turn <= most_turns)
+
+
+def _order(line: Subquery) -> tuple[ColumnElement[Any], ...]:
+    return line.c.round, line.c.turn, line.c.created_at, line.c.id
 
 
 def _active(*whose: Column[int]) -> Subquery:
@@ -101,28 +121,28 @@ _ACKNOWLEDGE: Final = (
 )
 _DELIVER: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.delivered_at.is_(None))
 _DIRECT: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.direct_at.is_(None))
-_HELD: Final = (jobs.c.state == State.HELD, jobs.c.finished_at.is_(None))
 _COUNT_WAITING: Final = (
     select(func.count())
     .select_from(jobs)
     .where(*_HELD, jobs.c.community_id == bindparam("the_community"), jobs.c.member_id == bindparam("the_member"))
 )
 _LINE: Final = _line().subquery()
-_ORDER: Final = (_LINE.c.round, _LINE.c.turn, _LINE.c.created_at, _LINE.c.id)
-_IN_LINE: Final = select(_LINE.c.id, _LINE.c.owner).order_by(*_ORDER).limit(bindparam("most"))
-_PLACES: Final = select(_LINE.c.id, func.row_number().over(order_by=_ORDER).label("place")).subquery()
+_IN_LINE: Final = select(_LINE.c.id, _LINE.c.owner).order_by(*_order(_LINE)).limit(bindparam("most"))
+_PLACES: Final = select(_LINE.c.id, func.row_number().over(order_by=_order(_LINE)).label("place")).subquery()
 _PLACE_IN_LINE: Final = select(_PLACES.c.place).where(_PLACES.c.id == bindparam("the_id"))
-_CLAIMABLE: Final = (
-    select(jobs)
-    .join(_LINE, _LINE.c.id == jobs.c.id)
-    .where(
-        _LINE.c.turn <= bindparam("per_member"),
-        or_(jobs.c.due_at <= bindparam("now"), jobs.c.due_at > bindparam("far")),
-    )
-    .order_by(*_ORDER)
+_ANY_IN_LINE: Final = select(exists().where(*_STANDS_IN_LINE))
+_COUNT_IN_LINE: Final = select(func.count()).select_from(jobs).where(*_STANDS_IN_LINE)
+# The line is cut before the jobs' own rows are read: it may be long, and they are wide.
+_TURNS: Final = _line(bindparam("per_member")).subquery()
+_CLAIMED: Final = (
+    select(_TURNS)
+    .where(or_(_TURNS.c.due_at <= bindparam("now"), _TURNS.c.due_at > bindparam("far")))
+    .order_by(*_order(_TURNS))
     .offset(bindparam("skipped"))
     .limit(bindparam("most"))
+    .subquery()
 )
+_CLAIMABLE: Final = select(jobs).join(_CLAIMED, _CLAIMED.c.id == jobs.c.id).order_by(*_order(_CLAIMED))
 _ACTIVE_BY_COMMUNITY: Final = (
     select(jobs.c.community_id, func.count())
     .where(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
@@ -251,6 +271,14 @@ class JobRepository:
     def line(self, most: int) -> tuple[tuple[str, str | None], ...]:
         """Return (id, owner) of the first `most` that wait here for a slot, in the order in which they get one."""
         return tuple((row.id, row.owner) for row in self._connection.execute(_IN_LINE, {"most": most}))
+
+    def any_in_line(self) -> bool:
+        """Return whether anybody's job waits here for a slot."""
+        return bool(self._connection.execute(_ANY_IN_LINE).scalar_one())
+
+    def count_in_line(self) -> int:
+        """Return how many jobs wait here for a slot."""
+        return self._connection.execute(_COUNT_IN_LINE).scalar_one()
 
     def place_in_line(self, job_id: str) -> int | None:
         """Return a waiting job's place, from 1; None if it is in no line."""

@@ -156,7 +156,10 @@ jobs = Table(
 Index(
     "ix_jobs_live",
     jobs.c.state,
+    jobs.c.community_id,
+    jobs.c.member_id,
     jobs.c.created_at,
+    jobs.c.id,
     sqlite_where=jobs.c.finished_at.is_(None),
     postgresql_where=jobs.c.finished_at.is_(None),
 )

@@ -205,7 +205,8 @@ class Engine:
         """Claim jobs and schedule their submits; return the seconds to the next look (None: when something changes)."""
         if not self._lease.held:
             return _LOOK_AGAIN_SECONDS
-        turn = await self._journal.claim(_CLAIMS_AT_ONCE, self._steps.room())
+        unseen = self._line_shown_at + _LINE_PAUSE_SECONDS - self._clock.monotonic()
+        turn = await self._journal.claim(_CLAIMS_AT_ONCE, self._steps.room(), line=unseen <= 0)
         if self._stopping.is_set():
             await self._put_back(list(turn.claims))
             return None
@@ -216,8 +217,11 @@ class Engine:
             self._observer.changed(claim.job.id)
         if len(turn.claims) == _CLAIMS_AT_ONCE:
             return 0.0
-        delays = [turn.next_try, self._show_line(turn.line)]
+        self._show_line(turn.line)
+        delays = [turn.next_try]
         if turn.waiting:
+            if unseen > 0:
+                delays.append(unseen)
             delays.append(self._steps.next_probe())
             if not self._lease.alone:
                 delays.append(_LOOK_AT_LINE_SECONDS)
@@ -234,17 +238,12 @@ class Engine:
             except Exception:  # noqa: BLE001 - then the next process cannot know, and will say so
                 _log.exception("engine.not_put_back", job=claim.job.id)
 
-    def _show_line(self, line: tuple[str, ...]) -> float | None:
-        """Have the places in line shown anew, now and then; return the seconds until that may be done again."""
-        if not line:
-            return None
-        wait = self._line_shown_at + _LINE_PAUSE_SECONDS - self._clock.monotonic()
-        if wait > 0:
-            return wait
-        self._line_shown_at = self._clock.monotonic()
+    def _show_line(self, line: tuple[str, ...]) -> None:
+        """Have the places in line shown anew."""
+        if line:
+            self._line_shown_at = self._clock.monotonic()
         for job_id in line:
             self._observer.changed(job_id)
-        return None
 
     async def _advance(self, job_id: str) -> None:
         """Do the next thing for one job and set when to look at it again."""

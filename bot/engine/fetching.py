@@ -16,6 +16,7 @@ _log = structlog.get_logger(__name__)
 
 # Each decodes a picture in memory.
 _AT_ONCE: Final = 16
+_TRIES_WHEN_SHORT: Final = 3
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class Fetched:
 
     kept: dict[str, StoredPicture] = field(default_factory=dict)
     unusable: set[str] = field(default_factory=set)
+    short: dict[str, int] = field(default_factory=dict)
 
     def pictures(self, job: Job, urls: Sequence[str]) -> list[Picture]:
         """Return the job's pictures that are stored, in the provider's order."""
@@ -69,6 +71,11 @@ class Fetcher:
             _log.warning("picture.unusable", job=job.id, provider=provider, problem=error.problem)
             if error.problem is PictureProblem.UNREACHABLE:
                 return False
+            if error.problem is PictureProblem.TRUNCATED:
+                # The connection may have broken; a file that is short each time is short.
+                fetched.short[url] = fetched.short.get(url, 0) + 1
+                if fetched.short[url] < _TRIES_WHEN_SHORT:
+                    return False
             fetched.unusable.add(url)
         except OSError as error:
             _log.error("picture.not_stored", job=job.id, error=type(error).__name__, errno=error.errno)

@@ -51,8 +51,8 @@ class Claim:
 class Turn:
     """What came of giving slots.
 
-    `claims` are SUBMITTING now; `line` has the first of this worker's jobs that still wait; `next_try` is the seconds
-    to the next one that waits for another try; `waiting` tells whether anybody's still wait.
+    `claims` are SUBMITTING now; `line` has, where it was wanted, the first of this worker's jobs that still wait;
+    `next_try` is the seconds to the next one that waits for another try; `waiting` tells whether anybody's still wait.
     """
 
     claims: tuple[Claim, ...] = ()
@@ -97,27 +97,28 @@ class Journal:
 
         return await self._database.read(read)
 
-    async def claim(self, most: int, room: Mapping[str, int]) -> Turn:
-        """Give free slots to those whose turn it is; `room` is how many submits each provider may be sent now."""
+    async def claim(self, most: int, room: Mapping[str, int], *, line: bool = True) -> Turn:
+        """Give free slots to those whose turn it is; `room` is how many submits each provider may be sent now.
+
+        To put a long line in order takes time, and no other write happens meanwhile: so it is done only where there is
+        a slot to give, or where `line` is wanted.
+        """
         now = self._clock.now()
         worker = self._lease.worker_id
 
         def write(connection: Connection) -> Turn:
             in_turn(connection, CLAIMING)
             jobs = JobRepository(connection)
-            first = jobs.line(_LINE_SHOWN + most)
-            if not first:
+            if not jobs.any_in_line():
                 return Turn()
-            slots = _Slots(connection, self._limits, room)
-            claims = self._fill(connection, slots, now, most)
-            claimed = {claim.job.id for claim in claims}
-            mine = [job_id for job_id, owner in first if owner == worker and job_id not in claimed]
+            claims = self._fill(connection, _Slots(connection, self._limits, room), now, most)
+            first = jobs.line(_LINE_SHOWN + most) if line else ()
             next_due = jobs.next_due(now)
             return Turn(
                 claims=tuple(claims),
-                line=tuple(mine[:_LINE_SHOWN]),
+                line=tuple(job_id for job_id, owner in first if owner == worker)[:_LINE_SHOWN],
                 next_try=None if next_due is None else (next_due - now).total_seconds(),
-                waiting=len(first) > len(claimed),
+                waiting=jobs.any_in_line(),
             )
 
         return await self._database.write(write)

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from bot.domain.credits import Book
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import Job, State
+from bot.engine.limits import Limits
 from bot.sandbox.page.rows import Row, rows
 from bot.sandbox.providers import MANUAL, Reve2ImgServer
 from bot.sandbox.providers.server import ImageApiServer
@@ -73,11 +74,6 @@ EXPECTED: dict[tuple[object, ...], tuple[FaultKind | None, FaultKind | None]] = 
     ("picture", "reset_before"): (DONE, GONE),
     ("picture", "delay"): (DONE, DONE),
 }
-# SkillBoss names its job in a header too, so that half a page is enough.
-EXPECTED_OF: dict[str, dict[tuple[object, ...], tuple[FaultKind | None, FaultKind | None]]] = {
-    "skillboss": {("submit", "malformed"): (DONE, DONE)},
-    "reve2img": {},
-}
 # What becomes of a job whose member presses Cancel when the endpoint fails once: cancelled at the next look, or drawn.
 CANCELS: dict[object, State] = {
     404: State.DONE,
@@ -107,9 +103,7 @@ class Cell:
     @property
     def expected(self) -> FaultKind | None:
         """What is to become of the job."""
-        own = EXPECTED_OF[self.row.service]
-        outcomes = next(both[key] for key in _keys(self.row.how) for both in (own, EXPECTED) if key in both)
-        return outcomes[self.for_good]
+        return next(EXPECTED[key] for key in _keys(self.row.how) if key in EXPECTED)[self.for_good]
 
 
 def _keys(how: Any) -> list[tuple[object, ...]]:
@@ -117,6 +111,7 @@ def _keys(how: Any) -> list[tuple[object, ...]]:
     return [(endpoint, what, how.get("reason")), (endpoint, what)]
 
 
+LIMITS = Limits(hard_deadline=1_800.0)
 PACE = 61.0
 """Seconds that pass between two looks: more than any pause of the engine's."""
 
@@ -126,12 +121,16 @@ CELLS = [Cell(row, for_good) for row in ROWS if row.how["endpoint"] != "cancel" 
 
 @asynccontextmanager
 async def shop_of(service: str, database: Database, folder: Path) -> AsyncIterator[tuple[Workshop, ImageApiServer]]:
-    """Open a workshop with both providers, and give the stand-in that the row is about."""
+    """Open a workshop in which only the provider of the row can do the request, and give its stand-in."""
+    if service == "skillboss":
+        async with workshop(database, folder, limits=LIMITS) as shop:
+            yield shop, shop.server
+        return
     second = Reve2ImgServer(key="key", latency=MANUAL)
     await second.start()
     try:
-        async with workshop(database, folder, second=second) as shop:
-            yield shop, shop.server if service == "skillboss" else second
+        async with workshop(database, folder, limits=LIMITS, second=second) as shop:
+            yield shop, second
     finally:
         await second.close()
 

@@ -12,18 +12,21 @@ import pytest
 from tests.torture.campaign import run
 from tests.torture.plan import Plan, random_plan
 from tests.torture.transitions import TRANSITIONS, WEBHOOK_TRANSITIONS, Transition, transition_plan
+from tests.torture.verdict import Bill
 
 SEED = 20
 STOPPED_AT = tuple(each for number, each in enumerate(TRANSITIONS) if number % 4 == 0)
 """Where the bot is asked to stop instead of being killed; `make torture` does that at every transition."""
 
 
-async def assert_every_promise_is_kept(folder: Path, plans: Sequence[Plan], **how: object) -> None:
-    """Play the rounds and expect no broken promise, and that each was struck where it was to be."""
-    said: list[str] = []
-    campaign = await run(plans, folder=folder, parallel=6, say=said.append, **how)  # type: ignore[arg-type]
+async def assert_every_promise_is_kept(
+    folder: Path, plans: Sequence[Plan], *, database: str = "sqlite", webhooks: bool = False
+) -> None:
+    """Play the rounds and expect no broken promise, and that there was something to break."""
+    campaign = await run(plans, folder=folder, parallel=6, database=database, webhooks=webhooks)
     assert [f"{each.plan.name}: {line}" for each in campaign.failures for line in each.broken] == []
     assert campaign.tally.rounds == len(plans)
+    assert campaign.tally.bills[Bill.CAPTURED] > 0
 
 
 @pytest.mark.timeout(300)
