@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from bot.client import AtelierClient, SyncMemory
-from bot.domain.catalogue import MODELS, OFFERS
+from bot.domain.catalogue import offered_models
 from bot.engine.books import Books
 from bot.engine.breaker import Breakers
 from bot.engine.clock import Clock, SystemClock
@@ -239,18 +239,17 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
         ),
         api_url=settings.discord_api_url,
     )
-    offered = {offer.model for offer in OFFERS if offer.provider in names}
     client.install(
         generation=generation,
         cogs=(
             Imagine(
                 generation=generation,
                 acknowledger=Acknowledger(generation=generation, presenter=presenter),
-                offered=offered,
+                providers=names,
             ),
             Credits(credits=CreditService(database=database, books=books, access=access, clock=clock)),
             StudioStatus(status=StatusService(database=database, snapshots=snapshots, health=health)),
-            Help(models=[model for model in MODELS if model.id in offered]),
+            Help(models=offered_models(names)),
             Studio(access=access),
         ),
         on_login=app.start_work,

@@ -19,7 +19,7 @@ from simcord.env import Env
 from simcord.results import InteractionResult
 
 from bot.client import AtelierClient, SyncMemory
-from bot.domain.catalogue import MODEL_IDS, MODELS, OFFERS
+from bot.domain.catalogue import offered_models
 from bot.domain.jobs import State
 from bot.engine.books import Books
 from bot.engine.breaker import Breakers
@@ -234,18 +234,17 @@ class Studio:
             providers=names,
             new_id=self._new_id,
         )
-        offered = {offer.model for offer in OFFERS if offer.provider in names}
         self.client.install(
             generation=self.generation,
             cogs=(
                 Imagine(
-                    offered=MODEL_IDS,
+                    providers=names,
                     generation=self.generation,
                     acknowledger=Acknowledger(generation=self.generation, presenter=self._presenter),
                 ),
                 Credits(credits=CreditService(database=database, books=books, access=access, clock=clock)),
                 StudioStatus(status=StatusService(database=database, snapshots=snapshots, health=health)),
-                Help(models=[model for model in MODELS if model.id in offered]),
+                Help(models=offered_models(names)),
                 StudioCog(access=access),
             ),
             on_login=_nothing,
