@@ -45,17 +45,21 @@ from bot.providers.transport import provider_client
 from bot.services.access import AccessService
 from bot.services.credits import CreditService
 from bot.services.generation import GenerationService
+from bot.services.history import HistoryService
 from bot.services.snapshots import SnapshotService
 from bot.services.status import StatusService
 from bot.services.webhooks import WebhookService
 from bot.settings import Settings
 from bot.ui.acknowledge import Acknowledger
+from bot.ui.delivery import Courier
+from bot.ui.history import Gallery
 from bot.ui.messages import JobMessages
 from bot.ui.presenter import Presenter
 from bot.web.server import WebServer
 from bot.web.webhooks import WebhookEndpoint
 from cogs.credits import Credits
 from cogs.help import Help
+from cogs.history import History
 from cogs.imagine import Imagine
 from cogs.status import StudioStatus
 from cogs.studio import Studio
@@ -181,13 +185,16 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
         hook=_hooks(settings, providers),
     )
     snapshots = SnapshotService(database=database, books=books, clock=clock)
+    messages = JobMessages(client=client, clock=clock)
     presenter = Presenter(
         snapshots=snapshots,
         journal=journal,
-        keeper=keeper,
-        messages=JobMessages(client=client, clock=clock),
+        messages=messages,
+        courier=Courier(
+            journal=journal, keeper=keeper, messages=messages, clock=clock, soft_deadline=limits.soft_deadline
+        ),
         clock=clock,
-        soft_deadline=limits.soft_deadline,
+        randomness=randomness,
     )
     steps = Steps(
         journal=journal,
@@ -239,14 +246,17 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
         ),
         api_url=settings.discord_api_url,
     )
+    gallery = Gallery(history=HistoryService(database=database), keeper=keeper)
     client.install(
         generation=generation,
+        gallery=gallery,
         cogs=(
             Imagine(
                 generation=generation,
                 acknowledger=Acknowledger(generation=generation, presenter=presenter),
                 providers=names,
             ),
+            History(gallery=gallery),
             Credits(credits=CreditService(database=database, books=books, access=access, clock=clock)),
             StudioStatus(status=StatusService(database=database, snapshots=snapshots, health=health)),
             Help(models=offered_models(names)),

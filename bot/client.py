@@ -13,6 +13,7 @@ from discord.ext import commands
 from bot.services.generation import GenerationService
 from bot.ui.answers import answer_error
 from bot.ui.buttons import BUTTONS
+from bot.ui.history import Gallery
 
 _log = structlog.get_logger(__name__)
 
@@ -28,6 +29,7 @@ class AtelierClient(commands.AutoShardedBot):
     """Connects with the `guilds` intent alone: slash commands need no privileged one."""
 
     generation: GenerationService
+    gallery: Gallery
 
     def __init__(self, *, shard_count: int | None = None, shard_ids: Sequence[int] | None = None) -> None:
         # No voice here, so no warning that voice is missing.
@@ -53,6 +55,7 @@ class AtelierClient(commands.AutoShardedBot):
         self,
         *,
         generation: GenerationService,
+        gallery: Gallery,
         cogs: Sequence[commands.Cog],
         on_login: Callable[[], Awaitable[None]],
         synced: "SyncMemory",
@@ -63,6 +66,7 @@ class AtelierClient(commands.AutoShardedBot):
         `identify_turn` waits for this process's turn to log in to the gateway, where there are several.
         """
         self.generation = generation
+        self.gallery = gallery
         self._cogs_to_add = cogs
         self._on_login = on_login
         self._synced = synced

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Column, Connection, Row, Select, Subquery, bindparam, func, or_, select, update
@@ -80,6 +80,9 @@ def _active(*whose: Column[int]) -> Subquery:
     )
 
 
+# Longer than any back-off. What is due later still was put off by a clock that has been set back since.
+_LONGEST_WAIT: Final = timedelta(minutes=15)
+
 # Built once: building a statement anew costs several times what running it does.
 _INSERT: Final = insert_unless_there(jobs, jobs.c.interaction_id)
 _GET: Final = select(jobs).where(jobs.c.id == bindparam("the_id"))
@@ -111,7 +114,10 @@ _PLACE_IN_LINE: Final = select(_PLACES.c.place).where(_PLACES.c.id == bindparam(
 _CLAIMABLE: Final = (
     select(jobs)
     .join(_LINE, _LINE.c.id == jobs.c.id)
-    .where(_LINE.c.turn <= bindparam("per_member"), jobs.c.due_at <= bindparam("now"))
+    .where(
+        _LINE.c.turn <= bindparam("per_member"),
+        or_(jobs.c.due_at <= bindparam("now"), jobs.c.due_at > bindparam("far")),
+    )
     .order_by(*_ORDER)
     .offset(bindparam("skipped"))
     .limit(bindparam("most"))
@@ -232,7 +238,13 @@ class JobRepository:
 
         Communities take turns, in them their members, then by age.
         """
-        parameters = {"per_member": per_member, "now": now, "most": limit, "skipped": skipped}
+        parameters = {
+            "per_member": per_member,
+            "now": now,
+            "far": now + _LONGEST_WAIT,
+            "most": limit,
+            "skipped": skipped,
+        }
         return tuple(_from_row(row) for row in self._connection.execute(_CLAIMABLE, parameters))
 
     def line(self, most: int) -> tuple[tuple[str, str | None], ...]:

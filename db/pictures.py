@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select, tuple_, update
+from sqlalchemy import Connection, bindparam, func, select, tuple_, update
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.jobs import Picture
@@ -26,6 +26,11 @@ _OF_JOB: Final = (
     select(*_COLUMNS)
     .where(pictures.c.job_id == bindparam("of_job"), pictures.c.removed_at.is_(None))
     .order_by(pictures.c.position)
+)
+_COUNT_REMOVED: Final = (
+    select(func.count())
+    .select_from(pictures)
+    .where(pictures.c.job_id == bindparam("of_job"), pictures.c.removed_at.is_not(None))
 )
 
 
@@ -58,6 +63,10 @@ class PictureRepository:
         """Return the pictures of a job that are still kept, in order."""
         rows = self._connection.execute(_OF_JOB, {"of_job": job_id})
         return tuple(Picture(**row._mapping) for row in rows)
+
+    def count_removed(self, job_id: str) -> int:
+        """Return how many pictures of a job were removed because their retention had ended."""
+        return self._connection.execute(_COUNT_REMOVED, {"of_job": job_id}).scalar_one()
 
     def remove_stored_before(self, moment: datetime, at: datetime, limit: int) -> tuple[int, list[tuple[str, str]]]:
         """Mark up to `limit` pictures older than `moment` as removed.

@@ -100,8 +100,13 @@ class _ThreadConnection:
 
     async def run(self, function: Callable[[Connection], T]) -> T:
         def transaction() -> T:
-            with self._transactions.begin():
-                return function(self._transactions)
+            try:
+                with self._transactions.begin():
+                    return function(self._transactions)
+            finally:
+                # SQLAlchemy takes a COMMIT that fails for the end; for SQLite it need not be, and no other could begin.
+                if self._connection.in_transaction:
+                    self._connection._conn.rollback()  # noqa: SLF001
 
         return await _in_thread(self._connection, transaction)
 

@@ -80,7 +80,7 @@ facts = Table(
     Column("value", Text, nullable=False),
 )
 
-# The running processes. One whose `expires_at` has passed is dead or hangs: its jobs may be taken over.
+# The running processes. One whose `expires_at` no longer moves is dead or hangs: its jobs may be taken over.
 workers = Table(
     "workers",
     metadata,

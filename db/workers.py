@@ -1,16 +1,18 @@
 """Workers: the running processes, each alive for as long as it keeps renewing its lease."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from db.dialects import insert
 from db.tables import jobs, workers
 
 _RENEW: Final = update(workers).where(workers.c.id == bindparam("the_id"))
-_REMOVE_DEAD: Final = delete(workers).where(
-    workers.c.expires_at < bindparam("moment"), workers.c.id != bindparam("the_id")
+_OTHERS: Final = select(workers.c.id, workers.c.expires_at).where(workers.c.id != bindparam("the_id"))
+_FORGET: Final = delete(workers).where(
+    workers.c.id == bindparam("the_id"), workers.c.expires_at == bindparam("the_end")
 )
 
 
@@ -28,13 +30,15 @@ class WorkerRepository:
         self._connection.execute(statement, {"id": worker_id, "started_at": now, "expires_at": expires_at})
         return False
 
-    def remove_dead(self, now: datetime, survivor: str) -> None:
-        """Forget the workers whose lease has ended, except the one that asks."""
-        self._connection.execute(_REMOVE_DEAD, {"moment": now, "the_id": survivor})
+    def others(self, worker_id: str) -> dict[str, datetime]:
+        """Return when the lease of each other worker ends, by its own clock."""
+        rows = self._connection.execute(_OTHERS, {"the_id": worker_id})
+        return {row.id: row.expires_at for row in rows}
 
-    def remove_others(self, survivor: str) -> None:
-        """Forget all workers but one: for whoever knows that it is alone."""
-        self._connection.execute(delete(workers).where(workers.c.id != survivor))
+    def forget(self, dead: Mapping[str, datetime]) -> None:
+        """Forget workers that are dead, unless one has renewed its lease since; their jobs are anybody's."""
+        if dead:
+            self._connection.execute(_FORGET, [{"the_id": id_, "the_end": end} for id_, end in dead.items()])
 
     def remove(self, worker_id: str) -> None:
         """Forget a worker that ends, and give its jobs to whoever asks first."""

@@ -60,12 +60,13 @@ class Engine:
         self._schedule = Schedule(clock, self._advance, concurrency=_STEPS_AT_ONCE)
         self._claims: dict[str, Claim] = {}
         self._claiming = False
-        self._inherited: set[str] = set()
+        self._in_doubt: set[str] = set()
         self._waiting = asyncio.Event()
         self._stopping = asyncio.Event()
         self._line_shown_at = float("-inf")
         self._following: asyncio.Task[None] | None = None
-        self._loops: list[asyncio.Task[None]] = []
+        self._dispatching: list[asyncio.Task[None]] = []
+        self._duties: list[asyncio.Task[None]] = []
 
     @property
     def worker_id(self) -> str:
@@ -78,8 +79,8 @@ class Engine:
         if self._stopping.is_set():
             return
         self._following = asyncio.create_task(self._schedule.run())
-        self._loops = [
-            asyncio.create_task(self._dispatch()),
+        self._dispatching = [asyncio.create_task(self._dispatch())]
+        self._duties = [
             asyncio.create_task(self._every(self._lease.pause, self._keep_lease)),
             asyncio.create_task(self._every(_SWEEP_SECONDS, self._sweep)),
         ]
@@ -89,7 +90,10 @@ class Engine:
         """Begin nothing new and let what is under way finish (bounded); the rest is taken up by the next process."""
         self._stopping.set()
         self._waiting.set()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        for duty in self._duties:
+            duty.cancel()  # one may be fetching late pictures for minutes; what it began to write is carried through
+        # Claiming is waited for: it is one transaction, and whoever leaves in its midst does not know what it claimed.
+        await asyncio.gather(*self._dispatching, *self._duties, return_exceptions=True)
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
@@ -144,7 +148,7 @@ class Engine:
         live = [job for job in jobs if not job.state.ended]
         for job in live:
             if job.state is State.SUBMITTING:
-                self._inherited.add(job.id)
+                self._in_doubt.add(job.id)
             at_provider = job.state in (State.QUEUED, State.RUNNING)
             self._schedule.set(job.id, self._random.uniform(0, self._limits.poll_ceiling) if at_provider else 0.0)
         for job in jobs:
@@ -176,8 +180,11 @@ class Engine:
         for job_id in undelivered:
             self._observer.changed(job_id)
         for job in await self._journal.reconcilable(_RECONCILED_AT_ONCE):
-            _, attempt = await self._journal.get(job.id)
-            await self._steps.reconcile(job, attempt)
+            try:
+                _, attempt = await self._journal.get(job.id)
+                await self._steps.reconcile(job, attempt)
+            except Exception:  # noqa: BLE001 - the others are asked about all the same; this one again later
+                _log.exception("engine.not_reconciled", job=job.id)
 
     async def _dispatch(self) -> None:
         while not self._stopping.is_set():
@@ -244,6 +251,7 @@ class Engine:
         if not self._lease.held:
             self._schedule.set(job_id, _LOOK_AGAIN_SECONDS)
             return
+        term = self._lease.term
         try:
             job, attempt = await self._journal.get(job_id)
             if job.owner != self.worker_id and not job.state.ended:
@@ -251,10 +259,10 @@ class Engine:
                 return
             before = job.state
             if before is State.SUBMITTING:
-                step = await self._submit(job, attempt)
+                step = await self._submit(job, attempt, term)
             else:
                 step = await self._steps.advance(job, attempt)
-            self._inherited.discard(job_id)
+            self._in_doubt.discard(job_id)
         except (StaleJobError, JobStateError):
             # Somebody else moved it: read it again.
             self._schedule.set(job_id)
@@ -265,16 +273,19 @@ class Engine:
             return
         self._follow_up(before, step)
 
-    async def _submit(self, job: Job, attempt: Attempt | None) -> Step:
+    async def _submit(self, job: Job, attempt: Attempt | None, term: int) -> Step:
         """Send a job that was claimed here, or see to one whose submit is in doubt."""
         # Only here: a look that read the job before it was claimed must leave the claim to the next one.
         claim = self._claims.get(job.id)
         if claim is not None and claim.job.fence == job.fence:
             if self._stopping.is_set():
                 return Step(job=job)  # `stop` puts it back
+            if not self._lease.held or self._lease.term != term:
+                return Step(job=job, again=0.0)  # the lease ended while the job was read: perhaps another has it
             del self._claims[job.id]
+            self._in_doubt.add(job.id)  # from here on nobody but a written answer can tell that it was not sent
             return await self._steps.submit(claim)
-        if job.id in self._inherited:
+        if job.id in self._in_doubt:
             return await self._steps.interrupted(job, attempt)
         if self._claiming:
             return Step(job=job, again=_LOOK_AGAIN_SECONDS)  # the claim is on its way here
@@ -283,7 +294,7 @@ class Engine:
 
     def _forget(self, job_id: str) -> None:
         self._claims.pop(job_id, None)
-        self._inherited.discard(job_id)
+        self._in_doubt.discard(job_id)
         self._steps.forget(job_id)
 
     def _follow_up(self, before: State, step: Step) -> None:

@@ -230,7 +230,10 @@ class Journal:
 
     def _give_up(self, connection: Connection, job: Job, now: datetime) -> Job:
         self._books.book_unknown_cost(connection, job, now)
-        return self._end(connection, job, State.FAILED, now, fault=FaultKind.REPLY_LOST)
+        # Where a webhook has named it and only its status could not be read, it is asked about further.
+        known = AttemptRepository(connection).latest(job.id).handle is not None
+        again = now + FIRST_RECONCILING if known else None
+        return self._end(connection, job, State.FAILED, now, fault=FaultKind.REPLY_LOST, reconcile_at=again)
 
     async def told_handle(self, attempt: Attempt, handle: str) -> None:
         """A webhook named the job that a submit's reply would have named; the reply's own word counts more."""
@@ -329,17 +332,15 @@ class Journal:
         now, began = self._clock.now(), self._clock.monotonic()
         lease = self._lease
 
-        def write(connection: Connection) -> tuple[Job, ...]:
+        def write(connection: Connection) -> tuple[dict[str, datetime], tuple[Job, ...]]:
             workers = WorkerRepository(connection)
             workers.renew(lease.worker_id, now, now + lease.length)
-            if lease.alone:
-                workers.remove_others(lease.worker_id)
-            else:
-                workers.remove_dead(now, lease.worker_id)
-            return JobRepository(connection).take_over(lease.worker_id)
+            others = workers.others(lease.worker_id)
+            workers.forget(others if lease.alone else lease.ended(others, began, now))
+            return others, JobRepository(connection).take_over(lease.worker_id)
 
-        taken = await self._database.write(write)
-        lease.renewed(began)
+        others, taken = await self._database.write(write)
+        lease.renewed(began, others)
         return taken
 
     async def release(self) -> None:

@@ -2,9 +2,13 @@
 
 The fence on each job makes the lease safe (Kleppmann, "How to do distributed locking"): a worker that wakes up late
 finds every write of its refused. The lease only decides when others may begin.
+
+Nobody's wall clock is trusted with that: each worker watches whether the others' rows change, by its own monotonic
+clock. So a clock that is set, or is not the same on two machines, neither ends a lease nor makes it last.
 """
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from bot.engine.clock import Clock
 
@@ -21,6 +25,9 @@ class Lease:
         self.length = timedelta(seconds=seconds)
         self._clock = clock
         self._ends = float("-inf")
+        self.term = 0
+        """Grows whenever the lease begins anew after it had ended: what was read in an earlier term may be old."""
+        self._seen: dict[str, tuple[datetime, float]] | None = None
 
     @property
     def held(self) -> bool:
@@ -32,6 +39,29 @@ class Lease:
         """The seconds between two renewals: two may fail before the lease ends."""
         return self.length.total_seconds() / 3
 
-    def renewed(self, began: float) -> None:
-        """Hear that the renewal that began at `began` (monotonic seconds) is written down."""
+    def ended(self, others: Mapping[str, datetime], began: float, now: datetime) -> dict[str, datetime]:
+        """Return those of the others whose lease has ended; `others` has what each has last written as its end.
+
+        A first look has nothing to compare with but the wall clock: a process that starts long after another's death
+        need not wait.
+        """
+        if self._seen is None:
+            return {worker: ends for worker, ends in others.items() if ends < now}
+        return {
+            worker: ends
+            for worker, (ends, since) in self._seen.items()
+            if others.get(worker) == ends and began - since >= self.length.total_seconds()
+        }
+
+    def renewed(self, began: float, others: Mapping[str, datetime]) -> None:
+        """Hear that the renewal that began at `began` (monotonic seconds) is written down, and who else was there."""
+        now = self._clock.monotonic()
+        if now >= self._ends:
+            self.term += 1
         self._ends = began + self.length.total_seconds()
+        earlier = self._seen or {}
+        # Counted from now: what was read may have been written, and that lease begun, after `began`.
+        self._seen = {
+            worker: earlier[worker] if worker in earlier and earlier[worker][0] == ends else (ends, now)
+            for worker, ends in others.items()
+        }

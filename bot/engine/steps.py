@@ -154,7 +154,8 @@ class Steps:
     async def _reply_lost(self, job: Job, *, hooked: bool) -> Step:
         """Write down that nobody knows what became of a submit."""
         unknown = await self._insist(partial(self._journal.reply_lost, job, hooked=hooked))
-        return Step(job=unknown, again=None if unknown.state.ended else self._limits.unknown_wait)
+        # At once: a webhook may have been quicker than the reply, and have named the job to another process.
+        return Step(job=unknown, again=None if unknown.state.ended else 0.0)
 
     async def _insist(self, write: Callable[[], Awaitable[Job]]) -> Job:
         """Write down a submit's answer however long the database is away: it exists nowhere else."""

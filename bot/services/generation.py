@@ -101,9 +101,8 @@ class GenerationService:
         self._engine.wake()
 
     async def abandon(self, job: Job) -> None:
-        """Cancel a job whose card never appeared, and give the credits back."""
+        """Cancel a job whose card did not appear, and give the credits back; should it still appear, it says so."""
         await self._journal.cancelled(job)
-        await self._journal.delivered(job.id)
 
     async def cancel(self, job_id: str, actor: Actor) -> None:
         """Ask for a job to be cancelled; what comes of it shows on its card.

@@ -2,13 +2,14 @@
 
 from typing import Any, Final
 
-import aiohttp
 import discord
 import structlog
 
-from bot.domain.jobs import Snapshot
+from bot.domain.jobs import Job, Snapshot
+from bot.engine.observer import FoundCard
 from bot.services.generation import GenerationService
 from bot.ui.presenter import Presenter
+from bot.ui.troubles import trouble_of
 
 _log = structlog.get_logger(__name__)
 
@@ -25,23 +26,33 @@ class Acknowledger:
     async def acknowledge(self, interaction: discord.Interaction[Any], snapshot: Snapshot) -> None:
         """Answer with the card; if it surely did not appear, cancel the job and give the credits back."""
         job = snapshot.job
-        message_id: int | None = None
+        found = await self._answer(interaction, snapshot)
+        if found is None:
+            return  # Discord cannot be asked now: the engine looks for the card itself in a while
+        if found.there:
+            await self._generation.acknowledged(job.id, found.message_id)
+        else:
+            self._presenter.forget(job.id)
+            await self._generation.abandon(job)
+            self._presenter.changed(job.id)
+
+    async def _answer(self, interaction: discord.Interaction[Any], snapshot: Snapshot) -> FoundCard | None:
+        """Send the card and return what is known of it; None where Discord cannot be asked now."""
         try:
             answer = await interaction.response.send_message(
                 view=self._presenter.first_card(snapshot), allowed_mentions=discord.AllowedMentions.none()
             )
-            message_id = answer.message_id
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            # A repeated callback may have found its first try done; a broken connection may have carried it.
-            found = await self._presenter.find_card(job)
-            already = isinstance(error, discord.HTTPException) and error.code == _ALREADY_ACKNOWLEDGED
-            if found is None and not already:
-                return  # Discord cannot be asked now: the engine looks for the card itself in a while
-            if found is not None:
-                message_id = found.message_id
-            if found is not None and not found.there:
-                _log.warning("card.not_acknowledged", job=job.id, error=type(error).__name__)
-                self._presenter.forget(job.id)
-                await self._generation.abandon(job)
-                return
-        await self._generation.acknowledged(job.id, message_id)
+        except Exception as error:
+            if trouble_of(error) is None:
+                raise
+            return await self._doubted(snapshot.job, error)
+        return FoundCard(there=True, message_id=answer.message_id)
+
+    async def _doubted(self, job: Job, error: Exception) -> FoundCard | None:
+        """A repeated callback may have found its first try done; a broken connection may have carried it."""
+        found = await self._presenter.find_card(job)
+        if isinstance(error, discord.HTTPException) and error.code == _ALREADY_ACKNOWLEDGED:
+            return found if found is not None and found.there else FoundCard(there=True)
+        if found is not None and not found.there:
+            _log.warning("card.not_acknowledged", job=job.id, error=type(error).__name__)
+        return found

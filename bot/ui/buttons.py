@@ -13,6 +13,7 @@ import discord
 from discord import ui
 
 from bot.services.generation import Actor, GenerationService
+from bot.services.history import Direction
 from bot.ui.answers import answer_error
 
 _FORM: Final = r":(?P<job>[0-9a-f]{32}):(?P<picture>[0-9]{1,2})"
@@ -32,12 +33,25 @@ def actor_of(interaction: discord.Interaction[Any]) -> Actor:
     )
 
 
+class Pages(Protocol):
+    """What turns the pages of `/history`."""
+
+    async def turn(self, interaction: discord.Interaction[Any], job_id: str, direction: Direction) -> None:
+        """Show the page next to a job's in place of it."""
+        ...
+
+
 class Studio(Protocol):
     """What a button finds on the client that it was pressed through."""
 
     @property
     def generation(self) -> GenerationService:
         """The service that makes and cancels jobs."""
+        ...
+
+    @property
+    def gallery(self) -> Pages:
+        """What answers `/history`."""
         ...
 
 
@@ -101,8 +115,62 @@ class PromptButton(ui.DynamicItem[ui.Button[ui.LayoutView]], template="a1:prompt
         await interaction.response.send_message(file=file, ephemeral=True)
 
 
+class NewerButton(ui.DynamicItem[ui.Button[ui.LayoutView]], template="a1:newer" + _FORM):
+    """Turns a page of `/history` towards now."""
+
+    def __init__(self, job_id: str, *, disabled: bool = False) -> None:
+        self.job_id = job_id
+        super().__init__(
+            ui.Button(
+                label="Newer",
+                style=discord.ButtonStyle.secondary,
+                custom_id=custom_id("newer", job_id),
+                disabled=disabled,
+            )
+        )
+
+    @classmethod
+    async def from_custom_id(cls, _: discord.Interaction[Any], __: ui.Item[Any], match: re.Match[str]) -> Self:
+        """Return the button that was pressed."""
+        return cls(match["job"])
+
+    @_answering
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Show the next newer page in place of this one."""
+        await _gallery(interaction).turn(interaction, self.job_id, Direction.NEWER)
+
+
+class OlderButton(ui.DynamicItem[ui.Button[ui.LayoutView]], template="a1:older" + _FORM):
+    """Turns a page of `/history` towards the past."""
+
+    def __init__(self, job_id: str, *, disabled: bool = False) -> None:
+        self.job_id = job_id
+        super().__init__(
+            ui.Button(
+                label="Older",
+                style=discord.ButtonStyle.secondary,
+                custom_id=custom_id("older", job_id),
+                disabled=disabled,
+            )
+        )
+
+    @classmethod
+    async def from_custom_id(cls, _: discord.Interaction[Any], __: ui.Item[Any], match: re.Match[str]) -> Self:
+        """Return the button that was pressed."""
+        return cls(match["job"])
+
+    @_answering
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Show the next older page in place of this one."""
+        await _gallery(interaction).turn(interaction, self.job_id, Direction.OLDER)
+
+
+def _gallery(interaction: discord.Interaction[Any]) -> Pages:
+    return cast("Studio", interaction.client).gallery
+
+
 def _generation(interaction: discord.Interaction[Any]) -> GenerationService:
     return cast("Studio", interaction.client).generation
 
 
-BUTTONS: Final = (CancelButton, PromptButton)
+BUTTONS: Final = (CancelButton, PromptButton, NewerButton, OlderButton)

@@ -37,31 +37,82 @@ class Attached:
     reencoded: bool = False
 
 
-def job_card(snapshot: Snapshot, now: datetime, soft_deadline: float, files: Sequence[Attached] = ()) -> ui.LayoutView:
+def job_card(
+    snapshot: Snapshot, now: datetime, soft_deadline: float, files: Sequence[Attached] = (), *, direct: bool = False
+) -> ui.LayoutView:
     """Return the card; `files` are the pictures attached to the same message, in order.
 
-    The view is a payload, not a listener: it is stopped, so that discord.py keeps nothing of it in memory. Presses
-    arrive by the `DynamicItem`s' custom ids.
+    `direct` is for a direct message in the card's stead: it says why it comes, and always has a button, by which the
+    message is known again. The view is a payload, not a listener: it is stopped, so that discord.py keeps nothing of it
+    in memory. Presses arrive by the `DynamicItem`s' custom ids.
     """
     job = snapshot.job
     late = not job.state.ended and now - job.created_at > timedelta(seconds=soft_deadline)
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_colour(job, late=late))
-    prompt = one_line(job.request.prompt)
-    container.add_item(ui.TextDisplay(f"## {escaped(cut(prompt, _PROMPT_SHOWN))}\n-# {_asked(job)}"))
+    if direct:
+        container.add_item(ui.TextDisplay(_why_here(snapshot)))
+    container.add_item(ui.TextDisplay(heading(job)))
     if files:
-        container.add_item(_gallery(job, files))
-    container.add_item(ui.TextDisplay(_state_text(snapshot, late=late, files=files)))
+        container.add_item(gallery(job, files))
+    container.add_item(ui.TextDisplay(_state_text(snapshot, late=late, files=files, direct=direct)))
     buttons: list[CancelButton | PromptButton] = []
     if job.state in _CANCELLABLE and not job.cancel_refused and job.cancel_requested_at is None:
         buttons.append(CancelButton(job.id))
-    if len(prompt) > _PROMPT_SHOWN:
+    if direct or prompt_is_cut(job):
         buttons.append(PromptButton(job.id))
     if buttons:
         container.add_item(ui.ActionRow(*buttons))
+    return payload_view(container)
+
+
+def payload_view(container: ui.Container[ui.LayoutView]) -> ui.LayoutView:
+    """Return a view that is a payload and no listener."""
     view = ui.LayoutView(timeout=None)
     view.add_item(container)
     view.stop()
     return view
+
+
+def heading(job: Job) -> str:
+    """Return the prompt, cut to about three lines, and what was asked for."""
+    return f"## {escaped(cut(one_line(job.request.prompt), _PROMPT_SHOWN))}\n-# {_asked(job)}"
+
+
+def prompt_is_cut(job: Job) -> bool:
+    """Whether the heading does not have the whole prompt."""
+    return len(one_line(job.request.prompt)) > _PROMPT_SHOWN
+
+
+def gallery(job: Job, files: Sequence[Attached]) -> ui.MediaGallery[ui.LayoutView]:
+    """Return the attached pictures, described by the prompt."""
+    shown: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
+    for file in files:
+        shown.add_item(media=f"attachment://{file.filename}", description=alternative(job.request.prompt))
+    return shown
+
+
+def reencoded_note(files: Sequence[Attached], place: str) -> str | None:
+    """Return which pictures were changed to fit the upload limit of `place`; None where none was."""
+    reencoded = [str(number) for number, file in enumerate(files, 1) if file.reencoded]
+    if not reencoded:
+        return None
+    if len(files) == 1:
+        which = "The picture was"
+    elif len(reencoded) == len(files):
+        which = "The pictures were"
+    elif len(reencoded) == 1:
+        which = f"Picture {reencoded[0]} was"
+    else:
+        which = f"Pictures {' and '.join(reencoded)} were"
+    return f"-# {which} re-encoded to fit {place} upload limit."
+
+
+def _why_here(snapshot: Snapshot) -> str:
+    job = snapshot.job
+    what = "picture" if len(snapshot.pictures) == 1 else counted(len(snapshot.pictures), "picture")
+    if job.place.community_id:
+        return f"-# Your {what} from <#{job.place.channel_id}>: its card there could not be reached any more."
+    return f"-# Your {what}: its card could not be reached any more."
 
 
 def _colour(job: Job, *, late: bool) -> discord.Colour:
@@ -106,18 +157,11 @@ def _asked(job: Job) -> str:
     return " · ".join(parts)
 
 
-def _gallery(job: Job, files: Sequence[Attached]) -> ui.MediaGallery[ui.LayoutView]:
-    gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
-    for file in files:
-        gallery.add_item(media=f"attachment://{file.filename}", description=alternative(job.request.prompt))
-    return gallery
-
-
-def _state_text(snapshot: Snapshot, *, late: bool, files: Sequence[Attached]) -> str:
+def _state_text(snapshot: Snapshot, *, late: bool, files: Sequence[Attached], direct: bool) -> str:
     job = snapshot.job
     match job.state:
         case State.DONE:
-            return _receipt(snapshot, files)
+            return _receipt(snapshot, files, direct=direct)
         case State.FAILED | State.LOST:
             why, next_step = failure(job.fault)
             return f"{why}\n{_returned(snapshot)} {next_step}"
@@ -151,7 +195,7 @@ def _returned(snapshot: Snapshot) -> str:
     return f"Nothing was charged: {in_credits(snapshot.job.price)} returned, {snapshot.available:,} left today."
 
 
-def _receipt(snapshot: Snapshot, files: Sequence[Attached]) -> str:
+def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) -> str:
     job = snapshot.job
     charged = job.charged or 0
     parts = [in_credits(charged)]
@@ -162,20 +206,21 @@ def _receipt(snapshot: Snapshot, files: Sequence[Attached]) -> str:
         parts.append(f"by {PROVIDER_NAMES.get(job.provider, job.provider)}")
     if job.finished_at is not None:
         parts.append(seconds((job.finished_at - job.created_at).total_seconds()))
+    if direct:
+        parts.append("delivered by direct message")
     lines = [f"-# {' · '.join(parts)}"]
     missing = job.request.images - len(snapshot.pictures)
     if missing > 0:
         came = counted(len(snapshot.pictures), "picture")
         lines.insert(0, f"{came} of {job.request.images} came; only what came was charged.")
     if len(files) < len(snapshot.pictures):
-        unshown = counted(len(snapshot.pictures) - len(files), "picture")
-        lines.insert(0, f"{unshown} could not be shown here.")
-    reencoded = [str(number) for number, file in enumerate(files, 1) if file.reencoded]
-    if reencoded:
-        which = f"Picture {reencoded[0]} was" if len(reencoded) == 1 else f"Pictures {' and '.join(reencoded)} were"
-        if len(files) == 1:
-            which = "The picture was"
-        elif len(reencoded) == len(files):
-            which = "The pictures were"
-        lines.append(f"-# {which} re-encoded to fit this server's upload limit.")
+        unshown = len(snapshot.pictures) - len(files)
+        them = "it" if unshown == 1 else "them"
+        there = " in the server" if direct and job.place.community_id else ""
+        lines.insert(
+            0, f"{counted(unshown, 'picture')} could not be shown here. Look for {them} with `/history`{there}."
+        )
+    note = reencoded_note(files, "a direct message's" if direct else "this server's")
+    if note is not None:
+        lines.append(note)
     return "\n".join(lines)

@@ -1,28 +1,23 @@
-"""Keeps every job's card up to date: coalesces changes, edits in place, tries again, notes the delivery."""
+"""Keeps every job's card up to date: coalesces changes, edits in place, puts off what fails, notes the delivery."""
 
 import asyncio
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import random
+from dataclasses import dataclass, field
 from typing import Final
 
-import aiohttp
 import discord
 import structlog
 
-from bot.domain.errors import JobNotFoundError, PictureError
-from bot.domain.jobs import Job, Picture, Snapshot, State
+from bot.domain.errors import JobNotFoundError
+from bot.domain.jobs import Delivery, Job, Snapshot, State
 from bot.engine.clock import Clock
 from bot.engine.journal import Journal
 from bot.engine.observer import FoundCard
 from bot.engine.schedule import Schedule
-from bot.images.fit import Upload
-from bot.images.keeper import PictureKeeper
-from bot.images.store import StoredPicture
 from bot.services.snapshots import SnapshotService
-from bot.ui.cards import Attached, job_card
-from bot.ui.messages import Files, JobMessages, Reached
+from bot.ui.delivery import Courier, Course
+from bot.ui.messages import CardGoneError, JobMessages
+from bot.ui.troubles import Trouble, trouble_of
 
 _log = structlog.get_logger(__name__)
 
@@ -30,44 +25,49 @@ _EDITS_AT_ONCE: Final = 32
 _PAUSE_BETWEEN_EDITS: Final = 10.0
 _STORING_TAKES: Final = 1.0
 _FIRST_RETRY: Final = 2.0
-_LONGEST_RETRY: Final = 120.0
-_TRIES: Final = 12  # about 15 minutes; the next start tries again
-_TOO_LARGE: Final = 40005
+_LONGEST_RETRY: Final = 300.0
+_MOST_DOUBLINGS: Final = 16
+# A job that another process finishes is not heard of again here; forgetting one that is costs one edit.
+_FORGET_AFTER: Final = 3600.0
 
 
 @dataclass(slots=True)
 class _Shown:
-    """What a card shows now, as far as this process knows."""
+    """What a card shows now, as far as this process knows, and what is known of the way to it. Times are monotonic."""
 
     payload: object = None
     state: State | None = None
     at: float = float("-inf")
-    failures: int = 0
+    used: float = float("-inf")
     storing: bool = False  # its pictures are on their way
-    halvings: int = 0  # of the upload limit, each time Discord found the files too large
+    gone: bool = False  # not there while the job was under way
+    overtaken: bool = False  # the job had moved on when an edit was done, so that the edit may have undone a later one
+    failures: int = 0
+    not_before: float = float("-inf")
+    course: Course = field(default_factory=Course)
 
 
 class Presenter:
-    """A `JobObserver` that shows jobs on Discord. `soft_deadline` is in seconds."""
+    """A `JobObserver` that shows jobs on Discord."""
 
     def __init__(
         self,
         *,
         snapshots: SnapshotService,
         journal: Journal,
-        keeper: PictureKeeper,
         messages: JobMessages,
+        courier: Courier,
         clock: Clock,
-        soft_deadline: float,
+        randomness: random.Random,
     ) -> None:
         self._snapshots = snapshots
         self._journal = journal
-        self._keeper = keeper
         self._messages = messages
+        self._courier = courier
         self._clock = clock
-        self._soft_deadline = soft_deadline
+        self._random = randomness
         self._schedule = Schedule(clock, self._show, concurrency=_EDITS_AT_ONCE)
-        self._shown: dict[str, _Shown] = {}
+        self._shown: dict[str, _Shown] = {}  # the one used longest ago first
         self._loop: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -91,25 +91,48 @@ class Presenter:
 
     def first_card(self, snapshot: Snapshot) -> discord.ui.LayoutView:
         """Return the card that acknowledges a command, and remember that it is shown."""
-        view = self._card(snapshot)
-        self._shown[snapshot.job.id] = _Shown(
-            payload=_payload(view), state=snapshot.job.state, at=self._clock.monotonic()
-        )
+        view = self._courier.card(snapshot)
+        shown = self._remembered(snapshot.job.id)
+        shown.payload, shown.state, shown.at = _payload(view), snapshot.job.state, self._clock.monotonic()
         return view
 
     def forget(self, job_id: str) -> None:
-        """Forget a card that never appeared."""
+        """Forget a card that is not to be shown any more, or never appeared."""
         self._shown.pop(job_id, None)
 
-    async def _show(self, job_id: str) -> None:
-        try:
-            await self._bring_up_to_date(job_id)
-        except Exception:  # noqa: BLE001 - a fault of ours must not leave a card behind
-            _log.exception("card.failed", job=job_id)
-            self._schedule.set(job_id, _PAUSE_BETWEEN_EDITS)
+    def _remembered(self, job_id: str) -> _Shown:
+        now = self._clock.monotonic()
+        shown = self._shown.pop(job_id, None) or _Shown()
+        shown.used = now
+        self._shown[job_id] = shown
+        while self._shown[oldest := next(iter(self._shown))].used < now - _FORGET_AFTER:
+            del self._shown[oldest]
+        return shown
 
-    async def _bring_up_to_date(self, job_id: str) -> None:
-        shown = self._shown.setdefault(job_id, _Shown())
+    async def _show(self, job_id: str) -> None:
+        shown = self._remembered(job_id)
+        wait = shown.not_before - self._clock.monotonic()
+        if wait > 0:
+            self._schedule.set(job_id, wait)
+            return
+        try:
+            await self._bring_up_to_date(job_id, shown)
+        except Exception as error:  # noqa: BLE001 - a card is never left behind
+            self._put_off(job_id, shown, error)
+
+    def _put_off(self, job_id: str, shown: _Shown, error: Exception) -> None:
+        """Try again later, and no earlier whatever changes meanwhile."""
+        wait = _FIRST_RETRY * 2.0 ** min(shown.failures, _MOST_DOUBLINGS) * self._random.uniform(1.0, 1.5)
+        wait = min(wait, _LONGEST_RETRY)
+        shown.failures += 1
+        shown.not_before = self._clock.monotonic() + wait
+        self._schedule.set(job_id, wait)
+        if trouble_of(error) is Trouble.PASSING:
+            _log.warning("card.not_shown", job=job_id, error=type(error).__name__, retry_in=round(wait, 1))
+        else:
+            _log.error("card.failed", job=job_id, retry_in=round(wait, 1), exc_info=error)
+
+    async def _bring_up_to_date(self, job_id: str, shown: _Shown) -> None:
         try:
             snapshot = await self._snapshots.get(job_id)
         except JobNotFoundError:
@@ -117,31 +140,23 @@ class Presenter:
             return
         job = snapshot.job
         if job.delivered_at is not None:
+            if shown.overtaken and job.delivery is Delivery.CARD:
+                await self._courier.restore(snapshot, shown.course)
             self.forget(job_id)
-            return
-        if job.acknowledged_at is None and not job.state.ended:
-            return  # whoever acknowledges it says so again
-        if not job.state.ended:
+        elif job.state.ended:
+            delivery = await self._courier.deliver(snapshot, shown.course)
+            await self._journal.delivered(job_id, delivery)
+            if delivery is not Delivery.CARD:
+                _log.warning("card.gone", job=job_id, state=job.state, delivery=delivery)
+            self.forget(job_id)
+        elif job.acknowledged_at is not None:  # else whoever acknowledges it says so again
             await self._show_progress(snapshot, shown)
-            return
-        uploads = await self._uploads(snapshot, job.place.upload_limit >> shown.halvings)
-        attached = [
-            Attached(filename=f"atelier-{number}.{upload.extension}", reencoded=upload.reencoded)
-            for number, upload in enumerate(uploads, 1)
-        ]
-
-        def files() -> list[discord.File]:
-            return [_file(upload, each.filename) for upload, each in zip(uploads, attached, strict=True)]
-
-        if await self._edit(job, self._card(snapshot, attached), shown, files if uploads else None):
-            await self._journal.delivered(job_id)
-            self.forget(job_id)
 
     async def _show_progress(self, snapshot: Snapshot, shown: _Shown) -> None:
         job = snapshot.job
-        view = self._card(snapshot)
+        view = self._courier.card(snapshot)
         payload = _payload(view)
-        if payload == shown.payload:
+        if payload == shown.payload or shown.gone:
             return
         if job.state is State.STORING and not shown.storing:
             # Mostly its pictures are here in a moment, and the card is edited once instead of twice.
@@ -152,56 +167,32 @@ class Presenter:
         if job.state is shown.state and wait > 0 and job.cancel_requested_at is None:
             self._schedule.set(job.id, wait)
             return
-        if await self._edit(job, view, shown, None):
-            shown.payload, shown.state, shown.at = payload, job.state, self._clock.monotonic()
-
-    async def _edit(self, job: Job, view: discord.ui.LayoutView, shown: _Shown, files: Files | None) -> bool:
-        """Return whether this card is settled: shown, or beyond reach."""
         try:
-            reached = await self._messages.edit(job, view, files)
-        except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
-            shown.failures += 1
-            if isinstance(error, discord.HTTPException) and error.code == _TOO_LARGE:
-                shown.halvings += 1
-            if shown.failures > _TRIES:
-                _log.error("card.given_up", job=job.id, error=type(error).__name__)
-                self.forget(job.id)
-                return False
-            wait = min(_FIRST_RETRY * 2.0 ** (shown.failures - 1), _LONGEST_RETRY)
-            _log.warning("card.not_shown", job=job.id, error=type(error).__name__, retry_in=wait)
-            self._schedule.set(job.id, wait)
-            return False
-        if reached is Reached.GONE:
-            _log.warning("card.gone", job=job.id, state=job.state)
+            await self._edit(job, view, shown)
+        finally:
+            # Also after a failure: the edit may have been taken all the same.
+            await self._look_again(job, shown)
+        shown.payload, shown.state, shown.at = payload, job.state, self._clock.monotonic()
         shown.failures = 0
-        return True
 
-    async def _uploads(self, snapshot: Snapshot, limit: int) -> list[Upload]:
-        uploads: list[Upload] = []
-        for picture in snapshot.pictures:
-            try:
-                uploads.append(await self._keeper.prepare(_stored(picture), limit))
-            except PictureError as error:
-                _log.error("picture.not_shown", job=snapshot.job.id, problem=error.problem)
-        return uploads
+    async def _edit(self, job: Job, view: discord.ui.LayoutView, shown: _Shown) -> None:
+        """Edit the card of a job under way; raises what another try may mend."""
+        try:
+            await self._courier.show(job, view)
+        except CardGoneError:
+            shown.gone = True
+            _log.info("card.gone_early", job=job.id, state=job.state)
+        except Exception as error:
+            if trouble_of(error) is Trouble.PASSING:
+                raise
+            _log.exception("card.refused", job=job.id)
 
-    def _card(self, snapshot: Snapshot, files: Sequence[Attached] = ()) -> discord.ui.LayoutView:
-        return job_card(snapshot, self._clock.now(), self._soft_deadline, files)
-
-
-def _stored(picture: Picture) -> StoredPicture:
-    return StoredPicture(
-        sha256=picture.sha256,
-        media_type=picture.media_type,
-        width=picture.width,
-        height=picture.height,
-        size=picture.size,
-    )
-
-
-def _file(upload: Upload, filename: str) -> discord.File:
-    content = upload.content
-    return discord.File(content if isinstance(content, Path) else io.BytesIO(content), filename=filename)
+    async def _look_again(self, job: Job, shown: _Shown) -> None:
+        """See whether the job moved on during an edit, here or in another process: Discord knows no fence."""
+        current, _ = await self._journal.get(job.id)
+        if current.state is not job.state:
+            shown.overtaken = True
+            self._schedule.set(job.id)
 
 
 def _payload(view: discord.ui.LayoutView) -> object:

@@ -8,7 +8,7 @@ from pathlib import Path
 import discord
 import structlog
 
-from bot.domain.errors import PictureError
+from bot.domain.errors import PictureError, PictureProblem
 from bot.domain.jobs import Picture
 from bot.images.fit import Upload
 from bot.images.keeper import PictureKeeper
@@ -33,8 +33,11 @@ class Uploads:
         )
 
     def files(self) -> list[discord.File]:
-        """Return the files, opened."""
-        return [_file(upload, each.filename) for upload, each in zip(self.ready, self.attached, strict=True)]
+        """Return the files, opened; raises `PictureError` where one cannot be read."""
+        try:
+            return [_file(upload, each.filename) for upload, each in zip(self.ready, self.attached, strict=True)]
+        except OSError as error:
+            raise PictureError(PictureProblem.GONE, "store") from error
 
 
 async def prepare_uploads(keeper: PictureKeeper, pictures: Sequence[Picture], limit: int) -> Uploads:

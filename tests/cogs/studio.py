@@ -28,7 +28,6 @@ from bot.engine.health import HealthBoard
 from bot.engine.journal import Journal
 from bot.engine.lease import Lease
 from bot.engine.limits import Limits
-from bot.engine.observer import FoundCard
 from bot.engine.steps import Steps
 from bot.images.download import PictureDownloader
 from bot.images.keeper import PictureKeeper
@@ -43,13 +42,17 @@ from bot.sandbox.providers.studio import MANUAL
 from bot.services.access import AccessService
 from bot.services.credits import CreditService
 from bot.services.generation import GenerationService
+from bot.services.history import HistoryService
 from bot.services.snapshots import SnapshotService
 from bot.services.status import StatusService
 from bot.ui.acknowledge import Acknowledger
+from bot.ui.delivery import Courier
+from bot.ui.history import Gallery
 from bot.ui.messages import JobMessages
 from bot.ui.presenter import Presenter
 from cogs.credits import Credits
 from cogs.help import Help
+from cogs.history import History
 from cogs.imagine import Imagine
 from cogs.status import StudioStatus
 from cogs.studio import Studio as StudioCog
@@ -193,15 +196,19 @@ class Studio:
         snapshots = SnapshotService(database=database, books=books, clock=clock)
         health = HealthBoard(names)
         self.client = AtelierClient(shard_count=1)
+        randomness = random.Random(0)  # noqa: S311 - jitter, the same in every run
+        messages = JobMessages(client=self.client, clock=clock)
+        courier = Courier(
+            journal=journal, keeper=self._keeper, messages=messages, clock=clock, soft_deadline=limits.soft_deadline
+        )
         self._presenter = Presenter(
             snapshots=snapshots,
             journal=journal,
-            keeper=self._keeper,
-            messages=JobMessages(client=self.client, clock=clock),
+            messages=messages,
+            courier=courier,
             clock=clock,
-            soft_deadline=limits.soft_deadline,
+            randomness=randomness,
         )
-        randomness = random.Random(0)  # noqa: S311 - jitter, the same in every run
         steps = Steps(
             journal=journal,
             providers=self._providers,
@@ -234,14 +241,17 @@ class Studio:
             providers=names,
             new_id=self._new_id,
         )
+        gallery = Gallery(history=HistoryService(database=database), keeper=self._keeper)
         self.client.install(
             generation=self.generation,
+            gallery=gallery,
             cogs=(
                 Imagine(
                     providers=names,
                     generation=self.generation,
                     acknowledger=Acknowledger(generation=self.generation, presenter=self._presenter),
                 ),
+                History(gallery=gallery),
                 Credits(credits=CreditService(database=database, books=books, access=access, clock=clock)),
                 StudioStatus(status=StatusService(database=database, snapshots=snapshots, health=health)),
                 Help(models=offered_models(names)),

@@ -64,7 +64,7 @@ async def test_nothing_of_a_card_is_kept_in_memory(studio: Studio) -> None:
     store = studio.client._connection._view_store
     assert store._views == {}
     assert store._synced_message_views == {}
-    assert len(store._dynamic_items) == 2
+    assert len(store._dynamic_items) == 4
 
 
 async def test_nobody_is_pinged_by_a_prompt(studio: Studio) -> None:
@@ -246,13 +246,13 @@ async def test_a_server_that_was_not_admitted(studio: Studio) -> None:
     assert private(result).startswith("The studio is not open to this server yet. Nothing was charged.\n")
 
 
-async def test_in_a_direct_message_only_help_and_status_are_offered(studio: Studio) -> None:
+async def test_in_a_direct_message_only_what_needs_no_server_is_offered(studio: Studio) -> None:
     """Outside servers Discord offers neither /imagine nor /credits nor /studio, and the others answer.
 
     simcord, like Discord, hides a guild-only command, so that the refusal itself cannot be reached from here.
     """
     user = studio.env.create_user("loner")
-    assert sorted(user.available_commands()) == ["help", "status"]
+    assert sorted(user.available_commands()) == ["help", "history", "status"]
     result = await user.slash("help")
     assert result.response is not None
     assert result.response.ephemeral

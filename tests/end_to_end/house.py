@@ -6,9 +6,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeAlias
 
 import aiohttp
 from sqlalchemy import Connection, select
@@ -34,39 +35,77 @@ class Books:
     held: int
 
 
-class House:
-    """Stand-ins whose jobs move by hand, and the bot. Everything is stopped by `close`."""
+class BotEndedError(AssertionError):
+    """The bot ended before it served commands; the message is its log."""
 
-    def __init__(self, folder: Path) -> None:
+
+class BotProcess(Protocol):
+    """A process of the bot's, as `asyncio.subprocess` has it."""
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        ...
+
+    def send_signal(self, number: int, /) -> None:
+        """Send it a signal."""
+        ...
+
+    async def wait(self) -> int:
+        """Return its exit code once it has ended."""
+        ...
+
+
+Launch: TypeAlias = Callable[[dict[str, str], Path], Awaitable[BotProcess]]
+"""Starts the bot with an environment; what it says is appended to a file."""
+
+
+async def launch(environment: dict[str, str], log: Path) -> BotProcess:
+    """Start the bot by its command line."""
+    file = await asyncio.to_thread(log.open, "ab")
+    with file:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", "run", env=environment, stderr=file, stdout=file
+        )
+
+
+class House:
+    """Stand-ins whose jobs move by hand, and the bot. Everything is stopped by `close`.
+
+    `database_url` is the bot's database; a file of SQLite in `folder` unless another is given.
+    """
+
+    def __init__(self, folder: Path, *, database_url: str | None = None, launch: Launch = launch) -> None:
         self.folder = folder
-        self.database_url = f"sqlite+aiosqlite:///{folder / 'data' / 'atelier.db'}"
+        self._launch = launch
+        self.database_url = database_url or f"sqlite+aiosqlite:///{folder / 'data' / 'atelier.db'}"
         self.discord = DiscordServer(default_world(token=TOKEN))
         self.skillboss = SkillBossServer(key=SKILLBOSS_KEY, latency=MANUAL)
         self.reve2img = Reve2ImgServer(key=REVE2IMG_KEY, latency=MANUAL)
         self.http_port = _free_port()
-        self._bot: asyncio.subprocess.Process | None = None
+        self._bot: BotProcess | None = None
 
     async def start(self, **settings: str) -> None:
         """Start the stand-ins and the bot."""
+        await self.start_stand_ins()
+        await self.start_bot(**settings)
+
+    async def start_stand_ins(self) -> None:
+        """Start everything but the bot."""
         await self.discord.start()
         await self.skillboss.start()
         await self.reve2img.start()
-        await self.start_bot(**settings)
 
     async def start_bot(self, **settings: str) -> None:
         """Start the bot and return once it serves commands."""
-        log = await asyncio.to_thread((self.folder / "bot.log").open, "ab")
-        with log:
-            self._bot = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", "run", env=self.environment(**settings), stderr=log, stdout=log
-            )
+        self._bot = await self._launch(self.environment(**settings), self.folder / "bot.log")
         ended = asyncio.create_task(self._bot.wait())
         ready = asyncio.create_task(self._serving())
         await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()
         if not ready.done():
             ready.cancel()
-            raise AssertionError(f"the bot ended at its start:\n{self.log()}")
+            raise BotEndedError(f"the bot ended at its start:\n{self.log()}")
         ready.result()
 
     async def _serving(self) -> None:
@@ -94,9 +133,23 @@ class House:
 
     async def stop_bot(self, number: int = signal.SIGTERM) -> int:
         """End the bot with a signal and return its exit code."""
+        self.signal_bot(number)
+        return await self.bot_ended()
+
+    @property
+    def bot_runs(self) -> bool:
+        """Whether there is a process of the bot."""
+        return self._bot is not None and self._bot.returncode is None
+
+    def signal_bot(self, number: int) -> None:
+        """Send the bot a signal, if it runs."""
+        if self._bot is not None and self._bot.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._bot.send_signal(number)
+
+    async def bot_ended(self) -> int:
+        """Return the bot's exit code once it has ended and Discord knows that it is gone."""
         assert self._bot is not None
-        if self._bot.returncode is None:
-            self._bot.send_signal(number)
         async with asyncio.timeout(15):
             code = await self._bot.wait()
         await self.discord.wait_disconnected()
@@ -105,8 +158,7 @@ class House:
     async def close(self) -> None:
         """End everything."""
         if self._bot is not None and self._bot.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._bot.kill()
+            self.signal_bot(signal.SIGKILL)
             await self._bot.wait()
         await self.discord.close()
         await self.skillboss.close()

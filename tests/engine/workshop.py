@@ -1,5 +1,6 @@
 """An engine between a real database and a real provider over real sockets, with time that only the test moves."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,9 +24,10 @@ from bot.images.store import PictureStore
 from bot.images.workers import PictureWorkers
 from bot.providers.base import Provider
 from bot.providers.http import ProviderHttp
+from bot.providers.reve2img import Reve2Img
 from bot.providers.skillboss import SkillBoss
 from bot.providers.transport import provider_client
-from bot.sandbox.providers import MANUAL, SkillBossServer
+from bot.sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
 from bot.services.access import AccessService
 from bot.services.generation import Actor, GenerationService
 from db.audit import audit
@@ -59,6 +61,9 @@ class Workshop:
     clock: ManualClock
     server: SkillBossServer
     observer: Observer
+    books: Books
+    keeper: PictureKeeper
+    lease: Lease
     journal: Journal
     engine: Engine
     generation: GenerationService
@@ -89,6 +94,29 @@ class Workshop:
             await let_others_run(5)
         raise AssertionError(f"the job stays {job.state}, waiting for {state}")
 
+    async def when(self, condition: Callable[[], object], *, step: float = 0.0) -> None:
+        """Return once the condition is true; `step` seconds pass each time that it is not."""
+        for _ in range(2_000):
+            if condition():
+                return
+            self.clock.advance(step)
+            await self.settle()
+        raise AssertionError("it never came to pass")
+
+    async def quiet(self, *, step: float = 0.0, rounds: int = 20) -> None:
+        """Let everything go on that can; `step` seconds pass in each of the rounds."""
+        for _ in range(rounds):
+            self.clock.advance(step)
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Return when no transaction is under way, nor one that followed from it; requests may be."""
+        await let_others_run(5)
+        while self.database._running:
+            await asyncio.wait(self.database._running)
+            await let_others_run(5)
+        await self.database.read(lambda _: None)  # takes its time, which the sockets have too
+
     async def cancel(self, job_id: str) -> None:
         """Press Cancel as its member."""
         await self.generation.cancel(job_id, Actor(member_id=MEMBER))
@@ -109,15 +137,18 @@ async def workshop(
     *,
     limits: Limits | None = None,
     server: SkillBossServer | None = None,
+    second: Reve2ImgServer | None = None,
     clock: ManualClock | None = None,
     wrap: Callable[[Provider], Provider] = lambda provider: provider,
     start: bool = True,
     alone: bool = True,
     hook: Callable[[str], Hook | None] = no_hooks,
+    skillboss: bool = True,
 ) -> AsyncIterator[Workshop]:
     """Wire a workshop and, unless told otherwise, start its engine; a given server and clock outlive it.
 
-    One that is not `alone` shares its database with others, by leases of 15 seconds.
+    One that is not `alone` shares its database with others, by leases of 15 seconds. A `second` provider, which the
+    caller starts and closes, is asked where SkillBoss cannot; the operator may have no key for `skillboss`.
     """
     clock = clock or ManualClock()
     limits = limits or Limits()
@@ -127,9 +158,14 @@ async def workshop(
         await server.start()
     client = provider_client()
     http = ProviderHttp(name="skillboss", base_url=server.url, key="key", client=client)
-    providers: dict[str, Provider] = {"skillboss": wrap(SkillBoss(http))}
+    providers: dict[str, Provider] = {"skillboss": wrap(SkillBoss(http))} if skillboss else {}
+    exempt = [server.url]
+    if second is not None:
+        providers["reve2img"] = Reve2Img(ProviderHttp(name="reve2img", base_url=second.url, key="key", client=client))
+        exempt.append(second.url)
+    names = tuple(providers)
     keeper = PictureKeeper(
-        downloader=PictureDownloader(exempt=[server.url], pauses=()),
+        downloader=PictureDownloader(exempt=exempt, pauses=()),
         store=PictureStore(folder / "pictures"),
         workers=PictureWorkers(),
     )
@@ -141,7 +177,7 @@ async def workshop(
         clock=clock,
         limits=limits,
         lease=lease,
-        providers=("skillboss",),
+        providers=names,
         hook=hook,
     )
     observer = Observer()
@@ -153,8 +189,8 @@ async def workshop(
         observer=observer,
         clock=clock,
         limits=limits,
-        health=HealthBoard(("skillboss",)),
-        breakers=Breakers(("skillboss",)),
+        health=HealthBoard(names),
+        breakers=Breakers(names),
         randomness=randomness,
     )
     engine = Engine(
@@ -174,7 +210,7 @@ async def workshop(
         access=AccessService(database=database, admitted="*", now=clock.now),
         clock=clock,
         limits=limits,
-        providers=("skillboss",),
+        providers=names,
         new_id=an_id,
     )
     try:
@@ -185,6 +221,9 @@ async def workshop(
             clock=clock,
             server=server,
             observer=observer,
+            books=books,
+            keeper=keeper,
+            lease=lease,
             journal=journal,
             engine=engine,
             generation=generation,

@@ -175,13 +175,13 @@ async def test_what_is_not_there(desk: Desk) -> None:
 
 
 async def test_a_job_whose_card_never_appeared(desk: Desk) -> None:
-    """An abandoned job is cancelled, counts as told, and everything is returned."""
+    """An abandoned job is cancelled and everything is returned; whether its card is there is yet to be seen."""
     before = await desk.account()
     job = (await desk.generation.request(a_place(), a_request())).job
     await desk.generation.abandon(job)
     ended = await held(desk, job.id)
     assert (ended.state, ended.charged) == (State.CANCELLED, 0)
-    assert ended.delivered_at is not None
+    assert ended.delivered_at is None
     after = await desk.account()
     assert (after.available, after.held) == (before.available, 0)
 

@@ -175,11 +175,46 @@ def test_pictures_that_had_to_be_re_encoded(attached: list[Attached], note: str)
 
 
 def test_a_picture_that_cannot_be_shown() -> None:
-    """A picture that is no longer in the store, or fits no limit, is missed in words."""
-    assert texts(card(done(4), 31, *files(3)))[1].startswith("1 picture could not be shown here.\n")
+    """A picture that is no longer in the store, or fits no limit, is missed in words, with where to look for it."""
+    one = "1 picture could not be shown here. Look for it with `/history`.\n"
+    assert texts(card(done(4), 31, *files(3)))[1].startswith(one)
     view = card(done(), 31)
-    assert texts(view)[1].startswith("1 picture could not be shown here.\n")
+    assert texts(view)[1].startswith(one)
     assert gallery(view) == []
+    two = "2 pictures could not be shown here. Look for them with `/history`.\n"
+    assert texts(card(done(4), 31, *files(2)))[1].startswith(two)
+
+
+def direct(snapshot: Snapshot, *attached: Attached) -> ui.LayoutView:
+    """Return the card as it comes by direct message."""
+    return job_card(snapshot, START + timedelta(seconds=31), SOFT, attached, direct=True)
+
+
+def test_a_card_that_comes_by_direct_message() -> None:
+    """It says first why it comes and from where, ends with a receipt that says so, and always has a button."""
+    view = direct(done(), *files(1))
+    assert texts(view) == [
+        "-# Your picture from <#800>: its card there could not be reached any more.",
+        HEADING,
+        "-# 12 credits · 176 left today · by SkillBoss · 31\u00a0s · delivered by direct message",
+    ]
+    assert [url for url, _ in gallery(view)] == ["attachment://atelier-1.png"]
+    assert labels(view) == ["Whole prompt"]
+
+
+def test_several_pictures_by_direct_message_of_a_command_used_there() -> None:
+    """Outside servers no place is named; the numbers are."""
+    snapshot = done(2)
+    snapshot = replace(snapshot, job=replace(snapshot.job, place=a_place(community_id=0)))
+    (why, *_) = texts(direct(snapshot, *files(2)))
+    assert why == "-# Your 2 pictures: its card could not be reached any more."
+
+
+def test_what_does_not_fit_a_direct_message() -> None:
+    """The limit that is named is that of direct messages, and `/history` is the server's."""
+    text = texts(direct(done(2), *files(1, 1)))[-1]
+    assert text.startswith("1 picture could not be shown here. Look for it with `/history` in the server.\n")
+    assert text.endswith("\n-# The picture was re-encoded to fit a direct message's upload limit.")
 
 
 FAILED = {

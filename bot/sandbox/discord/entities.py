@@ -11,6 +11,7 @@ DEFAULT_UPLOAD_LIMIT = 10 * 1024 * 1024
 
 TEXT_CHANNEL = 0
 DIRECT_MESSAGE_CHANNEL = 1
+PUBLIC_THREAD = 11
 FORUM_CHANNEL = 15
 
 EPHEMERAL = 1 << 6
@@ -159,7 +160,7 @@ class Message:
 
 @dataclass(slots=True, kw_only=True)
 class Channel:
-    """A channel of a guild, or a direct message (`recipient_id` is then the person)."""
+    """A channel of a guild, a thread of one (`parent_id`), or a direct message (`recipient_id` is then the person)."""
 
     id: str
     kind: int
@@ -170,6 +171,9 @@ class Channel:
     topic: str | None = None
     overwrites: list[Overwrite] = field(default_factory=list)
     recipient_id: str | None = None
+    parent_id: str | None = None
+    archived: bool = False
+    locked: bool = False
     messages: dict[str, Message] = field(default_factory=dict)
 
 

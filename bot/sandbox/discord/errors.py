@@ -28,6 +28,8 @@ NO_DIRECT_MESSAGES = 50007
 MISSING_PERMISSIONS = 50013
 INVALID_WEBHOOK_TOKEN = 50027
 INVALID_FORM = 50035
+THREAD_ARCHIVED = 50083
+NO_MUTUAL_GUILDS = 50278
 INVALID_JSON = 50109
 
 _KNOWN: Mapping[int, tuple[int, str]] = {
@@ -53,6 +55,8 @@ _KNOWN: Mapping[int, tuple[int, str]] = {
     MISSING_PERMISSIONS: (403, "Missing Permissions"),
     INVALID_WEBHOOK_TOKEN: (401, "Invalid Webhook Token"),
     INVALID_FORM: (400, "Invalid Form Body"),
+    THREAD_ARCHIVED: (400, "Thread is archived"),
+    NO_MUTUAL_GUILDS: (403, "Cannot send messages to this user due to having no mutual guilds"),
     INVALID_JSON: (400, "The request body contains invalid JSON."),
 }
 

@@ -33,6 +33,8 @@ class Fault:
     gate: asyncio.Event | None = None
     hits: int = 0
     hit: Bell = field(default_factory=Bell)
+    held: int = 0
+    stopped: Bell = field(default_factory=Bell)
 
     def matches(self, method: str, path: str) -> bool:
         """Tell whether this request is one of those meant."""
@@ -54,6 +56,18 @@ class Fault:
         """Return once a request has run into this fault."""
         while not self.hits:
             await self.hit.wait()
+
+    async def wait_held(self) -> None:
+        """Return once a request stands at the gate: it was read, and with `when="after"` it took effect."""
+        while not self.held:
+            await self.stopped.wait()
+
+    async def hold(self) -> None:
+        """Stand at the gate, if there is one, until it opens."""
+        if self.gate is not None:
+            self.held += 1
+            self.stopped.ring()
+            await self.gate.wait()
 
     def release(self) -> None:
         """Let the requests go that a gate holds."""

@@ -19,6 +19,7 @@ from bot.sandbox.discord.errors import (
     ALREADY_ACKNOWLEDGED,
     INVALID_WEBHOOK_TOKEN,
     TOO_MANY_FOLLOWUPS,
+    UNKNOWN_CHANNEL,
     UNKNOWN_INTERACTION,
     UNKNOWN_MESSAGE,
     UNKNOWN_WEBHOOK,
@@ -130,10 +131,12 @@ class InteractionBook:
             each.token_from -= TOKEN_LIFETIME
 
     def by_webhook(self, application_id: str, token: str) -> Interaction:
-        """Return the acknowledged interaction that this token belongs to (codes 10015, 50027)."""
+        """Return the acknowledged interaction that this token belongs to (codes 10003, 10015, 50027)."""
         if application_id != self._world.application.id:
             raise api_error(UNKNOWN_WEBHOOK)
         found = self._by_token.get(token)
+        if found is not None and found.channel.id not in self._world.channels:
+            raise api_error(UNKNOWN_CHANNEL)
         if found is None or self._world.now() - found.token_from >= TOKEN_LIFETIME:
             raise api_error(INVALID_WEBHOOK_TOKEN)
         if found.acknowledged_at is None:

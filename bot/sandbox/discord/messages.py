@@ -21,7 +21,7 @@ from bot.sandbox.discord.entities import (
     Revision,
     Upload,
 )
-from bot.sandbox.discord.errors import EMPTY_MESSAGE, ENTITY_TOO_LARGE, FormErrors, api_error
+from bot.sandbox.discord.errors import EMPTY_MESSAGE, ENTITY_TOO_LARGE, THREAD_ARCHIVED, FormErrors, api_error
 from bot.sandbox.discord.payloads import user_payload
 from bot.sandbox.discord.wire import Json, stamp
 from bot.sandbox.discord.world import World
@@ -94,7 +94,9 @@ class MessageBook:
         return message
 
     def edit(self, message: Message, form: MessageForm) -> None:
-        """Change what the body names and keep the rest."""
+        """Change what the body names and keep the rest (code 50083 in an archived thread)."""
+        if self._world.channels[message.channel_id].archived:
+            raise api_error(THREAD_ARCHIVED)
         wanted = form.payload.get("flags")
         draft = Message(
             id=message.id,

@@ -100,6 +100,8 @@ def channel_payload(channel: Channel, world: World) -> Json:
     if channel.kind == DIRECT_MESSAGE_CHANNEL:
         recipients = [user_payload(world.users[channel.recipient_id])] if channel.recipient_id else []
         return {"id": channel.id, "type": channel.kind, "flags": 0, "last_message_id": last, "recipients": recipients}
+    if channel.parent_id is not None:
+        return _thread_payload(channel, world, last)
     return {
         "id": channel.id,
         "type": channel.kind,
@@ -116,6 +118,29 @@ def channel_payload(channel: Channel, world: World) -> Json:
             {"id": each.id, "type": each.kind, "allow": str(int(each.allow)), "deny": str(int(each.deny))}
             for each in channel.overwrites
         ],
+    }
+
+
+def _thread_payload(thread: Channel, world: World, last: str | None) -> Json:
+    return {
+        "id": thread.id,
+        "type": thread.kind,
+        "guild_id": thread.guild_id,
+        "parent_id": thread.parent_id,
+        "owner_id": world.bot.id,
+        "name": thread.name,
+        "flags": 0,
+        "rate_limit_per_user": 0,
+        "last_message_id": last,
+        "message_count": len(thread.messages),
+        "member_count": 1,
+        "total_message_sent": len(thread.messages),
+        "thread_metadata": {
+            "archived": thread.archived,
+            "archive_timestamp": stamp(world.now()),
+            "auto_archive_duration": 1440,
+            "locked": thread.locked,
+        },
     }
 
 

@@ -112,8 +112,7 @@ def _nowhere(call: Call) -> Reply:
 
 
 async def _suffer(fault: Fault) -> None:
-    if fault.gate is not None:
-        await fault.gate.wait()
+    await fault.hold()
     if fault.delay:
         await asyncio.sleep(fault.delay)
     if fault.reset:

@@ -9,6 +9,7 @@ from bot.sandbox.discord.errors import (
     MISSING_ACCESS,
     MISSING_PERMISSIONS,
     NO_DIRECT_MESSAGES,
+    NO_MUTUAL_GUILDS,
     UNKNOWN_CHANNEL,
     UNKNOWN_GUILD,
     UNKNOWN_MEMBER,
@@ -43,6 +44,7 @@ class ChannelRoutes:
             Route("GET", "/guilds/{guild_id}/roles", self.guild_roles),
             Route("GET", "/guilds/{guild_id}/members/{user_id}", self.guild_member),
             Route("GET", "/channels/{channel_id}", self.channel),
+            Route("PATCH", "/channels/{channel_id}", self.edit_thread),
             Route("GET", _MESSAGES, self.list_messages),
             Route("POST", _MESSAGES, self.post),
             Route("GET", _MESSAGES + "/{message_id}", self.get),
@@ -81,6 +83,19 @@ class ChannelRoutes:
         """Return a channel."""
         return Reply(channel_payload(self._channel(call), self._world))
 
+    def edit_thread(self, call: Call) -> Reply:
+        """Take a thread out of the archive or put it there: whoever may write there, unless moderators locked it."""
+        thread = self._channel(call)
+        if thread.parent_id is None:
+            self._require(thread, Permission.MANAGE_CHANNELS)
+        elif thread.locked or "locked" in call.json:
+            self._require(thread, Permission.MANAGE_THREADS)
+        else:
+            self._require(thread, Permission.SEND_MESSAGES_IN_THREADS)
+        thread.archived = bool(call.json.get("archived", thread.archived))
+        thread.locked = bool(call.json.get("locked", thread.locked))
+        return Reply(channel_payload(thread, self._world))
+
     def list_messages(self, call: Call) -> Reply:
         """Return the latest messages, newest first, or those before or after one."""
         channel = self._channel(call, Permission.READ_MESSAGE_HISTORY)
@@ -97,8 +112,8 @@ class ChannelRoutes:
     def post(self, call: Call) -> Reply:
         """Post a message as the bot."""
         channel = self._channel(call, Permission.SEND_MESSAGES)
-        if channel.recipient_id is not None and not self._world.users[channel.recipient_id].takes_direct_messages:
-            raise api_error(NO_DIRECT_MESSAGES)
+        if channel.recipient_id is not None:
+            self._require_reachable(channel.recipient_id)
         if call.files:
             self._require(channel, Permission.ATTACH_FILES)
         if (call.json.get("flags") or 0) & EPHEMERAL:
@@ -155,6 +170,12 @@ class ChannelRoutes:
     def _require(self, channel: Channel, permission: Permission) -> None:
         if not self._world.may(self._world.bot.id, channel, permission):
             raise api_error(MISSING_PERMISSIONS)
+
+    def _require_reachable(self, user_id: str) -> None:
+        if not self._world.share_guild(user_id):
+            raise api_error(NO_MUTUAL_GUILDS)
+        if not self._world.users[user_id].takes_direct_messages:
+            raise api_error(NO_DIRECT_MESSAGES)
 
     @staticmethod
     def _message(call: Call, channel: Channel) -> Message:

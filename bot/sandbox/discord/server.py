@@ -169,6 +169,22 @@ class DiscordServer:
         guild.members.pop(self.world.bot.id, None)
         self.gateway.dispatch("GUILD_DELETE", {"id": guild.id}, guild_id=guild.id, intent=GUILDS_INTENT)
 
+    def delete_channel(self, channel: Channel) -> None:
+        """Remove a channel of a guild, with its threads and all that was written there."""
+        for each in [*self.world.channels.values()]:
+            if channel.id in (each.id, each.parent_id):
+                del self.world.channels[each.id]
+        data = {"id": channel.id, "type": channel.kind, "guild_id": channel.guild_id}
+        self.gateway.dispatch("CHANNEL_DELETE", data, guild_id=channel.guild_id, intent=GUILDS_INTENT)
+
+    def delete_guild(self, guild: Guild) -> None:
+        """Remove a guild with everything in it."""
+        for channel in [*self.world.channels.values()]:
+            if channel.guild_id == guild.id:
+                del self.world.channels[channel.id]
+        self.leave(guild)
+        del self.world.guilds[guild.id]
+
     def expire_tokens(self) -> None:
         """Let the tokens of all interactions so far run out."""
         self.interactions.expire_tokens()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from bot.sandbox.discord.entities import (
     DIRECT_MESSAGE_CHANNEL,
+    PUBLIC_THREAD,
     TEXT_CHANNEL,
     Application,
     Channel,
@@ -60,8 +61,8 @@ class World:
         return found
 
     def guild_channels(self, guild: Guild) -> list[Channel]:
-        """Return the guild's channels in their order."""
-        own = (channel for channel in self.channels.values() if channel.guild_id == guild.id)
+        """Return the guild's channels in their order, without threads."""
+        own = (each for each in self.channels.values() if each.guild_id == guild.id and each.parent_id is None)
         return sorted(own, key=lambda channel: channel.position)
 
     def direct_message(self, user_id: str) -> Channel:
@@ -81,11 +82,16 @@ class World:
             return DIRECT_MESSAGE if user_id in (channel.recipient_id, self.bot.id) else 0
         guild = self.guilds[channel.guild_id]
         member = guild.members.get(user_id)
-        return 0 if member is None else channel_permissions(guild, member, channel)
+        place = channel if channel.parent_id is None else self.channels[channel.parent_id]
+        return 0 if member is None else channel_permissions(guild, member, place)
 
     def may(self, user_id: str, channel: Channel, needed: Permission) -> bool:
         """Tell whether the user has all of `needed` in the channel."""
         return self.permissions(user_id, channel) & needed == needed
+
+    def share_guild(self, user_id: str) -> bool:
+        """Tell whether the bot and this user are in a guild together."""
+        return any({user_id, self.bot.id} <= guild.members.keys() for guild in self.guilds.values())
 
     def message(self, message_id: str) -> Message:
         """Return a message wherever it is, deleted ones included."""
@@ -142,6 +148,14 @@ class World:
         )
         self.channels[channel.id] = channel
         return channel
+
+    def add_thread(self, parent: Channel, name: str) -> Channel:
+        """Make a public thread in a channel."""
+        thread = Channel(
+            id=self.snowflakes.next(), kind=PUBLIC_THREAD, name=name, guild_id=parent.guild_id, parent_id=parent.id
+        )
+        self.channels[thread.id] = thread
+        return thread
 
 
 def empty_world(*, token: str, now: Clock = time.time) -> World:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from bot.sandbox.providers.assets import picture_paths, serve_picture
 from bot.sandbox.providers.control import control_routes
@@ -39,7 +40,7 @@ class ImageApiServer(ABC):
     """An image API on a socket of its own.
 
     `key` is the account's key, `other_keys` are those of other accounts. `balance` None is one without a bottom.
-    `clock` (seconds) and `ids` may be given by a test.
+    `clock` (seconds) and `ids` may be given by a test; what is in `middlewares` at the start stands around each request.
     """
 
     prepaid = False
@@ -56,6 +57,7 @@ class ImageApiServer(ABC):
     ) -> None:
         self.faults = Faults()
         self.requests: deque[Received] = deque(maxlen=_REMEMBERED)
+        self.middlewares: list[Middleware] = []
         self.studio = Studio(
             latency=latency or Latency(),
             balance=balance,
@@ -94,7 +96,7 @@ class ImageApiServer(ABC):
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 takes a free one."""
-        app = web.Application(client_max_size=64 * 1024 * 1024)
+        app = web.Application(client_max_size=64 * 1024 * 1024, middlewares=self.middlewares)
         app.add_routes([*self.routes(), *control_routes(self.faults, self.studio)])
         app.router.add_get("/assets/{job}/{name}", self._picture)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)

@@ -1,0 +1,25 @@
+"""`/history`: one's own pictures."""
+
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.services.history import LONGEST_SEARCH
+from bot.ui.history import Gallery
+
+
+class History(commands.Cog):
+    """Looking back, for one's own eyes."""
+
+    def __init__(self, *, gallery: Gallery) -> None:
+        self._gallery = gallery
+
+    @app_commands.command(name="history", description="See your pictures again")
+    @app_commands.describe(search="A part of the prompt")
+    async def history(
+        self, interaction: discord.Interaction[Any], search: app_commands.Range[str, 1, LONGEST_SEARCH] | None = None
+    ) -> None:
+        """Answer with the latest page."""
+        await self._gallery.open(interaction, search)

@@ -1,0 +1,90 @@
+"""A member's past jobs that have pictures, one at a time, by keyset: page a million costs what page one does."""
+
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, Select, bindparam, exists, func, select
+
+from db.tables import jobs, pictures
+
+
+class Whose(NamedTuple):
+    """A member in a community; outside communities the community is 0."""
+
+    community_id: int
+    member_id: int
+
+
+def _with_pictures() -> Select[Any]:
+    return select(jobs.c.id, jobs.c.prompt).where(
+        jobs.c.community_id == bindparam("the_community"),
+        jobs.c.member_id == bindparam("the_member"),
+        jobs.c.finished_at.is_not(None),
+        exists().where(pictures.c.job_id == jobs.c.id),
+    )
+
+
+def _matching(statement: Select[Any]) -> Select[Any]:
+    return statement.where(func.lower(jobs.c.prompt).like(bindparam("pattern"), escape="\\"))
+
+
+# Built once: building a statement anew costs several times what running it does.
+_OLDER: Final = _with_pictures().where(jobs.c.id < bindparam("the_id")).order_by(jobs.c.id.desc())
+_NEWER: Final = _with_pictures().where(jobs.c.id > bindparam("the_id")).order_by(jobs.c.id)
+_STATEMENTS: Final = {
+    (older, searched): (_matching(statement) if searched else statement).limit(bindparam("most"))
+    for older, statement in ((True, _OLDER), (False, _NEWER))
+    for searched in (False, True)
+}
+# Greater than every id: ids are hexadecimal digits.
+_AFTER_ALL: Final = "g"
+_AT_ONCE: Final = 20
+
+
+class HistoryRepository:
+    """Looks through one member's jobs within one transaction; `search` is part of a prompt, in whatever case."""
+
+    def __init__(self, connection: Connection, whose: Whose, search: str | None = None) -> None:
+        self._connection = connection
+        self._whose = whose
+        self._search = search
+
+    def latest(self) -> str | None:
+        """Return the id of the latest job."""
+        return self.older(_AFTER_ALL)
+
+    def older(self, job_id: str) -> str | None:
+        """Return the id of the job before this one, whosever this one is."""
+        return self._next(job_id, older=True)
+
+    def newer(self, job_id: str) -> str | None:
+        """Return the id of the job after this one, whosever this one is."""
+        return self._next(job_id, older=False)
+
+    def _next(self, job_id: str, *, older: bool) -> str | None:
+        parameters: dict[str, Any] = {
+            "the_community": self._whose.community_id,
+            "the_member": self._whose.member_id,
+            "the_id": job_id,
+        }
+        if self._search is not None:
+            parameters["pattern"] = _pattern(self._search)
+        statement = _STATEMENTS[older, self._search is not None]
+        parameters["most"] = most = 1 if self._search is None or self._search.isascii() else _AT_ONCE
+        while True:
+            rows = self._connection.execute(statement, parameters).all()
+            found = next((row.id for row in rows if self._fits(row.prompt)), None)
+            if found is not None or len(rows) < most:
+                return found
+            parameters["the_id"] = rows[-1].id
+
+    def _fits(self, prompt: str) -> bool:
+        return self._search is None or self._search.casefold() in prompt.casefold()
+
+
+def _pattern(search: str) -> str:
+    """Return what LIKE is to look for: databases may know the case of ASCII alone, so other signs stand for any one."""
+    return f"%{''.join(_literal(sign) if sign.isascii() else '_' for sign in search)}%"
+
+
+def _literal(sign: str) -> str:
+    return f"\\{sign}" if sign in "\\%_" else sign.lower()

@@ -1,0 +1,505 @@
+"""Workers that share a database: who dies is replaced, who wakes up late is rejected, no wall clock is trusted."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, select, update
+
+from bot.domain.errors import FaultKind, ProviderError, StaleJobError
+from bot.domain.jobs import AT_PROVIDER, Attempt, Job, Outcome, State
+from bot.engine.journal import Hook, Journal, no_hooks
+from bot.engine.lease import Lease
+from bot.engine.limits import Limits
+from bot.providers.base import Finished, Pending
+from db.database import Database
+from db.jobs import JobRepository
+from db.tables import jobs, workers
+from db.workers import WorkerRepository
+from tests.engine.gated import Gated, Gates
+from tests.engine.workshop import Workshop, workshop
+from tests.support.clock import START, ManualClock
+from tests.support.factories import a_job, a_picture, a_place, a_request, an_id
+from tests.support.ledger import hold, some_books
+
+PLENTY = {"skillboss": 1_000}
+
+
+class Pair:
+    """Two workers at one database: `late` has a clock of its own that may stand still, `heir` goes on."""
+
+    def __init__(self, late: Workshop, heir: Workshop, gated: Gated) -> None:
+        self.late = late
+        self.heir = heir
+        self.gated = gated
+
+    async def late_hangs(self, job: Job) -> None:
+        """Let the late one's lease end, while its own clock stands still, until the other one has the job."""
+        for _ in range(60):
+            if (await self.heir.job(job.id)).owner == self.heir.engine.worker_id:
+                return
+            await self.heir.quiet(step=1, rounds=1)
+        raise AssertionError("nobody took over")
+
+    async def both_go_on(self, seconds: int) -> None:
+        """Let time pass for both."""
+        for _ in range(seconds):
+            self.late.clock.advance(1)
+            await self.heir.quiet(step=1, rounds=1)
+            await self.late.settle()
+
+    def late_wakes(self) -> None:
+        """Let the time that has passed elsewhere pass for the late one too."""
+        self.late.clock.advance((self.heir.clock.now() - self.late.clock.now()).total_seconds())
+
+
+@asynccontextmanager
+async def pair(
+    database: Database, other: Database, folder: Path, *, limits: Limits | None = None
+) -> AsyncIterator[Pair]:
+    """Start two workers with a clock each; the first one's provider has gates."""
+    gates = Gates()
+    async with (
+        workshop(database, folder, wrap=gates, limits=limits, alone=False) as late,
+        workshop(other, folder, server=late.server, limits=limits, alone=False) as heir,
+    ):
+        try:
+            yield Pair(late, heir, gates.gated)
+        finally:
+            gates.gated.open()
+
+
+async def test_a_dead_worker_s_jobs_are_finished_by_another(
+    database: Database, other: Database, tmp_path: Path
+) -> None:
+    """QUEUED at one that falls silent: after its lease, not before, the other one follows the job to its end."""
+    async with pair(database, other, tmp_path) as two:
+        job = await two.late.asked()
+        queued = await two.late.until(job.id, State.QUEUED)
+        await two.heir.quiet(step=1, rounds=14)
+        assert (await two.heir.job(job.id)).owner == two.late.engine.worker_id
+        await two.late_hangs(job)
+        two.heir.server.finish()
+        done = await two.heir.until(job.id, State.DONE, step=1)
+        assert (done.fence, done.charged) == (queued.fence + 1, 12)
+        two.late_wakes()
+        await two.late.quiet(step=1)
+        assert two.late.posts() == 1
+        assert len(two.heir.server.billed) == 1
+        assert await two.heir.problems() == []
+
+
+async def test_a_worker_that_cannot_renew_stops_and_goes_on_later(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its lease it asks nobody and claims nothing; once renewals go well again it takes up new jobs."""
+    async with (
+        workshop(sqlite_database, tmp_path, alone=False) as shop,
+        workshop(sqlite_database, tmp_path, server=shop.server, clock=shop.clock, alone=False, start=False) as other,
+    ):
+        job = await shop.asked()
+        await shop.until(job.id, State.QUEUED)
+
+        async def fails() -> tuple[Job, ...]:
+            raise OSError("no way to the database")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(shop.journal, "renew", fails)
+            await shop.quiet(step=1)
+            assert not shop.lease.held
+            asked = len(shop.server.requests)
+            waiting = await shop.asked()
+            await shop.quiet(step=1)
+            assert len(shop.server.requests) == asked
+            assert (await shop.job(waiting.id)).state is State.HELD
+            await other.engine.start()
+            taken = await other.until(waiting.id, State.QUEUED, step=1)
+            assert taken.owner == other.engine.worker_id
+        await shop.when(lambda: shop.lease.held, step=1)
+        new = await shop.asked()
+        assert new.owner == shop.engine.worker_id
+        await shop.until(new.id, State.QUEUED, step=0.5)
+        shop.server.finish(shop.server.jobs[0])
+        await shop.until(job.id, State.DONE, step=1)
+        assert shop.posts() == 3
+        assert await shop.problems() == []
+
+
+async def test_a_job_is_not_sent_when_the_lease_ended_while_it_was_read(
+    database: Database, other: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that hangs for long, just before the submit: the job is another's by then, so nothing is sent."""
+    async with pair(database, other, tmp_path) as two:
+        reading, go_on = asyncio.Event(), asyncio.Event()
+        get = two.late.journal.get
+
+        async def slowly(job_id: str) -> tuple[Job, Attempt | None]:
+            found = await get(job_id)
+            if found[0].state is State.SUBMITTING:
+                reading.set()
+                await go_on.wait()
+            return found
+
+        monkeypatch.setattr(two.late.journal, "get", slowly)
+        job = await two.late.asked()
+        await two.late.when(reading.is_set)
+        await two.late_hangs(job)
+        failed = await two.heir.until(job.id, State.FAILED, step=1)
+        assert (failed.fault, failed.charged) == (FaultKind.REPLY_LOST, 0)
+        two.late_wakes()
+        await two.late.when(lambda: two.late.lease.held)
+        go_on.set()
+        await two.late.quiet(step=1)
+        assert two.late.posts() == 0
+        assert await two.heir.problems() == []
+
+
+async def test_an_answer_that_comes_after_the_lease_is_not_written(
+    database: Database, other: Database, tmp_path: Path
+) -> None:
+    """Sent by one that hangs then: the other gives the credits back, and the late answer changes nothing."""
+    async with pair(database, other, tmp_path) as two:
+        two.gated.after.clear()
+        job = await two.late.asked()
+        await two.late.when(two.gated.waiting.is_set)
+        await two.late_hangs(job)
+        await two.heir.until(job.id, State.FAILED, step=1)
+        two.gated.open()
+        await two.late.quiet()
+        two.late_wakes()
+        await two.late.quiet(step=1)
+        failed = await two.heir.job(job.id)
+        assert (failed.state, failed.fault, failed.charged) == (State.FAILED, FaultKind.REPLY_LOST, 0)
+        assert (await two.heir.attempt(job.id)).outcome is Outcome.UNKNOWN
+        assert two.heir.posts() == 1
+        assert await two.heir.problems() == []
+
+
+@pytest.mark.parametrize(
+    "state", [State.HELD, State.SUBMITTING, State.UNKNOWN, State.QUEUED, State.RUNNING, State.STORING]
+)
+async def test_a_late_worker_is_rejected_in_every_state(database: Database, tmp_path: Path, state: State) -> None:
+    """Whatever it has learnt meanwhile: no step of a worker whose job was taken over is written."""
+    async with workshop(database, tmp_path, alone=False, start=False) as shop:
+        await shop.journal.renew()
+        job = await brought_to(shop, state)
+        await database.write(
+            lambda connection: connection.execute(update(jobs).values(owner="x", fence=jobs.c.fence + 1))
+        )
+        before = await shop.journal.get(job.id)
+        for name, step in steps_from(shop.journal, job).items():
+            with pytest.raises(StaleJobError):
+                await step()
+            assert await shop.journal.get(job.id) == before, name
+        assert await shop.problems() == []
+
+
+async def brought_to(shop: Workshop, state: State) -> Job:
+    """Return a job in this state, by the journal alone."""
+    asked = await shop.asked()
+    if state is State.HELD:
+        return await shop.job(asked.id)
+    (claim,) = (await shop.journal.claim(9, PLENTY)).claims
+    match state:
+        case State.UNKNOWN:
+            return await shop.journal.reply_lost(claim.job, hooked=True)
+        case State.QUEUED:
+            return await shop.journal.accepted(claim.job, Pending(handle="h", running=False))
+        case State.RUNNING:
+            return await shop.journal.accepted(claim.job, Pending(handle="h", running=True))
+        case State.STORING:
+            return await shop.journal.storing(
+                claim.job, Finished(handle="h", image_urls=("https://cdn.example/1.png",))
+            )
+        case _:
+            return claim.job
+
+
+def steps_from(journal: Journal, job: Job) -> dict[str, Callable[[], Awaitable[object]]]:
+    """Return the steps that a worker might want to take with a job in its state."""
+    end: dict[str, Callable[[], Awaitable[object]]] = {
+        "failed": lambda: journal.failed(job, FaultKind.GENERATION),
+        "lost": lambda: journal.lost(job),
+        "cancelled": lambda: journal.cancelled(job),
+        "cancel_refused": lambda: journal.cancel_refused(job),
+    }
+    storing = {"storing": lambda: journal.storing(job, Finished(image_urls=("https://cdn.example/2.png",)))}
+    refusal = ProviderError(FaultKind.UNAVAILABLE, provider="skillboss")
+    match job.state:
+        case State.HELD:
+            return end
+        case State.SUBMITTING:
+            return {
+                "accepted": lambda: journal.accepted(job, Pending(handle="other", running=False)),
+                "refused": lambda: journal.refused(job, refusal, 1.0),
+                "reply_lost": lambda: journal.reply_lost(job, hooked=False),
+                "unclaim": lambda: journal.unclaim(job),
+                "failed": end["failed"],
+                **storing,
+            }
+        case State.UNKNOWN:
+            return {"give_up": lambda: journal.give_up(job), "failed": end["failed"], **storing}
+        case State.QUEUED:
+            return {**end, **storing, "running": lambda: journal.running(job)}
+        case State.RUNNING:
+            return {**end, **storing}
+        case _:
+            return {
+                "done": lambda: journal.done(job, [a_picture(job)]),
+                "failed": end["failed"],
+                "lost": end["lost"],
+            }
+
+
+async def test_a_worker_that_stops_leaves_its_jobs_to_the_next_renewal(
+    database: Database, other: Database, tmp_path: Path
+) -> None:
+    """A stop gives the lease back: the other one need not wait for its end, and nothing is sent again."""
+    async with pair(database, other, tmp_path) as two:
+        queued = await two.late.asked()
+        await two.late.until(queued.id, State.QUEUED)
+        await two.late.engine.stop()
+        waiting = await two.late.asked()
+        await two.late.engine.release()
+        assert (await two.heir.job(queued.id)).owner is None
+        await two.heir.quiet(step=1, rounds=6)
+        taken = await two.heir.until(waiting.id, State.QUEUED)
+        assert taken.owner == two.heir.engine.worker_id
+        two.heir.server.finish(two.heir.server.jobs[0])
+        await two.heir.until(queued.id, State.DONE, step=1)
+        assert two.heir.posts() == 2
+        assert await two.heir.problems() == []
+
+
+async def test_a_waiting_job_goes_to_whoever_has_its_turn(database: Database, other: Database, tmp_path: Path) -> None:
+    """A living worker's job in line is claimed by another: the fence tells the first, which drops it."""
+    async with (
+        workshop(database, tmp_path, alone=False) as first,
+        workshop(other, tmp_path, server=first.server, clock=first.clock, alone=False, start=False) as second,
+    ):
+        await second.journal.renew()
+        asked = await first.generation.request(a_place(), a_request())
+        await first.journal.acknowledged(asked.job.id, 1)  # its own engine is not woken
+        mine = await first.job(asked.job.id)
+        (claim,) = (await second.journal.claim(9, PLENTY)).claims
+        assert (claim.job.owner, claim.job.fence) == (second.engine.worker_id, mine.fence + 1)
+        with pytest.raises(StaleJobError):
+            await first.journal.cancelled(mine)
+        first.engine.wake()
+        await first.engine.look_at(mine.id)  # a hint at the first one: SUBMITTING is nobody else's
+        await first.quiet(step=0.2)
+        assert (await first.job(mine.id)).owner == second.engine.worker_id
+        assert first.posts() == 0
+        assert await first.problems() == []
+
+
+async def test_a_cancel_is_pressed_wherever_it_comes_in(database: Database, other: Database, tmp_path: Path) -> None:
+    """The press reaches another process than the one that follows the job: that one takes it and cancels it."""
+    async with pair(database, other, tmp_path) as two:
+        job = await two.late.asked()
+        await two.late.until(job.id, State.QUEUED)
+        await two.heir.cancel(job.id)
+        cancelled = await two.heir.until(job.id, State.CANCELLED)
+        assert cancelled.owner == two.heir.engine.worker_id
+        two.late.clock.advance(30)
+        await two.late.quiet(step=1)
+        assert two.heir.server.jobs[0].state == "CANCELLED"
+        assert await two.heir.problems() == []
+
+
+async def test_a_webhook_is_heard_wherever_it_comes_in(database: Database, other: Database, tmp_path: Path) -> None:
+    """A webhook at another process has the job looked at there, at once, and its pictures come once."""
+
+    def hook(_: str) -> Hook:
+        return Hook(url="https://studio.example/webhooks/skillboss/secret", hash="5" * 64)
+
+    async with (
+        workshop(database, tmp_path, alone=False, hook=hook) as first,
+        workshop(other, tmp_path, server=first.server, clock=first.clock, alone=False) as second,
+    ):
+        job = await first.asked()
+        await first.until(job.id, State.QUEUED)
+        made = first.server.finish()
+        assert await second.engine.hint("5" * 64, "skillboss", made.id)
+        done = await second.until(job.id, State.DONE)
+        assert (done.owner, done.charged) == (second.engine.worker_id, 12)
+        await first.quiet(step=5)
+        assert await first.problems() == []
+
+
+async def test_a_worker_that_was_taken_for_dead_goes_on_under_its_name(
+    database: Database, other: Database, tmp_path: Path
+) -> None:
+    """It drops what another has, and serves what is asked of it from now on."""
+    async with pair(database, other, tmp_path) as two:
+        old = await two.late.asked()
+        await two.late.until(old.id, State.QUEUED)
+        await two.late_hangs(old)
+        two.late_wakes()
+        await two.both_go_on(6)
+        assert two.late.lease.held
+        new = await two.late.asked()
+        taken = await two.late.until(new.id, State.QUEUED)
+        assert taken.owner == two.late.engine.worker_id
+        for made in two.heir.server.jobs:
+            two.heir.server.finish(made)
+        await two.both_go_on(20)
+        ends = [await two.heir.job(job.id) for job in (new, old)]
+        assert [job.state for job in ends] == [State.DONE, State.DONE]
+        assert [job.owner for job in ends] == [two.late.engine.worker_id, two.heir.engine.worker_id]
+        assert two.heir.posts() == 2
+        assert await two.heir.problems() == []
+
+
+@pytest.mark.parametrize("hours", [-5, -0.1, 0.1, 5])
+async def test_a_wall_clock_that_is_set_neither_ends_nor_extends_a_lease(
+    database: Database, other: Database, tmp_path: Path, hours: float
+) -> None:
+    """Set by hours in either direction: who lives keeps its jobs, and who dies then is replaced after its lease."""
+    async with pair(database, other, tmp_path) as two:
+        job = await two.late.asked()
+        await two.late.until(job.id, State.QUEUED)
+        for shop in (two.heir, two.late):
+            shop.clock.set_now(shop.clock.now() + timedelta(hours=hours))
+        await two.both_go_on(40)
+        kept = await two.heir.job(job.id)
+        if hours == 5:
+            assert kept.state is State.LOST  # its deadline passed, by the only clock there is
+            assert await two.heir.problems() == []
+            return
+        assert kept.owner == two.late.engine.worker_id
+        began = two.heir.clock.monotonic()
+        await two.late_hangs(job)
+        assert 5 <= two.heir.clock.monotonic() - began <= 22
+        two.heir.server.finish()
+        await two.heir.until(job.id, State.DONE, step=1)
+        assert await two.heir.problems() == []
+
+
+async def test_jobs_in_line_go_on_when_the_clock_is_set_back(sqlite_database: Database, tmp_path: Path) -> None:
+    """Five hours back: who waits for a slot gets it as before, not when the clock is there again."""
+    async with workshop(sqlite_database, tmp_path, limits=Limits(active_per_member=1)) as shop:
+        first, second = await shop.asked(), await shop.asked()
+        await shop.until(first.id, State.QUEUED)
+        shop.clock.set_now(START - timedelta(hours=5))
+        shop.server.finish()
+        await shop.until(first.id, State.DONE, step=1)
+        await shop.until(second.id, State.QUEUED, step=1)
+        assert shop.clock.now() < START
+        assert await shop.problems() == []
+
+
+def test_a_lease_lasts_from_the_beginning_of_its_renewal() -> None:
+    """A renewal that took long is counted from when it began; after the end a new term begins."""
+    clock = ManualClock()
+    lease = Lease(worker_id="me", seconds=15, alone=False, clock=clock)
+    seen = [(lease.held, lease.term)]
+    began = clock.monotonic()
+    clock.advance(9)
+    lease.renewed(began, {})
+    for seconds in (0, 5, 1):
+        clock.advance(seconds)
+        seen.append((lease.held, lease.term))
+    lease.renewed(clock.monotonic(), {})
+    clock.advance(14)
+    lease.renewed(clock.monotonic(), {})
+    seen.append((lease.held, lease.term))
+    assert seen == [(False, 0), (True, 1), (True, 1), (False, 1), (True, 2)]
+
+
+def test_the_others_are_watched_by_the_own_clock() -> None:
+    """At first by what they wrote; then one is dead that writes nothing new for the length of a lease."""
+    clock = ManualClock()
+    lease = Lease(worker_id="me", seconds=15, alone=False, clock=clock)
+    past, future = START - timedelta(seconds=1), START + timedelta(hours=3)
+    others = {"long dead": past, "ahead": future}
+    assert lease.ended(others, clock.monotonic(), clock.now()) == {"long dead": past}
+    lease.renewed(clock.monotonic(), others)
+    clock.advance(14)
+    assert lease.ended({"ahead": future, "new": past}, clock.monotonic(), clock.now()) == {}
+    lease.renewed(clock.monotonic(), {"ahead": future, "new": past})
+    clock.advance(1)
+    others = {"ahead": future, "new": past}
+    assert lease.ended(others, clock.monotonic(), clock.now()) == {"ahead": future}
+    moved = {"ahead": future + timedelta(seconds=5), "new": past}
+    assert lease.ended(moved, clock.monotonic(), clock.now()) == {}
+
+
+async def test_a_worker_that_renews_at_the_last_moment_is_not_forgotten(database: Database) -> None:
+    """Between the look and the removal its row has moved on, so it stays."""
+
+    def write(connection: Connection) -> list[str]:
+        repository = WorkerRepository(connection)
+        repository.renew("a", START, START)
+        repository.renew("b", START, START)
+        seen = repository.others("me")
+        repository.renew("a", START, START + timedelta(seconds=5))
+        repository.forget(seen)
+        return list(connection.execute(select(workers.c.id)).scalars())
+
+    assert await database.write(write) == ["a"]
+
+
+async def test_two_that_claim_at_once_never_pass_a_limit(database: Database, other: Database) -> None:
+    """Four dispatchers at two databases, forty members, jobs that end in between: no limit is ever passed."""
+    limits = Limits(active_per_member=2, active_per_community=5, active_per_provider=9)
+    chance = random.Random(7)  # noqa: S311 - a fixed sequence
+    books = some_books(allowance=10_000, budget=1_000_000)
+    journals = [_journal(each, limits) for each in (database, other) for _ in range(2)]
+    for journal in journals:
+        await journal.renew()
+
+    async def fill(count: int) -> None:
+        def write(connection: Connection) -> None:
+            for _ in range(count):
+                place = a_place(community_id=chance.randrange(4), member_id=chance.randrange(8))
+                hold(connection, books, a_job(place=place, acknowledged_at=START))
+
+        await database.write(write)
+
+    claimed: Counter[str] = Counter()
+    for _ in range(12):
+        await fill(6)
+        turns = await asyncio.gather(
+            *(journal.claim(chance.randrange(1, 5), PLENTY) for journal in journals), return_exceptions=True
+        )
+        claims = [claim for turn in turns if not isinstance(turn, BaseException) for claim in turn.claims]
+        assert {type(turn) for turn in turns if isinstance(turn, BaseException)} <= {StaleJobError}
+        claimed.update(claim.job.id for claim in claims)
+        active = await _active(database)
+        assert len(active) <= limits.active_per_provider
+        communities = Counter(job.place.community_id for job in active)
+        members = Counter((job.place.community_id, job.place.member_id) for job in active)
+        assert max(communities.values()) <= 5
+        assert max(members.values()) <= 2
+        for job in chance.sample(active, len(active) // 2):
+            owner = next(journal for journal in journals if journal._lease.worker_id == job.owner)
+            await owner.failed(job, FaultKind.GENERATION)
+    assert max(claimed.values()) == 1
+    assert len(claimed) > 40
+
+
+def _journal(database: Database, limits: Limits) -> Journal:
+    clock = ManualClock()
+    return Journal(
+        database=database,
+        books=some_books(allowance=10_000, budget=1_000_000),
+        clock=clock,
+        limits=limits,
+        lease=Lease(worker_id=an_id(), seconds=15, alone=False, clock=clock),
+        providers=("skillboss",),
+        hook=no_hooks,
+    )
+
+
+async def _active(database: Database) -> list[Job]:
+    def read(connection: Connection) -> list[Job]:
+        found = connection.execute(select(jobs.c.id).where(jobs.c.state.in_(AT_PROVIDER))).scalars().all()
+        return [JobRepository(connection).get(job_id) for job_id in found]
+
+    return await database.read(read)

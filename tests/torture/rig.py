@@ -1,0 +1,205 @@
+"""The house with its ambushes: one round after the other on the same stand-ins and the same database."""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGKILL, SIGTERM, Signals
+from typing import Final
+
+from bot.sandbox.discord import ClientRefusal, NoAnswerError
+from bot.sandbox.discord.interactions import ACKNOWLEDGE_WITHIN
+from bot.sandbox.providers import ImageApiServer, Latency
+from tests.end_to_end.house import BotEndedError, House
+from tests.torture.ambush import Ambush, Blow, discord_events, provider_events
+from tests.torture.cradle import Cradle
+from tests.torture.doorway import Doorway
+from tests.torture.evidence import Evidence, Placed, Witness
+from tests.torture.plan import MEMBERS, Event, Moment, Order, Plan, Strike
+
+_SETTLED_WITHIN: Final = 60.0
+_LOOK_SECONDS: Final = 0.05
+_AT_ONCE: Final = Latency(queue=0.0, work=0.0)
+
+_SETTINGS: Final = {
+    "DEFAULT_ALLOWANCE": "1000000",
+    "MONTHLY_BUDGET": "100000000",
+    "MAX_ACTIVE_JOBS_PER_MEMBER": "50",
+    "MAX_ACTIVE_JOBS": "500",
+    "LEASE_SECONDS": "1",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Played:
+    """What was done in a round: where each strike hit, and the exit codes of bots that were asked to stop."""
+
+    plan: Plan
+    hits: list[str] = field(default_factory=list)
+    stops: list[int] = field(default_factory=list)
+    evidence: Evidence | None = None
+    seconds: float = 0.0
+
+
+class Rig:
+    """A house that plays rounds. `webhooks` gives the bot a public address."""
+
+    def __init__(self, folder: Path, *, database_url: str | None = None, webhooks: bool = False) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._cradle = Cradle()
+        self.house = House(folder, database_url=database_url, launch=self._cradle.launch)
+        self._settings = dict(_SETTINGS)
+        self._webhooks = webhooks
+        self._ambush = Ambush(self._deal)
+        self._doorway = Doorway(self._ambush.around(lambda _: Event.WEBHOOK))
+        self._witness = Witness(self.house)
+        self._was_ready = False
+
+    async def start(self) -> None:
+        """Start the stand-ins and the bot."""
+        house, world = self.house, self.house.discord.world
+        house.discord.app.middlewares.append(self._ambush.around(discord_events(house.discord)))
+        for server in self._providers:
+            server.middlewares.append(self._ambush.around(provider_events(server)))
+        for name in MEMBERS:
+            world.add_member(world.guild("Community"), world.add_user(name))
+        await house.start_stand_ins()
+        if self._webhooks:
+            await self._doorway.start(f"http://127.0.0.1:{house.http_port}")
+            self._settings["WEBHOOK_PUBLIC_URL"] = self._doorway.url
+            house.skillboss.webhooks.retry_seconds = None  # until `release`: a second try finds the bot back
+        await self._up()
+
+    async def close(self) -> None:
+        """End everything."""
+        await self._doorway.close()
+        await self.house.close()
+        await self._cradle.close()
+
+    async def play(self, plan: Plan) -> Played:
+        """Carry a round out to its end, and return what came of it."""
+        played, began = Played(plan=plan), time.monotonic()
+        await self._up()
+        self._witness.begin()
+        self._spoil(plan)
+        first = Blow(plan.strikes[0])
+        self._ambush.lay(first)
+        placing = [asyncio.create_task(self._place(order)) for order in plan.orders]
+        for turn, strike in enumerate(plan.strikes):
+            blow = Blow(strike) if turn else first
+            self._ambush.lay(blow)
+            await self._suffer(blow, played)
+        self._ambush.lay(None)
+        self._mend()
+        await self._up()
+        placed = await asyncio.gather(*placing)
+        await self._settled(placed)
+        played.evidence = await self._witness.testify(placed)
+        played.seconds = time.monotonic() - began
+        return played
+
+    @property
+    def _providers(self) -> tuple[ImageApiServer, ...]:
+        return (self.house.skillboss, self.house.reve2img)
+
+    def _spoil(self, plan: Plan) -> None:
+        """Set the round's paces and mishaps."""
+        for server in self._providers:
+            server.latency = Latency(queue=plan.queue, work=plan.work)
+        for mishap in plan.mishaps:
+            first, second = mishap.where
+            if mishap.server == "discord":
+                self.house.discord.faults.add(first, second, **mishap.how)
+            else:
+                server = self.house.skillboss if mishap.server == "skillboss" else self.house.reve2img
+                server.faults.add(first, second, **mishap.how)
+
+    def _mend(self) -> None:
+        """Let nothing go wrong any more, and everything end."""
+        self.house.discord.faults.clear()
+        for server in self._providers:
+            server.latency = _AT_ONCE
+            server.mend()
+            for job in server.jobs:
+                if not job.terminal:
+                    server.finish(job)
+
+    async def _place(self, order: Order) -> Placed:
+        """Use the command, and press Cancel if that is planned."""
+        await asyncio.sleep(order.after)
+        actor = self.house.discord.actor(order.member)
+        reached = bool(self.house.discord.gateway.connected)
+        invocation = await actor.slash("imagine", prompt=order.prompt, options=order.options)
+        strike = asyncio.create_task(self._ambush.passes(Event.DELIVERED, Moment.ANSWERED))
+        if order.cancel_after is not None:
+            with contextlib.suppress(NoAnswerError, ClientRefusal):
+                card = await invocation.response()
+                await asyncio.sleep(order.cancel_after)
+                # Without a Cancel it has ended or cannot be cancelled, and a bot that is away hears of no press.
+                await actor.click(card, label="Cancel")
+        await strike
+        return Placed(order=order, invocation=invocation, reached=reached)
+
+    async def _suffer(self, blow: Blow, played: Played) -> None:
+        """Have the bot running until this blow has struck and the bot has ended."""
+        instant = asyncio.create_task(self._strike_at_an_instant(blow)) if blow.strike.event is None else None
+        await self._up(blow)
+        if instant is not None:
+            await instant
+            played.hits.append(str(blow.strike))
+        elif await self._strikes_within(blow, played.plan.patience):
+            played.hits.append(str(blow.strike))
+        else:
+            await self._ambush.now(blow)
+            played.hits.append(f"{Strike(signal=blow.strike.signal)}, for a transition that did not come")
+        code = await self.house.bot_ended()
+        if blow.strike.signal is SIGTERM and self._was_ready:
+            played.stops.append(code)
+        self._was_ready = False
+
+    async def _strike_at_an_instant(self, blow: Blow) -> None:
+        await asyncio.sleep(blow.strike.after)
+        while not self.house.bot_runs:
+            await asyncio.sleep(_LOOK_SECONDS)
+        await self._ambush.now(blow)
+
+    @staticmethod
+    async def _strikes_within(blow: Blow, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await blow.struck.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _deal(self, number: Signals) -> None:
+        self.house.signal_bot(number)
+        if number is SIGKILL:
+            await self.house.bot_ended()
+
+    async def _up(self, blow: Blow | None = None) -> None:
+        """Have the bot serving, unless this blow strikes it down before that."""
+        if self.house.bot_runs:
+            return
+        try:
+            await self.house.start_bot(**self._settings)
+        except BotEndedError:
+            if blow is None or not blow.struck.is_set():
+                raise
+        else:
+            self._was_ready = True
+
+    async def _settled(self, placed: list[Placed]) -> None:
+        """Wait until every job that there is has ended and was delivered, and no more can come."""
+        async with self._witness.looking() as unfinished:
+            with contextlib.suppress(TimeoutError):  # then the evidence says what has not ended
+                async with asyncio.timeout(_SETTLED_WITHIN):
+                    while any(self._may_be_answered(each) for each in placed) or await unfinished():
+                        await asyncio.sleep(_LOOK_SECONDS)
+
+    def _may_be_answered(self, placed: Placed) -> bool:
+        interaction = placed.invocation.interaction
+        if not placed.reached or interaction.acknowledged_at is not None:
+            return False
+        return self.house.discord.world.now() - interaction.created_at <= ACKNOWLEDGE_WITHIN
