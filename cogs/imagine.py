@@ -66,7 +66,7 @@ class Imagine(commands.Cog):
 
     @imagine.autocomplete("model")
     async def _models(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        return model_choices(quotes(dict(interaction.namespace), self._providers), typed)
+        return model_choices(quotes(dict(iter(interaction.namespace)), self._providers), typed)
 
     @imagine.autocomplete("fit")
     async def _fits(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:

@@ -255,7 +255,9 @@ def test_whatever_is_taken_can_be_done_here(options: dict[str, Any], providers: 
 def test_a_model_that_is_named_as_a_way_out_is_one(options: dict[str, Any]) -> None:
     """With a model that the refusal names, this option is no longer what is in the way."""
     refused = refusal(options)
-    for model in refused.models if isinstance(refused, UnsupportedOptionError) else ():
+    if not isinstance(refused, UnsupportedOptionError):
+        return
+    for model in refused.models:
         again = refusal(options | {"model": model})
         assert not isinstance(again, UnsupportedOptionError) or again.option != refused.option
 
