@@ -147,12 +147,12 @@ DEFAULT_MODEL: Final = "reve-2.0"
 RATIOS: Final = tuple(dict.fromkeys(ratio for model in MODELS for ratio in model.abilities.aspect_ratios))
 
 OFFERS: Final = (
-    # SkillBoss knows three sizes, so three ratios (1024x1024, 1024x1792, 1792x1024), and only text.
+    # SkillBoss knows three sizes, so three ratios (1792x1024, 1024x1024, 1024x1792), and only text.
     Offer(
         provider="skillboss",
         model="reve-2.0",
         remote_model="reve/text-to-image",
-        abilities=Abilities(aspect_ratios=("1:1", "9:16", "16:9")),
+        abilities=Abilities(aspect_ratios=("16:9", "1:1", "9:16")),
     ),
     *(Offer(provider="reve2img", model=model.id, remote_model=model.id, abilities=model.abilities) for model in MODELS),
 )
