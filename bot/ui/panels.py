@@ -71,21 +71,22 @@ def _abilities(model: Model) -> str:
     if can.resolutions:
         dearer = f" ({model.price_factor_4k}x at 4K)" if model.price_factor_4k > 1 else ""
         parts.append(", ".join(can.resolutions) + dearer)
-    if extras := _extras(model):
-        parts.append(f"for each picture {', '.join(extras)}")
-    return " · ".join(parts)
+    extras = _extras(model)
+    return " · ".join(parts) + (f"\n-# adds to each picture: {' · '.join(extras)}" if extras else "")
 
 
 def _extras(model: Model) -> list[str]:
     """Return what can be done to a finished picture, with what it adds to the price."""
     can, prices = model.abilities, model.extra_prices
-    extras = [f"upscale {factor}x +{prices.upscale[factor]:,}" for factor in can.upscales]
+    extras = []
+    if can.upscales:
+        extras.append("upscale " + ", ".join(f"{factor}x {prices.upscale[factor]:,}" for factor in can.upscales))
     if can.remove_background:
-        extras.append(f"remove background +{prices.remove_background:,}")
+        extras.append(f"remove background {prices.remove_background:,}")
     if can.effects:
-        extras.append(f"effect +{prices.effect:,}")
+        extras.append(f"effect {prices.effect:,}")
     if can.fit:
-        extras.append(f"fit +{prices.fit:,}" if prices.fit else "fit free")
+        extras.append(f"fit {prices.fit or 'nothing'}")
     return extras
 
 

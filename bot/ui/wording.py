@@ -135,7 +135,7 @@ def _deed(error: UnsupportedOptionError) -> str:
 
 
 def _excluded(error: ExclusiveOptionsError) -> str:
-    return f"To {_ACTS[error.option]} does not go with {_option(error.other)} {error.value}"
+    return f"{error.option} does not go with {_option(error.other)} {error.value}"
 
 
 def _option(option: str) -> str:

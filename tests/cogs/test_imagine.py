@@ -213,7 +213,7 @@ REFUSED: list[tuple[type[Exception], dict[str, Any], str]] = [
         ExclusiveOptionsError,
         {"prompt": "a fox", "remove_background": True, "format": "jpeg"},
         (
-            "To remove the background does not go with format jpeg. Nothing was charged.\n"
+            "remove_background does not go with format jpeg. Nothing was charged.\n"
             "Choose format png or webp, or leave one of the two out."
         ),
     ),

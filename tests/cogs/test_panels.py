@@ -81,11 +81,8 @@ async def test_help_says_what_each_model_can_do_here(studio: Studio) -> None:
     lines = panel(await studio.member("ann").slash(studio.channel, "help"))
     assert lines[4:] == [
         "**reve-2.0** · 12 credits a picture · the one you get unless you choose",
-        (
-            "-# all-round, true to the prompt, good at text · 1-4 pictures · detail 1-15, which multiplies the price"
-            " · for each picture upscale 2x +6, upscale 3x +9, upscale 4x +12, remove background +6, effect +4,"
-            " fit free"
-        ),
+        "-# all-round, true to the prompt, good at text · 1-4 pictures · detail 1-15, which multiplies the price",
+        "-# adds to each picture: upscale 2x 6, 3x 9, 4x 12 · remove background 6 · effect 4 · fit nothing",
         "**nano-banana** · 20 credits a picture",
         "-# quick ideas from text · 1-4 pictures",
         "**nano-banana-pro** · 70 credits a picture",

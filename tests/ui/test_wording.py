@@ -86,7 +86,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     (
         ExclusiveOptionsError("remove_background", other="format", value="jpeg", allowed=("png", "webp")),
         (
-            "To remove the background does not go with format jpeg. Nothing was charged.\n"
+            "remove_background does not go with format jpeg. Nothing was charged.\n"
             "Choose format png or webp, or leave one of the two out."
         ),
     ),
@@ -213,7 +213,7 @@ def test_a_refusal_says_that_it_was_free(error: AtelierError) -> None:
         (UnsupportedOptionError("mode", "edit", model="nano-banana", models=()), "from text only"),
         (
             ExclusiveOptionsError("remove_background", other="format", value="jpeg", allowed=("png",)),
-            "To remove the background does not go with format jpeg",
+            "remove_background does not go with format jpeg",
         ),
         (UnknownModelError("x", ()), "cannot do that"),
     ],
