@@ -9,7 +9,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 	--no-emit-find-links --custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint coverage lock bench pictures prove-image clean
+.PHONY: help install run test check lint coverage lock bench torture pictures prove-image clean
 .DELETE_ON_ERROR:
 
 help: ## List what there is
@@ -41,6 +41,13 @@ lock: $(BIN)/uv ## Pin and hash the newest versions that pyproject.toml allows
 
 bench: $(VENV)/.dev ## Measure
 	$(BIN)/python -m benchmarks
+
+# SEED decides everything that a round does; DATABASE is sqlite, postgresql or both.
+torture: SEED := 1
+torture: N := 100
+torture: DATABASE := both
+torture: $(VENV)/.dev ## Kill the bot at random instants, N times: make torture SEED=1 N=100
+	$(BIN)/python -m tests.torture --seed $(SEED) --rounds $(N) --database $(DATABASE) --transitions
 
 pictures: $(VENV)/.dev ## Take the README's pictures anew; needs Chromium
 	$(BIN)/python scripts/make-pictures

@@ -23,21 +23,24 @@ def _with_pictures() -> Select[Any]:
     )
 
 
-def _matching(statement: Select[Any]) -> Select[Any]:
-    return statement.where(func.lower(jobs.c.prompt).like(bindparam("pattern"), escape="\\"))
+def _searched(statement: Select[Any], *, older: bool) -> Select[Any]:
+    """Return the same with a search: through so many jobs at most, lest somebody with very many holds up the rest."""
+    near = statement.limit(_SEARCHED_THROUGH).subquery()
+    matching = func.lower(near.c.prompt).like(bindparam("pattern"), escape="\\")
+    return select(near.c.id, near.c.prompt).where(matching).order_by(near.c.id.desc() if older else near.c.id)
 
 
+_SEARCHED_THROUGH: Final = 20_000
+_AT_ONCE: Final = 20
 # Built once: building a statement anew costs several times what running it does.
 _OLDER: Final = _with_pictures().where(jobs.c.id < bindparam("the_id")).order_by(jobs.c.id.desc())
 _NEWER: Final = _with_pictures().where(jobs.c.id > bindparam("the_id")).order_by(jobs.c.id)
-_STATEMENTS: Final = {
-    (older, searched): (_matching(statement) if searched else statement).limit(bindparam("most"))
-    for older, statement in ((True, _OLDER), (False, _NEWER))
-    for searched in (False, True)
+_PLAIN: Final = {older: each.limit(bindparam("most")) for older, each in ((True, _OLDER), (False, _NEWER))}
+_SEARCHED: Final = {
+    older: _searched(each, older=older).limit(bindparam("most")) for older, each in ((True, _OLDER), (False, _NEWER))
 }
 # Greater than every id: ids are hexadecimal digits.
 _AFTER_ALL: Final = "g"
-_AT_ONCE: Final = 20
 
 
 class HistoryRepository:
@@ -68,7 +71,7 @@ class HistoryRepository:
         }
         if self._search is not None:
             parameters["pattern"] = _pattern(self._search)
-        statement = _STATEMENTS[older, self._search is not None]
+        statement = (_PLAIN if self._search is None else _SEARCHED)[older]
         parameters["most"] = most = 1 if self._search is None or self._search.isascii() else _AT_ONCE
         while True:
             rows = self._connection.execute(statement, parameters).all()

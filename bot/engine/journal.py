@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -159,12 +159,19 @@ class Journal:
         return [replace(claim, job=self._submitting(jobs, claim, now)) for claim in claims]
 
     def _submitting(self, jobs: JobRepository, claim: Claim, now: datetime) -> Job:
-        """Move a claimed job on; one that another worker holds is taken from it, for nothing is under way yet."""
+        """Move a claimed job on; one that another worker holds is taken from it, for nothing is under way yet.
+
+        The fence rises with every claim: what is written late about an earlier submit must not be taken for this one's.
+        """
         job = claim.job
-        changes: dict[str, Any] = {"provider": claim.offer.provider, "submitted_at": now}
-        if job.owner != self._lease.worker_id:
-            changes |= {"owner": self._lease.worker_id, "fence": job.fence + 1}
-        return jobs.advance(job, State.SUBMITTING, **changes)
+        return jobs.advance(
+            job,
+            State.SUBMITTING,
+            owner=self._lease.worker_id,
+            fence=job.fence + 1,
+            provider=claim.offer.provider,
+            submitted_at=now,
+        )
 
     async def unclaim(self, job: Job) -> Job:
         """Its submit was never begun, and will not be: back to HELD, as if it had not been its turn."""

@@ -109,7 +109,7 @@ class House:
         ready.result()
 
     async def _serving(self) -> None:
-        await self.discord.wait_ready(timeout=30)
+        await self.discord.wait_ready(timeout=60)
         await self.discord.wait_commands(timeout=30)
 
     def environment(self, **settings: str) -> dict[str, str]:
@@ -147,10 +147,10 @@ class House:
             with contextlib.suppress(ProcessLookupError):
                 self._bot.send_signal(number)
 
-    async def bot_ended(self) -> int:
+    async def bot_ended(self, *, within: float = 15) -> int:
         """Return the bot's exit code once it has ended and Discord knows that it is gone."""
         assert self._bot is not None
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(within):
             code = await self._bot.wait()
         await self.discord.wait_disconnected()
         return code

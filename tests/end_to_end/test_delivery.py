@@ -326,6 +326,31 @@ async def test_a_direct_message_whose_answer_was_lost_is_not_doubled(scene: Scen
     assert len(scene.direct) == 1
 
 
+async def test_what_no_way_led_to_is_in_the_history_with_its_receipt(scene: Scene) -> None:
+    """The member finds the picture with `/history`, in private, and reads why it is only there; pages turn in place."""
+    await scene.ask()
+    scene.end(well=True)
+    assert await scene.delivery() == "card"
+    await scene.ask()
+    direct_messages_closed(scene)
+    scene.end(well=True)
+    async with asyncio.timeout(30):
+        while await scene.delivery() != "history":
+            pass
+    invocation = await scene.member.slash("history", channel=scene.channel, search="KITE")
+    page = await invocation.wait_until(lambda message: bool(media(message)))
+    assert page.ephemeral
+    assert "12 credits charged" in text(page)
+    assert "Delivered here alone: its card could not be reached" in text(page)
+    (picture,) = await scene.house.pictures(page)
+    assert read_mark(picture) == expected_mark("a kite", 0)
+    await scene.member.click(page, label="Older")
+    await invocation.wait_until(lambda message: "Delivered on its card" in text(message))
+    assert "-# Search: " in text(page)
+    (picture,) = await scene.house.pictures(page)
+    assert read_mark(picture) == expected_mark("a kite", 0)
+
+
 @pytest.fixture
 async def own_scene(tmp_path: Path) -> AsyncIterator[Scene]:
     """A scene with a bot of its own, to be killed."""

@@ -183,12 +183,12 @@ async def test_a_job_of_an_earlier_engine_goes_on(database: Database, tmp_path: 
     """QUEUED at the stop, the job is polled and finished by the next engine."""
     async with workshop(database, tmp_path) as shop:
         job = await shop.asked()
-        await shop.until(job.id, State.QUEUED)
+        queued = await shop.until(job.id, State.QUEUED)
         await shop.engine.stop()
         shop.server.finish()
         async with workshop(database, tmp_path, server=shop.server, clock=shop.clock) as heir:
             done = await heir.until(job.id, State.DONE, step=1)
-            assert done.fence == job.fence + 1  # the start took it over
+            assert done.fence == queued.fence + 1  # the start took it over
             assert await heir.problems() == []
 
 

@@ -189,14 +189,14 @@ async def test_what_a_call_says_never_replaces_the_provider_s_own_answer(databas
         mine, theirs = await shop.asked(), await shop.asked()
         for job in (mine, theirs):
             await shop.until(job.id, State.QUEUED)
-        handles = {job.id: (await shop.attempt(job.id)).handle for job in (mine, theirs)}
-        first = next(each for each in (mine, theirs) if (await shop.attempt(each.id)).webhook_hash == hooks.hashes[0])
-        other = theirs if first is mine else mine
-        foreign = next(made for made in shop.server.jobs if made.id == handles[other.id])
+        found = [(job, await shop.attempt(job.id)) for job in (mine, theirs)]
+        first, own = next(each for each in found if each[1].webhook_hash == hooks.hashes[0])
+        _, foreigner = next(each for each in found if each[0] is not first)
+        foreign = next(made for made in shop.server.jobs if made.id == foreigner.handle)
         shop.server.finish(foreign)
         assert await shop.engine.hint(hooks.hashes[0], "skillboss", foreign.id)
         await shop.quiet(step=0.1)
-        assert (await shop.attempt(first.id)).handle == handles[first.id]
+        assert (await shop.attempt(first.id)).handle == own.handle
         assert (await shop.job(first.id)).state is State.QUEUED
 
 

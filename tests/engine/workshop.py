@@ -117,6 +117,13 @@ class Workshop:
             await let_others_run(5)
         await self.database.read(lambda _: None)  # takes its time, which the sockets have too
 
+    async def idle(self) -> None:
+        """Return when no job has a step under way, so that what comes next comes with time."""
+        await self.settle()
+        while running := list(self.engine._schedule._running.values()):
+            await asyncio.wait(running)
+            await self.settle()
+
     async def cancel(self, job_id: str) -> None:
         """Press Cancel as its member."""
         await self.generation.cancel(job_id, Actor(member_id=MEMBER))

@@ -84,9 +84,7 @@ class Ambush:
     def _waits_for(self, event: Event, moment: Moment) -> bool:
         blow = self._blow
         return (
-            blow is not None
-            and not blow.struck.is_set()
-            and (blow.strike.event, blow.strike.moment) == (event, moment)
+            blow is not None and not blow.struck.is_set() and (blow.strike.event, blow.strike.moment) == (event, moment)
         )
 
     async def _strikes(self, event: Event, moment: Moment) -> bool:
@@ -125,6 +123,8 @@ def discord_events(server: DiscordServer) -> Classify:
             interaction = server.interactions.find(parts[-3])
             pressed = interaction is not None and interaction.kind is InteractionKind.COMPONENT
             return Event.PRESS if pressed else Event.CALLBACK
+        if request.method == "POST" and parts[-1] == "messages":
+            return Event.DIRECT
         if request.method == "PATCH":
             return Event.UPLOAD if request.content_type == "multipart/form-data" else Event.EDIT
         if request.method == "GET" and parts[-1] == "@original":

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
@@ -76,6 +77,7 @@ class _Houses:
         self._folder = folder
         self._webhooks = webhooks
         self._opened = 0
+        self._creating = asyncio.Lock()  # the first makes the others' template
         self._postgresql = PostgresqlDatabases() if database == "postgresql" else None
 
     @asynccontextmanager
@@ -83,7 +85,8 @@ class _Houses:
         """Give a rig, and close it at the end."""
         self._opened += 1
         folder = self._folder / f"house-{self._opened}"
-        url = None if self._postgresql is None else await self._postgresql.create(migrated=True)
+        async with self._creating:
+            url = None if self._postgresql is None else await self._postgresql.create(migrated=True)
         rig = Rig(folder, database_url=url, webhooks=self._webhooks)
         try:
             await rig.start()
@@ -119,14 +122,19 @@ async def _play(rig: Rig, plan: Plan, campaign: Campaign, database: str, say: Ca
     try:
         played = await rig.play(plan)
         assert played.evidence is not None
-        broken = broken_promises(played.evidence, played.stops)
+        broken = broken_promises(played.evidence, [stop.code for stop in played.stops])
     except Exception as error:  # noqa: BLE001 - a round that cannot be carried out is a failure of its own
-        broken = [f"the round broke off: {error!r}"]
+        broken = ["the round broke off: " + "".join(traceback.format_exception(error))]
     campaign.tally.add(played)
     if broken:
         failure = Failure(plan=plan, database=database, broken=tuple(broken), folder=rig.house.folder)
         campaign.failures.append(failure)
-        report = {"plan": asdict(plan), "hits": played.hits, "stops": played.stops, "broken": broken}
+        report = {
+            "plan": asdict(plan),
+            "hits": played.hits,
+            "stops": [asdict(stop) for stop in played.stops],
+            "broken": broken,
+        }
         if played.evidence is not None:
             report["evidence"] = asdict(played.evidence)
         (rig.house.folder / f"{plan.name}.json").write_text(json.dumps(report, indent=1, default=str))

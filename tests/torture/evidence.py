@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from bot.domain.jobs import LIVE
+from bot.domain.jobs import State as Live
 from bot.sandbox.discord import Invocation, Message, buttons, media, text
 from bot.sandbox.providers import State, read_mark
 from db.audit import audit
@@ -43,10 +44,12 @@ class Booked:
 
     id: str
     interaction_id: int
+    prompt: str
     state: str
     price: int
     charged: int | None
     delivered: bool
+    delivery: str | None = None
     fault: str | None = None
     attempts: tuple[Sent, ...] = ()
     positions: tuple[int, ...] = ()
@@ -75,22 +78,28 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """All that is known of one order."""
+    """All that is known of one order; `direct` are the direct messages about it."""
 
     order: Order
     interaction_id: int
     booked: tuple[Booked, ...]
     accepted: tuple[Accepted, ...]
     card: Card | None = None
+    direct: tuple[Card, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that is known of a round. `strays` are messages that answer no order, `secrets` and `stacks` what the log tells."""
+    """All that is known of a round.
+
+    `hoping` are the credits of all jobs that wait for word of a submit that no provider took, until they are given up.
+    `strays` are messages that answer no order; `secrets` and `stacks` are what the log tells.
+    """
 
     cases: tuple[Case, ...]
     problems: tuple[str, ...] = ()
     held: int = 0
+    hoping: int = 0
     lowest: int = 0
     unknown_jobs: int = 0
     strays: tuple[str, ...] = ()
@@ -104,6 +113,11 @@ class _Books:
     problems: tuple[str, ...]
     held: int
     lowest: int
+
+
+def hopes_for_a_webhook(job: Booked, *, accepted: bool) -> bool:
+    """Tell whether a job waits for word of a submit that no provider took: it will be given up, in its time."""
+    return job.state == Live.UNKNOWN and bool(job.attempts) and job.attempts[-1].hooked and not accepted
 
 
 class Witness:
@@ -123,12 +137,13 @@ class Witness:
 
     @asynccontextmanager
     async def looking(self) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
-        """Give what tells whether the database has a job that has not ended or was not delivered."""
+        """Give what tells whether the database has a job that has not ended or was not delivered, but will be."""
         database = await Database.open(self._house.database_url)
         try:
 
             async def unfinished() -> bool:
-                return await database.read(_unfinished)
+                waiting = await database.read(_unfinished)
+                return any(state != Live.UNKNOWN or self._accepted(prompt) for prompt, state in waiting)
 
             yield unfinished
         finally:
@@ -148,6 +163,9 @@ class Witness:
             cases=cases,
             problems=books.problems,
             held=books.held,
+            hoping=sum(
+                job.price for job in books.booked if hopes_for_a_webhook(job, accepted=bool(self._accepted(job.prompt)))
+            ),
             lowest=books.lowest,
             unknown_jobs=sum(each.interaction_id not in self._orders for each in books.booked),
             strays=tuple(self._strays(placed)),
@@ -165,6 +183,7 @@ class Witness:
             booked=tuple(each for each in books.booked if each.interaction_id == number),
             accepted=tuple(self._accepted(placed.order.prompt)),
             card=None if original is None else await asyncio.to_thread(_card, original),
+            direct=tuple([await asyncio.to_thread(_card, each) for each in self._direct(placed)]),
         )
 
     def _accepted(self, prompt: str) -> list[Accepted]:
@@ -187,11 +206,20 @@ class Witness:
             if message.author_id == world.bot.id
         ]
 
-    def _strays(self, placed: list[Placed]) -> list[str]:
-        answers = {each.invocation.message.id for each in placed if each.invocation.message is not None}
+    def _new_messages(self) -> list[Message]:
+        return [each for each in self._messages() if each.id not in self._earlier]
+
+    def _direct(self, placed: Placed) -> list[Message]:
+        """Return the direct messages to the order's member that are about it."""
+        channel = self._house.discord.world.direct_message(placed.invocation.interaction.user.id)
         return [
-            text(each) for each in self._messages() if each.id not in self._earlier | answers and not each.ephemeral
+            each for each in self._new_messages() if each.channel_id == channel.id and placed.order.mark in text(each)
         ]
+
+    def _strays(self, placed: list[Placed]) -> list[str]:
+        known = {each.invocation.message.id for each in placed if each.invocation.message is not None}
+        known |= {message.id for each in placed for message in self._direct(each)}
+        return [text(each) for each in self._new_messages() if each.id not in known and not each.ephemeral]
 
     def _log(self) -> str:
         with (self._house.folder / "bot.log").open("rb") as file:
@@ -204,7 +232,7 @@ class Witness:
             ("a provider's key", SKILLBOSS_KEY),
             ("a provider's key", REVE2IMG_KEY),
             *(("a prompt", each.order.prompt) for each in placed),
-            *(("a prompt's end", each.order.prompt.rpartition(" ")[2]) for each in placed),
+            *(("a prompt's end", each.order.mark) for each in placed),
             *(("an interaction's token", each.invocation.interaction.token) for each in placed),
         ]
 
@@ -230,9 +258,9 @@ def _card(message: Message) -> Card:
     )
 
 
-def _unfinished(connection: Connection) -> bool:
+def _unfinished(connection: Connection) -> list[tuple[str, str]]:
     waiting = jobs.c.state.in_(LIVE) | jobs.c.delivered_at.is_(None)
-    return connection.execute(select(jobs.c.id).where(waiting).limit(1)).first() is not None
+    return [(row.prompt, row.state) for row in connection.execute(select(jobs.c.prompt, jobs.c.state).where(waiting))]
 
 
 def _books(connection: Connection) -> _Books:
@@ -249,7 +277,9 @@ def _books(connection: Connection) -> _Books:
 
 def _booked(connection: Connection) -> list[Booked]:
     of_attempts = {
-        job_id: tuple(Sent(provider=row.provider, outcome=row.outcome) for row in rows)
+        job_id: tuple(
+            Sent(provider=row.provider, outcome=row.outcome, hooked=row.webhook_hash is not None) for row in rows
+        )
         for job_id, rows in itertools.groupby(
             connection.execute(select(attempts).order_by(attempts.c.job_id, attempts.c.number)),
             key=lambda row: str(row.job_id),
@@ -266,10 +296,12 @@ def _booked(connection: Connection) -> list[Booked]:
         Booked(
             id=row.id,
             interaction_id=row.interaction_id,
+            prompt=row.prompt,
             state=row.state,
             price=row.price,
             charged=row.charged,
             delivered=row.delivered_at is not None,
+            delivery=row.delivery,
             fault=row.fault,
             attempts=of_attempts.get(row.id, ()),
             positions=of_pictures.get(row.id, ()),

@@ -25,6 +25,7 @@ class Event(StrEnum):
     LOOKUP = "lookup"  # the bot looks whether a card of an earlier process is there
     EDIT = "edit"  # a card's edit without pictures
     UPLOAD = "upload"  # a card's edit with pictures
+    DIRECT = "direct"  # the pictures go to their member directly, because the card is gone
     PRESS = "press"  # the bot answers a pressed button
     SUBMIT = "submit"
     POLL_QUEUED = "poll-queued"  # a status that says "in the queue", and so on
@@ -67,13 +68,22 @@ class Strike:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One use of `/imagine`, `after` seconds; `cancel_after` is seconds from its card to a press of Cancel."""
+    """One use of `/imagine`, `after` seconds.
+
+    `cancel_after` is seconds from its card to a press of Cancel, `gone_after` to the card's removal by a moderator.
+    """
 
     member: str
     prompt: str
     after: float = 0.0
     cancel_after: float | None = None
+    gone_after: float | None = None
     options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def mark(self) -> str:
+        """The prompt's last word, which is in no other and needs no escaping."""
+        return self.prompt.rpartition(" ")[2]
 
     @property
     def images(self) -> int:
@@ -95,7 +105,7 @@ class Mishap:
 class Plan:
     """A round. `queue` and `work` are the seconds that the providers' jobs take until the last strike is over.
 
-    A transition that does not come within `patience` seconds of a running bot is not waited for: the bot is struck then.
+    A transition that does not come within `patience` seconds is not waited for: the bot is struck then.
     """
 
     name: str
@@ -140,6 +150,7 @@ def _order(randomness: random.Random) -> Order:
         prompt=a_prompt(randomness, randomness.choice(("a fox", "two boats", "an atelier", "rain"))),
         after=randomness.uniform(0.0, _SOONEST_SECOND_ORDER),
         cancel_after=randomness.uniform(0.0, 1.0) if randomness.random() < 0.25 else None,
+        gone_after=randomness.uniform(0.0, 2.0) if randomness.random() < 0.1 else None,
         options={
             **randomness.choice(_WANTS),
             "images": randomness.choice((1, 1, 2, 3, 4)),
@@ -148,24 +159,39 @@ def _order(randomness: random.Random) -> Order:
     )
 
 
-_WATCHED: Final[dict[Event, tuple[Moment, ...]]] = {
-    event: (Moment.BEFORE, Moment.AFTER, Moment.ANSWERED)
-    for event in Event
-    if event not in (Event.DELIVERED, Event.WEBHOOK)
-} | {Event.PICTURE: tuple(Moment), Event.DELIVERED: (Moment.ANSWERED,)}
+_THRICE: Final = (Moment.BEFORE, Moment.AFTER, Moment.ANSWERED)
+# What most rounds have. The rest has rounds of its own, and is hit at random instants.
+_COMMON: Final[dict[Event, tuple[Moment, ...]]] = {
+    Event.DELIVERED: (Moment.ANSWERED,),
+    Event.CALLBACK: _THRICE,
+    Event.EDIT: _THRICE,
+    Event.UPLOAD: _THRICE,
+    Event.SUBMIT: _THRICE,
+    Event.POLL_RUNNING: _THRICE,
+    Event.POLL_COMPLETED: _THRICE,
+    Event.PICTURE: tuple(Moment),
+}
+_LATER: Final[dict[Event, tuple[Moment, ...]]] = {
+    Event.START: _THRICE,
+    Event.LOOKUP: _THRICE,
+    Event.UPLOAD: _THRICE,
+    Event.POLL_COMPLETED: _THRICE,
+    Event.PICTURE: tuple(Moment),
+}
 
 
 def _strike(randomness: random.Random, *, first: bool) -> Strike:
     number = SIGKILL if randomness.random() < 0.8 else SIGTERM
-    if randomness.random() < 0.5:
+    if randomness.random() < 0.6:
         latest = _FIRST_INSTANT if first else _LATER_INSTANT
         return Strike(signal=number, after=randomness.uniform(0.0, latest))
-    event = randomness.choice(tuple(_WATCHED))
+    likely = _COMMON if first else _LATER
+    event = randomness.choice(tuple(likely))
     return Strike(
         event=event,
-        moment=randomness.choice(_WATCHED[event]),
+        moment=randomness.choice(likely[event]),
         signal=number,
-        skip=randomness.choice((0, 0, 1, 2)),
+        skip=randomness.choice((0, 0, 1)),
         after=randomness.uniform(0.0, _REACTION),
     )
 

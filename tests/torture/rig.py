@@ -8,10 +8,10 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 from typing import Final
 
-from bot.sandbox.discord import ClientRefusal, NoAnswerError
+from bot.sandbox.discord import ClientRefusal, Invocation, NoAnswerError
 from bot.sandbox.discord.interactions import ACKNOWLEDGE_WITHIN
 from bot.sandbox.providers import ImageApiServer, Latency
-from tests.end_to_end.house import BotEndedError, House
+from tests.end_to_end.house import BotEndedError, BotProcess, House
 from tests.torture.ambush import Ambush, Blow, discord_events, provider_events
 from tests.torture.cradle import Cradle
 from tests.torture.doorway import Doorway
@@ -20,6 +20,7 @@ from tests.torture.plan import MEMBERS, Event, Moment, Order, Plan, Strike
 
 _SETTLED_WITHIN: Final = 60.0
 _LOOK_SECONDS: Final = 0.05
+_STOPPED_WITHIN: Final = 60.0
 _AT_ONCE: Final = Latency(queue=0.0, work=0.0)
 
 _SETTINGS: Final = {
@@ -31,13 +32,21 @@ _SETTINGS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """The end of a bot that was asked to stop: its exit code, and the seconds that it took."""
+
+    code: int
+    seconds: float
+
+
 @dataclass(slots=True, kw_only=True)
 class Played:
-    """What was done in a round: where each strike hit, and the exit codes of bots that were asked to stop."""
+    """What was done in a round: where each strike hit, and how bots that were asked to stop did so."""
 
     plan: Plan
     hits: list[str] = field(default_factory=list)
-    stops: list[int] = field(default_factory=list)
+    stops: list[Stop] = field(default_factory=list)
     evidence: Evidence | None = None
     seconds: float = 0.0
 
@@ -48,7 +57,8 @@ class Rig:
     def __init__(self, folder: Path, *, database_url: str | None = None, webhooks: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._cradle = Cradle()
-        self.house = House(folder, database_url=database_url, launch=self._cradle.launch)
+        self.house = House(folder, database_url=database_url, launch=self._launch)
+        self._running = asyncio.Event()
         self._settings = dict(_SETTINGS)
         self._webhooks = webhooks
         self._ambush = Ambush(self._deal)
@@ -91,8 +101,8 @@ class Rig:
             self._ambush.lay(blow)
             await self._suffer(blow, played)
         self._ambush.lay(None)
+        await self._up()  # first, so that webhooks that are let go find it
         self._mend()
-        await self._up()
         placed = await asyncio.gather(*placing)
         await self._settled(placed)
         played.evidence = await self._witness.testify(placed)
@@ -126,20 +136,31 @@ class Rig:
                     server.finish(job)
 
     async def _place(self, order: Order) -> Placed:
-        """Use the command, and press Cancel if that is planned."""
+        """Use the command, and do with its card what is planned."""
         await asyncio.sleep(order.after)
         actor = self.house.discord.actor(order.member)
         reached = bool(self.house.discord.gateway.connected)
         invocation = await actor.slash("imagine", prompt=order.prompt, options=order.options)
         strike = asyncio.create_task(self._ambush.passes(Event.DELIVERED, Moment.ANSWERED))
-        if order.cancel_after is not None:
-            with contextlib.suppress(NoAnswerError, ClientRefusal):
-                card = await invocation.response()
-                await asyncio.sleep(order.cancel_after)
-                # Without a Cancel it has ended or cannot be cancelled, and a bot that is away hears of no press.
-                await actor.click(card, label="Cancel")
+        with contextlib.suppress(NoAnswerError, ClientRefusal):
+            await asyncio.gather(self._cancel(order, invocation), self._remove_card(order, invocation))
         await strike
         return Placed(order=order, invocation=invocation, reached=reached)
+
+    async def _cancel(self, order: Order, invocation: Invocation) -> None:
+        if order.cancel_after is None:
+            return
+        card = await invocation.response()
+        await asyncio.sleep(order.cancel_after)
+        # Without a Cancel it has ended or cannot be cancelled, and a bot that is away hears of no press.
+        await self.house.discord.actor(order.member).click(card, label="Cancel")
+
+    async def _remove_card(self, order: Order, invocation: Invocation) -> None:
+        if order.gone_after is None:
+            return
+        card = await invocation.response()
+        await asyncio.sleep(order.gone_after)
+        self.house.discord.messages.delete(card)
 
     async def _suffer(self, blow: Blow, played: Played) -> None:
         """Have the bot running until this blow has struck and the bot has ended."""
@@ -153,15 +174,16 @@ class Rig:
         else:
             await self._ambush.now(blow)
             played.hits.append(f"{Strike(signal=blow.strike.signal)}, for a transition that did not come")
-        code = await self.house.bot_ended()
+        began = time.monotonic()
+        code = await self.house.bot_ended(within=_STOPPED_WITHIN)
+        self._running.clear()
         if blow.strike.signal is SIGTERM and self._was_ready:
-            played.stops.append(code)
+            played.stops.append(Stop(code=code, seconds=time.monotonic() - began))
         self._was_ready = False
 
     async def _strike_at_an_instant(self, blow: Blow) -> None:
         await asyncio.sleep(blow.strike.after)
-        while not self.house.bot_runs:
-            await asyncio.sleep(_LOOK_SECONDS)
+        await self._running.wait()
         await self._ambush.now(blow)
 
     @staticmethod
@@ -172,6 +194,11 @@ class Rig:
         except TimeoutError:
             return False
         return True
+
+    async def _launch(self, environment: dict[str, str], log: Path) -> BotProcess:
+        bot = await self._cradle.launch(environment, log)
+        asyncio.get_running_loop().call_soon(self._running.set)  # once the house knows this one, and not its last
+        return bot
 
     async def _deal(self, number: Signals) -> None:
         self.house.signal_bot(number)
@@ -193,10 +220,11 @@ class Rig:
     async def _settled(self, placed: list[Placed]) -> None:
         """Wait until every job that there is has ended and was delivered, and no more can come."""
         async with self._witness.looking() as unfinished:
-            with contextlib.suppress(TimeoutError):  # then the evidence says what has not ended
-                async with asyncio.timeout(_SETTLED_WITHIN):
-                    while any(self._may_be_answered(each) for each in placed) or await unfinished():
-                        await asyncio.sleep(_LOOK_SECONDS)
+            deadline = time.monotonic() + _SETTLED_WITHIN  # then the evidence says what has not ended
+            while time.monotonic() < deadline:
+                if not any(self._may_be_answered(each) for each in placed) and not await unfinished():
+                    return
+                await asyncio.sleep(_LOOK_SECONDS)
 
     def _may_be_answered(self, placed: Placed) -> bool:
         interaction = placed.invocation.interaction

@@ -13,6 +13,7 @@ class Tally:
     def __init__(self) -> None:
         self.rounds = 0
         self.seconds = 0.0
+        self.slowest_stop = 0.0
         self.hits: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
         self.bills: Counter[str] = Counter()
@@ -21,6 +22,7 @@ class Tally:
         """Count a round."""
         self.rounds += 1
         self.seconds += played.seconds
+        self.slowest_stop = max([self.slowest_stop, *(stop.seconds for stop in played.stops)])
         self.hits.update(played.hits)
         if played.evidence is None:
             return
@@ -34,6 +36,7 @@ class Tally:
         """Return the table, line by line."""
         accepted = sum(self.bills.values())
         yield f"rounds: {self.rounds}, of {self.seconds / max(1, self.rounds):.1f} s each"
+        yield f"the slowest stop took {self.slowest_stop:.1f} s"
         yield from _table("kills and stops", self.hits)
         yield from _table("orders by their end", self.ends)
         yield from _table(f"accepted by a provider ({accepted})", self.bills)

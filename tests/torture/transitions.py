@@ -55,6 +55,7 @@ def transition_plan(transition: Transition, seed: int, number: Signals = SIGKILL
             prompt=a_prompt(randomness, f"struck at {transition}"),
             after=0.1 * turn,
             cancel_after=_SOON if cancels and turn == 0 else None,
+            gone_after=0.0 if event is Event.DIRECT else None,
             options=each,
         )
         for turn, each in enumerate(options)

@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Final
 
 from bot.domain.errors import FaultKind
-from bot.domain.jobs import State
+from bot.domain.jobs import Delivery, State
 from bot.sandbox.providers import State as There
 from bot.sandbox.providers import expected_mark
-from tests.torture.evidence import Booked, Case, Evidence
+from tests.torture.evidence import Booked, Card, Case, Evidence, hopes_for_a_webhook
 
 
 class Bill(StrEnum):
@@ -66,18 +66,12 @@ _UNUSABLE: Final = (FaultKind.NO_PICTURES, FaultKind.MALFORMED)
 
 
 def _of_the_books(evidence: Evidence) -> Iterator[str]:
-    waiting = sum(job.price for case in evidence.cases for job in case.booked if _waits_for_a_webhook(case, job))
-    if evidence.held != waiting:
-        yield f"{evidence.held} credits are held after everything has ended"
+    if evidence.held != evidence.hoping:
+        yield f"{evidence.held} credits are held after everything has ended, {evidence.hoping} of them rightly"
     if evidence.lowest < 0:
         yield f"an account is at {evidence.lowest}"
     if evidence.unknown_jobs:
         yield f"{evidence.unknown_jobs} jobs that nobody asked for"
-
-
-def _waits_for_a_webhook(case: Case, job: Booked) -> bool:
-    """Tell whether a job waits for word of a submit that never arrived: it will be given up, in its time."""
-    return job.state == State.UNKNOWN and bool(job.attempts) and job.attempts[-1].hooked and not case.accepted
 
 
 def _of_a_case(case: Case) -> Iterator[str]:
@@ -93,7 +87,7 @@ def _of_a_case(case: Case) -> Iterator[str]:
         yield f"{name} has a card and no job"
     if card is not None and card.ephemeral and case.booked:
         yield f"{name} was refused and has a job"
-    if card is not None and card.deleted:
+    if card is not None and card.deleted and case.order.gone_after is None:
         yield f"the card of {name} is gone"
     if bill(case) is Bill.UNEXPLAINED:
         yield f"{name}: the provider says {case.accepted[0]}, the job is {case.booked}"
@@ -102,7 +96,7 @@ def _of_a_case(case: Case) -> Iterator[str]:
 
 
 def _of_a_job(case: Case, job: Booked, *, answered: bool) -> Iterator[str]:
-    if _waits_for_a_webhook(case, job):
+    if hopes_for_a_webhook(job, accepted=bool(case.accepted)):
         return
     state = State(job.state)
     if not state.ended:
@@ -133,8 +127,23 @@ def _of_pictures(case: Case, job: Booked) -> Iterator[str]:
     if [each.billed for each in case.accepted] != [True]:
         yield f"the job is done, the providers say {case.accepted}"
     card = case.card
-    if card is None:
-        return
+    shown = [each for each in (card, *case.direct) if each is not None and each.attached]
+    match job.delivery:
+        case Delivery.CARD if shown != [card]:
+            yield f"delivered in the card, shown in {len(shown)} messages"
+        case Delivery.DIRECT if shown != [*case.direct] or len(shown) != 1:
+            yield f"delivered directly, shown in {len(shown)} messages, {len(case.direct)} of them direct"
+        case Delivery.HISTORY if shown:
+            yield f"delivered in the history alone, shown in {len(shown)} messages"
+        case Delivery.NOWHERE | None:
+            yield f"pictures were delivered nowhere: {job.delivery}"
+        case Delivery.DIRECT | Delivery.HISTORY if case.order.gone_after is None:
+            yield f"the card is there, delivered in {job.delivery}"
+    for each in shown:
+        yield from _of_a_gallery(case, job, each)
+
+
+def _of_a_gallery(case: Case, job: Booked, card: Card) -> Iterator[str]:
     if len(card.marks) != len(job.positions) or card.attached != len(job.positions):
         yield f"{len(job.positions)} pictures; the card shows {len(card.marks)} and has {card.attached} files"
     own = [expected_mark(case.order.prompt, index) for index in range(case.order.images)]
@@ -147,7 +156,9 @@ def _of_an_end_without_pictures(case: Case) -> Iterator[str]:
     card = case.card
     if card is None:
         return
-    if card.marks or card.attached:
+    if card.marks or card.attached or case.direct:
         yield "the card shows pictures that nobody paid"
+    if card.deleted:
+        return
     if card.cancellable or _NO_CHARGE not in card.text:
         yield f"the card does not tell the end: {card.text!r}"

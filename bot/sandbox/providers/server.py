@@ -40,7 +40,7 @@ class ImageApiServer(ABC):
     """An image API on a socket of its own.
 
     `key` is the account's key, `other_keys` are those of other accounts. `balance` None is one without a bottom.
-    `clock` (seconds) and `ids` may be given by a test; what is in `middlewares` at the start stands around each request.
+    `clock` (seconds) and `ids` may be given by a test; what is in `middlewares` at the start is put around requests.
     """
 
     prepaid = False

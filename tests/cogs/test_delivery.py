@@ -1,0 +1,132 @@
+"""What the presenter does when Discord does not take an edit, or another process was quicker, on simcord."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from bot.domain.jobs import Job, State
+from tests.cogs.studio import Studio
+from tests.support.clock import let_others_run
+
+CANCELLED = "Cancelled. Nothing was charged: 12 credits returned, 200 left today."
+
+
+def edits(studio: Studio) -> int:
+    """Return how many edits Discord has got, with either token."""
+    return studio.requests("PATCH", "")
+
+
+async def ended(studio: Studio) -> None:
+    """Let the image API finish, and return once the job is done."""
+    studio.server.finish()
+    while await studio.column("state") != ["done"]:
+        await studio.look()
+
+
+async def nothing_more(studio: Studio, done: int) -> None:
+    """Let everything go on that can go on without time, whatever changes, and expect no further edit."""
+    (job_id,) = await studio.column("id")
+    for _ in range(5):
+        studio._presenter.changed(job_id)
+        await let_others_run()
+    assert edits(studio) == done
+
+
+async def test_a_failing_edit_is_put_off_further_and_further_and_never_given_up(studio: Studio) -> None:
+    """From two seconds on to five minutes; neither a change nor a place in line brings it forward; then it is there."""
+    result = await studio.imagine(studio.member("ann"), prompt="a fox")
+    await studio.reaches(State.QUEUED)
+    before = edits(studio)
+    studio.env.inject_error("PATCH", "*", status=401, times=12)
+    await ended(studio)
+    waits = []
+    for tried in range(1, 13):
+        while max((each.failures for each in studio._presenter._shown.values()), default=0) < tried:
+            await let_others_run()
+        await nothing_more(studio, before + tried)
+        (shown,) = studio._presenter._shown.values()
+        waits.append(shown.not_before - studio.clock.monotonic())
+        studio.clock.advance(waits[-1] - 0.01)
+        await nothing_more(studio, before + tried)
+        studio.clock.advance(0.02)
+    assert all(least <= wait <= 1.5 * least for least, wait in zip((2, 4, 8, 16, 32, 64, 128), waits, strict=False))
+    assert waits[8:] == [300] * 4
+    await studio.until(lambda: "left today" in studio.card(result)[-1])
+    while await studio.column("delivery") != ["card"]:
+        await let_others_run()
+    assert studio._presenter._shown == {}
+
+
+async def test_an_edit_that_undid_the_end_is_mended(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process delivers the end while an older state is on its way: the card is shown again as it should be."""
+    result = await studio.imagine(studio.member("ann"), prompt="a fox")
+    await studio.reaches(State.QUEUED)
+    show: Callable[..., Awaitable[None]] = studio._presenter._courier.show
+    said: list[str] = []
+
+    async def overtaken(job: Job, *arguments: Any) -> None:
+        if job.state is State.RUNNING:
+            await studio._presenter._journal.cancelled(job)
+            await studio._presenter._journal.delivered(job.id)
+        await show(job, *arguments)
+        said.append(studio.card(result)[-1])
+
+    monkeypatch.setattr(studio._presenter._courier, "show", overtaken)
+    studio.server.advance()
+    await studio.polls_until(lambda: studio.card(result)[-1] == CANCELLED)
+    assert [each.split(" · ")[0] for each in said] == ["Drawing", CANCELLED]
+    await let_others_run()
+    assert studio._presenter._shown == {}
+
+
+async def test_a_refused_progress_edit_is_left_alone(studio: Studio) -> None:
+    """What Discord refuses for its form while a job is under way is not sent again; the end is."""
+    result = await studio.imagine(studio.member("ann"), prompt="a fox")
+    await studio.reaches(State.QUEUED)
+    before = edits(studio)
+    studio.env.inject_error("PATCH", "/webhooks/*", status=400, code=50035)
+    studio.server.advance()
+    while edits(studio) == before:
+        await studio.look()
+    await nothing_more(studio, before + 1)
+    studio.server.finish()
+    await studio.polls_until(lambda: "left today" in studio.card(result)[-1])
+
+
+async def test_cards_that_others_finish_are_forgotten_in_time(studio: Studio) -> None:
+    """What this process acknowledged and another delivers leaves nothing here for ever."""
+    await studio.imagine(studio.member("ann"), prompt="a fox")
+    await studio.reaches(State.QUEUED)
+    (old,) = studio._presenter._shown
+    studio.clock.advance(3601)
+    studio._presenter._remembered("another")
+    assert list(studio._presenter._shown) == ["another"]
+    assert old != "another"
+
+
+async def test_an_answer_that_had_come_twice_still_names_its_message(studio: Studio) -> None:
+    """After Discord's 40060 the card is looked up, so that it can be edited once the token is dead."""
+    ann = studio.member("ann")
+    studio.env.inject_error("POST", "/interactions/*/callback", status=400, code=40060)
+    await studio.imagine(ann, prompt="a fox")
+    await studio.reaches(State.QUEUED)
+    assert await studio.column("message_id") == [None]
+
+    result = await studio.imagine(ann, prompt="a fox")
+    assert result.response is not None
+    assert (await studio.column("message_id"))[1] == result.response.id
+
+
+async def test_a_card_that_never_appeared_counts_as_told_once_discord_says_so(studio: Studio) -> None:
+    """While Discord cannot be asked, an abandoned job is not taken for delivered."""
+    studio.env.inject_error("POST", "/interactions/*/callback", status=400, code=50035)
+    studio.env.inject_error("PATCH", "/webhooks/*", status=401)
+    await studio.imagine(studio.member("ann"), prompt="a fox")
+    assert await studio.column("state") == ["cancelled"]
+    while edits(studio) == 0:
+        await let_others_run()
+    assert await studio.column("delivered_at") == [None]
+    studio.clock.advance(3)
+    while await studio.column("delivery") != ["nowhere"]:
+        await let_others_run()

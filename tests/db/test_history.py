@@ -1,0 +1,141 @@
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+
+from bot.domain.jobs import Job, State
+from db.database import Database
+from db.history import HistoryRepository, Whose
+from db.pictures import PictureRepository
+from tests.support.clock import START
+from tests.support.factories import COMMUNITY, MEMBER, a_job, a_picture, a_place, a_request
+from tests.support.ledger import adding
+
+MINE = Whose(COMMUNITY, MEMBER)
+
+
+def ended(prompt: str = "a fox", *, state: State = State.DONE, **place: Any) -> Job:
+    """Return a job that has ended."""
+    return a_job(request=a_request(prompt=prompt), place=a_place(**place), state=state, finished_at=START, charged=0)
+
+
+async def keep(database: Database, *jobs: Job, pictured: Iterable[Job] | None = None) -> None:
+    """Insert jobs, each (or those named) with a picture."""
+    await database.write(adding(*jobs))
+    pictures = [a_picture(job) for job in (jobs if pictured is None else pictured)]
+    await database.write(lambda connection: PictureRepository(connection).add_all(pictures, START))
+
+
+async def walk(database: Database, whose: Whose = MINE, search: str | None = None) -> list[str]:
+    """Return the ids on all pages, from the latest to the oldest."""
+
+    def read(connection: Connection) -> list[str]:
+        history = HistoryRepository(connection, whose, search)
+        found = []
+        at = history.latest()
+        while at is not None:
+            found.append(at)
+            at = history.older(at)
+        return found
+
+    return await database.read(read)
+
+
+async def test_the_latest_comes_first_and_both_ways_lead_back(database: Database) -> None:
+    """From the latest to the oldest and back, each once."""
+    jobs = [ended() for _ in range(3)]
+    await keep(database, *jobs)
+    ids = [job.id for job in jobs]
+    assert await walk(database) == ids[::-1]
+
+    def back(connection: Connection) -> list[str | None]:
+        history = HistoryRepository(connection, MINE)
+        return [history.newer(ids[0]), history.newer(ids[1]), history.newer(ids[2])]
+
+    assert await database.read(back) == [ids[1], ids[2], None]
+
+
+async def test_only_ones_own_jobs_of_this_community(database: Database) -> None:
+    """Others' jobs and those of other communities are not there, even where one pages from one of them."""
+    mine, elsewhere = ended(), ended(community_id=COMMUNITY + 1)
+    theirs = ended(member_id=MEMBER + 1)
+    outside = ended(community_id=0)
+    await keep(database, mine, elsewhere, theirs, outside)
+    assert await walk(database) == [mine.id]
+    assert await walk(database, Whose(0, MEMBER)) == [outside.id]
+    after = await database.read(lambda connection: HistoryRepository(connection, MINE).older(theirs.id))
+    assert after == mine.id
+
+
+async def test_what_has_pictures_and_has_ended(database: Database) -> None:
+    """Every end with pictures is there, removed ones too; what is under way or had none is not."""
+    late = [ended(state=State.LOST), ended(state=State.FAILED)]
+    removed, without, under_way = ended(), ended(state=State.FAILED), a_job(state=State.STORING)
+    await keep(database, *late, removed, without, under_way, pictured=[*late, removed, under_way])
+    await database.write(
+        lambda connection: PictureRepository(connection).remove_stored_before(START.replace(year=2030), START, 1)
+    )
+    assert await walk(database) == [removed.id, late[1].id, late[0].id]
+
+
+SEARCHES = [
+    ("Fox", True),
+    ("RED FOX", True),
+    ("x in", True),
+    ("foxes", False),
+    ("100%", True),
+    ("100_", False),
+    ("snow_man", True),
+    ("%", True),
+    ("r_d", False),
+    ("back\\slash", True),
+    ("\\", True),
+    ("ÄPFEL", True),
+    ("äpfel", True),
+    ("öpfel", False),
+    ("été", True),
+    ("🦊", True),
+    ("🦁", False),
+]
+
+
+@pytest.mark.parametrize(("search", "found"), SEARCHES)
+async def test_a_search_is_a_part_of_the_prompt_in_any_case(database: Database, search: str, found: bool) -> None:  # noqa: FBT001
+    """Whatever the case, also beyond ASCII; what LIKE would take for a wildcard stands for itself."""
+    job = ended("a Red fox in 100% snow_man back\\slash Äpfel ÉTÉ 🦊")
+    await keep(database, job, ended("a boat"))
+    assert await walk(database, search=search) == ([job.id] if found else [])
+
+
+async def test_false_friends_of_a_search_do_not_hide_what_is_behind_them(database: Database) -> None:
+    """Prompts that only the database takes for a match are passed over, however many they are."""
+    wanted = ended("crème")
+    await keep(database, wanted, *(ended("crime") for _ in range(25)))
+    assert await walk(database, search="CRÈME") == [wanted.id]
+
+
+@pytest.mark.parametrize("search", [None, "fox"])
+async def test_old_jobs_cost_nothing(sqlite_database: Database, search: str | None) -> None:
+    """Each way goes through the member's index, and never through the table."""
+
+    def plans(connection: Connection) -> list[str]:
+        asked: list[tuple[str, Any]] = []
+
+        def note(_: object, __: object, statement: str, parameters: Any, ___: object, ____: object) -> None:
+            asked.append((statement, parameters))
+
+        event.listen(connection, "before_cursor_execute", note)
+        history = HistoryRepository(connection, MINE, search)
+        history.latest()
+        history.newer("0" * 32)
+        event.remove(connection, "before_cursor_execute", note)
+        return [
+            row[3]
+            for statement, parameters in asked
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+
+    lines = await sqlite_database.read(plans)
+    way = "SEARCH jobs USING INDEX ix_jobs_member (community_id=? AND member_id=? AND id"
+    assert [line for line in lines if "jobs" in line] == [f"{way}<?)", f"{way}>?)"]

@@ -1,0 +1,208 @@
+"""The fault matrix: every row of the providers' error tables, once and for good, with what the member reads of it.
+
+The rows are those of the sandbox's panel, which come from the providers' documents. What may come of each stands in
+`EXPECTED`; a row that is missing there fails.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from bot.domain.credits import Book
+from bot.domain.errors import FaultKind
+from bot.domain.jobs import Job, State
+from bot.sandbox.page.rows import Row, rows
+from bot.sandbox.providers import MANUAL, Reve2ImgServer
+from bot.sandbox.providers.server import ImageApiServer
+from bot.services.snapshots import SnapshotService
+from bot.ui.cards import job_card
+from bot.ui.wording import failure
+from db.database import Database
+from db.tables import postings
+from tests.engine.workshop import Workshop, workshop
+from tests.support.factories import a_request
+from tests.ui.reading import texts
+
+DONE = None
+"""No fault: the pictures came."""
+
+LOST = FaultKind.DEADLINE
+UNSURE = FaultKind.REPLY_LOST
+GONE = FaultKind.NO_PICTURES
+
+# (endpoint, kind or status, further value) -> what becomes of the job when it happens once, and for good.
+EXPECTED: dict[tuple[object, ...], tuple[FaultKind | None, FaultKind | None]] = {
+    ("submit", 400): (FaultKind.INVALID, FaultKind.INVALID),
+    ("submit", 401): (FaultKind.KEY_REJECTED, FaultKind.KEY_REJECTED),
+    ("submit", 402): (FaultKind.ACCOUNT_EMPTY, FaultKind.ACCOUNT_EMPTY),
+    ("submit", 429): (DONE, FaultKind.RATE_LIMITED),
+    ("submit", 500): (DONE, FaultKind.SERVER_ERROR),
+    ("submit", 503): (DONE, FaultKind.UNAVAILABLE),
+    ("submit", "reset_before"): (UNSURE, UNSURE),
+    ("submit", "reset_after"): (UNSURE, UNSURE),
+    ("submit", "malformed"): (UNSURE, UNSURE),
+    ("submit", "delay"): (DONE, DONE),
+    ("submit", "fail", "vendor"): (FaultKind.GENERATION, FaultKind.GENERATION),
+    ("submit", "fail", "balance"): (FaultKind.ACCOUNT_EMPTY, FaultKind.ACCOUNT_EMPTY),
+    ("submit", "fail", "content"): (FaultKind.CONTENT, FaultKind.CONTENT),
+    ("submit", "stuck"): (LOST, LOST),
+    ("submit", "empty"): (GONE, GONE),
+    ("submit", "inline"): (DONE, DONE),
+    ("submit", "shape"): (DONE, DONE),
+    ("status", 401): (DONE, LOST),
+    ("status", 404): (DONE, FaultKind.NOT_FOUND),
+    ("status", 429): (DONE, LOST),
+    ("status", 500): (DONE, LOST),
+    ("status", 503): (DONE, LOST),
+    ("status", "reset_before"): (DONE, LOST),
+    ("status", "reset_after"): (DONE, LOST),
+    ("status", "malformed"): (DONE, LOST),
+    ("status", "delay"): (DONE, DONE),
+    ("status", "word"): (DONE, LOST),
+    ("picture", 404): (GONE, GONE),
+    ("picture", 500): (DONE, GONE),
+    ("picture", "html"): (GONE, GONE),
+    ("picture", "endless"): (GONE, GONE),
+    ("picture", "truncated"): (DONE, GONE),
+    ("picture", "redirect"): (GONE, GONE),
+    ("picture", "reset_before"): (DONE, GONE),
+    ("picture", "delay"): (DONE, DONE),
+}
+# SkillBoss names its job in a header too, so that half a page is enough.
+EXPECTED_OF: dict[str, dict[tuple[object, ...], tuple[FaultKind | None, FaultKind | None]]] = {
+    "skillboss": {("submit", "malformed"): (DONE, DONE)},
+    "reve2img": {},
+}
+# What becomes of a job whose member presses Cancel when the endpoint fails once: cancelled at the next look, or drawn.
+CANCELS: dict[object, State] = {
+    404: State.DONE,
+    409: State.DONE,
+    500: State.CANCELLED,
+    "unsaid": State.CANCELLED,
+    "reset_before": State.CANCELLED,
+    "reset_after": State.CANCELLED,
+    "malformed": State.CANCELLED,
+    "delay": State.CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A row, and whether it happens once or for good."""
+
+    row: Row
+    for_good: bool
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """The fault, without the waiting of its delay."""
+        how = dict(self.row.how)
+        return how | ({"seconds": 0.01} if how["kind"] == "delay" else {}) | {"times": None if self.for_good else 1}
+
+    @property
+    def expected(self) -> FaultKind | None:
+        """What is to become of the job."""
+        own = EXPECTED_OF[self.row.service]
+        outcomes = next(both[key] for key in _keys(self.row.how) for both in (own, EXPECTED) if key in both)
+        return outcomes[self.for_good]
+
+
+def _keys(how: Any) -> list[tuple[object, ...]]:
+    endpoint, what = str(how["endpoint"]), how["status"] if how["kind"] == "status" else str(how["kind"])
+    return [(endpoint, what, how.get("reason")), (endpoint, what)]
+
+
+PACE = 61.0
+"""Seconds that pass between two looks: more than any pause of the engine's."""
+
+ROWS = [row for row in rows() if row.service != "discord" and row.how["endpoint"] != "webhook"]
+CELLS = [Cell(row, for_good) for row in ROWS if row.how["endpoint"] != "cancel" for for_good in (False, True)]
+
+
+@asynccontextmanager
+async def shop_of(service: str, database: Database, folder: Path) -> AsyncIterator[tuple[Workshop, ImageApiServer]]:
+    """Open a workshop with both providers, and give the stand-in that the row is about."""
+    second = Reve2ImgServer(key="key", latency=MANUAL)
+    await second.start()
+    try:
+        async with workshop(database, folder, second=second) as shop:
+            yield shop, shop.server if service == "skillboss" else second
+    finally:
+        await second.close()
+
+
+def wanted(service: str) -> Any:
+    """Return a request that only this provider can do."""
+    return a_request() if service == "skillboss" else a_request(model="nano-banana")
+
+
+async def ended(shop: Workshop, server: ImageApiServer, job: Job) -> Job:
+    """Return the job once it has ended; the provider draws what it can, and time passes."""
+    for _ in range(200):
+        await shop.idle()
+        current = await shop.job(job.id)
+        if current.state.ended:
+            return current
+        for made in server.jobs:
+            if not made.terminal and made.stuck_in is None:
+                server.finish(made)
+        shop.clock.advance(PACE)
+    raise AssertionError(f"the job stays {current.state}")
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell.row.id}-{'always' if cell.for_good else 'once'}")
+async def test_each_fault_is_told_and_costs_what_it_should(
+    sqlite_database: Database, tmp_path: Path, cell: Cell
+) -> None:
+    """The card says what happened and what it cost; the books agree, and nothing is sent that may be sent already."""
+    async with shop_of(cell.row.service, sqlite_database, tmp_path) as (shop, server):
+        server.faults.add(**cell.how)
+        job = await ended(shop, server, await shop.asked(request=wanted(cell.row.service)))
+
+        assert job.fault is cell.expected
+        card = "\n".join(texts(await _card(shop, job)))
+        left = 200 - (job.charged or 0)
+        if cell.expected is DONE:
+            assert (job.state, job.charged) == (State.DONE, job.price)
+            assert f"{job.price} credits · {left} left today" in card
+        else:
+            assert (job.state, job.charged) == (State.LOST if cell.expected is LOST else State.FAILED, 0)
+            assert failure(cell.expected)[0] in card
+            assert f"Nothing was charged: {job.price} credits returned, 200 left today." in card
+        assert await shop.problems() == []
+        assert await _possible_cost(shop) == (job.price if cell.expected is UNSURE else 0)
+        assert len(server.billed) <= 1
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.how["endpoint"] == "cancel"], ids=lambda row: row.id)
+async def test_each_answer_to_a_cancel(sqlite_database: Database, tmp_path: Path, row: Row) -> None:
+    """Only what the provider says itself counts: cancelled and free, or drawn and charged, never both."""
+    async with shop_of(row.service, sqlite_database, tmp_path) as (shop, server):
+        server.faults.add(**Cell(row, for_good=False).how)
+        job = await shop.asked(request=wanted(row.service))
+        await shop.until(job.id, State.QUEUED)
+        await shop.cancel(job.id)
+        expected = CANCELS[_keys(row.how)[1][1]]
+        if expected is State.DONE:
+            await shop.idle()
+            job = await ended(shop, server, job)
+        else:
+            job = await shop.until(job.id, State.CANCELLED, step=1.0)
+        assert (job.state, job.charged) == (expected, job.price if expected is State.DONE else 0)
+        assert await shop.problems() == []
+        assert len(server.billed) == (1 if expected is State.DONE else 0)
+
+
+async def _card(shop: Workshop, job: Job) -> Any:
+    snapshots = SnapshotService(database=shop.database, books=shop.books, clock=shop.clock)
+    return job_card(await snapshots.get(job.id), shop.clock.now(), 300.0)
+
+
+async def _possible_cost(shop: Workshop) -> int:
+    booked = select(func.coalesce(func.sum(postings.c.amount), 0)).where(postings.c.book == Book.UNKNOWN)
+    return await shop.database.read(lambda connection: int(connection.execute(booked).scalar_one()))

@@ -1,0 +1,426 @@
+"""Any sequence of what can happen to jobs and credits, against a real database, with late writes tried all the time."""
+
+import asyncio
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, cast
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from sqlalchemy import Connection, select
+
+from bot.domain.credits import Account
+from bot.domain.errors import CreditsError, FaultKind, JobStateError, ProviderError, QueueFullError, StaleJobError
+from bot.domain.jobs import AT_PROVIDER, LIVE, Job, Outcome, State
+from bot.engine.books import Books
+from bot.engine.engine import Engine
+from bot.engine.journal import Hook, Journal
+from bot.engine.lease import Lease
+from bot.engine.limits import Limits
+from bot.engine.webhooks import hash_of
+from bot.providers.base import Failed, Finished, Pending
+from bot.services.access import AccessService
+from bot.services.generation import GenerationService
+from db.accounts import AccountRepository
+from db.audit import audit
+from db.database import Database
+from db.jobs import JobRepository
+from db.pictures import PictureRepository
+from db.tables import accounts, attempts, budgets, holds, jobs, movements, pictures, postings
+from tests.support.clock import ManualClock
+from tests.support.databases import SqliteDatabases
+from tests.support.factories import COMMUNITY, a_picture, a_place, a_request, an_id
+
+T = TypeVar("T")
+Write = Callable[[], Awaitable[object]]
+
+ROOM = {"skillboss": 1_000}
+URL = "https://cdn.example/1.png"
+UNIT = 12
+CHANGING = (jobs, attempts, holds, movements, postings, pictures, accounts, budgets)
+NUMBER = st.integers(0, 1_000)
+FAULTS = st.sampled_from([FaultKind.UNAVAILABLE, FaultKind.SERVER_ERROR, FaultKind.INVALID, FaultKind.RATE_LIMITED])
+
+
+@cache
+def _files() -> tuple[tempfile.TemporaryDirectory[str], SqliteDatabases]:
+    folder = tempfile.TemporaryDirectory(prefix="atelier-machine-")
+    return folder, SqliteDatabases(Path(folder.name))
+
+
+class _Idle:
+    """What the service needs of an engine where nothing runs by itself."""
+
+    def __init__(self, worker_id: str) -> None:
+        self.worker_id = worker_id
+
+    def watch(self, job_id: str) -> None:
+        """Do nothing."""
+
+    def wake(self) -> None:
+        """Do nothing."""
+
+    def shut(self, _: object) -> bool:
+        """Every provider takes jobs."""
+        return False
+
+
+class Studio(RuleBasedStateMachine):
+    """Two workers at one database; every value of a job that is no longer current is kept and tried again."""
+
+    MEMBERS: ClassVar = (1, 2)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.clock = ManualClock()
+        self.url = self.run(_files()[1].create(migrated=True))
+        self.database = self.run(Database.open(self.url))
+        self.books = Books(allowance=60, budget=1_000, new_id=an_id)
+        self.hooks = 0
+        self.workers = [self.worker() for _ in range(2)]
+        self.services = [self.service(lease, journal) for lease, journal in self.workers]
+        for _, journal in self.workers:
+            self.run(journal.renew())
+        self.stale: list[Job] = []
+        self.jobs: dict[str, Job] = {}
+
+    def teardown(self) -> None:
+        """Leave nothing behind."""
+        self.run(self.database.close())
+        self.run(_files()[1].drop(self.url))
+        self.runner.close()
+
+    def worker(self) -> tuple[Lease, Journal]:
+        """Return a lease and its journal."""
+        lease = Lease(worker_id=an_id(), seconds=15, alone=False, clock=self.clock)
+        journal = Journal(
+            database=self.database,
+            books=self.books,
+            clock=self.clock,
+            limits=Limits(active_per_member=2, active_per_community=3, waiting_per_member=4),
+            lease=lease,
+            providers=("skillboss",),
+            hook=self.hook,
+        )
+        return lease, journal
+
+    def service(self, lease: Lease, journal: Journal) -> GenerationService:
+        """Return what a worker's commands call."""
+        return GenerationService(
+            database=self.database,
+            journal=journal,
+            engine=cast("Engine", _Idle(lease.worker_id)),
+            books=self.books,
+            access=AccessService(database=self.database, admitted="*", now=self.clock.now),
+            clock=self.clock,
+            limits=Limits(waiting_per_member=4),
+            providers=("skillboss",),
+            new_id=an_id,
+        )
+
+    def hook(self, provider: str) -> Hook:
+        """Return an address for one submit."""
+        self.hooks += 1
+        return Hook(url=f"https://studio.example/{provider}", hash=hash_of(str(self.hooks)))
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        """Return what comes of it."""
+
+        async def main() -> T:
+            return await awaitable
+
+        return self.runner.run(main())
+
+    def read(self, function: Callable[[Connection], T]) -> T:
+        """Return what a transaction reads."""
+        return self.run(self.database.read(function))
+
+    def contents(self) -> list[Any]:
+        """Return every row."""
+        return self.read(lambda connection: [connection.execute(select(table)).all() for table in CHANGING])
+
+    def refresh(self) -> None:
+        """Read all jobs again; values that a step has made old are kept for trying them later."""
+        current = self.read(
+            lambda connection: {
+                job_id: JobRepository(connection).get(job_id)
+                for job_id in connection.execute(select(jobs.c.id).order_by(jobs.c.id)).scalars()
+            }
+        )
+        for job_id, job in self.jobs.items():
+            now = current[job_id]
+            if (job.state, job.fence) != (now.state, now.fence):
+                self.stale.append(job)
+        self.jobs = current
+
+    def pick(self, number: int, *states: State) -> Job | None:
+        """Return one of the jobs in these states."""
+        found = [job for job in self.jobs.values() if job.state in states]
+        return found[number % len(found)] if found else None
+
+    def do(self, write: Awaitable[object]) -> None:
+        """Take a step, and see what it made old."""
+        self.run(write)
+        self.refresh()
+
+    @property
+    def journal(self) -> Journal:
+        """Either worker's: what counts is the fence."""
+        return self.workers[0][1]
+
+    @rule(who=st.sampled_from(MEMBERS), worker=st.integers(0, 1), images=st.integers(1, 4))
+    def request(self, who: int, worker: int, images: int) -> None:
+        """A member asks, perhaps with too few credits or too many in line: then nothing has happened."""
+        before = self.contents()
+        place = a_place(member_id=who, community_id=COMMUNITY)
+        try:
+            self.run(self.services[worker].request(place, a_request(images=images)))
+        except (CreditsError, QueueFullError):
+            assert self.contents() == before
+        self.refresh()
+
+    @rule(number=NUMBER)
+    def acknowledge(self, number: int) -> None:
+        """The card appears."""
+        if job := self.pick(number, State.HELD):
+            self.do(self.journal.acknowledged(job.id, 1))
+
+    @rule(number=NUMBER)
+    def abandon(self, number: int) -> None:
+        """The card never appears."""
+        if job := self.pick(number, State.HELD):
+            self.do(self.services[0].abandon(job))
+
+    @rule(worker=st.integers(0, 1), most=st.integers(1, 4))
+    def claim(self, worker: int, most: int) -> None:
+        """Slots are given: at most two a member, three a community."""
+        turn = self.run(self.workers[worker][1].claim(most, ROOM))
+        self.refresh()
+        assert {self.jobs[claim.job.id] for claim in turn.claims} == {claim.job for claim in turn.claims}
+        active = Counter(job.place.member_id for job in self.jobs.values() if job.state in AT_PROVIDER)
+        assert max(active.values(), default=0) <= 2
+        assert active.total() <= 3
+
+    @rule(number=NUMBER, running=st.booleans())
+    def accepted(self, number: int, *, running: bool) -> None:
+        """The provider takes it."""
+        if job := self.pick(number, State.SUBMITTING):
+            self.do(self.journal.accepted(job, Pending(handle=job.id, running=running, cost=10)))
+
+    @rule(number=NUMBER)
+    def unclaim(self, number: int) -> None:
+        """It is put back before it was sent."""
+        if job := self.pick(number, State.SUBMITTING):
+            self.do(self.journal.unclaim(job))
+
+    @rule(number=NUMBER, fault=FAULTS)
+    def refused(self, number: int, fault: FaultKind) -> None:
+        """The provider does not take it."""
+        if job := self.pick(number, State.SUBMITTING):
+            self.do(self.journal.refused(job, ProviderError(fault, provider="skillboss"), 2.0))
+
+    @rule(number=NUMBER, hooked=st.booleans())
+    def reply_lost(self, number: int, *, hooked: bool) -> None:
+        """Nobody knows whether it took it."""
+        if job := self.pick(number, State.SUBMITTING):
+            self.do(self.journal.reply_lost(job, hooked=hooked))
+
+    @rule(number=NUMBER)
+    def give_up(self, number: int) -> None:
+        """Nobody ever told."""
+        if job := self.pick(number, State.UNKNOWN):
+            self.do(self.journal.give_up(job))
+
+    @rule(number=NUMBER)
+    def running(self, number: int) -> None:
+        """The provider begins."""
+        if job := self.pick(number, State.QUEUED):
+            self.do(self.journal.running(job))
+
+    @rule(number=NUMBER)
+    def storing(self, number: int) -> None:
+        """The provider is done."""
+        if job := self.pick(number, State.SUBMITTING, State.UNKNOWN, State.QUEUED, State.RUNNING):
+            self.do(self.journal.storing(job, Finished(handle=job.id, image_urls=(URL,))))
+
+    @rule(number=NUMBER, arrived=st.integers(1, 4))
+    def done(self, number: int, arrived: int) -> None:
+        """Some of the pictures arrive."""
+        if job := self.pick(number, State.STORING):
+            count = min(arrived, job.request.images)
+            self.do(self.journal.done(job, [a_picture(job, position=position) for position in range(count)]))
+
+    @rule(number=NUMBER)
+    def failed(self, number: int) -> None:
+        """The provider fails."""
+        if job := self.pick(number, *LIVE):
+            self.do(self.journal.failed(job, FaultKind.GENERATION, Failed(kind=FaultKind.GENERATION)))
+
+    @rule(number=NUMBER)
+    def cancelled(self, number: int) -> None:
+        """It is cancelled in time."""
+        if job := self.pick(number, State.HELD, State.QUEUED, State.RUNNING):
+            self.do(self.journal.cancelled(job))
+
+    @rule(number=NUMBER)
+    def lost(self, number: int) -> None:
+        """The hard deadline passes."""
+        if job := self.pick(number, State.HELD, State.QUEUED, State.RUNNING, State.STORING):
+            self.do(self.journal.lost(job))
+
+    @rule(number=NUMBER)
+    def request_cancel(self, number: int) -> None:
+        """Its member presses Cancel, at whatever moment."""
+        if job := self.pick(number, *State):
+            self.do(self.journal.request_cancel(job.id))
+
+    @rule(number=NUMBER, worker=st.integers(0, 1))
+    def adopt(self, number: int, worker: int) -> None:
+        """A press or a webhook comes in at the other process."""
+        if job := self.pick(number, *State):
+            self.do(self.workers[worker][1].adopt(job.id))
+
+    @rule(survivor=st.integers(0, 1))
+    def take_over(self, survivor: int) -> None:
+        """One falls silent for the length of its lease, and comes back when the other has its jobs."""
+        journal, silent = self.workers[survivor][1], self.workers[1 - survivor]
+        self.run(journal.renew())
+        self.clock.advance(15)
+        taken = {job.id for job in self.run(journal.renew())}
+        self.refresh()
+        mine = {job.id for job in self.jobs.values() if job.owner == silent[0].worker_id and job.delivered_at is None}
+        assert mine == set()
+        assert taken <= self.jobs.keys()
+        self.run(silent[1].renew())
+        self.refresh()
+
+    @rule(number=NUMBER, count=st.integers(0, 4), again=st.booleans())
+    def reconcile(self, number: int, count: int, *, again: bool) -> None:
+        """The provider is asked about a job that has ended; its pictures are free, and come once."""
+        job = self.pick(number, State.FAILED, State.LOST, State.DONE, State.CANCELLED)
+        if job is None:
+            return
+        before = self.pictures_of(job)
+        late = [a_picture(job, position=position) for position in range(count)]
+        for _ in range(1 + again):
+            self.do(self.journal.reconciled(job, late, 10))
+        may_come = job.state in (State.FAILED, State.LOST) and not before
+        assert self.pictures_of(job) == (len(late) if may_come else before)
+
+    def pictures_of(self, job: Job) -> int:
+        """Return how many a job has."""
+        return len(self.read(lambda connection: PictureRepository(connection).list_for(job.id)))
+
+    @rule(hours=st.sampled_from([1, 23, 24, 24 * 31]))
+    def time_passes(self, hours: int) -> None:
+        """Days and months go by; both workers live on."""
+        self.clock.advance(hours * 3600)
+        for _, journal in self.workers:
+            self.run(journal.renew())
+        self.refresh()
+
+    @rule(hours=st.integers(-48, 48))
+    def the_clock_is_set(self, hours: int) -> None:
+        """An administrator is wrong by up to two days."""
+        self.clock.set_now(self.clock.now() + timedelta(hours=hours))
+
+    @rule(who=st.sampled_from(MEMBERS), amount=st.integers(1, 50))
+    def grant(self, who: int, amount: int) -> None:
+        """A moderator is generous."""
+        now = self.clock.now()
+        self.run(
+            self.database.write(
+                lambda connection: self.books.grant(
+                    connection, community_id=COMMUNITY, member_id=who, amount=amount, actor=9, reason="prize", now=now
+                )
+            )
+        )
+
+    @precondition(lambda self: self.stale)
+    @rule(number=NUMBER, step=NUMBER)
+    def a_late_write(self, number: int, step: int) -> None:
+        """Somebody who has missed what happened tries any step: it is rejected and nothing changes."""
+        job = self.stale[number % len(self.stale)]
+        steps = self.steps(job)
+        before = self.contents()
+        try:
+            self.run(steps[step % len(steps)]())
+        except (StaleJobError, JobStateError):
+            assert self.contents() == before
+        else:
+            raise AssertionError(f"a late write went through: {job.state} at fence {job.fence}")
+
+    def steps(self, job: Job) -> list[Write]:
+        """Return every step that there is, legal or not."""
+        journal = self.journal
+        refusal = ProviderError(FaultKind.UNAVAILABLE, provider="skillboss")
+        return [
+            lambda: journal.accepted(job, Pending(handle="late", running=False)),
+            lambda: journal.refused(job, refusal, 1.0),
+            lambda: journal.reply_lost(job, hooked=True),
+            lambda: journal.reply_lost(job, hooked=False),
+            lambda: journal.give_up(job),
+            lambda: journal.unclaim(job),
+            lambda: journal.running(job),
+            lambda: journal.storing(job, Finished(handle="late", image_urls=(URL,))),
+            lambda: journal.done(job, [a_picture(job)]),
+            lambda: journal.failed(job, FaultKind.INTERNAL),
+            lambda: journal.cancelled(job),
+            lambda: journal.lost(job),
+            lambda: journal.cancel_refused(job),
+        ]
+
+    @invariant()
+    def all_is_well(self) -> None:
+        """Look at everything, in one transaction."""
+        self.read(self.look)
+
+    def look(self, connection: Connection) -> None:
+        """The audit finds nothing; and what it cannot know is as the jobs say."""
+        assert audit(connection) == []
+        live: Counter[int] = Counter()
+        arrived = Counter(connection.execute(select(pictures.c.job_id)).scalars())
+        outcomes: defaultdict[str, list[str]] = defaultdict(list)
+        for job_id, outcome in connection.execute(
+            select(attempts.c.job_id, attempts.c.outcome).order_by(attempts.c.job_id, attempts.c.number)
+        ):
+            outcomes[job_id].append(outcome)
+        for job in self.jobs.values():
+            live[job.place.member_id] += 0 if job.state.ended else job.price
+            self.charge_is_for_what_arrived(job, arrived[job.id])
+            # At most one of a job's submits may have been taken, and it is the last.
+            assert set(outcomes[job.id][:-1]) <= {Outcome.REFUSED}
+            assert outcomes[job.id].count(Outcome.OPEN) <= (job.state in AT_PROVIDER)
+        for who in self.MEMBERS:
+            account = AccountRepository(connection).find(COMMUNITY, who) or Account(
+                community_id=COMMUNITY, member_id=who
+            )
+            assert min(account.allowance, account.granted) >= 0
+            assert account.held == live[who]
+        # Each hold is settled once: when its job ends, and not before.
+        settled = connection.execute(select(movements.c.settles).where(movements.c.settles.is_not(None))).scalars()
+        assert Counter(settled) == Counter(job.id for job in self.jobs.values() if job.state.ended)
+
+    @staticmethod
+    def charge_is_for_what_arrived(job: Job, arrived: int) -> None:
+        """The unit's price times the pictures of a job that is done; nothing for any other."""
+        if not job.state.ended:
+            assert job.charged is None
+        elif job.state is State.DONE:
+            assert job.charged == UNIT * arrived
+            assert job.charged <= job.price
+        else:
+            assert job.charged == 0
+
+
+TestStudio = Studio.TestCase
+TestStudio.__doc__ = "Whatever happens to jobs, in any order: the books balance, and late writes change nothing."
+TestStudio.settings = settings(
+    max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)

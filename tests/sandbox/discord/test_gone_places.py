@@ -1,0 +1,74 @@
+"""Places that close or vanish while the bot still writes there: threads, channels, guilds, direct messages."""
+
+import discord
+import pytest
+
+from bot.sandbox.discord import Channel, DiscordServer
+from tests.sandbox.discord.painter import Painter
+
+
+def messages(bot: Painter, channel: Channel) -> discord.PartialMessageable:
+    """Return a channel as the bot writes to it."""
+    return bot.get_partial_messageable(int(channel.id))
+
+
+async def test_an_archived_thread_takes_no_edit_until_it_is_opened(server: DiscordServer, bot: Painter) -> None:
+    """Code 50083 while it is archived; whoever may write there may open it."""
+    thread = server.world.add_thread(server.world.channel("general"), "sketches")
+    message = await messages(bot, thread).send("one")
+    thread.archived = True
+    with pytest.raises(discord.HTTPException) as caught:
+        await message.edit(content="two")
+    assert caught.value.code == 50083
+    found = await bot.fetch_channel(int(thread.id))
+    assert isinstance(found, discord.Thread)
+    await found.edit(archived=False)
+    await message.edit(content="two")
+    assert [each.content for each in server.actor("member").sees(thread)] == ["two"]
+
+
+async def test_a_locked_thread_is_opened_by_moderators_alone(server: DiscordServer, bot: Painter) -> None:
+    """Without Manage Threads the bot is refused."""
+    thread = server.world.add_thread(server.world.channel("general"), "closed")
+    thread.archived = thread.locked = True
+    found = await bot.fetch_channel(int(thread.id))
+    assert isinstance(found, discord.Thread)
+    with pytest.raises(discord.Forbidden):
+        await found.edit(archived=False)
+    assert thread.archived
+
+
+async def test_a_thread_is_as_visible_as_its_channel(server: DiscordServer, bot: Painter) -> None:
+    """It has its channel's overwrites, and is none of the guild's channels."""
+    thread = server.world.add_thread(server.world.channel("secret"), "hidden")
+    with pytest.raises(discord.Forbidden):
+        await bot.fetch_channel(int(thread.id))
+    assert thread not in server.world.guild_channels(server.world.guild("Community"))
+
+
+async def test_a_deleted_channel_is_unknown(server: DiscordServer, bot: Painter) -> None:
+    """It is gone with its threads, for both tokens."""
+    channel = server.world.channel("general")
+    thread = server.world.add_thread(channel, "sketches")
+    message = await messages(bot, channel).send("one")
+    server.delete_channel(channel)
+    for place in (channel, thread):
+        with pytest.raises(discord.NotFound) as caught:
+            await messages(bot, place).send("x")
+        assert caught.value.code == 10003
+    with pytest.raises(discord.NotFound):
+        await message.edit(content="two")
+
+
+async def test_a_deleted_guild_is_unknown_and_its_members_are_strangers(server: DiscordServer, bot: Painter) -> None:
+    """Its channels are unknown; with no other guild in common, no direct message goes through (code 50278)."""
+    channel = server.world.channel("general")
+    person = bot.get_partial_messageable(int(server.direct_message("member").id))
+    await person.send("hello")
+    server.delete_guild(server.world.guild("Community"))
+    with pytest.raises(discord.NotFound) as unknown:
+        await messages(bot, channel).send("x")
+    assert unknown.value.code == 10003
+    with pytest.raises(discord.Forbidden) as refused:
+        await person.send("hello again")
+    assert refused.value.code == 50278

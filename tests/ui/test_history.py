@@ -1,0 +1,188 @@
+"""The pages of `/history`, to the letter, and that their search survives every turn."""
+
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import discord
+import pytest
+from discord import ui
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bot.domain.errors import FaultKind
+from bot.domain.jobs import Delivery, Job, State
+from bot.services.history import Page
+from bot.ui.cards import Attached
+from bot.ui.history import empty_page, history_page, search_of
+from bot.ui.text import one_line
+from tests.support.clock import START
+from tests.support.factories import a_job, a_picture, a_place, a_request
+from tests.ui.reading import gallery, labels, parts, texts
+
+HEADING = "## \u2068a lighthouse at dusk\u2069\n-# reve-2.0 · 1:1 · 1 picture · for <@42>"
+AGO = f"<t:{int(START.timestamp())}:R>"
+LINK = "https://discord.com/channels/700/800/555"
+
+
+def job(delivery: Delivery | None = Delivery.CARD, **changes: Any) -> Job:
+    """Return a finished job."""
+    made = a_job(
+        place=a_place(message_id=555),
+        state=State.DONE,
+        charged=12,
+        provider="skillboss",
+        finished_at=START + timedelta(seconds=31),
+        delivery=delivery,
+    )
+    return replace(made, **changes)
+
+
+def page(of: Job, *, kept: int = 1, removed: int = 0, **changes: Any) -> Page:
+    """Return a page in the middle."""
+    pictures = tuple(a_picture(of, position=number) for number in range(kept))
+    return replace(Page(job=of, pictures=pictures, removed=removed, newer=True, older=True), **changes)
+
+
+def shown(of: Page, *files: str) -> list[str]:
+    """Return what a page says under its pictures."""
+    return texts(history_page(of, [Attached(filename=name) for name in files]))[-1].splitlines()
+
+
+def disabled(view: ui.LayoutView) -> list[bool]:
+    """Return which of a page's buttons cannot be pressed."""
+    return [part["disabled"] for part in parts(view) if part["type"] == 2]
+
+
+def test_a_page() -> None:
+    """A page is the prompt, what was asked, the picture, the receipt with its time, and where it was delivered."""
+    view = history_page(page(job()), [Attached(filename="atelier-1.png")])
+    assert texts(view) == [
+        HEADING,
+        f"-# 12 credits charged · by SkillBoss · {AGO}\n-# Delivered on its card · {LINK}",
+    ]
+    assert gallery(view) == [("attachment://atelier-1.png", "a lighthouse at dusk")]
+    assert labels(view) == ["Newer", "Older"]
+    assert disabled(view) == [False, False]
+
+
+def test_the_ends_of_the_history() -> None:
+    """Where there is no further page its button cannot be pressed."""
+    assert disabled(history_page(page(job(), newer=False))) == [True, False]
+    assert disabled(history_page(page(job(), older=False))) == [False, True]
+
+
+def test_a_long_prompt_can_be_read_here_too() -> None:
+    """Where the heading cuts the prompt, the button that gives the whole of it is there."""
+    view = history_page(page(job(request=a_request(prompt="a fox " * 60))))
+    assert labels(view) == ["Newer", "Older", "Whole prompt"]
+
+
+WHEREABOUTS = {
+    Delivery.CARD: f"-# Delivered on its card · {LINK}",
+    Delivery.DIRECT: "-# Delivered by direct message: its card could not be reached",
+    Delivery.HISTORY: "-# Delivered here alone: its card could not be reached",
+    Delivery.NOWHERE: "-# Delivered here alone: its card could not be reached",
+    None: f"-# On its way to its card · {LINK}",
+}
+
+
+@pytest.mark.parametrize("delivery", WHEREABOUTS)
+def test_where_a_job_was_delivered(delivery: Delivery | None) -> None:
+    """The receipt says how it was delivered, and links the card where that has it."""
+    assert shown(page(job(delivery)), "1.png")[-1] == WHEREABOUTS[delivery]
+
+
+def test_a_card_without_a_known_message_or_outside_a_server() -> None:
+    """Without a message there is no link; a direct message's place is `@me`."""
+    assert shown(page(job(place=a_place())), "1.png")[-1] == "-# Delivered on its card"
+    place = a_place(community_id=0, message_id=5)
+    assert shown(page(job(place=place)), "1.png")[-1] == (
+        "-# Delivered on its card · https://discord.com/channels/@me/800/5"
+    )
+
+
+def test_pictures_that_came_late_are_free() -> None:
+    """A job that had been given up says that its pictures came late, that they are free, and what was returned."""
+    late = job(state=State.LOST, charged=0, fault=FaultKind.DEADLINE)
+    assert shown(page(late), "1.png") == [
+        f"-# Came late, so free: 12 credits returned · by SkillBoss · {AGO}",
+        f"-# Its card ended without pictures · {LINK}",
+    ]
+
+
+def test_a_receipt_of_fewer_pictures() -> None:
+    """What was returned stands beside what was charged."""
+    few = job(request=a_request(images=2), price=24)
+    assert shown(page(few), "1.png")[0] == f"-# 24 held · 12 charged · 12 returned · by SkillBoss · {AGO}"
+
+
+OVER = "no longer kept here: the studio keeps pictures for a while only."
+
+
+@pytest.mark.parametrize(
+    ("of", "line"),
+    [
+        (page(job(), kept=0, removed=1), f"The picture is {OVER} The card may still have it."),
+        (page(job(), kept=0, removed=3), f"The 3 pictures are {OVER} The card may still have them."),
+        (page(job(), kept=1, removed=1), f"1 picture of 2 is {OVER} The card may still have it."),
+        (
+            page(job(Delivery.DIRECT), kept=0, removed=2),
+            f"The 2 pictures are {OVER} Your direct messages may still have them.",
+        ),
+        (page(job(Delivery.HISTORY), kept=0, removed=1), f"The picture is {OVER}"),
+    ],
+    ids=["the only one", "all", "one of two", "direct", "only here"],
+)
+def test_pictures_whose_time_is_over(of: Page, line: str) -> None:
+    """It is said kindly, with where they may still be seen."""
+    assert shown(of, *("1.png" for _ in of.pictures))[0] == line
+
+
+def test_what_cannot_be_shown_is_missed_in_words() -> None:
+    """A picture that fits no limit, or is not in the store, is counted."""
+    assert shown(page(job(), kept=2), "1.png")[0] == "1 picture could not be shown here."
+
+
+def test_an_empty_history() -> None:
+    """Who has no pictures yet hears how to make one; who found none hears what to do."""
+    assert texts(empty_page(None)) == [
+        "## Nothing here yet\nMake your first picture with `/imagine`; it is kept here for a while."
+    ]
+    (nothing,) = texts(empty_page("*fox*"))
+    assert nothing.splitlines()[0] == "## Nothing found"
+    assert nothing.splitlines()[-1] == "-# Search: \u2068\\*fox\\*\u2069"
+
+
+def received(view: ui.LayoutView) -> list[Any]:
+    """Return a view's components as discord.py reads them off a message."""
+    sent: list[Any] = view.to_components()  # type: ignore[no-untyped-call]
+    return [discord.components._component_factory(component) for component in sent]
+
+
+@given(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=100))
+@example("a *bold* _fox_ [x](y) <@1> @everyone # -# `x` ~~y~~ ||z|| 1. \\ \\\\")
+@example("@\u200b")
+@example("\u2068fox\u2069")
+@example("-# Search: fox")
+def test_a_search_survives_its_page(typed: str) -> None:
+    """What a page says of its search is the search again, whatever signs it has; if not, it is none at all."""
+    search = one_line(typed)
+    kept = search_of(received(history_page(page(job(), search=search or None))))
+    assert kept in (search or None, None)
+    if search and not set(search) & {"\u200b", "\u2068", "\u2069"}:
+        assert kept == search
+
+
+@pytest.mark.parametrize("line", ["-# Search: *fox*", "-# Search: ", "Search: fox", "-# Search: \u2068a*b\u2069"])
+def test_a_search_that_is_not_ours_is_none(line: str) -> None:
+    """A line that no page of ours says is not taken for a search."""
+    message = SimpleNamespace(children=[discord.components._component_factory({"type": 10, "id": 1, "content": line})])
+    assert search_of([message]) is None
+
+
+def test_a_page_without_a_search_has_none() -> None:
+    """Paging without a search stays without one, even where a prompt looks like one."""
+    trap = job(request=a_request(prompt="-# Search: fox"))
+    assert search_of(received(history_page(page(trap)))) is None
