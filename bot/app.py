@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from bot.client import AtelierClient, SyncMemory
-from bot.domain.catalogue import MODELS, OFFERS
+from bot.domain.catalogue import offered_models
 from bot.engine.books import Books
 from bot.engine.breaker import Breakers
 from bot.engine.clock import Clock, SystemClock
@@ -246,7 +246,6 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
         ),
         api_url=settings.discord_api_url,
     )
-    offered = {offer.model for offer in OFFERS if offer.provider in names}
     gallery = Gallery(history=HistoryService(database=database), keeper=keeper)
     client.install(
         generation=generation,
@@ -255,12 +254,12 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
             Imagine(
                 generation=generation,
                 acknowledger=Acknowledger(generation=generation, presenter=presenter),
-                offered=offered,
+                providers=names,
             ),
             History(gallery=gallery),
             Credits(credits=CreditService(database=database, books=books, access=access, clock=clock)),
             StudioStatus(status=StatusService(database=database, snapshots=snapshots, health=health)),
-            Help(models=[model for model in MODELS if model.id in offered]),
+            Help(models=offered_models(names)),
             Studio(access=access),
         ),
         on_login=app.start_work,

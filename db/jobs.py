@@ -28,12 +28,11 @@ from bot.domain.errors import (
     StaleJobError,
 )
 from bot.domain.jobs import AT_PROVIDER, LIVE, Delivery, Job, Place, State, check_transition
-from bot.domain.requests import GenerationRequest
 from db.dialects import insert_unless_there
+from db.options import options_of, request_of
 from db.tables import jobs, pictures, workers
 
 _PLACE: Final = tuple(field.name for field in fields(Place))
-_OPTIONS: Final = ("aspect_ratio", "images", "detail", "format", "resolution")
 # Another process may take these over from a living one: whatever it is doing for them is done as well twice.
 _ADOPTABLE: Final = (State.HELD, State.UNKNOWN, State.QUEUED, State.RUNNING)
 _OWN: Final = tuple(
@@ -194,7 +193,7 @@ class JobRepository:
             "delivery": job.delivery,
             "model": job.request.model,
             "prompt": job.request.prompt,
-            "options": {name: getattr(job.request, name) for name in _OPTIONS},
+            "options": options_of(job.request),
         }
         if self._connection.execute(_INSERT[self._connection.dialect.name], values).rowcount != 1:
             # The transaction is lost with it, which is what the caller wants: nothing is held twice.
@@ -346,7 +345,7 @@ def _from_row(row: Row[Any]) -> Job:
     values = row._mapping
     return Job(
         place=Place(**{name: values[name] for name in _PLACE}),
-        request=GenerationRequest(prompt=values["prompt"], model=values["model"], **values["options"]),
+        request=request_of(values["prompt"], values["model"], values["options"]),
         state=State(values["state"]),
         fault=None if values["fault"] is None else FaultKind(values["fault"]),
         delivery=None if values["delivery"] is None else Delivery(values["delivery"]),

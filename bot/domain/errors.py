@@ -5,7 +5,8 @@
     |  |- PromptError          empty, too long, or with characters that no provider takes
     |  |- UnknownModelError
     |  |- OptionRangeError     a value outside what the option takes
-    |  '- UnsupportedOptionError  the model cannot do this option; names those that can
+    |  |- UnsupportedOptionError  the model cannot do this option; names those that can
+    |  '- ExclusiveOptionsError  two options that do not go together
     |- CreditsError
     |  |- InsufficientCreditsError
     |  '- BudgetSpentError
@@ -103,6 +104,19 @@ class UnsupportedOptionError(RequestError):
         self.value = value
         self.model = model
         self.models = models
+
+
+class ExclusiveOptionsError(RequestError):
+    """`option` does not go with this `value` of the `other` one, which takes only what is `allowed` then."""
+
+    code = "exclusive_options"
+
+    def __init__(self, option: str, *, other: str, value: str, allowed: tuple[str, ...]) -> None:
+        super().__init__()
+        self.option = option
+        self.other = other
+        self.value = value
+        self.allowed = allowed
 
 
 class CreditsError(AtelierError):

@@ -6,6 +6,7 @@ import structlog
 
 from bot.domain.catalogue import Offer
 from bot.domain.errors import FaultKind
+from bot.domain.fit import Fit
 from bot.domain.requests import GenerationRequest
 from bot.providers.base import CancelOutcome, Failed, Finished, Pending, Submission
 from bot.providers.details import failure_kind, words_of
@@ -14,7 +15,6 @@ from bot.providers.http import Answer, Call, ProviderHttp
 from bot.providers.results import cost_of, handle_of, image_urls
 from bot.providers.unknown import UnknownWords
 
-_SCALED_MODEL: Final = "reve-2.0"
 _LOWEST_ERROR: Final = 400
 _HIGHEST_ERROR: Final = 599
 
@@ -40,9 +40,10 @@ class Reve2Img:
         *,
         webhook_url: str | None = None,  # noqa: ARG002 - the Protocol's signature
     ) -> Submission:
-        """Send the job (seed: "Text-to-image"); a model may answer with the pictures at once."""
-        answer = await self._http.submit("/api/v1/generate", _payload(request, offer), hide=(request.prompt,))
-        return self._status(answer, Call.SUBMIT, None, hide=(request.prompt,))
+        """Send the job (seed: "Text-to-image", "Image-to-image"); a model may answer with the pictures at once."""
+        hide = (request.prompt, *(each.url for each in request.inputs))  # an input's address may hold a secret
+        answer = await self._http.submit("/api/v1/generate", _payload(request, offer), hide=hide)
+        return self._status(answer, Call.SUBMIT, None, hide=hide)
 
     async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> Submission:
         """Read the status (seed: "Then poll /api/v1/status until SUCCESS")."""
@@ -98,7 +99,10 @@ class Reve2Img:
 
 
 def _payload(request: GenerationRequest, offer: Offer) -> dict[str, object]:
-    """Return the body of a text-to-image call (seed: "Parameters"); options that a model lacks are left out."""
+    """Return the body of a call (seed: "Parameters"); what was not asked for is left out.
+
+    `image_urls` is what makes it an edit.
+    """
     payload: dict[str, object] = {
         "model": offer.remote_model,
         "prompt": request.prompt,
@@ -106,11 +110,45 @@ def _payload(request: GenerationRequest, offer: Offer) -> dict[str, object]:
         "num_images": request.images,
         "output_format": request.format,
     }
-    if request.resolution is not None and offer.resolutions:
+    if request.inputs:
+        payload["image_urls"] = [each.url for each in request.inputs]
+    if request.resolution is not None:
         payload["resolution"] = request.resolution
-    if offer.model == _SCALED_MODEL and request.detail > 1:
+    if request.detail > 1:
         payload["test_time_scaling"] = request.detail
-    return payload
+    if request.version is not None:
+        payload["version"] = request.version
+    return payload | _processing(request)
+
+
+def _processing(request: GenerationRequest) -> dict[str, object]:
+    """Return what is done to finished pictures: the flat fields where they suffice, else the list, never both.
+
+    In the list the size comes last, so that it is the size of what arrives; the effect comes first, so that it does
+    not paint on a background that is gone.
+    """
+    if request.fit is None and request.effect is None:
+        flat: dict[str, object] = {}
+        if request.upscale is not None:
+            flat |= {"upscale": "enabled", "upscale_factor": request.upscale}
+        if request.remove_background:
+            flat["remove_background"] = True
+        return flat
+    steps: list[dict[str, object]] = []
+    if request.effect is not None:
+        steps.append({"process": "effect", "effect_name": request.effect})
+    if request.upscale is not None:
+        steps.append({"process": "upscale", "upscale_factor": request.upscale})
+    if request.remove_background:
+        steps.append({"process": "remove_background"})
+    if request.fit is not None:
+        steps.append({"process": "fit_image", **_box(request.fit)})
+    return {"postprocessing": steps}
+
+
+def _box(fit: Fit) -> dict[str, object]:
+    limits = {"max_dim": fit.longest, "max_width": fit.width, "max_height": fit.height}
+    return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 def _error_code(code: object) -> int | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.domain.catalogue import MODELS, OFFERS
+from bot.domain.catalogue import offered_models
 from bot.engine.health import Health, HealthBoard
 from bot.services.snapshots import SnapshotService
 from db.database import Database
@@ -31,7 +31,6 @@ class StatusService:
         """Return the status as of now."""
         waiting, working = await self._database.read(lambda connection: JobRepository(connection).count_live())
         providers = self._health.list()
-        names = {health.provider for health in providers}
-        offered = {offer.model for offer in OFFERS if offer.provider in names}
-        usual = {model.id: await self._snapshots.usual_seconds(model.id) for model in MODELS if model.id in offered}
+        models = offered_models([health.provider for health in providers])
+        usual = {model.id: await self._snapshots.usual_seconds(model.id) for model in models}
         return Status(providers=providers, waiting=waiting, working=working, usual_seconds=usual)

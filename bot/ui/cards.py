@@ -8,6 +8,7 @@ from typing import Final
 import discord
 from discord import ui
 
+from bot.domain.catalogue import DEFAULT_FORMAT
 from bot.domain.jobs import Job, Snapshot, State
 from bot.ui.buttons import CancelButton, PromptButton
 from bot.ui.text import ago, alternative, counted, cut, escaped, in_credits, one_line, ordinal, seconds, usually
@@ -138,8 +139,20 @@ def _asked(job: Job) -> str:
         parts.append(f"detail {request.detail}")
     if request.resolution is not None:
         parts.append(request.resolution)
-    if request.format != "png":
+    if request.format != DEFAULT_FORMAT:
         parts.append(request.format)
+    if request.upscale is not None:
+        parts.append(f"upscaled {request.upscale}x")
+    if request.remove_background:
+        parts.append("cut out")
+    if request.fit is not None:
+        parts.append(f"fit {request.fit}")
+    if request.effect is not None:
+        parts.append(f"effect {escaped(request.effect)}")
+    if request.version is not None:
+        parts.append(f"version {request.version}")
+    if request.inputs:
+        parts.append(f"from {counted(len(request.inputs), 'picture')}")
     parts.append(f"for <@{job.place.member_id}>")
     return " · ".join(parts)
 

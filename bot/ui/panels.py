@@ -5,7 +5,7 @@ from typing import Final
 
 from discord import ui
 
-from bot.domain.catalogue import DEFAULT_MODEL, MAX_IMAGES, Model
+from bot.domain.catalogue import DEFAULT_MODEL, Model
 from bot.domain.errors import FaultKind
 from bot.services.credits import Balance
 from bot.services.status import Status
@@ -64,13 +64,30 @@ def admitted_panel() -> ui.LayoutView:
 
 
 def _abilities(model: Model) -> str:
-    parts = [model.strength, f"1-{MAX_IMAGES} pictures"]
-    if model.max_detail > 1:
-        parts.append(f"detail 1-{model.max_detail}, which multiplies the price")
-    if model.resolutions:
+    can = model.abilities
+    parts = [model.strength, f"1-{can.max_images} pictures"]
+    if can.max_detail > 1:
+        parts.append(f"detail 1-{can.max_detail}, which multiplies the price")
+    if can.resolutions:
         dearer = f" ({model.price_factor_4k}x at 4K)" if model.price_factor_4k > 1 else ""
-        parts.append(", ".join(model.resolutions) + dearer)
-    return " · ".join(parts)
+        parts.append(", ".join(can.resolutions) + dearer)
+    extras = _extras(model)
+    return " · ".join(parts) + (f"\n-# adds to each picture: {' · '.join(extras)}" if extras else "")
+
+
+def _extras(model: Model) -> list[str]:
+    """Return what can be done to a finished picture, with what it adds to the price."""
+    can, prices = model.abilities, model.extra_prices
+    extras = []
+    if can.upscales:
+        extras.append("upscale " + ", ".join(f"{factor}x {prices.upscale[factor]:,}" for factor in can.upscales))
+    if can.remove_background:
+        extras.append(f"remove background {prices.remove_background:,}")
+    if can.effects:
+        extras.append(f"effect {prices.effect:,}")
+    if can.fit:
+        extras.append(f"fit {prices.fit or 'nothing'}")
+    return extras
 
 
 def _panel(text: str, colour: object) -> ui.LayoutView:

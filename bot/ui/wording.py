@@ -5,6 +5,7 @@ from typing import Final
 from bot.domain.errors import (
     AtelierError,
     BudgetSpentError,
+    ExclusiveOptionsError,
     FaultKind,
     InsufficientCreditsError,
     JobNotFoundError,
@@ -16,14 +17,24 @@ from bot.domain.errors import (
     PromptError,
     PromptProblem,
     QueueFullError,
+    RequestError,
     StaleJobError,
     StudioClosedError,
     UnknownModelError,
     UnsupportedOptionError,
 )
-from bot.ui.text import ago, escaped, in_credits, listed
+from bot.ui.text import ago, cut, escaped, in_credits, listed
 
 OPTION_NAMES: Final = {"aspect_ratio": "aspect ratio", "images": "number of pictures", "resolution": "resolution"}
+# What a model cannot do, where "do" and the value would say it badly.
+_ACTS: Final = {
+    "upscale": "upscale a picture",
+    "remove_background": "remove the background",
+    "fit": "fit a picture to a size",
+    "effect": "apply an effect",
+    "version": "paint in another version",
+}
+_QUOTED: Final = 60
 
 _NOTHING_CHARGED: Final = "Nothing was charged."
 
@@ -44,14 +55,18 @@ def worded(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 - one c
                 "Type the prompt anew instead of pasting it."
             )
         case UnknownModelError():
-            return f"There is no model “{escaped(error.model)}”. {_NOTHING_CHARGED}\nChoose {listed(error.models)}."
+            name = escaped(cut(error.model, _QUOTED))
+            return f"This studio has no model “{name}”. {_NOTHING_CHARGED}\nChoose {listed(error.models)}."
         case OptionRangeError():
             return (
-                f"The {_option(error.option)} cannot be {escaped(str(error.value))}. {_NOTHING_CHARGED}\n"
+                f"The {_option(error.option)} cannot be {escaped(cut(str(error.value), _QUOTED))}. {_NOTHING_CHARGED}\n"
                 f"It takes {error.allowed}."
             )
         case UnsupportedOptionError():
             return _unsupported(error)
+        case ExclusiveOptionsError():
+            choose = f"Choose {_option(error.other)} {listed(error.allowed)}, or leave one of the two out."
+            return f"{_excluded(error)}. {_NOTHING_CHARGED}\n{choose}"
         case InsufficientCreditsError():
             return (
                 f"This takes {in_credits(error.needed)} and you have {error.available:,}. {_NOTHING_CHARGED}\n"
@@ -92,11 +107,35 @@ def unexpected(reference: str) -> str:
     return f"Something went wrong on our side, and the operator's log has it.\nReference: `{reference}`"
 
 
+def obstacle(error: RequestError) -> str:
+    """Return in a few words what a model cannot do, to stand after its name."""
+    match error:
+        case UnsupportedOptionError(option="mode"):
+            return "from text only"
+        case UnsupportedOptionError():
+            return f"cannot {_deed(error)}"
+        case ExclusiveOptionsError():
+            return _excluded(error)
+        case _:
+            return "cannot do that"
+
+
 def _unsupported(error: UnsupportedOptionError) -> str:
-    what = f"{error.model} cannot do {_option(error.option)} {error.value}. {_NOTHING_CHARGED}"
+    cannot = f"cannot {_deed(error)}" if error.option != "mode" else "makes pictures from text only"
+    what = f"{error.model} {cannot}. {_NOTHING_CHARGED}"
     if not error.models:
         return f"{what}\nNo model of this studio can. Leave the option out, or choose another value."
-    return f"{what}\nFor that, use {listed(error.models)}."
+    return f"{what}\n{'To edit a picture' if error.option == 'mode' else 'For that'}, use {listed(error.models)}."
+
+
+def _deed(error: UnsupportedOptionError) -> str:
+    if error.option == "inputs":
+        return f"start from {error.value} pictures"
+    return _ACTS.get(error.option) or f"do {_option(error.option)} {error.value}"
+
+
+def _excluded(error: ExclusiveOptionsError) -> str:
+    return f"{error.option} does not go with {_option(error.other)} {error.value}"
 
 
 def _option(option: str) -> str:

@@ -19,7 +19,7 @@ from simcord.env import Env
 from simcord.results import InteractionResult
 
 from bot.client import AtelierClient, SyncMemory
-from bot.domain.catalogue import MODEL_IDS, MODELS, OFFERS
+from bot.domain.catalogue import offered_models
 from bot.domain.jobs import State
 from bot.engine.books import Books
 from bot.engine.breaker import Breakers
@@ -35,8 +35,10 @@ from bot.images.store import PictureStore
 from bot.images.workers import PictureWorkers
 from bot.providers.base import Provider
 from bot.providers.http import ProviderHttp
+from bot.providers.reve2img import Reve2Img
 from bot.providers.skillboss import SkillBoss
 from bot.providers.transport import provider_client
+from bot.sandbox.providers.reve2img import Reve2ImgServer
 from bot.sandbox.providers.skillboss import SkillBossServer
 from bot.sandbox.providers.studio import MANUAL
 from bot.services.access import AccessService
@@ -71,9 +73,12 @@ _BEGIN: Final = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 class Studio:
     """The wired product on simcord. What a person sees is read with `card` and `texts`."""
 
-    def __init__(self, folder: Path, *, admitted: frozenset[int] | str | None, allowance: int) -> None:
+    def __init__(
+        self, folder: Path, *, admitted: frozenset[int] | str | None, allowance: int, reve2img: bool = False
+    ) -> None:
         self.clock = ManualClock(_BEGIN)
         self.server = SkillBossServer(key=KEY, latency=MANUAL)
+        self.reve2img = Reve2ImgServer(key=KEY, latency=MANUAL) if reve2img else None
         self.limits = Limits()
         self._folder = folder
         self._admitted = admitted
@@ -93,8 +98,15 @@ class Studio:
         self._providers: dict[str, Provider] = {
             "skillboss": SkillBoss(ProviderHttp(name="skillboss", base_url=self.server.url, key=KEY, client=http))
         }
+        exempt = [self.server.url]
+        if self.reve2img is not None:
+            await self.reve2img.start()
+            exempt.append(self.reve2img.url)
+            self._providers["reve2img"] = Reve2Img(
+                ProviderHttp(name="reve2img", base_url=self.reve2img.url, key=KEY, client=http)
+            )
         self._keeper = PictureKeeper(
-            downloader=PictureDownloader(exempt=[self.server.url], verify=TLS),
+            downloader=PictureDownloader(exempt=exempt, verify=TLS),
             store=PictureStore(self._folder / "pictures"),
             workers=PictureWorkers(),
         )
@@ -111,6 +123,8 @@ class Studio:
         await self._halt()
         await self.env.shutdown()
         await self.server.close()
+        if self.reve2img is not None:
+            await self.reve2img.close()
         await self._stack.aclose()
         await self._keeper.close()
         problems = await self.database.read(audit)
@@ -241,21 +255,20 @@ class Studio:
             providers=names,
             new_id=self._new_id,
         )
-        offered = {offer.model for offer in OFFERS if offer.provider in names}
         gallery = Gallery(history=HistoryService(database=database), keeper=self._keeper)
         self.client.install(
             generation=self.generation,
             gallery=gallery,
             cogs=(
                 Imagine(
-                    offered=MODEL_IDS,
+                    providers=names,
                     generation=self.generation,
                     acknowledger=Acknowledger(generation=self.generation, presenter=self._presenter),
                 ),
                 History(gallery=gallery),
                 Credits(credits=CreditService(database=database, books=books, access=access, clock=clock)),
                 StudioStatus(status=StatusService(database=database, snapshots=snapshots, health=health)),
-                Help(models=[model for model in MODELS if model.id in offered]),
+                Help(models=offered_models(names)),
                 StudioCog(access=access),
             ),
             on_login=_nothing,

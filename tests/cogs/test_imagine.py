@@ -7,11 +7,13 @@ from structlog.testing import capture_logs
 
 from bot.domain.errors import (
     DuplicateInteractionError,
+    ExclusiveOptionsError,
     InsufficientCreditsError,
     NotAdmittedError,
+    OptionRangeError,
     PromptError,
     QueueFullError,
-    StudioClosedError,
+    UnknownModelError,
     UnsupportedOptionError,
 )
 from bot.domain.jobs import State
@@ -189,14 +191,30 @@ REFUSED: list[tuple[type[Exception], dict[str, Any], str]] = [
     (
         UnsupportedOptionError,
         {"prompt": "a fox", "resolution": "4K"},
-        "reve-2.0 cannot do resolution 4K. Nothing was charged.\nFor that, use nano-banana-pro or seedream-5.",
+        (
+            "reve-2.0 cannot do resolution 4K. Nothing was charged.\n"
+            "No model of this studio can. Leave the option out, or choose another value."
+        ),
     ),
     (
-        StudioClosedError,
+        UnknownModelError,
         {"prompt": "a fox", "model": "seedream-5"},
+        "This studio has no model “\u2068seedream\\-5\u2069”. Nothing was charged.\nChoose reve-2.0.",
+    ),
+    (
+        OptionRangeError,
+        {"prompt": "a fox", "fit": "huge"},
         (
-            "The studio is closed for this model at the moment. Nothing was charged.\n"
-            "Try another model, or look at `/status`."
+            "The fit cannot be \u2068huge\u2069. Nothing was charged.\n"
+            "It takes 2048 (longest side), 2048x (width), x1024 (height) or 1920x1080 (both), up to 4,096."
+        ),
+    ),
+    (
+        ExclusiveOptionsError,
+        {"prompt": "a fox", "remove_background": True, "format": "jpeg"},
+        (
+            "remove_background does not go with format jpeg. Nothing was charged.\n"
+            "Choose format png or webp, or leave one of the two out."
         ),
     ),
 ]

@@ -14,7 +14,9 @@ from bot.domain.errors import (
     JobStateError,
     StaleJobError,
 )
+from bot.domain.fit import Fit
 from bot.domain.jobs import Delivery, Job, State
+from bot.domain.requests import InputPicture
 from db.database import Database
 from db.jobs import JobRepository
 from db.workers import WorkerRepository
@@ -63,6 +65,12 @@ async def test_a_job_comes_back_as_it_went_in(database: Database) -> None:
             images=3,
             format="webp",
             resolution="4K",
+            upscale=3,
+            remove_background=True,
+            fit=Fit(width=1920, height=1080),
+            effect="film grain",
+            version="latest-fast",
+            inputs=(InputPicture(url="https://cdn.example/fox.png"),),
         ),
         state=State.FAILED,
         fence=7,

@@ -1,7 +1,15 @@
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.domain.catalogue import MODELS, find_model
-from bot.domain.requests import generation_request, price, unit_price
+from bot.domain.requests import GenerationRequest, InputPicture, generation_request, price, unit_price
+from tests.support.asking import wishes
+from tests.support.factories import a_job
+
+PICTURE = InputPicture(url="https://cdn.example/fox.png")
 
 
 def test_the_prices_are_those_of_the_seed() -> None:
@@ -28,12 +36,55 @@ def test_the_prices_are_those_of_the_seed() -> None:
         ({"model": "nano-banana-pro", "resolution": "4K"}, 140, 140),
         ({"model": "nano-banana-pro", "resolution": "4K", "images": 4}, 140, 560),
         ({"model": "seedream-5", "resolution": "4K"}, 25, 25),
+        ({"upscale": "2x"}, 18, 18),
+        ({"upscale": "3x"}, 21, 21),
+        ({"upscale": "4x"}, 24, 24),
+        ({"remove_background": True, "images": 2}, 18, 36),
+        ({"effect": "film grain"}, 16, 16),
+        ({"fit": "1024", "version": "latest-fast"}, 12, 12),
+        ({"detail": 3, "upscale": "2x", "remove_background": True, "effect": "sepia", "images": 4}, 52, 208),
+        ({"inputs": (PICTURE,)}, 20, 20),
+        ({"inputs": (PICTURE,) * 3, "detail": 2, "upscale": "2x", "images": 2}, 46, 92),
+        ({"model": "nano-banana-pro", "inputs": (PICTURE,), "resolution": "4K"}, 140, 140),
     ],
 )
-def test_a_request_costs_pictures_times_detail_times_size(options: dict[str, object], each: int, total: int) -> None:
-    """Seed: "Credits are multiplied by num_images", detail "billed as base x N", nano-banana-pro x2 at 4K."""
-    request = generation_request(prompt="a", **options)  # type: ignore[arg-type]
+def test_a_request_costs_pictures_times_detail_times_size(options: dict[str, Any], each: int, total: int) -> None:
+    """Seed: "Credits are multiplied by num_images", detail "billed as base x N", nano-banana-pro x2 at 4K.
+
+    Post-processing is added to each picture; detail does not multiply it.
+    """
+    request = generation_request(prompt="a", **options)
     assert (unit_price(request), price(request)) == (each, total)
+
+
+@given(options=wishes())
+def test_a_price_is_within_its_bounds(options: dict[str, Any]) -> None:
+    """Never below the table's price, never above it with everything at its most; a job divides it exactly."""
+    request = generation_request(prompt="a", **options)
+    model = find_model(request.model)
+    base = model.edit_price if request.inputs else model.text_price
+    assert base is not None
+    extras = max(model.extra_prices.upscale.values()) + model.extra_prices.remove_background + model.extra_prices.effect
+    most = base * model.price_factor_4k * request.detail + (extras if model.id == "reve-2.0" else 0)
+    assert base <= unit_price(request) <= most
+    assert price(request) == unit_price(request) * request.images
+    assert a_job(request=request).unit_price == unit_price(request)
+
+
+@given(options=wishes(), images=st.integers(1, 4))
+def test_asking_for_more_never_costs_less(options: dict[str, Any], images: int) -> None:
+    """Leaving an option out never raises the price, and each picture costs the same."""
+    request = generation_request(prompt="a", **options)
+    for name in set(options) - {"model", "format"}:
+        less = generation_request(prompt="a", **{key: value for key, value in options.items() if key != name})
+        assert price(less) <= price(request)
+    assert price(generation_request(prompt="a", **options | {"images": images})) == unit_price(request) * images
+
+
+def test_an_unchecked_edit_has_no_price() -> None:
+    """A model without edits has no price for one: better an error than a wrong charge."""
+    with pytest.raises(ValueError, match="nano-banana"):
+        price(GenerationRequest(prompt="a", model="nano-banana", inputs=(PICTURE,)))
 
 
 def test_a_model_is_found_by_its_name() -> None:

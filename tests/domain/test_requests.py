@@ -1,9 +1,12 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.catalogue import MODELS, OFFERS, REVE_RATIOS, find_model
+from bot.domain.catalogue import MODELS, OFFERS, find_model, offered_models
 from bot.domain.errors import (
+    ExclusiveOptionsError,
     OptionRangeError,
     PromptError,
     PromptProblem,
@@ -12,10 +15,13 @@ from bot.domain.errors import (
     UnknownModelError,
     UnsupportedOptionError,
 )
-from bot.domain.requests import GenerationRequest, generation_request, offers_for, require_offer
+from bot.domain.fit import Fit
+from bot.domain.requests import GenerationRequest, InputPicture, generation_request, offers_for, require_offer
+from tests.support.asking import anything_asked, wishes
 
 MODEL_IDS = ("reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5")
 WITH_SIZES = ("nano-banana-pro", "seedream-5")
+PICTURE = InputPicture(url="https://cdn.example/fox.png")
 SKILLBOSS = ("skillboss",)
 BOTH = ("skillboss", "reve2img")
 
@@ -137,6 +143,17 @@ def test_an_unknown_model_is_refused_with_those_that_exist(model: str) -> None:
         ("aspect_ratio", "21:9", "16:9, 3:2, 4:3, 1:1, 3:4, 2:3, 9:16, auto"),
         ("aspect_ratio", "", "16:9, 3:2, 4:3, 1:1, 3:4, 2:3, 9:16, auto"),
         ("resolution", "8K", "1K, 2K, 4K"),
+        ("upscale", "5x", "2x, 3x, 4x"),
+        ("upscale", "2", "2x, 3x, 4x"),
+        ("effect", "", "a name of up to 64 letters and digits"),
+        ("effect", " ", "a name of up to 64 letters and digits"),
+        ("effect", "a" * 65, "a name of up to 64 letters and digits"),
+        ("effect", "film\ngrain", "a name of up to 64 letters and digits"),
+        ("effect", '{"process": "upscale"}', "a name of up to 64 letters and digits"),
+        ("version", "newest", "latest, latest-fast, or a dated one such as 20250915"),
+        ("version", "", "latest, latest-fast, or a dated one such as 20250915"),
+        ("version", "reve-create@2025", "latest, latest-fast, or a dated one such as 20250915"),
+        ("version", f"{'a' * 60}@20250915", "latest, latest-fast, or a dated one such as 20250915"),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_the_range(option: str, value: object, allowed: str) -> None:
@@ -161,6 +178,11 @@ def test_the_ends_of_a_range_are_in_it(images: int, detail: int) -> None:
         ("nano-banana", "detail", 2, ("reve-2.0",)),
         ("nano-banana-pro", "detail", 15, ("reve-2.0",)),
         ("seedream-5", "aspect_ratio", "auto", ("reve-2.0",)),
+        ("nano-banana", "upscale", "4x", ("reve-2.0",)),
+        ("nano-banana-pro", "remove_background", True, ("reve-2.0",)),
+        ("seedream-5", "fit", "2048x", ("reve-2.0",)),
+        ("seedream-5", "effect", "film grain", ("reve-2.0",)),
+        ("nano-banana", "version", "latest-fast", ("reve-2.0",)),
     ],
 )
 def test_an_option_that_the_model_lacks_is_refused_with_models_that_have_it(
@@ -204,20 +226,117 @@ def test_only_offers_that_cover_every_option_are_tried(
     assert [offer.provider for offer in offers_for(request, providers)] == expected
 
 
-def test_every_legal_request_has_an_offer_at_reve2img() -> None:
-    """What the catalogue promises, one provider at least can do."""
-    for model in MODELS:
-        for ratio in model.aspect_ratios:
-            for resolution in (None, *model.resolutions):
-                request = generation_request(
-                    prompt="a",
-                    model=model.id,
-                    aspect_ratio=ratio,
-                    resolution=resolution,
-                    detail=model.max_detail,
-                    images=4,
-                )
-                require_offer(request, BOTH)
+@given(options=wishes())
+def test_every_legal_request_has_an_offer_at_reve2img(options: dict[str, Any]) -> None:
+    """What the catalogue promises, one provider at least can do, with all that is asked for together."""
+    request = generation_request(prompt="a", **options)
+    assert "reve2img" in {offer.provider for offer in offers_for(request, BOTH)}
+
+
+def refusal(options: dict[str, Any], providers: tuple[str, ...] = BOTH) -> RequestError | GenerationRequest:
+    """Return the error that refuses these options, or the request."""
+    try:
+        return generation_request(prompt="a", **options, providers=providers)
+    except RequestError as error:
+        return error
+
+
+@given(options=anything_asked(), providers=st.sampled_from([BOTH, SKILLBOSS, ("reve2img",)]))
+def test_whatever_is_taken_can_be_done_here(options: dict[str, Any], providers: tuple[str, ...]) -> None:
+    """Any mixture of options is refused for a reason, or some provider of the studio covers all of it."""
+    answer = refusal(options, providers)
+    if isinstance(answer, GenerationRequest):
+        assert offers_for(answer, providers)
+    else:
+        assert set(getattr(answer, "models", ())) <= {model.id for model in offered_models(providers)}
+
+
+@given(options=anything_asked())
+def test_a_model_that_is_named_as_a_way_out_is_one(options: dict[str, Any]) -> None:
+    """With a model that the refusal names, this option is no longer what is in the way."""
+    refused = refusal(options)
+    if not isinstance(refused, UnsupportedOptionError):
+        return
+    for model in refused.models:
+        again = refusal(options | {"model": model})
+        assert not isinstance(again, UnsupportedOptionError) or again.option != refused.option
+
+
+def test_models_that_can_do_all_of_it_are_named_alone() -> None:
+    """Nobody is sent to a model that lacks another of the options."""
+    with pytest.raises(UnsupportedOptionError) as caught:
+        generation_request(prompt="a", model="nano-banana", resolution="2K", inputs=(PICTURE,), aspect_ratio="16:9")
+    assert caught.value.models == ("nano-banana-pro", "seedream-5")
+    with pytest.raises(UnsupportedOptionError) as caught:  # no model can do both
+        generation_request(prompt="a", model="nano-banana", detail=2, resolution="4K")
+    assert (caught.value.option, caught.value.models) == ("detail", ("reve-2.0",))
+
+
+def test_options_are_kept_as_values() -> None:
+    """What is written in a member's way is parsed once."""
+    request = generation_request(
+        prompt="a", upscale="3x", remove_background=True, fit="1920x1080", effect=" film grain ", version="latest-fast"
+    )
+    assert (request.upscale, request.fit, request.effect) == (3, Fit(width=1920, height=1080), "film grain")
+    assert (request.remove_background, request.version) == (True, "latest-fast")
+    assert generation_request(prompt="a", version="reve-create@20250915").version == "reve-create@20250915"
+
+
+@pytest.mark.parametrize("format_", ["png", "webp"])
+def test_a_picture_without_background_needs_transparency(format_: str) -> None:
+    """JPEG has none, so the two options exclude each other."""
+    assert generation_request(prompt="a", remove_background=True, format=format_).remove_background
+    with pytest.raises(ExclusiveOptionsError) as caught:
+        generation_request(prompt="a", remove_background=True, format="jpeg")
+    error = caught.value
+    assert (error.option, error.other, error.value) == ("remove_background", "format", "jpeg")
+    assert error.allowed == ("png", "webp")
+
+
+@pytest.mark.parametrize(("model", "most"), [("reve-2.0", 6), ("nano-banana-pro", 4), ("seedream-5", 4)])
+def test_an_edit_starts_from_so_many_pictures(model: str, most: int) -> None:
+    """One more than the model takes is refused with the models that take as many, if there are any."""
+    assert generation_request(prompt="a", inputs=(PICTURE,) * most, model=model).mode == "edit"
+    with pytest.raises(UnsupportedOptionError) as caught:
+        generation_request(prompt="a", inputs=(PICTURE,) * (most + 1), model=model)
+    error = caught.value
+    assert (error.option, error.value) == ("inputs", most + 1)
+    assert error.models == (() if model == "reve-2.0" else ("reve-2.0",))
+
+
+def test_a_model_for_text_alone_names_those_that_edit() -> None:
+    """nano-banana makes no edits, and neither does SkillBoss."""
+    with pytest.raises(UnsupportedOptionError) as caught:
+        generation_request(prompt="a", inputs=(PICTURE,), model="nano-banana")
+    error = caught.value
+    assert (error.option, error.value) == ("mode", "edit")
+    assert error.models == ("reve-2.0", "nano-banana-pro", "seedream-5")
+    with pytest.raises(UnsupportedOptionError) as caught:
+        generation_request(prompt="a", inputs=(PICTURE,), providers=SKILLBOSS)
+    assert (caught.value.option, caught.value.models) == ("mode", ())
+
+
+def test_a_studio_has_the_models_of_its_providers() -> None:
+    """Each with what its providers can do there, and nothing that nobody can."""
+    assert [model.id for model in offered_models(BOTH)] == list(MODEL_IDS)
+    assert offered_models(("reve2img",)) == MODELS
+    (reve,) = offered_models(SKILLBOSS)
+    assert (reve.id, reve.abilities.aspect_ratios, reve.abilities.max_detail) == (
+        "reve-2.0",
+        ("16:9", "1:1", "9:16"),
+        1,
+    )
+    assert (reve.abilities.upscales, reve.abilities.fit, reve.abilities.max_inputs) == ((), False, 0)
+    assert offered_models(()) == ()
+
+
+def test_a_model_that_the_studio_lacks_is_unknown_there() -> None:
+    """The way out is a model that it has; where it has none, it is closed."""
+    with pytest.raises(UnknownModelError) as caught:
+        generation_request(prompt="a", model="seedream-5", providers=SKILLBOSS)
+    assert caught.value.models == ("reve-2.0",)
+    with pytest.raises(StudioClosedError):
+        generation_request(prompt="a", providers=())
 
 
 def test_a_model_that_no_configured_provider_offers_is_closed() -> None:
@@ -241,7 +360,15 @@ def test_an_option_that_no_configured_provider_does_is_named(option: str, value:
 def test_offers_promise_no_more_than_their_model() -> None:
     """Each is of a model that exists, and within its limits."""
     for offer in OFFERS:
-        model = find_model(offer.model)
-        assert set(offer.aspect_ratios) <= set(model.aspect_ratios) | set(REVE_RATIOS)
-        assert set(offer.resolutions) <= set(model.resolutions)
-        assert offer.max_detail <= model.max_detail
+        most = find_model(offer.model).abilities
+        assert set(offer.abilities.aspect_ratios) <= set(most.aspect_ratios)
+        assert set(offer.abilities.resolutions) <= set(most.resolutions)
+        assert offer.abilities.max_detail <= most.max_detail
+        assert offer.abilities.max_inputs <= most.max_inputs
+
+
+def test_a_model_has_a_price_for_what_it_can_do() -> None:
+    """For each of its modes, and for each of its upscales."""
+    for model in MODELS:
+        assert (model.edit_price is None) == (model.abilities.max_inputs == 0)
+        assert set(model.abilities.upscales) <= set(model.extra_prices.upscale)

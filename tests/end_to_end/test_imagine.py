@@ -78,6 +78,31 @@ async def test_every_model_of_reve2img_draws(house: House, options: dict[str, ob
     assert "by reve2img" in text(card)
 
 
+async def test_a_picture_is_upscaled_fitted_and_cut_out(house: House) -> None:
+    """What was asked for is to be seen in the picture that a member downloads: its size and its transparency."""
+    options = {"upscale": "2x", "fit": "1500x", "remove_background": True, "effect": "sepia", "aspect_ratio": "16:9"}
+    invocation = await house.discord.actor("member").slash("imagine", prompt="cut out", options=options)
+    await house.reve2img.wait_for(lambda: bool(house.reve2img.jobs) and not house.reve2img.jobs[-1].terminal)
+    house.reve2img.finish()
+    card = await invocation.wait_until(is_done, timeout=30)
+    (picture,) = await house.pictures(card)
+    with Image.open(io.BytesIO(picture)) as opened:
+        assert opened.size == (1500, 847)
+        assert opened.has_transparency_data
+    assert read_mark(picture) == expected_mark("cut out", 0)
+    assert "28 credits" in text(card)
+    assert "upscaled 2x · cut out · fit 1500x" in text(card)
+
+
+async def test_models_are_completed_with_prices(house: House) -> None:
+    """While a member types a model, Discord shows those that there are, with the price of what is chosen."""
+    choices = await house.discord.actor("member").autocomplete("imagine", "model", "nano", images=2)
+    assert [choice["name"] for choice in choices] == [
+        "nano-banana · 40 credits · quick ideas from text",
+        "nano-banana-pro · 140 credits · fine detail, up to 4K",
+    ]
+
+
 async def test_an_answer_that_comes_at_once_is_delivered_too(house: House) -> None:
     """A provider may answer the submit with the finished picture."""
     house.reve2img.faults.add("submit", "inline")

@@ -13,9 +13,10 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import __version__
-from bot.domain.catalogue import MODELS, OFFERS
+from bot.domain.catalogue import DEFAULT_MODEL, MODELS, OFFERS, Abilities, ExtraPrices, Model
 from bot.settings import Settings
 from bot.ui.cards import PROVIDER_NAMES
+from bot.ui.options import CHOICES, DESCRIPTIONS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -106,18 +107,51 @@ def test_the_readme_has_every_command() -> None:
     assert set(rows("Commands")) == set(slash_commands())
 
 
-def test_the_readme_has_every_model() -> None:
-    """The README's table has each model with its price, its prompt's limit and who offers it."""
-    table = rows("Models")
+def abilities(can: Abilities) -> str:
+    """Return what a model or an offer can do, as the README's table says it."""
+    parts = [", ".join(can.aspect_ratios)]
+    if can.resolutions:
+        parts.append(", ".join(can.resolutions))
+    if can.max_detail > 1:
+        parts.append(f"detail 1-{can.max_detail}")
+    if can.upscales:
+        parts.append(f"upscale {', '.join(f'{factor}x' for factor in can.upscales)}")
+    named = {"remove_background": can.remove_background, "fit": can.fit, "effect": can.effects, "version": can.versions}
+    return "; ".join([*parts, *(name for name, has in named.items() if has)])
 
-    assert set(table) == {model.id for model in MODELS}
-    for model in MODELS:
-        _, prices, prompt, options, offered = table[model.id]
-        assert re.match(rf"{model.text_price}\b", prices)
-        assert prompt == f"{model.max_prompt:,}"
-        assert all(resolution in options for resolution in model.resolutions)
-        names = {PROVIDER_NAMES[offer.provider] for offer in OFFERS if offer.model == model.id}
-        assert names == {name for name in PROVIDER_NAMES.values() if name in offered}
+
+def model_row(model: Model) -> list[str]:
+    """Return the cells of a model's row after its name."""
+    prices = f"{model.text_price}"
+    if model.price_factor_4k > 1:
+        prices += f", at 4K {model.text_price * model.price_factor_4k}"
+    offers = [
+        PROVIDER_NAMES[offer.provider]
+        + (f" ({abilities(offer.abilities)})" if offer.abilities != model.abilities else "")
+        for offer in OFFERS
+        if offer.model == model.id
+    ]
+    return [model.strength, prices, f"{model.max_prompt:,}", abilities(model.abilities), ", ".join(offers)]
+
+
+def test_the_readme_has_every_model() -> None:
+    """The README's table is the catalogue: what each model is good at, costs, takes, can do, and who offers it."""
+    assert rows("Models") == {model.id: model_row(model) for model in MODELS}
+    assert f"You get `{DEFAULT_MODEL}` unless you choose." in section("Models")
+
+
+def test_the_readme_has_every_option() -> None:
+    """The README's table has the options of `/imagine` in their order, with their choices and prices."""
+    table = rows("Options")
+    prices = ExtraPrices()
+
+    assert list(table) == list(DESCRIPTIONS)
+    for name, choices in CHOICES.items():
+        assert table[name][0].startswith(", ".join(str(choice.value) for choice in choices))
+    assert table["upscale"][1] == ", ".join(f"{factor}x {added}" for factor, added in prices.upscale.items())
+    assert table["remove_background"][1] == str(prices.remove_background)
+    assert table["effect"][1] == str(prices.effect)
+    assert table["fit"][1] == str(prices.fit)
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])

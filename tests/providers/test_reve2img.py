@@ -5,16 +5,19 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from bot.domain.catalogue import MODELS, OFFERS, Offer
 from bot.domain.errors import FaultKind, ProviderError
-from bot.domain.requests import generation_request
+from bot.domain.requests import InputPicture, generation_request, price
 from bot.providers.base import CancelOutcome, Failed, Finished, Pending
 from bot.providers.http import ProviderHttp
 from bot.providers.reve2img import Reve2Img
 from bot.sandbox.providers import MANUAL, Reve2ImgServer
 from tests.providers.bench import KEY, PROMPT, RawServer, json_reply
+from tests.support.asking import wishes
 
+AT_REST = {"model", "prompt", "aspect_ratio", "num_images", "output_format"}
 REQUEST = generation_request(prompt=PROMPT)
 
 
@@ -46,21 +49,36 @@ async def answer_to_poll(client: httpx.AsyncClient, body: str) -> Any:
         return await provider_at(client, raw.url).poll("t1")
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(options=wishes())
+async def test_all_that_is_offered_is_accepted(
+    client: httpx.AsyncClient, server: Reve2ImgServer, options: dict[str, Any]
+) -> None:
+    """The strict stand-in takes every request that the catalogue lets through, and bills what the member is charged."""
+    request = generation_request(prompt=PROMPT, **options)
+
+    submission = await provider_at(client, server.url).submit(request, offer_of(request.model))
+
+    assert submission == Pending(handle=server.jobs[-1].id, running=True)
+    assert server.billed[-1].cost == price(request)
+
+
 @pytest.mark.parametrize("model", [model.id for model in MODELS])
 async def test_every_model_is_accepted(client: httpx.AsyncClient, server: Reve2ImgServer, model: str) -> None:
-    """The strict stand-in takes the request of each model, with all that it can do."""
-    offer = offer_of(model)
+    """Each model's own options, word for word."""
+    can = offer_of(model).abilities
     request = generation_request(
         prompt=PROMPT,
         model=model,
         aspect_ratio="16:9",
         images=4,
-        detail=offer.max_detail,
+        detail=can.max_detail,
         format="jpeg",
-        resolution="4K" if offer.resolutions else None,
+        resolution="4K" if can.resolutions else None,
+        version="latest-fast" if can.versions else None,
     )
 
-    submission = await provider_at(client, server.url).submit(request, offer)
+    submission = await provider_at(client, server.url).submit(request, offer_of(model))
 
     assert submission == Pending(handle=server.jobs[0].id, running=True)
     expected: dict[str, object] = {
@@ -70,18 +88,86 @@ async def test_every_model_is_accepted(client: httpx.AsyncClient, server: Reve2I
         "num_images": 4,
         "output_format": "jpeg",
     }
-    if offer.resolutions:
+    if can.resolutions:
         expected["resolution"] = "4K"
     if model == "reve-2.0":
-        expected["test_time_scaling"] = 15
+        expected |= {"test_time_scaling": 15, "version": "latest-fast"}
     assert server.requests[0].body == expected
 
 
+UPSCALE = {"process": "upscale", "upscale_factor": 2}
+CUT_OUT = {"process": "remove_background"}
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        ({"upscale": "2x"}, {"upscale": "enabled", "upscale_factor": 2}),
+        ({"upscale": "4x"}, {"upscale": "enabled", "upscale_factor": 4}),
+        ({"remove_background": True}, {"remove_background": True}),
+        (
+            {"upscale": "3x", "remove_background": True},
+            {"upscale": "enabled", "upscale_factor": 3, "remove_background": True},
+        ),
+        ({"fit": "2048"}, {"postprocessing": [{"process": "fit_image", "max_dim": 2048}]}),
+        ({"fit": "2048x"}, {"postprocessing": [{"process": "fit_image", "max_width": 2048}]}),
+        ({"fit": "x1024"}, {"postprocessing": [{"process": "fit_image", "max_height": 1024}]}),
+        (
+            {"fit": "1920x1080", "upscale": "2x"},
+            {"postprocessing": [UPSCALE, {"process": "fit_image", "max_width": 1920, "max_height": 1080}]},
+        ),
+        ({"effect": "film grain"}, {"postprocessing": [{"process": "effect", "effect_name": "film grain"}]}),
+        (
+            {"effect": "sepia", "upscale": "2x", "remove_background": True, "fit": "64"},
+            {
+                "postprocessing": [
+                    {"process": "effect", "effect_name": "sepia"},
+                    UPSCALE,
+                    CUT_OUT,
+                    {"process": "fit_image", "max_dim": 64},
+                ]
+            },
+        ),
+    ],
+)
+async def test_post_processing_is_flat_or_a_list(
+    client: httpx.AsyncClient, server: Reve2ImgServer, options: dict[str, Any], sent: dict[str, object]
+) -> None:
+    """The flat fields where they suffice, else the list for all of it; never both, and the size last."""
+    await provider_at(client, server.url).submit(generation_request(prompt=PROMPT, **options), OFFER)
+
+    body = server.requests[0].body
+    assert {name: body[name] for name in body if name not in AT_REST} == sent
+
+
+async def test_an_edit_sends_its_pictures(client: httpx.AsyncClient, server: Reve2ImgServer) -> None:
+    """image_urls, in order, is what makes it an edit (seed: "Image-to-image"); Reve may choose the shape."""
+    inputs = tuple(InputPicture(url=f"https://cdn.example/{name}.png") for name in "ab")
+    request = generation_request(prompt=PROMPT, inputs=inputs, aspect_ratio="auto")
+
+    await provider_at(client, server.url).submit(request, OFFER)
+
+    body = server.requests[0].body
+    assert (body["image_urls"], body["aspect_ratio"]) == ([each.url for each in inputs], "auto")
+    assert server.billed[0].cost == 20
+
+
+async def test_an_inputs_address_is_in_no_error(client: httpx.AsyncClient) -> None:
+    """It may hold a secret, and the provider may quote it."""
+    url = "https://cdn.example/fox.png?secret=0123456789abcdef"
+    request = generation_request(prompt=PROMPT, inputs=(InputPicture(url=url),))
+    async with RawServer(json_reply(f'{{"code": 400, "message": "cannot fetch {url}"}}', "400 Bad Request")) as raw:
+        with pytest.raises(ProviderError) as caught:
+            await provider_at(client, raw.url).submit(request, OFFER)
+
+    assert "0123456789abcdef" not in str(caught.value)
+
+
 async def test_options_at_rest_are_left_out(client: httpx.AsyncClient, server: Reve2ImgServer) -> None:
-    """Neither a detail of 1 nor a resolution that nobody chose is sent."""
+    """Neither a detail of 1 nor anything that nobody chose is sent."""
     await provider_at(client, server.url).submit(REQUEST, OFFER)
 
-    assert set(server.requests[0].body) == {"model", "prompt", "aspect_ratio", "num_images", "output_format"}
+    assert set(server.requests[0].body) == AT_REST
 
 
 async def test_the_cost_is_what_the_provider_says(client: httpx.AsyncClient, server: Reve2ImgServer) -> None:

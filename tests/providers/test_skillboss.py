@@ -11,7 +11,7 @@ from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.requests import generation_request
 from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending
 from bot.providers.http import ProviderHttp
-from bot.providers.skillboss import SkillBoss
+from bot.providers.skillboss import SIZES, SkillBoss
 from bot.sandbox.providers import MANUAL, SkillBossServer
 from tests.providers.bench import KEY, PROMPT, RawServer, json_reply
 
@@ -56,6 +56,11 @@ async def test_the_request_is_the_documented_one(
     }
     job = server.jobs[0]
     assert submission == Pending(handle=job.id, running=False, record_id=job.record_id)
+
+
+def test_every_offered_ratio_has_a_size() -> None:
+    """And no size goes unoffered."""
+    assert set(OFFER.abilities.aspect_ratios) == set(SIZES)
 
 
 async def test_a_ratio_without_a_size_is_refused_before_anything_is_sent(

@@ -10,7 +10,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from bot.domain.errors import FaultKind
+from bot.domain.fit import Fit
 from bot.domain.jobs import Job, Snapshot, State
+from bot.domain.requests import InputPicture
 from bot.ui.cards import Attached, job_card
 from bot.ui.text import one_line
 from tests.support.clock import START
@@ -135,6 +137,28 @@ def test_a_card_with_four_pictures() -> None:
         "-# 96 credits · 176 left today · by SkillBoss · 31\u00a0s",
     ]
     assert [url for url, _ in gallery(view)] == [f"attachment://atelier-{number}.png" for number in range(1, 5)]
+
+
+def test_a_card_says_all_that_was_asked_for() -> None:
+    """In the order of the command's options; what was left out is not said."""
+    request = a_request(
+        aspect_ratio="auto",
+        images=2,
+        detail=3,
+        format="webp",
+        upscale=2,
+        remove_background=True,
+        fit=Fit(width=1920, height=1080),
+        effect="film *grain*",
+        version="latest-fast",
+        inputs=(InputPicture(url="https://cdn.example/fox.png"),),
+    )
+    (heading, _) = texts(card(Snapshot(job=waiting(request=request))))
+    assert unescaped(heading.splitlines()[1]).replace("\u2068", "").replace("\u2069", "") == (
+        "-# reve-2.0 · auto · 2 pictures · detail 3 · webp · upscaled 2x · cut out · fit 1920x1080 · "
+        "effect film *grain* · version latest-fast · from 1 picture · for <@42>"
+    )
+    assert "film \\*grain" in heading
 
 
 def test_the_gallery_comes_before_the_receipt() -> None:

@@ -13,6 +13,7 @@ from bot.domain.errors import (
     BudgetSpentError,
     CreditsError,
     DuplicateInteractionError,
+    ExclusiveOptionsError,
     FaultKind,
     InsufficientCreditsError,
     JobError,
@@ -33,7 +34,8 @@ from bot.domain.errors import (
     UnknownModelError,
     UnsupportedOptionError,
 )
-from bot.ui.wording import failure, unexpected, worded
+from bot.domain.fit import FIT_FORMS
+from bot.ui.wording import failure, obstacle, unexpected, worded
 from tests.support.clock import START
 
 WORDED: list[tuple[AtelierError, str]] = [
@@ -57,7 +59,36 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         UnknownModelError("dall-e", ("reve-2.0", "nano-banana")),
-        "There is no model “\u2068dall\\-e\u2069”. Nothing was charged.\nChoose reve-2.0 or nano-banana.",
+        "This studio has no model “\u2068dall\\-e\u2069”. Nothing was charged.\nChoose reve-2.0 or nano-banana.",
+    ),
+    (
+        OptionRangeError("fit", "2K", FIT_FORMS),
+        (
+            "The fit cannot be \u20682K\u2069. Nothing was charged.\n"
+            "It takes 2048 (longest side), 2048x (width), x1024 (height) or 1920x1080 (both), up to 4,096."
+        ),
+    ),
+    (
+        UnsupportedOptionError("upscale", "2x", model="nano-banana", models=("reve-2.0",)),
+        "nano-banana cannot upscale a picture. Nothing was charged.\nFor that, use reve-2.0.",
+    ),
+    (
+        UnsupportedOptionError("mode", "edit", model="nano-banana", models=("reve-2.0", "seedream-5")),
+        (
+            "nano-banana makes pictures from text only. Nothing was charged.\n"
+            "To edit a picture, use reve-2.0 or seedream-5."
+        ),
+    ),
+    (
+        UnsupportedOptionError("inputs", 5, model="seedream-5", models=("reve-2.0",)),
+        "seedream-5 cannot start from 5 pictures. Nothing was charged.\nFor that, use reve-2.0.",
+    ),
+    (
+        ExclusiveOptionsError("remove_background", other="format", value="jpeg", allowed=("png", "webp")),
+        (
+            "remove_background does not go with format jpeg. Nothing was charged.\n"
+            "Choose format png or webp, or leave one of the two out."
+        ),
     ),
     (
         OptionRangeError("images", 9, "1 to 4"),
@@ -172,6 +203,30 @@ def test_a_refusal_says_that_it_was_free(error: AtelierError) -> None:
     words = worded(error)
     assert words is not None
     assert words.splitlines()[0].endswith("Nothing was charged.")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (UnsupportedOptionError("detail", 3, model="nano-banana", models=()), "cannot do detail 3"),
+        (UnsupportedOptionError("fit", "2048", model="x", models=()), "cannot fit a picture to a size"),
+        (UnsupportedOptionError("mode", "edit", model="nano-banana", models=()), "from text only"),
+        (
+            ExclusiveOptionsError("remove_background", other="format", value="jpeg", allowed=("png",)),
+            "remove_background does not go with format jpeg",
+        ),
+        (UnknownModelError("x", ()), "cannot do that"),
+    ],
+)
+def test_an_obstacle_in_a_few_words(error: RequestError, words: str) -> None:
+    """What stands after a model's name while a command is still being written."""
+    assert obstacle(error) == words
+
+
+@pytest.mark.parametrize("error", [UnknownModelError("x" * 6000, ("a",)), OptionRangeError("fit", "9" * 6000, "1")])
+def test_what_was_typed_is_quoted_briefly(error: RequestError) -> None:
+    """An answer has no room for six thousand characters."""
+    assert len(worded(error) or "") < 200
 
 
 def test_a_job_without_a_known_fault() -> None:

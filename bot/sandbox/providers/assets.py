@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot.sandbox.providers.faults import Fault, Kind
 from bot.sandbox.providers.pictures import draw_picture
-from bot.sandbox.providers.studio import Job, State
+from bot.sandbox.providers.studio import Job, Order, State
 
 _BLOCK: Final = b"\0" * 65_536
 _EXTENSIONS: Final = {"png": "png", "jpeg": "jpg", "webp": "webp"}
@@ -28,7 +28,7 @@ async def serve_picture(request: web.Request, job: Job, index: int, fault: Fault
         return web.Response(status=302, headers={"Location": fault.to})
     if fault is not None and fault.kind is Kind.HTML:
         return web.Response(text="<!doctype html><title>Not a picture</title>", content_type="text/html")
-    data = await asyncio.to_thread(_drawn, job.order.prompt, index, job.order.width, job.order.height, job.order.format)
+    data = await asyncio.to_thread(_drawn, job.order, index)
     content_type = f"image/{job.order.format}"
     if fault is not None and fault.kind is Kind.ENDLESS:
         return await _endless(request, data, content_type)
@@ -58,6 +58,14 @@ async def _half(request: web.Request, data: bytes, content_type: str) -> web.Str
     return response
 
 
-@lru_cache(maxsize=32)
-def _drawn(prompt: str, index: int, width: int, height: int, format_: str) -> bytes:
-    return draw_picture(prompt, index, width=width, height=height, format=format_)
+@lru_cache(maxsize=16)
+def _drawn(order: Order, index: int) -> bytes:
+    return draw_picture(
+        order.prompt,
+        index,
+        width=order.width,
+        height=order.height,
+        format=order.format,
+        cut_out=order.cut_out,
+        effect=order.effect,
+    )

@@ -1,11 +1,13 @@
 """The stand-in for reve2img, to the letter of its page (seed: "Image Models")."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
 
 from bot.sandbox.providers.faults import Endpoint, Fault, Kind
+from bot.sandbox.providers.processing import FLAT, finish_of
 from bot.sandbox.providers.server import ImageApiServer, Refused
 from bot.sandbox.providers.sizes import RATIOS, pixels
 from bot.sandbox.providers.studio import Job, Order, State
@@ -29,7 +31,12 @@ _MODELS: Final = {
     "seedream-5": _Model(text=25, edit=25, resolutions=("1K", "2K", "4K")),
 }
 _REVE: Final = "reve-2.0"
-_REVE_ONLY: Final = ("test_time_scaling", "version", "upscale", "upscale_factor", "remove_background", "postprocessing")
+_REVE_ONLY: Final = ("test_time_scaling", "version", *FLAT, "postprocessing")
+_FIELDS: Final = frozenset(
+    {"model", "prompt", "image_urls", "aspect_ratio", "num_images", "output_format", "resolution", *_REVE_ONLY}
+)
+_MOST_INPUTS: Final = 8
+_VERSION: Final = re.compile(r"latest|latest-fast|([a-z0-9.-]+@)?\d{8}")
 _FORMATS: Final = ("png", "jpeg", "webp")
 _MOST_IMAGES: Final = 4
 _MOST_SCALING: Final = 15
@@ -125,16 +132,20 @@ def _order(body: Any) -> Order:
     if "resolution" in body and not model.resolutions:
         raise Refused(400, f"{name} has no resolution")
     resolution = _choice(body, "resolution", "1K", model.resolutions or ("1K",))
-    width, height = pixels(ratio, resolution)
+    _check_reve_only(body, str(name))
+    finish = finish_of(body, pixels(ratio, resolution))
     factor = model.factor_4k if resolution == "4K" else 1
+    scaling = _integer(body, "test_time_scaling", _MOST_SCALING)
     return Order(
         prompt=prompt,
         model=str(name),
         images=images,
-        width=width,
-        height=height,
+        width=finish.size[0],
+        height=finish.size[1],
         format=format_,
-        cost=_unit_price(body, model) * factor * images * _scaling(body, str(name)),
+        cost=(_unit_price(body, model) * factor * scaling + finish.cost) * images,
+        cut_out=finish.cut_out,
+        effect=finish.effect,
     )
 
 
@@ -142,25 +153,27 @@ def _unit_price(body: dict[str, Any], model: _Model) -> int:
     urls = body.get("image_urls")
     if urls is None:
         return model.text
-    if not isinstance(urls, list) or not urls or not all(isinstance(url, str) for url in urls):
+    if not isinstance(urls, list) or not all(isinstance(url, str) and url.startswith("http") for url in urls):
         raise Refused(400, "image_urls must be a list of URLs")
+    if not 1 <= len(urls) <= _MOST_INPUTS:
+        raise Refused(400, f"image_urls must have 1 to {_MOST_INPUTS} URLs")
     if model.edit is None:
         raise Refused(400, "This model takes text only")
     return model.edit
 
 
-def _scaling(body: dict[str, Any], name: str) -> int:
-    """Check the fields that only Reve has, and return the factor of its detail; the others change no price here."""
+def _check_reve_only(body: dict[str, Any], name: str) -> None:
+    """Check the fields that only Reve has, and that there are none that nobody has."""
+    for field in body:
+        if field not in _FIELDS:
+            raise Refused(400, f"There is no field {field}")
     if name != _REVE:
         for field in _REVE_ONLY:
             if field in body:
                 raise Refused(400, f"{field} is for Reve only")
-    _choice(body, "upscale", "disabled", ("enabled", "disabled"))
-    if body.get("upscale_factor", 2) not in {2, 3, 4}:
-        raise Refused(400, "upscale_factor must be 2, 3 or 4")
-    if "postprocessing" in body and ("upscale" in body or "remove_background" in body):
-        raise Refused(400, "Give either postprocessing or the flat fields")
-    return _integer(body, "test_time_scaling", _MOST_SCALING)
+    version = body.get("version", "latest")
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        raise Refused(400, "Unknown version")
 
 
 def _integer(body: dict[str, Any], name: str, most: int) -> int:

@@ -38,7 +38,10 @@ MANUAL: Final = Latency(queue=None, work=None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What was asked for: `images` pictures of `width` x `height` pixels, `cost` in the provider's units for all."""
+    """What was asked for: `images` pictures of `width` x `height` pixels, `cost` in the provider's units for all.
+
+    `cut_out` pictures have no background; `effect` is the name of one.
+    """
 
     prompt: str
     model: str
@@ -47,6 +50,8 @@ class Order:
     height: int
     format: str
     cost: int
+    cut_out: bool = False
+    effect: str | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -33,6 +33,16 @@ def test_a_mark_survives_scaling_and_hard_compression(quality: int) -> None:
             assert read_mark(smaller.getvalue()) == expected_mark("fox", 0)
 
 
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_mark_survives_what_is_done_to_a_picture(format_: str) -> None:
+    """An effect and a missing background, which a JPEG fills."""
+    data = draw_picture("fox", 0, width=640, height=480, format=format_, cut_out=True, effect="halftone")
+
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.has_transparency_data == (format_ != "jpeg")
+    assert read_mark(data) == expected_mark("fox", 0)
+
+
 def test_each_picture_has_its_own_mark() -> None:
     """Neither another prompt nor another index has the same mark."""
     marks = {expected_mark(prompt, index) for prompt in ("a", "b", "") for index in range(4)}

@@ -1,10 +1,12 @@
 """The stand-in for reve2img keeps to its page."""
 
+import io
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from bot.sandbox.providers import Reve2ImgServer
+from bot.sandbox.providers import Reve2ImgServer, expected_mark, read_mark
 from tests.sandbox.providers.support import Api
 
 Reve2Img = Api[Reve2ImgServer]
@@ -29,10 +31,16 @@ async def test_a_task_is_answered_in_the_envelope(reve2img: Reve2Img) -> None:
         ({"model": "nano-banana-pro"}, 70),
         ({"model": "nano-banana-pro", "resolution": "4K"}, 140),
         ({"model": "seedream-5", "resolution": "4K"}, 25),
+        ({"upscale": "enabled"}, 18),
+        ({"upscale": "disabled", "remove_background": False}, 12),
+        ({"upscale": "enabled", "upscale_factor": 4, "remove_background": True, "num_images": 2}, 60),
+        ({"test_time_scaling": 2, "postprocessing": [{"process": "upscale", "upscale_factor": 3}]}, 33),
+        ({"postprocessing": [{"process": "effect", "effect_name": "sepia"}, {"process": "remove_background"}]}, 22),
+        ({"postprocessing": [{"process": "fit_image", "max_dim": 512}], "version": "latest-fast"}, 12),
     ],
 )
 async def test_credits_are_taken_at_creation(reve2img: Reve2Img, body: dict[str, Any], cost: int) -> None:
-    """The table's price, times pictures, detail and, for one model, 4K."""
+    """The table's price times detail and, for one model, 4K; what post-processing adds; all that times pictures."""
     reve2img.server.studio.balance = 1000
     await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox", **body})
 
@@ -88,7 +96,34 @@ async def test_a_finished_task_tells_its_cost(reve2img: Reve2Img) -> None:
         {"prompt": "x", "test_time_scaling": 16},
         {"prompt": "x", "upscale": True},
         {"prompt": "x", "upscale": "enabled", "upscale_factor": 5},
+        {"prompt": "x", "upscale": "enabled", "upscale_factor": True},
+        {"prompt": "x", "upscale_factor": 2},
+        {"prompt": "x", "upscale": "disabled", "upscale_factor": 2},
+        {"prompt": "x", "remove_background": "true"},
         {"prompt": "x", "upscale": "enabled", "postprocessing": []},
+        {"prompt": "x", "remove_background": False, "postprocessing": []},
+        {"prompt": "x", "postprocessing": {"process": "remove_background"}},
+        {"prompt": "x", "postprocessing": ["remove_background"]},
+        {"prompt": "x", "postprocessing": [{"process": "sharpen"}]},
+        {"prompt": "x", "postprocessing": [{"process": ["upscale"]}]},
+        {"prompt": "x", "postprocessing": [{"process": "upscale"}]},
+        {"prompt": "x", "postprocessing": [{"process": "upscale", "upscale_factor": 5}]},
+        {"prompt": "x", "postprocessing": [{"process": "upscale", "upscale_factor": 2, "more": 1}]},
+        {"prompt": "x", "postprocessing": [{"process": "remove_background"}, {"process": "remove_background"}]},
+        {"prompt": "x", "postprocessing": [{"process": "fit_image"}]},
+        {"prompt": "x", "postprocessing": [{"process": "fit_image", "max_dim": 4097}]},
+        {"prompt": "x", "postprocessing": [{"process": "fit_image", "max_width": 0}]},
+        {"prompt": "x", "postprocessing": [{"process": "fit_image", "max_depth": 10}]},
+        {"prompt": "x", "postprocessing": [{"process": "effect", "effect_name": " "}]},
+        {"prompt": "x", "version": "newest"},
+        {"prompt": "x", "version": 1},
+        {"prompt": "x", "image_urls": []},
+        {"prompt": "x", "image_urls": ["data:image/png;base64,"]},
+        {"prompt": "x", "image_urls": ["https://a.example/x.png"] * 9},
+        {"prompt": "x", "quality": "high"},
+        {"prompt": "x", "model": "nano-banana-pro", "remove_background": True},
+        {"prompt": "x", "model": "nano-banana", "version": "latest"},
+        {"prompt": "x", "model": "seedream-5", "postprocessing": []},
     ],
 )
 async def test_what_is_not_on_the_page_is_a_400(reve2img: Reve2Img, body: Any) -> None:
@@ -116,3 +151,59 @@ async def test_an_inline_task_is_successful_at_once(reve2img: Reve2Img) -> None:
 
     assert reply.json["data"]["status"] == "SUCCESS"
     assert reply.json["data"]["response"]["resultUrls"] == reve2img.server.picture_urls(reve2img.server.jobs[0])
+
+
+@pytest.mark.parametrize(
+    ("body", "size"),
+    [
+        ({"model": "seedream-5", "resolution": "2K"}, (2048, 2048)),
+        ({"upscale": "enabled", "upscale_factor": 2, "aspect_ratio": "16:9"}, (2720, 1536)),
+        ({"postprocessing": [{"process": "fit_image", "max_dim": 512}], "aspect_ratio": "16:9"}, (512, 289)),
+        ({"postprocessing": [{"process": "fit_image", "max_width": 512}]}, (512, 512)),
+        ({"postprocessing": [{"process": "fit_image", "max_height": 300, "max_width": 512}]}, (300, 300)),
+        ({"postprocessing": [{"process": "fit_image", "max_dim": 4096}]}, (1024, 1024)),
+        (
+            {
+                "postprocessing": [
+                    {"process": "upscale", "upscale_factor": 4},
+                    {"process": "fit_image", "max_dim": 2000},
+                ]
+            },
+            (2000, 2000),
+        ),
+        ({"postprocessing": [{"process": "fit_image", "max_dim": 1}]}, (1, 1)),
+    ],
+)
+async def test_a_picture_has_the_size_that_was_asked_for(
+    reve2img: Reve2Img, body: dict[str, Any], size: tuple[int, int]
+) -> None:
+    """Resolution, upscaling and fitting show in the pixels, so that a person sees that they work."""
+    await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox", **body})
+    (url,) = reve2img.server.picture_urls(reve2img.server.finish())
+
+    with Image.open(io.BytesIO(await reve2img.picture(url))) as picture:
+        assert picture.size == size
+
+
+async def test_a_cut_out_picture_is_transparent(reve2img: Reve2Img) -> None:
+    """Around its middle; the mark stays."""
+    await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox", "remove_background": True})
+    (url,) = reve2img.server.picture_urls(reve2img.server.finish())
+    data = await reve2img.picture(url)
+
+    with Image.open(io.BytesIO(data)) as picture:
+        alpha = picture.getchannel("A")
+        assert (alpha.getpixel((0, 0)), alpha.getpixel((512, 512))) == (0, 255)
+    assert read_mark(data) == expected_mark("a fox", 0)
+
+
+async def test_an_effect_is_to_be_seen(reve2img: Reve2Img) -> None:
+    """Another effect gives another picture, with the same mark."""
+    pictures = []
+    for steps in ([], [{"process": "effect", "effect_name": "sepia"}], [{"process": "effect", "effect_name": "noir"}]):
+        await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox", "postprocessing": steps})
+        (url,) = reve2img.server.picture_urls(reve2img.server.finish())
+        pictures.append(await reve2img.picture(url))
+
+    assert len(set(pictures)) == 3
+    assert {read_mark(each) for each in pictures} == {expected_mark("a fox", 0)}

@@ -1,0 +1,50 @@
+"""The box that a finished picture is made to fit into, and how a member writes it in one word."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from bot.domain.errors import OptionRangeError
+
+MAX_SIDE: Final = 4096
+FIT_FORMS: Final = f"2048 (longest side), 2048x (width), x1024 (height) or 1920x1080 (both), up to {MAX_SIDE:,}"
+
+_LONGEST: Final = re.compile(r"[0-9]{1,6}")
+_BOX: Final = re.compile(r"([0-9]{1,6})?x([0-9]{1,6})?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """What a picture is scaled down to fit: pixels, 1-4096. Either `longest` is set, or `width` or `height` or both.
+
+    Source: seed "Reve 2.0 Capability Status" (fit_image with max_dim, max_width or max_height up to 4096).
+    """
+
+    longest: int | None = None
+    width: int | None = None
+    height: int | None = None
+
+    @classmethod
+    def parse(cls, typed: str) -> "Fit":
+        """Return the box that was typed ("2048", "2048x", "x1024", "1920x1080"), or raise `OptionRangeError`."""
+        text = "".join(typed.split()).lower().replace("×", "x")  # noqa: RUF001 - what a phone's keyboard may offer
+        found: Fit | None = None
+        if _LONGEST.fullmatch(text):
+            found = cls(longest=int(text))
+        elif (box := _BOX.fullmatch(text)) and any(box.groups()):
+            width, height = (None if side is None else int(side) for side in box.groups())
+            found = cls(width=width, height=height)
+        if found is None or not all(1 <= side <= MAX_SIDE for side in found.sides):
+            raise OptionRangeError("fit", typed, FIT_FORMS)
+        return found
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Return the limits that are set."""
+        return tuple(side for side in (self.longest, self.width, self.height) if side is not None)
+
+    def __str__(self) -> str:
+        """Return the shortest text that `parse` takes for this."""
+        if self.longest is not None:
+            return str(self.longest)
+        return f"{self.width or ''}x{self.height or ''}"

@@ -1,0 +1,88 @@
+"""The options of the commands that make pictures: how Discord describes them, and what it offers while one is typed."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from discord import app_commands
+
+from bot.domain.catalogue import (
+    DEFAULT_FORMAT,
+    DEFAULT_MODEL,
+    DEFAULT_RATIO,
+    FORMATS,
+    MAX_DETAIL,
+    RATIOS,
+    RESOLUTIONS,
+    VERSIONS,
+)
+from bot.domain.quotes import Quote
+from bot.domain.requests import UPSCALE_NAMES
+from bot.ui.text import cut, in_credits
+from bot.ui.wording import obstacle
+
+DESCRIPTIONS: Final = {
+    "prompt": "What the picture shows",
+    "model": f"Who paints it; {DEFAULT_MODEL} unless you choose",
+    "aspect_ratio": f"Width to height; {DEFAULT_RATIO} unless you choose",
+    "images": "How many pictures; each costs",
+    "detail": f"More detail, 1 to {MAX_DETAIL}; multiplies the price",
+    "format": f"The file's format; {DEFAULT_FORMAT} unless you choose",
+    "resolution": "For models that have the choice; 4K may cost more",
+    "upscale": "Enlarge the finished picture; adds to the price",
+    "remove_background": "Cut out what the picture shows, for png and webp; adds to the price",
+    "fit": "Scale down to a size: 2048 (longest side), 2048x (width), x1024 (height), 1920x1080 (both)",
+    "effect": "Apply an effect by its name, such as film grain; adds to the price",
+    "version": "Choose a version of the model, such as latest-fast or a dated one",
+}
+
+_MOST: Final = 25
+_LONGEST: Final = 100
+_FITS: Final = {
+    "2048": "2048 · the longest side",
+    "2048x": "2048x · the width",
+    "x1024": "x1024 · the height",
+    "1920x1080": "1920x1080 · both",
+}
+
+
+def _choices(values: Iterable[str]) -> list[app_commands.Choice[str]]:
+    return [app_commands.Choice(name=value, value=value) for value in values]
+
+
+CHOICES: Final = {
+    "aspect_ratio": _choices(RATIOS),
+    "format": _choices(FORMATS),
+    "resolution": _choices(RESOLUTIONS),
+    "upscale": _choices(UPSCALE_NAMES),
+}
+
+
+def model_choices(quotes: Iterable[Quote], typed: str) -> list[app_commands.Choice[str]]:
+    """Return the models that match, with the price of what is chosen so far; those that cannot do it come last.
+
+    Where nothing matches, all are offered: that is the way out of a slip.
+    """
+    ranked = sorted(quotes, key=lambda quote: quote.price is None)
+    wanted = typed.strip().casefold()
+    matching = [quote for quote in ranked if wanted in f"{quote.model.id} {quote.model.strength}".casefold()]
+    return [
+        app_commands.Choice(name=cut(_quoted(quote), _LONGEST), value=quote.model.id)
+        for quote in (matching or ranked)[:_MOST]
+    ]
+
+
+def _quoted(quote: Quote) -> str:
+    if quote.price is not None:
+        return f"{quote.model.id} · {in_credits(quote.price)} · {quote.model.strength}"
+    return f"{quote.model.id} · {obstacle(quote.obstacle)}" if quote.obstacle else quote.model.id
+
+
+def fit_choices(typed: str) -> list[app_commands.Choice[str]]:
+    """Return the forms of a size, for as long as what is typed may become one of them."""
+    wanted = typed.strip().casefold()
+    return [app_commands.Choice(name=name, value=value) for value, name in _FITS.items() if value.startswith(wanted)]
+
+
+def version_choices(typed: str) -> list[app_commands.Choice[str]]:
+    """Return the versions with a name that match."""
+    return _choices(version for version in VERSIONS if typed.strip().casefold() in version)

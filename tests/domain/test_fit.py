@@ -1,0 +1,56 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.errors import OptionRangeError
+from bot.domain.fit import FIT_FORMS, Fit
+from tests.support.asking import FITS
+
+
+@pytest.mark.parametrize(
+    ("typed", "fit"),
+    [
+        ("2048", Fit(longest=2048)),
+        ("2048x", Fit(width=2048)),
+        ("x1024", Fit(height=1024)),
+        ("1920x1080", Fit(width=1920, height=1080)),
+        (" 1920 X 1080 ", Fit(width=1920, height=1080)),
+        ("1920×1080", Fit(width=1920, height=1080)),  # noqa: RUF001 - as a phone's keyboard writes it
+        ("1", Fit(longest=1)),
+        ("4096x4096", Fit(width=4096, height=4096)),
+        ("0512", Fit(longest=512)),
+    ],
+)
+def test_a_box_is_written_in_one_word(typed: str, fit: Fit) -> None:
+    """The longest side, a width, a height, or both."""
+    assert Fit.parse(typed) == fit
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["", " ", "x", "0", "4097", "0x100", "100x0", "5000x", "x5000", "-5", "2K", "12.5", "1x2x3", "1920*1080", "٢٠٤٨"],
+)
+def test_what_is_no_box_is_refused_with_the_forms(typed: str) -> None:
+    """The error has what was typed and what would be taken."""
+    with pytest.raises(OptionRangeError) as caught:
+        Fit.parse(typed)
+    assert (caught.value.option, caught.value.value, caught.value.allowed) == ("fit", typed, FIT_FORMS)
+
+
+@given(typed=FITS)
+def test_a_box_is_shown_as_it_is_written(typed: str) -> None:
+    """What is shown or stored can be parsed again, and means the same."""
+    fit = Fit.parse(typed)
+    assert str(fit) == typed
+    assert Fit.parse(str(fit)) == fit
+
+
+@given(typed=st.text(max_size=12))
+def test_any_text_is_a_box_or_refused(typed: str) -> None:
+    """Nothing that is typed is an accident, and every limit of a box is in range."""
+    try:
+        fit = Fit.parse(typed)
+    except OptionRangeError:
+        return
+    assert all(1 <= side <= 4096 for side in fit.sides)
+    assert fit.sides

@@ -1,0 +1,71 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.errors import ExclusiveOptionsError, UnsupportedOptionError
+from bot.domain.quotes import quotes
+from bot.domain.requests import generation_request, price
+from tests.support.asking import anything_asked
+
+BOTH = ("skillboss", "reve2img")
+
+
+def prices(chosen: dict[str, Any], providers: tuple[str, ...] = BOTH) -> dict[str, int | None]:
+    """Return the price by model."""
+    return {quote.model.id: quote.price for quote in quotes(chosen, providers)}
+
+
+def test_every_model_of_the_studio_has_its_price() -> None:
+    """As long as nothing is chosen, that of one picture."""
+    assert prices({}) == {"reve-2.0": 12, "nano-banana": 20, "nano-banana-pro": 70, "seedream-5": 25}
+    assert prices({}, ("skillboss",)) == {"reve-2.0": 12}
+    assert prices({}, ()) == {}
+
+
+def test_a_price_follows_what_was_chosen() -> None:
+    """And a model that cannot do it has none."""
+    assert prices({"images": 4}) == {"reve-2.0": 48, "nano-banana": 80, "nano-banana-pro": 280, "seedream-5": 100}
+    found = quotes({"resolution": "4K", "images": 2}, BOTH)
+    assert [quote.price for quote in found] == [None, None, 280, 50]
+    assert isinstance(found[0].obstacle, UnsupportedOptionError)
+    assert found[0].obstacle.option == "resolution"
+
+
+def test_options_that_exclude_each_other_are_an_obstacle_everywhere() -> None:
+    """No model can do both, and each says so."""
+    (reve, *others) = quotes({"remove_background": True, "format": "jpeg"}, BOTH)
+    assert isinstance(reve.obstacle, ExclusiveOptionsError)
+    assert all(quote.obstacle is not None for quote in others)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"images": 9},
+        {"images": "two"},
+        {"images": True},
+        {"detail": 2.5},
+        {"fit": "huge"},
+        {"format": "gif", "aspect_ratio": "7:3"},
+        {"upscale": 2},
+        {"model": "reve-2.0", "prompt": "a fox", "other": object()},
+    ],
+)
+def test_what_is_no_value_counts_as_not_chosen(chosen: dict[str, Any]) -> None:
+    """A half-written command still has prices."""
+    assert prices(chosen) == prices({})
+
+
+@given(chosen=anything_asked(), providers=st.sampled_from([BOTH, ("skillboss",), ("reve2img",)]))
+def test_a_quote_is_what_is_charged(chosen: dict[str, Any], providers: tuple[str, ...]) -> None:
+    """The price that is shown is the price of the request, and an obstacle is what would refuse it."""
+    options = {name: value for name, value in chosen.items() if name not in {"inputs", "model"}}
+    for quote in quotes(options, providers):
+        if quote.obstacle is None:
+            request = generation_request(prompt="a", model=quote.model.id, **options, providers=providers)
+            assert quote.price == price(request)
+        else:
+            with pytest.raises(type(quote.obstacle)):
+                generation_request(prompt="a", model=quote.model.id, **options, providers=providers)
