@@ -1,32 +1,115 @@
-"""`python -m benchmarks`: the table; `--profile`: where the bot's processor time goes."""
+"""`python -m benchmarks`: the bot beside a bare handler; with a group's name, that group; `--profile`: a profile."""
 
 import argparse
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from rich.console import Console
 
+from benchmarks.crowd import measure_crowd, measure_polls, measure_weight
+from benchmarks.databases import Maker, makers
+from benchmarks.figures import Figure, show
+from benchmarks.flow import measure_flow
 from benchmarks.load import Amounts, race
 from benchmarks.parts import medians
 from benchmarks.profiling import profile
-from benchmarks.table import show
+from benchmarks.rate import measure_rate
+from benchmarks.scale import Sizes, measure_scale
+from benchmarks.table import show as show_race
 
-_QUICK = Amounts(rounds=1, single=10, steady=24, burst=50)
+_QUICK: Final = Amounts(rounds=1, single=10, steady=24, burst=50)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much the groups measure."""
+
+    sizes: Sizes
+    crowd: int
+    polls: tuple[int, ...]
+    rate: int
+    flow: int
+
+
+WHOLE: Final = Plan(sizes=Sizes(), crowd=10_000, polls=(1_000, 10_000), rate=1_000, flow=20)
+LITTLE: Final = Plan(sizes=Sizes(jobs=20_000, accounts=2_000, rounds=10), crowd=500, polls=(200,), rate=100, flow=3)
+
+
+async def scale(console: Console, plan: Plan) -> bool:
+    """Each query in a new studio and in one with a million jobs behind it."""
+    return await _for_each_kind(console, "Years behind it", "new", lambda maker: measure_scale(maker, plan.sizes))
+
+
+async def crowd(console: Console, plan: Plan) -> bool:
+    """Ten thousand jobs at once: start and line."""
+    return await _for_each_kind(console, "Many jobs at once", "one job", lambda maker: measure_crowd(maker, plan.crowd))
+
+
+async def polls(console: Console, plan: Plan) -> bool:
+    """How dense the polls are, and what each costs."""
+    with makers() as (maker, *_):
+        figures = [figure for jobs in plan.polls for figure in await measure_polls(maker, jobs)]
+    return show(console, "Polls", "steady", figures)
+
+
+async def weight(console: Console, plan: Plan) -> bool:
+    """What a waiting job weighs in memory."""
+    return show(console, "Memory for each job in the engine", "", await measure_weight(plan.crowd))
+
+
+async def rate(console: Console, plan: Plan) -> bool:
+    """Transactions a second."""
+    return await _for_each_kind(console, "Transactions", "", lambda maker: measure_rate(maker, plan.rate))
+
+
+async def flow(console: Console, plan: Plan) -> bool:
+    """From the provider's completion to the picture on Discord."""
+    return show(console, "From completion to picture", "bare", await measure_flow(plan.flow))
+
+
+GROUPS: Final[Mapping[str, Callable[[Console, Plan], Awaitable[bool]]]] = {
+    group.__name__: group for group in (scale, crowd, polls, weight, rate, flow)
+}
+
+
+async def _for_each_kind(
+    console: Console, title: str, base: str, measure: Callable[[Maker], Awaitable[list[Figure]]]
+) -> bool:
+    met = True
+    with makers() as available:
+        for maker in available:
+            met &= show(console, f"{title} ({maker.kind})", base, await measure(maker))
+    return met
 
 
 def main() -> int:
     """Measure and print; return 1 where an aim is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the work, for a first look")
+    parser.add_argument(
+        "groups", nargs="*", metavar="group", help=f"race (what is run without any), {', '.join(GROUPS)}"
+    )
+    parser.add_argument("--quick", action="store_true", help="a part of the work, for a first look")
     parser.add_argument("--profile", action="store_true", help="profile the bot under the steady workload instead")
     parser.add_argument("--rounds", type=int, default=Amounts().rounds, help="how often each workload is measured")
     arguments = parser.parse_args()
+    unknown = set(arguments.groups) - {"race", *GROUPS}
+    if unknown:
+        parser.error(f"no such group: {', '.join(sorted(unknown))}")
     amounts = _QUICK if arguments.quick else Amounts(rounds=arguments.rounds)
     console = Console(highlight=False)
     if arguments.profile:
         asyncio.run(profile(console, amounts))
         return 0
-    results, parts = asyncio.run(race(amounts))
-    return 0 if show(console, results["bare"], results["bot"], medians(parts)) else 1
+    met = True
+    for group in arguments.groups or ["race"]:
+        if group == "race":
+            results, parts = asyncio.run(race(amounts))
+            met &= show_race(console, results["bare"], results["bot"], medians(parts))
+        else:
+            met &= asyncio.run(GROUPS[group](console, LITTLE if arguments.quick else WHOLE))
+    return 0 if met else 1
 
 
 if __name__ == "__main__":

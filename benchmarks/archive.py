@@ -151,7 +151,9 @@ class _Template:
         self._picture = _row(connection, select(pictures).where(pictures.c.job_id == job_id))
         self._account = _row(connection, select(accounts))
         self._movements = {
-            kind: _row(connection, select(movements).where(movements.c.kind == kind, own | movements.c.job_id.is_(None)))
+            kind: _row(
+                connection, select(movements).where(movements.c.kind == kind, own | movements.c.job_id.is_(None))
+            )
             for kind in (MovementKind.ALLOWANCE, MovementKind.HOLD, MovementKind.CAPTURE)
         }
         self._postings = {
@@ -234,7 +236,11 @@ def _value(column: Column[Any], value: Any) -> ColumnElement[Any]:
         return type_coerce(value, column.type)
     if value is None:
         return cast(literal_column("NULL"), column.type)
-    return cast(literal(value, column.type), column.type) if isinstance(column.type, String) else literal(value, column.type)
+    return (
+        cast(literal(value, column.type), column.type)
+        if isinstance(column.type, String)
+        else literal(value, column.type)
+    )
 
 
 def _postings_of(movement_id: str) -> Select[Any]:
@@ -243,5 +249,3 @@ def _postings_of(movement_id: str) -> Select[Any]:
 
 def _row(connection: Connection, statement: Select[Any]) -> dict[str, Any]:
     return dict(connection.execute(statement).one()._mapping)
-
-

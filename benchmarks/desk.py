@@ -182,13 +182,13 @@ class Desk:
         return (await self.generation.request(place, self._request)).job
 
     async def finish(self, held: Job, stored: StoredPicture = A_PICTURE) -> Job:
-        """Take a held job through the rest of its life."""
+        """Acknowledge a held job and take the one whose turn it is, mostly the same, through the rest of its life."""
         await self.generation.acknowledged(held.id, held.place.interaction_id)
         return await self.finish_claimed(await self.claim(), stored)
 
     async def claim(self) -> Job:
         """Give the job whose turn it is a slot."""
-        claim, *_ = (await self.journal.claim(64, {PROVIDER: 64})).claims
+        (claim,) = (await self.journal.claim(1, {PROVIDER: 1}, line=False)).claims
         return claim.job
 
     async def finish_claimed(self, job: Job, stored: StoredPicture = A_PICTURE) -> Job:

@@ -19,8 +19,8 @@ from benchmarks.desk import Desk
 from benchmarks.figures import Figure
 from bot.domain.jobs import TOKEN_LIFE, Job
 from bot.services.history import Direction
-from db.audit import audit
 from db.attempts import AttemptRepository
+from db.audit import audit
 from db.database import Database
 from db.jobs import JobRepository
 from db.pictures import PictureRepository
@@ -228,5 +228,3 @@ async def _prove(new: Database, old: Database) -> list[Figure]:
         Figure(name="a hold during the audit, median", taken=statistics.median(holds)),
         Figure(name="a hold during the audit, longest", taken=max(holds)),
     ]
-
-

@@ -21,14 +21,15 @@ _TOKEN = "x" * 180
 _AGE = timedelta(minutes=3)
 
 
-async def seed(desk: Desk, count: int, state: State, *, owner: str | None = None) -> list[str]:
+async def seed(desk: Desk, count: int, state: State, *, owner: str | None = None, first: int = 0) -> list[str]:
     """Insert `count` jobs of the desk's own worker, or of `owner`, and return their ids, the oldest first.
 
-    They wait in line (HELD) or at the provider (QUEUED), ten a member, and were made three minutes ago.
+    They wait in line (HELD) or at the provider (QUEUED), ten a member, and were made three minutes ago. A second
+    crowd in one database is numbered from another `first`.
     """
     ids: list[str] = []
-    for start in range(0, count, _AT_ONCE):
-        numbers = range(start, min(start + _AT_ONCE, count))
+    for start in range(first, first + count, _AT_ONCE):
+        numbers = range(start, min(start + _AT_ONCE, first + count))
         ids += await desk.database.write(partial(_insert, desk, numbers, state, owner or desk.lease.worker_id))
     return ids
 

@@ -7,7 +7,9 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -43,19 +45,24 @@ class Stage:
         self._skillboss = SkillBossServer(key=_KEY, latency=AT_ONCE)
         self._process: asyncio.subprocess.Process | None = None
         self._turn = 0
+        self._http_port = _free_port()
         world = self._discord.world
         for number in range(_MEMBERS):
             world.add_member(world.guild("Community"), world.add_user(f"member-{number:03}"))
 
-    async def start(self, *, poll_seconds: float = 0.05) -> None:
-        """Start the stand-ins and the contestant; return once it serves commands."""
+    async def start(self, *, poll_seconds: float = 0.05, webhooks: bool = False) -> None:
+        """Start the stand-ins and the contestant, which may be called by them; return once it serves commands."""
         self._folder.mkdir(parents=True, exist_ok=True)
         await self._discord.start()
         await self._skillboss.start()
         log = await asyncio.to_thread((self._folder / "log").open, "ab")
         with log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, *self._command, env=self._environment(poll_seconds), stdout=log, stderr=log
+                sys.executable,
+                *self._command,
+                env=self._environment(poll_seconds, webhooks=webhooks),
+                stdout=log,
+                stderr=log,
             )
         ended = asyncio.create_task(self._process.wait())
         ready = asyncio.create_task(self._serving())
@@ -104,6 +111,18 @@ class Stage:
         await self.finished(invocation)
         return taken
 
+    async def completed(self) -> float:
+        """Go through a job that the provider finishes once it is told to; return the milliseconds from then on."""
+        known = len(self._skillboss.jobs)
+        invocation = await self.command()
+        await self.acknowledged(invocation)
+        await self._skillboss.wait_for(lambda: len(self._skillboss.jobs) > known)
+        await self.settle()
+        start = time.perf_counter()
+        self._skillboss.finish()
+        await self.finished(invocation)
+        return 1000 * (time.perf_counter() - start)
+
     def hold_jobs(self) -> None:
         """Let the jobs made from now on stay in the provider's queue."""
         self._skillboss.latency = MANUAL
@@ -129,15 +148,17 @@ class Stage:
         await self._discord.wait_ready(timeout=_START_SECONDS)
         await self._discord.wait_commands(timeout=_START_SECONDS)
 
-    def _environment(self, poll_seconds: float) -> dict[str, str]:
+    def _environment(self, poll_seconds: float, *, webhooks: bool) -> dict[str, str]:
+        public = {"WEBHOOK_PUBLIC_URL": f"http://127.0.0.1:{self._http_port}"} if webhooks else {}
         return {
+            **public,
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             "DISCORD_TOKEN": _TOKEN,
             "DISCORD_API_URL": self._discord.api_url,
             "SKILLBOSS_WHOLESALE_KEY": _KEY,
             "SKILLBOSS_API_URL": self._skillboss.url,
             "DATA_DIR": str(self._folder / "data"),
-            "HTTP_PORT": "0",
+            "HTTP_PORT": str(self._http_port),
             "COMMUNITIES": "*",
             "POLL_INTERVAL_SECONDS": str(poll_seconds),
             "DEFAULT_ALLOWANCE": "1000000",
@@ -148,3 +169,9 @@ class Stage:
 
 def _has_picture(message: Message) -> bool:
     return bool(media(message) or files(message))
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -23,7 +23,7 @@ class Backend(Protocol):
         """The SQLAlchemy name of the dialect."""
         ...
 
-    async def read(self, function: Callable[[Connection], T]) -> T:
+    async def read(self, function: Callable[[Connection], T], *, patient: bool = False) -> T:
         """Run in one transaction that sees one state of the database and cannot change it."""
         ...
 
@@ -62,9 +62,17 @@ class Database:
         """`sqlite` or `postgresql`."""
         return self._backend.dialect
 
-    async def read(self, function: Callable[[Connection], T]) -> T:
-        """Return `function(connection)`, run in one read-only transaction that sees one state of the database."""
-        return await self._carry_through(self._backend.read(function))
+    @property
+    def busy(self) -> bool:
+        """Whether a transaction is under way."""
+        return bool(self._running)
+
+    async def read(self, function: Callable[[Connection], T], *, patient: bool = False) -> T:
+        """Return `function(connection)`, run in one read-only transaction that sees one state of the database.
+
+        `patient` is for what reads everything and may take minutes; else PostgreSQL gives a statement 30 seconds.
+        """
+        return await self._carry_through(self._backend.read(function, patient=patient))
 
     async def write(self, function: Callable[[Connection], T]) -> T:
         """Return `function(connection)`, run in one transaction: all of it is durable, or none.

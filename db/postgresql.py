@@ -16,6 +16,8 @@ _CONNECTIONS = 10
 _CONNECT_SECONDS = 10.0
 _POOL_SECONDS = 10.0
 _COMMAND_SECONDS = 30.0
+# What reads everything, such as the audit, takes minutes once there are millions of rows.
+_PATIENT_COMMAND_SECONDS = 3600.0
 # Serialization failure and deadlock: the transaction surely did not happen and may be run again.
 _RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 _RETRIES = 5
@@ -26,12 +28,15 @@ _ARGUMENT: Final = re.compile(r"invalid input for query argument \$\d+")
 
 
 class PostgresqlBackend:
-    """A pool of connections."""
+    """A pool of connections, and one connection for what takes long."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        event.listen(engine.sync_engine, "handle_error", _forget_values)
+    def __init__(self, engine: AsyncEngine, patient: AsyncEngine) -> None:
+        for each in (engine, patient):
+            event.listen(each.sync_engine, "handle_error", _forget_values)
         self._engine = engine
-        self._snapshots = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._patient = patient
+        self._snapshots = _read_only(engine)
+        self._patient_snapshots = _read_only(patient)
 
     @property
     def dialect(self) -> str:
@@ -42,20 +47,14 @@ class PostgresqlBackend:
     def open(cls, url: URL) -> Self:
         """Return the backend for `url`; connects when first used."""
         return cls(
-            create_async_engine(
-                url.set(drivername="postgresql+asyncpg"),
-                pool_size=_CONNECTIONS,
-                max_overflow=0,
-                pool_pre_ping=True,
-                pool_timeout=_POOL_SECONDS,
-                connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _COMMAND_SECONDS},
-                hide_parameters=True,  # errors go to logs; prompts and tokens must not
-            )
+            _engine(url, connections=_CONNECTIONS, command_seconds=_COMMAND_SECONDS),
+            _engine(url, connections=1, command_seconds=_PATIENT_COMMAND_SECONDS),
         )
 
-    async def read(self, function: Callable[[Connection], T]) -> T:
-        """Run on a snapshot."""
-        async with self._snapshots.connect() as connection, connection.begin():
+    async def read(self, function: Callable[[Connection], T], *, patient: bool = False) -> T:
+        """Run on a snapshot; a patient one has a connection of its own, so that the others stay free."""
+        snapshots = self._patient_snapshots if patient else self._snapshots
+        async with snapshots.connect() as connection, connection.begin():
             return await connection.run_sync(function)
 
     async def write(self, function: Callable[[Connection], T]) -> T:
@@ -69,12 +68,29 @@ class PostgresqlBackend:
         return await self._transaction(function)
 
     async def close(self) -> None:
-        """Close the pool."""
+        """Close the pools."""
         await self._engine.dispose()
+        await self._patient.dispose()
 
     async def _transaction(self, function: Callable[[Connection], T]) -> T:
         async with self._engine.connect() as connection, connection.begin():
             return await connection.run_sync(function)
+
+
+def _engine(url: URL, *, connections: int, command_seconds: float) -> AsyncEngine:
+    return create_async_engine(
+        url.set(drivername="postgresql+asyncpg"),
+        pool_size=connections,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_timeout=_POOL_SECONDS,
+        connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": command_seconds},
+        hide_parameters=True,  # errors go to logs; prompts and tokens must not
+    )
+
+
+def _read_only(engine: AsyncEngine) -> AsyncEngine:
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 def _forget_values(context: ExceptionContext) -> None:

@@ -59,8 +59,9 @@ class SqliteBackend:
             raise
         return cls(connections[0], connections[1:])
 
-    async def read(self, function: Callable[[Connection], T]) -> T:
-        """Run on whichever reader is free."""
+    async def read(self, function: Callable[[Connection], T], *, patient: bool = False) -> T:
+        """Run on whichever reader is free; nothing is ever cut off here, so there is no need of patience."""
+        del patient
         reader = await self._idle_readers.get()
         try:
             return await reader.run(function)

@@ -89,9 +89,9 @@ class Job:
     """A job as the database has it. Times are aware UTC; credits are integers.
 
     `owner` is the worker that sees to it; `fence` grows whenever another takes it over, and with each claim, so that
-    whoever is late is rejected. `due_at` is when a waiting job may be tried next. `charged` is None until the hold is settled. `tries`
-    counts submits that were surely not accepted. `direct_at` is when a direct message was first intended.
-    `reconcile_at` is when the provider is asked again what became of a job that ended without its answer.
+    whoever is late is rejected. `due_at` is when a waiting job may be tried next. `charged` is None until the hold is
+    settled. `tries` counts submits that were surely not accepted. `direct_at` is when a direct message was first
+    intended. `reconcile_at` is when the provider is asked again what became of a job that ended without its answer.
     """
 
     id: str

@@ -51,3 +51,14 @@ def poll_pause(polls: int, jitter: float, limits: Limits) -> float:
     slowing = 1.3 ** min(max(0, polls - _POLLS_BEFORE_SLOWING), _MOST_SLOWING)
     pause = limits.poll_floor * slowing * (1 + 0.25 * jitter)
     return max(limits.poll_floor, min(pause, max(limits.poll_ceiling, limits.poll_floor)))
+
+
+def polls_by(seconds: float, limits: Limits) -> int:
+    """Return how often a job is polled in its first `seconds` at a provider: where to go on after a restart.
+
+    Begun anew, the polls of all jobs together would be as dense as if all had just been submitted.
+    """
+    polls = 0
+    while polls < _MOST_SLOWING and (seconds := seconds - poll_pause(polls, 0.5, limits)) >= 0:
+        polls += 1
+    return polls

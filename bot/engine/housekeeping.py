@@ -93,7 +93,7 @@ class Housekeeping:
 
     async def prove_the_books(self) -> None:
         """Log every line in which the books do not balance."""
-        problems = await self._database.read(audit)
+        problems = await self._database.read(audit, patient=True)
         for problem in problems:
             _log.error("books.wrong", problem=problem)
         if not problems:

@@ -15,7 +15,7 @@ from bot.domain.jobs import Attempt, Job, State
 from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.breaker import Breakers
 from bot.engine.clock import Clock
-from bot.engine.decisions import back_off, poll_pause
+from bot.engine.decisions import back_off, poll_pause, polls_by
 from bot.engine.fetching import Fetched, Fetcher
 from bot.engine.health import HealthBoard
 from bot.engine.journal import Claim, Journal
@@ -279,7 +279,10 @@ class Steps:
         if attempt.handle is None:
             return self._ended(await self._journal.failed(job, FaultKind.MALFORMED))
         provider = self._providers.get(attempt.provider)
-        progress = self._progress.setdefault(job.id, _Progress())
+        if job.id not in self._progress:
+            polled = polls_by((self._clock.now() - attempt.started_at) / timedelta(seconds=1), self._limits)
+            self._progress[job.id] = _Progress(polls=polled)
+        progress = self._progress[job.id]
         hooked = attempt.webhook_hash is not None
         if provider is None:
             # The operator took the provider out of the settings; it may come back.

@@ -3,7 +3,7 @@ import pytest
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.jobs import Attempt, Outcome
 from bot.domain.requests import offers_for
-from bot.engine.decisions import back_off, poll_pause, remaining_offers
+from bot.engine.decisions import back_off, poll_pause, polls_by, remaining_offers
 from bot.engine.limits import Limits
 from tests.support.factories import a_job, a_request, an_attempt
 
@@ -100,3 +100,9 @@ def test_a_pause_is_never_below_the_floor(polls: int, jitter: float) -> None:
     """Also where the operator's floor is above the ceiling."""
     assert poll_pause(polls, jitter, Limits(poll_floor=30, poll_ceiling=10)) == 30
     assert 3 <= poll_pause(polls, jitter, LIMITS) <= 10
+
+
+@pytest.mark.parametrize(("seconds", "polls"), [(0, 0), (3, 0), (4, 1), (17, 5), (10_000, 50)])
+def test_after_a_restart_polls_go_on_as_slowly_as_they_had_become(seconds: float, polls: int) -> None:
+    """A job that has been at its provider for minutes is not polled as if it had just come there."""
+    assert polls_by(seconds, LIMITS) == polls

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -105,8 +106,8 @@ async def test_a_claim_that_is_being_made_is_put_back(
         claimed, go_on = asyncio.Event(), asyncio.Event()
         claim = shop.journal.claim
 
-        async def slowly(most: int, room: dict[str, int]) -> Turn:
-            turn = await claim(most, room)
+        async def slowly(*arguments: Any, **options: Any) -> Turn:
+            turn = await claim(*arguments, **options)
             if turn.claims:
                 claimed.set()
                 await go_on.wait()
@@ -270,8 +271,8 @@ async def test_a_claim_whose_outcome_is_unknown_is_made_anew(
         claim = shop.journal.claim
         faults = [OSError("connection lost")]
 
-        async def breaks(most: int, room: dict[str, int]) -> Turn:
-            turn = await claim(most, room)
+        async def breaks(*arguments: Any, **options: Any) -> Turn:
+            turn = await claim(*arguments, **options)
             if turn.claims and faults:
                 raise faults.pop()
             return turn

@@ -15,7 +15,7 @@ from tests.torture.transitions import TRANSITIONS, WEBHOOK_TRANSITIONS, Transiti
 from tests.torture.verdict import Bill
 
 SEED = 20
-STOPPED_AT = tuple(each for number, each in enumerate(TRANSITIONS) if number % 4 == 0)
+STOPPED_AT = tuple(each for number, each in enumerate(TRANSITIONS) if number % 8 == 0)
 """Where the bot is asked to stop instead of being killed; `make torture` does that at every transition."""
 
 

@@ -1,0 +1,194 @@
+"""Ten thousand jobs at once: how long a start takes, what a line costs, how dense the polls are, what a job weighs."""
+
+import asyncio
+import gc
+import json
+import statistics
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import psutil  # type: ignore[import-untyped]
+
+from benchmarks.databases import Maker, SqliteMaker, opened
+from benchmarks.desk import PROVIDER, Desk, Endless
+from benchmarks.figures import Figure
+from benchmarks.seed import seed
+from bot.app import new_id
+from bot.domain.jobs import State
+from bot.engine.limits import Limits
+from tests.support.clock import ManualClock, let_others_run
+
+START_AIM_SECONDS: Final = 5.0
+WEIGHT_AIM_KB: Final = 4.0
+_DENSER: Final = 1.05
+"""Jitter aside, polls are never denser than in the steady state."""
+
+_ROUNDS: Final = 7
+_STEP_SECONDS: Final = 0.25
+_FIRST_SECONDS: Final = 10
+_SETTLED_SECONDS: Final = 20
+_WARM_UP: Final = 100
+_LOOK_SECONDS: Final = 2.0
+_LOOKS_A_SECOND: Final = 1_000
+
+
+async def measure_crowd(maker: Maker, jobs: int) -> list[Figure]:
+    """Measure a start and a line on databases of one kind."""
+    return [await _start(maker, jobs), *await _line(maker, jobs)]
+
+
+async def _start(maker: Maker, jobs: int) -> Figure:
+    async with opened(await maker.make("start")) as database:
+        desk = Desk(database)
+        await seed(desk, jobs, State.QUEUED, owner=new_id())
+        start = time.perf_counter()
+        await desk.engine.start()
+        taken = time.perf_counter() - start
+        await desk.close()
+    return Figure(name=f"start with {jobs:,} jobs at a provider", taken=taken, unit="s", aim=START_AIM_SECONDS)
+
+
+async def _line(maker: Maker, jobs: int) -> list[Figure]:
+    async with opened(await maker.make("short")) as short, opened(await maker.make("long")) as long:
+        desks = (Desk(short), Desk(long))
+        ids = [await seed(desks[0], 1, State.HELD), await seed(desks[1], jobs, State.HELD)]
+        figures = []
+        for name, do in (
+            ("dispatch without a free slot", _dispatch(0, line=False)),
+            ("dispatch with a free slot", _dispatch(1, line=False)),
+            ("dispatch that shows the line", _dispatch(0, line=True)),
+            ("twenty cards in line", _twenty_cards),
+            ("hold", _hold),
+        ):
+            taken: tuple[list[float], list[float]] = ([], [])
+            for _ in range(_ROUNDS):
+                for side, desk in enumerate(desks):
+                    start = time.perf_counter()
+                    await do(desk, ids[side])
+                    taken[side].append(1000 * (time.perf_counter() - start))
+            few, many = (statistics.median(each) for each in taken)
+            figures.append(Figure(name=f"{name}, {jobs:,} waiting", base=few, taken=many))
+        for desk in desks:
+            await desk.close()
+    return figures
+
+
+def _dispatch(slots: int, *, line: bool) -> Callable[[Desk, list[str]], Awaitable[object]]:
+    async def dispatch(desk: Desk, ids: list[str]) -> None:
+        del ids
+        turn = await desk.journal.claim(1, {PROVIDER: slots}, line=line)
+        for claim in turn.claims:
+            await desk.journal.unclaim(claim.job)
+
+    return dispatch
+
+
+async def _twenty_cards(desk: Desk, ids: list[str]) -> None:
+    await asyncio.gather(*(desk.snapshots.get(ids[number % len(ids)]) for number in range(20)))
+
+
+async def _hold(desk: Desk, ids: list[str]) -> None:
+    del ids
+    await desk.hold()
+
+
+async def measure_polls(maker: Maker, jobs: int) -> list[Figure]:
+    """Count the polls after a start with jobs that have been at their provider for minutes; time is simulated.
+
+    The base is the steady rate: each job once in the longest pause.
+    """
+    clock, provider = ManualClock(), Endless()
+    limits = Limits(active_per_provider=jobs)
+    steady = jobs / limits.poll_ceiling
+    async with opened(await maker.make(f"polls_{jobs}")) as database:
+        desk = Desk(database, limits=limits, provider=provider, clock=clock)
+        await seed(desk, jobs, State.QUEUED, owner=new_id())
+        await desk.engine.start()
+        first = await _polls(desk, clock, provider, _FIRST_SECONDS)
+        cpu = time.process_time()
+        settled = await _polls(desk, clock, provider, _SETTLED_SECONDS)
+        cpu = time.process_time() - cpu
+        await desk.close()
+    return [
+        Figure(name=f"polls a second after a start, {jobs:,} jobs", base=steady, taken=first, unit="", aim=_DENSER),
+        Figure(name=f"polls a second later on, {jobs:,} jobs", base=steady, taken=settled, unit="", aim=_DENSER),
+        Figure(name="processor time a poll", taken=1000 * cpu / (settled * _SETTLED_SECONDS)),
+    ]
+
+
+async def _polls(desk: Desk, clock: ManualClock, provider: Endless, seconds: int) -> float:
+    """Let time pass; return how many polls there were a second."""
+    before = provider.polls
+    for _ in range(round(seconds / _STEP_SECONDS)):
+        clock.advance(_STEP_SECONDS)
+        await let_others_run(5)
+        while desk.database.busy:
+            await let_others_run(1)
+    return (provider.polls - before) / seconds
+
+
+async def measure_weight(jobs: int) -> list[Figure]:
+    """Measure the engine's memory for each job, in a process of its own for each state."""
+    figures = []
+    for state in (State.HELD, State.QUEUED):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "benchmarks.crowd", state, str(jobs), stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await process.communicate()
+        if process.returncode:
+            raise RuntimeError("the memory could not be measured")
+        weights: dict[str, float] = json.loads(output.splitlines()[-1])
+        figures += [
+            Figure(name=f"a {state} job, {name}", taken=weight, unit="kB", aim=WEIGHT_AIM_KB)
+            for name, weight in weights.items()
+        ]
+    return figures
+
+
+async def _weigh(state: State, jobs: int, folder: Path) -> dict[str, float]:
+    """Return the kilobytes that each job adds, by Python's count and by the system's."""
+    limits = Limits(active_per_provider=0 if state is State.HELD else jobs, poll_floor=0.5, poll_ceiling=1.0)
+    async with opened(await SqliteMaker(folder).make("weight")) as database:
+        desk = Desk(database, limits=limits, provider=Endless())
+        await _taken_up(desk, state, _WARM_UP)
+        await desk.close()
+        desk = Desk(database, limits=limits, provider=Endless())
+        await seed(desk, jobs, state, owner=new_id(), first=_WARM_UP)
+        gc.collect()
+        resident = psutil.Process().memory_info().rss
+        tracemalloc.start()
+        await desk.engine.start()
+        await _follow(jobs)
+        gc.collect()
+        counted = tracemalloc.get_traced_memory()[0]
+        overhead = tracemalloc.get_tracemalloc_memory()
+        resident = psutil.Process().memory_info().rss - resident - overhead
+        tracemalloc.stop()
+        await desk.close()
+    return {"counted": counted / jobs / 1024, "resident": resident / jobs / 1024}
+
+
+async def _taken_up(desk: Desk, state: State, jobs: int) -> None:
+    await seed(desk, jobs, state, owner=new_id())
+    await desk.engine.start()
+    await _follow(jobs)
+
+
+async def _follow(jobs: int) -> None:
+    """Wait until each job was looked at."""
+    await asyncio.sleep(_LOOK_SECONDS * (1 + jobs / _LOOKS_A_SECOND))
+
+
+def main() -> None:
+    """Print what a job weighs, as JSON."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-weight-") as folder:
+        print(json.dumps(asyncio.run(_weigh(State(sys.argv[1]), int(sys.argv[2]), Path(folder)))))
+
+
+if __name__ == "__main__":
+    main()
