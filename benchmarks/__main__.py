@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,7 +69,7 @@ async def flow(console: Console, plan: Plan) -> bool:
     return show(console, "From completion to picture", "bare", await measure_flow(plan.flow))
 
 
-GROUPS: Final[Mapping[str, Callable[[Console, Plan], Awaitable[bool]]]] = {
+GROUPS: Final[Mapping[str, Callable[[Console, Plan], Coroutine[None, None, bool]]]] = {
     group.__name__: group for group in (scale, crowd, polls, weight, rate, flow)
 }
 

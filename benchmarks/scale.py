@@ -74,9 +74,10 @@ async def _compare(new: Database, old: Database, rounds: int) -> list[Figure]:
     taken: dict[str, tuple[list[float], list[float]]] = {}
     try:
         both = [_queries(desk) for desk in desks]
-        for _ in range(rounds):
+        for turn in range(rounds):
             for queries in zip(*both, strict=True):
-                for side, query in enumerate(queries):
+                for side in (0, 1) if turn % 2 else (1, 0):
+                    query = queries[side]
                     taken.setdefault(query.name, ([], []))[side].append(await _timed(query))
     finally:
         for desk in desks:

@@ -30,7 +30,8 @@ from bot.domain.errors import (
 from bot.domain.jobs import AT_PROVIDER, LIVE, Delivery, Job, Place, State, check_transition
 from db.dialects import insert_unless_there
 from db.options import options_of, request_of
-from db.tables import jobs, pictures, workers
+from db.tables import jobs, pictures, turns, workers
+from db.turns import THE_COMMUNITY
 
 _PLACE: Final = tuple(field.name for field in fields(Place))
 # Another process may take these over from a living one: whatever it is doing for them is done as well twice.
@@ -50,7 +51,9 @@ def _line(most_turns: BindParameter[Any] | None = None) -> Select[Any]:
     `turn` counts a member's jobs, those at a provider first and then the waiting ones by age: it is what the slots a
     member limits, and members of a community take turns by it. `round` counts a community's jobs in the same way, so
     that communities take turns too. Later turns come last in a community, so leaving them out changes no `round`.
+    Where turns or rounds are equal, who was served longest ago comes first: with one slot for many it goes round.
     """
+    of_them, of_theirs = turns.alias(), turns.alias()
     members = _active(jobs.c.community_id, jobs.c.member_id)
     communities = _active(jobs.c.community_id)
     of_member = func.row_number().over(
@@ -64,30 +67,52 @@ def _line(most_turns: BindParameter[Any] | None = None) -> Select[Any]:
             jobs.c.due_at,
             jobs.c.community_id,
             (of_member + func.coalesce(members.c.active, 0)).label("turn"),
+            of_them.c.served_at,
         )
         .outerjoin(
             members,
             (members.c.community_id == jobs.c.community_id) & (members.c.member_id == jobs.c.member_id),
         )
+        .outerjoin(
+            of_them,
+            (of_them.c.community_id == jobs.c.community_id) & (of_them.c.member_id == jobs.c.member_id),
+        )
         .where(*_STANDS_IN_LINE)
         .subquery()
     )
     of_community = func.row_number().over(
-        partition_by=waiting.c.community_id, order_by=(waiting.c.turn, waiting.c.created_at, waiting.c.id)
+        partition_by=waiting.c.community_id,
+        order_by=(waiting.c.turn, waiting.c.served_at.nulls_first(), waiting.c.created_at, waiting.c.id),
     )
-    line = select(
-        waiting.c.id,
-        waiting.c.owner,
-        waiting.c.created_at,
-        waiting.c.due_at,
-        waiting.c.turn,
-        (of_community + func.coalesce(communities.c.active, 0)).label("round"),
-    ).outerjoin(communities, communities.c.community_id == waiting.c.community_id)
+    line = (
+        select(
+            waiting.c.id,
+            waiting.c.owner,
+            waiting.c.created_at,
+            waiting.c.due_at,
+            waiting.c.turn,
+            waiting.c.served_at,
+            of_theirs.c.served_at.label("community_served_at"),
+            (of_community + func.coalesce(communities.c.active, 0)).label("round"),
+        )
+        .outerjoin(communities, communities.c.community_id == waiting.c.community_id)
+        .outerjoin(
+            of_theirs,
+            (of_theirs.c.community_id == waiting.c.community_id) & (of_theirs.c.member_id == THE_COMMUNITY),
+        )
+    )
     return line if most_turns is None else line.where(waiting.c.turn <= most_turns)
 
 
 def _order(line: Subquery) -> tuple[ColumnElement[Any], ...]:
-    return line.c.round, line.c.turn, line.c.created_at, line.c.id
+    return (
+        line.c.round,
+        line.c.community_served_at.nulls_first(),
+        line.c.turn,
+        line.c.served_at.nulls_first(),
+        line.c.created_at,
+        line.c.id,
+    )
 
 
 def _active(*whose: Column[int]) -> Subquery:
@@ -161,7 +186,8 @@ _TAKE_OVER: Final = (
 )
 _ADOPT: Final = (
     update(jobs)
-    .where(jobs.c.id == bindparam("the_id"), jobs.c.state.in_(_ADOPTABLE), jobs.c.owner != bindparam("to_worker"))
+    .where(jobs.c.id == bindparam("the_id"), jobs.c.state.in_(_ADOPTABLE))
+    .where(or_(jobs.c.owner.is_(None), jobs.c.owner != bindparam("to_worker")))
     .values(owner=bindparam("to_worker"), fence=jobs.c.fence + 1)
 )
 _RECONCILE: Final = select(jobs).where(jobs.c.reconcile_at <= bindparam("now")).limit(bindparam("most"))

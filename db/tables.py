@@ -113,6 +113,15 @@ budgets = Table(
     CheckConstraint("captured >= 0", name="captured_not_negative"),
 )
 
+# When a member, and a community (as its member 0), last got a slot. Written by nothing but claims, which take turns.
+turns = Table(
+    "turns",
+    metadata,
+    _snowflake("community_id", primary_key=True, autoincrement=False),
+    _snowflake("member_id", primary_key=True, autoincrement=False),
+    Column("served_at", Moment, nullable=False),
+)
+
 jobs = Table(
     "jobs",
     metadata,

@@ -64,6 +64,11 @@ class Breakers:
         """Return what opened a provider's circuit; None while it is closed."""
         return self._circuits[provider].fault
 
+    def lasting(self, provider: str) -> FaultKind | None:
+        """Return what keeps a provider's circuit open though it was probed since; None for one just opened."""
+        circuit = self._circuits[provider]
+        return circuit.fault if circuit.pause > FIRST_PAUSE else None
+
     def shut(self, provider: str, now: float) -> bool:
         """Return whether a provider lets nobody in until its operator does something, as far as can be known now."""
         circuit = self._circuits[provider]

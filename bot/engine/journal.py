@@ -22,6 +22,7 @@ from db.database import Database
 from db.jobs import JobRepository
 from db.locks import CLAIMING, in_turn
 from db.pictures import PictureRepository
+from db.turns import TurnRepository
 from db.workers import WorkerRepository
 
 # Cards that show a place in line are refreshed as far back as a member would watch it move.
@@ -157,6 +158,7 @@ class Journal:
             skipped += len(page)
         if new:
             attempts.add_all(new)
+            TurnRepository(connection).serve((claim.job for claim in claims), now)
         return [replace(claim, job=self._submitting(jobs, claim, now)) for claim in claims]
 
     def _submitting(self, jobs: JobRepository, claim: Claim, now: datetime) -> Job:
@@ -273,16 +275,17 @@ class Journal:
 
         return await self._database.write(write)
 
-    async def failed(self, job: Job, fault: FaultKind, answer: Failed | None = None) -> Job:
-        """Nothing will come of it: release everything."""
+    async def failed(self, job: Job, fault: FaultKind, answer: Failed | None = None, *, reconcile: bool = False) -> Job:
+        """Nothing will come of it: release everything. `reconcile`: its provider has it, and may be asked again."""
         now = self._clock.now()
+        again = now + FIRST_RECONCILING if reconcile else None
 
         def write(connection: Connection) -> Job:
             extra = (
                 {} if answer is None else {"handle": answer.handle, "record_id": answer.record_id, "cost": answer.cost}
             )
             AttemptRepository(connection).end_latest(job.id, Outcome.FAILED, now, fault=fault, **extra)
-            return self._end(connection, job, State.FAILED, now, fault=fault)
+            return self._end(connection, job, State.FAILED, now, fault=fault, reconcile_at=again)
 
         return await self._database.write(write)
 

@@ -34,6 +34,7 @@ _FETCH_SECONDS: Final = 900.0
 _LONGEST_FETCH_PAUSE: Final = 60.0
 _LONGEST_POLL_PAUSE: Final = 60.0
 _POLLS_AT_ONCE: Final = 64
+_LOOK_AT_LATE_SECONDS: Final = 60.0
 # A provider that calls by itself is asked this many times more slowly: polling is only the safety net then.
 _HOOKED_SLOWER: Final = 4
 _LONGEST_INSISTING_PAUSE: Final = 30.0
@@ -268,11 +269,12 @@ class Steps:
             # Whoever offers this is in trouble and has been for long: the member is better told than kept waiting.
             return self._ended(await self._journal.failed(job, trouble))
         deadline = self._limits.hard_deadline if late else self._limits.soft_deadline
-        return Step(job=job, again=min(deadline - age + 1.0, self._limits.soft_deadline + 1.0), show=late)
+        again = min(deadline - age + 1.0, _LOOK_AT_LATE_SECONDS) if late else deadline - age + 1.0
+        return Step(job=job, again=again, show=late)
 
     def _trouble(self, job: Job) -> FaultKind | None:
         """Return what keeps every provider from taking the job; None while any might."""
-        faults = [self._breakers.fault(offer.provider) for offer in offers_for(job.request, tuple(self._providers))]
+        faults = [self._breakers.lasting(offer.provider) for offer in offers_for(job.request, tuple(self._providers))]
         return None if None in faults else next(iter(faults), None)
 
     async def _follow(self, job: Job, attempt: Attempt) -> Step:
@@ -347,7 +349,8 @@ class Steps:
             return Step(job=job, again=min(2.0**progress.fetches, _LONGEST_FETCH_PAUSE))
         pictures = progress.fetched.pictures(job, attempt.result)
         if not pictures:
-            return self._ended(await self._journal.failed(job, FaultKind.NO_PICTURES))
+            known = not complete and attempt.handle is not None
+            return self._ended(await self._journal.failed(job, FaultKind.NO_PICTURES, reconcile=known))
         return self._ended(await self._journal.done(job, pictures))
 
     def _trip(self, provider: str, fault: FaultKind, era: int | None = None) -> None:

@@ -19,6 +19,7 @@ from bot.domain.jobs import Delivery, Job, State
 from bot.domain.requests import InputPicture
 from db.database import Database
 from db.jobs import JobRepository
+from db.turns import TurnRepository
 from db.workers import WorkerRepository
 from tests.support.clock import START
 from tests.support.factories import COMMUNITY, MEMBER, a_job, a_place, a_request
@@ -198,6 +199,17 @@ async def test_a_living_worker_gives_up_only_what_may_be_done_twice(database: Da
     for expected in (adoptable, False):  # by the second time it is adopted, or still cannot be
         assert await database.write(lambda connection: JobRepository(connection).adopt(job.id, "second")) is expected
     assert await get(database, job) == (replace(job, owner="second", fence=2) if adoptable else job)
+
+
+async def test_who_was_served_longest_ago_comes_first(database: Database) -> None:
+    """With fewer slots than members, one who asked for much early does not keep the others waiting."""
+    anna = [waiting(ANNA, minute) for minute in (0, 1)]
+    bert, cleo = waiting(BERT, 2), waiting(CLEO, 3)
+    await add(database, *anna, bert, cleo)
+    for served, expected in ((anna[0], (bert, cleo, anna[0])), (bert, (cleo, anna[0], bert))):
+        at = START + timedelta(minutes=served.created_at.minute)
+        await database.write(lambda connection, job=served, at=at: TurnRepository(connection).serve([job], at))  # type: ignore[misc]
+        assert (await line_of(database))[:3] == tuple(job.id for job in expected)
 
 
 async def test_communities_take_turns(database: Database) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import sys
 import tempfile
 from pathlib import Path
-from signal import SIGKILL, SIGTERM, default_int_handler, signal
+from signal import SIGKILL, SIGTERM
 
 from tests.torture.campaign import Campaign, Failure, run
 from tests.torture.plan import Plan, random_plan
@@ -17,24 +17,34 @@ _DATABASES = ("sqlite", "postgresql")
 def main() -> int:
     """Run what the arguments say, and return 1 if a promise was broken."""
     arguments = _arguments()
-    signal(SIGTERM, default_int_handler)  # so that it ends what it started
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="atelier-torture-"))
     broken = False
     for database in _DATABASES if arguments.database == "both" else (arguments.database,):
         _say(f"{database}: seed {arguments.seed}, in {folder}")
-        campaign = asyncio.run(
-            run(
-                _plans(arguments),
-                folder=folder / database,
-                database=database,
-                parallel=arguments.parallel,
-                webhooks=arguments.webhooks,
-                say=_say,
-            )
-        )
+        try:
+            campaign = asyncio.run(_campaign(arguments, folder / database, database))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            _say("ended before its time")
+            return 1
         _sum_up(campaign, arguments, database)
         broken = broken or bool(campaign.failures)
     return int(broken)
+
+
+async def _campaign(arguments: argparse.Namespace, folder: Path, database: str) -> Campaign:
+    campaign = asyncio.ensure_future(
+        run(
+            _plans(arguments),
+            folder=folder,
+            database=database,
+            parallel=arguments.parallel,
+            webhooks=arguments.webhooks,
+            say=_say,
+        )
+    )
+    # So that it ends what it started, as it does by Ctrl+C.
+    asyncio.get_running_loop().add_signal_handler(SIGTERM, campaign.cancel)
+    return await campaign
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,0 +1,76 @@
+"""The groups run at tiny sizes, and print a line for each of what they measure."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from benchmarks import archive
+from benchmarks.__main__ import GROUPS, LITTLE, Plan
+from benchmarks.databases import Maker, makers, opened
+from benchmarks.figures import Figure, show
+from benchmarks.scale import Sizes
+from db.audit import audit
+
+TINY = Plan(
+    sizes=Sizes(jobs=200, accounts=20, few_jobs=40, few_accounts=20, rounds=2), crowd=30, polls=(20,), rate=4, flow=1
+)
+LINES = {
+    "scale": ("hold", "history, latest page", "jobs taken over", "a hold during the audit, longest"),
+    "crowd": ("start with 30 jobs", "dispatch without a free slot", "twenty cards in line"),
+    "polls": ("polls a second after a start", "polls a second later on"),
+    "weight": ("a held job, counted", "a queued job, resident"),
+    "rate": ("holds a second, one process", "whole lives a second, one process"),
+    "flow": ("by polling, median", "by a webhook, median"),
+}
+
+
+def test_every_group_is_tried() -> None:
+    """None is left out here."""
+    assert set(LINES) == set(GROUPS)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("group", LINES)
+async def test_a_group_measures_and_prints(group: str) -> None:
+    """Times are nobody's business here."""
+    written = io.StringIO()
+    await GROUPS[group](Console(file=written, width=160), TINY)
+    for line in LINES[group]:
+        assert line in written.getvalue()
+
+
+async def test_an_archive_balances() -> None:
+    """The rows of an archive are as the product would have left them: as many as asked for, and the books balance."""
+    with makers() as available:
+        for maker in available:
+            await _prove_archive(maker)
+
+
+async def _prove_archive(maker: Maker) -> None:
+    url = await maker.make("archive")
+    await archive.fill(url, count=60, members=20)
+    async with opened(url) as database:
+        assert await database.read(audit) == []
+        counted = await database.read(
+            lambda connection: connection.exec_driver_sql("SELECT count(*) FROM jobs").scalar()
+        )
+    assert counted == 61
+
+
+def test_the_quick_plan_measures_less() -> None:
+    """`--quick` is for a first look."""
+    assert LITTLE.sizes.jobs < Sizes().jobs
+
+
+def test_a_figure_is_judged_by_its_ratio_where_there_is_one() -> None:
+    """Else by itself; without an aim nothing is missed."""
+    figure = Figure(name="hold", base=2.0, taken=3.0, aim=1.2)
+    assert figure.ratio == 1.5
+    assert not figure.met
+    assert replace(figure, aim=None).met
+    assert not replace(figure, base=None).met
+    written = io.StringIO()
+    assert not show(Console(file=written, width=100), "Title", "new", [figure])
+    assert "missed" in written.getvalue()
