@@ -39,8 +39,10 @@ lock: $(BIN)/uv ## Pin and hash the newest versions that pyproject.toml allows
 	$(BIN)/$(COMPILE) --upgrade --group build --output-file requirements/run.txt
 	$(BIN)/$(COMPILE) --upgrade --group dev --constraint requirements/run.txt --output-file requirements/dev.txt
 
+# `make bench GROUPS="scale crowd polls weight rate flow"` measures the rest; docs/performance.md says what came of it.
+GROUPS := race
 bench: $(VENV)/.dev ## Measure
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(GROUPS)
 
 # SEED decides everything that a round does; DATABASE is sqlite, postgresql or both.
 torture: SEED := 1

@@ -30,7 +30,7 @@ AIM: Final = 1.2
 _FILES_AT_ONCE: Final = 100
 _PICTURES_AT_ONCE: Final = 500
 _RETENTION: Final = timedelta(days=30)
-_ACCOUNT: Final = 42
+_ACCOUNT: Final = 7
 
 Do = Callable[[], Awaitable[object]]
 

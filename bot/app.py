@@ -72,6 +72,7 @@ _log = structlog.get_logger(__name__)
 
 _COMMANDS_FACT = "commands sent to Discord"
 _EDIT_GRACE_SECONDS = 3.0
+_ANSWER_GRACE_SECONDS = 3.0
 
 
 @asynccontextmanager
@@ -139,7 +140,7 @@ class App:
                 gateway.result()  # raises what ended it
         finally:
             _log.info("app.stopping")
-            await self._engine.stop()
+            await asyncio.gather(self._engine.stop(), self._hang_up())
             await self._presenter.stop(_EDIT_GRACE_SECONDS)
             await self._engine.release()
             await self._client.close()
@@ -148,6 +149,12 @@ class App:
             await asyncio.gather(housekeeping, gateway, stopped, return_exceptions=True)
             await self._web.stop()
             _log.info("app.stopped")
+
+    async def _hang_up(self) -> None:
+        try:
+            await self._client.hang_up(_ANSWER_GRACE_SECONDS)
+        except Exception:  # noqa: BLE001 - the connection may be broken; it ends all the same
+            _log.exception("discord.not_hung_up")
 
     async def _connect(self, token: SecretStr) -> None:
         async with self._client:
@@ -303,7 +310,8 @@ def _limits(settings: Settings) -> Limits:
         active_per_community=settings.max_active_jobs_per_community,
         active_per_provider=settings.max_active_jobs,
         poll_floor=settings.poll_interval_seconds,
-        poll_ceiling=max(10.0, settings.poll_interval_seconds),
+        # 10 seconds for the usual floor of 3; never below the floor.
+        poll_ceiling=max(settings.poll_interval_seconds, min(10.0, settings.poll_interval_seconds * 10 / 3)),
         soft_deadline=settings.job_soft_deadline_seconds,
         hard_deadline=settings.job_hard_deadline_seconds,
     )

@@ -1,5 +1,6 @@
 """The Discord client: which commands there are, who answers errors, what happens at login and at the end."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,6 +15,8 @@ from bot.services.generation import GenerationService
 from bot.ui.answers import answer_error
 from bot.ui.buttons import BUTTONS
 from bot.ui.history import Gallery
+
+_ANSWERING = ("CommandTree-invoker", "discord-ui-")
 
 _log = structlog.get_logger(__name__)
 
@@ -91,6 +94,15 @@ class AtelierClient(commands.AutoShardedBot):
     async def on_ready(self) -> None:
         """Log that the gateway is there."""
         _log.info("discord.ready", guilds=len(self.guilds))
+
+    async def hang_up(self, seconds: float) -> None:
+        """Take no more interactions, and let those under way be answered, for `seconds` at most."""
+        for shard in self.shards.values():
+            await shard.disconnect()
+        # discord.py keeps no list of them, but names the tasks that it makes.
+        answering = [task for task in asyncio.all_tasks() if task.get_name().startswith(_ANSWERING)]
+        if answering:
+            await asyncio.wait(answering, timeout=seconds)
 
     async def _sync_commands(self) -> None:
         """Send the commands to Discord if they are not those that it was sent last; of several processes, one does."""

@@ -18,6 +18,7 @@ class AlreadyRunningError(AtelierError):
 def only_process(database: Path) -> Iterator[None]:
     """Hold the lock beside the database file; raises `AlreadyRunningError` where another process has it, or OSError."""
     database.parent.mkdir(parents=True, exist_ok=True)
+    database = database.resolve()  # two names of one file are one database
     with database.with_name(f"{database.name}.lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

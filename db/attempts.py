@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.errors import FaultKind
-from bot.domain.jobs import AT_PROVIDER, Attempt, Outcome
+from bot.domain.jobs import AT_PROVIDER, Attempt, Outcome, State
 from db.tables import attempts, jobs
 
 _COLUMNS = (
@@ -39,7 +39,8 @@ _REMOVE_LATEST: Final = delete(attempts).where(*_LATEST)
 _BY_WEBHOOK: Final = select(*_COLUMNS).where(attempts.c.webhook_hash == bindparam("the_hash"))
 _ACTIVE: Final = (
     select(jobs.c.provider, func.count())
-    .where(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
+    # Not the UNKNOWN ones: many at once may have been lost on their way, and would keep a provider from being used.
+    .where(jobs.c.state.in_(set(AT_PROVIDER) - {State.UNKNOWN}), jobs.c.finished_at.is_(None))
     .group_by(jobs.c.provider)
 )
 

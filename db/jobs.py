@@ -1,6 +1,6 @@
 """Jobs: the rows that the engine, the services and the cards read, and the guarded steps between states."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from bot.domain.catalogue import MODEL_IDS
 from bot.domain.errors import (
     DuplicateInteractionError,
     FaultKind,
@@ -66,6 +67,7 @@ def _line(most_turns: BindParameter[Any] | None = None) -> Select[Any]:
             jobs.c.created_at,
             jobs.c.due_at,
             jobs.c.community_id,
+            jobs.c.model,
             (of_member + func.coalesce(members.c.active, 0)).label("turn"),
             of_them.c.served_at,
         )
@@ -90,6 +92,8 @@ def _line(most_turns: BindParameter[Any] | None = None) -> Select[Any]:
             waiting.c.owner,
             waiting.c.created_at,
             waiting.c.due_at,
+            waiting.c.community_id,
+            waiting.c.model,
             waiting.c.turn,
             waiting.c.served_at,
             of_theirs.c.served_at.label("community_served_at"),
@@ -161,6 +165,8 @@ _TURNS: Final = _line(bindparam("per_member")).subquery()
 _CLAIMED: Final = (
     select(_TURNS)
     .where(or_(_TURNS.c.due_at <= bindparam("now"), _TURNS.c.due_at > bindparam("far")))
+    .where(_TURNS.c.model.in_(bindparam("models", expanding=True)))
+    .where(_TURNS.c.community_id.not_in(bindparam("full", expanding=True)))
     .order_by(*_order(_TURNS))
     .offset(bindparam("skipped"))
     .limit(bindparam("most"))
@@ -279,10 +285,20 @@ class JobRepository:
     def _count(self, *conditions: Any) -> int:
         return self._connection.execute(select(func.count()).select_from(jobs).where(*conditions)).scalar_one()
 
-    def list_claimable(self, now: datetime, per_member: int, limit: int, skipped: int = 0) -> tuple[Job, ...]:
-        """Return the acknowledged, due jobs whose turn it is, best first, leaving out the first `skipped`.
+    def list_claimable(
+        self,
+        now: datetime,
+        per_member: int,
+        limit: int,
+        skipped: int = 0,
+        *,
+        models: Collection[str] = MODEL_IDS,
+        full: Collection[int] = (),
+    ) -> tuple[Job, ...]:
+        """Return the acknowledged, due jobs of these models whose turn it is, best first.
 
-        Communities take turns, in them their members, then by age.
+        Communities take turns, in them their members, then by age. The first `skipped` are left out, and so are
+        those of the communities that are `full`.
         """
         parameters = {
             "per_member": per_member,
@@ -290,6 +306,8 @@ class JobRepository:
             "far": now + _LONGEST_WAIT,
             "most": limit,
             "skipped": skipped,
+            "models": list(models),
+            "full": list(full),
         }
         return tuple(_from_row(row) for row in self._connection.execute(_CLAIMABLE, parameters))
 

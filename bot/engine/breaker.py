@@ -64,10 +64,10 @@ class Breakers:
         """Return what opened a provider's circuit; None while it is closed."""
         return self._circuits[provider].fault
 
-    def lasting(self, provider: str) -> FaultKind | None:
-        """Return what keeps a provider's circuit open though it was probed since; None for one just opened."""
+    def lasting(self, provider: str, now: float, seconds: float) -> FaultKind | None:
+        """Return what has kept a provider's circuit from closing for longer than `seconds`, if it has."""
         circuit = self._circuits[provider]
-        return circuit.fault if circuit.pause > FIRST_PAUSE else None
+        return circuit.fault if circuit.opened_at is not None and now - circuit.opened_at > seconds else None
 
     def shut(self, provider: str, now: float) -> bool:
         """Return whether a provider lets nobody in until its operator does something, as far as can be known now."""
@@ -90,6 +90,7 @@ class _Circuit:
     open_until: float | None = None
     probed_at: float | None = None
     fault: FaultKind | None = None
+    opened_at: float | None = None
 
     def room(self, now: float) -> int:
         if self.open_until is None:
@@ -148,6 +149,7 @@ class _Circuit:
     def _open(self, pause: float, fault: FaultKind, now: float) -> None:
         self.era += 1
         self.fault = fault
+        self.opened_at = now if self.opened_at is None else self.opened_at
         self.pause = pause
         self.open_until = now + pause
         self.probed_at = None
@@ -161,3 +163,4 @@ class _Circuit:
         self.open_until = None
         self.probed_at = None
         self.fault = None
+        self.opened_at = None

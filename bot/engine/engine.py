@@ -16,7 +16,7 @@ from bot.engine.lease import Lease
 from bot.engine.limits import Limits
 from bot.engine.observer import JobObserver
 from bot.engine.schedule import Schedule
-from bot.engine.steps import Step, Steps
+from bot.engine.steps import ACKNOWLEDGED_WITHIN, Step, Steps
 
 _log = structlog.get_logger(__name__)
 
@@ -30,8 +30,6 @@ _LOOK_AT_LINE_SECONDS: Final = 2.0
 _GRACE_SECONDS: Final = 5.0
 _BACK_OFF_AFTER_OUR_FAULT: Final = 10.0
 _LOOK_AGAIN_SECONDS: Final = 0.5
-# Discord takes an answer for 3 seconds; whatever is not there by now never will be.
-_ACKNOWLEDGED_WITHIN: Final = 20.0
 _SWEEP_SECONDS: Final = 30.0
 _RECONCILED_AT_ONCE: Final = 20
 
@@ -83,6 +81,7 @@ class Engine:
         self._duties = [
             asyncio.create_task(self._every(self._lease.pause, self._keep_lease)),
             asyncio.create_task(self._every(_SWEEP_SECONDS, self._sweep)),
+            asyncio.create_task(self._every(_SWEEP_SECONDS, self._reconcile)),
         ]
         self._take_up(taken)
 
@@ -117,7 +116,7 @@ class Engine:
 
     def watch(self, job_id: str) -> None:
         """Hear of a new job: if nobody has acknowledged it in a while, the engine sees to it itself."""
-        self._schedule.set(job_id, _ACKNOWLEDGED_WITHIN)
+        self._schedule.set(job_id, ACKNOWLEDGED_WITHIN)
 
     async def look_at(self, job_id: str) -> None:
         """Hear that something about a job asks for a look now: its member wants it cancelled."""
@@ -136,6 +135,7 @@ class Engine:
         job, attempt = found
         if handle is not None and attempt.handle is None and job.fault in (None, FaultKind.REPLY_LOST):
             await self._journal.told_handle(attempt, handle)
+            job, _ = await self._journal.get(job.id)  # it may have been given up meanwhile
         if job.state.ended:
             if job.state is State.LOST or job.fault is FaultKind.REPLY_LOST:
                 await self._journal.reconcile_now(job)
@@ -172,13 +172,16 @@ class Engine:
         self._take_up(await self._journal.renew())
 
     async def _sweep(self) -> None:
-        """Take up what has fallen out of memory, and ask about jobs that ended without an answer."""
+        """Take up what has fallen out of memory."""
         live, undelivered = await self._journal.owned()
         for job_id in live:
             if job_id not in self._schedule:
                 self._schedule.set(job_id)
         for job_id in undelivered:
             self._observer.changed(job_id)
+
+    async def _reconcile(self) -> None:
+        """Ask about jobs that ended without an answer."""
         for job in await self._journal.reconcilable(_RECONCILED_AT_ONCE):
             try:
                 _, attempt = await self._journal.get(job.id)
@@ -248,7 +251,7 @@ class Engine:
     async def _advance(self, job_id: str) -> None:
         """Do the next thing for one job and set when to look at it again."""
         if not self._lease.held:
-            self._schedule.set(job_id, _LOOK_AGAIN_SECONDS)
+            self._schedule.set(job_id, self._random.uniform(1.0, 2.0) * self._lease.pause)
             return
         term = self._lease.term
         try:
@@ -261,7 +264,9 @@ class Engine:
                 step = await self._submit(job, attempt, term)
             else:
                 step = await self._steps.advance(job, attempt)
-            self._in_doubt.discard(job_id)
+            if before is State.SUBMITTING:
+                # A look that had read an earlier state says nothing of a submit that has begun since.
+                self._in_doubt.discard(job_id)
         except (StaleJobError, JobStateError):
             # Somebody else moved it: read it again.
             self._schedule.set(job_id)
@@ -269,8 +274,18 @@ class Engine:
         except Exception:  # noqa: BLE001 - a fault of ours must not lose the job
             _log.exception("engine.step_failed", job=job_id)
             self._schedule.set(job_id, _BACK_OFF_AFTER_OUR_FAULT)
+            await self._end_overdue(job_id)
             return
         self._follow_up(before, step)
+
+    async def _end_overdue(self, job_id: str) -> None:
+        """Let a job go that cannot be brought on and is past its hard deadline: no fault holds credits for ever."""
+        try:
+            job, _ = await self._journal.get(job_id)
+            if not job.state.ended and self._steps.overdue(job):
+                self._follow_up(job.state, await self._steps.abandon(job))
+        except Exception:  # noqa: BLE001 - it is looked at again
+            _log.exception("engine.not_ended", job=job_id)
 
     async def _submit(self, job: Job, attempt: Attempt | None, term: int) -> Step:
         """Send a job that was claimed here, or see to one whose submit is in doubt."""

@@ -18,8 +18,9 @@ from db.locks import IDENTIFYING, in_turn
 _FACT: Final = "next identify"
 # Discord's window is five seconds; the clocks of several machines are never quite the same.
 _PAUSE: Final = timedelta(seconds=6)
-# A booking further ahead was made by a clock that was wrong.
-_LONGEST_LINE: Final = timedelta(minutes=10)
+# Whoever waits has said hello to the gateway already and is heard no more: nobody may book further ahead than this.
+_FURTHEST: Final = timedelta(seconds=20)
+_TRY_AGAIN_SECONDS: Final = 3.0
 
 
 class IdentifyTurns:
@@ -31,16 +32,25 @@ class IdentifyTurns:
 
     async def wait(self) -> None:
         """Return when it is this process's turn."""
-        now = self._clock.now()
-        turn = await self._database.write(lambda connection: _book(connection, now))
-        await self._clock.wait(asyncio.Event(), (turn - now).total_seconds())
+        while True:
+            now = self._clock.now()
+            turn = await self._database.write(lambda connection, now=now: _book(connection, now))  # type: ignore[misc]
+            wait = _TRY_AGAIN_SECONDS if turn is None else (turn - now).total_seconds()
+            await self._clock.wait(asyncio.Event(), wait)
+            if turn is not None:
+                return
 
 
-def _book(connection: Connection, now: datetime) -> datetime:
+def _book(connection: Connection, now: datetime) -> datetime | None:
+    """Return the moment that was booked; None where the line is too long to book now."""
     in_turn(connection, IDENTIFYING)
     facts = FactRepository(connection)
     booked = facts.find(_FACT)
     free = now if booked is None else datetime.fromisoformat(booked)
-    turn = max(now, free) if free - now < _LONGEST_LINE else now
+    if free - now > _FURTHEST + 2 * _PAUSE:
+        free = now  # nobody books so far ahead: it was a clock that is wrong
+    if free - now > _FURTHEST:
+        return None
+    turn = max(now, free)
     facts.save(_FACT, (turn + _PAUSE).isoformat())
     return turn

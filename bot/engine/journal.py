@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from bot.domain.catalogue import Offer
+from bot.domain.catalogue import OFFERS, Offer
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.jobs import Attempt, Delivery, Job, Outcome, Picture, State
 from bot.domain.requests import offers_for
@@ -27,6 +27,8 @@ from db.workers import WorkerRepository
 
 # Cards that show a place in line are refreshed as far back as a member would watch it move.
 _LINE_SHOWN: Final = 20
+# A line is read on past those that are passed over, but not to its end: it may be long, and others write too.
+_LINE_READ_ON: Final = 512
 FIRST_RECONCILING: Final = timedelta(minutes=1)
 RECONCILING_PAUSE: Final = timedelta(minutes=10)
 
@@ -132,7 +134,9 @@ class Journal:
         skipped = 0
         while slots.any_free and len(claims) < most:
             # Those that are passed over must not hide the ones behind them, so the line is read on.
-            page = jobs.list_claimable(now, self._limits.active_per_member, most, skipped)
+            page = jobs.list_claimable(
+                now, self._limits.active_per_member, most, skipped, models=slots.models, full=slots.full_communities
+            )
             for job in page:
                 earlier = attempts.list_for(job.id) if job.tries else ()
                 offers = remaining_offers(offers_for(job.request, self._providers), earlier)
@@ -153,9 +157,9 @@ class Journal:
                 )
                 if len(claims) == most:
                     break
-            if len(page) < most:
-                break
             skipped += len(page)
+            if len(page) < most or skipped >= _LINE_READ_ON:
+                break
         if new:
             attempts.add_all(new)
             TurnRepository(connection).serve((claim.job for claim in claims), now)
@@ -184,6 +188,18 @@ class Journal:
             return JobRepository(connection).advance(job, State.HELD, provider=None, submitted_at=None)
 
         return await self._database.write(write)
+
+    async def answered_late(self, job: Job, handle: str) -> None:
+        """A submit was answered after another worker had given it up: what the provider makes of it comes free."""
+
+        def write(connection: Connection) -> None:
+            attempts = AttemptRepository(connection)
+            latest = attempts.latest(job.id)
+            if latest.outcome is Outcome.UNKNOWN and latest.provider == job.provider:
+                attempts.name(latest, handle)
+                JobRepository(connection).reconcile_from(job.id, self._clock.now())
+
+        await self._database.write(write)
 
     async def accepted(self, job: Job, answer: Pending) -> Job:
         """The provider has the job: QUEUED or RUNNING."""
@@ -437,6 +453,18 @@ class _Slots:
     def any_free(self) -> bool:
         """Whether any provider has a slot."""
         return any(free > 0 for free in self._free.values())
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that some provider with a free slot offers."""
+        return tuple({offer.model for offer in OFFERS if self._free.get(offer.provider, 0) > 0})
+
+    @property
+    def full_communities(self) -> tuple[int, ...]:
+        """The communities that have all their slots."""
+        if self._per_community is None:
+            return ()
+        return tuple(each for each, active in self._of_community.items() if active >= self._per_community)
 
     def take(self, community_id: int, offers: Sequence[Offer]) -> Offer | None:
         """Take a slot for one of the offers, the best first; None where none is free."""

@@ -9,8 +9,11 @@ clock. So a clock that is set, or is not the same on two machines, neither ends 
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from bot.engine.clock import Clock
+
+_CLOCKS_APART: Final = timedelta(minutes=5)
 
 
 class Lease:
@@ -42,11 +45,11 @@ class Lease:
     def ended(self, others: Mapping[str, datetime], began: float, now: datetime) -> dict[str, datetime]:
         """Return those of the others whose lease has ended; `others` has what each has last written as its end.
 
-        A first look has nothing to compare with but the wall clock: a process that starts long after another's death
-        need not wait.
+        A first look has nothing to compare with but the wall clock, which may be minutes off: only a process that
+        starts long after another's death need not wait.
         """
         if self._seen is None:
-            return {worker: ends for worker, ends in others.items() if ends < now}
+            return {worker: ends for worker, ends in others.items() if ends < now - _CLOCKS_APART}
         return {
             worker: ends
             for worker, (ends, since) in self._seen.items()

@@ -9,8 +9,9 @@ from functools import partial
 from typing import Final
 
 import structlog
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
-from bot.domain.errors import AtelierError, FaultKind, ProviderError
+from bot.domain.errors import AtelierError, FaultKind, ProviderError, StaleJobError
 from bot.domain.jobs import Attempt, Job, State
 from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.breaker import Breakers
@@ -22,9 +23,12 @@ from bot.engine.journal import Claim, Journal
 from bot.engine.limits import Limits
 from bot.engine.observer import JobObserver
 from bot.images.keeper import PictureKeeper
-from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Provider, Status
+from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Provider, Status, Submission
 
 _log = structlog.get_logger(__name__)
+
+# Discord takes an answer for 3 seconds; whatever is not there by now never will be.
+ACKNOWLEDGED_WITHIN: Final = 20.0
 
 # A status that is not found right after the submit may only be late.
 _NOT_FOUND_TRIES: Final = 3
@@ -38,6 +42,8 @@ _LOOK_AT_LATE_SECONDS: Final = 60.0
 # A provider that calls by itself is asked this many times more slowly: polling is only the safety net then.
 _HOOKED_SLOWER: Final = 4
 _LONGEST_INSISTING_PAUSE: Final = 30.0
+# Values that no database takes, or a fault of ours: another try would not fare better, and the job must end some day.
+_NEVER_WRITTEN: Final = (ArithmeticError, ValueError, TypeError, DataError, IntegrityError, ProgrammingError)
 # Faults that say nothing of the provider's health.
 _THE_REQUEST_ITSELF: Final = frozenset({FaultKind.INVALID, FaultKind.CONTENT, FaultKind.NOT_FOUND})
 
@@ -90,7 +96,8 @@ class Steps:
         self._random = randomness
         self._progress: dict[str, _Progress] = {}
         self._eras: dict[str, int] = {}
-        self._polling = asyncio.Semaphore(_POLLS_AT_ONCE)
+        # One for each provider, so that one which hangs does not keep the others' jobs waiting.
+        self._polling = {provider: asyncio.Semaphore(_POLLS_AT_ONCE) for provider in providers}
         self._fetcher = Fetcher(keeper)
 
     def room(self) -> dict[str, int]:
@@ -138,11 +145,26 @@ class Steps:
             _log.exception("submit.broke", job=job.id, provider=provider)
             self._trip(provider, FaultKind.REPLY_LOST, era)
             return await self._reply_lost(job, hooked=url is not None)
+        self._health.good(provider, self._clock.now())
+        self._hear_submit(provider, answer, era)
+        try:
+            return await self._submitted(job, answer)
+        except StaleJobError:
+            # Another worker has given it up meanwhile, but how the provider names it is known here alone.
+            if answer.handle is not None:
+                await self._journal.answered_late(job, answer.handle)
+            raise
+
+    def _hear_submit(self, provider: str, answer: Submission, era: int | None) -> None:
         if isinstance(answer, Failed) and answer.kind is FaultKind.ACCOUNT_EMPTY:
             self._trip(provider, answer.kind, era)
+        elif isinstance(answer, Pending) and self._breakers.fault(provider) is FaultKind.ACCOUNT_EMPTY:
+            pass  # a provider that takes what it cannot pay for is only believed once it has drawn something
         else:
             self._breakers.succeeded(provider, era)
-        self._health.good(provider, self._clock.now())
+
+    async def _submitted(self, job: Job, answer: Submission) -> Step:
+        """Write down what a provider answered to a submit."""
         match answer:
             case Pending():
                 accepted = await self._insist(lambda: self._journal.accepted(job, answer))
@@ -164,12 +186,27 @@ class Steps:
         while True:
             try:
                 return await write()
-            except AtelierError:
+            except (AtelierError, *_NEVER_WRITTEN):
                 raise
             except Exception:  # noqa: BLE001 - a full disk, a locked file, a lost connection
                 _log.exception("submit.not_written", pause=pause)
             await self._clock.wait(asyncio.Event(), pause)
             pause = min(2 * pause, _LONGEST_INSISTING_PAUSE)
+
+    def overdue(self, job: Job) -> bool:
+        """Return whether a job is past its hard deadline by more than the time in which its pictures may be fetched."""
+        return self._age(job) > self._limits.hard_deadline + _FETCH_SECONDS
+
+    async def abandon(self, job: Job) -> Step:
+        """End a job in whatever state it is."""
+        _log.error("job.abandoned", job=job.id, provider=job.provider, state=job.state)
+        match job.state:
+            case State.SUBMITTING:
+                return self._ended(await self._journal.reply_lost(job, hooked=False))
+            case State.UNKNOWN:
+                return self._ended(await self._journal.give_up(job))
+            case _:
+                return self._ended(await self._journal.lost(job))
 
     async def interrupted(self, job: Job, attempt: Attempt | None) -> Step:
         """An earlier process sent the job, or was about to: nobody can know, so it is never sent again."""
@@ -206,7 +243,7 @@ class Steps:
                 return Step(job=await self._fail(job, status))
             if isinstance(status, Cancelled):
                 return self._ended(await self._journal.failed(job, FaultKind.GENERATION))
-        left = self._limits.unknown_wait - waited
+        left = self._limits.unknown_wait - abs(waited)  # a clock that was set back must not hold it for ever
         if attempt.webhook_hash is None or left <= 0:
             _log.error("job.unknown", job=job.id, provider=attempt.provider)
             return self._ended(await self._journal.give_up(job))
@@ -215,7 +252,7 @@ class Steps:
     async def _read(self, job: Job, provider: Provider, handle: str) -> Status | ProviderError:
         """Read a job's status, and note what the answer says of the provider."""
         try:
-            async with self._polling:
+            async with self._polling[provider.name]:
                 status = await provider.poll(handle, hide=(job.request.prompt,))
         except ProviderError as error:
             self._note_fault(error)
@@ -226,6 +263,8 @@ class Steps:
             # SkillBoss takes jobs that it cannot pay for, and says so afterwards.
             self._health.bad(provider.name, status.kind, self._clock.now())
             self._trip(provider.name, status.kind)
+        elif isinstance(status, Finished) and self._breakers.fault(provider.name) is FaultKind.ACCOUNT_EMPTY:
+            self._breakers.succeeded(provider.name)
         return status
 
     async def reconcile(self, job: Job, attempt: Attempt | None) -> None:
@@ -249,6 +288,9 @@ class Steps:
 
     async def _look_at_waiting(self, job: Job) -> Step:
         if job.acknowledged_at is None:
+            young = ACKNOWLEDGED_WITHIN - self._age(job)
+            if young > 0:
+                return Step(job=job, again=min(young, ACKNOWLEDGED_WITHIN))  # its answer may be on the way
             found = await self._observer.find_card(job)
             if found is None:
                 return Step(job=job, again=self._limits.poll_ceiling)
@@ -274,7 +316,11 @@ class Steps:
 
     def _trouble(self, job: Job) -> FaultKind | None:
         """Return what keeps every provider from taking the job; None while any might."""
-        faults = [self._breakers.lasting(offer.provider) for offer in offers_for(job.request, tuple(self._providers))]
+        now, long = self._clock.monotonic(), self._limits.soft_deadline
+        faults = [
+            self._breakers.lasting(offer.provider, now, long)
+            for offer in offers_for(job.request, tuple(self._providers))
+        ]
         return None if None in faults else next(iter(faults), None)
 
     async def _follow(self, job: Job, attempt: Attempt) -> Step:
@@ -344,8 +390,7 @@ class Steps:
             progress.fetching_since = now
         progress.fetches += 1
         complete = await self._fetcher.fetch(job, attempt.provider, attempt.result, progress.fetched)
-        long_tried = now - progress.fetching_since > _FETCH_SECONDS or self._age(job) > self._limits.hard_deadline
-        if not complete and not long_tried:
+        if not complete and now - progress.fetching_since <= _FETCH_SECONDS:
             return Step(job=job, again=min(2.0**progress.fetches, _LONGEST_FETCH_PAUSE))
         pictures = progress.fetched.pictures(job, attempt.result)
         if not pictures:

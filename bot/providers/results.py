@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 _MAX_HANDLE: Final = 200
 _LISTS: Final = ("images", "generated_images", "resultUrls", "result_urls", "urls")
 
+_HIGHEST_COST: Final = 2**31 - 1
+
 
 def image_urls(value: object) -> tuple[str, ...]:
     """Return the picture addresses of a result in their order, without duplicates.
@@ -32,8 +34,11 @@ def handle_of(value: object) -> str | None:
 
 
 def cost_of(value: object) -> int | None:
-    """Return an amount in the provider's units as an integer (a fraction counts as a whole unit), if there is one."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    """Return an amount in the provider's units as an integer (a fraction counts as a whole unit), if there is one.
+
+    One that no column of a database holds is no amount.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _HIGHEST_COST:
         return None
     return math.ceil(value)
 

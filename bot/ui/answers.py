@@ -1,7 +1,7 @@
 """The one place that answers a person with an error: to them alone, and never with a stack."""
 
 import secrets
-from typing import Any
+from typing import Any, Final
 
 import discord
 import structlog
@@ -9,6 +9,9 @@ from discord import app_commands
 
 from bot.domain.errors import AtelierError, DuplicateInteractionError
 from bot.ui.wording import unexpected, worded
+
+# Unknown interaction: Discord waits for 3 seconds and tells the person itself.
+_TOO_LATE: Final = 10062
 
 _log = structlog.get_logger(__name__)
 
@@ -19,6 +22,9 @@ async def answer_error(interaction: discord.Interaction[Any], error: BaseExcepti
         error = error.original
     if isinstance(error, DuplicateInteractionError):
         return  # the first delivery of this interaction has answered it
+    if isinstance(error, discord.NotFound) and error.code == _TOO_LATE:
+        _log.warning("interaction.too_late")
+        return
     text = worded(error) if isinstance(error, AtelierError) else None
     if isinstance(error, app_commands.MissingPermissions):
         text = "That needs the Manage Server permission."
@@ -36,5 +42,6 @@ async def _send(interaction: discord.Interaction[Any], text: str) -> None:
             await interaction.followup.send(text, ephemeral=True, allowed_mentions=quiet)
         else:
             await interaction.response.send_message(text, ephemeral=True, allowed_mentions=quiet)
-    except discord.HTTPException as error:
-        _log.warning("interaction.not_answered", status=error.status, code=error.code)
+    except Exception as error:  # noqa: BLE001 - there is nobody left to tell
+        code = error.code if isinstance(error, discord.HTTPException) else None
+        _log.warning("interaction.not_answered", error=type(error).__name__, code=code)

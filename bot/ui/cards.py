@@ -173,6 +173,9 @@ def _state_text(snapshot: Snapshot, *, late: bool, files: Sequence[Attached], di
 
 def _progress(snapshot: Snapshot, *, late: bool) -> str:
     job = snapshot.job
+    if job.state is State.UNKNOWN:
+        note = "The connection broke while this was sent, so its outcome is unknown. The answer may still come."
+        return f"Waiting to hear · since {ago(job.created_at)}\n-# {note}"
     if job.cancel_refused:
         note = "Too late to cancel: it has begun, and is charged if it completes."
         return f"Drawing · since {ago(job.created_at)}\n-# {note}"

@@ -38,6 +38,15 @@ async def test_another_connection_sees_it(database: Database, other: Database) -
     assert await other.read(finding("colour")) == "teal"
 
 
+async def test_what_takes_long_is_read_alike(database: Database) -> None:
+    """A patient read sees the same, and changes as little."""
+    await database.write(saving("colour", "teal"))
+    assert await database.read(finding("colour"), patient=True) == "teal"
+    with pytest.raises(DBAPIError):
+        await database.read(saving("colour", "red"), patient=True)
+    assert not database.busy
+
+
 async def test_a_function_that_raises_leaves_nothing(database: Database) -> None:
     """All of a transaction is durable or none, and the error reaches the caller as it is."""
 

@@ -205,10 +205,10 @@ async def test_an_unanswered_command_of_an_earlier_engine_depends_on_its_card(
         shop.observer.card = FoundCard(there=card, message_id=7)
         await shop.engine.start()
         if card:
-            job = await shop.until(snapshot.job.id, State.QUEUED)
+            job = await shop.until(snapshot.job.id, State.QUEUED, step=1)
             assert job.place.message_id == 7
         else:
-            failed = await shop.until(snapshot.job.id, State.FAILED)
+            failed = await shop.until(snapshot.job.id, State.FAILED, step=1)
             assert failed.fault is FaultKind.UNACKNOWLEDGED
         assert await shop.problems() == []
 

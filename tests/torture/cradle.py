@@ -8,10 +8,12 @@ has ended, with its exit code. It takes the next line after that.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
 from pathlib import Path
+from signal import SIGKILL
 from typing import NoReturn
 
 _AT_THE_START = ("aiosqlite", "asyncpg", "sqlalchemy.dialects.sqlite.aiosqlite")
@@ -55,6 +57,7 @@ class Cradle:
                 "tests.torture.cradle",
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,
             )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -66,15 +69,16 @@ class Cradle:
         return Bot(pid, ended)
 
     async def close(self) -> None:
-        """End the process that forks; its bot must have ended."""
+        """End the process that forks, and a bot of its whose launch was cancelled, so that nobody else knows it."""
         if self._process is not None:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, SIGKILL)
             await self._process.wait()
 
     @staticmethod
     async def _end(lines: asyncio.StreamReader, ended: "asyncio.Future[int]") -> None:
-        ended.set_result(int(await lines.readline()))
+        line = await lines.readline()
+        ended.set_result(int(line) if line else -SIGKILL)
 
 
 def _rock() -> None:
