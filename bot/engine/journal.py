@@ -1,6 +1,6 @@
 """Every step of a job as one durable transaction: the state, its attempt and its credits together or not at all."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -28,7 +28,7 @@ from db.workers import WorkerRepository
 # Cards that show a place in line are refreshed as far back as a member would watch it move.
 _LINE_SHOWN: Final = 20
 # A line is read on past those that are passed over, but not to its end: it may be long, and others write too.
-_LINE_READ_ON: Final = 512
+_PAGES: Final = 8
 FIRST_RECONCILING: Final = timedelta(minutes=1)
 RECONCILING_PAUSE: Final = timedelta(minutes=10)
 
@@ -131,39 +131,51 @@ class Journal:
         attempts = AttemptRepository(connection)
         claims: list[Claim] = []
         new: list[Attempt] = []
-        skipped = 0
-        while slots.any_free and len(claims) < most:
-            # Those that are passed over must not hide the ones behind them, so the line is read on.
-            page = jobs.list_claimable(
-                now, self._limits.active_per_member, most, skipped, models=slots.models, full=slots.full_communities
-            )
-            for job in page:
-                earlier = attempts.list_for(job.id) if job.tries else ()
-                offers = remaining_offers(offers_for(job.request, self._providers), earlier)
-                offer = slots.take(job.place.community_id, offers)
-                if offer is None:
-                    continue
-                hook = self._hook(offer.provider)
-                claims.append(Claim(job=job, offer=offer, hook=hook))
-                new.append(
-                    Attempt(
-                        job_id=job.id,
-                        number=earlier[-1].number + 1 if earlier else 1,
-                        provider=offer.provider,
-                        outcome=Outcome.OPEN,
-                        started_at=now,
-                        webhook_hash=None if hook is None else hook.hash,
-                    )
+        for job in self._in_turn(jobs, slots, now, most):
+            earlier = attempts.list_for(job.id) if job.tries else ()
+            offers = remaining_offers(offers_for(job.request, self._providers), earlier)
+            offer = slots.take(job.place.community_id, offers)
+            if offer is None:
+                continue
+            hook = self._hook(offer.provider)
+            claims.append(Claim(job=job, offer=offer, hook=hook))
+            new.append(
+                Attempt(
+                    job_id=job.id,
+                    number=earlier[-1].number + 1 if earlier else 1,
+                    provider=offer.provider,
+                    outcome=Outcome.OPEN,
+                    started_at=now,
+                    webhook_hash=None if hook is None else hook.hash,
                 )
-                if len(claims) == most:
-                    break
-            skipped += len(page)
-            if len(page) < most or skipped >= _LINE_READ_ON:
+            )
+            if len(claims) == most or not slots.any_free:
                 break
         if new:
             attempts.add_all(new)
             TurnRepository(connection).serve((claim.job for claim in claims), now)
         return [replace(claim, job=self._submitting(jobs, claim, now)) for claim in claims]
+
+    def _in_turn(self, jobs: JobRepository, slots: "_Slots", now: datetime, most: int) -> Iterator[Job]:
+        """Yield those who may be served, best first, as long as there are slots for any of them.
+
+        Who is passed over must not hide those behind: the line is read on, past whom no free slot is for.
+        """
+        seen: set[str] = set()
+        skipped = 0
+        for _ in range(_PAGES if slots.any_free else 0):
+            wanted = slots.models, slots.full_communities
+            page = jobs.list_claimable(
+                now, self._limits.active_per_member, most, skipped, models=wanted[0], full=wanted[1]
+            )
+            yield from (job for job in page if job.id not in seen)
+            seen.update(job.id for job in page)
+            if wanted != (slots.models, slots.full_communities):
+                skipped = 0  # fewer are wanted now, so they are counted anew
+            elif len(page) < most:
+                return
+            else:
+                skipped += len(page)
 
     def _submitting(self, jobs: JobRepository, claim: Claim, now: datetime) -> Job:
         """Move a claimed job on; one that another worker holds is taken from it, for nothing is under way yet.
@@ -457,7 +469,7 @@ class _Slots:
     @property
     def models(self) -> tuple[str, ...]:
         """The models that some provider with a free slot offers."""
-        return tuple({offer.model for offer in OFFERS if self._free.get(offer.provider, 0) > 0})
+        return tuple(sorted({offer.model for offer in OFFERS if self._free.get(offer.provider, 0) > 0}))
 
     @property
     def full_communities(self) -> tuple[int, ...]:

@@ -1,6 +1,8 @@
 """Keeps every job's card up to date: coalesces changes, edits in place, puts off what fails, notes the delivery."""
 
 import asyncio
+import hashlib
+import json
 import random
 from dataclasses import dataclass, field
 from typing import Final
@@ -35,7 +37,7 @@ _FORGET_AFTER: Final = 3600.0
 class _Shown:
     """What a card shows now, as far as this process knows, and what is known of the way to it. Times are monotonic."""
 
-    payload: object = None
+    payload: bytes | None = None
     state: State | None = None
     at: float = float("-inf")
     used: float = float("-inf")
@@ -195,5 +197,7 @@ class Presenter:
             self._schedule.set(job.id)
 
 
-def _payload(view: discord.ui.LayoutView) -> object:
-    return view.to_components()  # type: ignore[no-untyped-call]
+def _payload(view: discord.ui.LayoutView) -> bytes:
+    """Return what tells one card from another; the card itself is some kilobytes, and many jobs may wait."""
+    components = view.to_components()  # type: ignore[no-untyped-call]
+    return hashlib.sha256(json.dumps(components, sort_keys=True).encode()).digest()

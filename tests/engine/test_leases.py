@@ -413,10 +413,10 @@ def test_a_lease_lasts_from_the_beginning_of_its_renewal() -> None:
 
 
 def test_the_others_are_watched_by_the_own_clock() -> None:
-    """At first by what they wrote; then one is dead that writes nothing new for the length of a lease."""
+    """At first by what they wrote long ago; then one is dead that writes nothing new for the length of a lease."""
     clock = ManualClock()
     lease = Lease(worker_id="me", seconds=15, alone=False, clock=clock)
-    past, future = START - timedelta(seconds=1), START + timedelta(hours=3)
+    past, future = START - timedelta(minutes=6), START + timedelta(hours=3)
     others = {"long dead": past, "ahead": future}
     assert lease.ended(others, clock.monotonic(), clock.now()) == {"long dead": past}
     lease.renewed(clock.monotonic(), others)
