@@ -1,9 +1,22 @@
 """Logging: structlog over the standard library's, so that discord.py's lines come out the same way."""
 
 import logging
+import re
 import sys
+from typing import Final
 
 import structlog
+
+# The tokens of interactions and of providers' calls are parts of addresses, and connection errors quote those.
+_TOKEN: Final = re.compile(r"(/(?:webhooks|interactions)/[\w.-]+/)[\w.%~-]+")
+
+
+class _Discreet(structlog.stdlib.ProcessorFormatter):
+    """Writes each line without the secrets that an error's own text may hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return _TOKEN.sub(r"\1[hidden]", super().format(record))
 
 
 def configure_logging(level: str, form: str) -> None:
@@ -30,7 +43,7 @@ def configure_logging(level: str, form: str) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Discreet(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
             foreign_pre_chain=shared,
         )

@@ -31,7 +31,6 @@ def _searched(statement: Select[Any], *, older: bool) -> Select[Any]:
 
 
 _SEARCHED_THROUGH: Final = 20_000
-_AT_ONCE: Final = 20
 # Built once: building a statement anew costs several times what running it does.
 _OLDER: Final = _with_pictures().where(jobs.c.id < bindparam("the_id")).order_by(jobs.c.id.desc())
 _NEWER: Final = _with_pictures().where(jobs.c.id > bindparam("the_id")).order_by(jobs.c.id)
@@ -68,25 +67,33 @@ class HistoryRepository:
             "the_community": self._whose.community_id,
             "the_member": self._whose.member_id,
             "the_id": job_id,
+            "most": 1,
         }
-        if self._search is not None:
+        if self._search is None:
+            statement = _PLAIN[older]
+        elif self._search.isascii():
+            statement = _SEARCHED[older]
             parameters["pattern"] = _pattern(self._search)
-        statement = (_PLAIN if self._search is None else _SEARCHED)[older]
-        parameters["most"] = most = 1 if self._search is None or self._search.isascii() else _AT_ONCE
-        while True:
-            rows = self._connection.execute(statement, parameters).all()
-            found = next((row.id for row in rows if self._fits(row.prompt)), None)
-            if found is not None or len(rows) < most:
-                return found
-            parameters["the_id"] = rows[-1].id
+        else:
+            return self._read_through(parameters, self._search, older=older)
+        found: str | None = self._connection.execute(statement, parameters).scalar()
+        return found
 
-    def _fits(self, prompt: str) -> bool:
-        return self._search is None or self._search.casefold() in prompt.casefold()
+    def _read_through(self, parameters: dict[str, Any], search: str, *, older: bool) -> str | None:
+        """Return the first id with the search in its prompt; databases may know the case of ASCII alone.
+
+        One statement, whose rows come as they are read: a new one for every few rows would begin anew each time.
+        """
+        wanted = search.casefold()
+        parameters["most"] = _SEARCHED_THROUGH
+        streamed = {"stream_results": True}
+        with self._connection.execute(_PLAIN[older], parameters, execution_options=streamed) as rows:
+            return next((row.id for row in rows if wanted in row.prompt.casefold()), None)
 
 
 def _pattern(search: str) -> str:
-    """Return what LIKE is to look for: databases may know the case of ASCII alone, so other signs stand for any one."""
-    return f"%{''.join(_literal(sign) if sign.isascii() else '_' for sign in search)}%"
+    """Return what LIKE is to look for."""
+    return f"%{''.join(_literal(sign) for sign in search)}%"
 
 
 def _literal(sign: str) -> str:

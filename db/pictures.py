@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, func, select, tuple_, update
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.jobs import Picture
-from db.tables import pictures
+from db.tables import jobs, pictures
 
 _COLUMNS = (
     pictures.c.job_id,
@@ -75,7 +75,9 @@ class PictureRepository:
         """
         aged = self._connection.execute(
             select(pictures.c.job_id, pictures.c.position, pictures.c.sha256, pictures.c.media_type)
+            # Those of a job that was not delivered yet are needed still, however long that takes.
             .where(pictures.c.stored_at < moment, pictures.c.removed_at.is_(None))
+            .where(pictures.c.job_id.not_in(select(jobs.c.id).where(jobs.c.delivered_at.is_(None))))
             .order_by(pictures.c.stored_at)
             .limit(limit)
         ).all()

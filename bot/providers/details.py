@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from bot.domain.errors import FaultKind
@@ -12,6 +13,8 @@ MAX_DETAIL: Final = 300
 _KEYS: Final = ("error_message", "error", "message", "detail", "reason", "code")
 _SILENT: Final = frozenset({"", "success", "ok"})
 _MAX_DEPTH: Final = 3
+# Of a list: a body may have millions of items.
+_MAX_ITEMS: Final = 20
 
 # The slashes of an address may be escaped, as JSON and addresses in addresses have them.
 _ADDRESS: Final = re.compile(r"\b(?:[a-z][a-z0-9+.-]{0,30}(?::|%3a)(?:\\*/|%2f){2}|www\.)\S+", re.IGNORECASE)
@@ -33,7 +36,7 @@ def words_of(value: object, *, depth: int = 0) -> str:
     """Return the first reason in an answer, or "".
 
     `error` may be a string or an object (seed: "2. Poll status", `poll["error"]`; its error pages); a list gives
-    its first reason.
+    its first reason, if that is among its first few items.
     """
     if isinstance(value, str):
         text = value.strip()
@@ -43,7 +46,7 @@ def words_of(value: object, *, depth: int = 0) -> str:
     if isinstance(value, dict):
         parts: Iterable[object] = (value.get(key) for key in _KEYS)
     elif isinstance(value, list):
-        parts = value
+        parts = islice(value, _MAX_ITEMS)
     else:
         return ""
     return next((words for part in parts if (words := words_of(part, depth=depth + 1))), "")

@@ -24,6 +24,10 @@ _MARGIN: Final = 16 * SHORTEST_PIECE
 # A shorter text inside a longer word is no quotation: a prompt of "a" would blot out every a.
 _SURELY_QUOTED: Final = 8
 _ESCAPES_IN_ESCAPES: Final = 2
+# Words full of escapes have a dozen spellings, and some characters are whole sentences once they are taken apart.
+_MOST_READINGS: Final = 6
+_LONGEST_READING: Final = MAX_WORDS + _MARGIN
+_LONGEST_APART: Final = 4
 
 # JSON's escapes, and Python's besides.
 _BACKSLASH: Final = re.compile(
@@ -56,14 +60,18 @@ class _Reading:
             starts += (*self.starts[at:begin], *[self.starts[begin]] * len(character))
             ends += (*self.ends[at:begin], *[self.ends[end - 1]] * len(character))
             at = end
+        if not parts:
+            return self
         return _Reading("".join((*parts, self.text[at:])), starts + self.starts[at:], ends + self.ends[at:])
 
-    def folded(self) -> "_Reading":
-        """Return the reading without case, composition and the kinds of space."""
+    def folded(self, most: int | None = None) -> "_Reading":
+        """Return the reading without case, composition and the kinds of space, cut to so many characters."""
         characters: list[str] = []
         starts: list[int] = []
         ends: list[int] = []
         for at, character in enumerate(self.text):
+            if most is not None and len(characters) >= most:
+                break
             for folded in _folded(character):
                 if folded == " " and characters and characters[-1] == " ":
                     ends[-1] = self.ends[at]
@@ -71,35 +79,44 @@ class _Reading:
                 characters.append(folded)
                 starts.append(self.starts[at])
                 ends.append(self.ends[at])
-        return _Reading("".join(characters), starts, ends)
+        return _Reading("".join(characters[:most]), starts[:most], ends[:most])
+
+    @property
+    def reach(self) -> int:
+        """Where in the words a piece must begin to be in the reading for certain, as long as that was cut."""
+        at = _LONGEST_READING - SHORTEST_PIECE
+        return self.starts[at] if at < len(self.starts) else MAX_WORDS
 
 
 def without(words: str, hide: Iterable[str]) -> str:
-    """Return the words, cut to `MAX_WORDS`, with every quotation of the texts in `hide` blotted out."""
+    """Return the words, cut to `MAX_WORDS`, with every quotation of the texts in `hide` blotted out.
+
+    They are cut sooner where they grow by being folded: what was not searched is not returned.
+    """
     searched = words[: MAX_WORDS + _MARGIN]
-    readings = list(_readings(searched))
+    readings = _readings(searched)
     quoted = [False] * len(searched)
     for text in hide:
         wanted = " ".join(_reading(text).folded().text.split())
         if wanted:
             for begin, end in _quotations(readings, wanted):
                 quoted[begin:end] = [True] * (end - begin)
-    return _blotted(words[:MAX_WORDS], quoted)
+    return _blotted(words[: min(MAX_WORDS, *(reading.reach for reading in readings))], quoted)
 
 
-def _readings(words: str) -> Iterator[_Reading]:
-    """Yield the words as they stand and in every spelling that differs, folded."""
-    seen: set[str] = set()
-    pending = [_reading(words)]
-    for _ in range(_ESCAPES_IN_ESCAPES + 1):
-        current = [each for each in pending if each.text not in seen]
-        pending = []
-        for reading in current:
-            if reading.text in seen:
-                continue
-            seen.add(reading.text)
-            yield reading.folded()
-            pending += [reading.decoded(pattern, decode) for pattern, decode in _SPELLINGS]
+def _readings(words: str) -> list[_Reading]:
+    """Return the words as they stand and in the spellings that differ, folded.
+
+    Where those are too many the shortest are taken: the right spelling takes the most escapes away.
+    """
+    latest = [_reading(words)]
+    chosen = {words: latest[0]}
+    for _ in range(_ESCAPES_IN_ESCAPES):
+        decoded = (reading.decoded(pattern, decode) for reading in latest for pattern, decode in _SPELLINGS)
+        new = {each.text: each for each in decoded if each.text not in chosen}
+        latest = sorted(new.values(), key=lambda each: len(each.text))[: _MOST_READINGS - len(chosen)]
+        chosen |= {each.text: each for each in latest}
+    return [reading.folded(_LONGEST_READING) for reading in chosen.values()]
 
 
 def _reading(text: str) -> _Reading:
@@ -139,7 +156,8 @@ def _folded(character: str) -> str:
     """Return a character without its case and its kind; whatever does not print is a space, like a space."""
     if character.isspace() or not character.isprintable():
         return " "
-    return unicodedata.normalize("NFKD", character.upper()).casefold()
+    apart = unicodedata.normalize("NFKD", character.upper())
+    return apart.casefold() if len(apart) <= _LONGEST_APART else character.casefold()
 
 
 def _from_backslash(escape: str) -> str:

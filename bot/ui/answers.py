@@ -8,10 +8,12 @@ import structlog
 from discord import app_commands
 
 from bot.domain.errors import AtelierError, DuplicateInteractionError
+from bot.ui.troubles import Trouble, trouble_of
 from bot.ui.wording import unexpected, worded
 
-# Unknown interaction: Discord waits for 3 seconds and tells the person itself.
-_TOO_LATE: Final = 10062
+# Unknown interaction (Discord waits for 3 seconds and tells the person itself) and unknown message (the pressed one
+# was deleted meanwhile).
+_TOO_LATE: Final = (10062, 10008)
 
 _log = structlog.get_logger(__name__)
 
@@ -22,8 +24,13 @@ async def answer_error(interaction: discord.Interaction[Any], error: BaseExcepti
         error = error.original
     if isinstance(error, DuplicateInteractionError):
         return  # the first delivery of this interaction has answered it
-    if isinstance(error, discord.NotFound) and error.code == _TOO_LATE:
+    if isinstance(error, discord.NotFound) and error.code in _TOO_LATE:
         _log.warning("interaction.too_late")
+        return
+    if trouble_of(error) is Trouble.PASSING:
+        # By its name alone: the texts of connection errors quote addresses, and those of interactions hold tokens.
+        _log.warning("interaction.passing_trouble", error=type(error).__name__)
+        await _send(interaction, "Discord did not take the answer. Try again in a moment.")
         return
     text = worded(error) if isinstance(error, AtelierError) else None
     if isinstance(error, app_commands.MissingPermissions):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+import aiohttp
 import structlog
 from discord import ui
 
@@ -16,11 +17,18 @@ from bot.images.keeper import PictureKeeper
 from bot.ui.cards import job_card
 from bot.ui.messages import DIRECT_UPLOAD_LIMIT, CardGoneError, Files, JobMessages
 from bot.ui.troubles import Trouble, trouble_of
-from bot.ui.uploads import Uploads, prepare_uploads
+from bot.ui.uploads import Uploads, fair_limit, prepare_uploads
 
 _log = structlog.get_logger(__name__)
 
 _FAULTS_BEFORE_NEXT_WAY: Final = 3
+# A store that cannot be read may be back in a while: a disk, a mount, too many open files.
+_STORE_AWAY_SECONDS: Final = 900.0
+# Uploads that are cut off this often are too much for the line between here and Discord.
+_CUTS_BEFORE_HALVING: Final = 3
+_MOST_HALVINGS_FOR_CUTS: Final = 3
+# Discord knows a nonce again for a few minutes.
+_NONCE_HOLDS_SECONDS: Final = 60.0
 # From 10 MiB to 160 KiB; who refuses that does not refuse it for its size.
 _MOST_HALVINGS: Final = 6
 
@@ -30,6 +38,7 @@ class _Way:
     """What was learnt of one way: faults of ours on it, and how often its upload limit was halved."""
 
     faults: int = 0
+    cuts: int = 0
     halvings: int = 0
     closed: bool = False
 
@@ -44,7 +53,7 @@ class Course:
 
     card: _Way = field(default_factory=_Way)
     direct: _Way = field(default_factory=_Way)
-    unreadable: int = 0
+    unreadable_since: float | None = None
 
 
 class Courier:
@@ -86,8 +95,8 @@ class Courier:
             return Delivery.CARD
         if not snapshot.pictures:
             return Delivery.HISTORY if job.state is State.DONE else Delivery.NOWHERE
-        before = not await self._journal.intend_direct(job.id)
-        if await self._by(course.direct, job, partial(self._directly, snapshot, course, before=before)):
+        since = self._clock.monotonic() if await self._journal.intend_direct(job.id) else float("-inf")
+        if await self._by(course.direct, job, partial(self._directly, snapshot, course, since)):
             return Delivery.DIRECT
         return Delivery.HISTORY
 
@@ -104,11 +113,14 @@ class Courier:
                 way.closed = True
             except Exception as error:
                 match trouble_of(error):
+                    case None:
+                        raise  # ours: the store's or the database's, and no word on this way
                     case Trouble.PASSING:
+                        self._note_cut(way, error)
                         raise
                     case Trouble.TOO_LARGE if way.halvings <= _MOST_HALVINGS:
                         way.halvings += 1
-                    case Trouble.TOO_LARGE | Trouble.MALFORMED | None:
+                    case Trouble.TOO_LARGE | Trouble.MALFORMED:
                         way.faults += 1
                         if way.faults < _FAULTS_BEFORE_NEXT_WAY:
                             raise
@@ -121,27 +133,41 @@ class Courier:
         _log.warning("delivery.way_closed", job=job.id, state=job.state)
         return False
 
+    def _note_cut(self, way: _Way, error: Exception) -> None:
+        """Send less next time where uploads are cut off again and again, though Discord can be reached."""
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return
+        way.cuts += isinstance(error, aiohttp.ClientOSError | TimeoutError)
+        if way.cuts == _CUTS_BEFORE_HALVING and way.halvings < _MOST_HALVINGS_FOR_CUTS:
+            way.cuts = 0
+            way.halvings += 1
+
     async def _on_card(self, snapshot: Snapshot, course: Course) -> None:
-        uploads = await self._uploads(snapshot, course, course.card.limit(snapshot.job.place.upload_limit))
+        limit = fair_limit(snapshot.pictures, snapshot.job.place.upload_limit)
+        uploads = await self._uploads(snapshot, course, course.card.limit(limit))
         await self.show(snapshot.job, self.card(snapshot, uploads), uploads.files if uploads.ready else None)
 
-    async def _directly(self, snapshot: Snapshot, course: Course, *, before: bool) -> None:
+    async def _directly(self, snapshot: Snapshot, course: Course, since: float) -> None:
         job = snapshot.job
-        if before and await self._messages.sent_direct(job):
+        limit = fair_limit(snapshot.pictures, min(job.place.upload_limit, DIRECT_UPLOAD_LIMIT))
+        uploads = await self._uploads(snapshot, course, course.direct.limit(limit))
+        # As late as can be: getting the files ready may take longer than Discord knows a nonce.
+        perhaps_sent = self._clock.monotonic() - since > _NONCE_HOLDS_SECONDS
+        if perhaps_sent and await self._messages.sent_direct(job):
             return
-        limit = course.direct.limit(min(job.place.upload_limit, DIRECT_UPLOAD_LIMIT))
-        uploads = await self._uploads(snapshot, course, limit)
         view = self.card(snapshot, uploads, direct=True)
         await self._messages.send_direct(job, view, uploads.files if uploads.ready else None)
 
     async def _uploads(self, snapshot: Snapshot, course: Course, limit: int) -> Uploads:
-        if limit == 0 or course.unreadable >= _FAULTS_BEFORE_NEXT_WAY:
+        if limit == 0:
             return Uploads()
         try:
             return await prepare_uploads(self._keeper, snapshot.pictures, limit)
-        except OSError as error:
-            course.unreadable += 1
-            _log.exception("picture.not_read", job=snapshot.job.id)
-            if course.unreadable < _FAULTS_BEFORE_NEXT_WAY:
-                raise PictureError(PictureProblem.UNREACHABLE, "store") from error
-            return Uploads()
+        except (OSError, PictureError) as error:
+            now = self._clock.monotonic()
+            if course.unreadable_since is None:
+                course.unreadable_since = now
+            if now - course.unreadable_since > _STORE_AWAY_SECONDS:
+                return Uploads()
+            _log.error("picture.not_read", job=snapshot.job.id, error=type(error).__name__)
+            raise PictureError(PictureProblem.UNREACHABLE, "store") from error

@@ -7,6 +7,7 @@ from typing import Any, Final
 import discord
 from discord import ui
 
+from bot.domain.errors import PictureError
 from bot.domain.jobs import Delivery, Job, State
 from bot.images.keeper import PictureKeeper
 from bot.services.history import Direction, HistoryService, Page
@@ -24,7 +25,7 @@ from bot.ui.cards import (
 )
 from bot.ui.text import ago, counted, escaped, in_credits
 from bot.ui.troubles import Trouble, trouble_of
-from bot.ui.uploads import Uploads, prepare_uploads
+from bot.ui.uploads import Uploads, fair_limit, prepare_uploads
 
 _SEARCH: Final = "-# Search: "
 _MOST_HALVINGS: Final = 3
@@ -55,8 +56,12 @@ class Gallery:
         if page is None:
             await _edit(interaction, empty_page(search), Uploads())
             return
+        limit = fair_limit(page.pictures, interaction.filesize_limit)
         for halvings in range(_MOST_HALVINGS + 1):
-            uploads = await prepare_uploads(self._keeper, page.pictures, interaction.filesize_limit >> halvings)
+            try:
+                uploads = await prepare_uploads(self._keeper, page.pictures, limit >> halvings)
+            except (OSError, PictureError):
+                break
             try:
                 await _edit(interaction, history_page(page, uploads.attached), uploads)
             except discord.HTTPException as error:

@@ -1,7 +1,6 @@
 """The ways to a job's member on Discord: its one message, by either token, and a direct message. No policy here."""
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
 from typing import Any, Final
 
 import discord
@@ -17,7 +16,6 @@ DIRECT_UPLOAD_LIMIT: Final = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
 """Bytes that a file in a direct message may have."""
 
 _LONGEST_NONCE: Final = 25
-_CLOCKS_APART: Final = timedelta(minutes=5)
 _DIRECT_MESSAGES_READ: Final = 500
 
 Files = Callable[[], list[discord.File]]
@@ -67,6 +65,9 @@ class JobMessages:
                     return FoundCard(there=False)
                 case _:
                     return None
+        # An answer that is no card, such as an error's, is not the job's.
+        if not any(f":{job.id}:" in each for each in _custom_ids(message.components)):
+            return FoundCard(there=False)
         return FoundCard(there=True, message_id=message.id)
 
     async def send_direct(self, job: Job, view: ui.LayoutView, files: Files | None) -> None:
@@ -83,8 +84,9 @@ class JobMessages:
     async def sent_direct(self, job: Job) -> bool:
         """Return whether the member's direct messages have one with this job's buttons, sent since it was intended."""
         channel = await self._direct(job)
-        since = None if job.direct_at is None else job.direct_at - _CLOCKS_APART
-        async for message in channel.history(limit=_DIRECT_MESSAGES_READ, after=since):
+        # By Discord's own clock: the command came before whatever was sent about it.
+        command = discord.Object(job.place.interaction_id)
+        async for message in channel.history(limit=_DIRECT_MESSAGES_READ, after=command):
             if any(f":{job.id}:" in each for each in _custom_ids(message.components)):
                 return True
         return False

@@ -169,6 +169,7 @@ class Presenter:
         if job.state is shown.state and wait > 0 and job.cancel_requested_at is None:
             self._schedule.set(job.id, wait)
             return
+        shown.overtaken = True  # until the job is known to be where it was
         try:
             await self._edit(job, view, shown)
         finally:
@@ -192,8 +193,8 @@ class Presenter:
     async def _look_again(self, job: Job, shown: _Shown) -> None:
         """See whether the job moved on during an edit, here or in another process: Discord knows no fence."""
         current, _ = await self._journal.get(job.id)
-        if current.state is not job.state:
-            shown.overtaken = True
+        shown.overtaken = current.state is not job.state
+        if shown.overtaken:
             self._schedule.set(job.id)
 
 

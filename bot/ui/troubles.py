@@ -28,6 +28,7 @@ _CODES: Final = {
     10015: Trouble.TOKEN_DEAD,  # unknown webhook
     40003: Trouble.PASSING,  # opening direct messages too fast
     40005: Trouble.TOO_LARGE,
+    40333: Trouble.PASSING,  # an internal network error
     50001: Trouble.CLOSED,  # missing access
     50007: Trouble.CLOSED,  # cannot send messages to this user
     50013: Trouble.CLOSED,  # missing permissions
@@ -39,15 +40,17 @@ _STATUSES: Final = {
     HTTPStatus.BAD_REQUEST: Trouble.MALFORMED,
     HTTPStatus.FORBIDDEN: Trouble.CLOSED,
     HTTPStatus.NOT_FOUND: Trouble.CLOSED,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Trouble.TOO_LARGE,
 }
+_NOT_DISCORDS_WORD: Final = 0
 
 
 def trouble_of(error: BaseException) -> Trouble | None:
     """Return what an exception means; None where it came neither from Discord nor from the connection to it."""
     if isinstance(error, discord.HTTPException):
-        if error.text.lstrip().startswith("<"):
-            return Trouble.PASSING  # a page of what stands before Discord, not Discord's own word
+        if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return Trouble.TOO_LARGE  # also where only what stands before Discord says so
+        if error.code == _NOT_DISCORDS_WORD and error.status != HTTPStatus.BAD_REQUEST:
+            return Trouble.PASSING  # a proxy's page or block: Discord's own word has a code
         return _CODES.get(error.code) or _STATUSES.get(error.status, Trouble.PASSING)  # type: ignore[call-overload]
     if isinstance(error, (discord.RateLimited, aiohttp.ClientError, OSError, TimeoutError)):
         return Trouble.PASSING

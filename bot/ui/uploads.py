@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import discord
 import structlog
@@ -14,6 +15,9 @@ from bot.images.fit import Upload
 from bot.images.keeper import PictureKeeper
 from bot.images.store import StoredPicture
 from bot.ui.cards import Attached
+
+# Discord takes 25 MiB a request; the card itself and the multipart's seams need some of it.
+_MOST_BYTES: Final = 24 * 1024 * 1024
 
 _log = structlog.get_logger(__name__)
 
@@ -40,14 +44,28 @@ class Uploads:
             raise PictureError(PictureProblem.GONE, "store") from error
 
 
+def fair_limit(pictures: Sequence[Picture], limit: int) -> int:
+    """Return how many bytes each picture may have, so that they fit `limit` each and one request together."""
+    largest = max((picture.size for picture in pictures), default=0)
+    return min(limit, _MOST_BYTES // max(1, len(pictures)), max(largest, 1))
+
+
 async def prepare_uploads(keeper: PictureKeeper, pictures: Sequence[Picture], limit: int) -> Uploads:
-    """Fit the pictures to `limit` bytes a file; raises OSError where the store cannot be read."""
+    """Fit the pictures to `limit` bytes a file.
+
+    Raises OSError where the store cannot be read, and `PictureError` (GONE) where it has none of them: then it may be
+    the store that is away.
+    """
     ready: list[Upload] = []
+    gone = 0
     for picture in pictures:
         try:
             ready.append(await keeper.prepare(_stored(picture), limit))
         except PictureError as error:
+            gone += error.problem is PictureProblem.GONE
             _log.error("picture.not_shown", job=picture.job_id, position=picture.position, problem=error.problem)
+    if pictures and gone == len(pictures):
+        raise PictureError(PictureProblem.GONE, "store")
     return Uploads(tuple(ready))
 
 

@@ -1,11 +1,14 @@
 """Who comes in over HTTP: how many at a time, and how long anybody may take to say what they want."""
 
 import asyncio
+import ipaddress
 from collections.abc import Callable
 from typing import Final
 
 HEAD_SECONDS: Final = 10.0
 MOST_VISITORS: Final = 256
+# Of these: whoever watches the bot from its own machine, such as Docker's health check, finds room in any flood.
+KEPT_FOR_NEIGHBOURS: Final = 16
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
@@ -14,8 +17,9 @@ class Door:
     """Makes the protocol of each connection: one of `inner`, which is left alone once its request has a whole head.
 
     Web servers wait for a head as long as it trickles, so a few hundred idle connections would keep everybody else out.
-    Here a connection beyond `most` is dropped, and so is one whose head takes longer than `head_seconds`. It is meant
-    for one request a connection: the head of a second one would have all the time in the world.
+    Here a connection beyond `most` is dropped, and so is one whose head takes longer than `head_seconds`. The last
+    `kept` places are for connections from this machine. It is meant for one request a connection: the head of a second
+    one would have all the time in the world.
     """
 
     def __init__(
@@ -24,15 +28,21 @@ class Door:
         *,
         head_seconds: float = HEAD_SECONDS,
         most: int = MOST_VISITORS,
+        kept: int = KEPT_FOR_NEIGHBOURS,
     ) -> None:
         self._inner = inner
         self.head_seconds = head_seconds
         self.most = most
+        self.kept = kept
         self.inside = 0
 
     def __call__(self) -> asyncio.Protocol:
         """Return the protocol for a new connection."""
         return _Visitor(self, self._inner())
+
+    def has_room_for(self, transport: asyncio.BaseTransport) -> bool:
+        """Return whether a connection, counted already, may stay."""
+        return self.inside <= self.most - self.kept or (self.inside <= self.most and _is_neighbour(transport))
 
 
 class _Visitor(asyncio.Protocol):
@@ -48,7 +58,7 @@ class _Visitor(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a listening socket makes no other
         self._door.inside += 1
-        if self._door.inside > self._door.most:
+        if not self._door.has_room_for(transport):
             self._turned_away = True
             transport.abort()
             return
@@ -86,3 +96,14 @@ class _Visitor(asyncio.Protocol):
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+
+
+def _is_neighbour(transport: asyncio.BaseTransport) -> bool:
+    """Return whether a connection comes from this machine."""
+    peer = transport.get_extra_info("peername")
+    try:
+        address = ipaddress.ip_address(peer[0])
+    except (TypeError, LookupError, ValueError):  # hung up already, or nothing with an address
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback

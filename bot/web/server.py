@@ -50,6 +50,7 @@ class WebServer:
             access_log=None,
             logger=_silent_logger(),
             auto_decompress=False,  # a small body may become a large one
+            lingering_time=0.0,  # whoever never sends the rest of a body would keep a place
             shutdown_timeout=_SHUTDOWN_SECONDS,
         )
         await self._runner.setup()

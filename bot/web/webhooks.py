@@ -12,7 +12,8 @@ import structlog
 from aiohttp import web
 
 MAX_BODY_BYTES: Final = 64 * 1024
-READ_SECONDS: Final = 10.0
+# Less than a health check waits: by then the places that slow bodies took are free again.
+READ_SECONDS: Final = 3.0
 
 # Look-ups at a time: a flood of webhooks must not take the database away from the rest of the bot.
 _AT_ONCE: Final = 16

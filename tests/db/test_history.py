@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -115,7 +115,47 @@ async def test_false_friends_of_a_search_do_not_hide_what_is_behind_them(databas
     assert await walk(database, search="CRÈME") == [wanted.id]
 
 
-@pytest.mark.parametrize("search", [None, "fox"])
+def statements_of(connection: Connection, read: Callable[[], object]) -> list[str]:
+    """Return the statements that are run for what is read."""
+    asked: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        asked.append(statement)
+
+    event.listen(connection, "before_cursor_execute", note)
+    read()
+    event.remove(connection, "before_cursor_execute", note)
+    return asked
+
+
+@pytest.mark.parametrize("search", ["fox", "日", "crème"])
+async def test_one_statement_whatever_is_sought(database: Database, search: str) -> None:
+    """Hundreds of prompts that do not match are no reason to ask the database again."""
+    await keep(database, *(ended("crime") for _ in range(300)))
+
+    def read(connection: Connection) -> tuple[list[str], list[str]]:
+        history = HistoryRepository(connection, MINE, search)
+        return statements_of(connection, history.latest), statements_of(connection, lambda: history.newer("0" * 32))
+
+    latest, newer = await database.read(read)
+    assert (len(latest), len(newer)) == (1, 1)
+
+
+async def test_a_search_beyond_ascii_goes_through_so_many_jobs(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is further away is not found, and the bound holds for the whole search."""
+    monkeypatch.setattr("db.history._SEARCHED_THROUGH", 30)
+    far, near = ended("日"), ended("日本")
+    await keep(database, far, *(ended("crime") for _ in range(15)), near, *(ended("crime") for _ in range(15)))
+    assert await walk(database, search="本") == [near.id]
+    assert await walk(database, search="日") == [near.id, far.id]
+
+    await keep(database, *(ended("crime") for _ in range(15)))
+    assert await walk(database, search="日") == []
+
+
+@pytest.mark.parametrize("search", [None, "fox", "日"])
 async def test_old_jobs_cost_nothing(sqlite_database: Database, search: str | None) -> None:
     """Each way goes through the member's index, and never through the table."""
 

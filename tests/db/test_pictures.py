@@ -36,7 +36,7 @@ async def kept(database: Database, job_id: str) -> tuple[Picture, ...]:
 
 async def test_pictures_come_back_in_order(database: Database) -> None:
     """A job's pictures are listed by position, whole, and no other job's are among them."""
-    job, other = a_job(), a_job()
+    job, other = a_job(delivered_at=START), a_job(delivered_at=START)
     await database.write(adding(job, other))
     first, second = a_picture(job, position=0), a_picture(job, position=1, media_type="image/webp", size=2**33)
     await store(database, second, a_picture(other), first)
@@ -46,7 +46,7 @@ async def test_pictures_come_back_in_order(database: Database) -> None:
 
 async def test_aged_pictures_are_removed_and_their_files_named(database: Database) -> None:
     """What is older than the retention is no longer listed, and its files may go; what is younger stays."""
-    job = a_job()
+    job = a_job(delivered_at=START)
     await database.write(adding(job))
     aged, fresh = a_picture(job, position=0), a_picture(job, position=1, media_type="image/jpeg")
     await store(database, aged)
@@ -58,7 +58,7 @@ async def test_aged_pictures_are_removed_and_their_files_named(database: Databas
 
 async def test_a_file_that_a_younger_picture_needs_is_kept(database: Database) -> None:
     """Two pictures may share a file: it goes with the last of them."""
-    old_job, young_job = a_job(), a_job()
+    old_job, young_job = a_job(delivered_at=START), a_job(delivered_at=START)
     await database.write(adding(old_job, young_job))
     old = a_picture(old_job)
     young = a_picture(young_job, sha256=old.sha256)
@@ -71,7 +71,7 @@ async def test_a_file_that_a_younger_picture_needs_is_kept(database: Database) -
 
 async def test_two_aged_pictures_of_one_file_name_it_once(database: Database) -> None:
     """The same file is not to be removed twice."""
-    job = a_job()
+    job = a_job(delivered_at=START)
     await database.write(adding(job))
     one = a_picture(job, position=0)
     await store(database, one, a_picture(job, position=1, sha256=one.sha256))
@@ -80,7 +80,7 @@ async def test_two_aged_pictures_of_one_file_name_it_once(database: Database) ->
 
 async def test_removing_goes_in_bites(database: Database) -> None:
     """At most `limit` at a time, the oldest first, so that a night's cleaning never holds up the studio."""
-    job = a_job()
+    job = a_job(delivered_at=START)
     await database.write(adding(job))
     pictures = [a_picture(job, position=position) for position in range(3)]
     for picture, days in zip(pictures, (33, 35, 34), strict=True):

@@ -49,7 +49,7 @@ def _age(folder: Path, sha256: str, days: float) -> None:
 
 async def recorded(database: Database, picture: StoredPicture, *, days_ago: float) -> Picture:
     """Record the picture as a finished job's."""
-    job = a_job()
+    job = a_job(delivered_at=START)
     row = a_picture(job, sha256=picture.sha256, media_type=picture.media_type)
     await database.write(adding(job))
     at = START - timedelta(days=days_ago)

@@ -1,5 +1,7 @@
 """Reasons are found in answers of every shape, sorted, and made safe for a log."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from bot.domain.errors import FaultKind
@@ -23,6 +25,32 @@ from bot.providers.details import clean_detail, failure_kind, words_of
 def test_the_first_reason_is_found(answer: object, words: str) -> None:
     """`error` may be a string or an object, and "success" is no reason."""
     assert words_of(answer) == words
+
+
+class Looked(list[object]):
+    """A list that counts how many of its items were looked at, in all lists together."""
+
+    items = 0
+
+    def __iter__(self) -> Iterator[object]:
+        """Count and go on."""
+        for item in super().__iter__():
+            Looked.items += 1
+            yield item
+
+
+@pytest.mark.parametrize("deep", [1, 2, 3])
+def test_long_lists_are_not_walked(monkeypatch: pytest.MonkeyPatch, deep: int) -> None:
+    """A reason stands among the first few items, or nowhere; so it is in lists of lists."""
+    monkeypatch.setattr(Looked, "items", 0)
+    answer: object = 0
+    for _ in range(deep):
+        answer = Looked([answer] * 100)
+
+    assert words_of({"error": answer}) == ""
+    assert words_of([*[0] * 19, "no luck"]) == "no luck"
+    assert words_of([*[0] * 20, "no luck"]) == ""
+    assert 0 < Looked.items <= 20 + 20 * 20
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.providers.echoes import HIDDEN, MAX_WORDS, SHORTEST_PIECE, without
+from bot.providers.echoes import _LONGEST_READING, HIDDEN, MAX_WORDS, SHORTEST_PIECE, _folded, _readings, without
 
 PROMPT = 'Élodie & "Bob" <b>kiss</b>\n\tunder a\u00a0neon sign: "balance 100%" 🦊 said the fox\\wolf + friends'
 
@@ -130,3 +130,38 @@ def test_nothing_to_hide_hides_nothing() -> None:
 def test_several_texts_are_hidden() -> None:
     """The key and the prompt, each by itself."""
     assert without("sk-1234567890 drew a red fox", ["sk-1234567890", "a red fox"]) == f"{HIDDEN} drew {HIDDEN}"
+
+
+EVERY_CHARACTER = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+ESCAPES = "".join(f"\\\\u00{each:02x}&amp;#{each};%25{each:02x}+\\n&lt;" for each in range(33, 127)) * 5
+
+
+def test_no_character_becomes_a_sentence() -> None:
+    """A ligature of eighteen letters stays what it is, and upper case is still lower case."""
+    assert max(len(_folded(each)) for each in EVERY_CHARACTER) == 4
+    assert _folded("\ufdfa") == "\ufdfa"
+    assert [each for each in EVERY_CHARACTER if len(each.upper()) == 1 and _folded(each) != _folded(each.upper())] == []
+
+
+@pytest.mark.parametrize("words", ["\ufdfa", "각", "\u1f82", "a+", "&#xac01;", ESCAPES], ids=ascii)
+def test_readings_are_few_and_none_is_long(words: str) -> None:
+    """Whatever is repeated in the words."""
+    searched = (words * _LONGEST_READING)[:_LONGEST_READING]
+
+    readings = _readings(searched)
+
+    assert len(readings) <= 6
+    for reading in readings:
+        assert len(reading.text) == len(reading.starts) == len(reading.ends) <= _LONGEST_READING
+
+
+@pytest.mark.parametrize("before", ["각", "\u1f82", "é", "\ufdfa", "a"], ids=ascii)
+@pytest.mark.parametrize("left", [0, 8, 15, 16, 17, 40])
+def test_what_was_not_searched_is_not_returned(before: str, left: int) -> None:
+    """Characters that grow when they are folded push no quotation out of sight, wherever it begins."""
+    folded = len(_folded(before))
+    for at in (MAX_WORDS, MAX_WORDS // folded, _LONGEST_READING // folded):
+        words = without(before * (at - left) + PROMPT, [PROMPT])
+
+        assert not a_piece_survives(PROMPT, words)
+        assert len(words) > 900

@@ -20,6 +20,7 @@ from tests.support.factories import a_job, a_picture, a_place, a_request
 from tests.ui.reading import active, colour, gallery, labels, parts, plain, texts, unescaped, utf16
 
 GREY, BLURPLE, GREEN, AMBER, RED = 0x80848E, 0x5865F2, 0x3BA55D, 0xF0B232, 0xDA373C
+LOST_NOTE = "The connection broke while this was sent, so its outcome is unknown. The answer may still come."
 SINCE = f"since <t:{int(START.timestamp())}:R>"
 HEADING = "## \u2068a lighthouse at dusk\u2069\n-# reve-2.0 · 1:1 · 1 picture · for <@42>"
 SOFT = 300.0
@@ -75,7 +76,7 @@ LIVE_CARDS = {
         ["Cancel"],
     ),
     "storing": (Snapshot(job=waiting(State.STORING)), 5, f"Drawing · {SINCE}", BLURPLE, []),
-    "unknown": (Snapshot(job=waiting(State.UNKNOWN)), 5, f"Drawing · {SINCE}", BLURPLE, []),
+    "unknown": (Snapshot(job=waiting(State.UNKNOWN)), 5, f"Waiting to hear · {SINCE}\n-# {LOST_NOTE}", BLURPLE, []),
     "just in time": (Snapshot(job=waiting(State.RUNNING)), SOFT, f"Drawing · {SINCE}", BLURPLE, ["Cancel"]),
     "late": (
         Snapshot(job=waiting(State.RUNNING), usual_seconds=(25, 40)),

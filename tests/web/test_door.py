@@ -45,10 +45,10 @@ class Echo(asyncio.Protocol):
 class House:
     """A door, everybody who came in, and their connections."""
 
-    def __init__(self, *, head_seconds: float = 60.0, most: int = 2) -> None:
+    def __init__(self, *, head_seconds: float = 60.0, most: int = 2, kept: int = 0) -> None:
         self.visitors: list[Echo] = []
         self.connections: list[Any] = []
-        self.door = Door(self._visitor, head_seconds=head_seconds, most=most)
+        self.door = Door(self._visitor, head_seconds=head_seconds, most=most, kept=kept)
         self._server: asyncio.Server | None = None
 
     async def open(self) -> int:
@@ -142,3 +142,53 @@ async def test_no_more_than_so_many_come_in() -> None:
             assert await fourth.reader.readexactly(1) == b"4"
     assert [visitor.heard for visitor in house.visitors] == [b"1", b"2", b"", b"4"]
     house.close()
+
+
+class From(asyncio.Transport):
+    """A connection from an address that a test cannot have."""
+
+    def __init__(self, peer: object) -> None:
+        super().__init__({"peername": peer})
+        self.aborted = False
+
+    def abort(self) -> None:
+        """Hang up."""
+        self.aborted = True
+
+
+NEIGHBOURS = [("127.0.0.1", 1), ("127.1.2.3", 1), ("::1", 1, 0, 0), ("::ffff:127.0.0.1", 1, 0, 0)]
+STRANGERS = [("172.17.0.1", 1), ("8.8.8.8", 1), ("2001:db8::1", 1, 0, 0), ("fe80::1%eth0", 1, 0, 2), None, (), "", "x"]
+
+
+@pytest.mark.parametrize("neighbour", NEIGHBOURS)
+@pytest.mark.parametrize("stranger", STRANGERS)
+async def test_the_last_places_are_for_this_machine(stranger: object, neighbour: object) -> None:
+    """Strangers may take all but so many; whoever is here gets in, as long as there is a place at all."""
+    house = House(most=4, kept=1)
+
+    def comes(peer: object) -> tuple[asyncio.Protocol, bool]:
+        protocol, transport = house.door(), From(peer)
+        protocol.connection_made(transport)
+        return protocol, not transport.aborted
+
+    def leaves(protocol: asyncio.Protocol) -> None:
+        protocol.connection_lost(None)
+
+    inside = [comes(stranger) for _ in range(3)]
+    assert [stays for _, stays in inside] == [True, True, True]
+    turned_away, stays = comes(stranger)
+    assert not stays
+    leaves(turned_away)
+    near, stays = comes(neighbour)
+    assert stays
+    one_too_many, stays = comes(neighbour)
+    assert not stays
+    for protocol in (near, one_too_many, *(protocol for protocol, _ in inside)):
+        leaves(protocol)
+    assert house.door.inside == 0
+
+
+async def test_there_are_such_places_unless_somebody_says_otherwise() -> None:
+    """The health check of a container comes from the container."""
+    door = Door(Echo)
+    assert (door.most, door.kept) == (256, 16)

@@ -154,6 +154,19 @@ async def test_a_body_that_trickles_is_given_up(post: Post) -> None:
     assert post.received == []
 
 
+async def test_whoever_was_given_up_keeps_no_place(post: Post) -> None:
+    """After the 408 nobody waits for the rest of the body."""
+    async with wire_to(post.port) as wire:
+        await wire.send(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{{")
+        async with asyncio.timeout(5):
+            assert "408" in (await wire.reader.read()).decode()
+
+
+def test_a_slow_body_is_given_up_before_a_health_check_is() -> None:
+    """The check of the Dockerfile waits for four seconds."""
+    assert module.READ_SECONDS <= 3
+
+
 async def test_a_body_that_makes_no_sense(post: Post) -> None:
     """Chunks that are none are a 400."""
     async with wire_to(post.port) as wire:
