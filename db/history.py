@@ -1,5 +1,6 @@
 """A member's past jobs that have pictures, one at a time, by keyset: page a million costs what page one does."""
 
+from itertools import product
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, exists, func, select
@@ -8,19 +9,26 @@ from db.tables import jobs, pictures
 
 
 class Whose(NamedTuple):
-    """A member in a community; outside communities the community is 0."""
+    """A member in a community; outside communities (0) it is all that they have had anywhere."""
 
     community_id: int
     member_id: int
 
 
-def _with_pictures() -> Select[Any]:
-    return select(jobs.c.id, jobs.c.prompt).where(
-        jobs.c.community_id == bindparam("the_community"),
+def _with_pictures(*, everywhere: bool) -> Select[Any]:
+    theirs = select(jobs.c.id, jobs.c.prompt).where(
         jobs.c.member_id == bindparam("the_member"),
         jobs.c.finished_at.is_not(None),
         exists().where(pictures.c.job_id == jobs.c.id),
     )
+    return theirs if everywhere else theirs.where(jobs.c.community_id == bindparam("the_community"))
+
+
+def _from_there(*, everywhere: bool, older: bool) -> Select[Any]:
+    theirs = _with_pictures(everywhere=everywhere)
+    if older:
+        return theirs.where(jobs.c.id < bindparam("the_id")).order_by(jobs.c.id.desc())
+    return theirs.where(jobs.c.id > bindparam("the_id")).order_by(jobs.c.id)
 
 
 def _searched(statement: Select[Any], *, older: bool) -> Select[Any]:
@@ -32,11 +40,16 @@ def _searched(statement: Select[Any], *, older: bool) -> Select[Any]:
 
 _SEARCHED_THROUGH: Final = 20_000
 # Built once: building a statement anew costs several times what running it does.
-_OLDER: Final = _with_pictures().where(jobs.c.id < bindparam("the_id")).order_by(jobs.c.id.desc())
-_NEWER: Final = _with_pictures().where(jobs.c.id > bindparam("the_id")).order_by(jobs.c.id)
-_PLAIN: Final = {older: each.limit(bindparam("most")) for older, each in ((True, _OLDER), (False, _NEWER))}
+_WAYS: Final = tuple(product((False, True), repeat=2))
+_PLAIN: Final = {
+    (everywhere, older): _from_there(everywhere=everywhere, older=older).limit(bindparam("most"))
+    for everywhere, older in _WAYS
+}
 _SEARCHED: Final = {
-    older: _searched(each, older=older).limit(bindparam("most")) for older, each in ((True, _OLDER), (False, _NEWER))
+    (everywhere, older): _searched(_from_there(everywhere=everywhere, older=older), older=older).limit(
+        bindparam("most")
+    )
+    for everywhere, older in _WAYS
 }
 # Greater than every id: ids are hexadecimal digits.
 _AFTER_ALL: Final = "g"
@@ -63,23 +76,21 @@ class HistoryRepository:
         return self._next(job_id, older=False)
 
     def _next(self, job_id: str, *, older: bool) -> str | None:
-        parameters: dict[str, Any] = {
-            "the_community": self._whose.community_id,
-            "the_member": self._whose.member_id,
-            "the_id": job_id,
-            "most": 1,
-        }
+        parameters: dict[str, Any] = {"the_member": self._whose.member_id, "the_id": job_id, "most": 1}
+        way = self._whose.community_id == 0, older
+        if self._whose.community_id:
+            parameters["the_community"] = self._whose.community_id
         if self._search is None:
-            statement = _PLAIN[older]
+            statement = _PLAIN[way]
         elif self._search.isascii():
-            statement = _SEARCHED[older]
+            statement = _SEARCHED[way]
             parameters["pattern"] = _pattern(self._search)
         else:
-            return self._read_through(parameters, self._search, older=older)
+            return self._read_through(_PLAIN[way], parameters, self._search)
         found: str | None = self._connection.execute(statement, parameters).scalar()
         return found
 
-    def _read_through(self, parameters: dict[str, Any], search: str, *, older: bool) -> str | None:
+    def _read_through(self, statement: Select[Any], parameters: dict[str, Any], search: str) -> str | None:
         """Return the first id with the search in its prompt; databases may know the case of ASCII alone.
 
         One statement, whose rows come as they are read: a new one for every few rows would begin anew each time.
@@ -87,7 +98,7 @@ class HistoryRepository:
         wanted = search.casefold()
         parameters["most"] = _SEARCHED_THROUGH
         streamed = {"stream_results": True}
-        with self._connection.execute(_PLAIN[older], parameters, execution_options=streamed) as rows:
+        with self._connection.execute(statement, parameters, execution_options=streamed) as rows:
             return next((row.id for row in rows if wanted in row.prompt.casefold()), None)
 
 

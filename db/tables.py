@@ -191,6 +191,7 @@ Index(
     postgresql_where=jobs.c.reconcile_at.is_not(None),
 )
 Index("ix_jobs_member", jobs.c.community_id, jobs.c.member_id, jobs.c.id)
+Index("ix_jobs_anywhere", jobs.c.member_id, jobs.c.id)
 Index("ix_jobs_model_finished_at", jobs.c.model, jobs.c.state, jobs.c.finished_at)
 
 attempts = Table(

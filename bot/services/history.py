@@ -39,7 +39,7 @@ class Page:
 
 
 class HistoryService:
-    """Reads past jobs. Whoever asks sees their own alone, of the community that they ask in (0 outside one)."""
+    """Reads past jobs. Whoever asks sees their own alone, of the community that they ask in (outside one, of all)."""
 
     def __init__(self, *, database: Database) -> None:
         self._database = database

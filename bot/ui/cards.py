@@ -219,10 +219,7 @@ def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) -> 
     if len(files) < len(snapshot.pictures):
         unshown = len(snapshot.pictures) - len(files)
         them = "it" if unshown == 1 else "them"
-        there = " in the server" if direct and job.place.community_id else ""
-        lines.insert(
-            0, f"{counted(unshown, 'picture')} could not be shown here. Look for {them} with `/history`{there}."
-        )
+        lines.insert(0, f"{counted(unshown, 'picture')} could not be shown here. Look for {them} with `/history`.")
     note = reencoded_note(files, "a direct message's" if direct else "this server's")
     if note is not None:
         lines.append(note)

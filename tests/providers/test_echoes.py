@@ -132,7 +132,7 @@ def test_several_texts_are_hidden() -> None:
     assert without("sk-1234567890 drew a red fox", ["sk-1234567890", "a red fox"]) == f"{HIDDEN} drew {HIDDEN}"
 
 
-EVERY_CHARACTER = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+EVERY_CHARACTER = [chr(code) for code in range(0x30000) if not 0xD800 <= code < 0xE000]
 ESCAPES = "".join(f"\\\\u00{each:02x}&amp;#{each};%25{each:02x}+\\n&lt;" for each in range(33, 127)) * 5
 
 
@@ -143,7 +143,9 @@ def test_no_character_becomes_a_sentence() -> None:
     assert [each for each in EVERY_CHARACTER if len(each.upper()) == 1 and _folded(each) != _folded(each.upper())] == []
 
 
-@pytest.mark.parametrize("words", ["\ufdfa", "각", "\u1f82", "a+", "&#xac01;", ESCAPES], ids=ascii)
+@pytest.mark.parametrize(
+    "words", ["\ufdfa", "각", "\u1f82", "a+", "&#xac01;", ESCAPES], ids=lambda words: ascii(words[:8])
+)
 def test_readings_are_few_and_none_is_long(words: str) -> None:
     """Whatever is repeated in the words."""
     searched = (words * _LONGEST_READING)[:_LONGEST_READING]

@@ -15,7 +15,9 @@ from tests.support.ledger import adding
 
 def ended(prompt: str = "a fox") -> Job:
     """Return a job that has ended."""
-    return a_job(request=a_request(prompt=prompt, images=2), state=State.DONE, finished_at=START, charged=24)
+    return a_job(
+        request=a_request(prompt=prompt, images=2), state=State.DONE, finished_at=START, delivered_at=START, charged=24
+    )
 
 
 async def keep(database: Database, *pictures: Picture, days_ago: int = 0) -> None:
@@ -52,7 +54,7 @@ async def test_nobody_else_sees_anything(database: Database, history: HistorySer
     job = ended()
     await database.write(adding(job))
     await keep(database, a_picture(job))
-    for community, member in ((COMMUNITY, MEMBER + 1), (COMMUNITY + 1, MEMBER), (0, MEMBER)):
+    for community, member in ((COMMUNITY, MEMBER + 1), (COMMUNITY + 1, MEMBER), (0, MEMBER + 1)):
         assert await history.latest(community, member) is None
         for direction in Direction:
             assert await history.turn(community, member, job.id, direction) is None

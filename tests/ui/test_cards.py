@@ -238,7 +238,7 @@ def test_several_pictures_by_direct_message_of_a_command_used_there() -> None:
 def test_what_does_not_fit_a_direct_message() -> None:
     """The limit that is named is that of direct messages, and `/history` is the server's."""
     text = texts(direct(done(2), *files(1, 1)))[-1]
-    assert text.startswith("1 picture could not be shown here. Look for it with `/history` in the server.\n")
+    assert text.startswith("1 picture could not be shown here. Look for it with `/history`.\n")
     assert text.endswith("\n-# The picture was re-encoded to fit a direct message's upload limit.")
 
 

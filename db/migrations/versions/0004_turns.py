@@ -18,3 +18,5 @@ def upgrade() -> None:
         sa.Column("served_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("community_id", "member_id", name=op.f("pk_turns")),
     )
+    # What a member has had anywhere, newest first.
+    op.create_index("ix_jobs_anywhere", "jobs", ["member_id", "id"], unique=False)
