@@ -165,7 +165,7 @@ async def test_discords_own_hiccups_do_not_lose_the_card(house: House) -> None:
         ({"COMMUNITIES": "1,2,3"}, {}, "not open to this server yet"),
         ({"COMMUNITIES": ""}, {}, "not open to this server yet"),
         ({"MONTHLY_BUDGET": "5"}, {}, "budget for this month is used up"),
-        ({}, {"model": "dall-e"}, "There is no model"),
+        ({}, {"model": "dall-e"}, "has no model"),
         ({}, {"images": 9}, "It takes 1 to 4."),
         ({}, {"model": "nano-banana", "detail": 2}, "For that, use reve-2.0."),
         ({}, {"resolution": "4K"}, "For that, use nano-banana-pro or seedream-5."),
