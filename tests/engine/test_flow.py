@@ -185,6 +185,7 @@ async def test_a_provider_that_asks_for_a_day_s_patience_is_asked_sooner(
         job = await shop.asked()
         await shop.until(job.id, State.QUEUED)
         shop.server.faults.add("status", "status", status=429, retry_after="86400")
+        await shop.idle()
         shop.clock.advance(5)
         await shop.server.wait_for(lambda: "status" in {each.endpoint for each in shop.server.requests})
         shop.server.finish()

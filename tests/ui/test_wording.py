@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import db.alone
 import db.migrate
 from bot.domain.errors import (
     AccessError,
@@ -144,7 +145,14 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
 ]
 # Faults of ours or of a provider: they never reach a member by this way, and if one does it gets a reference.
-OURS = (BooksError, ProviderError, PictureError, DuplicateInteractionError, db.migrate.NewerDatabaseError)
+OURS = (
+    BooksError,
+    ProviderError,
+    PictureError,
+    DuplicateInteractionError,
+    db.alone.AlreadyRunningError,
+    db.migrate.NewerDatabaseError,
+)
 BASES = (RequestError, CreditsError, AccessError, JobError)
 
 
