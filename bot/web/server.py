@@ -95,6 +95,6 @@ async def _answer_once(request: web.Request, handler: Handler) -> web.StreamResp
 
 def _silent_logger() -> logging.Logger:
     """Return a logger for the library that says nothing: it quotes requests that it cannot read, tokens included."""
-    logger = logging.getLogger("bot.web.library")
+    logger = logging.getLogger("bot.web.aiohttp")
     logger.disabled = True
     return logger
