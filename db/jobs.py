@@ -1,6 +1,6 @@
 """Jobs: the rows that the engine, the services and the cards read, and the guarded steps between states."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -28,9 +28,10 @@ from bot.domain.errors import (
     JobNotFoundError,
     StaleJobError,
 )
-from bot.domain.jobs import AT_PROVIDER, LIVE, Delivery, Job, Place, State, check_transition
+from bot.domain.jobs import AT_PROVIDER, LIVE, Action, Delivery, Job, Origin, Place, State, check_transition
 from db.dialects import insert_unless_there
-from db.options import options_of, request_of
+from db.inputs import InputRepository
+from db.options import INPUTS, options_of, request_of
 from db.tables import jobs, pictures, turns, workers
 from db.turns import THE_COMMUNITY
 
@@ -38,12 +39,19 @@ _PLACE: Final = tuple(field.name for field in fields(Place))
 # Another process may take these over from a living one: whatever it is doing for them is done as well twice.
 _ADOPTABLE: Final = (State.HELD, State.UNKNOWN, State.QUEUED, State.RUNNING)
 _OWN: Final = tuple(
-    field.name for field in fields(Job) if field.name not in {"place", "request", "state", "fault", "delivery"}
+    field.name
+    for field in fields(Job)
+    if field.name not in {"place", "request", "state", "fault", "delivery", "origin"}
 )
 
 
 _HELD: Final = (jobs.c.state == State.HELD, jobs.c.finished_at.is_(None))
-_STANDS_IN_LINE: Final = (*_HELD, jobs.c.acknowledged_at.is_not(None), jobs.c.cancel_requested_at.is_(None))
+_STANDS_IN_LINE: Final = (
+    *_HELD,
+    jobs.c.acknowledged_at.is_not(None),
+    jobs.c.prepared,
+    jobs.c.cancel_requested_at.is_(None),
+)
 
 
 def _line(most_turns: BindParameter[Any] | None = None) -> Select[Any]:
@@ -226,17 +234,20 @@ class JobRepository:
             "model": job.request.model,
             "prompt": job.request.prompt,
             "options": options_of(job.request),
+            **origin_columns(job.origin),
         }
         if self._connection.execute(_INSERT[self._connection.dialect.name], values).rowcount != 1:
             # The transaction is lost with it, which is what the caller wants: nothing is held twice.
             raise DuplicateInteractionError
+        if job.request.inputs:
+            InputRepository(self._connection).add_all(job.id, job.request.inputs, job.created_at)
 
     def get(self, job_id: str) -> Job:
         """Return the job, or raise `JobNotFoundError`."""
         row = self._connection.execute(_GET, {"the_id": job_id}).first()
         if row is None:
             raise JobNotFoundError
-        return _from_row(row)
+        return self._job(row)
 
     def advance(self, job: Job, to: State, **changes: Any) -> Job:
         """Move the job one legal step and return it; raises `StaleJobError` if somebody moved it meanwhile."""
@@ -309,7 +320,7 @@ class JobRepository:
             "models": list(models),
             "full": list(full),
         }
-        return tuple(_from_row(row) for row in self._connection.execute(_CLAIMABLE, parameters))
+        return self._jobs(self._connection.execute(_CLAIMABLE, parameters).all())
 
     def line(self, most: int) -> tuple[tuple[str, str | None], ...]:
         """Return (id, owner) of the first `most` that wait here for a slot, in the order in which they get one."""
@@ -340,8 +351,8 @@ class JobRepository:
 
         Their fence is raised, so that the earlier owner is rejected should it wake up.
         """
-        rows = self._connection.execute(_TAKE_OVER, {"to_worker": worker_id})
-        return tuple(sorted((_from_row(row) for row in rows), key=lambda job: (job.created_at, job.id)))
+        rows = self._connection.execute(_TAKE_OVER, {"to_worker": worker_id}).all()
+        return tuple(sorted(self._jobs(rows), key=lambda job: (job.created_at, job.id)))
 
     def adopt(self, job_id: str, worker_id: str) -> bool:
         """Give a worker one job of another, where its state allows that; return whether it changed hands."""
@@ -354,7 +365,7 @@ class JobRepository:
 
     def list_reconcilable(self, now: datetime, limit: int) -> tuple[Job, ...]:
         """Return jobs that ended without their provider's answer and about which it is time to ask again."""
-        return tuple(_from_row(row) for row in self._connection.execute(_RECONCILE, {"now": now, "most": limit}))
+        return self._jobs(self._connection.execute(_RECONCILE, {"now": now, "most": limit}).all())
 
     def reconcile_later(self, job: Job, at: datetime | None) -> bool:
         """Put the next question off to `at` (None: no more questions); False if another process did so first."""
@@ -381,17 +392,33 @@ class JobRepository:
         rows = self._connection.execute(_DURATIONS, {"of_model": model, "most": limit})
         return [(row.finished_at - row.submitted_at).total_seconds() for row in rows]
 
-    def _list(self, statement: Select[Any]) -> tuple[Job, ...]:
-        return tuple(_from_row(row) for row in self._connection.execute(statement))
+    def _jobs(self, rows: Iterable[Row[Any]]) -> tuple[Job, ...]:
+        return tuple(self._job(row) for row in rows)
+
+    def _job(self, row: Row[Any]) -> Job:
+        values = row._mapping
+        options = values["options"]
+        inputs = InputRepository(self._connection).list_for(values["id"]) if options.get(INPUTS) else ()
+        return Job(
+            place=Place(**{name: values[name] for name in _PLACE}),
+            request=request_of(values["prompt"], values["model"], options, inputs),
+            state=State(values["state"]),
+            fault=None if values["fault"] is None else FaultKind(values["fault"]),
+            delivery=None if values["delivery"] is None else Delivery(values["delivery"]),
+            origin=origin_of(values),
+            **{name: values[name] for name in _OWN},
+        )
 
 
-def _from_row(row: Row[Any]) -> Job:
-    values = row._mapping
-    return Job(
-        place=Place(**{name: values[name] for name in _PLACE}),
-        request=request_of(values["prompt"], values["model"], values["options"]),
-        state=State(values["state"]),
-        fault=None if values["fault"] is None else FaultKind(values["fault"]),
-        delivery=None if values["delivery"] is None else Delivery(values["delivery"]),
-        **{name: values[name] for name in _OWN},
-    )
+def origin_columns(origin: Origin | None) -> dict[str, Any]:
+    """Return what is stored of where a request came from."""
+    if origin is None:
+        return {"action": None, "parent_id": None, "parent_picture": None}
+    return {"action": origin.action, "parent_id": origin.job_id, "parent_picture": origin.position}
+
+
+def origin_of(values: Mapping[Any, Any]) -> Origin | None:
+    """Return where a request came from, from its row."""
+    if values["action"] is None:
+        return None
+    return Origin(action=Action(values["action"]), job_id=values["parent_id"], position=values["parent_picture"])

@@ -20,7 +20,11 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
+    true,
 )
+
+from bot.domain.jobs import DEFAULT_LOCALE
 
 metadata = MetaData(
     naming_convention={
@@ -157,6 +161,14 @@ jobs = Table(
     Column("delivery", String(12)),
     Column("direct_at", Moment),
     Column("reconcile_at", Moment),
+    Column("private", Boolean, nullable=False, server_default=false()),
+    Column("locale", String(16), nullable=False, server_default=DEFAULT_LOCALE),
+    Column("prepared", Boolean, nullable=False, server_default=true()),
+    # What it was made from; no foreign key, so that a parent can be forgotten and its children stay.
+    Column("action", String(12)),
+    _id("parent_id"),
+    Column("parent_picture", Integer),
+    Column("deleted_at", Moment),
     UniqueConstraint("interaction_id"),
     CheckConstraint("price > 0", name="price_positive"),
     CheckConstraint("charged >= 0 AND charged <= price", name="charged_within_price"),
@@ -192,6 +204,13 @@ Index(
 )
 Index("ix_jobs_member", jobs.c.community_id, jobs.c.member_id, jobs.c.id)
 Index("ix_jobs_anywhere", jobs.c.member_id, jobs.c.id)
+Index(
+    "ix_jobs_parent",
+    jobs.c.parent_id,
+    jobs.c.id,
+    sqlite_where=jobs.c.parent_id.is_not(None),
+    postgresql_where=jobs.c.parent_id.is_not(None),
+)
 Index("ix_jobs_model_finished_at", jobs.c.model, jobs.c.state, jobs.c.finished_at)
 
 attempts = Table(
@@ -237,6 +256,87 @@ Index(
     pictures.c.stored_at,
     sqlite_where=pictures.c.removed_at.is_(None),
     postgresql_where=pictures.c.removed_at.is_(None),
+)
+
+# The pictures that jobs start from. `url` is a secret and erased at the job's end; so is the token of the address under
+# which providers may fetch a picture from us, of which only the hash is here.
+inputs = Table(
+    "inputs",
+    metadata,
+    _id("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("url", Text),
+    _id("parent_id"),
+    Column("parent_picture", Integer),
+    Column("sha256", String(64)),
+    Column("media_type", String(32)),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("size", BigInteger),
+    Column("token_hash", String(64)),
+    Column("stored_at", Moment),
+    Column("removed_at", Moment),
+)
+Index("ix_inputs_sha256", inputs.c.sha256)
+Index(
+    "ix_inputs_token_hash",
+    inputs.c.token_hash,
+    unique=True,
+    sqlite_where=inputs.c.token_hash.is_not(None),
+    postgresql_where=inputs.c.token_hash.is_not(None),
+)
+Index(
+    "ix_inputs_stored_at",
+    inputs.c.stored_at,
+    sqlite_where=inputs.c.removed_at.is_(None),
+    postgresql_where=inputs.c.removed_at.is_(None),
+)
+
+# Requests that wait for their member's word, because they cost more than the member wants to spend unasked.
+drafts = Table(
+    "drafts",
+    metadata,
+    _id(primary_key=True),
+    _snowflake("community_id", nullable=False),
+    _snowflake("member_id", nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("model", String(64), nullable=False),
+    Column("options", JSON, nullable=False),
+    Column("price", Integer, nullable=False),
+    Column("action", String(12)),
+    _id("parent_id"),
+    Column("parent_picture", Integer),
+    Column("private", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+Index("ix_drafts_created_at", drafts.c.created_at)
+
+# What a member has when they choose nothing, wherever they are; None where they leave it to the studio.
+preferences = Table(
+    "preferences",
+    metadata,
+    _snowflake("member_id", primary_key=True, autoincrement=False),
+    Column("model", String(64)),
+    Column("aspect_ratio", String(8)),
+    Column("format", String(8)),
+    Column("private", Boolean),
+    Column("confirm_over", Integer),
+    Column("updated_at", Moment, nullable=False),
+)
+
+# Options with a prompt template, by name: a member's own (community 0), or a community's (member 0).
+presets = Table(
+    "presets",
+    metadata,
+    _snowflake("community_id", primary_key=True, autoincrement=False),
+    _snowflake("member_id", primary_key=True, autoincrement=False),
+    # The name as it is looked up: in small letters, composed.
+    Column("key", String(64), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("template", Text, nullable=False),
+    Column("options", JSON, nullable=False),
+    _snowflake("saved_by", nullable=False),
+    Column("saved_at", Moment, nullable=False),
 )
 
 holds = Table(

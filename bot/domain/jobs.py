@@ -8,6 +8,7 @@ from typing import Final
 from bot.domain.errors import FaultKind, JobStateError
 from bot.domain.requests import GenerationRequest
 
+DEFAULT_LOCALE: Final = "en-US"
 TOKEN_LIFE: Final = timedelta(minutes=15)
 """How long Discord lets an interaction token be used."""
 
@@ -62,7 +63,8 @@ class Place:
     """Where on Discord a job came from and where its one message is.
 
     `token` is a secret that lives 15 minutes; it is None once erased. `message_id` is None until the card is known
-    to be there. `upload_limit` is in bytes.
+    to be there. `upload_limit` is in bytes. `private` is a message that only its member sees: no bot token reaches it.
+    `locale` is the language of the message, as Discord names it.
     """
 
     interaction_id: int
@@ -73,6 +75,28 @@ class Place:
     token: str | None
     message_id: int | None = None
     upload_limit: int = 10 * 1024 * 1024
+    private: bool = False
+    locale: str = DEFAULT_LOCALE
+
+
+class Action(StrEnum):
+    """What a member did with an earlier job that made this one."""
+
+    AGAIN = "again"  # the same once more
+    VARY = "vary"  # the same prompt, starting from a picture
+    EDIT = "edit"  # a new prompt, changing a picture
+    UPSCALE = "upscale"
+    CUT_OUT = "cutout"  # the background removed
+    REFERENCE = "reference"  # a new prompt, with a picture to go by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The job that a job was made from; `position` is the picture, None where it was the whole job."""
+
+    action: Action
+    job_id: str
+    position: int | None = None
 
 
 class Delivery(StrEnum):
@@ -92,6 +116,8 @@ class Job:
     whoever is late is rejected. `due_at` is when a waiting job may be tried next. `charged` is None until the hold is
     settled. `tries` counts submits that were surely not accepted. `direct_at` is when a direct message was first
     intended. `reconcile_at` is when the provider is asked again what became of a job that ended without its answer.
+    `prepared` is False while its inputs are still to be fetched and checked. `origin` is the job that it was made from;
+    `deleted_at` is when its member or a moderator took it away.
     """
 
     id: str
@@ -116,6 +142,9 @@ class Job:
     delivery: Delivery | None = None
     direct_at: datetime | None = None
     reconcile_at: datetime | None = None
+    prepared: bool = True
+    origin: Origin | None = None
+    deleted_at: datetime | None = None
 
     @property
     def unit_price(self) -> int:

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from bot.domain.catalogue import (
@@ -50,10 +50,35 @@ _EFFECT: Final = re.compile(r"\w[\w .:/+-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InputPicture:
-    """A picture that a request starts from: where the provider fetches it. The address may hold a secret."""
+class PictureRef:
+    """Names a picture that the studio has made: its job and its place there, from 0."""
 
-    url: str
+    job_id: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureFile:
+    """A picture in the store, found there by `sha256` and `media_type`; sides in pixels, `size` in bytes."""
+
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputPicture:
+    """A picture that a request starts from.
+
+    `url` is where it can be fetched while that address lives: by us, and in a submit by the provider. It may hold a
+    secret. `file` is None until we have it in the store; `parent` is set where it is a picture of the studio's own.
+    """
+
+    url: str | None = field(default=None, repr=False)
+    file: PictureFile | None = None
+    parent: PictureRef | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

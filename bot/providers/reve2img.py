@@ -41,7 +41,7 @@ class Reve2Img:
         webhook_url: str | None = None,  # noqa: ARG002 - the Protocol's signature
     ) -> Submission:
         """Send the job (seed: "Text-to-image", "Image-to-image"); a model may answer with the pictures at once."""
-        hide = (request.prompt, *(each.url for each in request.inputs))  # an input's address may hold a secret
+        hide = (request.prompt, *(each.url for each in request.inputs if each.url))  # an address may hold a secret
         answer = await self._http.submit("/api/v1/generate", _payload(request, offer), hide=hide)
         return self._status(answer, Call.SUBMIT, None, hide=hide)
 

@@ -15,8 +15,8 @@ from bot.domain.errors import (
     StaleJobError,
 )
 from bot.domain.fit import Fit
-from bot.domain.jobs import Delivery, Job, State
-from bot.domain.requests import InputPicture
+from bot.domain.jobs import Action, Delivery, Job, Origin, State
+from bot.domain.requests import InputPicture, PictureFile, PictureRef
 from db.database import Database
 from db.jobs import JobRepository
 from db.turns import TurnRepository
@@ -58,7 +58,7 @@ async def test_a_job_comes_back_as_it_went_in(database: Database) -> None:
     """Every field of a job survives the database, whatever the prompt is written in."""
     later = START + timedelta(seconds=1.5)
     job = a_job(
-        place=a_place(message_id=2**62, upload_limit=500 * 1024 * 1024),
+        place=a_place(message_id=2**62, upload_limit=500 * 1024 * 1024, private=True, locale="pt-BR"),
         request=a_request(
             prompt="灯台 🗼 منارة e\u0301 'quoted'; --\n\ttwo lines",
             model="nano-banana-pro",
@@ -71,8 +71,17 @@ async def test_a_job_comes_back_as_it_went_in(database: Database) -> None:
             fit=Fit(width=1920, height=1080),
             effect="film grain",
             version="latest-fast",
-            inputs=(InputPicture(url="https://cdn.example/fox.png"),),
+            inputs=(
+                InputPicture(url="https://cdn.example/fox.png"),
+                InputPicture(
+                    file=PictureFile(sha256="ab" * 32, media_type="image/webp", width=9, height=7, size=2**40),
+                    parent=PictureRef(job_id="0f" * 16, position=3),
+                ),
+            ),
         ),
+        origin=Origin(action=Action.EDIT, job_id="0f" * 16, position=3),
+        prepared=False,
+        deleted_at=later,
         state=State.FAILED,
         fence=7,
         tries=2,

@@ -1,0 +1,127 @@
+"""The pictures that jobs start from: where they came from, and where each is in the store."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, tuple_, update
+
+from bot.domain.jobs import LIVE
+from bot.domain.requests import InputPicture, PictureFile, PictureRef
+from db.tables import inputs, jobs
+
+_INSERT: Final = insert(inputs)
+_OF_JOB: Final = select(inputs).where(inputs.c.job_id == bindparam("of_job")).order_by(inputs.c.position)
+_STORED: Final = update(inputs).where(
+    inputs.c.job_id == bindparam("of_job"), inputs.c.position == bindparam("at_position")
+)
+_SERVED: Final = (
+    select(inputs.c.sha256, inputs.c.media_type, inputs.c.width, inputs.c.height, inputs.c.size)
+    .join(jobs, jobs.c.id == inputs.c.job_id)
+    .where(
+        inputs.c.token_hash == bindparam("with_hash"),
+        inputs.c.sha256.is_not(None),
+        inputs.c.removed_at.is_(None),
+        jobs.c.state.in_(LIVE),
+    )
+)
+
+
+class InputRepository:
+    """Inputs within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add_all(self, job_id: str, pictures: Sequence[InputPicture], at: datetime) -> None:
+        """Record what a new job starts from; those with a file are in the store as of `at`."""
+        rows = []
+        for position, picture in enumerate(pictures):
+            parent, file = picture.parent, picture.file
+            rows.append(
+                {
+                    "job_id": job_id,
+                    "position": position,
+                    "url": picture.url,
+                    "parent_id": None if parent is None else parent.job_id,
+                    "parent_picture": None if parent is None else parent.position,
+                    **_file_columns(file),
+                    "stored_at": None if file is None else at,
+                }
+            )
+        self._connection.execute(_INSERT, rows)
+
+    def list_for(self, job_id: str) -> tuple[InputPicture, ...]:
+        """Return what a job starts from, in order; `file` is None where it is not stored, or not any more."""
+        return tuple(_from_row(row) for row in self._connection.execute(_OF_JOB, {"of_job": job_id}))
+
+    def set_stored(self, job_id: str, position: int, file: PictureFile, at: datetime) -> None:
+        """Note that an input is in the store."""
+        self._connection.execute(
+            _STORED, {"of_job": job_id, "at_position": position, **_file_columns(file), "stored_at": at}
+        )
+
+    def set_token_hash(self, job_id: str, position: int, token_hash: str) -> None:
+        """Note the hash of the token under which the provider may fetch an input; the one before is dead."""
+        self._connection.execute(_STORED, {"of_job": job_id, "at_position": position, "token_hash": token_hash})
+
+    def find_served(self, token_hash: str) -> PictureFile | None:
+        """Return the file behind a token, until its job has ended."""
+        row = self._connection.execute(_SERVED, {"with_hash": token_hash}).first()
+        return None if row is None else PictureFile(**row._mapping)
+
+    def erase_secrets(self) -> None:
+        """Forget the addresses and tokens of jobs that have ended."""
+        secret = or_(inputs.c.url.is_not(None), inputs.c.token_hash.is_not(None))
+        ended = select(jobs.c.id).where(jobs.c.id == inputs.c.job_id, jobs.c.finished_at.is_not(None)).exists()
+        self._connection.execute(update(inputs).where(secret, ended).values(url=None, token_hash=None))
+
+    def remove_stored_before(self, moment: datetime, at: datetime, limit: int) -> tuple[int, list[tuple[str, str]]]:
+        """Mark up to `limit` stored inputs of ended jobs older than `moment` as removed.
+
+        Return how many, and the (sha256, media type) of their files; others may still refer to those.
+        """
+        aged = self._connection.execute(
+            select(inputs.c.job_id, inputs.c.position, inputs.c.sha256, inputs.c.media_type)
+            .join(jobs, jobs.c.id == inputs.c.job_id)
+            .where(inputs.c.stored_at < moment, inputs.c.removed_at.is_(None), jobs.c.delivered_at.is_not(None))
+            .order_by(inputs.c.stored_at)
+            .limit(limit)
+        ).all()
+        if not aged:
+            return 0, []
+        keys = [(row.job_id, row.position) for row in aged]
+        self._connection.execute(
+            update(inputs).where(tuple_(inputs.c.job_id, inputs.c.position).in_(keys)).values(removed_at=at)
+        )
+        return len(aged), list({(row.sha256, row.media_type) for row in aged})
+
+    def kept(self, hashes: Iterable[str]) -> set[str]:
+        """Return which of these files some kept input refers to."""
+        kept = select(inputs.c.sha256).where(inputs.c.sha256.in_(list(hashes)), inputs.c.removed_at.is_(None))
+        return set(self._connection.execute(kept).scalars())
+
+    def count_removed(self, job_id: str) -> int:
+        """Return how many inputs of a job are no longer in the store."""
+        removed = select(func.count()).select_from(inputs)
+        return self._connection.execute(
+            removed.where(inputs.c.job_id == job_id, inputs.c.removed_at.is_not(None))
+        ).scalar_one()
+
+
+def _file_columns(file: PictureFile | None) -> dict[str, Any]:
+    names = ("sha256", "media_type", "width", "height", "size")
+    return {name: None if file is None else getattr(file, name) for name in names}
+
+
+def _from_row(row: Row[Any]) -> InputPicture:
+    stored = row.sha256 is not None and row.removed_at is None
+    return InputPicture(
+        url=row.url,
+        file=PictureFile(
+            sha256=row.sha256, media_type=row.media_type, width=row.width, height=row.height, size=row.size
+        )
+        if stored
+        else None,
+        parent=None if row.parent_id is None else PictureRef(job_id=row.parent_id, position=row.parent_picture),
+    )
