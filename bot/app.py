@@ -32,7 +32,7 @@ from bot.engine.journal import Hook, Journal
 from bot.engine.lease import Lease
 from bot.engine.limits import Limits
 from bot.engine.steps import Steps
-from bot.engine.webhooks import hash_of, new_webhook_token, webhook_address
+from bot.engine.webhooks import hash_of, new_token, webhook_address
 from bot.images.download import PictureDownloader
 from bot.images.keeper import PictureKeeper
 from bot.images.store import PictureStore
@@ -324,7 +324,7 @@ def _hooks(settings: Settings, providers: Mapping[str, Provider]) -> Callable[[s
     def hook(provider: str) -> Hook | None:
         if public_url is None or not providers[provider].takes_webhooks:
             return None
-        token = new_webhook_token()
+        token = new_token()
         return Hook(url=webhook_address(public_url, provider, token), hash=hash_of(token))
 
     return hook

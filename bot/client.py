@@ -15,6 +15,8 @@ from bot.services.generation import GenerationService
 from bot.ui.answers import answer_error
 from bot.ui.buttons import BUTTONS
 from bot.ui.history import Gallery
+from bot.ui.language import speak
+from bot.ui.translator import CatalogueTranslator
 
 _ANSWERING = ("CommandTree-invoker", "discord-ui-")
 
@@ -22,6 +24,11 @@ _log = structlog.get_logger(__name__)
 
 
 class _Tree(app_commands.CommandTree["AtelierClient"]):
+    async def interaction_check(self, interaction: discord.Interaction["AtelierClient"], /) -> bool:
+        """Speak the language of whoever called; the task that runs this answers them alone."""
+        speak(interaction.locale.value)
+        return True
+
     async def on_error(
         self, interaction: discord.Interaction["AtelierClient"], error: app_commands.AppCommandError, /
     ) -> None:
@@ -49,6 +56,7 @@ class AtelierClient(commands.AutoShardedBot):
             chunk_guilds_at_startup=False,
             max_messages=None,
         )
+        self._translator = CatalogueTranslator()
         self._cogs_to_add: Sequence[commands.Cog] = ()
         self._on_login: Callable[[], Awaitable[None]] | None = None
         self._synced: SyncMemory | None = None
@@ -85,6 +93,7 @@ class AtelierClient(commands.AutoShardedBot):
     async def setup_hook(self) -> None:
         """Register buttons and commands, then let the engine begin: REST works from here on."""
         self.add_dynamic_items(*BUTTONS)
+        await self.tree.set_translator(self._translator)
         for cog in self._cogs_to_add:
             await self.add_cog(cog)
         if self._on_login is not None:
@@ -108,7 +117,8 @@ class AtelierClient(commands.AutoShardedBot):
         """Send the commands to Discord if they are not those that it was sent last; of several processes, one does."""
         if self._synced is None or not (self.shard_ids is None or 0 in self.shard_ids):
             return
-        payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        commands_ = self.tree.get_commands()
+        payload = [await command.get_translated_payload(self.tree, self._translator) for command in commands_]
         digest = hashlib.sha256(json.dumps([self.application_id, payload], sort_keys=True).encode()).hexdigest()
         if await self._synced.get() != digest:
             await self.tree.sync()

@@ -4,6 +4,7 @@ from typing import Any
 
 import discord
 from discord import app_commands
+from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.services.credits import CreditService
@@ -11,13 +12,13 @@ from bot.ui.panels import balance_panel
 
 
 @app_commands.guild_only()
-class Credits(commands.GroupCog, name="credits", description="See your credits"):
+class Credits(commands.GroupCog, name="credits", description=locale_str("See your credits")):
     """Credits, for one's own eyes."""
 
     def __init__(self, *, credits: CreditService) -> None:  # noqa: A002 - the concept's name
         self._credits = credits
 
-    @app_commands.command(name="balance", description="See what you can spend now")
+    @app_commands.command(name="balance", description=locale_str("See what you can spend now"))
     async def balance(self, interaction: discord.Interaction[Any]) -> None:
         """Answer with the balance."""
         balance = await self._credits.balance(interaction.guild_id or 0, interaction.user.id)

@@ -5,6 +5,7 @@ from typing import Any
 
 import discord
 from discord import app_commands
+from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.domain.catalogue import Model
@@ -17,7 +18,7 @@ class Help(commands.Cog):
     def __init__(self, *, models: Sequence[Model]) -> None:
         self._models = models
 
-    @app_commands.command(name="help", description="See how to make pictures, and what each model can do")
+    @app_commands.command(name="help", description=locale_str("See how to make pictures, and what each model can do"))
     async def help(self, interaction: discord.Interaction[Any]) -> None:
         """Answer with the help."""
         await interaction.response.send_message(view=help_panel(self._models), ephemeral=True)

@@ -4,6 +4,7 @@ from typing import Any
 
 import discord
 from discord import app_commands
+from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.services.history import LONGEST_SEARCH
@@ -16,8 +17,8 @@ class History(commands.Cog):
     def __init__(self, *, gallery: Gallery) -> None:
         self._gallery = gallery
 
-    @app_commands.command(name="history", description="See your pictures again")
-    @app_commands.describe(search="A part of the prompt")
+    @app_commands.command(name="history", description=locale_str("See your pictures again"))
+    @app_commands.describe(search=locale_str("A part of the prompt"))
     async def history(
         self, interaction: discord.Interaction[Any], search: app_commands.Range[str, 1, LONGEST_SEARCH] | None = None
     ) -> None:

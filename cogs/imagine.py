@@ -5,6 +5,7 @@ from typing import Any
 
 import discord
 from discord import app_commands
+from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.domain.catalogue import DEFAULT_FORMAT, DEFAULT_MODEL, DEFAULT_RATIO, MAX_DETAIL, MAX_IMAGES
@@ -12,7 +13,7 @@ from bot.domain.quotes import quotes
 from bot.domain.requests import MAX_WORD, generation_request
 from bot.services.generation import GenerationService
 from bot.ui.acknowledge import Acknowledger
-from bot.ui.options import CHOICES, DESCRIPTIONS, fit_choices, model_choices, version_choices
+from bot.ui.options import CHOICES, DESCRIBED, fit_choices, model_choices, version_choices
 from bot.ui.places import place_of
 
 
@@ -24,9 +25,9 @@ class Imagine(commands.Cog):
         self._generation = generation
         self._acknowledger = acknowledger
 
-    @app_commands.command(name="imagine", description="Make pictures from a prompt")
+    @app_commands.command(name="imagine", description=locale_str("Make pictures from a prompt"))
     @app_commands.guild_only()
-    @app_commands.describe(**DESCRIPTIONS)
+    @app_commands.describe(**DESCRIBED)
     @app_commands.choices(**CHOICES)
     async def imagine(
         self,

@@ -4,6 +4,7 @@ from typing import Any
 
 import discord
 from discord import app_commands
+from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.services.status import StatusService
@@ -16,7 +17,7 @@ class StudioStatus(commands.Cog):
     def __init__(self, *, status: StatusService) -> None:
         self._status = status
 
-    @app_commands.command(name="status", description="See whether the studio is open and how busy it is")
+    @app_commands.command(name="status", description=locale_str("See whether the studio is open and how busy it is"))
     async def status(self, interaction: discord.Interaction[Any]) -> None:
         """Answer with the status."""
         await interaction.response.send_message(view=status_panel(await self._status.get()), ephemeral=True)

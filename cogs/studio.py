@@ -4,25 +4,29 @@ from typing import Any
 
 import discord
 from discord import app_commands
+from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.domain.errors import NotAllowedError
+from bot.domain.phrases import Phrase
 from bot.services.access import AccessService
 from bot.ui.panels import admitted_panel
 
 
 @app_commands.guild_only()
 @app_commands.default_permissions(manage_guild=True)
-class Studio(commands.GroupCog, name="studio", description="Run the studio"):
+class Studio(commands.GroupCog, name="studio", description=locale_str("Run the studio")):
     """For those who run the server or the bot."""
 
     def __init__(self, *, access: AccessService) -> None:
         self._access = access
 
-    @app_commands.command(name="admit", description="Admit this server to the studio (the bot's owner only)")
+    @app_commands.command(
+        name="admit", description=locale_str("Admit this server to the studio (the bot's owner only)")
+    )
     async def admit(self, interaction: discord.Interaction[Any]) -> None:
         """Admit the server that it is called in."""
         if not await interaction.client.is_owner(interaction.user):
-            raise NotAllowedError("the bot's owner")
+            raise NotAllowedError(Phrase("the bot's owner"))
         await self._access.admit(interaction.guild_id or 0, by=interaction.user.id)
         await interaction.response.send_message(view=admitted_panel(), ephemeral=True)

@@ -154,6 +154,7 @@ _ACKNOWLEDGE: Final = (
         acknowledged_at=func.coalesce(jobs.c.acknowledged_at, bindparam("at")),
         message_id=func.coalesce(jobs.c.message_id, bindparam("the_message")),
     )
+    .returning(jobs.c.prepared)
 )
 _DELIVER: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.delivered_at.is_(None))
 _DIRECT: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.direct_at.is_(None))
@@ -209,6 +210,14 @@ _RECONCILE_LATER: Final = update(jobs).where(
     jobs.c.id == bindparam("the_id"), jobs.c.reconcile_at == bindparam("was_due")
 )
 _NEXT_DUE: Final = select(func.min(jobs.c.due_at)).where(*_HELD, jobs.c.due_at > bindparam("after"))
+_CHILDREN: Final = select(jobs).where(
+    jobs.c.parent_id == bindparam("of_job"),
+    jobs.c.member_id == bindparam("of_member"),
+    jobs.c.created_at >= bindparam("since"),
+)
+_COUNT_CHILDREN: Final = (
+    select(func.count()).select_from(jobs).where(jobs.c.parent_id == bindparam("of_job"), jobs.c.deleted_at.is_(None))
+)
 _DURATIONS: Final = (
     select(jobs.c.submitted_at, jobs.c.finished_at)
     .where(jobs.c.model == bindparam("of_model"), jobs.c.state == State.DONE, jobs.c.submitted_at.is_not(None))
@@ -265,9 +274,10 @@ class JobRepository:
             raise StaleJobError
         return replace(job, **changes)
 
-    def set_acknowledged(self, job_id: str, message_id: int | None, at: datetime) -> None:
-        """Note that the card is on Discord."""
-        self._connection.execute(_ACKNOWLEDGE, {"the_id": job_id, "at": at, "the_message": message_id})
+    def set_acknowledged(self, job_id: str, message_id: int | None, at: datetime) -> bool:
+        """Note that the card is on Discord; return whether nothing is to be fetched before the job stands in line."""
+        values = {"the_id": job_id, "at": at, "the_message": message_id}
+        return self._connection.execute(_ACKNOWLEDGE, values).scalar() is not False
 
     def set_delivered(self, job_id: str, at: datetime, delivery: Delivery = Delivery.CARD) -> None:
         """Note that the member has the end, and where; the first note stays."""
@@ -373,10 +383,11 @@ class JobRepository:
         return self._connection.execute(_RECONCILE_LATER, changes).rowcount == 1
 
     def reconcile_from(self, job_id: str, at: datetime | None) -> bool:
-        """Ask about an ended job from `at` on (None: no more); False where it was charged or its pictures have come."""
+        """Ask about an ended job from `at` on (None: no more); False where it was charged, has come, or is deleted."""
         statement = update(jobs).where(
             jobs.c.id == job_id,
             jobs.c.state.in_((State.FAILED, State.LOST)),
+            jobs.c.deleted_at.is_(None),
             jobs.c.id.not_in(select(pictures.c.job_id).where(pictures.c.job_id == job_id)),
         )
         return self._connection.execute(statement.values(reconcile_at=at)).rowcount == 1
@@ -385,6 +396,33 @@ class JobRepository:
         """Forget the interaction tokens of older jobs: they are secrets, and dead."""
         self._connection.execute(
             update(jobs).where(jobs.c.token.is_not(None), jobs.c.created_at < created_before).values(token=None)
+        )
+
+    def find(self, job_id: str) -> Job | None:
+        """Return the job, or None where there is none."""
+        row = self._connection.execute(_GET, {"the_id": job_id}).first()
+        return None if row is None else self._job(row)
+
+    def list_children(self, job_id: str, member_id: int, since: datetime) -> tuple[Job, ...]:
+        """Return the jobs that a member has made from a job since then."""
+        whose = {"of_job": job_id, "of_member": member_id, "since": since}
+        return self._jobs(self._connection.execute(_CHILDREN, whose).all())
+
+    def count_children(self, job_id: str) -> int:
+        """Return how many jobs were made from a job, by whomever, and are not deleted."""
+        return self._connection.execute(_COUNT_CHILDREN, {"of_job": job_id}).scalar_one()
+
+    def set_deleted(self, job_id: str, at: datetime) -> None:
+        """Note that an ended job was deleted: there is nothing to deliver any more, and nothing to ask about."""
+        self._connection.execute(
+            update(jobs)
+            .where(jobs.c.id == job_id)
+            .values(
+                deleted_at=func.coalesce(jobs.c.deleted_at, at),
+                delivered_at=func.coalesce(jobs.c.delivered_at, at),
+                delivery=func.coalesce(jobs.c.delivery, Delivery.NOWHERE),
+                reconcile_at=None,
+            )
         )
 
     def recent_durations(self, model: str, limit: int) -> Sequence[float]:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 MIGRATING: Final = 0x41_74_65_6C
 CLAIMING: Final = 0x41_74_65_6D
 IDENTIFYING: Final = 0x41_74_65_6E
+SAVING_PRESETS: Final = 0x41_74_65_6F
 
 
 def in_turn(connection: Connection, key: int) -> None:

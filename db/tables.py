@@ -337,6 +337,8 @@ presets = Table(
     Column("options", JSON, nullable=False),
     _snowflake("saved_by", nullable=False),
     Column("saved_at", Moment, nullable=False),
+    # Kept for a while, so that deleting can be undone.
+    Column("deleted_at", Moment),
 )
 
 holds = Table(

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from bot.domain.errors import StudioClosedError, UnknownModelError
+from bot.domain.phrases import Phrase
 
 REVE_RATIOS: Final = ("16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16")
 FORMATS: Final = ("png", "jpeg", "webp")
@@ -99,7 +100,7 @@ class Offer:
 MODELS: Final = (
     Model(
         id="reve-2.0",
-        strength="all-round, true to the prompt, good at text",
+        strength=Phrase("all-round, true to the prompt, good at text"),
         text_price=12,
         edit_price=20,
         max_prompt=2560,
@@ -116,7 +117,7 @@ MODELS: Final = (
     ),
     Model(
         id="nano-banana",
-        strength="quick ideas from text",
+        strength=Phrase("quick ideas from text"),
         text_price=20,
         edit_price=None,
         max_prompt=4000,
@@ -125,7 +126,7 @@ MODELS: Final = (
     # The seed names no limit for the inputs of the next two: as many as one command can attach.
     Model(
         id="nano-banana-pro",
-        strength="fine detail, up to 4K",
+        strength=Phrase("fine detail, up to 4K"),
         text_price=70,
         edit_price=70,
         max_prompt=4000,
@@ -134,7 +135,7 @@ MODELS: Final = (
     ),
     Model(
         id="seedream-5",
-        strength="photographs and scenes",
+        strength=Phrase("photographs and scenes"),
         text_price=25,
         edit_price=25,
         max_prompt=4000,

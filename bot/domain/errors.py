@@ -6,7 +6,8 @@
     |  |- UnknownModelError
     |  |- OptionRangeError     a value outside what the option takes
     |  |- UnsupportedOptionError  the model cannot do this option; names those that can
-    |  '- ExclusiveOptionsError  two options that do not go together
+    |  |- ExclusiveOptionsError  two options that do not go together
+    |  '- InputError           a picture to start from cannot be used
     |- CreditsError
     |  |- InsufficientCreditsError
     |  '- BudgetSpentError
@@ -19,7 +20,17 @@
     |  |- DuplicateInteractionError  Discord delivered an interaction twice
     |  |- JobNotFoundError
     |  |- JobStateError        the job has moved on; the transition is not legal from here
+    |  |- JobRunningError      it is still being made, so nothing can be made of it yet
+    |  |- JobDeletedError      it was deleted
+    |  |- AlreadyBegunError    the same press twice: the first one has made the job
+    |  |- DraftGoneError       a question about its price that was answered, or is too old
+    |  |- PictureGoneError     a picture of the studio's own is no longer kept, and cannot be fetched again
     |  '- StaleJobError        somebody else moved the job between reading and writing
+    |- PresetError
+    |  |- PresetNotFoundError  no preset of this name for whoever asks
+    |  |- EmptyPresetError     neither a prompt nor an option to keep
+    |  |- PresetLimitError     as many as there may be
+    |  '- PresetNameTakenError a deleted one cannot come back: another has its name
     |- StudioClosedError       no provider can take the job at present
     |- ProviderError           an image API answered with a fault, or not at all
     |- PictureError            a picture could not be fetched, or is not usable
@@ -117,6 +128,48 @@ class ExclusiveOptionsError(RequestError):
         self.other = other
         self.value = value
         self.allowed = allowed
+
+
+class InputProblem(StrEnum):
+    """What is wrong with a picture to start from, as far as can be told before it is fetched."""
+
+    TOO_MANY = "too_many"  # pictures
+    FOREIGN = "foreign"  # not where Discord keeps files
+    WRONG_TYPE = "wrong_type"
+    UNMEASURED = "unmeasured"  # Discord found no width and height in it, so it is no picture
+    TOO_HEAVY = "too_heavy"  # bytes
+    TOO_LARGE = "too_large"  # a side, or pixels
+    TOO_SMALL = "too_small"
+    EXPIRED = "expired"  # its address has run out
+    SHORT_LIVED = "short_lived"  # its address may run out before the job ends, and we have none of our own
+    ANIMATED = "animated"  # it would have to be changed first, and we have no address of our own to give that from
+    GONE = "gone"  # neither an address nor a file is left
+
+
+class InputError(RequestError):
+    """A picture to start from cannot be used; nothing was held.
+
+    `position` counts from 1 and is None where there is but one. `name` is the file's, `value` what it has too much or
+    too little of (bytes, pixels, a type, pictures), `limit` what it may have.
+    """
+
+    code = "input"
+
+    def __init__(
+        self,
+        problem: InputProblem,
+        *,
+        position: int | None = None,
+        name: str = "",
+        value: int | str | None = None,
+        limit: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.problem = problem
+        self.position = position
+        self.name = name
+        self.value = value
+        self.limit = limit
 
 
 class CreditsError(AtelierError):
@@ -220,6 +273,87 @@ class StaleJobError(JobError):
     code = "stale_job"
 
 
+class JobRunningError(JobError):
+    """The job has no end yet, so nothing can be made of it."""
+
+    code = "job_running"
+
+
+class JobDeletedError(JobError):
+    """The job was deleted by its member or a moderator."""
+
+    code = "job_deleted"
+
+
+class AlreadyBegunError(JobError):
+    """The same member asked for the same of the same job a moment ago: a button pressed twice."""
+
+    code = "already_begun"
+
+
+class DraftGoneError(JobError):
+    """A request that waited for its member's word is gone: `expired`, or else it was answered before."""
+
+    code = "draft_gone"
+
+    def __init__(self, *, expired: bool = False) -> None:
+        super().__init__()
+        self.expired = expired
+
+
+class PictureGoneError(JobError):
+    """A picture to start from is no longer kept; `own` is what the job itself made, else what it was made from."""
+
+    code = "picture_gone"
+
+    def __init__(self, *, own: bool = True) -> None:
+        super().__init__()
+        self.own = own
+
+
+class PresetError(AtelierError):
+    """It cannot be done with this preset."""
+
+    code = "preset"
+
+
+class PresetNotFoundError(PresetError):
+    """No preset of this `name`, neither the member's own nor the server's; None where a name is not known."""
+
+    code = "preset_not_found"
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__()
+        self.name = name
+
+
+class EmptyPresetError(PresetError):
+    """Neither a prompt nor an option was given, so there is nothing to keep."""
+
+    code = "preset_empty"
+
+
+class PresetLimitError(PresetError):
+    """There are `limit` presets already: the member's own, or the server's where it is `shared`."""
+
+    code = "preset_limit"
+
+    def __init__(self, limit: int, *, shared: bool) -> None:
+        super().__init__()
+        self.limit = limit
+        self.shared = shared
+
+
+class PresetNameTakenError(PresetError):
+    """A deleted preset cannot come back, for another one has its `name` by now."""
+
+    code = "preset_name_taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+
 class StudioClosedError(AtelierError):
     """No configured provider can take jobs for this model at present."""
 
@@ -244,6 +378,12 @@ class FaultKind(StrEnum):
     DEADLINE = "deadline"  # the hard deadline passed
     UNACKNOWLEDGED = "unacknowledged"  # the card never appeared
     INTERNAL = "internal"  # a fault of ours
+    # What the member gave to start from, fetched and found wanting:
+    INPUT_GONE = "input_gone"  # its message was deleted, or its address ran out
+    INPUT_UNUSABLE = "input_unusable"  # no picture, or a broken one
+    INPUT_TOO_LARGE = "input_too_large"  # more bytes or pixels than it said
+    INPUT_TOO_SMALL = "input_too_small"
+    INPUT_UNREACHABLE = "input_unreachable"  # Discord did not give it for minutes
 
 
 class ProviderError(AtelierError):
@@ -284,6 +424,7 @@ class PictureProblem(StrEnum):
     UNREACHABLE = "unreachable"  # no connection, 5xx, timeouts: trying again may help
     FORBIDDEN_ADDRESS = "forbidden_address"  # not HTTPS, or not a public address
     TOO_LARGE = "too_large"  # more bytes or pixels than allowed
+    TOO_SMALL = "too_small"  # fewer pixels than anything can be made of
     NOT_A_PICTURE = "not_a_picture"
     TRUNCATED = "truncated"
 

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.domain.errors import OptionRangeError
+from bot.domain.phrases import Phrase
 
 MAX_SIDE: Final = 4096
-FIT_FORMS: Final = f"2048 (longest side), 2048x (width), x1024 (height) or 1920x1080 (both), up to {MAX_SIDE:,}"
+FIT_FORMS: Final = Phrase(
+    "2048 (longest side), 2048x (width), x1024 (height) or 1920x1080 (both), up to {most}", most=f"{MAX_SIDE:,}"
+)
 
 _LONGEST: Final = re.compile(r"[0-9]{1,6}")
 _BOX: Final = re.compile(r"([0-9]{1,6})?x([0-9]{1,6})?")

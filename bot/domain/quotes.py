@@ -2,24 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from bot.domain.catalogue import Model, offered_models
+from bot.domain.choices import OPTIONS, chosen_request
 from bot.domain.errors import OptionRangeError, RequestError
-from bot.domain.requests import generation_request, price
-
-_KINDS: Final[Mapping[str, type]] = {
-    "aspect_ratio": str,
-    "images": int,
-    "detail": int,
-    "format": str,
-    "resolution": str,
-    "upscale": str,
-    "remove_background": bool,
-    "fit": str,
-    "effect": str,
-    "version": str,
-}
+from bot.domain.preferences import NO_PREFERENCES, Preferences
+from bot.domain.presets import Preset
+from bot.domain.requests import InputPicture, price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,21 +21,37 @@ class Quote:
     obstacle: RequestError | None = None
 
 
-def quotes(chosen: Mapping[str, Any], providers: Sequence[str]) -> tuple[Quote, ...]:
-    """Return a quote for each model that these providers offer.
+def quotes(
+    chosen: Mapping[str, Any],
+    providers: Sequence[str],
+    *,
+    preset: Preset | None = None,
+    preferences: Preferences = NO_PREFERENCES,
+    inputs: tuple[InputPicture, ...] = (),
+) -> tuple[Quote, ...]:
+    """Return a quote for each model that these providers offer, of what would be asked for if it were chosen.
 
     `chosen` are options as they come from a command that is still being written: what is no option, or no value of
     one, counts as not chosen.
     """
-    options = {name: value for name, value in chosen.items() if name in _KINDS and type(value) is _KINDS[name]}
-    return tuple(_quote(model, options, providers) for model in offered_models(providers))
+    options = {name: value for name, value in chosen.items() if name in OPTIONS and type(value) is OPTIONS[name]}
 
+    def quote(model: Model, options: Mapping[str, Any]) -> Quote:
+        try:
+            request = chosen_request(
+                prompt="-",
+                options={**options, "model": model.id},
+                providers=providers,
+                preset=preset,
+                preferences=preferences,
+                inputs=inputs,
+            )
+        except OptionRangeError as error:
+            if error.option not in options:
+                return Quote(model=model, obstacle=error)
+            return quote(model, {name: value for name, value in options.items() if name != error.option})
+        except RequestError as error:
+            return Quote(model=model, obstacle=error)
+        return Quote(model=model, price=price(request))
 
-def _quote(model: Model, options: Mapping[str, Any], providers: Sequence[str]) -> Quote:
-    try:
-        request = generation_request(prompt="-", model=model.id, **options, providers=providers)
-    except OptionRangeError as error:
-        return _quote(model, {name: value for name, value in options.items() if name != error.option}, providers)
-    except RequestError as error:
-        return Quote(model=model, obstacle=error)
-    return Quote(model=model, price=price(request))
+    return tuple(quote(model, options) for model in offered_models(providers))

@@ -36,6 +36,7 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.fit import Fit
+from bot.domain.phrases import Phrase
 
 UPSCALE_NAMES: Final = {f"{factor}x": factor for factor in UPSCALES}
 """What a member chooses, with the factors."""
@@ -274,7 +275,7 @@ def _checked_effect(effect: str | None) -> str | None:
         return None
     name = effect.strip()
     if len(name) > MAX_WORD or not _EFFECT.fullmatch(name):
-        raise OptionRangeError("effect", effect, f"a name of up to {MAX_WORD} letters and digits")
+        raise OptionRangeError("effect", effect, Phrase("a name of up to {most} letters and digits", most=MAX_WORD))
     return name
 
 
@@ -282,13 +283,14 @@ def _checked_version(version: str | None) -> str | None:
     if version is None or version in VERSIONS:
         return version
     if len(version) > MAX_WORD or not _DATED_VERSION.fullmatch(version):
-        raise OptionRangeError("version", version, f"{', '.join(VERSIONS)}, or a dated one such as 20250915")
+        allowed = Phrase("{names}, or a dated one such as {example}", names=", ".join(VERSIONS), example="20250915")
+        raise OptionRangeError("version", version, allowed)
     return version
 
 
 def _check_range(option: str, value: int, highest: int) -> None:
     if not 1 <= value <= highest:
-        raise OptionRangeError(option, value, f"1 to {highest}")
+        raise OptionRangeError(option, value, Phrase("1 to {highest}", highest=highest))
 
 
 def _check_choice(option: str, value: str | None, choices: Collection[str | None]) -> None:

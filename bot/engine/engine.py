@@ -114,13 +114,22 @@ class Engine:
         """Hear that a job may be submitted now."""
         self._waiting.set()
 
+    def prepare(self, job_id: str) -> None:
+        """Hear that what a job starts from may be fetched now."""
+        self._schedule.set(job_id)
+
     def watch(self, job_id: str) -> None:
         """Hear of a new job: if nobody has acknowledged it in a while, the engine sees to it itself."""
         self._schedule.set(job_id, ACKNOWLEDGED_WITHIN)
 
-    async def look_at(self, job_id: str) -> None:
-        """Hear that something about a job asks for a look now: its member wants it cancelled."""
+    async def look_at(self, job_id: str, *, interrupt: bool = False) -> None:
+        """Hear that something about a job asks for a look now.
+
+        `interrupt`: its member wants it cancelled, so nothing more is fetched for it.
+        """
         await self._journal.adopt(job_id)
+        if interrupt:
+            self._steps.interrupt(job_id)
         self._schedule.set(job_id)
 
     async def hint(self, webhook_hash: str, provider: str, handle: str | None) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from bot.domain.catalogue import OFFERS, Offer
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.jobs import Attempt, Delivery, Job, Outcome, Picture, State
-from bot.domain.requests import offers_for
+from bot.domain.requests import InputPicture, PictureFile, offers_for
 from bot.engine.books import Books
 from bot.engine.clock import Clock
 from bot.engine.decisions import remaining_offers
@@ -19,6 +19,7 @@ from bot.engine.limits import Limits
 from bot.providers.base import Failed, Finished, Pending
 from db.attempts import AttemptRepository
 from db.database import Database
+from db.inputs import InputRepository
 from db.jobs import JobRepository
 from db.locks import CLAIMING, in_turn
 from db.pictures import PictureRepository
@@ -35,7 +36,7 @@ RECONCILING_PAUSE: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hook:
-    """An address that a provider may call about one submit, and the hash by which it is known again."""
+    """An address at which a provider may call us, or fetch from us, and the hash by which it is known again."""
 
     url: str = field(repr=False)
     hash: str
@@ -43,7 +44,10 @@ class Hook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A job that got a slot, and the offer that it is to be submitted to, with what may be called about it."""
+    """A job that got a slot, and the offer that it is to be submitted to, with what may be called about it.
+
+    The job's inputs have the addresses from which the provider may fetch them.
+    """
 
     job: Job
     offer: Offer
@@ -69,6 +73,11 @@ def no_hooks(_: str) -> Hook | None:
     return None
 
 
+def no_addresses() -> Hook | None:
+    """Return no address, for studios that providers cannot fetch from: Discord's own are used."""
+    return None
+
+
 class Journal:
     """Carries jobs from state to state. Every method that changes one raises `StaleJobError` if it moved meanwhile."""
 
@@ -82,6 +91,7 @@ class Journal:
         lease: Lease,
         providers: Sequence[str],
         hook: Callable[[str], Hook | None] = no_hooks,
+        address: Callable[[], Hook | None] = no_addresses,
     ) -> None:
         self._database = database
         self._books = books
@@ -90,6 +100,7 @@ class Journal:
         self._lease = lease
         self._providers = tuple(providers)
         self._hook = hook
+        self._address = address
 
     async def get(self, job_id: str) -> tuple[Job, Attempt | None]:
         """Return a job and its last attempt; raises `JobNotFoundError`."""
@@ -138,7 +149,7 @@ class Journal:
             if offer is None:
                 continue
             hook = self._hook(offer.provider)
-            claims.append(Claim(job=job, offer=offer, hook=hook))
+            claims.append(Claim(job=self._addressed(connection, job), offer=offer, hook=hook))
             new.append(
                 Attempt(
                     job_id=job.id,
@@ -155,6 +166,16 @@ class Journal:
             attempts.add_all(new)
             TurnRepository(connection).serve((claim.job for claim in claims), now)
         return [replace(claim, job=self._submitting(jobs, claim, now)) for claim in claims]
+
+    def _addressed(self, connection: Connection, job: Job) -> Job:
+        """Return the job with addresses for this submit alone, where providers fetch from us; older ones are dead."""
+        inputs = []
+        for position, picture in enumerate(job.request.inputs):
+            address = self._address()
+            if address is not None:
+                InputRepository(connection).set_token_hash(job.id, position, address.hash)
+            inputs.append(picture if address is None else replace(picture, url=address.url))
+        return replace(job, request=replace(job.request, inputs=tuple(inputs))) if inputs else job
 
     def _in_turn(self, jobs: JobRepository, slots: "_Slots", now: datetime, most: int) -> Iterator[Job]:
         """Yield those who may be served, best first, as long as there are slots for any of them.
@@ -212,6 +233,36 @@ class Journal:
                 JobRepository(connection).reconcile_from(job.id, self._clock.now())
 
         await self._database.write(write)
+
+    async def prepared(self, job: Job, files: Mapping[int, PictureFile]) -> Job:
+        """What the job starts from is in the store, by position, so it stands in line now."""
+        now = self._clock.now()
+
+        def write(connection: Connection) -> Job:
+            noted = JobRepository(connection).note(job, prepared=True)
+            inputs = self._store_inputs(connection, job, files, now)
+            return replace(noted, request=replace(noted.request, inputs=inputs))
+
+        return await self._database.write(write)
+
+    async def unprepared(self, job: Job, fault: FaultKind, files: Mapping[int, PictureFile]) -> Job:
+        """Something that the job starts from cannot be had: release everything. `files` are those that could."""
+        now = self._clock.now()
+
+        def write(connection: Connection) -> Job:
+            ended = self._end(connection, job, State.FAILED, now, fault=fault)
+            self._store_inputs(connection, job, files, now)
+            return ended
+
+        return await self._database.write(write)
+
+    def _store_inputs(
+        self, connection: Connection, job: Job, files: Mapping[int, PictureFile], now: datetime
+    ) -> tuple[InputPicture, ...]:
+        inputs = InputRepository(connection)
+        for position, file in files.items():
+            inputs.set_stored(job.id, position, file, now)
+        return inputs.list_for(job.id)
 
     async def accepted(self, job: Job, answer: Pending) -> Job:
         """The provider has the job: QUEUED or RUNNING."""
@@ -344,12 +395,13 @@ class Journal:
         """The provider has begun, so the cancel came too late."""
         return await self._database.write(lambda connection: JobRepository(connection).note(job, cancel_refused=True))
 
-    async def acknowledged(self, job_id: str, message_id: int | None) -> None:
-        """The card is on Discord, so the job may be submitted."""
+    async def acknowledged(self, job_id: str, message_id: int | None) -> bool:
+        """The card is on Discord, so the job may be submitted; return whether its inputs have to be fetched first."""
         now = self._clock.now()
-        await self._database.write(
+        prepared = await self._database.write(
             lambda connection: JobRepository(connection).set_acknowledged(job_id, message_id, now)
         )
+        return not prepared
 
     async def delivered(self, job_id: str, delivery: Delivery = Delivery.CARD) -> None:
         """Its member has the end, and where."""

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from bot.domain.errors import AtelierError, FaultKind, ProviderError, StaleJobError
+from bot.domain.inputs import InputPolicy
 from bot.domain.jobs import Attempt, Job, State
 from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.breaker import Breakers
@@ -22,6 +23,7 @@ from bot.engine.health import HealthBoard
 from bot.engine.journal import Claim, Journal
 from bot.engine.limits import Limits
 from bot.engine.observer import JobObserver
+from bot.engine.preparing import Preparer
 from bot.images.keeper import PictureKeeper
 from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Provider, Status, Submission
 
@@ -85,6 +87,7 @@ class Steps:
         health: HealthBoard,
         breakers: Breakers,
         randomness: random.Random,
+        policy: InputPolicy,
     ) -> None:
         self._journal = journal
         self._providers = providers
@@ -99,6 +102,7 @@ class Steps:
         # One for each provider, so that one which hangs does not keep the others' jobs waiting.
         self._polling = {provider: asyncio.Semaphore(_POLLS_AT_ONCE) for provider in providers}
         self._fetcher = Fetcher(keeper)
+        self._preparer = Preparer(keeper, knows=policy.knows, served=policy.served)
 
     def room(self) -> dict[str, int]:
         """Return how many submits each provider may be sent now."""
@@ -121,8 +125,14 @@ class Steps:
 
     def forget(self, job_id: str) -> None:
         """Forget a job that another worker has taken."""
+        self._preparer.interrupt(job_id)
+        self._preparer.forget(job_id)
         self._progress.pop(job_id, None)
         self._eras.pop(job_id, None)
+
+    def interrupt(self, job_id: str) -> None:
+        """Stop fetching what a job starts from: its member wants something else."""
+        self._preparer.interrupt(job_id)
 
     async def submit(self, claim: Claim) -> Step:
         """Send a claimed job once, and write down what came of it."""
@@ -304,6 +314,8 @@ class Steps:
         age = self._age(job)
         if age > self._limits.hard_deadline:
             return self._ended(await self._journal.lost(job))
+        if not job.prepared:
+            return await self._prepare(job)
         # The dispatcher gives it a slot; this only sees to it that a job no provider takes ends some day.
         late = age > self._limits.soft_deadline
         trouble = self._trouble(job) if late else None
@@ -313,6 +325,18 @@ class Steps:
         deadline = self._limits.hard_deadline if late else self._limits.soft_deadline
         again = min(deadline - age + 1.0, _LOOK_AT_LATE_SECONDS) if late else deadline - age + 1.0
         return Step(job=job, again=again, show=late)
+
+    async def _prepare(self, job: Job) -> Step:
+        """Fetch and check what the job starts from; then it stands in line, or fails."""
+        outcome = await self._preparer.prepare(job, self._clock.monotonic())
+        if isinstance(outcome, float):
+            return Step(job=job, again=outcome)
+        if outcome.fault is not None:
+            _log.warning("job.unprepared", job=job.id, fault=outcome.fault)
+            return self._ended(await self._journal.unprepared(job, outcome.fault, outcome.files))
+        prepared = await self._journal.prepared(job, outcome.files)
+        self._preparer.forget(job.id)
+        return Step(job=prepared, again=0.0, show=True)
 
     def _trouble(self, job: Job) -> FaultKind | None:
         """Return what keeps every provider from taking the job; None while any might."""
@@ -430,6 +454,7 @@ class Steps:
         return Step(job=job, again=min(pause, self._limits.hard_deadline - age), show=show or late)
 
     def _ended(self, job: Job) -> Step:
+        self._preparer.forget(job.id)
         self._progress.pop(job.id, None)
         return Step(job=job)
 

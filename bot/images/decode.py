@@ -42,9 +42,10 @@ class PictureLimits:
 DEFAULT_LIMITS: Final = PictureLimits()
 
 
-def inspect(path: Path, limits: PictureLimits = DEFAULT_LIMITS) -> PictureInfo:
+def inspect(path: Path, limits: PictureLimits = DEFAULT_LIMITS, *, first_frame: bool = False) -> PictureInfo:
     """Decode the picture completely and return what it is. Takes processor time: run it in a worker.
 
+    With `first_frame` no other is decoded, and `frames` is 2 where there are more.
     Raises `PictureError`: NOT_A_PICTURE (another format, or broken), TRUNCATED, TOO_LARGE (refused from the header,
     before the decoder allocates); OSError where the file cannot be read.
     """
@@ -57,7 +58,10 @@ def inspect(path: Path, limits: PictureLimits = DEFAULT_LIMITS) -> PictureInfo:
             # Closing `file` closes all that Pillow holds.
             image = Image.open(file, formats=[PILLOW_FORMATS[media_type]])
             width, height = image.size
-            frames = _decode(image, limits, animated=media_type != "image/jpeg")
+            if first_frame:
+                frames = _decode_first(image, limits, animated=media_type != "image/jpeg")
+            else:
+                frames = _decode(image, limits, animated=media_type != "image/jpeg")
     return PictureInfo(media_type=media_type, width=width, height=height, size=size, frames=frames)
 
 
@@ -119,6 +123,14 @@ def _decode(image: Image.Image, limits: PictureLimits, *, animated: bool) -> int
     except EOFError:
         return limits.max_frames
     raise PictureError(PictureProblem.TOO_LARGE, "frames")
+
+
+def _decode_first(image: Image.Image, limits: PictureLimits, *, animated: bool) -> int:
+    """Decode the first frame alone and return 2 where there are more."""
+    _check_size(image, limits)
+    more = animated and bool(getattr(image, "is_animated", False))
+    image.load()
+    return 2 if more else 1
 
 
 def _check_size(image: Image.Image, limits: PictureLimits) -> int:

@@ -45,8 +45,8 @@ class PictureDownloader:
     `exempt` are addresses whose origin (scheme, host, port) may be anything, such as a sandbox on this machine; a
     redirect away from them is checked like any other. `max_bytes` caps the body, inflated if it came compressed.
     `total_seconds` bounds one attempt; `pauses` are the seconds before each further attempt, so their number is the
-    number of repetitions. `verify` is for sharing one TLS context, which is costly to make. No cookie, key or referrer
-    is ever sent, and no address gets into an error or a log.
+    number of repetitions; `redirects` is how many are followed. `verify` is for sharing one TLS context, for it is
+    costly to make. No cookie, key or referrer is ever sent, and no address gets into an error or a log.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class PictureDownloader:
         read_seconds: float = 20,
         total_seconds: float = 120,
         pauses: Sequence[float] = (0.5, 2.0),
+        redirects: int = _MAX_REDIRECTS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         lookup: Lookup = system_lookup,
         verify: ssl.SSLContext | None = None,
@@ -67,6 +68,7 @@ class PictureDownloader:
         self._timeout = httpx.Timeout(read_seconds, connect=connect_seconds).as_dict()
         self._total_seconds = total_seconds
         self._pauses = tuple(pauses)
+        self._redirects = redirects
         self._sleep = sleep
         verify = verify or httpx.create_ssl_context(trust_env=False)
         self._public = PictureTransport(verify=verify, resolver=PublicResolver(lookup), socket_factory=public_socket)
@@ -115,7 +117,7 @@ class PictureDownloader:
 
     async def _follow(self, address: str, file: IO[bytes]) -> None:
         url = httpx.URL(address)
-        for _ in range(1 + _MAX_REDIRECTS):
+        for _ in range(1 + self._redirects):
             response = await self._get(url)
             try:
                 location = response.headers.get("Location")

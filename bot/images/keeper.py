@@ -1,6 +1,7 @@
 """What the rest of the product asks of pictures: take one in, and get one ready for an upload."""
 
 import tempfile
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -8,14 +9,24 @@ from bot.domain.errors import PictureError, PictureProblem
 from bot.images.decode import DEFAULT_LIMITS, PictureLimits, inspect
 from bot.images.download import PictureDownloader
 from bot.images.fit import Upload, fit
+from bot.images.intake import take_in
 from bot.images.store import PictureStore, StoredFile, StoredPicture
 from bot.images.workers import PictureWorkers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptInput:
+    """A member's picture in the store. `converted`: its address gives it in another format, or with more frames."""
+
+    picture: StoredPicture
+    converted: bool
 
 
 class PictureKeeper:
     """Fetches, checks, stores and prepares pictures without blocking the event loop.
 
-    It owns `downloader` and `workers`: `close` closes them.
+    It owns `downloader` and `workers`: `close` closes them, and `inputs`, which fetches what members give, where that
+    is to come from other addresses than finished pictures.
     """
 
     def __init__(
@@ -25,8 +36,10 @@ class PictureKeeper:
         store: PictureStore,
         workers: PictureWorkers,
         limits: PictureLimits = DEFAULT_LIMITS,
+        inputs: PictureDownloader | None = None,
     ) -> None:
         self._downloader = downloader
+        self._inputs = inputs or downloader
         self._store = store
         self._workers = workers
         self._limits = limits
@@ -41,6 +54,18 @@ class PictureKeeper:
         path = await self._downloader.fetch(url, into=folder)
         try:
             return await self._workers.run(self._take, path)
+        finally:
+            _drop(path)
+
+    async def keep_input(self, url: str) -> KeptInput:
+        """Fetch a picture that a member gives, make it fit to start from, and store it.
+
+        Raises as `keep` does, and `PictureError` (TOO_SMALL); what is too much is less than there.
+        """
+        folder = await self._workers.run(self._store.temporary)
+        path = await self._inputs.fetch(url, into=folder)
+        try:
+            return await self._workers.run(self._take_input, path)
         finally:
             _drop(path)
 
@@ -61,6 +86,10 @@ class PictureKeeper:
         except FileNotFoundError:
             raise PictureError(PictureProblem.GONE, "store") from None
 
+    def path(self, sha256: str, media_type: str) -> Path:
+        """Return where a stored picture's file lies, or lay until it was removed."""
+        return self._store.path(sha256, media_type)
+
     async def discard(self, sha256: str, media_type: str, *, older_than: datetime) -> bool:
         """Delete a picture that nothing refers to, unless it was stored since `older_than`; return whether it is gone.
 
@@ -79,10 +108,15 @@ class PictureKeeper:
     async def close(self) -> None:
         """Close the connections and wait for the work that has begun."""
         await self._downloader.close()
+        await self._inputs.close()
         await self._workers.close()
 
     def _take(self, temporary: Path) -> StoredPicture:
         return self._store.add(temporary, inspect(temporary, self._limits))
+
+    def _take_input(self, temporary: Path) -> KeptInput:
+        taken = take_in(temporary)
+        return KeptInput(picture=self._store.add(temporary, taken.info), converted=taken.converted)
 
     def _take_bytes(self, data: bytes) -> StoredPicture:
         with tempfile.NamedTemporaryFile(dir=self._store.temporary(), prefix="bytes-", delete=False) as file:

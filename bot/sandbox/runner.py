@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bot.sandbox.discord import DiscordServer, default_world
+from bot.sandbox.discord import DiscordServer, add_elsewhere, default_world
 from bot.sandbox.page import Ledger, Page
 from bot.sandbox.providers import Latency, Reve2ImgServer, SkillBossServer
 
@@ -46,7 +46,9 @@ class Sandbox:
         self._token = token
         self._command = list(command)
         self.folder = folder
-        self.discord = DiscordServer(default_world(token=token))
+        world = default_world(token=token)
+        add_elsewhere(world)
+        self.discord = DiscordServer(world)
         latency = Latency(queue=1, work=3)
         self.skillboss = SkillBossServer(key=self._keys["skillboss"], latency=latency)
         self.reve2img = Reve2ImgServer(key=self._keys["reve2img"], latency=latency)
@@ -136,6 +138,7 @@ class Sandbox:
             "HTTP_PORT": str(self._bot_port),
             "WEBHOOK_PUBLIC_URL": self.bot_url,
             "COMMUNITIES": "*",
+            "USER_INSTALL": "true",
             "POLL_INTERVAL_SECONDS": "1",
             "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "WARNING",
         }

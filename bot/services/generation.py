@@ -1,12 +1,21 @@
 """Asking for pictures: hold the credits and make the job, let it go once its card is there, cancel it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
 
 from sqlalchemy import Connection
 
-from bot.domain.errors import JobStateError, NotAllowedError, QueueFullError, StudioClosedError
-from bot.domain.jobs import Job, Place, Snapshot, State
+from bot.domain.errors import (
+    AlreadyBegunError,
+    JobStateError,
+    NotAllowedError,
+    QueueFullError,
+    StudioClosedError,
+)
+from bot.domain.jobs import Job, Origin, Place, Snapshot, State
+from bot.domain.phrases import Phrase
 from bot.domain.requests import GenerationRequest, price, require_offer
 from bot.engine.books import Books
 from bot.engine.clock import Clock
@@ -14,8 +23,13 @@ from bot.engine.engine import Engine
 from bot.engine.journal import Journal
 from bot.engine.limits import Limits
 from bot.services.access import AccessService
+from bot.services.files import require_files
 from db.database import Database
+from db.drafts import DraftRepository
 from db.jobs import JobRepository
+
+PRESSED_TWICE: Final = timedelta(seconds=3)
+"""Within this time, the same wish of the same member for the same picture is one press too many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +73,16 @@ class GenerationService:
         self._providers = providers
         self._new_id = new_id
 
-    async def request(self, place: Place, request: GenerationRequest) -> Snapshot:
+    async def request(
+        self, place: Place, request: GenerationRequest, *, origin: Origin | None = None, draft_id: str | None = None
+    ) -> Snapshot:
         """Hold the price and make the job, durably, and return what its first card shows.
 
+        `origin` is the job that it is made from; `draft_id` is the draft that it is, which is no more after that.
         Nothing is sent to a provider before `acknowledged`. Raises `NotInServerError`, `NotAdmittedError`,
         `UnsupportedOptionError`, `StudioClosedError`, `QueueFullError`, `InsufficientCreditsError`,
-        `BudgetSpentError`, or `DuplicateInteractionError`; then nothing is held.
+        `BudgetSpentError`, `PictureGoneError`, or, where it was made already, `DuplicateInteractionError`,
+        `DraftGoneError` or `AlreadyBegunError`; then nothing is held.
         """
         now = self._clock.now()
         job = Job(
@@ -78,15 +96,22 @@ class GenerationService:
             created_at=now,
             due_at=now,
             owner=self._engine.worker_id,
+            origin=origin,
         )
 
         def write(connection: Connection) -> int:
+            if draft_id is not None:
+                DraftRepository(connection).take(draft_id)
             self._access.check(connection, place.community_id)
             require_offer(request, self._providers)
             if self._engine.shut(request):
                 raise StudioClosedError
+            require_files(connection, request.inputs)
             jobs = JobRepository(connection)
             account = self._books.hold(connection, job, lambda: jobs.add(job), now)
+            # The hold has the member's account locked, so a press at the same moment is seen here.
+            if origin is not None and _made_lately(jobs, job, origin):
+                raise AlreadyBegunError
             if jobs.count_waiting(place.community_id, place.member_id) > self._limits.waiting_per_member:
                 raise QueueFullError(self._limits.waiting_per_member)
             return account.available
@@ -97,8 +122,10 @@ class GenerationService:
 
     async def acknowledged(self, job_id: str, message_id: int | None) -> None:
         """Let the job go: its card is on Discord."""
-        await self._journal.acknowledged(job_id, message_id)
-        self._engine.wake()
+        if await self._journal.acknowledged(job_id, message_id):
+            self._engine.prepare(job_id)
+        else:
+            self._engine.wake()
 
     async def abandon(self, job: Job) -> None:
         """Cancel a job whose card did not appear, and give the credits back; should it still appear, it says so."""
@@ -111,13 +138,25 @@ class GenerationService:
         """
         job, _ = await self._journal.get(job_id)
         if not actor.may_manage(job):
-            raise NotAllowedError("its member or a moderator")
+            raise NotAllowedError(Phrase("its member or a moderator"))
         if job.state.ended or job.cancel_refused:
             raise JobStateError(job.state, "cancel")
         await self._journal.request_cancel(job_id)
-        await self._engine.look_at(job_id)
+        await self._engine.look_at(job_id, interrupt=True)
 
     async def prompt(self, job_id: str) -> str:
         """Return a job's whole prompt; raises `JobNotFoundError`."""
         job, _ = await self._journal.get(job_id)
         return job.request.prompt
+
+
+def _made_lately(jobs: JobRepository, job: Job, origin: Origin) -> bool:
+    """Return whether the member made another job with the same wish, of the same origin, a moment ago."""
+    lately = jobs.list_children(origin.job_id, job.place.member_id, since=job.created_at - PRESSED_TWICE)
+    return any(each.id != job.id and each.origin == origin and _same(each, job) for each in lately)
+
+
+def _same(one: Job, other: Job) -> bool:
+    """Return whether two jobs ask for the same; where a picture can be fetched from is signed anew each time."""
+    without = [replace(job.request, inputs=()) for job in (one, other)]
+    return without[0] == without[1] and one.place.community_id == other.place.community_id

@@ -8,6 +8,7 @@ import structlog
 from discord import app_commands
 
 from bot.domain.errors import AtelierError, DuplicateInteractionError
+from bot.ui.language import _, speaking
 from bot.ui.troubles import Trouble, trouble_of
 from bot.ui.wording import unexpected, worded
 
@@ -20,6 +21,11 @@ _log = structlog.get_logger(__name__)
 
 async def answer_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
     """Tell whoever called or pressed what is wrong; an unknown error gets a reference and a log line."""
+    with speaking(interaction.locale.value):
+        await _answer(interaction, error)
+
+
+async def _answer(interaction: discord.Interaction[Any], error: BaseException) -> None:
     if isinstance(error, app_commands.CommandInvokeError):
         error = error.original
     if isinstance(error, DuplicateInteractionError):
@@ -30,11 +36,11 @@ async def answer_error(interaction: discord.Interaction[Any], error: BaseExcepti
     if trouble_of(error) is Trouble.PASSING:
         # By its name alone: the texts of connection errors quote addresses, and those of interactions hold tokens.
         _log.warning("interaction.passing_trouble", error=type(error).__name__)
-        await _send(interaction, "Discord did not take the answer. Try again in a moment.")
+        await _send(interaction, _("Discord did not take the answer. Try again in a moment."))
         return
     text = worded(error) if isinstance(error, AtelierError) else None
     if isinstance(error, app_commands.MissingPermissions):
-        text = "That needs the Manage Server permission."
+        text = _("That needs the Manage Server permission.")
     if text is None:
         reference = secrets.token_hex(4)
         _log.error("interaction.failed", reference=reference, exc_info=error)

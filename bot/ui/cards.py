@@ -11,7 +11,21 @@ from discord import ui
 from bot.domain.catalogue import DEFAULT_FORMAT
 from bot.domain.jobs import Job, Snapshot, State
 from bot.ui.buttons import CancelButton, PromptButton
-from bot.ui.text import ago, alternative, counted, cut, escaped, in_credits, one_line, ordinal, seconds, usually
+from bot.ui.language import _, ngettext
+from bot.ui.text import (
+    ago,
+    alternative,
+    counted,
+    cut,
+    escaped,
+    in_credits,
+    number,
+    one_line,
+    ordinal,
+    seconds,
+    together,
+    usually,
+)
 from bot.ui.wording import failure
 
 # About three lines on a phone.
@@ -91,28 +105,38 @@ def gallery(job: Job, files: Sequence[Attached]) -> ui.MediaGallery[ui.LayoutVie
     return shown
 
 
-def reencoded_note(files: Sequence[Attached], place: str) -> str | None:
-    """Return which pictures were changed to fit the upload limit of `place`; None where none was."""
-    reencoded = [str(number) for number, file in enumerate(files, 1) if file.reencoded]
+def reencoded_note(files: Sequence[Attached], limit: str) -> str | None:
+    """Return which pictures were changed to fit `limit`, such as "the upload limit"; None where none was."""
+    reencoded = [str(place) for place, file in enumerate(files, 1) if file.reencoded]
     if not reencoded:
         return None
     if len(files) == 1:
-        which = "The picture was"
+        said = _("The picture was re-encoded to fit {limit}.")
     elif len(reencoded) == len(files):
-        which = "The pictures were"
+        said = _("The pictures were re-encoded to fit {limit}.")
     elif len(reencoded) == 1:
-        which = f"Picture {reencoded[0]} was"
+        said = _("Picture {which} was re-encoded to fit {limit}.")
     else:
-        which = f"Pictures {' and '.join(reencoded)} were"
-    return f"-# {which} re-encoded to fit {place} upload limit."
+        said = _("Pictures {which} were re-encoded to fit {limit}.")
+    return f"-# {said.format(which=together(reencoded), limit=limit)}"
 
 
 def _why_here(snapshot: Snapshot) -> str:
     job = snapshot.job
-    what = "picture" if len(snapshot.pictures) == 1 else counted(len(snapshot.pictures), "picture")
+    count = len(snapshot.pictures)
     if job.place.community_id:
-        return f"-# Your {what} from <#{job.place.channel_id}>: its card there could not be reached any more."
-    return f"-# Your {what}: its card could not be reached any more."
+        said = ngettext(
+            "Your picture from {channel}: its card there could not be reached any more.",
+            "Your {count} pictures from {channel}: its card there could not be reached any more.",
+            count,
+        )
+    else:
+        said = ngettext(
+            "Your picture: its card could not be reached any more.",
+            "Your {count} pictures: its card could not be reached any more.",
+            count,
+        )
+    return f"-# {said.format(count=number(count), channel=f'<#{job.place.channel_id}>')}"
 
 
 def _colour(job: Job, *, late: bool) -> discord.Colour:
@@ -136,24 +160,25 @@ def _asked(job: Job) -> str:
     request = job.request
     parts = [request.model, request.aspect_ratio, counted(request.images, "picture")]
     if request.detail > 1:
-        parts.append(f"detail {request.detail}")
+        parts.append(_("detail {level}").format(level=request.detail))
     if request.resolution is not None:
         parts.append(request.resolution)
     if request.format != DEFAULT_FORMAT:
         parts.append(request.format)
     if request.upscale is not None:
-        parts.append(f"upscaled {request.upscale}x")
+        parts.append(_("upscaled {factor}x").format(factor=request.upscale))
     if request.remove_background:
-        parts.append("cut out")
+        parts.append(_("cut out"))
     if request.fit is not None:
-        parts.append(f"fit {request.fit}")
+        parts.append(_("fit {size}").format(size=request.fit))
     if request.effect is not None:
-        parts.append(f"effect {escaped(request.effect)}")
+        parts.append(_("effect {name}").format(name=escaped(request.effect)))
     if request.version is not None:
-        parts.append(f"version {request.version}")
+        parts.append(_("version {name}").format(name=request.version))
     if request.inputs:
-        parts.append(f"from {counted(len(request.inputs), 'picture')}")
-    parts.append(f"for <@{job.place.member_id}>")
+        count = len(request.inputs)
+        parts.append(ngettext("from {count} picture", "from {count} pictures", count).format(count=number(count)))
+    parts.append(_("for {member}").format(member=f"<@{job.place.member_id}>"))
     return " · ".join(parts)
 
 
@@ -166,61 +191,84 @@ def _state_text(snapshot: Snapshot, *, late: bool, files: Sequence[Attached], di
             why, next_step = failure(job.fault)
             return f"{why}\n{_returned(snapshot)} {next_step}"
         case State.CANCELLED:
-            return f"Cancelled. {_returned(snapshot)}"
+            return f"{_('Cancelled.')} {_returned(snapshot)}"
         case _:
             return _progress(snapshot, late=late)
 
 
 def _progress(snapshot: Snapshot, *, late: bool) -> str:
     job = snapshot.job
+    since = _("since {when}").format(when=ago(job.created_at))
     if job.state is State.UNKNOWN:
-        note = "The connection broke while this was sent, so its outcome is unknown. The answer may still come."
-        return f"Waiting to hear · since {ago(job.created_at)}\n-# {note}"
+        note = _("The connection broke while this was sent, so its outcome is unknown. The answer may still come.")
+        return f"{_('Waiting to hear')} · {since}\n-# {note}"
     if job.cancel_refused:
-        note = "Too late to cancel: it has begun, and is charged if it completes."
-        return f"Drawing · since {ago(job.created_at)}\n-# {note}"
+        note = _("Too late to cancel: it has begun, and is charged if it completes.")
+        return f"{_('Drawing')} · {since}\n-# {note}"
     if job.cancel_requested_at is not None:
-        return f"Cancelling · since {ago(job.created_at)}"
+        return f"{_('Cancelling')} · {since}"
     if snapshot.place_in_line is not None:
-        state = f"In line, {ordinal(snapshot.place_in_line)}"
+        state = _("In line, {place}").format(place=ordinal(snapshot.place_in_line))
     else:
-        state = "In line" if job.state in _WAITING else "Drawing"
-    parts = [state, f"since {ago(job.created_at)}"]
+        state = _("In line") if job.state in _WAITING else _("Drawing")
+    parts = [state, since]
     usual = usually(snapshot.usual_seconds)
     if late:
-        parts.append("longer than usual, still being watched")
+        parts.append(_("longer than usual, still being watched"))
     elif usual is not None:
         parts.append(usual)
     return " · ".join(parts)
 
 
 def _returned(snapshot: Snapshot) -> str:
-    return f"Nothing was charged: {in_credits(snapshot.job.price)} returned, {snapshot.available:,} left today."
+    said = _("Nothing was charged: {credits} returned, {left} left today.")
+    return said.format(credits=in_credits(snapshot.job.price), left=number(snapshot.available))
+
+
+def settlement(held: int, charged: int) -> list[str]:
+    """Return what was held, charged and returned, where not all of it was charged."""
+    return [
+        _("{count} held").format(count=number(held)),
+        _("{count} charged").format(count=number(charged)),
+        _("{count} returned").format(count=number(held - charged)),
+    ]
+
+
+def painter(provider: str) -> str:
+    """Return whose work a picture is."""
+    return _("by {provider}").format(provider=PROVIDER_NAMES.get(provider, provider))
 
 
 def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) -> str:
     job = snapshot.job
     charged = job.charged or 0
-    parts = [in_credits(charged)]
-    if charged != job.price:
-        parts = [f"{job.price:,} held", f"{charged:,} charged", f"{job.price - charged:,} returned"]
-    parts.append(f"{snapshot.available:,} left today")
+    parts = [in_credits(charged)] if charged == job.price else settlement(job.price, charged)
+    parts.append(_("{count} left today").format(count=number(snapshot.available)))
     if job.provider is not None:
-        parts.append(f"by {PROVIDER_NAMES.get(job.provider, job.provider)}")
+        parts.append(painter(job.provider))
     if job.finished_at is not None:
         parts.append(seconds((job.finished_at - job.created_at).total_seconds()))
     if direct:
-        parts.append("delivered by direct message")
+        parts.append(_("delivered by direct message"))
     lines = [f"-# {' · '.join(parts)}"]
     missing = job.request.images - len(snapshot.pictures)
     if missing > 0:
-        came = counted(len(snapshot.pictures), "picture")
-        lines.insert(0, f"{came} of {job.request.images} came; only what came was charged.")
+        came = ngettext(
+            "{count} picture of {all} came; only what came was charged.",
+            "{count} pictures of {all} came; only what came was charged.",
+            len(snapshot.pictures),
+        )
+        lines.insert(0, came.format(count=number(len(snapshot.pictures)), all=number(job.request.images)))
     if len(files) < len(snapshot.pictures):
-        unshown = len(snapshot.pictures) - len(files)
-        them = "it" if unshown == 1 else "them"
-        lines.insert(0, f"{counted(unshown, 'picture')} could not be shown here. Look for {them} with `/history`.")
-    note = reencoded_note(files, "a direct message's" if direct else "this server's")
+        count = len(snapshot.pictures) - len(files)
+        unshown = ngettext(
+            "{count} picture could not be shown here. Look for it with `/history`.",
+            "{count} pictures could not be shown here. Look for them with `/history`.",
+            count,
+        )
+        lines.insert(0, unshown.format(count=number(count)))
+    limit = _("a direct message's upload limit") if direct else _("this server's upload limit")
+    note = reencoded_note(files, limit)
     if note is not None:
         lines.append(note)
     return "\n".join(lines)

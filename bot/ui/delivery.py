@@ -15,6 +15,7 @@ from bot.engine.clock import Clock
 from bot.engine.journal import Journal
 from bot.images.keeper import PictureKeeper
 from bot.ui.cards import job_card
+from bot.ui.language import speaking
 from bot.ui.messages import DIRECT_UPLOAD_LIMIT, CardGoneError, Files, JobMessages
 from bot.ui.troubles import Trouble, trouble_of
 from bot.ui.uploads import Uploads, fair_limit, prepare_uploads
@@ -75,9 +76,10 @@ class Courier:
         self._soft_deadline = soft_deadline
 
     def card(self, snapshot: Snapshot, uploads: Uploads | None = None, *, direct: bool = False) -> ui.LayoutView:
-        """Return a job's card as of now."""
+        """Return a job's card as of now, in the language of its place."""
         files = () if uploads is None else uploads.attached
-        return job_card(snapshot, self._clock.now(), self._soft_deadline, files, direct=direct)
+        with speaking(snapshot.job.place.locale):
+            return job_card(snapshot, self._clock.now(), self._soft_deadline, files, direct=direct)
 
     async def show(self, job: Job, view: ui.LayoutView, files: Files | None = None) -> None:
         """Show `view` on the job's card; raises `CardGoneError` or what Discord and the connection raise."""

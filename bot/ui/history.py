@@ -15,19 +15,22 @@ from bot.ui.buttons import NewerButton, OlderButton, PromptButton
 from bot.ui.cards import (
     BLURPLE,
     GREY,
-    PROVIDER_NAMES,
     Attached,
     gallery,
     heading,
+    painter,
     payload_view,
     prompt_is_cut,
     reencoded_note,
+    settlement,
 )
-from bot.ui.text import ago, counted, escaped, in_credits
+from bot.ui.language import _, ngettext
+from bot.ui.text import ago, escaped, in_credits, number
 from bot.ui.troubles import Trouble, trouble_of
 from bot.ui.uploads import Uploads, fair_limit, prepare_uploads
 
-_SEARCH: Final = "-# Search: "
+# What is between the isolates that `escaped` puts around it: the words before it are in some language.
+_SEARCH: Final = re.compile(r"-# [^\u2068\n]*(\u2068.*\u2069)[^\u2069\n]*")
 _MOST_HALVINGS: Final = 3
 _ESCAPE: Final = re.compile(r"\\([^0-9A-Za-z\s])")
 
@@ -83,7 +86,7 @@ def history_page(page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
     job = page.job
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=BLURPLE)
     if page.search is not None:
-        container.add_item(ui.TextDisplay(f"{_SEARCH}{escaped(page.search)}"))
+        container.add_item(ui.TextDisplay(_search_line(page.search)))
     container.add_item(ui.TextDisplay(heading(job)))
     if files:
         container.add_item(gallery(job, files))
@@ -101,20 +104,29 @@ def history_page(page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
 def empty_page(search: str | None) -> ui.LayoutView:
     """Return what to say where there is nothing to show."""
     if search is None:
-        text = "## Nothing here yet\nMake your first picture with `/imagine`; it is kept here for a while."
+        lines = [
+            f"## {_('Nothing here yet')}",
+            _("Make your first picture with `/imagine`; it is kept here for a while."),
+        ]
     else:
-        text = (
-            "## Nothing found\nNone of your pictures has this in its prompt. Try fewer letters, or leave it out.\n"
-            f"{_SEARCH}{escaped(search)}"
-        )
-    return payload_view(ui.Container(ui.TextDisplay(text), accent_colour=GREY))
+        lines = [
+            f"## {_('Nothing found')}",
+            _("None of your pictures has this in its prompt. Try fewer letters, or leave it out."),
+            _search_line(search),
+        ]
+    return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREY))
+
+
+def _search_line(search: str) -> str:
+    return "-# " + _("Search: {search}").format(search=escaped(search))
 
 
 def search_of(components: Iterable[Any]) -> str | None:
     """Return the search that a page says it has; None where it has none, or says it in a way that is not ours."""
-    shown = next((text.removeprefix(_SEARCH) for text in _texts(components) if text.startswith(_SEARCH)), None)
-    if shown is None:
+    line = next(filter(None, map(_SEARCH.fullmatch, _texts(components))), None)
+    if line is None:
         return None
+    shown = line[1]
     search = _ESCAPE.sub(r"\1", shown).replace("@\u200b", "@").strip("\u2068\u2069")
     return search if escaped(search) == shown else None
 
@@ -130,38 +142,53 @@ def _lines(page: Page, files: Sequence[Attached]) -> list[str]:
     lines = [_removed(page)] if page.removed else []
     unshown = len(page.pictures) - len(files)
     if unshown > 0:
-        lines.append(f"{counted(unshown, 'picture')} could not be shown here.")
+        said = ngettext(
+            "{count} picture could not be shown here.", "{count} pictures could not be shown here.", unshown
+        )
+        lines.append(said.format(count=number(unshown)))
     lines += [f"-# {_receipt(page.job)}", f"-# {_whereabouts(page.job)}"]
-    note = reencoded_note(files, "the")
+    note = reencoded_note(files, _("the upload limit"))
     return lines if note is None else [*lines, note]
 
 
 def _removed(page: Page) -> str:
     """Return that pictures are no longer kept, and where they may still be seen."""
-    gone = counted(page.removed, "picture")
-    which = f"{gone} of {page.removed + len(page.pictures)}" if page.pictures else f"The {gone.removeprefix('1 ')}"
-    verb = "is" if page.removed == 1 else "are"
-    them = "it" if page.removed == 1 else "them"
-    text = f"{which} {verb} no longer kept here: the studio keeps pictures for a while only."
+    gone = page.removed
+    if page.pictures:
+        said = ngettext(
+            "{count} picture of {all} is no longer kept here: the studio keeps pictures for a while only.",
+            "{count} pictures of {all} are no longer kept here: the studio keeps pictures for a while only.",
+            gone,
+        )
+    else:
+        said = ngettext(
+            "The picture is no longer kept here: the studio keeps pictures for a while only.",
+            "The {count} pictures are no longer kept here: the studio keeps pictures for a while only.",
+            gone,
+        )
+    text = said.format(count=number(gone), all=number(gone + len(page.pictures)))
     match page.job.delivery:
         case Delivery.CARD if page.job.state is State.DONE:
-            return f"{text} The card may still have {them}."
+            perhaps = ngettext("The card may still have it.", "The card may still have them.", gone)
         case Delivery.DIRECT:
-            return f"{text} Your direct messages may still have {them}."
+            perhaps = ngettext(
+                "Your direct messages may still have it.", "Your direct messages may still have them.", gone
+            )
         case _:
             return text
+    return f"{text} {perhaps}"
 
 
 def _receipt(job: Job) -> str:
     charged = job.charged or 0
     if job.state is not State.DONE:
-        parts = [f"Came late, so free: {in_credits(job.price)} returned"]
+        parts = [_("Came late, so free: {credits} returned").format(credits=in_credits(job.price))]
     elif charged == job.price:
-        parts = [f"{in_credits(charged)} charged"]
+        parts = [_("{credits} charged").format(credits=in_credits(charged))]
     else:
-        parts = [f"{job.price:,} held", f"{charged:,} charged", f"{job.price - charged:,} returned"]
+        parts = settlement(job.price, charged)
     if job.provider is not None:
-        parts.append(f"by {PROVIDER_NAMES.get(job.provider, job.provider)}")
+        parts.append(painter(job.provider))
     return " · ".join([*parts, ago(job.created_at)])
 
 
@@ -169,15 +196,15 @@ def _whereabouts(job: Job) -> str:
     """Return where the job's end was delivered, with a way there where there is one."""
     match job.delivery:
         case Delivery.CARD if job.state is State.DONE:
-            return f"Delivered on its card{_link(job)}"
+            return _("Delivered on its card") + _link(job)
         case Delivery.CARD:
-            return f"Its card ended without pictures{_link(job)}"
+            return _("Its card ended without pictures") + _link(job)
         case Delivery.DIRECT:
-            return "Delivered by direct message: its card could not be reached"
+            return _("Delivered by direct message: its card could not be reached")
         case None:
-            return f"On its way to its card{_link(job)}"
+            return _("On its way to its card") + _link(job)
         case _:
-            return "Delivered here alone: its card could not be reached"
+            return _("Delivered here alone: its card could not be reached")
 
 
 def _link(job: Job) -> str:

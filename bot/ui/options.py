@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from discord import app_commands
+from discord.app_commands import locale_str
 
 from bot.domain.catalogue import (
     DEFAULT_FORMAT,
@@ -15,33 +16,37 @@ from bot.domain.catalogue import (
     RESOLUTIONS,
     VERSIONS,
 )
+from bot.domain.phrases import Phrase
 from bot.domain.quotes import Quote
 from bot.domain.requests import UPSCALE_NAMES
+from bot.ui.language import N_, _
 from bot.ui.text import cut, in_credits
 from bot.ui.wording import obstacle
 
 DESCRIPTIONS: Final = {
-    "prompt": "What the picture shows",
-    "model": f"Who paints it; {DEFAULT_MODEL} unless you choose",
-    "aspect_ratio": f"Width to height; {DEFAULT_RATIO} unless you choose",
-    "images": "How many pictures; each costs",
-    "detail": f"More detail, 1 to {MAX_DETAIL}; multiplies the price",
-    "format": f"The file's format; {DEFAULT_FORMAT} unless you choose",
-    "resolution": "For models that have the choice; 4K may cost more",
-    "upscale": "Enlarge the finished picture; adds to the price",
-    "remove_background": "Cut out what the picture shows, for png and webp; adds to the price",
-    "fit": "Scale down to a size: 2048 (longest side), 2048x (width), x1024 (height), 1920x1080 (both)",
-    "effect": "Apply an effect by its name, such as film grain; adds to the price",
-    "version": "Choose a version of the model, such as latest-fast or a dated one",
+    "prompt": N_("What the picture shows"),
+    "model": Phrase("Who paints it; {model} unless you choose", model=DEFAULT_MODEL),
+    "aspect_ratio": Phrase("Width to height; {ratio} unless you choose", ratio=DEFAULT_RATIO),
+    "images": N_("How many pictures; each costs"),
+    "detail": Phrase("More detail, 1 to {most}; multiplies the price", most=MAX_DETAIL),
+    "format": Phrase("The file's format; {format} unless you choose", format=DEFAULT_FORMAT),
+    "resolution": N_("For models that have the choice; 4K may cost more"),
+    "upscale": N_("Enlarge the finished picture; adds to the price"),
+    "remove_background": N_("Cut out what the picture shows, for png and webp; adds to the price"),
+    "fit": N_("Scale down to a size: 2048 (longest side), 2048x (width), x1024 (height), 1920x1080 (both)"),
+    "effect": N_("Apply an effect by its name, such as film grain; adds to the price"),
+    "version": N_("Choose a version of the model, such as latest-fast or a dated one"),
 }
+DESCRIBED: Final = {name: locale_str(text) for name, text in DESCRIPTIONS.items()}
+"""The descriptions as `app_commands.describe` takes them, to be translated for each member's Discord."""
 
 _MOST: Final = 25
 _LONGEST: Final = 100
 _FITS: Final = {
-    "2048": "2048 · the longest side",
-    "2048x": "2048x · the width",
-    "x1024": "x1024 · the height",
-    "1920x1080": "1920x1080 · both",
+    "2048": N_("2048 · the longest side"),
+    "2048x": N_("2048x · the width"),
+    "x1024": N_("x1024 · the height"),
+    "1920x1080": N_("1920x1080 · both"),
 }
 
 
@@ -64,7 +69,7 @@ def model_choices(quotes: Iterable[Quote], typed: str) -> list[app_commands.Choi
     """
     ranked = sorted(quotes, key=lambda quote: quote.price is None)
     wanted = typed.strip().casefold()
-    matching = [quote for quote in ranked if wanted in f"{quote.model.id} {quote.model.strength}".casefold()]
+    matching = [quote for quote in ranked if wanted in f"{quote.model.id} {_(quote.model.strength)}".casefold()]
     return [
         app_commands.Choice(name=cut(_quoted(quote), _LONGEST), value=quote.model.id)
         for quote in (matching or ranked)[:_MOST]
@@ -73,14 +78,14 @@ def model_choices(quotes: Iterable[Quote], typed: str) -> list[app_commands.Choi
 
 def _quoted(quote: Quote) -> str:
     if quote.price is not None:
-        return f"{quote.model.id} · {in_credits(quote.price)} · {quote.model.strength}"
+        return f"{quote.model.id} · {in_credits(quote.price)} · {_(quote.model.strength)}"
     return f"{quote.model.id} · {obstacle(quote.obstacle)}" if quote.obstacle else quote.model.id
 
 
 def fit_choices(typed: str) -> list[app_commands.Choice[str]]:
     """Return the forms of a size, for as long as what is typed may become one of them."""
     wanted = typed.strip().casefold()
-    return [app_commands.Choice(name=name, value=value) for value, name in _FITS.items() if value.startswith(wanted)]
+    return [app_commands.Choice(name=_(name), value=value) for value, name in _FITS.items() if value.startswith(wanted)]
 
 
 def version_choices(typed: str) -> list[app_commands.Choice[str]]:

@@ -7,72 +7,83 @@ from discord import ui
 
 from bot.domain.catalogue import DEFAULT_MODEL, Model
 from bot.domain.errors import FaultKind
+from bot.engine.health import Health
 from bot.services.credits import Balance
 from bot.services.status import Status
 from bot.ui.cards import AMBER, BLURPLE, GREEN, PROVIDER_NAMES
-from bot.ui.text import ago, counted, in_credits, usually
+from bot.ui.language import _, ngettext
+from bot.ui.text import ago, in_credits, number, usually
 
 _CLOSED: Final = frozenset({FaultKind.KEY_REJECTED, FaultKind.ACCOUNT_EMPTY})
 
 
 def balance_panel(balance: Balance) -> ui.LayoutView:
     """Return what a member can spend now, first, and where it comes from."""
-    lines = [f"## {in_credits(balance.available)} to spend"]
-    lines.append(f"-# {balance.allowance:,} left of today's allowance · the next one {ago(balance.renews_at)}")
+    lines = ["## " + _("{credits} to spend").format(credits=in_credits(balance.available))]
+    left = _("{count} left of today's allowance · the next one {when}")
+    lines.append("-# " + left.format(count=number(balance.allowance), when=ago(balance.renews_at)))
     if balance.granted:
-        lines.append(f"-# {balance.granted:,} granted, which do not expire")
+        lines.append("-# " + _("{count} granted, which do not expire").format(count=number(balance.granted)))
     if balance.held:
-        lines.append(f"-# {balance.held:,} held for pictures under way")
+        lines.append("-# " + _("{count} held for pictures under way").format(count=number(balance.held)))
     return _panel("\n".join(lines), GREEN if balance.available else AMBER)
 
 
 def status_panel(status: Status) -> ui.LayoutView:
     """Return how the studio is doing: providers, the line, how long a picture usually takes."""
     open_ = any(health.fault not in _CLOSED for health in status.providers)
-    lines = ["## The studio is open" if open_ else "## The studio is closed"]
-    lines.append(f"{counted(status.waiting, 'job')} in line · {status.working:,} being drawn")
-    for health in status.providers:
-        name = PROVIDER_NAMES.get(health.provider, health.provider)
-        if health.fault is None:
-            lines.append(f"-# {name}: working")
-        else:
-            what = "closed" if health.fault in _CLOSED else "in trouble"
-            lines.append(f"-# {name}: {what}" + (f" since {ago(health.since)}" if health.since else ""))
+    lines = ["## " + (_("The studio is open") if open_ else _("The studio is closed"))]
+    waiting = ngettext("{count} job in line", "{count} jobs in line", status.waiting).format(
+        count=number(status.waiting)
+    )
+    lines.append(f"{waiting} · {_('{count} being drawn').format(count=number(status.working))}")
+    lines += [f"-# {PROVIDER_NAMES.get(each.provider, each.provider)}: {_condition(each)}" for each in status.providers]
     for model, measured in status.usual_seconds.items():
-        lines.append(f"-# {model}: {usually(measured) or 'not measured yet'}")
+        lines.append(f"-# {model}: {usually(measured) or _('not measured yet')}")
     fine = open_ and all(health.fault is None for health in status.providers)
     return _panel("\n".join(lines), GREEN if fine else AMBER)
+
+
+def _condition(health: Health) -> str:
+    if health.fault is None:
+        return _("working")
+    closed = health.fault in _CLOSED
+    if health.since is None:
+        return _("closed") if closed else _("in trouble")
+    return (_("closed since {when}") if closed else _("in trouble since {when}")).format(when=ago(health.since))
 
 
 def help_panel(models: Sequence[Model]) -> ui.LayoutView:
     """Return how to begin, and every model with its strength and price, from the catalogue."""
     lines = [
-        "## Make pictures from words",
-        "Write `/imagine` with a prompt. The answer becomes your pictures; you pay only for those that arrive.",
-        "`/credits balance` shows what you can spend, `/status` how busy the studio is.",
-        "### Models",
+        f"## {_('Make pictures from words')}",
+        _("Write `/imagine` with a prompt. The answer becomes your pictures; you pay only for those that arrive."),
+        _("`/credits balance` shows what you can spend, `/status` how busy the studio is."),
+        f"### {_('Models')}",
     ]
     for model in models:
-        usual = " · the one you get unless you choose" if model.id == DEFAULT_MODEL else ""
-        lines.append(f"**{model.id}** · {in_credits(model.text_price)} a picture{usual}\n-# {_abilities(model)}")
+        price = _("{credits} a picture").format(credits=in_credits(model.text_price))
+        usual = f" · {_('the one you get unless you choose')}" if model.id == DEFAULT_MODEL else ""
+        lines.append(f"**{model.id}** · {price}{usual}\n-# {_abilities(model)}")
     return _panel("\n".join(lines), BLURPLE)
 
 
 def admitted_panel() -> ui.LayoutView:
     """Return the answer to `/studio admit`."""
-    return _panel("This server is admitted to the studio. Its members can use `/imagine` now.", GREEN)
+    return _panel(_("This server is admitted to the studio. Its members can use `/imagine` now."), GREEN)
 
 
 def _abilities(model: Model) -> str:
     can = model.abilities
-    parts = [model.strength, f"1-{can.max_images} pictures"]
+    parts = [_(model.strength), _("1-{most} pictures").format(most=can.max_images)]
     if can.max_detail > 1:
-        parts.append(f"detail 1-{can.max_detail}, which multiplies the price")
+        parts.append(_("detail 1-{most}, which multiplies the price").format(most=can.max_detail))
     if can.resolutions:
-        dearer = f" ({model.price_factor_4k}x at 4K)" if model.price_factor_4k > 1 else ""
-        parts.append(", ".join(can.resolutions) + dearer)
-    extras = _extras(model)
-    return " · ".join(parts) + (f"\n-# adds to each picture: {' · '.join(extras)}" if extras else "")
+        resolutions = ", ".join(can.resolutions)
+        dearer = _("{resolutions} ({factor}x at 4K)").format(resolutions=resolutions, factor=model.price_factor_4k)
+        parts.append(dearer if model.price_factor_4k > 1 else resolutions)
+    extras = " · ".join(_extras(model))
+    return " · ".join(parts) + (f"\n-# {_('adds to each picture: {extras}').format(extras=extras)}" if extras else "")
 
 
 def _extras(model: Model) -> list[str]:
@@ -80,13 +91,14 @@ def _extras(model: Model) -> list[str]:
     can, prices = model.abilities, model.extra_prices
     extras = []
     if can.upscales:
-        extras.append("upscale " + ", ".join(f"{factor}x {prices.upscale[factor]:,}" for factor in can.upscales))
+        upscales = ", ".join(f"{factor}x {number(prices.upscale[factor])}" for factor in can.upscales)
+        extras.append(_("upscale {prices}").format(prices=upscales))
     if can.remove_background:
-        extras.append(f"remove background {prices.remove_background:,}")
+        extras.append(_("remove background {price}").format(price=number(prices.remove_background)))
     if can.effects:
-        extras.append(f"effect {prices.effect:,}")
+        extras.append(_("effect {price}").format(price=number(prices.effect)))
     if can.fit:
-        extras.append(f"fit {prices.fit or 'nothing'}")
+        extras.append(_("fit {price}").format(price=number(prices.fit) if prices.fit else _("nothing")))
     return extras
 
 

@@ -7,8 +7,13 @@ import discord
 from bot.domain.jobs import Place
 
 
-def place_of(interaction: discord.Interaction[Any]) -> Place:
-    """Return the place of an interaction; outside servers the community is 0."""
+def place_of(interaction: discord.Interaction[Any], *, private: bool = False) -> Place:
+    """Return the place of an interaction; outside servers the community is 0.
+
+    Its language is the server's, or the member's own where only they see it or there is no server.
+    """
+    community = interaction.guild_locale
+    locale = interaction.locale if private or community is None else community
     return Place(
         interaction_id=interaction.id,
         application_id=interaction.application_id,
@@ -17,4 +22,6 @@ def place_of(interaction: discord.Interaction[Any]) -> Place:
         member_id=interaction.user.id,
         token=interaction.token,
         upload_limit=interaction.filesize_limit,
+        private=private,
+        locale=locale.value,
     )

@@ -2,8 +2,12 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from functools import reduce
+from typing import Final, Literal
+
+from bot.ui.language import _, ngettext
 
 _MARKDOWN: Final = re.compile(r"([\\*_~`|<>\[\]()#+\-:/])")
 _ELLIPSIS: Final = "…"
@@ -61,20 +65,38 @@ def alternative(text: str, limit: int = 1024) -> str:
     return line
 
 
-def ordinal(number: int) -> str:
-    """Return 1st, 2nd, 3rd, 4th, ..."""
-    suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{suffix}"
+def number(value: int) -> str:
+    """Return a number with its thousands set apart."""
+    return f"{value:,}"
 
 
-def counted(number: int, noun: str) -> str:
-    """Return "1 picture", "2 pictures"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def ordinal(place: int) -> str:
+    """Return 1st, 2nd, 3rd, 4th, ...
+
+    English tells the four endings apart. A language with other rules gives all four the same words, such as "no. {n}".
+    """
+    # Translators: the ending follows the English rule (1st 21st, 2nd 22nd, 3rd, 4th); where yours differs, write
+    # Translators: the same in all four, such as "no. {n}".
+    endings = {1: _("{n}st"), 2: _("{n}nd"), 3: _("{n}rd")}
+    other = _("{n}th")
+    return (other if place % 100 in (11, 12, 13) else endings.get(place % 10, other)).format(n=place)
 
 
-def in_credits(number: int) -> str:
+def counted(count: int, noun: Literal["picture", "credit", "mistake"]) -> str:
+    """Return "1 picture", "2 pictures", to stand alone: within a sentence another language may need another form."""
+    match noun:
+        case "picture":
+            said = ngettext("{count} picture", "{count} pictures", count)
+        case "credit":
+            said = ngettext("{count} credit", "{count} credits", count)
+        case "mistake":
+            said = ngettext("{count} mistake", "{count} mistakes", count)
+    return said.format(count=number(count))
+
+
+def in_credits(count: int) -> str:
     """Return "1 credit", "24 credits"."""
-    return counted(number, "credit")
+    return counted(count, "credit")
 
 
 def ago(moment: datetime) -> str:
@@ -84,9 +106,13 @@ def ago(moment: datetime) -> str:
 
 def seconds(duration: float) -> str:
     """Return "31 s" or "2 min 5 s", with no-break spaces: a line never ends between a number and its unit."""
-    whole = max(1, round(duration))
-    minutes, rest = divmod(whole, 60)
-    said = f"{whole} s" if not minutes else f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    minutes, rest = divmod(max(1, round(duration)), 60)
+    if not minutes:
+        said = _("{seconds} s").format(seconds=rest)
+    elif rest:
+        said = _("{minutes} min {seconds} s").format(minutes=minutes, seconds=rest)
+    else:
+        said = _("{minutes} min").format(minutes=minutes)
     return said.replace(" ", _NO_BREAK)
 
 
@@ -96,13 +122,22 @@ def usually(measured: tuple[int, int] | None) -> str | None:
         return None
     median, late = max(1, measured[0]), max(1, *measured)
     if late == median:
-        return f"usually {seconds(median)}"
+        return _("usually {duration}").format(duration=seconds(median))
     if late < _MINUTES_FROM:
-        return f"usually {median}-{late} s"
+        return _("usually {first}-{last} s").format(first=median, last=late)
     first, last = max(1, median // 60), -(-late // 60)
-    return f"usually {first}-{last} min" if last > first else f"usually {last} min"
+    if last > first:
+        return _("usually {first}-{last} min").format(first=first, last=last)
+    return _("usually {minutes} min").format(minutes=last)
 
 
-def listed(names: tuple[str, ...]) -> str:
+def listed(names: Sequence[str]) -> str:
     """Return "a", "a or b", "a, b or c"."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+    if len(names) == 1:
+        return names[0]
+    return _("{some} or {last}").format(some=", ".join(names[:-1]), last=names[-1])
+
+
+def together(names: Sequence[str]) -> str:
+    """Return "a", "a and b", "a and b and c"."""
+    return reduce(lambda some, last: _("{some} and {last}").format(some=some, last=last), names)

@@ -4,12 +4,12 @@ from typing import cast
 
 import pytest
 
-from bot.engine.webhooks import hash_of, new_webhook_token, webhook_address
+from bot.engine.webhooks import hash_of, new_token, webhook_address
 from bot.providers.base import Provider
 from bot.providers.skillboss import SkillBoss
 from bot.services.webhooks import WebhookService
 
-TOKEN = new_webhook_token()
+TOKEN = new_token()
 
 
 class Engine:
@@ -76,7 +76,7 @@ async def test_a_fault_of_the_engine_is_passed_on() -> None:
 
 def test_tokens() -> None:
     """Each is another, has 256 bits, and needs no escaping in an address; the hash does not show it."""
-    tokens = {new_webhook_token() for _ in range(100)}
+    tokens = {new_token() for _ in range(100)}
     assert len(tokens) == 100
     assert all(len(token) == 43 and token.replace("-", "").replace("_", "").isalnum() for token in tokens)
     assert hash_of("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

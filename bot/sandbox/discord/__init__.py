@@ -10,7 +10,8 @@ from bot.sandbox.discord.ratelimits import Allowance, RateLimits
 from bot.sandbox.discord.reading import buttons, files, media, selects, text, texts
 from bot.sandbox.discord.recorder import RecordedRequest
 from bot.sandbox.discord.server import DiscordServer
-from bot.sandbox.discord.world import World, default_world, empty_world
+from bot.sandbox.discord.world import World, add_elsewhere, default_world, empty_world
+from bot.sandbox.discord.writing import Post
 
 __all__ = [
     "Actor",
@@ -25,6 +26,7 @@ __all__ = [
     "NoAnswerError",
     "Overwrite",
     "Permission",
+    "Post",
     "RateLimits",
     "RecordedRequest",
     "Revision",
@@ -32,6 +34,7 @@ __all__ = [
     "Upload",
     "User",
     "World",
+    "add_elsewhere",
     "buttons",
     "default_world",
     "empty_world",

@@ -16,16 +16,17 @@ from bot.sandbox.discord.client_rules import (
 )
 from bot.sandbox.discord.commands import CommandBook
 from bot.sandbox.discord.components import Kind, emoji_of
-from bot.sandbox.discord.entities import DEFAULT_UPLOAD_LIMIT, Channel, Message, Upload, User
+from bot.sandbox.discord.entities import Channel, Message, Upload, User
 from bot.sandbox.discord.interactions import Interaction, InteractionKind
 from bot.sandbox.discord.invocations import Invocation, NoAnswerError
-from bot.sandbox.discord.limits import CONTENT, FILES, LINK_STYLE
+from bot.sandbox.discord.limits import LINK_STYLE
 from bot.sandbox.discord.messages import MessageBook, MessageForm
 from bot.sandbox.discord.modals import filled_modal
 from bot.sandbox.discord.permissions import Permission
 from bot.sandbox.discord.reading import buttons, selects
 from bot.sandbox.discord.wire import Json
 from bot.sandbox.discord.world import World
+from bot.sandbox.discord.writing import check_writing, unfurled
 
 CHAT_INPUT, USER_MENU, MESSAGE_MENU = 1, 2, 3
 
@@ -185,12 +186,30 @@ class Actor:
             )
         )
 
-    async def say(self, content: str, *uploads: Upload, channel: str | Channel = "general") -> Message:
-        """Write a message."""
+    async def say(
+        self,
+        content: str,
+        *uploads: Upload,
+        channel: str | Channel = "general",
+        pictures: Mapping[str, Upload] | None = None,
+    ) -> Message:
+        """Write a message. `pictures` are what the links in it lead to, by their addresses: Discord embeds those."""
         place = self._place(channel)
-        self._check_writing(content, uploads, place)
+        check_writing(self._world, self.user, place, content, uploads)
         files = {str(number): upload for number, upload in enumerate(uploads)}
-        return self._messages.create(place, self.user.id, MessageForm(payload={"content": content}, files=files))
+        payload: Json = {"content": content}
+        if pictures:
+            payload["embeds"] = unfurled(self._world, self._cdn, pictures)
+        return self._messages.create(place, self.user.id, MessageForm(payload=payload, files=files))
+
+    async def forward(self, message: Message, *, channel: str | Channel = "general") -> Message:
+        """Forward a message to a channel; what it shows goes with it."""
+        self._require_visible(message)
+        place = self._place(channel)
+        check_writing(self._world, self.user, place, "forwarded", ())
+        if message.ephemeral or message.loading:
+            raise ClientRefusal("this message cannot be forwarded")
+        return self._messages.forward(message, place, self.user.id)
 
     def offered(self, channel: str | Channel = "general") -> list[Json]:
         """Return the commands and menus that the client offers this person in a channel."""
@@ -208,21 +227,6 @@ class Actor:
         """Return the messages that this person sees in a channel, oldest first."""
         place = self._place(channel)
         return [each for each in place.messages.values() if self._visible(each)]
-
-    def _check_writing(self, content: str, uploads: tuple[Upload, ...], place: Channel) -> None:
-        may = self._world.permissions(self.user.id, place)
-        if not may & Permission.SEND_MESSAGES or (uploads and not may & Permission.ATTACH_FILES):
-            raise ClientRefusal(f"{self.user.name} may not write this in #{place.name}")
-        if len(content) > CONTENT:
-            raise ClientRefusal(f"a message takes at most {CONTENT:,} characters")
-        if not content.strip() and not uploads:
-            raise ClientRefusal("a message needs a text or a file")
-        if len(uploads) > FILES:
-            raise ClientRefusal(f"a message takes at most {FILES} files")
-        guild = None if place.guild_id is None else self._world.guilds[place.guild_id]
-        limit = DEFAULT_UPLOAD_LIMIT if guild is None else guild.upload_limit
-        if any(len(each.data) > limit for each in uploads):
-            raise ClientRefusal(f"a file takes at most {limit:,} bytes")
 
     def _visible(self, message: Message) -> bool:
         return not message.deleted and message.visible_to in (None, self.user.id)

@@ -42,6 +42,7 @@ class Cdn:
         self._base_url = base_url
         self._secret = secrets.token_bytes(16)
         self._files: dict[str, Attachment] = {}
+        self._copies: dict[str, Attachment] = {}
 
     def store(
         self, upload: Upload, *, attachment_id: str, channel_id: str, folder: str, description: str | None = None
@@ -100,6 +101,18 @@ class Cdn:
             "content_type": attachment.content_type,
             "attachment_id": attachment.id,
         }
+
+    def copy(self, url: str, upload: Upload, *, attachment_id: str) -> None:
+        """Keep what another site has at an address, as the proxy does for pictures in embeds."""
+        self._copies[url] = self.store(upload, attachment_id=attachment_id, channel_id="0", folder="external")
+
+    def copy_of(self, url: str) -> Attachment | None:
+        """Return the proxy's copy of what is at another site's address."""
+        return self._copies.get(url)
+
+    def expire(self) -> None:
+        """Let all addresses that were handed out so far run out, as if a day had passed; new ones are good."""
+        self._secret = secrets.token_bytes(16)
 
     def find(self, attachment_id: str) -> Attachment | None:
         """Return a stored file by its id."""

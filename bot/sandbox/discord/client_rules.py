@@ -5,6 +5,7 @@ from typing import Any
 
 from bot.sandbox.discord.cdn import Cdn
 from bot.sandbox.discord.entities import DEFAULT_UPLOAD_LIMIT, Channel, Guild, Upload, User
+from bot.sandbox.discord.installs import is_offered
 from bot.sandbox.discord.payloads import channel_payload, member_payload, role_payload, user_payload
 from bot.sandbox.discord.permissions import ALL, guild_permissions
 from bot.sandbox.discord.wire import Json
@@ -103,11 +104,10 @@ class Resolver:
 
 def check_command_use(command: Json, user: User, channel: Channel, world: World) -> None:
     """Refuse a command that this person does not see in this place."""
-    contexts = command.get("contexts")
     in_guild = channel.guild_id is not None
-    if contexts is not None and (0 if in_guild else 1) not in contexts:
+    if not is_offered(command, world, user, channel):
         raise ClientRefusal(f"/{command['name']} is not offered here")
-    if not in_guild and contexts is None and command.get("dm_permission") is False:
+    if not in_guild and command.get("contexts") is None and command.get("dm_permission") is False:
         raise ClientRefusal(f"/{command['name']} is not offered in direct messages")
     if command.get("nsfw") and in_guild and not channel.nsfw:
         raise ClientRefusal(f"/{command['name']} is only offered in age-restricted channels")

@@ -94,7 +94,7 @@ class CommandBook:
             "default_member_permissions": None if rights is None else str(rights),
             "nsfw": bool(command.get("nsfw")),
             "contexts": command.get("contexts"),
-            "integration_types": command.get("integration_types") or [0],
+            "integration_types": command.get("integration_types") or list(self._world.application.installable),
         }
         if guild_id is None:
             built["dm_permission"] = command.get("dm_permission") is not False

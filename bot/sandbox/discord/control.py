@@ -4,12 +4,14 @@ POST   /sandbox/discord/faults    the fields of a fault: {"method": "PATCH", "pa
 DELETE /sandbox/discord/faults
 POST   /sandbox/discord/gateway   {"action": "drop" | "reconnect" | "invalidate"}
 POST   /sandbox/discord/tokens    {"action": "expire"}
+POST   /sandbox/discord/addresses {"action": "expire"}    the signed addresses of files
 """
 
 from http import HTTPStatus
 
 from aiohttp import web
 
+from bot.sandbox.discord.cdn import Cdn
 from bot.sandbox.discord.faults import Faults
 from bot.sandbox.discord.gateway import Gateway
 from bot.sandbox.discord.interactions import InteractionBook
@@ -23,10 +25,11 @@ _FAULT_FIELDS = frozenset(
 class Control:
     """Answers the control requests."""
 
-    def __init__(self, *, faults: Faults, gateway: Gateway, interactions: InteractionBook) -> None:
+    def __init__(self, *, faults: Faults, gateway: Gateway, interactions: InteractionBook, cdn: Cdn) -> None:
         self._faults = faults
         self._gateway = gateway
         self._interactions = interactions
+        self._cdn = cdn
 
     def mount(self, app: web.Application) -> None:
         """Add the routes to an application."""
@@ -34,6 +37,7 @@ class Control:
         app.router.add_delete("/sandbox/discord/faults", self.clear_faults)
         app.router.add_post("/sandbox/discord/gateway", self.disturb_gateway)
         app.router.add_post("/sandbox/discord/tokens", self.expire_tokens)
+        app.router.add_post("/sandbox/discord/addresses", self.expire_addresses)
 
     async def set_fault(self, request: web.Request) -> web.Response:
         """Set a fault."""
@@ -66,11 +70,21 @@ class Control:
 
     async def expire_tokens(self, request: web.Request) -> web.Response:
         """Let the tokens of all interactions so far run out."""
-        _guard(request)
-        if (await request.json()).get("action") != "expire":
-            raise web.HTTPBadRequest(text="action: expire")
+        await _require_expire(request)
         self._interactions.expire_tokens()
         return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    async def expire_addresses(self, request: web.Request) -> web.Response:
+        """Let the signed addresses of all files so far run out."""
+        await _require_expire(request)
+        self._cdn.expire()
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+async def _require_expire(request: web.Request) -> None:
+    _guard(request)
+    if (await request.json()).get("action") != "expire":
+        raise web.HTTPBadRequest(text="action: expire")
 
 
 def _guard(request: web.Request) -> None:

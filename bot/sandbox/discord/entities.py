@@ -11,6 +11,7 @@ DEFAULT_UPLOAD_LIMIT = 10 * 1024 * 1024
 
 TEXT_CHANNEL = 0
 DIRECT_MESSAGE_CHANNEL = 1
+GROUP_CHANNEL = 3
 PUBLIC_THREAD = 11
 FORUM_CHANNEL = 15
 
@@ -18,12 +19,13 @@ EPHEMERAL = 1 << 6
 LOADING = 1 << 7
 SUPPRESS_EMBEDS = 1 << 2
 SUPPRESS_NOTIFICATIONS = 1 << 12
+HAS_SNAPSHOT = 1 << 14
 COMPONENTS_V2 = 1 << 15
 
 
 @dataclass(slots=True, kw_only=True)
 class User:
-    """An account, a person's or the bot's."""
+    """An account, a person's or a bot's. `has_app`: the application is installed on it."""
 
     id: str
     name: str
@@ -31,6 +33,7 @@ class User:
     bot: bool = False
     locale: str = "en-US"
     takes_direct_messages: bool = True
+    has_app: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,7 +117,10 @@ class Revision:
 
 @dataclass(slots=True, kw_only=True)
 class Message:
-    """A message and everything it ever said. `visible_to` is the one who sees an ephemeral message."""
+    """A message and everything it ever said. `visible_to` is the one who sees an ephemeral message.
+
+    `snapshot` is what a forwarded message took with it.
+    """
 
     id: str
     channel_id: str
@@ -133,6 +139,7 @@ class Message:
     webhook_id: str | None = None
     nonce: str | int | None = None
     reference: Json | None = None
+    snapshot: "Message | None" = None
     deleted: bool = False
     revisions: list[Revision] = field(default_factory=list)
     changed: Bell = field(default_factory=Bell)
@@ -160,7 +167,10 @@ class Message:
 
 @dataclass(slots=True, kw_only=True)
 class Channel:
-    """A channel of a guild, a thread of one (`parent_id`), or a direct message (`recipient_id` is then the person)."""
+    """A channel of a guild, a thread of one (`parent_id`), or a direct message.
+
+    With the bot, `recipient_id` is the person; among people only, `people` are all who are in it.
+    """
 
     id: str
     kind: int
@@ -171,6 +181,7 @@ class Channel:
     topic: str | None = None
     overwrites: list[Overwrite] = field(default_factory=list)
     recipient_id: str | None = None
+    people: tuple[str, ...] = ()
     parent_id: str | None = None
     archived: bool = False
     locked: bool = False
@@ -179,10 +190,14 @@ class Channel:
 
 @dataclass(slots=True, kw_only=True)
 class Application:
-    """The bot's registration. `privileged_intents` are the gateway intents that were granted to it."""
+    """The bot's registration. `privileged_intents` are the gateway intents that were granted to it.
+
+    `installable` are the ways in which it may be installed (0: to servers, 1: on accounts).
+    """
 
     id: str
     name: str
     owner_id: str
     token: str
     privileged_intents: int = 0
+    installable: tuple[int, ...] = (0, 1)

@@ -1,7 +1,8 @@
 """What the bot is sent when a person does something: INTERACTION_CREATE in full."""
 
 from bot.sandbox.discord.entities import Channel, User
-from bot.sandbox.discord.interactions import Interaction, InteractionBook, InteractionKind
+from bot.sandbox.discord.installs import context_of
+from bot.sandbox.discord.interactions import Interaction, InteractionKind
 from bot.sandbox.discord.messages import MessageBook
 from bot.sandbox.discord.payloads import channel_payload, member_payload, user_payload
 from bot.sandbox.discord.permissions import DIRECT_MESSAGE, Permission
@@ -11,9 +12,6 @@ from bot.sandbox.discord.world import World
 _OUTSIDER = Permission.EMBED_LINKS | Permission.ATTACH_FILES | Permission.USE_EXTERNAL_EMOJIS
 """What an application that is not in the guild may do there."""
 
-IN_GUILD = 0
-WITH_BOT = 1
-
 
 def seen_member(world: World, user: User, channel: Channel) -> Json:
     """Return the member with what they may do in this channel, as interactions carry it."""
@@ -22,9 +20,7 @@ def seen_member(world: World, user: User, channel: Channel) -> Json:
     return {**payload, "permissions": str(int(world.permissions(user.id, channel)))}
 
 
-def interaction_payload(
-    interaction: Interaction, world: World, messages: MessageBook, interactions: InteractionBook
-) -> Json:
+def interaction_payload(interaction: Interaction, world: World, messages: MessageBook) -> Json:
     """Return the event's data for one interaction."""
     channel, user = interaction.channel, interaction.user
     payload: Json = {
@@ -42,13 +38,13 @@ def interaction_payload(
         "locale": user.locale,
         "entitlements": [],
         "entitlement_sku_ids": [],
-        "authorizing_integration_owners": interactions.authorizing_owners(interaction),
-        "context": IN_GUILD if channel.guild_id else WITH_BOT,
+        "authorizing_integration_owners": interaction.owners,
+        "context": int(context_of(channel)),
         "attachment_size_limit": interaction.upload_limit,
     }
     if channel.guild_id is None:
         payload["user"] = user_payload(user)
-        payload["app_permissions"] = str(DIRECT_MESSAGE)
+        payload["app_permissions"] = str(int(_OUTSIDER) if channel.people else DIRECT_MESSAGE)
     else:
         guild = world.guilds[channel.guild_id]
         present = world.bot.id in guild.members

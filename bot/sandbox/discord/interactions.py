@@ -26,6 +26,7 @@ from bot.sandbox.discord.errors import (
     FormErrors,
     api_error,
 )
+from bot.sandbox.discord.installs import Context, Install, context_of
 from bot.sandbox.discord.limits import CHOICES, check_modal
 from bot.sandbox.discord.messages import MessageBook, MessageForm
 from bot.sandbox.discord.payloads import user_payload
@@ -78,7 +79,7 @@ class Interaction:
     """One thing that a person did, and what the bot has answered so far. Times are Unix seconds.
 
     `message` is the one whose component was used, `original` the one that `@original` means; `opened_by` is what a
-    submitted modal answers to.
+    submitted modal answers to. `owners` are by whose installations it was possible, as the API names them.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Interaction:
     created_at: float
     token_from: float
     upload_limit: int
+    owners: Json = field(default_factory=dict)
     message: Message | None = None
     opened_by: "Interaction | None" = None
     acknowledged_at: float | None = None
@@ -194,27 +196,17 @@ class InteractionBook:
             self._messages.edit(original, form)
             interaction.changed.ring()
             return original
-        if self._user_installed_only(interaction) and len(interaction.followups) >= USER_INSTALL_FOLLOWUPS:
+        if _user_installed_only(interaction) and len(interaction.followups) >= USER_INSTALL_FOLLOWUPS:
             raise api_error(TOO_MANY_FOLLOWUPS)
         message = self._answer(interaction, form)
         interaction.followups.append(message)
         interaction.changed.ring()
         return message
 
-    def authorizing_owners(self, interaction: Interaction) -> Json:
-        """Return for which guild and which user the application is installed here."""
-        if self._user_installed_only(interaction):
-            return {"1": interaction.user.id}
-        return {"0": interaction.channel.guild_id or "0"}
-
-    def _user_installed_only(self, interaction: Interaction) -> bool:
-        guild_id = interaction.channel.guild_id
-        return guild_id is not None and self._world.bot.id not in self._world.guilds[guild_id].members
-
     def _hidden(self, interaction: Interaction, flags: int) -> bool:
         if flags & EPHEMERAL:
             return True
-        outside = self._user_installed_only(interaction)
+        outside = _user_installed_only(interaction)
         return outside and not self._world.may(interaction.user.id, interaction.channel, Permission.USE_EXTERNAL_APPS)
 
     def _metadata(self, interaction: Interaction) -> Json:
@@ -222,7 +214,7 @@ class InteractionBook:
             "id": interaction.id,
             "type": int(interaction.kind),
             "user": user_payload(interaction.user),
-            "authorizing_integration_owners": self.authorizing_owners(interaction),
+            "authorizing_integration_owners": interaction.owners,
         }
         if interaction.kind is InteractionKind.COMPONENT and interaction.message is not None:
             metadata["interacted_message_id"] = interaction.message.id
@@ -313,3 +305,9 @@ class InteractionBook:
                     "message": self._messages.render(original),
                 }
         return response
+
+
+def _user_installed_only(interaction: Interaction) -> bool:
+    """Tell whether only somebody's own installation brought the application to a place that is not its own."""
+    elsewhere = context_of(interaction.channel) is not Context.BOT_DM
+    return elsewhere and str(int(Install.GUILD)) not in interaction.owners

@@ -2,6 +2,7 @@
 
 from bot.sandbox.discord.components import SELECTS, Kind, media_slots, text_length, walk
 from bot.sandbox.discord.errors import FormErrors, Path
+from bot.sandbox.discord.ranges import check_input, check_place
 from bot.sandbox.discord.wire import Json
 
 CONTENT = 2000
@@ -96,6 +97,8 @@ def check_message(payload: Json, form: FormErrors, *, v2: bool) -> None:
     else:
         form.length(components, ("components",), 0, ROWS)
         check_components(components, form, top=frozenset({Kind.ACTION_ROW}))
+    for path, component in walk(components):
+        check_place(component, path, form, in_modal=False)
 
 
 def check_modal(data: Json, form: FormErrors) -> None:
@@ -111,6 +114,8 @@ def check_modal(data: Json, form: FormErrors) -> None:
         return
     form.length(components, ("data", "components"), 1, MODAL_ITEMS)
     check_components(components, form, top=_MODAL_TOP, path=("data", "components"))
+    for path, component in walk(components, ("data", "components")):
+        check_place(component, path, form, in_modal=True)
 
 
 def check_components(
@@ -191,6 +196,7 @@ def _check_fields(component: Json, path: Path, form: FormErrors) -> None:
             form.required((*path, field))
         else:
             form.length(component[field], (*path, field), least, most)
+    check_input(component, path, form)
     if kind == Kind.BUTTON:
         _check_button(component, path, form)
     elif kind == Kind.MEDIA_GALLERY:

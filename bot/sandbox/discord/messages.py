@@ -1,17 +1,18 @@
 """Making, changing and removing messages by the API's rules, whoever asks for it."""
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from bot.sandbox.discord import limits
+from bot.sandbox.discord.bell import Bell
 from bot.sandbox.discord.cdn import Cdn
 from bot.sandbox.discord.components import completed, mapped_media, media_slots, walk
 from bot.sandbox.discord.entities import (
     COMPONENTS_V2,
     DEFAULT_UPLOAD_LIMIT,
     EPHEMERAL,
+    HAS_SNAPSHOT,
     LOADING,
     SUPPRESS_EMBEDS,
     SUPPRESS_NOTIFICATIONS,
@@ -22,8 +23,8 @@ from bot.sandbox.discord.entities import (
     Upload,
 )
 from bot.sandbox.discord.errors import EMPTY_MESSAGE, ENTITY_TOO_LARGE, THREAD_ARCHIVED, FormErrors, api_error
-from bot.sandbox.discord.payloads import user_payload
-from bot.sandbox.discord.wire import Json, stamp
+from bot.sandbox.discord.rendering import Renderer, file_id
+from bot.sandbox.discord.wire import Json
 from bot.sandbox.discord.world import World
 
 MessageEvent: TypeAlias = Literal["create", "update", "delete"]
@@ -32,7 +33,6 @@ Publish: TypeAlias = Callable[[MessageEvent, Message], None]
 NONCE_MEMORY = 300
 """Seconds for which an enforced nonce finds the message it made before."""
 
-_CDN_ADDRESS = re.compile(r"/cdn/[\w-]+/\d+/(\d+)/")
 _SETTABLE = EPHEMERAL | SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | COMPONENTS_V2
 
 
@@ -52,6 +52,7 @@ class MessageBook:
         self._world = world
         self._cdn = cdn
         self._publish = publish
+        self._renderer = Renderer(world, cdn)
 
     def create(
         self,
@@ -64,6 +65,8 @@ class MessageBook:
         loading: bool = False,
         interaction_metadata: Json | None = None,
         reference: Json | None = None,
+        snapshot: Message | None = None,
+        webhook_id: str | None = None,
     ) -> Message:
         """Post a message, or return the one that the same enforced nonce made."""
         payload = form.payload
@@ -72,6 +75,7 @@ class MessageBook:
             return repeated
         flags = (payload.get("flags") or 0) & _SETTABLE
         flags = flags | EPHEMERAL if visible_to else flags & ~EPHEMERAL
+        flags |= HAS_SNAPSHOT if snapshot is not None else 0
         message = Message(
             id=self._world.snowflakes.next(),
             channel_id=channel.id,
@@ -82,9 +86,10 @@ class MessageBook:
             flags=flags | LOADING if loading else flags,
             visible_to=visible_to,
             interaction_metadata=interaction_metadata,
-            webhook_id=self._world.application.id if interaction_metadata else None,
+            webhook_id=self._world.application.id if interaction_metadata else webhook_id,
             nonce=payload.get("nonce"),
             reference=reference,
+            snapshot=snapshot,
         )
         self._apply(message, form)
         if not loading:
@@ -92,6 +97,15 @@ class MessageBook:
         channel.messages[message.id] = message
         self._record(message, "create")
         return message
+
+    def forward(self, message: Message, channel: Channel, author_id: str) -> Message:
+        """Post a message that carries what another one shows now, as a copy (a forwarded one's own copy goes on)."""
+        source = message.snapshot or message
+        reference: Json = {"type": 1, "channel_id": message.channel_id, "message_id": message.id}
+        if message.guild_id is not None:
+            reference["guild_id"] = message.guild_id
+        copy = replace(source, flags=source.flags & ~EPHEMERAL, revisions=[], changed=Bell())
+        return self.create(channel, author_id, MessageForm(), reference=reference, snapshot=copy)
 
     def edit(self, message: Message, form: MessageForm) -> None:
         """Change what the body names and keep the rest (code 50083 in an archived thread)."""
@@ -134,37 +148,7 @@ class MessageBook:
 
     def render(self, message: Message) -> Json:
         """Return the message as the API shows it, its addresses freshly signed."""
-        payload: Json = {
-            "id": message.id,
-            "type": message.kind,
-            "channel_id": message.channel_id,
-            "author": user_payload(self._world.users[message.author_id]),
-            "content": message.content,
-            "embeds": message.embeds,
-            "components": mapped_media(message.components, lambda media: self._shown(message, media)),
-            # Files of a V2 message appear only where its components show them.
-            "attachments": []
-            if message.v2
-            else [self._cdn.attachment_payload(each) for each in message.attachments.values()],
-            "flags": message.flags,
-            "timestamp": stamp(message.created_at),
-            "edited_timestamp": None if message.edited_at is None else stamp(message.edited_at),
-            "mentions": [],
-            "mention_roles": [],
-            "mention_everyone": False,
-            "pinned": False,
-            "tts": False,
-        }
-        if message.interaction_metadata is not None:
-            payload["interaction_metadata"] = message.interaction_metadata
-            payload["application_id"] = self._world.application.id
-        if message.webhook_id is not None:
-            payload["webhook_id"] = message.webhook_id
-        if message.nonce is not None:
-            payload["nonce"] = message.nonce
-        if message.reference is not None:
-            payload["message_reference"] = message.reference
-        return payload
+        return self._renderer.render(message)
 
     def _apply(self, message: Message, form: MessageForm) -> None:
         payload = form.payload
@@ -226,17 +210,11 @@ class MessageBook:
                 renamed,
                 attachment_id=self._world.snowflakes.next(),
                 channel_id=message.channel_id,
-                folder="attachments",
+                folder="ephemeral-attachments" if message.ephemeral else "attachments",
                 description=about.get("description"),
             )
             attachments[stored.id] = stored
         return attachments
-
-    def _shown(self, message: Message, media: Json) -> Json:
-        attachment = message.attachments.get(media.get("attachment_id", ""))
-        if attachment is not None:
-            return self._cdn.media_payload(attachment)
-        return {"id": "0", "proxy_url": media["url"], "width": None, "height": None, "content_type": None, **media}
 
     def _repeated(self, channel: Channel, author_id: str, payload: Json) -> Message | None:
         nonce = payload.get("nonce")
@@ -252,7 +230,7 @@ class MessageBook:
 
     @staticmethod
     def _refuse_empty(message: Message) -> None:
-        if not (message.content or message.embeds or message.components or message.attachments):
+        if not (message.content or message.embeds or message.components or message.attachments or message.snapshot):
             raise api_error(EMPTY_MESSAGE)
 
     def _record(self, message: Message, event: MessageEvent) -> None:
@@ -282,7 +260,7 @@ def _tied(media: Json, names: Mapping[str, str], attachments: Mapping[str, Attac
     url: str = media["url"]
     if url.startswith("attachment://"):
         return {"attachment_id": names[url.removeprefix("attachment://")]}
-    known = _CDN_ADDRESS.search(url)
-    if known is not None and known[1] in attachments:
-        return {"attachment_id": known[1]}
+    known = file_id(url)
+    if known is not None and known in attachments:
+        return {"attachment_id": known}
     return {"url": url}

@@ -1,6 +1,15 @@
 """How users, members, guilds, channels and the application look in the API's JSON."""
 
-from bot.sandbox.discord.entities import DIRECT_MESSAGE_CHANNEL, Application, Channel, Guild, Member, Role, User
+from bot.sandbox.discord.entities import (
+    DIRECT_MESSAGE_CHANNEL,
+    GROUP_CHANNEL,
+    Application,
+    Channel,
+    Guild,
+    Member,
+    Role,
+    User,
+)
 from bot.sandbox.discord.wire import Json, stamp
 from bot.sandbox.discord.world import World
 
@@ -47,13 +56,13 @@ def application_payload(application: Application, world: World) -> Json:
         "interactions_endpoint_url": None,
         "role_connections_verification_url": None,
         "owner": user_payload(world.users[application.owner_id]),
-        "approximate_guild_count": len(world.guilds),
-        "approximate_user_install_count": 0,
+        "approximate_guild_count": sum(world.bot.id in guild.members for guild in world.guilds.values()),
+        "approximate_user_install_count": sum(user.has_app for user in world.users.values()),
         "approximate_user_authorization_count": 0,
         "explicit_content_filter": 0,
         "team": None,
         "eligible_oauth2_scopes": [],
-        "integration_types_config": {"0": {}, "1": {}},
+        "integration_types_config": {str(each): {} for each in application.installable},
     }
 
 
@@ -97,8 +106,10 @@ def role_payload(role: Role) -> Json:
 def channel_payload(channel: Channel, world: World) -> Json:
     """Return a channel of a guild or a direct message."""
     last = next(reversed(channel.messages), None)
-    if channel.kind == DIRECT_MESSAGE_CHANNEL:
-        recipients = [user_payload(world.users[channel.recipient_id])] if channel.recipient_id else []
+    if channel.kind in (DIRECT_MESSAGE_CHANNEL, GROUP_CHANNEL):
+        recipients = [
+            user_payload(world.users[each]) for each in channel.people or filter(None, [channel.recipient_id])
+        ]
         return {"id": channel.id, "type": channel.kind, "flags": 0, "last_message_id": last, "recipients": recipients}
     if channel.parent_id is not None:
         return _thread_payload(channel, world, last)

@@ -24,9 +24,11 @@ from bot.sandbox.discord.gateway import (
     HEARTBEAT_INTERVAL,
     Gateway,
 )
+from bot.sandbox.discord.installs import owners_of, types_of
 from bot.sandbox.discord.interactions import Interaction, InteractionBook, InteractionKind
 from bot.sandbox.discord.messages import MessageBook, MessageEvent, Publish
 from bot.sandbox.discord.payloads import guild_create_payload
+from bot.sandbox.discord.permissions import Permission
 from bot.sandbox.discord.ratelimits import RateLimits
 from bot.sandbox.discord.recorder import RecordedRequest, Recorder
 from bot.sandbox.discord.rest import PREFIX, RestApi
@@ -35,6 +37,7 @@ from bot.sandbox.discord.rest_channels import ChannelRoutes
 from bot.sandbox.discord.rest_interactions import InteractionRoutes
 from bot.sandbox.discord.wire import Json
 from bot.sandbox.discord.world import World
+from bot.sandbox.discord.writing import Post, post_as
 
 LARGEST_REQUEST = 512 * 1024 * 1024
 """Bytes of a request that are read before giving up; Discord's own limits are checked file by file."""
@@ -150,6 +153,11 @@ class DiscordServer:
         """Return the direct message between the bot and this person."""
         return self.world.direct_message(self.world.user(name).id)
 
+    def post_as(self, name: str, post: Post, *, channel: str | Channel = "general") -> Message:
+        """Post a message as another app (or webhook) of this name."""
+        place = channel if isinstance(channel, Channel) else self.world.channel(channel)
+        return post_as(self.world, self.cdn, self.messages, name, place, post)
+
     def subscribe(self, callback: Publish) -> Callable[[], None]:
         """Call `callback(event, message)` at every message change; the returned function ends it."""
         self._subscribers.append(callback)
@@ -189,6 +197,10 @@ class DiscordServer:
         """Let the tokens of all interactions so far run out."""
         self.interactions.expire_tokens()
 
+    def expire_addresses(self) -> None:
+        """Let the signed addresses of all files so far run out; messages that are read again have fresh ones."""
+        self.cdn.expire()
+
     def _build(self) -> web.Application:
         app = web.Application(client_max_size=LARGEST_REQUEST)
         rest = RestApi(
@@ -207,7 +219,7 @@ class DiscordServer:
         app.router.add_get("/gateway/", self.gateway.serve)
         app.router.add_get("/cdn/{folder}/{channel_id:\\d+}/{attachment_id:\\d+}/{filename}", self.cdn.serve)
         app.router.add_get("/cdn/{kind:embed|avatars|icons}/{rest:.*}", self.cdn.serve_avatar)
-        Control(faults=self.faults, gateway=self.gateway, interactions=self.interactions).mount(app)
+        Control(faults=self.faults, gateway=self.gateway, interactions=self.interactions, cdn=self.cdn).mount(app)
         return app
 
     def _begin(
@@ -234,11 +246,30 @@ class DiscordServer:
             upload_limit=DEFAULT_UPLOAD_LIMIT if guild is None else guild.upload_limit,
             message=message,
             opened_by=opened_by,
+            owners=self._owners(kind, user, channel, data, message, opened_by),
         )
         self.interactions.add(interaction)
-        payload = interaction_payload(interaction, self.world, self.messages, self.interactions)
+        payload = interaction_payload(interaction, self.world, self.messages)
         self.gateway.dispatch("INTERACTION_CREATE", payload, guild_id=channel.guild_id)
         return interaction
+
+    def _owners(
+        self,
+        kind: InteractionKind,
+        user: User,
+        channel: Channel,
+        data: Json,
+        message: Message | None,
+        opened_by: Interaction | None,
+    ) -> Json:
+        """Return by whose installations this is possible; what a message or a form began goes on by the same."""
+        if opened_by is not None:
+            return opened_by.owners
+        if kind is InteractionKind.COMPONENT:
+            begun = None if message is None else message.interaction_metadata
+            return begun["authorizing_integration_owners"] if begun else {"0": channel.guild_id or "0"}
+        command = self.commands.find(data["name"], data["type"], channel.guild_id)
+        return owners_of(types_of(command), self.world, user, channel)
 
     def _publish(self, event: MessageEvent, message: Message) -> None:
         for callback in list(self._subscribers):
@@ -246,6 +277,8 @@ class DiscordServer:
         if message.ephemeral:
             return
         channel = self.world.channels[message.channel_id]
+        if not self.world.may(self.world.bot.id, channel, Permission.VIEW_CHANNEL):
+            return
         data: dict[str, Any] = {"id": message.id, "channel_id": channel.id}
         if event != "delete":
             data = dict(message.payload)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from bot.sandbox.discord.entities import (
     DIRECT_MESSAGE_CHANNEL,
+    GROUP_CHANNEL,
     PUBLIC_THREAD,
     TEXT_CHANNEL,
     Application,
@@ -18,6 +19,8 @@ from bot.sandbox.discord.entities import (
 )
 from bot.sandbox.discord.permissions import DIRECT_MESSAGE, MEMBER_DEFAULT, Permission, channel_permissions
 from bot.sandbox.discord.wire import Clock, Snowflakes
+
+PAIR = 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,6 +81,8 @@ class World:
 
     def permissions(self, user_id: str, channel: Channel) -> int:
         """Return what this user may do in the channel; nothing where they are not."""
+        if channel.people:
+            return DIRECT_MESSAGE if user_id in channel.people else 0
         if channel.guild_id is None:
             return DIRECT_MESSAGE if user_id in (channel.recipient_id, self.bot.id) else 0
         guild = self.guilds[channel.guild_id]
@@ -149,6 +154,13 @@ class World:
         self.channels[channel.id] = channel
         return channel
 
+    def add_private_channel(self, name: str, *people: User) -> Channel:
+        """Make a direct message among people, in which the bot is not; with three or more it is a group."""
+        kind = DIRECT_MESSAGE_CHANNEL if len(people) == PAIR else GROUP_CHANNEL
+        channel = Channel(id=self.snowflakes.next(), kind=kind, name=name, people=tuple(person.id for person in people))
+        self.channels[channel.id] = channel
+        return channel
+
     def add_thread(self, parent: Channel, name: str) -> Channel:
         """Make a public thread in a channel."""
         thread = Channel(
@@ -205,3 +217,24 @@ def default_world(*, token: str, now: Clock = time.time) -> World:
     secret.overwrites = [Overwrite(id=bots.id, kind=0, deny=Permission.VIEW_CHANNEL)]
     world.direct_message(member.id)
     return world
+
+
+def add_elsewhere(world: World) -> Guild:
+    """Add where the application is not installed, and return that guild.
+
+    "traveller" has the application on their own account, "stranger" does not; "member" of the community is there too.
+    Guild "Elsewhere": channels "lobby" and "strict" (no external apps); a direct message "friends" of traveller and
+    stranger.
+    """
+    traveller = world.add_user("traveller", locale="de")
+    traveller.has_app = True
+    stranger = world.add_user("stranger")
+    guild = world.add_guild("Elsewhere", owner=stranger, with_bot=False)
+    guild.locale = "fr"
+    world.add_member(guild, traveller)
+    world.add_member(guild, world.user("member"))
+    world.add_channel(guild, "lobby", topic="The application is not installed here")
+    strict = world.add_channel(guild, "strict", topic="No answers of external apps")
+    strict.overwrites = [Overwrite(id=guild.id, kind=0, deny=Permission.USE_EXTERNAL_APPS)]
+    world.add_private_channel("friends", traveller, stranger)
+    return guild

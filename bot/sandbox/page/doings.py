@@ -45,6 +45,7 @@ class Doings:
             "open": self.open,
             "earlier": self.earlier,
             "say": self.say,
+            "forward": self.forward,
             "slash": self.slash,
             "complete": self.complete,
             "menu": self.menu,
@@ -88,6 +89,11 @@ class Doings:
         uploads = [self._uploads.get(key) for key in texts_of(body, "uploads")]
         channel = self._channel(actor, body)
         message = await actor.say(text_of(body, "text"), *uploads, channel=channel)
+        return {"message": message.id}
+
+    async def forward(self, actor: Actor, body: Json, _: Tell) -> Json:
+        """Forward a message to a channel."""
+        message = await actor.forward(self._message(text_of(body, "message")), channel=self._channel(actor, body))
         return {"message": message.id}
 
     async def slash(self, actor: Actor, body: Json, tell: Tell) -> Json:

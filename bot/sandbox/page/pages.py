@@ -20,6 +20,7 @@ from bot.sandbox.page.doings import Doings, done
 from bot.sandbox.page.forms import parsed
 from bot.sandbox.page.guard import Guard, refused
 from bot.sandbox.page.panel import Panel
+from bot.sandbox.page.person import LANGUAGES, PersonActions
 from bot.sandbox.page.process import BotProcess, Ledger
 from bot.sandbox.page.sabotage import Sabotage
 from bot.sandbox.page.seat import Seat
@@ -51,6 +52,7 @@ class Page:
         self._uploads = Uploads()
         self._doings = Doings(discord, self._views, self._uploads)
         self._panel = Panel(discord, Sabotage(discord, providers or {}), bot, ledger)
+        self._person = PersonActions(discord)
         self._seats: set[Seat] = set()
         self._told: Json = {}
 
@@ -133,6 +135,8 @@ class Page:
             elif isinstance(name, str) and name in self._panel.actions:
                 answer = await self._panel.actions[name](seat.actor, body)
                 self._tell_panel()
+            elif isinstance(name, str) and name in self._person.actions:
+                answer = await self._person.actions[name](seat.actor, body)
             else:
                 raise ClientRefusal("There is no such action.")
         except (KeyError, ValueError):
@@ -152,6 +156,7 @@ class Page:
         return {
             **self._views.world(user),
             "could_be": [self._views.person(each) for each in people],
+            "languages": LANGUAGES,
             "panel": self._panel.state(),
             "table": self._panel.sabotage.table(),
             "has_process": self._panel.has_process,

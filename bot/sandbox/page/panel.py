@@ -28,6 +28,7 @@ class Panel:
             "latency": self.latency,
             "gateway": self.gateway,
             "tokens": self.tokens,
+            "addresses": self.addresses,
             "reset": self.reset,
             "bot": self.bot,
             "ledger": self.ledger,
@@ -76,6 +77,11 @@ class Panel:
     async def tokens(self, _: Actor, __: Json) -> Json:
         """Let the tokens of all interactions run out."""
         self.sabotage.expire_tokens()
+        return self.state()
+
+    async def addresses(self, _: Actor, __: Json) -> Json:
+        """Let the signed addresses of all files run out."""
+        self.sabotage.expire_addresses()
         return self.state()
 
     async def reset(self, _: Actor, __: Json) -> Json:

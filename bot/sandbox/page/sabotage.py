@@ -94,6 +94,10 @@ class Sabotage:
         """Let the tokens of all interactions so far run out."""
         self._discord.expire_tokens()
 
+    def expire_addresses(self) -> None:
+        """Let the signed addresses of all files so far run out."""
+        self._discord.expire_addresses()
+
     def reset(self) -> None:
         """Mend everything."""
         self._discord.faults.clear()

@@ -8,6 +8,7 @@ from bot.sandbox.discord.components import Kind
 from bot.sandbox.discord.entities import DIRECT_MESSAGE_CHANNEL, User
 from bot.sandbox.discord.payloads import role_payload
 from bot.sandbox.discord.permissions import Permission
+from bot.sandbox.discord.rendering import file_id
 from bot.sandbox.discord.wire import Json
 from bot.sandbox.page.markdown import Node, tree
 
@@ -46,6 +47,10 @@ class Views:
         """Return an account."""
         return {"id": user.id, "name": user.display_name, "account": user.name, "bot": user.bot}
 
+    def self(self, user: User) -> Json:
+        """Return an account as its owner has it."""
+        return {**self.person(user), "has_app": user.has_app, "language": user.locale}
+
     def world(self, user: User) -> Json:
         """Return the servers, channels, people and roles that a person sees."""
         guilds = []
@@ -70,16 +75,19 @@ class Views:
                     "roles": roles,
                     "members": list(guild.members),
                     "upload_limit": guild.upload_limit,
+                    "has_app": self._world.bot.id in guild.members,
                 }
             )
         direct = self._channel(self._world.direct_message(user.id), user)
+        private = [self._channel(each, user) for each in self._world.channels.values() if user.id in each.people]
         people = [self.person(each) for each in self._world.users.values()]
         application = {"name": self._world.application.name, "bot": self._world.bot.id}
         return {
-            "me": self.person(user),
+            "me": self.self(user),
             "people": people,
             "guilds": guilds,
             "direct": direct,
+            "private": private,
             "application": application,
         }
 
@@ -93,14 +101,20 @@ class Views:
         return {"custom_id": modal["custom_id"], "title": modal["title"], "components": components}
 
     def _channel(self, channel: Channel, user: User) -> Json:
-        direct = channel.kind == DIRECT_MESSAGE_CHANNEL
+        name = channel.name
+        if channel.people:
+            others = (self._world.users[each].display_name for each in channel.people if each != user.id)
+            name = ", ".join(others)
+        elif channel.kind == DIRECT_MESSAGE_CHANNEL:
+            name = self._world.bot.display_name
         return {
             "id": channel.id,
-            "name": self._world.bot.display_name if direct else channel.name,
+            "name": name,
             "kind": channel.kind,
             "topic": channel.topic,
             "nsfw": channel.nsfw,
             "guild": channel.guild_id,
+            "people": list(channel.people),
             "writable": self._world.may(user.id, channel, Permission.SEND_MESSAGES),
             "last": next(reversed(channel.messages), None),
         }
@@ -108,12 +122,6 @@ class Views:
     def _message(self, message: Message) -> Json:
         payload = message.payload
         said = [each for each in message.revisions if not each.payload["flags"] & 1 << 7 and not each.deleted]
-        embedded = {
-            str((each.get(key) or {}).get("url", "")).removeprefix("attachment://")
-            for each in payload["embeds"]
-            for key in _EMBED_PICTURES
-        }
-        files = {each.id: {"size": len(each.data), "name": each.filename} for each in message.attachments.values()}
         return {
             "id": message.id,
             "channel": message.channel_id,
@@ -125,15 +133,34 @@ class Views:
             "silent": bool(message.flags & 1 << 12),
             "used": self._uses.get(message.id),
             "reply": self._reply(message),
-            "text": self.text(payload["content"]) if payload["content"] else [],
+            "forwarded": self._forwarded(message, payload),
             "raw": payload["content"],
-            "embeds": [self._embed(each, payload["attachments"]) for each in payload["embeds"]],
-            "components": [self._component(each, files) for each in payload["components"]],
-            "files": [self._media(each, each) for each in payload["attachments"] if each["filename"] not in embedded],
+            **self._body(message, payload),
         }
 
+    def _body(self, message: Message, payload: Json) -> Json:
+        files = {each.id: {"size": len(each.data), "name": each.filename} for each in message.attachments.values()}
+        return {
+            "text": self.text(payload["content"]) if payload["content"] else [],
+            "embeds": [self._embed(each) for each in payload["embeds"]],
+            "components": [self._component(each, files) for each in payload["components"]],
+            "files": [self._media(each, each) for each in payload["attachments"]],
+        }
+
+    def _forwarded(self, message: Message, payload: Json) -> Json | None:
+        """Return what was forwarded, without what could be pressed in it."""
+        if message.snapshot is None:
+            return None
+        taken = payload["message_snapshots"][0]["message"]
+        shown = [each for each in taken["components"] if each["type"] != Kind.ACTION_ROW]
+        for each in shown:
+            if each["type"] == Kind.CONTAINER:
+                inner = [part for part in each["components"] if part["type"] != Kind.ACTION_ROW]
+                shown[shown.index(each)] = {**each, "components": inner}
+        return {"at": message.snapshot.created_at, **self._body(message.snapshot, {**taken, "components": shown})}
+
     def _reply(self, message: Message) -> Json | None:
-        if message.reference is None:
+        if message.reference is None or message.snapshot is not None:
             return None
         channel = self._world.channels.get(message.reference["channel_id"])
         original = channel.messages.get(message.reference["message_id"]) if channel is not None else None
@@ -174,12 +201,14 @@ class Views:
             "width": media.get("width"),
             "height": media.get("height"),
         }
-        key = media.get("attachment_id") or (media["id"] if "filename" in media else None)
+        key = media.get("attachment_id") or (
+            media["id"] if "filename" in media else file_id(media.get("proxy_url", ""))
+        )
         if key is None:
             return {**view, "remote": media["url"]}
         return {**view, "src": f"{MEDIA}/{key}/{quote(name, safe='')}"}
 
-    def _embed(self, embed: Json, attachments: list[Json]) -> Json:
+    def _embed(self, embed: Json) -> Json:
         view: Json = {key: embed[key] for key in ("color", "url", "timestamp") if embed.get(key) is not None}
         view.update({key: self.text(embed[key]) for key in _EMBED_TEXTS if embed.get(key)})
         view["fields"] = [
@@ -195,9 +224,7 @@ class Views:
                 view[key] = str(embed[key].get(inner, ""))
         for key in _EMBED_PICTURES:
             if isinstance(embed.get(key), dict):
-                url = str(embed[key].get("url", ""))
-                named = (each for each in attachments if f"attachment://{each['filename']}" == url)
-                view[key] = self._media(next(named, {"url": url}), {})
+                view[key] = self._media(embed[key], {})
         return view
 
     def _name(self, kind: str, id_: str) -> str | None:

@@ -1,6 +1,8 @@
 """Stand-ins for the image APIs, over real sockets, with faults that can be switched on from outside."""
 
+from bot.sandbox.providers.edits import derives_from
 from bot.sandbox.providers.faults import Endpoint, Fault, FaultError, Faults, Kind
+from bot.sandbox.providers.inputs import Input
 from bot.sandbox.providers.marks import expected_mark, read_mark
 from bot.sandbox.providers.reve2img import Reve2ImgServer
 from bot.sandbox.providers.server import ImageApiServer
@@ -18,6 +20,7 @@ __all__ = [
     "FaultError",
     "Faults",
     "ImageApiServer",
+    "Input",
     "Job",
     "Kind",
     "Latency",
@@ -25,6 +28,7 @@ __all__ = [
     "Reve2ImgServer",
     "SkillBossServer",
     "State",
+    "derives_from",
     "expected_mark",
     "read_mark",
 ]

@@ -28,7 +28,7 @@ async def serve_picture(request: web.Request, job: Job, index: int, fault: Fault
         return web.Response(status=302, headers={"Location": fault.to})
     if fault is not None and fault.kind is Kind.HTML:
         return web.Response(text="<!doctype html><title>Not a picture</title>", content_type="text/html")
-    data = await asyncio.to_thread(_drawn, job.order, index)
+    data = await asyncio.to_thread(_drawn, job.order, index, tuple(each.picture for each in job.inputs))
     content_type = f"image/{job.order.format}"
     if fault is not None and fault.kind is Kind.ENDLESS:
         return await _endless(request, data, content_type)
@@ -59,7 +59,7 @@ async def _half(request: web.Request, data: bytes, content_type: str) -> web.Str
 
 
 @lru_cache(maxsize=16)
-def _drawn(order: Order, index: int) -> bytes:
+def _drawn(order: Order, index: int, inputs: tuple[bytes, ...]) -> bytes:
     return draw_picture(
         order.prompt,
         index,
@@ -68,4 +68,5 @@ def _drawn(order: Order, index: int) -> bytes:
         format=order.format,
         cut_out=order.cut_out,
         effect=order.effect,
+        inputs=inputs,
     )

@@ -1,8 +1,9 @@
 """The control endpoints beside the API: faults from outside, and what the stand-in has seen and billed.
 
 GET /sandbox/faults lists, PUT adds one (an object) or replaces all (a list), DELETE switches all off;
-GET /sandbox/jobs lists the jobs and the bill. Where there are webhooks, GET /sandbox/webhooks lists what was sent and
-POST /sandbox/webhooks/release lets go those that are held back.
+GET /sandbox/jobs lists the jobs, with the inputs that were fetched for each, and the bill.
+Where there are webhooks, GET /sandbox/webhooks lists what was sent and POST /sandbox/webhooks/release lets go those
+that are held back.
 """
 
 import json
@@ -40,7 +41,13 @@ def control_routes(faults: Faults, studio: Studio) -> list[web.RouteDef]:
 
     async def list_jobs(_: web.Request) -> web.Response:
         jobs = [
-            {"id": job.id, "state": job.state, "prompt": job.order.prompt, "images": job.order.images}
+            {
+                "id": job.id,
+                "state": job.state,
+                "prompt": job.order.prompt,
+                "images": job.order.images,
+                "inputs": [each.as_json() for each in job.inputs],
+            }
             for job in studio.jobs.values()
         ]
         billed = [{key: value for key, value in asdict(charge).items() if key != "owner"} for charge in studio.billed]

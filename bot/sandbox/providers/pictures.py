@@ -1,4 +1,7 @@
-"""The pictures that the stand-ins deliver: a landscape made from the prompt, its caption, and a mark to know it by."""
+"""The pictures that the stand-ins deliver: a landscape made from the prompt, or an edit of what was sent.
+
+Each has a caption, and a mark to know it by.
+"""
 
 import io
 from functools import lru_cache
@@ -6,6 +9,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
+from bot.sandbox.providers.edits import edited
 from bot.sandbox.providers.finish import coloured, without_background
 from bot.sandbox.providers.marks import expected_mark, stamp, strip_height
 from bot.sandbox.providers.scenes import scene
@@ -25,14 +29,16 @@ def draw_picture(
     format: str,  # noqa: A002
     cut_out: bool = False,
     effect: str | None = None,
+    inputs: tuple[bytes, ...] = (),
 ) -> bytes:
     """Return the encoded picture number `index` (from 0) of a prompt; `format` is one of FORMATS.
 
-    A `cut_out` one is transparent around its middle; an `effect` colours it, each name in its own way. The same
-    arguments give the same bytes. It takes some 30 ms of a processor for a megapixel: call it in a thread.
+    With `inputs` (encoded pictures) it is an edit of the first one. A `cut_out` one is transparent around its middle;
+    an `effect` colours it, each name in its own way. The same arguments give the same bytes. It takes some 30 ms of a
+    processor for a megapixel: call it in a thread.
     """
     mark = expected_mark(prompt, index)
-    picture = scene(mark, width, height)
+    picture = edited(mark, inputs, width, height) if inputs else scene(mark, width, height)
     if effect is not None:
         picture = coloured(picture, effect)
     _caption(picture, prompt)

@@ -9,7 +9,7 @@ from aiohttp import web
 from bot.sandbox.providers.faults import Endpoint, Fault, Kind
 from bot.sandbox.providers.processing import FLAT, finish_of
 from bot.sandbox.providers.server import ImageApiServer, Refused
-from bot.sandbox.providers.sizes import RATIOS, pixels
+from bot.sandbox.providers.sizes import RATIOS, pixels, shape_of
 from bot.sandbox.providers.studio import Job, Order, State
 from bot.sandbox.providers.wire import Received
 
@@ -60,6 +60,12 @@ class Reve2ImgServer(ImageApiServer):
 
     prepaid = True
 
+    async def fetch_inputs(self, job: Job) -> None:
+        """Fetch what a task edits; where no ratio was asked for, it is that of the first picture."""
+        await super().fetch_inputs(job)
+        first = job.inputs[0]
+        job.order = _order(job.asked, auto=shape_of(first.width, first.height))
+
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the page."""
         return [
@@ -77,9 +83,11 @@ class Reve2ImgServer(ImageApiServer):
         if not self.studio.can_pay(order.cost):
             raise Refused(402, _MESSAGES[402])
         job = self.studio.open(order, owner=account)
+        job.asked = record.body
         fate = self.with_fate(job)
         if fate is not None and fate.kind is Kind.INLINE:
             self.studio.complete(job)
+            await self.studio.ended(job)
         self.studio.schedule(job)
         return self._envelope(self._task(job))
 
@@ -115,8 +123,8 @@ class Reve2ImgServer(ImageApiServer):
         return task
 
 
-def _order(body: Any) -> Order:
-    """Return what a task asks for (seed: "Parameters")."""
+def _order(body: Any, *, auto: float = 3 / 2) -> Order:
+    """Return what a task asks for (seed: "Parameters"); `auto` is the shape of a picture whose ratio was left open."""
     if not isinstance(body, dict):
         raise Refused(400, "The body must be a JSON object")
     name = body.get("model", _REVE)
@@ -128,12 +136,15 @@ def _order(body: Any) -> Order:
         raise Refused(400, "prompt is required")
     images = _integer(body, "num_images", _MOST_IMAGES)
     format_ = _choice(body, "output_format", "png", _FORMATS)
-    ratio = _choice(body, "aspect_ratio", "1:1", (*RATIOS, "auto") if name == _REVE else tuple(RATIOS))
+    ratios = (*RATIOS, "auto") if name == _REVE else tuple(RATIOS)
+    left_open = "image_urls" in body and "aspect_ratio" not in body
+    ratio = "auto" if left_open else _choice(body, "aspect_ratio", "1:1", ratios)
     if "resolution" in body and not model.resolutions:
         raise Refused(400, f"{name} has no resolution")
     resolution = _choice(body, "resolution", "1K", model.resolutions or ("1K",))
     _check_reve_only(body, str(name))
-    finish = finish_of(body, pixels(ratio, resolution))
+    price, urls = _unit_price(body, model)
+    finish = finish_of(body, pixels(ratio, resolution, auto=auto))
     factor = model.factor_4k if resolution == "4K" else 1
     scaling = _integer(body, "test_time_scaling", _MOST_SCALING)
     return Order(
@@ -143,23 +154,25 @@ def _order(body: Any) -> Order:
         width=finish.size[0],
         height=finish.size[1],
         format=format_,
-        cost=(_unit_price(body, model) * factor * scaling + finish.cost) * images,
+        cost=(price * factor * scaling + finish.cost) * images,
         cut_out=finish.cut_out,
         effect=finish.effect,
+        input_urls=urls,
     )
 
 
-def _unit_price(body: dict[str, Any], model: _Model) -> int:
+def _unit_price(body: dict[str, Any], model: _Model) -> tuple[int, tuple[str, ...]]:
+    """Return what a picture costs before any extras, and the addresses of the pictures to edit."""
     urls = body.get("image_urls")
     if urls is None:
-        return model.text
+        return model.text, ()
     if not isinstance(urls, list) or not all(isinstance(url, str) and url.startswith("http") for url in urls):
         raise Refused(400, "image_urls must be a list of URLs")
     if not 1 <= len(urls) <= _MOST_INPUTS:
         raise Refused(400, f"image_urls must have 1 to {_MOST_INPUTS} URLs")
     if model.edit is None:
         raise Refused(400, "This model takes text only")
-    return model.edit
+    return model.edit, tuple(urls)
 
 
 def _check_reve_only(body: dict[str, Any], name: str) -> None:

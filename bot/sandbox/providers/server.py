@@ -14,6 +14,7 @@ from aiohttp.typedefs import Middleware
 from bot.sandbox.providers.assets import picture_paths, serve_picture
 from bot.sandbox.providers.control import control_routes
 from bot.sandbox.providers.faults import FATES, Endpoint, Fault, Faults, Kind
+from bot.sandbox.providers.inputs import Inputs
 from bot.sandbox.providers.studio import Charge, Job, Latency, State, Studio
 from bot.sandbox.providers.wire import Received, break_connection, received
 
@@ -65,7 +66,9 @@ class ImageApiServer(ABC):
             clock=clock,
             ids=ids,
             told=self.job_ended,
+            prepare=self.fetch_inputs,
         )
+        self._inputs = Inputs()
         self._keys = frozenset({key, *other_keys})
         self._runner: web.AppRunner | None = None
         self._url = ""
@@ -110,6 +113,7 @@ class ImageApiServer(ABC):
     async def close(self) -> None:
         """Stop listening and drop all connections; closing twice is no mistake."""
         self.studio.close()
+        await self._inputs.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -125,10 +129,24 @@ class ImageApiServer(ABC):
         return job
 
     def finish(self, job: Job | None = None) -> Job:
-        """Move a job (the latest, if none is given) to its end by hand, and return it."""
+        """Move a job (the latest, if none is given) to its end by hand, and return it.
+
+        An edit first fetches its inputs, so it ends a little later: `finished` waits for it.
+        """
         job = job or self.jobs[-1]
         self.studio.complete(job)
         return job
+
+    async def finished(self, job: Job | None = None, *, seconds: float = 10.0) -> Job:
+        """Move a job (the latest, if none is given) to its end by hand, and return it once it is there."""
+        job = self.finish(job)
+        async with asyncio.timeout(seconds):
+            await self.studio.ended(job)
+        return job
+
+    async def fetch_inputs(self, job: Job) -> None:
+        """Fetch what a job edits. Raises `InputError`."""
+        job.inputs = await self._inputs.load(job.order.input_urls)
 
     def mend(self) -> None:
         """Switch all faults off and let go what they hold: stuck jobs move on."""

@@ -3,10 +3,12 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
+
+from bot.sandbox.providers.inputs import Input, InputError
 
 RETENTION_SECONDS: Final = 7 * 86_400.0
 """Seed: "We retain completed results for 7 days, then they expire"."""
@@ -40,7 +42,8 @@ MANUAL: Final = Latency(queue=None, work=None)
 class Order:
     """What was asked for: `images` pictures of `width` x `height` pixels, `cost` in the provider's units for all.
 
-    `cut_out` pictures have no background; `effect` is the name of one.
+    `cut_out` pictures have no background; `effect` is the name of one. `input_urls` are where the pictures are that
+    are to be edited.
     """
 
     prompt: str
@@ -52,11 +55,16 @@ class Order:
     cost: int
     cut_out: bool = False
     effect: str | None = None
+    input_urls: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Job:
-    """A job as the provider has it. `fails_for` is the reason it will fail for, `stuck_in` where it stays."""
+    """A job as the provider has it. `fails_for` is the reason it will fail for, `stuck_in` where it stays.
+
+    `asked` is the body of its submit. `inputs` are the pictures that were fetched for it; `pushed` is one that a hand
+    has told to end while they come.
+    """
 
     id: str
     record_id: str
@@ -70,12 +78,21 @@ class Job:
     error: str | None = None
     webhook_url: str | None = None
     ended_at: float | None = None
+    asked: Any = None
+    inputs: tuple[Input, ...] = ()
+    pushed: bool = False
+    preparing: asyncio.Task[None] | None = field(default=None, repr=False)
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
 
     @property
     def terminal(self) -> bool:
         """Return whether the job has ended."""
         return self.state in TERMINAL
+
+    @property
+    def lacks_inputs(self) -> bool:
+        """Return whether there are pictures to fetch before it can work."""
+        return len(self.inputs) < len(self.order.input_urls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +111,7 @@ class Studio:
     `balance` is None for an account without a bottom. With `prepaid`, credits are taken when a job is made and given
     back when it fails (reve2img); without, a job is charged when it completes (SkillBoss: "you're charged only on
     COMPLETED"). `clock` returns seconds and only decides when results expire; waiting uses the event loop's timers.
-    `told` is called with each job as it ends.
+    `told` is called with each job as it ends; `prepare` fetches a job's inputs, when it starts.
     """
 
     def __init__(
@@ -106,6 +123,7 @@ class Studio:
         clock: Callable[[], float] = time.monotonic,
         ids: Callable[[], str] = lambda: uuid.uuid4().hex,
         told: Callable[[Job], None] = lambda _: None,
+        prepare: Callable[[Job], Awaitable[None]] | None = None,
     ) -> None:
         self.latency = latency
         self.balance = balance
@@ -115,6 +133,7 @@ class Studio:
         self._clock = clock
         self._ids = ids
         self._told = told
+        self._prepare = prepare
         self._changed = asyncio.Event()
 
     def can_pay(self, cost: int) -> bool:
@@ -148,15 +167,24 @@ class Studio:
         """Let a worker claim the job; from here on it cannot be cancelled."""
         if job.state is State.IN_QUEUE:
             job.state = State.IN_PROGRESS
-            self.schedule(job)
+            if job.lacks_inputs and self._prepare is not None:
+                job.preparing = asyncio.create_task(self._prepared(job, self._prepare))
+            else:
+                self.schedule(job)
             self.changed()
 
     def complete(self, job: Job) -> None:
-        """End the job as it is meant to end: with pictures, or FAILED for its reason or for want of balance."""
+        """End the job as it is meant to end: with pictures, or FAILED for its reason or for want of balance.
+
+        One that has yet to fetch its inputs ends when it has them: `ended` waits for that.
+        """
         if job.terminal:
             return
         if job.fails_for is not None:
             self.fail(job, job.fails_for)
+        elif job.lacks_inputs and self._prepare is not None:
+            job.pushed = True
+            self.start(job)
         elif not self._prepaid and not self.can_pay(job.order.cost):
             self.fail(job, "insufficient balance")
         else:
@@ -209,6 +237,21 @@ class Studio:
         for job in self.jobs.values():
             if job.timer is not None:
                 job.timer.cancel()
+            if job.preparing is not None:
+                job.preparing.cancel()
+
+    async def _prepared(self, job: Job, prepare: Callable[[Job], Awaitable[None]]) -> None:
+        """Fetch what the job edits, then let it work; one whose inputs are of no use fails."""
+        try:
+            await prepare(job)
+        except InputError as error:
+            self.fail(job, str(error))
+            return
+        if job.pushed:
+            self.complete(job)
+        else:
+            self.schedule(job)
+            self.changed()
 
     def _charge(self, job: Job) -> None:
         if self.balance is not None:

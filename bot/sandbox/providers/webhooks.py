@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from bot.sandbox.providers.faults import Endpoint, Fault, Faults, Kind
+from bot.sandbox.providers.inputs import is_here
 from bot.sandbox.providers.studio import Job, State
 
 RETRY_SECONDS: Final = 5.0
@@ -53,7 +53,7 @@ def is_acceptable(url: object) -> bool:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and _is_here(str(host))))
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_here(str(host))))
 
 
 class Webhooks:
@@ -127,7 +127,7 @@ class Webhooks:
 
     async def _post(self, job_id: str, url: str, body: dict[str, Any], *, attempt: int) -> Delivery:
         status: int | None = None
-        if _is_here(urlsplit(url).hostname or ""):
+        if is_here(urlsplit(url).hostname or ""):
             with suppress(aiohttp.ClientError, TimeoutError):
                 async with self._client().post(url, json=body, allow_redirects=False) as answer:
                     status = answer.status
@@ -146,10 +146,3 @@ async def _pause(released: asyncio.Event, seconds: float | None) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await released.wait()
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -233,6 +233,7 @@ async def test_outside_its_guilds_the_bot_has_only_the_answer(server: DiscordSer
     """Where it is only installed by a person, it cannot read or write by itself, and has five follow-ups."""
     guild = server.world.guild("Community")
     server.leave(guild)
+    server.world.user("member").has_app = True
     invocation, interaction = await asked(server, bot)
     assert interaction.is_user_integration()
     await interaction.response.send_message("here")

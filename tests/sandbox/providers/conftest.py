@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from bot.sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
-from tests.sandbox.providers.support import Api
+from tests.sandbox.providers.support import Api, Shelf
 
 
 @pytest.fixture
@@ -32,3 +32,12 @@ async def reve2img(session: aiohttp.ClientSession) -> AsyncIterator[Api[Reve2Img
     await server.start()
     yield Api(server, session)
     await server.close()
+
+
+@pytest.fixture
+async def shelf() -> AsyncIterator[Shelf]:
+    """Return a place for the pictures that are to be edited."""
+    shelf = Shelf()
+    await shelf.start()
+    yield shelf
+    await shelf.close()

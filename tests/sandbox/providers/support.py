@@ -1,9 +1,12 @@
 """A few words to talk to a stand-in with."""
 
+import io
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import aiohttp
+from aiohttp import web
+from PIL import Image, ImageOps
 
 from bot.sandbox.providers import ImageApiServer
 
@@ -41,3 +44,52 @@ class Api(Generic[Server]):
         """Return the bytes of a picture; anything but a 200 raises."""
         async with self._session.get(url, allow_redirects=False, raise_for_status=True) as response:
             return await response.read()
+
+
+class Shelf:
+    """Pictures at addresses of this machine, for the stand-ins to fetch; `taken` are the names that were asked for."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.taken: list[str] = []
+        self._files: dict[str, bytes] = {}
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen on a free port."""
+        app = web.Application()
+        app.router.add_get("/{name}", self._serve)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def put(self, name: str, content: bytes) -> str:
+        """Put something there and return its address."""
+        self._files[name] = content
+        return self.at(name)
+
+    def at(self, name: str) -> str:
+        """Return the address of what is, or will be, there."""
+        return f"{self.url}/{name}"
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        self.taken.append(name)
+        if name not in self._files:
+            raise web.HTTPNotFound
+        return web.Response(body=self._files[name], content_type="application/octet-stream")
+
+
+def photo(kind: str = "stripes", size: tuple[int, int] = (600, 400), format_: str = "PNG") -> bytes:
+    """Return an encoded picture that is easily told from the other kind."""
+    ramp = Image.linear_gradient("L") if kind == "stripes" else Image.radial_gradient("L")
+    picture = ImageOps.colorize(ramp, "#123c1e", "#e8d8a0", mid="#c04020").resize(size)
+    file = io.BytesIO()
+    picture.save(file, format_)
+    return file.getvalue()

@@ -85,7 +85,7 @@ async def test_jobs_and_the_bill_are_seen_from_outside(skillboss: SkillBoss) -> 
 
     seen = (await skillboss.send("GET", "/sandbox/jobs", key=None)).json
 
-    assert seen["jobs"] == [{"id": job.id, "state": "COMPLETED", "prompt": "a fox", "images": 1}]
+    assert seen["jobs"] == [{"id": job.id, "state": "COMPLETED", "prompt": "a fox", "images": 1, "inputs": []}]
     assert seen["billed"] == [{"job_id": job.id, "prompt": "a fox", "cost": 10}]
     assert "key-a" not in str(seen)
 

@@ -51,7 +51,7 @@ export function buildComposer() {
 // The channel, the person or the commands have changed.
 export function refreshComposer({ keep = false } = {}) {
   const channel = channelOf(store.channel);
-  const label = channel?.kind === 1 ? `Message @${channel.name}` : `Message #${channel?.name ?? ""}`;
+  const label = channel && !channel.guild ? `Message @${channel.name}` : `Message #${channel?.name ?? ""}`;
   input.placeholder = channel?.writable ? label : "You do not have permission to send messages in this channel.";
   input.setAttribute("aria-label", label);
   input.readOnly = !channel?.writable;

@@ -21,7 +21,7 @@ async function become(who) {
   store.unread.clear();
   sessionStorage.setItem("who", store.world.me.account);
   store.panel = store.world.panel;
-  buildPanel();
+  buildPanel(() => become(who).catch(say));
   const kept = sessionStorage.getItem("channel");
   const open = [store.channel, kept].find((id) => channelOf(id)) ?? channels()[0].id;
   await openChannel(open);

@@ -1,8 +1,8 @@
 // The menus of a message and of a person, with the bot's own commands under "Apps".
 import { act, byId, h } from "./dom.js";
 import { say, use } from "./doings.js";
-import { Refusal } from "./link.js";
-import { store } from "./store.js";
+import { Refusal, ask } from "./link.js";
+import { channels, store } from "./store.js";
 
 let close = null;
 
@@ -78,9 +78,22 @@ function messageMenu(id, at, back) {
     [
       ...apps("message", { target: id }),
       { title: "Message" },
+      ...(message.only || message.loading ? [] : [{ name: "Forward", run: () => forwardMenu(id, at, back) }]),
       ...(message.raw ? [{ name: "Copy text", run: () => copy(message.raw) }] : []),
       { name: "Copy message ID", run: () => copy(id) },
     ],
+    back,
+  );
+}
+
+// Where to forward a message to: everywhere this person may write.
+function forwardMenu(id, at, back) {
+  const places = channels().filter((each) => each.writable);
+  const sign = (each) => (each.guild ? `#${each.name}` : `@${each.name}`);
+  openMenu(
+    "Forward to",
+    at,
+    [{ title: "Forward to" }, ...places.map((each) => ({ name: sign(each), run: () => ask("forward", { message: id, channel: each.id }).catch(say) }))],
     back,
   );
 }

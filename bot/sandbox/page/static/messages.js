@@ -69,6 +69,7 @@ function render(message, previous) {
 
 function body(message) {
   return [
+    message.forwarded && h("blockquote", { class: "forwarded" }, h("p", { class: "forwarded-title" }, icon("forward", 14), "Forwarded · ", h("time", {}, written(message.forwarded.at))), body({ ...message.forwarded, id: message.id, edited: false })),
     message.text.length > 0 && h("div", { class: "text content" }, nodes(message.text), message.edited && h("span", { class: "edited" }, "(edited)")),
     message.embeds.map(embed),
     attachments(message.files),

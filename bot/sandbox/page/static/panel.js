@@ -4,6 +4,7 @@ import { icon } from "./icons.js";
 import { drawLedger } from "./ledger.js";
 import { ask } from "./link.js";
 import { say } from "./doings.js";
+import { personSection } from "./person.js";
 import { store } from "./store.js";
 
 const SERVICES = { skillboss: "SkillBoss", reve2img: "reve2img", discord: "Discord" };
@@ -15,7 +16,8 @@ let timer = 0;
 const press = (what, body) => ask(what, body).then((state) => showPanel(state)).catch(say);
 const button = (id, label, run, style = "secondary") => h("button", { type: "button", id, class: `button ${style}`, on: { click: run } }, label);
 
-export function buildPanel() {
+// `again` shows anew who sits here.
+export function buildPanel(again) {
   const { table, has_process: process, has_ledger: books } = store.world;
   fill(
     byId("panel"),
@@ -31,7 +33,9 @@ export function buildPanel() {
         button("gateway-drop", "Drop the gateway", () => press("gateway", { action: "drop" })),
         button("gateway-reconnect", "Ask to reconnect", () => press("gateway", { action: "reconnect" })),
         button("gateway-invalidate", "End its session", () => press("gateway", { action: "invalidate" })),
-        button("expire-tokens", "Let interaction tokens run out", () => press("tokens", {})))),
+        button("expire-tokens", "Let interaction tokens run out", () => press("tokens", {})),
+        button("expire-addresses", "Let files' addresses run out", () => press("addresses", {})))),
+    personSection(again),
     table.some((row) => row.service !== "discord") && latency(),
     h("section", { "aria-labelledby": "panel-faults" }, h("h3", { id: "panel-faults" }, "Failures"), faultForm(table), h("ul", { id: "active-faults", "aria-label": "What is broken now" }), button("reset-all", "Mend everything", () => press("reset", {}), "success")),
     books && h("section", { "aria-labelledby": "panel-ledger" }, h("h3", { id: "panel-ledger" }, "The books"), h("p", { class: "hint" }, "As the database has them, for who you are, here."), h("div", { id: "ledger" })),

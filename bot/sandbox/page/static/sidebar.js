@@ -2,7 +2,7 @@
 import { act, byId, fill, h, morphInto } from "./dom.js";
 import { icon } from "./icons.js";
 import { avatar } from "./messages.js";
-import { channelOf, hueOf, me, store } from "./store.js";
+import { channelOf, directs, hueOf, me, store } from "./store.js";
 
 export function drawSidebar() {
   const here = channelOf(store.channel);
@@ -10,7 +10,7 @@ export function drawSidebar() {
   const direct = store.world.direct;
   morphInto(
     byId("rail"),
-    server({ id: direct.id, name: "Direct messages", channel: direct.id, active: !guild, unread: store.unread.has(direct.id) }, icon("at", 24)),
+    server({ id: direct.id, name: "Direct messages", channel: direct.id, active: !guild, unread: directs().some((each) => store.unread.has(each.id)) }, icon("at", 24)),
     h("hr", {}),
     store.world.guilds.map((each) =>
       server(
@@ -20,7 +20,9 @@ export function drawSidebar() {
     ),
   );
   byId("place-name").textContent = guild ? guild.name : "Direct messages";
-  morphInto(byId("channel-list"), (guild ? guild.channels : [direct]).map(channel));
+  byId("place-note").hidden = !guild || guild.has_app;
+  byId("place-note").textContent = `${store.world.application.name} is not installed in this server.`;
+  morphInto(byId("channel-list"), (guild ? guild.channels : directs()).map(channel));
   morphInto(byId("account"), account());
   byId("who").value = me().account;
   drawTop(here);
@@ -49,7 +51,7 @@ function channel(each) {
   );
 }
 
-const signOf = (each) => icon(each.kind === 1 ? "at" : each.nsfw ? "adult" : "hash", 20);
+const signOf = (each) => icon(!each.guild ? "at" : each.nsfw ? "adult" : "hash", 20);
 
 function account() {
   const people = store.world.could_be;
@@ -64,7 +66,7 @@ function account() {
 function drawTop(here) {
   fill(byId("channel-name"), here && signOf(here), here?.name ?? "");
   byId("channel-topic").textContent = here?.nsfw ? `Age-restricted${here.topic ? ` · ${here.topic}` : ""}` : (here?.topic ?? "");
-  document.title = here ? `${here.kind === 1 ? "@" : "#"}${here.name} · Atelier sandbox` : "Atelier sandbox";
+  document.title = here ? `${!here.guild ? "@" : "#"}${here.name} · Atelier sandbox` : "Atelier sandbox";
 }
 
 function showSidebar(open) {

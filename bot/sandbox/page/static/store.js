@@ -15,9 +15,11 @@ export const store = {
 export const me = () => store.world?.me;
 
 export function channels() {
-  const found = store.world ? store.world.guilds.flatMap((guild) => guild.channels) : [];
-  return store.world ? [...found, store.world.direct] : [];
+  return store.world ? [...store.world.guilds.flatMap((guild) => guild.channels), ...directs()] : [];
 }
+
+// The direct message with the bot, then those among people.
+export const directs = () => [store.world.direct, ...store.world.private];
 
 export const channelOf = (id) => channels().find((each) => each.id === id);
 
@@ -29,7 +31,8 @@ export const person = (id) => store.world?.people.find((each) => each.id === id)
 export function people() {
   const guild = guildHere();
   if (guild) return store.world.people.filter((each) => guild.members.includes(each.id));
-  return store.world.people.filter((each) => each.bot || each.id === me().id);
+  const among = channelOf(store.channel)?.people ?? [];
+  return store.world.people.filter((each) => (among.length > 0 ? among.includes(each.id) : each.id === store.world.application.bot || each.id === me().id));
 }
 
 export const roles = () => guildHere()?.roles ?? [];

@@ -1,0 +1,44 @@
+"""What a member has where they choose nothing: their own defaults in place of the studio's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bot.domain.catalogue import FORMATS, RATIOS, find_model, offered_models
+from bot.domain.errors import OptionRangeError
+from bot.domain.phrases import Phrase
+
+DEFAULT_CONFIRM_OVER: Final = 50
+MAX_CONFIRM_OVER: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences:
+    """A member's defaults, the same wherever they are; None leaves it to the studio.
+
+    `confirm_over` are credits: what costs more is asked about before anything is held; 0 asks each time.
+    """
+
+    model: str | None = None
+    aspect_ratio: str | None = None
+    format: str | None = None
+    private: bool = False
+    confirm_over: int = DEFAULT_CONFIRM_OVER
+
+
+NO_PREFERENCES: Final = Preferences()
+
+
+def check_preferences(changes: Mapping[str, Any], providers: Sequence[str]) -> None:
+    """Check the preferences that are to change, by their names; None gives one back to the studio.
+
+    Raises `UnknownModelError`, `OptionRangeError`, or `StudioClosedError` where the studio has no models.
+    """
+    if changes.get("model") is not None:
+        find_model(changes["model"], offered_models(providers))
+    for option, values in (("aspect_ratio", RATIOS), ("format", FORMATS)):
+        if changes.get(option) not in (None, *values):
+            raise OptionRangeError(option, changes[option], ", ".join(values))
+    threshold = changes.get("confirm_over")
+    if threshold is not None and not 0 <= threshold <= MAX_CONFIRM_OVER:
+        raise OptionRangeError("ask_over", threshold, Phrase("0 to {highest}", highest=MAX_CONFIRM_OVER))

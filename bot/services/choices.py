@@ -1,0 +1,89 @@
+"""What a member's command asks for, once their preset and their own defaults are taken into account."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from bot.domain.choices import chosen_request
+from bot.domain.errors import PresetNotFoundError
+from bot.domain.preferences import Preferences
+from bot.domain.presets import Preset
+from bot.domain.quotes import Quote, quotes
+from bot.domain.requests import GenerationRequest, InputPicture
+from db.database import Database
+from db.preferences import PreferenceRepository
+from db.presets import PresetRepository
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A checked request, and how its member wants it: for their eyes alone, and asked about above how many credits."""
+
+    request: GenerationRequest
+    private: bool
+    confirm_over: int
+
+
+class ChoiceService:
+    """Merges what is chosen with what is kept. `providers` are those that the studio has, in the operator's order."""
+
+    def __init__(self, *, database: Database, providers: Sequence[str]) -> None:
+        self._database = database
+        self._providers = providers
+
+    async def choose(
+        self,
+        *,
+        community_id: int,
+        member_id: int,
+        prompt: str,
+        options: Mapping[str, Any],
+        preset: str | None = None,
+        private: bool | None = None,
+        inputs: tuple[InputPicture, ...] = (),
+    ) -> Choice:
+        """Return what a command asks for; None in `options` and for `private` is not chosen.
+
+        Raises `PresetNotFoundError`, a `RequestError`, or `StudioClosedError`.
+        """
+        preferences, kept = await self._read(community_id, member_id, preset)
+        if preset is not None and kept is None:
+            raise PresetNotFoundError(preset)
+        request = chosen_request(
+            prompt=prompt,
+            options=options,
+            providers=self._providers,
+            preset=kept,
+            preferences=preferences,
+            inputs=inputs,
+        )
+        return Choice(
+            request=request,
+            private=preferences.private if private is None else private,
+            confirm_over=preferences.confirm_over,
+        )
+
+    async def quotes(
+        self,
+        chosen: Mapping[str, Any],
+        *,
+        community_id: int,
+        member_id: int,
+        preset: object = None,
+        inputs: tuple[InputPicture, ...] = (),
+    ) -> tuple[Quote, ...]:
+        """Return a quote for each model, for a command that is still being written; see `bot.domain.quotes`."""
+        name = preset if isinstance(preset, str) else None
+        preferences, kept = await self._read(community_id, member_id, name)
+        return quotes(chosen, self._providers, preset=kept, preferences=preferences, inputs=inputs)
+
+    async def _read(self, community_id: int, member_id: int, preset: str | None) -> tuple[Preferences, Preset | None]:
+        def read(connection: Connection) -> tuple[Preferences, Preset | None]:
+            kept = None
+            if preset is not None:
+                kept = PresetRepository(connection).find(community_id, member_id, preset)
+            return PreferenceRepository(connection).get(member_id), kept
+
+        return await self._database.read(read)

@@ -1,0 +1,45 @@
+"""A member's own defaults: reading and changing them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from bot.domain.preferences import NO_PREFERENCES, Preferences, check_preferences
+from db.database import Database
+from db.preferences import PreferenceRepository
+
+
+class PreferenceService:
+    """Preferences are one's own, and the same wherever one is. `providers` are those that the studio has."""
+
+    def __init__(self, *, database: Database, providers: Sequence[str], now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._providers = providers
+        self._now = now
+
+    async def get(self, member_id: int) -> Preferences:
+        """Return a member's preferences; the studio's defaults for who has set none."""
+        return await self._database.read(lambda connection: PreferenceRepository(connection).get(member_id))
+
+    async def change(self, member_id: int, changes: Mapping[str, Any]) -> tuple[Preferences, Preferences]:
+        """Change some of a member's preferences, by their names; return what they were and what they are.
+
+        None gives one back to the studio.
+        Raises `UnknownModelError`, `OptionRangeError` or `StudioClosedError`; then nothing is changed.
+        """
+        check_preferences(changes, self._providers)
+        wanted = {name: getattr(NO_PREFERENCES, name) if value is None else value for name, value in changes.items()}
+        now = self._now()
+
+        def write(connection: Connection) -> tuple[Preferences, Preferences]:
+            repository = PreferenceRepository(connection)
+            before = repository.get(member_id)
+            after = replace(before, **wanted)
+            if after != before:
+                repository.save(member_id, after, now)
+            return before, after
+
+        return await self._database.write(write)

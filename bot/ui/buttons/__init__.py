@@ -1,0 +1,37 @@
+"""Buttons whose meaning is in their custom id, so that they work for as long as the message exists."""
+
+from typing import Final
+
+from bot.ui.buttons.base import Studio, actor_of, custom_id
+from bot.ui.buttons.drafts import ConfirmButton, DeclineButton
+from bot.ui.buttons.jobs import CancelButton, PromptButton
+from bot.ui.buttons.pages import NewerButton, OlderButton
+from bot.ui.buttons.remix import ACTION_BUTTONS, DeleteButton, MoreMenu
+
+BUTTONS: Final = (
+    CancelButton,
+    PromptButton,
+    NewerButton,
+    OlderButton,
+    ConfirmButton,
+    DeclineButton,
+    *ACTION_BUTTONS,
+    MoreMenu,
+    DeleteButton,
+)
+"""All that was ever issued: registered with the client, they are answered for ever."""
+
+__all__ = [
+    "BUTTONS",
+    "CancelButton",
+    "ConfirmButton",
+    "DeclineButton",
+    "DeleteButton",
+    "MoreMenu",
+    "NewerButton",
+    "OlderButton",
+    "PromptButton",
+    "Studio",
+    "actor_of",
+    "custom_id",
+]

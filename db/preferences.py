@@ -1,0 +1,45 @@
+"""What members have where they choose nothing."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from bot.domain.preferences import DEFAULT_CONFIRM_OVER, NO_PREFERENCES, Preferences
+from db.dialects import insert
+from db.tables import preferences
+
+
+class PreferenceRepository:
+    """Preferences within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, member_id: int) -> Preferences:
+        """Return a member's preferences; the studio's defaults for who has none."""
+        row = self._connection.execute(select(preferences).where(preferences.c.member_id == member_id)).first()
+        if row is None:
+            return NO_PREFERENCES
+        return Preferences(
+            model=row.model,
+            aspect_ratio=row.aspect_ratio,
+            format=row.format,
+            private=bool(row.private),
+            confirm_over=DEFAULT_CONFIRM_OVER if row.confirm_over is None else row.confirm_over,
+        )
+
+    def save(self, member_id: int, wanted: Preferences, at: datetime) -> None:
+        """Keep a member's preferences in place of the earlier ones; what is the studio's default is not written."""
+        values = {
+            "model": wanted.model,
+            "aspect_ratio": wanted.aspect_ratio,
+            "format": wanted.format,
+            "private": True if wanted.private else None,
+            "confirm_over": None if wanted.confirm_over == DEFAULT_CONFIRM_OVER else wanted.confirm_over,
+            "updated_at": at,
+        }
+        self._connection.execute(
+            insert(self._connection, preferences)
+            .values(member_id=member_id, **values)
+            .on_conflict_do_update(index_elements=[preferences.c.member_id], set_=values)
+        )
