@@ -9,7 +9,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 	--no-emit-find-links --custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint coverage lock bench torture pictures prove-image clean
+.PHONY: help install run test check lint coverage texts lock bench torture pictures prove-image clean
 .DELETE_ON_ERROR:
 
 help: ## List what there is
@@ -34,6 +34,11 @@ lint: $(VENV)/.dev ## Check format, lint, types and imports
 # The least coverage stands in pyproject.toml, under tool.coverage.report.
 coverage: $(VENV)/.dev ## Run all tests and measure their branch coverage
 	$(BIN)/python -m pytest --cov --cov-report=term
+
+# `make texts NEW=de` begins a language.
+texts: NEW :=
+texts: $(VENV)/.dev ## Collect every text for people into bot/locale, for translators
+	$(BIN)/python scripts/extract-texts $(NEW)
 
 lock: $(BIN)/uv ## Pin and hash the newest versions that pyproject.toml allows
 	$(BIN)/$(COMPILE) --upgrade --group build --output-file requirements/run.txt

@@ -21,6 +21,7 @@ from sqlalchemy import make_url
 
 from bot.client import AtelierClient, SyncMemory
 from bot.domain.catalogue import offered_models
+from bot.domain.inputs import MAX_BYTES, InputPolicy
 from bot.engine.books import Books
 from bot.engine.breaker import Breakers
 from bot.engine.clock import Clock, SystemClock
@@ -32,7 +33,7 @@ from bot.engine.journal import Hook, Journal
 from bot.engine.lease import Lease
 from bot.engine.limits import Limits
 from bot.engine.steps import Steps
-from bot.engine.webhooks import hash_of, new_token, webhook_address
+from bot.engine.webhooks import hash_of, input_address, new_token, webhook_address
 from bot.images.download import PictureDownloader
 from bot.images.keeper import PictureKeeper
 from bot.images.store import PictureStore
@@ -43,24 +44,36 @@ from bot.providers.reve2img import Reve2Img
 from bot.providers.skillboss import SkillBoss
 from bot.providers.transport import provider_client
 from bot.services.access import AccessService
+from bot.services.choices import ChoiceService
 from bot.services.credits import CreditService
+from bot.services.drafts import DraftService
 from bot.services.generation import GenerationService
 from bot.services.history import HistoryService
+from bot.services.inputs import InputService
+from bot.services.preferences import PreferenceService
+from bot.services.presets import PresetService
 from bot.services.snapshots import SnapshotService
 from bot.services.status import StatusService
 from bot.services.webhooks import WebhookService
-from bot.settings import Settings
+from bot.settings import DISCORD_API_URL, Settings
 from bot.ui.acknowledge import Acknowledger
 from bot.ui.delivery import Courier
 from bot.ui.history import Gallery
 from bot.ui.messages import JobMessages
+from bot.ui.ordering import Orders
+from bot.ui.preferences import PreferencePanel
 from bot.ui.presenter import Presenter
+from bot.ui.presets import Shelves
+from bot.ui.wishes import Wishes
+from bot.web.inputs import InputEndpoint
 from bot.web.server import WebServer
 from bot.web.webhooks import WebhookEndpoint
 from cogs.credits import Credits
 from cogs.help import Help
 from cogs.history import History
 from cogs.imagine import Imagine
+from cogs.preset import PresetCommands
+from cogs.settings import SettingsCommands
 from cogs.status import StudioStatus
 from cogs.studio import Studio
 from db.alone import only_process
@@ -72,6 +85,7 @@ _log = structlog.get_logger(__name__)
 
 _COMMANDS_FACT = "commands sent to Discord"
 _EDIT_GRACE_SECONDS = 3.0
+_CONNECTIONS_FOR_CANCELS = 16
 _ANSWER_GRACE_SECONDS = 3.0
 
 
@@ -173,8 +187,11 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
         _log.info("database.migrated", revisions=applied)
     limits = _limits(settings)
     books = Books(allowance=settings.default_allowance, budget=settings.monthly_budget, new_id=new_id)
-    http = await stack.enter_async_context(provider_client())
+    # Room for every slot of every provider at once, and for the cancels beside them.
+    connections = len(settings.providers) * settings.max_active_jobs + _CONNECTIONS_FOR_CANCELS
+    http = await stack.enter_async_context(provider_client(max_connections=connections))
     providers = build_providers(settings, http)
+    policy = _input_policy(settings)
     keeper = _keeper(settings)
     stack.push_async_callback(keeper.close)
     names = tuple(providers)
@@ -190,6 +207,7 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
         lease=lease,
         providers=names,
         hook=_hooks(settings, providers),
+        address=_input_addresses(settings),
     )
     snapshots = SnapshotService(database=database, books=books, clock=clock)
     messages = JobMessages(client=client, clock=clock)
@@ -213,6 +231,7 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
         health=health,
         breakers=Breakers(names),
         randomness=randomness,
+        policy=policy,
     )
     engine = Engine(
         journal=journal,
@@ -223,7 +242,9 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
         lease=lease,
         randomness=randomness,
     )
-    access = AccessService(database=database, admitted=_admitted(settings), now=clock.now)
+    access = AccessService(
+        database=database, admitted=_admitted(settings), now=clock.now, outside=settings.user_install
+    )
     generation = GenerationService(
         database=database,
         journal=journal,
@@ -234,6 +255,7 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
         limits=limits,
         providers=names,
         new_id=new_id,
+        policy=policy,
     )
     app = App(
         client=client,
@@ -249,20 +271,32 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
             host=settings.http_host,
             port=settings.http_port,
             ready=lambda: _missing(database, client),
-            routes=_webhook_routes(settings, engine, providers),
+            routes=_public_routes(settings, engine, providers, InputService(database=database, keeper=keeper)),
         ),
         api_url=settings.discord_api_url,
     )
+    preferences = PreferenceService(database=database, providers=names, now=clock.now)
+    acknowledger = Acknowledger(generation=generation, presenter=presenter)
+    orders = Orders(
+        generation=generation,
+        drafts=DraftService(database=database, books=books, access=access, clock=clock, providers=names, new_id=new_id),
+        preferences=preferences,
+        snapshots=snapshots,
+        acknowledger=acknowledger,
+    )
+    choices = ChoiceService(database=database, providers=names)
+    shelves = Shelves(presets=PresetService(database=database, access=access, providers=names, now=clock.now))
+    wishes = Wishes(choices=choices, orders=orders, shelves=shelves)
     gallery = Gallery(history=HistoryService(database=database), keeper=keeper)
     client.install(
         generation=generation,
         gallery=gallery,
+        orders=orders,
+        shelves=shelves,
         cogs=(
-            Imagine(
-                generation=generation,
-                acknowledger=Acknowledger(generation=generation, presenter=presenter),
-                providers=names,
-            ),
+            Imagine(wishes=wishes),
+            PresetCommands(shelves=shelves, choices=choices),
+            SettingsCommands(panel=PreferencePanel(preferences=preferences, models=offered_models(names))),
             History(gallery=gallery),
             Credits(credits=CreditService(database=database, books=books, access=access, clock=clock)),
             StudioStatus(status=StatusService(database=database, snapshots=snapshots, health=health)),
@@ -272,6 +306,7 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
         on_login=app.start_work,
         synced=_sync_memory(database),
         identify_turn=None if lease.alone else IdentifyTurns(database=database, clock=clock).wait,
+        user_installs=settings.user_install,
     )
     return app
 
@@ -297,8 +332,18 @@ def build_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, 
 def _keeper(settings: Settings) -> PictureKeeper:
     # Pictures may come from where the operator says the APIs are, even on this machine; else from public hosts alone.
     exempt = [settings.skillboss_api_url, settings.reve2img_api_url]
+    verify = httpx.create_ssl_context(trust_env=False)
     return PictureKeeper(
-        downloader=PictureDownloader(exempt=exempt),
+        downloader=PictureDownloader(exempt=exempt, verify=verify),
+        # What members give comes from Discord alone, which sends nobody elsewhere. The engine tries again by itself.
+        inputs=PictureDownloader(
+            exempt=[settings.discord_api_url],
+            max_bytes=MAX_BYTES,
+            total_seconds=30,
+            pauses=(0.5,),
+            redirects=0,
+            verify=verify,
+        ),
         store=PictureStore(settings.data_dir / "pictures"),
         workers=PictureWorkers(),
     )
@@ -330,11 +375,36 @@ def _hooks(settings: Settings, providers: Mapping[str, Provider]) -> Callable[[s
     return hook
 
 
-def _webhook_routes(settings: Settings, engine: Engine, providers: Mapping[str, Provider]) -> tuple[RouteDef, ...]:
-    """Return what is served for providers' calls; nothing where none can come."""
+def _input_addresses(settings: Settings) -> Callable[[], Hook | None]:
+    """Return what makes an address for a provider to fetch a picture from, a new one for each submit."""
+    public_url = settings.webhook_public_url
+
+    def address() -> Hook | None:
+        if public_url is None:
+            return None
+        token = new_token()
+        return Hook(url=input_address(public_url, token), hash=hash_of(token))
+
+    return address
+
+
+def _input_policy(settings: Settings) -> InputPolicy:
+    """Return what can be started from: where providers cannot fetch from us, Discord's addresses outlive the job."""
+    lasting = timedelta(seconds=settings.job_hard_deadline_seconds)
+    return InputPolicy(
+        stand_in=None if settings.discord_api_url == DISCORD_API_URL else settings.discord_api_url,
+        lasting=None if settings.webhook_public_url is not None else lasting,
+    )
+
+
+def _public_routes(
+    settings: Settings, engine: Engine, providers: Mapping[str, Provider], inputs: InputService
+) -> tuple[RouteDef, ...]:
+    """Return what is served for providers: their calls and what they fetch; nothing where none can come."""
     if settings.webhook_public_url is None:
         return ()
-    return WebhookEndpoint(WebhookService(engine=engine, providers=providers)).routes
+    webhooks = WebhookEndpoint(WebhookService(engine=engine, providers=providers))
+    return (*webhooks.routes, *InputEndpoint(inputs).routes)
 
 
 def _admitted(settings: Settings) -> frozenset[int] | str | None:

@@ -16,6 +16,8 @@ from bot.ui.answers import answer_error
 from bot.ui.buttons import BUTTONS
 from bot.ui.history import Gallery
 from bot.ui.language import speak
+from bot.ui.ordering import Orders
+from bot.ui.presets import Shelves
 from bot.ui.translator import CatalogueTranslator
 
 _ANSWERING = ("CommandTree-invoker", "discord-ui-")
@@ -40,6 +42,8 @@ class AtelierClient(commands.AutoShardedBot):
 
     generation: GenerationService
     gallery: Gallery
+    orders: Orders
+    shelves: Shelves
 
     def __init__(self, *, shard_count: int | None = None, shard_ids: Sequence[int] | None = None) -> None:
         # No voice here, so no warning that voice is missing.
@@ -61,27 +65,35 @@ class AtelierClient(commands.AutoShardedBot):
         self._on_login: Callable[[], Awaitable[None]] | None = None
         self._synced: SyncMemory | None = None
         self._identify_turn: Callable[[], Awaitable[None]] | None = None
+        self._user_installs = False
 
     def install(
         self,
         *,
         generation: GenerationService,
         gallery: Gallery,
+        orders: Orders,
+        shelves: Shelves,
         cogs: Sequence[commands.Cog],
         on_login: Callable[[], Awaitable[None]],
         synced: "SyncMemory",
         identify_turn: Callable[[], Awaitable[None]] | None = None,
+        user_installs: bool = False,
     ) -> None:
         """Give the client what it serves; called once, before it starts.
 
-        `identify_turn` waits for this process's turn to log in to the gateway, where there are several.
+        `identify_turn` waits for this process's turn to log in to the gateway, where there are several. `user_installs`
+        offers the commands also to members who have the application on their own account, wherever they are.
         """
         self.generation = generation
         self.gallery = gallery
+        self.orders = orders
+        self.shelves = shelves
         self._cogs_to_add = cogs
         self._on_login = on_login
         self._synced = synced
         self._identify_turn = identify_turn
+        self._user_installs = user_installs
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait for the turn to log in: the library only knows of the shards of this process."""
@@ -96,9 +108,22 @@ class AtelierClient(commands.AutoShardedBot):
         await self.tree.set_translator(self._translator)
         for cog in self._cogs_to_add:
             await self.add_cog(cog)
+        self._place_commands()
         if self._on_login is not None:
             await self._on_login()
         await self._sync_commands()
+
+    def _place_commands(self) -> None:
+        """Say where commands are offered: everywhere, or where they were; those for one kind of installation say so."""
+        for command in self.tree.get_commands():
+            if command.allowed_installs is not None:
+                continue
+            command.allowed_installs = app_commands.AppInstallationType(guild=True, user=self._user_installs)
+            if self._user_installs:
+                command.guild_only = False
+                command.allowed_contexts = app_commands.AppCommandContext(
+                    guild=True, dm_channel=True, private_channel=True
+                )
 
     async def on_ready(self) -> None:
         """Log that the gateway is there."""
@@ -117,8 +142,8 @@ class AtelierClient(commands.AutoShardedBot):
         """Send the commands to Discord if they are not those that it was sent last; of several processes, one does."""
         if self._synced is None or not (self.shard_ids is None or 0 in self.shard_ids):
             return
-        commands_ = self.tree.get_commands()
-        payload = [await command.get_translated_payload(self.tree, self._translator) for command in commands_]
+        registered = self.tree.get_commands()
+        payload = [await command.get_translated_payload(self.tree, self._translator) for command in registered]
         digest = hashlib.sha256(json.dumps([self.application_id, payload], sort_keys=True).encode()).hexdigest()
         if await self._synced.get() != digest:
             await self.tree.sync()

@@ -7,8 +7,9 @@ from typing import Final
 
 import structlog
 
-# The tokens of interactions and of providers' calls are parts of addresses, and connection errors quote those.
-_TOKEN: Final = re.compile(r"(/(?:webhooks|interactions)/[\w.-]+/)[\w.%~-]+")
+# The tokens of interactions, of providers' calls and of what they fetch are parts of addresses, and connection errors
+# quote those.
+_TOKEN: Final = re.compile(r"(/(?:(?:webhooks|interactions)/[\w.-]+|inputs)/)[\w.%~-]+")
 
 
 class _Discreet(structlog.stdlib.ProcessorFormatter):

@@ -11,6 +11,8 @@ from sqlalchemy.exc import ArgumentError
 
 PROVIDERS: Final = ("skillboss", "reve2img")
 
+DISCORD_API_URL: Final = "https://discord.com/api/v10"
+
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -74,7 +76,7 @@ class Settings(BaseSettings):
     )
 
     discord_token: Annotated[SecretStr | None, Field(description="takes the bot's token")] = None
-    discord_api_url: Annotated[Address, Field(description=_AN_ADDRESS)] = "https://discord.com/api/v10"
+    discord_api_url: Annotated[Address, Field(description=_AN_ADDRESS)] = DISCORD_API_URL
     skillboss_wholesale_key: Annotated[SecretStr | None, Field(description="takes a SkillBoss wholesale key")] = None
     skillboss_api_url: Annotated[Address, Field(description=_AN_ADDRESS)] = "https://api.skillboss.co"
     reve2img_api_key: Annotated[SecretStr | None, Field(description="takes a reve2img key")] = None
@@ -123,6 +125,7 @@ class Settings(BaseSettings):
         BeforeValidator(_communities),
         Field(description="takes server ids with commas between, or *"),
     ] = None
+    user_install: Annotated[bool, Field(description="takes on or off")] = False
     monthly_budget: Annotated[int, Field(ge=0, description="takes credits a month, 0 or more")] = 100_000
 
     @model_validator(mode="before")

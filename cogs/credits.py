@@ -9,6 +9,7 @@ from discord.ext import commands
 
 from bot.services.credits import CreditService
 from bot.ui.panels import balance_panel
+from bot.ui.places import community_of
 
 
 @app_commands.guild_only()
@@ -21,5 +22,5 @@ class Credits(commands.GroupCog, name="credits", description=locale_str("See you
     @app_commands.command(name="balance", description=locale_str("See what you can spend now"))
     async def balance(self, interaction: discord.Interaction[Any]) -> None:
         """Answer with the balance."""
-        balance = await self._credits.balance(interaction.guild_id or 0, interaction.user.id)
+        balance = await self._credits.balance(community_of(interaction), interaction.user.id)
         await interaction.response.send_message(view=balance_panel(balance), ephemeral=True)

@@ -1,6 +1,5 @@
 """`/imagine`: pictures from a prompt."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import discord
@@ -8,22 +7,18 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.domain.catalogue import DEFAULT_FORMAT, DEFAULT_MODEL, DEFAULT_RATIO, MAX_DETAIL, MAX_IMAGES
-from bot.domain.quotes import quotes
-from bot.domain.requests import MAX_WORD, generation_request
-from bot.services.generation import GenerationService
-from bot.ui.acknowledge import Acknowledger
-from bot.ui.options import CHOICES, DESCRIBED, fit_choices, model_choices, version_choices
-from bot.ui.places import place_of
+from bot.domain.catalogue import MAX_DETAIL, MAX_IMAGES
+from bot.domain.presets import MAX_NAME
+from bot.domain.requests import MAX_WORD
+from bot.ui.options import CHOICES, DESCRIBED, fit_choices, version_choices
+from bot.ui.wishes import Wishes
 
 
 class Imagine(commands.Cog):
-    """The command that the studio is for. `providers` are those that it has, in the operator's order."""
+    """The command that the studio is for."""
 
-    def __init__(self, *, generation: GenerationService, acknowledger: Acknowledger, providers: Sequence[str]) -> None:
-        self._providers = providers
-        self._generation = generation
-        self._acknowledger = acknowledger
+    def __init__(self, *, wishes: Wishes) -> None:
+        self._wishes = wishes
 
     @app_commands.command(name="imagine", description=locale_str("Make pictures from a prompt"))
     @app_commands.guild_only()
@@ -34,40 +29,43 @@ class Imagine(commands.Cog):
         interaction: discord.Interaction[Any],
         *,
         prompt: str,
-        model: app_commands.Range[str, 1, MAX_WORD] = DEFAULT_MODEL,
-        aspect_ratio: str = DEFAULT_RATIO,
-        images: app_commands.Range[int, 1, MAX_IMAGES] = 1,
-        detail: app_commands.Range[int, 1, MAX_DETAIL] = 1,
-        format: str = DEFAULT_FORMAT,  # noqa: A002 - the option's name
+        model: app_commands.Range[str, 1, MAX_WORD] | None = None,
+        aspect_ratio: str | None = None,
+        images: app_commands.Range[int, 1, MAX_IMAGES] | None = None,
+        detail: app_commands.Range[int, 1, MAX_DETAIL] | None = None,
+        format: str | None = None,  # noqa: A002 - the option's name
         resolution: str | None = None,
         upscale: str | None = None,
-        remove_background: bool = False,
+        remove_background: bool | None = None,
         fit: app_commands.Range[str, 1, MAX_WORD] | None = None,
         effect: app_commands.Range[str, 1, MAX_WORD] | None = None,
         version: app_commands.Range[str, 1, MAX_WORD] | None = None,
+        preset: app_commands.Range[str, 1, MAX_NAME] | None = None,
+        private: bool | None = None,
     ) -> None:
-        """Hold the price, make the job and answer with its card."""
-        request = generation_request(
-            prompt=prompt,
-            model=model,
-            aspect_ratio=aspect_ratio,
-            images=images,
-            detail=detail,
-            format=format,
-            resolution=resolution,
-            upscale=upscale,
-            remove_background=remove_background,
-            fit=fit,
-            effect=effect,
-            version=version,
-            providers=self._providers,
-        )
-        snapshot = await self._generation.request(place_of(interaction), request)
-        await self._acknowledger.acknowledge(interaction, snapshot)
+        """Order the pictures: the answer is their card, or the question whether they are worth their price."""
+        options = {
+            "model": model,
+            "aspect_ratio": aspect_ratio,
+            "images": images,
+            "detail": detail,
+            "format": format,
+            "resolution": resolution,
+            "upscale": upscale,
+            "remove_background": remove_background,
+            "fit": fit,
+            "effect": effect,
+            "version": version,
+        }
+        await self._wishes.order(interaction, prompt=prompt, options=options, preset=preset, private=private)
 
     @imagine.autocomplete("model")
     async def _models(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        return model_choices(quotes(dict(iter(interaction.namespace)), self._providers), typed)
+        return await self._wishes.models(interaction, typed)
+
+    @imagine.autocomplete("preset")
+    async def _presets(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+        return await self._wishes.presets(interaction, typed)
 
     @imagine.autocomplete("fit")
     async def _fits(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:

@@ -14,6 +14,7 @@ from bot.ui.panels import admitted_panel
 
 
 @app_commands.guild_only()
+@app_commands.allowed_installs(guilds=True, users=False)
 @app_commands.default_permissions(manage_guild=True)
 class Studio(commands.GroupCog, name="studio", description=locale_str("Run the studio")):
     """For those who run the server or the bot."""

@@ -19,6 +19,7 @@ def _with_pictures(*, everywhere: bool) -> Select[Any]:
     theirs = select(jobs.c.id, jobs.c.prompt).where(
         jobs.c.member_id == bindparam("the_member"),
         jobs.c.finished_at.is_not(None),
+        jobs.c.deleted_at.is_(None),
         exists().where(pictures.c.job_id == jobs.c.id),
     )
     return theirs if everywhere else theirs.where(jobs.c.community_id == bindparam("the_community"))

@@ -15,6 +15,11 @@ _OF_JOB: Final = select(inputs).where(inputs.c.job_id == bindparam("of_job")).or
 _STORED: Final = update(inputs).where(
     inputs.c.job_id == bindparam("of_job"), inputs.c.position == bindparam("at_position")
 )
+_REMOVE_OF_JOB: Final = (
+    update(inputs)
+    .where(inputs.c.job_id == bindparam("of_job"), inputs.c.sha256.is_not(None), inputs.c.removed_at.is_(None))
+    .returning(inputs.c.sha256, inputs.c.media_type)
+)
 _SERVED: Final = (
     select(inputs.c.sha256, inputs.c.media_type, inputs.c.width, inputs.c.height, inputs.c.size)
     .join(jobs, jobs.c.id == inputs.c.job_id)
@@ -100,6 +105,11 @@ class InputRepository:
         """Return which of these files some kept input refers to."""
         kept = select(inputs.c.sha256).where(inputs.c.sha256.in_(list(hashes)), inputs.c.removed_at.is_(None))
         return set(self._connection.execute(kept).scalars())
+
+    def remove_for(self, job_id: str, at: datetime) -> set[tuple[str, str]]:
+        """Mark what a job started from as removed; return the (sha256, media type) of what was kept until now."""
+        gone = self._connection.execute(_REMOVE_OF_JOB, {"of_job": job_id, "removed_at": at})
+        return {(row.sha256, row.media_type) for row in gone}
 
     def count_removed(self, job_id: str) -> int:
         """Return how many inputs of a job are no longer in the store."""

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, func, select, tuple_, update
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.jobs import Picture
+from bot.domain.requests import PictureFile
 from db.tables import jobs, pictures
 
 _COLUMNS = (
@@ -26,6 +27,16 @@ _OF_JOB: Final = (
     select(*_COLUMNS)
     .where(pictures.c.job_id == bindparam("of_job"), pictures.c.removed_at.is_(None))
     .order_by(pictures.c.position)
+)
+_ALL_OF_JOB: Final = (
+    select(*_COLUMNS, pictures.c.removed_at)
+    .where(pictures.c.job_id == bindparam("of_job"))
+    .order_by(pictures.c.position)
+)
+_REMOVE_OF_JOB: Final = (
+    update(pictures)
+    .where(pictures.c.job_id == bindparam("of_job"), pictures.c.removed_at.is_(None))
+    .returning(pictures.c.sha256, pictures.c.media_type)
 )
 _COUNT_REMOVED: Final = (
     select(func.count())
@@ -63,6 +74,23 @@ class PictureRepository:
         """Return the pictures of a job that are still kept, in order."""
         rows = self._connection.execute(_OF_JOB, {"of_job": job_id})
         return tuple(Picture(**row._mapping) for row in rows)
+
+    def files_by_position(self, job_id: str) -> dict[int, PictureFile | None]:
+        """Return where each of a job's pictures is in the store, by its position; None for those no longer kept."""
+        rows = self._connection.execute(_ALL_OF_JOB, {"of_job": job_id})
+        return {
+            row.position: None
+            if row.removed_at is not None
+            else PictureFile(
+                sha256=row.sha256, media_type=row.media_type, width=row.width, height=row.height, size=row.size
+            )
+            for row in rows
+        }
+
+    def remove_for(self, job_id: str, at: datetime) -> set[tuple[str, str]]:
+        """Mark a job's pictures as removed; return the (sha256, media type) of those that were kept until now."""
+        gone = self._connection.execute(_REMOVE_OF_JOB, {"of_job": job_id, "removed_at": at})
+        return {(row.sha256, row.media_type) for row in gone}
 
     def count_removed(self, job_id: str) -> int:
         """Return how many pictures of a job were removed because their retention had ended."""

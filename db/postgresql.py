@@ -16,6 +16,9 @@ _CONNECTIONS = 10
 _CONNECT_SECONDS = 10.0
 _POOL_SECONDS = 10.0
 _COMMAND_SECONDS = 30.0
+# Between two statements a transaction waits for us, for milliseconds. If a process stands still in the midst of one,
+# its locks are taken away after this long: else nobody would get a slot or renew a lease until it wakes up.
+_IDLE_SECONDS = 5.0
 # What reads everything, such as the audit, takes minutes once there are millions of rows.
 _PATIENT_COMMAND_SECONDS = 3600.0
 # Serialization failure and deadlock: the transaction surely did not happen and may be run again.
@@ -47,8 +50,10 @@ class PostgresqlBackend:
     def open(cls, url: URL) -> Self:
         """Return the backend for `url`; connects when first used."""
         return cls(
-            _engine(url, connections=_CONNECTIONS, command_seconds=_COMMAND_SECONDS),
-            _engine(url, connections=1, command_seconds=_PATIENT_COMMAND_SECONDS),
+            _engine(url, connections=_CONNECTIONS, command_seconds=_COMMAND_SECONDS, idle_seconds=_IDLE_SECONDS),
+            _engine(
+                url, connections=1, command_seconds=_PATIENT_COMMAND_SECONDS, idle_seconds=_PATIENT_COMMAND_SECONDS
+            ),
         )
 
     async def read(self, function: Callable[[Connection], T], *, patient: bool = False) -> T:
@@ -77,14 +82,18 @@ class PostgresqlBackend:
             return await connection.run_sync(function)
 
 
-def _engine(url: URL, *, connections: int, command_seconds: float) -> AsyncEngine:
+def _engine(url: URL, *, connections: int, command_seconds: float, idle_seconds: float) -> AsyncEngine:
     return create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         pool_size=connections,
         max_overflow=0,
         pool_pre_ping=True,
         pool_timeout=_POOL_SECONDS,
-        connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": command_seconds},
+        connect_args={
+            "timeout": _CONNECT_SECONDS,
+            "command_timeout": command_seconds,
+            "server_settings": {"idle_in_transaction_session_timeout": f"{idle_seconds * 1000:.0f}"},
+        },
         hide_parameters=True,  # errors go to logs; prompts and tokens must not
     )
 

@@ -124,6 +124,10 @@ class InputPolicy:
             raise InputError(InputProblem.SHORT_LIVED, position=number, name=name)
 
 
+SERVED: Final = InputPolicy()
+"""Of a studio that providers can fetch from, on Discord itself."""
+
+
 def _check_described(picture: OfferedPicture, number: int | None) -> None:
     """Raise `InputError` where what Discord says of a picture is beyond what is taken."""
 

@@ -135,7 +135,7 @@ def generation_request(
     """
     models = offered_models(providers)
     known = find_model(model, models)
-    _check_prompt(prompt, known.max_prompt)
+    check_prompt(prompt, known.max_prompt)
     _check_range("images", images, MAX_IMAGES)
     _check_range("detail", detail, MAX_DETAIL)
     _check_choice("format", format, FORMATS)
@@ -159,8 +159,8 @@ def generation_request(
     )
     if remove_background and format not in TRANSPARENT_FORMATS:
         raise ExclusiveOptionsError("remove_background", other="format", value=format, allowed=TRANSPARENT_FORMATS)
-    if beyond := next(_beyond(known.abilities, request), None):
-        raise _unsupported(*beyond, request, models)
+    if lacking := next(beyond(known.abilities, request), None):
+        raise _unsupported(*lacking, request, models)
     require_offer(request, providers)
     return request
 
@@ -211,11 +211,11 @@ def require_offer(request: GenerationRequest, providers: Sequence[str]) -> None:
     if not offered:
         raise StudioClosedError
     # Of several offers, what the one that comes nearest lacks.
-    lacking = min((list(_beyond(offer.abilities, request)) for offer in offered), key=len)
+    lacking = min((list(beyond(offer.abilities, request)) for offer in offered), key=len)
     raise _unsupported(*lacking[0], request, offered_models(providers))
 
 
-def _beyond(abilities: Abilities, request: GenerationRequest) -> Iterator[tuple[str, object]]:
+def beyond(abilities: Abilities, request: GenerationRequest) -> Iterator[tuple[str, object]]:
     """Yield the options of the request, with their values as a member writes them, that go beyond the abilities."""
     wanted: tuple[tuple[str, object, bool], ...] = (
         ("mode", request.mode.value, request.mode in abilities.modes),
@@ -235,21 +235,22 @@ def _beyond(abilities: Abilities, request: GenerationRequest) -> Iterator[tuple[
 
 
 def _covers(offer: Offer, request: GenerationRequest) -> bool:
-    return offer.model == request.model and not any(_beyond(offer.abilities, request))
+    return offer.model == request.model and not any(beyond(offer.abilities, request))
 
 
 def _unsupported(
     option: str, value: object, request: GenerationRequest, models: Collection[Model]
 ) -> UnsupportedOptionError:
     """Return the error that names the models that can do all that is asked for, or else this option at least."""
-    lacks = {model.id: {name for name, _ in _beyond(model.abilities, request)} for model in models}
+    lacks = {model.id: {name for name, _ in beyond(model.abilities, request)} for model in models}
     lacks.pop(request.model, None)
     able = [model for model, lacking in lacks.items() if not lacking]
     able = able or [model for model, lacking in lacks.items() if option not in lacking]
     return UnsupportedOptionError(option, value, model=request.model, models=tuple(able))
 
 
-def _check_prompt(prompt: str, limit: int) -> None:
+def check_prompt(prompt: str, limit: int) -> None:
+    """Raise `PromptError` unless a model that takes `limit` code points can be given this."""
     length = len(prompt)
     if any(_unreadable(character) for character in prompt):
         raise PromptError(PromptProblem.UNREADABLE, length=length, limit=limit)

@@ -12,6 +12,8 @@ from bot.engine.schedule import Schedule
 from bot.images.keeper import PictureKeeper
 from db.audit import audit
 from db.database import Database
+from db.files import referred_to
+from db.inputs import InputRepository
 from db.jobs import JobRepository
 from db.pictures import PictureRepository
 
@@ -57,28 +59,42 @@ class Housekeeping:
                 await self.prove_the_books()
 
     async def erase_tokens(self) -> None:
-        """Erase interaction tokens that Discord no longer takes."""
+        """Erase interaction tokens that Discord no longer takes, and the addresses of what ended jobs started from."""
         dead = self._clock.now() - TOKEN_LIFE
-        await self._database.write(lambda connection: JobRepository(connection).erase_tokens(dead))
+
+        def write(connection: Connection) -> None:
+            JobRepository(connection).erase_tokens(dead)
+            InputRepository(connection).erase_secrets()
+
+        await self._database.write(write)
 
     async def remove_old_pictures(self) -> None:
-        """Remove the pictures whose retention has ended, and what a crash left in the temporary folder."""
+        """Remove the pictures whose retention has ended, and what a crash left in the temporary folder.
+
+        What jobs start from is kept for as long as what they make.
+        """
         now = self._clock.now()
         before = now - self._retention
 
-        def write(connection: Connection) -> tuple[int, list[tuple[str, str]]]:
-            return PictureRepository(connection).remove_stored_before(before, now, _PICTURES_AT_ONCE)
+        def write(connection: Connection) -> tuple[bool, list[tuple[str, str]]]:
+            removed = [
+                repository(connection).remove_stored_before(before, now, _PICTURES_AT_ONCE)
+                for repository in (PictureRepository, InputRepository)
+            ]
+            files = {file for _, unneeded in removed for file in unneeded}
+            needed = referred_to(connection, [sha256 for sha256, _ in files])
+            more = any(count == _PICTURES_AT_ONCE for count, _ in removed)
+            return more, [(sha256, media_type) for sha256, media_type in files if sha256 not in needed]
 
-        while True:
-            removed, unneeded = await self._database.write(write)
+        more = True
+        while more:
+            more, unneeded = await self._database.write(write)
             for sha256, media_type in unneeded:
                 await self._keeper.discard(sha256, media_type, older_than=_aged(now))
-            if removed < _PICTURES_AT_ONCE:
-                break
         await self._keeper.sweep_temporary(_aged(now))
 
     async def remove_orphans(self) -> None:
-        """Remove files that no kept picture refers to: their job ended otherwise, or a crash came between."""
+        """Remove files that no kept picture or input refers to: their job ended otherwise, or a crash came between."""
         aged = _aged(self._clock.now())
         old = [file for file in await self._keeper.files() if file.modified < aged]
         for start in range(0, len(old), _PICTURES_AT_ONCE):
@@ -89,7 +105,7 @@ class Housekeeping:
                     await self._keeper.discard(file.sha256, file.media_type, older_than=aged)
 
     async def _kept(self, hashes: list[str]) -> set[str]:
-        return await self._database.read(lambda connection: PictureRepository(connection).kept(hashes))
+        return await self._database.read(lambda connection: referred_to(connection, hashes))
 
     async def prove_the_books(self) -> None:
         """Log every line in which the books do not balance."""

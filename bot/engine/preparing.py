@@ -146,4 +146,3 @@ def _missing(job: Job, preparation: Preparation) -> list[tuple[int, InputPicture
         for at, picture in enumerate(job.request.inputs)
         if picture.file is None and at not in preparation.files and at not in preparation.faults
     ]
-

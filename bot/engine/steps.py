@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from bot.domain.errors import AtelierError, FaultKind, ProviderError, StaleJobError
-from bot.domain.inputs import InputPolicy
+from bot.domain.inputs import SERVED, InputPolicy
 from bot.domain.jobs import Attempt, Job, State
 from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.breaker import Breakers
@@ -87,7 +87,7 @@ class Steps:
         health: HealthBoard,
         breakers: Breakers,
         randomness: random.Random,
-        policy: InputPolicy,
+        policy: InputPolicy = SERVED,
     ) -> None:
         self._journal = journal
         self._providers = providers

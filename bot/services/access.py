@@ -11,18 +11,30 @@ from db.database import Database
 
 
 class AccessService:
-    """Admission. `admitted` is the operator's list: None leaves it to the owner's `/studio admit`, `*` admits all."""
+    """Admission. `admitted` is the operator's list: None leaves it to the owner's `/studio admit`, `*` admits all.
+
+    `outside` is whether the studio may be used where no server's account counts, which is community 0: in direct
+    messages, and where a member brought the application along.
+    """
 
     def __init__(
-        self, *, database: Database, admitted: frozenset[int] | str | None, now: Callable[[], datetime]
+        self,
+        *,
+        database: Database,
+        admitted: frozenset[int] | str | None,
+        now: Callable[[], datetime],
+        outside: bool = False,
     ) -> None:
         self._database = database
         self._admitted = admitted
         self._now = now
+        self._outside = outside
 
     def check(self, connection: Connection, community_id: int) -> None:
-        """Raise `NotInServerError` outside a server, `NotAdmittedError` in one that was not admitted."""
+        """Raise `NotInServerError` outside servers unless that is allowed, `NotAdmittedError` in one not admitted."""
         if community_id == 0:
+            if self._outside:
+                return
             raise NotInServerError
         if self._admitted == "*":
             return

@@ -1,18 +1,12 @@
-"""Files of the store that pictures and inputs refer to."""
+"""Files of the store that requests refer to."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from sqlalchemy import Connection
 
 from bot.domain.errors import PictureGoneError
 from bot.domain.requests import InputPicture
-from db.inputs import InputRepository
-from db.pictures import PictureRepository
-
-
-def referred_to(connection: Connection, hashes: Collection[str]) -> set[str]:
-    """Return which of these files some kept picture or input refers to."""
-    return PictureRepository(connection).kept(hashes) | InputRepository(connection).kept(hashes)
+from db.files import referred_to
 
 
 def require_files(connection: Connection, inputs: Iterable[InputPicture]) -> None:

@@ -1,6 +1,6 @@
 """Asking for pictures: hold the credits and make the job, let it go once its card is there, cancel it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -14,9 +14,10 @@ from bot.domain.errors import (
     QueueFullError,
     StudioClosedError,
 )
+from bot.domain.inputs import SERVED, InputPolicy, OfferedPicture
 from bot.domain.jobs import Job, Origin, Place, Snapshot, State
 from bot.domain.phrases import Phrase
-from bot.domain.requests import GenerationRequest, price, require_offer
+from bot.domain.requests import GenerationRequest, InputPicture, price, require_offer
 from bot.engine.books import Books
 from bot.engine.clock import Clock
 from bot.engine.engine import Engine
@@ -62,6 +63,7 @@ class GenerationService:
         limits: Limits,
         providers: tuple[str, ...],
         new_id: Callable[[], str],
+        policy: InputPolicy = SERVED,
     ) -> None:
         self._database = database
         self._journal = journal
@@ -72,6 +74,14 @@ class GenerationService:
         self._limits = limits
         self._providers = providers
         self._new_id = new_id
+        self._policy = policy
+
+    def admitted(self, offered: Sequence[OfferedPicture]) -> tuple[InputPicture, ...]:
+        """Return what a request can start from, by what Discord says of each picture; raises `InputError`.
+
+        Nothing is fetched for it: what the pictures really are is seen once their job's card is there.
+        """
+        return self._policy.admitted(offered, self._clock.now())
 
     async def request(
         self, place: Place, request: GenerationRequest, *, origin: Origin | None = None, draft_id: str | None = None
@@ -79,12 +89,13 @@ class GenerationService:
         """Hold the price and make the job, durably, and return what its first card shows.
 
         `origin` is the job that it is made from; `draft_id` is the draft that it is, which is no more after that.
-        Nothing is sent to a provider before `acknowledged`. Raises `NotInServerError`, `NotAdmittedError`,
-        `UnsupportedOptionError`, `StudioClosedError`, `QueueFullError`, `InsufficientCreditsError`,
+        Nothing is fetched, or sent to a provider, before `acknowledged`. Raises `InputError`, `NotInServerError`,
+        `NotAdmittedError`, `UnsupportedOptionError`, `StudioClosedError`, `QueueFullError`, `InsufficientCreditsError`,
         `BudgetSpentError`, `PictureGoneError`, or, where it was made already, `DuplicateInteractionError`,
         `DraftGoneError` or `AlreadyBegunError`; then nothing is held.
         """
         now = self._clock.now()
+        self._policy.check(request.inputs, now)
         job = Job(
             id=self._new_id(),
             place=place,
@@ -96,6 +107,7 @@ class GenerationService:
             created_at=now,
             due_at=now,
             owner=self._engine.worker_id,
+            prepared=all(each.file is not None for each in request.inputs),
             origin=origin,
         )
 

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from bot.domain.jobs import Job, Picture
+from bot.services.lineage import Link, lineage
 from db.database import Database
 from db.history import HistoryRepository, Whose
 from db.jobs import JobRepository
@@ -27,7 +28,8 @@ class Direction(StrEnum):
 class Page:
     """One job with the pictures that are still kept; `removed` counts those whose retention has ended.
 
-    `newer` and `older` tell whether there are jobs on either side; `search` is what all of them have in their prompt.
+    `newer` and `older` tell whether there are jobs on either side; `search` is what all of them have in their prompt;
+    `chain` are the jobs before this one, from which it was made.
     """
 
     job: Job
@@ -36,6 +38,7 @@ class Page:
     newer: bool
     older: bool
     search: str | None = None
+    chain: tuple[Link, ...] = ()
 
 
 class HistoryService:
@@ -72,13 +75,15 @@ def _page(connection: Connection, history: HistoryRepository, job_id: str | None
     if job_id is None:
         return None
     kept = PictureRepository(connection)
+    job = JobRepository(connection).get(job_id)
     return Page(
-        job=JobRepository(connection).get(job_id),
+        job=job,
         pictures=kept.list_for(job_id),
         removed=kept.count_removed(job_id),
         newer=history.newer(job_id) is not None,
         older=history.older(job_id) is not None,
         search=search,
+        chain=lineage(connection, job),
     )
 
 

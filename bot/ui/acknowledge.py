@@ -23,10 +23,15 @@ class Acknowledger:
         self._generation = generation
         self._presenter = presenter
 
-    async def acknowledge(self, interaction: discord.Interaction[Any], snapshot: Snapshot) -> None:
-        """Answer with the card; if it surely did not appear, cancel the job and give the credits back."""
+    async def acknowledge(
+        self, interaction: discord.Interaction[Any], snapshot: Snapshot, *, in_place: bool = False
+    ) -> None:
+        """Answer with the card; if it surely did not appear, cancel the job and give the credits back.
+
+        `in_place` turns the message whose button was pressed into the card. A private job's card is its member's alone.
+        """
         job = snapshot.job
-        found = await self._answer(interaction, snapshot)
+        found = await self._answer(interaction, snapshot, in_place=in_place)
         if found is None:
             return  # Discord cannot be asked now: the engine looks for the card itself in a while
         if found.there:
@@ -36,11 +41,18 @@ class Acknowledger:
             await self._generation.abandon(job)
             self._presenter.changed(job.id)
 
-    async def _answer(self, interaction: discord.Interaction[Any], snapshot: Snapshot) -> FoundCard | None:
+    async def _answer(
+        self, interaction: discord.Interaction[Any], snapshot: Snapshot, *, in_place: bool
+    ) -> FoundCard | None:
         """Send the card and return what is known of it; None where Discord cannot be asked now."""
+        card, quiet = self._presenter.first_card(snapshot), discord.AllowedMentions.none()
         try:
+            if in_place:
+                await interaction.response.edit_message(view=card, allowed_mentions=quiet)
+                # What was pressed is known, whatever the answer says of it.
+                return FoundCard(there=True, message_id=interaction.message.id if interaction.message else None)
             answer = await interaction.response.send_message(
-                view=self._presenter.first_card(snapshot), allowed_mentions=discord.AllowedMentions.none()
+                view=card, ephemeral=snapshot.job.place.private, allowed_mentions=quiet
             )
         except Exception as error:
             if trouble_of(error) is None:

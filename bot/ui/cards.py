@@ -10,6 +10,7 @@ from discord import ui
 
 from bot.domain.catalogue import DEFAULT_FORMAT
 from bot.domain.jobs import Job, Snapshot, State
+from bot.domain.requests import GenerationRequest
 from bot.ui.buttons import CancelButton, PromptButton
 from bot.ui.language import _, ngettext
 from bot.ui.text import (
@@ -65,7 +66,7 @@ def job_card(
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_colour(job, late=late))
     if direct:
         container.add_item(ui.TextDisplay(_why_here(snapshot)))
-    container.add_item(ui.TextDisplay(heading(job)))
+    container.add_item(ui.TextDisplay(heading(job.request, job.place.member_id)))
     if files:
         container.add_item(gallery(job, files))
     container.add_item(ui.TextDisplay(_state_text(snapshot, late=late, files=files, direct=direct)))
@@ -87,9 +88,10 @@ def payload_view(container: ui.Container[ui.LayoutView]) -> ui.LayoutView:
     return view
 
 
-def heading(job: Job) -> str:
-    """Return the prompt, cut to about three lines, and what was asked for."""
-    return f"## {escaped(cut(one_line(job.request.prompt), _PROMPT_SHOWN))}\n-# {_asked(job)}"
+def heading(request: GenerationRequest, member_id: int) -> str:
+    """Return the prompt, cut to about three lines, what is asked for, and for whom."""
+    parts = [*asked(request), _("for {member}").format(member=f"<@{member_id}>")]
+    return f"## {escaped(cut(one_line(request.prompt), _PROMPT_SHOWN))}\n-# {' · '.join(parts)}"
 
 
 def prompt_is_cut(job: Job) -> bool:
@@ -155,9 +157,8 @@ def _colour(job: Job, *, late: bool) -> discord.Colour:
             return GREY
 
 
-def _asked(job: Job) -> str:
-    """Return what was asked for, in the order of the options."""
-    request = job.request
+def asked(request: GenerationRequest) -> list[str]:
+    """Return what is asked for besides the prompt, in the order of the options."""
     parts = [request.model, request.aspect_ratio, counted(request.images, "picture")]
     if request.detail > 1:
         parts.append(_("detail {level}").format(level=request.detail))
@@ -178,8 +179,7 @@ def _asked(job: Job) -> str:
     if request.inputs:
         count = len(request.inputs)
         parts.append(ngettext("from {count} picture", "from {count} pictures", count).format(count=number(count)))
-    parts.append(_("for {member}").format(member=f"<@{job.place.member_id}>"))
-    return " · ".join(parts)
+    return parts
 
 
 def _state_text(snapshot: Snapshot, *, late: bool, files: Sequence[Attached], direct: bool) -> str:

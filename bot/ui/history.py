@@ -25,6 +25,7 @@ from bot.ui.cards import (
     settlement,
 )
 from bot.ui.language import _, ngettext
+from bot.ui.places import community_of
 from bot.ui.text import ago, escaped, in_credits, number
 from bot.ui.troubles import Trouble, trouble_of
 from bot.ui.uploads import Uploads, fair_limit, prepare_uploads
@@ -45,14 +46,14 @@ class Gallery:
     async def open(self, interaction: discord.Interaction[Any], search: str | None) -> None:
         """Answer the command with the latest page."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        page = await self._history.latest(interaction.guild_id or 0, interaction.user.id, search)
+        page = await self._history.latest(community_of(interaction), interaction.user.id, search)
         await self._show(interaction, page, search)
 
     async def turn(self, interaction: discord.Interaction[Any], job_id: str, direction: Direction) -> None:
         """Turn the page of the message whose button was pressed."""
         await interaction.response.defer()
         search = None if interaction.message is None else search_of(interaction.message.components)
-        page = await self._history.turn(interaction.guild_id or 0, interaction.user.id, job_id, direction, search)
+        page = await self._history.turn(community_of(interaction), interaction.user.id, job_id, direction, search)
         await self._show(interaction, page, search)
 
     async def _show(self, interaction: discord.Interaction[Any], page: Page | None, search: str | None) -> None:
@@ -87,7 +88,7 @@ def history_page(page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=BLURPLE)
     if page.search is not None:
         container.add_item(ui.TextDisplay(_search_line(page.search)))
-    container.add_item(ui.TextDisplay(heading(job)))
+    container.add_item(ui.TextDisplay(heading(job.request, job.place.member_id)))
     if files:
         container.add_item(gallery(job, files))
     container.add_item(ui.TextDisplay("\n".join(_lines(page, files))))

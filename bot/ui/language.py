@@ -27,8 +27,8 @@ _IN_FORCE: Final[ContextVar[NullTranslations]] = ContextVar("language", default=
 
 
 @contextmanager
-def speaking(locale: str, folder: Path = CATALOGUES) -> Iterator[None]:
-    """Say everything in this block in a language, named as Discord names it ("de", "pt-BR")."""
+def speaking(locale: str, folder: Path | None = None) -> Iterator[None]:
+    """Say everything in this block in a language, named as Discord names it ("de", "pt-BR"); `folder` is for tests."""
     token = _IN_FORCE.set(catalogue(locale, folder))
     try:
         yield
@@ -58,9 +58,13 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's name for it
     return message
 
 
-@lru_cache(maxsize=128)
-def catalogue(locale: str, folder: Path = CATALOGUES) -> NullTranslations:
+def catalogue(locale: str, folder: Path | None = None) -> NullTranslations:
     """Return a locale's texts: those of the region, else of the language, else English, for each text apart."""
+    return _read(locale, folder or CATALOGUES)
+
+
+@lru_cache(maxsize=128)
+def _read(locale: str, folder: Path) -> NullTranslations:
     texts = _ENGLISH
     if _LOCALE.fullmatch(locale) is None:
         return texts

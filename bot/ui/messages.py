@@ -39,7 +39,8 @@ class JobMessages:
     async def edit(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
         """Show `view` on the job's message and return its id; `files` replace its attachments, None leaves them.
 
-        The interaction's token is used while it lives, then the bot's. Raises `CardGoneError`.
+        The interaction's token is used while it lives, then the bot's, which no private message listens to. Raises
+        `CardGoneError`.
         """
         if job.token_alive(self._clock.now()):
             try:
@@ -100,7 +101,7 @@ class JobMessages:
         return message.id
 
     async def _edit_by_bot(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
-        if job.place.message_id is None:
+        if job.place.message_id is None or job.place.private:
             raise CardGoneError
         channel = self._client.get_partial_messageable(job.place.channel_id, guild_id=job.place.community_id)
         message = channel.get_partial_message(job.place.message_id)

@@ -23,22 +23,29 @@ from bot.ui.language import N_, _
 from bot.ui.text import cut, in_credits
 from bot.ui.wording import obstacle
 
-DESCRIPTIONS: Final = {
-    "prompt": N_("What the picture shows"),
-    "model": Phrase("Who paints it; {model} unless you choose", model=DEFAULT_MODEL),
-    "aspect_ratio": Phrase("Width to height; {ratio} unless you choose", ratio=DEFAULT_RATIO),
-    "images": N_("How many pictures; each costs"),
-    "detail": Phrase("More detail, 1 to {most}; multiplies the price", most=MAX_DETAIL),
-    "format": Phrase("The file's format; {format} unless you choose", format=DEFAULT_FORMAT),
-    "resolution": N_("For models that have the choice; 4K may cost more"),
+_OPTIONS: Final = {
+    "model": Phrase("Choose who paints it; else your own default or {model}", model=DEFAULT_MODEL),
+    "aspect_ratio": Phrase("Choose width to height; else your own default or {ratio}", ratio=DEFAULT_RATIO),
+    "images": N_("Ask for several pictures; each costs"),
+    "detail": Phrase("Ask for more detail, 1 to {most}; multiplies the price", most=MAX_DETAIL),
+    "format": Phrase("Choose the file's format; else your own default or {format}", format=DEFAULT_FORMAT),
+    "resolution": N_("Choose the size, for models that have the choice; 4K may cost more"),
     "upscale": N_("Enlarge the finished picture; adds to the price"),
     "remove_background": N_("Cut out what the picture shows, for png and webp; adds to the price"),
     "fit": N_("Scale down to a size: 2048 (longest side), 2048x (width), x1024 (height), 1920x1080 (both)"),
     "effect": N_("Apply an effect by its name, such as film grain; adds to the price"),
     "version": N_("Choose a version of the model, such as latest-fast or a dated one"),
 }
+_ASKING: Final = {
+    "prompt": N_("Say what the picture shows"),
+    "preset": N_("Use what was saved under a name; what you choose here comes before it"),
+    "private": N_("Show the card to you alone; else your own default"),
+}
+DESCRIPTIONS: Final = {**_OPTIONS, **_ASKING}
+OPTIONS_DESCRIBED: Final = {name: locale_str(text) for name, text in _OPTIONS.items()}
+"""The descriptions of what a preset can keep, as `app_commands.describe` takes them."""
 DESCRIBED: Final = {name: locale_str(text) for name, text in DESCRIPTIONS.items()}
-"""The descriptions as `app_commands.describe` takes them, to be translated for each member's Discord."""
+"""The descriptions of a command that makes pictures, to be translated for each member's Discord."""
 
 _MOST: Final = 25
 _LONGEST: Final = 100

@@ -1,23 +1,44 @@
-"""Where an interaction comes from, in the domain's terms."""
+"""Where an interaction comes from and who acts, in the domain's terms."""
 
 from typing import Any
 
 import discord
 
 from bot.domain.jobs import Place
+from bot.services.generation import Actor
+
+
+def community_of(interaction: discord.Interaction[Any]) -> int:
+    """Return the server whose account and presets count.
+
+    0 outside servers, and in a server where the application is there with its member alone.
+    """
+    return interaction.guild_id if interaction.guild_id is not None and interaction.is_guild_integration() else 0
+
+
+def actor_of(interaction: discord.Interaction[Any]) -> Actor:
+    """Return who pressed or called, with their rights in the channel; outside the studio's servers nobody has any."""
+    community = community_of(interaction)
+    return Actor(
+        member_id=interaction.user.id,
+        community_id=community,
+        moderator=community != 0 and interaction.permissions.manage_messages,
+    )
 
 
 def place_of(interaction: discord.Interaction[Any], *, private: bool = False) -> Place:
-    """Return the place of an interaction; outside servers the community is 0.
+    """Return the place of an interaction; see `community_of`.
 
-    Its language is the server's, or the member's own where only they see it or there is no server.
+    Its language is the server's, or the member's own where only they see it or there is no server. It is private also
+    where Discord will show the answer to the member alone, whatever it is asked for.
     """
+    private = private or _hushed(interaction)
     community = interaction.guild_locale
     locale = interaction.locale if private or community is None else community
     return Place(
         interaction_id=interaction.id,
         application_id=interaction.application_id,
-        community_id=interaction.guild_id or 0,
+        community_id=community_of(interaction),
         channel_id=interaction.channel_id or 0,
         member_id=interaction.user.id,
         token=interaction.token,
@@ -25,3 +46,9 @@ def place_of(interaction: discord.Interaction[Any], *, private: bool = False) ->
         private=private,
         locale=locale.value,
     )
+
+
+def _hushed(interaction: discord.Interaction[Any]) -> bool:
+    """Whether its member may not let an application that they brought along speak to everybody in a server."""
+    brought_along = interaction.guild_id is not None and not interaction.is_guild_integration()
+    return brought_along and not interaction.permissions.use_external_apps

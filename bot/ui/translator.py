@@ -8,7 +8,7 @@ from discord import app_commands
 from discord.app_commands import TranslationContextLocation as Location
 from discord.app_commands import TranslationContextTypes, locale_str
 
-from bot.ui.language import CATALOGUES, _, speaking
+from bot.ui.language import _, speaking
 from bot.ui.text import cut
 
 # Commands and options are called the same everywhere: texts and help name them.
@@ -17,9 +17,9 @@ _LONGEST: Final = 100
 
 
 class CatalogueTranslator(app_commands.Translator):
-    """Looks descriptions and the names of choices up in the catalogues in `folder`."""
+    """Looks up descriptions and the names of choices in the catalogues; `folder` is for tests."""
 
-    def __init__(self, folder: Path = CATALOGUES) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
 
     async def translate(

@@ -3,17 +3,28 @@
 from typing import Final
 
 from bot.domain.errors import (
+    AlreadyBegunError,
     AtelierError,
     BudgetSpentError,
+    DraftGoneError,
+    EmptyPresetError,
     ExclusiveOptionsError,
     FaultKind,
     InsufficientCreditsError,
+    JobDeletedError,
+    JobError,
     JobNotFoundError,
+    JobRunningError,
     JobStateError,
     NotAdmittedError,
     NotAllowedError,
     NotInServerError,
     OptionRangeError,
+    PictureGoneError,
+    PresetError,
+    PresetLimitError,
+    PresetNameTakenError,
+    PresetNotFoundError,
     PromptError,
     PromptProblem,
     QueueFullError,
@@ -101,15 +112,68 @@ def worded(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 - one c
                 what.format(count=error.limit),
                 _("Send the next one when one of them is finished, or cancel one."),
             )
-        case JobNotFoundError():
-            return _("This picture's records are gone, so the button does nothing any more.")
-        case JobStateError() | StaleJobError():
-            return _("That is no longer possible: this one has gone on already.")
+        case JobError():
+            return _about_job(error)
+        case PresetError():
+            return _about_preset(error)
         case StudioClosedError():
             return _free(
                 _("The studio is closed for this model at the moment."),
                 _("Try another model, or look at `/status`."),
             )
+        case _:
+            return None
+
+
+def _about_job(error: JobError) -> str | None:  # noqa: PLR0911 - as above
+    """Return what to tell who pressed a button of a job that cannot do what the button says."""
+    match error:
+        case JobNotFoundError():
+            return _("This picture's records are gone, so the button does nothing any more.")
+        case JobDeletedError():
+            return _("This was deleted, so there is nothing left to work with.")
+        case JobRunningError():
+            return _free(_("This is still being made."), _("Press again once it is finished."))
+        case AlreadyBegunError():
+            return _("This has begun already: you pressed twice, and it is made and charged once.")
+        case DraftGoneError(expired=True):
+            return _free(_("This was asked more than a day ago."), _("Send the command again."))
+        case DraftGoneError():
+            return _("You have answered this already. If you chose to make it, it has begun and is charged once.")
+        case PictureGoneError(own=True):
+            return _free(
+                _("The studio no longer keeps this picture, and it is not on this message any more."),
+                _("If you have it elsewhere, attach it to `/edit`."),
+            )
+        case PictureGoneError():
+            return _free(
+                _("The picture that this was made from is no longer kept."), _("Attach it to `/edit` once more.")
+            )
+        case JobStateError() | StaleJobError():
+            return _("That is no longer possible: this one has gone on already.")
+        case _:
+            return None
+
+
+def _about_preset(error: PresetError) -> str | None:
+    """Return what to tell about a preset that cannot be used, kept or brought back."""
+    match error:
+        case PresetNotFoundError(name=None):
+            return _("This preset was deleted too long ago to bring it back. Save it anew with `/preset save`.")
+        case PresetNotFoundError():
+            what = _("There is no preset “{name}” here.").format(name=escaped(cut(str(error.name), _QUOTED)))
+            return _free(what, _("See what there is with `/preset list`."))
+        case EmptyPresetError():
+            return _("A preset needs something to keep: a prompt, or an option.")
+        case PresetLimitError(shared=True):
+            what = _("This server has {count} presets, and that is all that it can have.")
+            return f"{what.format(count=number(error.limit))}\n{_('Delete one with `/preset delete` first.')}"
+        case PresetLimitError():
+            what = _("You have {count} presets, and that is all that you can have.")
+            return f"{what.format(count=number(error.limit))}\n{_('Delete one with `/preset delete` first.')}"
+        case PresetNameTakenError():
+            said = _("There is a preset “{name}” already, so nothing was brought back.")
+            return said.format(name=escaped(cut(error.name, _QUOTED)))
         case _:
             return None
 
@@ -192,6 +256,14 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
     FaultKind.NOT_FOUND: (N_("The image service lost this request."), N_("Try again.")),
     FaultKind.DEADLINE: (N_("The image service did not finish in time."), N_("Try again.")),
     FaultKind.UNACKNOWLEDGED: (N_("This request was interrupted before it began."), N_("Try again.")),
+    FaultKind.INPUT_GONE: (N_("A picture to start from is not there any more."), N_("Attach it anew.")),
+    FaultKind.INPUT_UNUSABLE: (N_("A picture to start from cannot be read."), N_("Attach another, or save it anew.")),
+    FaultKind.INPUT_TOO_LARGE: (N_("A picture to start from is too large."), N_("Attach a smaller one.")),
+    FaultKind.INPUT_TOO_SMALL: (N_("A picture to start from is too small."), N_("Attach a larger one.")),
+    FaultKind.INPUT_UNREACHABLE: (
+        N_("Discord did not hand over a picture to start from."),
+        N_("Try again in a few minutes."),
+    ),
     FaultKind.INTERNAL: (N_("Something went wrong on our side."), N_("Try again.")),
 }
 

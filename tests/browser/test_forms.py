@@ -3,17 +3,13 @@
 import base64
 from collections.abc import AsyncIterator
 
-import discord
 import pytest
 import pytest_asyncio
-import yarl
 from playwright.async_api import Browser, expect
 
-from bot.sandbox.discord import DiscordServer, default_world
-from bot.sandbox.page import Page
+from tests.browser.small_bot import visiting
 from tests.browser.visitor import Visitor
-from tests.sandbox.discord.conftest import running
-from tests.sandbox.discord.painter import TOKEN, Painter, picture
+from tests.sandbox.discord.painter import Painter, picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,21 +31,8 @@ GIVE = """([way, data]) => {
 @pytest_asyncio.fixture(loop_scope="module")
 async def visitor(chromium: Browser, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Visitor]:
     """Give a member before a page whose bot sends forms."""
-    server = DiscordServer(default_world(token=TOKEN))
-    page = Page(server)
-    page.mount()
-    await server.start()
-    monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
-    monkeypatch.setattr(discord.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(server.gateway_url))
-    monkeypatch.setattr(discord.Asset, "BASE", server.cdn_url)
-    try:
-        async with running(server, Painter()):
-            await server.wait_commands()
-            visitor = await Visitor.open(chromium, page.url)
-            yield visitor
-            await visitor.close()
-    finally:
-        await server.close()
+    async with visiting(chromium, Painter(), monkeypatch) as (visitor, _):
+        yield visitor
 
 
 async def test_a_form_takes_text_a_choice_and_a_file(visitor: Visitor) -> None:

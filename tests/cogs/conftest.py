@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from simcord import interactions
 from simcord.http import client as transport
 
 from tests.cogs.studio import Studio
@@ -16,6 +17,18 @@ def _original(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mend a gap of simcord: it does not decode the `%40original` that a rebuilt webhook sends."""
     path_of = transport._path_of
     monkeypatch.setattr(transport, "_path_of", lambda url: unquote(path_of(url)))
+
+
+@pytest.fixture(autouse=True)
+def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mend a gap of simcord: it does not say that the application is there with the server."""
+    make = interactions.base_payload
+
+    def base_payload(*arguments: Any, guild_id: int | None, **options: Any) -> Any:
+        record, payload = make(*arguments, guild_id=guild_id, **options)
+        return record, {**payload, "authorizing_integration_owners": {"0": str(guild_id or 0)}}
+
+    monkeypatch.setattr(interactions, "base_payload", base_payload)
 
 
 @pytest.fixture

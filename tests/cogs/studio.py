@@ -42,20 +42,30 @@ from bot.sandbox.providers.reve2img import Reve2ImgServer
 from bot.sandbox.providers.skillboss import SkillBossServer
 from bot.sandbox.providers.studio import MANUAL
 from bot.services.access import AccessService
+from bot.services.choices import ChoiceService
 from bot.services.credits import CreditService
+from bot.services.drafts import DraftService
 from bot.services.generation import GenerationService
 from bot.services.history import HistoryService
+from bot.services.preferences import PreferenceService
+from bot.services.presets import PresetService
 from bot.services.snapshots import SnapshotService
 from bot.services.status import StatusService
 from bot.ui.acknowledge import Acknowledger
 from bot.ui.delivery import Courier
 from bot.ui.history import Gallery
 from bot.ui.messages import JobMessages
+from bot.ui.ordering import Orders
+from bot.ui.preferences import PreferencePanel
 from bot.ui.presenter import Presenter
+from bot.ui.presets import Shelves
+from bot.ui.wishes import Wishes
 from cogs.credits import Credits
 from cogs.help import Help
 from cogs.history import History
 from cogs.imagine import Imagine
+from cogs.preset import PresetCommands
+from cogs.settings import SettingsCommands
 from cogs.status import StudioStatus
 from cogs.studio import Studio as StudioCog
 from db.audit import audit
@@ -255,16 +265,30 @@ class Studio:
             providers=names,
             new_id=self._new_id,
         )
+        preferences = PreferenceService(database=database, providers=names, now=clock.now)
+        acknowledger = Acknowledger(generation=self.generation, presenter=self._presenter)
+        drafts = DraftService(
+            database=database, books=books, access=access, clock=clock, providers=names, new_id=self._new_id
+        )
+        orders = Orders(
+            generation=self.generation,
+            drafts=drafts,
+            preferences=preferences,
+            snapshots=snapshots,
+            acknowledger=acknowledger,
+        )
+        choices = ChoiceService(database=database, providers=names)
+        shelves = Shelves(presets=PresetService(database=database, access=access, providers=names, now=clock.now))
         gallery = Gallery(history=HistoryService(database=database), keeper=self._keeper)
         self.client.install(
             generation=self.generation,
             gallery=gallery,
+            orders=orders,
+            shelves=shelves,
             cogs=(
-                Imagine(
-                    providers=names,
-                    generation=self.generation,
-                    acknowledger=Acknowledger(generation=self.generation, presenter=self._presenter),
-                ),
+                Imagine(wishes=Wishes(choices=choices, orders=orders, shelves=shelves)),
+                PresetCommands(shelves=shelves, choices=choices),
+                SettingsCommands(panel=PreferencePanel(preferences=preferences, models=offered_models(names))),
                 History(gallery=gallery),
                 Credits(credits=CreditService(database=database, books=books, access=access, clock=clock)),
                 StudioStatus(status=StatusService(database=database, snapshots=snapshots, health=health)),

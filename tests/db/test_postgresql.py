@@ -3,16 +3,18 @@
 import asyncio
 import traceback
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from db import postgresql
 from db.database import Database
 from db.jobs import JobRepository
+from db.locks import CLAIMING, in_turn
 from db.tables import accounts, jobs
 from tests.support.databases import Databases
 from tests.support.factories import a_job, a_place, a_request
@@ -110,6 +112,32 @@ async def test_a_command_that_hangs_ends(monkeypatch: pytest.MonkeyPatch, server
         await impatient.read(lambda connection: connection.execute(text("SELECT pg_sleep(60)")).scalar())
     assert await impatient.read(lambda connection: connection.execute(select(accounts)).all()) == []
     await impatient.close()
+
+
+async def test_a_transaction_that_stands_still_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, server: Database
+) -> None:
+    """A process that is stopped while it has a lock loses it after a while, and with it all that it has written."""
+    monkeypatch.setattr(postgresql, "_IDLE_SECONDS", 0.2)
+    url = str(await server.read(lambda connection: connection.engine.url.render_as_string(hide_password=False)))
+
+    async def go_first() -> None:
+        other = await Database.open(url)
+        await other.write(lambda connection: in_turn(connection, CLAIMING))
+        await other.close()
+
+    def stand_still(connection: Connection) -> None:
+        in_turn(connection, CLAIMING)
+        connection.execute(update(jobs).values(fence=99))
+        with ThreadPoolExecutor(1) as elsewhere:  # this thread, with all that would go on in it, waits for that one
+            elsewhere.submit(asyncio.run, go_first()).result()
+        connection.execute(text("SELECT 1"))
+
+    stopped = await Database.open(url)
+    with pytest.raises(DBAPIError):
+        await stopped.write(stand_still)
+    assert await stopped.read(lambda connection: connection.execute(select(jobs.c.fence)).scalar()) == JOB.fence
+    await stopped.close()
 
 
 async def test_a_pool_without_a_free_connection_is_not_waited_for(

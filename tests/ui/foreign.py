@@ -1,4 +1,4 @@
-"""A language that nobody speaks: every text of the catalogue in other letters, so that what is left in ours was forgotten."""
+"""A language that nobody speaks: the catalogue in other letters, so that whatever is left in ours was forgotten."""
 
 import re
 import string
@@ -12,14 +12,14 @@ from bot.ui.language import CATALOGUE, CATALOGUES
 TEMPLATE: Final = CATALOGUES / "atelier.pot"
 _LETTERS: Final = str.maketrans(
     string.ascii_letters,
-    "абвгдежзийклмнопрстуфхцчшщАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩ",  # noqa: RUF001 - other letters are what this is for
+    "абвгдежзийклмнопрстуфхцчшщАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩ",
 )
 # Placeholders and what is to be typed stay as they are.
 _KEPT: Final = re.compile(r"(\{[^}]*\}|`[^`]*`)")
 # What every language says alike: names, words to type, marks that Discord replaces, addresses.
 _ALIKE: Final = re.compile(
     r"`[^`]*`|<[^>]*>|https?://\S+|reve-2\.0|nano-banana(?:-pro)?|seedream-5|SkillBoss|reve2img"
-    r"|\b(?:png|jpeg|webp|latest(?:-fast)?|aspect_ratio|images|detail|format|resolution|upscale|remove_background|fit"
+    r"|\b(?:auto|png|jpeg|webp|latest(?:-fast)?|aspect_ratio|images|detail|format|resolution|upscale|remove_background|fit"
     r"|effect|version|prompt)\b"
 )
 _WORD: Final = re.compile(r"[A-Za-z]{2,}|\b[A-Za-z]\b")

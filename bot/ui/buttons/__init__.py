@@ -2,11 +2,13 @@
 
 from typing import Final
 
-from bot.ui.buttons.base import Studio, actor_of, custom_id
+from bot.ui.buttons.base import Studio, custom_id
 from bot.ui.buttons.drafts import ConfirmButton, DeclineButton
 from bot.ui.buttons.jobs import CancelButton, PromptButton
 from bot.ui.buttons.pages import NewerButton, OlderButton
+from bot.ui.buttons.presets import RestoreButton
 from bot.ui.buttons.remix import ACTION_BUTTONS, DeleteButton, MoreMenu
+from bot.ui.places import actor_of
 
 BUTTONS: Final = (
     CancelButton,
@@ -18,6 +20,7 @@ BUTTONS: Final = (
     *ACTION_BUTTONS,
     MoreMenu,
     DeleteButton,
+    RestoreButton,
 )
 """All that was ever issued: registered with the client, they are answered for ever."""
 
@@ -31,6 +34,7 @@ __all__ = [
     "NewerButton",
     "OlderButton",
     "PromptButton",
+    "RestoreButton",
     "Studio",
     "actor_of",
     "custom_id",

@@ -12,7 +12,7 @@ import discord
 from discord import ui
 
 from bot.domain.jobs import Action
-from bot.services.generation import Actor, GenerationService
+from bot.services.generation import GenerationService
 from bot.services.history import Direction
 from bot.ui.answers import answer_error
 from bot.ui.language import _, speak
@@ -26,20 +26,19 @@ def custom_id(action: str, job_id: str, picture: int = 0) -> str:
     return f"a1:{action}:{job_id}:{picture}"
 
 
-def actor_of(interaction: discord.Interaction[Any]) -> Actor:
-    """Return who pressed or called, with their rights in the channel."""
-    return Actor(
-        member_id=interaction.user.id,
-        community_id=interaction.guild_id or 0,
-        moderator=interaction.permissions.manage_messages,
-    )
-
-
 class Pages(Protocol):
     """What turns the pages of `/history`."""
 
     async def turn(self, interaction: discord.Interaction[Any], job_id: str, direction: Direction) -> None:
         """Show the page next to a job's in place of it."""
+        ...
+
+
+class Shelves(Protocol):
+    """What keeps presets."""
+
+    async def restore(self, interaction: discord.Interaction[Any], mark: str) -> None:
+        """Put a deleted preset back."""
         ...
 
 
@@ -86,6 +85,11 @@ class Studio(Protocol):
     @property
     def gallery(self) -> Pages:
         """What answers `/history`."""
+        ...
+
+    @property
+    def shelves(self) -> Shelves:
+        """What keeps presets."""
         ...
 
     @property

@@ -5,8 +5,9 @@ from typing import Any
 
 import discord
 
-from bot.ui.buttons.base import JobButton, actor_of, answering, studio_of
+from bot.ui.buttons.base import JobButton, answering, studio_of
 from bot.ui.language import N_
+from bot.ui.places import actor_of
 
 
 class CancelButton(JobButton, action="cancel", label=N_("Cancel")):

@@ -25,6 +25,16 @@ def numbered(count: int) -> list[dict[str, Any]]:
     return [{**BUTTON, "custom_id": str(number)} for number in range(count)]
 
 
+def choice(value: str, **more: Any) -> dict[str, Any]:
+    """Return an option of a select."""
+    return {"label": value, "value": value, **more}
+
+
+def menu(count: int, **more: Any) -> dict[str, Any]:
+    """Return a select with so many options."""
+    return {"type": 3, "custom_id": "m", "options": [choice(str(number)) for number in range(count)], **more}
+
+
 def complaints(form: FormErrors) -> str:
     """Return the body of the error that the form raises, as text; empty when it raises none."""
     try:
@@ -65,6 +75,23 @@ def complaints(form: FormErrors) -> str:
         ({"components": [gallery(1, description="x" * 1025)]}, True, "between 1 and 1024"),
         ({"components": [{"type": 17, "components": [{"type": 17, "components": [TEXT]}]}]}, True, "must be one of"),
         ({"components": [{"type": 9, "components": [TEXT]}]}, True, "field is required"),
+        ({"components": [row(menu(25))]}, False, ""),
+        ({"components": [row(menu(26))]}, False, "between 1 and 25"),
+        ({"components": [row(menu(2, max_values=3))]}, False, "less than or equal to 2"),
+        ({"components": [row(menu(2, min_values=2, max_values=1))]}, False, "less than or equal to 1"),
+        ({"components": [row(menu(2, min_values=-1))]}, False, "greater than or equal to 0"),
+        ({"components": [row(menu(2, max_values="2"))]}, False, "is not int"),
+        ({"components": [row(menu(2, options=[choice("a"), choice("a")]))]}, False, "already used"),
+        (
+            {"components": [row(menu(2, options=[choice("a", default=True), choice("b", default=True)]))]},
+            False,
+            "At most 1",
+        ),
+        ({"components": [row(menu(1, options=[choice("x" * 101)]))]}, False, "between 1 and 100"),
+        ({"components": [row(menu(1, options=[{"label": "x"}]))]}, False, "required"),
+        ({"components": [row(menu(1, options=[choice("a", description="x" * 101)]))]}, False, "100 or fewer"),
+        ({"components": [row(menu(1, options=["x"]))]}, False, "Only dictionaries"),
+        ({"components": [row({"type": 4, "custom_id": "x", "style": 1, "label": "x"})]}, False, "in a message"),
         ({"components": ["x"]}, True, "Only dictionaries"),
         ({"components": "x"}, True, "Only iterables"),
     ],
@@ -77,10 +104,24 @@ def test_messages_are_checked(payload: dict[str, Any], v2: bool, complaint: str)
     assert (complaint in found) if complaint else found == ""
 
 
+def label(component: dict[str, Any]) -> dict[str, Any]:
+    """Return a component in its label."""
+    return {"type": 18, "label": "x", "component": component}
+
+
 def field(number: int = 0, **more: Any) -> dict[str, Any]:
     """Return a labelled text input."""
-    component = {"type": 4, "custom_id": str(number), "style": 1, **more}
-    return {"type": 18, "label": "x", "component": component}
+    return label({"type": 4, "custom_id": str(number), "style": 1, **more})
+
+
+def upload(**more: Any) -> dict[str, Any]:
+    """Return a labelled file upload."""
+    return label({"type": 19, "custom_id": "u", **more})
+
+
+def modal(*components: dict[str, Any]) -> dict[str, Any]:
+    """Return a modal of these."""
+    return {"title": "x", "custom_id": "x", "components": list(components)}
 
 
 @pytest.mark.parametrize(
@@ -95,7 +136,16 @@ def field(number: int = 0, **more: Any) -> dict[str, Any]:
         ({"title": "x", "custom_id": "x", "components": [field(), field()]}, "duplicated"),
         ({"title": "x", "custom_id": "x", "components": [field(placeholder="x" * 101)]}, "100 or fewer"),
         ({"title": "x", "custom_id": "x", "components": [{"type": 18, "label": "x"}]}, "required"),
-        ({"title": "x", "custom_id": "x", "components": [{"type": 18, "label": "x", "component": TEXT}]}, "one of"),
+        (modal(label(TEXT)), "one of"),
+        (modal(field(min_length=10, max_length=4000), upload(min_values=0, max_values=10)), ""),
+        (modal(field(max_length=4001)), "less than or equal to 4000"),
+        (modal(field(min_length=2, max_length=1)), "less than or equal to 1"),
+        (modal(field(max_length=5, value="x" * 6)), "5 or fewer"),
+        (modal(field(style=3)), "must be one of"),
+        (modal(upload(max_values=11)), "less than or equal to 10"),
+        (modal(upload(min_values=3, max_values=2)), "less than or equal to 2"),
+        (modal(label(menu(2, required=False, min_values=0))), ""),
+        (modal(label(menu(2, disabled=True))), "cannot be disabled"),
     ],
 )
 def test_modals_are_checked(data: dict[str, Any], complaint: str) -> None:

@@ -1,6 +1,5 @@
 """Where only a person has the application: what is offered there, what the bot is told, and what it may do."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import discord
@@ -12,10 +11,10 @@ from tests.sandbox.discord.painter import Painter
 
 
 @pytest.fixture
-async def elsewhere(server: DiscordServer, connect: Connect) -> AsyncIterator[Painter]:
+async def elsewhere(server: DiscordServer, connect: Connect) -> Painter:
     """Give the connected bot of a world in which there are places without it."""
     add_elsewhere(server.world)
-    yield await connect(server, Painter())
+    return await connect(server, Painter())
 
 
 async def asked(server: DiscordServer, bot: Painter, who: str, channel: Any) -> discord.Interaction:

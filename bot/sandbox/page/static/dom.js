@@ -115,6 +115,6 @@ export function act(name, run) {
 
 document.addEventListener("click", (event) => {
   const node = event.target instanceof Element ? event.target.closest("[data-act]") : null;
-  if (!node || node.getAttribute("aria-disabled") === "true") return;
+  if (!node || node.disabled || node.getAttribute("aria-disabled") === "true") return;
   acts.get(node.dataset.act)?.(node, event);
 });

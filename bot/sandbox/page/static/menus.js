@@ -2,7 +2,7 @@
 import { act, byId, h } from "./dom.js";
 import { say, use } from "./doings.js";
 import { Refusal, ask } from "./link.js";
-import { channels, store } from "./store.js";
+import { directs, store } from "./store.js";
 
 let close = null;
 
@@ -88,12 +88,16 @@ function messageMenu(id, at, back) {
 
 // Where to forward a message to: everywhere this person may write.
 function forwardMenu(id, at, back) {
-  const places = channels().filter((each) => each.writable);
-  const sign = (each) => (each.guild ? `#${each.name}` : `@${each.name}`);
+  const to = (sign) => (each) => ({ name: `${sign}${each.name}`, run: () => ask("forward", { message: id, channel: each.id }).catch(say) });
+  const writable = (list) => list.filter((each) => each.writable);
   openMenu(
     "Forward to",
     at,
-    [{ title: "Forward to" }, ...places.map((each) => ({ name: sign(each), run: () => ask("forward", { message: id, channel: each.id }).catch(say) }))],
+    [
+      ...store.world.guilds.flatMap((guild) => [{ title: `Forward to ${guild.name}` }, ...writable(guild.channels).map(to("#"))]),
+      { title: "Forward to somebody" },
+      ...writable(directs()).map(to("@")),
+    ],
     back,
   );
 }

@@ -1,0 +1,224 @@
+"""What is made of an earlier job and its pictures: the request that each action on a card comes to."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from bot.domain.catalogue import (
+    DEFAULT_FORMAT,
+    DEFAULT_MODEL,
+    DEFAULT_RATIO,
+    OFFERS,
+    TRANSPARENT_FORMATS,
+    UPSCALES,
+    Abilities,
+    Model,
+    offered_models,
+)
+from bot.domain.errors import AtelierError, PromptError, StudioClosedError
+from bot.domain.jobs import Action
+from bot.domain.requests import (
+    GenerationRequest,
+    InputPicture,
+    beyond,
+    check_prompt,
+    require_offer,
+)
+
+KEEP_AS_IT_IS: Final = "Keep this picture exactly as it is and change nothing in it."
+"""The instruction of a generation that is only there for what comes after it: the providers document post-processing
+as a part of a generation alone."""
+
+_NEEDS_EDITS: Final = frozenset({"mode", "inputs"})
+_ANY: Final = InputPicture()
+
+
+def varied(request: GenerationRequest, picture: InputPicture, providers: Sequence[str]) -> GenerationRequest:
+    """Return the same prompt and options, starting from a picture.
+
+    A model that cannot edit gives way, first to the default one; options that its offer cannot do are dropped. Raises
+    `UnsupportedOptionError` or `StudioClosedError` where no model of these providers can, `PromptError` where none that
+    can takes so long a prompt. So do the functions below.
+    """
+    return _fitted(replace(request, inputs=(picture,)), _NEEDS_EDITS, providers)
+
+
+def edited(
+    request: GenerationRequest,
+    picture: InputPicture,
+    prompt: str,
+    providers: Sequence[str],
+    *,
+    model: str | None = None,
+) -> GenerationRequest:
+    """Return one picture by a new prompt that says what to change, with the options of the job that made it.
+
+    `model` is the one to use whatever the job had; None keeps it where possible.
+    """
+    wanted = replace(request, prompt=prompt, model=model or request.model, images=1, inputs=(picture,))
+    return _fitted(wanted, _NEEDS_EDITS, providers, chosen=model is not None)
+
+
+def referring(
+    request: GenerationRequest,
+    picture: InputPicture,
+    prompt: str,
+    providers: Sequence[str],
+    *,
+    model: str | None = None,
+) -> GenerationRequest:
+    """Return one picture by a new prompt that says what to draw, going by a picture, which needs no processing."""
+    wanted = GenerationRequest(
+        prompt=prompt,
+        model=model or request.model,
+        aspect_ratio=request.aspect_ratio,
+        detail=request.detail,
+        format=request.format,
+        resolution=request.resolution,
+        version=request.version,
+        inputs=(picture,),
+    )
+    return _fitted(wanted, _NEEDS_EDITS, providers, chosen=model is not None)
+
+
+def upscaled(
+    request: GenerationRequest, picture: InputPicture, factor: int, providers: Sequence[str]
+) -> GenerationRequest:
+    """Return a picture enlarged: a generation that keeps it as it is, and the upscale after it."""
+    wanted = replace(_kept(request, picture), upscale=factor, remove_background=request.remove_background)
+    return _fitted(wanted, _NEEDS_EDITS | {"upscale"}, providers)
+
+
+def cut_out(request: GenerationRequest, picture: InputPicture, providers: Sequence[str]) -> GenerationRequest:
+    """Return a picture without its background, in a format that can be transparent."""
+    kept = _kept(request, picture)
+    format_ = kept.format if kept.format in TRANSPARENT_FORMATS else DEFAULT_FORMAT
+    wanted = replace(kept, remove_background=True, format=format_)
+    return _fitted(wanted, _NEEDS_EDITS | {"remove_background", "format"}, providers)
+
+
+def upscale_factors(providers: Sequence[str]) -> tuple[int, ...]:
+    """Return by what some model of these providers can enlarge a picture that is there already."""
+    return tuple(factor for factor in UPSCALES if _can(_kept(_plain(), _ANY), {"upscale": factor}, providers))
+
+
+def possible_actions(providers: Sequence[str]) -> frozenset[Action]:
+    """Return what can ever be done here with a finished picture, whichever it is."""
+    possible = {Action.AGAIN}
+    kept = _kept(_plain(), _ANY)
+    if _can(kept, {}, providers):
+        possible |= {Action.VARY, Action.EDIT, Action.REFERENCE}
+    if upscale_factors(providers):
+        possible.add(Action.UPSCALE)
+    if _can(kept, {"remove_background": True}, providers):
+        possible.add(Action.CUT_OUT)
+    return frozenset(possible)
+
+
+def editing_models(providers: Sequence[str]) -> tuple[Model, ...]:
+    """Return the models of these providers that can start from a picture."""
+    return tuple(model for model in offered_models(providers) if model.abilities.max_inputs)
+
+
+def _plain() -> GenerationRequest:
+    return GenerationRequest(prompt=KEEP_AS_IT_IS)
+
+
+def _kept(request: GenerationRequest, picture: InputPicture) -> GenerationRequest:
+    """Return a request for a picture as it is."""
+    return GenerationRequest(
+        prompt=KEEP_AS_IT_IS,
+        model=request.model,
+        aspect_ratio=request.aspect_ratio,
+        format=request.format,
+        inputs=(picture,),
+    )
+
+
+def _can(request: GenerationRequest, options: dict[str, int | bool], providers: Sequence[str]) -> bool:
+    wanted = replace(request, **options)  # type: ignore[arg-type]
+    try:
+        _fitted(wanted, _NEEDS_EDITS | options.keys(), providers)
+    except AtelierError:
+        return False
+    return True
+
+
+def _fitted(
+    wanted: GenerationRequest, essential: frozenset[str], providers: Sequence[str], *, chosen: bool = False
+) -> GenerationRequest:
+    """Return what comes nearest to a wish and can be done here, with all that is `essential`.
+
+    Where the model was `chosen`, no other takes its place.
+    """
+    models = [model for model in _by_preference(wanted.model, providers) if not chosen or model.id == wanted.model]
+    if not models:
+        raise StudioClosedError
+    too_long: PromptError | None = None
+    for model in models:
+        fits = list(_fits(replace(wanted, model=model.id), essential, providers))
+        if not fits:
+            continue
+        try:
+            check_prompt(wanted.prompt, model.max_prompt)
+        except PromptError as error:
+            too_long = too_long or error
+        else:
+            return min(fits, key=lambda fit: fit[0])[1]
+    if too_long is not None:
+        raise too_long
+    # Says what of it no model can do, or which ones can.
+    bare = GenerationRequest(prompt=wanted.prompt, model=models[0].id, inputs=wanted.inputs)
+    require_offer(replace(bare, **{name: getattr(wanted, name) for name in essential - _NEEDS_EDITS}), providers)
+    raise StudioClosedError
+
+
+def _by_preference(preferred: str, providers: Sequence[str]) -> list[Model]:
+    order = {preferred: 0, DEFAULT_MODEL: 1}
+    return sorted(offered_models(providers), key=lambda model: order.get(model.id, 2))
+
+
+def _fits(
+    wanted: GenerationRequest, essential: frozenset[str], providers: Sequence[str]
+) -> Iterator[tuple[int, GenerationRequest]]:
+    """Yield how many options each offer of the model would have to drop, and what is left of the wish then."""
+    for provider in providers:
+        for offer in OFFERS:
+            if (offer.provider, offer.model) != (provider, wanted.model):
+                continue
+            lacking = {name for name, _ in beyond(offer.abilities, wanted)}
+            if lacking.isdisjoint(essential):
+                yield len(lacking), _without(wanted, lacking, offer.abilities)
+
+
+def _without(wanted: GenerationRequest, lacking: Iterable[str], abilities: Abilities) -> GenerationRequest:
+    """Return the wish without options that go beyond these abilities."""
+    instead: dict[str, object] = {
+        "aspect_ratio": _nearest_ratio(wanted, abilities),
+        "images": abilities.max_images,
+        "detail": abilities.max_detail,
+        "format": abilities.formats[0],
+        "resolution": None,
+        "upscale": None,
+        "remove_background": False,
+        "fit": None,
+        "effect": None,
+        "version": None,
+    }
+    return replace(wanted, **{name: instead[name] for name in lacking})  # type: ignore[arg-type]
+
+
+def _nearest_ratio(wanted: GenerationRequest, abilities: Abilities) -> str:
+    """Return the ratio that is nearest to the picture's own; the default one where its size is not known."""
+    (picture,) = wanted.inputs
+    named = [ratio for ratio in abilities.aspect_ratios if ":" in ratio]
+    if picture.file is None:
+        return DEFAULT_RATIO if DEFAULT_RATIO in named else named[0]
+    own = math.log(picture.file.width / picture.file.height)
+    return min(named, key=lambda ratio: abs(math.log(_quotient(ratio)) - own))
+
+
+def _quotient(ratio: str) -> float:
+    width, height = ratio.split(":")
+    return int(width) / int(height)

@@ -1,0 +1,101 @@
+"""Asking for pictures: the one way that commands, menus, forms and buttons share. It asks first where it costs much."""
+
+from typing import Any
+
+import discord
+
+from bot.domain.drafts import DRAFT_LIFE, Draft
+from bot.domain.errors import DraftGoneError
+from bot.domain.jobs import Origin
+from bot.domain.requests import GenerationRequest, price
+from bot.services.drafts import DraftService
+from bot.services.generation import GenerationService
+from bot.services.preferences import PreferenceService
+from bot.services.snapshots import SnapshotService
+from bot.ui.acknowledge import Acknowledger
+from bot.ui.asking import question_card
+from bot.ui.language import speaking
+from bot.ui.places import place_of
+
+
+class Orders:
+    """Answers an interaction with a job's card, or with the question that comes before it."""
+
+    def __init__(
+        self,
+        *,
+        generation: GenerationService,
+        drafts: DraftService,
+        preferences: PreferenceService,
+        snapshots: SnapshotService,
+        acknowledger: Acknowledger,
+    ) -> None:
+        self._generation = generation
+        self._drafts = drafts
+        self._preferences = preferences
+        self._snapshots = snapshots
+        self._acknowledger = acknowledger
+
+    async def order(
+        self,
+        interaction: discord.Interaction[Any],
+        request: GenerationRequest,
+        *,
+        origin: Origin | None = None,
+        private: bool | None = None,
+        confirm_over: int | None = None,
+    ) -> None:
+        """Make the job and answer with its card, in a message of its own; ask first where it costs much.
+
+        `confirm_over` are the credits above which to ask, and `private` is whether only the member sees it; None leaves
+        either to the member's preferences. Raises what `GenerationService.request` raises; then nothing is held.
+        """
+        if private is None or confirm_over is None:
+            own = await self._preferences.get(interaction.user.id)
+            private = own.private if private is None else private
+            confirm_over = own.confirm_over if confirm_over is None else confirm_over
+        place = place_of(interaction, private=private)
+        if price(request) > confirm_over:
+            draft = await self._drafts.keep(place, request, origin)
+            await interaction.response.send_message(
+                view=await self._question(draft, place.locale),
+                ephemeral=place.private,
+                allowed_mentions=discord.AllowedMentions.none(),
+            )
+            return
+        snapshot = await self._generation.request(place, request, origin=origin)
+        await self._acknowledger.acknowledge(interaction, snapshot)
+
+    async def confirm(self, interaction: discord.Interaction[Any], draft_id: str) -> None:
+        """Make what was asked about: the question becomes the job's card. At a higher price it is asked again.
+
+        Raises `DraftGoneError`, `NotAllowedError`, or what `GenerationService.request` raises.
+        """
+        _require_young(interaction)
+        draft, dearer = await self._drafts.get(draft_id, interaction.user.id)
+        place = place_of(interaction, private=draft.private)
+        if dearer:
+            view = await self._question(draft, place.locale, dearer_than_asked=True)
+            await interaction.response.edit_message(view=view, allowed_mentions=discord.AllowedMentions.none())
+            return
+        snapshot = await self._generation.request(place, draft.request, origin=draft.origin, draft_id=draft.id)
+        await self._acknowledger.acknowledge(interaction, snapshot, in_place=True)
+
+    async def decline(self, interaction: discord.Interaction[Any], draft_id: str) -> None:
+        """Leave it: the question goes. Raises `DraftGoneError` or `NotAllowedError`."""
+        _require_young(interaction)
+        await self._drafts.drop(draft_id, interaction.user.id)
+        await interaction.response.defer()
+        await interaction.delete_original_response()
+
+    async def _question(self, draft: Draft, locale: str, *, dearer_than_asked: bool = False) -> discord.ui.LayoutView:
+        usual = await self._snapshots.usual_seconds(draft.request.model)
+        with speaking(locale):
+            return question_card(draft, usual, dearer_than_asked=dearer_than_asked)
+
+
+def _require_young(interaction: discord.Interaction[Any]) -> None:
+    """Raise where the question is older than its draft can be, by Discord's own clock."""
+    asked = interaction.message
+    if asked is not None and interaction.created_at - asked.created_at > DRAFT_LIFE:
+        raise DraftGoneError(expired=True)

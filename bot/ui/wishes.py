@@ -1,0 +1,66 @@
+"""From the options of a command that makes pictures to its order, the same for all such commands."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.domain.requests import InputPicture
+from bot.services.choices import ChoiceService
+from bot.ui.options import model_choices
+from bot.ui.ordering import Orders
+from bot.ui.places import community_of
+from bot.ui.presets import Shelves
+
+
+class Wishes:
+    """Orders what a member chose, with their preset and their own defaults where they chose nothing."""
+
+    def __init__(self, *, choices: ChoiceService, orders: Orders, shelves: Shelves) -> None:
+        self._choices = choices
+        self._orders = orders
+        self._shelves = shelves
+
+    async def order(
+        self,
+        interaction: discord.Interaction[Any],
+        *,
+        prompt: str,
+        options: Mapping[str, Any],
+        preset: str | None,
+        private: bool | None,
+        inputs: tuple[InputPicture, ...] = (),
+    ) -> None:
+        """Ask for the pictures; None in `options`, and for the rest, is not chosen.
+
+        Raises what `ChoiceService.choose` and `Orders.order` raise.
+        """
+        choice = await self._choices.choose(
+            community_id=community_of(interaction),
+            member_id=interaction.user.id,
+            prompt=prompt,
+            options=options,
+            preset=preset,
+            private=private,
+            inputs=inputs,
+        )
+        await self._orders.order(interaction, choice.request, private=choice.private, confirm_over=choice.confirm_over)
+
+    async def models(
+        self, interaction: discord.Interaction[Any], typed: str, inputs: tuple[InputPicture, ...] = ()
+    ) -> list[app_commands.Choice[str]]:
+        """Return the models with the price of what is chosen so far."""
+        chosen = dict(iter(interaction.namespace))
+        quotes = await self._choices.quotes(
+            chosen,
+            community_id=community_of(interaction),
+            member_id=interaction.user.id,
+            preset=chosen.get("preset"),
+            inputs=inputs,
+        )
+        return model_choices(quotes, typed)
+
+    async def presets(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+        """Return the presets that can be used here."""
+        return await self._shelves.choices(interaction, typed)

@@ -1,0 +1,51 @@
+"""`/settings`: what a member has where they choose nothing."""
+
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.app_commands import locale_str
+from discord.ext import commands
+
+from bot.domain.preferences import MAX_CONFIRM_OVER
+from bot.domain.requests import MAX_WORD
+from bot.ui.preferences import SETTINGS_CHOICES, PreferencePanel
+
+
+class SettingsCommands(commands.GroupCog, name="settings", description=locale_str("See and change your own defaults")):
+    """A member's own defaults."""
+
+    def __init__(self, *, panel: PreferencePanel) -> None:
+        self._panel = panel
+
+    @app_commands.command(name="show", description=locale_str("See your own defaults"))
+    async def show(self, interaction: discord.Interaction[Any]) -> None:
+        """Answer with all of them."""
+        await self._panel.show(interaction)
+
+    @app_commands.command(name="set", description=locale_str("Change your own defaults"))
+    @app_commands.describe(
+        model=locale_str("Choose who paints where you name no model"),
+        aspect_ratio=locale_str("Choose the width to height where you name none"),
+        format=locale_str("Choose the file's format where you name none"),
+        private=locale_str("Show your cards to you alone unless you say otherwise"),
+        ask_over=locale_str("Ask you first above so many credits; 0 asks each time"),
+    )
+    @app_commands.choices(**SETTINGS_CHOICES)
+    async def change(
+        self,
+        interaction: discord.Interaction[Any],
+        *,
+        model: app_commands.Range[str, 1, MAX_WORD] | None = None,
+        aspect_ratio: str | None = None,
+        format: str | None = None,  # noqa: A002 - the option's name
+        private: bool | None = None,
+        ask_over: app_commands.Range[int, 0, MAX_CONFIRM_OVER] | None = None,
+    ) -> None:
+        """Change those that were chosen, and answer with what has changed."""
+        chosen = {"model": model, "aspect_ratio": aspect_ratio, "format": format}
+        await self._panel.change(interaction, chosen | {"private": private, "confirm_over": ask_over})
+
+    @change.autocomplete("model")
+    async def _models(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+        return self._panel.models(typed)
