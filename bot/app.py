@@ -22,6 +22,7 @@ from sqlalchemy import make_url
 from bot.client import AtelierClient, SyncMemory
 from bot.domain.catalogue import offered_models
 from bot.domain.inputs import MAX_BYTES, InputPolicy
+from bot.domain.remix import possible_actions
 from bot.engine.books import Books
 from bot.engine.breaker import Breakers
 from bot.engine.clock import Clock, SystemClock
@@ -46,18 +47,21 @@ from bot.providers.transport import provider_client
 from bot.services.access import AccessService
 from bot.services.choices import ChoiceService
 from bot.services.credits import CreditService
+from bot.services.details import DetailService
 from bot.services.drafts import DraftService
 from bot.services.generation import GenerationService
 from bot.services.history import HistoryService
 from bot.services.inputs import InputService
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
+from bot.services.remix import RemixService
 from bot.services.snapshots import SnapshotService
 from bot.services.status import StatusService
 from bot.services.webhooks import WebhookService
 from bot.settings import DISCORD_API_URL, Settings
 from bot.ui.acknowledge import Acknowledger
 from bot.ui.delivery import Courier
+from bot.ui.editing import Editing
 from bot.ui.history import Gallery
 from bot.ui.messages import JobMessages
 from bot.ui.ordering import Orders
@@ -65,10 +69,12 @@ from bot.ui.preferences import PreferencePanel
 from bot.ui.presenter import Presenter
 from bot.ui.presets import Shelves
 from bot.ui.wishes import Wishes
+from bot.ui.workbench import Workbench
 from bot.web.inputs import InputEndpoint
 from bot.web.server import WebServer
 from bot.web.webhooks import WebhookEndpoint
 from cogs.credits import Credits
+from cogs.edit import Edit
 from cogs.help import Help
 from cogs.history import History
 from cogs.imagine import Imagine
@@ -216,7 +222,12 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
         journal=journal,
         messages=messages,
         courier=Courier(
-            journal=journal, keeper=keeper, messages=messages, clock=clock, soft_deadline=limits.soft_deadline
+            journal=journal,
+            keeper=keeper,
+            messages=messages,
+            clock=clock,
+            soft_deadline=limits.soft_deadline,
+            actions=possible_actions(names),
         ),
         clock=clock,
         randomness=randomness,
@@ -288,13 +299,27 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
     shelves = Shelves(presets=PresetService(database=database, access=access, providers=names, now=clock.now))
     wishes = Wishes(choices=choices, orders=orders, shelves=shelves)
     gallery = Gallery(history=HistoryService(database=database), keeper=keeper)
+    workbench = Workbench(
+        remix=RemixService(database=database, keeper=keeper, clock=clock, providers=names),
+        details=DetailService(database=database),
+        orders=orders,
+        messages=messages,
+        providers=names,
+    )
+    edit = Edit(
+        generation=generation,
+        wishes=wishes,
+        editing=Editing(generation=generation, choices=choices, wishes=wishes, workbench=workbench),
+    )
     client.install(
         generation=generation,
         gallery=gallery,
         orders=orders,
         shelves=shelves,
+        workbench=workbench,
         cogs=(
             Imagine(wishes=wishes),
+            edit,
             PresetCommands(shelves=shelves, choices=choices),
             SettingsCommands(panel=PreferencePanel(preferences=preferences, models=offered_models(names))),
             History(gallery=gallery),
@@ -303,6 +328,7 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
             Help(models=offered_models(names)),
             Studio(access=access),
         ),
+        menus=(edit.menu,),
         on_login=app.start_work,
         synced=_sync_memory(database),
         identify_turn=None if lease.alone else IdentifyTurns(database=database, clock=clock).wait,

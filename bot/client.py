@@ -19,6 +19,7 @@ from bot.ui.language import speak
 from bot.ui.ordering import Orders
 from bot.ui.presets import Shelves
 from bot.ui.translator import CatalogueTranslator
+from bot.ui.workbench import Workbench
 
 _ANSWERING = ("CommandTree-invoker", "discord-ui-")
 
@@ -44,6 +45,7 @@ class AtelierClient(commands.AutoShardedBot):
     gallery: Gallery
     orders: Orders
     shelves: Shelves
+    workbench: Workbench
 
     def __init__(self, *, shard_count: int | None = None, shard_ids: Sequence[int] | None = None) -> None:
         # No voice here, so no warning that voice is missing.
@@ -62,6 +64,7 @@ class AtelierClient(commands.AutoShardedBot):
         )
         self._translator = CatalogueTranslator()
         self._cogs_to_add: Sequence[commands.Cog] = ()
+        self._menus_to_add: Sequence[app_commands.ContextMenu] = ()
         self._on_login: Callable[[], Awaitable[None]] | None = None
         self._synced: SyncMemory | None = None
         self._identify_turn: Callable[[], Awaitable[None]] | None = None
@@ -74,7 +77,9 @@ class AtelierClient(commands.AutoShardedBot):
         gallery: Gallery,
         orders: Orders,
         shelves: Shelves,
+        workbench: Workbench,
         cogs: Sequence[commands.Cog],
+        menus: Sequence[app_commands.ContextMenu] = (),
         on_login: Callable[[], Awaitable[None]],
         synced: "SyncMemory",
         identify_turn: Callable[[], Awaitable[None]] | None = None,
@@ -89,7 +94,9 @@ class AtelierClient(commands.AutoShardedBot):
         self.gallery = gallery
         self.orders = orders
         self.shelves = shelves
+        self.workbench = workbench
         self._cogs_to_add = cogs
+        self._menus_to_add = menus
         self._on_login = on_login
         self._synced = synced
         self._identify_turn = identify_turn
@@ -108,6 +115,8 @@ class AtelierClient(commands.AutoShardedBot):
         await self.tree.set_translator(self._translator)
         for cog in self._cogs_to_add:
             await self.add_cog(cog)
+        for menu in self._menus_to_add:
+            self.tree.add_command(menu)
         self._place_commands()
         if self._on_login is not None:
             await self._on_login()

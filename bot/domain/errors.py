@@ -133,6 +133,7 @@ class ExclusiveOptionsError(RequestError):
 class InputProblem(StrEnum):
     """What is wrong with a picture to start from, as far as can be told before it is fetched."""
 
+    NONE = "none"  # nothing there to start from
     TOO_MANY = "too_many"  # pictures
     FOREIGN = "foreign"  # not where Discord keeps files
     WRONG_TYPE = "wrong_type"

@@ -3,6 +3,7 @@
 Source: the official Reve's limits for pictures (sides up to 8192, 33,554,432 pixels), and this product's 20 MiB.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from bot.domain.catalogue import REVE_RATIOS
 from bot.domain.errors import InputError, InputProblem
 from bot.domain.requests import InputPicture, PictureRef
 
@@ -56,6 +58,14 @@ class OfferedPicture:
         stem, dot, ending = self.filename.rpartition(".")
         return _ENDINGS.get(ending.lower(), ending.lower()) if dot and stem else None
 
+    @property
+    def shape(self) -> str | None:
+        """Return the named ratio that is nearest to its own; None where its size is not known."""
+        if not self.width or not self.height:
+            return None
+        own = math.log(self.width / self.height)
+        return min(REVE_RATIOS, key=lambda ratio: abs(math.log(_quotient(ratio)) - own))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputPolicy:
@@ -73,6 +83,26 @@ class InputPolicy:
     def served(self) -> bool:
         """Whether providers get pictures from us, as we have them."""
         return self.lasting is None
+
+    def usable(self, offered: Sequence[OfferedPicture], now: datetime) -> tuple[OfferedPicture, ...]:
+        """Return those of what was found somewhere that can be started from.
+
+        Raises `InputError`: NONE where nothing was found, or for the first where none can be used.
+        """
+        if not offered:
+            raise InputError(InputProblem.NONE)
+        usable = []
+        fault: InputError | None = None
+        for picture in offered:
+            try:
+                self.admitted([picture], now)
+            except InputError as error:
+                fault = fault or error
+            else:
+                usable.append(picture)
+        if not usable and fault is not None:
+            raise fault
+        return tuple(usable)
 
     def admitted(self, offered: Sequence[OfferedPicture], now: datetime) -> tuple[InputPicture, ...]:
         """Return what a request can start from, or raise `InputError` for the first that cannot be used."""
@@ -148,6 +178,11 @@ def _check_described(picture: OfferedPicture, number: int | None) -> None:
         raise fault(InputProblem.TOO_LARGE, width * height, MAX_PIXELS)
     if min(width, height) < MIN_SIDE:
         raise fault(InputProblem.TOO_SMALL, min(width, height), MIN_SIDE)
+
+
+def _quotient(ratio: str) -> float:
+    width, height = ratio.split(":")
+    return int(width) / int(height)
 
 
 def _split(url: str) -> SplitResult | None:

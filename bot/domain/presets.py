@@ -4,6 +4,7 @@ import hashlib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
 from bot.domain.errors import OptionRangeError
@@ -13,6 +14,7 @@ MAX_NAME: Final = 64
 MAX_TEMPLATE: Final = 2000
 MAX_PRESETS: Final = 25
 """How many a member may have, and a server: as many as Discord shows while a name is typed."""
+KEPT_FOR_UNDO: Final = timedelta(days=1)
 PLACEHOLDER: Final = "{prompt}"
 
 _NAME: Final = Phrase("a name of 1 to {most} signs on one line", most=MAX_NAME)

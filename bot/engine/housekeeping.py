@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.domain.jobs import TOKEN_LIFE
+from bot.domain.presets import KEPT_FOR_UNDO
 from bot.engine.clock import Clock
 from bot.engine.schedule import Schedule
 from bot.images.keeper import PictureKeeper
@@ -16,10 +17,17 @@ from db.files import referred_to
 from db.inputs import InputRepository
 from db.jobs import JobRepository
 from db.pictures import PictureRepository
+from db.presets import PresetRepository
 
 _log = structlog.get_logger(__name__)
 
-_EVERY: Final = {"tokens": 60.0, "pictures": 3600.0, "orphans": 24 * 3600.0, "audit": 24 * 3600.0}
+_EVERY: Final = {
+    "tokens": 60.0,
+    "pictures": 3600.0,
+    "presets": 3600.0,
+    "orphans": 24 * 3600.0,
+    "audit": 24 * 3600.0,
+}
 _GRACE_SECONDS: Final = 2.0
 _PICTURES_AT_ONCE: Final = 500
 _LEFTOVERS_AFTER: Final = timedelta(days=1)
@@ -37,7 +45,7 @@ class Housekeeping:
 
     async def run(self) -> None:
         """Do each duty in its turn, until cancelled; the one under way is let finish."""
-        for duty in ("tokens", "pictures"):
+        for duty in ("tokens", "pictures", "presets"):
             self._schedule.set(duty)
         for duty in ("orphans", "audit"):
             self._schedule.set(duty, _EVERY[duty])
@@ -53,6 +61,8 @@ class Housekeeping:
                 await self.erase_tokens()
             case "pictures":
                 await self.remove_old_pictures()
+            case "presets":
+                await self.forget_presets()
             case "orphans":
                 await self.remove_orphans()
             case _:
@@ -92,6 +102,11 @@ class Housekeeping:
             for sha256, media_type in unneeded:
                 await self._keeper.discard(sha256, media_type, older_than=_aged(now))
         await self._keeper.sweep_temporary(_aged(now))
+
+    async def forget_presets(self) -> None:
+        """Forget the presets that were deleted too long ago to come back."""
+        before = self._clock.now() - KEPT_FOR_UNDO
+        await self._database.write(lambda connection: PresetRepository(connection).purge(before))
 
     async def remove_orphans(self) -> None:
         """Remove files that no kept picture or input refers to: their job ended otherwise, or a crash came between."""

@@ -1,7 +1,7 @@
 """What a member's command asks for, once their preset and their own defaults are taken into account."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -43,20 +43,23 @@ class ChoiceService:
         preset: str | None = None,
         private: bool | None = None,
         inputs: tuple[InputPicture, ...] = (),
+        shape: str | None = None,
     ) -> Choice:
         """Return what a command asks for; None in `options` and for `private` is not chosen.
 
+        `shape` is the ratio of a picture to start from: it counts more than the one that the member prefers.
         Raises `PresetNotFoundError`, a `RequestError`, or `StudioClosedError`.
         """
         preferences, kept = await self._read(community_id, member_id, preset)
         if preset is not None and kept is None:
             raise PresetNotFoundError(preset)
+        defaults = preferences if shape is None else replace(preferences, aspect_ratio=shape)
         request = chosen_request(
             prompt=prompt,
             options=options,
             providers=self._providers,
             preset=kept,
-            preferences=preferences,
+            preferences=defaults,
             inputs=inputs,
         )
         return Choice(

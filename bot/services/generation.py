@@ -83,6 +83,10 @@ class GenerationService:
         """
         return self._policy.admitted(offered, self._clock.now())
 
+    def usable(self, offered: Sequence[OfferedPicture]) -> tuple[OfferedPicture, ...]:
+        """Return those of what was found somewhere that can be started from; raises `InputError` where none can."""
+        return self._policy.usable(offered, self._clock.now())
+
     async def request(
         self, place: Place, request: GenerationRequest, *, origin: Origin | None = None, draft_id: str | None = None
     ) -> Snapshot:

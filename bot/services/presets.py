@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -18,14 +18,12 @@ from bot.domain.errors import (
 )
 from bot.domain.phrases import Phrase
 from bot.domain.preferences import NO_PREFERENCES
-from bot.domain.presets import MAX_PRESETS, Preset, Shelf, checked_name, checked_template, mark_of
+from bot.domain.presets import KEPT_FOR_UNDO, MAX_PRESETS, Preset, Shelf, checked_name, checked_template, mark_of
 from bot.services.access import AccessService
 from bot.services.generation import Actor
 from db.database import Database
 from db.preferences import PreferenceRepository
 from db.presets import PresetRepository
-
-KEPT_FOR_UNDO: Final = timedelta(days=1)
 
 # The shortest prompt that there is, to see what a preset leaves room for.
 _SOME_PROMPT: Final = "x"
@@ -130,7 +128,6 @@ class PresetService:
                 raise PresetNotFoundError(name)
             shelf = _shelf(actor, shared=found.shared)
             presets.delete(shelf, found, now)
-            presets.purge(now - KEPT_FOR_UNDO)
             return Deleted(preset=found, mark=mark_of(shelf, found.key))
 
         return await self._database.write(write)
@@ -141,12 +138,14 @@ class PresetService:
         Raises `PresetNotFoundError` after a day, `PresetNameTakenError` where its name has a preset again, and
         `PresetLimitError`.
         """
+        since = self._now() - KEPT_FOR_UNDO
         own, theirs = Shelf(member_id=actor.member_id), Shelf(community_id=actor.community_id)
         shelves = (own, theirs) if actor.community_id and actor.moderator else (own,)
 
         def write(connection: Connection) -> Preset:
             presets = PresetRepository(connection)
             presets.lock()
+            presets.purge(since)
             for shelf in shelves:
                 found = presets.find_deleted(shelf, mark)
                 if found is None:

@@ -108,6 +108,10 @@ class RemixService:
             raise PictureGoneError
         return self._of_picture(source, action, picture, wish), origin
 
+    def quoted(self, source: Source, action: Action, wish: Wish) -> GenerationRequest:
+        """Return what an action would come to with whichever picture, to know its price; raises as `request` does."""
+        return self._of_picture(source, action, InputPicture(), wish)
+
     def _of_picture(self, source: Source, action: Action, picture: InputPicture, wish: Wish) -> GenerationRequest:
         own, painted, prompt = source.job.request, source.painted, wish.prompt or ""
         match action:

@@ -1,6 +1,6 @@
 """The card of a job: one message from its first state to its pictures. Pure functions of a snapshot."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,9 +9,10 @@ import discord
 from discord import ui
 
 from bot.domain.catalogue import DEFAULT_FORMAT
-from bot.domain.jobs import Job, Snapshot, State
+from bot.domain.errors import FaultKind
+from bot.domain.jobs import Action, Job, Snapshot, State
 from bot.domain.requests import GenerationRequest
-from bot.ui.buttons import CancelButton, PromptButton
+from bot.ui.buttons import ACTION_BUTTONS, CancelButton, JobButton, More, MoreMenu, PromptButton
 from bot.ui.language import _, ngettext
 from bot.ui.text import (
     ago,
@@ -40,6 +41,8 @@ RED: Final = discord.Colour(0xDA373C)
 
 PROVIDER_NAMES: Final = {"skillboss": "SkillBoss", "reve2img": "reve2img"}
 
+# What was refused for what it says or shows will be refused again.
+_NEEDS_OTHER_WORDS: Final = (FaultKind.CONTENT, FaultKind.INVALID)
 _WAITING: Final = (State.HELD, State.SUBMITTING, State.QUEUED)
 _CANCELLABLE: Final = (State.HELD, State.SUBMITTING, State.QUEUED, State.RUNNING)
 
@@ -53,10 +56,17 @@ class Attached:
 
 
 def job_card(
-    snapshot: Snapshot, now: datetime, soft_deadline: float, files: Sequence[Attached] = (), *, direct: bool = False
+    snapshot: Snapshot,
+    now: datetime,
+    soft_deadline: float,
+    files: Sequence[Attached] = (),
+    *,
+    actions: Collection[Action] = (),
+    direct: bool = False,
 ) -> ui.LayoutView:
     """Return the card; `files` are the pictures attached to the same message, in order.
 
+    `actions` are what this studio can do with a finished picture.
     `direct` is for a direct message in the card's stead: it says why it comes, and always has a button, by which the
     message is known again. The view is a payload, not a listener: it is stopped, so that discord.py keeps nothing of it
     in memory. Presses arrive by the `DynamicItem`s' custom ids.
@@ -70,14 +80,31 @@ def job_card(
     if files:
         container.add_item(gallery(job, files))
     container.add_item(ui.TextDisplay(_state_text(snapshot, late=late, files=files, direct=direct)))
-    buttons: list[CancelButton | PromptButton] = []
+    buttons: list[JobButton] = []
+    if job.state.ended and not direct:
+        buttons += [button(job.id) for button in ACTION_BUTTONS if button.makes in _fitting(snapshot, actions)]
     if job.state in _CANCELLABLE and not job.cancel_refused and job.cancel_requested_at is None:
         buttons.append(CancelButton(job.id))
     if direct or prompt_is_cut(job):
         buttons.append(PromptButton(job.id))
     if buttons:
         container.add_item(ui.ActionRow(*buttons))
+    if job.state.ended and not direct:
+        container.add_item(ui.ActionRow(MoreMenu(job.id, _more(_fitting(snapshot, actions)))))
     return payload_view(container)
+
+
+def _fitting(snapshot: Snapshot, actions: Collection[Action]) -> Collection[Action]:
+    """Return what can be done with an ended job: with one without pictures, the same again, unless that is no use."""
+    job = snapshot.job
+    if job.state is State.DONE:
+        return actions
+    return [action for action in actions if action is Action.AGAIN and job.fault not in _NEEDS_OTHER_WORDS]
+
+
+def _more(actions: Collection[Action]) -> list[More]:
+    made = {Action.CUT_OUT: More.CUT_OUT, Action.REFERENCE: More.REFERENCE}
+    return [*(entry for action, entry in made.items() if action in actions), More.DETAILS, More.DELETE]
 
 
 def payload_view(container: ui.Container[ui.LayoutView]) -> ui.LayoutView:
@@ -267,8 +294,18 @@ def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) -> 
             count,
         )
         lines.insert(0, unshown.format(count=number(count)))
-    limit = _("a direct message's upload limit") if direct else _("this server's upload limit")
+    if direct:
+        limit = _("a direct message's upload limit")
+    else:
+        limit = _("this server's upload limit") if job.place.community_id else _("the upload limit")
     note = reencoded_note(files, limit)
     if note is not None:
         lines.append(note)
+    if job.place.private and files and not direct:
+        sharing = ngettext(
+            "Only you can see this. To show it to others, save the picture and post it.",
+            "Only you can see this. To show it to others, save the pictures and post them.",
+            len(files),
+        )
+        lines.append(f"-# {sharing}")
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 """Bringing the end of a job to its member: on its card, else in a direct message, else in `/history`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -10,7 +10,7 @@ import structlog
 from discord import ui
 
 from bot.domain.errors import PictureError, PictureProblem
-from bot.domain.jobs import Delivery, Job, Snapshot, State
+from bot.domain.jobs import Action, Delivery, Job, Snapshot, State
 from bot.engine.clock import Clock
 from bot.engine.journal import Journal
 from bot.images.keeper import PictureKeeper
@@ -58,7 +58,10 @@ class Course:
 
 
 class Courier:
-    """Shows jobs to their members. It keeps nothing of them; `soft_deadline` is in seconds."""
+    """Shows jobs to their members, and keeps nothing of them.
+
+    `soft_deadline` is in seconds; `actions` are what this studio can do with a finished picture.
+    """
 
     def __init__(
         self,
@@ -68,18 +71,22 @@ class Courier:
         messages: JobMessages,
         clock: Clock,
         soft_deadline: float,
+        actions: Collection[Action],
     ) -> None:
         self._journal = journal
         self._keeper = keeper
         self._messages = messages
         self._clock = clock
         self._soft_deadline = soft_deadline
+        self._actions = actions
 
     def card(self, snapshot: Snapshot, uploads: Uploads | None = None, *, direct: bool = False) -> ui.LayoutView:
         """Return a job's card as of now, in the language of its place."""
         files = () if uploads is None else uploads.attached
         with speaking(snapshot.job.place.locale):
-            return job_card(snapshot, self._clock.now(), self._soft_deadline, files, direct=direct)
+            return job_card(
+                snapshot, self._clock.now(), self._soft_deadline, files, actions=self._actions, direct=direct
+            )
 
     async def show(self, job: Job, view: ui.LayoutView, files: Files | None = None) -> None:
         """Show `view` on the job's card; raises `CardGoneError` or what Discord and the connection raise."""

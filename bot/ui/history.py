@@ -25,6 +25,7 @@ from bot.ui.cards import (
     settlement,
 )
 from bot.ui.language import _, ngettext
+from bot.ui.lineage import lineage_lines, message_link
 from bot.ui.places import community_of
 from bot.ui.text import ago, escaped, in_credits, number
 from bot.ui.troubles import Trouble, trouble_of
@@ -148,6 +149,7 @@ def _lines(page: Page, files: Sequence[Attached]) -> list[str]:
         )
         lines.append(said.format(count=number(unshown)))
     lines += [f"-# {_receipt(page.job)}", f"-# {_whereabouts(page.job)}"]
+    lines += [f"-# {step}" for step in lineage_lines(page.chain)]
     note = reencoded_note(files, _("the upload limit"))
     return lines if note is None else [*lines, note]
 
@@ -209,7 +211,5 @@ def _whereabouts(job: Job) -> str:
 
 
 def _link(job: Job) -> str:
-    place = job.place
-    if place.message_id is None:
-        return ""
-    return f" · https://discord.com/channels/{place.community_id or '@me'}/{place.channel_id}/{place.message_id}"
+    link = message_link(job)
+    return "" if link is None else f" · {link}"

@@ -71,6 +71,31 @@ class JobMessages:
             return FoundCard(there=False)
         return FoundCard(there=True, message_id=message.id)
 
+    async def remove(self, job: Job) -> bool:
+        """Take the job's message away; return whether it is gone, which it may have been before.
+
+        A private message listens to its interaction's token alone, so it stays once that is dead.
+        """
+        if job.token_alive(self._clock.now()):
+            try:
+                await self._webhook(job).delete_message("@original")  # type: ignore[arg-type]
+            except discord.HTTPException as error:
+                if error.code == UNKNOWN_MESSAGE:
+                    return True
+                if trouble_of(error) not in (Trouble.TOKEN_DEAD, Trouble.CLOSED, Trouble.ARCHIVED):
+                    raise
+            else:
+                return True
+        if job.place.message_id is None or job.place.private:
+            return False
+        try:
+            await self._by_bot(job, job.place.message_id).delete()
+        except discord.HTTPException as error:
+            if trouble_of(error) in (Trouble.CLOSED, Trouble.ARCHIVED):
+                return error.code == UNKNOWN_MESSAGE
+            raise
+        return True
+
     async def send_direct(self, job: Job, view: ui.LayoutView, files: Files | None) -> None:
         """Send the job's member a direct message; sent twice within minutes, it is one message."""
         channel = await self._direct(job)
@@ -103,8 +128,7 @@ class JobMessages:
     async def _edit_by_bot(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
         if job.place.message_id is None or job.place.private:
             raise CardGoneError
-        channel = self._client.get_partial_messageable(job.place.channel_id, guild_id=job.place.community_id)
-        message = channel.get_partial_message(job.place.message_id)
+        message = self._by_bot(job, job.place.message_id)
         try:
             try:
                 await message.edit(**_changes(view, files))
@@ -125,6 +149,10 @@ class JobMessages:
         if not isinstance(thread, discord.Thread) or thread.locked:
             raise CardGoneError
         await thread.edit(archived=False)
+
+    def _by_bot(self, job: Job, message_id: int) -> discord.PartialMessage:
+        channel = self._client.get_partial_messageable(job.place.channel_id, guild_id=job.place.community_id)
+        return channel.get_partial_message(message_id)
 
     def _webhook(self, job: Job) -> discord.Webhook:
         return discord.Webhook.partial(job.place.application_id, job.place.token or "", client=self._client)

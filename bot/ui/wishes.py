@@ -31,9 +31,11 @@ class Wishes:
         preset: str | None,
         private: bool | None,
         inputs: tuple[InputPicture, ...] = (),
+        shape: str | None = None,
     ) -> None:
         """Ask for the pictures; None in `options`, and for the rest, is not chosen.
 
+        `shape` is the ratio of what it starts from, which it keeps unless another is chosen.
         Raises what `ChoiceService.choose` and `Orders.order` raise.
         """
         choice = await self._choices.choose(
@@ -44,6 +46,7 @@ class Wishes:
             preset=preset,
             private=private,
             inputs=inputs,
+            shape=shape,
         )
         await self._orders.order(interaction, choice.request, private=choice.private, confirm_over=choice.confirm_over)
 

@@ -21,6 +21,7 @@ from simcord.results import InteractionResult
 from bot.client import AtelierClient, SyncMemory
 from bot.domain.catalogue import offered_models
 from bot.domain.jobs import State
+from bot.domain.remix import possible_actions
 from bot.engine.books import Books
 from bot.engine.breaker import Breakers
 from bot.engine.engine import Engine
@@ -44,15 +45,18 @@ from bot.sandbox.providers.studio import MANUAL
 from bot.services.access import AccessService
 from bot.services.choices import ChoiceService
 from bot.services.credits import CreditService
+from bot.services.details import DetailService
 from bot.services.drafts import DraftService
 from bot.services.generation import GenerationService
 from bot.services.history import HistoryService
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
+from bot.services.remix import RemixService
 from bot.services.snapshots import SnapshotService
 from bot.services.status import StatusService
 from bot.ui.acknowledge import Acknowledger
 from bot.ui.delivery import Courier
+from bot.ui.editing import Editing
 from bot.ui.history import Gallery
 from bot.ui.messages import JobMessages
 from bot.ui.ordering import Orders
@@ -60,7 +64,9 @@ from bot.ui.preferences import PreferencePanel
 from bot.ui.presenter import Presenter
 from bot.ui.presets import Shelves
 from bot.ui.wishes import Wishes
+from bot.ui.workbench import Workbench
 from cogs.credits import Credits
+from cogs.edit import Edit
 from cogs.help import Help
 from cogs.history import History
 from cogs.imagine import Imagine
@@ -223,7 +229,12 @@ class Studio:
         randomness = random.Random(0)  # noqa: S311 - jitter, the same in every run
         messages = JobMessages(client=self.client, clock=clock)
         courier = Courier(
-            journal=journal, keeper=self._keeper, messages=messages, clock=clock, soft_deadline=limits.soft_deadline
+            journal=journal,
+            keeper=self._keeper,
+            messages=messages,
+            clock=clock,
+            soft_deadline=limits.soft_deadline,
+            actions=possible_actions(names),
         )
         self._presenter = Presenter(
             snapshots=snapshots,
@@ -280,13 +291,28 @@ class Studio:
         choices = ChoiceService(database=database, providers=names)
         shelves = Shelves(presets=PresetService(database=database, access=access, providers=names, now=clock.now))
         gallery = Gallery(history=HistoryService(database=database), keeper=self._keeper)
+        workbench = Workbench(
+            remix=RemixService(database=database, keeper=self._keeper, clock=clock, providers=names),
+            details=DetailService(database=database),
+            orders=orders,
+            messages=messages,
+            providers=names,
+        )
+        wishes = Wishes(choices=choices, orders=orders, shelves=shelves)
+        edit = Edit(
+            generation=self.generation,
+            wishes=wishes,
+            editing=Editing(generation=self.generation, choices=choices, wishes=wishes, workbench=workbench),
+        )
         self.client.install(
             generation=self.generation,
             gallery=gallery,
             orders=orders,
             shelves=shelves,
+            workbench=workbench,
             cogs=(
-                Imagine(wishes=Wishes(choices=choices, orders=orders, shelves=shelves)),
+                Imagine(wishes=wishes),
+                edit,
                 PresetCommands(shelves=shelves, choices=choices),
                 SettingsCommands(panel=PreferencePanel(preferences=preferences, models=offered_models(names))),
                 History(gallery=gallery),
@@ -295,6 +321,7 @@ class Studio:
                 Help(models=offered_models(names)),
                 StudioCog(access=access),
             ),
+            menus=(edit.menu,),
             on_login=_nothing,
             synced=SyncMemory(self._recall, self._remember),
         )

@@ -17,6 +17,7 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.jobs import State
+from bot.ui.buttons import BUTTONS
 from tests.cogs.studio import Studio, buttons, private
 
 NOON = "<t:1772625600:R>"
@@ -66,7 +67,7 @@ async def test_nothing_of_a_card_is_kept_in_memory(studio: Studio) -> None:
     store = studio.client._connection._view_store
     assert store._views == {}
     assert store._synced_message_views == {}
-    assert len(store._dynamic_items) == 4
+    assert len(store._dynamic_items) == len(BUTTONS)
 
 
 async def test_nobody_is_pinged_by_a_prompt(studio: Studio) -> None:

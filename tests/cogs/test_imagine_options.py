@@ -127,6 +127,8 @@ def test_discord_accepts_the_command(studio: Studio) -> None:
         "fit",
         "effect",
         "version",
+        "preset",
+        "private",
     ]
     completed = [option["name"] for option in payload["options"] if option.get("autocomplete")]
     assert completed == ["model", "fit", "version"]

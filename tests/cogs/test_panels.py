@@ -129,6 +129,7 @@ async def test_a_server_cannot_admit_itself(studio: Studio) -> None:
 async def test_members_are_not_offered_the_studio_command(studio: Studio) -> None:
     """Discord shows /studio only to those who manage the server."""
     ann = studio.member("ann")
-    assert sorted(ann.available_commands(studio.channel)) == ["credits balance", "help", "history", "imagine", "status"]
+    assert "imagine" in ann.available_commands(studio.channel)
+    assert not [name for name in ann.available_commands(studio.channel) if name.startswith("studio")]
     with pytest.raises(SetupError):
         await ann.slash(studio.channel, "studio admit")

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import Connection
 
 from bot.domain.jobs import Picture
+from bot.domain.presets import Preset, Shelf, mark_of
 from bot.engine.housekeeping import Housekeeping
 from bot.images.download import PictureDownloader
 from bot.images.keeper import PictureKeeper
@@ -17,8 +19,9 @@ from bot.sandbox.providers.pictures import draw_picture
 from db.database import Database
 from db.jobs import JobRepository
 from db.pictures import PictureRepository
+from db.presets import PresetRepository
 from tests.support.clock import START, ManualClock
-from tests.support.factories import a_job, a_picture
+from tests.support.factories import MEMBER, a_job, a_picture
 from tests.support.ledger import adding
 
 RETENTION = timedelta(days=30)
@@ -107,4 +110,29 @@ async def test_dead_tokens_are_erased(sqlite_database: Database, keeper: Picture
         for job in (dead, alive)
     ]
     assert tokens == [None, alive.place.token]
+    await keeper.close()
+
+
+async def test_presets_that_were_deleted_are_forgotten_after_a_day(
+    sqlite_database: Database, keeper: PictureKeeper
+) -> None:
+    """What somebody deleted can be brought back for a day, and is gone then; what is in use stays."""
+    shelf = Shelf(member_id=MEMBER)
+    ages = {"kept": None, "deleted": timedelta(hours=23), "gone": timedelta(hours=25)}
+
+    def write(connection: Connection) -> None:
+        presets = PresetRepository(connection)
+        for name, age in ages.items():
+            preset = Preset(name=name, template="x")
+            presets.save(shelf, preset, START - timedelta(days=9))
+            if age is not None:
+                presets.delete(shelf, preset, START - age)
+
+    def known(connection: Connection) -> list[str]:
+        found = PresetRepository(connection)
+        return [name for name in ages if found.find_deleted(shelf, mark_of(shelf, name)) is not None]
+
+    await sqlite_database.write(write)
+    await house(sqlite_database, keeper).forget_presets()
+    assert await sqlite_database.read(known) == ["kept", "deleted"]
     await keeper.close()

@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.domain.inputs import SERVED, InputPolicy
 from bot.domain.jobs import Attempt, Job, Place, State
 from bot.domain.requests import GenerationRequest
 from bot.engine.books import Books
 from bot.engine.breaker import Breakers
 from bot.engine.engine import Engine
 from bot.engine.health import HealthBoard
-from bot.engine.journal import Hook, Journal, no_hooks
+from bot.engine.journal import Hook, Journal, no_addresses, no_hooks
 from bot.engine.lease import Lease
 from bot.engine.limits import Limits
 from bot.engine.observer import FoundCard
@@ -151,11 +152,14 @@ async def workshop(
     alone: bool = True,
     hook: Callable[[str], Hook | None] = no_hooks,
     skillboss: bool = True,
+    policy: InputPolicy = SERVED,
+    address: Callable[[], Hook | None] = no_addresses,
 ) -> AsyncIterator[Workshop]:
     """Wire a workshop and, unless told otherwise, start its engine; a given server and clock outlive it.
 
     One that is not `alone` shares its database with others, by leases of 15 seconds. A `second` provider, which the
-    caller starts and closes, is asked where SkillBoss cannot; the operator may have no key for `skillboss`.
+    caller starts and closes, is asked where SkillBoss cannot; the operator may have no key for `skillboss`. The
+    `policy` names where members' pictures are, and `address` makes those that providers fetch them from.
     """
     clock = clock or ManualClock()
     limits = limits or Limits()
@@ -170,6 +174,8 @@ async def workshop(
     if second is not None:
         providers["reve2img"] = Reve2Img(ProviderHttp(name="reve2img", base_url=second.url, key="key", client=client))
         exempt.append(second.url)
+    if policy.stand_in is not None:
+        exempt.append(policy.stand_in)
     names = tuple(providers)
     keeper = PictureKeeper(
         downloader=PictureDownloader(exempt=exempt, pauses=()),
@@ -186,6 +192,7 @@ async def workshop(
         lease=lease,
         providers=names,
         hook=hook,
+        address=address,
     )
     observer = Observer()
     randomness = random.Random(1)  # noqa: S311 - jitter
@@ -199,6 +206,7 @@ async def workshop(
         health=HealthBoard(names),
         breakers=Breakers(names),
         randomness=randomness,
+        policy=policy,
     )
     engine = Engine(
         journal=journal,
@@ -219,6 +227,7 @@ async def workshop(
         limits=limits,
         providers=names,
         new_id=an_id,
+        policy=policy,
     )
     try:
         if start:

@@ -14,6 +14,7 @@ from bot.domain.errors import (
     BudgetSpentError,
     CreditsError,
     DuplicateInteractionError,
+    EmptyPresetError,
     ExclusiveOptionsError,
     FaultKind,
     InsufficientCreditsError,
@@ -25,6 +26,10 @@ from bot.domain.errors import (
     NotInServerError,
     OptionRangeError,
     PictureError,
+    PresetError,
+    PresetLimitError,
+    PresetNameTakenError,
+    PresetNotFoundError,
     PromptError,
     PromptProblem,
     ProviderError,
@@ -133,6 +138,27 @@ WORDED: list[tuple[AtelierError, str]] = [
             "Send the next one when one of them is finished, or cancel one."
         ),
     ),
+    (
+        PresetNotFoundError("noir"),
+        "There is no preset “\u2068noir\u2069” here. Nothing was charged.\nSee what there is with `/preset list`.",
+    ),
+    (
+        PresetNotFoundError(),
+        "This preset was deleted too long ago to bring it back. Save it anew with `/preset save`.",
+    ),
+    (EmptyPresetError(), "A preset needs something to keep: a prompt, or an option."),
+    (
+        PresetLimitError(25, shared=False),
+        "You have 25 presets, and that is all that you can have.\nDelete one with `/preset delete` first.",
+    ),
+    (
+        PresetLimitError(25, shared=True),
+        "This server has 25 presets, and that is all that it can have.\nDelete one with `/preset delete` first.",
+    ),
+    (
+        PresetNameTakenError("noir"),
+        "There is a preset “\u2068noir\u2069” already, so nothing was brought back.",
+    ),
     (JobNotFoundError(), "This picture's records are gone, so the button does nothing any more."),
     (JobStateError("done", "cancel"), "That is no longer possible: this one has gone on already."),
     (StaleJobError(), "That is no longer possible: this one has gone on already."),
@@ -153,7 +179,7 @@ OURS = (
     db.alone.AlreadyRunningError,
     db.migrate.NewerDatabaseError,
 )
-BASES = (RequestError, CreditsError, AccessError, JobError)
+BASES = (PresetError, RequestError, CreditsError, AccessError, JobError)
 
 
 def concrete(error: type[AtelierError] = AtelierError) -> Iterator[type[AtelierError]]:

@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from bot.sandbox.discord import Actor, Channel, ClientRefusal, DiscordServer, Invocation, Message, NoAnswerError
 from bot.sandbox.discord.actors import CHAT_INPUT, MESSAGE_MENU, USER_MENU
@@ -13,6 +13,7 @@ from bot.sandbox.discord.errors import ApiError
 from bot.sandbox.discord.interactions import CallbackKind
 from bot.sandbox.discord.wire import Json
 from bot.sandbox.page.forms import fields_of, options_of, text_of, texts_of
+from bot.sandbox.page.offers import named, uses
 from bot.sandbox.page.uploads import Uploads
 from bot.sandbox.page.views import Views
 
@@ -72,9 +73,17 @@ class Doings:
         offered = actor.offered(channel)
         return {
             **self._page(actor, channel, before=None),
-            "commands": [each for command in offered if command["type"] == CHAT_INPUT for each in _uses(command)],
+            "commands": [
+                each
+                for command in offered
+                if command["type"] == CHAT_INPUT
+                for each in uses(command, actor.user.locale)
+            ],
             "menus": [
-                {"name": command["name"], "kind": {MESSAGE_MENU: "message", USER_MENU: "user"}[command["type"]]}
+                {
+                    **named(command, actor.user.locale),
+                    "kind": {MESSAGE_MENU: "message", USER_MENU: "user"}[command["type"]],
+                }
                 for command in offered
                 if command["type"] != CHAT_INPUT
             ],
@@ -223,21 +232,3 @@ async def done(work: Awaitable[Json]) -> Json:
         return {"refused": {"text": str(refusal), "field": refusal.field}}
     except ApiError as error:
         return {"refused": {"text": str(error.body.get("message", error)), "field": None}}
-
-
-def _uses(command: Json) -> list[Json]:
-    """Return every use of a command: itself, or each of its subcommands."""
-    found: list[Json] = []
-    pending: list[tuple[str, Json]] = [(command["name"], command)]
-    while pending:
-        name, node = pending.pop(0)
-        options: list[Json] = node.get("options") or []
-        nested = [each for each in options if each["type"] in (SUBCOMMAND, SUBCOMMAND_GROUP)]
-        if nested:
-            pending = [(f"{name} {each['name']}", each) for each in nested] + pending
-        else:
-            shown: list[dict[str, Any]] = [
-                {key: value for key, value in each.items() if not key.endswith("_localizations")} for each in options
-            ]
-            found.append({"name": name, "description": node["description"], "options": shown})
-    return found

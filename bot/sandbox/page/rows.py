@@ -65,6 +65,9 @@ _FATES: Final[tuple[tuple[str, Kind, dict[str, Any]], ...]] = (
     ("Result under images", Kind.SHAPE, {"shape": "images"}),
     ("Result at the top level", Kind.SHAPE, {"shape": "top_level"}),
 )
+_EDITS: Final[tuple[tuple[str, Kind, dict[str, Any]], ...]] = (
+    ("Job fails: a picture to edit cannot be fetched", Kind.FAIL, {"reason": "input"}),
+)
 _PICTURE: Final[tuple[tuple[str, Kind, dict[str, Any]], ...]] = (
     ("404 Picture is gone", Kind.STATUS, {"status": 404}),
     ("500 CDN error", Kind.STATUS, {"status": 500}),
@@ -117,6 +120,8 @@ def _all() -> Iterator[Row]:
         yield from _answers(service, Endpoint.SUBMIT, "Submit", statuses)
         yield from _ways(service, Endpoint.SUBMIT, "Submit", _ANY)
         yield from _ways(service, Endpoint.SUBMIT, "The job itself", _FATES)
+        if service == "reve2img":
+            yield from _ways(service, Endpoint.SUBMIT, "The job itself", _EDITS)
         yield from _answers(service, Endpoint.STATUS, "Status", _STATUS)
         yield from _ways(service, Endpoint.STATUS, "Status", _ANY)
         yield from _ways(service, Endpoint.STATUS, "Status", (("A status that no document lists", Kind.WORD, {}),))

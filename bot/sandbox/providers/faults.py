@@ -61,6 +61,7 @@ _ALLOWED: Final = {
 REASONS: Final = {
     "vendor": "upstream vendor error: the model did not return a result",
     "balance": "insufficient balance: please top up your wallet",
+    "input": "Failed to download image_urls[0]",
     "content": "the request was rejected by the safety system (content policy violation)",
 }
 SHAPES: Final = ("strings", "objects", "images", "top_level")

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from bot.ui.buttons.base import Studio, custom_id
+from bot.ui.buttons.base import JobButton, Studio, custom_id
 from bot.ui.buttons.drafts import ConfirmButton, DeclineButton
 from bot.ui.buttons.jobs import CancelButton, PromptButton
 from bot.ui.buttons.pages import NewerButton, OlderButton
 from bot.ui.buttons.presets import RestoreButton
-from bot.ui.buttons.remix import ACTION_BUTTONS, DeleteButton, MoreMenu
+from bot.ui.buttons.remix import ACTION_BUTTONS, DeleteButton, More, MoreMenu
 from bot.ui.places import actor_of
 
 BUTTONS: Final = (
@@ -25,11 +25,14 @@ BUTTONS: Final = (
 """All that was ever issued: registered with the client, they are answered for ever."""
 
 __all__ = [
+    "ACTION_BUTTONS",
     "BUTTONS",
     "CancelButton",
     "ConfirmButton",
     "DeclineButton",
     "DeleteButton",
+    "JobButton",
+    "More",
     "MoreMenu",
     "NewerButton",
     "OlderButton",

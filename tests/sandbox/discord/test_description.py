@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import discord
 import pytest
 
-from bot.sandbox.discord import DiscordServer, media
-from tests.sandbox.discord.painter import Painter, png
+from bot.sandbox.discord import DiscordServer, Post, Upload, media
+from tests.sandbox.discord.painter import Painter, picture, png
 from tests.support.fidelity import Fidelity, find_description
+
+GALLERY = {"type": 12, "items": [{"media": {"url": "attachment://a.png"}}]}
 
 
 async def test_both_sides_keep_to_the_description(server: DiscordServer, bot: Painter) -> None:
@@ -26,6 +30,10 @@ async def test_both_sides_keep_to_the_description(server: DiscordServer, bot: Pa
     await sent.edit(content="edited")
     await channel.fetch_message(sent.id)
     assert [each.id async for each in channel.history(limit=1)] == [sent.id]
+    posts = (Post(embeds=[{"image": {"url": "attachment://a.png"}}]), Post(components=[GALLERY]))
+    for post in posts:
+        posted = server.post_as("other-bot", replace(post, uploads=[Upload("a.png", picture())]))
+        await channel.fetch_message(int(posted.id))
     await sent.delete()
     await (await bot.fetch_user(int(member.user.id))).create_dm()
     await bot.application_info()

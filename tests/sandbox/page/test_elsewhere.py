@@ -48,6 +48,32 @@ async def test_a_language_can_be_chosen(bot: Painter, open_tab: OpenTab, discord
         await tab.ask("language", language="xx")
 
 
+async def test_commands_are_described_in_the_persons_language(
+    bot: Painter, open_tab: OpenTab, discord_server: DiscordServer
+) -> None:
+    """Descriptions, choices and the names of menus; a command and its options are typed by their own names."""
+    del bot
+    choice = {"name": "A day", "name_localizations": {"de": "Ein Tag"}, "value": "day"}
+    option = {"name": "period", "type": 3, "description": "How long", "description_localizations": {"de": "Wie lange"}}
+    discord_server.commands.add(
+        {
+            "name": "plan",
+            "description": "Plan",
+            "description_localizations": {"de": "Planen"},
+            "options": [{**option, "choices": [choice]}],
+        }
+    )
+    discord_server.commands.add({"name": "Edit", "name_localizations": {"de": "Bearbeiten"}, "type": 3})
+    tab = await open_tab()
+    await tab.ask("language", language="de")
+    offered = await tab.open("general")
+
+    plan = next(each for each in offered["commands"] if each["name"] == "plan")
+    assert (plan["description"], plan["options"][0]["description"]) == ("Planen", "Wie lange")
+    assert plan["options"][0]["choices"] == [{"name": "Ein Tag", "value": "day"}]
+    assert {"name": "Edit", "label": "Bearbeiten", "kind": "message"} in offered["menus"]
+
+
 async def test_a_message_is_forwarded(bot: Painter, open_tab: OpenTab, discord_server: DiscordServer) -> None:
     """What it shows stands in the new message, without anything to press."""
     del bot

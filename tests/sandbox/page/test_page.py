@@ -153,7 +153,7 @@ async def test_commands_are_offered_where_they_are_usable(bot: Painter, open_tab
     imagine = next(each for each in here["commands"] if each["name"] == "imagine")
     assert imagine["options"][0]["name"] == "prompt"
     assert imagine["options"][0]["required"]
-    assert here["menus"] == [{"name": "Report", "kind": "message"}]
+    assert here["menus"] == [{"name": "Report", "label": "Report", "kind": "message"}]
 
 
 async def test_an_option_is_completed_by_the_bot(bot: Painter, open_tab: OpenTab) -> None:

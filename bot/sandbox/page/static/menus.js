@@ -13,7 +13,7 @@ function openMenu(label, at, items, back) {
     menu.append(
       item.title
         ? h("p", { class: "popup-title", role: "presentation" }, item.title)
-        : h("button", { type: "button", role: "menuitem", tabindex: "-1", class: "menu-item", disabled: Boolean(item.disabled), "data-menu": item.name, on: { click: () => run(item) } }, item.name),
+        : h("button", { type: "button", role: "menuitem", tabindex: "-1", class: "menu-item", disabled: Boolean(item.disabled), "data-menu": item.name, on: { click: () => run(item) } }, item.label ?? item.name),
     );
   }
 
@@ -58,6 +58,7 @@ function apps(kind, body) {
     { title: "Apps" },
     ...offered.map((each) => ({
       name: each.name,
+      label: each.label,
       run: () =>
         use("menu", { ...body, kind, name: each.name, channel: store.channel }, each.name).catch((error) => {
           if (!(error instanceof Refusal)) throw error;

@@ -1,0 +1,143 @@
+"""The message menu "Edit this image": which pictures of a message, and what to change, asked in one form."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+import discord
+from discord import ui
+
+from bot.domain.inputs import MAX_INPUTS, OfferedPicture
+from bot.domain.jobs import TOKEN_LIFE, Action
+from bot.domain.quotes import Quote
+from bot.domain.requests import InputPicture
+from bot.services.choices import ChoiceService
+from bot.services.generation import GenerationService
+from bot.ui.answers import answer_error
+from bot.ui.forms import MAX_TYPED
+from bot.ui.gather import card_job, gather, names_of
+from bot.ui.language import _, speak
+from bot.ui.places import community_of
+from bot.ui.text import cut, in_credits
+from bot.ui.wishes import Wishes
+from bot.ui.workbench import Workbench
+
+_MOST_SHOWN: Final = 25
+_LONGEST_OPTION: Final = 100
+# What any picture is, for asking what an edit costs.
+_ANY: Final = InputPicture()
+
+Answer = Callable[[discord.Interaction[Any], str, str | None, Sequence[OfferedPicture]], Awaitable[None]]
+"""What is done with a filled-in form: the prompt, the model (None: what is usual), the chosen pictures."""
+
+
+class Editing:
+    """Edits the pictures of a message that somebody points at."""
+
+    def __init__(
+        self, *, generation: GenerationService, choices: ChoiceService, wishes: Wishes, workbench: Workbench
+    ) -> None:
+        self._generation = generation
+        self._choices = choices
+        self._wishes = wishes
+        self._workbench = workbench
+
+    async def ask(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
+        """Open the form for a message's pictures; a card of the studio's own is edited as by its Edit button.
+
+        Raises `InputError` where it has none that can be used, or what `ChoiceService.choose` raises where no model of
+        the studio edits.
+        """
+        pictures = self._generation.usable(gather(message))
+        job_id = card_job(message)
+        if job_id is not None:
+            await self._workbench.act(interaction, job_id, Action.EDIT, message=message)
+            return
+        community, member = community_of(interaction), interaction.user.id
+        usual = await self._choices.choose(
+            community_id=community, member_id=member, prompt="-", options={}, inputs=(_ANY,)
+        )
+        quotes = await self._choices.quotes({}, community_id=community, member_id=member, inputs=(_ANY,))
+        await interaction.response.send_modal(
+            EditForm(pictures[:_MOST_SHOWN], quotes, usual.request.model, self._answered)
+        )
+
+    async def _answered(
+        self,
+        interaction: discord.Interaction[Any],
+        prompt: str,
+        model: str | None,
+        pictures: Sequence[OfferedPicture],
+    ) -> None:
+        await self._wishes.order(
+            interaction,
+            prompt=prompt,
+            options={"model": model},
+            preset=None,
+            private=None,
+            inputs=self._generation.admitted(pictures),
+            shape=pictures[0].shape,
+        )
+
+
+class EditForm(ui.Modal):
+    """Asks what to change, of several pictures which, and by which model. It lives as long as a token."""
+
+    def __init__(self, pictures: Sequence[OfferedPicture], quotes: Sequence[Quote], model: str, answer: Answer) -> None:
+        super().__init__(title=_("Edit this image"), timeout=TOKEN_LIFE.total_seconds())
+        self._pictures, self._answer = pictures, answer
+        able = {quote.model: quote.price for quote in quotes if quote.price is not None}
+        self._chosen: ui.Select[Any] | None = None
+        if len(pictures) > 1:
+            most = min(len(pictures), max(each.abilities.max_inputs for each in able), MAX_INPUTS)
+            self._chosen = self._ask_which(most)
+        self._prompt: ui.TextInput[Any] = ui.TextInput(
+            custom_id="prompt",
+            style=discord.TextStyle.paragraph,
+            placeholder=_("make it snow"),
+            max_length=MAX_TYPED,
+        )
+        self.add_item(
+            ui.Label(text=_("What to change"), description=_("The rest stays as it is."), component=self._prompt)
+        )
+        self._models: ui.Select[Any] | None = None
+        if len(able) > 1:
+            self._models = self._ask_model({each.id: price for each, price in able.items()}, model)
+
+    def _ask_which(self, most: int) -> ui.Select[Any]:
+        options = []
+        for at, name in enumerate(names_of(self._pictures)):
+            title = _("Picture {number}").format(number=at + 1)
+            label = f"{title} · {name}" if name else title
+            options.append(discord.SelectOption(label=cut(label, _LONGEST_OPTION), value=str(at), default=at == 0))
+        which: ui.Select[Any] = ui.Select(custom_id="pictures", options=options, max_values=most)
+        description = _("Up to {most}; the first is the one that is changed.").format(most=most) if most > 1 else None
+        self.add_item(ui.Label(text=_("Which picture"), description=description, component=which))
+        return which
+
+    def _ask_model(self, prices: Mapping[str, int], usual: str) -> ui.Select[Any]:
+        options = [
+            discord.SelectOption(
+                label=_("{model} · {credits}").format(model=model, credits=in_credits(price)),
+                value=model,
+                default=model == usual,
+            )
+            for model, price in prices.items()
+        ]
+        models: ui.Select[Any] = ui.Select(custom_id="model", options=options)
+        self.add_item(ui.Label(text=_("Model"), component=models))
+        return models
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        """Pass what was filled in on."""
+        speak(interaction.locale.value)
+        chosen = self._pictures
+        if self._chosen is not None:
+            chosen = [self._pictures[int(value)] for value in sorted(self._chosen.values, key=int)]
+        model = self._models.values[0] if self._models is not None and self._models.values else None
+        await self._answer(interaction, self._prompt.value, model, chosen)
+
+    async def on_error(  # type: ignore[override] - as discord.py has it itself
+        self, interaction: discord.Interaction[Any], error: Exception, /
+    ) -> None:
+        """Tell the person: discord.py would only log it."""
+        await answer_error(interaction, error)

@@ -1,0 +1,164 @@
+"""What a press on an ended card does: it makes something new of it, tells its details, or deletes it."""
+
+import io
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any, Final
+
+import discord
+
+from bot.domain.errors import PictureGoneError
+from bot.domain.jobs import Action
+from bot.domain.remix import editing_models, upscale_factors
+from bot.domain.requests import price
+from bot.services.details import DetailService
+from bot.services.remix import RemixService, Source, Wish
+from bot.ui.deletion import delete_question, deleted_note
+from bot.ui.details import PROMPT_FILE, details_panel
+from bot.ui.forms import Questions, WishForm
+from bot.ui.language import _
+from bot.ui.messages import JobMessages
+from bot.ui.ordering import Orders
+from bot.ui.places import actor_of
+
+_QUIET: Final = discord.AllowedMentions.none()
+
+
+class Workbench:
+    """Answers the buttons of ended cards. `providers` are those that the studio has."""
+
+    def __init__(
+        self,
+        *,
+        remix: RemixService,
+        details: DetailService,
+        orders: Orders,
+        messages: JobMessages,
+        providers: tuple[str, ...],
+    ) -> None:
+        self._remix = remix
+        self._details = details
+        self._orders = orders
+        self._messages = messages
+        self._providers = providers
+
+    async def act(
+        self,
+        interaction: discord.Interaction[Any],
+        job_id: str,
+        action: Action,
+        *,
+        message: discord.Message | None = None,
+    ) -> None:
+        """Make something of a job, at once where there is nothing to ask, else by a form.
+
+        `message` is its card, where that is not the one that was pressed.
+        Raises what `RemixService` and `Orders.order` raise; then nothing is held.
+        """
+        source = await self._remix.source(job_id, actor_of(interaction))
+        if action is Action.AGAIN:
+            await self._make(interaction, source, action, Wish())
+            return
+        urls = _to_be_had(source, message or interaction.message)
+        questions = self._questions(source, action, urls)
+        if questions.needed:
+            await interaction.response.send_modal(WishForm(questions, partial(self._answered, job_id, action)))
+            return
+        ((position, url),) = urls.items()
+        await self._make(interaction, source, action, Wish(position=position, url=url))
+
+    async def _answered(self, job_id: str, action: Action, interaction: discord.Interaction[Any], wish: Wish) -> None:
+        # Read anew: it may have been deleted while the form was open.
+        source = await self._remix.source(job_id, actor_of(interaction))
+        await self._make(interaction, source, action, wish)
+
+    async def _make(self, interaction: discord.Interaction[Any], source: Source, action: Action, wish: Wish) -> None:
+        request, origin = self._remix.request(source, action, wish)
+        # What comes of a private picture stays as private; else it is as the member prefers.
+        private = True if source.job.place.private else None
+        await self._orders.order(interaction, request, origin=origin, private=private)
+
+    def _questions(self, source: Source, action: Action, urls: dict[int, str | None]) -> Questions:
+        match action:
+            case Action.EDIT:
+                return Questions(
+                    title=_("Edit this picture"),
+                    urls=urls,
+                    prompt=(_("What to change"), _("The rest stays as it is."), _("make it snow")),
+                    models=self._models(source, action),
+                    model=source.painted.model,
+                )
+            case Action.REFERENCE:
+                return Questions(
+                    title=_("Use as reference"),
+                    urls=urls,
+                    prompt=(_("What to draw"), _("Something new; this picture is to go by."), _("the same cat at sea")),
+                    models=self._models(source, action),
+                    model=source.painted.model,
+                )
+            case Action.UPSCALE:
+                return Questions(title=_("Upscale"), urls=urls, factors=self._factors(source))
+            case Action.CUT_OUT:
+                return Questions(title=_("Cut out"), urls=urls)
+            case _:
+                return Questions(title=_("Vary"), urls=urls)
+
+    def _models(self, source: Source, action: Action) -> dict[str, int]:
+        """Return the models to choose from, with the price of one picture each."""
+        return {
+            model.id: self._price(source, action, Wish(prompt="-", model=model.id))
+            for model in editing_models(self._providers)
+        }
+
+    def _factors(self, source: Source) -> dict[int, int]:
+        return {
+            factor: self._price(source, Action.UPSCALE, Wish(factor=factor))
+            for factor in upscale_factors(self._providers)
+        }
+
+    def _price(self, source: Source, action: Action, wish: Wish) -> int:
+        """Return what an action would cost, whichever picture it is done with."""
+        return price(self._remix.quoted(source, action, wish))
+
+    async def details(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+        """Tell all that is known of a job, to whoever pressed alone; raises what `DetailService.get` raises."""
+        panel = details_panel(await self._details.get(job_id, actor_of(interaction)))
+        files = []
+        if panel.prompt is not None:
+            files.append(discord.File(io.BytesIO(panel.prompt.encode()), filename=PROMPT_FILE))
+        await interaction.response.send_message(view=panel.view, files=files, ephemeral=True, allowed_mentions=_QUIET)
+
+    async def ask_delete(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+        """Ask whoever pressed whether a job shall be deleted; raises what `RemixService.deletable` raises."""
+        job = await self._remix.deletable(job_id, actor_of(interaction))
+        await interaction.response.send_message(view=delete_question(job), ephemeral=True, allowed_mentions=_QUIET)
+
+    async def delete(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+        """Delete a job, its pictures and its card; raises what `RemixService.delete` raises."""
+        job = await self._remix.delete(job_id, actor_of(interaction))
+        await interaction.response.defer()
+        card_gone = await self._messages.remove(job)
+        await interaction.edit_original_response(view=deleted_note(card_gone=card_gone), allowed_mentions=_QUIET)
+
+
+def _to_be_had(source: Source, message: discord.Message | None) -> dict[int, str | None]:
+    """Return the pictures that can be started from, by position, with the addresses that the pressed message has.
+
+    Raises `PictureGoneError` where there is none: before a form is filled in for nothing.
+    """
+    shown = [] if message is None else list(_gallery(message.components))
+    # Where the message shows fewer than there are, nobody can tell which is which.
+    urls = shown if len(shown) == len(source.pictures) else []
+    found = dict(zip(source.pictures, urls, strict=False))
+    had = {at: found.get(at) for at, file in source.pictures.items() if file is not None or at in found}
+    if not had:
+        raise PictureGoneError
+    return had
+
+
+def _gallery(components: Iterable[Any]) -> Iterator[str]:
+    """Yield the addresses of the pictures that a message shows, signed anew with each press."""
+    for component in components:
+        if isinstance(component, discord.MediaGalleryComponent):
+            yield from (item.media.url for item in component.items)
+        yield from _gallery(getattr(component, "children", ()))
