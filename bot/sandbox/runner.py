@@ -138,7 +138,7 @@ class Sandbox:
             "HTTP_PORT": str(self._bot_port),
             "WEBHOOK_PUBLIC_URL": self.bot_url,
             "COMMUNITIES": "*",
-            "USER_INSTALL": "true",
+            "USER_INSTALL": "on",
             "POLL_INTERVAL_SECONDS": "1",
             "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "WARNING",
         }

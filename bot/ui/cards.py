@@ -13,6 +13,7 @@ from bot.domain.errors import FaultKind
 from bot.domain.jobs import Action, Job, Snapshot, State
 from bot.domain.requests import GenerationRequest
 from bot.ui.buttons import ACTION_BUTTONS, CancelButton, JobButton, More, MoreMenu, PromptButton
+from bot.ui.inputs import input_failure
 from bot.ui.language import _, ngettext
 from bot.ui.text import (
     ago,
@@ -215,7 +216,7 @@ def _state_text(snapshot: Snapshot, *, late: bool, files: Sequence[Attached], di
         case State.DONE:
             return _receipt(snapshot, files, direct=direct)
         case State.FAILED | State.LOST:
-            why, next_step = failure(job.fault)
+            why, next_step = input_failure(job) or failure(job.fault)
             return f"{why}\n{_returned(snapshot)} {next_step}"
         case State.CANCELLED:
             return f"{_('Cancelled.')} {_returned(snapshot)}"
@@ -234,7 +235,10 @@ def _progress(snapshot: Snapshot, *, late: bool) -> str:
         return f"{_('Drawing')} · {since}\n-# {note}"
     if job.cancel_requested_at is not None:
         return f"{_('Cancelling')} · {since}"
-    if snapshot.place_in_line is not None:
+    if job.state is State.HELD and not job.prepared:
+        count = len(job.request.inputs)
+        state = ngettext("Fetching your picture", "Fetching your {count} pictures", count).format(count=number(count))
+    elif snapshot.place_in_line is not None:
         state = _("In line, {place}").format(place=ordinal(snapshot.place_in_line))
     else:
         state = _("In line") if job.state in _WAITING else _("Drawing")

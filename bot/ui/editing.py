@@ -47,11 +47,13 @@ class Editing:
         Raises `InputError` where it has none that can be used, or what `ChoiceService.choose` raises where no model of
         the studio edits.
         """
-        pictures = self._generation.usable(gather(message))
-        job_id = card_job(message)
-        if job_id is not None:
+        found = gather(message)
+        me = interaction.client.user
+        job_id = None if me is None else card_job(message, me.id)
+        if found and job_id is not None:
             await self._workbench.act(interaction, job_id, Action.EDIT, message=message)
             return
+        pictures = self._generation.usable(found)
         community, member = community_of(interaction), interaction.user.id
         usual = await self._choices.choose(
             community_id=community, member_id=member, prompt="-", options={}, inputs=(_ANY,)
@@ -136,7 +138,7 @@ class EditForm(ui.Modal):
         model = self._models.values[0] if self._models is not None and self._models.values else None
         await self._answer(interaction, self._prompt.value, model, chosen)
 
-    async def on_error(  # type: ignore[override] - as discord.py has it itself
+    async def on_error(  # type: ignore[override]  # as discord.py has it itself
         self, interaction: discord.Interaction[Any], error: Exception, /
     ) -> None:
         """Tell the person: discord.py would only log it."""

@@ -39,9 +39,9 @@ def gather(message: discord.Message) -> tuple[OfferedPicture, ...]:
     return tuple(found.values())
 
 
-def card_job(message: discord.Message) -> str | None:
-    """Return the job whose ended card a message is; None for any other, also for another application's."""
-    if message.author.id != message.application_id and message.application_id is not None:
+def card_job(message: discord.Message, me: int) -> str | None:
+    """Return the job whose ended card a message is; None for any other. `me` is the bot: others copy custom ids."""
+    if message.author.id != me:
         return None
     for component in _walk(message.components):
         match = _CARD.fullmatch(getattr(component, "custom_id", None) or "")

@@ -10,6 +10,7 @@ from bot.domain.errors import (
     EmptyPresetError,
     ExclusiveOptionsError,
     FaultKind,
+    InputError,
     InsufficientCreditsError,
     JobDeletedError,
     JobError,
@@ -34,6 +35,7 @@ from bot.domain.errors import (
     UnknownModelError,
     UnsupportedOptionError,
 )
+from bot.ui.inputs import input_refusal
 from bot.ui.language import N_, _, ngettext
 from bot.ui.text import ago, cut, escaped, in_credits, listed, number
 
@@ -81,6 +83,8 @@ def worded(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 - one c
             )
         case UnsupportedOptionError():
             return _unsupported(error)
+        case InputError():
+            return _free(*input_refusal(error))
         case ExclusiveOptionsError():
             next_step = _("Choose {option} {values}, or leave one of the two out.")
             return _free(

@@ -198,6 +198,11 @@ class House:
                     contents.append(await answer.read())
         return contents
 
+    async def status(self, url: str) -> tuple[int, bytes]:
+        """Ask for any address as a stranger would; return the status and the body."""
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return answer.status, await answer.read()
+
     async def get(self, path: str) -> tuple[int, object]:
         """Ask the bot's own HTTP server."""
         async with (

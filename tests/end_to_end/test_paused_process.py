@@ -155,9 +155,10 @@ class Pair:
         return self._placed[-1]
 
     async def ask(self, member: str, about: str, *, gone_after: float | None = None) -> Placed:
-        """Use `/imagine`, and return when the card is there."""
+        """Use `/imagine`, and return when the card is there and the bot has written that down."""
         placed = await self.use(member, about, gone_after=gone_after)
         await placed.invocation.response()
+        await self.until(placed, lambda row: row.acknowledged_at is not None)
         return placed
 
     def watch(self, placed: Placed) -> list[bool]:
@@ -186,12 +187,16 @@ class Pair:
         mine = select(jobs).where(jobs.c.interaction_id == int(placed.invocation.interaction.id))
         return await self._database.read(lambda connection: connection.execute(mine).one())
 
-    async def in_state(self, placed: Placed, state: State) -> Row[Any]:
-        """Return the job's row once it is in a state."""
+    async def until(self, placed: Placed, holds: Callable[[Row[Any]], bool]) -> Row[Any]:
+        """Return the job's row once this is true of it."""
         async with asyncio.timeout(WITHIN):
-            while (row := await self.row(placed)).state != state:
+            while not holds(row := await self.row(placed)):
                 pass
         return row
+
+    async def in_state(self, placed: Placed, state: State) -> Row[Any]:
+        """Return the job's row once it is in a state."""
+        return await self.until(placed, lambda row: bool(row.state == state))
 
     async def attempt(self, placed: Placed) -> Attempt:
         """Return the job's last attempt."""

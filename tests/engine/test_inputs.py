@@ -25,10 +25,11 @@ from bot.services.inputs import InputService
 from bot.web.inputs import InputEndpoint
 from bot.web.server import WebServer
 from db.database import Database
+from db.jobs import JobRepository
 from db.tables import accounts, inputs
 from tests.engine.workshop import Workshop, workshop
 from tests.support.clock import ManualClock
-from tests.support.factories import a_place, a_request
+from tests.support.factories import a_place, a_request, an_id
 from tests.support.shelf import Shelf, a_photo, a_shelf, animated, bomb, drawn
 
 PUBLIC = "https://studio.example"
@@ -357,7 +358,7 @@ async def test_whoever_was_overtaken_changes_nothing(
     async with editing(database, tmp_path, shelf, reve2img, start=False) as shop:
         request = editing_of(shelf.put("a.png", drawn()))
         job = (await shop.generation.request(a_place_of(1), request)).job
-        await shop.journal.renew()
+        await database.write(lambda connection: JobRepository(connection).take_over(an_id()))
         taken = await shop.job(job.id)
         assert taken.fence > job.fence
         stored = (await shop.keeper.keep_input(request.inputs[0].url or "")).picture

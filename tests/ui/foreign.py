@@ -16,9 +16,10 @@ _LETTERS: Final = str.maketrans(
 )
 # Placeholders and what is to be typed stay as they are.
 _KEPT: Final = re.compile(r"(\{[^}]*\}|`[^`]*`)")
-# What every language says alike: names, words to type, marks that Discord replaces, addresses.
+# What every language says alike: what people typed, names, words to type, marks that Discord replaces, addresses.
 _ALIKE: Final = re.compile(
-    r"`[^`]*`|<[^>]*>|https?://\S+|reve-2\.0|nano-banana(?:-pro)?|seedream-5|SkillBoss|reve2img"
+    "\u2068[^\u2069]*\u2069"
+    r"|`[^`]*`|<[^>]*>|https?://\S+|reve-2\.0|nano-banana(?:-pro)?|seedream-5|SkillBoss|reve2img"
     r"|\b(?:auto|png|jpeg|webp|latest(?:-fast)?|aspect_ratio|images|detail|format|resolution|upscale|remove_background|fit"
     r"|effect|version|prompt)\b"
 )

@@ -16,7 +16,7 @@ from tests.ui.foreign import TEMPLATE
 REPOSITORY = Path(__file__).parents[2]
 COMMITTED = sorted(CATALOGUES.glob(f"*/{CATALOGUE}"))
 MARKS = ("_", "N_", "ngettext", "Phrase", "locale_str")
-SOURCES = [path for folder in ("bot/ui", "cogs") for path in sorted((REPOSITORY / folder).glob("*.py"))]
+SOURCES = [path for folder in ("bot/ui", "cogs") for path in sorted((REPOSITORY / folder).rglob("*.py"))]
 # Keywords of discord.py's that a person reads.
 READ = ("label", "description", "placeholder", "title")
 
@@ -89,7 +89,7 @@ def unmarked(tree: ast.Module) -> list[str]:
             skipped.update(node.args)
             found += [ast.unparse(node) for argument in node.args if isinstance(argument, ast.JoinedStr)]
         if isinstance(node, ast.keyword) and node.arg in READ and isinstance(node.value, ast.Constant):
-            found += [node.value.value] if isinstance(node.value.value, str) else []
+            found += [node.value.value] if isinstance(node.value.value, str) and node.value.value else []
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped:
             words = node.value.split()
             found += [node.value] if sum(word.strip(".,:;").isalpha() for word in words) > 1 else []

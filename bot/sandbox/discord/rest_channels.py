@@ -172,7 +172,8 @@ class ChannelRoutes:
             raise api_error(MISSING_PERMISSIONS)
 
     def _require_reachable(self, user_id: str) -> None:
-        if not self._world.share_guild(user_id):
+        # Who has the application on their own account can be written to as well.
+        if not (self._world.share_guild(user_id) or self._world.users[user_id].has_app):
             raise api_error(NO_MUTUAL_GUILDS)
         if not self._world.users[user_id].takes_direct_messages:
             raise api_error(NO_DIRECT_MESSAGES)

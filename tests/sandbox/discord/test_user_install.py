@@ -155,3 +155,15 @@ async def test_who_presses_needs_no_installation(server: DiscordServer, elsewher
     pressed = await coming
     assert pressed._integration_owners == {1: int(server.world.user("traveller").id)}
     assert pressed.message is not None
+
+
+async def test_who_has_the_application_can_be_written_to(server: DiscordServer, elsewhere: Painter) -> None:
+    """Directly, with no server in common; others cannot."""
+    for who, reached in (("traveller", True), ("stranger", False)):
+        channel = await elsewhere.create_dm(discord.Object(int(server.world.user(who).id)))
+        if reached:
+            await channel.send("hello")
+            continue
+        with pytest.raises(discord.Forbidden) as refused:
+            await channel.send("hello")
+        assert refused.value.code == 50278
