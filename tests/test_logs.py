@@ -29,6 +29,7 @@ except RuntimeError:
 
 logging.getLogger("httpx").info("HTTP Request: GET https://discord.com/webhooks/1/a-secret-token")
 logging.getLogger("discord.http").debug("POST https://discord.com/webhooks/1/a-secret-token")
+logging.getLogger("elsewhere").error("Cannot connect to https://studio.example/inputs/a-secret-token")
 logging.getLogger("aiohttp.access").info("GET /a-secret-token")
 logging.getLogger("elsewhere").warning("a warning of %s", "a library")
 """
@@ -55,9 +56,10 @@ def test_json_lines() -> None:
         "job.made",
         "job.failed",
         "a library's words",
+        "Cannot connect to https://studio.example/inputs/[hidden]",
         "a warning of a library",
     ]
-    assert [line["level"] for line in lines] == ["info", "error", "error", "warning"]
+    assert [line["level"] for line in lines] == ["info", "error", "error", "error", "warning"]
     assert {"timestamp", "logger"} <= lines[0].keys()
     assert (lines[0]["job"], lines[0]["model"]) == ("0a", "reve-2.0")
     assert all("RuntimeError: the cause" in line["exception"] for line in lines[1:3])

@@ -59,6 +59,7 @@ WRONG = [
     ("PICTURE_RETENTION_DAYS", "1.5", "takes whole days, 1 or more"),
     ("HTTP_PORT", "65536", "takes a port, 0 to 65535 (0: any)"),
     ("HTTP_PORT", "http", "takes a port, 0 to 65535 (0: any)"),
+    ("USER_INSTALL", "perhaps", "takes on or off"),
     ("LOG_LEVEL", "LOUD", "takes DEBUG, INFO, WARNING or ERROR"),
     ("LOG_FORMAT", "xml", "takes text or json"),
     ("SHARD_COUNT", "0", "takes a whole number, 1 or more"),
@@ -110,7 +111,7 @@ def test_nothing_has_to_be_set() -> None:
     assert settings.discord_api_url == "https://discord.com/api/v10"
     assert settings.providers == ()
     assert settings.database_address == "sqlite+aiosqlite:///data/atelier.db"
-    assert settings.communities is None
+    assert (settings.communities, settings.user_install) == (None, False)
     assert (settings.poll_interval_seconds, settings.job_soft_deadline_seconds) == (3, 300)
     assert (settings.job_hard_deadline_seconds, settings.default_allowance) == (7200, 200)
     assert (settings.max_active_jobs_per_member, settings.max_active_jobs, settings.monthly_budget) == (3, 64, 100_000)
@@ -140,6 +141,13 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert SECRET not in repr(settings.model_dump(exclude={"database_url"}))
     lines = mistakes(monkeypatch, HTTP_PORT="x")
     assert SECRET not in repr(lines)
+
+
+@pytest.mark.parametrize(("value", "on"), [("on", True), ("ON", True), ("true", True), ("off", False), ("no", False)])
+def test_a_switch_is_on_or_off(monkeypatch: pytest.MonkeyPatch, value: str, on: bool) -> None:  # noqa: FBT001
+    """As people write it."""
+    monkeypatch.setenv("USER_INSTALL", value)
+    assert load_settings().user_install is on
 
 
 def test_what_was_copied_with_blanks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
+from bot.domain.drafts import DRAFT_LIFE
 from bot.domain.jobs import TOKEN_LIFE
 from bot.domain.presets import KEPT_FOR_UNDO
 from bot.engine.clock import Clock
@@ -13,6 +14,7 @@ from bot.engine.schedule import Schedule
 from bot.images.keeper import PictureKeeper
 from db.audit import audit
 from db.database import Database
+from db.drafts import DraftRepository
 from db.files import referred_to
 from db.inputs import InputRepository
 from db.jobs import JobRepository
@@ -69,12 +71,14 @@ class Housekeeping:
                 await self.prove_the_books()
 
     async def erase_tokens(self) -> None:
-        """Erase interaction tokens that Discord no longer takes, and the addresses of what ended jobs started from."""
-        dead = self._clock.now() - TOKEN_LIFE
+        """Erase interaction tokens that Discord no longer takes, and what ended jobs and old drafts started from."""
+        now = self._clock.now()
+        dead, unanswered = now - TOKEN_LIFE, now - DRAFT_LIFE
 
         def write(connection: Connection) -> None:
             JobRepository(connection).erase_tokens(dead)
             InputRepository(connection).erase_secrets()
+            DraftRepository(connection).purge_before(unanswered)
 
         await self._database.write(write)
 

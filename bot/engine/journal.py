@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from bot.domain.catalogue import OFFERS, Offer
+from bot.domain.catalogue import Offer
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.jobs import Attempt, Delivery, Job, Outcome, Picture, State
 from bot.domain.requests import InputPicture, PictureFile, offers_for
@@ -16,6 +16,7 @@ from bot.engine.clock import Clock
 from bot.engine.decisions import remaining_offers
 from bot.engine.lease import Lease
 from bot.engine.limits import Limits
+from bot.engine.slots import Slots
 from bot.providers.base import Failed, Finished, Pending
 from db.attempts import AttemptRepository
 from db.database import Database
@@ -125,7 +126,7 @@ class Journal:
             jobs = JobRepository(connection)
             if not jobs.any_in_line():
                 return Turn()
-            claims = self._fill(connection, _Slots(connection, self._limits, room), now, most)
+            claims = self._fill(connection, Slots(connection, self._limits, room), now, most)
             first = jobs.line(_LINE_SHOWN + most) if line else ()
             next_due = jobs.next_due(now)
             return Turn(
@@ -137,7 +138,7 @@ class Journal:
 
         return await self._database.write(write)
 
-    def _fill(self, connection: Connection, slots: "_Slots", now: datetime, most: int) -> list[Claim]:
+    def _fill(self, connection: Connection, slots: Slots, now: datetime, most: int) -> list[Claim]:
         jobs = JobRepository(connection)
         attempts = AttemptRepository(connection)
         claims: list[Claim] = []
@@ -177,7 +178,7 @@ class Journal:
             inputs.append(picture if address is None else replace(picture, url=address.url))
         return replace(job, request=replace(job.request, inputs=tuple(inputs))) if inputs else job
 
-    def _in_turn(self, jobs: JobRepository, slots: "_Slots", now: datetime, most: int) -> Iterator[Job]:
+    def _in_turn(self, jobs: JobRepository, slots: Slots, now: datetime, most: int) -> Iterator[Job]:
         """Yield those who may be served, best first, as long as there are slots for any of them.
 
         Who is passed over must not hide those behind: the line is read on, past whom no free slot is for.
@@ -500,44 +501,3 @@ class Journal:
         )
         self._books.settle(connection, ended, charge, fault or to, now)
         return ended
-
-
-class _Slots:
-    """The free slots of providers and communities, counted in the database, as claims take them."""
-
-    def __init__(self, connection: Connection, limits: Limits, room: Mapping[str, int]) -> None:
-        busy = AttemptRepository(connection).active_by_provider()
-        self._free = {
-            provider: min(limits.active_per_provider - busy.get(provider, 0), most) for provider, most in room.items()
-        }
-        self._per_community = limits.active_per_community
-        self._of_community = JobRepository(connection).active_by_community() if self._per_community else {}
-
-    @property
-    def any_free(self) -> bool:
-        """Whether any provider has a slot."""
-        return any(free > 0 for free in self._free.values())
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The models that some provider with a free slot offers."""
-        return tuple(sorted({offer.model for offer in OFFERS if self._free.get(offer.provider, 0) > 0}))
-
-    @property
-    def full_communities(self) -> tuple[int, ...]:
-        """The communities that have all their slots."""
-        if self._per_community is None:
-            return ()
-        return tuple(each for each, active in self._of_community.items() if active >= self._per_community)
-
-    def take(self, community_id: int, offers: Sequence[Offer]) -> Offer | None:
-        """Take a slot for one of the offers, the best first; None where none is free."""
-        active = self._of_community.get(community_id, 0)
-        if self._per_community is not None and active >= self._per_community:
-            return None
-        for offer in offers:
-            if self._free.get(offer.provider, 0) > 0:
-                self._free[offer.provider] -= 1
-                self._of_community[community_id] = active + 1
-                return offer
-        return None

@@ -85,7 +85,7 @@ class WishForm(ui.Modal):
         speak(interaction.locale.value)
         await self._answer(interaction, self._wish())
 
-    async def on_error(  # type: ignore[override] - as discord.py has it itself
+    async def on_error(  # type: ignore[override]  # as discord.py has it itself
         self, interaction: discord.Interaction[Any], error: Exception, /
     ) -> None:
         """Tell the person: discord.py would only log it."""

@@ -32,7 +32,8 @@ def gather(message: discord.Message) -> tuple[OfferedPicture, ...]:
     What others keep elsewhere is taken from Discord's own copy alone: nobody is sent to a stranger's server.
     """
     found: dict[str, OfferedPicture] = {}
-    for part in (message, *message.message_snapshots):
+    parts: list[discord.Message | discord.MessageSnapshot] = [message, *message.message_snapshots]
+    for part in parts:
         for picture in _of_part(part):
             # The same file may be an attachment and shown by an embed; its signature differs each time.
             found.setdefault(urlsplit(picture.url).path, picture)

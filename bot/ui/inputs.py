@@ -16,8 +16,9 @@ _AS_A_PICTURE: Final = N_("Save it as PNG or JPEG and attach that to `/edit`.")
 _SMALLER: Final = N_("Scale it down, or save it as JPEG, and attach that to `/edit`.")
 _LARGER: Final = N_("Attach a larger one to `/edit`.")
 _UNREADABLE: Final = N_("{picture} cannot be read as a picture.")
-_TOO_LARGE: Final = N_(
-    "{picture} is too large: up to {side} pixels a side, {pixels} million in all and {size} MiB are taken."
+_TOO_LARGE: Final = N_("{picture} is too large.")
+_HOW_LARGE: Final = N_(
+    "Scale it down, or save it as JPEG: up to {size} MiB, {side} pixels a side and {pixels} million in all are taken."
 )
 _TOO_SMALL: Final = N_("{picture} is too small: each side takes {least} pixels or more.")
 
@@ -35,8 +36,8 @@ _REFUSALS: Final[dict[InputProblem, tuple[str, str]]] = {
         N_("Attach a PNG, JPEG, WebP or GIF to `/edit`."),
     ),
     InputProblem.UNMEASURED: (_UNREADABLE, _AS_A_PICTURE),
-    InputProblem.TOO_HEAVY: (_TOO_LARGE, _SMALLER),
-    InputProblem.TOO_LARGE: (_TOO_LARGE, _SMALLER),
+    InputProblem.TOO_HEAVY: (_TOO_LARGE, _HOW_LARGE),
+    InputProblem.TOO_LARGE: (_TOO_LARGE, _HOW_LARGE),
     InputProblem.TOO_SMALL: (_TOO_SMALL, _LARGER),
     InputProblem.EXPIRED: (N_("Discord's link to {picture} has run out."), _ATTACH_ANEW),
     InputProblem.SHORT_LIVED: (

@@ -36,12 +36,12 @@ _OPTIONS: Final = {
     "effect": N_("Apply an effect by its name, such as film grain; adds to the price"),
     "version": N_("Choose a version of the model, such as latest-fast or a dated one"),
 }
-_ASKING: Final = {
+DESCRIPTIONS: Final = {
     "prompt": N_("Say what the picture shows"),
+    **_OPTIONS,
     "preset": N_("Use what was saved under a name; what you choose here comes before it"),
     "private": N_("Show the card to you alone; else your own default"),
 }
-DESCRIPTIONS: Final = {**_OPTIONS, **_ASKING}
 OPTIONS_DESCRIBED: Final = {name: locale_str(text) for name, text in _OPTIONS.items()}
 """The descriptions of what a preset can keep, as `app_commands.describe` takes them."""
 DESCRIBED: Final = {name: locale_str(text) for name, text in DESCRIPTIONS.items()}

@@ -59,6 +59,7 @@ def help_panel(models: Sequence[Model]) -> ui.LayoutView:
         f"## {_('Make pictures from words')}",
         _("Write `/imagine` with a prompt. The answer becomes your pictures; you pay only for those that arrive."),
         _("`/credits balance` shows what you can spend, `/status` how busy the studio is."),
+        _("`/settings set` changes your own defaults, and `/preset save` keeps options under a name."),
         f"### {_('Models')}",
     ]
     for model in models:

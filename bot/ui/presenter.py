@@ -142,7 +142,7 @@ class Presenter:
             return
         job = snapshot.job
         if job.delivered_at is not None:
-            if shown.overtaken and job.delivery is Delivery.CARD:
+            if shown.overtaken and job.delivery is Delivery.CARD and job.deleted_at is None:
                 await self._courier.restore(snapshot, shown.course)
             self.forget(job_id)
         elif job.state.ended:

@@ -10,15 +10,16 @@ from bot.domain.presets import MAX_PRESETS, Preset
 from bot.services.presets import Deleted, Presets, PresetService
 from bot.ui.buttons import RestoreButton
 from bot.ui.cards import BLURPLE, GREEN, GREY, payload_view
-from bot.ui.language import _
+from bot.ui.language import _, ngettext
 from bot.ui.places import actor_of
 from bot.ui.text import counted, cut, escaped, number
 
 _MOST: Final = 25
 _LONGEST: Final = 100
 _TEMPLATE_SHOWN: Final = 120
-# Discord takes 4,000 characters in all the texts of a message.
-_ROOM: Final = 3800
+# Discord takes 4,000 characters in all the texts of a message, counted as UTF-16; a heading and a last line need some.
+_ROOM: Final = 3900
+_MARGIN: Final = 150
 
 
 class Shelves:
@@ -97,21 +98,14 @@ def saved_panel(preset: Preset, *, replaced: bool) -> ui.LayoutView:
 
 def presets_panel(presets: Presets, *, in_server: bool) -> ui.LayoutView:
     """Return one's own presets and the server's."""
-    blocks = _section(_("Your presets"), presets.own)
+    room = _ROOM // 2 if in_server else _ROOM
+    lines = _section(_("Your presets"), presets.own, room)
     if in_server:
-        blocks += _section(_("This server's presets"), presets.shared)
+        lines += _section(_("This server's presets"), presets.shared, room)
     if not presets.own and not presets.shared:
-        blocks.append(_("Keep options that you use often with `/preset save`."))
-    shown: list[str] = []
-    room = _ROOM
-    for block in blocks:
-        room -= len(block) + 1
-        if room < 0:
-            shown.append("-# " + _("and {count} more").format(count=number(len(blocks) - len(shown))))
-            break
-        shown.append(block)
+        lines.append(_("Keep options that you use often with `/preset save`."))
     colour = BLURPLE if presets.own or presets.shared else GREY
-    return payload_view(ui.Container(ui.TextDisplay("\n".join(shown)), accent_colour=colour))
+    return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=colour))
 
 
 def deleted_panel(deleted: Deleted) -> ui.LayoutView:
@@ -132,13 +126,22 @@ def restored_panel(preset: Preset) -> ui.LayoutView:
     return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREEN))
 
 
-def _section(title: str, presets: Sequence[Preset]) -> list[str]:
-    heading = "### " + _("{title} · {count} of {most}").format(
-        title=title, count=number(len(presets)), most=number(MAX_PRESETS)
-    )
+def _section(title: str, presets: Sequence[Preset], room: int) -> list[str]:
+    """Return the presets of one shelf, as many as there is room for, and how many more there are."""
+    heading = _("{title} · {count} of {most}").format(title=title, count=number(len(presets)), most=number(MAX_PRESETS))
+    lines = [f"### {heading}"]
     if not presets:
-        return [f"{heading}\n-# {_('none yet')}"]
-    return [heading, *("\n".join([f"**{escaped(preset.name)}**", *_contents(preset)]) for preset in presets)]
+        return [*lines, f"-# {_('none yet')}"]
+    room -= _MARGIN
+    for shown, preset in enumerate(presets):
+        entry = "\n".join([f"**{escaped(preset.name)}**", *_contents(preset)])
+        room -= len(entry.encode("utf-16-le")) // 2 + 1
+        if room < 0:
+            more = len(presets) - shown
+            said = ngettext("and {count} more", "and {count} more", more).format(count=number(more))
+            return [*lines, f"-# {said}"]
+        lines.append(entry)
+    return lines
 
 
 def _contents(preset: Preset) -> list[str]:

@@ -20,6 +20,7 @@ from simcord.results import InteractionResult
 
 from bot.client import AtelierClient, SyncMemory
 from bot.domain.catalogue import offered_models
+from bot.domain.inputs import InputPolicy
 from bot.domain.jobs import State
 from bot.domain.remix import possible_actions
 from bot.engine.books import Books
@@ -82,6 +83,8 @@ from db.tables import jobs
 from tests.support.clock import ManualClock
 
 KEY: Final = "a-wholesale-key"
+STAND_IN: Final = "http://127.0.0.1:9"
+"""Where members' pictures would be; nothing listens there, and the studio does not even try."""
 TLS: Final = httpx.create_ssl_context(trust_env=False)
 _BEGIN: Final = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
@@ -244,6 +247,7 @@ class Studio:
             clock=clock,
             randomness=randomness,
         )
+        policy = InputPolicy(stand_in=STAND_IN)
         steps = Steps(
             journal=journal,
             providers=self._providers,
@@ -254,6 +258,7 @@ class Studio:
             health=health,
             breakers=Breakers(names),
             randomness=randomness,
+            policy=policy,
         )
         self._engine = Engine(
             journal=journal,
@@ -275,6 +280,7 @@ class Studio:
             limits=limits,
             providers=names,
             new_id=self._new_id,
+            policy=policy,
         )
         preferences = PreferenceService(database=database, providers=names, now=clock.now)
         acknowledger = Acknowledger(generation=self.generation, presenter=self._presenter)
@@ -395,4 +401,15 @@ def _cause(error: BaseException) -> BaseException:
     return error.original if isinstance(error, app_commands.CommandInvokeError) else error
 
 
-__all__ = ["KEY", "ChannelHandle", "InteractionResult", "MemberActor", "Studio", "buttons", "panel", "private", "texts"]
+__all__ = [
+    "KEY",
+    "STAND_IN",
+    "ChannelHandle",
+    "InteractionResult",
+    "MemberActor",
+    "Studio",
+    "buttons",
+    "panel",
+    "private",
+    "texts",
+]

@@ -30,7 +30,7 @@ async def test_its_member_cancels(studio: Studio) -> None:
     assert pressed.acknowledged
     assert pressed.followups == []
     assert len(studio.channel.history()) == 1
-    assert buttons(card) == []
+    assert buttons(card) == ["Again"]
     assert await studio.column("state") == ["cancelled"]
 
 

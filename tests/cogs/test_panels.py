@@ -69,7 +69,7 @@ async def test_help_lists_the_models_that_are_offered(studio: Studio) -> None:
     lines = panel(result)
     assert lines[0] == "## Make pictures from words"
     assert "`/imagine`" in lines[1]
-    assert lines[4:] == [
+    assert lines[5:] == [
         "**reve-2.0** · 12 credits a picture · the one you get unless you choose",
         "-# all-round, true to the prompt, good at text · 1-4 pictures",
     ]
@@ -79,7 +79,7 @@ async def test_help_lists_the_models_that_are_offered(studio: Studio) -> None:
 async def test_help_says_what_each_model_can_do_here(studio: Studio) -> None:
     """What a studio with more providers can do more is said, with what it adds to the price."""
     lines = panel(await studio.member("ann").slash(studio.channel, "help"))
-    assert lines[4:] == [
+    assert lines[5:] == [
         "**reve-2.0** · 12 credits a picture · the one you get unless you choose",
         "-# all-round, true to the prompt, good at text · 1-4 pictures · detail 1-15, which multiplies the price",
         "-# adds to each picture: upscale 2x 6, 3x 9, 4x 12 · remove background 6 · effect 4 · fit nothing",

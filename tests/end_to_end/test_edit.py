@@ -141,7 +141,7 @@ async def test_of_a_gif_the_first_frame_is_edited(desk: Desk) -> None:
         (png(bomb()), "“photo.png” cannot be read as a picture. Nothing was charged."),
         (
             png(drawn(size=(8200, 20))),
-            "“photo.png” is too large: up to 8,192 pixels a side, 33 million in all and 20 MiB are taken.",
+            "“photo.png” is too large. Nothing was charged.\nScale it down",
         ),
         (png(b"not a picture at all"), "“photo.png” cannot be read as a picture. Nothing was charged."),
     ],

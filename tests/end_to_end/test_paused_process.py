@@ -22,7 +22,7 @@ from bot.sandbox.providers import Job
 from db.attempts import AttemptRepository
 from db.database import Database
 from db.locks import CLAIMING, in_turn
-from db.tables import jobs
+from db.tables import jobs, workers
 from tests.end_to_end.house import BotProcess, House, is_done, launch, says
 from tests.support.databases import Databases
 from tests.torture.ambush import Ambush, Blow, discord_events, provider_events
@@ -46,11 +46,10 @@ CUT_OFF = "https://sqlalche.me/"
 
 
 class Snare:
-    """Holds one request of a kind until it is opened; `at_once` happens as soon as it has it."""
+    """Holds one request of a kind until it is opened."""
 
-    def __init__(self, at_once: Callable[[], None] = lambda: None) -> None:
+    def __init__(self) -> None:
         self.ambush = Ambush(self._hold)
-        self._at_once = at_once
         self._opened = asyncio.Event()
         self._blow: Blow | None = None
 
@@ -72,22 +71,22 @@ class Snare:
         self._opened.set()
 
     async def _hold(self, _: Signals) -> None:
-        self._at_once()
         await self._opened.wait()
 
 
 class Pair:
-    """Two bots at one database, a shard each: `late` has the members' server and is paused, the other one is its heir.
+    """Two bots at one database, a shard each: the one that has a job is paused and late then, the other is its heir.
 
-    `snare` stands in the way of the late one's requests and pauses it with one under way; `heirs` only holds one.
+    `snare` stands in the way of the late one's requests, `heirs` in the way of the heir's.
     """
 
     def __init__(self, house: House, database: Database) -> None:
         self.house = house
-        self.snare = Snare(self.pause)
+        self.snare = Snare()
         self.heirs = Snare()
         self._database = database
         self._bots: list[BotProcess] = []
+        self._workers: list[str] = []
         self._late = 0
         self._witness = Witness(house)
         self._placed: list[Placed] = []
@@ -100,17 +99,20 @@ class Pair:
             house.discord.app.middlewares.append(snare.ambush.around(discord_events(house.discord)))
             house.skillboss.middlewares.append(snare.ambush.around(provider_events(house.skillboss)))
         await house.start_stand_ins()
-        log = house.folder / "bot.log"
-        self._bots = [await launch(house.environment(**SETTINGS, SHARD_IDS=shard), log) for shard in ("0", "1")]
-        self._late = (int(house.discord.world.guild("Community").id) >> 22) % 2
-        ready = asyncio.create_task(house.discord.wait_ready(shards=2, timeout=60))
-        ends = [asyncio.create_task(bot.wait()) for bot in self._bots]
-        await asyncio.wait([ready, *ends], return_when=asyncio.FIRST_COMPLETED)
-        for end in ends:
-            end.cancel()
-        assert ready.done(), house.log()
-        await ready
+        for shard in ("0", "1"):
+            bot = await launch(house.environment(**SETTINGS, SHARD_IDS=shard), house.folder / "bot.log")
+            self._bots.append(bot)
+            await self._until_it_works(bot)
+        await house.discord.wait_ready(shards=2, timeout=60)
         await house.discord.wait_commands(timeout=30)
+
+    async def _until_it_works(self, bot: BotProcess) -> None:
+        """Return when a bot has a lease, by whose name it is known from now on."""
+        others = select(workers.c.id).where(workers.c.id.not_in(self._workers))
+        async with asyncio.timeout(60):
+            while (found := await self._database.read(lambda connection: connection.execute(others).scalar())) is None:
+                assert bot.returncode is None, self.house.log()
+        self._workers.append(found)
 
     async def stop(self) -> list[int]:
         """Have both end, and return their exit codes."""
@@ -131,9 +133,17 @@ class Pair:
         self._placed.clear()
         self._witness.begin()
 
-    def pause(self) -> None:
-        """Pause the late one, wherever it is."""
+    async def pause(self, placed: Placed) -> Row[Any]:
+        """Pause the one that has this job, wherever it is; return the job's row. A new job is whoever's it pleases."""
+        row = await self.row(placed)
+        self._late = self._workers.index(row.owner)
         self._bots[self._late].send_signal(SIGSTOP)
+        return row
+
+    async def pause_at(self, placed: Placed) -> Row[Any]:
+        """Pause the one whose request is held."""
+        await self.snare.caught()
+        return await self.pause(placed)
 
     def go_on(self) -> None:
         """Let everything go on."""
@@ -203,10 +213,10 @@ class Pair:
         job_id = (await self.row(placed)).id
         return await self._database.read(lambda connection: AttemptRepository(connection).latest(job_id))
 
-    async def somebody_waits_for_a_turn(self) -> None:
-        """Return once a transaction waits for its turn to give slots."""
+    async def both_wait_for_their_turn(self) -> None:
+        """Return once both wait for their turn to give slots."""
         async with asyncio.timeout(WITHIN):
-            while not await self._database.read(lambda connection: connection.execute(WAITERS).scalar()):
+            while await self._database.read(lambda connection: connection.execute(WAITERS).scalar()) != 2:
                 pass
 
     async def until_all_is_delivered(self) -> None:
@@ -263,43 +273,40 @@ def pair(bots: Pair) -> Iterator[Pair]:
 async def test_a_job_in_line_is_drawn_by_the_heir_once(pair: Pair) -> None:
     """Paused with one job at the provider and one waiting for its slot: the heir brings both to their end."""
     first = await pair.ask("member", "at the provider")
-    drawn = await pair.drawn(first)
+    await pair.in_state(first, State.QUEUED)
     waiting = await pair.ask("member", "in line")
-    before = await pair.in_state(first, State.QUEUED)
-    pair.pause()
-    pair.house.skillboss.finish(drawn)
+    before = await pair.pause(first)
+    pair.house.skillboss.finish(await pair.drawn(first))
     pair.house.skillboss.finish(await pair.drawn(waiting))
     await waiting.invocation.wait_until(is_done, timeout=WITHIN)
     await pair.wake()
-    for each in (first, waiting):
-        row = await pair.row(each)
-        assert row.owner not in (None, before.owner)
-        assert row.fence > before.fence
+    assert (await pair.row(first)).fence == before.fence + 1
     await pair.assert_every_promise_is_kept(done=3)
 
 
 async def test_a_transaction_that_stands_still_keeps_nobody_waiting(pair: Pair) -> None:
-    """Paused while it gives a slot, with everybody's turn in its hands: PostgreSQL takes that away from it."""
+    """Paused while it gives slots, when nobody else may: PostgreSQL takes its turn away from it."""
+    first = await pair.ask("member", "at the provider")
+    await pair.in_state(first, State.QUEUED)
+    waiting = await pair.ask("member", "in line")
     engine = create_async_engine(pair.house.database_url)
     async with engine.begin() as connection:
         await connection.run_sync(in_turn, CLAIMING)
-        waiting = await pair.ask("member", "about to be sent")
-        await pair.somebody_waits_for_a_turn()
-        pair.pause()
-    await engine.dispose()  # now it is the late one's turn, which does not know it
-    missed = await pair.use("moderator", "said to nobody")
+        await pair.both_wait_for_their_turn()
+        await pair.pause(first)
+    await engine.dispose()  # sooner or later it is the turn of the late one, which does not know it
+    pair.house.skillboss.finish(await pair.drawn(first))
     pair.house.skillboss.finish(await pair.drawn(waiting))
     await waiting.invocation.wait_until(is_done, timeout=WITHIN)
     await pair.wake()
-    assert missed.invocation.message is None
-    await pair.assert_every_promise_is_kept(done=2)
+    await pair.assert_every_promise_is_kept(done=3)
 
 
 async def test_a_submit_that_is_answered_late_is_never_sent_again(pair: Pair) -> None:
     """Paused while the provider answers: nobody can know, so nothing is charged; the late answer only names the job."""
     pair.snare.lay(Event.SUBMIT, Moment.AFTER)
     sent = await pair.ask("member", "sent or not")
-    await pair.snare.caught()
+    await pair.pause_at(sent)
     await sent.invocation.wait_until(says("outcome is unknown"), timeout=WITHIN)
     await pair.wake()
     drawn = await pair.drawn(sent)
@@ -319,10 +326,10 @@ async def test_what_is_heard_late_is_not_written(pair: Pair, event: Event, state
     placed = await pair.ask("member", f"heard late {event}")
     drawn = await pair.drawn(placed)
     pair.house.skillboss.advance(drawn)
-    before = await pair.in_state(placed, State.RUNNING)
+    await pair.in_state(placed, State.RUNNING)
     pair.snare.lay(event, Moment.AFTER)
     pair.house.skillboss.finish(drawn)
-    await pair.snare.caught()
+    before = await pair.pause_at(placed)
     pair.heirs.lay(event, Moment.AFTER)
     await pair.heirs.caught()
     await pair.wake()
@@ -340,7 +347,7 @@ async def test_a_delivery_that_comes_again_shows_the_pictures_once(pair: Pair) -
     shown = pair.watch(placed)
     pair.snare.lay(Event.UPLOAD, Moment.BEFORE)
     pair.house.skillboss.finish(await pair.drawn(placed))
-    await pair.snare.caught()
+    await pair.pause_at(placed)
     await placed.invocation.wait_until(is_done, timeout=WITHIN)
     assert shown[-1:] == [True]
     await pair.wake()
@@ -356,7 +363,7 @@ async def test_an_older_card_that_comes_late_is_put_right(pair: Pair) -> None:
     await pair.in_state(placed, State.QUEUED)
     pair.snare.lay(Event.EDIT, Moment.BEFORE)
     pair.house.skillboss.advance(drawn)
-    await pair.snare.caught()
+    await pair.pause_at(placed)
     pair.house.skillboss.finish(drawn)
     await placed.invocation.wait_until(is_done, timeout=WITHIN)
     await pair.wake()
@@ -372,7 +379,7 @@ async def test_a_direct_message_comes_once(pair: Pair) -> None:
     pair.house.discord.messages.delete(placed.invocation.message)
     pair.snare.lay(Event.DIRECT, Moment.BEFORE)
     pair.house.skillboss.finish(drawn)
-    await pair.snare.caught()
+    await pair.pause_at(placed)
     direct = pair.house.discord.direct_message("member")
     earlier = len(direct.messages)
     await pair.until_all_is_delivered()

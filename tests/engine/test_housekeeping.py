@@ -3,13 +3,15 @@
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from bot.domain.jobs import Picture
+from bot.domain.jobs import Job, Picture
 from bot.domain.presets import Preset, Shelf, mark_of
+from bot.domain.requests import InputPicture, PictureFile
 from bot.engine.housekeeping import Housekeeping
 from bot.images.download import PictureDownloader
 from bot.images.keeper import PictureKeeper
@@ -17,11 +19,13 @@ from bot.images.store import PictureStore, StoredPicture
 from bot.images.workers import PictureWorkers
 from bot.sandbox.providers.pictures import draw_picture
 from db.database import Database
+from db.inputs import InputRepository
 from db.jobs import JobRepository
 from db.pictures import PictureRepository
 from db.presets import PresetRepository
+from db.tables import inputs
 from tests.support.clock import START, ManualClock
-from tests.support.factories import MEMBER, a_job, a_picture
+from tests.support.factories import MEMBER, a_job, a_picture, a_request
 from tests.support.ledger import adding
 
 RETENTION = timedelta(days=30)
@@ -135,4 +139,68 @@ async def test_presets_that_were_deleted_are_forgotten_after_a_day(
     await sqlite_database.write(write)
     await house(sqlite_database, keeper).forget_presets()
     assert await sqlite_database.read(known) == ["kept", "deleted"]
+    await keeper.close()
+
+
+async def started_from(
+    database: Database, picture: StoredPicture, *, days_ago: float, url: str = "", **job: Any
+) -> Job:
+    """Record the picture as what a job started from."""
+    file = PictureFile(sha256=picture.sha256, media_type=picture.media_type, width=64, height=64, size=picture.size)
+    at = START - timedelta(days=days_ago)
+    made = a_job(request=a_request(inputs=(InputPicture(url=url or None, file=file),)), created_at=at, **job)
+    await database.write(adding(made))
+    return made
+
+
+async def test_what_jobs_start_from_goes_like_what_they_make(
+    sqlite_database: Database, keeper: PictureKeeper, tmp_path: Path
+) -> None:
+    """After the same days; a file that a picture and an input share outlives the older, and a live job's stays."""
+    old, new, shared, made, live = [
+        await stored(keeper, tmp_path, words, days_old=31) for words in ("a", "b", "c", "d", "e")
+    ]
+    for picture in (old, shared, made):
+        await started_from(sqlite_database, picture, days_ago=31, delivered_at=START, finished_at=START)
+    await started_from(sqlite_database, new, days_ago=1, delivered_at=START, finished_at=START)
+    await started_from(sqlite_database, live, days_ago=31)
+    await recorded(sqlite_database, shared, days_ago=1)
+    await recorded(sqlite_database, made, days_ago=31)
+    await house(sqlite_database, keeper).remove_old_pictures()
+    assert files(tmp_path) == {new.sha256, shared.sha256, live.sha256}
+    await keeper.close()
+
+
+async def test_an_old_picture_that_another_job_starts_from_stays(
+    sqlite_database: Database, keeper: PictureKeeper, tmp_path: Path
+) -> None:
+    """Also when the sweep for orphans comes by."""
+    picture = await stored(keeper, tmp_path, "a", days_old=31)
+    await recorded(sqlite_database, picture, days_ago=31)
+    await started_from(sqlite_database, picture, days_ago=1, delivered_at=START, finished_at=START)
+    await house(sqlite_database, keeper).remove_old_pictures()
+    await house(sqlite_database, keeper).remove_orphans()
+    assert files(tmp_path) == {picture.sha256}
+    await keeper.close()
+
+
+async def test_the_addresses_of_ended_jobs_are_erased(
+    sqlite_database: Database, keeper: PictureKeeper, tmp_path: Path
+) -> None:
+    """They are signed, and so are the tokens secrets: a live job keeps its own."""
+    picture = await stored(keeper, tmp_path, "a", days_old=0)
+    secret = "https://cdn.discordapp.com/attachments/1/2/a.png?hm=secret"
+    ended = await started_from(sqlite_database, picture, days_ago=0, url=secret, finished_at=START)
+    alive = await started_from(sqlite_database, picture, days_ago=0, url=secret)
+
+    def hand_out(connection: Connection) -> None:
+        InputRepository(connection).set_token_hash(ended.id, 0, "1" * 64)
+        InputRepository(connection).set_token_hash(alive.id, 0, "2" * 64)
+
+    await sqlite_database.write(hand_out)
+    await house(sqlite_database, keeper).erase_tokens()
+    left = await sqlite_database.read(
+        lambda connection: {row.job_id: (row.url, row.token_hash) for row in connection.execute(select(inputs))}
+    )
+    assert left == {ended.id: (None, None), alive.id: (secret, "2" * 64)}
     await keeper.close()

@@ -45,6 +45,8 @@ def default(name: str) -> str:
             return ""
         case tuple():
             return ",".join(str(each) for each in value)
+        case bool():
+            return "on" if value else "off"
         case float():
             return f"{value:g}"
         case _:

@@ -26,7 +26,10 @@ from bot.images.store import PictureStore
 from bot.images.workers import PictureWorkers
 from bot.services.access import AccessService
 from bot.services.credits import CreditService
+from bot.services.details import DetailService
+from bot.services.drafts import DraftService
 from bot.services.generation import GenerationService
+from bot.services.remix import RemixService
 from bot.services.snapshots import SnapshotService
 from bot.services.status import StatusService
 from db.audit import audit
@@ -59,6 +62,10 @@ class Desk:
     credits: CreditService
     snapshots: SnapshotService
     status: StatusService
+    drafts: DraftService
+    remix: RemixService
+    details: DetailService
+    store: PictureStore
 
     async def account(self, member: int = MEMBER) -> Account:
         """Return a member's account as it stands."""
@@ -77,9 +84,10 @@ Open = Callable[..., Desk]
 @pytest.fixture
 async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> AsyncIterator[Open]:
     """Return what builds the services as an operator has set them; the books must balance at the end."""
+    store = PictureStore(tmp_path)
     keeper = PictureKeeper(
         downloader=PictureDownloader(verify=httpx.create_ssl_context(verify=False, trust_env=False)),
-        store=PictureStore(tmp_path),
+        store=store,
         workers=PictureWorkers(),
     )
 
@@ -88,6 +96,7 @@ async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> A
         allowance: int = 200,
         budget: int = 100_000,
         admitted: frozenset[int] | str | None = "*",
+        outside: bool = False,
         providers: tuple[str, ...] = ("skillboss", "reve2img"),
         **limits: Any,
     ) -> Desk:
@@ -119,7 +128,7 @@ async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> A
             lease=lease,
             randomness=randomness,
         )
-        access = AccessService(database=database, admitted=admitted, now=clock.now)
+        access = AccessService(database=database, admitted=admitted, now=clock.now, outside=outside)
         snapshots = SnapshotService(database=database, books=books, clock=clock)
         return Desk(
             database=database,
@@ -142,6 +151,12 @@ async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> A
             credits=CreditService(database=database, books=books, access=access, clock=clock),
             snapshots=snapshots,
             status=StatusService(database=database, snapshots=snapshots, health=health),
+            drafts=DraftService(
+                database=database, books=books, access=access, clock=clock, providers=providers, new_id=an_id
+            ),
+            remix=RemixService(database=database, keeper=keeper, clock=clock, providers=providers),
+            details=DetailService(database=database),
+            store=store,
         )
 
     yield build

@@ -125,6 +125,18 @@ async def test_an_admitted_server_may_ask(open_desk: Open) -> None:
         await desk.generation.request(a_place(community_id=1), a_request())
 
 
+async def test_outside_servers_a_member_has_an_account_of_its_own(open_desk: Open) -> None:
+    """Where the operator lets members bring the studio along; a server still has to be admitted."""
+    desk = open_desk(admitted=frozenset({COMMUNITY}), outside=True)
+    await desk.generation.request(a_place(community_id=0), a_request())
+    assert (await desk.credits.balance(0, MEMBER)).held == 12
+    assert (await desk.credits.balance(COMMUNITY, MEMBER)).held == 0
+    with pytest.raises(NotAdmittedError):
+        await desk.generation.request(a_place(community_id=1), a_request())
+    with pytest.raises(NotInServerError):
+        await desk.access.admit(0, by=1)
+
+
 async def test_no_server_is_no_server_to_admit(desk: Desk) -> None:
     """Direct messages cannot be admitted."""
     with pytest.raises(NotInServerError):

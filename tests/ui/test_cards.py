@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.domain.errors import FaultKind
 from bot.domain.fit import Fit
 from bot.domain.jobs import Job, Snapshot, State
-from bot.domain.requests import InputPicture
+from bot.domain.requests import InputPicture, PictureFile
 from bot.ui.cards import Attached, job_card
 from bot.ui.text import one_line
 from tests.support.clock import START
@@ -163,8 +163,8 @@ def test_a_card_says_all_that_was_asked_for() -> None:
 
 
 def test_the_gallery_comes_before_the_receipt() -> None:
-    """From top to bottom: prompt, pictures, receipt."""
-    assert [part["type"] for part in parts(card(done(), 31, *files(1)))] == [17, 10, 12, 10]
+    """From top to bottom: prompt, pictures, receipt, what can be done with them."""
+    assert [part["type"] for part in parts(card(done(), 31, *files(1)))] == [17, 10, 12, 10, 1, 3]
 
 
 def test_a_card_names_every_option_that_was_chosen() -> None:
@@ -260,6 +260,19 @@ FAILED = {
     FaultKind.DEADLINE: "The image service did not finish in time.|Try again.",
     FaultKind.UNACKNOWLEDGED: "This request was interrupted before it began.|Try again.",
     FaultKind.INTERNAL: "Something went wrong on our side.|Try again.",
+    FaultKind.INPUT_GONE: (
+        "The picture is not there any more: its message was deleted, or its link ran out.|Attach it anew to `/edit`."
+    ),
+    FaultKind.INPUT_UNUSABLE: (
+        "The picture cannot be read as a picture.|Save it as PNG or JPEG and attach that to `/edit`."
+    ),
+    FaultKind.INPUT_TOO_LARGE: (
+        "The picture is too large.|Scale it down, or save it as JPEG, and attach that to `/edit`."
+    ),
+    FaultKind.INPUT_TOO_SMALL: (
+        "The picture is too small: each side takes 16 pixels or more.|Attach a larger one to `/edit`."
+    ),
+    FaultKind.INPUT_UNREACHABLE: "Discord did not hand over the picture.|Try again in a few minutes.",
 }
 
 
@@ -274,6 +287,23 @@ def test_a_failed_card(fault: FaultKind) -> None:
     ]
     assert colour(view) == RED
     assert labels(view) == []
+
+
+def test_a_card_whose_picture_is_being_fetched() -> None:
+    """Until what it starts from is here it stands in no line, and can be cancelled."""
+    for count, said in ((1, "Fetching your picture"), (3, "Fetching your 3 pictures")):
+        request = a_request(inputs=(InputPicture(url="https://cdn.discordapp.com/a.png"),) * count)
+        view = card(Snapshot(job=a_job(request=request, prepared=False)))
+        assert texts(view)[1].startswith(f"{said} · since ")
+        assert labels(view) == ["Cancel"]
+
+
+def test_a_card_that_failed_by_one_of_several_pictures_says_which() -> None:
+    """The others could be had."""
+    stored = InputPicture(file=PictureFile(sha256="a" * 64, media_type="image/png", width=64, height=64, size=99))
+    request = a_request(inputs=(stored, InputPicture(), stored))
+    job = a_job(request=request, state=State.FAILED, fault=FaultKind.INPUT_UNREACHABLE, charged=0)
+    assert texts(card(Snapshot(job=job)))[1].startswith("Discord did not hand over picture 2.\n")
 
 
 def test_a_lost_card() -> None:

@@ -84,7 +84,7 @@ def done(**changes: Any) -> Snapshot:
 def courier(discord: Discord, notes: Notes, store: Store, clock: ManualClock | None = None) -> Courier:
     """Return a courier between the three."""
     parts: dict[str, Any] = {"messages": discord, "journal": notes, "keeper": store}
-    return Courier(**parts, clock=clock or ManualClock(), soft_deadline=300)
+    return Courier(**parts, clock=clock or ManualClock(), soft_deadline=300, actions=())
 
 
 PICTURE = Upload(content=b"x", extension="png", media_type="image/png", reencoded=False, width=1, height=1, size=1)

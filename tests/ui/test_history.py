@@ -95,12 +95,10 @@ def test_where_a_job_was_delivered(delivery: Delivery | None) -> None:
 
 
 def test_a_card_without_a_known_message_or_outside_a_server() -> None:
-    """Without a message there is no link; a direct message's place is `@me`."""
+    """Without a message there is no link, nor where it is not known in which server the message is."""
     assert shown(page(job(place=a_place())), "1.png")[-1] == "-# Delivered on its card"
     place = a_place(community_id=0, message_id=5)
-    assert shown(page(job(place=place)), "1.png")[-1] == (
-        "-# Delivered on its card · https://discord.com/channels/@me/800/5"
-    )
+    assert shown(page(job(place=place)), "1.png")[-1] == "-# Delivered on its card"
 
 
 def test_pictures_that_came_late_are_free() -> None:

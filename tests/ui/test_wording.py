@@ -9,23 +9,30 @@ import db.alone
 import db.migrate
 from bot.domain.errors import (
     AccessError,
+    AlreadyBegunError,
     AtelierError,
     BooksError,
     BudgetSpentError,
     CreditsError,
+    DraftGoneError,
     DuplicateInteractionError,
     EmptyPresetError,
     ExclusiveOptionsError,
     FaultKind,
+    InputError,
+    InputProblem,
     InsufficientCreditsError,
+    JobDeletedError,
     JobError,
     JobNotFoundError,
+    JobRunningError,
     JobStateError,
     NotAdmittedError,
     NotAllowedError,
     NotInServerError,
     OptionRangeError,
     PictureError,
+    PictureGoneError,
     PresetError,
     PresetLimitError,
     PresetNameTakenError,
@@ -159,6 +166,79 @@ WORDED: list[tuple[AtelierError, str]] = [
         PresetNameTakenError("noir"),
         "There is a preset “\u2068noir\u2069” already, so nothing was brought back.",
     ),
+    (
+        InputError(InputProblem.NONE),
+        (
+            "There is no picture in this message. Nothing was charged.\n"
+            "Choose one with a PNG, JPEG, WebP or GIF, or attach yours to `/edit`."
+        ),
+    ),
+    (
+        InputError(InputProblem.TOO_MANY, value=5, limit=4),
+        "That is more pictures than one edit takes. Nothing was charged.\nChoose up to 4.",
+    ),
+    (
+        InputError(InputProblem.WRONG_TYPE, name="letter.pdf", value="application/pdf"),
+        (
+            "“\u2068letter.pdf\u2069” is not a kind of picture that can be edited. Nothing was charged.\n"
+            "Attach a PNG, JPEG, WebP or GIF to `/edit`."
+        ),
+    ),
+    (
+        InputError(InputProblem.UNMEASURED),
+        (
+            "The picture cannot be read as a picture. Nothing was charged.\n"
+            "Save it as PNG or JPEG and attach that to `/edit`."
+        ),
+    ),
+    (
+        InputError(InputProblem.TOO_HEAVY, position=2, name="a.png", value=30 * 1024 * 1024, limit=20 * 1024 * 1024),
+        (
+            "Picture 2 is too large. Nothing was charged.\n"
+            "Scale it down, or save it as JPEG: up to 20 MiB, 8,192 pixels a side and 33 million in all are taken."
+        ),
+    ),
+    (
+        InputError(InputProblem.TOO_LARGE, name="x" * 80, value=9000, limit=8192),
+        (
+            f"“\u2068{'x' * 39}…\u2069” is too large. Nothing was charged.\n"
+            "Scale it down, or save it as JPEG: up to 20 MiB, 8,192 pixels a side and 33 million in all are taken."
+        ),
+    ),
+    (
+        InputError(InputProblem.TOO_SMALL, name="a.png", value=1, limit=16),
+        (
+            "“\u2068a.png\u2069” is too small: each side takes 16 pixels or more. Nothing was charged.\n"
+            "Attach a larger one to `/edit`."
+        ),
+    ),
+    (
+        InputError(InputProblem.EXPIRED, position=1),
+        "Discord's link to picture 1 has run out. Nothing was charged.\nAttach it anew to `/edit`.",
+    ),
+    (
+        InputError(InputProblem.SHORT_LIVED),
+        (
+            "Discord's link to the picture runs out before an edit may be finished. Nothing was charged.\n"
+            "Attach it anew to `/edit`."
+        ),
+    ),
+    (
+        InputError(InputProblem.FOREIGN),
+        "The picture is not kept by Discord. Nothing was charged.\nSave it, and attach it to `/edit`.",
+    ),
+    (
+        InputError(InputProblem.ANIMATED, name="a.gif"),
+        (
+            "“\u2068a.gif\u2069” is a GIF, and this studio can only pass pictures on as they are. "
+            "Nothing was charged.\n"
+            "Save it as PNG or JPEG and attach that to `/edit`."
+        ),
+    ),
+    (
+        InputError(InputProblem.GONE),
+        "The picture is no longer kept. Nothing was charged.\nAttach it anew to `/edit`.",
+    ),
     (JobNotFoundError(), "This picture's records are gone, so the button does nothing any more."),
     (JobStateError("done", "cancel"), "That is no longer possible: this one has gone on already."),
     (StaleJobError(), "That is no longer possible: this one has gone on already."),
@@ -168,6 +248,31 @@ WORDED: list[tuple[AtelierError, str]] = [
             "The studio is closed for this model at the moment. Nothing was charged.\n"
             "Try another model, or look at `/status`."
         ),
+    ),
+    (JobDeletedError(), "This was deleted, so there is nothing left to work with."),
+    (JobRunningError(), "This is still being made. Nothing was charged.\nPress again once it is finished."),
+    (
+        AlreadyBegunError(),
+        "This has begun already: you pressed twice, and it is made and charged once.",
+    ),
+    (
+        DraftGoneError(expired=True),
+        "This was asked more than a day ago. Nothing was charged.\nSend the command again.",
+    ),
+    (
+        DraftGoneError(),
+        "You have answered this already. If you chose to make it, it has begun and is charged once.",
+    ),
+    (
+        PictureGoneError(),
+        (
+            "The studio no longer keeps this picture, and it is not on this message any more. Nothing was charged.\n"
+            "If you have it elsewhere, attach it to `/edit`."
+        ),
+    ),
+    (
+        PictureGoneError(own=False),
+        "The picture that this was made from is no longer kept. Nothing was charged.\nAttach it to `/edit` once more.",
     ),
 ]
 # Faults of ours or of a provider: they never reach a member by this way, and if one does it gets a reference.

@@ -1,0 +1,51 @@
+"""The slots that waiting jobs are given: how many are free, for whom and for which models."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection
+
+from bot.domain.catalogue import OFFERS, Offer
+from bot.engine.limits import Limits
+from db.attempts import AttemptRepository
+from db.jobs import JobRepository
+
+
+class Slots:
+    """The free slots of providers and communities, counted in the database, as claims take them."""
+
+    def __init__(self, connection: Connection, limits: Limits, room: Mapping[str, int]) -> None:
+        busy = AttemptRepository(connection).active_by_provider()
+        self._free = {
+            provider: min(limits.active_per_provider - busy.get(provider, 0), most) for provider, most in room.items()
+        }
+        self._per_community = limits.active_per_community
+        self._of_community = JobRepository(connection).active_by_community() if self._per_community else {}
+
+    @property
+    def any_free(self) -> bool:
+        """Whether any provider has a slot."""
+        return any(free > 0 for free in self._free.values())
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that some provider with a free slot offers."""
+        return tuple(sorted({offer.model for offer in OFFERS if self._free.get(offer.provider, 0) > 0}))
+
+    @property
+    def full_communities(self) -> tuple[int, ...]:
+        """The communities that have all their slots."""
+        if self._per_community is None:
+            return ()
+        return tuple(each for each, active in self._of_community.items() if active >= self._per_community)
+
+    def take(self, community_id: int, offers: Sequence[Offer]) -> Offer | None:
+        """Take a slot for one of the offers, the best first; None where none is free."""
+        active = self._of_community.get(community_id, 0)
+        if self._per_community is not None and active >= self._per_community:
+            return None
+        for offer in offers:
+            if self._free.get(offer.provider, 0) > 0:
+                self._free[offer.provider] -= 1
+                self._of_community[community_id] = active + 1
+                return offer
+        return None

@@ -1,0 +1,80 @@
+"""Presets in words, within what Discord takes."""
+
+import pytest
+from discord import ui
+
+from bot.domain.presets import MAX_PRESETS, Preset
+from bot.services.presets import Deleted, Presets
+from bot.ui.presets import deleted_panel, preset_choices, presets_panel, restored_panel, saved_panel
+from tests.ui.reading import parts
+
+LOUD = Preset(
+    name="*" * 63,
+    template="_" * 2000,
+    options={
+        "model": "nano-banana-pro",
+        "aspect_ratio": "16:9",
+        "images": 4,
+        "detail": 15,
+        "format": "webp",
+        "resolution": "4K",
+        "upscale": "4x",
+        "remove_background": False,
+        "fit": "4096x4096",
+        "effect": "x" * 64,
+        "version": "x" * 64,
+    },
+)
+
+
+def many(count: int, *, shared: bool = False) -> tuple[Preset, ...]:
+    """Return presets that take as much room as any can."""
+    return tuple(
+        Preset(name=f"{number:02}" + LOUD.name[2:], template="\U0001f98a" * 2000, options=LOUD.options, shared=shared)
+        for number in range(count)
+    )
+
+
+def text_of(view: ui.LayoutView) -> str:
+    """Return the one text of a card."""
+    (text,) = [part["content"] for part in parts(view) if "content" in part]
+    assert isinstance(text, str)
+    return text
+
+
+def length(text: str) -> int:
+    """Return the length as Discord counts it."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+@pytest.mark.parametrize("in_server", [True, False])
+def test_as_many_as_there_may_be_fit_one_message(in_server: bool) -> None:  # noqa: FBT001 - a parameter
+    """Those that have no room are counted."""
+    presets = Presets(own=many(MAX_PRESETS), shared=many(MAX_PRESETS, shared=True) if in_server else ())
+    text = text_of(presets_panel(presets, in_server=in_server))
+    assert length(text) <= 4000
+    lines = text.splitlines()
+    assert sum(line.startswith("**") for line in lines) + sum(
+        int(line.split(" ")[2]) for line in lines if line.startswith("-# and ")
+    ) == MAX_PRESETS * (2 if in_server else 1)
+
+
+def test_a_preset_in_words_fits_a_message() -> None:
+    """However long it is, in every answer about it."""
+    for view in (
+        saved_panel(LOUD, replaced=True),
+        deleted_panel(Deleted(preset=LOUD, mark="0" * 32)),
+        restored_panel(LOUD),
+    ):
+        text = text_of(view)
+        assert length(text) <= 4000
+        assert "not cut out" in text
+
+
+def test_names_are_offered_within_discords_limits() -> None:
+    """At most 25, of at most 100 characters; those that begin with what was typed come first."""
+    offered = preset_choices((*many(25), *many(25, shared=True)), "")
+    assert len(offered) == 25
+    assert all(len(choice.name) <= 100 and len(choice.value) <= 100 for choice in offered)
+    presets = [Preset(name=name) for name in ("Dark Noir", "noir", "plain")]
+    assert [choice.value for choice in preset_choices(presets, " NOIR")] == ["noir", "Dark Noir"]
