@@ -33,8 +33,8 @@ _STEP_SECONDS: Final = 0.25
 _FIRST_SECONDS: Final = 10
 _SETTLED_SECONDS: Final = 20
 _WARM_UP: Final = 100
-_LOOK_SECONDS: Final = 2.0
-_LOOKS_A_SECOND: Final = 1_000
+_POLLS_EACH: Final = 2
+_QUIET_LOOKS: Final = 8
 
 
 async def measure_crowd(maker: Maker, jobs: int) -> list[Figure]:
@@ -133,61 +133,71 @@ async def _polls(desk: Desk, clock: ManualClock, provider: Endless, seconds: int
 
 
 async def measure_weight(jobs: int) -> list[Figure]:
-    """Measure the engine's memory for each job, in a process of its own for each state."""
+    """Measure the engine's memory for each job, in a process of its own for each state and each way of measuring.
+
+    To count is to remember each allocation, which takes more memory than what is counted: so not in one process.
+    """
     figures = []
     for state in (State.HELD, State.QUEUED):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "benchmarks.crowd", state, str(jobs), stdout=asyncio.subprocess.PIPE
-        )
-        output, _ = await process.communicate()
-        if process.returncode:
-            raise RuntimeError("the memory could not be measured")
-        weights: dict[str, float] = json.loads(output.splitlines()[-1])
-        figures += [
-            Figure(name=f"a {state} job, {name}", taken=weight, unit="kB", aim=WEIGHT_AIM_KB)
-            for name, weight in weights.items()
-        ]
+        for way in ("counted", "resident"):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "benchmarks.crowd", state, str(jobs), way, stdout=asyncio.subprocess.PIPE
+            )
+            output, _ = await process.communicate()
+            if process.returncode:
+                raise RuntimeError("the memory could not be measured")
+            weight = json.loads(output.splitlines()[-1])
+            figures.append(Figure(name=f"a {state} job, {way}", taken=weight, unit="kB", aim=WEIGHT_AIM_KB))
     return figures
 
 
-async def _weigh(state: State, jobs: int, folder: Path) -> dict[str, float]:
-    """Return the kilobytes that each job adds, by Python's count and by the system's."""
+async def _weigh(state: State, jobs: int, folder: Path, *, count: bool) -> float:
+    """Return the kilobytes that each job adds, by Python's count or by the system's."""
     limits = Limits(active_per_provider=0 if state is State.HELD else jobs, poll_floor=0.5, poll_ceiling=1.0)
     async with opened(await SqliteMaker(folder).make("weight")) as database:
-        desk = Desk(database, limits=limits, provider=Endless())
-        await _taken_up(desk, state, _WARM_UP)
+        provider = Endless()
+        desk = Desk(database, limits=limits, provider=provider)
+        await _taken_up(desk, provider, state, _WARM_UP)
         await desk.close()
-        desk = Desk(database, limits=limits, provider=Endless())
+        desk = Desk(database, limits=limits, provider=provider)
         await seed(desk, jobs, state, owner=new_id(), first=_WARM_UP)
         gc.collect()
-        resident = psutil.Process().memory_info().rss
-        tracemalloc.start()
+        before = _resident()
+        if count:
+            tracemalloc.start()
         await desk.engine.start()
-        await _follow(jobs)
+        await _follow(desk, provider, state, jobs)
         gc.collect()
-        counted = tracemalloc.get_traced_memory()[0]
-        overhead = tracemalloc.get_tracemalloc_memory()
-        resident = psutil.Process().memory_info().rss - resident - overhead
+        added = tracemalloc.get_traced_memory()[0] if count else _resident() - before
         tracemalloc.stop()
         await desk.close()
-    return {"counted": counted / jobs / 1024, "resident": resident / jobs / 1024}
+    return added / jobs / 1024
 
 
-async def _taken_up(desk: Desk, state: State, jobs: int) -> None:
+def _resident() -> int:
+    return int(psutil.Process().memory_info().rss)
+
+
+async def _taken_up(desk: Desk, provider: Endless, state: State, jobs: int) -> None:
     await seed(desk, jobs, state, owner=new_id())
     await desk.engine.start()
-    await _follow(jobs)
+    await _follow(desk, provider, state, jobs)
 
 
-async def _follow(jobs: int) -> None:
-    """Wait until each job was looked at."""
-    await asyncio.sleep(_LOOK_SECONDS * (1 + jobs / _LOOKS_A_SECOND))
+async def _follow(desk: Desk, provider: Endless, state: State, jobs: int) -> None:
+    """Wait until each job was looked at: those at a provider were polled, and nobody looks at the others again."""
+    enough = provider.polls + _POLLS_EACH * jobs
+    quiet = 0
+    while provider.polls < enough if state is State.QUEUED else quiet < _QUIET_LOOKS:
+        await asyncio.sleep(_STEP_SECONDS)
+        quiet = 0 if desk.database.busy else quiet + 1
 
 
 def main() -> None:
     """Print what a job weighs, as JSON."""
+    state, jobs, way = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="benchmark-weight-") as folder:
-        print(json.dumps(asyncio.run(_weigh(State(sys.argv[1]), int(sys.argv[2]), Path(folder)))))
+        print(json.dumps(asyncio.run(_weigh(State(state), int(jobs), Path(folder), count=way == "counted"))))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ _FILES_AT_ONCE: Final = 100
 _PICTURES_AT_ONCE: Final = 500
 _RETENTION: Final = timedelta(days=30)
 _ACCOUNT: Final = 7
+_HOLDS: Final = 5
+"""A hold is mostly one wait for the disk, which differs by more than what is looked for."""
 
 Do = Callable[[], Awaitable[object]]
 
@@ -109,7 +111,11 @@ class _Life:
     async def hold(self) -> None:
         self.job = await self.desk.hold()
 
-    async def acknowledge(self) -> None:
+    async def abandon(self) -> None:
+        await self.desk.generation.abandon(self._there)
+
+    async def acknowledged(self) -> None:
+        await self.hold()
         await self.desk.generation.acknowledged(self._there.id, 1)
 
     async def claim(self) -> None:
@@ -133,8 +139,8 @@ def _queries(desk: Desk) -> tuple[_Query, ...]:
     whose = archive.whose(_ACCOUNT)
     page = _Page(desk, whose)
     return (
-        _Query(name="hold", do=life.hold),
-        _Query(name="snapshot in line", do=life.look, before=life.acknowledge),
+        *[_Query(name="hold", do=life.hold, after=life.abandon)] * _HOLDS,
+        _Query(name="snapshot in line", do=life.look, before=life.acknowledged),
         _Query(name="claim", do=life.claim),
         _Query(name="from claimed to delivered", do=life.finish),
         _Query(name="snapshot of a done job", do=life.look),

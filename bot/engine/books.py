@@ -45,27 +45,28 @@ class Books:
     def hold(self, connection: Connection, job: Job, insert_job: Callable[[], None], now: datetime) -> Account:
         """Hold the job's price and insert the job, and return the account.
 
-        Raises `InsufficientCreditsError` or `BudgetSpentError`; then the transaction must not be committed.
+        Raises `InsufficientCreditsError` or `BudgetSpentError`; then the transaction must not be committed. The budget
+        comes last: its row is everybody's, and whoever has it keeps all other holds waiting until the commit.
         """
         place = job.place
         account = self._today(connection, place.community_id, place.member_id, now)
         account, hold, movement = decide_hold(account, job.id, job.price, now)
-        if not BudgetRepository(connection).reserve(month_of(now), job.price, self._budget):
-            raise BudgetSpentError(renews_at=month_end(now))
         insert_job()
         AccountRepository(connection).save(account)
         LedgerRepository(connection).add_hold(hold, account)
         self._record(connection, account, movement, now, actor=place.member_id, reason="imagine", job_id=job.id)
+        if not BudgetRepository(connection).reserve(month_of(now), job.price, self._budget):
+            raise BudgetSpentError(renews_at=month_end(now))
         return account
 
     def settle(self, connection: Connection, job: Job, charge: int, reason: str, now: datetime) -> None:
-        """End the job's hold, charging `charge` of it."""
+        """End the job's hold, charging `charge` of it; account and budget are locked in the order of `hold`."""
         hold = LedgerRepository(connection).get_hold(job.id)
         account = AccountRepository(connection).lock(job.place.community_id, job.place.member_id)
         account, movement = decide_settlement(account, hold, charge)
         AccountRepository(connection).save(account)
-        BudgetRepository(connection).settle(hold.month, held=hold.amount, captured=charge)
         self._record(connection, account, movement, now, actor=STUDIO, reason=reason, job_id=job.id, settles=job.id)
+        BudgetRepository(connection).settle(hold.month, held=hold.amount, captured=charge)
 
     def book_unknown_cost(self, connection: Connection, job: Job, now: datetime) -> None:
         """Book what the operator may owe for a submit whose reply was lost."""

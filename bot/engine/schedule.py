@@ -15,14 +15,16 @@ _log = structlog.get_logger(__name__)
 class Schedule:
     """Calls `handle(key)` once the key is due; a key has at most one due time and one call under way.
 
-    A key that is set while its call is under way runs again after it. A call that raises is logged: a handler that
-    wants another try sets its key again itself.
+    No more than `concurrency` calls are under way. What is due beyond them waits in the heap, in turn: a task for each
+    would weigh ten times as much, and after a start thousands are due at once. A key that is set while its call is
+    under way runs again after it. A call that raises is logged: a handler that wants another try sets its key again
+    itself.
     """
 
     def __init__(self, clock: Clock, handle: Callable[[str], Awaitable[None]], *, concurrency: int) -> None:
         self._clock = clock
         self._handle = handle
-        self._slots = asyncio.Semaphore(concurrency)
+        self._concurrency = concurrency
         self._heap: list[tuple[float, int, str]] = []
         self._due: dict[str, tuple[float, int]] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -74,6 +76,8 @@ class Schedule:
                 continue
             if due > now:
                 return due - now
+            if len(self._running) >= self._concurrency:
+                return None  # `_finished` says when one may begin
             heapq.heappop(self._heap)
             if key in self._running:
                 continue  # stays in `_due`; `_finished` sets it again
@@ -84,13 +88,14 @@ class Schedule:
         return None
 
     async def _call(self, key: str) -> None:
-        async with self._slots:
-            try:
-                await self._handle(key)
-            except Exception:  # noqa: BLE001 - one job must not stop the others
-                _log.exception("schedule.call_failed", key=key)
+        try:
+            await self._handle(key)
+        except Exception:  # noqa: BLE001 - one job must not stop the others
+            _log.exception("schedule.call_failed", key=key)
 
     def _finished(self, key: str) -> None:
+        if len(self._running) >= self._concurrency:
+            self._changed.set()  # what is due may have waited for this one's place
         del self._running[key]
         waiting = self._due.pop(key, None)
         if waiting is not None:

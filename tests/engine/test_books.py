@@ -1,7 +1,8 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, event, func, select
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain.credits import Account
@@ -168,6 +169,29 @@ async def test_a_spent_budget_leaves_nothing(database: Database) -> None:
     await hold_one(database, books, a_job_for())
     await hold_one(database, books, a_job_for(), datetime(2026, 4, 1, tzinfo=UTC))
     assert await database.read(audit) == []
+
+
+async def test_the_budget_is_the_last_that_is_locked(database: Database) -> None:
+    """Its one row is everybody's: what comes after it would keep all other members' holds waiting."""
+    books = some_books()
+    job = a_job_for()
+
+    def statements(connection: Connection, do: Callable[[Connection], object]) -> list[str]:
+        heard: list[str] = []
+        event.listen(connection, "before_cursor_execute", lambda *arguments: heard.append(arguments[2]))
+        do(connection)
+        return heard
+
+    async def heard(do: Callable[[Connection], object]) -> list[str]:
+        return [each.split(" SET ")[0] for each in await database.write(lambda connection: statements(connection, do))]
+
+    await hold_one(database, books, a_job_for())  # the month's row is there from now on
+    for do in (
+        lambda connection: hold(connection, books, job),
+        lambda connection: end(connection, books, job, 12),
+    ):
+        words = await heard(do)
+        assert words.index("UPDATE accounts") < words.index("UPDATE budgets") == len(words) - 1
 
 
 async def test_a_hold_counts_against_the_month_it_was_made_in(database: Database) -> None:

@@ -170,6 +170,26 @@ async def test_only_so_many_calls_are_under_way(clock: ManualClock) -> None:
         assert handler.begun == ["a", "b", "c"]
 
 
+async def test_what_waits_for_a_slot_has_no_task(clock: ManualClock) -> None:
+    """After a start thousands are due at once; all are called in the end, those set meanwhile not twice."""
+    handler = Handler()
+    gate = asyncio.Event()
+    keys = [f"{number}" for number in range(100)]
+    handler.gates = dict.fromkeys(keys, gate)
+    async with running(clock, handler, concurrency=3) as schedule:
+        before = len(asyncio.all_tasks())
+        for key in keys:
+            schedule.set(key)
+        await let_others_run()
+        assert len(asyncio.all_tasks()) == before + 3
+        schedule.set(keys[-1])
+        assert (len(schedule), keys[-1] in schedule) == (100, True)
+        gate.set()
+        await let_others_run(200)
+        assert handler.begun == keys
+        assert len(schedule) == 0
+
+
 async def test_a_call_that_fails_is_logged_and_the_others_go_on(clock: ManualClock) -> None:
     """One job's fault stops neither the others nor its own next call, and gives its slot back."""
     handler = Handler()
