@@ -15,3 +15,11 @@ def in_turn(connection: Connection, key: int) -> None:
     """Wait until no other process is in a transaction that waited for the same key."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
+def take_time(connection: Connection) -> None:
+    """Let this transaction last as long as it needs; PostgreSQL ends others after some seconds."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            text("SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'")
+        )

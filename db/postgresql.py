@@ -6,6 +6,7 @@ from typing import Final, Self, TypeVar
 
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -16,9 +17,12 @@ _CONNECTIONS = 10
 _CONNECT_SECONDS = 10.0
 _POOL_SECONDS = 10.0
 _COMMAND_SECONDS = 30.0
-# Between two statements a transaction waits for us, for milliseconds. If a process stands still in the midst of one,
-# its locks are taken away after this long: else nobody would get a slot or renew a lease until it wakes up.
+# A process that stands still in the midst of a transaction keeps its locks, and nobody else would get a slot or renew a
+# lease until it wakes up. So PostgreSQL ends a transaction that waits for its next statement (else milliseconds), and
+# from version 17 on any that takes too long: one that has heard half of a statement does not count as waiting.
 _IDLE_SECONDS = 5.0
+_TRANSACTION_SECONDS = 10.0
+_SET_IF_KNOWN: Final = "SELECT set_config(name, $1, false) FROM pg_settings WHERE name = $2"
 # What reads everything, such as the audit, takes minutes once there are millions of rows.
 _PATIENT_COMMAND_SECONDS = 3600.0
 # Serialization failure and deadlock: the transaction surely did not happen and may be run again.
@@ -49,12 +53,9 @@ class PostgresqlBackend:
     @classmethod
     def open(cls, url: URL) -> Self:
         """Return the backend for `url`; connects when first used."""
-        return cls(
-            _engine(url, connections=_CONNECTIONS, command_seconds=_COMMAND_SECONDS, idle_seconds=_IDLE_SECONDS),
-            _engine(
-                url, connections=1, command_seconds=_PATIENT_COMMAND_SECONDS, idle_seconds=_PATIENT_COMMAND_SECONDS
-            ),
-        )
+        hasty = _engine(url, connections=_CONNECTIONS, command_seconds=_COMMAND_SECONDS)
+        event.listen(hasty.sync_engine, "connect", _end_what_stands_still)
+        return cls(hasty, _engine(url, connections=1, command_seconds=_PATIENT_COMMAND_SECONDS))
 
     async def read(self, function: Callable[[Connection], T], *, patient: bool = False) -> T:
         """Run on a snapshot; a patient one has a connection of its own, so that the others stay free."""
@@ -82,20 +83,27 @@ class PostgresqlBackend:
             return await connection.run_sync(function)
 
 
-def _engine(url: URL, *, connections: int, command_seconds: float, idle_seconds: float) -> AsyncEngine:
+def _engine(url: URL, *, connections: int, command_seconds: float) -> AsyncEngine:
     return create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         pool_size=connections,
         max_overflow=0,
         pool_pre_ping=True,
         pool_timeout=_POOL_SECONDS,
-        connect_args={
-            "timeout": _CONNECT_SECONDS,
-            "command_timeout": command_seconds,
-            "server_settings": {"idle_in_transaction_session_timeout": f"{idle_seconds * 1000:.0f}"},
-        },
+        connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": command_seconds},
         hide_parameters=True,  # errors go to logs; prompts and tokens must not
     )
+
+
+def _end_what_stands_still(connection: DBAPIConnection, _: object) -> None:
+    cursor = connection.cursor()
+    for name, seconds in (
+        ("idle_in_transaction_session_timeout", _IDLE_SECONDS),
+        ("transaction_timeout", _TRANSACTION_SECONDS),
+    ):
+        cursor.execute(_SET_IF_KNOWN, (f"{seconds * 1000:.0f}", name))
+    cursor.close()
+    connection.commit()
 
 
 def _read_only(engine: AsyncEngine) -> AsyncEngine:

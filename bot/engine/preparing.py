@@ -78,7 +78,7 @@ class Preparer:
             await asyncio.wait({work})
         finally:
             del self._under_way[job.id]
-            pass
+            work.cancel()
         if work.cancelled():
             return 0.0  # its member wants something else
         work.result()
@@ -95,7 +95,7 @@ class Preparer:
     def interrupt(self, job_id: str) -> None:
         """Stop fetching for a job, so that it is looked at."""
         if work := self._under_way.get(job_id):
-            pass
+            work.cancel()
 
     def forget(self, job_id: str) -> None:
         """Forget what is known of a job's inputs: they are written down, or another worker has it."""

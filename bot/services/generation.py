@@ -123,18 +123,21 @@ class GenerationService:
             if self._engine.shut(request):
                 raise StudioClosedError
             require_files(connection, request.inputs)
-            jobs = JobRepository(connection)
-            account = self._books.hold(connection, job, lambda: jobs.add(job), now)
-            # The hold has the member's account locked, so a press at the same moment is seen here.
-            if origin is not None and _made_lately(jobs, job, origin):
-                raise AlreadyBegunError
-            if jobs.count_waiting(place.community_id, place.member_id) > self._limits.waiting_per_member:
-                raise QueueFullError(self._limits.waiting_per_member)
-            return account.available
+            return self._books.hold(connection, job, lambda: self._insert(connection, job), now).available
 
         available = await self._database.write(write)
         self._engine.watch(job.id)
         return Snapshot(job=job, available=available)
+
+    def _insert(self, connection: Connection, job: Job) -> None:
+        """Insert a job whose member's account the hold has locked, so that a press at the same moment is seen here."""
+        jobs = JobRepository(connection)
+        jobs.add(job)
+        if job.origin is not None and _made_lately(jobs, job, job.origin):
+            raise AlreadyBegunError
+        place = job.place
+        if jobs.count_waiting(place.community_id, place.member_id) > self._limits.waiting_per_member:
+            raise QueueFullError(self._limits.waiting_per_member)
 
     async def acknowledged(self, job_id: str, message_id: int | None) -> None:
         """Let the job go: its card is on Discord."""

@@ -10,11 +10,13 @@ import pytest
 from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.util import await_only
 
 from db import postgresql
 from db.database import Database
 from db.jobs import JobRepository
-from db.locks import CLAIMING, in_turn
+from db.locks import CLAIMING, in_turn, take_time
+from db.migrate import migrate
 from db.tables import accounts, jobs
 from tests.support.databases import Databases
 from tests.support.factories import a_job, a_place, a_request
@@ -114,12 +116,27 @@ async def test_a_command_that_hangs_ends(monkeypatch: pytest.MonkeyPatch, server
     await impatient.close()
 
 
+def between_statements(_: Connection) -> None:
+    """Leave it as it is between two statements."""
+
+
+def within_a_statement(connection: Connection) -> None:
+    """Leave it as it is after the first half of what the driver sends of a new statement."""
+    driver: Any = connection.connection.driver_connection
+    await_only(driver.prepare("SELECT 2"))
+
+
+@pytest.mark.parametrize("where", [between_statements, within_a_statement])
 async def test_a_transaction_that_stands_still_keeps_nobody_waiting(
-    monkeypatch: pytest.MonkeyPatch, server: Database
+    monkeypatch: pytest.MonkeyPatch, server: Database, where: Callable[[Connection], None]
 ) -> None:
     """A process that is stopped while it has a lock loses it after a while, and with it all that it has written."""
-    monkeypatch.setattr(postgresql, "_IDLE_SECONDS", 0.2)
     url = str(await server.read(lambda connection: connection.engine.url.render_as_string(hide_password=False)))
+    stopped = await Database.open(url)
+    with monkeypatch.context() as patch:
+        patch.setattr(postgresql, "_IDLE_SECONDS", 0.2)
+        patch.setattr(postgresql, "_TRANSACTION_SECONDS", 1.0)
+        await stopped.read(lambda connection: connection.execute(text("SELECT 1")))  # connects
 
     async def go_first() -> None:
         other = await Database.open(url)
@@ -129,15 +146,31 @@ async def test_a_transaction_that_stands_still_keeps_nobody_waiting(
     def stand_still(connection: Connection) -> None:
         in_turn(connection, CLAIMING)
         connection.execute(update(jobs).values(fence=99))
+        where(connection)
         with ThreadPoolExecutor(1) as elsewhere:  # this thread, with all that would go on in it, waits for that one
             elsewhere.submit(asyncio.run, go_first()).result()
         connection.execute(text("SELECT 1"))
 
-    stopped = await Database.open(url)
     with pytest.raises(DBAPIError):
         await stopped.write(stand_still)
     assert await stopped.read(lambda connection: connection.execute(select(jobs.c.fence)).scalar()) == JOB.fence
     await stopped.close()
+
+
+async def test_a_migration_may_take_its_time(monkeypatch: pytest.MonkeyPatch, postgresql_databases: Databases) -> None:
+    """Unlike other transactions it is not ended for lasting long."""
+    monkeypatch.setattr(postgresql, "_TRANSACTION_SECONDS", 0.2)
+    url = await postgresql_databases.create(migrated=False)
+    database = await Database.open(url)
+
+    def write(connection: Connection) -> None:
+        take_time(connection)
+        connection.execute(text("SELECT pg_sleep(0.4)"))
+
+    await database.write(write)
+    assert await migrate(database) != []
+    await database.close()
+    await postgresql_databases.drop(url)
 
 
 async def test_a_pool_without_a_free_connection_is_not_waited_for(
