@@ -101,6 +101,8 @@ def _span(begin: Any, end: Any) -> str:
 def _price(job: Job) -> str:
     if job.charged is None:
         return _("{credits} held").format(credits=in_credits(job.price))
+    if job.charged == job.price:
+        return _("{credits} charged").format(credits=in_credits(job.price))
     said = _("{credits} held, {charged} charged, {returned} returned")
     returned = number(job.price - job.charged)
     return said.format(credits=in_credits(job.price), charged=number(job.charged), returned=returned)

@@ -49,7 +49,7 @@ _REFUSALS: Final[dict[InputProblem, tuple[str, str]]] = {
         N_("{picture} is a GIF, and this studio can only pass pictures on as they are."),
         _AS_A_PICTURE,
     ),
-    InputProblem.GONE: (N_("{picture} is no longer kept."), _ATTACH_ANEW),
+    InputProblem.GONE: (N_("{picture} is no longer to be had."), _ATTACH_ANEW),
 }
 
 _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {

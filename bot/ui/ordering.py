@@ -1,5 +1,6 @@
 """Asking for pictures: the one way that commands, menus, forms and buttons share. It asks first where it costs much."""
 
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -78,6 +79,9 @@ class Orders:
             view = await self._question(draft, place.locale, dearer_than_asked=True)
             await interaction.response.edit_message(view=view, allowed_mentions=discord.AllowedMentions.none())
             return
+        if interaction.message is not None:
+            # Known before the answer is taken: should that fail, the question's message can still say what came of it.
+            place = replace(place, message_id=interaction.message.id)
         snapshot = await self._generation.request(place, draft.request, origin=draft.origin, draft_id=draft.id)
         await self._acknowledger.acknowledge(interaction, snapshot, in_place=True)
 

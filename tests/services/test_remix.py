@@ -37,7 +37,7 @@ MODERATOR = Actor(member_id=MEMBER + 2, community_id=COMMUNITY, moderator=True)
 async def ended(desk: Desk, *, shown: int = 1, **changes: Any) -> tuple[Job, list[Picture]]:
     """Put an ended job with so many pictures into the database, paid as the books have it."""
     now = desk.clock.now()
-    usual = {"state": State.DONE, "finished_at": now, "delivered_at": now, "charged": 12}
+    usual: dict[str, Any] = {"state": State.DONE, "finished_at": now, "delivered_at": now, "charged": 12}
     job = a_job(**(usual | changes))
     made = [a_picture(job, position=at) for at in range(shown)]
 
@@ -98,7 +98,7 @@ async def test_a_job_that_nobody_knows(desk: Desk) -> None:
     """Neither to start from, nor to delete, nor to tell of."""
     for call in (desk.remix.source, desk.remix.delete, desk.details.get):
         with pytest.raises(JobNotFoundError):
-            await call("f" * 32, ME)  # type: ignore[operator]
+            await call("f" * 32, ME)
 
 
 async def test_after_the_retention_the_message_has_the_picture(desk: Desk) -> None:

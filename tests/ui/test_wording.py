@@ -237,7 +237,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         InputError(InputProblem.GONE),
-        "The picture is no longer kept. Nothing was charged.\nAttach it anew to `/edit`.",
+        "The picture is no longer to be had. Nothing was charged.\nAttach it anew to `/edit`.",
     ),
     (JobNotFoundError(), "This picture's records are gone, so the button does nothing any more."),
     (JobStateError("done", "cancel"), "That is no longer possible: this one has gone on already."),

@@ -1,0 +1,89 @@
+"""Details and the chain of jobs, as a person reads them."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from bot.domain.jobs import Action, Job, Origin, State
+from bot.services.details import Details
+from bot.services.lineage import Link
+from bot.ui.details import details_panel
+from bot.ui.lineage import lineage_lines
+from tests.support.clock import START
+from tests.support.factories import a_job, a_place, a_request, an_attempt
+from tests.ui.reading import parts, texts
+
+
+def a_done_job(**changes: Any) -> Job:
+    """Return a job that waited for 5 seconds and was drawn in 26."""
+    times = {"submitted_at": START + timedelta(seconds=5), "finished_at": START + timedelta(seconds=31)}
+    return replace(a_job(state=State.DONE, charged=12, place=a_place(message_id=5)), **(times | changes))
+
+
+def details(job: Job, **changes: Any) -> Details:
+    """Return what its member may know of a job."""
+    values: dict[str, Any] = {
+        "job": job,
+        "pictures": 1,
+        "attempt": an_attempt(job, handle="task`\n1", record_id="rec-1"),
+        "chain": (),
+        "children": 0,
+        "own": True,
+    }
+    return Details(**(values | changes))
+
+
+def test_times_price_and_ids() -> None:
+    """How long it waited and was drawn, what was paid, and a block of ids that nothing in it can break out of."""
+    job = a_done_job(price=24)
+    panel = details_panel(details(job))
+    *_, story, ids = texts(panel.view)
+    assert "Waited 5\u00a0s, drawn in 26\u00a0s" in story
+    assert "24 credits held, 12 charged, 12 returned" in story
+    assert ids.splitlines()[2:-1] == [
+        f"job {job.id}",
+        "state done",
+        "message 5",
+        "provider skillboss, attempt 1 (open)",
+        "record rec-1",
+        "request task' 1",
+    ]
+
+
+def test_a_strangers_details_have_no_price_and_no_ids() -> None:
+    """What it cost and its ids are its member's and the moderators'."""
+    shown = "\n".join(texts(details_panel(details(a_done_job(), own=False)).view))
+    assert "credits" not in shown
+    assert "job 0" not in shown
+
+
+def test_a_prompt_is_shown_as_typed_and_a_long_one_is_a_file() -> None:
+    """Line by line and harmless; beyond what fits it comes as a file, whole."""
+    typed = a_done_job(request=a_request(prompt="# a fox\n\n**bold** @everyone"))
+    prompt = texts(details_panel(details(typed)).view)[1]
+    assert prompt.splitlines() == [
+        "\u2068\\# a fox\u2069",
+        "\u2068\\*\\*bold\\*\\* @\u200beveryone\u2069",
+    ]
+    long = a_done_job(request=a_request(prompt="*" * 2000))
+    panel = details_panel(details(long))
+    assert panel.prompt == "*" * 2000
+    assert [part["file"]["url"] for part in parts(panel.view) if part["type"] == 13] == ["attachment://prompt.txt"]
+    assert sum(len(text) for text in texts(panel.view)) < 4000
+
+
+def test_the_chain_in_words() -> None:
+    """Each step names the picture and leads to the message, where others can open it."""
+    public = a_done_job()
+    chain = [
+        Link(origin=Origin(action=Action.UPSCALE, job_id=public.id, position=1), job=public),
+        Link(origin=Origin(action=Action.VARY, job_id="1", position=0), job=a_done_job(deleted_at=START)),
+        Link(origin=Origin(action=Action.AGAIN, job_id="2"), job=a_done_job(place=a_place(private=True))),
+        Link(origin=Origin(action=Action.REFERENCE, job_id="3", position=3), job=None),
+    ]
+    assert lineage_lines(chain) == [
+        "Enlarged from picture 2 of https://discord.com/channels/700/800/5",
+        "A variation of picture 1 of a job that was deleted",
+        "The same again as a job that only its member sees",
+        "Drawn by picture 4 of a job whose records are gone",
+    ]
