@@ -38,7 +38,7 @@ async def test_one_card_from_first_state_to_pictures(studio: Studio) -> None:
     await studio.finish(result)
 
     assert studio.card(result) == [heading, "-# 24 credits · 176 left today · by SkillBoss · 1\u00a0s"]
-    assert buttons(result) == []
+    assert buttons(result) == ["Again"]
     assert result.response.id == first
     assert result.followups == []
     assert len(studio.channel.history()) == 1

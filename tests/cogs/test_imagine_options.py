@@ -30,6 +30,7 @@ async def test_every_option_reaches_the_provider_and_the_card(studio: Studio) ->
     """What was chosen is sent word for word, is said on the card, and is what is paid for."""
     assert studio.reve2img is not None
     ann = studio.member("ann")
+    await ann.slash(studio.channel, "settings set", ask_over=1000)
     result = await studio.imagine(ann, prompt="a fox", **ALL_OPTIONS)
     await studio.reaches(State.RUNNING)
 
@@ -61,7 +62,9 @@ async def test_every_option_reaches_the_provider_and_the_card(studio: Studio) ->
 async def test_flat_options_of_a_large_picture(studio: Studio) -> None:
     """Another model, with its own choice of sizes."""
     assert studio.reve2img is not None
-    await studio.imagine(studio.member("ann"), prompt="a fox", model="nano-banana-pro", resolution="4K")
+    ann = studio.member("ann")
+    await ann.slash(studio.channel, "settings set", ask_over=1000)
+    await studio.imagine(ann, prompt="a fox", model="nano-banana-pro", resolution="4K")
     await studio.reaches(State.RUNNING)
     body = studio.reve2img.requests[0].body
     assert (body["model"], body["resolution"]) == ("nano-banana-pro", "4K")
@@ -131,4 +134,4 @@ def test_discord_accepts_the_command(studio: Studio) -> None:
         "private",
     ]
     completed = [option["name"] for option in payload["options"] if option.get("autocomplete")]
-    assert completed == ["model", "fit", "version"]
+    assert completed == ["model", "fit", "version", "preset"]
