@@ -23,6 +23,7 @@ from db.attempts import AttemptRepository
 from db.audit import audit
 from db.database import Database
 from db.jobs import JobRepository
+from db.line import LineRepository
 from db.pictures import PictureRepository
 
 AIM: Final = 1.2
@@ -184,7 +185,7 @@ def _status(desk: Desk) -> Do:
         jobs = JobRepository(connection)
         jobs.count_live()
         jobs.recent_durations("reve-2.0", 50)
-        jobs.active_by_community()
+        LineRepository(connection).active_by_community()
         AttemptRepository(connection).active_by_provider()
 
     return _read(desk, read)

@@ -1,27 +1,20 @@
 """Jobs: the rows that the engine, the services and the cards read, and the guarded steps between states."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
-    BindParameter,
-    Column,
-    ColumnElement,
     Connection,
     Row,
-    Select,
-    Subquery,
     bindparam,
-    exists,
     func,
     or_,
     select,
     update,
 )
 
-from bot.domain.catalogue import MODEL_IDS
 from bot.domain.errors import (
     DuplicateInteractionError,
     FaultKind,
@@ -32,8 +25,7 @@ from bot.domain.jobs import AT_PROVIDER, LIVE, Action, Delivery, Job, Origin, Pl
 from db.dialects import insert_unless_there
 from db.inputs import InputRepository
 from db.options import INPUTS, options_of, request_of
-from db.tables import jobs, pictures, turns, workers
-from db.turns import THE_COMMUNITY
+from db.tables import jobs, pictures, workers
 
 _PLACE: Final = tuple(field.name for field in fields(Place))
 # Another process may take these over from a living one: whatever it is doing for them is done as well twice.
@@ -45,100 +37,8 @@ _OWN: Final = tuple(
 )
 
 
-_HELD: Final = (jobs.c.state == State.HELD, jobs.c.finished_at.is_(None))
-_STANDS_IN_LINE: Final = (
-    *_HELD,
-    jobs.c.acknowledged_at.is_not(None),
-    jobs.c.prepared,
-    jobs.c.cancel_requested_at.is_(None),
-)
-
-
-def _line(most_turns: BindParameter[Any] | None = None) -> Select[Any]:
-    """Return the waiting jobs with `turn` and `round`; with `most_turns`, those alone whose turn is within it.
-
-    `turn` counts a member's jobs, those at a provider first and then the waiting ones by age: it is what the slots a
-    member limits, and members of a community take turns by it. `round` counts a community's jobs in the same way, so
-    that communities take turns too. Later turns come last in a community, so leaving them out changes no `round`.
-    Where turns or rounds are equal, who was served longest ago comes first: with one slot for many it goes round.
-    """
-    of_them, of_theirs = turns.alias(), turns.alias()
-    members = _active(jobs.c.community_id, jobs.c.member_id)
-    communities = _active(jobs.c.community_id)
-    of_member = func.row_number().over(
-        partition_by=(jobs.c.community_id, jobs.c.member_id), order_by=(jobs.c.created_at, jobs.c.id)
-    )
-    waiting = (
-        select(
-            jobs.c.id,
-            jobs.c.owner,
-            jobs.c.created_at,
-            jobs.c.due_at,
-            jobs.c.community_id,
-            jobs.c.model,
-            (of_member + func.coalesce(members.c.active, 0)).label("turn"),
-            of_them.c.served_at,
-        )
-        .outerjoin(
-            members,
-            (members.c.community_id == jobs.c.community_id) & (members.c.member_id == jobs.c.member_id),
-        )
-        .outerjoin(
-            of_them,
-            (of_them.c.community_id == jobs.c.community_id) & (of_them.c.member_id == jobs.c.member_id),
-        )
-        .where(*_STANDS_IN_LINE)
-        .subquery()
-    )
-    of_community = func.row_number().over(
-        partition_by=waiting.c.community_id,
-        order_by=(waiting.c.turn, waiting.c.served_at.nulls_first(), waiting.c.created_at, waiting.c.id),
-    )
-    line = (
-        select(
-            waiting.c.id,
-            waiting.c.owner,
-            waiting.c.created_at,
-            waiting.c.due_at,
-            waiting.c.community_id,
-            waiting.c.model,
-            waiting.c.turn,
-            waiting.c.served_at,
-            of_theirs.c.served_at.label("community_served_at"),
-            (of_community + func.coalesce(communities.c.active, 0)).label("round"),
-        )
-        .outerjoin(communities, communities.c.community_id == waiting.c.community_id)
-        .outerjoin(
-            of_theirs,
-            (of_theirs.c.community_id == waiting.c.community_id) & (of_theirs.c.member_id == THE_COMMUNITY),
-        )
-    )
-    return line if most_turns is None else line.where(waiting.c.turn <= most_turns)
-
-
-def _order(line: Subquery) -> tuple[ColumnElement[Any], ...]:
-    return (
-        line.c.round,
-        line.c.community_served_at.nulls_first(),
-        line.c.turn,
-        line.c.served_at.nulls_first(),
-        line.c.created_at,
-        line.c.id,
-    )
-
-
-def _active(*whose: Column[int]) -> Subquery:
-    """Return how many jobs are at a provider, or before it, for each of `whose`."""
-    return (
-        select(*whose, func.count().label("active"))
-        .where(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
-        .group_by(*whose)
-        .subquery()
-    )
-
-
-# Longer than any back-off. What is due later still was put off by a clock that has been set back since.
-_LONGEST_WAIT: Final = timedelta(minutes=15)
+HELD: Final = (jobs.c.state == State.HELD, jobs.c.finished_at.is_(None))
+"""What tells that a job waits here."""
 
 # Built once: building a statement anew costs several times what running it does.
 _INSERT: Final = insert_unless_there(jobs, jobs.c.interaction_id)
@@ -161,31 +61,7 @@ _DIRECT: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.dir
 _COUNT_WAITING: Final = (
     select(func.count())
     .select_from(jobs)
-    .where(*_HELD, jobs.c.community_id == bindparam("the_community"), jobs.c.member_id == bindparam("the_member"))
-)
-_LINE: Final = _line().subquery()
-_IN_LINE: Final = select(_LINE.c.id, _LINE.c.owner).order_by(*_order(_LINE)).limit(bindparam("most"))
-_PLACES: Final = select(_LINE.c.id, func.row_number().over(order_by=_order(_LINE)).label("place")).subquery()
-_PLACE_IN_LINE: Final = select(_PLACES.c.place).where(_PLACES.c.id == bindparam("the_id"))
-_ANY_IN_LINE: Final = select(exists().where(*_STANDS_IN_LINE))
-_COUNT_IN_LINE: Final = select(func.count()).select_from(jobs).where(*_STANDS_IN_LINE)
-# The line is cut before the jobs' own rows are read: it may be long, and they are wide.
-_TURNS: Final = _line(bindparam("per_member")).subquery()
-_CLAIMED: Final = (
-    select(_TURNS)
-    .where(or_(_TURNS.c.due_at <= bindparam("now"), _TURNS.c.due_at > bindparam("far")))
-    .where(_TURNS.c.model.in_(bindparam("models", expanding=True)))
-    .where(_TURNS.c.community_id.not_in(bindparam("full", expanding=True)))
-    .order_by(*_order(_TURNS))
-    .offset(bindparam("skipped"))
-    .limit(bindparam("most"))
-    .subquery()
-)
-_CLAIMABLE: Final = select(jobs).join(_CLAIMED, _CLAIMED.c.id == jobs.c.id).order_by(*_order(_CLAIMED))
-_ACTIVE_BY_COMMUNITY: Final = (
-    select(jobs.c.community_id, func.count())
-    .where(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
-    .group_by(jobs.c.community_id)
+    .where(*HELD, jobs.c.community_id == bindparam("the_community"), jobs.c.member_id == bindparam("the_member"))
 )
 _OWNED: Final = select(jobs.c.id, jobs.c.finished_at.is_(None).label("live")).where(
     jobs.c.owner == bindparam("of_worker"), jobs.c.delivered_at.is_(None)
@@ -209,7 +85,6 @@ _RECONCILE: Final = select(jobs).where(jobs.c.reconcile_at <= bindparam("now")).
 _RECONCILE_LATER: Final = update(jobs).where(
     jobs.c.id == bindparam("the_id"), jobs.c.reconcile_at == bindparam("was_due")
 )
-_NEXT_DUE: Final = select(func.min(jobs.c.due_at)).where(*_HELD, jobs.c.due_at > bindparam("after"))
 _CHILDREN: Final = select(jobs).where(
     jobs.c.parent_id == bindparam("of_job"),
     jobs.c.member_id == bindparam("of_member"),
@@ -306,63 +181,13 @@ class JobRepository:
     def _count(self, *conditions: Any) -> int:
         return self._connection.execute(select(func.count()).select_from(jobs).where(*conditions)).scalar_one()
 
-    def list_claimable(
-        self,
-        now: datetime,
-        per_member: int,
-        limit: int,
-        skipped: int = 0,
-        *,
-        models: Collection[str] = MODEL_IDS,
-        full: Collection[int] = (),
-    ) -> tuple[Job, ...]:
-        """Return the acknowledged, due jobs of these models whose turn it is, best first.
-
-        Communities take turns, in them their members, then by age. The first `skipped` are left out, and so are
-        those of the communities that are `full`.
-        """
-        parameters = {
-            "per_member": per_member,
-            "now": now,
-            "far": now + _LONGEST_WAIT,
-            "most": limit,
-            "skipped": skipped,
-            "models": list(models),
-            "full": list(full),
-        }
-        return self._jobs(self._connection.execute(_CLAIMABLE, parameters).all())
-
-    def line(self, most: int) -> tuple[tuple[str, str | None], ...]:
-        """Return (id, owner) of the first `most` that wait here for a slot, in the order in which they get one."""
-        return tuple((row.id, row.owner) for row in self._connection.execute(_IN_LINE, {"most": most}))
-
-    def any_in_line(self) -> bool:
-        """Return whether anybody's job waits here for a slot."""
-        return bool(self._connection.execute(_ANY_IN_LINE).scalar_one())
-
-    def count_in_line(self) -> int:
-        """Return how many jobs wait here for a slot."""
-        return self._connection.execute(_COUNT_IN_LINE).scalar_one()
-
-    def place_in_line(self, job_id: str) -> int | None:
-        """Return a waiting job's place, from 1; None if it is in no line."""
-        return self._connection.execute(_PLACE_IN_LINE, {"the_id": job_id}).scalar()
-
-    def active_by_community(self) -> dict[int, int]:
-        """Return how many jobs of each community are at a provider, or before it."""
-        return {row[0]: row[1] for row in self._connection.execute(_ACTIVE_BY_COMMUNITY)}
-
-    def next_due(self, after: datetime) -> datetime | None:
-        """Return when the next job that waits for another try is due."""
-        return self._connection.execute(_NEXT_DUE, {"after": after}).scalar()
-
     def take_over(self, worker_id: str) -> tuple[Job, ...]:
         """Give a worker every job that is not delivered and whose owner is not among the workers; return those.
 
         Their fence is raised, so that the earlier owner is rejected should it wake up.
         """
         rows = self._connection.execute(_TAKE_OVER, {"to_worker": worker_id}).all()
-        return tuple(sorted(self._jobs(rows), key=lambda job: (job.created_at, job.id)))
+        return tuple(sorted(self.of_rows(rows), key=lambda job: (job.created_at, job.id)))
 
     def adopt(self, job_id: str, worker_id: str) -> bool:
         """Give a worker one job of another, where its state allows that; return whether it changed hands."""
@@ -375,7 +200,7 @@ class JobRepository:
 
     def list_reconcilable(self, now: datetime, limit: int) -> tuple[Job, ...]:
         """Return jobs that ended without their provider's answer and about which it is time to ask again."""
-        return self._jobs(self._connection.execute(_RECONCILE, {"now": now, "most": limit}).all())
+        return self.of_rows(self._connection.execute(_RECONCILE, {"now": now, "most": limit}).all())
 
     def reconcile_later(self, job: Job, at: datetime | None) -> bool:
         """Put the next question off to `at` (None: no more questions); False if another process did so first."""
@@ -406,7 +231,7 @@ class JobRepository:
     def list_children(self, job_id: str, member_id: int, since: datetime) -> tuple[Job, ...]:
         """Return the jobs that a member has made from a job since then."""
         whose = {"of_job": job_id, "of_member": member_id, "since": since}
-        return self._jobs(self._connection.execute(_CHILDREN, whose).all())
+        return self.of_rows(self._connection.execute(_CHILDREN, whose).all())
 
     def count_children(self, job_id: str) -> int:
         """Return how many jobs were made from a job, by whomever, and are not deleted."""
@@ -430,7 +255,8 @@ class JobRepository:
         rows = self._connection.execute(_DURATIONS, {"of_model": model, "most": limit})
         return [(row.finished_at - row.submitted_at).total_seconds() for row in rows]
 
-    def _jobs(self, rows: Iterable[Row[Any]]) -> tuple[Job, ...]:
+    def of_rows(self, rows: Iterable[Row[Any]]) -> tuple[Job, ...]:
+        """Return the jobs of rows of the whole table."""
         return tuple(self._job(row) for row in rows)
 
     def _job(self, row: Row[Any]) -> Job:

@@ -22,6 +22,7 @@ from db.attempts import AttemptRepository
 from db.database import Database
 from db.inputs import InputRepository
 from db.jobs import JobRepository
+from db.line import LineRepository
 from db.locks import CLAIMING, in_turn
 from db.pictures import PictureRepository
 from db.turns import TurnRepository
@@ -123,17 +124,17 @@ class Journal:
 
         def write(connection: Connection) -> Turn:
             in_turn(connection, CLAIMING)
-            jobs = JobRepository(connection)
-            if not jobs.any_in_line():
+            waiting = LineRepository(connection)
+            if not waiting.any():
                 return Turn()
             claims = self._fill(connection, Slots(connection, self._limits, room), now, most)
-            first = jobs.line(_LINE_SHOWN + most) if line else ()
-            next_due = jobs.next_due(now)
+            first = waiting.first(_LINE_SHOWN + most) if line else ()
+            next_due = waiting.next_due(now)
             return Turn(
                 claims=tuple(claims),
                 line=tuple(job_id for job_id, owner in first if owner == worker)[:_LINE_SHOWN],
                 next_try=None if next_due is None else (next_due - now).total_seconds(),
-                waiting=jobs.any_in_line(),
+                waiting=waiting.any(),
             )
 
         return await self._database.write(write)
@@ -143,7 +144,7 @@ class Journal:
         attempts = AttemptRepository(connection)
         claims: list[Claim] = []
         new: list[Attempt] = []
-        for job in self._in_turn(jobs, slots, now, most):
+        for job in self._in_turn(LineRepository(connection), slots, now, most):
             earlier = attempts.list_for(job.id) if job.tries else ()
             offers = remaining_offers(offers_for(job.request, self._providers), earlier)
             offer = slots.take(job.place.community_id, offers)
@@ -178,7 +179,7 @@ class Journal:
             inputs.append(picture if address is None else replace(picture, url=address.url))
         return replace(job, request=replace(job.request, inputs=tuple(inputs))) if inputs else job
 
-    def _in_turn(self, jobs: JobRepository, slots: Slots, now: datetime, most: int) -> Iterator[Job]:
+    def _in_turn(self, line: LineRepository, slots: Slots, now: datetime, most: int) -> Iterator[Job]:
         """Yield those who may be served, best first, as long as there are slots for any of them.
 
         Who is passed over must not hide those behind: the line is read on, past whom no free slot is for.
@@ -187,7 +188,7 @@ class Journal:
         skipped = 0
         for _ in range(_PAGES if slots.any_free else 0):
             wanted = slots.models, slots.full_communities
-            page = jobs.list_claimable(
+            page = line.list_claimable(
                 now, self._limits.active_per_member, most, skipped, models=wanted[0], full=wanted[1]
             )
             yield from (job for job in page if job.id not in seen)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from bot.domain.catalogue import OFFERS, Offer
 from bot.engine.limits import Limits
 from db.attempts import AttemptRepository
-from db.jobs import JobRepository
+from db.line import LineRepository
 
 
 class Slots:
@@ -19,7 +19,7 @@ class Slots:
             provider: min(limits.active_per_provider - busy.get(provider, 0), most) for provider, most in room.items()
         }
         self._per_community = limits.active_per_community
-        self._of_community = JobRepository(connection).active_by_community() if self._per_community else {}
+        self._of_community = LineRepository(connection).active_by_community() if self._per_community else {}
 
     @property
     def any_free(self) -> bool:

@@ -10,6 +10,7 @@ from bot.engine.books import Books
 from bot.engine.clock import Clock
 from db.database import Database
 from db.jobs import JobRepository
+from db.line import LineRepository
 from db.pictures import PictureRepository
 
 _MEASURED = 50
@@ -59,11 +60,11 @@ class SnapshotService:
         read, places = self._line
         if job.id in places and now - read <= _LINE_SECONDS:
             return places[job.id]
-        jobs = JobRepository(connection)
-        long = jobs.count_in_line()
+        line = LineRepository(connection)
+        long = line.count()
         if long < _LONG_LINE:
-            return jobs.place_in_line(job.id)
-        places = {job_id: place for place, (job_id, _) in enumerate(jobs.line(long), 1)}
+            return line.place_of(job.id)
+        places = {job_id: place for place, (job_id, _) in enumerate(line.first(long), 1)}
         self._line = now, places
         return places.get(job.id)
 

@@ -19,6 +19,7 @@ from bot.domain.jobs import Action, Delivery, Job, Origin, State
 from bot.domain.requests import InputPicture, PictureFile, PictureRef
 from db.database import Database
 from db.jobs import JobRepository
+from db.line import LineRepository
 from db.turns import TurnRepository
 from db.workers import WorkerRepository
 from tests.support.clock import START
@@ -269,9 +270,9 @@ async def test_only_live_jobs_can_be_asked_to_stop(database: Database) -> None:
 
 async def line_of(database: Database) -> tuple[str, ...]:
     """Return the ids of those that wait, in order."""
-    line = await database.read(lambda connection: JobRepository(connection).line(9))
+    line = await database.read(lambda connection: LineRepository(connection).first(9))
     places = [
-        await database.read(lambda connection, job_id=job_id: JobRepository(connection).place_in_line(job_id))  # type: ignore[misc]
+        await database.read(lambda connection, job_id=job_id: LineRepository(connection).place_of(job_id))  # type: ignore[misc]
         for job_id, _ in line
     ]
     assert places == list(range(1, len(line) + 1))
@@ -288,7 +289,7 @@ async def test_members_take_turns(database: Database) -> None:
     line = await line_of(database)
     assert line == tuple(job.id for job in expected)
     now = START + timedelta(hours=1)
-    claimable = await database.read(lambda connection: JobRepository(connection).list_claimable(now, 9, 9))
+    claimable = await database.read(lambda connection: LineRepository(connection).list_claimable(now, 9, 9))
     assert claimable == expected
 
 
@@ -301,9 +302,9 @@ async def test_who_has_jobs_at_a_provider_waits_longer(database: Database) -> No
     line = await line_of(database)
     assert line == (bert.id, bert_again.id, anna.id)
     now = START + timedelta(hours=1)
-    of_two = await database.read(lambda connection: JobRepository(connection).list_claimable(now, 2, 9))
+    of_two = await database.read(lambda connection: LineRepository(connection).list_claimable(now, 2, 9))
     assert of_two == (bert, bert_again)
-    of_one = await database.read(lambda connection: JobRepository(connection).list_claimable(now, 1, 9))
+    of_one = await database.read(lambda connection: LineRepository(connection).list_claimable(now, 1, 9))
     assert of_one == (bert,)
 
 
@@ -327,12 +328,12 @@ async def test_the_line_holds_only_who_can_go(database: Database) -> None:
     await add(database, unseen, stopping, failed, backing_off, due)
 
     def read(connection: Connection) -> tuple[tuple[str, ...], tuple[Job, ...], tuple[Job, ...]]:
-        jobs = JobRepository(connection)
+        line = LineRepository(connection)
         now = START + timedelta(minutes=5)
         return (
-            tuple(job_id for job_id, _ in jobs.line(9)),
-            jobs.list_claimable(now, 3, 9),
-            jobs.list_claimable(now + timedelta(minutes=4), 3, 1),
+            tuple(job_id for job_id, _ in line.first(9)),
+            line.list_claimable(now, 3, 9),
+            line.list_claimable(now + timedelta(minutes=4), 3, 1),
         )
 
     line, now_claimable, later_first = await database.read(read)
@@ -351,9 +352,9 @@ async def test_the_next_due_time_is_that_of_who_waits(database: Database) -> Non
         a_job(due_at=soon),
         a_job(state=State.RUNNING, due_at=START + timedelta(seconds=1)),
     )
-    assert await database.read(lambda connection: JobRepository(connection).next_due(START)) == soon
-    assert await database.read(lambda connection: JobRepository(connection).next_due(soon)) == later
-    assert await database.read(lambda connection: JobRepository(connection).next_due(later)) is None
+    assert await database.read(lambda connection: LineRepository(connection).next_due(START)) == soon
+    assert await database.read(lambda connection: LineRepository(connection).next_due(soon)) == later
+    assert await database.read(lambda connection: LineRepository(connection).next_due(later)) is None
 
 
 async def test_waiting_and_live_jobs_are_counted(database: Database) -> None:

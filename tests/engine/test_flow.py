@@ -16,7 +16,7 @@ from bot.engine.limits import Limits
 from bot.images.store import StoredPicture
 from bot.sandbox.providers import MANUAL, Reve2ImgServer
 from db.database import Database
-from db.jobs import JobRepository
+from db.line import LineRepository
 from tests.engine.workshop import Workshop, workshop
 from tests.support.factories import COMMUNITY, a_place, a_request
 
@@ -107,7 +107,7 @@ async def test_places_in_line_are_those_in_which_jobs_go(database: Database, tmp
 
         async def places() -> list[int | None]:
             def read(connection: Connection) -> list[int | None]:
-                return [JobRepository(connection).place_in_line(job.id) for job in jobs]
+                return [LineRepository(connection).place_of(job.id) for job in jobs]
 
             return await database.read(read)
 
