@@ -41,12 +41,13 @@ GONE = replace(
     card=Card(text="Drawing", deleted=True),
     direct=(CARD,),
 )
+REMOVED = replace(GONE, card=replace(CARD, deleted=True))
 UNSEEN = replace(FAILED, accepted=(), card=None)
 
 
-@pytest.mark.parametrize("case", [DONE, FAILED, GONE, UNSEEN])
+@pytest.mark.parametrize("case", [DONE, FAILED, GONE, REMOVED, UNSEEN])
 def test_what_is_sound_is_found_sound(case: Case) -> None:
-    """A delivered job, a lost reply, a removed card and one that never appeared break no promise."""
+    """A delivered job, a lost reply, a card removed before or after its pictures, and one that never appeared break no promise."""
     assert broken_promises(Evidence(cases=(case,)), [0]) == []
 
 

@@ -128,7 +128,7 @@ def _of_pictures(case: Case, job: Booked) -> Iterator[str]:
         yield f"the job is done, the providers say {case.accepted}"
     card = case.card
     # A card that was removed after it had shown them, before that was noted, rightly has a direct message after it.
-    removed = card is not None and card.deleted and job.delivery is Delivery.DIRECT
+    removed = card is not None and card.deleted and job.delivery == Delivery.DIRECT
     shown = [each for each in (None if removed else card, *case.direct) if each is not None and each.attached]
     match job.delivery:
         case Delivery.CARD if shown != [card]:
