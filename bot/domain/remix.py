@@ -34,6 +34,11 @@ _NEEDS_EDITS: Final = frozenset({"mode", "inputs"})
 _ANY: Final = InputPicture()
 
 
+def only_processed(request: GenerationRequest) -> bool:
+    """Return whether a request keeps a picture as it is, for what comes after: its prompt is ours, no member's."""
+    return request.prompt == KEEP_AS_IT_IS and (request.upscale is not None or request.remove_background)
+
+
 def varied(request: GenerationRequest, picture: InputPicture, providers: Sequence[str]) -> GenerationRequest:
     """Return the same prompt and options, starting from a picture.
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from bot.domain.jobs import Attempt, Job
-from bot.services.generation import Actor
+from bot.services.generation import Actor, check_visible
 from bot.services.lineage import Link, lineage
-from bot.services.remix import check_visible
 from db.attempts import AttemptRepository
 from db.database import Database
 from db.jobs import JobRepository

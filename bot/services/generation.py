@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from bot.domain.errors import (
     AlreadyBegunError,
+    JobDeletedError,
     JobStateError,
     NotAllowedError,
     QueueFullError,
@@ -163,10 +164,19 @@ class GenerationService:
         await self._journal.request_cancel(job_id)
         await self._engine.look_at(job_id, interrupt=True)
 
-    async def prompt(self, job_id: str) -> str:
-        """Return a job's whole prompt; raises `JobNotFoundError`."""
+    async def prompt(self, job_id: str, actor: Actor) -> str:
+        """Return a job's whole prompt; raises `JobNotFoundError`, `JobDeletedError`, or `NotAllowedError`."""
         job, _ = await self._journal.get(job_id)
+        check_visible(job, actor)
         return job.request.prompt
+
+
+def check_visible(job: Job, actor: Actor) -> None:
+    """Raise `JobDeletedError`, or `NotAllowedError` for who cannot see the job's card."""
+    if job.deleted_at is not None:
+        raise JobDeletedError
+    if job.place.private and actor.member_id != job.place.member_id:
+        raise NotAllowedError(Phrase("its member"))
 
 
 def _made_lately(jobs: JobRepository, job: Job, origin: Origin) -> bool:

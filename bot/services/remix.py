@@ -7,14 +7,14 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from bot.domain.errors import JobDeletedError, JobRunningError, JobStateError, NotAllowedError, PictureGoneError
+from bot.domain.errors import JobRunningError, JobStateError, NotAllowedError, PictureGoneError
 from bot.domain.jobs import Action, Job, Origin
 from bot.domain.phrases import Phrase
 from bot.domain.remix import cut_out, edited, referring, upscaled, varied
 from bot.domain.requests import GenerationRequest, InputPicture, PictureFile, PictureRef
 from bot.engine.clock import Clock
 from bot.images.keeper import PictureKeeper
-from bot.services.generation import Actor
+from bot.services.generation import Actor, check_visible
 from db.database import Database
 from db.files import referred_to
 from db.inputs import InputRepository
@@ -155,14 +155,6 @@ class RemixService:
         for sha256, media_type in unneeded:
             await self._keeper.discard(sha256, media_type, older_than=now - _LATELY)
         return job
-
-
-def check_visible(job: Job, actor: Actor) -> None:
-    """Raise `JobDeletedError`, or `NotAllowedError` for who cannot see the job's card."""
-    if job.deleted_at is not None:
-        raise JobDeletedError
-    if job.place.private and actor.member_id != job.place.member_id:
-        raise NotAllowedError(Phrase("its member"))
 
 
 def _deletable(connection: Connection, job_id: str, actor: Actor) -> Job:

@@ -11,6 +11,7 @@ from discord import ui
 from bot.domain.catalogue import DEFAULT_FORMAT
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import Action, Job, Snapshot, State
+from bot.domain.remix import only_processed
 from bot.domain.requests import GenerationRequest
 from bot.ui.buttons import ACTION_BUTTONS, CancelButton, JobButton, More, MoreMenu, PromptButton
 from bot.ui.inputs import input_failure
@@ -42,8 +43,15 @@ RED: Final = discord.Colour(0xDA373C)
 
 PROVIDER_NAMES: Final = {"skillboss": "SkillBoss", "reve2img": "reve2img"}
 
-# What was refused for what it says or shows will be refused again.
-_NEEDS_OTHER_WORDS: Final = (FaultKind.CONTENT, FaultKind.INVALID)
+# What was refused for what it says, shows or starts from will be refused again.
+_FAILS_AGAIN: Final = (
+    FaultKind.CONTENT,
+    FaultKind.INVALID,
+    FaultKind.INPUT_GONE,
+    FaultKind.INPUT_UNUSABLE,
+    FaultKind.INPUT_TOO_LARGE,
+    FaultKind.INPUT_TOO_SMALL,
+)
 _WAITING: Final = (State.HELD, State.SUBMITTING, State.QUEUED)
 _CANCELLABLE: Final = (State.HELD, State.SUBMITTING, State.QUEUED, State.RUNNING)
 
@@ -100,7 +108,7 @@ def _fitting(snapshot: Snapshot, actions: Collection[Action]) -> Collection[Acti
     job = snapshot.job
     if job.state is State.DONE:
         return actions
-    return [action for action in actions if action is Action.AGAIN and job.fault not in _NEEDS_OTHER_WORDS]
+    return [action for action in actions if action is Action.AGAIN and job.fault not in _FAILS_AGAIN]
 
 
 def _more(actions: Collection[Action]) -> list[More]:
@@ -119,7 +127,24 @@ def payload_view(container: ui.Container[ui.LayoutView]) -> ui.LayoutView:
 def heading(request: GenerationRequest, member_id: int) -> str:
     """Return the prompt, cut to about three lines, what is asked for, and for whom."""
     parts = [*asked(request), _("for {member}").format(member=f"<@{member_id}>")]
-    return f"## {escaped(cut(one_line(request.prompt), _PROMPT_SHOWN))}\n-# {' · '.join(parts)}"
+    return f"## {escaped(cut(one_line(_title(request)), _PROMPT_SHOWN))}\n-# {' · '.join(parts)}"
+
+
+def _title(request: GenerationRequest) -> str:
+    """Return the prompt as typed; of what only processes a picture, how: the prompt is an instruction of ours then."""
+    if not only_processed(request):
+        return request.prompt
+    # Translators: {changes} is such as "upscaled 2x" or "cut out".
+    return _("The same picture, {changes}").format(changes=together(_processing(request)))
+
+
+def _processing(request: GenerationRequest) -> list[str]:
+    parts = []
+    if request.upscale is not None:
+        parts.append(_("upscaled {factor}x").format(factor=request.upscale))
+    if request.remove_background:
+        parts.append(_("cut out"))
+    return parts
 
 
 def prompt_is_cut(job: Job) -> bool:
@@ -128,10 +153,10 @@ def prompt_is_cut(job: Job) -> bool:
 
 
 def gallery(job: Job, files: Sequence[Attached]) -> ui.MediaGallery[ui.LayoutView]:
-    """Return the attached pictures, described by the prompt."""
+    """Return the attached pictures, described by what the heading says."""
     shown: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
     for file in files:
-        shown.add_item(media=f"attachment://{file.filename}", description=alternative(job.request.prompt))
+        shown.add_item(media=f"attachment://{file.filename}", description=alternative(_title(job.request)))
     return shown
 
 
@@ -194,10 +219,7 @@ def asked(request: GenerationRequest) -> list[str]:
         parts.append(request.resolution)
     if request.format != DEFAULT_FORMAT:
         parts.append(request.format)
-    if request.upscale is not None:
-        parts.append(_("upscaled {factor}x").format(factor=request.upscale))
-    if request.remove_background:
-        parts.append(_("cut out"))
+    parts += _processing(request)
     if request.fit is not None:
         parts.append(_("fit {size}").format(size=request.fit))
     if request.effect is not None:

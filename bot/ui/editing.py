@@ -113,7 +113,8 @@ class EditForm(ui.Modal):
             options.append(discord.SelectOption(label=cut(label, _LONGEST_OPTION), value=str(at), default=at == 0))
         which: ui.Select[Any] = ui.Select(custom_id="pictures", options=options, max_values=most)
         description = _("Up to {most}; the first is the one that is changed.").format(most=most) if most > 1 else None
-        self.add_item(ui.Label(text=_("Which picture"), description=description, component=which))
+        label = _("Which pictures") if most > 1 else _("Which picture")
+        self.add_item(ui.Label(text=label, description=description, component=which))
         return which
 
     def _ask_model(self, prices: Mapping[str, int], usual: str) -> ui.Select[Any]:

@@ -57,7 +57,7 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
         N_("{picture} is not there any more: its message was deleted, or its link ran out."),
         _ATTACH_ANEW,
     ),
-    FaultKind.INPUT_UNUSABLE: (_UNREADABLE, _AS_A_PICTURE),
+    FaultKind.INPUT_UNUSABLE: (N_("{picture} cannot be read."), _AS_A_PICTURE),
     FaultKind.INPUT_TOO_LARGE: (_TOO_LARGE, _SMALLER),
     FaultKind.INPUT_TOO_SMALL: (_TOO_SMALL, _LARGER),
     FaultKind.INPUT_UNREACHABLE: (N_("Discord did not hand over {picture}."), N_("Try again in a few minutes.")),

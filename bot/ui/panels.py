@@ -58,12 +58,13 @@ def help_panel(models: Sequence[Model]) -> ui.LayoutView:
     lines = [
         f"## {_('Make pictures from words')}",
         _("Write `/imagine` with a prompt. The answer becomes your pictures; you pay only for those that arrive."),
+        *_editing(models),
         _("`/credits balance` shows what you can spend, `/status` how busy the studio is."),
         _("`/settings set` changes your own defaults, and `/preset save` keeps options under a name."),
         f"### {_('Models')}",
     ]
     for model in models:
-        price = _("{credits} a picture").format(credits=in_credits(model.text_price))
+        price = _price(model)
         usual = f" · {_('the one you get unless you choose')}" if model.id == DEFAULT_MODEL else ""
         lines.append(f"**{model.id}** · {price}{usual}\n-# {_abilities(model)}")
     return _panel("\n".join(lines), BLURPLE)
@@ -74,9 +75,27 @@ def admitted_panel() -> ui.LayoutView:
     return _panel(_("This server is admitted to the studio. Its members can use `/imagine` now."), GREEN)
 
 
+def _editing(models: Sequence[Model]) -> list[str]:
+    """Return how to change a picture, where a model can."""
+    if not any(model.abilities.max_inputs for model in models):
+        return []
+    return [_("`/edit` changes a picture that you attach, *Edit this image* in a message's menu one that is there.")]
+
+
+def _price(model: Model) -> str:
+    """Return what a picture costs, and what an edited one does where that is another price."""
+    edits = model.edit_price if model.abilities.max_inputs else None
+    if edits in (None, model.text_price):
+        return _("{credits} a picture").format(credits=in_credits(model.text_price))
+    said = _("{credits} a picture, {edit} an edit")
+    return said.format(credits=in_credits(model.text_price), edit=number(edits))
+
+
 def _abilities(model: Model) -> str:
     can = model.abilities
     parts = [_(model.strength), _("1-{most} pictures").format(most=can.max_images)]
+    if not can.max_inputs:
+        parts.append(_("from text only"))
     if can.max_detail > 1:
         parts.append(_("detail 1-{most}, which multiplies the price").format(most=can.max_detail))
     if can.resolutions:

@@ -16,13 +16,19 @@ def community_of(interaction: discord.Interaction[Any]) -> int:
     return interaction.guild_id if interaction.guild_id is not None and interaction.is_guild_integration() else 0
 
 
-def actor_of(interaction: discord.Interaction[Any]) -> Actor:
-    """Return who pressed or called, with their rights in the channel; outside the studio's servers nobody has any."""
+def actor_of(interaction: discord.Interaction[Any], *, everywhere: bool = False) -> Actor:
+    """Return who pressed or called, with their rights in the channel; outside the studio's servers nobody has any.
+
+    `everywhere` is for what counts in the whole server: rights that somebody has in a channel of theirs do not.
+    """
     community = community_of(interaction)
+    rights = interaction.permissions
+    if everywhere and isinstance(interaction.user, discord.Member):
+        rights &= interaction.user.guild_permissions
     return Actor(
         member_id=interaction.user.id,
         community_id=community,
-        moderator=community != 0 and interaction.permissions.manage_messages,
+        moderator=community != 0 and rights.manage_messages,
     )
 
 

@@ -135,8 +135,9 @@ class Workbench:
 
     async def delete(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Delete a job, its pictures and its card; raises what `RemixService.delete` raises."""
-        job = await self._remix.delete(job_id, actor_of(interaction))
+        # Answered first: a delete that is done while Discord has given up waiting would leave the card where it is.
         await interaction.response.defer()
+        job = await self._remix.delete(job_id, actor_of(interaction))
         card_gone = await self._messages.remove(job)
         await interaction.edit_original_response(view=deleted_note(card_gone=card_gone), allowed_mentions=_QUIET)
 

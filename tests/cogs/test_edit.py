@@ -112,7 +112,7 @@ async def test_of_several_up_to_four_can_be_chosen(studio: Studio) -> None:
     ann = studio.member("ann")
     files = [*((f"{number}.png", drawn(size=(64, 32 + number))) for number in range(6)), ("b.pdf", b"%PDF")]
     message = await ann.send(studio.channel, "look", attachments=files)
-    which = fields(await ann.context_menu(studio.channel, MENU, message))["Which picture"]
+    which = fields(await ann.context_menu(studio.channel, MENU, message))["Which pictures"]
     assert [each["label"] for each in which["options"]] == [
         f"Picture {number + 1} · {number}.png · 64x{32 + number}" for number in range(6)
     ]

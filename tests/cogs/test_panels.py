@@ -71,7 +71,7 @@ async def test_help_lists_the_models_that_are_offered(studio: Studio) -> None:
     assert "`/imagine`" in lines[1]
     assert lines[5:] == [
         "**reve-2.0** · 12 credits a picture · the one you get unless you choose",
-        "-# all-round, true to the prompt, good at text · 1-4 pictures",
+        "-# all-round, true to the prompt, good at text · 1-4 pictures · from text only",
     ]
 
 
@@ -79,12 +79,13 @@ async def test_help_lists_the_models_that_are_offered(studio: Studio) -> None:
 async def test_help_says_what_each_model_can_do_here(studio: Studio) -> None:
     """What a studio with more providers can do more is said, with what it adds to the price."""
     lines = panel(await studio.member("ann").slash(studio.channel, "help"))
-    assert lines[5:] == [
-        "**reve-2.0** · 12 credits a picture · the one you get unless you choose",
+    assert "`/edit`" in lines[2]
+    assert lines[6:] == [
+        "**reve-2.0** · 12 credits a picture, 20 an edit · the one you get unless you choose",
         "-# all-round, true to the prompt, good at text · 1-4 pictures · detail 1-15, which multiplies the price",
         "-# adds to each picture: upscale 2x 6, 3x 9, 4x 12 · remove background 6 · effect 4 · fit nothing",
         "**nano-banana** · 20 credits a picture",
-        "-# quick ideas from text · 1-4 pictures",
+        "-# quick ideas from text · 1-4 pictures · from text only",
         "**nano-banana-pro** · 70 credits a picture",
         "-# fine detail, up to 4K · 1-4 pictures · 1K, 2K, 4K (2x at 4K)",
         "**seedream-5** · 25 credits a picture",

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import FaultKind
 from bot.domain.fit import Fit
-from bot.domain.jobs import Job, Snapshot, State
+from bot.domain.jobs import Action, Job, Snapshot, State
+from bot.domain.remix import KEEP_AS_IT_IS
 from bot.domain.requests import InputPicture, PictureFile
 from bot.ui.cards import Attached, job_card
 from bot.ui.text import one_line
@@ -263,9 +264,7 @@ FAILED = {
     FaultKind.INPUT_GONE: (
         "The picture is not there any more: its message was deleted, or its link ran out.|Attach it anew to `/edit`."
     ),
-    FaultKind.INPUT_UNUSABLE: (
-        "The picture cannot be read as a picture.|Save it as PNG or JPEG and attach that to `/edit`."
-    ),
+    FaultKind.INPUT_UNUSABLE: ("The picture cannot be read.|Save it as PNG or JPEG and attach that to `/edit`."),
     FaultKind.INPUT_TOO_LARGE: (
         "The picture is too large.|Scale it down, or save it as JPEG, and attach that to `/edit`."
     ),
@@ -287,6 +286,42 @@ def test_a_failed_card(fault: FaultKind) -> None:
     ]
     assert colour(view) == RED
     assert labels(view) == []
+
+
+WILL_FAIL_AGAIN = {
+    FaultKind.CONTENT,
+    FaultKind.INVALID,
+    FaultKind.INPUT_GONE,
+    FaultKind.INPUT_UNUSABLE,
+    FaultKind.INPUT_TOO_LARGE,
+    FaultKind.INPUT_TOO_SMALL,
+}
+
+
+@pytest.mark.parametrize("fault", FaultKind)
+def test_a_failed_card_offers_the_same_again_where_that_may_help(fault: FaultKind) -> None:
+    """What was refused for its words, or for the picture to start from, has to be asked for differently."""
+    failed = Snapshot(job=a_job(state=State.FAILED, fault=fault, charged=0))
+    view = job_card(failed, START, SOFT, actions=tuple(Action))
+    assert labels(view) == ([] if fault in WILL_FAIL_AGAIN else ["Again"])
+
+
+@pytest.mark.parametrize(
+    ("options", "title"),
+    [
+        ({"upscale": 4}, "The same picture, upscaled 4x"),
+        ({"remove_background": True}, "The same picture, cut out"),
+        ({"upscale": 2, "remove_background": True}, "The same picture, upscaled 2x and cut out"),
+    ],
+)
+def test_a_card_of_a_picture_that_is_only_processed(options: dict[str, Any], title: str) -> None:
+    """Nobody has typed its prompt, so neither the heading nor the picture's description says it."""
+    view = card(done(prompt=KEEP_AS_IT_IS, inputs=(InputPicture(),), **options), 31, *files(1))
+    assert texts(view)[0].splitlines()[0] == f"## \u2068{title}\u2069"
+    assert gallery(view) == [("attachment://atelier-1.png", title)]
+
+    typed = card(done(prompt=KEEP_AS_IT_IS, inputs=(InputPicture(),)), 31, *files(1))
+    assert KEEP_AS_IT_IS in plain(texts(typed)[0])
 
 
 def test_a_card_whose_picture_is_being_fetched() -> None:

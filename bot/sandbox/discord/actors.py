@@ -217,7 +217,8 @@ class Actor:
         if place.guild_id and not self._world.may(self.user.id, place, Permission.USE_APPLICATION_COMMANDS):
             return []
         offered = []
-        for command in [*self._commands.registered(place.guild_id), *self._commands.registered()]:
+        scopes = dict.fromkeys((place.guild_id, None))
+        for command in (each for scope in scopes for each in self._commands.registered(scope)):
             with suppress(ClientRefusal):
                 check_command_use(command, self.user, place, self._world)
                 offered.append(command)

@@ -25,8 +25,10 @@ async def asked(server: DiscordServer, bot: Painter, who: str, channel: Any) -> 
 
 
 def commands_of(server: DiscordServer, who: str, channel: Any) -> set[str]:
-    """Return the names of what is offered to somebody."""
-    return {command["name"] for command in server.actor(who).offered(channel)}
+    """Return the names of what is offered to somebody, each once."""
+    names = [command["name"] for command in server.actor(who).offered(channel)]
+    assert len(names) == len(set(names))
+    return set(names)
 
 
 async def test_commands_are_offered_by_installation_and_context(server: DiscordServer, elsewhere: Painter) -> None:
