@@ -1,13 +1,37 @@
 """What tests of every layer share: real databases of both kinds, and a clock that only the test moves."""
 
 import importlib.util
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from db.database import Database
 from tests.support.clock import ManualClock
-from tests.support.databases import Databases, PostgresqlDatabases, SqliteDatabases
+from tests.support.databases import Databases, PostgresqlDatabases, SqliteDatabases, make_postgresql_user
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many workers `-n auto` starts: one more than processors, since many tests wait for other processes."""
+    return min((os.cpu_count() or 1) + 1, 8)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Do, before there are workers, what they must not do at the same time."""
+    if session.config.getoption("numprocesses", default=None):
+        make_postgresql_user()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let workers begin with the tests that may take longest, so that none is left alone with them at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_most_seconds, reverse=True)
+
+
+def _most_seconds(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("timeout")
+    return mark.args[0] if mark else 0.0
 
 
 @pytest.fixture
