@@ -3,12 +3,17 @@
 import importlib.util
 import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from db.database import Database
 from tests.support.clock import ManualClock
 from tests.support.databases import Databases, PostgresqlDatabases, SqliteDatabases, make_postgresql_user
+
+_FIRST: Final = ("torture", "end_to_end", "browser", "benchmarks")
+"""Folders of tests that take minutes. The benchmarks, for which a slow start is a fault, are not beside the torture."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -24,14 +29,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let workers begin with the tests that may take longest, so that none is left alone with them at the end."""
+    """Let workers begin with what takes minutes, so that none is left alone with it at the end."""
     if hasattr(config, "workerinput"):
-        items.sort(key=_most_seconds, reverse=True)
+        items.sort(key=_turn)
 
 
-def _most_seconds(item: pytest.Item) -> float:
-    mark = item.get_closest_marker("timeout")
-    return mark.args[0] if mark else 0.0
+def _turn(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return _FIRST.index(folder) if folder in _FIRST else len(_FIRST)
 
 
 @pytest.fixture
