@@ -8,6 +8,11 @@ PINNED := $(PIP) install -qq --require-hashes --no-deps
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" pyproject.toml
 
+# Each worker takes whole files, so that what a file's tests share is made once; tests/conftest.py says in which order,
+# and how many workers `auto` is. `make test WORKERS=0` does without.
+WORKERS := auto
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help install run test check lint coverage texts lock bench torture pictures prove-image clean
 .DELETE_ON_ERROR:
@@ -21,7 +26,7 @@ run: $(VENV)/.run ## Run the bot; without a DISCORD_TOKEN, the sandbox
 	@$(BIN)/atelier run --or-sandbox
 
 test: $(VENV)/.dev ## Run all tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: lint coverage ## Check format, lint, types, imports, and the tests' coverage
 
@@ -33,7 +38,7 @@ lint: $(VENV)/.dev ## Check format, lint, types and imports
 
 # The least coverage stands in pyproject.toml, under tool.coverage.report.
 coverage: $(VENV)/.dev ## Run all tests and measure their branch coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term
 
 # `make texts NEW=de` begins a language.
 texts: NEW :=

@@ -1,13 +1,42 @@
 """What tests of every layer share: real databases of both kinds, and a clock that only the test moves."""
 
 import importlib.util
+import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from db.database import Database
 from tests.support.clock import ManualClock
-from tests.support.databases import Databases, PostgresqlDatabases, SqliteDatabases
+from tests.support.databases import Databases, PostgresqlDatabases, SqliteDatabases, make_postgresql_user
+
+_FIRST: Final = ("torture", "end_to_end", "browser", "benchmarks")
+"""Folders of tests that take minutes. The benchmarks, for which a slow start is a fault, are not beside the torture."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many workers `-n auto` starts: one more than processors, since many tests wait for other processes."""
+    return min((os.cpu_count() or 1) + 1, 8)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Do, before there are workers, what they must not do at the same time."""
+    if session.config.getoption("numprocesses", default=None):
+        make_postgresql_user()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let workers begin with what takes minutes, so that none is left alone with it at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return _FIRST.index(folder) if folder in _FIRST else len(_FIRST)
 
 
 @pytest.fixture

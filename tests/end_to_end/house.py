@@ -82,7 +82,8 @@ class House:
         self.discord = DiscordServer(default_world(token=TOKEN))
         self.skillboss = SkillBossServer(key=SKILLBOSS_KEY, latency=MANUAL)
         self.reve2img = Reve2ImgServer(key=REVE2IMG_KEY, latency=MANUAL)
-        self.http_port = _free_port()
+        self._http_socket = _reserved()
+        self.http_port: int = self._http_socket.getsockname()[1]
         self._bot: BotProcess | None = None
 
     async def start(self, **settings: str) -> None:
@@ -163,6 +164,7 @@ class House:
         await self.discord.close()
         await self.skillboss.close()
         await self.reve2img.close()
+        self._http_socket.close()
 
     def log(self) -> str:
         """Return all that the bot's processes have logged."""
@@ -222,8 +224,9 @@ def says(words: str) -> Callable[[Message], bool]:
     return lambda message: words in text(message)
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+def _reserved() -> socket.socket:
+    """Return a socket that keeps its port from all who ask for any; whoever names the port may still listen on it."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    return reserved

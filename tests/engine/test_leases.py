@@ -68,6 +68,7 @@ async def pair(
         workshop(database, folder, wrap=gates, limits=limits, alone=False) as late,
         workshop(other, folder, server=late.server, limits=limits, alone=False) as heir,
     ):
+        await heir.looked()
         try:
             yield Pair(late, heir, gates.gated)
         finally:
@@ -322,6 +323,7 @@ async def test_a_webhook_is_heard_wherever_it_comes_in(database: Database, other
         workshop(database, tmp_path, alone=False, hook=hook) as first,
         workshop(other, tmp_path, server=first.server, clock=first.clock, alone=False) as second,
     ):
+        await second.looked()
         job = await first.asked()
         await first.until(job.id, State.QUEUED)
         made = first.server.finish()

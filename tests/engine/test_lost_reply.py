@@ -239,6 +239,7 @@ async def test_a_call_at_another_process_is_remembered_when_the_answer_is_lost(
         workshop(database, tmp_path, hook=hooks, wrap=gates, alone=False) as shop,
         workshop(other, tmp_path, server=shop.server, clock=shop.clock, alone=False) as second,
     ):
+        await second.looked()
         gates.gated.after.clear()
         gates.gated.loses = True
         job = await shop.asked()
@@ -259,6 +260,7 @@ async def test_a_lost_reply_is_found_by_a_call_at_another_process(
         workshop(database, tmp_path, hook=hooks, alone=False) as shop,
         workshop(other, tmp_path, server=shop.server, clock=shop.clock, alone=False) as second,
     ):
+        await second.looked()
         job = await lost(shop)
         assert await hooks.call(second, shop.server.finish())
         done = await second.until(job.id, State.DONE)

