@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, select, update
 
-from bot.domain.presets import Preset, Shelf, mark_of, preset_key
+from bot.domain.presets import Preset, Shelf, is_name, mark_of, preset_key
 from db.dialects import insert
 from db.locks import SAVING_PRESETS, in_turn
 from db.tables import presets
@@ -28,6 +28,8 @@ class PresetRepository:
 
     def find_on(self, shelf: Shelf, name: str) -> Preset | None:
         """Return the preset of this name on a shelf, however it is written."""
+        if not is_name(name):
+            return None
         kept = select(presets).where(_kept(shelf), presets.c.key == preset_key(name))
         row = self._connection.execute(kept).first()
         return None if row is None else _from_row(row)

@@ -74,18 +74,24 @@ def mark_of(shelf: Shelf, key: str) -> str:
 
 def preset_key(name: str) -> str:
     """Return what a name is looked up by: people write it in capitals or not, and keyboards compose or not."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", _tidied(name)).casefold())
+    return unicodedata.normalize("NFC", _composed(name).casefold())
 
 
 def checked_name(name: str) -> str:
     """Return a preset's name, blanks around it taken off; raises `OptionRangeError`."""
-    tidied = unicodedata.normalize("NFC", _tidied(name))
+    if not is_name(name):
+        raise OptionRangeError("name", name, _NAME)
+    return _composed(name)
+
+
+def is_name(name: str) -> bool:
+    """Return whether a preset can have this name: nothing else can be looked for, not by every database."""
+    tidied = _composed(name)
     # Some letters become several in small letters, and the key has to fit as well.
     fits = 1 <= len(tidied) <= MAX_NAME and len(preset_key(name)) <= MAX_NAME
     categories = [unicodedata.category(sign) for sign in tidied]
-    if not fits or any(each in _UNREADABLE for each in categories) or all(each in _UNSEEN for each in categories):
-        raise OptionRangeError("name", name, _NAME)
-    return tidied
+    readable = not any(each in _UNREADABLE for each in categories)
+    return fits and readable and not all(each in _UNSEEN for each in categories)
 
 
 def checked_template(template: str | None) -> str:
@@ -99,5 +105,5 @@ def checked_template(template: str | None) -> str:
     return text
 
 
-def _tidied(name: str) -> str:
-    return " ".join(name.split())
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", " ".join(name.split()))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from PIL import Image
 
@@ -14,6 +14,7 @@ from bot.domain.errors import PictureError, PictureProblem
 PILLOW_FORMATS: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
 """The media types that are pictures here, with Pillow's names for them."""
 
+HEAD_BYTES: Final = 12
 _RIFF_HEADER_BYTES: Final = 8
 
 
@@ -42,10 +43,9 @@ class PictureLimits:
 DEFAULT_LIMITS: Final = PictureLimits()
 
 
-def inspect(path: Path, limits: PictureLimits = DEFAULT_LIMITS, *, first_frame: bool = False) -> PictureInfo:
+def inspect(path: Path, limits: PictureLimits = DEFAULT_LIMITS) -> PictureInfo:
     """Decode the picture completely and return what it is. Takes processor time: run it in a worker.
 
-    With `first_frame` no other is decoded, and `frames` is 2 where there are more.
     Raises `PictureError`: NOT_A_PICTURE (another format, or broken), TRUNCATED, TOO_LARGE (refused from the header,
     before the decoder allocates); OSError where the file cannot be read.
     """
@@ -53,15 +53,13 @@ def inspect(path: Path, limits: PictureLimits = DEFAULT_LIMITS, *, first_frame: 
     if size > limits.max_bytes:
         raise PictureError(PictureProblem.TOO_LARGE, "bytes")
     with path.open("rb") as file:
-        media_type = _sniff(file, size)
+        media_type = sniff(file.read(HEAD_BYTES), size)
+        file.seek(0)
         with pillow_faults():
             # Closing `file` closes all that Pillow holds.
             image = Image.open(file, formats=[PILLOW_FORMATS[media_type]])
             width, height = image.size
-            if first_frame:
-                frames = _decode_first(image, limits, animated=media_type != "image/jpeg")
-            else:
-                frames = _decode(image, limits, animated=media_type != "image/jpeg")
+            frames = _decode(image, limits, animated=media_type != "image/jpeg")
     return PictureInfo(media_type=media_type, width=width, height=height, size=size, frames=frames)
 
 
@@ -85,10 +83,8 @@ def pillow_faults() -> Iterator[None]:
         raise PictureError(problem, type(error).__name__) from None
 
 
-def _sniff(file: IO[bytes], size: int) -> str:
-    """Return the media type that the first bytes tell, and go back to the start."""
-    head = file.read(12)
-    file.seek(0)
+def sniff(head: bytes, size: int) -> str:
+    """Return the media type that a file's first `HEAD_BYTES` tell, of `size` bytes in all; raises `PictureError`."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if head.startswith(b"\xff\xd8\xff"):
@@ -123,14 +119,6 @@ def _decode(image: Image.Image, limits: PictureLimits, *, animated: bool) -> int
     except EOFError:
         return limits.max_frames
     raise PictureError(PictureProblem.TOO_LARGE, "frames")
-
-
-def _decode_first(image: Image.Image, limits: PictureLimits, *, animated: bool) -> int:
-    """Decode the first frame alone and return 2 where there are more."""
-    _check_size(image, limits)
-    more = animated and bool(getattr(image, "is_animated", False))
-    image.load()
-    return 2 if more else 1
 
 
 def _check_size(image: Image.Image, limits: PictureLimits) -> int:

@@ -5,21 +5,32 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from bot.domain.errors import PictureError, PictureProblem
-from bot.domain.inputs import MAX_BYTES, MAX_PIXELS, MAX_SIDE, MIN_SIDE
-from bot.images.bare import bared
-from bot.images.decode import PILLOW_FORMATS, PictureInfo, PictureLimits, inspect, pillow_faults
+from bot.domain.inputs import GIF, MAX_BYTES, MAX_PIXELS, MAX_SIDE, MIN_SIDE
+from bot.images.bare import UPRIGHT, Bare, bared
+from bot.images.decode import HEAD_BYTES, PILLOW_FORMATS, PictureInfo, PictureLimits, inspect, pillow_faults, sniff
 
 INPUT_LIMITS: Final = PictureLimits(max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS, max_side=MAX_SIDE)
 """What a picture may have; of an animation, its first frame."""
 
-_ORIENTATION: Final = 0x0112
-_UPRIGHT: Final = 1
+_JPEG: Final = "image/jpeg"
+_PNG: Final = "image/png"
+_END_OF_JPEG: Final = b"\xff\xd9"
 _QUALITY: Final = 95
 # What is written anew may grow a little: providers take more.
 _WRITTEN_LIMITS: Final = replace(INPUT_LIMITS, max_bytes=2 * MAX_BYTES)
+# How a picture is brought upright that lies as EXIF says.
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,38 +47,36 @@ def take_in(path: Path) -> Intake:
     GIFs and animations become a PNG of their first frame, what lies on its side is turned upright, and of all others
     the pixels stay as they were encoded. Raises `PictureError`: TOO_SMALL besides what `inspect` does.
     """
-    info = inspect(path, INPUT_LIMITS, first_frame=True)
+    if path.stat().st_size > INPUT_LIMITS.max_bytes:
+        raise PictureError(PictureProblem.TOO_LARGE, "bytes")
+    data = path.read_bytes()
+    bare = bared(data, sniff(data[:HEAD_BYTES], len(data)))
+    path.write_bytes(bare.data)
+    info = inspect(path, INPUT_LIMITS)
     if min(info.width, info.height) < MIN_SIDE:
         raise PictureError(PictureProblem.TOO_SMALL, "pixels")
-    animated = info.frames > 1 or info.media_type == "image/gif"
-    if not animated and _is_upright(path, info):
-        path.write_bytes(bared(path.read_bytes(), info.media_type))
-        return Intake(info=inspect(path, INPUT_LIMITS), converted=False)
-    _redraw(path, info, as_png=animated)
-    return Intake(info=inspect(path, _WRITTEN_LIMITS), converted=animated)
+    if bare.orientation != UPRIGHT or info.media_type == GIF or (bare.moving and info.media_type != _PNG):
+        _redraw(path, info, bare)
+        info = inspect(path, _WRITTEN_LIMITS)
+    elif info.media_type == _JPEG and not bare.data.endswith(_END_OF_JPEG):
+        # Cut off right at its end: decoders take it, so its end is put back.
+        path.write_bytes(bare.data + _END_OF_JPEG)
+        info = replace(info, size=info.size + len(_END_OF_JPEG))
+    return Intake(info=info, converted=bare.moving)
 
 
-def _is_upright(path: Path, info: PictureInfo) -> bool:
-    with path.open("rb") as file, pillow_faults():
-        image = Image.open(file, formats=[PILLOW_FORMATS[info.media_type]])
-        try:
-            return bool(image.getexif().get(_ORIENTATION, _UPRIGHT) == _UPRIGHT)
-        except Exception:  # noqa: BLE001 - broken EXIF turns nothing, and is taken out
-            return True
-
-
-def _redraw(path: Path, info: PictureInfo, *, as_png: bool) -> None:
-    """Write the first frame anew, as a person sees it."""
+def _redraw(path: Path, info: PictureInfo, bare: Bare) -> None:
+    """Write the picture anew, as a person sees it."""
     out = BytesIO()
     with path.open("rb") as file, pillow_faults():
         image: Image.Image = Image.open(file, formats=[PILLOW_FORMATS[info.media_type]])
         profile = image.info.get("icc_profile")
         image.load()
-        if as_png:
+        if bare.moving:
             image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-        image = ImageOps.exif_transpose(image)
-        image.info.clear()
-        if as_png or info.media_type == "image/png":
+        if turn := _TURNS.get(bare.orientation):
+            image = image.transpose(turn)
+        if bare.moving or info.media_type == _PNG:
             image.save(out, "PNG", icc_profile=profile)
         elif info.media_type == "image/webp":
             image.save(out, "WEBP", quality=_QUALITY, exact=True, icc_profile=profile)

@@ -13,7 +13,7 @@ from bot.domain.requests import InputPicture
 from bot.services.choices import ChoiceService
 from bot.services.generation import GenerationService
 from bot.ui.answers import answer_error
-from bot.ui.forms import MAX_TYPED
+from bot.ui.forms import MAX_TYPED, chosen_of
 from bot.ui.gather import card_job, gather, names_of
 from bot.ui.language import _, speak
 from bot.ui.places import community_of
@@ -135,8 +135,8 @@ class EditForm(ui.Modal):
         speak(interaction.locale.value)
         chosen = self._pictures
         if self._chosen is not None:
-            chosen = [self._pictures[int(value)] for value in sorted(self._chosen.values, key=int)]
-        model = self._models.values[0] if self._models is not None and self._models.values else None
+            chosen = [self._pictures[int(value)] for value in chosen_of(self._chosen)] or chosen[:1]
+        model = None if self._models is None else next(iter(chosen_of(self._models)), None)
         await self._answer(interaction, self._prompt.value, model, chosen)
 
     async def on_error(  # type: ignore[override]  # as discord.py has it itself

@@ -104,10 +104,15 @@ class WishForm(ui.Modal):
 
     def _chosen(self, name: str) -> str | None:
         field = self._fields.get(name)
-        return field.values[0] if isinstance(field, ui.Select) and field.values else None
+        return next(iter(chosen_of(field)), None) if isinstance(field, ui.Select) else None
 
 
-def _options(names: Mapping[str, str], chosen: str | None = None) -> list[discord.SelectOption]:
+def chosen_of(menu: ui.Select[Any]) -> list[str]:
+    """Return what was chosen of what a menu offers, in the menu's order: a client may send anything."""
+    return [option.value for option in menu.options if option.value in menu.values]
+
+
+def _options(names: Mapping[str, str], usual: str | None = None) -> list[discord.SelectOption]:
     """Return the options, one of them chosen beforehand: the first unless another is named."""
-    first = chosen if chosen in names else next(iter(names))
+    first = usual if usual in names else next(iter(names))
     return [discord.SelectOption(label=name, value=value, default=value == first) for value, name in names.items()]

@@ -19,12 +19,11 @@ def community_of(interaction: discord.Interaction[Any]) -> int:
 def actor_of(interaction: discord.Interaction[Any], *, everywhere: bool = False) -> Actor:
     """Return who pressed or called, with their rights in the channel; outside the studio's servers nobody has any.
 
-    `everywhere` is for what counts in the whole server: rights that somebody has in a channel of theirs do not.
+    `everywhere` is for what counts in the whole server: there, rights in a channel of one's own are none.
     """
-    community = community_of(interaction)
-    rights = interaction.permissions
+    community, rights = community_of(interaction), interaction.permissions
     if everywhere and isinstance(interaction.user, discord.Member):
-        rights &= interaction.user.guild_permissions
+        rights = interaction.user.guild_permissions
     return Actor(
         member_id=interaction.user.id,
         community_id=community,

@@ -7,6 +7,7 @@ import discord
 from discord import app_commands, ui
 
 from bot.domain.presets import MAX_PRESETS, Preset
+from bot.services.generation import Actor
 from bot.services.presets import Deleted, Presets, PresetService
 from bot.ui.buttons import RestoreButton
 from bot.ui.cards import BLURPLE, GREEN, GREY, payload_view
@@ -39,37 +40,42 @@ class Shelves:
     ) -> None:
         """Save a preset, and say what it is."""
         preset, replaced = await self._presets.save(
-            actor_of(interaction), name=name, template=template, options=options, shared=shared
+            _keeper(interaction), name=name, template=template, options=options, shared=shared
         )
         await interaction.response.send_message(view=saved_panel(preset, replaced=replaced), ephemeral=True)
 
     async def show(self, interaction: discord.Interaction[Any]) -> None:
         """List what there is."""
-        actor = actor_of(interaction)
+        actor = _keeper(interaction)
         view = presets_panel(await self._presets.list(actor), in_server=actor.community_id != 0)
         await interaction.response.send_message(view=view, ephemeral=True)
 
     async def delete(self, interaction: discord.Interaction[Any], name: str, *, shared: bool) -> None:
         """Delete a preset, with a button that undoes it."""
-        deleted = await self._presets.delete(actor_of(interaction), name, shared=shared)
+        deleted = await self._presets.delete(_keeper(interaction), name, shared=shared)
         await interaction.response.send_message(view=deleted_panel(deleted), ephemeral=True)
 
     async def restore(self, interaction: discord.Interaction[Any], mark: str) -> None:
         """Undo a deletion, in the message whose button was pressed."""
-        preset = await self._presets.restore(actor_of(interaction), mark)
+        preset = await self._presets.restore(_keeper(interaction), mark)
         await interaction.response.edit_message(view=restored_panel(preset))
 
     async def choices(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         """Return what can be used here, for as long as what is typed may become its name."""
-        return preset_choices((await self._presets.list(actor_of(interaction))).by_name, typed)
+        return preset_choices((await self._presets.list(_keeper(interaction))).by_name, typed)
 
     async def deletable(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         """Return what this person may delete here."""
-        actor = actor_of(interaction)
+        actor = _keeper(interaction)
         presets = await self._presets.list(actor)
         if interaction.namespace.for_server is True:
             return preset_choices(presets.shared if actor.moderator else (), typed)
         return preset_choices(presets.by_name if actor.moderator else presets.own, typed)
+
+
+def _keeper(interaction: discord.Interaction[Any]) -> Actor:
+    """Return who keeps presets: the server's are used in all of it, so that is where it takes a moderator."""
+    return actor_of(interaction, everywhere=True)
 
 
 def preset_choices(presets: Iterable[Preset], typed: str) -> list[app_commands.Choice[str]]:

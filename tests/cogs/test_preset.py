@@ -1,5 +1,6 @@
 """`/preset` and the option `preset`, from the member's side, on simcord."""
 
+import discord
 import pytest
 
 from bot.domain.errors import (
@@ -130,6 +131,19 @@ async def test_a_deleted_preset_is_brought_back(studio: Studio) -> None:
     assert buttons(deleted) == []
     offered = await ann.autocomplete(studio.channel, "imagine", "preset", "")
     assert [choice["value"] for choice in offered] == ["noir"]
+
+
+async def test_who_moderates_one_channel_keeps_no_presets_of_the_server(studio: Studio) -> None:
+    """Such as a channel of their own: the server's presets are used in all of it."""
+    studio.expected = [NotAllowedError, NotAllowedError]
+    ann, mod = studio.member("ann"), studio.member("mod", manage_messages=True)
+    manages = discord.PermissionOverwrite(manage_messages=True)
+    corner = studio.guild.create_text_channel("corner", overwrites={ann: manages})
+    refused = "Only a moderator can do that."
+    assert private(await ann.slash(corner, "preset save", name="noir", images=2, for_server=True)) == refused
+    await mod.slash(corner, "preset save", name="noir", images=2, for_server=True)
+    assert await ann.autocomplete(corner, "preset delete", "name", "") == []
+    assert private(await ann.slash(corner, "preset delete", name="noir")) == refused
 
 
 async def test_what_is_wrong_with_a_preset_is_said(studio: Studio) -> None:

@@ -138,14 +138,29 @@ async def test_delete_asks_once_and_is_for_its_member_and_moderators(studio: Stu
     assert await studio.column("charged") == [12]
 
 
+async def test_a_delete_that_comes_too_late_deletes_nothing(studio: Studio) -> None:
+    """Where Discord has given up waiting for the answer: not the records alone, with the card left as it is."""
+    ann = studio.member("ann")
+    card = await finished(studio, ann)
+    asked = await choose(ann, card, "delete")
+    assert asked.response is not None
+    studio.env.inject_error("POST", "/interactions/*/callback", status=404, code=10062)
+    await ann.click(asked.response, label="Delete")
+    assert await studio.column("deleted_at") == [None]
+    await ann.click(asked.response, label="Delete")
+    assert card.response is None
+    assert told(asked) == ["Deleted."]
+
+
 async def test_a_button_of_a_deleted_job_says_so(studio: Studio) -> None:
     """Where the message could not be taken away, its buttons say that there is nothing left."""
     ann = studio.member("ann")
-    card = await finished(studio, ann)
+    card = await finished(studio, ann, prompt="a fox in the snow under a tree, " * 7)
     gone = update(jobs).values(deleted_at=studio.clock.now())
     await studio.database.write(lambda connection: connection.execute(gone))
     deleted = "This was deleted, so there is nothing left to work with."
     assert private(await press(ann, card, "Again")) == deleted
+    assert private(await press(studio.member("bob"), card, "Whole prompt")) == deleted
     assert private(await choose(ann, card, "details")) == deleted
 
 

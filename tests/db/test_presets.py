@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Connection
 
 from bot.domain.presets import Preset, Shelf, mark_of
@@ -30,6 +31,12 @@ async def test_a_preset_comes_back_as_it_was_kept(database: Database) -> None:
         ]
 
     assert await database.write(write) == [NOIR, None, None, (plain, NOIR), 2]
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "a\ud800", "x" * 65, ""], ids=["zero", "surrogate", "long", "empty"])
+async def test_what_cannot_be_a_name_is_not_found(database: Database, name: str) -> None:
+    """The database is not even asked: it may break on what it cannot hold."""
+    assert await database.read(lambda connection: PresetRepository(connection).find_on(OWN, name)) is None
 
 
 async def test_ones_own_comes_before_the_servers(database: Database) -> None:

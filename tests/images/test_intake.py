@@ -1,6 +1,7 @@
 """What becomes of a picture that a member gives: the same pixels, one frame, upright, and nothing else in the file."""
 
 import contextlib
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tests.support.shelf import a_photo, animated, bomb, drawn
 
 SECRET = b"51.5007 N"
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+ALL_FORMATS = FORMATS | {"GIF": "image/gif"}
 
 
 def exif(orientation: int = 1) -> Image.Exif:
@@ -127,6 +129,58 @@ def test_what_is_no_use_is_refused(tmp_path: Path, content: bytes, problem: Pict
     assert refusal.value.problem is problem
 
 
+def with_many_scans(scans: int) -> bytes:
+    """Return a JPEG that goes over its pixels so many times more: the last scan again and again, a few bytes each."""
+    content = encoded(Image.new("RGB", (512, 512), "grey"), "JPEG", progressive=True)
+    last = content.rindex(b"\xff\xda")
+    return content[:-2] + content[last:-2] * scans + content[-2:]
+
+
+def with_many_pieces(pieces: int) -> bytes:
+    """Return a PNG with so many empty pieces before its pixels."""
+    content = drawn()
+    pixels_at = content.index(b"IDAT") - 4
+    empty = b"\x00\x00\x00\x00IDAT" + zlib.crc32(b"IDAT").to_bytes(4)
+    return content[:pixels_at] + empty * pieces + content[pixels_at:]
+
+
+@pytest.mark.parametrize("content", [with_many_scans(100), with_many_pieces(60_000)])
+def test_a_small_file_that_would_take_hours_is_refused_undecoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """Two such would keep everybody's finished pictures waiting: each scan goes over all pixels."""
+    monkeypatch.setattr(Image, "open", None)
+    with pytest.raises(PictureError) as refusal:
+        taken(tmp_path, content)
+    assert refusal.value.problem is PictureProblem.TOO_LARGE
+
+
+def test_a_jpeg_of_as_many_scans_as_encoders_write_is_taken(tmp_path: Path) -> None:
+    """And a few more."""
+    assert taken(tmp_path, with_many_scans(20))[0].info.media_type == "image/jpeg"
+
+
+def test_an_animation_of_one_frame_is_taken(tmp_path: Path) -> None:
+    """Some encoders write a still so; the frame is not lost with what surrounds it."""
+    still = encoded(Image.new("RGB", (64, 48), "red"), "WEBP", lossless=True)[12:]
+    sides = (63).to_bytes(3, "little") + (47).to_bytes(3, "little")
+    frame = bytes(6) + sides + bytes(4) + still
+    body = b"WEBP" + b"".join(
+        name + len(piece).to_bytes(4, "little") + piece
+        for name, piece in ((b"VP8X", b"\x02\x00\x00\x00" + sides), (b"ANIM", bytes(6)), (b"ANMF", frame))
+    )
+    _, file = taken(tmp_path, b"RIFF" + len(body).to_bytes(4, "little") + body)
+    assert pixels(file)[:4] == b"\xff\x00\x00\xff"
+
+
+def test_what_is_transparent_stays_so_when_it_is_turned(tmp_path: Path) -> None:
+    """Also where a palette says what is transparent."""
+    image = Image.new("P", (64, 48), 0)
+    image.putpalette([255, 0, 0])
+    _, upright = taken(tmp_path, encoded(image, "PNG", exif=exif(6), transparency=0))
+    assert pixels(upright)[:4] == b"\xff\x00\x00\x00"
+
+
 @pytest.mark.parametrize("name", ["astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "rocket.jpg"])
 def test_real_photos_keep_their_pixels(tmp_path: Path, name: str) -> None:
     """As they came from cameras and editors."""
@@ -137,12 +191,14 @@ def test_real_photos_keep_their_pixels(tmp_path: Path, name: str) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(list(FORMATS)), st.data())
+@given(st.sampled_from(list(ALL_FORMATS)), st.data())
 def test_broken_files_break_nothing(file_format: str, data: st.DataObject) -> None:
     """Whatever is changed in a file, taking its notes out ends, and either gives a file or says what is wrong."""
-    content = bytearray(encoded(noise(size=(16, 16)), file_format, exif=exif()))
+    content = bytearray(
+        encoded(noise(size=(16, 16)), file_format, **({} if file_format == "GIF" else {"exif": exif()}))
+    )
     for _ in range(data.draw(st.integers(1, 6))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(content)))
     with contextlib.suppress(PictureError):
-        assert isinstance(bared(bytes(content[:cut]), FORMATS[file_format]), bytes)
+        assert isinstance(bared(bytes(content[:cut]), ALL_FORMATS[file_format]).data, bytes)

@@ -183,7 +183,7 @@ async def test_what_is_not_there(desk: Desk) -> None:
     with pytest.raises(JobNotFoundError):
         await desk.generation.cancel("f" * 32, Actor(member_id=MEMBER))
     with pytest.raises(JobNotFoundError):
-        await desk.generation.prompt("f" * 32)
+        await desk.generation.prompt("f" * 32, Actor(member_id=MEMBER))
 
 
 async def test_a_job_whose_card_never_appeared(desk: Desk) -> None:
@@ -213,4 +213,12 @@ async def test_the_prompt_is_kept_as_typed(desk: Desk) -> None:
     """The whole prompt can be had, to the character."""
     typed = "  two\nlines 🦊 and \u202e  "
     job = (await desk.generation.request(a_place(), a_request(prompt=typed))).job
-    assert await desk.generation.prompt(job.id) == typed
+    assert await desk.generation.prompt(job.id, Actor(member_id=1)) == typed
+
+
+async def test_the_prompt_of_a_private_job_is_its_members(desk: Desk) -> None:
+    """Others do not see the card that it belongs to."""
+    job = (await desk.generation.request(a_place(private=True), a_request())).job
+    with pytest.raises(NotAllowedError):
+        await desk.generation.prompt(job.id, Actor(member_id=1, community_id=COMMUNITY, moderator=True))
+    assert await desk.generation.prompt(job.id, Actor(member_id=MEMBER)) == job.request.prompt

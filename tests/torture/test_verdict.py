@@ -47,7 +47,7 @@ UNSEEN = replace(FAILED, accepted=(), card=None)
 
 @pytest.mark.parametrize("case", [DONE, FAILED, GONE, REMOVED, UNSEEN])
 def test_what_is_sound_is_found_sound(case: Case) -> None:
-    """A delivered job, a lost reply, a card removed before or after its pictures, and one that never appeared break no promise."""
+    """Delivered, its reply lost, its card removed before or after the pictures, or never there: no promise broken."""
     assert broken_promises(Evidence(cases=(case,)), [0]) == []
 
 

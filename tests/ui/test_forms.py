@@ -1,0 +1,69 @@
+"""Forms that a client fills in as no form of ours can be: with choices that were never offered."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import discord
+from discord import ui
+
+from bot.domain.inputs import OfferedPicture
+from bot.domain.quotes import quotes
+from bot.domain.requests import InputPicture
+from bot.services.remix import Wish
+from bot.ui.editing import EditForm
+from bot.ui.forms import Questions, WishForm
+
+
+async def sent(form: ui.Modal, **chosen: list[str]) -> None:
+    """Send a form in with these choices, and any words."""
+    interaction: Any = SimpleNamespace(locale=discord.Locale.american_english)
+    values: list[Any] = [{"type": 3, "custom_id": name, "values": values} for name, values in chosen.items()]
+    words: Any = {"type": 4, "custom_id": "prompt", "value": "make it snow"}
+    form._refresh(interaction, [*values, words], {})
+    await form.on_submit(interaction)
+
+
+async def wish(**chosen: list[str]) -> Wish:
+    """Return what a form of two pictures makes of these choices."""
+    heard: list[Wish] = []
+
+    async def hear(_: discord.Interaction[Any], wish: Wish) -> None:
+        heard.append(wish)
+
+    prices = {"reve-2.0": 20, "seedream-5": 25}
+    prompt = ("What", "How", "such as")
+    questions = Questions(
+        title="t", urls={0: "first", 1: "second"}, factors={2: 26, 3: 29}, models=prices, prompt=prompt
+    )
+    await sent(WishForm(questions, hear), **chosen)
+    return heard[0]
+
+
+async def test_what_was_chosen_is_passed_on() -> None:
+    """As the form offers it."""
+    assert await wish(picture=["1"], factor=["3"], model=["seedream-5"]) == Wish(
+        position=1, url="second", factor=3, model="seedream-5", prompt="make it snow"
+    )
+
+
+async def test_what_was_not_offered_is_not_chosen() -> None:
+    """Neither a picture that is not there, nor a number that is none, nor a model that this studio does not have."""
+    assert await wish(picture=["99"], factor=["x"], model=["gone"]) == Wish(
+        position=0, url="first", prompt="make it snow"
+    )
+    assert await wish(picture=[], factor=["7"]) == Wish(position=0, url="first", prompt="make it snow")
+
+
+async def test_pictures_of_a_message_that_are_not_there() -> None:
+    """The first one is meant, as where nothing is chosen; the rest are taken in their order."""
+    heard: list[tuple[str | None, list[str]]] = []
+
+    async def hear(_: discord.Interaction[Any], __: str, model: str | None, pictures: Sequence[OfferedPicture]) -> None:
+        heard.append((model, [picture.url for picture in pictures]))
+
+    offered = [OfferedPicture(url=url) for url in ("first", "second", "third")]
+    able = quotes({}, ("reve2img",), inputs=(InputPicture(),))
+    for pictures, model in ((["99", "-1", "x"], "gone"), (["2", "1", "7"], "seedream-5")):
+        await sent(EditForm(offered, able, "reve-2.0", hear), pictures=pictures, model=[model])
+    assert heard == [(None, ["first"]), ("seedream-5", ["second", "third"])]
