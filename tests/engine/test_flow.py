@@ -169,7 +169,7 @@ async def test_who_waits_for_providers_in_trouble_is_told_at_last(database: Data
         jobs = [await waiting(shop, member) for member in range(1, 9)]
         shop.engine.wake()
         for job in jobs:
-            failed = await shop.until(job.id, State.FAILED, step=2)
+            failed = await shop.until(job.id, State.FAILED, step=2, idle=True)
             assert (failed.fault, failed.charged) == (FaultKind.UNAVAILABLE, 0)
         age = (shop.clock.now() - jobs[0].created_at).total_seconds()
         assert 300 < age < 1_300  # the look after five minutes, or after ten where a probe was due at the first

@@ -85,14 +85,17 @@ class Workshop:
         assert attempt is not None
         return attempt
 
-    async def until(self, job_id: str, state: State, *, step: float = 0.0) -> Job:
-        """Return the job once it is in a state; `step` seconds pass each time that it is not."""
+    async def until(self, job_id: str, state: State, *, step: float = 0.0, idle: bool = False) -> Job:
+        """Return the job once it is in a state; `step` seconds pass each time that it is not.
+
+        With `idle` they pass only when nothing is under way, so that they can be counted however slow the machine is.
+        """
         for _ in range(2_000):
             job = await self.job(job_id)
             if job.state is state:
                 return job
             self.clock.advance(step)
-            await let_others_run(5)
+            await (self.idle() if idle else let_others_run(5))
         raise AssertionError(f"the job stays {job.state}, waiting for {state}")
 
     async def when(self, condition: Callable[[], object], *, step: float = 0.0) -> None:
