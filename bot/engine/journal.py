@@ -322,7 +322,7 @@ class Journal:
     def _give_up(self, connection: Connection, job: Job, now: datetime) -> Job:
         self._books.book_unknown_cost(connection, job, now)
         # Where a webhook has named it and only its status could not be read, it is asked about further.
-        known = AttemptRepository(connection).latest(job.id).handle is not None
+        known = any(attempt.handle for attempt in AttemptRepository(connection).list_for(job.id)[-1:])
         again = now + FIRST_RECONCILING if known else None
         return self._end(connection, job, State.FAILED, now, fault=FaultKind.REPLY_LOST, reconcile_at=again)
 
