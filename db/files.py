@@ -8,6 +8,11 @@ from db.inputs import InputRepository
 from db.pictures import PictureRepository
 
 
-def referred_to(connection: Connection, hashes: Collection[str]) -> set[str]:
-    """Return which of these files some kept picture or input refers to."""
-    return PictureRepository(connection).kept(hashes) | InputRepository(connection).kept(hashes)
+def referred_to(connection: Connection, hashes: Collection[str], *, hold: bool = False) -> set[str]:
+    """Return which of these files some kept picture or input refers to.
+
+    With `hold` it stays so until the transaction ends: whoever gives one of them up waits, and then sees what was
+    written here.
+    """
+    repositories = PictureRepository(connection), InputRepository(connection)
+    return set().union(*(repository.kept(hashes, hold=hold) for repository in repositories))

@@ -101,10 +101,10 @@ class InputRepository:
         )
         return len(aged), list({(row.sha256, row.media_type) for row in aged})
 
-    def kept(self, hashes: Iterable[str]) -> set[str]:
-        """Return which of these files some kept input refers to."""
+    def kept(self, hashes: Iterable[str], *, hold: bool = False) -> set[str]:
+        """Return which of these files some kept input refers to; with `hold`, none is given up meanwhile."""
         kept = select(inputs.c.sha256).where(inputs.c.sha256.in_(list(hashes)), inputs.c.removed_at.is_(None))
-        return set(self._connection.execute(kept).scalars())
+        return set(self._connection.execute(kept.with_for_update(read=True) if hold else kept).scalars())
 
     def remove_for(self, job_id: str, at: datetime) -> set[tuple[str, str]]:
         """Mark what a job started from as removed; return the (sha256, media type) of what was kept until now."""

@@ -119,7 +119,7 @@ class PictureRepository:
         needed = self.kept(files)
         return len(aged), [(sha256, media) for sha256, media in files.items() if sha256 not in needed]
 
-    def kept(self, hashes: Iterable[str]) -> set[str]:
-        """Return which of these files some kept picture refers to."""
+    def kept(self, hashes: Iterable[str], *, hold: bool = False) -> set[str]:
+        """Return which of these files some kept picture refers to; with `hold`, none is given up meanwhile."""
         kept = select(pictures.c.sha256).where(pictures.c.sha256.in_(list(hashes)), pictures.c.removed_at.is_(None))
-        return set(self._connection.execute(kept).scalars())
+        return set(self._connection.execute(kept.with_for_update(read=True) if hold else kept).scalars())

@@ -82,6 +82,7 @@ class Preparer:
         if work.cancelled():
             return 0.0  # its member wants something else
         work.result()
+        await self._drop_gone(preparation)
         if preparation.fault is not None or not _missing(job, preparation):
             return preparation
         if now - preparation.since >= _FETCH_SECONDS:
@@ -100,6 +101,12 @@ class Preparer:
     def forget(self, job_id: str) -> None:
         """Forget what is known of a job's inputs: they are written down, or another worker has it."""
         self._jobs.pop(job_id, None)
+
+    async def _drop_gone(self, preparation: Preparation) -> None:
+        """Forget files that are gone: until they are written down, nobody who deletes the same picture knows of them."""
+        for at, file in list(preparation.files.items()):
+            if not await self._keeper.has(file.sha256, file.media_type):
+                del preparation.files[at]
 
     async def _fetch(self, job: Job, preparation: Preparation) -> None:
         preparation.not_stored = False

@@ -90,6 +90,10 @@ class PictureKeeper:
         """Return where a stored picture's file lies, or lay until it was removed."""
         return self._store.path(sha256, media_type)
 
+    async def has(self, sha256: str, media_type: str) -> bool:
+        """Return whether a picture's file is in the store."""
+        return await self._workers.run(self._store.exists, sha256, media_type)
+
     async def discard(self, sha256: str, media_type: str, *, older_than: datetime) -> bool:
         """Delete a picture that nothing refers to, unless it was stored since `older_than`; return whether it is gone.
 

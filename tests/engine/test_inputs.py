@@ -402,3 +402,22 @@ def a_place_of(member: int) -> Place:
 
 async def _nothing_missing() -> list[str]:
     return []
+
+
+async def test_a_file_that_is_deleted_with_another_job_is_fetched_again(
+    sqlite_database: Database, tmp_path: Path, shelf: Shelf, reve2img: Reve2ImgServer
+) -> None:
+    """While a second picture is waited for, nobody knows of the first: whoever deletes the same one takes its file."""
+    async with editing(sqlite_database, tmp_path, shelf, reve2img) as shop:
+        first, second = shelf.put("a.png", drawn()), shelf.put("b.png", drawn(size=(64, 64)))
+        shelf.statuses["b.png"] = 503
+        job = await shop.asked(request=editing_of(first, second))
+        await shop.when(lambda: "b.png" in shelf.taken)
+        await shop.idle()
+        (stored,) = await shop.keeper.files()
+        later = stored.modified + timedelta(minutes=2)
+        assert await shop.keeper.discard(stored.sha256, stored.media_type, older_than=later)
+
+        del shelf.statuses["b.png"]
+        await shop.until(job.id, State.RUNNING, step=1)
+        assert await kept(shop) == [drawn(), drawn(size=(64, 64))]

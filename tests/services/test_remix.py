@@ -1,12 +1,14 @@
 """Working with a card: who may, what an action starts from, what deleting takes away, and where a job came from."""
 
+import asyncio
 import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, text, update
+from sqlalchemy.util import await_only
 
 from bot.domain.errors import (
     AtelierError,
@@ -20,6 +22,7 @@ from bot.domain.errors import (
 from bot.domain.jobs import Action, Delivery, Job, Origin, Picture, State
 from bot.domain.remix import KEEP_AS_IT_IS
 from bot.domain.requests import InputPicture, PictureFile, PictureRef
+from bot.services.files import require_files
 from bot.services.generation import Actor
 from bot.services.history import HistoryService
 from bot.services.remix import Wish
@@ -187,6 +190,40 @@ async def test_deleting_takes_the_files_that_nothing_else_needs(desk: Desk) -> N
     assert (page.job.id, page.older) == (child.id, False)
     source = await desk.remix.source(child.id, ME)
     assert source.inputs == (start,)
+
+
+async def test_a_file_that_somebody_begins_to_use_is_not_taken(desk: Desk) -> None:
+    """A picture is deleted while a job that starts from it is being written: of two processes, the later one waits."""
+    parent, (used,) = await ended(desk)
+    file = stored(desk, used.sha256)
+    start = InputPicture(file=file_of(used), parent=PictureRef(job_id=parent.id, position=0))
+    child = a_job(request=a_request(inputs=(start,)))
+    written, go = asyncio.Event(), asyncio.Event()
+
+    def write(connection: Connection) -> None:
+        require_files(connection, child.request.inputs)
+        desk.books.hold(connection, child, lambda: JobRepository(connection).add(child), desk.clock.now())
+        written.set()
+        if several:
+            await_only(go.wait())
+
+    several = desk.database.dialect == "postgresql"
+    making = asyncio.create_task(desk.database.write(write))
+    await written.wait()
+    deleting = asyncio.create_task(desk.remix.delete(parent.id, ME))
+    while several and not deleting.done() and not await waiting(desk):
+        pass
+    go.set()
+    await asyncio.gather(making, deleting)
+    assert file.exists()
+
+
+async def waiting(desk: Desk) -> int:
+    """Return how many transactions wait for another one."""
+    waiters = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    return await desk.database.read(lambda connection: connection.execute(waiters).scalar_one())
 
 
 async def test_who_may_delete(desk: Desk) -> None:
