@@ -103,7 +103,7 @@ class Preparer:
         self._jobs.pop(job_id, None)
 
     async def _drop_gone(self, preparation: Preparation) -> None:
-        """Forget files that are gone: until they are written down, nobody who deletes the same picture knows of them."""
+        """Forget files that are gone: whoever deletes the same picture knows of none that is not written down yet."""
         for at, file in list(preparation.files.items()):
             if not await self._keeper.has(file.sha256, file.media_type):
                 del preparation.files[at]

@@ -124,7 +124,11 @@ def _bare_webp(data: bytes) -> Bare:
 def _bare_gif(data: bytes) -> Bare:
     at = _GIF_HEADER_BYTES + _palette_bytes(data[10])
     head, control = data[:at], b""
+    passed = 0
     while data[at] != _GIF_FRAME:
+        passed += 1
+        if passed > _MOST_PIECES:
+            raise PictureError(PictureProblem.TOO_LARGE, "pieces")
         if data[at] == _GIF_END:
             raise PictureError(PictureProblem.NOT_A_PICTURE, "no frame")
         begin = at

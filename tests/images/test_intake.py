@@ -144,7 +144,14 @@ def with_many_pieces(pieces: int) -> bytes:
     return content[:pixels_at] + empty * pieces + content[pixels_at:]
 
 
-@pytest.mark.parametrize("content", [with_many_scans(100), with_many_pieces(60_000)])
+def with_many_notes(notes: int) -> bytes:
+    """Return a GIF with so many comments before its first frame."""
+    content = drawn("GIF")
+    frame_at = 13 + 3 * 2 ** ((content[10] & 7) + 1)
+    return content[:frame_at] + b"\x21\xfe\x01a\x00" * notes + content[frame_at:]
+
+
+@pytest.mark.parametrize("content", [with_many_scans(100), with_many_pieces(60_000), with_many_notes(60_000)])
 def test_a_small_file_that_would_take_hours_is_refused_undecoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
