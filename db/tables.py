@@ -286,6 +286,12 @@ Index(
     postgresql_where=inputs.c.token_hash.is_not(None),
 )
 Index(
+    "ix_inputs_url",
+    inputs.c.job_id,
+    sqlite_where=inputs.c.url.is_not(None),
+    postgresql_where=inputs.c.url.is_not(None),
+)
+Index(
     "ix_inputs_stored_at",
     inputs.c.stored_at,
     sqlite_where=inputs.c.removed_at.is_(None),

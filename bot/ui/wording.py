@@ -143,7 +143,7 @@ def _about_job(error: JobError) -> str | None:  # noqa: PLR0911 - as above
         case DraftGoneError(expired=True):
             return _free(_("This was asked more than a day ago."), _("Send the command again."))
         case DraftGoneError():
-            return _("You have answered this already. If you chose to make it, it has begun and is charged once.")
+            return _("You have answered this already. Pressing again makes nothing more and charges nothing more.")
         case PictureGoneError(own=True):
             return _free(
                 _("The studio no longer keeps this picture, and it is not on this message any more."),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 from sqlalchemy import Connection, select, update
@@ -148,6 +149,31 @@ async def test_much_is_asked_about_first_and_made_once(house: House) -> None:
     assert await column(house, "state") == ["done"]
     answers = [each for each in member.sees() if each.id != card.id]
     assert "You have answered this already." in text(answers[-1])
+
+
+async def test_a_bot_that_is_killed_between_the_yes_and_the_card_gives_the_credits_back(house: House) -> None:
+    """The question's message tells so; a private one, which nothing reaches any more, claims nothing that is untrue."""
+    questions = {}
+    for name, private in (("member", False), ("member-two", True)):
+        invocation = await house.discord.actor(name).slash("imagine", prompt=name, images=4, detail=2, private=private)
+        questions[name] = await invocation.response()
+        gate = house.discord.faults.hold("POST", "callback$")
+        await house.discord.actor(name).click(questions[name], label="Make it · 96 credits")
+        await gate.wait_hit()
+    assert (await house.books()).held == 192
+    await house.stop_bot(SIGKILL)
+    await house.start_bot(**settings(house))
+    # An answer may be on its way for 20 seconds.
+    async with asyncio.timeout(60):
+        while "interrupted before it began" not in text(questions["member"]) or (await house.books()).held:
+            await house.discord.recorder.wait(lambda sent: "messages" in sent.path, timeout=60)
+    assert "96 credits returned" in text(questions["member"])
+    assert (await house.books()).states == ["failed", "failed"]
+    assert house.reve2img.jobs == []
+    house.discord.faults.clear()
+    again = await house.discord.actor("member-two").click(questions["member-two"], label="Make it · 96 credits")
+    assert "makes nothing more and charges nothing more" in text(await again.response())
+    assert (await house.books()).held == 0
 
 
 async def test_what_was_asked_about_can_be_left(house: House) -> None:

@@ -261,7 +261,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         DraftGoneError(),
-        "You have answered this already. If you chose to make it, it has begun and is charged once.",
+        "You have answered this already. Pressing again makes nothing more and charges nothing more.",
     ),
     (
         PictureGoneError(),

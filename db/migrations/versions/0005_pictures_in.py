@@ -54,6 +54,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("token_hash IS NOT NULL"),
     )
     op.create_index(
+        "ix_inputs_url",
+        "inputs",
+        ["job_id"],
+        unique=False,
+        sqlite_where=sa.text("url IS NOT NULL"),
+        postgresql_where=sa.text("url IS NOT NULL"),
+    )
+    op.create_index(
         "ix_inputs_stored_at",
         "inputs",
         ["stored_at"],
