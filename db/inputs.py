@@ -1,14 +1,17 @@
 """The pictures that jobs start from: where they came from, and where each is in the store."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, tuple_, update
 
-from bot.domain.jobs import LIVE
+from bot.domain.jobs import LIVE, State
 from bot.domain.requests import InputPicture, PictureFile, PictureRef
 from db.tables import inputs, jobs
+
+KEPT_FOR_NOTHING: Final = timedelta(days=1)
+"""How long what a job started from is kept that made nothing of it: long enough to try again."""
 
 _INSERT: Final = insert(inputs)
 _OF_JOB: Final = select(inputs).where(inputs.c.job_id == bindparam("of_job")).order_by(inputs.c.position)
@@ -83,14 +86,20 @@ class InputRepository:
             self._connection.execute(update(inputs).where(secret.is_not(None), ended).values({secret: None}))
 
     def remove_stored_before(self, moment: datetime, at: datetime, limit: int) -> tuple[int, list[tuple[str, str]]]:
-        """Mark up to `limit` stored inputs of ended jobs older than `moment` as removed.
+        """Mark up to `limit` stored inputs of ended jobs older than `moment` as removed, those of no use sooner.
 
         Return how many, and the (sha256, media type) of their files; others may still refer to those.
         """
         aged = self._connection.execute(
             select(inputs.c.job_id, inputs.c.position, inputs.c.sha256, inputs.c.media_type)
             .join(jobs, jobs.c.id == inputs.c.job_id)
-            .where(inputs.c.stored_at < moment, inputs.c.removed_at.is_(None), jobs.c.delivered_at.is_not(None))
+            .where(inputs.c.removed_at.is_(None), jobs.c.delivered_at.is_not(None))
+            .where(
+                or_(
+                    inputs.c.stored_at < moment,
+                    and_(inputs.c.stored_at < at - KEPT_FOR_NOTHING, jobs.c.state != State.DONE),
+                )
+            )
             .order_by(inputs.c.stored_at)
             .limit(limit)
         ).all()

@@ -32,8 +32,8 @@ from bot.ui.text import (
 )
 from bot.ui.wording import failure
 
-# About three lines on a phone.
-_PROMPT_SHOWN: Final = 120
+# About three lines of a heading on a phone.
+_PROMPT_SHOWN: Final = 72
 
 GREY: Final = discord.Colour(0x80848E)
 BLURPLE: Final = discord.Colour(0x5865F2)
@@ -94,7 +94,7 @@ def job_card(
         buttons += [button(job.id) for button in ACTION_BUTTONS if button.makes in _fitting(snapshot, actions)]
     if job.state in _CANCELLABLE and not job.cancel_refused and job.cancel_requested_at is None:
         buttons.append(CancelButton(job.id))
-    if direct or prompt_is_cut(job):
+    if direct or (prompt_is_cut(job) and not job.state.ended):  # once it has ended, Details has the whole of it
         buttons.append(PromptButton(job.id))
     if buttons:
         container.add_item(ui.ActionRow(*buttons))

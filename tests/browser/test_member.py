@@ -142,11 +142,12 @@ async def test_a_number_out_of_range_is_told_beside_its_field(member: Visitor) -
 
 
 async def test_a_long_prompt_comes_whole_as_a_file(member: Visitor) -> None:
-    """The card cuts a long prompt; its button gives all of it as a file, to the one who pressed."""
+    """The card cuts a long prompt; its details have all of it as a file, for the one who asked."""
     prompt = "a library under the sea " + "with shelves of coral and quiet green light, " * 90
     await member.send(f"/imagine model:nano-banana prompt:{prompt[:3_990]}")
     card = member.card("a library under the sea").filter(has_not=member.page.locator(".file-card"))
-    await member.button(card, "Whole prompt").click()
+    await card.get_by_role("combobox").click()
+    await member.page.get_by_role("option", name="Details").click()
     answer = member.page.locator("#messages > li.message[data-ephemeral]")
 
     await expect(answer).to_contain_text("Only you can see this")

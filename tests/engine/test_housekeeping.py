@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection, select
 
-from bot.domain.jobs import Job, Picture
+from bot.domain.jobs import Job, Picture, State
 from bot.domain.presets import Preset, Shelf, mark_of
 from bot.domain.requests import InputPicture, PictureFile
 from bot.engine.housekeeping import Housekeeping
@@ -145,7 +145,9 @@ async def test_presets_that_were_deleted_are_forgotten_after_a_day(
 async def started_from(
     database: Database, picture: StoredPicture, *, days_ago: float, url: str = "", **job: Any
 ) -> Job:
-    """Record the picture as what a job started from."""
+    """Record the picture as what a job started from; one that has ended is done unless told otherwise."""
+    if "finished_at" in job:
+        job = {"state": State.DONE, **job}
     file = PictureFile(sha256=picture.sha256, media_type=picture.media_type, width=64, height=64, size=picture.size)
     at = START - timedelta(days=days_ago)
     made = a_job(request=a_request(inputs=(InputPicture(url=url or None, file=file),)), created_at=at, **job)
@@ -168,6 +170,19 @@ async def test_what_jobs_start_from_goes_like_what_they_make(
     await recorded(sqlite_database, made, days_ago=31)
     await house(sqlite_database, keeper).remove_old_pictures()
     assert files(tmp_path) == {new.sha256, shared.sha256, live.sha256}
+    await keeper.close()
+
+
+async def test_what_jobs_started_from_that_made_nothing_goes_after_a_day(
+    sqlite_database: Database, keeper: PictureKeeper, tmp_path: Path
+) -> None:
+    """Long enough to try again; else who orders and cancels all day would fill the disk."""
+    aged, fresh = [await stored(keeper, tmp_path, words, days_old=3) for words in ("a", "b")]
+    ended = {"state": State.CANCELLED, "delivered_at": START, "finished_at": START}
+    await started_from(sqlite_database, aged, days_ago=1.1, **ended)
+    await started_from(sqlite_database, fresh, days_ago=0.9, **ended)
+    await house(sqlite_database, keeper).remove_old_pictures()
+    assert files(tmp_path) == {fresh.sha256}
     await keeper.close()
 
 

@@ -361,12 +361,13 @@ def test_a_cancelled_card() -> None:
 
 
 def test_a_long_prompt_is_cut_and_can_be_read_whole() -> None:
-    """A prompt of more than about three lines ends in an ellipsis, and a button gives the whole of it."""
+    """A prompt of more than about three lines ends in an ellipsis; a button gives the whole of it, later Details."""
     view = card(Snapshot(job=a_job(request=a_request(prompt="a fox in the snow " * 20))))
     assert labels(view) == ["Cancel", "Whole prompt"]
     assert texts(view)[0].splitlines()[0].endswith("…\u2069")
     ended = card(Snapshot(job=a_job(request=a_request(prompt="a fox in the snow " * 20), state=State.CANCELLED)))
-    assert labels(ended) == ["Whole prompt"]
+    assert labels(ended) == []
+    assert "Details" in [option["label"] for part in parts(ended) for option in part.get("options", [])]
 
 
 def test_blank_space_before_a_prompt_hides_nothing() -> None:

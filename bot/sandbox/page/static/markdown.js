@@ -1,7 +1,9 @@
 // The tree that the sandbox made of a text, as DOM nodes. Every text becomes a text node, every kind is listed here.
 import { act, h } from "./dom.js";
+import { channelOf } from "./store.js";
 import { timestamp } from "./time.js";
 
+const MESSAGE = /^https:\/\/discord\.com\/channels\/(?:\d+|@me)\/(\d+)\/(\d+)$/;
 const PLAIN = { strong: "strong", em: "em", u: "u", s: "s", li: "li", h1: "h3", h2: "h4", h3: "h5" };
 
 export function nodes(tree) {
@@ -32,6 +34,7 @@ function node(each) {
     case "spoiler":
       return h("span", { class: "md-spoiler", role: "button", tabindex: "0", "data-act": "reveal", "aria-label": "Spoiler", "aria-expanded": "false" }, h("span", {}, children));
     case "link":
+      if (MESSAGE.test(each.href) && each.c.join() === each.href) return messageLink(each.href);
       return /^https?:\/\//i.test(each.href)
         ? h("a", { class: "md-link", href: each.href, title: each.href, target: "_blank", rel: "noopener noreferrer nofollow" }, children)
         : h("span", {}, children);
@@ -53,6 +56,15 @@ function node(each) {
     default:
       return document.createTextNode("");
   }
+}
+
+// Discord shows the address of a message as its channel.
+function messageLink(address) {
+  const [, channel, message] = MESSAGE.exec(address);
+  const name = channelOf(channel)?.name;
+  return name
+    ? h("button", { class: "mention", type: "button", "data-act": "go-to", "data-message": message, title: address }, `#${name} › message`)
+    : h("span", { class: "mention", title: address }, "#unknown › message");
 }
 
 function reveal(element) {
