@@ -7,8 +7,8 @@ import httpx
 from aiohttp.web import RouteDef
 
 from bot.domain.inputs import MAX_BYTES, InputPolicy
+from bot.engine.claiming import Hook
 from bot.engine.engine import Engine
-from bot.engine.journal import Hook
 from bot.engine.limits import Limits
 from bot.engine.webhooks import hash_of, input_address, new_token, webhook_address
 from bot.images.download import PictureDownloader

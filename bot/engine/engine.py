@@ -10,8 +10,9 @@ import structlog
 from bot.domain.errors import FaultKind, JobStateError, StaleJobError
 from bot.domain.jobs import Attempt, Job, State
 from bot.domain.requests import GenerationRequest
+from bot.engine.claiming import Claim
 from bot.engine.clock import Clock
-from bot.engine.journal import Claim, Journal
+from bot.engine.journal import Journal
 from bot.engine.lease import Lease
 from bot.engine.limits import Limits
 from bot.engine.observer import JobObserver

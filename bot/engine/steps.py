@@ -16,11 +16,12 @@ from bot.domain.inputs import SERVED, InputPolicy
 from bot.domain.jobs import Attempt, Job, State
 from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.breaker import Breakers
+from bot.engine.claiming import Claim
 from bot.engine.clock import Clock
 from bot.engine.decisions import back_off, poll_pause, polls_by
 from bot.engine.fetching import Fetched, Fetcher
 from bot.engine.health import HealthBoard
-from bot.engine.journal import Claim, Journal
+from bot.engine.journal import Journal
 from bot.engine.limits import Limits
 from bot.engine.observer import JobObserver
 from bot.engine.preparing import Preparer

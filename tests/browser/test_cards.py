@@ -141,6 +141,16 @@ async def test_a_message_is_forwarded_by_its_menu(stage: Stage) -> None:
     await expect(visitor.messages.last).to_contain_text("reported")
 
 
+async def test_the_address_of_a_message_leads_to_it(stage: Stage) -> None:
+    """It is shown by its channel, as Discord does, and pressing it goes to the message."""
+    visitor, server, _ = stage
+    first = await server.actor("member-two").say("written first")
+    channel = server.world.channel("general")
+    await server.actor("moderator").say(f"https://discord.com/channels/{channel.guild_id}/{channel.id}/{first.id}")
+    await visitor.messages.last.get_by_role("button", name="#general › message").click()
+    await expect(visitor.card("written first")).to_be_focused()
+
+
 async def test_the_app_on_an_account_goes_where_its_owner_goes(stage: Stage) -> None:
     """In a server without the bot nothing is offered, until the person has the app themselves."""
     visitor, server, _ = stage

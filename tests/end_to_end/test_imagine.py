@@ -124,6 +124,9 @@ async def test_a_long_prompt_is_cut_on_the_card_and_whole_in_a_file(house: House
     assert whole.ephemeral
     assert files(whole)[0]["filename"] == "prompt.txt"
     assert files(whole)[0]["size"] == len(prompt)
+    await house.skillboss.wait_for(lambda: not house.skillboss.jobs[-1].terminal)
+    house.skillboss.finish()
+    await invocation.wait_until(is_done)
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ async def test_what_jobs_started_from_that_made_nothing_goes_after_a_day(
 ) -> None:
     """Long enough to try again; else who orders and cancels all day would fill the disk."""
     aged, fresh = [await stored(keeper, tmp_path, words, days_old=3) for words in ("a", "b")]
-    ended = {"state": State.CANCELLED, "delivered_at": START, "finished_at": START}
+    ended: dict[str, Any] = {"state": State.CANCELLED, "delivered_at": START, "finished_at": START}
     await started_from(sqlite_database, aged, days_ago=1.1, **ended)
     await started_from(sqlite_database, fresh, days_ago=0.9, **ended)
     await house(sqlite_database, keeper).remove_old_pictures()

@@ -17,7 +17,7 @@ from bot.domain.errors import FaultKind, InputError, InputProblem, StaleJobError
 from bot.domain.inputs import InputPolicy
 from bot.domain.jobs import Job, Place, State
 from bot.domain.requests import GenerationRequest, InputPicture, PictureFile
-from bot.engine.journal import Hook
+from bot.engine.claiming import Hook
 from bot.engine.webhooks import hash_of, input_address, new_token
 from bot.images.store import StoredPicture
 from bot.sandbox.providers import MANUAL, Reve2ImgServer, derives_from

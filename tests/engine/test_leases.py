@@ -13,7 +13,8 @@ from sqlalchemy import Connection, select, update
 
 from bot.domain.errors import FaultKind, ProviderError, StaleJobError
 from bot.domain.jobs import AT_PROVIDER, Attempt, Job, Outcome, State
-from bot.engine.journal import Hook, Journal, no_hooks
+from bot.engine.claiming import Hook, no_hooks
+from bot.engine.journal import Journal
 from bot.engine.lease import Lease
 from bot.engine.limits import Limits
 from bot.providers.base import Finished, Pending

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 from bot.domain.credits import Book
 from bot.domain.errors import FaultKind, StaleJobError
 from bot.domain.jobs import Job, Outcome, Picture, State
-from bot.engine.journal import Hook
+from bot.engine.claiming import Hook
 from bot.engine.limits import Limits
 from bot.engine.webhooks import hash_of
 from bot.sandbox.providers import MANUAL, Reve2ImgServer

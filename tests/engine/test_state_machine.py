@@ -18,8 +18,9 @@ from bot.domain.credits import Account
 from bot.domain.errors import CreditsError, FaultKind, JobStateError, ProviderError, QueueFullError, StaleJobError
 from bot.domain.jobs import AT_PROVIDER, LIVE, Job, Outcome, State
 from bot.engine.books import Books
+from bot.engine.claiming import Hook
 from bot.engine.engine import Engine
-from bot.engine.journal import Hook, Journal
+from bot.engine.journal import Journal
 from bot.engine.lease import Lease
 from bot.engine.limits import Limits
 from bot.engine.webhooks import hash_of

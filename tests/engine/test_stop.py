@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from bot.domain.errors import BooksError, FaultKind
 from bot.domain.jobs import Attempt, Job, Outcome, State
 from bot.engine import engine as engine_module
-from bot.engine.journal import Hook, Turn
+from bot.engine.claiming import Hook, Turn
 from bot.engine.limits import Limits
 from db.attempts import AttemptRepository
 from db.database import Database

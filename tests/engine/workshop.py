@@ -12,9 +12,10 @@ from bot.domain.jobs import Attempt, Job, Place, State
 from bot.domain.requests import GenerationRequest
 from bot.engine.books import Books
 from bot.engine.breaker import Breakers
+from bot.engine.claiming import Hook, no_addresses, no_hooks
 from bot.engine.engine import Engine
 from bot.engine.health import HealthBoard
-from bot.engine.journal import Hook, Journal, no_addresses, no_hooks
+from bot.engine.journal import Journal
 from bot.engine.lease import Lease
 from bot.engine.limits import Limits
 from bot.engine.observer import FoundCard

@@ -7,7 +7,7 @@ import io
 from random import Random
 from typing import Final
 
-from PIL import Image, ImageChops, ImageDraw, ImageOps, ImageStat
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps, ImageStat
 
 from bot.sandbox.providers.finish import coloured
 from bot.sandbox.providers.marks import read_mark
@@ -26,6 +26,7 @@ def edited(mark: int, pictures: tuple[bytes, ...], width: int, height: int) -> I
     """Return the RGB picture of an edit in this size; `pictures` are its inputs, encoded, the first one the photo."""
     photo, *others = (_opened(each) for each in pictures)
     picture = _graded(ImageOps.fit(photo, (width, height), Image.Resampling.BICUBIC), mark)
+    _blur_writing(picture)
     side = max(12, min(width, height) // 6)
     gap = max(2, side // 8)
     for at, other in enumerate(others):
@@ -61,6 +62,12 @@ def _graded(photo: Image.Image, mark: int) -> Image.Image:
     palette = Random(mark).choice(PALETTES)  # noqa: S311 - a drawing, not a secret
     tones = ImageOps.colorize(photo.convert("L"), palette.near, palette.horizon, mid=palette.middle)
     return Image.blend(photo, tones, _GRADE)
+
+
+def _blur_writing(picture: Image.Image) -> None:
+    """Make what an earlier picture of ours had written at the bottom unreadable: an edit writes there itself."""
+    below = (0, picture.height * (_CELLS - 1) // _CELLS, picture.width, picture.height)
+    picture.paste(picture.crop(below).filter(ImageFilter.GaussianBlur(picture.height / 48)), below[:2])
 
 
 def _inset(picture: Image.Image, other: Image.Image, at: tuple[int, int], side: int) -> None:
