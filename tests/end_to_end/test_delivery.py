@@ -305,7 +305,7 @@ async def test_a_fault_of_ours_does_not_keep_a_picture_back(scene: Scene) -> Non
     fault = scene.house.discord.faults.add("PATCH", "@original$", status=400, body=malformed, times=99)
     scene.end(well=True)
     assert await scene.delivery() == "direct"
-    assert fault.hits == 3
+    assert fault.hits >= 3  # an edit that was due before the end may be refused as well
     assert "delivery.refused" in scene.house.log()
     assert len(scene.direct) == 1
 

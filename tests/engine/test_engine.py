@@ -220,6 +220,7 @@ async def test_the_soft_deadline_is_shown_and_the_hard_one_ends_the_job(
     async with workshop(sqlite_database, tmp_path) as shop:
         job = await shop.asked()
         await shop.until(job.id, State.QUEUED)
+        await shop.idle()  # it has said so
         told = len(shop.observer.changes)
         for _ in range(1_000):
             if len(shop.observer.changes) > told:

@@ -51,6 +51,7 @@ EXPECTED: dict[tuple[object, ...], tuple[FaultKind | None, FaultKind | None]] = 
     ("submit", "fail", "vendor"): (FaultKind.GENERATION, FaultKind.GENERATION),
     ("submit", "fail", "balance"): (FaultKind.ACCOUNT_EMPTY, FaultKind.ACCOUNT_EMPTY),
     ("submit", "fail", "content"): (FaultKind.CONTENT, FaultKind.CONTENT),
+    ("submit", "fail", "input"): (FaultKind.GENERATION, FaultKind.GENERATION),
     ("submit", "stuck"): (LOST, LOST),
     ("submit", "empty"): (GONE, GONE),
     ("submit", "inline"): (DONE, DONE),

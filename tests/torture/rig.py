@@ -21,6 +21,7 @@ from tests.torture.plan import MEMBERS, Event, Moment, Order, Plan, Strike
 _SETTLED_WITHIN: Final = 60.0
 _LOOK_SECONDS: Final = 0.05
 _STOPPED_WITHIN: Final = 60.0
+_NEVER_ASKED: Final = 100_000
 _AT_ONCE: Final = Latency(queue=0.0, work=0.0)
 
 _SETTINGS: Final = {
@@ -80,6 +81,9 @@ class Rig:
             self._settings["WEBHOOK_PUBLIC_URL"] = self._doorway.url
             house.skillboss.webhooks.retry_seconds = None  # until `release`: a second try finds the bot back
         await self._up()
+        for name in MEMBERS:
+            # An order is one press here, whatever it costs.
+            await (await house.discord.actor(name).slash("settings set", ask_over=_NEVER_ASKED)).response()
 
     async def close(self) -> None:
         """End everything."""
