@@ -297,8 +297,6 @@ def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) -> 
     charged = job.charged or 0
     parts = [in_credits(charged)] if charged == job.price else settlement(job.price, charged)
     parts.append(_("{count} left today").format(count=number(snapshot.available)))
-    if job.provider is not None:
-        parts.append(painter(job.provider))
     if job.finished_at is not None:
         parts.append(seconds((job.finished_at - job.created_at).total_seconds()))
     if direct:

@@ -76,7 +76,7 @@ async def test_a_cancel_that_comes_too_late_says_so(studio: Studio) -> None:
     assert buttons(card) == []
     studio.server.finish()
     await studio.polls_until(lambda: "left today" in studio.card(card)[-1])
-    assert studio.card(card)[-1] == "-# 12 credits · 188 left today · by SkillBoss · 1\u00a0s"
+    assert studio.card(card)[-1] == "-# 12 credits · 188 left today · 1\u00a0s"
 
 
 async def test_the_whole_prompt_can_be_read(studio: Studio) -> None:

@@ -37,7 +37,7 @@ async def test_one_card_from_first_state_to_pictures(studio: Studio) -> None:
 
     await studio.finish(result)
 
-    assert studio.card(result) == [heading, "-# 24 credits · 176 left today · by SkillBoss · 1\u00a0s"]
+    assert studio.card(result) == [heading, "-# 24 credits · 176 left today · 1\u00a0s"]
     assert buttons(result) == ["Again"]
     assert result.response.id == first
     assert result.followups == []
@@ -93,7 +93,7 @@ async def test_the_last_edit_comes_even_when_the_token_is_dead(studio: Studio) -
     await studio.reaches(State.QUEUED)
     studio.clock.advance(16 * 60)
     await studio.finish(result)
-    assert studio.card(result)[-1] == "-# 12 credits · 188 left today · by SkillBoss · 16\u00a0min"
+    assert studio.card(result)[-1] == "-# 12 credits · 188 left today · 16\u00a0min"
     assert result.response is not None
     assert studio.requests("PATCH", f"/channels/{studio.channel.id}/messages/{result.response.id}") >= 1
 

@@ -55,7 +55,7 @@ async def test_every_option_reaches_the_provider_and_the_card(studio: Studio) ->
     }
     studio.reve2img.finish()
     await studio.polls_until(lambda: "left today" in studio.card(result)[-1])
-    assert studio.card(result)[-1].startswith("-# 104 credits · 896 left today · by reve2img")
+    assert studio.card(result)[-1].startswith("-# 104 credits · 896 left today")
     assert studio.server.jobs == []  # SkillBoss cannot do that
 
 

@@ -87,7 +87,7 @@ async def test_a_private_card_is_its_members_alone(studio: Studio) -> None:
     assert await studio.column("private") == [True]
     await studio.finish(result)
     assert studio.card(result)[-1].splitlines() == [
-        "-# 12 credits · 188 left today · by SkillBoss · 1\u00a0s",
+        "-# 12 credits · 188 left today · 1\u00a0s",
         "-# Only you can see this. To show it to others, save the picture and post it.",
     ]
     for_all = await studio.imagine(ann, prompt="a fox", private=False)

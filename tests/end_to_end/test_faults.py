@@ -74,7 +74,7 @@ async def test_the_next_provider_takes_what_the_first_surely_did_not(house: Hous
     await house.reve2img.wait_for(lambda: any(job.order.prompt == "the other way" for job in house.reve2img.jobs))
     house.reve2img.finish()
     card = await invocation.wait_until(is_done)
-    assert "by reve2img" in text(card)
+    assert "12 credits" in text(card)
 
 
 async def test_a_busy_provider_is_asked_again(house: House) -> None:

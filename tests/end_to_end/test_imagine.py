@@ -27,7 +27,6 @@ async def test_a_members_imagine_becomes_one_card_with_its_picture_and_a_receipt
     house.skillboss.finish()
     card = await invocation.wait_until(is_done)
     assert "12 credits" in text(card)
-    assert "by SkillBoss" in text(card)
     assert "Cancel" not in [button.get("label") for button in buttons(card)]
     assert media(card)[0]["url"]
     (picture,) = await house.pictures(card)
@@ -76,8 +75,7 @@ async def test_every_model_of_reve2img_draws(house: House, options: dict[str, ob
     await house.reve2img.wait_for(lambda: bool(house.reve2img.jobs) and not house.reve2img.jobs[-1].terminal)
     house.reve2img.finish()
     card = await invocation.wait_until(is_done, timeout=30)
-    assert f"{price} credits" in text(card)
-    assert "by reve2img" in text(card)
+    assert f"-# {price} credits" in text(card)
 
 
 async def test_a_picture_is_upscaled_fitted_and_cut_out(house: House) -> None:

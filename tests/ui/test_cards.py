@@ -125,7 +125,7 @@ def test_a_card_while_it_waits(
 def test_a_card_with_one_picture() -> None:
     """A finished card is the picture, with the prompt as its description, and a receipt without needless numbers."""
     view = card(done(), 31, *files(1))
-    assert texts(view) == [HEADING, "-# 12 credits · 176 left today · by SkillBoss · 31\u00a0s"]
+    assert texts(view) == [HEADING, "-# 12 credits · 176 left today · 31\u00a0s"]
     assert gallery(view) == [("attachment://atelier-1.png", "a lighthouse at dusk")]
     assert colour(view) == GREEN
     assert labels(view) == []
@@ -136,7 +136,7 @@ def test_a_card_with_four_pictures() -> None:
     view = card(done(4, detail=2), 31, *files(4))
     assert texts(view) == [
         "## \u2068a lighthouse at dusk\u2069\n-# reve-2.0 · 1:1 · 4 pictures · detail 2 · for <@42>",
-        "-# 96 credits · 176 left today · by SkillBoss · 31\u00a0s",
+        "-# 96 credits · 176 left today · 31\u00a0s",
     ]
     assert [url for url, _ in gallery(view)] == [f"attachment://atelier-{number}.png" for number in range(1, 5)]
 
@@ -180,7 +180,7 @@ def test_fewer_pictures_than_asked_for() -> None:
     view = card(done(1, asked=3), 31, *files(1))
     assert texts(view)[1] == (
         "1 picture of 3 came; only what came was charged.\n"
-        "-# 36 held · 12 charged · 24 returned · 176 left today · by SkillBoss · 31\u00a0s"
+        "-# 36 held · 12 charged · 24 returned · 176 left today · 31\u00a0s"
     )
 
 
@@ -222,7 +222,7 @@ def test_a_card_that_comes_by_direct_message() -> None:
     assert texts(view) == [
         "-# Your picture from <#800>: its card there could not be reached any more.",
         HEADING,
-        "-# 12 credits · 176 left today · by SkillBoss · 31\u00a0s · delivered by direct message",
+        "-# 12 credits · 176 left today · 31\u00a0s · delivered by direct message",
     ]
     assert [url for url, _ in gallery(view)] == ["attachment://atelier-1.png"]
     assert labels(view) == ["Whole prompt"]
