@@ -14,6 +14,7 @@ from discord.ext import commands
 
 from bot import __version__
 from bot.domain.catalogue import DEFAULT_MODEL, MODELS, OFFERS, Abilities, ExtraPrices, Model
+from bot.domain.inputs import MAX_INPUTS
 from bot.settings import Settings
 from bot.ui.cards import PROVIDER_NAMES
 from bot.ui.options import CHOICES, DESCRIPTIONS
@@ -122,18 +123,29 @@ def abilities(can: Abilities) -> str:
     return "; ".join([*parts, *(name for name, has in named.items() if has)])
 
 
+def priced(model: Model, price: int | None) -> str:
+    """Return what a picture costs, as the README's table says it."""
+    if price is None:
+        return "-"
+    return f"{price}" + (f", at 4K {price * model.price_factor_4k}" if model.price_factor_4k > 1 else "")
+
+
+def edited(model: Model) -> str:
+    """Return what an edit costs and takes, as the README's table says it."""
+    inputs = min(model.abilities.max_inputs, MAX_INPUTS)
+    return priced(model, model.edit_price) + (f", from 1-{inputs}" if inputs else "")
+
+
 def model_row(model: Model) -> list[str]:
     """Return the cells of a model's row after its name."""
-    prices = f"{model.text_price}"
-    if model.price_factor_4k > 1:
-        prices += f", at 4K {model.text_price * model.price_factor_4k}"
     offers = [
         PROVIDER_NAMES[offer.provider]
         + (f" ({abilities(offer.abilities)})" if offer.abilities != model.abilities else "")
         for offer in OFFERS
         if offer.model == model.id
     ]
-    return [model.strength, prices, f"{model.max_prompt:,}", abilities(model.abilities), ", ".join(offers)]
+    prices = [priced(model, model.text_price), edited(model)]
+    return [model.strength, *prices, f"{model.max_prompt:,}", abilities(model.abilities), ", ".join(offers)]
 
 
 def test_the_readme_has_every_model() -> None:
