@@ -150,7 +150,7 @@ def _queries(desk: Desk) -> tuple[_Query, ...]:
         _Query(name="history, a search without a hit", do=page.search),
         _Query(name="status", do=_status(desk)),
         _Query(name="balance", do=lambda: desk.credits.balance(*whose)),
-        _Query(name="lease renewed, jobs taken over", do=desk.journal.renew),
+        _Query(name="lease renewed, jobs taken over", do=desk.keep_lease),
         _Query(name="sweep of the jobs under way", do=desk.journal.owned),
         _Query(name="late answers asked for", do=lambda: desk.journal.reconcilable(20)),
         _Query(name="webhook's job found", do=lambda: desk.journal.find_by_webhook("0" * 64)),

@@ -66,12 +66,14 @@ _COUNT_WAITING: Final = (
 _OWNED: Final = select(jobs.c.id, jobs.c.finished_at.is_(None).label("live")).where(
     jobs.c.owner == bindparam("of_worker"), jobs.c.delivered_at.is_(None)
 )
+_OWNERLESS: Final = (
+    jobs.c.delivered_at.is_(None),
+    or_(jobs.c.owner.is_(None), jobs.c.owner.not_in(select(workers.c.id))),
+)
+# The condition stands outside as well: of two who take over at the same time, the second looks at the row again.
 _TAKE_OVER: Final = (
     update(jobs)
-    .where(
-        jobs.c.delivered_at.is_(None),
-        or_(jobs.c.owner.is_(None), jobs.c.owner.not_in(select(workers.c.id))),
-    )
+    .where(*_OWNERLESS, jobs.c.id.in_(select(jobs.c.id).where(*_OWNERLESS).limit(bindparam("most")).correlate(None)))
     .values(owner=bindparam("to_worker"), fence=jobs.c.fence + 1)
     .returning(jobs)
 )
@@ -181,12 +183,12 @@ class JobRepository:
     def _count(self, *conditions: Any) -> int:
         return self._connection.execute(select(func.count()).select_from(jobs).where(*conditions)).scalar_one()
 
-    def take_over(self, worker_id: str) -> tuple[Job, ...]:
-        """Give a worker every job that is not delivered and whose owner is not among the workers; return those.
+    def take_over(self, worker_id: str, most: int) -> tuple[Job, ...]:
+        """Give a worker up to `most` undelivered jobs whose owner is not among the workers; return those.
 
         Their fence is raised, so that the earlier owner is rejected should it wake up.
         """
-        rows = self._connection.execute(_TAKE_OVER, {"to_worker": worker_id}).all()
+        rows = self._connection.execute(_TAKE_OVER, {"to_worker": worker_id, "most": most}).all()
         return tuple(sorted(self.of_rows(rows), key=lambda job: (job.created_at, job.id)))
 
     def adopt(self, job_id: str, worker_id: str) -> bool:

@@ -12,7 +12,7 @@ from bot.domain.jobs import Attempt, Job, State
 from bot.domain.requests import GenerationRequest
 from bot.engine.claiming import Claim
 from bot.engine.clock import Clock
-from bot.engine.journal import Journal
+from bot.engine.journal import TAKEN_AT_ONCE, Journal
 from bot.engine.lease import Lease
 from bot.engine.limits import Limits
 from bot.engine.observer import JobObserver
@@ -60,6 +60,8 @@ class Engine:
         self._claims: dict[str, Claim] = {}
         self._claiming = False
         self._in_doubt: set[str] = set()
+        # Whether a take-over's outcome never reached us: what another may have sent then looks as if claimed here.
+        self._perhaps_taken = False
         self._waiting = asyncio.Event()
         self._stopping = asyncio.Event()
         self._line_shown_at = float("-inf")
@@ -74,7 +76,8 @@ class Engine:
 
     async def start(self) -> None:
         """Take up the jobs of processes that are gone, then begin to serve."""
-        taken = await self._journal.renew()
+        await self._journal.renew()
+        await self._take_over()
         if self._stopping.is_set():
             return
         self._following = asyncio.create_task(self._schedule.run())
@@ -84,7 +87,6 @@ class Engine:
             asyncio.create_task(self._every(_SWEEP_SECONDS, self._sweep)),
             asyncio.create_task(self._every(_SWEEP_SECONDS, self._reconcile)),
         ]
-        self._take_up(taken)
 
     async def stop(self) -> None:
         """Begin nothing new and let what is under way finish (bounded); the rest is taken up by the next process."""
@@ -179,7 +181,19 @@ class Engine:
                 _log.exception("engine.duty_failed", duty=duty.__name__)
 
     async def _keep_lease(self) -> None:
-        self._take_up(await self._journal.renew())
+        await self._journal.renew()
+        await self._take_over()
+
+    async def _take_over(self) -> None:
+        """Take up the jobs of workers that are gone, page by page."""
+        taken: tuple[Job, ...] | None = None
+        while (taken is None or len(taken) == TAKEN_AT_ONCE) and not self._stopping.is_set():
+            try:
+                taken = await self._journal.take_over()
+            except BaseException:
+                self._perhaps_taken = True
+                raise
+            self._take_up(taken)
 
     async def _sweep(self) -> None:
         """Take up what has fallen out of memory."""
@@ -313,6 +327,8 @@ class Engine:
             return await self._steps.interrupted(job, attempt)
         if self._claiming:
             return Step(job=job, again=_LOOK_AGAIN_SECONDS)  # the claim is on its way here
+        if self._perhaps_taken:
+            return await self._steps.interrupted(job, attempt)
         # It was claimed by a transaction whose outcome never reached us, so nobody has sent it.
         return Step(job=await self._journal.unclaim(job))
 

@@ -24,6 +24,8 @@ from db.jobs import JobRepository
 from db.pictures import PictureRepository
 from db.workers import WorkerRepository
 
+TAKEN_AT_ONCE: Final = 1_000
+"""Jobs that one transaction takes over: far fewer than it has time for."""
 FIRST_RECONCILING: Final = timedelta(minutes=1)
 RECONCILING_PAUSE: Final = timedelta(minutes=10)
 
@@ -275,21 +277,25 @@ class Journal:
         now = self._clock.now()
         await self._database.write(lambda connection: JobRepository(connection).request_cancel(job_id, now))
 
-    async def renew(self) -> tuple[Job, ...]:
-        """Put the end of this worker's lease off, and take over the jobs of workers whose lease has ended."""
+    async def renew(self) -> None:
+        """Put the end of this worker's lease off, and end those of others that are silent: their jobs are nobody's."""
         now, began = self._clock.now(), self._clock.monotonic()
         lease = self._lease
 
-        def write(connection: Connection) -> tuple[dict[str, datetime], tuple[Job, ...]]:
+        def write(connection: Connection) -> dict[str, datetime]:
             workers = WorkerRepository(connection)
             workers.renew(lease.worker_id, now, now + lease.length)
             others = workers.others(lease.worker_id)
             workers.forget(others if lease.alone else lease.ended(others, began, now))
-            return others, JobRepository(connection).take_over(lease.worker_id)
+            return others
 
-        others, taken = await self._database.write(write)
-        lease.renewed(began, others)
-        return taken
+        lease.renewed(began, await self._database.write(write))
+
+    async def take_over(self) -> tuple[Job, ...]:
+        """Take what belongs to no worker any more, up to `TAKEN_AT_ONCE`: others write in between."""
+        return await self._database.write(
+            lambda connection: JobRepository(connection).take_over(self._lease.worker_id, TAKEN_AT_ONCE)
+        )
 
     async def release(self) -> None:
         """Give the lease and all jobs back: this worker ends."""

@@ -25,7 +25,7 @@ async def test_a_hostile_prompt_is_only_text(open_page: OpenPage) -> None:
         await one.send(f"/imagine prompt:{attack}")
         for visitor in (one, two):
             card = visitor.messages.last
-            await expect(card.get_by_role("heading")).to_contain_text(attack)
+            await expect(card.get_by_role("heading")).to_contain_text(attack[:60])  # a heading has three lines
             await expect(card.locator(".gallery img")).to_have_attribute("alt", attack)
             await expect(card.locator("script, svg a, iframe, a, img:not(.gallery img)")).to_have_count(0)
 

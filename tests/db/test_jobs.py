@@ -189,7 +189,7 @@ async def test_taking_over_shuts_the_earlier_process_out(database: Database) -> 
     others = a_job(owner="alive")
     await add(database, ended, running, held, delivered, others)
 
-    taken = await database.write(lambda connection: JobRepository(connection).take_over("new"))
+    taken = await database.write(lambda connection: JobRepository(connection).take_over("new", 9))
     assert taken == tuple(replace(job, fence=2, owner="new") for job in (held, running, ended))
     assert await get(database, delivered) == delivered
     assert await get(database, others) == others
@@ -340,6 +340,16 @@ async def test_the_line_holds_only_who_can_go(database: Database) -> None:
     assert line == (backing_off.id, due.id)
     assert now_claimable == (due,)
     assert later_first == (backing_off,)
+
+
+async def test_so_many_are_taken_over_at_a_time(database: Database) -> None:
+    """The next call takes the next ones, until there are none."""
+    await database.write(lambda connection: WorkerRepository(connection).renew("new", START, START))
+    await add(database, *(a_job() for _ in range(5)))
+    counts = [
+        len(await database.write(lambda connection: JobRepository(connection).take_over("new", 2))) for _ in range(4)
+    ]
+    assert counts == [2, 2, 1, 0]
 
 
 async def test_the_next_due_time_is_that_of_who_waits(database: Database) -> None:

@@ -358,7 +358,7 @@ async def test_whoever_was_overtaken_changes_nothing(
     async with editing(database, tmp_path, shelf, reve2img, start=False) as shop:
         request = editing_of(shelf.put("a.png", drawn()))
         job = (await shop.generation.request(a_place_of(1), request)).job
-        await database.write(lambda connection: JobRepository(connection).take_over(an_id()))
+        await database.write(lambda connection: JobRepository(connection).take_over(an_id(), 9))
         taken = await shop.job(job.id)
         assert taken.fence > job.fence
         stored = (await shop.keeper.keep_input(request.inputs[0].url or "")).picture

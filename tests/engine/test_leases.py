@@ -335,6 +335,48 @@ async def test_a_webhook_is_heard_wherever_it_comes_in(database: Database, other
         assert await first.problems() == []
 
 
+async def test_more_jobs_than_one_transaction_takes_over_are_all_taken_up(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start after a crash serves each of them, however many there are."""
+    async with workshop(database, tmp_path, alone=False) as earlier:
+        orders = [await earlier.asked() for _ in range(3)]
+        for job in orders:
+            await earlier.until(job.id, State.QUEUED)
+        await earlier.engine.stop()
+        await earlier.engine.release()
+        for module in ("journal", "engine"):
+            monkeypatch.setattr(f"bot.engine.{module}.TAKEN_AT_ONCE", 2)
+        async with workshop(database, tmp_path, server=earlier.server, clock=earlier.clock, alone=False) as heir:
+            for made in heir.server.jobs:
+                heir.server.finish(made)
+            for job in orders:
+                await heir.until(job.id, State.DONE, step=1)
+            assert heir.posts() == 3
+
+
+async def test_a_take_over_whose_outcome_was_lost_sends_nothing_again(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job is this worker's now, as if claimed here; but another may have sent it, so it is not sent once more."""
+    async with workshop(database, tmp_path, alone=False) as shop:
+        await shop.looked()
+        job = await brought_to(shop, State.SUBMITTING)
+        await database.write(lambda connection: connection.execute(update(jobs).values(owner="gone")))
+        take_over = shop.journal.take_over
+
+        async def cut_off() -> tuple[Job, ...]:
+            await take_over()
+            monkeypatch.setattr(shop.journal, "take_over", take_over)
+            raise ConnectionError("the answer to COMMIT never came")
+
+        monkeypatch.setattr(shop.journal, "take_over", cut_off)
+        ended = await shop.until(job.id, State.FAILED, step=1)
+        assert (ended.fault, ended.charged) == (FaultKind.REPLY_LOST, 0)
+        assert shop.posts() == 0
+        assert await shop.problems() == []
+
+
 async def test_a_worker_that_was_taken_for_dead_goes_on_under_its_name(
     database: Database, other: Database, tmp_path: Path
 ) -> None:

@@ -293,7 +293,8 @@ class Studio(RuleBasedStateMachine):
         journal, silent = self.workers[survivor][1], self.workers[1 - survivor]
         self.run(journal.renew())
         self.clock.advance(15)
-        taken = {job.id for job in self.run(journal.renew())}
+        self.run(journal.renew())
+        taken = {job.id for job in self.run(journal.take_over())}
         self.refresh()
         mine = {job.id for job in self.jobs.values() if job.owner == silent[0].worker_id and job.delivered_at is None}
         assert mine == set()

@@ -235,15 +235,15 @@ async def test_a_stop_during_the_start_begins_nothing(
             database, tmp_path, server=earlier.server, clock=earlier.clock, alone=False, start=False
         ) as shop:
             taken, go_on = asyncio.Event(), asyncio.Event()
-            renew = shop.journal.renew
+            take_over = shop.journal.take_over
 
             async def slowly() -> tuple[Job, ...]:
-                jobs = await renew()
+                jobs = await take_over()
                 taken.set()
                 await go_on.wait()
                 return jobs
 
-            monkeypatch.setattr(shop.journal, "renew", slowly)
+            monkeypatch.setattr(shop.journal, "take_over", slowly)
             starting = asyncio.create_task(shop.engine.start())
             await shop.when(taken.is_set)
             await shop.engine.stop()
