@@ -11,6 +11,12 @@ import structlog
 # quote those.
 _TOKEN: Final = re.compile(r"(/(?:(?:webhooks|interactions)/[\w.-]+|inputs)/)[\w.%~-]+")
 
+QUIET: Final = ("discord", "httpx", "httpcore", "aiosqlite", "aiohttp", "sqlalchemy", "alembic", "PIL")
+"""Libraries of which only warnings are logged.
+
+At DEBUG they print bodies and addresses with tokens in them; httpx names every URL at INFO.
+"""
+
 
 class _Discreet(structlog.stdlib.ProcessorFormatter):
     """Writes each line without the secrets that an error's own text may hold."""
@@ -32,7 +38,6 @@ def configure_logging(level: str, form: str) -> None:
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
     )
     last: list[structlog.types.Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
@@ -52,6 +57,5 @@ def configure_logging(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # At DEBUG they print bodies and addresses with tokens in them; httpx names every URL at INFO.
-    for name in ("discord", "httpx", "httpcore", "aiosqlite", "aiohttp", "sqlalchemy", "alembic", "PIL"):
+    for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

@@ -1,13 +1,16 @@
 """What tests of every layer share: real databases of both kinds, and a clock that only the test moves."""
 
 import importlib.util
+import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
+import structlog
 
+from bot.logs import QUIET
 from db.database import Database
 from tests.support.clock import ManualClock
 from tests.support.databases import Databases, PostgresqlDatabases, SqliteDatabases, make_postgresql_user
@@ -37,6 +40,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _turn(item: pytest.Item) -> int:
     folder = item.path.relative_to(Path(__file__).parent).parts[0]
     return _FIRST.index(folder) if folder in _FIRST else len(_FIRST)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """Undo what a command that a test runs in this process sets: later logs would go where it sent its own."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    levels = {name: logging.getLogger(name).level for name in QUIET}
+    configured = structlog.get_config()
+    yield
+    structlog.configure(**configured)
+    root.setLevel(level)
+    root.handlers = handlers
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
 
 
 @pytest.fixture

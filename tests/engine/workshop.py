@@ -1,8 +1,10 @@
 """An engine between a real database and a real provider over real sockets, with time that only the test moves."""
 
 import asyncio
+import itertools
 import random
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,13 +89,15 @@ class Workshop:
         return attempt
 
     async def until(self, job_id: str, state: State, *, step: float = 0.0, idle: bool = False) -> Job:
-        """Return the job once it is in a state; `step` seconds pass each time that it is not.
+        """Return the job once it is in a state, and what brought it there has set when to go on.
 
-        With `idle` they pass only when nothing is under way, so that they can be counted however slow the machine is.
+        `step` seconds pass each time that it is not; with `idle` they pass only when nothing is under way, so that they
+        can be counted however slow the machine is.
         """
-        for _ in range(2_000):
+        for _ in patiently(step):
             job = await self.job(job_id)
             if job.state is state:
+                await self.settle()
                 return job
             self.clock.advance(step)
             await (self.idle() if idle else let_others_run(5))
@@ -101,7 +105,7 @@ class Workshop:
 
     async def when(self, condition: Callable[[], object], *, step: float = 0.0) -> None:
         """Return once the condition is true; `step` seconds pass each time that it is not."""
-        for _ in range(2_000):
+        for _ in patiently(step):
             if condition():
                 return
             self.clock.advance(step)
@@ -149,6 +153,14 @@ class Workshop:
     def posts(self) -> int:
         """Return how many jobs were sent to the provider."""
         return len([each for each in self.server.requests if each.method == "POST" and each.path == "/v1/run"])
+
+
+def patiently(step: float) -> Iterator[None]:
+    """Count the looks of somebody who waits: 2,000 where time passes, else as many as fit in a minute of real time."""
+    last = time.monotonic() + 60
+    looks = itertools.count()
+    while next(looks) < 2_000 or (not step and time.monotonic() < last):
+        yield
 
 
 @asynccontextmanager
