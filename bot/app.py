@@ -57,6 +57,7 @@ from bot.ui.acknowledge import Acknowledger
 from bot.ui.delivery import Courier
 from bot.ui.editing import Editing
 from bot.ui.history import Gallery
+from bot.ui.language import read_catalogues
 from bot.ui.messages import JobMessages
 from bot.ui.ordering import Orders
 from bot.ui.preferences import PreferencePanel
@@ -109,6 +110,7 @@ async def run(settings: Settings, stop: asyncio.Event, clock: Clock | None = Non
         if file.get_backend_name() == "sqlite":
             stack.enter_context(only_process(Path(str(file.database))))
         app = await _build(settings, stack, clock or SystemClock())
+        await asyncio.to_thread(read_catalogues)
         await app.serve(settings.discord_token, stop)
 
 
@@ -217,7 +219,6 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
     orders = Orders(
         generation=generation,
         drafts=DraftService(database=database, books=books, access=access, clock=clock, providers=names, new_id=new_id),
-        preferences=preferences,
         snapshots=snapshots,
         acknowledger=acknowledger,
     )
@@ -228,6 +229,7 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
     workbench = Workbench(
         remix=RemixService(database=database, keeper=keeper, clock=clock, providers=names),
         details=DetailService(database=database),
+        choices=choices,
         orders=orders,
         messages=messages,
         providers=names,

@@ -1,12 +1,16 @@
 """What members have where they choose nothing."""
 
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from bot.domain.preferences import DEFAULT_CONFIRM_OVER, NO_PREFERENCES, Preferences
 from db.dialects import insert
 from db.tables import preferences
+
+# Built once: it is read for every command, and building it costs more than running it.
+_OF_MEMBER: Final = select(preferences).where(preferences.c.member_id == bindparam("the_member"))
 
 
 class PreferenceRepository:
@@ -17,7 +21,7 @@ class PreferenceRepository:
 
     def get(self, member_id: int) -> Preferences:
         """Return a member's preferences; the studio's defaults for who has none."""
-        row = self._connection.execute(select(preferences).where(preferences.c.member_id == member_id)).first()
+        row = self._connection.execute(_OF_MEMBER, {"the_member": member_id}).first()
         if row is None:
             return NO_PREFERENCES
         return Preferences(

@@ -1,14 +1,21 @@
 """Presets, with those that were deleted a while ago and can still come back."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, select, update
 
 from bot.domain.presets import Preset, Shelf, is_name, mark_of, preset_key
 from db.dialects import insert
 from db.locks import SAVING_PRESETS, in_turn
 from db.tables import presets
+
+_FIND: Final = select(presets).where(
+    presets.c.community_id == bindparam("the_community"),
+    presets.c.member_id == bindparam("the_member"),
+    presets.c.key == bindparam("the_key"),
+    presets.c.deleted_at.is_(None),
+)
 
 
 class PresetRepository:
@@ -30,8 +37,8 @@ class PresetRepository:
         """Return the preset of this name on a shelf, however it is written."""
         if not is_name(name):
             return None
-        kept = select(presets).where(_kept(shelf), presets.c.key == preset_key(name))
-        row = self._connection.execute(kept).first()
+        named = {"the_community": shelf.community_id, "the_member": shelf.member_id, "the_key": preset_key(name)}
+        row = self._connection.execute(_FIND, named).first()
         return None if row is None else _from_row(row)
 
     def find(self, community_id: int, member_id: int, name: str) -> Preset | None:

@@ -1,6 +1,6 @@
 """What a member's command asks for, once their preset and their own defaults are taken into account."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,10 @@ class Choice:
     confirm_over: int
 
 
+Choose = Callable[[Connection], Choice]
+"""What tells the choice within somebody's transaction, so that what it depends on costs no transaction of its own."""
+
+
 class ChoiceService:
     """Merges what is chosen with what is kept. `providers` are those that the studio has, in the operator's order."""
 
@@ -33,7 +37,7 @@ class ChoiceService:
         self._database = database
         self._providers = providers
 
-    async def choose(
+    def choosing(
         self,
         *,
         community_id: int,
@@ -44,29 +48,38 @@ class ChoiceService:
         private: bool | None = None,
         inputs: tuple[InputPicture, ...] = (),
         shape: str | None = None,
-    ) -> Choice:
-        """Return what a command asks for; None in `options` and for `private` is not chosen.
+    ) -> Choose:
+        """Return what tells what a command asks for; None in `options` and for `private` is not chosen.
 
         `shape` is the ratio of a picture to start from: it counts more than the one that the member prefers.
-        Raises `PresetNotFoundError`, a `RequestError`, or `StudioClosedError`.
+        Where it is called it raises `PresetNotFoundError`, a `RequestError`, or `StudioClosedError`.
         """
-        preferences, kept = await self._read(community_id, member_id, preset)
-        if preset is not None and kept is None:
-            raise PresetNotFoundError(preset)
-        defaults = preferences if shape is None else replace(preferences, aspect_ratio=shape)
-        request = chosen_request(
-            prompt=prompt,
-            options=options,
-            providers=self._providers,
-            preset=kept,
-            preferences=defaults,
-            inputs=inputs,
-        )
-        return Choice(
-            request=request,
-            private=preferences.private if private is None else private,
-            confirm_over=preferences.confirm_over,
-        )
+
+        def choose(connection: Connection) -> Choice:
+            preferences, kept = _read(connection, community_id, member_id, preset)
+            if preset is not None and kept is None:
+                raise PresetNotFoundError(preset)
+            defaults = preferences if shape is None else replace(preferences, aspect_ratio=shape)
+            request = chosen_request(
+                prompt=prompt,
+                options=options,
+                providers=self._providers,
+                preset=kept,
+                preferences=defaults,
+                inputs=inputs,
+            )
+            return _choice(request, preferences, private)
+
+        return choose
+
+    def choosing_again(self, member_id: int, request: GenerationRequest, *, private: bool | None = None) -> Choose:
+        """Return what tells how a member wants what is there already, as when they make something of a card."""
+        return lambda connection: _choice(request, PreferenceRepository(connection).get(member_id), private)
+
+    async def usual(self, *, community_id: int, member_id: int, inputs: tuple[InputPicture, ...]) -> GenerationRequest:
+        """Return what a member would get who chooses nothing; raises a `RequestError` or `StudioClosedError`."""
+        choose = self.choosing(community_id=community_id, member_id=member_id, prompt="-", options={}, inputs=inputs)
+        return (await self._database.read(choose)).request
 
     async def quotes(
         self,
@@ -79,14 +92,22 @@ class ChoiceService:
     ) -> tuple[Quote, ...]:
         """Return a quote for each model, for a command that is still being written; see `bot.domain.quotes`."""
         name = preset if isinstance(preset, str) else None
-        preferences, kept = await self._read(community_id, member_id, name)
+        preferences, kept = await self._database.read(
+            lambda connection: _read(connection, community_id, member_id, name)
+        )
         return quotes(chosen, self._providers, preset=kept, preferences=preferences, inputs=inputs)
 
-    async def _read(self, community_id: int, member_id: int, preset: str | None) -> tuple[Preferences, Preset | None]:
-        def read(connection: Connection) -> tuple[Preferences, Preset | None]:
-            kept = None
-            if preset is not None:
-                kept = PresetRepository(connection).find(community_id, member_id, preset)
-            return PreferenceRepository(connection).get(member_id), kept
 
-        return await self._database.read(read)
+def _read(
+    connection: Connection, community_id: int, member_id: int, preset: str | None
+) -> tuple[Preferences, Preset | None]:
+    kept = None if preset is None else PresetRepository(connection).find(community_id, member_id, preset)
+    return PreferenceRepository(connection).get(member_id), kept
+
+
+def _choice(request: GenerationRequest, preferences: Preferences, private: bool | None) -> Choice:  # noqa: FBT001
+    return Choice(
+        request=request,
+        private=preferences.private if private is None else private,
+        confirm_over=preferences.confirm_over,
+    )

@@ -1,8 +1,8 @@
 """Asking for pictures: hold the credits and make the job, let it go once its card is there, cancel it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -25,6 +25,7 @@ from bot.engine.engine import Engine
 from bot.engine.journal import Journal
 from bot.engine.limits import Limits
 from bot.services.access import AccessService
+from bot.services.choices import Choice, Choose
 from bot.services.files import require_files
 from db.database import Database
 from db.drafts import DraftRepository
@@ -88,6 +89,27 @@ class GenerationService:
         """Return those of what was found somewhere that can be started from; raises `InputError` where none can."""
         return self._policy.usable(offered, self._clock.now())
 
+    async def order(
+        self, places: Mapping[bool, Place], choose: Choose, *, origin: Origin | None = None
+    ) -> Snapshot | Choice:
+        """Make the job of what a member chose, or return the choice where it costs more than they spend unasked.
+
+        `places` is where the job belongs, by whether it is private; for the rest see `request`. It raises what `choose`
+        raises too.
+        """
+        now = self._clock.now()
+
+        def write(connection: Connection) -> Snapshot | Choice:
+            choice = choose(connection)
+            if price(choice.request) > choice.confirm_over:
+                return choice
+            return self._make(connection, self._job(places[choice.private], choice.request, origin, now))
+
+        made = await self._database.write(write)
+        if isinstance(made, Snapshot):
+            self._engine.watch(made.job.id)
+        return made
+
     async def request(
         self, place: Place, request: GenerationRequest, *, origin: Origin | None = None, draft_id: str | None = None
     ) -> Snapshot:
@@ -100,8 +122,19 @@ class GenerationService:
         `DraftGoneError` or `AlreadyBegunError`; then nothing is held.
         """
         now = self._clock.now()
+
+        def write(connection: Connection) -> Snapshot:
+            if draft_id is not None:
+                DraftRepository(connection).take(draft_id)
+            return self._make(connection, self._job(place, request, origin, now))
+
+        snapshot = await self._database.write(write)
+        self._engine.watch(snapshot.job.id)
+        return snapshot
+
+    def _job(self, place: Place, request: GenerationRequest, origin: Origin | None, now: datetime) -> Job:
         self._policy.check(request.inputs, now)
-        job = Job(
+        return Job(
             id=self._new_id(),
             place=place,
             request=request,
@@ -116,19 +149,14 @@ class GenerationService:
             origin=origin,
         )
 
-        def write(connection: Connection) -> int:
-            if draft_id is not None:
-                DraftRepository(connection).take(draft_id)
-            self._access.check(connection, place.community_id)
-            require_offer(request, self._providers)
-            if self._engine.shut(request):
-                raise StudioClosedError
-            require_files(connection, request.inputs)
-            return self._books.hold(connection, job, lambda: self._insert(connection, job), now).available
-
-        available = await self._database.write(write)
-        self._engine.watch(job.id)
-        return Snapshot(job=job, available=available)
+    def _make(self, connection: Connection, job: Job) -> Snapshot:
+        self._access.check(connection, job.place.community_id)
+        require_offer(job.request, self._providers)
+        if self._engine.shut(job.request):
+            raise StudioClosedError
+        require_files(connection, job.request.inputs)
+        account = self._books.hold(connection, job, lambda: self._insert(connection, job), job.created_at)
+        return Snapshot(job=job, available=account.available)
 
     def _insert(self, connection: Connection, job: Job) -> None:
         """Insert a job whose member's account the hold has locked, so that a press at the same moment is seen here."""

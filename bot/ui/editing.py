@@ -44,7 +44,7 @@ class Editing:
     async def ask(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """Open the form for a message's pictures; a card of the studio's own is edited as by its Edit button.
 
-        Raises `InputError` where it has none that can be used, or what `ChoiceService.choose` raises where no model of
+        Raises `InputError` where it has none that can be used, or what `ChoiceService.usual` raises where no model of
         the studio edits.
         """
         found = gather(message)
@@ -55,13 +55,9 @@ class Editing:
             return
         pictures = self._generation.usable(found)
         community, member = community_of(interaction), interaction.user.id
-        usual = await self._choices.choose(
-            community_id=community, member_id=member, prompt="-", options={}, inputs=(_ANY,)
-        )
+        usual = await self._choices.usual(community_id=community, member_id=member, inputs=(_ANY,))
         quotes = await self._choices.quotes({}, community_id=community, member_id=member, inputs=(_ANY,))
-        await interaction.response.send_modal(
-            EditForm(pictures[:_MOST_SHOWN], quotes, usual.request.model, self._answered)
-        )
+        await interaction.response.send_modal(EditForm(pictures[:_MOST_SHOWN], quotes, usual.model, self._answered))
 
     async def _answered(
         self,

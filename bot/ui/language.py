@@ -63,6 +63,12 @@ def catalogue(locale: str, folder: Path | None = None) -> NullTranslations:
     return _read(locale, folder or CATALOGUES)
 
 
+def read_catalogues() -> None:
+    """Read all catalogues now: reading one takes longer than an answer, and no member should wait for it."""
+    for path in CATALOGUES.glob(f"*/{CATALOGUE}"):
+        _compiled(path)
+
+
 @lru_cache(maxsize=128)
 def _read(locale: str, folder: Path) -> NullTranslations:
     texts = _ENGLISH
@@ -72,7 +78,12 @@ def _read(locale: str, folder: Path) -> NullTranslations:
     for end in range(1, len(parts) + 1):
         path = folder / "_".join(parts[:end]) / CATALOGUE
         if path.is_file():
-            found = GNUTranslations(io.BytesIO(polib.pofile(str(path)).to_binary()))
+            found = GNUTranslations(io.BytesIO(_compiled(path)))
             found.add_fallback(texts)
             texts = found
     return texts
+
+
+@lru_cache(maxsize=128)
+def _compiled(path: Path) -> bytes:
+    return bytes(polib.pofile(str(path)).to_binary())

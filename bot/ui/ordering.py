@@ -7,11 +7,11 @@ import discord
 
 from bot.domain.drafts import DRAFT_LIFE, Draft
 from bot.domain.errors import DraftGoneError
-from bot.domain.jobs import Origin
-from bot.domain.requests import GenerationRequest, price
+from bot.domain.jobs import Origin, Place
+from bot.domain.requests import GenerationRequest
+from bot.services.choices import Choice, Choose
 from bot.services.drafts import DraftService
 from bot.services.generation import GenerationService
-from bot.services.preferences import PreferenceService
 from bot.services.snapshots import SnapshotService
 from bot.ui.acknowledge import Acknowledger
 from bot.ui.asking import question_card
@@ -27,45 +27,37 @@ class Orders:
         *,
         generation: GenerationService,
         drafts: DraftService,
-        preferences: PreferenceService,
         snapshots: SnapshotService,
         acknowledger: Acknowledger,
     ) -> None:
         self._generation = generation
         self._drafts = drafts
-        self._preferences = preferences
         self._snapshots = snapshots
         self._acknowledger = acknowledger
 
     async def order(
-        self,
-        interaction: discord.Interaction[Any],
-        request: GenerationRequest,
-        *,
-        origin: Origin | None = None,
-        private: bool | None = None,
-        confirm_over: int | None = None,
+        self, interaction: discord.Interaction[Any], choose: Choose, *, origin: Origin | None = None
     ) -> None:
         """Make the job and answer with its card, in a message of its own; ask first where it costs much.
 
-        `confirm_over` are the credits above which to ask, and `private` is whether only the member sees it; None leaves
-        either to the member's preferences. Raises what `GenerationService.request` raises; then nothing is held.
+        Raises what `choose` and `GenerationService.request` raise; then nothing is held.
         """
-        if private is None or confirm_over is None:
-            own = await self._preferences.get(interaction.user.id)
-            private = own.private if private is None else private
-            confirm_over = own.confirm_over if confirm_over is None else confirm_over
-        place = place_of(interaction, private=private)
-        if price(request) > confirm_over:
-            draft = await self._drafts.keep(place, request, origin)
-            await interaction.response.send_message(
-                view=await self._question(draft, place.locale),
-                ephemeral=place.private,
-                allowed_mentions=discord.AllowedMentions.none(),
-            )
-            return
-        snapshot = await self._generation.request(place, request, origin=origin)
-        await self._acknowledger.acknowledge(interaction, snapshot)
+        places = {private: place_of(interaction, private=private) for private in (False, True)}
+        made = await self._generation.order(places, choose, origin=origin)
+        if isinstance(made, Choice):
+            await self._ask(interaction, places[made.private], made.request, origin)
+        else:
+            await self._acknowledger.acknowledge(interaction, made)
+
+    async def _ask(
+        self, interaction: discord.Interaction[Any], place: Place, request: GenerationRequest, origin: Origin | None
+    ) -> None:
+        draft = await self._drafts.keep(place, request, origin)
+        await interaction.response.send_message(
+            view=await self._question(draft, place.locale),
+            ephemeral=place.private,
+            allowed_mentions=discord.AllowedMentions.none(),
+        )
 
     async def confirm(self, interaction: discord.Interaction[Any], draft_id: str) -> None:
         """Make what was asked about: the question becomes the job's card. At a higher price it is asked again.

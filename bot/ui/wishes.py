@@ -36,9 +36,9 @@ class Wishes:
         """Ask for the pictures; None in `options`, and for the rest, is not chosen.
 
         `shape` is the ratio of what it starts from, which it keeps unless another is chosen.
-        Raises what `ChoiceService.choose` and `Orders.order` raise.
+        Raises what `ChoiceService.choosing` and `Orders.order` say.
         """
-        choice = await self._choices.choose(
+        choose = self._choices.choosing(
             community_id=community_of(interaction),
             member_id=interaction.user.id,
             prompt=prompt,
@@ -48,7 +48,7 @@ class Wishes:
             inputs=inputs,
             shape=shape,
         )
-        await self._orders.order(interaction, choice.request, private=choice.private, confirm_over=choice.confirm_over)
+        await self._orders.order(interaction, choose)
 
     async def models(
         self, interaction: discord.Interaction[Any], typed: str, inputs: tuple[InputPicture, ...] = ()

@@ -11,6 +11,7 @@ from bot.domain.errors import PictureGoneError
 from bot.domain.jobs import Action
 from bot.domain.remix import editing_models, upscale_factors
 from bot.domain.requests import price
+from bot.services.choices import ChoiceService
 from bot.services.details import DetailService
 from bot.services.remix import RemixService, Source, Wish
 from bot.ui.deletion import delete_question, deleted_note
@@ -32,12 +33,14 @@ class Workbench:
         *,
         remix: RemixService,
         details: DetailService,
+        choices: ChoiceService,
         orders: Orders,
         messages: JobMessages,
         providers: tuple[str, ...],
     ) -> None:
         self._remix = remix
         self._details = details
+        self._choices = choices
         self._orders = orders
         self._messages = messages
         self._providers = providers
@@ -76,7 +79,8 @@ class Workbench:
         request, origin = self._remix.request(source, action, wish)
         # What comes of a private picture stays as private; else it is as the member prefers.
         private = True if source.job.place.private else None
-        await self._orders.order(interaction, request, origin=origin, private=private)
+        choose = self._choices.choosing_again(interaction.user.id, request, private=private)
+        await self._orders.order(interaction, choose, origin=origin)
 
     def _questions(self, source: Source, action: Action, urls: dict[int, str | None]) -> Questions:
         match action:

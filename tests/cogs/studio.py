@@ -290,7 +290,6 @@ class Studio:
         orders = Orders(
             generation=self.generation,
             drafts=drafts,
-            preferences=preferences,
             snapshots=snapshots,
             acknowledger=acknowledger,
         )
@@ -300,6 +299,7 @@ class Studio:
         workbench = Workbench(
             remix=RemixService(database=database, keeper=self._keeper, clock=clock, providers=names),
             details=DetailService(database=database),
+            choices=choices,
             orders=orders,
             messages=messages,
             providers=names,

@@ -287,7 +287,7 @@ async def test_a_fault_of_ours_gives_a_reference_that_the_log_has(
     async def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(studio.generation, "request", broken)
+    monkeypatch.setattr(studio.generation, "order", broken)
     with capture_logs() as log:
         result = await studio.imagine(studio.member("ann"), prompt="a very private fox")
     words, reference = private(result).splitlines()

@@ -27,7 +27,7 @@ async def chosen(desk: Desk, providers: tuple[str, ...] = BOTH, **changes: Any) 
     """Return what a command asks for."""
     choices = ChoiceService(database=desk.database, providers=providers)
     command: dict[str, Any] = {"prompt": "a fox", "options": {}} | changes
-    return await choices.choose(community_id=COMMUNITY, member_id=MEMBER, **command)
+    return await desk.database.read(choices.choosing(community_id=COMMUNITY, member_id=MEMBER, **command))
 
 
 async def preset(desk: Desk, **changes: Any) -> None:

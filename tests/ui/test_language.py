@@ -10,7 +10,7 @@ import polib
 import pytest
 
 from bot.domain.phrases import Phrase
-from bot.ui.language import CATALOGUE, CATALOGUES, N_, _, catalogue, ngettext, speaking
+from bot.ui.language import CATALOGUE, CATALOGUES, N_, _, catalogue, ngettext, read_catalogues, speaking
 from tests.ui.foreign import TEMPLATE
 
 REPOSITORY = Path(__file__).parents[2]
@@ -159,3 +159,11 @@ def test_plurals_follow_the_language(tmp_path: Path) -> None:
 def test_a_catalogue_is_read_once() -> None:
     """Cards are made all the time."""
     assert catalogue("en-US") is catalogue("en-US")
+
+
+def test_no_answer_waits_for_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read at the start serves all regions of a language, also those that nobody has spoken yet."""
+    read_catalogues()
+    monkeypatch.setattr("polib.pofile", None)
+    with speaking("en-ZA"):
+        assert _("Vary") == "Vary"
