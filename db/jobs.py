@@ -66,6 +66,9 @@ _COUNT_WAITING: Final = (
 _OWNED: Final = select(jobs.c.id, jobs.c.finished_at.is_(None).label("live")).where(
     jobs.c.owner == bindparam("of_worker"), jobs.c.delivered_at.is_(None)
 )
+_BEING_SENT: Final = select(jobs.c.id).where(
+    jobs.c.owner == bindparam("of_worker"), jobs.c.delivered_at.is_(None), jobs.c.state == State.SUBMITTING
+)
 _OWNERLESS: Final = (
     jobs.c.delivered_at.is_(None),
     or_(jobs.c.owner.is_(None), jobs.c.owner.not_in(select(workers.c.id))),
@@ -199,6 +202,10 @@ class JobRepository:
         """Return the ids of a worker's live jobs, and of its ended ones that are not delivered."""
         rows = self._connection.execute(_OWNED, {"of_worker": worker_id}).all()
         return tuple(row.id for row in rows if row.live), tuple(row.id for row in rows if not row.live)
+
+    def list_being_sent(self, worker_id: str) -> tuple[str, ...]:
+        """Return the ids of a worker's jobs that have a slot and no answer to their submit."""
+        return tuple(self._connection.execute(_BEING_SENT, {"of_worker": worker_id}).scalars())
 
     def list_reconcilable(self, now: datetime, limit: int) -> tuple[Job, ...]:
         """Return jobs that ended without their provider's answer and about which it is time to ask again."""

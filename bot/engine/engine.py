@@ -60,6 +60,8 @@ class Engine:
         self._claims: dict[str, Claim] = {}
         self._claiming = False
         self._in_doubt: set[str] = set()
+        # Whether a claim's outcome never reached us: jobs may have a slot of which nothing here knows.
+        self._perhaps_claimed = False
         # Whether a take-over's outcome never reached us: what another may have sent then looks as if claimed here.
         self._perhaps_taken = False
         self._waiting = asyncio.Event()
@@ -224,6 +226,7 @@ class Engine:
                 delay = 0.0  # a job was cancelled while it was being claimed
             except Exception:  # noqa: BLE001 - the database may be back in a moment
                 _log.exception("engine.claim_failed")
+                self._perhaps_claimed = True
             finally:
                 self._claiming = False
             await self._clock.wait(self._waiting, delay)
@@ -242,6 +245,8 @@ class Engine:
             self._steps.begun(claim)
             self._schedule.set(claim.job.id)
             self._observer.changed(claim.job.id)
+        if self._perhaps_claimed:
+            await self._look_at_unknown_claims()
         if len(turn.claims) == _CLAIMS_AT_ONCE:
             return 0.0
         self._show_line(turn.line)
@@ -253,6 +258,12 @@ class Engine:
             if not self._lease.alone:
                 delays.append(_LOOK_AT_LINE_SECONDS)
         return min((delay for delay in delays if delay is not None), default=None)
+
+    async def _look_at_unknown_claims(self) -> None:
+        for job_id in await self._journal.being_sent():
+            if job_id not in self._claims and job_id not in self._in_doubt:
+                self._schedule.set(job_id)
+        self._perhaps_claimed = False
 
     async def _put_back(self, claims: list[Claim]) -> None:
         """Put claimed jobs back in line that were surely not sent."""

@@ -305,6 +305,12 @@ class Journal:
         """Return the ids of this worker's live jobs, and of its ended ones that are not delivered."""
         return await self._database.read(lambda connection: JobRepository(connection).list_owned(self._lease.worker_id))
 
+    async def being_sent(self) -> tuple[str, ...]:
+        """Return the ids of this worker's jobs that have a slot and no answer to their submit."""
+        return await self._database.read(
+            lambda connection: JobRepository(connection).list_being_sent(self._lease.worker_id)
+        )
+
     async def adopt(self, job_id: str) -> bool:
         """Take one job from another worker, where its state allows that; return whether it changed hands."""
         return await self._database.write(

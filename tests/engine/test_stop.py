@@ -1,6 +1,7 @@
 """A stop at any moment: what was not sent is sent once by the next engine, what may have been sent never again."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -266,7 +267,7 @@ async def test_a_stop_during_the_start_begins_nothing(
 async def test_a_claim_whose_outcome_is_unknown_is_made_anew(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection breaks after the commit: the job does not stay on its way for ever, and is sent once."""
+    """The connection breaks after the commit: the job is sent once, and as soon as the database is back."""
     async with workshop(database, tmp_path) as shop:
         claim = shop.journal.claim
         faults = [OSError("connection lost")]
@@ -280,7 +281,9 @@ async def test_a_claim_whose_outcome_is_unknown_is_made_anew(
         monkeypatch.setattr(shop.journal, "claim", breaks)
         job = await shop.asked()
         await shop.until(job.id, State.SUBMITTING)
-        await shop.until(job.id, State.QUEUED, step=1)
+        broken = shop.clock.now()
+        await shop.until(job.id, State.QUEUED, step=1, idle=True)
+        assert shop.clock.now() - broken < timedelta(seconds=20)
         assert faults == []
         assert shop.posts() == 1
         assert len(await attempts(shop, job)) == 1
