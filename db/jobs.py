@@ -22,6 +22,7 @@ from bot.domain.errors import (
     StaleJobError,
 )
 from bot.domain.jobs import AT_PROVIDER, LIVE, Action, Delivery, Job, Origin, Place, State, check_transition
+from bot.domain.requests import GenerationRequest
 from db.dialects import insert_unless_there
 from db.inputs import InputRepository
 from db.options import INPUTS, options_of, request_of
@@ -147,12 +148,20 @@ class JobRepository:
         """Change columns of a job that stays in its state; raises `StaleJobError` like `advance`."""
         return self._change(job, **changes)
 
+    def set_prepared(self, job: Job, request: GenerationRequest) -> Job:
+        """Note that what the job starts from is here; `request` is what it asks for now. Raises as `advance` does."""
+        options = options_of(request)
+        self._write(job, {"prepared": True} | ({"options": options} if options != options_of(job.request) else {}))
+        return replace(job, prepared=True, request=request)
+
     def _change(self, job: Job, **changes: Any) -> Job:
-        guard = {"the_id": job.id, "from_state": job.state, "at_fence": job.fence}
-        result = self._connection.execute(_CHANGE, guard | changes)
-        if result.rowcount != 1:
-            raise StaleJobError
+        self._write(job, changes)
         return replace(job, **changes)
+
+    def _write(self, job: Job, columns: Mapping[str, Any]) -> None:
+        guard = {"the_id": job.id, "from_state": job.state, "at_fence": job.fence}
+        if self._connection.execute(_CHANGE, {**guard, **columns}).rowcount != 1:
+            raise StaleJobError
 
     def set_acknowledged(self, job_id: str, message_id: int | None, at: datetime) -> bool:
         """Note that the card is on Discord; return whether nothing is to be fetched before the job stands in line."""

@@ -10,7 +10,7 @@ from bot.domain.requests import GenerationRequest, InputPicture, PictureFile, Pi
 # Always written: the first release reads these and expects them all.
 _FIRST: Final = ("aspect_ratio", "images", "detail", "format", "resolution")
 # Written where they were asked for, so that the first release can read all rows that ask for nothing newer.
-_LATER: Final = ("upscale", "remove_background", "fit", "effect", "version")
+_LATER: Final = ("upscale", "remove_background", "fit", "effect", "version", "keeps_form")
 # How many pictures it starts from; they have a table of their own.
 INPUTS: Final = "inputs"
 _DEFAULTS: Final = {field.name: field.default for field in fields(GenerationRequest) if field.default is not MISSING}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import combinations
 from typing import Any, Final
 
@@ -37,17 +38,23 @@ def chosen_request(
     preset: Preset | None = None,
     preferences: Preferences = NO_PREFERENCES,
     inputs: tuple[InputPicture, ...] = (),
+    shape: str | None = None,
 ) -> GenerationRequest:
     """Return the checked request of a command, or raise what `generation_request` raises.
 
     `options` are as a member writes them, by their names; None is not chosen. A default of the member's that does not
     go with what they or the preset chose gives way without a word; what was chosen is refused where it cannot be done.
+    `shape` is the ratio of the first input, by what is said of it: it counts more than the one that the member prefers.
     """
     chosen = dict(preset.options if preset else {}) | given(options)
     framed = preset.prompt(prompt) if preset else prompt
+    keeps_form = shape is not None and "aspect_ratio" not in chosen
+    if shape is not None:
+        preferences = replace(preferences, aspect_ratio=shape)
     for defaults in _giving_way(chosen, preferences, providers):
         with suppress(RequestError, StudioClosedError):
-            return generation_request(prompt=framed, **(defaults | chosen), inputs=inputs, providers=providers)
+            request = generation_request(prompt=framed, **(defaults | chosen), inputs=inputs, providers=providers)
+            return replace(request, keeps_form=keeps_form)
     # None will do. What is wrong is told of the model that is to be expected, the preferred one.
     expected = {name: value for name, value in _own(chosen, preferences, providers).items() if name == "model"}
     return generation_request(prompt=framed, **(expected | chosen), inputs=inputs, providers=providers)

@@ -3,7 +3,6 @@
 Source: the official Reve's limits for pictures (sides up to 8192, 33,554,432 pixels), and this product's 20 MiB.
 """
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from bot.domain.catalogue import REVE_RATIOS
 from bot.domain.errors import InputError, InputProblem
+from bot.domain.ratios import nearest_ratio
 from bot.domain.requests import InputPicture, PictureRef
 
 MAX_INPUTS: Final = 4
@@ -63,8 +62,7 @@ class OfferedPicture:
         """Return the named ratio that is nearest to its own; None where its size is not known."""
         if not self.width or not self.height:
             return None
-        own = math.log(self.width / self.height)
-        return min(REVE_RATIOS, key=lambda ratio: abs(math.log(_quotient(ratio)) - own))
+        return nearest_ratio(self.width, self.height)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,11 +176,6 @@ def _check_described(picture: OfferedPicture, number: int | None) -> None:
         raise fault(InputProblem.TOO_LARGE, width * height, MAX_PIXELS)
     if min(width, height) < MIN_SIDE:
         raise fault(InputProblem.TOO_SMALL, min(width, height), MIN_SIDE)
-
-
-def _quotient(ratio: str) -> float:
-    width, height = ratio.split(":")
-    return int(width) / int(height)
 
 
 def _split(url: str) -> SplitResult | None:

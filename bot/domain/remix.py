@@ -1,6 +1,5 @@
 """What is made of an earlier job and its pictures: the request that each action on a card comes to."""
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -18,6 +17,7 @@ from bot.domain.catalogue import (
 )
 from bot.domain.errors import AtelierError, PromptError, StudioClosedError
 from bot.domain.jobs import Action
+from bot.domain.ratios import nearest_ratio
 from bot.domain.requests import (
     GenerationRequest,
     InputPicture,
@@ -211,19 +211,14 @@ def _without(wanted: GenerationRequest, lacking: Iterable[str], abilities: Abili
         "effect": None,
         "version": None,
     }
-    return replace(wanted, **{name: instead[name] for name in lacking})  # type: ignore[arg-type]
+    left = replace(wanted, **{name: instead[name] for name in lacking})  # type: ignore[arg-type]
+    return replace(left, keeps_form=wanted.keeps_form or "aspect_ratio" in lacking)
 
 
 def _nearest_ratio(wanted: GenerationRequest, abilities: Abilities) -> str:
-    """Return the ratio that is nearest to the picture's own; the default one where its size is not known."""
+    """Return the ratio that is nearest to the picture's own; the default one while its size is not known."""
     (picture,) = wanted.inputs
     named = [ratio for ratio in abilities.aspect_ratios if ":" in ratio]
     if picture.file is None:
         return DEFAULT_RATIO if DEFAULT_RATIO in named else named[0]
-    own = math.log(picture.file.width / picture.file.height)
-    return min(named, key=lambda ratio: abs(math.log(_quotient(ratio)) - own))
-
-
-def _quotient(ratio: str) -> float:
-    width, height = ratio.split(":")
-    return int(width) / int(height)
+    return nearest_ratio(picture.file.width, picture.file.height, named)

@@ -88,6 +88,7 @@ class GenerationRequest:
 
     `prompt` is as typed; `images` is how many pictures are asked for; `detail` scales quality and price (1-15);
     `resolution` is None where the model has no such choice; `upscale` is a factor. None and False ask for nothing.
+    `keeps_form`: nobody chose `aspect_ratio`; it is the first input's, by what Discord says until that is here.
     """
 
     prompt: str
@@ -103,6 +104,7 @@ class GenerationRequest:
     effect: str | None = None
     version: str | None = None
     inputs: tuple[InputPicture, ...] = ()
+    keeps_form: bool = False
 
     @property
     def mode(self) -> Mode:

@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.jobs import Attempt, Delivery, Job, Outcome, Picture, State
-from bot.domain.requests import InputPicture, PictureFile, offers_for
+from bot.domain.ratios import formed
+from bot.domain.requests import PictureFile, offers_for
 from bot.engine.books import Books
 from bot.engine.claiming import Claiming, Hook, Turn, no_addresses, no_hooks
 from bot.engine.clock import Clock
@@ -94,13 +95,18 @@ class Journal:
         await self._database.write(write)
 
     async def prepared(self, job: Job, files: Mapping[int, PictureFile]) -> Job:
-        """What the job starts from is in the store, by position, so it stands in line now."""
+        """What the job starts from is in the store, by position, so it stands in line now, with the true form of that.
+
+        Its price stays as it was held: no price depends on a ratio.
+        """
         now = self._clock.now()
+        inputs = (replace(each, file=files.get(at, each.file)) for at, each in enumerate(job.request.inputs))
+        request = formed(replace(job.request, inputs=tuple(inputs)), self._providers)
 
         def write(connection: Connection) -> Job:
-            noted = JobRepository(connection).note(job, prepared=True)
-            inputs = self._store_inputs(connection, job, files, now)
-            return replace(noted, request=replace(noted.request, inputs=inputs))
+            noted = JobRepository(connection).set_prepared(job, request)
+            self._store_inputs(connection, job, files, now)
+            return noted
 
         return await self._database.write(write)
 
@@ -115,13 +121,10 @@ class Journal:
 
         return await self._database.write(write)
 
-    def _store_inputs(
-        self, connection: Connection, job: Job, files: Mapping[int, PictureFile], now: datetime
-    ) -> tuple[InputPicture, ...]:
+    def _store_inputs(self, connection: Connection, job: Job, files: Mapping[int, PictureFile], now: datetime) -> None:
         inputs = InputRepository(connection)
         for position, file in files.items():
             inputs.set_stored(job.id, position, file, now)
-        return inputs.list_for(job.id)
 
     async def accepted(self, job: Job, answer: Pending) -> Job:
         """The provider has the job: QUEUED or RUNNING."""

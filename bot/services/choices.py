@@ -1,7 +1,7 @@
 """What a member's command asks for, once their preset and their own defaults are taken into account."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
@@ -59,14 +59,14 @@ class ChoiceService:
             preferences, kept = _read(connection, community_id, member_id, preset)
             if preset is not None and kept is None:
                 raise PresetNotFoundError(preset)
-            defaults = preferences if shape is None else replace(preferences, aspect_ratio=shape)
             request = chosen_request(
                 prompt=prompt,
                 options=options,
                 providers=self._providers,
                 preset=kept,
-                preferences=defaults,
+                preferences=preferences,
                 inputs=inputs,
+                shape=shape,
             )
             return _choice(request, preferences, private)
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from bot.domain.catalogue import DEFAULT_RATIO
 from bot.domain.errors import (
     AlreadyBegunError,
     JobDeletedError,
@@ -214,6 +215,14 @@ def _made_lately(jobs: JobRepository, job: Job, origin: Origin) -> bool:
 
 
 def _same(one: Job, other: Job) -> bool:
-    """Return whether two jobs ask for the same; where a picture can be fetched from is signed anew each time."""
-    without = [replace(job.request, inputs=()) for job in (one, other)]
-    return without[0] == without[1] and one.place.community_id == other.place.community_id
+    """Return whether two jobs ask for the same."""
+    return _wish(one) == _wish(other) and one.place.community_id == other.place.community_id
+
+
+def _wish(job: Job) -> GenerationRequest:
+    """Return what a job asks for without what changes from press to press, or soon after it.
+
+    Where a picture can be fetched from is signed anew each time, and its form is known once it was.
+    """
+    wish = replace(job.request, inputs=())
+    return replace(wish, aspect_ratio=DEFAULT_RATIO) if wish.keeps_form else wish

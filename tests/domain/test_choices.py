@@ -28,6 +28,7 @@ def asked(
     preset: Preset | None = None,
     prompt: str = "a fox",
     inputs: int = 0,
+    shape: str | None = None,
     **preferred: Any,
 ) -> GenerationRequest:
     """Return the request of a member who chose these options and prefers this."""
@@ -38,6 +39,7 @@ def asked(
         preset=preset,
         preferences=Preferences(**preferred),
         inputs=(InputPicture(url="https://example.org/a.png"),) * inputs,
+        shape=shape,
     )
 
 
@@ -92,6 +94,19 @@ def test_a_default_gives_way_to_what_was_chosen(
 def test_a_model_that_cannot_edit_gives_way() -> None:
     """Who prefers a model for text can still edit."""
     assert asked(inputs=1, model="nano-banana").model == "reve-2.0"
+
+
+def test_an_edit_keeps_the_form_of_its_picture_unless_a_ratio_was_chosen() -> None:
+    """That counts more than a preferred ratio, and less than a choice or a preset's; which it was is remembered."""
+    preset = Preset(name="x", options={"aspect_ratio": "1:1"})
+    derived = asked(inputs=1, shape="3:4", aspect_ratio="16:9")
+    assert (derived.aspect_ratio, derived.keeps_form) == ("3:4", True)
+    for request, ratio in (
+        (asked({"aspect_ratio": "3:4"}, inputs=1, shape="3:4"), "3:4"),
+        (asked(preset=preset, inputs=1, shape="3:4"), "1:1"),
+        (asked(aspect_ratio="16:9"), "16:9"),
+    ):
+        assert (request.aspect_ratio, request.keeps_form) == (ratio, False)
 
 
 def test_what_was_chosen_is_refused() -> None:

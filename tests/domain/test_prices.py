@@ -1,10 +1,11 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.catalogue import MODELS, find_model
+from bot.domain.catalogue import MODELS, RATIOS, find_model
 from bot.domain.requests import GenerationRequest, InputPicture, generation_request, price, unit_price
 from tests.support.asking import wishes
 from tests.support.factories import a_job
@@ -55,6 +56,13 @@ def test_a_request_costs_pictures_times_detail_times_size(options: dict[str, Any
     """
     request = generation_request(prompt="a", **options)
     assert (unit_price(request), price(request)) == (each, total)
+
+
+@given(options=wishes(), ratio=st.sampled_from(RATIOS))
+def test_no_price_depends_on_a_ratio(options: dict[str, Any], ratio: str) -> None:
+    """A ratio may be set right after the credits were held."""
+    request = generation_request(prompt="a", **options)
+    assert price(replace(request, aspect_ratio=ratio)) == price(request)
 
 
 @given(options=wishes())

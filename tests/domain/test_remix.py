@@ -1,5 +1,7 @@
 """What each action on a card comes to: the request, what gives way in it, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from bot.domain.catalogue import DEFAULT_MODEL
 from bot.domain.errors import PromptError, StudioClosedError, UnsupportedOptionError
 from bot.domain.jobs import Action
+from bot.domain.ratios import formed
 from bot.domain.remix import (
     KEEP_AS_IT_IS,
     cut_out,
@@ -65,6 +68,15 @@ def test_options_that_the_new_model_lacks_are_dropped() -> None:
         None,
         None,
     )
+
+
+def test_a_ratio_that_gave_way_is_told_from_a_chosen_one() -> None:
+    """A picture whose file is gone has no known size: its form is taken once it was fetched."""
+    unknown = InputPicture(url="https://cdn.example/a.png")
+    made = edited(a_request(aspect_ratio="auto"), unknown, "make it snow", BOTH, model="seedream-5")
+    assert (made.aspect_ratio, made.keeps_form) == ("1:1", True)
+    assert formed(replace(made, inputs=(a_picture(1080, 1920),)), BOTH).aspect_ratio == "9:16"
+    assert not edited(a_request(aspect_ratio="3:2"), unknown, "make it snow", BOTH, model="seedream-5").keeps_form
 
 
 def test_an_edit_makes_one_picture_by_new_words() -> None:

@@ -10,13 +10,15 @@ import pytest_asyncio
 from sqlalchemy import Connection, select
 
 from bot.sandbox.discord import Actor, Invocation, Message, Upload, buttons, media, text
+from bot.sandbox.discord.cdn import measured
 from bot.sandbox.providers import derives_from
+from bot.sandbox.providers.sizes import pixels
 from db.database import Database
 from db.inputs import InputRepository
 from db.jobs import JobRepository
 from db.tables import inputs, jobs
 from tests.end_to_end.house import House, is_done, says
-from tests.support.shelf import a_photo, animated, bomb, drawn
+from tests.support.shelf import a_photo, animated, bomb, drawn, lying
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -107,6 +109,26 @@ async def test_a_photo_is_edited(desk: Desk) -> None:
     assert status == 404
     assert url.rpartition("/")[2] not in desk.house.log()
     assert set(await rows(desk.house)) == {(None, None)}
+
+
+async def test_a_photo_that_was_not_held_straight_is_edited_upright(desk: Desk) -> None:
+    """Discord says the sides of its pixels, 3:2; the card, its Details and the picture have the form that is seen."""
+    photo, before = lying(a_photo("rocket.jpg"), 6), desk.taken
+    asked = await desk.member.slash("edit", prompt="at night", image=png(photo, "rocket.jpg"))
+    card, picture = await desk.finished(asked, before)
+    assert "reve-2.0 · 2:3 · 1 picture" in text(card)
+    assert "-# 20 credits" in text(card)
+    assert measured(picture)[:2] == pixels("2:3")
+    details = await (await desk.member.select(card, ["details"])).response()
+    assert "`aspect_ratio` 2:3" in text(details)
+
+    again = await desk.member.click(card, label="Again")
+    card, picture = await desk.finished(again, before + 1)
+    assert ("reve-2.0 · 2:3" in text(card), measured(picture)[:2]) == (True, pixels("2:3"))
+
+    asked = await desk.member.slash("edit", prompt="wide", image=png(photo, "rocket.jpg"), aspect_ratio="3:2")
+    card, picture = await desk.finished(asked, before + 2)
+    assert ("reve-2.0 · 3:2" in text(card), measured(picture)[:2]) == (True, pixels("3:2"))
 
 
 async def test_four_pictures_go_in_their_order(desk: Desk) -> None:

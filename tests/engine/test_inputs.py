@@ -3,8 +3,6 @@
 import asyncio
 import hashlib
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -14,71 +12,20 @@ from PIL import Image
 from sqlalchemy import Connection, select
 
 from bot.domain.errors import FaultKind, InputError, InputProblem, StaleJobError
-from bot.domain.inputs import InputPolicy
 from bot.domain.jobs import Job, Place, State
-from bot.domain.requests import GenerationRequest, InputPicture, PictureFile
-from bot.engine.claiming import Hook
-from bot.engine.webhooks import hash_of, input_address, new_token
+from bot.domain.requests import PictureFile
+from bot.engine.webhooks import hash_of
 from bot.images.store import StoredPicture
-from bot.sandbox.providers import MANUAL, Reve2ImgServer, derives_from
+from bot.sandbox.providers import Reve2ImgServer, derives_from
 from bot.services.inputs import InputService
-from bot.web.inputs import InputEndpoint
-from bot.web.server import WebServer
 from db.database import Database
 from db.jobs import JobRepository
 from db.tables import accounts, inputs
-from tests.engine.workshop import Workshop, workshop
+from tests.engine.editing import editing, editing_of, reachable
+from tests.engine.workshop import Workshop
 from tests.support.clock import ManualClock
-from tests.support.factories import a_place, a_request, an_id
-from tests.support.shelf import Shelf, a_photo, a_shelf, animated, bomb, drawn
-
-PUBLIC = "https://studio.example"
-
-
-@pytest.fixture
-async def shelf() -> AsyncIterator[Shelf]:
-    """Return where members' pictures lie."""
-    async with a_shelf() as shelf:
-        yield shelf
-
-
-@pytest.fixture
-async def reve2img() -> AsyncIterator[Reve2ImgServer]:
-    """Return the provider that edits pictures; its jobs move by hand."""
-    server = Reve2ImgServer(key="key", latency=MANUAL)
-    await server.start()
-    yield server
-    await server.close()
-
-
-@asynccontextmanager
-async def editing(
-    database: Database,
-    folder: Path,
-    shelf: Shelf,
-    reve2img: Reve2ImgServer,
-    *,
-    public: str | None = PUBLIC,
-    start: bool = True,
-    alone: bool = True,
-    clock: ManualClock | None = None,
-) -> AsyncIterator[Workshop]:
-    """Run a workshop that takes pictures from the shelf; without `public`, providers fetch them there themselves."""
-
-    def address() -> Hook | None:
-        token = new_token()
-        return None if public is None else Hook(url=input_address(public, token), hash=hash_of(token))
-
-    policy = InputPolicy(stand_in=shelf.base, lasting=None if public else timedelta(hours=2))
-    async with workshop(
-        database, folder, second=reve2img, policy=policy, address=address, start=start, alone=alone, clock=clock
-    ) as shop:
-        yield shop
-
-
-def editing_of(*urls: str, **changes: object) -> GenerationRequest:
-    """Return a request that starts from what is at these addresses."""
-    return a_request(prompt="make it dusk", inputs=tuple(InputPicture(url=url) for url in urls), **changes)
+from tests.support.factories import a_place, an_id
+from tests.support.shelf import Shelf, a_photo, animated, bomb, drawn
 
 
 async def held(shop: Workshop) -> int:
@@ -141,29 +88,15 @@ async def test_the_provider_fetches_it_from_us_until_the_job_has_ended(
 async def test_a_whole_edit(sqlite_database: Database, tmp_path: Path, shelf: Shelf, reve2img: Reve2ImgServer) -> None:
     """From the member's photo through our own address to a finished picture that shows that photo."""
     photo = a_photo("rocket.jpg")
-    service: list[InputService] = []
-
-    class Source:
-        async def find(self, token: str) -> object:
-            return await service[0].find(token)
-
-    web = WebServer(host="127.0.0.1", port=0, ready=_nothing_missing, routes=InputEndpoint(Source()).routes)  # type: ignore[arg-type]
-    public = f"http://127.0.0.1:{await web.start()}"
-    try:
-        async with editing(sqlite_database, tmp_path, shelf, reve2img, public=public) as shop:
-            service.append(InputService(database=sqlite_database, keeper=shop.keeper))
-            job = await shop.asked(request=editing_of(shelf.put("rocket.jpg", photo), aspect_ratio="auto"))
-            await shop.until(job.id, State.RUNNING)
-            made = await reve2img.finished()
-            assert [each.sha256 for each in made.inputs] == [hashlib.sha256((await kept(shop))[0]).hexdigest()]
-            done = await shop.until(job.id, State.DONE, step=1)
-            assert (done.charged, await held(shop), await shop.problems()) == (20, 0, [])
-            (file,) = [
-                each for each in (tmp_path / "pictures").rglob("*.png") if derives_from(each.read_bytes(), photo)
-            ]
-            assert file.is_file()
-    finally:
-        await web.stop()
+    async with reachable(sqlite_database, tmp_path, shelf, reve2img) as shop:
+        job = await shop.asked(request=editing_of(shelf.put("rocket.jpg", photo), aspect_ratio="auto"))
+        await shop.until(job.id, State.RUNNING)
+        made = await reve2img.finished()
+        assert [each.sha256 for each in made.inputs] == [hashlib.sha256((await kept(shop))[0]).hexdigest()]
+        done = await shop.until(job.id, State.DONE, step=1)
+        assert (done.charged, await held(shop), await shop.problems()) == (20, 0, [])
+        (file,) = [each for each in (tmp_path / "pictures").rglob("*.png") if derives_from(each.read_bytes(), photo)]
+        assert file.is_file()
 
 
 async def test_without_an_address_of_ours_the_signed_one_is_given(
@@ -398,10 +331,6 @@ def file_of(stored: StoredPicture) -> PictureFile:
 def a_place_of(member: int) -> Place:
     """Return a place of a member of their own."""
     return a_place(member_id=member)
-
-
-async def _nothing_missing() -> list[str]:
-    return []
 
 
 async def test_a_file_that_is_deleted_with_another_job_is_fetched_again(

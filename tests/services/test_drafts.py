@@ -120,7 +120,10 @@ async def test_what_is_left_is_gone(desk: Desk) -> None:
 
 
 async def test_a_button_pressed_twice_makes_one_job(desk: Desk) -> None:
-    """The same wish of the same picture within three seconds is one press too many; another wish, or later, is not."""
+    """The same wish of the same picture within three seconds is one press too many; another wish, or later, is not.
+
+    A wish is the same also when its picture's form was found to be another meanwhile.
+    """
     parent = (await desk.generation.request(a_place(), a_request())).job
     origin = Origin(action=Action.AGAIN, job_id=parent.id)
     presses = [desk.generation.request(a_place(), a_request(), origin=origin) for _ in range(2)]
@@ -131,6 +134,13 @@ async def test_a_button_pressed_twice_makes_one_job(desk: Desk) -> None:
     await desk.generation.request(a_place(), a_request(detail=2), origin=origin)
     with pytest.raises(AlreadyBegunError):
         await desk.generation.request(a_place(), a_request(detail=2), origin=origin)
+    edit = a_request(
+        inputs=(InputPicture(url="https://cdn.discordapp.com/a.png"),), aspect_ratio="3:2", keeps_form=True
+    )
+    made = (await desk.generation.request(a_place(), edit, origin=origin)).job
+    await desk.journal.prepared(made, {0: KEPT})
+    with pytest.raises(AlreadyBegunError):
+        await desk.generation.request(a_place(), edit, origin=origin)
     desk.clock.advance(3.1)
     again = await desk.generation.request(a_place(), a_request(), origin=origin)
     kept = await desk.database.read(lambda connection: JobRepository(connection).get(again.job.id))

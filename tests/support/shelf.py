@@ -69,6 +69,19 @@ def drawn(file_format: str = "PNG", size: tuple[int, int] = (96, 64), **options:
     return out.getvalue()
 
 
+def lying(content: bytes, orientation: int) -> bytes:
+    """Return a picture as a phone writes it that was not held straight: the pixels as they are, and how to turn them.
+
+    From an `orientation` of 5 on, what is seen is as high as the pixels are wide.
+    """
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    out = BytesIO()
+    with Image.open(BytesIO(content)) as image:
+        image.convert("RGB").save(out, "JPEG", quality=95, exif=exif)
+    return out.getvalue()
+
+
 def animated(file_format: str = "GIF") -> bytes:
     """Return an animation whose first frame is red, and the others are not."""
     frames = [Image.new("RGB", (48, 32), colour) for colour in ("red", "blue", "green")]
