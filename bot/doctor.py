@@ -33,7 +33,7 @@ async def examine(settings: Settings) -> list[Finding]:
     checks: tuple[Callable[[Settings], Awaitable[list[Finding]]], ...] = (
         _folder,
         _database,
-        _token,
+        _discord,
         _keys,
         _webhook,
     )
@@ -82,7 +82,7 @@ async def _database(settings: Settings) -> list[Finding]:
     return [Finding(good=True, what=f"the {database.dialect} database can be used ({state})")]
 
 
-async def _token(settings: Settings) -> list[Finding]:
+async def _discord(settings: Settings) -> list[Finding]:
     if settings.discord_token is None:
         return [
             Finding(
@@ -92,13 +92,35 @@ async def _token(settings: Settings) -> list[Finding]:
             )
         ]
     headers = {"Authorization": f"Bot {settings.discord_token.get_secret_value()}"}
-    status = await _get(f"{settings.discord_api_url}/users/@me", headers)
-    if status == httpx.codes.OK:
-        return [Finding(good=True, what="Discord accepts DISCORD_TOKEN")]
-    if status == httpx.codes.UNAUTHORIZED:
+    answer = await _ask(f"{settings.discord_api_url}/applications/@me", headers)
+    if answer is not None and answer.status_code == httpx.codes.OK:
+        accepted = Finding(good=True, what="Discord accepts DISCORD_TOKEN")
+        return [accepted, _user_install(wanted=settings.user_install, possible=_on_accounts(answer))]
+    if answer is not None and answer.status_code == httpx.codes.UNAUTHORIZED:
         remedy = "Copy the token anew from the Bot page of the developer portal; resetting it makes the old one void."
         return [Finding(good=False, what="Discord does not accept DISCORD_TOKEN", remedy=remedy)]
-    return [_unreachable("Discord", status, "DISCORD_API_URL")]
+    return [_unreachable("Discord", None if answer is None else answer.status_code, "DISCORD_API_URL")]
+
+
+def _on_accounts(answer: httpx.Response) -> bool:
+    """Return whether Discord lets people add the application to their accounts, which is installation type 1."""
+    try:
+        return answer.json()["integration_types_config"]["1"] is not None
+    except (ValueError, LookupError, TypeError):
+        return False
+
+
+def _user_install(*, wanted: bool, possible: bool) -> Finding:
+    setting = f"USER_INSTALL is {'on' if wanted else 'off'}"
+    joined = "and" if wanted == possible else "but"
+    people = "people add the application to their accounts" if possible else "nobody add the application to an account"
+    what = f"{setting}, {joined} Discord lets {people}"
+    if wanted and not possible:
+        remedy = "Tick User Install on the Installation page of the developer portal, or set USER_INSTALL=off."
+        return Finding(good=False, what=what, remedy=remedy)
+    # No fault: who has added it only finds no command of the studio's there.
+    remedy = "They find no commands there: untick User Install on the Installation page of the developer portal."
+    return Finding(good=True, what=what, remedy=remedy if possible and not wanted else "")
 
 
 async def _keys(settings: Settings) -> list[Finding]:
@@ -171,8 +193,13 @@ def _unreachable(whom: str, status: int | None, variable: str) -> Finding:
 
 
 async def _get(url: str, headers: dict[str, str]) -> int | None:
+    answer = await _ask(url, headers)
+    return None if answer is None else answer.status_code
+
+
+async def _ask(url: str, headers: dict[str, str]) -> httpx.Response | None:
     try:
         async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
-            return (await client.get(url, headers=headers)).status_code
+            return await client.get(url, headers=headers)
     except httpx.HTTPError:
         return None

@@ -17,6 +17,7 @@ from bot.sandbox.providers import Reve2ImgServer, SkillBossServer
 from bot.settings import Settings, load_settings
 from bot.web.server import WebServer
 from tests.support.databases import Databases
+from tests.support.fidelity import Fidelity, find_description
 
 TOKEN, KEY, WRONG = "the-bots-token", "the-accounts-key", "s3cret-but-wrong"
 
@@ -55,6 +56,7 @@ async def town(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
     discord = DiscordServer(default_world(token=TOKEN))
+    discord.world.application.installable = (0,)
     skillboss, reve2img = SkillBossServer(key=KEY), Reve2ImgServer(key=KEY)
     for server in (discord, skillboss, reve2img):
         await server.start()
@@ -83,6 +85,7 @@ async def test_a_healthy_machine(town: Town, tmp_path: Path) -> None:
         f"DATA_DIR {tmp_path / 'data'} can be written",
         "the sqlite database can be used (its tables will be brought up to date at the start)",
         "Discord accepts DISCORD_TOKEN",
+        "USER_INSTALL is off, and Discord lets nobody add the application to an account",
         "skillboss accepts SKILLBOSS_WHOLESALE_KEY",
         "reve2img accepts REVE2IMG_API_KEY",
         "WEBHOOK_PUBLIC_URL is not set: the providers are polled",
@@ -106,6 +109,44 @@ async def test_the_command_prints_the_findings(town: Town) -> None:
 async def test_a_wrong_token(town: Town) -> None:
     """A token that Discord does not know is told apart from a Discord that does not answer."""
     assert (await town.fault(discord_token=WRONG)).what == "Discord does not accept DISCORD_TOKEN"
+
+
+async def test_members_accounts_are_wanted_but_closed(town: Town) -> None:
+    """The setting alone lets nobody bring the studio along: the developer portal has to as well."""
+    fault = await town.fault(user_install="on")
+    assert fault.what == "USER_INSTALL is on, but Discord lets nobody add the application to an account"
+    assert fault.remedy == (
+        "Tick User Install on the Installation page of the developer portal, or set USER_INSTALL=off."
+    )
+    town.discord.world.application.installable = (0, 1)
+    findings = await town.examine(user_install="on")
+    assert all(finding.good and not finding.remedy for finding in findings)
+    assert "USER_INSTALL is on, and Discord lets people add the application to their accounts" in [
+        finding.what for finding in findings
+    ]
+
+
+async def test_members_accounts_are_open_but_not_wanted(town: Town) -> None:
+    """Whoever adds it finds no commands there: a note, for it breaks nothing."""
+    town.discord.world.application.installable = (0, 1)
+    findings = await town.examine()
+    (note,) = [finding for finding in findings if finding.remedy]
+    assert note == Finding(
+        good=True,
+        what="USER_INSTALL is off, but Discord lets people add the application to their accounts",
+        remedy="They find no commands there: untick User Install on the Installation page of the developer portal.",
+    )
+
+
+async def test_discords_answer_is_as_it_describes_it(town: Town) -> None:
+    """What the findings are read from is where Discord has it."""
+    path = find_description()
+    if path is None:
+        pytest.skip("Discord's OpenAPI description is not at hand (ATELIER_TEST_DATA)")
+    await town.examine()
+    (asked,) = town.discord.requests
+    assert asked.path.endswith("/applications/@me")
+    assert Fidelity(path).problems(asked) == Fidelity(path).answer_problems(asked) == []
 
 
 @pytest.mark.parametrize(
