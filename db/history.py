@@ -3,8 +3,23 @@
 from itertools import product
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, exists, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Subquery,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 
+from bot.domain.jobs import LONGEST_CHAIN, Action
+from bot.domain.remix import KEEP_AS_IT_IS
 from db.tables import jobs, pictures
 
 
@@ -16,7 +31,7 @@ class Whose(NamedTuple):
 
 
 def _with_pictures(*, everywhere: bool) -> Select[Any]:
-    theirs = select(jobs.c.id, jobs.c.prompt).where(
+    theirs = select(jobs.c.id, jobs.c.prompt, jobs.c.action, jobs.c.parent_id).where(
         jobs.c.member_id == bindparam("the_member"),
         jobs.c.finished_at.is_not(None),
         jobs.c.deleted_at.is_(None),
@@ -34,9 +49,52 @@ def _from_there(*, everywhere: bool, older: bool) -> Select[Any]:
 
 def _searched(statement: Select[Any], *, older: bool) -> Select[Any]:
     """Return the same with a search: through so many jobs at most, lest somebody with very many holds up the rest."""
-    near = statement.limit(_SEARCHED_THROUGH).subquery()
-    matching = func.lower(near.c.prompt).like(bindparam("pattern"), escape="\\")
-    return select(near.c.id, near.c.prompt).where(matching).order_by(near.c.id.desc() if older else near.c.id)
+    near = statement.limit(_SEARCHED_THROUGH).subquery("near")
+    matching = func.lower(_words(near)).like(bindparam("pattern"), escape="\\")
+    return select(near.c.id).where(matching).order_by(near.c.id.desc() if older else near.c.id)
+
+
+def _read(statement: Select[Any], *, older: bool) -> Select[Any]:
+    """Return the ids with the words that they are found by, for a search that the database cannot do."""
+    near = statement.limit(bindparam("most")).subquery("near")
+    return select(near.c.id, _words(near).label("words")).order_by(near.c.id.desc() if older else near.c.id)
+
+
+def _words(near: Subquery) -> ColumnElement[str]:
+    """Return what a job is found by: its prompt, and those of the jobs before it that its picture has come through.
+
+    Those are looked up when the search comes to a job that has any, and not kept with it: so what was made of another's
+    picture is not found by that one's words once it is deleted, and a search through jobs without any costs no more.
+    """
+    own = case((near.c.prompt == KEEP_AS_IT_IS, ""), else_=near.c.prompt)
+    # A search has no line breaks, so nothing is found across two prompts.
+    return case((_new(near.c), near.c.prompt), else_=own + "\n" + func.coalesce(_words_before(near), ""))
+
+
+def _words_before(near: Subquery) -> ColumnElement[str]:
+    parent, earlier = jobs.alias("parent"), jobs.alias("earlier")
+    seen = [(each, _seen(each.c)) for each in (parent, earlier)]
+    first, then = (select(each.c.prompt, each.c.action, each.c.parent_id, shown.label("seen")) for each, shown in seen)
+    chain = (
+        first.add_columns(literal(1).label("step"))
+        .where(parent.c.id == near.c.parent_id)
+        .correlate(near)
+        .cte("chain", recursive=True, nesting=True)
+    )
+    on = then.add_columns((chain.c.step + 1).label("step")).join_from(chain, earlier, earlier.c.id == chain.c.parent_id)
+    chain = chain.union_all(on.where(~_new(chain.c), chain.c.step < LONGEST_CHAIN))
+    return select(func.aggregate_strings(chain.c.prompt, "\n")).where(chain.c.seen).scalar_subquery()
+
+
+def _new(columns: Any) -> ColumnElement[bool]:
+    """Return whether a job's picture is none of an earlier one: drawn from nothing, or with one to go by alone."""
+    return or_(columns.parent_id.is_(None), columns.action == Action.REFERENCE)
+
+
+def _seen(columns: Any) -> ColumnElement[bool]:
+    """Return whether the words of a job are a member's, and whoever looks back can see them: as on its card."""
+    visible = and_(columns.deleted_at.is_(None), ~columns.private)
+    return and_(columns.prompt != KEEP_AS_IT_IS, or_(columns.member_id == bindparam("the_member"), visible))
 
 
 _SEARCHED_THROUGH: Final = 20_000
@@ -52,12 +110,19 @@ _SEARCHED: Final = {
     )
     for everywhere, older in _WAYS
 }
+_READ: Final = {
+    (everywhere, older): _read(_from_there(everywhere=everywhere, older=older), older=older)
+    for everywhere, older in _WAYS
+}
 # Greater than every id: ids are hexadecimal digits.
 _AFTER_ALL: Final = "g"
 
 
 class HistoryRepository:
-    """Looks through one member's jobs within one transaction; `search` is part of a prompt, in whatever case."""
+    """Looks through one member's jobs within one transaction; `search` is part of a prompt, in whatever case.
+
+    A job is found by the prompts that its picture has come through as well: see `_words`.
+    """
 
     def __init__(self, connection: Connection, whose: Whose, search: str | None = None) -> None:
         self._connection = connection
@@ -87,12 +152,12 @@ class HistoryRepository:
             statement = _SEARCHED[way]
             parameters["pattern"] = _pattern(self._search)
         else:
-            return self._read_through(_PLAIN[way], parameters, self._search)
+            return self._read_through(_READ[way], parameters, self._search)
         found: str | None = self._connection.execute(statement, parameters).scalar()
         return found
 
     def _read_through(self, statement: Select[Any], parameters: dict[str, Any], search: str) -> str | None:
-        """Return the first id with the search in its prompt; databases may know the case of ASCII alone.
+        """Return the first id with the search in its words; databases may know the case of ASCII alone.
 
         One statement, whose rows come as they are read: a new one for every few rows would begin anew each time.
         """
@@ -100,7 +165,7 @@ class HistoryRepository:
         parameters["most"] = _SEARCHED_THROUGH
         streamed = {"stream_results": True}
         with self._connection.execute(statement, parameters, execution_options=streamed) as rows:
-            return next((row.id for row in rows if wanted in row.prompt.casefold()), None)
+            return next((row.id for row in rows if wanted in row.words.casefold()), None)
 
 
 def _pattern(search: str) -> str:

@@ -99,6 +99,10 @@ class Origin:
     position: int | None = None
 
 
+LONGEST_CHAIN: Final = 8
+"""How many steps back from a job are looked at, to tell where it came from and to find it by their words."""
+
+
 class Delivery(StrEnum):
     """Where a job's member finds its end."""
 

@@ -1,14 +1,11 @@
 """Where a job came from: the jobs before it, from the one that it was made from to the first."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import Connection
 
-from bot.domain.jobs import Job, Origin
+from bot.domain.jobs import LONGEST_CHAIN, Job, Origin
 from db.jobs import JobRepository
-
-LONGEST_CHAIN: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

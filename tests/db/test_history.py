@@ -1,12 +1,15 @@
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event
 
-from bot.domain.jobs import Job, State
+from bot.domain.jobs import LONGEST_CHAIN, Action, Job, Origin, State
+from bot.domain.remix import KEEP_AS_IT_IS
 from db.database import Database
 from db.history import HistoryRepository, Whose
+from db.jobs import JobRepository
 from db.pictures import PictureRepository
 from tests.support.clock import START
 from tests.support.factories import COMMUNITY, MEMBER, a_job, a_picture, a_place, a_request
@@ -18,6 +21,11 @@ MINE = Whose(COMMUNITY, MEMBER)
 def ended(prompt: str = "a fox", *, state: State = State.DONE, **place: Any) -> Job:
     """Return a job that has ended."""
     return a_job(request=a_request(prompt=prompt), place=a_place(**place), state=state, finished_at=START, charged=0)
+
+
+def made_of(parent: Job, action: Action, prompt: str = KEEP_AS_IT_IS, **place: Any) -> Job:
+    """Return an ended job that was made of another's first picture."""
+    return replace(ended(prompt, **place), origin=Origin(action=action, job_id=parent.id, position=0))
 
 
 async def keep(database: Database, *jobs: Job, pictured: Iterable[Job] | None = None) -> None:
@@ -116,6 +124,75 @@ async def test_false_friends_of_a_search_do_not_hide_what_is_behind_them(databas
     assert await walk(database, search="CRÈME") == [wanted.id]
 
 
+@pytest.mark.parametrize("word", ["fox", "Füchslein"])
+@pytest.mark.parametrize("action", [Action.UPSCALE, Action.CUT_OUT, Action.EDIT, Action.VARY, Action.AGAIN])
+async def test_what_was_made_of_a_picture_is_found_by_its_words(database: Database, word: str, action: Action) -> None:
+    """An enlarged fox is still a fox, and so is what was made of that; both kinds of search know."""
+    fox = ended(f"a red {word}")
+    child = made_of(fox, action)
+    grandchild = made_of(child, Action.EDIT, "make it snow")
+    await keep(database, fox, child, grandchild)
+    assert await walk(database, search=word) == [grandchild.id, child.id, fox.id]
+    assert await walk(database, search="snow") == [grandchild.id]
+
+
+@pytest.mark.parametrize("search", ["cat", "chaton né"])
+async def test_a_picture_to_go_by_lends_no_words(database: Database, search: str) -> None:
+    """What was only drawn by another picture is something new, and so is what comes of it."""
+    cat = ended(f"a {search}")
+    drawn = made_of(cat, Action.REFERENCE, "a harbour")
+    larger = made_of(drawn, Action.UPSCALE)
+    await keep(database, cat, drawn, larger)
+    assert await walk(database, search=search) == [cat.id]
+    assert await walk(database, search="harbour") == [larger.id, drawn.id]
+
+
+@pytest.mark.parametrize("search", ["Keep this picture", "exactly"])
+async def test_our_own_instruction_is_no_word_of_a_member(database: Database, search: str) -> None:
+    """Neither a picture that was only processed nor what was made of that is found by what we told the model."""
+    fox = ended("a fox")
+    larger = made_of(fox, Action.UPSCALE)
+    edit = made_of(larger, Action.EDIT, "make it snow")
+    await keep(database, fox, larger, edit)
+    assert await walk(database, search=search) == []
+
+
+@pytest.mark.parametrize("word", ["fox", "Füchslein"])
+@pytest.mark.parametrize(
+    ("whose", "private", "deleted", "found"),
+    [
+        (MEMBER, False, False, True),
+        (MEMBER, True, False, True),
+        (MEMBER, False, True, True),
+        (MEMBER + 1, False, False, True),
+        (MEMBER + 1, True, False, False),
+        (MEMBER + 1, False, True, False),
+    ],
+)
+async def test_only_words_that_one_can_see_find_anything(
+    database: Database, word: str, whose: int, *, private: bool, deleted: bool, found: bool
+) -> None:
+    """Another's private prompt, or one that they deleted, cannot be guessed at by searching for what was made of it."""
+    parent = ended(f"a {word}", member_id=whose, private=private)
+    between = made_of(parent, Action.UPSCALE, member_id=MEMBER + 2)
+    child = made_of(between, Action.EDIT, "make it snow")
+    await keep(database, parent, between, child)
+    if deleted:
+        await database.write(lambda connection: JobRepository(connection).set_deleted(parent.id, START))
+    assert (child.id in await walk(database, search=word)) == found
+    assert await walk(database, search="snow") == [child.id]
+
+
+@pytest.mark.parametrize("word", ["fox", "Füchslein"])
+async def test_words_are_looked_for_as_far_back_as_a_page_tells(database: Database, word: str) -> None:
+    """A chain without end would be one statement without end; one whose beginning is gone is searched as it is."""
+    chain = [made_of(ended(), Action.EDIT, f"a {word}")]
+    for _ in range(LONGEST_CHAIN + 1):
+        chain.append(made_of(chain[-1], Action.UPSCALE))
+    await keep(database, *chain)
+    assert await walk(database, search=word) == [job.id for job in reversed(chain[:-1])]
+
+
 def statements_of(connection: Connection, read: Callable[[], object]) -> list[str]:
     """Return the statements that are run for what is read."""
     asked: list[str] = []
@@ -180,4 +257,5 @@ async def test_old_jobs_cost_nothing(sqlite_database: Database, search: str | No
 
     lines = await sqlite_database.read(plans)
     way = "SEARCH jobs USING INDEX ix_jobs_member (community_id=? AND member_id=? AND id"
-    assert [line for line in lines if "jobs" in line] == [f"{way}<?)", f"{way}>?)"]
+    assert [line for line in lines if " jobs " in line] == [f"{way}<?)", f"{way}>?)"]
+    assert [line for line in lines if line.startswith("SCAN") and line not in ("SCAN near", "SCAN chain")] == []
