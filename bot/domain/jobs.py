@@ -159,6 +159,13 @@ class Job:
         """Whether the interaction's token can still be used; a minute is kept in reserve."""
         return self.place.token is not None and now < self.created_at + TOKEN_LIFE - timedelta(minutes=1)
 
+    def card_in_reach(self, now: datetime) -> bool:
+        """Whether its card can be edited, as far as is known: some listen to their interaction's token alone.
+
+        Those are the private ones, and those where the bot itself is not.
+        """
+        return self.token_alive(now) or not (self.place.private or self.place.community_id == 0)
+
 
 class Outcome(StrEnum):
     """What became of one submit."""

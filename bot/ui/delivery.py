@@ -114,12 +114,18 @@ class Courier:
         await self._by(course.card, snapshot.job, partial(self._on_card, snapshot, course))
 
     async def _by(self, way: _Way, job: Job, send: Callable[[], Awaitable[None]]) -> bool:
-        """Return whether it went this way; False where the way is closed. Raises what asks for another try later."""
+        """Return whether it went this way; False where the way is closed. Raises what asks for another try later.
+
+        A card that nothing listens for any more and a member who takes no direct messages are in the ordinary course of
+        things; whatever else closes a way is worth the operator's look.
+        """
+        expected = False
         while not way.closed:
             try:
                 await send()
             except CardGoneError:
                 way.closed = True
+                expected = not job.card_in_reach(self._clock.now())
             except Exception as error:
                 match trouble_of(error):
                     case None:
@@ -136,10 +142,11 @@ class Courier:
                         _log.exception("delivery.refused", job=job.id)
                         way.closed = True
                     case _:
-                        way.closed = True
+                        way.closed = expected = True  # the member takes no direct messages
             else:
                 return True
-        _log.warning("delivery.way_closed", job=job.id, state=job.state)
+        log = _log.info if expected else _log.warning
+        log("delivery.way_closed", job=job.id, state=job.state)
         return False
 
     def _note_cut(self, way: _Way, error: Exception) -> None:

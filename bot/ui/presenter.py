@@ -149,7 +149,8 @@ class Presenter:
             delivery = await self._courier.deliver(snapshot, shown.course)
             await self._journal.delivered(job_id, delivery)
             if delivery is not Delivery.CARD:
-                _log.warning("card.gone", job=job_id, state=job.state, delivery=delivery)
+                log = _log.warning if job.card_in_reach(self._clock.now()) else _log.info
+                log("card.gone", job=job_id, state=job.state, delivery=delivery)
             self.forget(job_id)
         elif job.acknowledged_at is not None:  # else whoever acknowledges it says so again
             await self._show_progress(snapshot, shown)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.domain.jobs import Job, State
 from tests.cogs.studio import Studio
@@ -135,3 +136,37 @@ async def test_a_card_that_never_appeared_counts_as_told_once_discord_says_so(st
     studio.clock.advance(3)
     while await studio.column("delivery") != ["nowhere"]:
         await let_others_run()
+
+
+@pytest.mark.parametrize("takes_direct_messages", [True, False])
+async def test_a_late_private_picture_is_no_cause_for_a_warning(studio: Studio, *, takes_direct_messages: bool) -> None:
+    """Its card listens to a token that is dead by then, so it is the ordinary course that it goes on from there."""
+    ann = studio.member("ann")
+    await studio.imagine(ann, prompt="a fox", private=True)
+    await studio.reaches(State.QUEUED)
+    studio.clock.advance(15 * 60)
+    if not takes_direct_messages:
+        studio.env.inject_error("POST", "*/messages", status=403, code=50007)
+    with capture_logs() as log:
+        await ended(studio)
+        while None in await studio.column("delivery"):
+            await let_others_run()
+        await forgotten(studio)
+    assert await studio.column("delivery") == ["direct" if takes_direct_messages else "history"]
+    assert {line["event"] for line in log} >= {"delivery.way_closed", "card.gone"}
+    assert [line for line in log if line["log_level"] != "info"] == []
+
+
+async def test_a_card_that_somebody_deleted_is_warned_of(studio: Studio) -> None:
+    """The bot could have reached it, so something is not as it should be."""
+    await studio.imagine(studio.member("ann"), prompt="a fox")
+    await studio.reaches(State.QUEUED)
+    studio.clock.advance(15 * 60)
+    studio.env.inject_error("PATCH", "*/messages/*", status=404, code=10008, times=None)
+    with capture_logs() as log:
+        await ended(studio)
+        while None in await studio.column("delivery"):
+            await let_others_run()
+        await forgotten(studio)
+    warned = [line["event"] for line in log if line["log_level"] == "warning"]
+    assert warned == ["delivery.way_closed", "card.gone"]

@@ -84,3 +84,15 @@ def test_an_erased_token_is_dead() -> None:
 def test_a_job_knows_the_price_of_one_picture() -> None:
     """What is charged is this, for each picture that arrived."""
     assert a_job(request=a_request(images=4, detail=2)).unit_price == 24
+
+
+@pytest.mark.parametrize(
+    ("place", "afterwards"),
+    [({}, True), ({"private": True}, False), ({"community_id": 0}, False)],
+    ids=["in a server", "private", "where the bot is not"],
+)
+def test_which_cards_are_in_reach_once_their_token_is_dead(place: dict[str, int], *, afterwards: bool) -> None:
+    """All are while it lives; then the bot's own token has to do, and not every card listens to that."""
+    job = a_job(place=a_place(**place))
+    assert job.card_in_reach(START)
+    assert job.card_in_reach(START + timedelta(minutes=15)) == afterwards
