@@ -13,6 +13,11 @@ from db.tables import drafts
 
 _INSERT: Final = insert(drafts)
 _GET: Final = select(drafts).where(drafts.c.id == bindparam("the_id"))
+_LATELY: Final = select(drafts).where(
+    drafts.c.community_id == bindparam("the_community"),
+    drafts.c.member_id == bindparam("the_member"),
+    drafts.c.created_at >= bindparam("since"),
+)
 _TAKE: Final = delete(drafts).where(drafts.c.id == bindparam("the_id"))
 _REPRICE: Final = update(drafts).where(drafts.c.id == bindparam("the_id"))
 _PURGE: Final = delete(drafts).where(drafts.c.created_at < bindparam("moment"))
@@ -51,6 +56,11 @@ class DraftRepository:
         if row is None:
             raise DraftGoneError
         return _from_row(row)
+
+    def list_since(self, community_id: int, member_id: int, since: datetime) -> tuple[Draft, ...]:
+        """Return what a member has been asked about since then, and has not answered."""
+        whose = {"the_community": community_id, "the_member": member_id, "since": since}
+        return tuple(map(_from_row, self._connection.execute(_LATELY, whose)))
 
     def take(self, draft_id: str) -> None:
         """Remove a draft, or raise `DraftGoneError`: of two who take it, one gets it."""

@@ -23,6 +23,7 @@
     |  |- JobRunningError      it is still being made, so nothing can be made of it yet
     |  |- JobDeletedError      it was deleted
     |  |- AlreadyBegunError    the same press twice: the first one has made the job
+    |  |- AlreadyAskedError    the same press twice: the first one is being asked about
     |  |- DraftGoneError       a question about its price that was answered, or is too old
     |  |- PictureGoneError     a picture of the studio's own is no longer kept, and cannot be fetched again
     |  '- StaleJobError        somebody else moved the job between reading and writing
@@ -290,6 +291,12 @@ class AlreadyBegunError(JobError):
     """The same member asked for the same of the same job a moment ago: a button pressed twice."""
 
     code = "already_begun"
+
+
+class AlreadyAskedError(JobError):
+    """The same member was asked about the same a moment ago: a button pressed, or a command sent, twice."""
+
+    code = "already_asked"
 
 
 class DraftGoneError(JobError):

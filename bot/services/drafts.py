@@ -2,18 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
 from bot.domain.credits import period_end
 from bot.domain.drafts import DRAFT_LIFE, Draft
-from bot.domain.errors import DraftGoneError, InsufficientCreditsError, NotAllowedError
+from bot.domain.errors import AlreadyAskedError, DraftGoneError, InsufficientCreditsError, NotAllowedError
 from bot.domain.jobs import Origin, Place
 from bot.domain.phrases import Phrase
 from bot.domain.requests import GenerationRequest, price, require_offer
 from bot.engine.books import Books
 from bot.engine.clock import Clock
 from bot.services.access import AccessService
+from bot.services.generation import PRESSED_TWICE
+from db.accounts import AccountRepository
 from db.database import Database
 from db.drafts import DraftRepository
 
@@ -42,7 +45,8 @@ class DraftService:
         """Keep a request that can be done and paid as things are, and return what to ask about.
 
         Raises `NotInServerError`, `NotAdmittedError`, `UnsupportedOptionError`, `StudioClosedError` or
-        `InsufficientCreditsError`: who would be refused anyway is not asked first.
+        `InsufficientCreditsError`: who would be refused anyway is not asked first; or `AlreadyAskedError`, who was
+        asked about the same a moment ago.
         """
         now = self._clock.now()
         draft = Draft(
@@ -62,7 +66,13 @@ class DraftService:
             available = self._books.available(connection, place.community_id, place.member_id, now).available
             if available < draft.price:
                 raise InsufficientCreditsError(needed=draft.price, available=available, renews_at=period_end(now))
-            DraftRepository(connection).add(draft)
+            drafts = DraftRepository(connection)
+            # Locked, so that a press at the same moment is seen here, whichever process it came to.
+            AccountRepository(connection).lock(place.community_id, place.member_id)
+            lately = drafts.list_since(place.community_id, place.member_id, now - PRESSED_TWICE)
+            if any(_same(each, draft) for each in lately):
+                raise AlreadyAskedError
+            drafts.add(draft)
 
         await self._database.write(write)
         return draft
@@ -101,3 +111,14 @@ class DraftService:
 def _check(draft: Draft, member_id: int) -> None:
     if draft.member_id != member_id:
         raise NotAllowedError(Phrase("the member who was asked"))
+
+
+def _same(one: Draft, other: Draft) -> bool:
+    """Return whether two drafts of a member are of the same wish; an address is signed anew each time."""
+    return _wish(one) == _wish(other)
+
+
+def _wish(draft: Draft) -> tuple[object, ...]:
+    request = draft.request
+    pictures = [(each.parent, each.file, urlsplit(each.url or "").path) for each in request.inputs]
+    return replace(request, inputs=()), pictures, draft.origin, draft.private

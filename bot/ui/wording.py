@@ -3,6 +3,7 @@
 from typing import Final
 
 from bot.domain.errors import (
+    AlreadyAskedError,
     AlreadyBegunError,
     AtelierError,
     BudgetSpentError,
@@ -140,6 +141,8 @@ def _about_job(error: JobError) -> str | None:  # noqa: PLR0911 - as above
             return _free(_("This is still being made."), _("Press again once it is finished."))
         case AlreadyBegunError():
             return _("This has begun already: you pressed twice, and it is made and charged once.")
+        case AlreadyAskedError():
+            return _("You have been asked about this already: this came twice. Answer that question to make it, once.")
         case DraftGoneError(expired=True):
             return _free(_("This was asked more than a day ago."), _("Send the command again."))
         case DraftGoneError():

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from bot.domain.errors import AlreadyAskedError
 from bot.domain.jobs import State
 from db.tables import jobs, movements
 from tests.cogs.studio import InteractionResult, MemberActor, Studio, buttons, private, texts
@@ -81,6 +82,22 @@ async def test_pressed_twice(studio: Studio) -> None:
     await press(ann, card, "Again")
     words = "This has begun already: you pressed twice, and it is made and charged once."
     assert private(await press(ann, card, "Again")) == words
+    assert len(await studio.column("id")) == 2
+
+
+async def test_pressed_twice_above_ones_own_threshold(studio: Studio) -> None:
+    """One question is asked, and the press that was one too many hears so, in private; so does a command sent twice."""
+    studio.expected = [AlreadyAskedError]
+    ann = studio.member("ann")
+    card = await finished(studio, ann)
+    await ann.slash(studio.channel, "settings set", ask_over=0)
+    words = "You have been asked about this already: this came twice. Answer that question to make it, once."
+    asked = await press(ann, card, "Again")
+    assert buttons(asked) == ["Make it · 12 credits", "Leave it"]
+    assert private(await press(ann, card, "Again")) == words
+    assert buttons(await studio.imagine(ann, prompt="a boat")) == ["Make it · 12 credits", "Leave it"]
+    assert private(await studio.imagine(ann, prompt="a boat")) == words
+    await press(ann, asked, "Make it · 12 credits")
     assert len(await studio.column("id")) == 2
 
 

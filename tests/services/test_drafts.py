@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.drafts import Draft
 from bot.domain.errors import (
+    AlreadyAskedError,
     AlreadyBegunError,
     AtelierError,
     DraftGoneError,
@@ -16,7 +18,9 @@ from bot.domain.errors import (
 )
 from bot.domain.fit import Fit
 from bot.domain.jobs import Action, Origin, State
-from bot.domain.requests import InputPicture, PictureFile, PictureRef
+from bot.domain.requests import GenerationRequest, InputPicture, PictureFile, PictureRef
+from bot.services.drafts import DraftService
+from db.database import Database
 from db.drafts import DraftRepository
 from db.jobs import JobRepository
 from tests.services.conftest import Desk, Open
@@ -108,6 +112,47 @@ async def test_a_price_that_rose_is_asked_about_again(desk: Desk) -> None:
     assert await desk.drafts.get(draft.id, MEMBER) == (draft, False)
     await desk.database.write(lambda connection: DraftRepository(connection).set_price(draft.id, 60))
     assert await desk.drafts.get(draft.id, MEMBER) == (draft, False)
+
+
+async def test_a_question_that_came_twice_is_asked_once(desk: Desk, other: Database) -> None:
+    """At the same moment, at two processes: one question, whose draft is kept, and one that hears so.
+
+    An address signed anew is the same picture; another picture, wish, member or origin, or later, is asked about.
+    """
+    there = DraftService(
+        database=other,
+        books=desk.books,
+        access=desk.access,
+        clock=desk.clock,
+        providers=("skillboss", "reve2img"),
+        new_id=an_id,
+    )
+    cdn = "https://cdn.discordapp.com/attachments/1/2"
+
+    def wish(name: str = "fox.png", signed: str = "a", **options: int) -> GenerationRequest:
+        return a_request(images=3, inputs=(InputPicture(url=f"{cdn}/{name}?hm={signed}"),), **options)
+
+    asked = [desk.drafts.keep(a_place(), wish(signed="a")), there.keep(a_place(), wish(signed="b"))]
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert sorted(type(each).__name__ for each in results) == ["AlreadyAskedError", "Draft"]
+    (draft,) = [each for each in results if isinstance(each, Draft)]
+    assert (await there.get(draft.id, MEMBER))[0] == draft
+
+    await desk.drafts.keep(a_place(), wish("cat.png"))
+    await desk.drafts.keep(a_place(), wish(detail=2))
+    await desk.drafts.keep(a_place(), wish(), Origin(action=Action.AGAIN, job_id=an_id()))
+    await desk.drafts.keep(a_place(member_id=MEMBER + 1), wish())
+    with pytest.raises(AlreadyAskedError):
+        await desk.drafts.keep(a_place(), wish())
+    desk.clock.advance(3.1)
+    await desk.drafts.keep(a_place(), wish())
+
+
+async def test_a_question_that_was_left_may_be_asked_again_at_once(desk: Desk) -> None:
+    """Who says no and wants it after all need not wait."""
+    draft = await desk.drafts.keep(a_place(), a_request(images=4))
+    await desk.drafts.drop(draft.id, MEMBER)
+    await desk.drafts.keep(a_place(), a_request(images=4))
 
 
 async def test_what_is_left_is_gone(desk: Desk) -> None:

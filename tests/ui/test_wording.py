@@ -9,6 +9,7 @@ import db.alone
 import db.migrate
 from bot.domain.errors import (
     AccessError,
+    AlreadyAskedError,
     AlreadyBegunError,
     AtelierError,
     BooksError,
@@ -254,6 +255,10 @@ WORDED: list[tuple[AtelierError, str]] = [
     (
         AlreadyBegunError(),
         "This has begun already: you pressed twice, and it is made and charged once.",
+    ),
+    (
+        AlreadyAskedError(),
+        "You have been asked about this already: this came twice. Answer that question to make it, once.",
     ),
     (
         DraftGoneError(expired=True),
