@@ -43,6 +43,7 @@ from bot.services.choices import ChoiceService
 from bot.services.credits import CreditService
 from bot.services.details import DetailService
 from bot.services.drafts import DraftService
+from bot.services.forms import FormService
 from bot.services.generation import GenerationService
 from bot.services.history import HistoryService
 from bot.services.inputs import InputService
@@ -63,6 +64,8 @@ from bot.ui.ordering import Orders
 from bot.ui.preferences import PreferencePanel
 from bot.ui.presenter import Presenter
 from bot.ui.presets import Shelves
+from bot.ui.refusals import Refusals
+from bot.ui.retries import Retries
 from bot.ui.wishes import Wishes
 from bot.ui.workbench import Workbench
 from bot.web.server import WebServer
@@ -226,23 +229,28 @@ async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> App
     shelves = Shelves(presets=PresetService(database=database, access=access, providers=names, now=clock.now))
     wishes = Wishes(choices=choices, orders=orders, shelves=shelves)
     gallery = Gallery(history=HistoryService(database=database), keeper=keeper)
+    forms = FormService(database=database, clock=clock, new_id=new_id)
+    refusals = Refusals(forms=forms)
     workbench = Workbench(
         remix=RemixService(database=database, keeper=keeper, clock=clock, providers=names),
         details=DetailService(database=database),
         choices=choices,
         orders=orders,
         messages=messages,
+        refusals=refusals,
         providers=names,
     )
+    editing = Editing(generation=generation, choices=choices, wishes=wishes, workbench=workbench, refusals=refusals)
     edit = Edit(
         generation=generation,
         wishes=wishes,
-        editing=Editing(generation=generation, choices=choices, wishes=wishes, workbench=workbench),
+        editing=editing,
     )
     client.install(
         generation=generation,
         gallery=gallery,
         orders=orders,
+        retries=Retries(forms=forms, refusals=refusals, editing=editing, workbench=workbench),
         shelves=shelves,
         workbench=workbench,
         cogs=(

@@ -18,6 +18,7 @@ from bot.ui.history import Gallery
 from bot.ui.language import speak
 from bot.ui.ordering import Orders
 from bot.ui.presets import Shelves
+from bot.ui.retries import Retries
 from bot.ui.translator import CatalogueTranslator
 from bot.ui.workbench import Workbench
 
@@ -44,6 +45,7 @@ class AtelierClient(commands.AutoShardedBot):
     generation: GenerationService
     gallery: Gallery
     orders: Orders
+    retries: Retries
     shelves: Shelves
     workbench: Workbench
 
@@ -76,6 +78,7 @@ class AtelierClient(commands.AutoShardedBot):
         generation: GenerationService,
         gallery: Gallery,
         orders: Orders,
+        retries: Retries,
         shelves: Shelves,
         workbench: Workbench,
         cogs: Sequence[commands.Cog],
@@ -93,6 +96,7 @@ class AtelierClient(commands.AutoShardedBot):
         self.generation = generation
         self.gallery = gallery
         self.orders = orders
+        self.retries = retries
         self.shelves = shelves
         self.workbench = workbench
         self._cogs_to_add = cogs

@@ -317,6 +317,17 @@ drafts = Table(
 )
 Index("ix_drafts_created_at", drafts.c.created_at)
 
+# What was filled into forms that were refused, for a day.
+forms = Table(
+    "forms",
+    metadata,
+    _id(primary_key=True),
+    _snowflake("member_id", nullable=False),
+    Column("content", JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+Index("ix_forms_created_at", forms.c.created_at)
+
 # What a member has when they choose nothing, wherever they are; None where they leave it to the studio.
 preferences = Table(
     "preferences",

@@ -25,6 +25,7 @@
     |  |- AlreadyBegunError    the same press twice: the first one has made the job
     |  |- AlreadyAskedError    the same press twice: the first one is being asked about
     |  |- DraftGoneError       a question about its price that was answered, or is too old
+    |  |- FormGoneError        a refused form that is too old to be opened again
     |  |- PictureGoneError     a picture of the studio's own is no longer kept, and cannot be fetched again
     |  '- StaleJobError        somebody else moved the job between reading and writing
     |- PresetError
@@ -307,6 +308,12 @@ class DraftGoneError(JobError):
     def __init__(self, *, expired: bool = False) -> None:
         super().__init__()
         self.expired = expired
+
+
+class FormGoneError(JobError):
+    """A form that was refused is not kept any more, or is another's."""
+
+    code = "form_gone"
 
 
 class PictureGoneError(JobError):

@@ -251,6 +251,11 @@ def _unsupported(
     return UnsupportedOptionError(option, value, model=request.model, models=tuple(able))
 
 
+def readable(prompt: str) -> str:
+    """Return a prompt without the characters that cannot be sent on."""
+    return "".join(character for character in prompt if not _unreadable(character))
+
+
 def check_prompt(prompt: str, limit: int) -> None:
     """Raise `PromptError` unless a model that takes `limit` code points can be given this."""
     length = len(prompt)

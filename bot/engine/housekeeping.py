@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.domain.drafts import DRAFT_LIFE
+from bot.domain.forms import FORM_LIFE
 from bot.domain.jobs import TOKEN_LIFE
 from bot.domain.presets import KEPT_FOR_UNDO
 from bot.engine.clock import Clock
@@ -16,6 +17,7 @@ from db.audit import audit
 from db.database import Database
 from db.drafts import DraftRepository
 from db.files import referred_to
+from db.forms import FormRepository
 from db.inputs import InputRepository
 from db.jobs import JobRepository
 from db.pictures import PictureRepository
@@ -71,7 +73,7 @@ class Housekeeping:
                 await self.prove_the_books()
 
     async def erase_tokens(self) -> None:
-        """Erase interaction tokens that Discord no longer takes, and what ended jobs and old drafts started from."""
+        """Erase interaction tokens that Discord no longer takes, and what ended jobs, drafts and forms started from."""
         now = self._clock.now()
         dead, unanswered = now - TOKEN_LIFE, now - DRAFT_LIFE
 
@@ -79,6 +81,7 @@ class Housekeeping:
             JobRepository(connection).erase_tokens(dead)
             InputRepository(connection).erase_secrets()
             DraftRepository(connection).purge_before(unanswered)
+            FormRepository(connection).purge_before(now - FORM_LIFE)
 
         await self._database.write(write)
 

@@ -1,6 +1,7 @@
 """The one place that answers a person with an error: to them alone, and never with a stack."""
 
 import secrets
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import discord
@@ -19,13 +20,23 @@ _TOO_LATE: Final = (10062, 10008)
 _log = structlog.get_logger(__name__)
 
 
-async def answer_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
+Dress = Callable[[str], Awaitable[Mapping[str, Any]]]
+"""Makes the message that says something, where the words alone are not enough."""
+
+
+async def answer_error(
+    interaction: discord.Interaction[Any], error: BaseException, *, dress: Dress | None = None
+) -> None:
     """Tell whoever called or pressed what is wrong; an unknown error gets a reference and a log line."""
     with speaking(interaction.locale.value):
-        await _answer(interaction, error)
+        await _answer(interaction, error, dress or _plain)
 
 
-async def _answer(interaction: discord.Interaction[Any], error: BaseException) -> None:
+async def _plain(said: str) -> Mapping[str, Any]:
+    return {"content": said}
+
+
+async def _answer(interaction: discord.Interaction[Any], error: BaseException, dress: Dress) -> None:
     if isinstance(error, app_commands.CommandInvokeError):
         error = error.original
     if isinstance(error, DuplicateInteractionError):
@@ -36,7 +47,7 @@ async def _answer(interaction: discord.Interaction[Any], error: BaseException) -
     if trouble_of(error) is Trouble.PASSING:
         # By its name alone: the texts of connection errors quote addresses, and those of interactions hold tokens.
         _log.warning("interaction.passing_trouble", error=type(error).__name__)
-        await _send(interaction, _("Discord did not take the answer. Try again in a moment."))
+        await _send(interaction, await dress(_("Discord did not take the answer. Try again in a moment.")))
         return
     text = worded(error) if isinstance(error, AtelierError) else None
     if isinstance(error, app_commands.MissingPermissions):
@@ -45,16 +56,16 @@ async def _answer(interaction: discord.Interaction[Any], error: BaseException) -
         reference = secrets.token_hex(4)
         _log.error("interaction.failed", reference=reference, exc_info=error)
         text = unexpected(reference)
-    await _send(interaction, text)
+    await _send(interaction, await dress(text))
 
 
-async def _send(interaction: discord.Interaction[Any], text: str) -> None:
+async def _send(interaction: discord.Interaction[Any], message: Mapping[str, Any]) -> None:
     quiet = discord.AllowedMentions.none()
     try:
         if interaction.response.is_done():
-            await interaction.followup.send(text, ephemeral=True, allowed_mentions=quiet)
+            await interaction.followup.send(**message, ephemeral=True, allowed_mentions=quiet)
         else:
-            await interaction.response.send_message(text, ephemeral=True, allowed_mentions=quiet)
+            await interaction.response.send_message(**message, ephemeral=True, allowed_mentions=quiet)
     except Exception as error:  # noqa: BLE001 - there is nobody left to tell
         code = error.code if isinstance(error, discord.HTTPException) else None
         _log.warning("interaction.not_answered", error=type(error).__name__, code=code)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import discord
 from discord import ui
@@ -116,10 +116,11 @@ def _more(actions: Collection[Action]) -> list[More]:
     return [*(entry for action, entry in made.items() if action in actions), More.DETAILS, More.DELETE]
 
 
-def payload_view(container: ui.Container[ui.LayoutView]) -> ui.LayoutView:
+def payload_view(*items: ui.Item[Any]) -> ui.LayoutView:
     """Return a view that is a payload and no listener."""
     view = ui.LayoutView(timeout=None)
-    view.add_item(container)
+    for item in items:
+        view.add_item(item)
     view.stop()
     return view
 

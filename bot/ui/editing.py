@@ -1,23 +1,25 @@
 """The message menu "Edit this image": which pictures of a message, and what to change, asked in one form."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import discord
 from discord import ui
 
+from bot.domain.forms import FilledForm, MessageForm
 from bot.domain.inputs import MAX_INPUTS, OfferedPicture
 from bot.domain.jobs import TOKEN_LIFE, Action
 from bot.domain.quotes import Quote
 from bot.domain.requests import InputPicture
 from bot.services.choices import ChoiceService
 from bot.services.generation import GenerationService
-from bot.ui.answers import answer_error
 from bot.ui.forms import MAX_TYPED, chosen_of
 from bot.ui.gather import card_job, gather, names_of
 from bot.ui.language import _, speak
 from bot.ui.places import community_of
-from bot.ui.text import cut, in_credits
+from bot.ui.refusals import Refusals
+from bot.ui.text import cut, in_credits, number
 from bot.ui.wishes import Wishes
 from bot.ui.workbench import Workbench
 
@@ -28,18 +30,27 @@ _ANY: Final = InputPicture()
 
 Answer = Callable[[discord.Interaction[Any], str, str | None, Sequence[OfferedPicture]], Awaitable[None]]
 """What is done with a filled-in form: the prompt, the model (None: what is usual), the chosen pictures."""
+Refuse = Callable[[discord.Interaction[Any], Exception, FilledForm], Awaitable[None]]
+"""What is answered where that fails."""
 
 
 class Editing:
     """Edits the pictures of a message that somebody points at."""
 
     def __init__(
-        self, *, generation: GenerationService, choices: ChoiceService, wishes: Wishes, workbench: Workbench
+        self,
+        *,
+        generation: GenerationService,
+        choices: ChoiceService,
+        wishes: Wishes,
+        workbench: Workbench,
+        refusals: Refusals,
     ) -> None:
         self._generation = generation
         self._choices = choices
         self._wishes = wishes
         self._workbench = workbench
+        self._refusals = refusals
 
     async def ask(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """Open the form for a message's pictures; a card of the studio's own is edited as by its Edit button.
@@ -54,10 +65,24 @@ class Editing:
             await self._workbench.act(interaction, job_id, Action.EDIT, message=message)
             return
         pictures = self._generation.usable(found)
+        form = MessageForm(pictures=pictures[:_MOST_SHOWN], unshown=len(pictures[_MOST_SHOWN:]))
+        await self._open(interaction, form)
+
+    async def reopen(self, interaction: discord.Interaction[Any], form: MessageForm, filled: FilledForm) -> None:
+        """Open a form again as it was sent, with those of its pictures that can still be used; raises as `ask` does."""
+        wanted = [form.pictures[at] for at in filled.chosen]
+        form = replace(form, pictures=self._generation.usable(form.pictures))
+        chosen = tuple(at for at, picture in enumerate(form.pictures) if picture in wanted)
+        await self._open(interaction, form, replace(filled, chosen=chosen))
+
+    async def _open(
+        self, interaction: discord.Interaction[Any], form: MessageForm, filled: FilledForm | None = None
+    ) -> None:
         community, member = community_of(interaction), interaction.user.id
         usual = await self._choices.usual(community_id=community, member_id=member, inputs=(_ANY,))
         quotes = await self._choices.quotes({}, community_id=community, member_id=member, inputs=(_ANY,))
-        await interaction.response.send_modal(EditForm(pictures[:_MOST_SHOWN], quotes, usual.model, self._answered))
+        filled = filled or FilledForm(form=form, prompt="", chosen=(0,), model=usual.model)
+        await interaction.response.send_modal(EditForm(form, quotes, filled, self._answered, self._refusals.answer))
 
     async def _answered(
         self,
@@ -78,20 +103,28 @@ class Editing:
 
 
 class EditForm(ui.Modal):
-    """Asks what to change, of several pictures which, and by which model. It lives as long as a token."""
+    """Asks what to change, of several pictures which, and by which model. It lives as long as a token.
 
-    def __init__(self, pictures: Sequence[OfferedPicture], quotes: Sequence[Quote], model: str, answer: Answer) -> None:
+    `filled` is what stands in it at first.
+    """
+
+    def __init__(
+        self, form: MessageForm, quotes: Sequence[Quote], filled: FilledForm, answer: Answer, refuse: Refuse
+    ) -> None:
         super().__init__(title=_("Edit this image"), timeout=TOKEN_LIFE.total_seconds())
-        self._pictures, self._answer = pictures, answer
+        self._form, self._answer, self._refuse = form, answer, refuse
         able = {quote.model: quote.price for quote in quotes if quote.price is not None}
         self._chosen: ui.Select[Any] | None = None
-        if len(pictures) > 1:
-            most = min(len(pictures), max(each.abilities.max_inputs for each in able), MAX_INPUTS)
-            self._chosen = self._ask_which(most)
+        if len(form.pictures) > 1:
+            most = min(len(form.pictures), max(each.abilities.max_inputs for each in able), MAX_INPUTS)
+            self._chosen = self._ask_which(most, filled.chosen or (0,))
+        if form.unshown:
+            self.add_item(ui.TextDisplay(_more_than_fit(form)))
         self._prompt: ui.TextInput[Any] = ui.TextInput(
             custom_id="prompt",
             style=discord.TextStyle.paragraph,
             placeholder=_("make it snow"),
+            default=filled.prompt or None,
             max_length=MAX_TYPED,
         )
         self.add_item(
@@ -99,21 +132,21 @@ class EditForm(ui.Modal):
         )
         self._models: ui.Select[Any] | None = None
         if len(able) > 1:
-            self._models = self._ask_model({each.id: price for each, price in able.items()}, model)
+            self._models = self._ask_model({each.id: price for each, price in able.items()}, filled.model)
 
-    def _ask_which(self, most: int) -> ui.Select[Any]:
+    def _ask_which(self, most: int, chosen: Sequence[int]) -> ui.Select[Any]:
         options = []
-        for at, name in enumerate(names_of(self._pictures)):
+        for at, name in enumerate(names_of(self._form.pictures)):
             title = _("Picture {number}").format(number=at + 1)
             label = f"{title} · {name}" if name else title
-            options.append(discord.SelectOption(label=cut(label, _LONGEST_OPTION), value=str(at), default=at == 0))
+            options.append(discord.SelectOption(label=cut(label, _LONGEST_OPTION), value=str(at), default=at in chosen))
         which: ui.Select[Any] = ui.Select(custom_id="pictures", options=options, max_values=most)
         description = _("Up to {most}; the first is the one that is changed.").format(most=most) if most > 1 else None
         label = _("Which pictures") if most > 1 else _("Which picture")
         self.add_item(ui.Label(text=label, description=description, component=which))
         return which
 
-    def _ask_model(self, prices: Mapping[str, int], usual: str) -> ui.Select[Any]:
+    def _ask_model(self, prices: Mapping[str, int], usual: str | None) -> ui.Select[Any]:
         options = [
             discord.SelectOption(
                 label=_("{model} · {credits}").format(model=model, credits=in_credits(price)),
@@ -129,14 +162,24 @@ class EditForm(ui.Modal):
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         """Pass what was filled in on."""
         speak(interaction.locale.value)
-        chosen = self._pictures
-        if self._chosen is not None:
-            chosen = [self._pictures[int(value)] for value in chosen_of(self._chosen)] or chosen[:1]
-        model = None if self._models is None else next(iter(chosen_of(self._models)), None)
-        await self._answer(interaction, self._prompt.value, model, chosen)
+        filled = self._filled()
+        pictures = [self._form.pictures[at] for at in filled.chosen]
+        await self._answer(interaction, filled.prompt, filled.model, pictures)
 
     async def on_error(  # type: ignore[override]  # as discord.py has it itself
         self, interaction: discord.Interaction[Any], error: Exception, /
     ) -> None:
         """Tell the person: discord.py would only log it."""
-        await answer_error(interaction, error)
+        await self._refuse(interaction, error, self._filled())
+
+    def _filled(self) -> FilledForm:
+        chosen = [0] if self._chosen is None else [int(value) for value in chosen_of(self._chosen)]
+        model = None if self._models is None else next(iter(chosen_of(self._models)), None)
+        return FilledForm(form=self._form, prompt=self._prompt.value, chosen=tuple(chosen or [0]), model=model)
+
+
+def _more_than_fit(form: MessageForm) -> str:
+    shown = len(form.pictures)
+    said = _("This message has {all} pictures, and a form has room for the first {shown}.")
+    instead = _("To edit another, save it and attach it to `/edit`.")
+    return f"-# {said.format(all=number(shown + form.unshown), shown=number(shown))} {instead}"

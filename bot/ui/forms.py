@@ -12,7 +12,6 @@ from discord import ui
 
 from bot.domain.jobs import TOKEN_LIFE
 from bot.services.remix import Wish
-from bot.ui.answers import answer_error
 from bot.ui.language import _, speak
 from bot.ui.text import in_credits
 
@@ -24,14 +23,17 @@ _LONGEST_TITLE: Final = 45
 Answer = Callable[[discord.Interaction[Any], Wish], Awaitable[None]]
 """What is done with a filled-in form."""
 
+Refuse = Callable[[discord.Interaction[Any], Exception, Wish], Awaitable[None]]
+"""What is answered where that fails."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
     """What a form asks; None or nothing where it need not.
 
     `urls` are the pictures to choose from by position, with the address of each where there is one; one of them alone
-    is not asked about. `factors` and `models` have their prices in credits; `model` is the one chosen beforehand.
-    `prompt` is (label, description, example).
+    is not asked about. `factors` and `models` have their prices in credits; `prompt` is (label, description, example).
+    `model`, `picture` and `typed` are filled in beforehand.
     """
 
     title: str
@@ -40,6 +42,8 @@ class Questions:
     factors: Mapping[int, int] | None = None
     models: Mapping[str, int] | None = None
     model: str | None = None
+    picture: int | None = None
+    typed: str | None = None
 
     @property
     def needed(self) -> bool:
@@ -50,17 +54,22 @@ class Questions:
 class WishForm(ui.Modal):
     """Asks, and passes a wish on."""
 
-    def __init__(self, questions: Questions, answer: Answer) -> None:
+    def __init__(self, questions: Questions, answer: Answer, refuse: Refuse) -> None:
         super().__init__(title=questions.title[:_LONGEST_TITLE], timeout=TOKEN_LIFE.total_seconds())
-        self._urls, self._answer = questions.urls, answer
+        self._urls, self._answer, self._refuse = questions.urls, answer, refuse
         self._fields: dict[str, ui.Select[Any] | ui.TextInput[Any]] = {}
         if len(questions.urls) > 1:
             names = {str(at): _("Picture {number}").format(number=at + 1) for at in questions.urls}
-            self._ask(_("Which picture"), ui.Select(custom_id="picture", options=_options(names)))
+            options = _options(names, str(questions.picture))
+            self._ask(_("Which picture"), ui.Select(custom_id="picture", options=options))
         if questions.prompt is not None:
             label, description, example = questions.prompt
             field: ui.TextInput[Any] = ui.TextInput(
-                custom_id="prompt", style=discord.TextStyle.paragraph, placeholder=example, max_length=MAX_TYPED
+                custom_id="prompt",
+                style=discord.TextStyle.paragraph,
+                placeholder=example,
+                default=questions.typed,
+                max_length=MAX_TYPED,
             )
             self._ask(label, field, description)
         if questions.factors is not None:
@@ -89,7 +98,7 @@ class WishForm(ui.Modal):
         self, interaction: discord.Interaction[Any], error: Exception, /
     ) -> None:
         """Tell the person: discord.py would only log it."""
-        await answer_error(interaction, error)
+        await self._refuse(interaction, error, self._wish())
 
     def _wish(self) -> Wish:
         position = int(self._chosen("picture") or min(self._urls))

@@ -11,6 +11,7 @@ from bot.domain.errors import (
     EmptyPresetError,
     ExclusiveOptionsError,
     FaultKind,
+    FormGoneError,
     InputError,
     InsufficientCreditsError,
     JobDeletedError,
@@ -147,6 +148,8 @@ def _about_job(error: JobError) -> str | None:  # noqa: PLR0911 - as above
             return _free(_("This was asked more than a day ago."), _("Send the command again."))
         case DraftGoneError():
             return _("You have answered this already. Pressing again makes nothing more and charges nothing more.")
+        case FormGoneError():
+            return _free(_("What was typed here is kept for a day, and that is over."), _("Open the form anew."))
         case PictureGoneError(own=True):
             return _free(
                 _("The studio no longer keeps this picture, and it is not on this message any more."),

@@ -1,19 +1,22 @@
 """What a press on an ended card does: it makes something new of it, tells its details, or deletes it."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 import discord
 
 from bot.domain.errors import PictureGoneError
+from bot.domain.forms import CardForm, FilledForm
 from bot.domain.jobs import Action
 from bot.domain.remix import editing_models, upscale_factors
 from bot.domain.requests import price
 from bot.services.choices import ChoiceService
 from bot.services.details import DetailService
 from bot.services.remix import RemixService, Source, Wish
+from bot.ui.answers import answer_error
 from bot.ui.deletion import delete_question, deleted_note
 from bot.ui.details import PROMPT_FILE, details_panel
 from bot.ui.forms import Questions, WishForm
@@ -21,6 +24,7 @@ from bot.ui.language import _
 from bot.ui.messages import JobMessages
 from bot.ui.ordering import Orders
 from bot.ui.places import actor_of
+from bot.ui.refusals import Refusals
 
 _QUIET: Final = discord.AllowedMentions.none()
 
@@ -36,6 +40,7 @@ class Workbench:
         choices: ChoiceService,
         orders: Orders,
         messages: JobMessages,
+        refusals: Refusals,
         providers: tuple[str, ...],
     ) -> None:
         self._remix = remix
@@ -43,6 +48,7 @@ class Workbench:
         self._choices = choices
         self._orders = orders
         self._messages = messages
+        self._refusals = refusals
         self._providers = providers
 
     async def act(
@@ -62,13 +68,38 @@ class Workbench:
         if action is Action.AGAIN:
             await self._make(interaction, source, action, Wish())
             return
-        urls = _to_be_had(source, message or interaction.message)
+        urls = _to_be_had(source, _shown(source, message or interaction.message))
         questions = self._questions(source, action, urls)
         if questions.needed:
-            await interaction.response.send_modal(WishForm(questions, partial(self._answered, job_id, action)))
+            await self._ask(interaction, questions, job_id, action)
             return
         ((position, url),) = urls.items()
         await self._make(interaction, source, action, Wish(position=position, url=url))
+
+    async def reopen(self, interaction: discord.Interaction[Any], card: CardForm, filled: FilledForm) -> None:
+        """Open a form again as it was sent; raises what `RemixService.source` raises, or `PictureGoneError`."""
+        source = await self._remix.source(card.job_id, actor_of(interaction))
+        questions = self._questions(source, card.action, _to_be_had(source, card.urls))
+        (picture,) = filled.chosen
+        questions = replace(questions, typed=filled.prompt, picture=picture, model=filled.model or questions.model)
+        await self._ask(interaction, questions, card.job_id, card.action)
+
+    async def _ask(
+        self, interaction: discord.Interaction[Any], questions: Questions, job_id: str, action: Action
+    ) -> None:
+        card = CardForm(job_id=job_id, action=action, urls=questions.urls)
+        form = WishForm(questions, partial(self._answered, job_id, action), partial(self._refused, card))
+        await interaction.response.send_modal(form)
+
+    async def _refused(
+        self, card: CardForm, interaction: discord.Interaction[Any], error: Exception, wish: Wish
+    ) -> None:
+        if wish.prompt is None:
+            await answer_error(interaction, error)  # choosing again costs a moment
+            return
+        chosen = (wish.position or 0,)
+        filled = FilledForm(form=card, prompt=wish.prompt, chosen=chosen, model=wish.model)
+        await self._refusals.answer(interaction, error, filled)
 
     async def _answered(self, job_id: str, action: Action, interaction: discord.Interaction[Any], wish: Wish) -> None:
         # Read anew: it may have been deleted while the form was open.
@@ -146,19 +177,22 @@ class Workbench:
         await interaction.edit_original_response(view=deleted_note(card_gone=card_gone), allowed_mentions=_QUIET)
 
 
-def _to_be_had(source: Source, message: discord.Message | None) -> dict[int, str | None]:
-    """Return the pictures that can be started from, by position, with the addresses that the pressed message has.
+def _to_be_had(source: Source, urls: Mapping[int, str | None]) -> dict[int, str | None]:
+    """Return the pictures that can be started from, by position, with those of these addresses that are known.
 
     Raises `PictureGoneError` where there is none: before a form is filled in for nothing.
     """
-    shown = [] if message is None else list(_gallery(message.components))
-    # Where the message shows fewer than there are, nobody can tell which is which.
-    urls = shown if len(shown) == len(source.pictures) else []
-    found = dict(zip(source.pictures, urls, strict=False))
-    had = {at: found.get(at) for at, file in source.pictures.items() if file is not None or at in found}
+    had = {at: urls.get(at) for at, file in source.pictures.items() if file is not None or urls.get(at) is not None}
     if not had:
         raise PictureGoneError
     return had
+
+
+def _shown(source: Source, message: discord.Message | None) -> dict[int, str | None]:
+    """Return the addresses that the pressed message has for a job's pictures, by position."""
+    shown = [] if message is None else list(_gallery(message.components))
+    # Where the message shows fewer than there are, nobody can tell which is which.
+    return dict(zip(source.pictures, shown, strict=True)) if len(shown) == len(source.pictures) else {}
 
 
 def _gallery(components: Iterable[Any]) -> Iterator[str]:

@@ -48,6 +48,7 @@ from bot.services.choices import ChoiceService
 from bot.services.credits import CreditService
 from bot.services.details import DetailService
 from bot.services.drafts import DraftService
+from bot.services.forms import FormService
 from bot.services.generation import GenerationService
 from bot.services.history import HistoryService
 from bot.services.preferences import PreferenceService
@@ -64,6 +65,8 @@ from bot.ui.ordering import Orders
 from bot.ui.preferences import PreferencePanel
 from bot.ui.presenter import Presenter
 from bot.ui.presets import Shelves
+from bot.ui.refusals import Refusals
+from bot.ui.retries import Retries
 from bot.ui.wishes import Wishes
 from bot.ui.workbench import Workbench
 from cogs.credits import Credits
@@ -296,24 +299,31 @@ class Studio:
         choices = ChoiceService(database=database, providers=names)
         shelves = Shelves(presets=PresetService(database=database, access=access, providers=names, now=clock.now))
         gallery = Gallery(history=HistoryService(database=database), keeper=self._keeper)
+        forms = FormService(database=database, clock=clock, new_id=self._new_id)
+        refusals = Refusals(forms=forms)
         workbench = Workbench(
             remix=RemixService(database=database, keeper=self._keeper, clock=clock, providers=names),
             details=DetailService(database=database),
             choices=choices,
             orders=orders,
             messages=messages,
+            refusals=refusals,
             providers=names,
         )
         wishes = Wishes(choices=choices, orders=orders, shelves=shelves)
+        editing = Editing(
+            generation=self.generation, choices=choices, wishes=wishes, workbench=workbench, refusals=refusals
+        )
         edit = Edit(
             generation=self.generation,
             wishes=wishes,
-            editing=Editing(generation=self.generation, choices=choices, wishes=wishes, workbench=workbench),
+            editing=editing,
         )
         self.client.install(
             generation=self.generation,
             gallery=gallery,
             orders=orders,
+            retries=Retries(forms=forms, refusals=refusals, editing=editing, workbench=workbench),
             shelves=shelves,
             workbench=workbench,
             cogs=(

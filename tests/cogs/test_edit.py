@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from simcord.results import InteractionResult
 
-from bot.domain.errors import InputError, UnsupportedOptionError
+from bot.domain.errors import InputError, InsufficientCreditsError, UnsupportedOptionError
 from bot.domain.jobs import State
 from bot.sandbox.discord.cdn import measured
 from bot.sandbox.discord.command_rules import check_command
@@ -132,3 +132,30 @@ async def test_the_form_makes_a_job_that_fetches_first(studio: Studio) -> None:
     await studio.polls_until(lambda: studio.card(result)[1].startswith("The picture is not there any more"))
     assert await studio.column("state") == [State.FAILED]
     assert await studio.column("charged") == [0]
+
+
+@pytest.mark.studio(reve2img=True, allowance=30)
+async def test_a_form_that_was_refused_is_opened_again_with_its_pictures(studio: Studio) -> None:
+    """Those that were chosen are chosen, with what was typed, and are what the job starts from."""
+    studio.expected = [InsufficientCreditsError]
+    ann = studio.member("ann")
+    await studio.imagine(ann, prompt="a fox")
+    files = [(f"{number}.png", drawn(size=(64, 32 + number))) for number in range(3)]
+    message = await ann.send(studio.channel, "look", attachments=files)
+    opened = await ann.context_menu(studio.channel, MENU, message)
+    sent = {"pictures": ["1", "2"], "prompt": "both", "model": ["seedream-5"]}
+    answer = await ann.submit_modal(opened, sent)
+    assert answer.response is not None
+    assert answer.response.ephemeral
+
+    studio.clock.advance(13 * 3600)
+    again = await ann.click(answer.response, label="Try again")
+    asked = fields(again)
+    assert asked["What to change"]["value"] == "both"
+    chosen = {
+        label: [each["value"] for each in asked[label]["options"] if each.get("default")]
+        for label in ("Which pictures", "Model")
+    }
+    assert chosen == {"Which pictures": ["1", "2"], "Model": ["seedream-5"]}
+    made = await ann.submit_modal(again, sent)
+    assert "from 2 pictures" in studio.card(made)[0]

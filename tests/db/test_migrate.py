@@ -13,7 +13,7 @@ from db.facts import FactRepository
 from db.migrate import MIGRATIONS, NewerDatabaseError, migrate, pending_migrations
 from db.tables import metadata
 
-ALL = ["0001", "0002", "0003", "0004", "0005", "0006"]
+ALL = ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
 BROKEN = '''"""Breaks half way."""
 
 import sqlalchemy as sa

@@ -9,6 +9,9 @@ import httpx
 import pytest
 from sqlalchemy import Connection, select
 
+from bot.domain.errors import FormGoneError
+from bot.domain.forms import FilledForm, KeptForm, MessageForm
+from bot.domain.inputs import OfferedPicture
 from bot.domain.jobs import Job, Picture, State
 from bot.domain.presets import Preset, Shelf, mark_of
 from bot.domain.requests import InputPicture, PictureFile
@@ -19,13 +22,14 @@ from bot.images.store import PictureStore, StoredPicture
 from bot.images.workers import PictureWorkers
 from bot.sandbox.providers.pictures import draw_picture
 from db.database import Database
+from db.forms import FormRepository
 from db.inputs import InputRepository
 from db.jobs import JobRepository
 from db.pictures import PictureRepository
 from db.presets import PresetRepository
 from db.tables import inputs
 from tests.support.clock import START, ManualClock
-from tests.support.factories import MEMBER, a_job, a_picture, a_request
+from tests.support.factories import MEMBER, a_job, a_picture, a_request, an_id
 from tests.support.ledger import adding
 
 RETENTION = timedelta(days=30)
@@ -114,6 +118,23 @@ async def test_dead_tokens_are_erased(sqlite_database: Database, keeper: Picture
         for job in (dead, alive)
     ]
     assert tokens == [None, alive.place.token]
+    await keeper.close()
+
+
+async def test_what_waits_for_a_member_waits_for_a_day(sqlite_database: Database, keeper: PictureKeeper) -> None:
+    """A refused form is opened again within a day; then what was typed there is in no database any more."""
+    form = MessageForm(pictures=(OfferedPicture(url="https://cdn.discordapp.com/secret"),))
+    filled = FilledForm(form=form, prompt="x", chosen=(0,))
+    old, young = (
+        KeptForm(id=an_id(), member_id=MEMBER, filled=filled, created_at=START - timedelta(hours=hours))
+        for hours in (25, 23)
+    )
+    for each in (old, young):
+        await sqlite_database.write(lambda connection, each=each: FormRepository(connection).add(each))  # type: ignore[misc]
+    await house(sqlite_database, keeper).erase_tokens()
+    assert await sqlite_database.read(lambda connection: FormRepository(connection).get(young.id)) == young
+    with pytest.raises(FormGoneError):
+        await sqlite_database.read(lambda connection: FormRepository(connection).get(old.id))
     await keeper.close()
 
 

@@ -5,14 +5,25 @@ from types import SimpleNamespace
 from typing import Any
 
 import discord
+import pytest
 from discord import ui
 
+from bot.domain.forms import FilledForm, MessageForm
 from bot.domain.inputs import OfferedPicture
 from bot.domain.quotes import quotes
 from bot.domain.requests import InputPicture
 from bot.services.remix import Wish
 from bot.ui.editing import EditForm
 from bot.ui.forms import Questions, WishForm
+
+MORE_THAN_FIT = (
+    "-# This message has 31 pictures, and a form has room for the first 25. "
+    "To edit another, save it and attach it to `/edit`."
+)
+
+
+async def nobody(*_: object) -> None:
+    """Answer no refusal."""
 
 
 async def sent(form: ui.Modal, **chosen: list[str]) -> None:
@@ -36,7 +47,7 @@ async def wish(**chosen: list[str]) -> Wish:
     questions = Questions(
         title="t", urls={0: "first", 1: "second"}, factors={2: 26, 3: 29}, models=prices, prompt=prompt
     )
-    await sent(WishForm(questions, hear), **chosen)
+    await sent(WishForm(questions, hear, nobody), **chosen)
     return heard[0]
 
 
@@ -64,6 +75,23 @@ async def test_pictures_of_a_message_that_are_not_there() -> None:
 
     offered = [OfferedPicture(url=url) for url in ("first", "second", "third")]
     able = quotes({}, ("reve2img",), inputs=(InputPicture(),))
+    form = MessageForm(pictures=tuple(offered))
+    filled = FilledForm(form=form, prompt="", chosen=(0,), model="reve-2.0")
     for pictures, model in ((["99", "-1", "x"], "gone"), (["2", "1", "7"], "seedream-5")):
-        await sent(EditForm(offered, able, "reve-2.0", hear), pictures=pictures, model=[model])
+        await sent(EditForm(form, able, filled, hear, nobody), pictures=pictures, model=[model])
     assert heard == [(None, ["first"]), ("seedream-5", ["second", "third"])]
+
+
+@pytest.mark.parametrize("unshown", [0, 6])
+def test_a_form_says_that_it_has_not_all_pictures(unshown: int) -> None:
+    """A menu of Discord's holds so many: whoever misses one reads why, and where to go with it."""
+    form = MessageForm(pictures=tuple(OfferedPicture(url=str(at)) for at in range(25)), unshown=unshown)
+    able = quotes({}, ("reve2img",), inputs=(InputPicture(),))
+    modal = EditForm(form, able, FilledForm(form=form, prompt="", chosen=(0,)), nobody, nobody)
+    kinds = [each["type"] for each in modal.to_components()]
+    said = [each["content"] for each in modal.to_components() if "content" in each]
+    if unshown:
+        assert kinds == [18, 10, 18, 18]
+        assert said == [MORE_THAN_FIT]
+    else:
+        assert (kinds, said) == ([18, 18, 18], [])

@@ -20,6 +20,7 @@ from bot.domain.errors import (
     EmptyPresetError,
     ExclusiveOptionsError,
     FaultKind,
+    FormGoneError,
     InputError,
     InputProblem,
     InsufficientCreditsError,
@@ -259,6 +260,10 @@ WORDED: list[tuple[AtelierError, str]] = [
     (
         AlreadyAskedError(),
         "You have been asked about this already: this came twice. Answer that question to make it, once.",
+    ),
+    (
+        FormGoneError(),
+        "What was typed here is kept for a day, and that is over. Nothing was charged.\nOpen the form anew.",
     ),
     (
         DraftGoneError(expired=True),

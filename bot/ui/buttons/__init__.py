@@ -4,6 +4,7 @@ from typing import Final
 
 from bot.ui.buttons.base import JobButton, Studio, custom_id
 from bot.ui.buttons.drafts import ConfirmButton, DeclineButton
+from bot.ui.buttons.forms import RetryButton
 from bot.ui.buttons.jobs import CancelButton, PromptButton
 from bot.ui.buttons.pages import NewerButton, OlderButton
 from bot.ui.buttons.presets import RestoreButton
@@ -21,6 +22,7 @@ BUTTONS: Final = (
     MoreMenu,
     DeleteButton,
     RestoreButton,
+    RetryButton,
 )
 """All that was ever issued: registered with the client, they are answered for ever."""
 
@@ -38,6 +40,7 @@ __all__ = [
     "OlderButton",
     "PromptButton",
     "RestoreButton",
+    "RetryButton",
     "Studio",
     "actor_of",
     "custom_id",

@@ -42,6 +42,14 @@ class Shelves(Protocol):
         ...
 
 
+class Retries(Protocol):
+    """What opens refused forms again."""
+
+    async def reopen(self, interaction: discord.Interaction[Any], form_id: str) -> None:
+        """Open a form as it was sent."""
+        ...
+
+
 class Questions(Protocol):
     """What asks before much is spent."""
 
@@ -95,6 +103,11 @@ class Studio(Protocol):
     @property
     def orders(self) -> Questions:
         """What asks before much is spent."""
+        ...
+
+    @property
+    def retries(self) -> Retries:
+        """What opens refused forms again."""
         ...
 
     @property

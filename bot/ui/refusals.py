@@ -1,0 +1,75 @@
+"""What is answered to a form that is refused: why, and what was typed into it, to be taken up again."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+import discord
+import structlog
+from discord import ui
+
+from bot.domain.errors import (
+    AlreadyAskedError,
+    AlreadyBegunError,
+    JobDeletedError,
+    JobNotFoundError,
+    NotAllowedError,
+    PictureGoneError,
+)
+from bot.domain.forms import FilledForm
+from bot.domain.requests import readable
+from bot.services.forms import FormService
+from bot.ui.answers import answer_error
+from bot.ui.buttons import RetryButton
+from bot.ui.cards import payload_view
+from bot.ui.details import PROMPT_FILE
+from bot.ui.language import _
+
+_log = structlog.get_logger(__name__)
+
+# The first one is on its way, with all that was typed.
+_SENT_TWICE: Final = (AlreadyAskedError, AlreadyBegunError)
+# The same form would be refused for good.
+_FINAL: Final = (JobDeletedError, JobNotFoundError, NotAllowedError, PictureGoneError)
+_MOST_QUOTED: Final = 1500
+_FENCE: Final = "```"
+
+
+class Refusals:
+    """Answers whoever sent a form that is refused."""
+
+    def __init__(self, *, forms: FormService) -> None:
+        self._forms = forms
+
+    async def answer(self, interaction: discord.Interaction[Any], error: Exception, filled: FilledForm) -> None:
+        """Tell them why, with a button that opens the form again as they sent it."""
+        filled = replace(filled, prompt=readable(filled.prompt))
+        if isinstance(error, _SENT_TWICE):
+            await answer_error(interaction, error)
+        elif isinstance(error, _FINAL):
+            await self.give_back(interaction, error, filled)
+        else:
+            await answer_error(interaction, error, dress=partial(self._with_button, interaction.user.id, filled))
+
+    async def give_back(self, interaction: discord.Interaction[Any], error: Exception, filled: FilledForm) -> None:
+        """Tell them why, with what they typed, for there is no form any more that would take it."""
+        await answer_error(interaction, error, dress=partial(_with_text, filled.prompt))
+
+    async def _with_button(self, member_id: int, filled: FilledForm, said: str) -> Mapping[str, Any]:
+        try:
+            form_id = await self._forms.keep(member_id, filled)
+        except Exception as error:  # noqa: BLE001 - the text is in no database then, and must not be lost with it
+            _log.warning("form.not_kept", error=type(error).__name__)
+            return await _with_text(filled.prompt, said)
+        return {"view": payload_view(ui.TextDisplay(said), ui.ActionRow(RetryButton(form_id)))}
+
+
+async def _with_text(prompt: str, said: str) -> Mapping[str, Any]:
+    """Return the words with what was typed, ready to be copied."""
+    words: ui.TextDisplay[ui.LayoutView] = ui.TextDisplay(f"{said}\n{_('What you typed:')}")
+    if len(prompt) <= _MOST_QUOTED and _FENCE not in prompt:
+        return {"view": payload_view(words, ui.TextDisplay(f"{_FENCE}\n{prompt}\n{_FENCE}"))}
+    file = discord.File(io.BytesIO(prompt.encode()), filename=PROMPT_FILE)
+    return {"view": payload_view(words, ui.File(f"attachment://{PROMPT_FILE}")), "file": file}
