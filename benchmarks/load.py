@@ -11,7 +11,7 @@ from typing import Final
 from benchmarks.parts import Parts, measure_parts
 from benchmarks.stage import BARE, BOT, Stage
 from bot.sandbox.discord import Invocation, NoAnswerError
-from bot.sandbox.discord.interactions import ACKNOWLEDGE_WITHIN
+from bot.sandbox.discord.world import ACKNOWLEDGE_WITHIN
 
 CONTESTANTS: Final = {"bare": BARE, "bot": BOT}
 

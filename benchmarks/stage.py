@@ -17,6 +17,7 @@ from typing import Final
 import psutil  # type: ignore[import-untyped]
 
 from bot.sandbox.discord import DiscordServer, Invocation, Message, default_world, files, media
+from bot.sandbox.discord.world import ACKNOWLEDGE_WITHIN
 from bot.sandbox.providers import MANUAL, Latency, SkillBossServer
 
 BARE: Final = ("-m", "benchmarks.bare")
@@ -28,8 +29,9 @@ PROMPT: Final = "a lighthouse above a stormy sea"
 _TOKEN: Final = "benchmark-token"  # noqa: S105 - it opens nothing
 _KEY: Final = "benchmark-key"
 _MEMBERS: Final = 250
-_START_SECONDS: Final = 30.0
+_START_SECONDS: Final = 120.0
 _ANSWER_SECONDS: Final = 10.0
+_ACKNOWLEDGE_WITHIN: Final = ACKNOWLEDGE_WITHIN
 _JOB_SECONDS: Final = 60.0
 _AFTERTHOUGHT_SECONDS: Final = 0.3
 _MEGABYTE: Final = 1024 * 1024
@@ -47,6 +49,7 @@ class Stage:
         self._turn = 0
         self._http_port = _free_port()
         world = self._discord.world
+        world.acknowledge_within = _ACKNOWLEDGE_WITHIN
         for number in range(_MEMBERS):
             world.add_member(world.guild("Community"), world.add_user(f"member-{number:03}"))
 

@@ -7,16 +7,32 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
+import hypothesis
 import pytest
 import structlog
 
 from bot.logs import QUIET
+from db import postgresql, sqlite
 from db.database import Database
 from tests.support.clock import ManualClock
 from tests.support.databases import Databases, PostgresqlDatabases, SqliteDatabases, make_postgresql_user
 
 _FIRST: Final = ("torture", "end_to_end", "browser", "benchmarks")
 """Folders of tests that take minutes. The benchmarks, for which a slow start is a fault, are not beside the torture."""
+
+# How long an example takes, or the drawing of its values, says more about the machine than about the product.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
+
+# The default draws every local variable of every frame, for which a busy machine stands still for seconds.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -55,6 +71,16 @@ def _logs_as_they_were() -> Iterator[None]:
     root.handlers = handlers
     for name, before in levels.items():
         logging.getLogger(name).setLevel(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_is_cut_off() -> Iterator[None]:
+    """Let databases wait for a process that a busy machine keeps waiting; tests of that patience set it themselves."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_CONNECT_SECONDS", "_POOL_SECONDS", "_COMMAND_SECONDS", "_IDLE_SECONDS", "_TRANSACTION_SECONDS"):
+            patch.setattr(postgresql, name, 60.0)
+        patch.setattr(sqlite, "_BUSY_TIMEOUT_MS", 60_000)
+        yield
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from playwright.async_api import Browser, expect
 from bot.sandbox.providers import Latency
 from bot.sandbox.runner import Sandbox
 from tests.browser.chromium import WHERE_FROM, find_chromium, running_chromium
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import SLOWEST, Visitor
 
 OpenPage = Callable[..., Awaitable[Visitor]]
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=SLOWEST)
 
 
 class QuickSandbox(Sandbox):
@@ -54,6 +54,7 @@ async def shared_sandbox(
 @pytest_asyncio.fixture(loop_scope="module")
 async def sandbox(shared_sandbox: Sandbox) -> Sandbox:
     """Give the sandbox with its APIs at once."""
+    shared_sandbox.discord.world.acknowledge_within = SLOWEST / 1000
     for provider in (shared_sandbox.skillboss, shared_sandbox.reve2img):
         provider.latency = Latency(queue=0, work=0.1)
     return shared_sandbox

@@ -10,14 +10,16 @@ from playwright.async_api import Browser
 
 from bot.sandbox.discord import DiscordServer, World, default_world
 from bot.sandbox.page import Page
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import SLOWEST, Visitor
 from tests.sandbox.discord.conftest import running
 from tests.sandbox.discord.painter import TOKEN, Painter
 
 
 def small_world() -> World:
     """Return the community that the small bots know the token of."""
-    return default_world(token=TOKEN)
+    world = default_world(token=TOKEN)
+    world.acknowledge_within = SLOWEST / 1000
+    return world
 
 
 @asynccontextmanager

@@ -5,9 +5,11 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from bot.sandbox.discord.world import ACKNOWLEDGE_WITHIN
 from bot.sandbox.providers import MANUAL
 from bot.sandbox.runner import Sandbox
 from tests.browser.conftest import OpenPage
+from tests.browser.visitor import SLOWEST
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -46,9 +48,11 @@ async def test_a_command_to_a_dead_bot_says_so(sandbox: Sandbox, open_page: Open
     member = await open_page("member")
     await sandbox.kill_bot()
     await expect(member.bot_state).to_have_attribute("data-state", "off")
+    sandbox.discord.world.acknowledge_within = ACKNOWLEDGE_WITHIN
     await member.send("/status ")
     await expect(member.page.locator("#pending")).to_contain_text("The application did not respond")
     await member.page.get_by_role("button", name="Dismiss message").click()
+    sandbox.discord.world.acknowledge_within = SLOWEST / 1000
 
     await sandbox.start_bot()
     await expect(member.bot_state).to_have_attribute("data-state", "on")

@@ -107,7 +107,7 @@ async def test_our_own_errors_are_left_alone(server: Database) -> None:
 
 async def test_a_command_that_hangs_ends(monkeypatch: pytest.MonkeyPatch, server: Database) -> None:
     """After the time for a command it is given up, and the connection serves the next one."""
-    monkeypatch.setattr(postgresql, "_COMMAND_SECONDS", 0.2)
+    monkeypatch.setattr(postgresql, "_COMMAND_SECONDS", 2.0)
     url = str(await server.read(lambda connection: connection.engine.url.render_as_string(hide_password=False)))
     impatient = await Database.open(url)
     with pytest.raises(TimeoutError):
@@ -134,8 +134,8 @@ async def test_a_transaction_that_stands_still_keeps_nobody_waiting(
     url = str(await server.read(lambda connection: connection.engine.url.render_as_string(hide_password=False)))
     stopped = await Database.open(url)
     with monkeypatch.context() as patch:
-        patch.setattr(postgresql, "_IDLE_SECONDS", 0.2)
-        patch.setattr(postgresql, "_TRANSACTION_SECONDS", 1.0)
+        patch.setattr(postgresql, "_IDLE_SECONDS", 1.0)
+        patch.setattr(postgresql, "_TRANSACTION_SECONDS", 3.0)
         await stopped.read(lambda connection: connection.execute(text("SELECT 1")))  # connects
 
     async def go_first() -> None:

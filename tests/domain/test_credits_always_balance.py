@@ -125,4 +125,4 @@ class Bookkeeping(RuleBasedStateMachine):
 
 TestBookkeeping = Bookkeeping.TestCase
 TestBookkeeping.__doc__ = "The books balance after any sequence of days, grants, holds and settlements."
-TestBookkeeping.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestBookkeeping.settings = settings(max_examples=60, stateful_step_count=30)

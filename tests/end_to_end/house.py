@@ -20,6 +20,9 @@ from db.audit import audit
 from db.database import Database
 from db.tables import accounts, jobs
 
+PATIENCE = 60.0
+"""Seconds to wait for what comes much sooner on a machine that has time."""
+
 TOKEN = "end-to-end-token"
 SKILLBOSS_KEY = "end-to-end-skillboss-key"
 REVE2IMG_KEY = "end-to-end-reve2img-key"
@@ -80,6 +83,7 @@ class House:
         self._launch = launch
         self.database_url = database_url or f"sqlite+aiosqlite:///{folder / 'data' / 'atelier.db'}"
         self.discord = DiscordServer(default_world(token=TOKEN))
+        self.discord.world.acknowledge_within = PATIENCE
         self.skillboss = SkillBossServer(key=SKILLBOSS_KEY, latency=MANUAL)
         self.reve2img = Reve2ImgServer(key=REVE2IMG_KEY, latency=MANUAL)
         self._http_socket = _reserved()
@@ -110,8 +114,8 @@ class House:
         ready.result()
 
     async def _serving(self) -> None:
-        await self.discord.wait_ready(timeout=60)
-        await self.discord.wait_commands(timeout=30)
+        await self.discord.wait_ready()
+        await self.discord.wait_commands()
 
     def environment(self, **settings: str) -> dict[str, str]:
         """Return the bot's environment: nothing of this one's but what Python needs."""
@@ -148,7 +152,7 @@ class House:
             with contextlib.suppress(ProcessLookupError):
                 self._bot.send_signal(number)
 
-    async def bot_ended(self, *, within: float = 15) -> int:
+    async def bot_ended(self, *, within: float = PATIENCE) -> int:
         """Return the bot's exit code once it has ended and Discord knows that it is gone."""
         assert self._bot is not None
         async with asyncio.timeout(within):

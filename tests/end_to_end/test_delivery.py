@@ -16,7 +16,7 @@ from bot.sandbox.discord import Actor, Channel, Guild, Invocation, Message, medi
 from bot.sandbox.providers import expected_mark, read_mark
 from db.database import Database
 from db.tables import jobs
-from tests.end_to_end.house import House
+from tests.end_to_end.house import PATIENCE, House
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -70,7 +70,7 @@ class Scene:
             latest = select(jobs.c.delivery).where(mine, jobs.c.delivered_at.is_not(None)).order_by(jobs.c.id.desc())
             return connection.execute(latest).scalar()
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while (found := await self.database.read(read)) is None:
                 pass
         return found
@@ -334,7 +334,7 @@ async def test_what_no_way_led_to_is_in_the_history_with_its_receipt(scene: Scen
     await scene.ask()
     direct_messages_closed(scene)
     scene.end(well=True)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while await scene.delivery() != "history":
             pass
     invocation = await scene.member.slash("history", channel=scene.channel, search="KITE")

@@ -17,7 +17,7 @@ from db.database import Database
 from db.inputs import InputRepository
 from db.jobs import JobRepository
 from db.tables import inputs, jobs
-from tests.end_to_end.house import House, is_done, says
+from tests.end_to_end.house import PATIENCE, House, is_done, says
 from tests.support.shelf import a_photo, animated, bomb, drawn, lying
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -293,5 +293,5 @@ async def test_without_a_public_address_the_attachments_own_is_given(tmp_path_fa
             "Save it as PNG or JPEG and attach that to `/edit`."
         )
     finally:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await house.close()

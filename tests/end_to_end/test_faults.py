@@ -31,7 +31,7 @@ async def assert_failed_for_nothing(house: House, why: str, **options: object) -
     """Use `/imagine` and expect a card that says why, that nothing was charged, and sound books."""
     before = await house.books()
     invocation = await house.discord.actor("member").slash("imagine", prompt="doomed", options=options)
-    card = await invocation.wait_until(says("Nothing was charged"), timeout=40)
+    card = await invocation.wait_until(says("Nothing was charged"))
     assert why in text(card)
     assert "credits returned" in text(card)
     assert media(card) == []
@@ -154,7 +154,7 @@ async def test_discords_own_hiccups_do_not_lose_the_card(house: House) -> None:
     invocation = await house.discord.actor("member").slash("imagine", prompt="hiccups")
     await house.skillboss.wait_for(lambda: not house.skillboss.jobs[-1].terminal)
     house.skillboss.finish()
-    await invocation.wait_until(is_done, timeout=20)
+    await invocation.wait_until(is_done)
     house.discord.faults.clear()
 
 

@@ -74,7 +74,7 @@ async def test_every_model_of_reve2img_draws(house: House, options: dict[str, ob
     invocation = await member.slash("imagine", prompt="a lighthouse", options=options)
     await house.reve2img.wait_for(lambda: bool(house.reve2img.jobs) and not house.reve2img.jobs[-1].terminal)
     house.reve2img.finish()
-    card = await invocation.wait_until(is_done, timeout=30)
+    card = await invocation.wait_until(is_done)
     assert f"-# {price} credits" in text(card)
 
 
@@ -84,7 +84,7 @@ async def test_a_picture_is_upscaled_fitted_and_cut_out(house: House) -> None:
     invocation = await house.discord.actor("member").slash("imagine", prompt="cut out", options=options)
     await house.reve2img.wait_for(lambda: bool(house.reve2img.jobs) and not house.reve2img.jobs[-1].terminal)
     house.reve2img.finish()
-    card = await invocation.wait_until(is_done, timeout=30)
+    card = await invocation.wait_until(is_done)
     (picture,) = await house.pictures(card)
     with Image.open(io.BytesIO(picture)) as opened:
         assert opened.size == (1500, 847)

@@ -23,7 +23,7 @@ from db.attempts import AttemptRepository
 from db.database import Database
 from db.locks import CLAIMING, in_turn
 from db.tables import jobs, workers
-from tests.end_to_end.house import BotProcess, House, is_done, launch, says
+from tests.end_to_end.house import PATIENCE, BotProcess, House, is_done, launch, says
 from tests.support.databases import Databases
 from tests.torture.ambush import Ambush, Blow, discord_events, provider_events
 from tests.torture.evidence import Placed, Witness
@@ -32,7 +32,6 @@ from tests.torture.verdict import broken_promises
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WITHIN = 30.0
 SETTINGS = {
     "LEASE_SECONDS": "1.2",
     "SHARD_COUNT": "2",
@@ -62,7 +61,7 @@ class Snare:
     async def caught(self) -> None:
         """Return once it has the request."""
         assert self._blow is not None
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(PATIENCE):
             await self._blow.struck.wait()
 
     def open(self) -> None:
@@ -103,13 +102,13 @@ class Pair:
             bot = await launch(house.environment(**SETTINGS, SHARD_IDS=shard), house.folder / "bot.log")
             self._bots.append(bot)
             await self._until_it_works(bot)
-        await house.discord.wait_ready(shards=2, timeout=60)
-        await house.discord.wait_commands(timeout=30)
+        await house.discord.wait_ready(shards=2)
+        await house.discord.wait_commands()
 
     async def _until_it_works(self, bot: BotProcess) -> None:
         """Return when a bot has a lease, by whose name it is known from now on."""
         others = select(workers.c.id).where(workers.c.id.not_in(self._workers))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while (found := await self._database.read(lambda connection: connection.execute(others).scalar())) is None:
                 assert bot.returncode is None, self.house.log()
         self._workers.append(found)
@@ -118,7 +117,7 @@ class Pair:
         """Have both end, and return their exit codes."""
         for bot in self._bots:
             bot.send_signal(SIGTERM)
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(PATIENCE):
             return [await bot.wait() for bot in self._bots]
 
     async def kill(self) -> None:
@@ -155,7 +154,7 @@ class Pair:
         self.go_on()
         after = await self.ask("member-two", "after the pause")
         self.house.skillboss.finish(await self.drawn(after))
-        await after.invocation.wait_until(is_done, timeout=WITHIN)
+        await after.invocation.wait_until(is_done)
 
     async def use(self, member: str, about: str, *, gone_after: float | None = None) -> Placed:
         """Use `/imagine`; with `gone_after` the test takes the card away."""
@@ -188,7 +187,7 @@ class Pair:
         def there() -> list[Job]:
             return [job for job in self.house.skillboss.jobs if job.order.prompt == placed.order.prompt]
 
-        await self.house.skillboss.wait_for(there, seconds=WITHIN)
+        await self.house.skillboss.wait_for(there)
         (job,) = there()
         return job
 
@@ -199,7 +198,7 @@ class Pair:
 
     async def until(self, placed: Placed, holds: Callable[[Row[Any]], bool]) -> Row[Any]:
         """Return the job's row once this is true of it."""
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(PATIENCE):
             while not holds(row := await self.row(placed)):
                 pass
         return row
@@ -215,13 +214,13 @@ class Pair:
 
     async def both_wait_for_their_turn(self) -> None:
         """Return once both wait for their turn to give slots."""
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(PATIENCE):
             while await self._database.read(lambda connection: connection.execute(WAITERS).scalar()) != 2:
                 pass
 
     async def until_all_is_delivered(self) -> None:
         """Return once every job has ended, and its member has the end."""
-        async with self._witness.looking() as unfinished, asyncio.timeout(WITHIN):
+        async with self._witness.looking() as unfinished, asyncio.timeout(PATIENCE):
             while await unfinished():
                 pass
 
@@ -280,7 +279,7 @@ async def test_a_job_in_line_is_drawn_by_the_heir_once(pair: Pair) -> None:
     before = await pair.pause(first)
     pair.house.skillboss.finish(await pair.drawn(first))
     pair.house.skillboss.finish(await pair.drawn(waiting))
-    await waiting.invocation.wait_until(is_done, timeout=WITHIN)
+    await waiting.invocation.wait_until(is_done)
     await pair.wake()
     assert (await pair.row(first)).fence == before.fence + 1
     await pair.assert_every_promise_is_kept(done=3)
@@ -299,7 +298,7 @@ async def test_a_transaction_that_stands_still_keeps_nobody_waiting(pair: Pair) 
     await engine.dispose()  # sooner or later it is the turn of the late one, which does not know it
     pair.house.skillboss.finish(await pair.drawn(first))
     pair.house.skillboss.finish(await pair.drawn(waiting))
-    await waiting.invocation.wait_until(is_done, timeout=WITHIN)
+    await waiting.invocation.wait_until(is_done)
     await pair.wake()
     await pair.assert_every_promise_is_kept(done=3)
 
@@ -309,7 +308,7 @@ async def test_a_submit_that_is_answered_late_is_never_sent_again(pair: Pair) ->
     pair.snare.lay(Event.SUBMIT, Moment.AFTER)
     sent = await pair.ask("member", "sent or not")
     await pair.pause_at(sent)
-    await sent.invocation.wait_until(says("outcome is unknown"), timeout=WITHIN)
+    await sent.invocation.wait_until(says("outcome is unknown"))
     await pair.wake()
     drawn = await pair.drawn(sent)
     row, attempt = await pair.row(sent), await pair.attempt(sent)
@@ -339,7 +338,7 @@ async def test_what_is_heard_late_is_not_written(pair: Pair, event: Event, state
     assert (row.state, row.fence) == (state, before.fence + 1)
     assert row.owner not in (None, before.owner)
     pair.heirs.open()
-    await placed.invocation.wait_until(is_done, timeout=WITHIN)
+    await placed.invocation.wait_until(is_done)
     await pair.assert_every_promise_is_kept(done=2)
 
 
@@ -350,10 +349,10 @@ async def test_a_delivery_that_comes_again_shows_the_pictures_once(pair: Pair) -
     pair.snare.lay(Event.UPLOAD, Moment.BEFORE)
     pair.house.skillboss.finish(await pair.drawn(placed))
     await pair.pause_at(placed)
-    await placed.invocation.wait_until(is_done, timeout=WITHIN)
+    await placed.invocation.wait_until(is_done)
     assert shown[-1:] == [True]
     await pair.wake()
-    await placed.invocation.wait_until(lambda _: shown[-2:] == [True, True], timeout=WITHIN)
+    await placed.invocation.wait_until(lambda _: shown[-2:] == [True, True])
     await pair.assert_every_promise_is_kept(done=2)
 
 
@@ -367,9 +366,9 @@ async def test_an_older_card_that_comes_late_is_put_right(pair: Pair) -> None:
     pair.house.skillboss.advance(drawn)
     await pair.pause_at(placed)
     pair.house.skillboss.finish(drawn)
-    await placed.invocation.wait_until(is_done, timeout=WITHIN)
+    await placed.invocation.wait_until(is_done)
     await pair.wake()
-    await placed.invocation.wait_until(lambda _: shown[-3:] == [True, False, True], timeout=WITHIN)
+    await placed.invocation.wait_until(lambda _: shown[-3:] == [True, False, True])
     await pair.assert_every_promise_is_kept(done=2)
 
 

@@ -13,7 +13,7 @@ from bot.sandbox.discord import Invocation, Message, buttons, media, text
 from bot.sandbox.providers import derives_from, expected_mark, read_mark
 from db.database import Database
 from db.tables import jobs, pictures
-from tests.end_to_end.house import House, is_done, says
+from tests.end_to_end.house import PATIENCE, House, is_done, says
 
 
 def settings(house: House) -> dict[str, str]:
@@ -164,10 +164,8 @@ async def test_a_bot_that_is_killed_between_the_yes_and_the_card_gives_the_credi
     await house.stop_bot(SIGKILL)
     await house.start_bot(**settings(house))
     # An answer may be on its way for 20 seconds; then the bot's own token is what reaches the public one.
-    await house.discord.recorder.wait(
-        lambda sent: (sent.method, "/channels/" in sent.path) == ("PATCH", True), timeout=60
-    )
-    async with asyncio.timeout(20):
+    await house.discord.recorder.wait(lambda sent: (sent.method, "/channels/" in sent.path) == ("PATCH", True))
+    async with asyncio.timeout(PATIENCE):
         while (await house.books()).held:
             pass
     assert "interrupted before it began" in text(questions["member"])

@@ -75,7 +75,7 @@ async def test_a_card_that_never_appeared_is_settled_at_the_next_start(house: Ho
     await house.stop_bot(signal.SIGKILL)
     await house.start_bot()
     # An answer may be on its way for 20 seconds; the last thing that is tried for such a job is its card.
-    await house.discord.recorder.wait(lambda sent: sent.method == "PATCH", timeout=40)
+    await house.discord.recorder.wait(lambda sent: sent.method == "PATCH")
     books = await house.books()
     assert (books.problems, books.states, books.held) == ([], ["failed"], 0)
     assert house.skillboss.jobs == []

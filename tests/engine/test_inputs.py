@@ -273,7 +273,7 @@ async def test_a_crash_between_store_and_journal_fetches_again(
 
         monkeypatch.setattr(shop.journal, "prepared", crash)
         job = await shop.asked(request=editing_of(url))
-        await asyncio.wait_for(crashed.wait(), 10)
+        await asyncio.wait_for(crashed.wait(), 60)
         monkeypatch.setattr("bot.engine.engine._GRACE_SECONDS", 0.0)
         assert len(list((tmp_path / "pictures").rglob("*.png"))) == 1
         assert not (await shop.job(job.id)).prepared

@@ -359,9 +359,13 @@ async def test_a_take_over_whose_outcome_was_lost_sends_nothing_again(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The job is this worker's now, as if claimed here; but another may have sent it, so it is not sent once more."""
-    async with workshop(database, tmp_path, alone=False) as shop:
+    async with (
+        workshop(database, tmp_path, alone=False) as shop,
+        workshop(database, tmp_path, server=shop.server, clock=shop.clock, alone=False, start=False) as earlier,
+    ):
         await shop.looked()
-        job = await brought_to(shop, State.SUBMITTING)
+        await earlier.journal.renew()
+        job = await brought_to(earlier, State.SUBMITTING)  # this one's engine would claim it for itself
         await database.write(lambda connection: connection.execute(update(jobs).values(owner="gone")))
         take_over = shop.journal.take_over
 

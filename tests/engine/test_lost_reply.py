@@ -292,7 +292,7 @@ async def _until_pictures(shop: Workshop, job: Job) -> None:
     for _ in range(200):
         if await pictures(shop, job):
             return
-        await shop.quiet(step=10, rounds=1)
+        await shop.pass_time(10)
     raise AssertionError("no pictures came")
 
 

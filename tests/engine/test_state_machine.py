@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from sqlalchemy import Connection, select
@@ -423,6 +423,4 @@ class Studio(RuleBasedStateMachine):
 
 TestStudio = Studio.TestCase
 TestStudio.__doc__ = "Whatever happens to jobs, in any order: the books balance, and late writes change nothing."
-TestStudio.settings = settings(
-    max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestStudio.settings = settings(max_examples=12, stateful_step_count=30)

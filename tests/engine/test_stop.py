@@ -306,6 +306,6 @@ async def test_a_stop_does_not_wait_for_late_pictures(
 
         monkeypatch.setattr(shop.journal, "owned", for_ever)
         await shop.when(sweeping.is_set, step=5)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await shop.engine.stop()
         await let_others_run()

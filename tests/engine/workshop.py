@@ -88,35 +88,41 @@ class Workshop:
         assert attempt is not None
         return attempt
 
-    async def until(self, job_id: str, state: State, *, step: float = 0.0, idle: bool = False) -> Job:
+    async def until(self, job_id: str, state: State, *, step: float = 0.0) -> Job:
         """Return the job once it is in a state, and what brought it there has set when to go on.
 
-        `step` seconds pass each time that it is not; with `idle` they pass only when nothing is under way, so that they
-        can be counted however slow the machine is.
+        `step` seconds pass each time that it is not and nothing is under way, so that they can be counted however slow
+        the machine is.
         """
         for _ in patiently(step):
             job = await self.job(job_id)
             if job.state is state:
                 await self.settle()
                 return job
-            self.clock.advance(step)
-            await (self.idle() if idle else let_others_run(5))
+            await self.pass_time(step)
         raise AssertionError(f"the job stays {job.state}, waiting for {state}")
 
     async def when(self, condition: Callable[[], object], *, step: float = 0.0) -> None:
-        """Return once the condition is true; `step` seconds pass each time that it is not."""
+        """Return once the condition is true; `step` seconds pass each time that it is not and nothing is under way."""
         for _ in patiently(step):
             if condition():
                 return
-            self.clock.advance(step)
-            await self.settle()
+            await self.pass_time(step, unless=condition)
         raise AssertionError("it never came to pass")
 
     async def quiet(self, *, step: float = 0.0, rounds: int = 20) -> None:
         """Let everything go on that can; `step` seconds pass in each of the rounds."""
         for _ in range(rounds):
-            self.clock.advance(step)
+            await self.pass_time(step)
+
+    async def pass_time(self, seconds: float, *, unless: Callable[[], object] = bool) -> None:
+        """Let time pass between what was under way before and what comes of it; without any, let things go on."""
+        if not seconds:
             await self.settle()
+            return
+        await self.idle(unless=unless)
+        self.clock.advance(seconds)
+        await self.idle(unless=unless)
 
     async def settle(self) -> None:
         """Return when no transaction is under way, nor one that followed from it; requests may be."""
@@ -135,12 +141,20 @@ class Workshop:
         while self.engine._claiming:
             await self.settle()
 
-    async def idle(self) -> None:
-        """Return when no job has a step under way, so that what comes next comes with time."""
+    async def idle(self, *, unless: Callable[[], object] = bool) -> None:
+        """Return when all that the engine does waits for time or for a word from outside, or when `unless` is true."""
         await self.settle()
-        while running := list(self.engine._schedule._running.values()):
-            await asyncio.wait(running)
+        last = time.monotonic() + 60
+        while (busy := self._under_way()) and not unless():
+            assert time.monotonic() < last, f"never done: {busy}"
             await self.settle()
+
+    def _under_way(self) -> list[asyncio.Task[None]]:
+        engine = self.engine
+        tasks = [*engine._dispatching, *engine._duties, *engine._schedule._running.values()]
+        if engine._following is not None:
+            tasks.append(engine._following)
+        return [task for task in tasks if not task.done() and not self.clock.holds(task)]
 
     async def cancel(self, job_id: str) -> None:
         """Press Cancel as its member."""

@@ -197,7 +197,7 @@ def test_real_photos_keep_their_pixels(tmp_path: Path, name: str) -> None:
     assert not intake.converted
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(list(ALL_FORMATS)), st.data())
 def test_broken_files_break_nothing(file_format: str, data: st.DataObject) -> None:
     """Whatever is changed in a file, taking its notes out ends, and either gives a file or says what is wrong."""

@@ -1,8 +1,9 @@
 """A clock that only a test moves."""
 
 import asyncio
+import math
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 START: Final = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 
@@ -14,6 +15,7 @@ class ManualClock:
         self._now = now
         self._monotonic = 1_000.0
         self._alarms: list[tuple[float, asyncio.Task[bool]]] = []
+        self._waiting: dict[asyncio.Task[Any] | None, tuple[asyncio.Event, float]] = {}
 
     def now(self) -> datetime:
         """Return the aware UTC time."""
@@ -27,6 +29,11 @@ class ManualClock:
     def next_alarm(self) -> float | None:
         """The seconds until the first of those who wait has waited long enough; None when nobody waits for a time."""
         return min((due - self._monotonic for due, _ in self._alarms), default=None)
+
+    def holds(self, task: asyncio.Task[Any]) -> bool:
+        """Return whether a task waits here and nothing that it waits for has come: neither its event nor its time."""
+        event, due = self._waiting.get(task, (None, 0.0))
+        return event is not None and not event.is_set() and due > self._monotonic
 
     def advance(self, seconds: float) -> None:
         """Let time pass; whoever has waited long enough goes on at the loop's next turn."""
@@ -42,13 +49,18 @@ class ManualClock:
 
     async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
         """Return when the event is set or the seconds have passed (None: only when it is set)."""
-        if seconds is None:
-            await event.wait()
-            return
+        me = asyncio.current_task()
+        self._waiting[me] = (event, math.inf if seconds is None else self._monotonic + seconds)
+        try:
+            await (event.wait() if seconds is None else self._wait_until(event, self._monotonic + seconds))
+        finally:
+            del self._waiting[me]
+
+    async def _wait_until(self, event: asyncio.Event, due: float) -> None:
         waiter = asyncio.create_task(event.wait())
-        alarm = (self._monotonic + seconds, waiter)
+        alarm = (due, waiter)
         self._alarms.append(alarm)
-        if seconds <= 0:
+        if due <= self._monotonic:
             waiter.cancel()
         try:
             await asyncio.wait({waiter})

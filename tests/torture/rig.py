@@ -9,7 +9,7 @@ from signal import SIGKILL, SIGTERM, Signals
 from typing import Final
 
 from bot.sandbox.discord import ClientRefusal, Invocation, NoAnswerError
-from bot.sandbox.discord.interactions import ACKNOWLEDGE_WITHIN
+from bot.sandbox.discord.world import ACKNOWLEDGE_WITHIN
 from bot.sandbox.providers import ImageApiServer, Latency
 from tests.end_to_end.house import BotEndedError, BotProcess, House
 from tests.torture.ambush import Ambush, Blow, discord_events, provider_events
@@ -18,7 +18,7 @@ from tests.torture.doorway import Doorway
 from tests.torture.evidence import Evidence, Placed, Witness
 from tests.torture.plan import MEMBERS, Event, Moment, Order, Plan, Strike
 
-_SETTLED_WITHIN: Final = 60.0
+_SETTLED_WITHIN: Final = 120.0
 _LOOK_SECONDS: Final = 0.05
 _STOPPED_WITHIN: Final = 60.0
 _NEVER_ASKED: Final = 100_000
@@ -59,6 +59,7 @@ class Rig:
         folder.mkdir(parents=True, exist_ok=True)
         self._cradle = Cradle()
         self.house = House(folder, database_url=database_url, launch=self._launch)
+        self.house.discord.world.acknowledge_within = ACKNOWLEDGE_WITHIN  # nobody waits longer for the dead
         self._running = asyncio.Event()
         self._settings = dict(_SETTINGS)
         self._webhooks = webhooks

@@ -29,7 +29,7 @@ async def assert_every_promise_is_kept(
     assert campaign.tally.bills[Bill.CAPTURED] > 0
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_a_kill_at_any_transition_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     """`kill -9` before, during and after each request of a job's life; some of them with SIGTERM."""
     plans = [transition_plan(each, SEED) for each in TRANSITIONS]
@@ -37,13 +37,13 @@ async def test_a_kill_at_any_transition_loses_nothing_and_doubles_nothing(tmp_pa
     await assert_every_promise_is_kept(tmp_path, plans)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_a_kill_at_any_instant_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     """Twenty rounds of several members' jobs, with mishaps, cancels and up to three kills each."""
     await assert_every_promise_is_kept(tmp_path, [random_plan(SEED, number, jobs=4) for number in range(20)])
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_with_webhooks_a_kill_loses_nothing_either(tmp_path: Path) -> None:
     """Where providers call the bot: struck at their calls, and where a submit's reply is lost."""
     submits = [each for each in TRANSITIONS if each.event == "submit"]
@@ -51,7 +51,7 @@ async def test_with_webhooks_a_kill_loses_nothing_either(tmp_path: Path) -> None
     await assert_every_promise_is_kept(tmp_path, plans, webhooks=True)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_postgresql_loses_nothing_either(tmp_path: Path) -> None:
     """Where jobs are taken over only when the dead worker's lease has ended."""
     plans = [random_plan(SEED, number, jobs=3) for number in range(5)]

@@ -87,7 +87,7 @@ async def test_everything_is_passed_on() -> None:
 @pytest.mark.parametrize("begun", ["", "GET / HTTP/1.1\r\nHost: x\r\n", "\r\n\r"])
 async def test_whoever_does_not_end_the_head_is_dropped(begun: str) -> None:
     """Silence and a head without its end are alike."""
-    house = House(head_seconds=0.1)
+    house = House(head_seconds=1.0)
     async with wire_to(await house.open()) as wire:
         if begun:
             await wire.send(begun)

@@ -21,7 +21,7 @@ class Wire:
     async def rest(self) -> str:
         """Return all that comes until the other side hangs up; nothing where it hangs up rudely."""
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 return (await self.reader.read()).decode()
         except ConnectionError:
             return ""

@@ -76,7 +76,7 @@ class Actor:
         /,
         *,
         channel: str | Channel = "general",
-        timeout: float = 3.0,
+        timeout: float | None = None,
         options: Mapping[str, Any] | None = None,
         **more_options: Any,
     ) -> list[Json]:

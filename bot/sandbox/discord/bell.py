@@ -1,6 +1,10 @@
 """One small primitive to wait for changes without polling."""
 
 import asyncio
+from typing import Final
+
+PATIENCE: Final = 60.0
+"""Seconds to wait for what comes much sooner, unless something is broken: nobody should have to be in a hurry."""
 
 
 class Bell:

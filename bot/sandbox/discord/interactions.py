@@ -32,10 +32,7 @@ from bot.sandbox.discord.messages import MessageBook, MessageForm
 from bot.sandbox.discord.payloads import user_payload
 from bot.sandbox.discord.permissions import Permission
 from bot.sandbox.discord.wire import Json
-from bot.sandbox.discord.world import World
-
-ACKNOWLEDGE_WITHIN = 3.0
-"""Seconds in which the first answer must come."""
+from bot.sandbox.discord.world import ACKNOWLEDGE_WITHIN, World
 
 TOKEN_LIFETIME = 900.0
 """Seconds for which the token answers."""
@@ -91,6 +88,7 @@ class Interaction:
     created_at: float
     token_from: float
     upload_limit: int
+    acknowledge_within: float = ACKNOWLEDGE_WITHIN
     owners: Json = field(default_factory=dict)
     message: Message | None = None
     opened_by: "Interaction | None" = None
@@ -163,7 +161,7 @@ class InteractionBook:
             raise api_error(UNKNOWN_INTERACTION)
         if interaction.acknowledged_at is not None:
             raise api_error(ALREADY_ACKNOWLEDGED)
-        if now - interaction.created_at > ACKNOWLEDGE_WITHIN:
+        if now - interaction.created_at > interaction.acknowledge_within:
             raise api_error(UNKNOWN_INTERACTION)
         callback = self._callback(interaction, body)
         data = body.get("data") or {}

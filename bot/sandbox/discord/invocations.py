@@ -5,8 +5,9 @@
 import asyncio
 from collections.abc import Callable
 
+from bot.sandbox.discord.bell import PATIENCE
 from bot.sandbox.discord.entities import Message
-from bot.sandbox.discord.interactions import ACKNOWLEDGE_WITHIN, CallbackKind, Interaction
+from bot.sandbox.discord.interactions import CallbackKind, Interaction
 from bot.sandbox.discord.reading import text
 from bot.sandbox.discord.wire import Json
 
@@ -37,8 +38,10 @@ class Invocation:
         at = self.interaction.acknowledged_at
         return None if at is None else at - self.interaction.created_at
 
-    async def acknowledged(self, *, timeout: float = ACKNOWLEDGE_WITHIN) -> CallbackKind:
-        """Return how the bot answered first, or raise `NoAnswerError` after `timeout` seconds."""
+    async def acknowledged(self, *, timeout: float | None = None) -> CallbackKind:
+        """Return how the bot answered first, or raise `NoAnswerError` after `timeout` seconds (else Discord's)."""
+        if timeout is None:
+            timeout = self.interaction.acknowledge_within
         try:
             async with asyncio.timeout(timeout):
                 while self.interaction.callback is None:
@@ -47,21 +50,21 @@ class Invocation:
             raise NoAnswerError(f"no answer within {timeout} s to {self.interaction.data}") from None
         return self.interaction.callback
 
-    async def response(self, *, timeout: float = ACKNOWLEDGE_WITHIN) -> Message:
+    async def response(self, *, timeout: float | None = None) -> Message:
         """Return the first answer, which may still be "thinking", or raise `NoAnswerError`."""
         callback = await self.acknowledged(timeout=timeout)
         if self.interaction.original is None:
             raise NoAnswerError(f"the answer was not a message but {callback.name}")
         return self.interaction.original
 
-    async def modal(self, *, timeout: float = ACKNOWLEDGE_WITHIN) -> Json:
+    async def modal(self, *, timeout: float | None = None) -> Json:
         """Return the modal that the bot opened, or raise `NoAnswerError`."""
         callback = await self.acknowledged(timeout=timeout)
         if self.interaction.modal is None:
             raise NoAnswerError(f"the answer was not a modal but {callback.name}")
         return self.interaction.modal
 
-    async def wait_until(self, holds: Callable[[Message], bool], *, timeout: float = 10.0) -> Message:
+    async def wait_until(self, holds: Callable[[Message], bool], *, timeout: float = PATIENCE) -> Message:
         """Return the answer once `holds(message)`, or raise `TimeoutError` telling what it said last."""
         try:
             async with asyncio.timeout(timeout):
@@ -70,7 +73,7 @@ class Invocation:
             last = "nothing" if self.message is None else text(self.message)
             raise TimeoutError(f"not within {timeout} s; the answer is: {last}") from None
 
-    async def wait_followup(self, number: int = 1, *, timeout: float = 10.0) -> Message:
+    async def wait_followup(self, number: int = 1, *, timeout: float = PATIENCE) -> Message:
         """Return the follow-up of this number, counted from one."""
         async with asyncio.timeout(timeout):
             while len(self.followups) < number:

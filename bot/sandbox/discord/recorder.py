@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.sandbox.discord.bell import Bell
+from bot.sandbox.discord.bell import PATIENCE, Bell
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Recorder:
         """Forget what was kept."""
         self.requests.clear()
 
-    async def wait(self, matches: Callable[[RecordedRequest], bool], *, timeout: float = 5.0) -> RecordedRequest:
+    async def wait(self, matches: Callable[[RecordedRequest], bool], *, timeout: float = PATIENCE) -> RecordedRequest:
         """Return the first request that matches, waiting up to `timeout` seconds for it."""
         async with asyncio.timeout(timeout):
             while True:

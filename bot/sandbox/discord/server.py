@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.sandbox.discord.actors import Actor
+from bot.sandbox.discord.bell import PATIENCE
 from bot.sandbox.discord.cdn import Cdn
 from bot.sandbox.discord.commands import CommandBook
 from bot.sandbox.discord.control import Control
@@ -119,19 +120,19 @@ class DiscordServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def wait_ready(self, *, shards: int = 1, timeout: float = 10.0) -> None:
+    async def wait_ready(self, *, shards: int = 1, timeout: float = PATIENCE) -> None:
         """Return once the bot is connected, with READY sent on so many shards."""
         async with asyncio.timeout(timeout):
             while len(self.gateway.connected) < shards:
                 await self.gateway.changed.wait()
 
-    async def wait_disconnected(self, *, timeout: float = 10.0) -> None:
+    async def wait_disconnected(self, *, timeout: float = PATIENCE) -> None:
         """Return once no shard of the bot is connected."""
         async with asyncio.timeout(timeout):
             while self.gateway.connected:
                 await self.gateway.changed.wait()
 
-    async def wait_commands(self, *, guild_id: str | None = None, timeout: float = 10.0) -> list[Json]:
+    async def wait_commands(self, *, guild_id: str | None = None, timeout: float = PATIENCE) -> list[Json]:
         """Return the commands once the bot has registered any."""
         async with asyncio.timeout(timeout):
             while not self.commands.registered(guild_id):
@@ -244,6 +245,7 @@ class DiscordServer:
             created_at=now,
             token_from=now,
             upload_limit=DEFAULT_UPLOAD_LIMIT if guild is None else guild.upload_limit,
+            acknowledge_within=self.world.acknowledge_within,
             message=message,
             opened_by=opened_by,
             owners=self._owners(kind, user, channel, data, message, opened_by),

@@ -22,10 +22,16 @@ from bot.sandbox.discord.wire import Clock, Snowflakes
 
 PAIR = 2
 
+ACKNOWLEDGE_WITHIN = 3.0
+"""Seconds in which the first answer to an interaction must come."""
+
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """Everything that exists. Look-ups by a name or an id raise `KeyError` with what was asked for."""
+    """Everything that exists. Look-ups by a name or an id raise `KeyError` with what was asked for.
+
+    An interaction must be answered within `acknowledge_within` seconds; more than Discord's are for busy machines.
+    """
 
     application: Application
     bot: User
@@ -34,6 +40,7 @@ class World:
     users: dict[str, User] = field(default_factory=dict)
     guilds: dict[str, Guild] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
+    acknowledge_within: float = ACKNOWLEDGE_WITHIN
 
     def user(self, name: str) -> User:
         """Return the user with this id or name."""

@@ -118,7 +118,7 @@ class ImageApiServer(ABC):
             await self._runner.cleanup()
             self._runner = None
 
-    async def wait_for(self, condition: Callable[[], object], *, seconds: float = 10.0) -> None:
+    async def wait_for(self, condition: Callable[[], object], *, seconds: float = 60.0) -> None:
         """Return once the condition is true; TimeoutError after `seconds`."""
         await self.studio.wait_for(condition, seconds=seconds)
 
@@ -137,7 +137,7 @@ class ImageApiServer(ABC):
         self.studio.complete(job)
         return job
 
-    async def finished(self, job: Job | None = None, *, seconds: float = 10.0) -> Job:
+    async def finished(self, job: Job | None = None, *, seconds: float = 60.0) -> Job:
         """Move a job (the latest, if none is given) to its end by hand, and return it once it is there."""
         job = self.finish(job)
         async with asyncio.timeout(seconds):

@@ -221,7 +221,7 @@ class Studio:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def wait_for(self, condition: Callable[[], object], *, seconds: float = 10.0) -> None:
+    async def wait_for(self, condition: Callable[[], object], *, seconds: float = 60.0) -> None:
         """Return once the condition is true; it is looked at whenever a job moves or a request was answered."""
         async with asyncio.timeout(seconds):
             while not condition():

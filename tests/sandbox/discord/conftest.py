@@ -9,7 +9,7 @@ import pytest
 import yarl
 
 from bot.sandbox.discord import DiscordServer, default_world
-from tests.sandbox.discord.painter import TOKEN, Clock, Painter
+from tests.sandbox.discord.painter import PATIENCE, TOKEN, Clock, Painter
 
 Connect = Callable[[DiscordServer, Painter], Awaitable[Painter]]
 
@@ -24,6 +24,7 @@ def clock() -> Clock:
 async def server(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DiscordServer]:
     """Give a running stand-in that discord.py takes for Discord."""
     server = DiscordServer(default_world(token=TOKEN, now=clock))
+    server.world.acknowledge_within = PATIENCE
     await server.start()
     monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
     monkeypatch.setattr(discord.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(server.gateway_url))

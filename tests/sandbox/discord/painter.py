@@ -10,6 +10,9 @@ import discord
 from discord import app_commands
 from PIL import Image
 
+PATIENCE = 60.0
+"""Seconds to wait for what comes much sooner on a machine that has time."""
+
 TOKEN = "token-of-the-painter"
 MODELS = ("reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5")
 
@@ -194,4 +197,4 @@ class Painter(discord.Client):
 
     def next_quiet(self) -> Coroutine[Any, Any, discord.Interaction]:
         """Listen from now on, and return the next interaction of the command that answers nothing."""
-        return self.wait_for("quiet", timeout=5)
+        return self.wait_for("quiet", timeout=PATIENCE)

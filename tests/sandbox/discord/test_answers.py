@@ -6,7 +6,7 @@ import discord
 import pytest
 
 from bot.sandbox.discord import DiscordServer, Invocation, Message, media, text
-from tests.sandbox.discord.painter import Form, Painter, card, picture, png
+from tests.sandbox.discord.painter import PATIENCE, Form, Painter, card, picture, png
 
 Asking = tuple[Message, Invocation, discord.Interaction]
 
@@ -24,7 +24,7 @@ async def asking(server: DiscordServer, bot: Painter, *, ephemeral: bool = False
     invocation = await server.actor("member").slash("quiet")
     await (await coming).response.send_message(view=asking_card(), files=[png("small.png")], ephemeral=ephemeral)
     message = await invocation.response()
-    pressing = bot.wait_for("interaction", timeout=5)
+    pressing = bot.wait_for("interaction", timeout=PATIENCE)
     pressed = await server.actor("member").click(message, label="Go")
     return message, pressed, await pressing
 
@@ -98,7 +98,7 @@ async def test_a_form_of_a_card_carries_the_message(server: DiscordServer, bot: 
     message, pressed, interaction = await asking(server, bot)
     await interaction.response.send_modal(Form(timeout=5))
     await pressed.modal()
-    coming = bot.wait_for("interaction", timeout=5)
+    coming = bot.wait_for("interaction", timeout=PATIENCE)
 
     await server.actor("member").submit_modal(pressed, {"prompt": "a boat"})
 

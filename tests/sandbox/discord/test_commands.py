@@ -2,6 +2,7 @@ import discord
 import pytest
 
 from bot.sandbox.discord import ClientRefusal, DiscordServer, NoAnswerError, Upload, media, text
+from bot.sandbox.discord.world import ACKNOWLEDGE_WITHIN
 from tests.sandbox.discord.painter import Clock, Painter, picture
 
 
@@ -125,6 +126,7 @@ async def test_completion_offers_what_fits(server: DiscordServer, bot: Painter) 
 
 async def test_an_answer_after_three_seconds_is_too_late(server: DiscordServer, bot: Painter, clock: Clock) -> None:
     """Acknowledging late is answered with 404 and code 10062."""
+    server.world.acknowledge_within = ACKNOWLEDGE_WITHIN
     quiet = bot.next_quiet()
     await server.actor("member").slash("quiet")
     interaction = await quiet

@@ -4,7 +4,7 @@ import discord
 import pytest
 
 from bot.sandbox.discord import ClientRefusal, DiscordServer, Upload, buttons, media, text
-from tests.sandbox.discord.painter import Painter, picture
+from tests.sandbox.discord.painter import PATIENCE, Painter, picture
 
 
 def raw(interaction: discord.Interaction) -> dict[str, Any]:
@@ -42,7 +42,7 @@ async def test_only_what_is_there_can_be_pressed(server: DiscordServer, bot: Pai
             await member.click(message, label=label)
     with pytest.raises(ClientRefusal, match="does not see"):
         await server.actor("moderator").click(message, label="Off")
-    pressed = bot.wait_for("interaction", timeout=5)
+    pressed = bot.wait_for("interaction", timeout=PATIENCE)
     await member.click(message, custom_id="a1:gone:1", unchecked=True)
     assert (await pressed).data == {"component_type": 2, "custom_id": "a1:gone:1", "id": 1}
 
@@ -61,10 +61,10 @@ async def test_a_menu_is_chosen_from(server: DiscordServer, bot: Painter) -> Non
     member = server.actor("member")
     with pytest.raises(ClientRefusal, match="offers"):
         await member.select(message, ["2"], custom_id="m")
-    chosen = bot.wait_for("interaction", timeout=5)
+    chosen = bot.wait_for("interaction", timeout=PATIENCE)
     await member.select(message, ["1"], custom_id="m")
     assert raw(await chosen)["values"] == ["1"]
-    picked = bot.wait_for("interaction", timeout=5)
+    picked = bot.wait_for("interaction", timeout=PATIENCE)
     await member.select(message, ["moderator"], custom_id="u")
     moderator = server.world.user("moderator").id
     assert raw(await picked)["resolved"]["members"].keys() == {moderator}

@@ -6,7 +6,7 @@ import pytest
 
 from bot.sandbox.discord import Allowance, DiscordServer, RateLimits, text
 from bot.sandbox.discord.errors import ApiError
-from tests.sandbox.discord.painter import Clock, Painter
+from tests.sandbox.discord.painter import PATIENCE, Clock, Painter
 
 PATCH = "/channels/{channel_id}/messages/{message_id}"
 
@@ -49,7 +49,7 @@ async def test_a_request_can_be_held(server: DiscordServer, bot: Painter) -> Non
     """A test can stop a request on its way, look around, and let it go on."""
     fault = server.faults.hold("POST", "messages$")
     sending = asyncio.create_task(place(server, bot).send("x"))
-    await asyncio.wait_for(fault.wait_hit(), 5)
+    await asyncio.wait_for(fault.wait_hit(), PATIENCE)
     assert server.actor("member").sees() == []
     fault.release()
     await sending
@@ -127,7 +127,7 @@ async def test_another_process_can_cause_trouble(server: DiscordServer, bot: Pai
             await bot.seen[0].edit_original_response(content="late")
         assert caught.value.code == 50027
         assert await control("POST", "gateway", action="drop") == 204
-        await asyncio.wait_for(bot.resumed.wait(), 5)
+        await asyncio.wait_for(bot.resumed.wait(), PATIENCE)
         assert await control("POST", "gateway", action="explode") == 400
         assert await control("POST", "faults", path="x") == 400
         headers = {"Origin": "https://example.com"}

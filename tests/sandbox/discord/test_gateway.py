@@ -8,7 +8,7 @@ import pytest
 from bot.sandbox.discord import DiscordServer, text
 from bot.sandbox.discord.gateway import CloseCode
 from tests.sandbox.discord.conftest import Connect
-from tests.sandbox.discord.painter import TOKEN, Painter
+from tests.sandbox.discord.painter import PATIENCE, TOKEN, Painter
 
 
 async def test_a_bot_logs_in_and_sees_its_guild(server: DiscordServer, bot: Painter) -> None:
@@ -67,14 +67,14 @@ async def test_a_dropped_gateway_loses_no_event(server: DiscordServer, bot: Pain
     await server.wait_disconnected()
     invocation = await member.slash("hello")
     assert text(await invocation.response()) == "Hello"
-    await asyncio.wait_for(bot.resumed.wait(), 5)
+    await asyncio.wait_for(bot.resumed.wait(), PATIENCE)
     assert [handshake.kind for handshake in server.gateway.handshakes] == ["identify", "resume"]
 
 
 async def test_a_bot_that_is_asked_to_reconnect_resumes(server: DiscordServer, bot: Painter) -> None:
     """Opcode 7 makes the client come back with its session."""
     server.gateway.ask_reconnect()
-    await asyncio.wait_for(bot.resumed.wait(), 5)
+    await asyncio.wait_for(bot.resumed.wait(), PATIENCE)
     assert server.gateway.handshakes[-1].kind == "resume"
 
 
@@ -96,7 +96,7 @@ async def test_messages_are_heard_only_with_their_intent(server: DiscordServer, 
     keen = Painter(discord.Intents(guilds=True, guild_messages=True))
     await connect(server, keen)
     await server.actor("member").say("Good morning")
-    heard = await asyncio.wait_for(keen.heard.get(), 5)
+    heard = await asyncio.wait_for(keen.heard.get(), PATIENCE)
     assert (heard.author.name, heard.content) == ("member", "")
     assert plain.heard.empty()
 
@@ -120,11 +120,11 @@ async def test_each_shard_gets_its_own_guilds(server: DiscordServer) -> None:
 async def test_leaving_and_joining_a_guild_is_told(server: DiscordServer, bot: Painter) -> None:
     """A bot that is removed from a guild forgets it, and knows it again when it is added."""
     guild = server.world.guild("Community")
-    removed = bot.wait_for("guild_remove", timeout=5)
+    removed = bot.wait_for("guild_remove", timeout=PATIENCE)
     server.leave(guild)
     await removed
     assert list(bot.guilds) == []
-    joined = bot.wait_for("guild_join", timeout=5)
+    joined = bot.wait_for("guild_join", timeout=PATIENCE)
     server.join(guild)
     await joined
     assert [each.name for each in bot.guilds] == ["Community"]

@@ -7,7 +7,7 @@ import discord
 import pytest
 
 from bot.sandbox.discord import ClientRefusal, DiscordServer, Message, Post, Upload
-from tests.sandbox.discord.painter import Clock, Painter, picture
+from tests.sandbox.discord.painter import PATIENCE, Clock, Painter, picture
 
 ELSEWHERE = "https://pictures.example/a.png"
 GALLERY = {"type": 12, "items": [{"media": {"url": "attachment://b.png"}}]}
@@ -17,7 +17,7 @@ THUMBNAIL = {"type": 9, "components": [{"type": 10, "content": "x"}], "accessory
 
 async def resolved(server: DiscordServer, bot: Painter, message: Message) -> dict[str, Any]:
     """Use a menu on a message and return the message as the bot got it."""
-    coming = bot.wait_for("interaction", timeout=5)
+    coming = bot.wait_for("interaction", timeout=PATIENCE)
     await server.actor("member-two").context_menu("Report", message)
     data = cast("dict[str, Any]", (await coming).data)
     assert data["target_id"] == message.id
@@ -117,7 +117,7 @@ async def test_a_forwarded_card_keeps_its_pictures(server: DiscordServer, bot: P
     """Components go with a forwarded message as its text does, and discord.py reads them."""
     card = server.post_as("other-bot", Post(components=[GALLERY], uploads=[Upload("b.png", picture())]))
     message = await server.actor("member").forward(card)
-    coming = bot.wait_for("interaction", timeout=5)
+    coming = bot.wait_for("interaction", timeout=PATIENCE)
     await server.actor("member").context_menu("Report", message)
     interaction = await coming
 
@@ -169,7 +169,7 @@ async def test_addresses_can_be_let_run_out(server: DiscordServer, bot: Painter)
 
 async def test_a_commands_file_is_at_a_short_lived_address(server: DiscordServer, bot: Painter) -> None:
     """It belongs to no message, so nothing signs its address anew."""
-    coming = bot.wait_for("interaction", timeout=5)
+    coming = bot.wait_for("interaction", timeout=PATIENCE)
     await server.actor("member").slash("edit", image=Upload("a.png", picture()))
     (attachment,) = cast("dict[str, Any]", (await coming).data)["resolved"]["attachments"].values()
 

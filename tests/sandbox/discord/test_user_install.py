@@ -7,7 +7,7 @@ import pytest
 
 from bot.sandbox.discord import ClientRefusal, DiscordServer, add_elsewhere, text
 from tests.sandbox.discord.conftest import Connect
-from tests.sandbox.discord.painter import Painter
+from tests.sandbox.discord.painter import PATIENCE, Painter
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ async def test_who_presses_needs_no_installation(server: DiscordServer, elsewher
     view = discord.ui.View(timeout=None)
     view.add_item(discord.ui.Button(label="Go", custom_id="go"))
     await interaction.response.send_message("here", view=view)
-    coming = elsewhere.wait_for("interaction", timeout=5)
+    coming = elsewhere.wait_for("interaction", timeout=PATIENCE)
 
     await server.actor("stranger").click(server.actor("stranger").sees("friends")[0], label="Go")
 

@@ -12,7 +12,7 @@ from bot.sandbox.discord import DiscordServer, default_world
 from bot.sandbox.page import Page
 from bot.sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
 from tests.sandbox.discord.conftest import running
-from tests.sandbox.discord.painter import TOKEN, Clock, Painter
+from tests.sandbox.discord.painter import PATIENCE, TOKEN, Clock, Painter
 from tests.sandbox.page.tab import Process, Tab
 
 OpenTab = Callable[..., Awaitable[Tab]]
@@ -21,7 +21,9 @@ OpenTab = Callable[..., Awaitable[Tab]]
 @pytest.fixture
 def discord_server() -> DiscordServer:
     """Give a stand-in that does not listen yet."""
-    return DiscordServer(default_world(token=TOKEN, now=Clock()))
+    server = DiscordServer(default_world(token=TOKEN, now=Clock()))
+    server.world.acknowledge_within = PATIENCE
+    return server
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 
 from bot.sandbox.discord.wire import Json
+from tests.sandbox.discord.painter import PATIENCE
 
 
 class RefusedError(Exception):
@@ -38,7 +39,7 @@ class Tab:
         self._asked += 1
         answer = self._answers[self._asked] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"n": self._asked, "do": what, **body})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             told = await answer
         if "refused" in told:
             raise RefusedError(told["refused"])
@@ -75,7 +76,7 @@ class Tab:
 
     async def hear(self, matches: Callable[[Json], bool]) -> Json:
         """Return the first event that matches, waiting for it."""
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 for event in self.events:
                     if matches(event):

@@ -248,10 +248,11 @@ async def test_a_menu_is_used_on_a_message(bot: Painter, open_tab: OpenTab) -> N
     assert answer["used"]["command"] == "Report"
 
 
-async def test_no_answer_is_said(bot: Painter, open_tab: OpenTab) -> None:
-    """After three seconds the application did not respond."""
+async def test_no_answer_is_said(bot: Painter, discord_server: DiscordServer, open_tab: OpenTab) -> None:
+    """When the time for an answer is over the application did not respond."""
     del bot
     tab = await open_tab()
+    discord_server.world.acknowledge_within = 0.1
     assert (await tab.slash("quiet"))["how"] == "none"
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from bot.sandbox.discord import DiscordServer
+from bot.sandbox.discord.world import ACKNOWLEDGE_WITHIN
 from bot.sandbox.page.rows import rows
 from bot.sandbox.providers import ImageApiServer
 from tests.sandbox.discord.painter import Painter
@@ -59,12 +60,13 @@ async def test_what_makes_no_sense_is_refused(open_tab: OpenTab, row: object, ti
         await tab.ask("break", row=row, times=times)
 
 
-async def test_a_fault_spends_itself(bot: Painter, open_tab: OpenTab) -> None:
+async def test_a_fault_spends_itself(bot: Painter, discord_server: DiscordServer, open_tab: OpenTab) -> None:
     """A first answer that fails is not given, and the fault is gone afterwards."""
     del bot
     tab = await open_tab()
     row = next(each for each in tab.world["table"] if each["label"].startswith("Takes 4 s"))
     await tab.ask("break", row=row["id"], times=1)
+    discord_server.world.acknowledge_within = ACKNOWLEDGE_WITHIN
     assert (await tab.slash("hello"))["how"] == "none"
     await tab.hear(lambda event: event["event"] == "panel" and event["panel"]["active"] == [])
 
