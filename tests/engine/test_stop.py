@@ -282,7 +282,7 @@ async def test_a_claim_whose_outcome_is_unknown_is_made_anew(
         job = await shop.asked()
         await shop.until(job.id, State.SUBMITTING)
         broken = shop.clock.now()
-        await shop.until(job.id, State.QUEUED, step=1, idle=True)
+        await shop.until(job.id, State.QUEUED, step=1)
         assert shop.clock.now() - broken < timedelta(seconds=20)
         assert faults == []
         assert shop.posts() == 1
