@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import structlog
@@ -31,6 +32,9 @@ _LOOK_AT_LINE_SECONDS: Final = 2.0
 _GRACE_SECONDS: Final = 5.0
 _BACK_OFF_AFTER_OUR_FAULT: Final = 10.0
 _LOOK_AGAIN_SECONDS: Final = 0.5
+# Discord gives an answer three seconds, and a picture takes many: of two hundred commands at once, none should be late
+# because the first ones' pictures are being made. A constant flow of commands must not keep the line waiting, though.
+_ANSWERS_FIRST_SECONDS: Final = 1.0
 _SWEEP_SECONDS: Final = 30.0
 _RECONCILED_AT_ONCE: Final = 20
 
@@ -64,6 +68,8 @@ class Engine:
         self._perhaps_claimed = False
         # Whether a take-over's outcome never reached us: what another may have sent then looks as if claimed here.
         self._perhaps_taken = False
+        self._answers = 0
+        self._put_off_since: float | None = None
         self._waiting = asyncio.Event()
         self._stopping = asyncio.Event()
         self._line_shown_at = float("-inf")
@@ -118,6 +124,17 @@ class Engine:
     def wake(self) -> None:
         """Hear that a job may be submitted now."""
         self._waiting.set()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Give out no slots meanwhile, for a moment at most: somebody waits for an answer."""
+        self._answers += 1
+        try:
+            yield
+        finally:
+            self._answers -= 1
+            if not self._answers and self._put_off_since is not None:
+                self._waiting.set()
 
     def prepare(self, job_id: str) -> None:
         """Hear that what a job starts from may be fetched now."""
@@ -235,6 +252,8 @@ class Engine:
         """Claim jobs and schedule their submits; return the seconds to the next look (None: when something changes)."""
         if not self._lease.held:
             return _LOOK_AGAIN_SECONDS
+        if (pause := self._answers_first()) > 0:
+            return pause
         unseen = self._line_shown_at + _LINE_PAUSE_SECONDS - self._clock.monotonic()
         turn = await self._journal.claim(_CLAIMS_AT_ONCE, self._steps.room(), line=unseen <= 0)
         if self._stopping.is_set():
@@ -258,6 +277,17 @@ class Engine:
             if not self._lease.alone:
                 delays.append(_LOOK_AT_LINE_SECONDS)
         return min((delay for delay in delays if delay is not None), default=None)
+
+    def _answers_first(self) -> float:
+        """Return the seconds for which giving slots is put off, at most; none where it was for long enough."""
+        if not self._answers:
+            self._put_off_since = None
+            return 0.0
+        now = self._clock.monotonic()
+        since = now if self._put_off_since is None else self._put_off_since
+        left = since + _ANSWERS_FIRST_SECONDS - now
+        self._put_off_since = since if left > 0 else None
+        return left
 
     async def _look_at_unknown_claims(self) -> None:
         for job_id in await self._journal.being_sent():

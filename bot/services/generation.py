@@ -1,6 +1,7 @@
 """Asking for pictures: hold the credits and make the job, let it go once its card is there, cancel it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -89,6 +90,10 @@ class GenerationService:
     def usable(self, offered: Sequence[OfferedPicture]) -> tuple[OfferedPicture, ...]:
         """Return those of what was found somewhere that can be started from; raises `InputError` where none can."""
         return self._policy.usable(offered, self._clock.now())
+
+    def answering(self) -> AbstractContextManager[None]:
+        """Let what can wait a moment wait until this is left: answers are short of time, pictures are not."""
+        return self._engine.answering()
 
     async def order(
         self, places: Mapping[bool, Place], choose: Choose, *, origin: Origin | None = None

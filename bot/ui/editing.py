@@ -139,7 +139,9 @@ class EditForm(ui.Modal):
         for at, name in enumerate(names_of(self._form.pictures)):
             title = _("Picture {number}").format(number=at + 1)
             label = f"{title} · {name}" if name else title
-            options.append(discord.SelectOption(label=cut(label, _LONGEST_OPTION), value=str(at), default=at in chosen))
+            options.append(
+                discord.SelectOption(label=cut(label, _LONGEST_OPTION), value=str(at), default=at in chosen[:most])
+            )
         which: ui.Select[Any] = ui.Select(custom_id="pictures", options=options, max_values=most)
         description = _("Up to {most}; the first is the one that is changed.").format(most=most) if most > 1 else None
         label = _("Which pictures") if most > 1 else _("Which picture")

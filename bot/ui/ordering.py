@@ -43,11 +43,12 @@ class Orders:
         Raises what `choose` and `GenerationService.request` raise; then nothing is held.
         """
         places = {private: place_of(interaction, private=private) for private in (False, True)}
-        made = await self._generation.order(places, choose, origin=origin)
-        if isinstance(made, Choice):
-            await self._ask(interaction, places[made.private], made.request, origin)
-        else:
-            await self._acknowledger.acknowledge(interaction, made)
+        with self._generation.answering():
+            made = await self._generation.order(places, choose, origin=origin)
+            if isinstance(made, Choice):
+                await self._ask(interaction, places[made.private], made.request, origin)
+            else:
+                await self._acknowledger.acknowledge(interaction, made)
 
     async def _ask(
         self, interaction: discord.Interaction[Any], place: Place, request: GenerationRequest, origin: Origin | None

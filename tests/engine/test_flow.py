@@ -313,3 +313,24 @@ async def test_a_database_that_is_away_for_a_moment_costs_nothing(
         await shop.when(lambda: len(broken) == 2, step=2)  # if the last write of its life was not the last to break
         assert shop.posts() == 1
         assert await shop.problems() == []
+
+
+async def test_answers_come_before_pictures(sqlite_database: Database, tmp_path: Path) -> None:
+    """While somebody waits for an answer nothing new is sent to providers, until they have it."""
+    async with workshop(sqlite_database, tmp_path) as shop:
+        with shop.generation.answering():
+            job = await shop.asked()
+            await shop.quiet()
+            assert (await shop.job(job.id)).state is State.HELD
+        await shop.until(job.id, State.QUEUED)
+
+
+async def test_who_is_in_line_does_not_wait_for_answers_without_end(sqlite_database: Database, tmp_path: Path) -> None:
+    """Commands may come all the time: slots are given once a second all the same."""
+    async with workshop(sqlite_database, tmp_path) as shop:
+        with shop.generation.answering():
+            for _ in range(2):
+                job = await shop.asked()
+                await shop.quiet(step=0.2, rounds=4)
+                assert (await shop.job(job.id)).state is State.HELD
+                await shop.until(job.id, State.QUEUED, step=0.1)
