@@ -18,7 +18,8 @@ from bot.engine.lease import Lease
 from bot.engine.limits import Limits
 from bot.engine.observer import JobObserver
 from bot.engine.schedule import Schedule
-from bot.engine.steps import ACKNOWLEDGED_WITHIN, Step, Steps
+from bot.engine.step import Step
+from bot.engine.steps import ACKNOWLEDGED_WITHIN, Steps
 
 _log = structlog.get_logger(__name__)
 
