@@ -126,11 +126,14 @@ class Workshop:
 
     async def settle(self) -> None:
         """Return when no transaction is under way, nor one that followed from it; requests may be."""
+        await self._written()
+        await self.database.read(lambda _: None)  # takes its time, which the sockets have too
+
+    async def _written(self) -> None:
         await let_others_run(5)
         while self.database._running:
             await asyncio.wait(self.database._running)
             await let_others_run(5)
-        await self.database.read(lambda _: None)  # takes its time, which the sockets have too
 
     async def looked(self) -> None:
         """Return when the engine has looked for jobs in line, as it does at its start, and waits for more.
@@ -143,7 +146,7 @@ class Workshop:
 
     async def idle(self, *, unless: Callable[[], object] = bool) -> None:
         """Return when all that the engine does waits for time or for a word from outside, or when `unless` is true."""
-        await self.settle()
+        await self._written()
         last = time.monotonic() + 60
         while (busy := self._under_way()) and not unless():
             assert time.monotonic() < last, f"never done: {busy}"
