@@ -33,7 +33,7 @@ from tests.torture.verdict import broken_promises
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SETTINGS = {
-    "LEASE_SECONDS": "1.2",
+    "LEASE_SECONDS": "2.5",
     "SHARD_COUNT": "2",
     "HTTP_PORT": "0",
     "MAX_ACTIVE_JOBS_PER_MEMBER": "1",

@@ -192,8 +192,7 @@ async def test_a_provider_that_asks_for_a_day_s_patience_is_asked_sooner(
         shop.server.finish()
         began = shop.clock.monotonic()
         await shop.until(job.id, State.DONE, step=1)
-        # Time passes here while the sockets work, so that it is some minutes; a day it is not.
-        assert 50 <= shop.clock.monotonic() - began <= 7_000
+        assert 50 <= shop.clock.monotonic() - began <= 80
 
 
 async def test_a_job_that_is_looked_at_too_late_is_delivered_all_the_same(

@@ -44,15 +44,15 @@ class Pair:
         for _ in range(60):
             if (await self.heir.job(job.id)).owner == self.heir.engine.worker_id:
                 return
-            await self.heir.quiet(step=1, rounds=1)
+            await self.heir.pass_time(1)
         raise AssertionError("nobody took over")
 
     async def both_go_on(self, seconds: int) -> None:
         """Let time pass for both."""
         for _ in range(seconds):
             self.late.clock.advance(1)
-            await self.heir.quiet(step=1, rounds=1)
-            await self.late.settle()
+            await self.heir.pass_time(1)
+            await self.late.idle()
 
     def late_wakes(self) -> None:
         """Let the time that has passed elsewhere pass for the late one too."""
