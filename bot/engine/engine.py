@@ -67,7 +67,9 @@ class Engine:
         self._in_doubt: set[str] = set()
         # Whether a claim's outcome never reached us: jobs may have a slot of which nothing here knows.
         self._perhaps_claimed = False
-        # Whether a take-over's outcome never reached us: what another may have sent then looks as if claimed here.
+        # Whether a take-over is under way, or its outcome never reached us: what another may have sent then looks as if
+        # claimed here.
+        self._taking = False
         self._perhaps_taken = False
         self._answers = 0
         self._put_off_since: float | None = None
@@ -208,11 +210,14 @@ class Engine:
         """Take up the jobs of workers that are gone, page by page."""
         taken: tuple[Job, ...] | None = None
         while (taken is None or len(taken) == TAKEN_AT_ONCE) and not self._stopping.is_set():
+            self._taking = True
             try:
                 taken = await self._journal.take_over()
             except BaseException:
                 self._perhaps_taken = True
                 raise
+            finally:
+                self._taking = False
             self._take_up(taken)
 
     async def _sweep(self) -> None:
@@ -367,8 +372,8 @@ class Engine:
             return await self._steps.submit(claim)
         if job.id in self._in_doubt:
             return await self._steps.interrupted(job, attempt)
-        if self._claiming:
-            return Step(job=job, again=_LOOK_AGAIN_SECONDS)  # the claim is on its way here
+        if self._claiming or self._taking:
+            return Step(job=job, again=_LOOK_AGAIN_SECONDS)  # the claim, or who may have sent it, is on its way here
         if self._perhaps_taken:
             return await self._steps.interrupted(job, attempt)
         # It was claimed by a transaction whose outcome never reached us, so nobody has sent it.

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select, update
 
 from bot.domain.errors import FaultKind, ProviderError, StaleJobError
 from bot.domain.jobs import AT_PROVIDER, Attempt, Job, Outcome, State
-from bot.engine.claiming import Hook, no_hooks
+from bot.engine.claiming import Hook, Turn, no_hooks
 from bot.engine.journal import Journal
 from bot.engine.lease import Lease
 from bot.engine.limits import Limits
@@ -375,6 +375,48 @@ async def test_a_take_over_whose_outcome_was_lost_sends_nothing_again(
             raise ConnectionError("the answer to COMMIT never came")
 
         monkeypatch.setattr(shop.journal, "take_over", cut_off)
+        ended = await shop.until(job.id, State.FAILED, step=1)
+        assert (ended.fault, ended.charged) == (FaultKind.REPLY_LOST, 0)
+        assert shop.posts() == 0
+        assert await shop.problems() == []
+
+
+async def test_a_take_over_whose_outcome_is_on_its_way_sends_nothing_again(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another may have sent is this worker's before this worker hears so, and looks as if claimed here."""
+    async with (
+        workshop(database, tmp_path, alone=False) as shop,
+        workshop(database, tmp_path, server=shop.server, clock=shop.clock, alone=False, start=False) as earlier,
+    ):
+        await shop.looked()
+        await earlier.journal.renew()
+        job = await brought_to(earlier, State.SUBMITTING)
+        await database.write(lambda connection: connection.execute(update(jobs).values(owner="gone")))
+        take_over, claim = shop.journal.take_over, shop.journal.claim
+        committed, heard = asyncio.Event(), asyncio.Event()
+
+        async def slowly() -> tuple[Job, ...]:
+            taken = await take_over()
+            committed.set()
+            await heard.wait()
+            return taken
+
+        async def cut_off(*_: object, **__: object) -> Turn:
+            monkeypatch.setattr(shop.journal, "claim", claim)
+            raise ConnectionError("the database is away")
+
+        monkeypatch.setattr(shop.journal, "take_over", slowly)
+        await shop.when(committed.is_set, step=1)
+        monkeypatch.setattr(shop.journal, "claim", cut_off)
+        shop.engine.wake()
+        await shop.when(lambda: shop.journal.claim == claim)
+        shop.engine.wake()
+        for _ in range(5):
+            await shop.settle()
+            shop.clock.advance(0.2)
+        assert (await shop.job(job.id)).state is State.SUBMITTING
+        heard.set()
         ended = await shop.until(job.id, State.FAILED, step=1)
         assert (ended.fault, ended.charged) == (FaultKind.REPLY_LOST, 0)
         assert shop.posts() == 0
