@@ -69,8 +69,12 @@ class Editing:
         await self._open(interaction, form)
 
     async def reopen(self, interaction: discord.Interaction[Any], form: MessageForm, filled: FilledForm) -> None:
-        """Open a form again as it was sent, with those of its pictures that can still be used; raises as `ask` does."""
+        """Open a form again as it was sent, with those of its pictures that can still be used.
+
+        Raises as `ask` does, and `InputError` where one that was chosen is gone: no other may take its place unseen.
+        """
         wanted = [form.pictures[at] for at in filled.chosen]
+        self._generation.admitted(wanted)
         form = replace(form, pictures=self._generation.usable(form.pictures))
         chosen = tuple(at for at, picture in enumerate(form.pictures) if picture in wanted)
         await self._open(interaction, form, replace(filled, chosen=chosen))

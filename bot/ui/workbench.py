@@ -81,6 +81,8 @@ class Workbench:
         source = await self._remix.source(card.job_id, actor_of(interaction))
         questions = self._questions(source, card.action, _to_be_had(source, card.urls))
         (picture,) = filled.chosen
+        if picture not in questions.urls:
+            raise PictureGoneError  # no other may take its place unseen
         questions = replace(questions, typed=filled.prompt, picture=picture, model=filled.model or questions.model)
         await self._ask(interaction, questions, card.job_id, card.action)
 

@@ -1,22 +1,26 @@
 """A form that is refused: nothing is lost that was typed into it, on simcord."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, select, update
 
 from bot.domain.errors import (
     AlreadyBegunError,
     FormGoneError,
+    InputError,
     InsufficientCreditsError,
     JobDeletedError,
+    PictureGoneError,
     PromptError,
 )
 from bot.services.forms import FormService
-from db.tables import jobs
-from tests.cogs.studio import InteractionResult, MemberActor, Studio, buttons, private, texts
+from db.tables import forms, jobs, pictures
+from tests.cogs.studio import STAND_IN, InteractionResult, MemberActor, Studio, buttons, private, texts
 from tests.cogs.test_edit import fields
 from tests.cogs.test_remix import finished, press
+from tests.support.shelf import drawn
 
 # Enough for a picture, and not for an edit of it on the same day.
 pytestmark = pytest.mark.studio(reve2img=True, allowance=30)
@@ -160,10 +164,59 @@ async def test_what_was_sent_twice_needs_no_second_form(studio: Studio) -> None:
     """The first one has everything; where a form has no text, choosing again takes a moment."""
     ann = studio.member("ann")
     card = await finished(studio, ann)
-    forms = [await press(ann, card, "Edit") for _ in range(2)]
-    await send(ann, forms[0], prompt="make it snow")
-    said = private(await send(ann, forms[1], prompt="make it snow"))
+    opened = [await press(ann, card, "Edit") for _ in range(2)]
+    await send(ann, opened[0], prompt="make it snow")
+    said = private(await send(ann, opened[1], prompt="make it snow"))
     assert said == "This has begun already: you pressed twice, and it is made and charged once."
     upscale = await press(ann, card, "Upscale")
     await delete(studio)
     assert private(await send(ann, upscale, factor=["2"])) == GONE.splitlines()[0]
+
+
+@pytest.mark.studio(reve2img=True, allowance=10)
+@pytest.mark.parametrize("chosen", [["0"], ["0", "1"]])
+async def test_a_picture_that_can_be_had_no_more_is_not_exchanged_for_another(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, chosen: list[str]
+) -> None:
+    """A form without the picture that was meant would be about the other one, and no menu would even say so."""
+    studio.expected += [InputError]
+    cdn, hours = studio.env.backend.cdn, iter((1, 24))
+    store = cdn.store_attachment
+
+    def stored(number: int, channel: int, filename: str, *rest: Any) -> dict[str, Any]:
+        payload: dict[str, Any] = store(number, channel, filename, *rest)
+        until = int((studio.clock.now() + timedelta(hours=next(hours))).timestamp())
+        url = f"{STAND_IN}/attachments/1/{number}/{filename}?ex={until:x}&is=0&hm=0&"
+        return {**payload, "width": 64, "height": 96, "url": url}
+
+    monkeypatch.setattr(cdn, "store_attachment", stored)
+    ann = studio.member("ann")
+    message = await ann.send(studio.channel, "look", attachments=[("a.png", drawn()), ("b.png", drawn())])
+    answer = await send(
+        ann, await ann.context_menu(studio.channel, "Edit this image", message), prompt="make it snow", pictures=chosen
+    )
+    assert heard(answer)[0].startswith("This takes 20 credits and you have 10.")
+    assert filled(await press(ann, answer, "Try again"))["Which pictures"] == chosen
+    studio.clock.advance(3601)
+    said, text = heard(await press(ann, answer, "Try again"))
+    assert said.endswith("What you typed:")
+    assert text == "```\nmake it snow\n```"
+
+
+async def test_a_picture_of_a_card_is_not_exchanged_for_another_either(studio: Studio) -> None:
+    """Of two, one is no longer kept: whoever meant that one is not offered the other without a word."""
+    studio.expected += [PictureGoneError]
+    ann = studio.member("ann")
+    card = await finished(studio, ann, images=2)
+    answer = await refused(ann, card, "make it snow", picture=["1"])
+    assert filled(await press(ann, answer, "Try again"))["Which picture"] == ["1"]
+
+    def forget(connection: Connection) -> None:
+        content = connection.execute(select(forms.c.content)).scalar_one()
+        connection.execute(update(forms).values(content=content | {"card": content["card"] | {"urls": {}}}))
+        connection.execute(update(pictures).where(pictures.c.position == 1).values(removed_at=studio.clock.now()))
+
+    await studio.database.write(forget)
+    said, text = heard(await press(ann, answer, "Try again"))
+    assert said.startswith("The studio no longer keeps this picture")
+    assert text == "```\nmake it snow\n```"
