@@ -29,7 +29,6 @@ from bot.ui.language import _
 
 _log = structlog.get_logger(__name__)
 
-# The first one is on its way, with all that was typed.
 _SENT_TWICE: Final = (AlreadyAskedError, AlreadyBegunError)
 # The same form would be refused for good.
 _FINAL: Final = (JobDeletedError, JobNotFoundError, NotAllowedError, PictureGoneError)
@@ -46,7 +45,8 @@ class Refusals:
     async def answer(self, interaction: discord.Interaction[Any], error: Exception, filled: FilledForm) -> None:
         """Tell them why, with a button that opens the form again as they sent it."""
         filled = replace(filled, prompt=readable(filled.prompt))
-        if isinstance(error, _SENT_TWICE):
+        if isinstance(error, _SENT_TWICE) or interaction.response.is_done():
+            # What came of it has all that was typed, on a card or in a question; a second one would be paid as well.
             await answer_error(interaction, error)
         elif isinstance(error, _FINAL):
             await self.give_back(interaction, error, filled)

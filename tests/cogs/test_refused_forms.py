@@ -15,6 +15,7 @@ from bot.domain.errors import (
     PictureGoneError,
     PromptError,
 )
+from bot.engine.journal import Journal
 from bot.services.forms import FormService
 from db.tables import forms, jobs, pictures
 from tests.cogs.studio import STAND_IN, InteractionResult, MemberActor, Studio, buttons, private, texts
@@ -220,3 +221,21 @@ async def test_a_picture_of_a_card_is_not_exchanged_for_another_either(studio: S
     said, text = heard(await press(ann, answer, "Try again"))
     assert said.startswith("The studio no longer keeps this picture")
     assert text == "```\nmake it snow\n```"
+
+
+@pytest.mark.studio(reve2img=True, allowance=200)
+async def test_what_has_its_card_is_not_offered_once_more(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the studio stumbles behind the card, the job goes on: a second one would be paid as well."""
+    studio.expected += [ValueError]
+    ann = studio.member("ann")
+    opened = await press(ann, await finished(studio, ann), "Edit")
+
+    async def away(*_: object) -> bool:
+        raise ValueError("behind the card")
+
+    monkeypatch.setattr(Journal, "acknowledged", away)
+    made = await send(ann, opened, prompt="make it snow")
+    assert "make it snow" in studio.card(made)[0]
+    (told,) = made.followups
+    assert "Reference: " in told.content
+    assert told.components == []
