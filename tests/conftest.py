@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from bot.logs import QUIET
-from db import postgresql, sqlite
+from db import postgresql
 from db.database import Database
 from tests.support.clock import ManualClock
 from tests.support.databases import Databases, PostgresqlDatabases, SqliteDatabases, make_postgresql_user
@@ -79,7 +79,6 @@ def _nobody_is_cut_off() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("_CONNECT_SECONDS", "_POOL_SECONDS", "_COMMAND_SECONDS", "_IDLE_SECONDS", "_TRANSACTION_SECONDS"):
             patch.setattr(postgresql, name, 60.0)
-        patch.setattr(sqlite, "_BUSY_TIMEOUT_MS", 60_000)
         yield
 
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Locator, expect
 
 from bot.sandbox.providers import MANUAL
 from bot.sandbox.runner import Sandbox
@@ -12,6 +12,11 @@ from tests.browser.visitor import Visitor
 from tests.sandbox.discord.painter import picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def own(visitor: Visitor, words: str) -> Locator:
+    """Return the message that says this to nobody else."""
+    return visitor.page.locator("#messages > li.message[data-ephemeral]").filter(has_text=words)
 
 
 async def test_a_member_gets_from_a_slash_to_pictures(sandbox: Sandbox, member: Visitor) -> None:
@@ -99,7 +104,7 @@ async def test_everything_goes_by_the_keyboard_alone(member: Visitor) -> None:
     await page.locator("#message-input").focus()
     await page.keyboard.type("/credits balance ")
     await page.keyboard.press("Enter")
-    answer = page.locator("#messages > li.message[data-ephemeral]")
+    answer = own(member, "used /credits balance")
     await expect(answer).to_contain_text("credits")
     dismiss = answer.get_by_role("button", name="Dismiss message")
     await dismiss.focus()
@@ -115,16 +120,16 @@ async def test_two_people_see_their_own_ephemerals_and_the_same_card(open_page: 
     await expect(two.card("one for both").locator(".tile img")).to_have_count(1)
     await one.send("/credits balance ")
     await two.send("/status ")
-    own, other = (each.page.locator("#messages > li.message[data-ephemeral]") for each in (one, two))
-    await expect(own).to_have_count(1)
-    await expect(other).to_have_count(1)
+    mine, theirs = own(one, "Member used /credits balance"), own(two, "Member Two used /status")
+    await expect(mine).to_have_count(1)
+    await expect(theirs).to_have_count(1)
+    await expect(one.card("Member Two used /status")).to_have_count(0)
+    await expect(two.card("Member used /credits balance")).to_have_count(0)
 
-    await expect(own).to_contain_text("Member used /credits balance")
-    await expect(other).to_contain_text("Member Two used /status")
-    await expect(own).to_contain_text("Only you can see this")
-    await own.get_by_role("button", name="Dismiss message").click()
-    await expect(own).to_have_count(0)
-    await expect(other).to_have_count(1)
+    await expect(mine).to_contain_text("Only you can see this")
+    await mine.get_by_role("button", name="Dismiss message").click()
+    await expect(mine).to_have_count(0)
+    await expect(theirs).to_have_count(1)
 
 
 async def test_a_number_out_of_range_is_told_beside_its_field(member: Visitor) -> None:
@@ -148,7 +153,7 @@ async def test_a_long_prompt_comes_whole_as_a_file(member: Visitor) -> None:
     card = member.card("a library under the sea").filter(has_not=member.page.locator(".file-card"))
     await card.get_by_role("combobox").click()
     await member.page.get_by_role("option", name="Details").click()
-    answer = member.page.locator("#messages > li.message[data-ephemeral]")
+    answer = own(member, "prompt.txt")
 
     await expect(answer).to_contain_text("Only you can see this")
     assert await member.download(answer, "prompt.txt") == prompt[:3_990].strip()

@@ -15,7 +15,7 @@ import aiohttp
 from sqlalchemy import Connection, select
 
 from bot.sandbox.discord import DiscordServer, Message, default_world, media, text
-from bot.sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
+from bot.sandbox.providers import MANUAL, ImageApiServer, Job, Reve2ImgServer, SkillBossServer
 from db.audit import audit
 from db.database import Database
 from db.tables import accounts, jobs
@@ -216,6 +216,16 @@ class House:
             session.get(f"http://127.0.0.1:{self.http_port}{path}") as answer,
         ):
             return answer.status, await answer.json()
+
+
+async def drawing(server: ImageApiServer, prompt: str) -> Job:
+    """Return what a provider makes of a prompt, once it was asked for it."""
+
+    def found() -> list[Job]:
+        return [job for job in server.jobs if job.order.prompt == prompt and not job.terminal]
+
+    await server.wait_for(found, seconds=PATIENCE)
+    return found()[-1]
 
 
 def is_done(message: Message) -> bool:

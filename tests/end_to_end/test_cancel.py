@@ -3,24 +3,24 @@
 import pytest
 
 from bot.sandbox.discord import buttons, text
-from tests.end_to_end.house import House, is_done, says
+from tests.end_to_end.house import House, drawing, is_done, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_its_member_cancels_a_waiting_job_for_nothing(house: House) -> None:
     """While the provider has not begun, Cancel ends the job and returns the credits."""
-    member = house.discord.actor("member")
+    member, before = house.discord.actor("member"), await house.books()
     invocation = await member.slash("imagine", prompt="to be cancelled")
     card = await invocation.response()
-    await house.skillboss.wait_for(lambda: bool(house.skillboss.jobs))
+    made = await drawing(house.skillboss, "to be cancelled")
     await (await member.click(card, label="Cancel")).acknowledged()
     card = await invocation.wait_until(says("Cancelled"))
     assert "Nothing was charged: 12 credits returned" in text(card)
     assert [button["label"] for button in buttons(card)] == ["Again"]
-    assert house.skillboss.jobs[-1].state == "CANCELLED"
+    assert made.state == "CANCELLED"
     books = await house.books()
-    assert (books.problems, books.held, books.charged) == ([], 0, 0)
+    assert (books.problems, books.held, books.charged) == ([], 0, before.charged)
 
 
 async def test_a_stranger_cannot_cancel_and_is_told_so_alone(house: House) -> None:
@@ -39,13 +39,13 @@ async def test_a_cancel_that_comes_too_late_says_so_and_the_picture_still_comes(
     member = house.discord.actor("member")
     invocation = await member.slash("imagine", prompt="too late to stop")
     card = await invocation.response()
-    await house.skillboss.wait_for(lambda: not house.skillboss.jobs[-1].terminal)
-    house.skillboss.advance()
+    made = await drawing(house.skillboss, "too late to stop")
+    house.skillboss.advance(made)
     await invocation.wait_until(says("Drawing"))
     await (await member.click(card, label="Cancel")).acknowledged()
     card = await invocation.wait_until(says("Too late to cancel"))
     assert buttons(card) == []
-    house.skillboss.finish()
+    house.skillboss.finish(made)
     card = await invocation.wait_until(is_done)
     assert "12 credits" in text(card)
 
@@ -65,8 +65,8 @@ async def test_a_provider_that_cannot_cancel_leaves_the_job_running(house: House
     member = house.discord.actor("member")
     invocation = await member.slash("imagine", prompt="no way back", model="nano-banana")
     card = await invocation.response()
-    await house.reve2img.wait_for(lambda: bool(house.reve2img.jobs))
+    made = await drawing(house.reve2img, "no way back")
     await (await member.click(card, label="Cancel")).acknowledged()
     await invocation.wait_until(says("Too late to cancel"))
-    house.reve2img.finish()
+    house.reve2img.finish(made)
     await invocation.wait_until(is_done)

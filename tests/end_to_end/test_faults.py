@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from bot.sandbox.discord import media, text
-from tests.end_to_end.house import House, is_done, says
+from tests.end_to_end.house import House, drawing, is_done, says
 
 LEFT_ALONE = "provider.left_alone"
 
@@ -71,8 +71,7 @@ async def test_the_next_provider_takes_what_the_first_surely_did_not(house: Hous
     """When SkillBoss refuses the key, reve2img draws the same model."""
     house.skillboss.faults.add("submit", "status", status=401, times=None)
     invocation = await house.discord.actor("member").slash("imagine", prompt="the other way")
-    await house.reve2img.wait_for(lambda: any(job.order.prompt == "the other way" for job in house.reve2img.jobs))
-    house.reve2img.finish()
+    house.reve2img.finish(await drawing(house.reve2img, "the other way"))
     card = await invocation.wait_until(is_done)
     assert "12 credits" in text(card)
 
@@ -81,8 +80,7 @@ async def test_a_busy_provider_is_asked_again(house: House) -> None:
     """After a 429 the same provider is asked again, as it said when."""
     house.skillboss.faults.add("submit", "status", status=429, retry_after="0", times=1)
     invocation = await house.discord.actor("member").slash("imagine", prompt="patience")
-    await house.skillboss.wait_for(lambda: any(job.order.prompt == "patience" for job in house.skillboss.jobs))
-    house.skillboss.finish()
+    house.skillboss.finish(await drawing(house.skillboss, "patience"))
     await invocation.wait_until(is_done)
 
 
@@ -152,8 +150,7 @@ async def test_discords_own_hiccups_do_not_lose_the_card(house: House) -> None:
     house.discord.faults.add("PATCH", "@original", status=429, retry_after=0.05, times=1)
     house.discord.faults.add("PATCH", "@original", status=500, times=1)
     invocation = await house.discord.actor("member").slash("imagine", prompt="hiccups")
-    await house.skillboss.wait_for(lambda: not house.skillboss.jobs[-1].terminal)
-    house.skillboss.finish()
+    house.skillboss.finish(await drawing(house.skillboss, "hiccups"))
     await invocation.wait_until(is_done)
     house.discord.faults.clear()
 

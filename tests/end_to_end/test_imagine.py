@@ -1,5 +1,6 @@
 """The main job: `/imagine` from the command to the pictures and the receipt."""
 
+import asyncio
 import io
 
 import pytest
@@ -7,7 +8,7 @@ from PIL import Image
 
 from bot.sandbox.discord import NoAnswerError, buttons, files, media, text
 from bot.sandbox.providers import expected_mark, read_mark
-from tests.end_to_end.house import House, is_done, says
+from tests.end_to_end.house import PATIENCE, House, drawing, is_done, says
 from tests.support.fidelity import find_description
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -21,10 +22,10 @@ async def test_a_members_imagine_becomes_one_card_with_its_picture_and_a_receipt
     assert "a red fox in the snow" in text(card)
     assert "In line" in text(card)
     assert [button["label"] for button in buttons(card)] == ["Cancel"]
-    await house.skillboss.wait_for(lambda: bool(house.skillboss.jobs))
-    house.skillboss.advance()
+    made = await drawing(house.skillboss, "a red fox in the snow")
+    house.skillboss.advance(made)
     await invocation.wait_until(says("Drawing"))
-    house.skillboss.finish()
+    house.skillboss.finish(made)
     card = await invocation.wait_until(is_done)
     assert "12 credits" in text(card)
     assert "Cancel" not in [button.get("label") for button in buttons(card)]
@@ -43,8 +44,7 @@ async def test_four_pictures_each_belong_to_their_prompt_in_the_asked_format(hou
     invocation = await house.discord.actor("member-two").slash(
         "imagine", prompt="four *bold* boats @everyone", images=4, format="webp", aspect_ratio="16:9"
     )
-    await house.skillboss.wait_for(lambda: not house.skillboss.jobs[-1].terminal)
-    house.skillboss.finish()
+    house.skillboss.finish(await drawing(house.skillboss, "four *bold* boats @everyone"))
     card = await invocation.wait_until(is_done)
     pictures = await house.pictures(card)
     assert [read_mark(each) for each in pictures] == [
@@ -72,8 +72,7 @@ async def test_every_model_of_reve2img_draws(house: House, options: dict[str, ob
     member = house.discord.actor("member")
     await (await member.slash("settings set", options={"ask_over": 1000})).response()
     invocation = await member.slash("imagine", prompt="a lighthouse", options=options)
-    await house.reve2img.wait_for(lambda: bool(house.reve2img.jobs) and not house.reve2img.jobs[-1].terminal)
-    house.reve2img.finish()
+    house.reve2img.finish(await drawing(house.reve2img, "a lighthouse"))
     card = await invocation.wait_until(is_done)
     assert f"-# {price} credits" in text(card)
 
@@ -82,8 +81,7 @@ async def test_a_picture_is_upscaled_fitted_and_cut_out(house: House) -> None:
     """What was asked for is to be seen in the picture that a member downloads: its size and its transparency."""
     options = {"upscale": "2x", "fit": "1500x", "remove_background": True, "effect": "sepia", "aspect_ratio": "16:9"}
     invocation = await house.discord.actor("member").slash("imagine", prompt="cut out", options=options)
-    await house.reve2img.wait_for(lambda: bool(house.reve2img.jobs) and not house.reve2img.jobs[-1].terminal)
-    house.reve2img.finish()
+    house.reve2img.finish(await drawing(house.reve2img, "cut out"))
     card = await invocation.wait_until(is_done)
     (picture,) = await house.pictures(card)
     with Image.open(io.BytesIO(picture)) as opened:
@@ -122,8 +120,7 @@ async def test_a_long_prompt_is_cut_on_the_card_and_whole_in_a_file(house: House
     assert whole.ephemeral
     assert files(whole)[0]["filename"] == "prompt.txt"
     assert files(whole)[0]["size"] == len(prompt)
-    await house.skillboss.wait_for(lambda: not house.skillboss.jobs[-1].terminal)
-    house.skillboss.finish()
+    house.skillboss.finish(await drawing(house.skillboss, prompt))
     await invocation.wait_until(is_done)
 
 
@@ -187,6 +184,9 @@ async def test_the_balance_status_and_help_are_for_the_asker_alone(house: House)
 async def test_the_watchdog_pages_answer(house: House) -> None:
     """`/healthz` and `/readyz` say that the bot runs and can serve."""
     assert await house.get("/healthz") == (200, {"status": "ok"})
+    async with asyncio.timeout(PATIENCE):  # it takes commands a little before it knows that it has its gateway
+        while (await house.get("/readyz"))[0] != 200:
+            pass
     assert await house.get("/readyz") == (200, {"status": "ok", "missing": []})
 
 
