@@ -133,7 +133,7 @@ async def test_who_brings_the_studio_along_uses_it_in_direct_messages(studio: Ho
 
     async def balance() -> int:
         shown = text(await (await traveller.slash("credits balance", channel=direct)).response())
-        return int(shown.removeprefix("## ").partition(" ")[0])
+        return int(shown.removeprefix("## ").partition(" ")[0].replace(",", ""))
 
     before = await balance()
     invocation = await at_work(studio, traveller, direct, prompt="a harbour")
