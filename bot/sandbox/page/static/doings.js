@@ -4,7 +4,7 @@ import { offer, walk, defaults } from "./components.js";
 import { icon } from "./icons.js";
 import { Refusal, ask, on } from "./link.js";
 import { avatar, author, onlyYou, refresh } from "./messages.js";
-import { openModal, modalSettled } from "./modal.js";
+import { openModal } from "./modal.js";
 import { openSelect } from "./selects.js";
 import { person, store } from "./store.js";
 
@@ -33,7 +33,7 @@ export async function use(what, body, command) {
   whenSettled(interaction, (settled) => {
     if (settled.how === "none") failed(row);
     else row.remove();
-    if (settled.modal) openModal(settled.modal, interaction);
+    if (settled.modal) openForm(settled.modal, interaction);
   });
 }
 
@@ -77,7 +77,7 @@ async function onMessage(node, what, body) {
     whenSettled(interaction, (settled) => {
       quiet();
       if (settled.how === "none") note(message, "This interaction failed");
-      if (settled.modal) openModal(settled.modal, interaction);
+      if (settled.modal) openForm(settled.modal, interaction);
     });
   } catch (refusal) {
     quiet();
@@ -111,13 +111,18 @@ act("open-select", (node) => {
   });
 });
 
+function openForm(modal, interaction) {
+  openModal(modal, (values) => sendForm(interaction, values));
+}
+
 // Send a form; the form itself shows what is wrong with it.
-export async function sendForm(interaction, values) {
+async function sendForm(interaction, values) {
   const sent = await ask("fill", { interaction, values });
   return new Promise((resolve) => {
     whenSettled(sent.interaction, (settled) => {
       resolve(settled.how !== "none");
-      modalSettled(settled);
+      // It may be answered by another one, which is opened once this one is closed.
+      if (settled.modal) setTimeout(() => openForm(settled.modal, sent.interaction), 0);
     });
   });
 }

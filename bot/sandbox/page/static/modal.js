@@ -1,6 +1,5 @@
 // Forms that the bot opens.
 import { byId, fill, h } from "./dom.js";
-import { sendForm } from "./doings.js";
 import { field, valueOf } from "./fields.js";
 import { icon } from "./icons.js";
 import { Refusal } from "./link.js";
@@ -8,7 +7,8 @@ import { nodes } from "./markdown.js";
 import { closeSelect } from "./selects.js";
 import { store } from "./store.js";
 
-export function openModal(modal, interaction) {
+// `send` sends what was filled in and returns whether the bot took it.
+export function openModal(modal, send) {
   byId("modal")?.close();
   const fields = new Map();
   const dialog = h("dialog", { id: "modal", "aria-labelledby": "modal-title" });
@@ -53,7 +53,7 @@ export function openModal(modal, interaction) {
     submit.setAttribute("data-live-busy", "");
     submit.disabled = true;
     try {
-      if (await sendForm(interaction, values)) dialog.close();
+      if (await send(values)) dialog.close();
       else complain("Something went wrong. Try again.");
     } catch (refusal) {
       if (!(refusal instanceof Refusal)) throw refusal;
@@ -90,9 +90,4 @@ function item(each, fields, dialog) {
     default:
       return h("p", { class: "unknown" }, `A field of type ${each.type}, which this page does not know.`);
   }
-}
-
-// A form may be answered by another one; it is opened once this one is closed.
-export function modalSettled(settled) {
-  if (settled.modal) setTimeout(() => openModal(settled.modal, settled.interaction), 0);
 }
