@@ -1,4 +1,4 @@
-# `make prove-image` follows these steps without Docker: keep to what scripts/prove-dockerfile understands.
+# `make prove-image` follows these steps without Docker: keep to what scripts/verify-image understands.
 ARG PYTHON=3.11
 FROM python:${PYTHON}-slim AS build
 WORKDIR /src

@@ -43,7 +43,7 @@ coverage: $(VENV)/.dev ## Run all tests and measure their branch coverage
 # `make texts NEW=de` begins a language.
 texts: NEW :=
 texts: $(VENV)/.dev ## Collect every text for people into bot/locale, for translators
-	$(BIN)/python scripts/extract-texts $(NEW)
+	$(BIN)/python scripts/extract-i18n $(NEW)
 
 lock: $(BIN)/uv ## Pin and hash the newest versions that pyproject.toml allows
 	$(BIN)/$(COMPILE) --upgrade --group build --output-file requirements/run.txt
@@ -59,13 +59,13 @@ torture: SEED := 1
 torture: N := 100
 torture: DATABASE := both
 torture: $(VENV)/.dev ## Kill the bot at random instants, N times: make torture SEED=1 N=100
-	$(BIN)/python -m tests.torture --seed $(SEED) --rounds $(N) --database $(DATABASE) --transitions
+	$(BIN)/python -m tests.chaos --seed $(SEED) --rounds $(N) --database $(DATABASE) --transitions
 
 pictures: $(VENV)/.dev ## Take the README's pictures anew; needs Chromium
-	$(BIN)/python scripts/make-pictures
+	$(BIN)/python scripts/make-screenshots
 
 prove-image: $(VENV)/.run ## Follow the Dockerfile without Docker and try what comes out
-	$(BIN)/python scripts/prove-dockerfile
+	$(BIN)/python scripts/verify-image
 
 clean: ## Remove .venv, caches and builds; data/ stays
 	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

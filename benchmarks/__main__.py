@@ -8,16 +8,16 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks.crowd import measure_crowd, measure_polls, measure_weight
+from benchmarks.completion_latency import measure_flow
 from benchmarks.databases import Maker, makers
-from benchmarks.figures import Figure, show
-from benchmarks.flow import measure_flow
 from benchmarks.load import Amounts, race
-from benchmarks.parts import medians
+from benchmarks.many_jobs import measure_crowd, measure_polls, measure_weight
+from benchmarks.measurements import Figure, show
+from benchmarks.micro import medians
 from benchmarks.profiling import profile
-from benchmarks.rate import measure_rate
+from benchmarks.report import show as show_race
 from benchmarks.scale import Sizes, measure_scale
-from benchmarks.table import show as show_race
+from benchmarks.throughput import measure_rate
 
 _QUICK: Final = Amounts(rounds=1, single=10, steady=24, burst=50)
 

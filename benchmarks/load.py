@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from benchmarks.parts import Parts, measure_parts
-from benchmarks.stage import BARE, BOT, Stage
-from bot.sandbox.discord import Invocation, NoAnswerError
-from bot.sandbox.discord.world import ACKNOWLEDGE_WITHIN
+from benchmarks.bot_under_test import BARE, BOT, BotUnderTest
+from benchmarks.micro import Parts, measure_parts
+from sandbox.discord import Invocation, NoAnswerError
+from sandbox.discord.state import ACKNOWLEDGE_WITHIN
 
 CONTESTANTS: Final = {"bare": BARE, "bot": BOT}
 
@@ -66,7 +66,7 @@ async def race(
     results = {name: Result() for name in contestants}
     parts: list[Parts] = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        stages = {name: Stage(command, Path(folder) / name) for name, command in contestants.items()}
+        stages = {name: BotUnderTest(command, Path(folder) / name) for name, command in contestants.items()}
         try:
             for stage in stages.values():
                 await stage.start()
@@ -80,24 +80,24 @@ async def race(
             for stage in stages.values():
                 await stage.stop()
         for name, command in contestants.items():
-            await _waiting(Stage(command, Path(folder) / f"{name}-waiting"), amounts, results[name])
+            await _waiting(BotUnderTest(command, Path(folder) / f"{name}-waiting"), amounts, results[name])
     return results, parts
 
 
-async def _single(stage: Stage, amounts: Amounts, result: Result) -> None:
+async def _single(stage: BotUnderTest, amounts: Amounts, result: Result) -> None:
     for _ in range(amounts.single):
         result.single.append(await stage.job())
     await stage.settle()
 
 
-async def _steady(stage: Stage, amounts: Amounts, result: Result) -> None:
+async def _steady(stage: BotUnderTest, amounts: Amounts, result: Result) -> None:
     before = stage.cpu_seconds()
     await stream(stage, amounts.steady)
     await stage.settle()
     result.steady_cpu.append(1000 * (stage.cpu_seconds() - before) / amounts.steady)
 
 
-async def _burst(stage: Stage, amounts: Amounts, result: Result) -> None:
+async def _burst(stage: BotUnderTest, amounts: Amounts, result: Result) -> None:
     before = stage.cpu_seconds()
     invocations = [await stage.command() for _ in range(amounts.burst)]
 
@@ -117,7 +117,7 @@ async def _burst(stage: Stage, amounts: Amounts, result: Result) -> None:
     result.burst_cpu.append(1000 * (stage.cpu_seconds() - before) / amounts.burst)
 
 
-async def _waiting(stage: Stage, amounts: Amounts, result: Result) -> None:
+async def _waiting(stage: BotUnderTest, amounts: Amounts, result: Result) -> None:
     """Measure a fresh contestant's memory, idle and with jobs that wait and are seldom looked at."""
     try:
         await stage.start(poll_seconds=_LONG_POLL)
@@ -136,7 +136,7 @@ async def _waiting(stage: Stage, amounts: Amounts, result: Result) -> None:
         await stage.stop()
 
 
-async def stream(stage: Stage, jobs: int) -> None:
+async def stream(stage: BotUnderTest, jobs: int) -> None:
     """Go through jobs, eight at a time."""
     left = iter(range(jobs))
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.bot_under_test import BotUnderTest
 from benchmarks.load import Amounts, stream
-from benchmarks.stage import Stage
 
 _SHOWN: Final = 30
 _OWN: Final = ("bot", "cogs", "db")
@@ -25,7 +25,7 @@ async def profile(console: Console, amounts: Amounts) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-profile-") as folder:
         file = Path(folder) / "statistics"
-        stage = Stage(("-m", "benchmarks.profiled", str(file)), Path(folder) / "bot")
+        stage = BotUnderTest(("-m", "benchmarks.profiled", str(file)), Path(folder) / "bot")
         try:
             await stage.start()
             await stream(stage, amounts.steady * amounts.rounds)

@@ -13,18 +13,18 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from benchmarks import archive
+from benchmarks import history_dataset
 from benchmarks.databases import Maker, opened
-from benchmarks.desk import Desk
-from benchmarks.figures import Figure
+from benchmarks.harness import Harness
+from benchmarks.measurements import Figure
 from bot.domain.jobs import TOKEN_LIFE, Job
 from bot.services.history import Direction
 from db.attempts import AttemptRepository
 from db.audit import audit
 from db.database import Database
 from db.jobs import JobRepository
-from db.line import LineRepository
-from db.pictures import PictureRepository
+from db.pictures import ResultImageRepository
+from db.queue import QueueRepository
 
 AIM: Final = 1.2
 
@@ -62,9 +62,9 @@ class _Query:
 async def measure_scale(maker: Maker, sizes: Sizes) -> list[Figure]:
     """Measure on databases of one kind."""
     few, many = await maker.make("few"), await maker.make("many")
-    await archive.fill(few, count=sizes.few_jobs, members=sizes.few_accounts)
+    await history_dataset.fill(few, count=sizes.few_jobs, members=sizes.few_accounts)
     began = time.perf_counter()
-    await archive.fill(many, count=sizes.jobs, members=sizes.accounts)
+    await history_dataset.fill(many, count=sizes.jobs, members=sizes.accounts)
     filled = time.perf_counter() - began
     async with opened(few) as new, opened(many) as old:
         figures = await _compare(new, old, sizes.rounds)
@@ -73,7 +73,7 @@ async def measure_scale(maker: Maker, sizes: Sizes) -> list[Figure]:
 
 
 async def _compare(new: Database, old: Database, rounds: int) -> list[Figure]:
-    desks = (Desk(new), Desk(old))
+    desks = (Harness(new), Harness(old))
     taken: dict[str, tuple[list[float], list[float]]] = {}
     try:
         both = [_queries(desk) for desk in desks]
@@ -105,7 +105,7 @@ async def _timed(query: _Query) -> float:
 class _Life:
     """A job that the queries take through its life in turn."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Harness) -> None:
         self.desk = desk
         self.job: Job | None = None
 
@@ -134,10 +134,10 @@ class _Life:
         return self.job
 
 
-def _queries(desk: Desk) -> tuple[_Query, ...]:
+def _queries(desk: Harness) -> tuple[_Query, ...]:
     """Return what the product asks of its database, in an order in which each finds what it needs."""
     life = _Life(desk)
-    whose = archive.whose(_ACCOUNT)
+    whose = history_dataset.whose(_ACCOUNT)
     page = _Page(desk, whose)
     return (
         *[_Query(name="hold", do=life.hold, after=life.abandon)] * _HOLDS,
@@ -163,7 +163,7 @@ def _queries(desk: Desk) -> tuple[_Query, ...]:
 class _Page:
     """A member with past jobs turns pages."""
 
-    def __init__(self, desk: Desk, whose: tuple[int, int]) -> None:
+    def __init__(self, desk: Harness, whose: tuple[int, int]) -> None:
         self._desk = desk
         self._whose = whose
 
@@ -180,22 +180,22 @@ class _Page:
         assert await self._desk.history.latest(*self._whose, "no such words") is None
 
 
-def _status(desk: Desk) -> Do:
+def _status(desk: Harness) -> Do:
     def read(connection: Connection) -> None:
         jobs = JobRepository(connection)
         jobs.count_live()
         jobs.recent_durations("reve-2.0", 50)
-        LineRepository(connection).active_by_community()
+        QueueRepository(connection).active_by_guild()
         AttemptRepository(connection).active_by_provider()
 
     return _read(desk, read)
 
 
-def _read(desk: Desk, function: Callable[[Connection], object]) -> Do:
+def _read(desk: Harness, function: Callable[[Connection], object]) -> Do:
     return lambda: desk.database.read(function)
 
 
-def _write(desk: Desk, function: Callable[[Connection], object]) -> Do:
+def _write(desk: Harness, function: Callable[[Connection], object]) -> Do:
     return lambda: desk.database.write(function)
 
 
@@ -205,16 +205,16 @@ def _erase_tokens(connection: Connection) -> None:
 
 def _remove_pictures(connection: Connection) -> None:
     now = datetime.now(UTC)
-    PictureRepository(connection).remove_stored_before(now - 2 * _RETENTION, now, _PICTURES_AT_ONCE)
+    ResultImageRepository(connection).remove_stored_before(now - 2 * _RETENTION, now, _PICTURES_AT_ONCE)
 
 
 def _kept(connection: Connection) -> None:
-    PictureRepository(connection).kept([f"{number:064x}" for number in range(_FILES_AT_ONCE)])
+    ResultImageRepository(connection).kept([f"{number:064x}" for number in range(_FILES_AT_ONCE)])
 
 
 async def _prove(new: Database, old: Database) -> list[Figure]:
     """Measure the nightly audit, which reads everything, and what a hold takes meanwhile."""
-    desk = Desk(old)
+    desk = Harness(old)
     figures = []
     try:
         for name, database in (("new", new), ("old", old)):

@@ -6,10 +6,10 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from benchmarks.desk import COMMUNITY, PROVIDER, Desk
-from benchmarks.stage import PROMPT
-from bot.app import new_id
-from bot.domain.jobs import Attempt, Job, Outcome, Place, State
+from benchmarks.bot_under_test import PROMPT
+from benchmarks.harness import GUILD, PROVIDER, Harness
+from bot.container import new_id
+from bot.domain.jobs import Attempt, InteractionContext, Job, Outcome, State
 from bot.domain.requests import generation_request, price
 from db.attempts import AttemptRepository
 from db.jobs import JobRepository
@@ -21,7 +21,7 @@ _TOKEN = "x" * 180
 _AGE = timedelta(minutes=3)
 
 
-async def seed(desk: Desk, count: int, state: State, *, owner: str | None = None, first: int = 0) -> list[str]:
+async def seed(desk: Harness, count: int, state: State, *, owner: str | None = None, first: int = 0) -> list[str]:
     """Insert `count` jobs of the desk's own worker, or of `owner`, and return their ids, the oldest first.
 
     They wait in line (HELD) or at the provider (QUEUED), ten a member, and were made three minutes ago. A second
@@ -34,17 +34,17 @@ async def seed(desk: Desk, count: int, state: State, *, owner: str | None = None
     return ids
 
 
-def _insert(desk: Desk, numbers: Sequence[int], state: State, owner: str, connection: Connection) -> list[str]:
+def _insert(desk: Harness, numbers: Sequence[int], state: State, owner: str, connection: Connection) -> list[str]:
     request = generation_request(prompt=PROMPT)
     now = desk.clock.now() - _AGE
     jobs = JobRepository(connection)
     attempts = AttemptRepository(connection)
     ids = []
     for number in numbers:
-        place = Place(
+        place = InteractionContext(
             interaction_id=_FIRST_INTERACTION + number,
             application_id=1,
-            community_id=COMMUNITY,
+            guild_id=GUILD,
             channel_id=1,
             member_id=_FIRST_INTERACTION + number // _EACH,
             token=_TOKEN,

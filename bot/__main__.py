@@ -16,19 +16,19 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import __version__
-from bot.app import open_database
-from bot.app import run as run_bot
+from bot.container import open_database
+from bot.container import run as run_bot
 from bot.doctor import DATABASE_FAULTS, examine
-from bot.logs import configure_logging
-from bot.sandbox.demo import demonstrate
-from bot.sandbox.runner import BotEndedError, Sandbox
-from bot.sandbox_ledger import sandbox_ledger
+from bot.ledger_view import sandbox_ledger
+from bot.log_config import configure_logging
 from bot.settings import Settings, SettingsError, load_settings
-from bot.ui.text import counted
-from db.alone import AlreadyRunningError
+from bot.ui.render.formatting import counted
 from db.audit import audit as audit_books
 from db.migrate import NewerDatabaseError, pending_migrations
 from db.migrate import migrate as migrate_database
+from db.process_lock import AlreadyRunningError
+from sandbox.demo import demonstrate
+from sandbox.runner import BotEndedError, Sandbox
 
 app = typer.Typer(
     help="Atelier: an image studio for Discord communities.",

@@ -11,16 +11,16 @@ import structlog
 from discord import app_commands
 from discord.ext import commands
 
-from bot.services.generation import GenerationService
-from bot.ui.answers import answer_error
+from bot.services.jobs import JobService
 from bot.ui.buttons import BUTTONS
-from bot.ui.history import Gallery
-from bot.ui.language import speak
-from bot.ui.ordering import Orders
-from bot.ui.presets import Shelves
-from bot.ui.retries import Retries
-from bot.ui.translator import CatalogueTranslator
-from bot.ui.workbench import Workbench
+from bot.ui.command_translator import CommandTranslator
+from bot.ui.handlers.card_actions import CardActions
+from bot.ui.handlers.error_handler import answer_error
+from bot.ui.handlers.form_reopen import FormReopener
+from bot.ui.handlers.history import HistoryHandlers
+from bot.ui.handlers.job_requests import Orders
+from bot.ui.handlers.presets import PresetHandlers
+from bot.ui.i18n import set_locale
 
 _ANSWERING = ("CommandTree-invoker", "discord-ui-")
 
@@ -30,7 +30,7 @@ _log = structlog.get_logger(__name__)
 class _Tree(app_commands.CommandTree["AtelierClient"]):
     async def interaction_check(self, interaction: discord.Interaction["AtelierClient"], /) -> bool:
         """Speak the language of whoever called; the task that runs this answers them alone."""
-        speak(interaction.locale.value)
+        set_locale(interaction.locale.value)
         return True
 
     async def on_error(
@@ -42,12 +42,12 @@ class _Tree(app_commands.CommandTree["AtelierClient"]):
 class AtelierClient(commands.AutoShardedBot):
     """Connects with the `guilds` intent alone: slash commands need no privileged one."""
 
-    generation: GenerationService
-    gallery: Gallery
+    generation: JobService
+    gallery: HistoryHandlers
     orders: Orders
-    retries: Retries
-    shelves: Shelves
-    workbench: Workbench
+    retries: FormReopener
+    shelves: PresetHandlers
+    workbench: CardActions
 
     def __init__(self, *, shard_count: int | None = None, shard_ids: Sequence[int] | None = None) -> None:
         # No voice here, so no warning that voice is missing.
@@ -64,7 +64,7 @@ class AtelierClient(commands.AutoShardedBot):
             chunk_guilds_at_startup=False,
             max_messages=None,
         )
-        self._translator = CatalogueTranslator()
+        self._translator = CommandTranslator()
         self._cogs_to_add: Sequence[commands.Cog] = ()
         self._menus_to_add: Sequence[app_commands.ContextMenu] = ()
         self._on_login: Callable[[], Awaitable[None]] | None = None
@@ -75,12 +75,12 @@ class AtelierClient(commands.AutoShardedBot):
     def install(
         self,
         *,
-        generation: GenerationService,
-        gallery: Gallery,
+        generation: JobService,
+        gallery: HistoryHandlers,
         orders: Orders,
-        retries: Retries,
-        shelves: Shelves,
-        workbench: Workbench,
+        retries: FormReopener,
+        shelves: PresetHandlers,
+        workbench: CardActions,
         cogs: Sequence[commands.Cog],
         menus: Sequence[app_commands.ContextMenu] = (),
         on_login: Callable[[], Awaitable[None]],

@@ -7,22 +7,22 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.domain.catalogue import MAX_DETAIL, MAX_IMAGES
+from bot.domain.models import MAX_DETAIL, MAX_IMAGES
 from bot.domain.presets import MAX_NAME
-from bot.domain.requests import MAX_WORD, InputPicture
-from bot.services.generation import GenerationService
-from bot.ui.editing import Editing
-from bot.ui.gather import offered
-from bot.ui.options import CHOICES, DESCRIBED, fit_choices, version_choices
-from bot.ui.wishes import Wishes
+from bot.domain.requests import MAX_WORD, InputImage
+from bot.services.jobs import JobService
+from bot.ui.command_options import CHOICES, DESCRIBED, fit_choices, version_choices
+from bot.ui.handlers.edit_menu import EditMenu
+from bot.ui.handlers.message_images import offered
+from bot.ui.handlers.wishes import Wishes
 
-_ANY = (InputPicture(),)
+_ANY = (InputImage(),)
 
 
 class Edit(commands.Cog):
     """What starts from a member's own pictures. `menu` is the message menu, which the client registers."""
 
-    def __init__(self, *, generation: GenerationService, wishes: Wishes, editing: Editing) -> None:
+    def __init__(self, *, generation: JobService, wishes: Wishes, editing: EditMenu) -> None:
         self._generation = generation
         self._wishes = wishes
         self._editing = editing

@@ -8,8 +8,8 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.domain.catalogue import Model
-from bot.ui.panels import help_panel
+from bot.domain.models import Model
+from bot.ui.render.panels import help_panel
 
 
 class Help(commands.Cog):

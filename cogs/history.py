@@ -8,13 +8,13 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.services.history import LONGEST_SEARCH
-from bot.ui.history import Gallery
+from bot.ui.handlers.history import HistoryHandlers
 
 
 class History(commands.Cog):
     """Looking back, for one's own eyes."""
 
-    def __init__(self, *, gallery: Gallery) -> None:
+    def __init__(self, *, gallery: HistoryHandlers) -> None:
         self._gallery = gallery
 
     @app_commands.command(name="history", description=locale_str("See your pictures again"))

@@ -7,11 +7,11 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.domain.catalogue import MAX_DETAIL, MAX_IMAGES
+from bot.domain.models import MAX_DETAIL, MAX_IMAGES
 from bot.domain.presets import MAX_NAME
 from bot.domain.requests import MAX_WORD
-from bot.ui.options import CHOICES, DESCRIBED, fit_choices, version_choices
-from bot.ui.wishes import Wishes
+from bot.ui.command_options import CHOICES, DESCRIBED, fit_choices, version_choices
+from bot.ui.handlers.wishes import Wishes
 
 
 class Imagine(commands.Cog):

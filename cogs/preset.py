@@ -7,19 +7,19 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.domain.catalogue import MAX_DETAIL, MAX_IMAGES
+from bot.domain.models import MAX_DETAIL, MAX_IMAGES
 from bot.domain.presets import MAX_NAME, MAX_TEMPLATE
 from bot.domain.requests import MAX_WORD
-from bot.services.choices import ChoiceService
-from bot.ui.options import CHOICES, OPTIONS_DESCRIBED, fit_choices, model_choices, version_choices
-from bot.ui.places import actor_of
-from bot.ui.presets import Shelves
+from bot.services.request_resolver import ChoiceService
+from bot.ui.command_options import CHOICES, OPTIONS_DESCRIBED, fit_choices, model_choices, version_choices
+from bot.ui.handlers.interactions import actor_of
+from bot.ui.handlers.presets import PresetHandlers
 
 
 class PresetCommands(commands.GroupCog, name="preset", description=locale_str("Keep options under a name")):
     """A member's own presets, and the server's."""
 
-    def __init__(self, *, shelves: Shelves, choices: ChoiceService) -> None:
+    def __init__(self, *, shelves: PresetHandlers, choices: ChoiceService) -> None:
         self._shelves = shelves
         self._choices = choices
 
@@ -100,7 +100,7 @@ class PresetCommands(commands.GroupCog, name="preset", description=locale_str("K
     async def _models(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         actor = actor_of(interaction)
         quotes = await self._choices.quotes(
-            dict(iter(interaction.namespace)), community_id=actor.community_id, member_id=actor.member_id
+            dict(iter(interaction.namespace)), guild_id=actor.guild_id, member_id=actor.member_id
         )
         return model_choices(quotes, typed)
 

@@ -9,13 +9,13 @@ from discord.ext import commands
 
 from bot.domain.preferences import MAX_CONFIRM_OVER
 from bot.domain.requests import MAX_WORD
-from bot.ui.preferences import SETTINGS_CHOICES, PreferencePanel
+from bot.ui.handlers.preferences import SETTINGS_CHOICES, PreferenceHandlers
 
 
 class SettingsCommands(commands.GroupCog, name="settings", description=locale_str("See and change your own defaults")):
     """A member's own defaults."""
 
-    def __init__(self, *, panel: PreferencePanel) -> None:
+    def __init__(self, *, panel: PreferenceHandlers) -> None:
         self._panel = panel
 
     @app_commands.command(name="show", description=locale_str("See your own defaults"))

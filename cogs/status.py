@@ -8,7 +8,7 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.services.status import StatusService
-from bot.ui.panels import status_panel
+from bot.ui.render.panels import status_panel
 
 
 class StudioStatus(commands.Cog):

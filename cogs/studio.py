@@ -8,9 +8,9 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.domain.errors import NotAllowedError
-from bot.domain.phrases import Phrase
+from bot.domain.lazy_text import LazyText
 from bot.services.access import AccessService
-from bot.ui.panels import admitted_panel
+from bot.ui.render.panels import admitted_panel
 
 
 @app_commands.guild_only()
@@ -28,6 +28,6 @@ class Studio(commands.GroupCog, name="studio", description=locale_str("Run the s
     async def admit(self, interaction: discord.Interaction[Any]) -> None:
         """Admit the server that it is called in."""
         if not await interaction.client.is_owner(interaction.user):
-            raise NotAllowedError(Phrase("the bot's owner"))
+            raise NotAllowedError(LazyText("the bot's owner"))
         await self._access.admit(interaction.guild_id or 0, by=interaction.user.id)
         await interaction.response.send_message(view=admitted_panel(), ephemeral=True)

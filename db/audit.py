@@ -42,7 +42,7 @@ def _unbalanced_movements(connection: Connection) -> Iterator[str]:
 def _wrong_accounts(connection: Connection) -> Iterator[str]:
     ledger = (
         select(
-            movements.c.community_id,
+            movements.c.guild_id,
             movements.c.member_id,
             _sum_of(Book.GRANTED).label("granted"),
             _sum_of(Book.HELD).label("held"),
@@ -64,11 +64,11 @@ def _wrong_accounts(connection: Connection) -> Iterator[str]:
         .outerjoin(
             accounts,
             and_(
-                accounts.c.community_id == movements.c.community_id,
+                accounts.c.guild_id == movements.c.guild_id,
                 accounts.c.member_id == movements.c.member_id,
             ),
         )
-        .group_by(movements.c.community_id, movements.c.member_id)
+        .group_by(movements.c.guild_id, movements.c.member_id)
         .subquery()
     )
     rows = connection.execute(
@@ -80,7 +80,7 @@ def _wrong_accounts(connection: Connection) -> Iterator[str]:
             func.coalesce(ledger.c.all_allowances, 0).label("ledger_all_allowances"),
         ).outerjoin(
             ledger,
-            and_(ledger.c.community_id == accounts.c.community_id, ledger.c.member_id == accounts.c.member_id),
+            and_(ledger.c.guild_id == accounts.c.guild_id, ledger.c.member_id == accounts.c.member_id),
         )
     )
     for row in rows:
@@ -94,38 +94,38 @@ def _wrong_accounts(connection: Connection) -> Iterator[str]:
             amount = row._mapping[book]
             if amount != ledger_amount:
                 yield (
-                    f"account of member {row.member_id} in community {row.community_id}: "
+                    f"account of member {row.member_id} in guild {row.guild_id}: "
                     f"{book} is {amount}, the ledger says {ledger_amount}"
                 )
 
 
 def _missing_accounts(connection: Connection) -> Iterator[str]:
-    belongs = and_(accounts.c.community_id == movements.c.community_id, accounts.c.member_id == movements.c.member_id)
+    belongs = and_(accounts.c.guild_id == movements.c.guild_id, accounts.c.member_id == movements.c.member_id)
     rows = connection.execute(
-        select(movements.c.community_id, movements.c.member_id)
+        select(movements.c.guild_id, movements.c.member_id)
         .outerjoin(accounts, belongs)
         .where(accounts.c.member_id.is_(None))
         .distinct()
     )
     for row in rows:
-        yield f"account of member {row.member_id} in community {row.community_id} is missing, the ledger has movements"
+        yield f"account of member {row.member_id} in guild {row.guild_id} is missing, the ledger has movements"
 
 
 def _rewound_accounts(connection: Connection) -> Iterator[str]:
     """Find accounts whose period is before one that an allowance was issued for: it would be issued again."""
-    belongs = and_(movements.c.community_id == accounts.c.community_id, movements.c.member_id == accounts.c.member_id)
+    belongs = and_(movements.c.guild_id == accounts.c.guild_id, movements.c.member_id == accounts.c.member_id)
     latest = func.max(postings.c.period)
     rows = connection.execute(
-        select(accounts.c.community_id, accounts.c.member_id, accounts.c.period, latest.label("latest"))
+        select(accounts.c.guild_id, accounts.c.member_id, accounts.c.period, latest.label("latest"))
         .join(movements, belongs)
         .join(postings, postings.c.movement_id == movements.c.id)
         .where(postings.c.book == Book.ALLOWANCE)
-        .group_by(accounts.c.community_id, accounts.c.member_id, accounts.c.period)
+        .group_by(accounts.c.guild_id, accounts.c.member_id, accounts.c.period)
         .having(latest > accounts.c.period)
     )
     for row in rows:
         yield (
-            f"account of member {row.member_id} in community {row.community_id}: "
+            f"account of member {row.member_id} in guild {row.guild_id}: "
             f"period is {row.period!r}, the ledger has an allowance of {row.latest}"
         )
 

@@ -23,10 +23,10 @@ from bot.domain.remix import KEEP_AS_IT_IS
 from db.tables import jobs, pictures
 
 
-class Whose(NamedTuple):
+class HistoryScope(NamedTuple):
     """A member in a community; outside communities (0) it is all that they have had anywhere."""
 
-    community_id: int
+    guild_id: int
     member_id: int
 
 
@@ -37,7 +37,7 @@ def _with_pictures(*, everywhere: bool) -> Select[Any]:
         jobs.c.deleted_at.is_(None),
         exists().where(pictures.c.job_id == jobs.c.id),
     )
-    return theirs if everywhere else theirs.where(jobs.c.community_id == bindparam("the_community"))
+    return theirs if everywhere else theirs.where(jobs.c.guild_id == bindparam("the_guild"))
 
 
 def _from_there(*, everywhere: bool, older: bool) -> Select[Any]:
@@ -124,7 +124,7 @@ class HistoryRepository:
     A job is found by the prompts that its picture has come through as well: see `_words`.
     """
 
-    def __init__(self, connection: Connection, whose: Whose, search: str | None = None) -> None:
+    def __init__(self, connection: Connection, whose: HistoryScope, search: str | None = None) -> None:
         self._connection = connection
         self._whose = whose
         self._search = search
@@ -143,9 +143,9 @@ class HistoryRepository:
 
     def _next(self, job_id: str, *, older: bool) -> str | None:
         parameters: dict[str, Any] = {"the_member": self._whose.member_id, "the_id": job_id, "most": 1}
-        way = self._whose.community_id == 0, older
-        if self._whose.community_id:
-            parameters["the_community"] = self._whose.community_id
+        way = self._whose.guild_id == 0, older
+        if self._whose.guild_id:
+            parameters["the_guild"] = self._whose.guild_id
         if self._search is None:
             statement = _PLAIN[way]
         elif self._search.isascii():

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, tuple_, update
 
 from bot.domain.jobs import LIVE, State
-from bot.domain.requests import InputPicture, PictureFile, PictureRef
+from bot.domain.requests import ImageFile, ImageRef, InputImage
 from db.tables import inputs, jobs
 
 KEPT_FOR_NOTHING: Final = timedelta(days=1)
@@ -35,13 +35,13 @@ _SERVED: Final = (
 )
 
 
-class InputRepository:
+class InputImageRepository:
     """Inputs within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add_all(self, job_id: str, pictures: Sequence[InputPicture], at: datetime) -> None:
+    def add_all(self, job_id: str, pictures: Sequence[InputImage], at: datetime) -> None:
         """Record what a new job starts from; those with a file are in the store as of `at`."""
         rows = []
         for position, picture in enumerate(pictures):
@@ -59,11 +59,11 @@ class InputRepository:
             )
         self._connection.execute(_INSERT, rows)
 
-    def list_for(self, job_id: str) -> tuple[InputPicture, ...]:
+    def list_for(self, job_id: str) -> tuple[InputImage, ...]:
         """Return what a job starts from, in order; `file` is None where it is not stored, or not any more."""
         return tuple(_from_row(row) for row in self._connection.execute(_OF_JOB, {"of_job": job_id}))
 
-    def set_stored(self, job_id: str, position: int, file: PictureFile, at: datetime) -> None:
+    def set_stored(self, job_id: str, position: int, file: ImageFile, at: datetime) -> None:
         """Note that an input is in the store."""
         self._connection.execute(
             _STORED, {"of_job": job_id, "at_position": position, **_file_columns(file), "stored_at": at}
@@ -73,10 +73,10 @@ class InputRepository:
         """Note the hash of the token under which the provider may fetch an input; the one before is dead."""
         self._connection.execute(_STORED, {"of_job": job_id, "at_position": position, "token_hash": token_hash})
 
-    def find_served(self, token_hash: str) -> PictureFile | None:
+    def find_served(self, token_hash: str) -> ImageFile | None:
         """Return the file behind a token, until its job has ended."""
         row = self._connection.execute(_SERVED, {"with_hash": token_hash}).first()
-        return None if row is None else PictureFile(**row._mapping)
+        return None if row is None else ImageFile(**row._mapping)
 
     def erase_secrets(self) -> None:
         """Forget the addresses and tokens of jobs that have ended."""
@@ -129,19 +129,17 @@ class InputRepository:
         ).scalar_one()
 
 
-def _file_columns(file: PictureFile | None) -> dict[str, Any]:
+def _file_columns(file: ImageFile | None) -> dict[str, Any]:
     names = ("sha256", "media_type", "width", "height", "size")
     return {name: None if file is None else getattr(file, name) for name in names}
 
 
-def _from_row(row: Row[Any]) -> InputPicture:
+def _from_row(row: Row[Any]) -> InputImage:
     stored = row.sha256 is not None and row.removed_at is None
-    return InputPicture(
+    return InputImage(
         url=row.url,
-        file=PictureFile(
-            sha256=row.sha256, media_type=row.media_type, width=row.width, height=row.height, size=row.size
-        )
+        file=ImageFile(sha256=row.sha256, media_type=row.media_type, width=row.width, height=row.height, size=row.size)
         if stored
         else None,
-        parent=None if row.parent_id is None else PictureRef(job_id=row.parent_id, position=row.parent_picture),
+        parent=None if row.parent_id is None else ImageRef(job_id=row.parent_id, position=row.parent_picture),
     )

@@ -21,14 +21,24 @@ from bot.domain.errors import (
     JobNotFoundError,
     StaleJobError,
 )
-from bot.domain.jobs import AT_PROVIDER, LIVE, Action, Delivery, Job, Origin, Place, State, check_transition
+from bot.domain.jobs import (
+    AT_PROVIDER,
+    LIVE,
+    Action,
+    Delivery,
+    InteractionContext,
+    Job,
+    Origin,
+    State,
+    check_transition,
+)
 from bot.domain.requests import GenerationRequest
 from db.dialects import insert_unless_there
-from db.inputs import InputRepository
-from db.options import INPUTS, options_of, request_of
+from db.inputs import InputImageRepository
+from db.request_codec import INPUTS, options_of, request_of
 from db.tables import jobs, pictures, workers
 
-_PLACE: Final = tuple(field.name for field in fields(Place))
+_PLACE: Final = tuple(field.name for field in fields(InteractionContext))
 # Another process may take these over from a living one: whatever it is doing for them is done as well twice.
 _ADOPTABLE: Final = (State.HELD, State.UNKNOWN, State.QUEUED, State.RUNNING)
 _OWN: Final = tuple(
@@ -62,7 +72,7 @@ _DIRECT: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.dir
 _COUNT_WAITING: Final = (
     select(func.count())
     .select_from(jobs)
-    .where(*HELD, jobs.c.community_id == bindparam("the_community"), jobs.c.member_id == bindparam("the_member"))
+    .where(*HELD, jobs.c.guild_id == bindparam("the_guild"), jobs.c.member_id == bindparam("the_member"))
 )
 _OWNED: Final = select(jobs.c.id, jobs.c.finished_at.is_(None).label("live")).where(
     jobs.c.owner == bindparam("of_worker"), jobs.c.delivered_at.is_(None)
@@ -130,7 +140,7 @@ class JobRepository:
             # The transaction is lost with it, which is what the caller wants: nothing is held twice.
             raise DuplicateInteractionError
         if job.request.inputs:
-            InputRepository(self._connection).add_all(job.id, job.request.inputs, job.created_at)
+            InputImageRepository(self._connection).add_all(job.id, job.request.inputs, job.created_at)
 
     def get(self, job_id: str) -> Job:
         """Return the job, or raise `JobNotFoundError`."""
@@ -182,9 +192,9 @@ class JobRepository:
             update(jobs).where(jobs.c.id == job_id, jobs.c.state.in_(LIVE)).values(cancel_requested_at=at)
         )
 
-    def count_waiting(self, community_id: int, member_id: int) -> int:
+    def count_waiting(self, guild_id: int, member_id: int) -> int:
         """Return how many jobs of a member wait for a slot here."""
-        whose = {"the_community": community_id, "the_member": member_id}
+        whose = {"the_guild": guild_id, "the_member": member_id}
         return self._connection.execute(_COUNT_WAITING, whose).scalar_one()
 
     def count_live(self) -> tuple[int, int]:
@@ -280,9 +290,9 @@ class JobRepository:
     def _job(self, row: Row[Any]) -> Job:
         values = row._mapping
         options = values["options"]
-        inputs = InputRepository(self._connection).list_for(values["id"]) if options.get(INPUTS) else ()
+        inputs = InputImageRepository(self._connection).list_for(values["id"]) if options.get(INPUTS) else ()
         return Job(
-            place=Place(**{name: values[name] for name in _PLACE}),
+            place=InteractionContext(**{name: getattr(row, name) for name in _PLACE}),
             request=request_of(values["prompt"], values["model"], options, inputs),
             state=State(values["state"]),
             fault=None if values["fault"] is None else FaultKind(values["fault"]),

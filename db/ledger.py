@@ -41,7 +41,7 @@ class LedgerRepository:
             _ADD_MOVEMENT,
             {
                 "id": id,
-                "community_id": account.community_id,
+                "guild_id": account.guild_id,
                 "member_id": account.member_id,
                 "kind": movement.kind,
                 "job_id": job_id,
@@ -65,7 +65,7 @@ class LedgerRepository:
             _ADD_HOLD,
             {
                 "job_id": hold.job_id,
-                "community_id": account.community_id,
+                "guild_id": account.guild_id,
                 "member_id": account.member_id,
                 "allowance": hold.allowance,
                 "granted": hold.granted,

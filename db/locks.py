@@ -11,13 +11,13 @@ IDENTIFYING: Final = 0x41_74_65_6E
 SAVING_PRESETS: Final = 0x41_74_65_6F
 
 
-def in_turn(connection: Connection, key: int) -> None:
+def advisory_lock(connection: Connection, key: int) -> None:
     """Wait until no other process is in a transaction that waited for the same key."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
-def take_time(connection: Connection) -> None:
+def disable_timeout(connection: Connection) -> None:
     """Let this transaction last as long as it needs; PostgreSQL ends others after some seconds."""
     if connection.dialect.name == "postgresql":
         connection.execute(

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from bot.domain.errors import AtelierError
 from db.database import Database
-from db.locks import MIGRATING, in_turn, take_time
+from db.locks import MIGRATING, advisory_lock, disable_timeout
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
@@ -40,8 +40,8 @@ async def pending_migrations(database: Database, migrations: Path = MIGRATIONS) 
 
 
 def _upgrade(connection: Connection, migrations: Path) -> list[str]:
-    take_time(connection)
-    in_turn(connection, MIGRATING)
+    disable_timeout(connection)
+    advisory_lock(connection, MIGRATING)
     pending = _pending(connection, migrations)
     if pending:
         config = Config(attributes={"connection": connection})

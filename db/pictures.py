@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, func, select, tuple_, update
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.jobs import Picture
-from bot.domain.requests import PictureFile
+from bot.domain.requests import ImageFile
 from db.tables import jobs, pictures
 
 _COLUMNS = (
@@ -45,7 +45,7 @@ _COUNT_REMOVED: Final = (
 )
 
 
-class PictureRepository:
+class ResultImageRepository:
     """Pictures within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
@@ -75,13 +75,13 @@ class PictureRepository:
         rows = self._connection.execute(_OF_JOB, {"of_job": job_id})
         return tuple(Picture(**row._mapping) for row in rows)
 
-    def files_by_position(self, job_id: str) -> dict[int, PictureFile | None]:
+    def files_by_position(self, job_id: str) -> dict[int, ImageFile | None]:
         """Return where each of a job's pictures is in the store, by its position; None for those no longer kept."""
         rows = self._connection.execute(_ALL_OF_JOB, {"of_job": job_id})
         return {
             row.position: None
             if row.removed_at is not None
-            else PictureFile(
+            else ImageFile(
                 sha256=row.sha256, media_type=row.media_type, width=row.width, height=row.height, size=row.size
             )
             for row in rows

@@ -5,13 +5,13 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, select, update
 
-from bot.domain.presets import Preset, Shelf, is_name, mark_of, preset_key
+from bot.domain.presets import Preset, PresetScope, is_name, preset_key, undo_token
 from db.dialects import insert
-from db.locks import SAVING_PRESETS, in_turn
+from db.locks import SAVING_PRESETS, advisory_lock
 from db.tables import presets
 
 _FIND: Final = select(presets).where(
-    presets.c.community_id == bindparam("the_community"),
+    presets.c.guild_id == bindparam("the_guild"),
     presets.c.member_id == bindparam("the_member"),
     presets.c.key == bindparam("the_key"),
     presets.c.deleted_at.is_(None),
@@ -26,32 +26,32 @@ class PresetRepository:
 
     def lock(self) -> None:
         """Let no other transaction that asks for this change presets, so that what was counted stays true."""
-        in_turn(self._connection, SAVING_PRESETS)
+        advisory_lock(self._connection, SAVING_PRESETS)
 
-    def list_on(self, shelf: Shelf) -> tuple[Preset, ...]:
+    def list_on(self, shelf: PresetScope) -> tuple[Preset, ...]:
         """Return the presets of a shelf, by their names."""
         rows = self._connection.execute(select(presets).where(_kept(shelf)).order_by(presets.c.key))
         return tuple(_from_row(row) for row in rows)
 
-    def find_on(self, shelf: Shelf, name: str) -> Preset | None:
+    def find_on(self, shelf: PresetScope, name: str) -> Preset | None:
         """Return the preset of this name on a shelf, however it is written."""
         if not is_name(name):
             return None
-        named = {"the_community": shelf.community_id, "the_member": shelf.member_id, "the_key": preset_key(name)}
+        named = {"the_guild": shelf.guild_id, "the_member": shelf.member_id, "the_key": preset_key(name)}
         row = self._connection.execute(_FIND, named).first()
         return None if row is None else _from_row(row)
 
-    def find(self, community_id: int, member_id: int, name: str) -> Preset | None:
+    def find(self, guild_id: int, member_id: int, name: str) -> Preset | None:
         """Return what a name stands for: the member's own preset before the server's."""
-        shelves = (Shelf(member_id=member_id), Shelf(community_id=community_id))
+        shelves = (PresetScope(member_id=member_id), PresetScope(guild_id=guild_id))
         return next(filter(None, (self.find_on(shelf, name) for shelf in shelves)), None)
 
-    def count_on(self, shelf: Shelf) -> int:
+    def count_on(self, shelf: PresetScope) -> int:
         """Return how many presets a shelf has."""
         counted = select(func.count()).select_from(presets).where(_kept(shelf))
         return self._connection.execute(counted).scalar_one()
 
-    def save(self, shelf: Shelf, preset: Preset, at: datetime) -> None:
+    def save(self, shelf: PresetScope, preset: Preset, at: datetime) -> None:
         """Put a preset on a shelf, in place of one of the same name, also of a deleted one."""
         values = {
             "name": preset.name,
@@ -61,28 +61,26 @@ class PresetRepository:
             "saved_at": at,
             "deleted_at": None,
         }
-        key = {"community_id": shelf.community_id, "member_id": shelf.member_id, "key": preset.key}
+        key = {"guild_id": shelf.guild_id, "member_id": shelf.member_id, "key": preset.key}
         self._connection.execute(
             insert(self._connection, presets)
             .values(**key, **values)
-            .on_conflict_do_update(
-                index_elements=[presets.c.community_id, presets.c.member_id, presets.c.key], set_=values
-            )
+            .on_conflict_do_update(index_elements=[presets.c.guild_id, presets.c.member_id, presets.c.key], set_=values)
         )
 
-    def delete(self, shelf: Shelf, preset: Preset, at: datetime) -> None:
+    def delete(self, shelf: PresetScope, preset: Preset, at: datetime) -> None:
         """Take a preset off its shelf; `restore` can put it back until it is purged."""
         taken = update(presets).where(_on(shelf), presets.c.key == preset.key)
         self._connection.execute(taken.values(deleted_at=at))
 
-    def find_deleted(self, shelf: Shelf, mark: str) -> tuple[Preset, bool] | None:
+    def find_deleted(self, shelf: PresetScope, mark: str) -> tuple[Preset, bool] | None:
         """Return the preset behind a mark and whether it is deleted at present; None where it is not known any more."""
         for row in self._connection.execute(select(presets).where(_on(shelf))):
-            if mark_of(shelf, row.key) == mark:
+            if undo_token(shelf, row.key) == mark:
                 return _from_row(row), row.deleted_at is not None
         return None
 
-    def restore(self, shelf: Shelf, preset: Preset) -> None:
+    def restore(self, shelf: PresetScope, preset: Preset) -> None:
         """Put a deleted preset back."""
         self._connection.execute(update(presets).where(_on(shelf), presets.c.key == preset.key).values(deleted_at=None))
 
@@ -91,11 +89,11 @@ class PresetRepository:
         self._connection.execute(delete(presets).where(presets.c.deleted_at < before))
 
 
-def _on(shelf: Shelf) -> ColumnElement[bool]:
-    return and_(presets.c.community_id == shelf.community_id, presets.c.member_id == shelf.member_id)
+def _on(shelf: PresetScope) -> ColumnElement[bool]:
+    return and_(presets.c.guild_id == shelf.guild_id, presets.c.member_id == shelf.member_id)
 
 
-def _kept(shelf: Shelf) -> ColumnElement[bool]:
+def _kept(shelf: PresetScope) -> ColumnElement[bool]:
     return and_(_on(shelf), presets.c.deleted_at.is_(None))
 
 

@@ -37,7 +37,7 @@ metadata = MetaData(
 )
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """An aware UTC datetime. SQLite keeps no zone, so it is taken off on the way in and put back on the way out."""
 
     impl = DateTime(timezone=True)
@@ -72,7 +72,7 @@ communities = Table(
     "communities",
     metadata,
     _snowflake("id", primary_key=True, autoincrement=False),
-    Column("admitted_at", Moment),
+    Column("admitted_at", UtcDateTime),
     _snowflake("admitted_by"),
 )
 
@@ -89,14 +89,14 @@ workers = Table(
     "workers",
     metadata,
     _id(primary_key=True),
-    Column("started_at", Moment, nullable=False),
-    Column("expires_at", Moment, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
 )
 
 accounts = Table(
     "accounts",
     metadata,
-    _snowflake("community_id", primary_key=True, autoincrement=False),
+    _snowflake("community_id", key="guild_id", primary_key=True, autoincrement=False),
     _snowflake("member_id", primary_key=True, autoincrement=False),
     Column("period", String(10), nullable=False),
     Column("allowance", Integer, nullable=False),
@@ -121,9 +121,9 @@ budgets = Table(
 turns = Table(
     "turns",
     metadata,
-    _snowflake("community_id", primary_key=True, autoincrement=False),
+    _snowflake("community_id", key="guild_id", primary_key=True, autoincrement=False),
     _snowflake("member_id", primary_key=True, autoincrement=False),
-    Column("served_at", Moment, nullable=False),
+    Column("served_at", UtcDateTime, nullable=False),
 )
 
 jobs = Table(
@@ -132,7 +132,7 @@ jobs = Table(
     _id(primary_key=True),
     _snowflake("interaction_id", nullable=False),
     _snowflake("application_id", nullable=False),
-    _snowflake("community_id", nullable=False),
+    _snowflake("community_id", key="guild_id", nullable=False),
     _snowflake("channel_id", nullable=False),
     _snowflake("member_id", nullable=False),
     _snowflake("message_id"),
@@ -149,18 +149,18 @@ jobs = Table(
     Column("fault", String(32)),
     Column("charged", Integer),
     Column("cancel_refused", Boolean, nullable=False),
-    Column("created_at", Moment, nullable=False),
-    Column("due_at", Moment, nullable=False),
-    Column("acknowledged_at", Moment),
-    Column("cancel_requested_at", Moment),
-    Column("submitted_at", Moment),
-    Column("finished_at", Moment),
-    Column("delivered_at", Moment),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("acknowledged_at", UtcDateTime),
+    Column("cancel_requested_at", UtcDateTime),
+    Column("submitted_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Column("delivered_at", UtcDateTime),
     # The worker that sees to it; no foreign key, for a worker's row goes when the worker does.
     _id("owner"),
     Column("delivery", String(12)),
-    Column("direct_at", Moment),
-    Column("reconcile_at", Moment),
+    Column("direct_at", UtcDateTime),
+    Column("reconcile_at", UtcDateTime),
     Column("private", Boolean, nullable=False, server_default=false()),
     Column("locale", String(16), nullable=False, server_default=DEFAULT_LOCALE),
     Column("prepared", Boolean, nullable=False, server_default=true()),
@@ -168,7 +168,7 @@ jobs = Table(
     Column("action", String(12)),
     _id("parent_id"),
     Column("parent_picture", Integer),
-    Column("deleted_at", Moment),
+    Column("deleted_at", UtcDateTime),
     UniqueConstraint("interaction_id"),
     CheckConstraint("price > 0", name="price_positive"),
     CheckConstraint("charged >= 0 AND charged <= price", name="charged_within_price"),
@@ -177,7 +177,7 @@ jobs = Table(
 Index(
     "ix_jobs_live",
     jobs.c.state,
-    jobs.c.community_id,
+    jobs.c.guild_id,
     jobs.c.member_id,
     jobs.c.created_at,
     jobs.c.id,
@@ -202,7 +202,7 @@ Index(
     sqlite_where=jobs.c.reconcile_at.is_not(None),
     postgresql_where=jobs.c.reconcile_at.is_not(None),
 )
-Index("ix_jobs_member", jobs.c.community_id, jobs.c.member_id, jobs.c.id)
+Index("ix_jobs_member", jobs.c.guild_id, jobs.c.member_id, jobs.c.id)
 Index("ix_jobs_anywhere", jobs.c.member_id, jobs.c.id)
 Index(
     "ix_jobs_parent",
@@ -225,8 +225,8 @@ attempts = Table(
     Column("record_id", Text),
     Column("cost", Integer),
     Column("result", JSON, nullable=False),
-    Column("started_at", Moment, nullable=False),
-    Column("ended_at", Moment),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
     Column("webhook_hash", String(64)),
 )
 Index(
@@ -247,8 +247,8 @@ pictures = Table(
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("stored_at", Moment, nullable=False),
-    Column("removed_at", Moment),
+    Column("stored_at", UtcDateTime, nullable=False),
+    Column("removed_at", UtcDateTime),
 )
 Index("ix_pictures_sha256", pictures.c.sha256)
 Index(
@@ -274,8 +274,8 @@ inputs = Table(
     Column("height", Integer),
     Column("size", BigInteger),
     Column("token_hash", String(64)),
-    Column("stored_at", Moment),
-    Column("removed_at", Moment),
+    Column("stored_at", UtcDateTime),
+    Column("removed_at", UtcDateTime),
 )
 Index("ix_inputs_sha256", inputs.c.sha256)
 Index(
@@ -303,7 +303,7 @@ drafts = Table(
     "drafts",
     metadata,
     _id(primary_key=True),
-    _snowflake("community_id", nullable=False),
+    _snowflake("community_id", key="guild_id", nullable=False),
     _snowflake("member_id", nullable=False),
     Column("prompt", Text, nullable=False),
     Column("model", String(64), nullable=False),
@@ -313,7 +313,7 @@ drafts = Table(
     _id("parent_id"),
     Column("parent_picture", Integer),
     Column("private", Boolean, nullable=False),
-    Column("created_at", Moment, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
 )
 Index("ix_drafts_created_at", drafts.c.created_at)
 
@@ -324,7 +324,7 @@ forms = Table(
     _id(primary_key=True),
     _snowflake("member_id", nullable=False),
     Column("content", JSON, nullable=False),
-    Column("created_at", Moment, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
 )
 Index("ix_forms_created_at", forms.c.created_at)
 
@@ -338,14 +338,14 @@ preferences = Table(
     Column("format", String(8)),
     Column("private", Boolean),
     Column("confirm_over", Integer),
-    Column("updated_at", Moment, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
 )
 
 # Options with a prompt template, by name: a member's own (community 0), or a community's (member 0).
 presets = Table(
     "presets",
     metadata,
-    _snowflake("community_id", primary_key=True, autoincrement=False),
+    _snowflake("community_id", key="guild_id", primary_key=True, autoincrement=False),
     _snowflake("member_id", primary_key=True, autoincrement=False),
     # The name as it is looked up: in small letters, composed.
     Column("key", String(64), primary_key=True),
@@ -353,16 +353,16 @@ presets = Table(
     Column("template", Text, nullable=False),
     Column("options", JSON, nullable=False),
     _snowflake("saved_by", nullable=False),
-    Column("saved_at", Moment, nullable=False),
+    Column("saved_at", UtcDateTime, nullable=False),
     # Kept for a while, so that deleting can be undone.
-    Column("deleted_at", Moment),
+    Column("deleted_at", UtcDateTime),
 )
 
 holds = Table(
     "holds",
     metadata,
     _id("job_id", ForeignKey("jobs.id"), primary_key=True),
-    _snowflake("community_id", nullable=False),
+    _snowflake("community_id", key="guild_id", nullable=False),
     _snowflake("member_id", nullable=False),
     Column("allowance", Integer, nullable=False),
     Column("granted", Integer, nullable=False),
@@ -375,7 +375,7 @@ movements = Table(
     "movements",
     metadata,
     _id(primary_key=True),
-    _snowflake("community_id", nullable=False),
+    _snowflake("community_id", key="guild_id", nullable=False),
     _snowflake("member_id", nullable=False),
     Column("kind", String(16), nullable=False),
     _id("job_id", ForeignKey("jobs.id")),
@@ -383,11 +383,11 @@ movements = Table(
     _id("settles", ForeignKey("holds.job_id")),
     _snowflake("actor_id", nullable=False),
     Column("reason", Text, nullable=False),
-    Column("at", Moment, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
     UniqueConstraint("settles"),
     CheckConstraint("(kind IN ('capture', 'release')) = (settles IS NOT NULL)", name="settles_when_ending_a_hold"),
 )
-Index("ix_movements_community_id_member_id_at", movements.c.community_id, movements.c.member_id, movements.c.at)
+Index("ix_movements_community_id_member_id_at", movements.c.guild_id, movements.c.member_id, movements.c.at)
 
 postings = Table(
     "postings",

@@ -11,13 +11,13 @@ import hypothesis
 import pytest
 import structlog
 
-from bot.logs import QUIET
+from bot.log_config import QUIET
 from db import postgresql
 from db.database import Database
 from tests.support.clock import ManualClock
 from tests.support.databases import Databases, PostgresqlDatabases, SqliteDatabases, make_postgresql_user
 
-_FIRST: Final = ("torture", "end_to_end", "browser", "benchmarks")
+_FIRST: Final = ("chaos", "end_to_end", "browser", "benchmarks")
 """Folders of tests that take minutes. The benchmarks, for which a slow start is a fault, are not beside the torture."""
 
 # How long an example takes, or the drawing of its values, says more about the machine than about the product.

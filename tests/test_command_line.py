@@ -111,8 +111,7 @@ def test_books_that_were_tampered_with(tmp_path: Path) -> None:
     result = atelier("audit")
     assert result.exit_code == 1
     assert result.stderr == (
-        "account of member 42 in community 700: granted is 500, the ledger says 0\n"
-        "The books do not balance: 1 mistake.\n"
+        "account of member 42 in guild 700: granted is 500, the ledger says 0\nThe books do not balance: 1 mistake.\n"
     )
 
 

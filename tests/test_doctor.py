@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from bot.__main__ import app
 from bot.doctor import Finding, _webhook, examine
-from bot.sandbox.discord import DiscordServer, default_world
-from bot.sandbox.providers import Reve2ImgServer, SkillBossServer
 from bot.settings import Settings, load_settings
 from bot.web.server import WebServer
+from sandbox.discord import DiscordServer, default_world
+from sandbox.providers import Reve2ImgServer, SkillBossServer
 from tests.support.databases import Databases
 from tests.support.fidelity import Fidelity, find_description
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from bot.domain.errors import BooksError, InsufficientCreditsError
+from bot.domain.errors import InsufficientCreditsError, LedgerError
 
 
 class Book(StrEnum):
@@ -54,14 +54,14 @@ class Movement:
     def __post_init__(self) -> None:
         """Refuse postings that do not balance."""
         if sum(posting.amount for posting in self.postings) != 0:
-            raise BooksError(f"{self.kind} does not sum to zero")
+            raise LedgerError(f"{self.kind} does not sum to zero")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """A member's credits in a community. `allowance` is what is left of `period`'s."""
 
-    community_id: int
+    guild_id: int
     member_id: int
     period: str = ""
     allowance: int = 0
@@ -149,7 +149,7 @@ def opened_period(account: Account, period: str, allowance: int) -> tuple[Accoun
 def decide_grant(account: Account, amount: int) -> tuple[Account, Movement]:
     """Return the account with `amount` more granted credits (at least 1)."""
     if amount < 1:
-        raise BooksError(f"a grant of {amount}")
+        raise LedgerError(f"a grant of {amount}")
     movement = Movement(
         kind=MovementKind.GRANT,
         postings=(Posting(book=Book.GRANTED, amount=amount), Posting(book=Book.ISSUED, amount=-amount)),
@@ -160,7 +160,7 @@ def decide_grant(account: Account, amount: int) -> tuple[Account, Movement]:
 def decide_hold(account: Account, job_id: str, amount: int, now: datetime) -> tuple[Account, Hold, Movement]:
     """Set `amount` aside, from the allowance first; raise `InsufficientCreditsError` when there is less."""
     if amount < 1:
-        raise BooksError(f"a hold of {amount}")
+        raise LedgerError(f"a hold of {amount}")
     if amount > account.available:
         raise InsufficientCreditsError(needed=amount, available=account.available, renews_at=period_end(now))
     allowance = min(amount, account.allowance)
@@ -191,7 +191,7 @@ def decide_settlement(account: Account, hold: Hold, charge: int) -> tuple[Accoun
     What came from an allowance whose period has ended goes to `expired`, because that day's credits are gone.
     """
     if not 0 <= charge <= hold.amount:
-        raise BooksError(f"a charge of {charge} against a hold of {hold.amount}")
+        raise LedgerError(f"a charge of {charge} against a hold of {hold.amount}")
     charged_allowance = min(charge, hold.allowance)
     back_allowance = hold.allowance - charged_allowance
     back_granted = hold.granted - (charge - charged_allowance)

@@ -38,7 +38,7 @@
     |- PictureError            a picture could not be fetched, or is not usable
     '- BooksError              the ledger would not balance: a fault of ours
 
-Errors carry a code and the facts, no prose: one table (`bot.ui.wording`) words them for people.
+Errors carry a code and the facts, no prose: one table (`bot.ui.render.error_messages`) words them for people.
 """
 
 from datetime import datetime
@@ -300,7 +300,7 @@ class AlreadyAskedError(JobError):
     code = "already_asked"
 
 
-class DraftGoneError(JobError):
+class ConfirmationGoneError(JobError):
     """A request that waited for its member's word is gone: `expired`, or else it was answered before."""
 
     code = "draft_gone"
@@ -316,7 +316,7 @@ class FormGoneError(JobError):
     code = "form_gone"
 
 
-class PictureGoneError(JobError):
+class ImageGoneError(JobError):
     """A picture to start from is no longer kept; `own` is what the job itself made, else what it was made from."""
 
     code = "picture_gone"
@@ -432,7 +432,7 @@ class ProviderError(AtelierError):
         self.record_id = record_id
 
 
-class PictureProblem(StrEnum):
+class ImageProblem(StrEnum):
     """Why a picture could not be had."""
 
     GONE = "gone"  # 404 or 410
@@ -444,18 +444,18 @@ class PictureProblem(StrEnum):
     TRUNCATED = "truncated"
 
 
-class PictureError(AtelierError):
+class ImageError(AtelierError):
     """A picture could not be fetched or decoded; the address is never part of it (it may be signed)."""
 
     code = "picture"
 
-    def __init__(self, problem: PictureProblem, detail: str = "") -> None:
+    def __init__(self, problem: ImageProblem, detail: str = "") -> None:
         super().__init__()
         self.problem = problem
         self.detail = detail
 
 
-class BooksError(AtelierError):
+class LedgerError(AtelierError):
     """The ledger would not balance: a fault of ours, never of a member."""
 
     code = "books"

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.domain.errors import OptionRangeError
-from bot.domain.phrases import Phrase
+from bot.domain.lazy_text import LazyText
 
 MAX_SIDE: Final = 4096
-FIT_FORMS: Final = Phrase(
+FIT_FORMS: Final = LazyText(
     "2048 (longest side), 2048x (width), x1024 (height) or 1920x1080 (both), up to {most}", most=f"{MAX_SIDE:,}"
 )
 

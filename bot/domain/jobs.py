@@ -59,7 +59,7 @@ def check_transition(current: State, wanted: State) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class InteractionContext:
     """Where on Discord a job came from and where its one message is.
 
     `token` is a secret that lives 15 minutes; it is None once erased. `message_id` is None until the card is known
@@ -69,7 +69,7 @@ class Place:
 
     interaction_id: int
     application_id: int
-    community_id: int
+    guild_id: int
     channel_id: int
     member_id: int
     token: str | None
@@ -125,7 +125,7 @@ class Job:
     """
 
     id: str
-    place: Place
+    place: InteractionContext
     request: GenerationRequest
     price: int
     state: State
@@ -164,7 +164,7 @@ class Job:
 
         Those are the private ones, and those where the bot itself is not.
         """
-        return self.token_alive(now) or not (self.place.private or self.place.community_id == 0)
+        return self.token_alive(now) or not (self.place.private or self.place.guild_id == 0)
 
 
 class Outcome(StrEnum):

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bot.domain.catalogue import FORMATS, RATIOS, find_model, offered_models
 from bot.domain.errors import OptionRangeError
-from bot.domain.phrases import Phrase
+from bot.domain.lazy_text import LazyText
+from bot.domain.models import FORMATS, RATIOS, find_model, offered_models
 
 DEFAULT_CONFIRM_OVER: Final = 50
 MAX_CONFIRM_OVER: Final = 100_000
@@ -41,4 +41,4 @@ def check_preferences(changes: Mapping[str, Any], providers: Sequence[str]) -> N
             raise OptionRangeError(option, changes[option], ", ".join(values))
     threshold = changes.get("confirm_over")
     if threshold is not None and not 0 <= threshold <= MAX_CONFIRM_OVER:
-        raise OptionRangeError("ask_over", threshold, Phrase("0 to {highest}", highest=MAX_CONFIRM_OVER))
+        raise OptionRangeError("ask_over", threshold, LazyText("0 to {highest}", highest=MAX_CONFIRM_OVER))

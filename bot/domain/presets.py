@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from bot.domain.errors import OptionRangeError
-from bot.domain.phrases import Phrase
+from bot.domain.lazy_text import LazyText
 
 MAX_NAME: Final = 64
 MAX_TEMPLATE: Final = 2000
@@ -17,8 +17,8 @@ MAX_PRESETS: Final = 25
 KEPT_FOR_UNDO: Final = timedelta(days=1)
 PLACEHOLDER: Final = "{prompt}"
 
-_NAME: Final = Phrase("a name of 1 to {most} signs on one line", most=MAX_NAME)
-_TEMPLATE: Final = Phrase(
+_NAME: Final = LazyText("a name of 1 to {most} signs on one line", most=MAX_NAME)
+_TEMPLATE: Final = LazyText(
     "a text of up to {most:,} signs with {placeholder} once, where the prompt goes, or not at all",
     most=MAX_TEMPLATE,
     placeholder=PLACEHOLDER,
@@ -54,10 +54,10 @@ class Preset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
+class PresetScope:
     """Whose presets: a server's, or a member's own, which go with them everywhere. The other one is 0."""
 
-    community_id: int = 0
+    guild_id: int = 0
     member_id: int = 0
 
     @property
@@ -66,9 +66,9 @@ class Shelf:
         return self.member_id == 0
 
 
-def mark_of(shelf: Shelf, key: str) -> str:
+def undo_token(shelf: PresetScope, key: str) -> str:
     """Return 32 hexadecimal digits that stand for a preset where a name would be too long: in a button's id."""
-    named = f"{shelf.community_id}:{shelf.member_id}:{key}"
+    named = f"{shelf.guild_id}:{shelf.member_id}:{key}"
     return hashlib.sha256(named.encode()).hexdigest()[:32]
 
 

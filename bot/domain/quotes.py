@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.domain.catalogue import Model, offered_models
-from bot.domain.choices import OPTIONS, chosen_request
 from bot.domain.errors import OptionRangeError, RequestError
+from bot.domain.models import Model, offered_models
+from bot.domain.option_resolution import OPTIONS, chosen_request
 from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.domain.presets import Preset
-from bot.domain.requests import InputPicture, price
+from bot.domain.requests import InputImage, price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ def quotes(
     *,
     preset: Preset | None = None,
     preferences: Preferences = NO_PREFERENCES,
-    inputs: tuple[InputPicture, ...] = (),
+    inputs: tuple[InputImage, ...] = (),
 ) -> tuple[Quote, ...]:
     """Return a quote for each model that these providers offer, of what would be asked for if it were chosen.
 

@@ -4,7 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from bot.domain.catalogue import (
+from bot.domain.aspect_ratios import nearest_ratio
+from bot.domain.errors import AtelierError, PromptError, StudioClosedError
+from bot.domain.jobs import Action
+from bot.domain.models import (
     DEFAULT_FORMAT,
     DEFAULT_MODEL,
     DEFAULT_RATIO,
@@ -15,15 +18,12 @@ from bot.domain.catalogue import (
     Model,
     offered_models,
 )
-from bot.domain.errors import AtelierError, PromptError, StudioClosedError
-from bot.domain.jobs import Action
-from bot.domain.ratios import nearest_ratio
 from bot.domain.requests import (
     GenerationRequest,
-    InputPicture,
-    beyond,
+    InputImage,
     check_prompt,
     require_offer,
+    unsupported_options,
 )
 
 KEEP_AS_IT_IS: Final = "Keep this picture exactly as it is and change nothing in it."
@@ -31,7 +31,7 @@ KEEP_AS_IT_IS: Final = "Keep this picture exactly as it is and change nothing in
 as a part of a generation alone."""
 
 _NEEDS_EDITS: Final = frozenset({"mode", "inputs"})
-_ANY: Final = InputPicture()
+_ANY: Final = InputImage()
 
 
 def only_processed(request: GenerationRequest) -> bool:
@@ -39,7 +39,7 @@ def only_processed(request: GenerationRequest) -> bool:
     return request.prompt == KEEP_AS_IT_IS and (request.upscale is not None or request.remove_background)
 
 
-def varied(request: GenerationRequest, picture: InputPicture, providers: Sequence[str]) -> GenerationRequest:
+def varied(request: GenerationRequest, picture: InputImage, providers: Sequence[str]) -> GenerationRequest:
     """Return the same prompt and options, starting from a picture.
 
     A model that cannot edit gives way, first to the default one; options that its offer cannot do are dropped. Raises
@@ -51,7 +51,7 @@ def varied(request: GenerationRequest, picture: InputPicture, providers: Sequenc
 
 def edited(
     request: GenerationRequest,
-    picture: InputPicture,
+    picture: InputImage,
     prompt: str,
     providers: Sequence[str],
     *,
@@ -67,7 +67,7 @@ def edited(
 
 def referring(
     request: GenerationRequest,
-    picture: InputPicture,
+    picture: InputImage,
     prompt: str,
     providers: Sequence[str],
     *,
@@ -88,14 +88,14 @@ def referring(
 
 
 def upscaled(
-    request: GenerationRequest, picture: InputPicture, factor: int, providers: Sequence[str]
+    request: GenerationRequest, picture: InputImage, factor: int, providers: Sequence[str]
 ) -> GenerationRequest:
     """Return a picture enlarged: a generation that keeps it as it is, and the upscale after it."""
     wanted = replace(_kept(request, picture), upscale=factor, remove_background=request.remove_background)
     return _fitted(wanted, _NEEDS_EDITS | {"upscale"}, providers)
 
 
-def cut_out(request: GenerationRequest, picture: InputPicture, providers: Sequence[str]) -> GenerationRequest:
+def cut_out(request: GenerationRequest, picture: InputImage, providers: Sequence[str]) -> GenerationRequest:
     """Return a picture without its background, in a format that can be transparent."""
     kept = _kept(request, picture)
     format_ = kept.format if kept.format in TRANSPARENT_FORMATS else DEFAULT_FORMAT
@@ -130,7 +130,7 @@ def _plain() -> GenerationRequest:
     return GenerationRequest(prompt=KEEP_AS_IT_IS)
 
 
-def _kept(request: GenerationRequest, picture: InputPicture) -> GenerationRequest:
+def _kept(request: GenerationRequest, picture: InputImage) -> GenerationRequest:
     """Return a request for a picture as it is."""
     return GenerationRequest(
         prompt=KEEP_AS_IT_IS,
@@ -192,7 +192,7 @@ def _fits(
         for offer in OFFERS:
             if (offer.provider, offer.model) != (provider, wanted.model):
                 continue
-            lacking = {name for name, _ in beyond(offer.abilities, wanted)}
+            lacking = {name for name, _ in unsupported_options(offer.abilities, wanted)}
             if lacking.isdisjoint(essential):
                 yield len(lacking), _without(wanted, lacking, offer.abilities)
 

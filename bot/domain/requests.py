@@ -6,7 +6,17 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from bot.domain.catalogue import (
+from bot.domain.errors import (
+    ExclusiveOptionsError,
+    OptionRangeError,
+    PromptError,
+    PromptProblem,
+    StudioClosedError,
+    UnsupportedOptionError,
+)
+from bot.domain.fit import Fit
+from bot.domain.lazy_text import LazyText
+from bot.domain.models import (
     DEFAULT_FORMAT,
     DEFAULT_MODEL,
     DEFAULT_RATIO,
@@ -27,16 +37,6 @@ from bot.domain.catalogue import (
     find_model,
     offered_models,
 )
-from bot.domain.errors import (
-    ExclusiveOptionsError,
-    OptionRangeError,
-    PromptError,
-    PromptProblem,
-    StudioClosedError,
-    UnsupportedOptionError,
-)
-from bot.domain.fit import Fit
-from bot.domain.phrases import Phrase
 
 UPSCALE_NAMES: Final = {f"{factor}x": factor for factor in UPSCALES}
 """What a member chooses, with the factors."""
@@ -51,7 +51,7 @@ _EFFECT: Final = re.compile(r"\w[\w .:/+-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PictureRef:
+class ImageRef:
     """Names a picture that the studio has made: its job and its place there, from 0."""
 
     job_id: str
@@ -59,7 +59,7 @@ class PictureRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PictureFile:
+class ImageFile:
     """A picture in the store, found there by `sha256` and `media_type`; sides in pixels, `size` in bytes."""
 
     sha256: str
@@ -70,7 +70,7 @@ class PictureFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InputPicture:
+class InputImage:
     """A picture that a request starts from.
 
     `url` is where it can be fetched while that address lives: by us, and in a submit by the provider. It may hold a
@@ -78,8 +78,8 @@ class InputPicture:
     """
 
     url: str | None = field(default=None, repr=False)
-    file: PictureFile | None = None
-    parent: PictureRef | None = None
+    file: ImageFile | None = None
+    parent: ImageRef | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class GenerationRequest:
     fit: Fit | None = None
     effect: str | None = None
     version: str | None = None
-    inputs: tuple[InputPicture, ...] = ()
+    inputs: tuple[InputImage, ...] = ()
     keeps_form: bool = False
 
     @property
@@ -126,7 +126,7 @@ def generation_request(
     fit: str | None = None,
     effect: str | None = None,
     version: str | None = None,
-    inputs: tuple[InputPicture, ...] = (),
+    inputs: tuple[InputImage, ...] = (),
     providers: Sequence[str] = PROVIDERS,
 ) -> GenerationRequest:
     """Return the checked request from options as a member writes them, or raise the error of the first mistake.
@@ -161,7 +161,7 @@ def generation_request(
     )
     if remove_background and format not in TRANSPARENT_FORMATS:
         raise ExclusiveOptionsError("remove_background", other="format", value=format, allowed=TRANSPARENT_FORMATS)
-    if lacking := next(beyond(known.abilities, request), None):
+    if lacking := next(unsupported_options(known.abilities, request), None):
         raise _unsupported(*lacking, request, models)
     require_offer(request, providers)
     return request
@@ -213,11 +213,11 @@ def require_offer(request: GenerationRequest, providers: Sequence[str]) -> None:
     if not offered:
         raise StudioClosedError
     # Of several offers, what the one that comes nearest lacks.
-    lacking = min((list(beyond(offer.abilities, request)) for offer in offered), key=len)
+    lacking = min((list(unsupported_options(offer.abilities, request)) for offer in offered), key=len)
     raise _unsupported(*lacking[0], request, offered_models(providers))
 
 
-def beyond(abilities: Abilities, request: GenerationRequest) -> Iterator[tuple[str, object]]:
+def unsupported_options(abilities: Abilities, request: GenerationRequest) -> Iterator[tuple[str, object]]:
     """Yield the options of the request, with their values as a member writes them, that go beyond the abilities."""
     wanted: tuple[tuple[str, object, bool], ...] = (
         ("mode", request.mode.value, request.mode in abilities.modes),
@@ -237,14 +237,14 @@ def beyond(abilities: Abilities, request: GenerationRequest) -> Iterator[tuple[s
 
 
 def _covers(offer: Offer, request: GenerationRequest) -> bool:
-    return offer.model == request.model and not any(beyond(offer.abilities, request))
+    return offer.model == request.model and not any(unsupported_options(offer.abilities, request))
 
 
 def _unsupported(
     option: str, value: object, request: GenerationRequest, models: Collection[Model]
 ) -> UnsupportedOptionError:
     """Return the error that names the models that can do all that is asked for, or else this option at least."""
-    lacks = {model.id: {name for name, _ in beyond(model.abilities, request)} for model in models}
+    lacks = {model.id: {name for name, _ in unsupported_options(model.abilities, request)} for model in models}
     lacks.pop(request.model, None)
     able = [model for model, lacking in lacks.items() if not lacking]
     able = able or [model for model, lacking in lacks.items() if option not in lacking]
@@ -283,7 +283,7 @@ def _checked_effect(effect: str | None) -> str | None:
         return None
     name = effect.strip()
     if len(name) > MAX_WORD or not _EFFECT.fullmatch(name):
-        raise OptionRangeError("effect", effect, Phrase("a name of up to {most} letters and digits", most=MAX_WORD))
+        raise OptionRangeError("effect", effect, LazyText("a name of up to {most} letters and digits", most=MAX_WORD))
     return name
 
 
@@ -291,14 +291,14 @@ def _checked_version(version: str | None) -> str | None:
     if version is None or version in VERSIONS:
         return version
     if len(version) > MAX_WORD or not _DATED_VERSION.fullmatch(version):
-        allowed = Phrase("{names}, or a dated one such as {example}", names=", ".join(VERSIONS), example="20250915")
+        allowed = LazyText("{names}, or a dated one such as {example}", names=", ".join(VERSIONS), example="20250915")
         raise OptionRangeError("version", version, allowed)
     return version
 
 
 def _check_range(option: str, value: int, highest: int) -> None:
     if not 1 <= value <= highest:
-        raise OptionRangeError(option, value, Phrase("1 to {highest}", highest=highest))
+        raise OptionRangeError(option, value, LazyText("1 to {highest}", highest=highest))
 
 
 def _check_choice(option: str, value: str | None, choices: Collection[str | None]) -> None:

@@ -11,15 +11,15 @@ import structlog
 from bot.domain.errors import FaultKind, JobStateError, StaleJobError
 from bot.domain.jobs import Attempt, Job, State
 from bot.domain.requests import GenerationRequest
-from bot.engine.claiming import Claim
+from bot.engine.claimer import Claim
 from bot.engine.clock import Clock
-from bot.engine.journal import TAKEN_AT_ONCE, Journal
+from bot.engine.config import EngineConfig
+from bot.engine.delay_queue import DelayQueue
+from bot.engine.executor import ACKNOWLEDGED_WITHIN, JobExecutor
+from bot.engine.job_store import TAKEN_AT_ONCE, JobStore
 from bot.engine.lease import Lease
-from bot.engine.limits import Limits
 from bot.engine.observer import JobObserver
-from bot.engine.schedule import Schedule
-from bot.engine.step import Step
-from bot.engine.steps import ACKNOWLEDGED_WITHIN, Steps
+from bot.engine.step_result import StepResult
 
 _log = structlog.get_logger(__name__)
 
@@ -46,11 +46,11 @@ class Engine:
     def __init__(
         self,
         *,
-        journal: Journal,
-        steps: Steps,
+        journal: JobStore,
+        steps: JobExecutor,
         observer: JobObserver,
         clock: Clock,
-        limits: Limits,
+        limits: EngineConfig,
         lease: Lease,
         randomness: random.Random,
     ) -> None:
@@ -61,7 +61,7 @@ class Engine:
         self._limits = limits
         self._lease = lease
         self._random = randomness
-        self._schedule = Schedule(clock, self._advance, concurrency=_STEPS_AT_ONCE)
+        self._schedule = DelayQueue(clock, self._advance, concurrency=_STEPS_AT_ONCE)
         self._claims: dict[str, Claim] = {}
         self._claiming = False
         self._in_doubt: set[str] = set()
@@ -358,33 +358,35 @@ class Engine:
         except Exception:  # noqa: BLE001 - it is looked at again
             _log.exception("engine.not_ended", job=job_id)
 
-    async def _submit(self, job: Job, attempt: Attempt | None, term: int) -> Step:
+    async def _submit(self, job: Job, attempt: Attempt | None, term: int) -> StepResult:
         """Send a job that was claimed here, or see to one whose submit is in doubt."""
         # Only here: a look that read the job before it was claimed must leave the claim to the next one.
         claim = self._claims.get(job.id)
         if claim is not None and claim.job.fence == job.fence:
             if self._stopping.is_set():
-                return Step(job=job)  # `stop` puts it back
+                return StepResult(job=job)  # `stop` puts it back
             if not self._lease.held or self._lease.term != term:
-                return Step(job=job, again=0.0)  # the lease ended while the job was read: perhaps another has it
+                return StepResult(job=job, again=0.0)  # the lease ended while the job was read: perhaps another has it
             del self._claims[job.id]
             self._in_doubt.add(job.id)  # from here on nobody but a written answer can tell that it was not sent
             return await self._steps.submit(claim)
         if job.id in self._in_doubt:
             return await self._steps.interrupted(job, attempt)
         if self._claiming or self._taking:
-            return Step(job=job, again=_LOOK_AGAIN_SECONDS)  # the claim, or who may have sent it, is on its way here
+            return StepResult(
+                job=job, again=_LOOK_AGAIN_SECONDS
+            )  # the claim, or who may have sent it, is on its way here
         if self._perhaps_taken:
             return await self._steps.interrupted(job, attempt)
         # It was claimed by a transaction whose outcome never reached us, so nobody has sent it.
-        return Step(job=await self._journal.unclaim(job))
+        return StepResult(job=await self._journal.unclaim(job))
 
     def _forget(self, job_id: str) -> None:
         self._claims.pop(job_id, None)
         self._in_doubt.discard(job_id)
         self._steps.forget(job_id)
 
-    def _follow_up(self, before: State, step: Step) -> None:
+    def _follow_up(self, before: State, step: StepResult) -> None:
         job = step.job
         if job.state is not before or step.show:
             self._observer.changed(job.id)

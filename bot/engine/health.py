@@ -7,7 +7,7 @@ from bot.domain.errors import FaultKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
+class ProviderHealth:
     """A provider's last answers: `fault` is None while the latest one was good."""
 
     provider: str
@@ -15,22 +15,22 @@ class Health:
     since: datetime | None = None
 
 
-class HealthBoard:
+class HealthRegistry:
     """One line for each configured provider, in the operator's order."""
 
     def __init__(self, providers: tuple[str, ...]) -> None:
-        self._health = {provider: Health(provider=provider) for provider in providers}
+        self._health = {provider: ProviderHealth(provider=provider) for provider in providers}
 
     def good(self, provider: str, now: datetime) -> None:
         """Hear that a provider answered as it should."""
         if provider in self._health and self._health[provider].fault is not None:
-            self._health[provider] = Health(provider=provider, since=now)
+            self._health[provider] = ProviderHealth(provider=provider, since=now)
 
     def bad(self, provider: str, fault: FaultKind, now: datetime) -> None:
         """Hear that a provider did not take or answer a request."""
         if provider in self._health and self._health[provider].fault is not fault:
-            self._health[provider] = Health(provider=provider, fault=fault, since=now)
+            self._health[provider] = ProviderHealth(provider=provider, fault=fault, since=now)
 
-    def list(self) -> tuple[Health, ...]:
+    def list(self) -> tuple[ProviderHealth, ...]:
         """Return every provider's health."""
         return tuple(self._health.values())

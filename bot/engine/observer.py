@@ -7,7 +7,7 @@ from bot.domain.jobs import Job
 
 
 @dataclass(frozen=True, slots=True)
-class FoundCard:
+class CardLookup:
     """Whether a job's card is on Discord, and its message where that is known."""
 
     there: bool
@@ -21,6 +21,6 @@ class JobObserver(Protocol):
         """Hear that a job (or its place in line) changed. Returns at once; whatever it leads to happens later."""
         ...
 
-    async def find_card(self, job: Job) -> FoundCard | None:
+    async def find_card(self, job: Job) -> CardLookup | None:
         """Return what is known of the job's card; None where that cannot be known now."""
         ...

@@ -9,7 +9,7 @@ from typing import Final
 
 from PIL import Image
 
-from bot.domain.errors import PictureError, PictureProblem
+from bot.domain.errors import ImageError, ImageProblem
 
 PILLOW_FORMATS: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
 """The media types that are pictures here, with Pillow's names for them."""
@@ -19,7 +19,7 @@ _RIFF_HEADER_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PictureInfo:
+class ImageInfo:
     """What a file is: `size` in bytes, `width` and `height` in pixels as encoded (before any EXIF rotation)."""
 
     media_type: str
@@ -30,7 +30,7 @@ class PictureInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PictureLimits:
+class ImageLimits:
     """What is decoded at most: bytes, pixels of one frame, pixels of a side, frames, pixels of all frames together."""
 
     max_bytes: int = 40 * 1024 * 1024
@@ -40,18 +40,18 @@ class PictureLimits:
     max_total_pixels: int = 256 * 1024 * 1024
 
 
-DEFAULT_LIMITS: Final = PictureLimits()
+DEFAULT_LIMITS: Final = ImageLimits()
 
 
-def inspect(path: Path, limits: PictureLimits = DEFAULT_LIMITS) -> PictureInfo:
+def inspect(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> ImageInfo:
     """Decode the picture completely and return what it is. Takes processor time: run it in a worker.
 
-    Raises `PictureError`: NOT_A_PICTURE (another format, or broken), TRUNCATED, TOO_LARGE (refused from the header,
+    Raises `ImageError`: NOT_A_PICTURE (another format, or broken), TRUNCATED, TOO_LARGE (refused from the header,
     before the decoder allocates); OSError where the file cannot be read.
     """
     size = path.stat().st_size
     if size > limits.max_bytes:
-        raise PictureError(PictureProblem.TOO_LARGE, "bytes")
+        raise ImageError(ImageProblem.TOO_LARGE, "bytes")
     with path.open("rb") as file:
         media_type = sniff(file.read(HEAD_BYTES), size)
         file.seek(0)
@@ -60,18 +60,18 @@ def inspect(path: Path, limits: PictureLimits = DEFAULT_LIMITS) -> PictureInfo:
             image = Image.open(file, formats=[PILLOW_FORMATS[media_type]])
             width, height = image.size
             frames = _decode(image, limits, animated=media_type != "image/jpeg")
-    return PictureInfo(media_type=media_type, width=width, height=height, size=size, frames=frames)
+    return ImageInfo(media_type=media_type, width=width, height=height, size=size, frames=frames)
 
 
 @contextmanager
 def pillow_faults() -> Iterator[None]:
-    """Turn whatever Pillow raises on a bad file into a `PictureError`; a fault of the disk stays an OSError."""
+    """Turn whatever Pillow raises on a bad file into a `ImageError`; a fault of the disk stays an OSError."""
     try:
         yield
-    except PictureError:
+    except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
-        raise PictureError(PictureProblem.TOO_LARGE, "pixels") from None
+        raise ImageError(ImageProblem.TOO_LARGE, "pixels") from None
     except Exception as error:
         # The operating system's errors carry a number, Pillow's own OSErrors do not.
         if isinstance(error, OSError) and error.errno is not None:
@@ -79,12 +79,12 @@ def pillow_faults() -> Iterator[None]:
         # Pillow's decoders raise nearly anything on hostile input: struct.error, SyntaxError, IndexError, ...
         cut_off = isinstance(error, (EOFError, IndexError, struct.error))
         truncated = cut_off or "truncated" in str(error).lower()
-        problem = PictureProblem.TRUNCATED if truncated else PictureProblem.NOT_A_PICTURE
-        raise PictureError(problem, type(error).__name__) from None
+        problem = ImageProblem.TRUNCATED if truncated else ImageProblem.NOT_A_PICTURE
+        raise ImageError(problem, type(error).__name__) from None
 
 
 def sniff(head: bytes, size: int) -> str:
-    """Return the media type that a file's first `HEAD_BYTES` tell, of `size` bytes in all; raises `PictureError`."""
+    """Return the media type that a file's first `HEAD_BYTES` tell, of `size` bytes in all; raises `ImageError`."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if head.startswith(b"\xff\xd8\xff"):
@@ -94,12 +94,12 @@ def sniff(head: bytes, size: int) -> str:
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         # libwebp only says that it cannot make a decoder.
         if struct.unpack("<I", head[4:8])[0] + _RIFF_HEADER_BYTES > size:
-            raise PictureError(PictureProblem.TRUNCATED, "RIFF")
+            raise ImageError(ImageProblem.TRUNCATED, "RIFF")
         return "image/webp"
-    raise PictureError(PictureProblem.NOT_A_PICTURE, "magic")
+    raise ImageError(ImageProblem.NOT_A_PICTURE, "magic")
 
 
-def _decode(image: Image.Image, limits: PictureLimits, *, animated: bool) -> int:
+def _decode(image: Image.Image, limits: ImageLimits, *, animated: bool) -> int:
     """Decode frame after frame and return how many there are; a JPEG's further pictures are not frames."""
     total = 0
     for frame in range(limits.max_frames):
@@ -110,7 +110,7 @@ def _decode(image: Image.Image, limits: PictureLimits, *, animated: bool) -> int
                 return frame
         total += _check_size(image, limits)
         if total > limits.max_total_pixels:
-            raise PictureError(PictureProblem.TOO_LARGE, "frames")
+            raise ImageError(ImageProblem.TOO_LARGE, "frames")
         image.load()
         if not animated:
             return 1
@@ -118,12 +118,12 @@ def _decode(image: Image.Image, limits: PictureLimits, *, animated: bool) -> int
         image.seek(limits.max_frames)
     except EOFError:
         return limits.max_frames
-    raise PictureError(PictureProblem.TOO_LARGE, "frames")
+    raise ImageError(ImageProblem.TOO_LARGE, "frames")
 
 
-def _check_size(image: Image.Image, limits: PictureLimits) -> int:
-    """Return the pixels of the present frame; raise `PictureError` (TOO_LARGE) where they are too many."""
+def _check_size(image: Image.Image, limits: ImageLimits) -> int:
+    """Return the pixels of the present frame; raise `ImageError` (TOO_LARGE) where they are too many."""
     pixels = image.width * image.height
     if pixels > limits.max_pixels or max(image.size) > limits.max_side:
-        raise PictureError(PictureProblem.TOO_LARGE, "pixels")
+        raise ImageError(ImageProblem.TOO_LARGE, "pixels")
     return pixels

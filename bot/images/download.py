@@ -13,8 +13,10 @@ import aiohttp
 import httpx
 import structlog
 
-from bot.domain.errors import PictureError, PictureProblem
-from bot.images.addresses import (
+from bot.domain.errors import ImageError, ImageProblem
+from bot.images.decompress import transfer_decoder
+from bot.images.transport import ImageTransport
+from bot.images.url_policy import (
     Lookup,
     PublicResolver,
     check_public,
@@ -24,8 +26,6 @@ from bot.images.addresses import (
     public_socket,
     system_lookup,
 )
-from bot.images.inflate import transfer_decoder
-from bot.images.transport import PictureTransport
 
 MAX_BYTES: Final = 40 * 1024 * 1024
 
@@ -34,12 +34,12 @@ _WRITE_BYTES: Final = 1024 * 1024
 _HEADERS: Final = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "Atelier"}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PASSING: Final = frozenset({408, 425, 429})
-_WORTH_ANOTHER_TRY: Final = frozenset({PictureProblem.UNREACHABLE, PictureProblem.TRUNCATED})
+_WORTH_ANOTHER_TRY: Final = frozenset({ImageProblem.UNREACHABLE, ImageProblem.TRUNCATED})
 
 _log = structlog.get_logger(__name__)
 
 
-class PictureDownloader:
+class ImageDownloader:
     """Fetches pictures over HTTPS from public addresses, checked at every connection and every redirect.
 
     `exempt` are addresses whose origin (scheme, host, port) may be anything, such as a sandbox on this machine; a
@@ -71,14 +71,14 @@ class PictureDownloader:
         self._redirects = redirects
         self._sleep = sleep
         verify = verify or httpx.create_ssl_context(trust_env=False)
-        self._public = PictureTransport(verify=verify, resolver=PublicResolver(lookup), socket_factory=public_socket)
+        self._public = ImageTransport(verify=verify, resolver=PublicResolver(lookup), socket_factory=public_socket)
         # Apart, so that what is allowed for an exempt origin can never serve another.
-        self._trusted = PictureTransport(verify=verify)
+        self._trusted = ImageTransport(verify=verify)
 
     async def fetch(self, url: str, *, into: Path) -> Path:
         """Return a new file in the folder `into` with the body of `url`; the caller removes it.
 
-        Raises `PictureError`: GONE (404, 410 and other refusals), UNREACHABLE (5xx, 408, 425, 429, timeouts, no
+        Raises `ImageError`: GONE (404, 410 and other refusals), UNREACHABLE (5xx, 408, 425, 429, timeouts, no
         connection, too many redirects), TRUNCATED, TOO_LARGE, FORBIDDEN_ADDRESS, NOT_A_PICTURE (an answer without a
         body, or encoded in an unknown way); OSError where the file cannot be written. On any error and on
         cancellation no file is left.
@@ -86,7 +86,7 @@ class PictureDownloader:
         for pause in self._pauses:
             try:
                 return await self._attempt(url, into)
-            except PictureError as error:
+            except ImageError as error:
                 if error.problem not in _WORTH_ANOTHER_TRY:
                     raise
                 _log.info("picture_fetched_again", problem=error.problem.value, detail=error.detail, pause=pause)
@@ -104,7 +104,7 @@ class PictureDownloader:
         return path
 
     async def _translated(self, url: str, file: IO[bytes]) -> None:
-        """Fetch; faults of HTTP become `PictureError`s, cut off from causes that would name the address."""
+        """Fetch; faults of HTTP become `ImageError`s, cut off from causes that would name the address."""
         try:
             async with asyncio.timeout(self._total_seconds):
                 await self._follow(url, file)
@@ -113,7 +113,7 @@ class PictureDownloader:
             raise forbidden("malformed") from None
         except (TimeoutError, httpx.HTTPError, aiohttp.ClientError) as error:
             # The cause is aiohttp's own error, which tells a failed look-up from a timeout.
-            raise PictureError(PictureProblem.UNREACHABLE, type(error.__cause__ or error).__name__) from None
+            raise ImageError(ImageProblem.UNREACHABLE, type(error.__cause__ or error).__name__) from None
 
     async def _follow(self, address: str, file: IO[bytes]) -> None:
         url = httpx.URL(address)
@@ -128,7 +128,7 @@ class PictureDownloader:
                 url = url.join(location)
             finally:
                 await response.aclose()
-        raise PictureError(PictureProblem.UNREACHABLE, "redirects")
+        raise ImageError(ImageProblem.UNREACHABLE, "redirects")
 
     async def _get(self, url: httpx.URL) -> httpx.Response:
         check_shape(url)
@@ -142,7 +142,7 @@ class PictureDownloader:
     async def _save(self, response: httpx.Response, file: IO[bytes]) -> None:
         declared = response.headers.get("Content-Length", "")
         if declared.isdecimal() and int(declared) > self._max_bytes:
-            raise PictureError(PictureProblem.TOO_LARGE, "bytes")
+            raise ImageError(ImageProblem.TOO_LARGE, "bytes")
         decoder = transfer_decoder(response.headers.get("Content-Encoding", ""))
         size = 0
         waiting = bytearray()
@@ -151,14 +151,14 @@ class PictureDownloader:
                 for block in decoder.feed(chunk):
                     size += len(block)
                     if size > self._max_bytes:
-                        raise PictureError(PictureProblem.TOO_LARGE, "bytes")
+                        raise ImageError(ImageProblem.TOO_LARGE, "bytes")
                     waiting += block
                     if len(waiting) >= _WRITE_BYTES:
                         # A slow disk must not hold up the event loop.
                         await asyncio.to_thread(file.write, bytes(waiting))
                         waiting.clear()
         except httpx.ReadError:
-            raise PictureError(PictureProblem.TRUNCATED, "transfer") from None
+            raise ImageError(ImageProblem.TRUNCATED, "transfer") from None
         decoder.finish()
         await asyncio.to_thread(file.write, bytes(waiting))
 
@@ -177,13 +177,13 @@ def _new_file(folder: Path) -> Iterator[tuple[Path, IO[bytes]]]:
 
 
 def _check_status(status: int) -> None:
-    """Raise `PictureError` unless a final answer carries a picture."""
+    """Raise `ImageError` unless a final answer carries a picture."""
     if status == httpx.codes.OK:
         return
     detail = f"status {status}"
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status in _PASSING:
-        raise PictureError(PictureProblem.UNREACHABLE, detail)
+        raise ImageError(ImageProblem.UNREACHABLE, detail)
     # A signed address that has expired answers 401 or 403: there is nothing to wait for.
     if status >= httpx.codes.BAD_REQUEST:
-        raise PictureError(PictureProblem.GONE, detail)
-    raise PictureError(PictureProblem.NOT_A_PICTURE, detail)
+        raise ImageError(ImageProblem.GONE, detail)
+    raise ImageError(ImageProblem.NOT_A_PICTURE, detail)

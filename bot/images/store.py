@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bot.images.decode import PictureInfo
+from bot.images.decode import ImageInfo
 
 EXTENSIONS: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
 
@@ -19,7 +19,7 @@ _MEDIA_TYPES: Final = {extension: media_type for media_type, extension in EXTENS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredPicture:
+class StoredImage:
     """A picture in the store; `size` in bytes, `width` and `height` in pixels."""
 
     sha256: str
@@ -39,7 +39,7 @@ class StoredFile:
     modified: datetime
 
 
-class PictureStore:
+class ImageStore:
     """Files `root/ab/cd/<sha256>.<extension>`, readable and complete at any instant, a crash included.
 
     Every method blocks (`add` flushes to the disk), so call them in a worker. A full or read-only disk surfaces as
@@ -55,7 +55,7 @@ class PictureStore:
         self._temporary.mkdir(parents=True, exist_ok=True)
         return self._temporary
 
-    def add(self, temporary: Path, info: PictureInfo) -> StoredPicture:
+    def add(self, temporary: Path, info: ImageInfo) -> StoredImage:
         """Move a file out of `temporary()` into the store; the same content again is the same picture.
 
         The temporary file is gone afterwards, whether this succeeds or raises.
@@ -72,7 +72,7 @@ class PictureStore:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        return StoredPicture(
+        return StoredImage(
             sha256=sha256, media_type=info.media_type, width=info.width, height=info.height, size=info.size
         )
 

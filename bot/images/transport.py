@@ -21,7 +21,7 @@ class _Verbatim:
         return self._session.request(method, URL(url, encoded=True), **options)
 
 
-class PictureTransport(AiohttpTransport):
+class ImageTransport(AiohttpTransport):
     """httpx's transport over an aiohttp session of its own.
 
     It is used directly rather than through an `httpx.AsyncClient`, which would keep cookies, turn an address's user

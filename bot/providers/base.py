@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from bot.domain.catalogue import Offer
 from bot.domain.errors import FaultKind
+from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest
 
 

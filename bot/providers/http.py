@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from bot.domain.errors import FaultKind, ProviderError
-from bot.providers.details import clean_detail, refuses_content, words_of
-from bot.providers.echoes import without
-from bot.providers.faults import FOREIGN, REFUSALS, kind_of_exception, kind_of_status, seconds_to_wait
-from bot.providers.results import handle_of
+from bot.providers.error_details import clean_detail, refuses_content, words_of
+from bot.providers.error_mapping import FOREIGN, REFUSALS, kind_of_exception, kind_of_status, seconds_to_wait
+from bot.providers.parsing import handle_of
+from bot.providers.redaction import without
 
 MAX_JSON_BYTES: Final = 8 * 1024 * 1024
 SUBMIT_READ_SECONDS: Final = 120.0

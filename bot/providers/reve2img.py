@@ -4,16 +4,16 @@ from typing import Any, Final
 
 import structlog
 
-from bot.domain.catalogue import Offer
 from bot.domain.errors import FaultKind
 from bot.domain.fit import Fit
+from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest
 from bot.providers.base import CancelOutcome, Failed, Finished, Pending, Submission
-from bot.providers.details import failure_kind, words_of
-from bot.providers.echoes import without
+from bot.providers.error_details import failure_kind, words_of
 from bot.providers.http import Answer, Call, ProviderHttp
-from bot.providers.results import cost_of, handle_of, image_urls
-from bot.providers.unknown import UnknownWords
+from bot.providers.parsing import cost_of, handle_of, image_urls
+from bot.providers.redaction import without
+from bot.providers.unknown_statuses import UnknownWords
 
 _LOWEST_ERROR: Final = 400
 _HIGHEST_ERROR: Final = 599

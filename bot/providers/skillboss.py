@@ -5,15 +5,15 @@ from urllib.parse import quote
 
 import structlog
 
-from bot.domain.catalogue import Offer
 from bot.domain.errors import FaultKind, ProviderError
+from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest
 from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Status, Submission
-from bot.providers.details import failure_kind, refuses_content, words_of
-from bot.providers.echoes import without
+from bot.providers.error_details import failure_kind, refuses_content, words_of
 from bot.providers.http import Answer, Call, ProviderHttp
-from bot.providers.results import handle_of, image_urls
-from bot.providers.unknown import UnknownWords
+from bot.providers.parsing import handle_of, image_urls
+from bot.providers.redaction import without
+from bot.providers.unknown_statuses import UnknownWords
 
 # Seed: "Parameters", inputs.size. The page's first lines name `aspect_ratio` as well; exactly one is sent.
 SIZES: Final = {"1:1": "1024x1024", "9:16": "1024x1792", "16:9": "1792x1024"}

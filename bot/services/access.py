@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from bot.domain.errors import NotAdmittedError, NotInServerError
-from db.communities import CommunityRepository
 from db.database import Database
+from db.guilds import GuildRepository
 
 
 class AccessService:
@@ -30,26 +30,24 @@ class AccessService:
         self._now = now
         self._outside = outside
 
-    def check(self, connection: Connection, community_id: int) -> None:
+    def check(self, connection: Connection, guild_id: int) -> None:
         """Raise `NotInServerError` outside servers unless that is allowed, `NotAdmittedError` in one not admitted."""
-        if community_id == 0:
+        if guild_id == 0:
             if self._outside:
                 return
             raise NotInServerError
         if self._admitted == "*":
             return
         if self._admitted is None:
-            admitted = CommunityRepository(connection).is_admitted(community_id)
+            admitted = GuildRepository(connection).is_admitted(guild_id)
         else:
-            admitted = community_id in self._admitted
+            admitted = guild_id in self._admitted
         if not admitted:
             raise NotAdmittedError
 
-    async def admit(self, community_id: int, *, by: int) -> None:
+    async def admit(self, guild_id: int, *, by: int) -> None:
         """Admit a server on the word of the application's owner; raises `NotInServerError` outside one."""
-        if community_id == 0:
+        if guild_id == 0:
             raise NotInServerError
         now = self._now()
-        await self._database.write(
-            lambda connection: CommunityRepository(connection).admit(community_id, by=by, at=now)
-        )
+        await self._database.write(lambda connection: GuildRepository(connection).admit(guild_id, by=by, at=now))

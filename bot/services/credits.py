@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from bot.domain.credits import Account, period_end
-from bot.engine.books import Books
 from bot.engine.clock import Clock
+from bot.engine.ledger import Ledger
 from bot.services.access import AccessService
 from db.database import Database
 
@@ -33,19 +33,19 @@ class Balance:
 class CreditService:
     """Reads the books for people."""
 
-    def __init__(self, *, database: Database, books: Books, access: AccessService, clock: Clock) -> None:
+    def __init__(self, *, database: Database, books: Ledger, access: AccessService, clock: Clock) -> None:
         self._database = database
         self._access = access
         self._books = books
         self._clock = clock
 
-    async def balance(self, community_id: int, member_id: int) -> Balance:
+    async def balance(self, guild_id: int, member_id: int) -> Balance:
         """Return a member's balance in a community as of now; raises `NotInServerError` or `NotAdmittedError`."""
         now = self._clock.now()
 
         def read(connection: Connection) -> Account:
-            self._access.check(connection, community_id)
-            return self._books.available(connection, community_id, member_id, now)
+            self._access.check(connection, guild_id)
+            return self._books.available(connection, guild_id, member_id, now)
 
         account = await self._database.read(read)
         return Balance(

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from bot.domain.jobs import Attempt, Job
-from bot.services.generation import Actor, check_visible
+from bot.services.jobs import Actor, check_visible
 from bot.services.lineage import Link, lineage
 from db.attempts import AttemptRepository
 from db.database import Database
 from db.jobs import JobRepository
-from db.pictures import PictureRepository
+from db.pictures import ResultImageRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class DetailService:
             attempts = AttemptRepository(connection).list_for(job_id)
             return Details(
                 job=job,
-                pictures=len(PictureRepository(connection).files_by_position(job_id)),
+                pictures=len(ResultImageRepository(connection).files_by_position(job_id)),
                 attempt=attempts[-1] if attempts else None,
                 chain=lineage(connection, job),
                 children=jobs.count_children(job_id),

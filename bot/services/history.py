@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from bot.domain.jobs import Job, Picture
 from bot.services.lineage import Link, lineage
 from db.database import Database
-from db.history import HistoryRepository, Whose
+from db.history import HistoryRepository, HistoryScope
 from db.jobs import JobRepository
-from db.pictures import PictureRepository
+from db.pictures import ResultImageRepository
 
 LONGEST_SEARCH: Final = 100
 
@@ -47,24 +47,24 @@ class HistoryService:
     def __init__(self, *, database: Database) -> None:
         self._database = database
 
-    async def latest(self, community_id: int, member_id: int, search: str | None = None) -> Page | None:
+    async def latest(self, guild_id: int, member_id: int, search: str | None = None) -> Page | None:
         """Return the latest job that has pictures, and `search` in its prompt; None where there is none."""
         wanted = _tidied(search)
 
         def read(connection: Connection) -> Page | None:
-            history = HistoryRepository(connection, Whose(community_id, member_id), wanted)
+            history = HistoryRepository(connection, HistoryScope(guild_id, member_id), wanted)
             return _page(connection, history, history.latest(), wanted)
 
         return await self._database.read(read)
 
     async def turn(
-        self, community_id: int, member_id: int, job_id: str, direction: Direction, search: str | None = None
+        self, guild_id: int, member_id: int, job_id: str, direction: Direction, search: str | None = None
     ) -> Page | None:
         """Return the page next to that of `job_id`; the latest where there is none, and None where there is no page."""
         wanted = _tidied(search)
 
         def read(connection: Connection) -> Page | None:
-            history = HistoryRepository(connection, Whose(community_id, member_id), wanted)
+            history = HistoryRepository(connection, HistoryScope(guild_id, member_id), wanted)
             found = history.newer(job_id) if direction is Direction.NEWER else history.older(job_id)
             return _page(connection, history, found or history.latest(), wanted)
 
@@ -74,7 +74,7 @@ class HistoryService:
 def _page(connection: Connection, history: HistoryRepository, job_id: str | None, search: str | None) -> Page | None:
     if job_id is None:
         return None
-    kept = PictureRepository(connection)
+    kept = ResultImageRepository(connection)
     job = JobRepository(connection).get(job_id)
     return Page(
         job=job,

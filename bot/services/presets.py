@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from bot.domain.choices import chosen_request, given
 from bot.domain.errors import (
     EmptyPresetError,
     NotAllowedError,
@@ -16,11 +15,20 @@ from bot.domain.errors import (
     PresetNameTakenError,
     PresetNotFoundError,
 )
-from bot.domain.phrases import Phrase
+from bot.domain.lazy_text import LazyText
+from bot.domain.option_resolution import chosen_request, drop_unset
 from bot.domain.preferences import NO_PREFERENCES
-from bot.domain.presets import KEPT_FOR_UNDO, MAX_PRESETS, Preset, Shelf, checked_name, checked_template, mark_of
+from bot.domain.presets import (
+    KEPT_FOR_UNDO,
+    MAX_PRESETS,
+    Preset,
+    PresetScope,
+    checked_name,
+    checked_template,
+    undo_token,
+)
 from bot.services.access import AccessService
-from bot.services.generation import Actor
+from bot.services.jobs import Actor
 from db.database import Database
 from db.preferences import PreferenceRepository
 from db.presets import PresetRepository
@@ -74,7 +82,7 @@ class PresetService:
         preset = Preset(
             name=checked_name(name),
             template=checked_template(template),
-            options=given(options),
+            options=drop_unset(options),
             shared=shared,
             saved_by=actor.member_id,
         )
@@ -86,7 +94,7 @@ class PresetService:
         def write(connection: Connection) -> bool:
             presets = PresetRepository(connection)
             if shared:
-                self._access.check(connection, actor.community_id)
+                self._access.check(connection, actor.guild_id)
             own = NO_PREFERENCES if shared else PreferenceRepository(connection).get(actor.member_id)
             chosen_request(prompt=_SOME_PROMPT, options={}, providers=self._providers, preset=preset, preferences=own)
             presets.lock()
@@ -104,8 +112,8 @@ class PresetService:
         def read(connection: Connection) -> Presets:
             presets = PresetRepository(connection)
             return Presets(
-                own=presets.list_on(Shelf(member_id=actor.member_id)),
-                shared=presets.list_on(Shelf(community_id=actor.community_id)) if actor.community_id else (),
+                own=presets.list_on(PresetScope(member_id=actor.member_id)),
+                shared=presets.list_on(PresetScope(guild_id=actor.guild_id)) if actor.guild_id else (),
             )
 
         return await self._database.read(read)
@@ -123,12 +131,12 @@ class PresetService:
             if shared:
                 found = presets.find_on(_shelf(actor, shared=True), name)
             else:
-                found = presets.find(actor.community_id, actor.member_id, name)
+                found = presets.find(actor.guild_id, actor.member_id, name)
             if found is None:
                 raise PresetNotFoundError(name)
             shelf = _shelf(actor, shared=found.shared)
             presets.delete(shelf, found, now)
-            return Deleted(preset=found, mark=mark_of(shelf, found.key))
+            return Deleted(preset=found, mark=undo_token(shelf, found.key))
 
         return await self._database.write(write)
 
@@ -139,8 +147,8 @@ class PresetService:
         `PresetLimitError`.
         """
         since = self._now() - KEPT_FOR_UNDO
-        own, theirs = Shelf(member_id=actor.member_id), Shelf(community_id=actor.community_id)
-        shelves = (own, theirs) if actor.community_id and actor.moderator else (own,)
+        own, theirs = PresetScope(member_id=actor.member_id), PresetScope(guild_id=actor.guild_id)
+        shelves = (own, theirs) if actor.guild_id and actor.moderator else (own,)
 
         def write(connection: Connection) -> Preset:
             presets = PresetRepository(connection)
@@ -162,12 +170,12 @@ class PresetService:
         return await self._database.write(write)
 
 
-def _shelf(actor: Actor, *, shared: bool) -> Shelf:
+def _shelf(actor: Actor, *, shared: bool) -> PresetScope:
     """Return the shelf that somebody may put things on and take them off."""
     if not shared:
-        return Shelf(member_id=actor.member_id)
-    if actor.community_id == 0:
+        return PresetScope(member_id=actor.member_id)
+    if actor.guild_id == 0:
         raise NotInServerError
     if not actor.moderator:
-        raise NotAllowedError(Phrase("a moderator"))
-    return Shelf(community_id=actor.community_id)
+        raise NotAllowedError(LazyText("a moderator"))
+    return PresetScope(guild_id=actor.guild_id)

@@ -7,19 +7,19 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from bot.domain.errors import JobRunningError, JobStateError, NotAllowedError, PictureGoneError
+from bot.domain.errors import ImageGoneError, JobRunningError, JobStateError, NotAllowedError
 from bot.domain.jobs import Action, Job, Origin
-from bot.domain.phrases import Phrase
+from bot.domain.lazy_text import LazyText
 from bot.domain.remix import cut_out, edited, referring, upscaled, varied
-from bot.domain.requests import GenerationRequest, InputPicture, PictureFile, PictureRef
+from bot.domain.requests import GenerationRequest, ImageFile, ImageRef, InputImage
 from bot.engine.clock import Clock
-from bot.images.keeper import PictureKeeper
-from bot.services.generation import Actor, check_visible
+from bot.images.image_service import ImageService
+from bot.services.jobs import Actor, check_visible
 from db.database import Database
-from db.files import referred_to
-from db.inputs import InputRepository
+from db.file_references import referenced_hashes
+from db.inputs import InputImageRepository
 from db.jobs import JobRepository
-from db.pictures import PictureRepository
+from db.pictures import ResultImageRepository
 
 # A file that was stored a moment ago may yet be referred to by a row that is not written; the nightly round takes it.
 _LATELY: Final = timedelta(minutes=2)
@@ -39,12 +39,12 @@ class Source:
 
     job: Job
     painted: GenerationRequest
-    pictures: Mapping[int, PictureFile | None]
-    inputs: tuple[InputPicture, ...]
+    pictures: Mapping[int, ImageFile | None]
+    inputs: tuple[InputImage, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class RemixOptions:
     """What a member said of an action; what it does not take is None.
 
     `position` is the picture, from 0; `url` is where it can be fetched again.
@@ -60,7 +60,7 @@ class Wish:
 class RemixService:
     """Makes requests of earlier jobs, and deletes those. `providers` are those that the studio has."""
 
-    def __init__(self, *, database: Database, keeper: PictureKeeper, clock: Clock, providers: Sequence[str]) -> None:
+    def __init__(self, *, database: Database, keeper: ImageService, clock: Clock, providers: Sequence[str]) -> None:
         self._database = database
         self._keeper = keeper
         self._clock = clock
@@ -80,39 +80,39 @@ class RemixService:
             return Source(
                 job=job,
                 painted=_painted(connection, job),
-                pictures=PictureRepository(connection).files_by_position(job_id),
+                pictures=ResultImageRepository(connection).files_by_position(job_id),
                 inputs=tuple(_looked_up(connection, each) for each in job.request.inputs),
             )
 
         return await self._database.read(read)
 
-    def request(self, source: Source, action: Action, wish: Wish) -> tuple[GenerationRequest, Origin]:
+    def request(self, source: Source, action: Action, wish: RemixOptions) -> tuple[GenerationRequest, Origin]:
         """Return what an action on a job comes to, and where that came from.
 
-        Raises `PictureGoneError` where a picture to start from is not to be had, `JobStateError` for a job without
+        Raises `ImageGoneError` where a picture to start from is not to be had, `JobStateError` for a job without
         pictures, a `RequestError`, or `StudioClosedError`.
         """
         job = source.job
         if action is Action.AGAIN:
             if any(each.file is None and each.url is None for each in source.inputs):
-                raise PictureGoneError(own=False)
+                raise ImageGoneError(own=False)
             return replace(job.request, inputs=source.inputs), Origin(action=action, job_id=job.id)
         position = wish.position or 0
         if position not in source.pictures:
             raise JobStateError(job.state, action)
         origin = Origin(action=action, job_id=job.id, position=position)
-        picture = InputPicture(
-            url=wish.url, file=source.pictures[position], parent=PictureRef(job_id=job.id, position=position)
+        picture = InputImage(
+            url=wish.url, file=source.pictures[position], parent=ImageRef(job_id=job.id, position=position)
         )
         if picture.file is None and picture.url is None:
-            raise PictureGoneError
+            raise ImageGoneError
         return self._of_picture(source, action, picture, wish), origin
 
-    def quoted(self, source: Source, action: Action, wish: Wish) -> GenerationRequest:
+    def quoted(self, source: Source, action: Action, wish: RemixOptions) -> GenerationRequest:
         """Return what an action would come to with whichever picture, to know its price; raises as `request` does."""
-        return self._of_picture(source, action, InputPicture(), wish)
+        return self._of_picture(source, action, InputImage(), wish)
 
-    def _of_picture(self, source: Source, action: Action, picture: InputPicture, wish: Wish) -> GenerationRequest:
+    def _of_picture(self, source: Source, action: Action, picture: InputImage, wish: RemixOptions) -> GenerationRequest:
         own, painted, prompt = source.job.request, source.painted, wish.prompt or ""
         match action:
             case Action.VARY:
@@ -146,9 +146,9 @@ class RemixService:
         def write(connection: Connection) -> tuple[Job, list[tuple[str, str]]]:
             job = _deletable(connection, job_id, actor)
             JobRepository(connection).set_deleted(job_id, now)
-            files = PictureRepository(connection).remove_for(job_id, now)
-            files |= InputRepository(connection).remove_for(job_id, now)
-            needed = referred_to(connection, [sha256 for sha256, _ in files]) if files else set()
+            files = ResultImageRepository(connection).remove_for(job_id, now)
+            files |= InputImageRepository(connection).remove_for(job_id, now)
+            needed = referenced_hashes(connection, [sha256 for sha256, _ in files]) if files else set()
             return job, [file for file in files if file[0] not in needed]
 
         job, unneeded = await self._database.write(write)
@@ -160,7 +160,7 @@ class RemixService:
 def _deletable(connection: Connection, job_id: str, actor: Actor) -> Job:
     job = JobRepository(connection).get(job_id)
     if not actor.may_manage(job):
-        raise NotAllowedError(Phrase("its member or a moderator"))
+        raise NotAllowedError(LazyText("its member or a moderator"))
     if not job.state.ended:
         raise JobRunningError
     return job
@@ -179,9 +179,9 @@ def _painted(connection: Connection, job: Job) -> GenerationRequest:
     return found.request
 
 
-def _looked_up(connection: Connection, picture: InputPicture) -> InputPicture:
+def _looked_up(connection: Connection, picture: InputImage) -> InputImage:
     """Return an input with its file, which may be kept still as the studio's own picture that it was."""
     if picture.file is not None or picture.parent is None:
         return picture
-    files = PictureRepository(connection).files_by_position(picture.parent.job_id)
+    files = ResultImageRepository(connection).files_by_position(picture.parent.job_id)
     return replace(picture, file=files.get(picture.parent.position))

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from bot.domain.catalogue import offered_models
-from bot.engine.health import Health, HealthBoard
-from bot.services.snapshots import SnapshotService
+from bot.domain.models import offered_models
+from bot.engine.health import HealthRegistry, ProviderHealth
+from bot.services.job_snapshots import JobSnapshotService
 from db.database import Database
 from db.jobs import JobRepository
 
@@ -13,7 +13,7 @@ from db.jobs import JobRepository
 class Status:
     """Providers' health, how many jobs wait and are worked on, and each offered model's usual seconds."""
 
-    providers: tuple[Health, ...]
+    providers: tuple[ProviderHealth, ...]
     waiting: int
     working: int
     usual_seconds: dict[str, tuple[int, int] | None]
@@ -22,7 +22,7 @@ class Status:
 class StatusService:
     """Reads the studio's status."""
 
-    def __init__(self, *, database: Database, snapshots: SnapshotService, health: HealthBoard) -> None:
+    def __init__(self, *, database: Database, snapshots: JobSnapshotService, health: HealthRegistry) -> None:
         self._database = database
         self._snapshots = snapshots
         self._health = health

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from bot.engine.webhooks import hash_of
+from bot.engine.callback_urls import hash_of
 from bot.providers.base import Provider
 
 

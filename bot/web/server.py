@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bot.web.door import HEAD_SECONDS, Door
+from bot.web.connection_limiter import HEAD_SECONDS, ConnectionLimiter
 
 # A supervisor kills after ten seconds, and there are others to stop.
 _SHUTDOWN_SECONDS: Final = 2.0
@@ -56,7 +56,7 @@ class WebServer:
         await self._runner.setup()
         server = self._runner.server
         assert server is not None, "the runner is set up"  # noqa: S101 - an invariant
-        door = Door(server, head_seconds=self._head_seconds)
+        door = ConnectionLimiter(server, head_seconds=self._head_seconds)
         self._listening = await asyncio.get_running_loop().create_server(door, self._host, self._port)
         address: tuple[str, int] = self._listening.sockets[0].getsockname()
         return address[1]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import stage
+from benchmarks import bot_under_test as stage
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from benchmarks.load import Amounts, race
-from benchmarks.parts import medians
+from benchmarks.micro import medians
 from benchmarks.profiling import profile
-from benchmarks.table import ratio, show
+from benchmarks.report import ratio, show
 
 A_LITTLE = Amounts(rounds=1, single=3, steady=8, burst=4)
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from benchmarks import archive
+from benchmarks import history_dataset
 from benchmarks.__main__ import GROUPS, LITTLE, Plan
 from benchmarks.databases import Maker, makers, opened
-from benchmarks.figures import Figure, show
+from benchmarks.measurements import Figure, show
 from benchmarks.scale import Sizes
 from db.audit import audit
 
@@ -50,7 +50,7 @@ async def test_an_archive_balances() -> None:
 
 async def _prove_archive(maker: Maker) -> None:
     url = await maker.make("archive")
-    await archive.fill(url, count=60, members=20)
+    await history_dataset.fill(url, count=60, members=20)
     async with opened(url) as database:
         assert await database.read(audit) == []
         counted = await database.read(

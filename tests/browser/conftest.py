@@ -7,12 +7,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from bot.sandbox.providers import Latency
-from bot.sandbox.runner import Sandbox
+from sandbox.providers import Latency
+from sandbox.runner import Sandbox
 from tests.browser.chromium import WHERE_FROM, find_chromium, running_chromium
-from tests.browser.visitor import SLOWEST, Visitor
+from tests.browser.page_driver import SLOWEST, PageDriver
 
-OpenPage = Callable[..., Awaitable[Visitor]]
+OpenPage = Callable[..., Awaitable[PageDriver]]
 
 expect.set_options(timeout=SLOWEST)
 
@@ -63,10 +63,10 @@ async def sandbox(shared_sandbox: Sandbox) -> Sandbox:
 @pytest_asyncio.fixture(loop_scope="module")
 async def open_page(chromium: Browser, sandbox: Sandbox) -> AsyncIterator[OpenPage]:
     """Give a function that opens the page as somebody."""
-    opened: list[Visitor] = []
+    opened: list[PageDriver] = []
 
-    async def open_as(who: str = "member", *, width: int = 1280) -> Visitor:
-        opened.append(await Visitor.open(chromium, sandbox.page.url, who, width=width))
+    async def open_as(who: str = "member", *, width: int = 1280) -> PageDriver:
+        opened.append(await PageDriver.open(chromium, sandbox.page.url, who, width=width))
         return opened[-1]
 
     yield open_as
@@ -75,6 +75,6 @@ async def open_page(chromium: Browser, sandbox: Sandbox) -> AsyncIterator[OpenPa
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def member(open_page: OpenPage) -> Visitor:
+async def member(open_page: OpenPage) -> PageDriver:
     """Give the member before the page."""
     return await open_page()

@@ -7,12 +7,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from bot.sandbox.discord import DiscordServer, Message, default_world
-from bot.sandbox.discord.entities import COMPONENTS_V2
-from bot.sandbox.discord.messages import MessageForm
-from bot.sandbox.discord.wire import Json
-from bot.sandbox.page import Page
-from tests.browser.visitor import Visitor
+from sandbox.discord import DiscordServer, Message, default_world
+from sandbox.discord.encoding import Json
+from sandbox.discord.entities import COMPONENTS_V2
+from sandbox.discord.messages import MessageForm
+from sandbox.web import Page
+from tests.browser.page_driver import PageDriver
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -74,14 +74,14 @@ async def busy() -> AsyncIterator[Busy]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def visitor(chromium: Browser, busy: Busy) -> AsyncIterator[Visitor]:
+async def visitor(chromium: Browser, busy: Busy) -> AsyncIterator[PageDriver]:
     """Give a member before the channel."""
-    visitor = await Visitor.open(chromium, busy.page.url)
+    visitor = await PageDriver.open(chromium, busy.page.url)
     yield visitor
     await visitor.close()
 
 
-async def test_an_edit_touches_its_own_message_only(busy: Busy, visitor: Visitor) -> None:
+async def test_an_edit_touches_its_own_message_only(busy: Busy, visitor: PageDriver) -> None:
     """Of 500 messages one changes, in place and without a node made anew; who writes is not disturbed."""
     await expect(visitor.messages).to_have_count(MESSAGES)
     page, job = visitor.page, busy.jobs[-1]
@@ -100,7 +100,7 @@ async def test_an_edit_touches_its_own_message_only(busy: Busy, visitor: Visitor
     await expect(page.locator("#message-input")).to_have_value("half a sentence")
 
 
-async def test_all_jobs_change_where_they_stand(busy: Busy, visitor: Visitor) -> None:
+async def test_all_jobs_change_where_they_stand(busy: Busy, visitor: PageDriver) -> None:
     """Ten cards that change at once stay the same nodes, and the newest message stays in view."""
     page = visitor.page
     ids = [f"message-{job.id}" for job in busy.jobs]
@@ -116,7 +116,7 @@ async def test_all_jobs_change_where_they_stand(busy: Busy, visitor: Visitor) ->
     await expect(visitor.messages.last).to_be_in_viewport()
 
 
-async def test_reading_back_is_not_disturbed(busy: Busy, visitor: Visitor) -> None:
+async def test_reading_back_is_not_disturbed(busy: Busy, visitor: PageDriver) -> None:
     """Who has scrolled up stays where they are while messages change and come; one press leads back."""
     page = visitor.page
     await expect(visitor.messages.last).to_be_in_viewport()
@@ -136,7 +136,7 @@ async def test_reading_back_is_not_disturbed(busy: Busy, visitor: Visitor) -> No
     await expect(page.locator("#jump")).to_be_hidden()
 
 
-async def test_a_message_far_up_can_be_reached_by_the_keyboard(busy: Busy, visitor: Visitor) -> None:
+async def test_a_message_far_up_can_be_reached_by_the_keyboard(busy: Busy, visitor: PageDriver) -> None:
     """Home goes to the first of the messages, which is then in view."""
     del busy
     page = visitor.page

@@ -9,17 +9,17 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 
-from bot.sandbox.discord import DiscordServer, Upload, add_elsewhere
-from tests.browser.small_bot import small_world, visiting
-from tests.browser.visitor import Visitor
-from tests.sandbox.discord.painter import Painter, card, picture, png
+from sandbox.discord import DiscordServer, Upload, add_elsewhere
+from tests.browser.minimal_bot import small_world, visiting
+from tests.browser.page_driver import PageDriver
+from tests.sandbox.discord.fixture_bot import FixtureBot, card, picture, png
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PHONE = 390
 
 
-class Asker(Painter):
+class Asker(FixtureBot):
     """A bot whose /quiet answers with a private card that asks; `used` are the custom_ids that reached it."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Asker(Painter):
 @pytest_asyncio.fixture(loop_scope="module", params=[PHONE, 1440])
 async def stage(
     request: pytest.FixtureRequest, chromium: Browser, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[Visitor, DiscordServer, Asker]]:
+) -> AsyncIterator[tuple[PageDriver, DiscordServer, Asker]]:
     """Give a member on a phone or before a screen, in a world that has places without the bot."""
     world, bot = small_world(), Asker()
     add_elsewhere(world)
@@ -64,10 +64,10 @@ async def stage(
         yield visitor, server, bot
 
 
-Stage = tuple[Visitor, DiscordServer, Asker]
+Stage = tuple[PageDriver, DiscordServer, Asker]
 
 
-async def asked(visitor: Visitor) -> Locator:
+async def asked(visitor: PageDriver) -> Locator:
     """Have the bot ask and return its card."""
     await visitor.send("/quiet ")
     asking = visitor.card("Which picture?")

@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.browser.small_bot import visiting
-from tests.browser.visitor import Visitor
-from tests.sandbox.discord.painter import Painter, picture
+from tests.browser.minimal_bot import visiting
+from tests.browser.page_driver import PageDriver
+from tests.sandbox.discord.fixture_bot import FixtureBot, picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -29,13 +29,13 @@ GIVE = """([way, data]) => {
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def visitor(chromium: Browser, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Visitor]:
+async def visitor(chromium: Browser, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PageDriver]:
     """Give a member before a page whose bot sends forms."""
-    async with visiting(chromium, Painter(), monkeypatch) as (visitor, _):
+    async with visiting(chromium, FixtureBot(), monkeypatch) as (visitor, _):
         yield visitor
 
 
-async def test_a_form_takes_text_a_choice_and_a_file(visitor: Visitor) -> None:
+async def test_a_form_takes_text_a_choice_and_a_file(visitor: PageDriver) -> None:
     """Filled in and sent, every field reaches the bot, and the form goes."""
     await visitor.send("/form ")
     modal = visitor.modal
@@ -54,7 +54,7 @@ async def test_a_form_takes_text_a_choice_and_a_file(visitor: Visitor) -> None:
     await expect(modal).to_have_count(0)
 
 
-async def test_a_form_that_lacks_something_says_it_beside_the_field(visitor: Visitor) -> None:
+async def test_a_form_that_lacks_something_says_it_beside_the_field(visitor: PageDriver) -> None:
     """Without what is required nothing is sent; mended, it is."""
     await visitor.send("/form ")
     modal = visitor.modal
@@ -71,7 +71,7 @@ async def test_a_form_that_lacks_something_says_it_beside_the_field(visitor: Vis
     )
 
 
-async def test_a_form_that_was_closed_sends_nothing(visitor: Visitor) -> None:
+async def test_a_form_that_was_closed_sends_nothing(visitor: PageDriver) -> None:
     """Escape closes the form, and the command can be used again."""
     await visitor.send("/form ")
     await visitor.modal.locator("[data-field=prompt] .text-input").fill("left behind")
@@ -83,7 +83,7 @@ async def test_a_form_that_was_closed_sends_nothing(visitor: Visitor) -> None:
     await expect(visitor.messages).to_have_count(0)
 
 
-async def test_a_command_takes_a_file_by_its_option(visitor: Visitor) -> None:
+async def test_a_command_takes_a_file_by_its_option(visitor: PageDriver) -> None:
     """A file chosen in a command's option is what the bot reads."""
     await visitor.page.fill("#message-input", "/edit ")
     await visitor.page.locator("#option-image").set_input_files(
@@ -95,7 +95,7 @@ async def test_a_command_takes_a_file_by_its_option(visitor: Visitor) -> None:
     await expect(visitor.card("photo.png 64x48")).to_contain_text(str(len(picture(64, 48))))
 
 
-async def test_an_option_is_completed_by_the_bot(visitor: Visitor) -> None:
+async def test_an_option_is_completed_by_the_bot(visitor: PageDriver) -> None:
     """What the bot offers for what was typed so far stands above the option, and is taken by the keyboard."""
     page = visitor.page
     offered = page.locator("#option-popup [role=option]")
@@ -114,7 +114,7 @@ async def test_an_option_is_completed_by_the_bot(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])
-async def test_a_picture_is_dropped_or_pasted(visitor: Visitor, way: str) -> None:
+async def test_a_picture_is_dropped_or_pasted(visitor: PageDriver, way: str) -> None:
     """On the page it waits above the composer; while a command is filled in it becomes the file that is asked for."""
     page = visitor.page
     data = base64.b64encode(picture(64, 48)).decode()

@@ -5,21 +5,21 @@ import re
 import pytest
 from playwright.async_api import Locator, expect
 
-from bot.sandbox.providers import MANUAL
-from bot.sandbox.runner import Sandbox
+from sandbox.providers import MANUAL
+from sandbox.runner import Sandbox
 from tests.browser.conftest import OpenPage
-from tests.browser.visitor import Visitor
-from tests.sandbox.discord.painter import picture
+from tests.browser.page_driver import PageDriver
+from tests.sandbox.discord.fixture_bot import picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def own(visitor: Visitor, words: str) -> Locator:
+def own(visitor: PageDriver, words: str) -> Locator:
     """Return the message that says this to nobody else."""
     return visitor.page.locator("#messages > li.message[data-ephemeral]").filter(has_text=words)
 
 
-async def test_a_member_gets_from_a_slash_to_pictures(sandbox: Sandbox, member: Visitor) -> None:
+async def test_a_member_gets_from_a_slash_to_pictures(sandbox: Sandbox, member: PageDriver) -> None:
     """From `/` by the picker and the options to the card, which changes in place, its pictures and the receipt."""
     sandbox.skillboss.latency = MANUAL
     page = member.page
@@ -62,7 +62,7 @@ async def test_a_member_gets_from_a_slash_to_pictures(sandbox: Sandbox, member: 
     await expect(member.lightbox).to_have_count(0)
 
 
-async def test_a_waiting_job_is_cancelled_by_its_button(sandbox: Sandbox, member: Visitor) -> None:
+async def test_a_waiting_job_is_cancelled_by_its_button(sandbox: Sandbox, member: PageDriver) -> None:
     """Cancel ends the job on the card where it stood, for nothing, and takes the button away."""
     sandbox.skillboss.latency = MANUAL
     await member.send("/imagine prompt:never to be drawn")
@@ -73,7 +73,7 @@ async def test_a_waiting_job_is_cancelled_by_its_button(sandbox: Sandbox, member
     await expect(member.button(card, "Cancel")).to_have_count(0)
 
 
-async def test_everything_goes_by_the_keyboard_alone(member: Visitor) -> None:
+async def test_everything_goes_by_the_keyboard_alone(member: PageDriver) -> None:
     """Skip link, picker, options, sending, the picture, and an ephemeral's dismissal need no mouse."""
     page = member.page
     await page.keyboard.press("Tab")
@@ -132,7 +132,7 @@ async def test_two_people_see_their_own_ephemerals_and_the_same_card(open_page: 
     await expect(theirs).to_have_count(1)
 
 
-async def test_a_number_out_of_range_is_told_beside_its_field(member: Visitor) -> None:
+async def test_a_number_out_of_range_is_told_beside_its_field(member: PageDriver) -> None:
     """Too many pictures never reach the bot: the field says what it takes, has the focus, and can be mended."""
     await member.send("/imagine prompt:too many images:9")
     error = member.page.locator("#option-images-error")
@@ -146,7 +146,7 @@ async def test_a_number_out_of_range_is_told_beside_its_field(member: Visitor) -
     await expect(member.card("too many").locator(".tile img")).to_have_count(1)
 
 
-async def test_a_long_prompt_comes_whole_as_a_file(member: Visitor) -> None:
+async def test_a_long_prompt_comes_whole_as_a_file(member: PageDriver) -> None:
     """The card cuts a long prompt; its details have all of it as a file, for the one who asked."""
     prompt = "a library under the sea " + "with shelves of coral and quiet green light, " * 90
     await member.send(f"/imagine model:nano-banana prompt:{prompt[:3_990]}")

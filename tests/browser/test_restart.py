@@ -5,11 +5,11 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from bot.sandbox.discord.world import ACKNOWLEDGE_WITHIN
-from bot.sandbox.providers import MANUAL
-from bot.sandbox.runner import Sandbox
+from sandbox.discord.state import ACKNOWLEDGE_WITHIN
+from sandbox.providers import MANUAL
+from sandbox.runner import Sandbox
 from tests.browser.conftest import OpenPage
-from tests.browser.visitor import SLOWEST
+from tests.browser.page_driver import SLOWEST
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -9,7 +9,7 @@ import pytest
 from simcord import interactions
 from simcord.http import client as transport
 
-from tests.cogs.studio import Studio
+from tests.cogs.bot_harness import BotHarness
 
 
 @pytest.fixture(autouse=True)
@@ -32,11 +32,11 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def studio(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Studio]:
+async def studio(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[BotHarness]:
     """Return a running studio; a `studio` mark changes what its operator has set."""
     mark = request.node.get_closest_marker("studio")
     options: dict[str, Any] = {"admitted": "*", "allowance": 200} | (mark.kwargs if mark else {})
-    made = Studio(tmp_path, **options)
+    made = BotHarness(tmp_path, **options)
     await made.start()
     yield made
     await made.stop()

@@ -3,12 +3,12 @@
 import pytest
 
 from bot.domain.jobs import State
-from tests.cogs.studio import InteractionResult, MemberActor, Studio, buttons, private
+from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, buttons, private
 
 CANCELLED = "Cancelled. Nothing was charged: 12 credits returned, 200 left today."
 
 
-async def waiting(studio: Studio, who: MemberActor, prompt: str = "a fox") -> InteractionResult:
+async def waiting(studio: BotHarness, who: MemberActor, prompt: str = "a fox") -> InteractionResult:
     """Return the command's result once its job waits at the image API."""
     result = await studio.imagine(who, prompt=prompt)
     await studio.reaches(State.QUEUED)
@@ -21,7 +21,7 @@ async def press(who: MemberActor, card: InteractionResult, label: str = "Cancel"
     return await who.click(card.response, label=label)
 
 
-async def test_its_member_cancels(studio: Studio) -> None:
+async def test_its_member_cancels(studio: BotHarness) -> None:
     """The member's own press gets no message of its own: the card says that it is cancelled and what came back."""
     ann = studio.member("ann")
     card = await waiting(studio, ann)
@@ -34,14 +34,14 @@ async def test_its_member_cancels(studio: Studio) -> None:
     assert await studio.column("state") == ["cancelled"]
 
 
-async def test_a_moderator_cancels(studio: Studio) -> None:
+async def test_a_moderator_cancels(studio: BotHarness) -> None:
     """Who has Manage Messages may cancel anybody's job; the credits go back to its member."""
     card = await waiting(studio, studio.member("ann"))
     await press(studio.member("mod", manage_messages=True), card)
     await studio.until(lambda: studio.card(card)[-1] == CANCELLED)
 
 
-async def test_a_stranger_cannot_cancel(studio: Studio) -> None:
+async def test_a_stranger_cannot_cancel(studio: BotHarness) -> None:
     """Anybody else is told in private who may, and the job goes on.
 
     The error never comes to simcord's ears: the button answers it, where discord.py would only have logged it.
@@ -54,7 +54,7 @@ async def test_a_stranger_cannot_cancel(studio: Studio) -> None:
     assert await studio.column("cancel_requested_at") == [None]
 
 
-async def test_a_button_works_after_a_restart(studio: Studio) -> None:
+async def test_a_button_works_after_a_restart(studio: BotHarness) -> None:
     """A card from before a restart is still cancelled by its button."""
     ann = studio.member("ann")
     card = await waiting(studio, ann)
@@ -63,7 +63,7 @@ async def test_a_button_works_after_a_restart(studio: Studio) -> None:
     await studio.until(lambda: studio.card(card)[-1] == CANCELLED)
 
 
-async def test_a_cancel_that_comes_too_late_says_so(studio: Studio) -> None:
+async def test_a_cancel_that_comes_too_late_says_so(studio: BotHarness) -> None:
     """Once the image API has begun it cannot be cancelled: the card says so and that it may be charged."""
     ann = studio.member("ann")
     card = await waiting(studio, ann)
@@ -79,7 +79,7 @@ async def test_a_cancel_that_comes_too_late_says_so(studio: Studio) -> None:
     assert studio.card(card)[-1] == "-# 12 credits · 188 left today · 1\u00a0s"
 
 
-async def test_the_whole_prompt_can_be_read(studio: Studio) -> None:
+async def test_the_whole_prompt_can_be_read(studio: BotHarness) -> None:
     """A long prompt is cut on the card; its button gives the whole of it as a file, in private, to anybody."""
     prompt = "a fox in the snow under a tree, " * 20
     card = await waiting(studio, studio.member("ann"), prompt)
@@ -93,7 +93,7 @@ async def test_the_whole_prompt_can_be_read(studio: Studio) -> None:
 
 
 async def test_a_fault_in_a_button_gives_a_reference(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    studio: BotHarness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What breaks behind a button is answered like any other fault of ours, in private, and logged."""
     ann = studio.member("ann")
@@ -109,7 +109,7 @@ async def test_a_fault_in_a_button_gives_a_reference(
     assert reference.removeprefix("Reference: `").removesuffix("`") in capsys.readouterr().out
 
 
-async def test_a_job_whose_records_are_gone(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_job_whose_records_are_gone(studio: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """A button of a job that the database knows no more says so kindly."""
     ann = studio.member("ann")
     card = await waiting(studio, ann)

@@ -7,25 +7,25 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.domain.jobs import Job, State
-from tests.cogs.studio import Studio
+from tests.cogs.bot_harness import BotHarness
 from tests.support.clock import let_others_run
 
 CANCELLED = "Cancelled. Nothing was charged: 12 credits returned, 200 left today."
 
 
-def edits(studio: Studio) -> int:
+def edits(studio: BotHarness) -> int:
     """Return how many edits Discord has got, with either token."""
     return studio.requests("PATCH", "")
 
 
-async def ended(studio: Studio) -> None:
+async def ended(studio: BotHarness) -> None:
     """Let the image API finish, and return once the job is done."""
     studio.server.finish()
     while await studio.column("state") != ["done"]:
         await studio.look()
 
 
-async def nothing_more(studio: Studio, done: int) -> None:
+async def nothing_more(studio: BotHarness, done: int) -> None:
     """Let everything go on that can go on without time, whatever changes, and expect no further edit."""
     (job_id,) = await studio.column("id")
     for _ in range(5):
@@ -34,13 +34,13 @@ async def nothing_more(studio: Studio, done: int) -> None:
     assert edits(studio) == done
 
 
-async def forgotten(studio: Studio) -> None:
+async def forgotten(studio: BotHarness) -> None:
     """Return once the presenter has let go of every card, as it does just after its last word on each."""
     while studio._presenter._shown:
         await let_others_run()
 
 
-async def test_a_failing_edit_is_put_off_further_and_further_and_never_given_up(studio: Studio) -> None:
+async def test_a_failing_edit_is_put_off_further_and_further_and_never_given_up(studio: BotHarness) -> None:
     """From two seconds on to five minutes; neither a change nor a place in line brings it forward; then it is there."""
     result = await studio.imagine(studio.member("ann"), prompt="a fox")
     await studio.reaches(State.QUEUED)
@@ -65,7 +65,7 @@ async def test_a_failing_edit_is_put_off_further_and_further_and_never_given_up(
     await forgotten(studio)
 
 
-async def test_an_edit_that_undid_the_end_is_mended(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_edit_that_undid_the_end_is_mended(studio: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process delivers the end while an older state is on its way: the card is shown again as it should be."""
     result = await studio.imagine(studio.member("ann"), prompt="a fox")
     await studio.reaches(State.QUEUED)
@@ -86,7 +86,7 @@ async def test_an_edit_that_undid_the_end_is_mended(studio: Studio, monkeypatch:
     assert [each.split(" · ")[0] for each in said] == ["Drawing", CANCELLED]
 
 
-async def test_a_refused_progress_edit_is_left_alone(studio: Studio) -> None:
+async def test_a_refused_progress_edit_is_left_alone(studio: BotHarness) -> None:
     """What Discord refuses for its form while a job is under way is not sent again; the end is."""
     result = await studio.imagine(studio.member("ann"), prompt="a fox")
     await studio.reaches(State.QUEUED)
@@ -100,7 +100,7 @@ async def test_a_refused_progress_edit_is_left_alone(studio: Studio) -> None:
     await studio.polls_until(lambda: "left today" in studio.card(result)[-1])
 
 
-async def test_cards_that_others_finish_are_forgotten_in_time(studio: Studio) -> None:
+async def test_cards_that_others_finish_are_forgotten_in_time(studio: BotHarness) -> None:
     """What this process acknowledged and another delivers leaves nothing here for ever."""
     await studio.imagine(studio.member("ann"), prompt="a fox")
     await studio.reaches(State.QUEUED)
@@ -111,7 +111,7 @@ async def test_cards_that_others_finish_are_forgotten_in_time(studio: Studio) ->
     assert old != "another"
 
 
-async def test_an_answer_that_had_come_twice_still_names_its_message(studio: Studio) -> None:
+async def test_an_answer_that_had_come_twice_still_names_its_message(studio: BotHarness) -> None:
     """After Discord's 40060 the card is looked up, so that it can be edited once the token is dead."""
     ann = studio.member("ann")
     studio.env.inject_error("POST", "/interactions/*/callback", status=400, code=40060)
@@ -124,7 +124,7 @@ async def test_an_answer_that_had_come_twice_still_names_its_message(studio: Stu
     assert (await studio.column("message_id"))[1] == result.response.id
 
 
-async def test_a_card_that_never_appeared_counts_as_told_once_discord_says_so(studio: Studio) -> None:
+async def test_a_card_that_never_appeared_counts_as_told_once_discord_says_so(studio: BotHarness) -> None:
     """While Discord cannot be asked, an abandoned job is not taken for delivered."""
     studio.env.inject_error("POST", "/interactions/*/callback", status=400, code=50035)
     studio.env.inject_error("PATCH", "/webhooks/*", status=401)
@@ -139,7 +139,9 @@ async def test_a_card_that_never_appeared_counts_as_told_once_discord_says_so(st
 
 
 @pytest.mark.parametrize("takes_direct_messages", [True, False])
-async def test_a_late_private_picture_is_no_cause_for_a_warning(studio: Studio, *, takes_direct_messages: bool) -> None:
+async def test_a_late_private_picture_is_no_cause_for_a_warning(
+    studio: BotHarness, *, takes_direct_messages: bool
+) -> None:
     """Its card listens to a token that is dead by then, so it is the ordinary course that it goes on from there."""
     ann = studio.member("ann")
     await studio.imagine(ann, prompt="a fox", private=True)
@@ -157,7 +159,7 @@ async def test_a_late_private_picture_is_no_cause_for_a_warning(studio: Studio, 
     assert [line for line in log if line["log_level"] != "info"] == []
 
 
-async def test_a_card_that_somebody_deleted_is_warned_of(studio: Studio) -> None:
+async def test_a_card_that_somebody_deleted_is_warned_of(studio: BotHarness) -> None:
     """The bot could have reached it, so something is not as it should be."""
     await studio.imagine(studio.member("ann"), prompt="a fox")
     await studio.reaches(State.QUEUED)

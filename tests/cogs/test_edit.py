@@ -8,18 +8,18 @@ from simcord.results import InteractionResult
 
 from bot.domain.errors import InputError, InsufficientCreditsError, UnsupportedOptionError
 from bot.domain.jobs import State
-from bot.sandbox.discord.cdn import measured
-from bot.sandbox.discord.command_rules import check_command
-from bot.sandbox.discord.errors import FormErrors
-from tests.cogs.studio import STAND_IN, Studio, private
-from tests.support.shelf import drawn
+from sandbox.discord.cdn import measured
+from sandbox.discord.command_rules import check_command
+from sandbox.discord.errors import FormErrors
+from tests.cogs.bot_harness import STAND_IN, BotHarness, private
+from tests.support.image_server import drawn
 
 MENU = "Edit this image"
 pytestmark = pytest.mark.studio(reve2img=True, allowance=1000)
 
 
 @pytest.fixture(autouse=True)
-def _described(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def _described(studio: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mend two gaps of simcord: it measures no picture, and signs no address."""
     cdn = studio.env.backend.cdn
     store = cdn.store_attachment
@@ -40,13 +40,13 @@ def fields(result: InteractionResult) -> dict[str, dict[str, Any]]:
     return {each["label"]: each["component"] for each in result.modal["components"]}
 
 
-def command(studio: Studio, name: str) -> dict[str, Any]:
+def command(studio: BotHarness, name: str) -> dict[str, Any]:
     """Return a command as it was sent to Discord."""
     (found,) = [each.to_dict(studio.client.tree) for each in studio.client.tree.get_commands() if each.name == name]
     return found
 
 
-async def test_the_command_and_the_menu_are_as_discord_takes_them(studio: Studio) -> None:
+async def test_the_command_and_the_menu_are_as_discord_takes_them(studio: BotHarness) -> None:
     """Nineteen options with their descriptions in one command, and a menu for messages."""
     edit = command(studio, "edit")
     errors = FormErrors()
@@ -61,7 +61,7 @@ async def test_the_command_and_the_menu_are_as_discord_takes_them(studio: Studio
     assert command(studio, MENU)["type"] == 3
 
 
-async def test_a_file_that_is_no_picture_is_refused(studio: Studio) -> None:
+async def test_a_file_that_is_no_picture_is_refused(studio: BotHarness) -> None:
     """To the member alone; nothing is held."""
     studio.expected = [InputError]
     ann = studio.member("ann")
@@ -71,7 +71,7 @@ async def test_a_file_that_is_no_picture_is_refused(studio: Studio) -> None:
 
 
 @pytest.mark.studio(reve2img=False)
-async def test_a_studio_that_cannot_edit_says_so_before_any_form(studio: Studio) -> None:
+async def test_a_studio_that_cannot_edit_says_so_before_any_form(studio: BotHarness) -> None:
     """SkillBoss alone makes pictures from text only."""
     studio.expected = [UnsupportedOptionError]
     ann = studio.member("ann")
@@ -84,7 +84,7 @@ async def test_a_studio_that_cannot_edit_says_so_before_any_form(studio: Studio)
     )
 
 
-async def test_a_message_of_words_is_answered_kindly(studio: Studio) -> None:
+async def test_a_message_of_words_is_answered_kindly(studio: BotHarness) -> None:
     """It says what can be edited instead."""
     studio.expected = [InputError]
     ann = studio.member("ann")
@@ -92,7 +92,7 @@ async def test_a_message_of_words_is_answered_kindly(studio: Studio) -> None:
     assert private(result).startswith("There is no picture in this message. Nothing was charged.")
 
 
-async def test_one_picture_needs_no_choice(studio: Studio) -> None:
+async def test_one_picture_needs_no_choice(studio: BotHarness) -> None:
     """What to change, and the models that can, each with the price of an edit; the usual one is chosen beforehand."""
     ann = studio.member("ann")
     message = await ann.send(studio.channel, "look", attachments=[("a.png", drawn())])
@@ -107,7 +107,7 @@ async def test_one_picture_needs_no_choice(studio: Studio) -> None:
     assert [each["value"] for each in options if each.get("default")] == ["reve-2.0"]
 
 
-async def test_of_several_up_to_four_can_be_chosen(studio: Studio) -> None:
+async def test_of_several_up_to_four_can_be_chosen(studio: BotHarness) -> None:
     """The first is chosen beforehand; a file that is no picture is not offered."""
     ann = studio.member("ann")
     files = [*((f"{number}.png", drawn(size=(64, 32 + number))) for number in range(6)), ("b.pdf", b"%PDF")]
@@ -120,7 +120,7 @@ async def test_of_several_up_to_four_can_be_chosen(studio: Studio) -> None:
     assert [each["value"] for each in which["options"] if each.get("default")] == ["0"]
 
 
-async def test_the_form_makes_a_job_that_fetches_first(studio: Studio) -> None:
+async def test_the_form_makes_a_job_that_fetches_first(studio: BotHarness) -> None:
     """The card is there at once and says so; what cannot be fetched costs nothing."""
     ann = studio.member("ann")
     message = await ann.send(studio.channel, "look", attachments=[("a.png", drawn())])
@@ -135,7 +135,7 @@ async def test_the_form_makes_a_job_that_fetches_first(studio: Studio) -> None:
 
 
 @pytest.mark.studio(reve2img=True, allowance=30)
-async def test_a_form_that_was_refused_is_opened_again_with_its_pictures(studio: Studio) -> None:
+async def test_a_form_that_was_refused_is_opened_again_with_its_pictures(studio: BotHarness) -> None:
     """Those that were chosen are chosen, with what was typed, and are what the job starts from."""
     studio.expected = [InsufficientCreditsError]
     ann = studio.member("ann")

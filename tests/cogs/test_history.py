@@ -3,8 +3,8 @@
 from functools import partial
 
 from bot.domain.jobs import Picture
-from db.pictures import PictureRepository
-from tests.cogs.studio import InteractionResult, MemberActor, Studio, buttons, texts
+from db.pictures import ResultImageRepository
+from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, buttons, texts
 
 
 def page(result: InteractionResult) -> list[str]:
@@ -20,7 +20,7 @@ def prompt(result: InteractionResult) -> str:
     return heading.splitlines()[0].removeprefix("## \u2068").removesuffix("\u2069")
 
 
-async def made(studio: Studio, who: MemberActor, *prompts: str) -> list[InteractionResult]:
+async def made(studio: BotHarness, who: MemberActor, *prompts: str) -> list[InteractionResult]:
     """Make a picture for each prompt, one after the other."""
     results = []
     for each in prompts:
@@ -35,7 +35,7 @@ async def made(studio: Studio, who: MemberActor, *prompts: str) -> list[Interact
     return results
 
 
-def is_done(studio: Studio, result: InteractionResult) -> bool:
+def is_done(studio: BotHarness, result: InteractionResult) -> bool:
     """Return whether a card shows its end."""
     return "left today" in studio.card(result)[-1]
 
@@ -48,7 +48,7 @@ async def turn(who: MemberActor, result: InteractionResult, label: str) -> None:
     assert pressed.followups == []
 
 
-async def test_who_has_no_pictures_hears_how_to_make_one(studio: Studio) -> None:
+async def test_who_has_no_pictures_hears_how_to_make_one(studio: BotHarness) -> None:
     """An empty history is a friendly line."""
     result = await studio.member("ann").slash(studio.channel, "history")
     assert page(result) == [
@@ -57,7 +57,7 @@ async def test_who_has_no_pictures_hears_how_to_make_one(studio: Studio) -> None
     assert buttons(result) == []
 
 
-async def test_the_pages_are_turned_in_place(studio: Studio) -> None:
+async def test_the_pages_are_turned_in_place(studio: BotHarness) -> None:
     """One private message shows a job after the other, each with its picture, back and forth, after a restart too."""
     ann = studio.member("ann")
     cards = await made(studio, ann, "one fox", "two foxes", "three boats")
@@ -84,7 +84,7 @@ async def test_the_pages_are_turned_in_place(studio: Studio) -> None:
     assert len(studio.channel.history()) == 3
 
 
-async def test_a_search_stays_while_one_pages(studio: Studio) -> None:
+async def test_a_search_stays_while_one_pages(studio: BotHarness) -> None:
     """Only jobs with the words in their prompt are paged, in whatever case, and the page says what was searched."""
     ann = studio.member("ann")
     await made(studio, ann, "a *red* fox", "a boat", "a *RED* car")
@@ -97,20 +97,20 @@ async def test_a_search_stays_while_one_pages(studio: Studio) -> None:
     assert page(nothing)[0].startswith("## Nothing found\n")
 
 
-async def test_nobody_sees_anothers_pictures(studio: Studio) -> None:
+async def test_nobody_sees_anothers_pictures(studio: BotHarness) -> None:
     """Each member has their own history."""
     await made(studio, studio.member("ann"), "a fox")
     result = await studio.member("eve").slash(studio.channel, "history")
     assert page(result)[0].startswith("## Nothing here yet\n")
 
 
-async def test_a_picture_whose_time_is_over(studio: Studio) -> None:
+async def test_a_picture_whose_time_is_over(studio: BotHarness) -> None:
     """When the retention has ended the page says so and where the picture may still be."""
     ann = studio.member("ann")
     await made(studio, ann, "a fox")
     later = studio.clock.now().replace(year=2030)
     await studio.database.write(
-        lambda connection: PictureRepository(connection).remove_stored_before(later, studio.clock.now(), 9)
+        lambda connection: ResultImageRepository(connection).remove_stored_before(later, studio.clock.now(), 9)
     )
     result = await ann.slash(studio.channel, "history")
     assert page(result)[1].splitlines()[0] == (
@@ -118,7 +118,7 @@ async def test_a_picture_whose_time_is_over(studio: Studio) -> None:
     )
 
 
-async def test_pictures_too_large_for_here_are_made_smaller(studio: Studio) -> None:
+async def test_pictures_too_large_for_here_are_made_smaller(studio: BotHarness) -> None:
     """What Discord refuses for its size is tried smaller, and left out at the end."""
     ann = studio.member("ann")
     await made(studio, ann, "a fox")
@@ -129,7 +129,7 @@ async def test_pictures_too_large_for_here_are_made_smaller(studio: Studio) -> N
         assert ("1 picture could not be shown here." in page(result)[1]) is not shown
 
 
-async def test_pictures_that_came_late(studio: Studio) -> None:
+async def test_pictures_that_came_late(studio: BotHarness) -> None:
     """Pictures of a job that had been given up are there, and free."""
     ann = studio.member("ann")
     studio.server.faults.add("submit", "fail", reason="content")
@@ -137,6 +137,8 @@ async def test_pictures_that_came_late(studio: Studio) -> None:
     await studio.finish(result)
     (job_id,) = await studio.column("id")
     late = Picture(job_id=job_id, position=0, sha256="a" * 64, media_type="image/png", width=1, height=1, size=1)
-    await studio.database.write(lambda connection: PictureRepository(connection).add_all([late], studio.clock.now()))
+    await studio.database.write(
+        lambda connection: ResultImageRepository(connection).add_all([late], studio.clock.now())
+    )
     history = await ann.slash(studio.channel, "history")
     assert "-# Came late, so free: 12 credits returned · by SkillBoss · " in page(history)[1]

@@ -18,12 +18,12 @@ from bot.domain.errors import (
 )
 from bot.domain.jobs import State
 from bot.ui.buttons import BUTTONS
-from tests.cogs.studio import Studio, buttons, private
+from tests.cogs.bot_harness import BotHarness, buttons, private
 
 NOON = "<t:1772625600:R>"
 
 
-async def test_one_card_from_first_state_to_pictures(studio: Studio) -> None:
+async def test_one_card_from_first_state_to_pictures(studio: BotHarness) -> None:
     """The command is answered with one public card, and that message becomes the pictures and the receipt."""
     ann = studio.member("ann")
     result = await studio.imagine(ann, prompt="a fox", images=2)
@@ -48,7 +48,7 @@ async def test_one_card_from_first_state_to_pictures(studio: Studio) -> None:
     assert [each.filename for each in result.response.attachments] == ["atelier-1.png", "atelier-2.png"]
 
 
-async def test_the_card_says_that_it_is_drawn(studio: Studio) -> None:
+async def test_the_card_says_that_it_is_drawn(studio: BotHarness) -> None:
     """Once the image API has begun, the line of state changes and the accent is no longer grey."""
     result = await studio.imagine(studio.member("ann"), prompt="a fox")
     await studio.reaches(State.QUEUED)
@@ -58,7 +58,7 @@ async def test_the_card_says_that_it_is_drawn(studio: Studio) -> None:
     assert result.response.components[0]["accent_color"] == 0x5865F2
 
 
-async def test_nothing_of_a_card_is_kept_in_memory(studio: Studio) -> None:
+async def test_nothing_of_a_card_is_kept_in_memory(studio: BotHarness) -> None:
     """After any number of cards the library's view store is empty: the buttons live in their custom ids alone."""
     ann = studio.member("ann")
     result = await studio.imagine(ann, prompt="a fox" * 40)
@@ -70,7 +70,7 @@ async def test_nothing_of_a_card_is_kept_in_memory(studio: Studio) -> None:
     assert len(store._dynamic_items) == len(BUTTONS)
 
 
-async def test_nobody_is_pinged_by_a_prompt(studio: Studio) -> None:
+async def test_nobody_is_pinged_by_a_prompt(studio: BotHarness) -> None:
     """A prompt full of mentions is shown as typed, and the message mentions nobody."""
     ann, bob = studio.member("ann"), studio.member("bob")
     result = await studio.imagine(ann, prompt=f"@everyone {bob.mention} <@&{studio.guild.default_role.id}> hello")
@@ -87,7 +87,7 @@ async def test_nobody_is_pinged_by_a_prompt(studio: Studio) -> None:
     assert sent[-1]["data"]["allowed_mentions"] == {"parse": []}
 
 
-async def test_the_last_edit_comes_even_when_the_token_is_dead(studio: Studio) -> None:
+async def test_the_last_edit_comes_even_when_the_token_is_dead(studio: BotHarness) -> None:
     """After a quarter of an hour the interaction's token is void, so the bot edits the message with its own."""
     result = await studio.imagine(studio.member("ann"), prompt="a fox")
     await studio.reaches(State.QUEUED)
@@ -98,7 +98,7 @@ async def test_the_last_edit_comes_even_when_the_token_is_dead(studio: Studio) -
     assert studio.requests("PATCH", f"/channels/{studio.channel.id}/messages/{result.response.id}") >= 1
 
 
-async def test_a_card_that_a_moderator_deleted_stays_away(studio: Studio) -> None:
+async def test_a_card_that_a_moderator_deleted_stays_away(studio: BotHarness) -> None:
     """Deleting the card does not stop the job, and nothing is posted in its place."""
     mod = studio.member("mod", manage_messages=True)
     result = await studio.imagine(studio.member("ann"), prompt="a fox")
@@ -112,7 +112,7 @@ async def test_a_card_that_a_moderator_deleted_stays_away(studio: Studio) -> Non
     assert await studio.column("state") == ["done"]
 
 
-async def test_a_failure_is_told_on_the_card(studio: Studio) -> None:
+async def test_a_failure_is_told_on_the_card(studio: BotHarness) -> None:
     """When the image API fails, the card says why, that nothing was charged, and what to do."""
     studio.server.faults.add("submit", "fail", reason="content")
     result = await studio.imagine(studio.member("ann"), prompt="a fox")
@@ -123,7 +123,7 @@ async def test_a_failure_is_told_on_the_card(studio: Studio) -> None:
     )
 
 
-async def test_a_card_that_never_appeared_costs_nothing(studio: Studio) -> None:
+async def test_a_card_that_never_appeared_costs_nothing(studio: BotHarness) -> None:
     """When Discord surely did not take the answer, the job ends before anything is sent, and all is returned."""
     studio.env.inject_error("POST", "/interactions/*/callback", status=400, code=50035)
     result = await studio.imagine(studio.member("ann"), prompt="a fox")
@@ -133,14 +133,14 @@ async def test_a_card_that_never_appeared_costs_nothing(studio: Studio) -> None:
     assert studio.server.jobs == []
 
 
-async def test_an_answer_that_discord_had_already_taken_counts(studio: Studio) -> None:
+async def test_an_answer_that_discord_had_already_taken_counts(studio: BotHarness) -> None:
     """Discord's 40060 says that the card is there, so the job goes on."""
     studio.env.inject_error("POST", "/interactions/*/callback", status=400, code=40060)
     await studio.imagine(studio.member("ann"), prompt="a fox")
     await studio.reaches(State.QUEUED)
 
 
-async def test_a_doubled_interaction_is_answered_once(studio: Studio) -> None:
+async def test_a_doubled_interaction_is_answered_once(studio: BotHarness) -> None:
     """Discord may deliver an interaction twice: the second one makes no job, holds nothing and says nothing."""
     studio.expected = [DuplicateInteractionError]
     result = await studio.imagine(studio.member("ann"), prompt="a fox")
@@ -153,7 +153,7 @@ async def test_a_doubled_interaction_is_answered_once(studio: Studio) -> None:
     assert await studio.column("state") == ["queued"]
 
 
-async def test_the_commands_are_sent_to_discord_once(studio: Studio) -> None:
+async def test_the_commands_are_sent_to_discord_once(studio: BotHarness) -> None:
     """A restart without a change of the commands does not send them again."""
     await studio.restart()
     assert studio.requests("PUT", "/commands") == 1
@@ -223,7 +223,7 @@ REFUSED: list[tuple[type[Exception], dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("error", "options", "answer"), REFUSED, ids=[str(case[1])[:40] for case in REFUSED])
 async def test_what_cannot_be_done_is_said_in_private(
-    studio: Studio, error: type[Exception], options: dict[str, Any], answer: str
+    studio: BotHarness, error: type[Exception], options: dict[str, Any], answer: str
 ) -> None:
     """What cannot be done is refused to its member alone, with the reason and the next step; no job is made."""
     studio.expected = [error]
@@ -233,7 +233,7 @@ async def test_what_cannot_be_done_is_said_in_private(
 
 
 @pytest.mark.studio(allowance=10)
-async def test_too_few_credits(studio: Studio) -> None:
+async def test_too_few_credits(studio: BotHarness) -> None:
     """Who has too few credits hears how many it takes, how many there are, and when there are more."""
     studio.expected = [InsufficientCreditsError]
     result = await studio.imagine(studio.member("ann"), prompt="a fox")
@@ -243,7 +243,7 @@ async def test_too_few_credits(studio: Studio) -> None:
 
 
 @pytest.mark.studio(allowance=1000)
-async def test_a_full_line(studio: Studio) -> None:
+async def test_a_full_line(studio: BotHarness) -> None:
     """Who has ten jobs waiting already is told to wait for one or to cancel one."""
     studio.expected = [QueueFullError]
     ann = studio.member("ann")
@@ -258,14 +258,14 @@ async def test_a_full_line(studio: Studio) -> None:
 
 
 @pytest.mark.studio(admitted=frozenset({1}))
-async def test_a_server_that_was_not_admitted(studio: Studio) -> None:
+async def test_a_server_that_was_not_admitted(studio: BotHarness) -> None:
     """In a server that the operator has not admitted, the member hears who can change that."""
     studio.expected = [NotAdmittedError]
     result = await studio.imagine(studio.member("ann"), prompt="a fox")
     assert private(result).startswith("The studio is not open to this server yet. Nothing was charged.\n")
 
 
-async def test_in_a_direct_message_only_what_needs_no_server_is_offered(studio: Studio) -> None:
+async def test_in_a_direct_message_only_what_needs_no_server_is_offered(studio: BotHarness) -> None:
     """Outside servers Discord offers neither /imagine nor /credits nor /studio, and the others answer.
 
     simcord, like Discord, hides a guild-only command, so that the refusal itself cannot be reached from here.
@@ -279,7 +279,7 @@ async def test_in_a_direct_message_only_what_needs_no_server_is_offered(studio: 
 
 
 async def test_a_fault_of_ours_gives_a_reference_that_the_log_has(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
+    studio: BotHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What nobody foresaw is answered in private with a reference; the log has it, with the stack, without prompt."""
     studio.expected = [ZeroDivisionError]

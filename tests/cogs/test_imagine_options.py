@@ -6,9 +6,9 @@ import pytest
 
 from bot.domain.errors import UnsupportedOptionError
 from bot.domain.jobs import State
-from bot.sandbox.discord.command_rules import check_command
-from bot.sandbox.discord.errors import FormErrors
-from tests.cogs.studio import Studio, private
+from sandbox.discord.command_rules import check_command
+from sandbox.discord.errors import FormErrors
+from tests.cogs.bot_harness import BotHarness, private
 
 pytestmark = pytest.mark.studio(reve2img=True, allowance=1000)
 
@@ -26,7 +26,7 @@ ALL_OPTIONS: dict[str, Any] = {
 }
 
 
-async def test_every_option_reaches_the_provider_and_the_card(studio: Studio) -> None:
+async def test_every_option_reaches_the_provider_and_the_card(studio: BotHarness) -> None:
     """What was chosen is sent word for word, is said on the card, and is what is paid for."""
     assert studio.reve2img is not None
     ann = studio.member("ann")
@@ -59,7 +59,7 @@ async def test_every_option_reaches_the_provider_and_the_card(studio: Studio) ->
     assert studio.server.jobs == []  # SkillBoss cannot do that
 
 
-async def test_flat_options_of_a_large_picture(studio: Studio) -> None:
+async def test_flat_options_of_a_large_picture(studio: BotHarness) -> None:
     """Another model, with its own choice of sizes."""
     assert studio.reve2img is not None
     ann = studio.member("ann")
@@ -71,7 +71,7 @@ async def test_flat_options_of_a_large_picture(studio: Studio) -> None:
     assert await studio.column("price") == [140]
 
 
-async def test_a_refusal_names_the_models_that_can(studio: Studio) -> None:
+async def test_a_refusal_names_the_models_that_can(studio: BotHarness) -> None:
     """Those of this studio, and nothing is held."""
     studio.expected = [UnsupportedOptionError]
     result = await studio.imagine(studio.member("ann"), prompt="a fox", model="nano-banana", upscale="4x")
@@ -79,7 +79,7 @@ async def test_a_refusal_names_the_models_that_can(studio: Studio) -> None:
     assert await studio.column("id") == []
 
 
-async def test_models_are_completed_with_their_prices(studio: Studio) -> None:
+async def test_models_are_completed_with_their_prices(studio: BotHarness) -> None:
     """The price follows the options that are filled in already; models that cannot do them come last."""
     ann = studio.member("ann")
     choices = await ann.autocomplete(studio.channel, "imagine", "model", "", prompt="a fox", images=2, detail=2)
@@ -94,13 +94,13 @@ async def test_models_are_completed_with_their_prices(studio: Studio) -> None:
 
 
 @pytest.mark.studio(reve2img=False)
-async def test_only_models_of_the_studio_are_completed(studio: Studio) -> None:
+async def test_only_models_of_the_studio_are_completed(studio: BotHarness) -> None:
     """What no provider of this studio offers is not there to be chosen."""
     choices = await studio.member("ann").autocomplete(studio.channel, "imagine", "model", "")
     assert [choice["value"] for choice in choices] == ["reve-2.0"]
 
 
-async def test_sizes_and_versions_are_completed(studio: Studio) -> None:
+async def test_sizes_and_versions_are_completed(studio: BotHarness) -> None:
     """Their forms need not be remembered."""
     ann = studio.member("ann")
     fits = await ann.autocomplete(studio.channel, "imagine", "fit", "")
@@ -109,7 +109,7 @@ async def test_sizes_and_versions_are_completed(studio: Studio) -> None:
     assert [choice["value"] for choice in versions] == ["latest-fast"]
 
 
-def test_discord_accepts_the_command(studio: Studio) -> None:
+def test_discord_accepts_the_command(studio: BotHarness) -> None:
     """Its names, descriptions, choices and size are within Discord's limits, in the order of the design."""
     command = studio.client.tree.get_command("imagine")
     assert command is not None

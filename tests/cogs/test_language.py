@@ -9,17 +9,17 @@ import simcord.interactions
 
 from bot.domain.errors import PromptError
 from bot.domain.jobs import State
-from bot.ui import language
-from tests.cogs.studio import Studio, buttons, panel, private
-from tests.ui.foreign import english, write_foreign
+from bot.ui import i18n
+from tests.cogs.bot_harness import BotHarness, buttons, panel, private
+from tests.ui.pseudo_locale import english, write_foreign
 
 Speaking = Callable[[str, str], None]
 
 
 @pytest.fixture
-def speaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Speaking:
+def use_locale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Speaking:
     """Return what sets the language of members and of servers; German is one that nobody speaks."""
-    monkeypatch.setattr(language, "CATALOGUES", write_foreign(tmp_path / "locale"))
+    monkeypatch.setattr(i18n, "CATALOGUES", write_foreign(tmp_path / "locale"))
     made = simcord.interactions.base_payload
 
     def set_locales(member: str, server: str) -> None:
@@ -32,9 +32,9 @@ def speaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Speaking:
     return set_locales
 
 
-async def test_a_card_speaks_the_servers_language(studio: Studio, speaking: Speaking) -> None:
+async def test_a_card_speaks_the_servers_language(studio: BotHarness, use_locale: Speaking) -> None:
     """From its first state to its receipt, whoever called; so do its buttons."""
-    speaking("en-US", "de")
+    use_locale("en-US", "de")
     result = await studio.imagine(studio.member("ann"), prompt="42")
     assert [word for text in [*studio.card(result), *buttons(result)] for word in english(text)] == []
     await studio.reaches(State.QUEUED)
@@ -44,10 +44,10 @@ async def test_a_card_speaks_the_servers_language(studio: Studio, speaking: Spea
     assert await studio.column("locale") == ["de"]
 
 
-async def test_what_one_person_sees_speaks_theirs(studio: Studio, speaking: Speaking) -> None:
+async def test_what_one_person_sees_speaks_theirs(studio: BotHarness, use_locale: Speaking) -> None:
     """A panel, an error, a page of the history; the card stays in the server's."""
     studio.expected = [PromptError]
-    speaking("de", "en-GB")
+    use_locale("de", "en-GB")
     ann = studio.member("ann")
     assert [word for line in panel(await ann.slash(studio.channel, "credits balance")) for word in english(line)] == []
     assert english(private(await studio.imagine(ann, prompt=" "))) == []
@@ -55,11 +55,11 @@ async def test_what_one_person_sees_speaks_theirs(studio: Studio, speaking: Spea
     assert studio.card(card)[-1].startswith("In line")
 
 
-async def test_a_button_answers_in_the_language_of_whoever_presses(studio: Studio, speaking: Speaking) -> None:
+async def test_a_button_answers_in_the_language_of_whoever_presses(studio: BotHarness, use_locale: Speaking) -> None:
     """Here a refusal, on a card in another language."""
-    speaking("en-US", "en-US")
+    use_locale("en-US", "en-US")
     result = await studio.imagine(studio.member("ann"), prompt="42")
-    speaking("de", "en-US")
+    use_locale("de", "en-US")
     assert result.response is not None
     answer = await studio.member("bob").click(result.response, label="Cancel")
     assert english(private(answer)) == []

@@ -5,10 +5,10 @@ from simcord.backend.errors import SetupError
 
 from bot.domain.errors import NotAdmittedError, NotAllowedError
 from bot.domain.jobs import State
-from tests.cogs.studio import Studio, panel, private
+from tests.cogs.bot_harness import BotHarness, panel, private
 
 
-async def test_the_balance_begins_with_what_can_be_spent(studio: Studio) -> None:
+async def test_the_balance_begins_with_what_can_be_spent(studio: BotHarness) -> None:
     """The first number is what the member can spend now; then where it comes from and what is held."""
     ann = studio.member("ann")
     result = await ann.slash(studio.channel, "credits balance")
@@ -27,14 +27,14 @@ async def test_the_balance_begins_with_what_can_be_spent(studio: Studio) -> None
 
 
 @pytest.mark.studio(admitted=frozenset({1}))
-async def test_no_balance_where_the_studio_is_closed(studio: Studio) -> None:
+async def test_no_balance_where_the_studio_is_closed(studio: BotHarness) -> None:
     """In a server that was not admitted there is no balance to see."""
     studio.expected = [NotAdmittedError]
     result = await studio.member("ann").slash(studio.channel, "credits balance")
     assert private(result).startswith("The studio is not open to this server yet.")
 
 
-async def test_status_says_how_busy_it_is(studio: Studio) -> None:
+async def test_status_says_how_busy_it_is(studio: BotHarness) -> None:
     """The status names the line, the providers and the usual time of each model that is offered here."""
     ann = studio.member("ann")
     await studio.imagine(ann, prompt="a fox")
@@ -48,7 +48,7 @@ async def test_status_says_how_busy_it_is(studio: Studio) -> None:
     ]
 
 
-async def test_status_says_when_a_key_is_not_let_in(studio: Studio) -> None:
+async def test_status_says_when_a_key_is_not_let_in(studio: BotHarness) -> None:
     """When the only provider rejects the operator's key, the studio is closed and says since when."""
     studio.server.faults.add("submit", "status", status=401)
     ann = studio.member("ann")
@@ -63,7 +63,7 @@ async def test_status_says_when_a_key_is_not_let_in(studio: Studio) -> None:
     ]
 
 
-async def test_help_lists_the_models_that_are_offered(studio: Studio) -> None:
+async def test_help_lists_the_models_that_are_offered(studio: BotHarness) -> None:
     """The help says how to begin and names each model that this studio offers, with its price, and no other."""
     result = await studio.member("ann").slash(studio.channel, "help")
     lines = panel(result)
@@ -76,7 +76,7 @@ async def test_help_lists_the_models_that_are_offered(studio: Studio) -> None:
 
 
 @pytest.mark.studio(reve2img=True)
-async def test_help_says_what_each_model_can_do_here(studio: Studio) -> None:
+async def test_help_says_what_each_model_can_do_here(studio: BotHarness) -> None:
     """What a studio with more providers can do more is said, with what it adds to the price."""
     lines = panel(await studio.member("ann").slash(studio.channel, "help"))
     assert "`/edit`" in lines[2]
@@ -94,7 +94,7 @@ async def test_help_says_what_each_model_can_do_here(studio: Studio) -> None:
 
 
 @pytest.mark.studio(admitted=None)
-async def test_the_owner_admits_a_server(studio: Studio) -> None:
+async def test_the_owner_admits_a_server(studio: BotHarness) -> None:
     """Unless the settings name the servers, the application's owner opens the studio to a server by a command.
 
     simcord says that the bot owns itself, so the owner is named on the client, as discord.py allows.
@@ -116,7 +116,7 @@ async def test_the_owner_admits_a_server(studio: Studio) -> None:
 
 
 @pytest.mark.studio(admitted=None)
-async def test_a_server_cannot_admit_itself(studio: Studio) -> None:
+async def test_a_server_cannot_admit_itself(studio: BotHarness) -> None:
     """Whoever runs the server but not the bot is refused, and the server stays out."""
     studio.expected = [NotAllowedError, NotAdmittedError]
     manager = studio.member("manager", manage_guild=True)
@@ -127,7 +127,7 @@ async def test_a_server_cannot_admit_itself(studio: Studio) -> None:
     assert private(refused).startswith("The studio is not open")
 
 
-async def test_members_are_not_offered_the_studio_command(studio: Studio) -> None:
+async def test_members_are_not_offered_the_studio_command(studio: BotHarness) -> None:
     """Discord shows /studio only to those who manage the server."""
     ann = studio.member("ann")
     assert "imagine" in ann.available_commands(studio.channel)

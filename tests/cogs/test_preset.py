@@ -10,9 +10,9 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.jobs import State
-from bot.sandbox.discord.command_rules import check_command
-from bot.sandbox.discord.errors import FormErrors
-from tests.cogs.studio import InteractionResult, Studio, buttons, panel, private, texts
+from sandbox.discord.command_rules import check_command
+from sandbox.discord.errors import FormErrors
+from tests.cogs.bot_harness import BotHarness, InteractionResult, buttons, panel, private, texts
 
 pytestmark = pytest.mark.studio(reve2img=True)
 
@@ -24,7 +24,7 @@ def said(result: InteractionResult) -> str:
     return "\n".join(texts(result.response.components))
 
 
-async def test_a_preset_is_saved_and_used(studio: Studio) -> None:
+async def test_a_preset_is_saved_and_used(studio: BotHarness) -> None:
     """What was saved is asked for, with the prompt in its frame; an option of the command comes before it."""
     assert studio.reve2img is not None
     ann = studio.member("ann")
@@ -46,7 +46,7 @@ async def test_a_preset_is_saved_and_used(studio: Studio) -> None:
     assert (body["prompt"], body["model"], body["aspect_ratio"]) == ("film noir, a fox", "seedream-5", "16:9")
 
 
-async def test_saving_over_a_preset_says_so(studio: Studio) -> None:
+async def test_saving_over_a_preset_says_so(studio: BotHarness) -> None:
     """It is replaced, not kept beside."""
     ann = studio.member("ann")
     await ann.slash(studio.channel, "preset save", name="noir", images=2)
@@ -55,7 +55,7 @@ async def test_saving_over_a_preset_says_so(studio: Studio) -> None:
     assert "3 pictures" in said(await ann.slash(studio.channel, "preset list"))
 
 
-async def test_a_servers_preset_is_for_everybody_there(studio: Studio) -> None:
+async def test_a_servers_preset_is_for_everybody_there(studio: BotHarness) -> None:
     """Moderators set it, members use it; they are told apart while a name is typed."""
     studio.expected = [NotAllowedError, NotAllowedError]
     ann, mod = studio.member("ann"), studio.member("mod", manage_messages=True)
@@ -77,7 +77,7 @@ async def test_a_servers_preset_is_for_everybody_there(studio: Studio) -> None:
     assert private(refused) == "Only a moderator can do that."
 
 
-async def test_ones_own_preset_hides_the_servers(studio: Studio) -> None:
+async def test_ones_own_preset_hides_the_servers(studio: BotHarness) -> None:
     """Under one name there is one preset to choose: one's own. A moderator can delete either."""
     mod = studio.member("mod", manage_messages=True)
     await mod.slash(studio.channel, "preset save", name="noir", images=2, for_server=True)
@@ -92,7 +92,7 @@ async def test_ones_own_preset_hides_the_servers(studio: Studio) -> None:
     assert await studio.column("price") == [36]
 
 
-async def test_the_list_tells_whose_they_are(studio: Studio) -> None:
+async def test_the_list_tells_whose_they_are(studio: BotHarness) -> None:
     """One's own and the server's, with what they choose and how many there may be."""
     ann, mod = studio.member("ann"), studio.member("mod", manage_messages=True)
     assert panel(await ann.slash(studio.channel, "preset list")) == [
@@ -114,7 +114,7 @@ async def test_the_list_tells_whose_they_are(studio: Studio) -> None:
     ]
 
 
-async def test_a_deleted_preset_is_brought_back(studio: Studio) -> None:
+async def test_a_deleted_preset_is_brought_back(studio: BotHarness) -> None:
     """By the button on the answer, also after a restart; a second press changes nothing."""
     ann = studio.member("ann")
     await ann.slash(studio.channel, "preset save", name="noir", prompt="film noir")
@@ -133,7 +133,7 @@ async def test_a_deleted_preset_is_brought_back(studio: Studio) -> None:
     assert [choice["value"] for choice in offered] == ["noir"]
 
 
-async def test_who_moderates_one_channel_keeps_no_presets_of_the_server(studio: Studio) -> None:
+async def test_who_moderates_one_channel_keeps_no_presets_of_the_server(studio: BotHarness) -> None:
     """Such as a channel of their own: the server's presets are used in all of it."""
     studio.expected = [NotAllowedError, NotAllowedError]
     ann, mod = studio.member("ann"), studio.member("mod", manage_messages=True)
@@ -146,7 +146,7 @@ async def test_who_moderates_one_channel_keeps_no_presets_of_the_server(studio: 
     assert private(await ann.slash(corner, "preset delete", name="noir")) == refused
 
 
-async def test_what_is_wrong_with_a_preset_is_said(studio: Studio) -> None:
+async def test_what_is_wrong_with_a_preset_is_said(studio: BotHarness) -> None:
     """When it is saved, and when it is used; nothing is held."""
     studio.expected = [UnsupportedOptionError, EmptyPresetError, PresetNotFoundError, PresetNotFoundError]
     ann = studio.member("ann")
@@ -160,7 +160,7 @@ async def test_what_is_wrong_with_a_preset_is_said(studio: Studio) -> None:
     assert await studio.column("id") == []
 
 
-async def test_prices_follow_the_preset(studio: Studio) -> None:
+async def test_prices_follow_the_preset(studio: BotHarness) -> None:
     """While the command is still being written."""
     ann = studio.member("ann")
     await ann.slash(studio.channel, "preset save", name="two", images=2)
@@ -171,7 +171,7 @@ async def test_prices_follow_the_preset(studio: Studio) -> None:
 
 
 @pytest.mark.parametrize("name", ["preset", "settings"])
-def test_discord_accepts_the_command(studio: Studio, name: str) -> None:
+def test_discord_accepts_the_command(studio: BotHarness, name: str) -> None:
     """Its names, descriptions, choices and size are within Discord's limits."""
     command = studio.client.tree.get_command(name)
     assert command is not None

@@ -8,10 +8,10 @@ from sqlalchemy import select, update
 from bot.domain.errors import AlreadyAskedError
 from bot.domain.jobs import State
 from db.tables import jobs, movements
-from tests.cogs.studio import InteractionResult, MemberActor, Studio, buttons, private, texts
+from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, buttons, private, texts
 
 
-async def finished(studio: Studio, who: MemberActor, **options: Any) -> InteractionResult:
+async def finished(studio: BotHarness, who: MemberActor, **options: Any) -> InteractionResult:
     """Return a command's result once its card shows its pictures."""
     card = await studio.imagine(who, **{"prompt": "a fox"} | options)
     await studio.finish(card)
@@ -45,7 +45,7 @@ def told(result: InteractionResult) -> list[str]:
     return texts(result.response.components)
 
 
-async def test_a_studio_from_text_only_offers_what_it_can_do(studio: Studio) -> None:
+async def test_a_studio_from_text_only_offers_what_it_can_do(studio: BotHarness) -> None:
     """Where no provider edits pictures, nothing is offered that could not be done."""
     card = await finished(studio, studio.member("ann"))
     assert buttons(card) == ["Again"]
@@ -53,14 +53,14 @@ async def test_a_studio_from_text_only_offers_what_it_can_do(studio: Studio) -> 
 
 
 @pytest.mark.studio(reve2img=True)
-async def test_a_studio_that_edits_offers_everything(studio: Studio) -> None:
+async def test_a_studio_that_edits_offers_everything(studio: BotHarness) -> None:
     """What people do most is a button, the rest is in the menu."""
     card = await finished(studio, studio.member("ann"))
     assert buttons(card) == ["Again", "Vary", "Edit", "Upscale"]
     assert entries(card) == ["Cut out", "Use as reference", "Details", "Delete"]
 
 
-async def test_anybody_makes_the_same_again_with_their_own_credits(studio: Studio) -> None:
+async def test_anybody_makes_the_same_again_with_their_own_credits(studio: BotHarness) -> None:
     """The new card is a message of its own, of whoever pressed; the first one stays as it was."""
     ann, bob = studio.member("ann"), studio.member("bob")
     card = await finished(studio, ann, images=2)
@@ -75,7 +75,7 @@ async def test_anybody_makes_the_same_again_with_their_own_credits(studio: Studi
     assert await studio.column("member_id") == [ann.id, bob.id]
 
 
-async def test_pressed_twice(studio: Studio) -> None:
+async def test_pressed_twice(studio: BotHarness) -> None:
     """One job is made, and the press that was one too many hears so, in private."""
     ann = studio.member("ann")
     card = await finished(studio, ann)
@@ -85,7 +85,7 @@ async def test_pressed_twice(studio: Studio) -> None:
     assert len(await studio.column("id")) == 2
 
 
-async def test_pressed_twice_above_ones_own_threshold(studio: Studio) -> None:
+async def test_pressed_twice_above_ones_own_threshold(studio: BotHarness) -> None:
     """One question is asked, and the press that was one too many hears so, in private; so does a command sent twice."""
     studio.expected = [AlreadyAskedError]
     ann = studio.member("ann")
@@ -101,7 +101,7 @@ async def test_pressed_twice_above_ones_own_threshold(studio: Studio) -> None:
     assert len(await studio.column("id")) == 2
 
 
-async def test_it_works_after_a_restart(studio: Studio) -> None:
+async def test_it_works_after_a_restart(studio: BotHarness) -> None:
     """A menu of an earlier process is answered by the next one."""
     ann = studio.member("ann")
     card = await finished(studio, ann)
@@ -109,7 +109,7 @@ async def test_it_works_after_a_restart(studio: Studio) -> None:
     assert told(await choose(ann, card, "details"))[0] == "## Details"
 
 
-async def test_details(studio: Studio) -> None:
+async def test_details(studio: BotHarness) -> None:
     """Its member sees every option, the times, the price and the ids; others see how it was made."""
     ann = studio.member("ann")
     card = await finished(studio, ann, aspect_ratio="16:9")
@@ -127,7 +127,7 @@ async def test_details(studio: Studio) -> None:
     assert "credits" not in "".join(others)
 
 
-async def test_a_long_prompt_comes_as_a_file(studio: Studio) -> None:
+async def test_a_long_prompt_comes_as_a_file(studio: BotHarness) -> None:
     """The whole of it, word for word."""
     ann = studio.member("ann")
     prompt = "a fox in the snow under a tree, " * 70
@@ -137,7 +137,7 @@ async def test_a_long_prompt_comes_as_a_file(studio: Studio) -> None:
     assert (await file.read()).decode() == prompt
 
 
-async def test_delete_asks_once_and_is_for_its_member_and_moderators(studio: Studio) -> None:
+async def test_delete_asks_once_and_is_for_its_member_and_moderators(studio: BotHarness) -> None:
     """A stranger hears who may; its member is told what is lost, and then the card is gone. Nothing is paid back."""
     ann, bob = studio.member("ann"), studio.member("bob")
     card = await finished(studio, ann)
@@ -155,7 +155,7 @@ async def test_delete_asks_once_and_is_for_its_member_and_moderators(studio: Stu
     assert await studio.column("charged") == [12]
 
 
-async def test_a_delete_that_comes_too_late_deletes_nothing(studio: Studio) -> None:
+async def test_a_delete_that_comes_too_late_deletes_nothing(studio: BotHarness) -> None:
     """Where Discord has given up waiting for the answer: not the records alone, with the card left as it is."""
     ann = studio.member("ann")
     card = await finished(studio, ann)
@@ -169,7 +169,7 @@ async def test_a_delete_that_comes_too_late_deletes_nothing(studio: Studio) -> N
     assert told(asked) == ["Deleted."]
 
 
-async def test_a_button_of_a_deleted_job_says_so(studio: Studio) -> None:
+async def test_a_button_of_a_deleted_job_says_so(studio: BotHarness) -> None:
     """Where the message could not be taken away, its buttons say that there is nothing left."""
     ann = studio.member("ann")
     card = await finished(studio, ann, prompt="a fox in the snow under a tree, " * 7)
@@ -181,7 +181,7 @@ async def test_a_button_of_a_deleted_job_says_so(studio: Studio) -> None:
 
 
 @pytest.mark.parametrize(("label", "state"), [("Again", "running")])
-async def test_a_button_pressed_while_the_job_runs(studio: Studio, label: str, state: str) -> None:
+async def test_a_button_pressed_while_the_job_runs(studio: BotHarness, label: str, state: str) -> None:
     """A card that is shown as ended by a process that was overtaken cannot begin anything."""
     ann = studio.member("ann")
     card = await finished(studio, ann)
@@ -193,7 +193,7 @@ async def test_a_button_pressed_while_the_job_runs(studio: Studio, label: str, s
     await studio.database.write(lambda connection: connection.execute(done))
 
 
-async def test_a_failed_card_offers_the_same_again(studio: Studio) -> None:
+async def test_a_failed_card_offers_the_same_again(studio: BotHarness) -> None:
     """One press mends it; what was refused for its words has to be worded differently first."""
     ann = studio.member("ann")
     card = await studio.imagine(ann, prompt="a fox")

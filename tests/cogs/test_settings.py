@@ -5,7 +5,7 @@ import pytest
 
 from bot.domain.errors import UnknownModelError
 from bot.domain.jobs import State
-from tests.cogs.studio import InteractionResult, Studio, panel, private
+from tests.cogs.bot_harness import BotHarness, InteractionResult, panel, private
 
 pytestmark = pytest.mark.studio(reve2img=True)
 
@@ -27,12 +27,12 @@ def ephemeral(result: InteractionResult) -> bool:
     return result.response.ephemeral
 
 
-async def test_the_settings_say_what_they_mean(studio: Studio) -> None:
+async def test_the_settings_say_what_they_mean(studio: BotHarness) -> None:
     """For who has set nothing, those of the studio."""
     assert panel(await studio.member("ann").slash(studio.channel, "settings show")) == DEFAULTS
 
 
-async def test_a_change_is_told_with_what_was(studio: Studio) -> None:
+async def test_a_change_is_told_with_what_was(studio: BotHarness) -> None:
     """What was not named stays, and each can be given back."""
     ann = studio.member("ann")
     changed = await ann.slash(studio.channel, "settings set", model="seedream-5", private=True, ask_over=0)
@@ -51,7 +51,7 @@ async def test_a_change_is_told_with_what_was(studio: Studio) -> None:
     assert panel(await ann.slash(studio.channel, "settings set")) == DEFAULTS
 
 
-async def test_an_unknown_model_is_refused(studio: Studio) -> None:
+async def test_an_unknown_model_is_refused(studio: BotHarness) -> None:
     """It would be of no use in any command."""
     studio.expected = [UnknownModelError]
     refused = await studio.member("ann").slash(studio.channel, "settings set", model="dall-e", ask_over=3)
@@ -59,7 +59,7 @@ async def test_an_unknown_model_is_refused(studio: Studio) -> None:
     assert panel(await studio.member("ben").slash(studio.channel, "settings show")) == DEFAULTS
 
 
-async def test_models_are_completed_with_the_way_back(studio: Studio) -> None:
+async def test_models_are_completed_with_the_way_back(studio: BotHarness) -> None:
     """The studio's default first, then those that match."""
     ann = studio.member("ann")
     offered = await ann.autocomplete(studio.channel, "settings set", "model", "")
@@ -68,7 +68,7 @@ async def test_models_are_completed_with_the_way_back(studio: Studio) -> None:
     assert [choice["name"] for choice in offered] == ["seedream-5 · photographs and scenes"]
 
 
-async def test_what_is_set_is_what_a_bare_command_asks_for(studio: Studio) -> None:
+async def test_what_is_set_is_what_a_bare_command_asks_for(studio: BotHarness) -> None:
     """Model, ratio and format; where a choice does not go with one of them, that gives way."""
     ann = studio.member("ann")
     await ann.slash(studio.channel, "settings set", model="nano-banana", aspect_ratio="16:9", format="webp")
@@ -78,7 +78,7 @@ async def test_what_is_set_is_what_a_bare_command_asks_for(studio: Studio) -> No
     assert " reve-2.0 · 16:9 · 1 picture · detail 2 · webp · " in studio.card(second)[0]
 
 
-async def test_a_private_card_is_its_members_alone(studio: Studio) -> None:
+async def test_a_private_card_is_its_members_alone(studio: BotHarness) -> None:
     """By the setting or the option, which comes first; in the end it says how to show it to others."""
     ann = studio.member("ann")
     await ann.slash(studio.channel, "settings set", private=True)
@@ -94,7 +94,7 @@ async def test_a_private_card_is_its_members_alone(studio: Studio) -> None:
     assert not ephemeral(for_all)
 
 
-async def test_a_private_card_that_is_beyond_reach_comes_by_direct_message(studio: Studio) -> None:
+async def test_a_private_card_that_is_beyond_reach_comes_by_direct_message(studio: BotHarness) -> None:
     """After its token's life no token reaches it: the bot's is not even tried."""
     ann = studio.member("ann")
     result = await studio.imagine(ann, prompt="a fox", private=True)

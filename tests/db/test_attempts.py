@@ -12,18 +12,18 @@ from db.database import Database
 from db.jobs import JobRepository
 from db.tables import attempts
 from tests.support.clock import START
-from tests.support.factories import a_job, an_attempt
+from tests.support.factories import make_attempt, make_job
 from tests.support.ledger import adding
 
 
 async def a_job_with(database: Database, *numbers: int) -> Job:
     """Return a stored job with attempts of these numbers."""
-    job = a_job()
+    job = make_job()
 
     def write(connection: Connection) -> None:
         JobRepository(connection).add(job)
         if numbers:
-            AttemptRepository(connection).add_all([an_attempt(job, number=number) for number in numbers])
+            AttemptRepository(connection).add_all([make_attempt(job, number=number) for number in numbers])
 
     await database.write(write)
     return job
@@ -39,8 +39,8 @@ async def test_attempts_are_listed_oldest_first(database: Database) -> None:
     job = await a_job_with(database, 2, 1)
     await a_job_with(database, 1)
     listed = await database.read(lambda connection: AttemptRepository(connection).list_for(job.id))
-    assert listed == (an_attempt(job, number=1), an_attempt(job, number=2))
-    assert await latest(database, job) == an_attempt(job, number=2)
+    assert listed == (make_attempt(job, number=1), make_attempt(job, number=2))
+    assert await latest(database, job) == make_attempt(job, number=2)
 
 
 async def test_a_job_without_attempts_has_no_latest(database: Database) -> None:
@@ -62,11 +62,11 @@ async def test_what_the_provider_said_is_kept_on_the_latest(database: Database) 
         repository.update_latest(job.id, handle=None)
 
     await database.write(write)
-    assert await latest(database, job) == an_attempt(
+    assert await latest(database, job) == make_attempt(
         job, number=2, handle="h-1", record_id="r-1", cost=7, result=("https://cdn.example/1.png",)
     )
     listed = await database.read(lambda connection: AttemptRepository(connection).list_for(job.id))
-    assert listed[0] == an_attempt(job, number=1)
+    assert listed[0] == make_attempt(job, number=1)
 
 
 async def test_an_ended_attempt_forgets_the_addresses(database: Database) -> None:
@@ -81,13 +81,13 @@ async def test_an_ended_attempt_forgets_the_addresses(database: Database) -> Non
         return connection.execute(select(attempts.c.ended_at)).scalar()
 
     assert await database.write(write) == end
-    assert await latest(database, job) == an_attempt(job, outcome=Outcome.FAILED, fault=FaultKind.CONTENT, cost=3)
+    assert await latest(database, job) == make_attempt(job, outcome=Outcome.FAILED, fault=FaultKind.CONTENT, cost=3)
 
 
 async def test_an_attempt_needs_its_job_and_a_number_of_its_own(database: Database) -> None:
     """The schema refuses an attempt of no job, and a second one with the same number."""
     job = await a_job_with(database, 1)
-    for wrong in (an_attempt(job, number=1), an_attempt(a_job(), number=1)):
+    for wrong in (make_attempt(job, number=1), make_attempt(make_job(), number=1)):
         with pytest.raises(IntegrityError):
             await database.write(lambda connection, wrong=wrong: AttemptRepository(connection).add_all([wrong]))  # type: ignore[misc]
 
@@ -96,11 +96,11 @@ async def test_slots_are_counted_by_provider(database: Database) -> None:
     """Only jobs that are at a provider take a slot there; not those that perhaps never arrived."""
     ended: dict[str, Any] = {"finished_at": START, "charged": 0}
     jobs = [
-        a_job(state=State.SUBMITTING, provider="skillboss"),
-        a_job(state=State.UNKNOWN, provider="skillboss"),
-        a_job(state=State.RUNNING, provider="reve2img"),
-        a_job(state=State.FAILED, provider="reve2img", **ended),
-        a_job(),
+        make_job(state=State.SUBMITTING, provider="skillboss"),
+        make_job(state=State.UNKNOWN, provider="skillboss"),
+        make_job(state=State.RUNNING, provider="reve2img"),
+        make_job(state=State.FAILED, provider="reve2img", **ended),
+        make_job(),
     ]
     await database.write(adding(*jobs))
     busy = await database.read(lambda connection: AttemptRepository(connection).active_by_provider())

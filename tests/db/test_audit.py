@@ -8,20 +8,20 @@ from db.audit import audit
 from db.database import Database
 from tests.support.clock import START
 from tests.support.factories import MEMBER
-from tests.support.ledger import a_job_for, end, grant, hold, some_books
+from tests.support.ledger import end, grant, hold, make_job_for, make_ledger
 
 
 async def keep_books(database: Database) -> dict[str, Job]:
     """Return jobs of every kind in sound books: held, charged in part, charged whole, released, across midnight."""
-    books = some_books()
+    books = make_ledger()
     tomorrow = START + timedelta(days=1)
     jobs = {
-        "held": a_job_for(2),
-        "part": a_job_for(4),
-        "whole": a_job_for(3),
-        "released": a_job_for(1),
-        "late": a_job_for(1, member=MEMBER + 1),
-        "of-both": a_job_for(4),
+        "held": make_job_for(2),
+        "part": make_job_for(4),
+        "whole": make_job_for(3),
+        "released": make_job_for(1),
+        "late": make_job_for(1, member=MEMBER + 1),
+        "of-both": make_job_for(4),
     }
 
     def write(connection: Connection) -> None:

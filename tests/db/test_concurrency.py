@@ -8,15 +8,15 @@ from sqlalchemy.exc import IntegrityError
 from bot.domain.credits import Account
 from bot.domain.errors import BudgetSpentError, DuplicateInteractionError, InsufficientCreditsError
 from bot.domain.jobs import Job
-from bot.engine.books import Books
+from bot.engine.ledger import Ledger
 from db.accounts import AccountRepository
 from db.audit import audit
 from db.budgets import BudgetRepository
 from db.database import Database
 from db.jobs import JobRepository
 from tests.support.clock import START
-from tests.support.factories import COMMUNITY, MEMBER, a_job
-from tests.support.ledger import a_job_for, end, hold, some_books
+from tests.support.factories import GUILD, MEMBER, make_job
+from tests.support.ledger import end, hold, make_job_for, make_ledger
 
 
 async def outcomes(databases: tuple[Database, ...], writes: list[Callable[[Connection], object]]) -> Counter[str]:
@@ -28,20 +28,20 @@ async def outcomes(databases: tuple[Database, ...], writes: list[Callable[[Conne
     return Counter(type(result).__name__ if isinstance(result, BaseException) else "done" for result in results)
 
 
-def holding(books: Books, job: Job) -> Callable[[Connection], object]:
+def holding(books: Ledger, job: Job) -> Callable[[Connection], object]:
     """Return the transaction that holds a job."""
     return lambda connection: hold(connection, books, job)
 
 
 async def account(database: Database, member: int = MEMBER) -> Account | None:
     """Return a member's account."""
-    return await database.read(lambda connection: AccountRepository(connection).find(COMMUNITY, member))
+    return await database.read(lambda connection: AccountRepository(connection).find(GUILD, member))
 
 
 async def test_holds_at_once_never_spend_more_than_there_is(database: Database, other: Database) -> None:
     """Of fifty holds at once, in two processes, against a balance for ten, exactly ten succeed."""
-    books = some_books(allowance=125)
-    went = await outcomes((database, other), [holding(books, a_job_for()) for _ in range(50)])
+    books = make_ledger(allowance=125)
+    went = await outcomes((database, other), [holding(books, make_job_for()) for _ in range(50)])
     assert went == {"done": 10, InsufficientCreditsError.__name__: 40}
     left = await account(database)
     assert left is not None
@@ -51,8 +51,8 @@ async def test_holds_at_once_never_spend_more_than_there_is(database: Database, 
 
 async def test_holds_at_once_never_pass_the_budget(database: Database, other: Database) -> None:
     """Fifty members hold at once, in two processes, against a budget for ten: exactly ten succeed."""
-    books = some_books(budget=125)
-    jobs = [a_job_for(member=MEMBER + number) for number in range(50)]
+    books = make_ledger(budget=125)
+    jobs = [make_job_for(member=MEMBER + number) for number in range(50)]
     went = await outcomes((database, other), [holding(books, job) for job in jobs])
     assert went == {"done": 10, BudgetSpentError.__name__: 40}
     assert await database.read(lambda connection: BudgetRepository(connection).used("2026-03")) == 120
@@ -61,9 +61,9 @@ async def test_holds_at_once_never_pass_the_budget(database: Database, other: Da
 
 async def test_an_interaction_delivered_many_times_at_once_is_held_once(database: Database, other: Database) -> None:
     """Whichever delivery is first makes the job; the others hold nothing."""
-    books = some_books()
-    first = a_job_for()
-    jobs = [first, *(a_job(place=first.place) for _ in range(9))]
+    books = make_ledger()
+    first = make_job_for()
+    jobs = [first, *(make_job(place=first.place) for _ in range(9))]
     went = await outcomes((database, other), [holding(books, job) for job in jobs])
     assert went == {"done": 1, DuplicateInteractionError.__name__: 9}
     left = await account(database)
@@ -74,8 +74,8 @@ async def test_an_interaction_delivered_many_times_at_once_is_held_once(database
 
 async def test_a_hold_is_settled_once_however_many_try(database: Database, other: Database) -> None:
     """Ten settlements of one hold at once, without the guard of the job's state: the schema lets one through."""
-    books = some_books()
-    job = a_job_for()
+    books = make_ledger()
+    job = make_job_for()
     await database.write(holding(books, job))
 
     def settle(connection: Connection) -> None:
@@ -87,12 +87,12 @@ async def test_a_hold_is_settled_once_however_many_try(database: Database, other
 
 async def test_holds_and_settlements_at_once_balance(database: Database, other: Database) -> None:
     """While some jobs end and others begin, for the same members, nothing is lost and nobody waits for ever."""
-    books = some_books()
+    books = make_ledger()
     members = (1, 2, 3)
-    first = [a_job_for(member=member) for member in members for _ in range(3)]
+    first = [make_job_for(member=member) for member in members for _ in range(3)]
     for job in first:
         await database.write(holding(books, job))
-    later = [a_job_for(member=member) for member in members for _ in range(3)]
+    later = [make_job_for(member=member) for member in members for _ in range(3)]
 
     def ending(job: Job, charge: int) -> Callable[[Connection], object]:
         return lambda connection: end(connection, books, job, charge)

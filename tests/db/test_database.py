@@ -8,24 +8,24 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from db.database import Database
-from db.facts import FactRepository
+from db.key_value import KeyValueRepository
 
 
 def saving(name: str, value: str = "1") -> Callable[[Connection], None]:
     """Return the transaction that saves a fact."""
-    return lambda connection: FactRepository(connection).save(name, value)
+    return lambda connection: KeyValueRepository(connection).save(name, value)
 
 
 def finding(name: str) -> Callable[[Connection], str | None]:
     """Return the transaction that finds a fact."""
-    return lambda connection: FactRepository(connection).find(name)
+    return lambda connection: KeyValueRepository(connection).find(name)
 
 
 async def test_what_was_written_is_read(database: Database) -> None:
     """A write gives back the function's value, and a later read sees it."""
 
     def write(connection: Connection) -> str:
-        FactRepository(connection).save("colour", "teal")
+        KeyValueRepository(connection).save("colour", "teal")
         return "saved"
 
     assert await database.write(write) == "saved"
@@ -51,8 +51,8 @@ async def test_a_function_that_raises_leaves_nothing(database: Database) -> None
     """All of a transaction is durable or none, and the error reaches the caller as it is."""
 
     def write(connection: Connection) -> None:
-        FactRepository(connection).save("first", "1")
-        FactRepository(connection).save("second", "2")
+        KeyValueRepository(connection).save("first", "1")
+        KeyValueRepository(connection).save("second", "2")
         raise LookupError("the third")
 
     with pytest.raises(LookupError, match="the third"):
@@ -89,9 +89,9 @@ async def test_a_read_sees_one_state_of_the_database(database: Database) -> None
     database_url = str(await database.read(lambda connection: connection.engine.url.render_as_string()))
 
     def read(connection: Connection) -> None:
-        seen.append(FactRepository(connection).find("colour"))
+        seen.append(KeyValueRepository(connection).find("colour"))
         write_meanwhile()
-        seen.append(FactRepository(connection).find("colour"))
+        seen.append(KeyValueRepository(connection).find("colour"))
 
     await database.write(saving("colour", "teal"))
     await database.read(read)
@@ -121,7 +121,7 @@ async def test_a_cancelled_write_that_fails_disturbs_nobody(database: Database) 
     """When a write fails that nobody awaits any more, its error goes nowhere and the next write goes well."""
 
     def write(connection: Connection) -> None:
-        FactRepository(connection).save("lost", "1")
+        KeyValueRepository(connection).save("lost", "1")
         raise LookupError
 
     faults: list[object] = []
@@ -158,7 +158,7 @@ async def test_concurrent_writes_lose_no_update(database: Database, other: Datab
     def count_up(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT value FROM facts WHERE name = 'count' FOR UPDATE"))
-        facts = FactRepository(connection)
+        facts = KeyValueRepository(connection)
         facts.save("count", str(int(facts.find("count") or 0) + 1))
 
     await database.write(saving("count", "0"))

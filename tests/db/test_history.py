@@ -8,19 +8,21 @@ from sqlalchemy import Connection, event
 from bot.domain.jobs import LONGEST_CHAIN, Action, Job, Origin, State
 from bot.domain.remix import KEEP_AS_IT_IS
 from db.database import Database
-from db.history import HistoryRepository, Whose
+from db.history import HistoryRepository, HistoryScope
 from db.jobs import JobRepository
-from db.pictures import PictureRepository
+from db.pictures import ResultImageRepository
 from tests.support.clock import START
-from tests.support.factories import COMMUNITY, MEMBER, a_job, a_picture, a_place, a_request
+from tests.support.factories import GUILD, MEMBER, make_context, make_image, make_job, make_request
 from tests.support.ledger import adding
 
-MINE = Whose(COMMUNITY, MEMBER)
+MINE = HistoryScope(GUILD, MEMBER)
 
 
 def ended(prompt: str = "a fox", *, state: State = State.DONE, **place: Any) -> Job:
     """Return a job that has ended."""
-    return a_job(request=a_request(prompt=prompt), place=a_place(**place), state=state, finished_at=START, charged=0)
+    return make_job(
+        request=make_request(prompt=prompt), place=make_context(**place), state=state, finished_at=START, charged=0
+    )
 
 
 def made_of(parent: Job, action: Action, prompt: str = KEEP_AS_IT_IS, **place: Any) -> Job:
@@ -31,11 +33,11 @@ def made_of(parent: Job, action: Action, prompt: str = KEEP_AS_IT_IS, **place: A
 async def keep(database: Database, *jobs: Job, pictured: Iterable[Job] | None = None) -> None:
     """Insert jobs, each (or those named) with a picture."""
     await database.write(adding(*jobs))
-    pictures = [a_picture(job) for job in (jobs if pictured is None else pictured)]
-    await database.write(lambda connection: PictureRepository(connection).add_all(pictures, START))
+    pictures = [make_image(job) for job in (jobs if pictured is None else pictured)]
+    await database.write(lambda connection: ResultImageRepository(connection).add_all(pictures, START))
 
 
-async def walk(database: Database, whose: Whose = MINE, search: str | None = None) -> list[str]:
+async def walk(database: Database, whose: HistoryScope = MINE, search: str | None = None) -> list[str]:
     """Return the ids on all pages, from the latest to the oldest."""
 
     def read(connection: Connection) -> list[str]:
@@ -66,13 +68,13 @@ async def test_the_latest_comes_first_and_both_ways_lead_back(database: Database
 
 async def test_only_ones_own_jobs_of_this_community(database: Database) -> None:
     """Others' jobs and those of other communities are not there, even where one pages from one of them."""
-    mine, elsewhere = ended(), ended(community_id=COMMUNITY + 1)
+    mine, elsewhere = ended(), ended(guild_id=GUILD + 1)
     theirs = ended(member_id=MEMBER + 1)
-    outside = ended(community_id=0)
+    outside = ended(guild_id=0)
     await keep(database, mine, elsewhere, theirs, outside)
     assert await walk(database) == [mine.id]
     # Outside servers it is all that is one's own: a server may be gone, or one may have left it.
-    assert set(await walk(database, Whose(0, MEMBER))) == {mine.id, elsewhere.id, outside.id}
+    assert set(await walk(database, HistoryScope(0, MEMBER))) == {mine.id, elsewhere.id, outside.id}
     after = await database.read(lambda connection: HistoryRepository(connection, MINE).older(theirs.id))
     assert after == mine.id
 
@@ -80,10 +82,10 @@ async def test_only_ones_own_jobs_of_this_community(database: Database) -> None:
 async def test_what_has_pictures_and_has_ended(database: Database) -> None:
     """Every end with pictures is there, removed ones too; what is under way or had none is not."""
     late = [ended(state=State.LOST), ended(state=State.FAILED)]
-    removed, without, under_way = ended(), ended(state=State.FAILED), a_job(state=State.STORING)
+    removed, without, under_way = ended(), ended(state=State.FAILED), make_job(state=State.STORING)
     await keep(database, *late, removed, without, under_way, pictured=[*late, removed, under_way])
     await database.write(
-        lambda connection: PictureRepository(connection).remove_stored_before(START.replace(year=2030), START, 1)
+        lambda connection: ResultImageRepository(connection).remove_stored_before(START.replace(year=2030), START, 1)
     )
     assert await walk(database) == [removed.id, late[1].id, late[0].id]
 

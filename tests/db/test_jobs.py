@@ -16,14 +16,14 @@ from bot.domain.errors import (
 )
 from bot.domain.fit import Fit
 from bot.domain.jobs import Action, Delivery, Job, Origin, State
-from bot.domain.requests import InputPicture, PictureFile, PictureRef
+from bot.domain.requests import ImageFile, ImageRef, InputImage
 from db.database import Database
+from db.fair_share import FairShareRepository
 from db.jobs import JobRepository
-from db.line import LineRepository
-from db.turns import TurnRepository
+from db.queue import QueueRepository
 from db.workers import WorkerRepository
 from tests.support.clock import START
-from tests.support.factories import COMMUNITY, MEMBER, a_job, a_place, a_request
+from tests.support.factories import GUILD, MEMBER, make_context, make_job, make_request
 from tests.support.ledger import adding
 
 ANNA, BERT, CLEO = 1, 2, 3
@@ -48,19 +48,19 @@ def on_jobs(step: Callable[[JobRepository], object]) -> Callable[[Connection], N
     return write
 
 
-def waiting(member: int, minute: int, *, community: int = COMMUNITY, **changes: Any) -> Job:
+def waiting(member: int, minute: int, *, guild: int = GUILD, **changes: Any) -> Job:
     """Return a job that waits for a slot since `minute`."""
     at = START + timedelta(minutes=minute)
-    place = a_place(member_id=member, community_id=community)
-    return a_job(place=place, created_at=at, due_at=at, acknowledged_at=at, **changes)
+    place = make_context(member_id=member, guild_id=guild)
+    return make_job(place=place, created_at=at, due_at=at, acknowledged_at=at, **changes)
 
 
 async def test_a_job_comes_back_as_it_went_in(database: Database) -> None:
     """Every field of a job survives the database, whatever the prompt is written in."""
     later = START + timedelta(seconds=1.5)
-    job = a_job(
-        place=a_place(message_id=2**62, upload_limit=500 * 1024 * 1024, private=True, locale="pt-BR"),
-        request=a_request(
+    job = make_job(
+        place=make_context(message_id=2**62, upload_limit=500 * 1024 * 1024, private=True, locale="pt-BR"),
+        request=make_request(
             prompt="灯台 🗼 منارة e\u0301 'quoted'; --\n\ttwo lines",
             model="nano-banana-pro",
             aspect_ratio="9:16",
@@ -73,10 +73,10 @@ async def test_a_job_comes_back_as_it_went_in(database: Database) -> None:
             effect="film grain",
             version="latest-fast",
             inputs=(
-                InputPicture(url="https://cdn.example/fox.png"),
-                InputPicture(
-                    file=PictureFile(sha256="ab" * 32, media_type="image/webp", width=9, height=7, size=2**40),
-                    parent=PictureRef(job_id="0f" * 16, position=3),
+                InputImage(url="https://cdn.example/fox.png"),
+                InputImage(
+                    file=ImageFile(sha256="ab" * 32, media_type="image/webp", width=9, height=7, size=2**40),
+                    parent=ImageRef(job_id="0f" * 16, position=3),
                 ),
             ),
         ),
@@ -103,14 +103,14 @@ async def test_a_job_comes_back_as_it_went_in(database: Database) -> None:
 async def test_a_missing_job_is_an_error(database: Database) -> None:
     """`get` raises rather than giving None."""
     with pytest.raises(JobNotFoundError):
-        await get(database, a_job())
+        await get(database, make_job())
 
 
 async def test_an_interaction_makes_one_job(database: Database) -> None:
     """Discord may deliver an interaction twice: the second job is refused, and the first stays as it is."""
-    job = a_job()
+    job = make_job()
     await add(database, job)
-    again = a_job(place=job.place)
+    again = make_job(place=job.place)
     with pytest.raises(DuplicateInteractionError):
         await add(database, again)
     assert await get(database, job) == job
@@ -120,19 +120,21 @@ async def test_an_interaction_makes_one_job(database: Database) -> None:
 
 async def test_another_conflict_is_not_taken_for_a_second_delivery(database: Database) -> None:
     """A fault of ours, such as an id used twice or a price of nothing, is reported as what it is."""
-    job = a_job()
+    job = make_job()
     await add(database, job)
     with pytest.raises(IntegrityError):
-        await add(database, a_job(id=job.id))
+        await add(database, make_job(id=job.id))
     with pytest.raises(IntegrityError):
-        await add(database, a_job(price=0))
+        await add(database, make_job(price=0))
 
 
 async def test_errors_tell_no_prompt_and_no_token(database: Database) -> None:
     """An error's text goes to logs, so it does not quote what was to be written."""
-    job = a_job()
+    job = make_job()
     await add(database, job)
-    secret = a_job(id=job.id, place=a_place(token="a-secret-token"), request=a_request(prompt="a private wish"))
+    secret = make_job(
+        id=job.id, place=make_context(token="a-secret-token"), request=make_request(prompt="a private wish")
+    )
     with pytest.raises(IntegrityError) as caught:
         await add(database, secret)
     assert "a-secret-token" not in str(caught.value)
@@ -141,7 +143,7 @@ async def test_errors_tell_no_prompt_and_no_token(database: Database) -> None:
 
 async def test_a_legal_step_is_taken(database: Database) -> None:
     """`advance` writes the state and what came with it, and gives the job back as it is now."""
-    job = a_job()
+    job = make_job()
     await add(database, job)
     moved = await database.write(
         lambda connection: JobRepository(connection).advance(job, State.SUBMITTING, provider="skillboss")
@@ -152,7 +154,7 @@ async def test_a_legal_step_is_taken(database: Database) -> None:
 
 async def test_an_illegal_step_is_refused(database: Database) -> None:
     """A job cannot be done before it was submitted."""
-    job = a_job()
+    job = make_job()
     await add(database, job)
     with pytest.raises(JobStateError):
         await database.write(on_jobs(lambda jobs: jobs.advance(job, State.DONE)))
@@ -161,7 +163,7 @@ async def test_an_illegal_step_is_refused(database: Database) -> None:
 
 async def test_only_one_of_two_takes_the_step(database: Database) -> None:
     """Who read the job before somebody else moved it is stale, and writes nothing."""
-    job = a_job()
+    job = make_job()
     await add(database, job)
     await database.write(on_jobs(lambda jobs: jobs.advance(job, State.SUBMITTING, provider="skillboss")))
     with pytest.raises(StaleJobError):
@@ -173,7 +175,7 @@ async def test_only_one_of_two_takes_the_step(database: Database) -> None:
 
 async def test_a_note_stays_in_the_state(database: Database) -> None:
     """`note` changes columns only."""
-    job = a_job(state=State.RUNNING)
+    job = make_job(state=State.RUNNING)
     await add(database, job)
     noted = await database.write(lambda connection: JobRepository(connection).note(job, cancel_refused=True))
     assert noted == replace(job, cancel_refused=True)
@@ -183,10 +185,10 @@ async def test_a_note_stays_in_the_state(database: Database) -> None:
 async def test_taking_over_shuts_the_earlier_process_out(database: Database) -> None:
     """The fence of each job of a worker that is gone is raised: the new owner may go on, the old one is rejected."""
     await database.write(lambda connection: WorkerRepository(connection).renew("alive", START, START))
-    held, running = a_job(), a_job(state=State.RUNNING, created_at=START + timedelta(seconds=1), owner="gone")
-    ended = a_job(state=State.DONE, finished_at=START, charged=12, created_at=START + timedelta(seconds=2))
-    delivered = replace(a_job(), state=State.DONE, finished_at=START, charged=12, delivered_at=START)
-    others = a_job(owner="alive")
+    held, running = make_job(), make_job(state=State.RUNNING, created_at=START + timedelta(seconds=1), owner="gone")
+    ended = make_job(state=State.DONE, finished_at=START, charged=12, created_at=START + timedelta(seconds=2))
+    delivered = replace(make_job(), state=State.DONE, finished_at=START, charged=12, delivered_at=START)
+    others = make_job(owner="alive")
     await add(database, ended, running, held, delivered, others)
 
     taken = await database.write(lambda connection: JobRepository(connection).take_over("new", 9))
@@ -203,7 +205,7 @@ async def test_taking_over_shuts_the_earlier_process_out(database: Database) -> 
 @pytest.mark.parametrize("state", State)
 async def test_a_living_worker_gives_up_only_what_may_be_done_twice(database: Database, state: State) -> None:
     """A job may be adopted while it waits or is only asked about; not while money or pictures are under way."""
-    job = a_job(state=state, owner="first")
+    job = make_job(state=state, owner="first")
     await add(database, job)
     adoptable = state in (State.HELD, State.UNKNOWN, State.QUEUED, State.RUNNING)
     for expected in (adoptable, False):  # by the second time it is adopted, or still cannot be
@@ -218,21 +220,21 @@ async def test_who_was_served_longest_ago_comes_first(database: Database) -> Non
     await add(database, *anna, bert, cleo)
     for served, expected in ((anna[0], (bert, cleo, anna[0])), (bert, (cleo, anna[0], bert))):
         at = START + timedelta(minutes=served.created_at.minute)
-        await database.write(lambda connection, job=served, at=at: TurnRepository(connection).serve([job], at))  # type: ignore[misc]
+        await database.write(lambda connection, job=served, at=at: FairShareRepository(connection).serve([job], at))  # type: ignore[misc]
         assert (await line_of(database))[:3] == tuple(job.id for job in expected)
 
 
 async def test_communities_take_turns(database: Database) -> None:
     """A community of many does not keep a small one waiting."""
     many = [waiting(member, 0) for member in (ANNA, BERT, CLEO)]
-    small = waiting(ANNA, 1, community=COMMUNITY + 1)
+    small = waiting(ANNA, 1, guild=GUILD + 1)
     await add(database, *many, small)
     assert await line_of(database) == tuple(job.id for job in (many[0], small, many[1], many[2]))
 
 
 async def test_an_acknowledgement_is_noted_once(database: Database) -> None:
     """The first acknowledgement counts; a repeated one does not move the message."""
-    job = a_job()
+    job = make_job()
     await add(database, job)
     later = START + timedelta(seconds=2)
     await database.write(on_jobs(lambda jobs: jobs.set_acknowledged(job.id, 5, START)))
@@ -242,9 +244,9 @@ async def test_an_acknowledgement_is_noted_once(database: Database) -> None:
 
 async def test_a_delivery_is_noted_once(database: Database) -> None:
     """A job is its owner's to deliver from its end to its delivery, whose first time and place stay."""
-    live = a_job(state=State.RUNNING, owner="me")
-    first, second = (a_job(state=State.FAILED, finished_at=START, charged=0, owner="me") for _ in range(2))
-    await add(database, second, live, first, a_job(owner="another"))
+    live = make_job(state=State.RUNNING, owner="me")
+    first, second = (make_job(state=State.FAILED, finished_at=START, charged=0, owner="me") for _ in range(2))
+    await add(database, second, live, first, make_job(owner="another"))
 
     async def owned() -> tuple[tuple[str, ...], set[str]]:
         live, undelivered = await database.read(lambda connection: JobRepository(connection).list_owned("me"))
@@ -259,8 +261,8 @@ async def test_a_delivery_is_noted_once(database: Database) -> None:
 
 async def test_only_live_jobs_can_be_asked_to_stop(database: Database) -> None:
     """A wish to cancel is noted on a job under way and ignored on one that has ended."""
-    running = a_job(state=State.RUNNING)
-    done = a_job(state=State.DONE, finished_at=START, charged=12)
+    running = make_job(state=State.RUNNING)
+    done = make_job(state=State.DONE, finished_at=START, charged=12)
     await add(database, running, done)
     for job in (running, done):
         await database.write(on_jobs(lambda jobs, job=job: jobs.request_cancel(job.id, START)))  # type: ignore[misc]
@@ -270,9 +272,9 @@ async def test_only_live_jobs_can_be_asked_to_stop(database: Database) -> None:
 
 async def line_of(database: Database) -> tuple[str, ...]:
     """Return the ids of those that wait, in order."""
-    line = await database.read(lambda connection: LineRepository(connection).first(9))
+    line = await database.read(lambda connection: QueueRepository(connection).first(9))
     places = [
-        await database.read(lambda connection, job_id=job_id: LineRepository(connection).place_of(job_id))  # type: ignore[misc]
+        await database.read(lambda connection, job_id=job_id: QueueRepository(connection).place_of(job_id))  # type: ignore[misc]
         for job_id, _ in line
     ]
     assert places == list(range(1, len(line) + 1))
@@ -289,7 +291,7 @@ async def test_members_take_turns(database: Database) -> None:
     line = await line_of(database)
     assert line == tuple(job.id for job in expected)
     now = START + timedelta(hours=1)
-    claimable = await database.read(lambda connection: LineRepository(connection).list_claimable(now, 9, 9))
+    claimable = await database.read(lambda connection: QueueRepository(connection).list_claimable(now, 9, 9))
     assert claimable == expected
 
 
@@ -302,9 +304,9 @@ async def test_who_has_jobs_at_a_provider_waits_longer(database: Database) -> No
     line = await line_of(database)
     assert line == (bert.id, bert_again.id, anna.id)
     now = START + timedelta(hours=1)
-    of_two = await database.read(lambda connection: LineRepository(connection).list_claimable(now, 2, 9))
+    of_two = await database.read(lambda connection: QueueRepository(connection).list_claimable(now, 2, 9))
     assert of_two == (bert, bert_again)
-    of_one = await database.read(lambda connection: LineRepository(connection).list_claimable(now, 1, 9))
+    of_one = await database.read(lambda connection: QueueRepository(connection).list_claimable(now, 1, 9))
     assert of_one == (bert,)
 
 
@@ -312,7 +314,7 @@ async def test_a_member_of_two_communities_has_a_turn_in_each(database: Database
     """Turns are counted within a community."""
     here = waiting(ANNA, 0)
     here_again = waiting(ANNA, 1)
-    there = waiting(ANNA, 2, community=COMMUNITY + 1)
+    there = waiting(ANNA, 2, guild=GUILD + 1)
     await add(database, here, here_again, there)
     line = await line_of(database)
     assert line == (here.id, there.id, here_again.id)
@@ -320,7 +322,7 @@ async def test_a_member_of_two_communities_has_a_turn_in_each(database: Database
 
 async def test_the_line_holds_only_who_can_go(database: Database) -> None:
     """Not in line: no card yet, asked to stop, already under way, ended. Not claimable either: not due yet."""
-    unseen = a_job(place=a_place(member_id=ANNA))
+    unseen = make_job(place=make_context(member_id=ANNA))
     stopping = waiting(BERT, 0, cancel_requested_at=START)
     failed = waiting(CLEO, 0, state=State.FAILED, finished_at=START, charged=0)
     backing_off = replace(waiting(4, 0), due_at=START + timedelta(minutes=9))
@@ -328,7 +330,7 @@ async def test_the_line_holds_only_who_can_go(database: Database) -> None:
     await add(database, unseen, stopping, failed, backing_off, due)
 
     def read(connection: Connection) -> tuple[tuple[str, ...], tuple[Job, ...], tuple[Job, ...]]:
-        line = LineRepository(connection)
+        line = QueueRepository(connection)
         now = START + timedelta(minutes=5)
         return (
             tuple(job_id for job_id, _ in line.first(9)),
@@ -345,7 +347,7 @@ async def test_the_line_holds_only_who_can_go(database: Database) -> None:
 async def test_so_many_are_taken_over_at_a_time(database: Database) -> None:
     """The next call takes the next ones, until there are none."""
     await database.write(lambda connection: WorkerRepository(connection).renew("new", START, START))
-    await add(database, *(a_job() for _ in range(5)))
+    await add(database, *(make_job() for _ in range(5)))
     counts = [
         len(await database.write(lambda connection: JobRepository(connection).take_over("new", 2))) for _ in range(4)
     ]
@@ -358,36 +360,36 @@ async def test_the_next_due_time_is_that_of_who_waits(database: Database) -> Non
     await add(
         database,
         waiting(ANNA, 0),
-        a_job(due_at=later),
-        a_job(due_at=soon),
-        a_job(state=State.RUNNING, due_at=START + timedelta(seconds=1)),
+        make_job(due_at=later),
+        make_job(due_at=soon),
+        make_job(state=State.RUNNING, due_at=START + timedelta(seconds=1)),
     )
-    assert await database.read(lambda connection: LineRepository(connection).next_due(START)) == soon
-    assert await database.read(lambda connection: LineRepository(connection).next_due(soon)) == later
-    assert await database.read(lambda connection: LineRepository(connection).next_due(later)) is None
+    assert await database.read(lambda connection: QueueRepository(connection).next_due(START)) == soon
+    assert await database.read(lambda connection: QueueRepository(connection).next_due(soon)) == later
+    assert await database.read(lambda connection: QueueRepository(connection).next_due(later)) is None
 
 
 async def test_waiting_and_live_jobs_are_counted(database: Database) -> None:
     """A member's line counts in this community only; the studio's counts tell waiting from under way."""
     await add(
         database,
-        a_job(),
-        a_job(),
-        a_job(place=a_place(member_id=MEMBER + 1)),
-        a_job(place=a_place(community_id=COMMUNITY + 1)),
-        a_job(state=State.SUBMITTING),
-        a_job(state=State.STORING),
-        a_job(state=State.DONE, finished_at=START, charged=12),
+        make_job(),
+        make_job(),
+        make_job(place=make_context(member_id=MEMBER + 1)),
+        make_job(place=make_context(guild_id=GUILD + 1)),
+        make_job(state=State.SUBMITTING),
+        make_job(state=State.STORING),
+        make_job(state=State.DONE, finished_at=START, charged=12),
     )
-    waits = await database.read(lambda connection: JobRepository(connection).count_waiting(COMMUNITY, MEMBER))
+    waits = await database.read(lambda connection: JobRepository(connection).count_waiting(GUILD, MEMBER))
     assert waits == 2
     assert await database.read(lambda connection: JobRepository(connection).count_live()) == (4, 2)
 
 
 async def test_tokens_of_old_jobs_are_erased(database: Database) -> None:
     """Interaction tokens are secrets: once dead, they leave the database, and younger ones stay."""
-    old = a_job(created_at=START - timedelta(minutes=16))
-    young = a_job(created_at=START - timedelta(minutes=14))
+    old = make_job(created_at=START - timedelta(minutes=16))
+    young = make_job(created_at=START - timedelta(minutes=14))
     await add(database, old, young)
     await database.write(on_jobs(lambda jobs: jobs.erase_tokens(START - timedelta(minutes=15))))
     assert (await get(database, old)).place.token is None
@@ -400,7 +402,7 @@ async def test_recent_durations_are_those_of_finished_jobs(database: Database) -
     def ended(minute: int, seconds: float, **changes: Any) -> Job:
         submitted = START + timedelta(minutes=minute)
         values: dict[str, Any] = {"state": State.DONE, "submitted_at": submitted, "charged": 0, **changes}
-        return a_job(finished_at=submitted + timedelta(seconds=seconds), **values)
+        return make_job(finished_at=submitted + timedelta(seconds=seconds), **values)
 
     await add(
         database,
@@ -408,7 +410,7 @@ async def test_recent_durations_are_those_of_finished_jobs(database: Database) -
         ended(2, 20.5),
         ended(3, 30),
         ended(4, 99, state=State.FAILED),
-        ended(5, 99, request=a_request(model="seedream-5")),
+        ended(5, 99, request=make_request(model="seedream-5")),
         ended(6, 99, submitted_at=None),
     )
     durations = await database.read(lambda connection: JobRepository(connection).recent_durations("reve-2.0", 2))

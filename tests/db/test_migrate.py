@@ -9,7 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 from db.database import Database
-from db.facts import FactRepository
+from db.key_value import KeyValueRepository
 from db.migrate import MIGRATIONS, NewerDatabaseError, migrate, pending_migrations
 from db.tables import metadata
 
@@ -99,11 +99,11 @@ async def test_an_empty_database_is_brought_up_to_date(empty_database: Database)
 
 async def test_migrating_again_does_nothing(database: Database) -> None:
     """A start with an up-to-date database changes neither tables nor rows."""
-    await database.write(lambda connection: FactRepository(connection).save("colour", "teal"))
+    await database.write(lambda connection: KeyValueRepository(connection).save("colour", "teal"))
     before = await database.read(schema)
     assert await migrate(database) == []
     assert await database.read(schema) == before
-    assert await database.read(lambda connection: FactRepository(connection).find("colour")) == "teal"
+    assert await database.read(lambda connection: KeyValueRepository(connection).find("colour")) == "teal"
 
 
 async def test_a_newer_database_is_refused_and_untouched(database: Database) -> None:
@@ -136,7 +136,7 @@ async def test_an_interrupted_migration_leaves_the_old_state(database: Database,
         await migrate(database, broken)
     assert await database.read(schema) == before
     assert await database.read(revision) == ALL[-1]
-    assert await database.read(lambda connection: FactRepository(connection).find("half")) is None
+    assert await database.read(lambda connection: KeyValueRepository(connection).find("half")) is None
 
 
 async def test_an_interrupted_first_start_leaves_nothing(empty_database: Database, broken: Path) -> None:

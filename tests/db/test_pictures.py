@@ -4,9 +4,9 @@ from sqlalchemy import Connection
 
 from bot.domain.jobs import Picture
 from db.database import Database
-from db.pictures import PictureRepository
+from db.pictures import ResultImageRepository
 from tests.support.clock import START
-from tests.support.factories import a_job, a_picture
+from tests.support.factories import make_image, make_job
 from tests.support.ledger import adding
 
 MONTH = timedelta(days=30)
@@ -17,7 +17,7 @@ async def store(database: Database, *pictures: Picture, days_ago: float = 31) ->
     """Record pictures that were stored some days ago."""
 
     def write(connection: Connection) -> None:
-        PictureRepository(connection).add_all(pictures, NOW - timedelta(days=days_ago))
+        ResultImageRepository(connection).add_all(pictures, NOW - timedelta(days=days_ago))
 
     await database.write(write)
 
@@ -25,30 +25,30 @@ async def store(database: Database, *pictures: Picture, days_ago: float = 31) ->
 async def remove_aged(database: Database, limit: int = 100) -> tuple[int, list[tuple[str, str]]]:
     """Remove what is older than thirty days."""
     return await database.write(
-        lambda connection: PictureRepository(connection).remove_stored_before(NOW - MONTH, NOW, limit)
+        lambda connection: ResultImageRepository(connection).remove_stored_before(NOW - MONTH, NOW, limit)
     )
 
 
 async def kept(database: Database, job_id: str) -> tuple[Picture, ...]:
     """Return the pictures of a job that are still kept."""
-    return await database.read(lambda connection: PictureRepository(connection).list_for(job_id))
+    return await database.read(lambda connection: ResultImageRepository(connection).list_for(job_id))
 
 
 async def test_pictures_come_back_in_order(database: Database) -> None:
     """A job's pictures are listed by position, whole, and no other job's are among them."""
-    job, other = a_job(delivered_at=START), a_job(delivered_at=START)
+    job, other = make_job(delivered_at=START), make_job(delivered_at=START)
     await database.write(adding(job, other))
-    first, second = a_picture(job, position=0), a_picture(job, position=1, media_type="image/webp", size=2**33)
-    await store(database, second, a_picture(other), first)
+    first, second = make_image(job, position=0), make_image(job, position=1, media_type="image/webp", size=2**33)
+    await store(database, second, make_image(other), first)
     assert await kept(database, job.id) == (first, second)
     assert await kept(database, "nobody's") == ()
 
 
 async def test_aged_pictures_are_removed_and_their_files_named(database: Database) -> None:
     """What is older than the retention is no longer listed, and its files may go; what is younger stays."""
-    job = a_job(delivered_at=START)
+    job = make_job(delivered_at=START)
     await database.write(adding(job))
-    aged, fresh = a_picture(job, position=0), a_picture(job, position=1, media_type="image/jpeg")
+    aged, fresh = make_image(job, position=0), make_image(job, position=1, media_type="image/jpeg")
     await store(database, aged)
     await store(database, fresh, days_ago=29)
     assert await remove_aged(database) == (1, [(aged.sha256, "image/png")])
@@ -58,10 +58,10 @@ async def test_aged_pictures_are_removed_and_their_files_named(database: Databas
 
 async def test_a_file_that_a_younger_picture_needs_is_kept(database: Database) -> None:
     """Two pictures may share a file: it goes with the last of them."""
-    old_job, young_job = a_job(delivered_at=START), a_job(delivered_at=START)
+    old_job, young_job = make_job(delivered_at=START), make_job(delivered_at=START)
     await database.write(adding(old_job, young_job))
-    old = a_picture(old_job)
-    young = a_picture(young_job, sha256=old.sha256)
+    old = make_image(old_job)
+    young = make_image(young_job, sha256=old.sha256)
     await store(database, old)
     await store(database, young, days_ago=1)
     assert await remove_aged(database) == (1, [])
@@ -71,18 +71,18 @@ async def test_a_file_that_a_younger_picture_needs_is_kept(database: Database) -
 
 async def test_two_aged_pictures_of_one_file_name_it_once(database: Database) -> None:
     """The same file is not to be removed twice."""
-    job = a_job(delivered_at=START)
+    job = make_job(delivered_at=START)
     await database.write(adding(job))
-    one = a_picture(job, position=0)
-    await store(database, one, a_picture(job, position=1, sha256=one.sha256))
+    one = make_image(job, position=0)
+    await store(database, one, make_image(job, position=1, sha256=one.sha256))
     assert await remove_aged(database) == (2, [(one.sha256, "image/png")])
 
 
 async def test_removing_goes_in_bites(database: Database) -> None:
     """At most `limit` at a time, the oldest first, so that a night's cleaning never holds up the studio."""
-    job = a_job(delivered_at=START)
+    job = make_job(delivered_at=START)
     await database.write(adding(job))
-    pictures = [a_picture(job, position=position) for position in range(3)]
+    pictures = [make_image(job, position=position) for position in range(3)]
     for picture, days in zip(pictures, (33, 35, 34), strict=True):
         await store(database, picture, days_ago=days)
     assert await remove_aged(database, limit=2) == (

@@ -15,14 +15,14 @@ from sqlalchemy.util import await_only
 from db import postgresql
 from db.database import Database
 from db.jobs import JobRepository
-from db.locks import CLAIMING, in_turn, take_time
+from db.locks import CLAIMING, advisory_lock, disable_timeout
 from db.migrate import migrate
 from db.tables import accounts, jobs
 from tests.support.databases import Databases
-from tests.support.factories import a_job, a_place, a_request
+from tests.support.factories import make_context, make_job, make_request
 
 PROMPT, TOKEN = "a very hush-hush fox", "s3cret-interaction-token"
-JOB = a_job(place=a_place(token=TOKEN), request=a_request(prompt=PROMPT))
+JOB = make_job(place=make_context(token=TOKEN), request=make_request(prompt=PROMPT))
 
 
 @pytest.fixture
@@ -140,11 +140,11 @@ async def test_a_transaction_that_stands_still_keeps_nobody_waiting(
 
     async def go_first() -> None:
         other = await Database.open(url)
-        await other.write(lambda connection: in_turn(connection, CLAIMING))
+        await other.write(lambda connection: advisory_lock(connection, CLAIMING))
         await other.close()
 
     def stand_still(connection: Connection) -> None:
-        in_turn(connection, CLAIMING)
+        advisory_lock(connection, CLAIMING)
         connection.execute(update(jobs).values(fence=99))
         where(connection)
         with ThreadPoolExecutor(1) as elsewhere:  # this thread, with all that would go on in it, waits for that one
@@ -164,7 +164,7 @@ async def test_a_migration_may_take_its_time(monkeypatch: pytest.MonkeyPatch, po
     database = await Database.open(url)
 
     def write(connection: Connection) -> None:
-        take_time(connection)
+        disable_timeout(connection)
         connection.execute(text("SELECT pg_sleep(0.4)"))
 
     await database.write(write)

@@ -4,13 +4,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection
 
-from bot.domain.presets import Preset, Shelf, mark_of
+from bot.domain.presets import Preset, PresetScope, undo_token
 from db.database import Database
 from db.presets import PresetRepository
 from tests.support.clock import START
-from tests.support.factories import COMMUNITY, MEMBER
+from tests.support.factories import GUILD, MEMBER
 
-OWN, SHARED = Shelf(member_id=MEMBER), Shelf(community_id=COMMUNITY)
+OWN, SHARED = PresetScope(member_id=MEMBER), PresetScope(guild_id=GUILD)
 NOIR = Preset(name="Noir", template="film noir, {prompt}", options={"images": 2, "fit": "x1024"}, saved_by=MEMBER)
 
 
@@ -25,7 +25,7 @@ async def test_a_preset_comes_back_as_it_was_kept(database: Database) -> None:
         return [
             presets.find_on(OWN, " NOIR "),
             presets.find_on(SHARED, "noir"),
-            presets.find_on(Shelf(member_id=MEMBER + 1), "noir"),
+            presets.find_on(PresetScope(member_id=MEMBER + 1), "noir"),
             presets.list_on(OWN),
             presets.count_on(OWN),
         ]
@@ -47,8 +47,8 @@ async def test_ones_own_comes_before_the_servers(database: Database) -> None:
         presets = PresetRepository(connection)
         presets.save(OWN, NOIR, START)
         presets.save(SHARED, shared, START)
-        people = [(COMMUNITY, MEMBER), (COMMUNITY, MEMBER + 1), (COMMUNITY + 1, MEMBER), (0, MEMBER + 1)]
-        return [presets.find(community, member, "noir") for community, member in people]
+        people = [(GUILD, MEMBER), (GUILD, MEMBER + 1), (GUILD + 1, MEMBER), (0, MEMBER + 1)]
+        return [presets.find(guild, member, "noir") for guild, member in people]
 
     assert await database.write(write) == [NOIR, shared, NOIR, None]
 
@@ -68,7 +68,7 @@ async def test_a_preset_replaces_one_of_the_same_name(database: Database) -> Non
 
 async def test_a_deleted_preset_can_come_back_until_it_is_purged(database: Database) -> None:
     """It is nowhere to be found meanwhile, but by its mark."""
-    mark = mark_of(OWN, NOIR.key)
+    mark = undo_token(OWN, NOIR.key)
 
     def write(connection: Connection) -> list[object]:
         presets = PresetRepository(connection)

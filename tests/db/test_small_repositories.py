@@ -8,16 +8,16 @@ from sqlalchemy.exc import IntegrityError, NoResultFound
 from bot.domain.credits import Account, Book, Hold, Movement, MovementKind, Posting
 from db.accounts import AccountRepository
 from db.budgets import BudgetRepository
-from db.communities import CommunityRepository
 from db.database import Database
-from db.facts import FactRepository
+from db.guilds import GuildRepository
 from db.jobs import JobRepository
+from db.key_value import KeyValueRepository
 from db.ledger import LedgerRepository
 from db.tables import communities, postings
 from tests.support.clock import START
-from tests.support.factories import COMMUNITY, MEMBER, a_job, an_id
+from tests.support.factories import GUILD, MEMBER, make_id, make_job
 
-ACCOUNT = Account(community_id=COMMUNITY, member_id=MEMBER, period="2026-03-14", allowance=150, granted=30, held=20)
+ACCOUNT = Account(guild_id=GUILD, member_id=MEMBER, period="2026-03-14", allowance=150, granted=30, held=20)
 GRANT = Movement(
     kind=MovementKind.GRANT,
     postings=(Posting(book=Book.GRANTED, amount=5), Posting(book=Book.ISSUED, amount=-5)),
@@ -33,15 +33,15 @@ async def test_an_account_is_made_when_first_locked(database: Database) -> None:
 
     def write(connection: Connection) -> tuple[Account | None, Account]:
         accounts = AccountRepository(connection)
-        before = accounts.find(COMMUNITY, MEMBER)
-        locked = accounts.lock(COMMUNITY, MEMBER)
+        before = accounts.find(GUILD, MEMBER)
+        locked = accounts.lock(GUILD, MEMBER)
         accounts.save(ACCOUNT)
         return before, locked
 
-    assert await database.write(write) == (None, Account(community_id=COMMUNITY, member_id=MEMBER))
-    assert await database.write(lambda connection: AccountRepository(connection).lock(COMMUNITY, MEMBER)) == ACCOUNT
-    assert await database.read(lambda connection: AccountRepository(connection).find(COMMUNITY, MEMBER)) == ACCOUNT
-    elsewhere = await database.read(lambda connection: AccountRepository(connection).find(COMMUNITY + 1, MEMBER))
+    assert await database.write(write) == (None, Account(guild_id=GUILD, member_id=MEMBER))
+    assert await database.write(lambda connection: AccountRepository(connection).lock(GUILD, MEMBER)) == ACCOUNT
+    assert await database.read(lambda connection: AccountRepository(connection).find(GUILD, MEMBER)) == ACCOUNT
+    elsewhere = await database.read(lambda connection: AccountRepository(connection).find(GUILD + 1, MEMBER))
     assert elsewhere is None
 
 
@@ -49,15 +49,15 @@ async def test_an_account_is_made_when_first_locked(database: Database) -> None:
 async def test_the_schema_refuses_a_balance_below_zero(database: Database, book: str) -> None:
     """Whatever a fault of ours might compute, no account goes below zero."""
     amounts = {"allowance": 0, "granted": 0, "held": 0} | {book: -1}
-    negative = Account(community_id=COMMUNITY, member_id=MEMBER, period="2026-03-14", **amounts)
+    negative = Account(guild_id=GUILD, member_id=MEMBER, period="2026-03-14", **amounts)
 
     def write(connection: Connection) -> None:
-        AccountRepository(connection).lock(COMMUNITY, MEMBER)
+        AccountRepository(connection).lock(GUILD, MEMBER)
         AccountRepository(connection).save(negative)
 
     with pytest.raises(IntegrityError):
         await database.write(write)
-    assert await database.read(lambda connection: AccountRepository(connection).find(COMMUNITY, MEMBER)) is None
+    assert await database.read(lambda connection: AccountRepository(connection).find(GUILD, MEMBER)) is None
 
 
 async def test_a_budget_is_reserved_up_to_its_limit(database: Database) -> None:
@@ -76,7 +76,7 @@ async def test_a_budget_is_reserved_up_to_its_limit(database: Database) -> None:
 
 async def test_a_hold_comes_back_with_its_split(database: Database) -> None:
     """What was recorded is what is found; a job without a hold is a fault of the caller."""
-    job = a_job()
+    job = make_job()
     hold = Hold(job_id=job.id, allowance=7, granted=5, period="2026-03-14", month="2026-03")
 
     def write(connection: Connection) -> Hold:
@@ -86,14 +86,14 @@ async def test_a_hold_comes_back_with_its_split(database: Database) -> None:
 
     assert await database.write(write) == hold
     with pytest.raises(NoResultFound):
-        await database.read(lambda connection: LedgerRepository(connection).get_hold(an_id()))
+        await database.read(lambda connection: LedgerRepository(connection).get_hold(make_id()))
 
 
 async def test_a_movement_is_kept_with_its_postings(database: Database) -> None:
     """The ledger has each posting of a movement, in integers."""
 
     def write(connection: Connection) -> set[tuple[str, int]]:
-        LedgerRepository(connection).add(GRANT, id=an_id(), account=ACCOUNT, actor_id=1, reason="prize", at=START)
+        LedgerRepository(connection).add(GRANT, id=make_id(), account=ACCOUNT, actor_id=1, reason="prize", at=START)
         return {(row.book, row.amount) for row in connection.execute(select(postings.c.book, postings.c.amount))}
 
     assert await database.write(write) == {("granted", 5), ("issued", -5)}
@@ -102,12 +102,12 @@ async def test_a_movement_is_kept_with_its_postings(database: Database) -> None:
 @pytest.mark.parametrize("second", [MovementKind.RELEASE, MovementKind.CAPTURE])
 async def test_the_schema_refuses_a_second_end_of_a_hold(database: Database, second: MovementKind) -> None:
     """At most one capture or release a hold, whatever a fault of ours might try."""
-    job = a_job()
+    job = make_job()
     hold = Hold(job_id=job.id, allowance=0, granted=12, period="2026-03-14", month="2026-03")
 
     def settle(connection: Connection, movement: Movement) -> None:
         LedgerRepository(connection).add(
-            movement, id=an_id(), account=ACCOUNT, actor_id=0, reason="end", at=START, job_id=job.id, settles=job.id
+            movement, id=make_id(), account=ACCOUNT, actor_id=0, reason="end", at=START, job_id=job.id, settles=job.id
         )
 
     def write(connection: Connection) -> None:
@@ -126,7 +126,7 @@ async def test_the_schema_refuses_an_end_of_no_hold(database: Database, kind: Mo
 
     def write(connection: Connection) -> None:
         LedgerRepository(connection).add(
-            replace(RELEASE, kind=kind), id=an_id(), account=ACCOUNT, actor_id=0, reason="end", at=START
+            replace(RELEASE, kind=kind), id=make_id(), account=ACCOUNT, actor_id=0, reason="end", at=START
         )
 
     with pytest.raises(IntegrityError):
@@ -137,12 +137,12 @@ async def test_a_server_is_admitted_once(database: Database) -> None:
     """Admitting again keeps the first time and person; other servers stay out."""
 
     def write(connection: Connection) -> tuple[object, ...]:
-        repository = CommunityRepository(connection)
-        before = repository.is_admitted(COMMUNITY)
-        repository.admit(COMMUNITY, by=1, at=START)
-        repository.admit(COMMUNITY, by=2, at=START + timedelta(days=1))
+        repository = GuildRepository(connection)
+        before = repository.is_admitted(GUILD)
+        repository.admit(GUILD, by=1, at=START)
+        repository.admit(GUILD, by=2, at=START + timedelta(days=1))
         row = connection.execute(select(communities)).one()
-        return before, repository.is_admitted(COMMUNITY), repository.is_admitted(1), row.admitted_by, row.admitted_at
+        return before, repository.is_admitted(GUILD), repository.is_admitted(1), row.admitted_by, row.admitted_at
 
     assert await database.write(write) == (False, True, False, 1, START)
 
@@ -151,7 +151,7 @@ async def test_a_fact_is_remembered_in_place_of_the_earlier(database: Database) 
     """A fact has one value, the latest."""
 
     def write(connection: Connection) -> list[str | None]:
-        facts = FactRepository(connection)
+        facts = KeyValueRepository(connection)
         seen = [facts.find("commands")]
         for value in ("first", "second"):
             facts.save("commands", value)

@@ -19,7 +19,7 @@ from bot.domain.credits import (
     period_of,
     unknown_cost,
 )
-from bot.domain.errors import BooksError, InsufficientCreditsError
+from bot.domain.errors import InsufficientCreditsError, LedgerError
 
 NOW = datetime(2026, 3, 14, 9, 26, tzinfo=UTC)
 DAY = "2026-03-14"
@@ -28,7 +28,7 @@ NEXT_DAY = "2026-03-15"
 
 def an_account(*, allowance: int = 0, granted: int = 0, held: int = 0, period: str = DAY) -> Account:
     """Return an account with these credits."""
-    return Account(community_id=1, member_id=2, period=period, allowance=allowance, granted=granted, held=held)
+    return Account(guild_id=1, member_id=2, period=period, allowance=allowance, granted=granted, held=held)
 
 
 def amounts(movement: Movement) -> dict[str, int]:
@@ -38,7 +38,7 @@ def amounts(movement: Movement) -> dict[str, int]:
 
 def test_a_movement_sums_to_zero() -> None:
     """Postings that do not balance cannot even be made."""
-    with pytest.raises(BooksError):
+    with pytest.raises(LedgerError):
         Movement(kind=MovementKind.GRANT, postings=(Posting(book=Book.GRANTED, amount=5),))
 
 
@@ -69,9 +69,9 @@ def test_more_than_is_available_is_refused() -> None:
 @pytest.mark.parametrize("amount", [0, -1])
 def test_nothing_cannot_be_held_or_granted(amount: int) -> None:
     """An amount below one is a fault of ours: a hold or a grant of less than nothing would take credits."""
-    with pytest.raises(BooksError):
+    with pytest.raises(LedgerError):
         decide_hold(an_account(allowance=7), "job", amount, NOW)
-    with pytest.raises(BooksError):
+    with pytest.raises(LedgerError):
         decide_grant(an_account(), amount)
 
 
@@ -101,7 +101,7 @@ def test_what_came_from_an_ended_period_expires() -> None:
 def test_no_more_than_the_hold_is_charged(charge: int) -> None:
     """Nor less than nothing."""
     held, hold, _ = decide_hold(an_account(allowance=20), "job", 12, NOW)
-    with pytest.raises(BooksError):
+    with pytest.raises(LedgerError):
         decide_settlement(held, hold, charge)
 
 

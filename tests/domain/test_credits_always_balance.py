@@ -29,7 +29,7 @@ class Bookkeeping(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.account = Account(community_id=1, member_id=2)
+        self.account = Account(guild_id=1, member_id=2)
         self.now = START
         self.open: dict[str, Hold] = {}
         self.postings: list[tuple[Book, str, int]] = []

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import OptionRangeError
 from bot.domain.fit import FIT_FORMS, Fit
-from tests.support.asking import FITS
+from tests.support.strategies import FITS
 
 
 @pytest.mark.parametrize(

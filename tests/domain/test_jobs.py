@@ -6,7 +6,7 @@ import pytest
 from bot.domain.errors import JobStateError
 from bot.domain.jobs import AT_PROVIDER, LIVE, State, check_transition
 from tests.support.clock import START
-from tests.support.factories import a_job, a_place, a_request
+from tests.support.factories import make_context, make_job, make_request
 
 LEGAL = {
     (State.HELD, State.SUBMITTING),
@@ -73,17 +73,17 @@ def test_a_lost_reply_is_never_submitted_again() -> None:
 @pytest.mark.parametrize(("minutes", "alive"), [(0, True), (13.9, True), (14, False), (15, False)])
 def test_a_token_lives_almost_a_quarter_of_an_hour(minutes: float, alive: bool) -> None:  # noqa: FBT001
     """Discord gives fifteen minutes, of which one is kept in reserve."""
-    assert a_job().token_alive(START + timedelta(minutes=minutes)) is alive
+    assert make_job().token_alive(START + timedelta(minutes=minutes)) is alive
 
 
 def test_an_erased_token_is_dead() -> None:
     """However young the job is."""
-    assert a_job(place=a_place(token=None)).token_alive(START) is False
+    assert make_job(place=make_context(token=None)).token_alive(START) is False
 
 
 def test_a_job_knows_the_price_of_one_picture() -> None:
     """What is charged is this, for each picture that arrived."""
-    assert a_job(request=a_request(images=4, detail=2)).unit_price == 24
+    assert make_job(request=make_request(images=4, detail=2)).unit_price == 24
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,6 @@ def test_a_job_knows_the_price_of_one_picture() -> None:
 )
 def test_which_cards_are_in_reach_once_their_token_is_dead(place: dict[str, int], *, afterwards: bool) -> None:
     """All are while it lives; then the bot's own token has to do, and not every card listens to that."""
-    job = a_job(place=a_place(**place))
+    job = make_job(place=make_context(**place))
     assert job.card_in_reach(START)
     assert job.card_in_reach(START + timedelta(minutes=15)) == afterwards

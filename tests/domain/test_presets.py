@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.errors import OptionRangeError
-from bot.domain.presets import MAX_NAME, Preset, Shelf, checked_name, checked_template, mark_of, preset_key
+from bot.domain.presets import MAX_NAME, Preset, PresetScope, checked_name, checked_template, preset_key, undo_token
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,10 @@ def test_a_template_is_kept_without_blanks_around_it() -> None:
 
 def test_a_mark_stands_for_one_preset() -> None:
     """It has the form that buttons have for a job, and another owner's preset of the same name has another one."""
-    marks = {mark_of(Shelf(member_id=1), "a"), mark_of(Shelf(community_id=1), "a"), mark_of(Shelf(member_id=1), "b")}
+    marks = {
+        undo_token(PresetScope(member_id=1), "a"),
+        undo_token(PresetScope(guild_id=1), "a"),
+        undo_token(PresetScope(member_id=1), "b"),
+    }
     assert len(marks) == 3
     assert all(len(mark) == 32 and set(mark) <= set("0123456789abcdef") for mark in marks)

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.catalogue import MODELS, RATIOS, find_model
-from bot.domain.requests import GenerationRequest, InputPicture, generation_request, price, unit_price
-from tests.support.asking import wishes
-from tests.support.factories import a_job
+from bot.domain.models import MODELS, RATIOS, find_model
+from bot.domain.requests import GenerationRequest, InputImage, generation_request, price, unit_price
+from tests.support.factories import make_job
+from tests.support.strategies import wishes
 
-PICTURE = InputPicture(url="https://cdn.example/fox.png")
+PICTURE = InputImage(url="https://cdn.example/fox.png")
 
 
 def test_the_prices_are_those_of_the_seed() -> None:
@@ -76,7 +76,7 @@ def test_a_price_is_within_its_bounds(options: dict[str, Any]) -> None:
     most = base * model.price_factor_4k * request.detail + (extras if model.id == "reve-2.0" else 0)
     assert base <= unit_price(request) <= most
     assert price(request) == unit_price(request) * request.images
-    assert a_job(request=request).unit_price == unit_price(request)
+    assert make_job(request=request).unit_price == unit_price(request)
 
 
 @given(options=wishes(), images=st.integers(1, 4))

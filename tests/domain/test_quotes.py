@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bot.domain.errors import ExclusiveOptionsError, UnsupportedOptionError
 from bot.domain.quotes import quotes
 from bot.domain.requests import generation_request, price
-from tests.support.asking import anything_asked
+from tests.support.strategies import anything_asked
 
 BOTH = ("skillboss", "reve2img")
 

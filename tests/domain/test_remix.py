@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.catalogue import DEFAULT_MODEL
+from bot.domain.aspect_ratios import formed
 from bot.domain.errors import PromptError, StudioClosedError, UnsupportedOptionError
 from bot.domain.jobs import Action
-from bot.domain.ratios import formed
+from bot.domain.models import DEFAULT_MODEL
 from bot.domain.remix import (
     KEEP_AS_IT_IS,
     cut_out,
@@ -20,25 +20,25 @@ from bot.domain.remix import (
     upscaled,
     varied,
 )
-from bot.domain.requests import InputPicture, PictureFile, generation_request, offers_for, price
-from tests.support.asking import wishes
-from tests.support.factories import a_request
+from bot.domain.requests import ImageFile, InputImage, generation_request, offers_for, price
+from tests.support.factories import make_request
+from tests.support.strategies import wishes
 
 BOTH = ("skillboss", "reve2img")
 TEXT_ONLY = ("skillboss",)
 
 
-def a_picture(width: int = 1024, height: int = 1024) -> InputPicture:
+def make_image(width: int = 1024, height: int = 1024) -> InputImage:
     """Return a picture of the studio's own."""
-    return InputPicture(file=PictureFile(sha256="0" * 64, media_type="image/png", width=width, height=height, size=9))
+    return InputImage(file=ImageFile(sha256="0" * 64, media_type="image/png", width=width, height=height, size=9))
 
 
-PICTURE = a_picture()
+PICTURE = make_image()
 
 
 def test_a_variation_keeps_prompt_and_options() -> None:
     """The same words and options, with the picture to start from; it costs what an edit costs."""
-    request = a_request(aspect_ratio="16:9", images=3, detail=2, effect="sepia")
+    request = make_request(aspect_ratio="16:9", images=3, detail=2, effect="sepia")
     made = varied(request, PICTURE, BOTH)
     assert (made.prompt, made.aspect_ratio, made.images, made.detail, made.effect) == (
         request.prompt,
@@ -53,14 +53,14 @@ def test_a_variation_keeps_prompt_and_options() -> None:
 
 def test_a_model_that_cannot_edit_gives_way() -> None:
     """A picture of nano-banana is varied by the default model, in the same shape."""
-    made = varied(a_request(model="nano-banana", aspect_ratio="3:2", images=2), PICTURE, BOTH)
+    made = varied(make_request(model="nano-banana", aspect_ratio="3:2", images=2), PICTURE, BOTH)
     assert (made.model, made.aspect_ratio, made.images) == (DEFAULT_MODEL, "3:2", 2)
 
 
 def test_options_that_the_new_model_lacks_are_dropped() -> None:
     """A chosen model does what it can: detail and effect go, and "auto" becomes the picture's own shape."""
-    request = a_request(aspect_ratio="auto", detail=5, effect="sepia", version="latest-fast")
-    made = edited(request, a_picture(1920, 1080), "make it snow", BOTH, model="seedream-5")
+    request = make_request(aspect_ratio="auto", detail=5, effect="sepia", version="latest-fast")
+    made = edited(request, make_image(1920, 1080), "make it snow", BOTH, model="seedream-5")
     assert (made.model, made.aspect_ratio, made.detail, made.effect, made.version) == (
         "seedream-5",
         "16:9",
@@ -72,22 +72,22 @@ def test_options_that_the_new_model_lacks_are_dropped() -> None:
 
 def test_a_ratio_that_gave_way_is_told_from_a_chosen_one() -> None:
     """A picture whose file is gone has no known size: its form is taken once it was fetched."""
-    unknown = InputPicture(url="https://cdn.example/a.png")
-    made = edited(a_request(aspect_ratio="auto"), unknown, "make it snow", BOTH, model="seedream-5")
+    unknown = InputImage(url="https://cdn.example/a.png")
+    made = edited(make_request(aspect_ratio="auto"), unknown, "make it snow", BOTH, model="seedream-5")
     assert (made.aspect_ratio, made.keeps_form) == ("1:1", True)
-    assert formed(replace(made, inputs=(a_picture(1080, 1920),)), BOTH).aspect_ratio == "9:16"
-    assert not edited(a_request(aspect_ratio="3:2"), unknown, "make it snow", BOTH, model="seedream-5").keeps_form
+    assert formed(replace(made, inputs=(make_image(1080, 1920),)), BOTH).aspect_ratio == "9:16"
+    assert not edited(make_request(aspect_ratio="3:2"), unknown, "make it snow", BOTH, model="seedream-5").keeps_form
 
 
 def test_an_edit_makes_one_picture_by_new_words() -> None:
     """The new prompt says what to change; how the picture was processed stays."""
-    made = edited(a_request(images=4, remove_background=True), PICTURE, "make it snow", BOTH)
+    made = edited(make_request(images=4, remove_background=True), PICTURE, "make it snow", BOTH)
     assert (made.prompt, made.images, made.remove_background) == ("make it snow", 1, True)
 
 
 def test_a_reference_is_not_processed_as_the_picture_was() -> None:
     """What is drawn by a picture has its model, shape and format, and no effect or upscale of it."""
-    request = a_request(images=4, aspect_ratio="9:16", effect="sepia", upscale=2, format="webp")
+    request = make_request(images=4, aspect_ratio="9:16", effect="sepia", upscale=2, format="webp")
     made = referring(request, PICTURE, "the same cat at sea", BOTH)
     assert (made.aspect_ratio, made.format, made.images, made.effect, made.upscale) == ("9:16", "webp", 1, None, None)
 
@@ -95,47 +95,47 @@ def test_a_reference_is_not_processed_as_the_picture_was() -> None:
 @pytest.mark.parametrize(("factor", "credits"), [(2, 26), (3, 29), (4, 32)])
 def test_an_upscale_keeps_the_picture_as_it_is(factor: int, credits: int) -> None:  # noqa: A002
     """A generation that changes nothing, and the upscale after it, at the price of both."""
-    made = upscaled(a_request(images=4, detail=3, effect="sepia"), PICTURE, factor, BOTH)
+    made = upscaled(make_request(images=4, detail=3, effect="sepia"), PICTURE, factor, BOTH)
     assert (made.prompt, made.images, made.detail, made.effect, made.upscale) == (KEEP_AS_IT_IS, 1, 1, None, factor)
     assert price(made) == credits
 
 
 def test_what_was_cut_out_stays_so_when_enlarged() -> None:
     """The upscale of a picture without a background has none either."""
-    assert upscaled(a_request(remove_background=True), PICTURE, 2, BOTH).remove_background
+    assert upscaled(make_request(remove_background=True), PICTURE, 2, BOTH).remove_background
 
 
 @pytest.mark.parametrize(("had", "gets"), [("png", "png"), ("webp", "webp"), ("jpeg", "png")])
 def test_a_cut_out_is_in_a_format_that_can_be_transparent(had: str, gets: str) -> None:
     """JPEG knows no transparency, so PNG takes its place."""
-    made = cut_out(a_request(format=had), PICTURE, BOTH)
+    made = cut_out(make_request(format=had), PICTURE, BOTH)
     assert (made.format, made.remove_background) == (gets, True)
 
 
 def test_a_prompt_too_long_for_the_new_model_goes_to_one_that_takes_it() -> None:
     """Of the models that edit, one that takes the whole prompt is used; where none does, it is refused."""
-    made = varied(a_request(model="nano-banana", prompt="x" * 3000), PICTURE, BOTH)
+    made = varied(make_request(model="nano-banana", prompt="x" * 3000), PICTURE, BOTH)
     assert made.model in ("nano-banana-pro", "seedream-5")
     with pytest.raises(PromptError):
-        varied(a_request(prompt="x" * 4001), PICTURE, BOTH)
+        varied(make_request(prompt="x" * 4001), PICTURE, BOTH)
     with pytest.raises(PromptError):
-        edited(a_request(), PICTURE, "   ", BOTH)
+        edited(make_request(), PICTURE, "   ", BOTH)
 
 
 def test_a_studio_from_text_only_says_so() -> None:
     """Where no provider edits, every action on a picture is refused, and only the same again is offered."""
     with pytest.raises(UnsupportedOptionError):
-        varied(a_request(), PICTURE, TEXT_ONLY)
+        varied(make_request(), PICTURE, TEXT_ONLY)
     with pytest.raises(UnsupportedOptionError):
-        edited(a_request(), PICTURE, "x", TEXT_ONLY)
+        edited(make_request(), PICTURE, "x", TEXT_ONLY)
     with pytest.raises(UnsupportedOptionError):
-        upscaled(a_request(), PICTURE, 2, TEXT_ONLY)
+        upscaled(make_request(), PICTURE, 2, TEXT_ONLY)
     with pytest.raises(UnsupportedOptionError):
-        cut_out(a_request(), PICTURE, TEXT_ONLY)
+        cut_out(make_request(), PICTURE, TEXT_ONLY)
     assert possible_actions(TEXT_ONLY) == {Action.AGAIN}
     assert upscale_factors(TEXT_ONLY) == ()
     with pytest.raises(StudioClosedError):
-        varied(a_request(), PICTURE, ())
+        varied(make_request(), PICTURE, ())
 
 
 def test_a_studio_that_edits_can_do_everything() -> None:
@@ -148,7 +148,7 @@ def test_a_studio_that_edits_can_do_everything() -> None:
 def test_whatever_was_made_can_be_worked_with(options: dict[str, object], width: int, height: int) -> None:
     """Of every legal request each action makes one that some offer covers entirely, and that has a price."""
     request = generation_request(prompt="a fox", **options)  # type: ignore[arg-type]
-    picture = a_picture(width, height)
+    picture = make_image(width, height)
     made = [
         varied(request, picture, BOTH),
         edited(request, picture, "make it snow", BOTH),

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.catalogue import MODELS, OFFERS, find_model, offered_models
 from bot.domain.errors import (
     ExclusiveOptionsError,
     OptionRangeError,
@@ -16,12 +15,13 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.fit import Fit
-from bot.domain.requests import GenerationRequest, InputPicture, generation_request, offers_for, require_offer
-from tests.support.asking import anything_asked, wishes
+from bot.domain.models import MODELS, OFFERS, find_model, offered_models
+from bot.domain.requests import GenerationRequest, InputImage, generation_request, offers_for, require_offer
+from tests.support.strategies import anything_asked, wishes
 
 MODEL_IDS = ("reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5")
 WITH_SIZES = ("nano-banana-pro", "seedream-5")
-PICTURE = InputPicture(url="https://cdn.example/fox.png")
+PICTURE = InputImage(url="https://cdn.example/fox.png")
 SKILLBOSS = ("skillboss",)
 BOTH = ("skillboss", "reve2img")
 

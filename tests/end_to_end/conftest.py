@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.end_to_end.house import House
+from tests.end_to_end.system_harness import SystemHarness
 from tests.support.fidelity import Fidelity, find_description
 
 
@@ -18,9 +18,9 @@ def fidelity() -> Fidelity | None:
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SystemHarness]:
     """A running bot that the tests of a module share; each leaves no job behind."""
-    house = House(tmp_path_factory.mktemp("house"))
+    house = SystemHarness(tmp_path_factory.mktemp("house"))
     try:
         await house.start(DEFAULT_ALLOWANCE="100000")
         yield house
@@ -34,7 +34,7 @@ def sent_what_discord_takes(request: pytest.FixtureRequest, fidelity: Fidelity |
     yield
     if fidelity is None:
         return
-    houses = [value for value in request.node.funcargs.values() if isinstance(value, House)]
+    houses = [value for value in request.node.funcargs.values() if isinstance(value, SystemHarness)]
     for each in houses:
         problems = [line for sent in each.discord.requests for line in fidelity.problems(sent)]
         each.discord.recorder.clear()

@@ -2,13 +2,13 @@
 
 import pytest
 
-from bot.sandbox.discord import buttons, text
-from tests.end_to_end.house import House, drawing, is_done, says
+from sandbox.discord import buttons, text
+from tests.end_to_end.system_harness import SystemHarness, drawing, is_done, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_its_member_cancels_a_waiting_job_for_nothing(house: House) -> None:
+async def test_its_member_cancels_a_waiting_job_for_nothing(house: SystemHarness) -> None:
     """While the provider has not begun, Cancel ends the job and returns the credits."""
     member, before = house.discord.actor("member"), await house.books()
     invocation = await member.slash("imagine", prompt="to be cancelled")
@@ -23,7 +23,7 @@ async def test_its_member_cancels_a_waiting_job_for_nothing(house: House) -> Non
     assert (books.problems, books.held, books.charged) == ([], 0, before.charged)
 
 
-async def test_a_stranger_cannot_cancel_and_is_told_so_alone(house: House) -> None:
+async def test_a_stranger_cannot_cancel_and_is_told_so_alone(house: SystemHarness) -> None:
     """Another member's press changes nothing; a moderator's does."""
     invocation = await house.discord.actor("member").slash("imagine", prompt="not yours")
     card = await invocation.response()
@@ -34,7 +34,7 @@ async def test_a_stranger_cannot_cancel_and_is_told_so_alone(house: House) -> No
     await invocation.wait_until(says("Cancelled"))
 
 
-async def test_a_cancel_that_comes_too_late_says_so_and_the_picture_still_comes(house: House) -> None:
+async def test_a_cancel_that_comes_too_late_says_so_and_the_picture_still_comes(house: SystemHarness) -> None:
     """Once the provider has begun (409), the card says that it is too late, and the picture is charged."""
     member = house.discord.actor("member")
     invocation = await member.slash("imagine", prompt="too late to stop")
@@ -50,7 +50,7 @@ async def test_a_cancel_that_comes_too_late_says_so_and_the_picture_still_comes(
     assert "12 credits" in text(card)
 
 
-async def test_a_cancel_whose_answer_says_nothing_is_settled_by_the_status(house: House) -> None:
+async def test_a_cancel_whose_answer_says_nothing_is_settled_by_the_status(house: SystemHarness) -> None:
     """A 200 without `cancelled` means that the status is read again; the job goes on until it says otherwise."""
     house.skillboss.faults.add("cancel", "unsaid")
     member = house.discord.actor("member")
@@ -60,7 +60,7 @@ async def test_a_cancel_whose_answer_says_nothing_is_settled_by_the_status(house
     await invocation.wait_until(says("Cancelled"))
 
 
-async def test_a_provider_that_cannot_cancel_leaves_the_job_running(house: House) -> None:
+async def test_a_provider_that_cannot_cancel_leaves_the_job_running(house: SystemHarness) -> None:
     """reve2img knows no cancel: the card says that it is too late."""
     member = house.discord.actor("member")
     invocation = await member.slash("imagine", prompt="no way back", model="nano-banana")

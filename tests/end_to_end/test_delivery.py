@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Connection, select
 
-from bot.sandbox.discord import Actor, Channel, Guild, Invocation, Message, media, text
-from bot.sandbox.providers import expected_mark, read_mark
 from db.database import Database
 from db.tables import jobs
-from tests.end_to_end.house import PATIENCE, House
+from sandbox.discord import Actor, Channel, Guild, Invocation, Message, media, text
+from sandbox.providers import expected_mark, read_mark
+from tests.end_to_end.system_harness import PATIENCE, SystemHarness
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -29,7 +29,7 @@ FAILURE = "The image service refused this prompt.\nNothing was charged: 12 credi
 class Scene:
     """A server of the test's own with a member, and the job that the member asked for."""
 
-    house: House
+    house: SystemHarness
     database: Database
     guild: Guild
     channel: Channel
@@ -82,7 +82,7 @@ class Scene:
         assert text(message).count(RECEIPT) == 1
 
 
-async def new_scene(house: House) -> Scene:
+async def new_scene(house: SystemHarness) -> Scene:
     """Open a server with a member; its database is the bot's."""
     number = next(NUMBERS)
     world = house.discord.world
@@ -101,7 +101,7 @@ async def new_scene(house: House) -> Scene:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def scene(house: House) -> AsyncIterator[Scene]:
+async def scene(house: SystemHarness) -> AsyncIterator[Scene]:
     """Return a scene; nothing of it is left to the next test."""
     scene = await new_scene(house)
     yield scene
@@ -354,7 +354,7 @@ async def test_what_no_way_led_to_is_in_the_history_with_its_receipt(scene: Scen
 @pytest.fixture
 async def own_scene(tmp_path: Path) -> AsyncIterator[Scene]:
     """A scene with a bot of its own, to be killed."""
-    house = House(tmp_path)
+    house = SystemHarness(tmp_path)
     try:
         await house.start()
         scene = await new_scene(house)
@@ -386,7 +386,7 @@ async def test_a_bot_that_is_killed_while_it_sends_sends_once(
     await own_scene.assert_pictured(message)
 
 
-def sent(house: House) -> int:
+def sent(house: SystemHarness) -> int:
     """Return how many requests to send a message Discord has finished with."""
     path = "/channels/{channel_id}/messages"
     return sum(each.method == "POST" and each.path == path for each in house.discord.requests)

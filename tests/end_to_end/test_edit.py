@@ -9,16 +9,16 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Connection, select
 
-from bot.sandbox.discord import Actor, Invocation, Message, Upload, buttons, media, text
-from bot.sandbox.discord.cdn import measured
-from bot.sandbox.providers import derives_from
-from bot.sandbox.providers.sizes import pixels
 from db.database import Database
-from db.inputs import InputRepository
+from db.inputs import InputImageRepository
 from db.jobs import JobRepository
 from db.tables import inputs, jobs
-from tests.end_to_end.house import PATIENCE, House, is_done, says
-from tests.support.shelf import a_photo, animated, bomb, drawn, lying
+from sandbox.discord import Actor, Invocation, Message, Upload, buttons, media, text
+from sandbox.discord.cdn import measured
+from sandbox.providers import derives_from
+from sandbox.providers.sizes import pixels
+from tests.end_to_end.system_harness import PATIENCE, SystemHarness, is_done, says
+from tests.support.image_server import a_photo, animated, bomb, drawn, lying
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,9 +26,9 @@ MENU = "Edit this image"
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SystemHarness]:
     """A running bot that providers can fetch from."""
-    house = House(tmp_path_factory.mktemp("house"))
+    house = SystemHarness(tmp_path_factory.mktemp("house"))
     try:
         await house.start(DEFAULT_ALLOWANCE="100000", WEBHOOK_PUBLIC_URL=f"http://127.0.0.1:{house.http_port}")
         yield house
@@ -40,7 +40,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
 class Desk:
     """A member at work, and what the provider was sent of theirs."""
 
-    house: House
+    house: SystemHarness
     member: Actor
 
     async def at_provider(self, before: int) -> None:
@@ -63,7 +63,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(house: House) -> Desk:
+def desk(house: SystemHarness) -> Desk:
     """Return a member of the studio's first server."""
     return Desk(house=house, member=house.discord.actor("member"))
 
@@ -79,12 +79,12 @@ def plain(answer: Message) -> str:
     return answer.content.translate({0x2068: None, 0x2069: None})
 
 
-async def rows(house: House) -> list[tuple[str | None, str | None]]:
+async def rows(house: SystemHarness) -> list[tuple[str | None, str | None]]:
     """Return what the database keeps of where the inputs of ended jobs came from: addresses and tokens."""
     database = await Database.open(house.database_url)
 
     def read(connection: Connection) -> list[tuple[str | None, str | None]]:
-        InputRepository(connection).erase_secrets()
+        InputImageRepository(connection).erase_secrets()
         return [(row.url, row.token_hash) for row in connection.execute(select(inputs))]
 
     try:
@@ -274,7 +274,7 @@ async def test_a_picture_that_went_while_the_form_was_open_costs_nothing(desk: D
 
 async def test_without_a_public_address_the_attachments_own_is_given(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The provider fetches it from Discord; a GIF, which would have to be changed first, is refused with a way out."""
-    house = House(tmp_path_factory.mktemp("closed"))
+    house = SystemHarness(tmp_path_factory.mktemp("closed"))
     try:
         await house.start()
         desk = Desk(house=house, member=house.discord.actor("member"))

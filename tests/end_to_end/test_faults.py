@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.sandbox.discord import media, text
-from tests.end_to_end.house import House, drawing, is_done, says
+from sandbox.discord import media, text
+from tests.end_to_end.system_harness import SystemHarness, drawing, is_done, says
 
 LEFT_ALONE = "provider.left_alone"
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")
-async def without_faults(house: House) -> AsyncIterator[None]:
+async def without_faults(house: SystemHarness) -> AsyncIterator[None]:
     """Each test begins and ends with providers that work, and that the bot does not leave alone."""
     told = house.log().count(LEFT_ALONE)
     yield
@@ -27,7 +27,7 @@ async def without_faults(house: House) -> AsyncIterator[None]:
         await house.start_bot(DEFAULT_ALLOWANCE="100000")
 
 
-async def assert_failed_for_nothing(house: House, why: str, **options: object) -> None:
+async def assert_failed_for_nothing(house: SystemHarness, why: str, **options: object) -> None:
     """Use `/imagine` and expect a card that says why, that nothing was charged, and sound books."""
     before = await house.books()
     invocation = await house.discord.actor("member").slash("imagine", prompt="doomed", options=options)
@@ -50,14 +50,14 @@ async def assert_failed_for_nothing(house: House, why: str, **options: object) -
         (500, "has a fault"),
     ],
 )
-async def test_a_refused_submit_is_told_and_costs_nothing(house: House, status: int, why: str) -> None:
+async def test_a_refused_submit_is_told_and_costs_nothing(house: SystemHarness, status: int, why: str) -> None:
     """Each documented refusal of both providers ends the job with its own words, and releases the credits."""
     house.skillboss.faults.add("submit", "status", status=status, times=None)
     house.reve2img.faults.add("submit", "status", status=status, times=None)
     await assert_failed_for_nothing(house, why)
 
 
-async def test_a_wrong_key_is_named_in_the_operators_log(house: House) -> None:
+async def test_a_wrong_key_is_named_in_the_operators_log(house: SystemHarness) -> None:
     """The operator's log says whose key is refused; the member reads only that the studio is closed."""
     house.skillboss.faults.add("submit", "status", status=401, times=None)
     house.reve2img.faults.add("submit", "status", status=401, times=None)
@@ -67,7 +67,7 @@ async def test_a_wrong_key_is_named_in_the_operators_log(house: House) -> None:
     assert "SkillBoss: closed" in text(status)
 
 
-async def test_the_next_provider_takes_what_the_first_surely_did_not(house: House) -> None:
+async def test_the_next_provider_takes_what_the_first_surely_did_not(house: SystemHarness) -> None:
     """When SkillBoss refuses the key, reve2img draws the same model."""
     house.skillboss.faults.add("submit", "status", status=401, times=None)
     invocation = await house.discord.actor("member").slash("imagine", prompt="the other way")
@@ -76,7 +76,7 @@ async def test_the_next_provider_takes_what_the_first_surely_did_not(house: Hous
     assert "12 credits" in text(card)
 
 
-async def test_a_busy_provider_is_asked_again(house: House) -> None:
+async def test_a_busy_provider_is_asked_again(house: SystemHarness) -> None:
     """After a 429 the same provider is asked again, as it said when."""
     house.skillboss.faults.add("submit", "status", status=429, retry_after="0", times=1)
     invocation = await house.discord.actor("member").slash("imagine", prompt="patience")
@@ -84,7 +84,7 @@ async def test_a_busy_provider_is_asked_again(house: House) -> None:
     await invocation.wait_until(is_done)
 
 
-async def test_a_lost_reply_is_never_sent_again(house: House) -> None:
+async def test_a_lost_reply_is_never_sent_again(house: SystemHarness) -> None:
     """A submit whose connection broke after sending may have been accepted: one request, credits returned."""
     house.skillboss.faults.add("submit", "reset_after")
     sent = len([each for each in house.skillboss.requests if each.method == "POST"])
@@ -100,7 +100,7 @@ async def test_a_lost_reply_is_never_sent_again(house: House) -> None:
         ("content", "refused this prompt"),
     ],
 )
-async def test_a_job_that_fails_at_the_provider_is_told(house: House, reason: str, why: str) -> None:
+async def test_a_job_that_fails_at_the_provider_is_told(house: SystemHarness, reason: str, why: str) -> None:
     """FAILED in each of its kinds ends the card with its own words."""
     house.skillboss.faults.add("submit", "fail", reason=reason)
     house.skillboss.latency = type(house.skillboss.latency)(queue=0, work=0)
@@ -121,7 +121,9 @@ async def test_a_job_that_fails_at_the_provider_is_told(house: House, reason: st
         ("redirect", {"to": "http://10.0.0.1/"}),
     ],
 )
-async def test_a_picture_that_cannot_be_had_costs_nothing(house: House, kind: str, options: dict[str, object]) -> None:
+async def test_a_picture_that_cannot_be_had_costs_nothing(
+    house: SystemHarness, kind: str, options: dict[str, object]
+) -> None:
     """Gone, not a picture, endless, truncated or at a private address: told, and every credit returned."""
     house.skillboss.faults.add("picture", kind, times=None, **options)
     house.skillboss.latency = type(house.skillboss.latency)(queue=0, work=0)
@@ -131,7 +133,7 @@ async def test_a_picture_that_cannot_be_had_costs_nothing(house: House, kind: st
         house.skillboss.latency = type(house.skillboss.latency)(queue=None, work=None)
 
 
-async def test_only_the_pictures_that_came_are_charged(house: House) -> None:
+async def test_only_the_pictures_that_came_are_charged(house: SystemHarness) -> None:
     """Of four pictures one cannot be had: three are shown and charged, the fourth's credits return."""
     house.skillboss.faults.add("picture", "status", status=404, times=1)
     house.skillboss.latency = type(house.skillboss.latency)(queue=0, work=0)
@@ -145,7 +147,7 @@ async def test_only_the_pictures_that_came_are_charged(house: House) -> None:
     assert len(media(card)) == 3
 
 
-async def test_discords_own_hiccups_do_not_lose_the_card(house: House) -> None:
+async def test_discords_own_hiccups_do_not_lose_the_card(house: SystemHarness) -> None:
     """Edits that Discord answers with 429 and 5xx are tried again until the card shows the end."""
     house.discord.faults.add("PATCH", "@original", status=429, retry_after=0.05, times=1)
     house.discord.faults.add("PATCH", "@original", status=500, times=1)
@@ -174,7 +176,7 @@ async def test_what_cannot_be_done_is_told_to_its_member_alone(
     tmp_path: Path, settings: dict[str, str], options: dict[str, object], why: str
 ) -> None:
     """No credits, no admission, no budget, a wrong option, a direct message: said at once, nothing held."""
-    house = House(tmp_path)
+    house = SystemHarness(tmp_path)
     try:
         await house.start(**settings)
         channel = options.pop("channel", None)

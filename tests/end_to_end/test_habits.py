@@ -7,11 +7,11 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Connection, select
 
-from bot.sandbox.discord import Actor, Channel, Invocation, Message, add_elsewhere, buttons, text
-from bot.sandbox.providers import expected_mark, read_mark
 from db.database import Database
 from db.tables import jobs
-from tests.end_to_end.house import PATIENCE, House, is_done
+from sandbox.discord import Actor, Channel, Invocation, Message, add_elsewhere, buttons, text
+from sandbox.providers import expected_mark, read_mark
+from tests.end_to_end.system_harness import PATIENCE, SystemHarness, is_done
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -19,9 +19,9 @@ ALONE = "Only you can see this. To show it to others, save the picture and post 
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def open_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+async def open_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SystemHarness]:
     """A running bot that members may bring along; there are places where only they do."""
-    house = House(tmp_path_factory.mktemp("house"))
+    house = SystemHarness(tmp_path_factory.mktemp("house"))
     add_elsewhere(house.discord.world)
     try:
         await house.start(DEFAULT_ALLOWANCE="1000", USER_INSTALL="on")
@@ -31,7 +31,7 @@ async def open_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def studio(open_house: House) -> AsyncIterator[House]:
+async def studio(open_house: SystemHarness) -> AsyncIterator[SystemHarness]:
     """Return the house; the books must balance at the end, with nothing held."""
     yield open_house
     open_house.discord.faults.clear()
@@ -39,7 +39,9 @@ async def studio(open_house: House) -> AsyncIterator[House]:
     assert (books.problems, books.held) == ([], 0)
 
 
-async def at_work(house: House, who: Actor, channel: str | Channel = "general", **options: object) -> Invocation:
+async def at_work(
+    house: SystemHarness, who: Actor, channel: str | Channel = "general", **options: object
+) -> Invocation:
     """Use `/imagine`, and return once its card is there and the job at the provider."""
     taken = len(house.skillboss.jobs)
     invocation = await who.slash("imagine", channel=channel, options=options)
@@ -48,13 +50,13 @@ async def at_work(house: House, who: Actor, channel: str | Channel = "general", 
     return invocation
 
 
-async def pictured(house: House, message: Message, prompt: str) -> None:
+async def pictured(house: SystemHarness, message: Message, prompt: str) -> None:
     """Expect a prompt's own picture in a message."""
     (picture,) = await house.pictures(message)
     assert read_mark(picture) == expected_mark(prompt, 0)
 
 
-async def row(house: House, member: Actor) -> tuple[int, bool, str | None]:
+async def row(house: SystemHarness, member: Actor) -> tuple[int, bool, str | None]:
     """Return a member's latest job once it was delivered: its community, whether it is private, and where it came."""
     database = await Database.open(house.database_url)
 
@@ -63,7 +65,7 @@ async def row(house: House, member: Actor) -> tuple[int, bool, str | None]:
         latest = connection.execute(mine).first()
         if latest is None or latest.delivered_at is None:
             return None
-        return latest.community_id, latest.private, latest.delivery
+        return latest.guild_id, latest.private, latest.delivery
 
     try:
         async with asyncio.timeout(PATIENCE):
@@ -74,7 +76,7 @@ async def row(house: House, member: Actor) -> tuple[int, bool, str | None]:
         await database.close()
 
 
-async def test_a_preset_is_saved_found_and_used(studio: House) -> None:
+async def test_a_preset_is_saved_found_and_used(studio: SystemHarness) -> None:
     """The picture is that of the prompt in its frame; the preset is told by name while the command is written."""
     member = studio.discord.actor("member")
     saved = await member.slash("preset save", options={"name": "Noir", "prompt": "film noir, {prompt}", "images": 1})
@@ -92,7 +94,7 @@ async def test_a_preset_is_saved_found_and_used(studio: House) -> None:
     assert "film noir" in text(listed)
 
 
-async def test_a_private_card_is_seen_by_its_member_alone(studio: House) -> None:
+async def test_a_private_card_is_seen_by_its_member_alone(studio: SystemHarness) -> None:
     """From the first state to the picture, which says how to show it to others; its buttons work."""
     member, other = studio.discord.actor("member"), studio.discord.actor("member-two")
     invocation = await at_work(studio, member, prompt="a secret", private=True)
@@ -108,7 +110,7 @@ async def test_a_private_card_is_seen_by_its_member_alone(studio: House) -> None
     assert await row(studio, member) == (int(studio.discord.world.guild("Community").id), True, "card")
 
 
-async def test_a_private_card_that_no_token_reaches_comes_directly(studio: House) -> None:
+async def test_a_private_card_that_no_token_reaches_comes_directly(studio: SystemHarness) -> None:
     """A quarter of an hour later the picture comes by direct message, once, and nothing is said in the channel."""
     member = studio.discord.actor("member-two")
     channel_before = len(studio.discord.actor("member").sees())
@@ -123,7 +125,7 @@ async def test_a_private_card_that_no_token_reaches_comes_directly(studio: House
     assert not is_done(invocation.message)
 
 
-async def test_who_brings_the_studio_along_uses_it_in_direct_messages(studio: House) -> None:
+async def test_who_brings_the_studio_along_uses_it_in_direct_messages(studio: SystemHarness) -> None:
     """With an account outside all servers, in their own language's place; the card is finished by its token."""
     traveller = studio.discord.actor("traveller")
     direct = studio.discord.direct_message("traveller")
@@ -146,7 +148,7 @@ async def test_who_brings_the_studio_along_uses_it_in_direct_messages(studio: Ho
 
 
 @pytest.mark.parametrize("channel", ["lobby", "strict", "friends"])
-async def test_who_brings_the_studio_along_uses_it_elsewhere(studio: House, channel: str) -> None:
+async def test_who_brings_the_studio_along_uses_it_elsewhere(studio: SystemHarness, channel: str) -> None:
     """In a server without the bot and among friends; where external apps may not speak, for the member alone."""
     traveller, private = studio.discord.actor("traveller"), channel == "strict"
     invocation = await at_work(studio, traveller, channel, prompt=f"a view of {channel}")
@@ -160,7 +162,7 @@ async def test_who_brings_the_studio_along_uses_it_elsewhere(studio: House, chan
     assert invocation.followups == []
 
 
-async def test_what_the_bot_cannot_reach_elsewhere_comes_directly(studio: House) -> None:
+async def test_what_the_bot_cannot_reach_elsewhere_comes_directly(studio: SystemHarness) -> None:
     """Its own token is nothing in a server without it."""
     traveller = studio.discord.actor("traveller")
     place = studio.discord.direct_message("traveller")
@@ -174,7 +176,7 @@ async def test_what_the_bot_cannot_reach_elsewhere_comes_directly(studio: House)
     await pictured(studio, direct[-1], "a late harbour")
 
 
-async def test_in_a_server_that_has_the_bot_its_account_counts(studio: House) -> None:
+async def test_in_a_server_that_has_the_bot_its_account_counts(studio: SystemHarness) -> None:
     """Also for who has brought the studio along."""
     member = studio.discord.actor("member")
     member.user.has_app = True
@@ -187,7 +189,7 @@ async def test_in_a_server_that_has_the_bot_its_account_counts(studio: House) ->
     assert (await row(studio, member))[0] == int(studio.discord.world.guild("Community").id)
 
 
-async def test_without_the_setting_the_studio_stays_in_its_servers(house: House) -> None:
+async def test_without_the_setting_the_studio_stays_in_its_servers(house: SystemHarness) -> None:
     """Discord is told that no command is for members' own accounts, and in direct messages there is no `/imagine`."""
     commands = {command["name"]: command for command in await house.discord.wait_commands()}
     assert {tuple(command["integration_types"]) for command in commands.values()} == {(0,)}

@@ -6,15 +6,15 @@ import io
 import pytest
 from PIL import Image
 
-from bot.sandbox.discord import NoAnswerError, buttons, files, media, text
-from bot.sandbox.providers import expected_mark, read_mark
-from tests.end_to_end.house import PATIENCE, House, drawing, is_done, says
+from sandbox.discord import NoAnswerError, buttons, files, media, text
+from sandbox.providers import expected_mark, read_mark
+from tests.end_to_end.system_harness import PATIENCE, SystemHarness, drawing, is_done, says
 from tests.support.fidelity import find_description
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_a_members_imagine_becomes_one_card_with_its_picture_and_a_receipt(house: House) -> None:
+async def test_a_members_imagine_becomes_one_card_with_its_picture_and_a_receipt(house: SystemHarness) -> None:
     """A member's command is answered by one card, which is edited until it shows the picture and the receipt."""
     member = house.discord.actor("member")
     invocation = await member.slash("imagine", prompt="a red fox in the snow")
@@ -39,7 +39,7 @@ async def test_a_members_imagine_becomes_one_card_with_its_picture_and_a_receipt
     assert books.held == 0
 
 
-async def test_four_pictures_each_belong_to_their_prompt_in_the_asked_format(house: House) -> None:
+async def test_four_pictures_each_belong_to_their_prompt_in_the_asked_format(house: SystemHarness) -> None:
     """Four pictures come as asked: their own marks, format and shape, alternative text from the prompt."""
     invocation = await house.discord.actor("member-two").slash(
         "imagine", prompt="four *bold* boats @everyone", images=4, format="webp", aspect_ratio="16:9"
@@ -67,7 +67,7 @@ async def test_four_pictures_each_belong_to_their_prompt_in_the_asked_format(hou
         ({"model": "reve-2.0", "detail": 3, "aspect_ratio": "auto"}, 36),
     ],
 )
-async def test_every_model_of_reve2img_draws(house: House, options: dict[str, object], price: int) -> None:
+async def test_every_model_of_reve2img_draws(house: SystemHarness, options: dict[str, object], price: int) -> None:
     """What SkillBoss does not offer goes to reve2img, at the catalogue's price."""
     member = house.discord.actor("member")
     await (await member.slash("settings set", options={"ask_over": 1000})).response()
@@ -77,7 +77,7 @@ async def test_every_model_of_reve2img_draws(house: House, options: dict[str, ob
     assert f"-# {price} credits" in text(card)
 
 
-async def test_a_picture_is_upscaled_fitted_and_cut_out(house: House) -> None:
+async def test_a_picture_is_upscaled_fitted_and_cut_out(house: SystemHarness) -> None:
     """What was asked for is to be seen in the picture that a member downloads: its size and its transparency."""
     options = {"upscale": "2x", "fit": "1500x", "remove_background": True, "effect": "sepia", "aspect_ratio": "16:9"}
     invocation = await house.discord.actor("member").slash("imagine", prompt="cut out", options=options)
@@ -92,7 +92,7 @@ async def test_a_picture_is_upscaled_fitted_and_cut_out(house: House) -> None:
     assert "upscaled 2x · cut out · fit 1500x" in text(card)
 
 
-async def test_models_are_completed_with_prices(house: House) -> None:
+async def test_models_are_completed_with_prices(house: SystemHarness) -> None:
     """While a member types a model, Discord shows those that there are, with the price of what is chosen."""
     choices = await house.discord.actor("member").autocomplete("imagine", "model", "nano", images=2)
     assert [choice["name"] for choice in choices] == [
@@ -101,7 +101,7 @@ async def test_models_are_completed_with_prices(house: House) -> None:
     ]
 
 
-async def test_an_answer_that_comes_at_once_is_delivered_too(house: House) -> None:
+async def test_an_answer_that_comes_at_once_is_delivered_too(house: SystemHarness) -> None:
     """A provider may answer the submit with the finished picture."""
     house.reve2img.faults.add("submit", "inline")
     invocation = await house.discord.actor("member").slash("imagine", prompt="at once", model="nano-banana")
@@ -109,7 +109,7 @@ async def test_an_answer_that_comes_at_once_is_delivered_too(house: House) -> No
     assert read_mark((await house.pictures(card))[0]) == expected_mark("at once", 0)
 
 
-async def test_a_long_prompt_is_cut_on_the_card_and_whole_in_a_file(house: House) -> None:
+async def test_a_long_prompt_is_cut_on_the_card_and_whole_in_a_file(house: SystemHarness) -> None:
     """A long prompt takes a few lines of the card; the whole of it is one press away, for the presser alone."""
     prompt = ("a very long walk through every street of the old town " * 40).strip()
     member = house.discord.actor("member")
@@ -143,7 +143,7 @@ async def test_a_long_prompt_is_cut_on_the_card_and_whole_in_a_file(house: House
     ],
 )
 async def test_hostile_prompts_are_drawn_or_refused_and_never_break_the_card(
-    house: House,
+    house: SystemHarness,
     prompt: str,
     accepted: bool,  # noqa: FBT001
 ) -> None:
@@ -167,7 +167,7 @@ async def test_hostile_prompts_are_drawn_or_refused_and_never_break_the_card(
     assert "Traceback" not in house.log()
 
 
-async def test_the_balance_status_and_help_are_for_the_asker_alone(house: House) -> None:
+async def test_the_balance_status_and_help_are_for_the_asker_alone(house: SystemHarness) -> None:
     """`/credits balance` begins with what can be spent; `/status` and `/help` tell the studio's state and models."""
     member = house.discord.actor("moderator")
     balance = await (await member.slash("credits balance")).response()
@@ -181,7 +181,7 @@ async def test_the_balance_status_and_help_are_for_the_asker_alone(house: House)
     assert guide.ephemeral
 
 
-async def test_the_watchdog_pages_answer(house: House) -> None:
+async def test_the_watchdog_pages_answer(house: SystemHarness) -> None:
     """`/healthz` and `/readyz` say that the bot runs and can serve."""
     assert await house.get("/healthz") == (200, {"status": "ok"})
     async with asyncio.timeout(PATIENCE):  # it takes commands a little before it knows that it has its gateway
@@ -190,7 +190,7 @@ async def test_the_watchdog_pages_answer(house: House) -> None:
     assert await house.get("/readyz") == (200, {"status": "ok", "missing": []})
 
 
-async def test_secrets_and_prompts_stay_out_of_the_log(house: House) -> None:
+async def test_secrets_and_prompts_stay_out_of_the_log(house: SystemHarness) -> None:
     """Neither keys, tokens nor prompts are logged, whatever happened before."""
     log = house.log()
     for secret in ("end-to-end", "a red fox", "lighthouse", "aW50ZXJhY3Rpb246"):

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.discord import Invocation, text
-from bot.sandbox.providers import Latency, expected_mark, read_mark
-from tests.end_to_end.house import House, is_done
+from sandbox.discord import Invocation, text
+from sandbox.providers import Latency, expected_mark, read_mark
+from tests.end_to_end.system_harness import SystemHarness, is_done
 from tests.support.fidelity import find_description
 
 MEMBERS = 50
@@ -35,9 +35,9 @@ def real_prompts(count: int) -> list[str]:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path) -> AsyncIterator[SystemHarness]:
     """A running bot with providers that work by themselves."""
-    house = House(tmp_path)
+    house = SystemHarness(tmp_path)
     # What SkillBoss has no slot for goes to reve2img.
     house.skillboss.latency = house.reve2img.latency = Latency(queue=0.2, work=0.5)
     try:
@@ -51,7 +51,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 
 @pytest.mark.timeout(600)
-async def test_fifty_members_each_get_their_own_pictures(house: House) -> None:
+async def test_fifty_members_each_get_their_own_pictures(house: SystemHarness) -> None:
     """Every card ends with the picture drawn for its own prompt, told by the picture's pixels."""
     prompts = real_prompts(PROMPTS)
 

@@ -17,18 +17,18 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import Attempt, Delivery, State
-from bot.sandbox.discord import Message
-from bot.sandbox.providers import Job
 from db.attempts import AttemptRepository
 from db.database import Database
-from db.locks import CLAIMING, in_turn
+from db.locks import CLAIMING, advisory_lock
 from db.tables import jobs, workers
-from tests.end_to_end.house import PATIENCE, BotProcess, House, is_done, launch, says
+from sandbox.discord import Message
+from sandbox.providers import Job
+from tests.chaos.fault_injector import Ambush, Blow, discord_events, provider_events
+from tests.chaos.invariants import broken_promises
+from tests.chaos.observations import Placed, Witness
+from tests.chaos.scenario import Event, Order, Strike, UtcDateTime, a_prompt
+from tests.end_to_end.system_harness import PATIENCE, BotProcess, SystemHarness, is_done, launch, says
 from tests.support.databases import Databases
-from tests.torture.ambush import Ambush, Blow, discord_events, provider_events
-from tests.torture.evidence import Placed, Witness
-from tests.torture.plan import Event, Moment, Order, Strike, a_prompt
-from tests.torture.verdict import broken_promises
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -52,7 +52,7 @@ class Snare:
         self._opened = asyncio.Event()
         self._blow: Blow | None = None
 
-    def lay(self, event: Event, moment: Moment) -> None:
+    def lay(self, event: Event, moment: UtcDateTime) -> None:
         """Wait for the next such request."""
         self._opened = asyncio.Event()
         self._blow = Blow(Strike(event=event, moment=moment, signal=SIGSTOP))
@@ -79,7 +79,7 @@ class Pair:
     `snare` stands in the way of the late one's requests, `heirs` in the way of the heir's.
     """
 
-    def __init__(self, house: House, database: Database) -> None:
+    def __init__(self, house: SystemHarness, database: Database) -> None:
         self.house = house
         self.snare = Snare()
         self.heirs = Snare()
@@ -237,17 +237,19 @@ class Pair:
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory, postgresql_databases: Databases) -> AsyncIterator[House]:
+async def house(
+    tmp_path_factory: pytest.TempPathFactory, postgresql_databases: Databases
+) -> AsyncIterator[SystemHarness]:
     """The stand-ins, and a database for two bots."""
     url = await postgresql_databases.create(migrated=True)
-    house = House(tmp_path_factory.mktemp("house"), database_url=url)
+    house = SystemHarness(tmp_path_factory.mktemp("house"), database_url=url)
     yield house
     await house.close()
     await postgresql_databases.drop(url)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def bots(house: House) -> AsyncIterator[Pair]:
+async def bots(house: SystemHarness) -> AsyncIterator[Pair]:
     """Two bots, which end in order."""
     database = await Database.open(house.database_url)
     pair = Pair(house, database)
@@ -292,7 +294,7 @@ async def test_a_transaction_that_stands_still_keeps_nobody_waiting(pair: Pair) 
     waiting = await pair.ask("member", "in line")
     engine = create_async_engine(pair.house.database_url)
     async with engine.begin() as connection:
-        await connection.run_sync(in_turn, CLAIMING)
+        await connection.run_sync(advisory_lock, CLAIMING)
         await pair.both_wait_for_their_turn()
         await pair.pause(first)
     await engine.dispose()  # sooner or later it is the turn of the late one, which does not know it
@@ -305,7 +307,7 @@ async def test_a_transaction_that_stands_still_keeps_nobody_waiting(pair: Pair) 
 
 async def test_a_submit_that_is_answered_late_is_never_sent_again(pair: Pair) -> None:
     """Paused while the provider answers: nobody can know, so nothing is charged; the late answer only names the job."""
-    pair.snare.lay(Event.SUBMIT, Moment.AFTER)
+    pair.snare.lay(Event.SUBMIT, UtcDateTime.AFTER)
     sent = await pair.ask("member", "sent or not")
     await pair.pause_at(sent)
     await sent.invocation.wait_until(says("outcome is unknown"))
@@ -328,10 +330,10 @@ async def test_what_is_heard_late_is_not_written(pair: Pair, event: Event, state
     drawn = await pair.drawn(placed)
     pair.house.skillboss.advance(drawn)
     await pair.in_state(placed, State.RUNNING)
-    pair.snare.lay(event, Moment.AFTER)
+    pair.snare.lay(event, UtcDateTime.AFTER)
     pair.house.skillboss.finish(drawn)
     before = await pair.pause_at(placed)
-    pair.heirs.lay(event, Moment.AFTER)
+    pair.heirs.lay(event, UtcDateTime.AFTER)
     await pair.heirs.caught()
     await pair.wake()
     row = await pair.row(placed)
@@ -346,7 +348,7 @@ async def test_a_delivery_that_comes_again_shows_the_pictures_once(pair: Pair) -
     """Paused while it uploads: the heir delivers, and the upload that comes late replaces it by the same."""
     placed = await pair.ask("member", "delivered twice")
     shown = pair.watch(placed)
-    pair.snare.lay(Event.UPLOAD, Moment.BEFORE)
+    pair.snare.lay(Event.UPLOAD, UtcDateTime.BEFORE)
     pair.house.skillboss.finish(await pair.drawn(placed))
     await pair.pause_at(placed)
     await placed.invocation.wait_until(is_done)
@@ -362,7 +364,7 @@ async def test_an_older_card_that_comes_late_is_put_right(pair: Pair) -> None:
     shown = pair.watch(placed)
     drawn = await pair.drawn(placed)
     await pair.in_state(placed, State.QUEUED)
-    pair.snare.lay(Event.EDIT, Moment.BEFORE)
+    pair.snare.lay(Event.EDIT, UtcDateTime.BEFORE)
     pair.house.skillboss.advance(drawn)
     await pair.pause_at(placed)
     pair.house.skillboss.finish(drawn)
@@ -378,7 +380,7 @@ async def test_a_direct_message_comes_once(pair: Pair) -> None:
     drawn = await pair.drawn(placed)
     assert placed.invocation.message is not None
     pair.house.discord.messages.delete(placed.invocation.message)
-    pair.snare.lay(Event.DIRECT, Moment.BEFORE)
+    pair.snare.lay(Event.DIRECT, UtcDateTime.BEFORE)
     pair.house.skillboss.finish(drawn)
     await pair.pause_at(placed)
     direct = pair.house.discord.direct_message("member")

@@ -9,14 +9,14 @@ from signal import SIGKILL
 import pytest
 from sqlalchemy import Connection, select, update
 
-from bot.sandbox.discord import Invocation, Message, buttons, media, text
-from bot.sandbox.providers import derives_from, expected_mark, read_mark
 from db.database import Database
 from db.tables import jobs, pictures
-from tests.end_to_end.house import PATIENCE, House, is_done, says
+from sandbox.discord import Invocation, Message, buttons, media, text
+from sandbox.providers import derives_from, expected_mark, read_mark
+from tests.end_to_end.system_harness import PATIENCE, SystemHarness, is_done, says
 
 
-def settings(house: House) -> dict[str, str]:
+def settings(house: SystemHarness) -> dict[str, str]:
     """Return what the operator has set: one image API, which can fetch pictures from the bot."""
     return {
         "PROVIDER_ORDER": "reve2img",
@@ -26,9 +26,9 @@ def settings(house: House) -> dict[str, str]:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path) -> AsyncIterator[SystemHarness]:
     """A running bot of the test's own, whose pictures the image API can fetch."""
-    house = House(tmp_path)
+    house = SystemHarness(tmp_path)
     try:
         await house.start(**settings(house))
         yield house
@@ -38,7 +38,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         await house.close()
 
 
-async def made(house: House, invocation: Invocation) -> Message:
+async def made(house: SystemHarness, invocation: Invocation) -> Message:
     """Let the image API finish what was asked for, and return the card with its pictures."""
     await invocation.response()
     await house.reve2img.wait_for(lambda: any(not job.terminal for job in house.reve2img.jobs))
@@ -46,7 +46,7 @@ async def made(house: House, invocation: Invocation) -> Message:
     return await invocation.wait_until(is_done)
 
 
-async def restart(house: House) -> None:
+async def restart(house: SystemHarness) -> None:
     """End the bot and start it again."""
     assert await house.stop_bot() == 0
     await house.start_bot(**settings(house))
@@ -57,7 +57,7 @@ def labels(message: Message) -> list[str]:
     return [each["label"] for each in buttons(message)]
 
 
-async def column(house: House, name: str) -> list[object]:
+async def column(house: SystemHarness, name: str) -> list[object]:
     """Return a column of all jobs, oldest first."""
     database = await Database.open(house.database_url)
     try:
@@ -68,7 +68,7 @@ async def column(house: House, name: str) -> list[object]:
         await database.close()
 
 
-async def end_retention(house: House) -> None:
+async def end_retention(house: SystemHarness) -> None:
     """Do as the retention does with every picture: its row says so, and its file is gone."""
     database = await Database.open(house.database_url)
 
@@ -85,7 +85,7 @@ async def end_retention(house: House) -> None:
         file.unlink()
 
 
-async def test_a_card_is_worked_with_after_a_restart(house: House) -> None:
+async def test_a_card_is_worked_with_after_a_restart(house: SystemHarness) -> None:
     """A button pressed on a card of an earlier process makes a new picture from the one on the card."""
     member = house.discord.actor("member")
     card = await made(house, await member.slash("imagine", prompt="a lighthouse", aspect_ratio="16:9"))
@@ -100,7 +100,7 @@ async def test_a_card_is_worked_with_after_a_restart(house: House) -> None:
     assert await column(house, "parent_id") == [None, (await column(house, "id"))[0]]
 
 
-async def test_a_picture_is_fetched_again_after_its_retention(house: House) -> None:
+async def test_a_picture_is_fetched_again_after_its_retention(house: SystemHarness) -> None:
     """The studio keeps the picture no more, but the message has it: an edit starts from that, by anybody's press."""
     member, other = house.discord.actor("member"), house.discord.actor("moderator")
     card = await made(house, await member.slash("imagine", prompt="a lighthouse"))
@@ -114,7 +114,7 @@ async def test_a_picture_is_fetched_again_after_its_retention(house: House) -> N
     assert read_mark(changed) == expected_mark("make it snow", 0)
 
 
-async def test_a_form_asks_which_picture_and_by_how_much(house: House) -> None:
+async def test_a_form_asks_which_picture_and_by_how_much(house: SystemHarness) -> None:
     """Of several pictures the second is enlarged threefold, at the price that the form named."""
     member = house.discord.actor("member")
     card = await made(house, await member.slash("imagine", prompt="a lighthouse", images=2))
@@ -126,7 +126,7 @@ async def test_a_form_asks_which_picture_and_by_how_much(house: House) -> None:
     assert [derives_from(large, each) for each in pair] == [False, True]
 
 
-async def test_much_is_asked_about_first_and_made_once(house: House) -> None:
+async def test_much_is_asked_about_first_and_made_once(house: SystemHarness) -> None:
     """Over the threshold the price is asked about; pressed twice after a restart, one job begins in that message."""
     member, other = house.discord.actor("member"), house.discord.actor("moderator")
     invocation = await member.slash("imagine", prompt="a cathedral", images=4, detail=2)
@@ -151,7 +151,7 @@ async def test_much_is_asked_about_first_and_made_once(house: House) -> None:
     assert "You have answered this already." in text(answers[-1])
 
 
-async def test_a_bot_that_is_killed_between_the_yes_and_the_card_gives_the_credits_back(house: House) -> None:
+async def test_a_bot_that_is_killed_between_the_yes_and_the_card_gives_the_credits_back(house: SystemHarness) -> None:
     """The question's message tells so; a private one, which nothing reaches any more, claims nothing that is untrue."""
     questions = {}
     for name, private in (("member", False), ("member-two", True)):
@@ -178,7 +178,7 @@ async def test_a_bot_that_is_killed_between_the_yes_and_the_card_gives_the_credi
     assert (await house.books()).held == 0
 
 
-async def test_what_was_asked_about_can_be_left(house: House) -> None:
+async def test_what_was_asked_about_can_be_left(house: SystemHarness) -> None:
     """Leaving it takes the question away, and nothing was held or made."""
     member = house.discord.actor("member")
     invocation = await member.slash("imagine", prompt="a cathedral", images=4, detail=2)
@@ -189,7 +189,7 @@ async def test_what_was_asked_about_can_be_left(house: House) -> None:
     assert await column(house, "id") == []
 
 
-async def test_deleting_a_parent_keeps_the_children(house: House) -> None:
+async def test_deleting_a_parent_keeps_the_children(house: SystemHarness) -> None:
     """A moderator deletes a card: its message and its picture are gone, what was made from it stays and says so."""
     member, moderator = house.discord.actor("member"), house.discord.actor("moderator")
     card = await made(house, await member.slash("imagine", prompt="a lighthouse"))

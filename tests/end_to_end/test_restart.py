@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.discord import text
-from bot.sandbox.providers import expected_mark, read_mark
-from tests.end_to_end.house import House, is_done, says
+from sandbox.discord import text
+from sandbox.providers import expected_mark, read_mark
+from tests.end_to_end.system_harness import SystemHarness, is_done, says
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path) -> AsyncIterator[SystemHarness]:
     """A running bot of the test's own."""
-    house = House(tmp_path)
+    house = SystemHarness(tmp_path)
     try:
         await house.start()
         yield house
@@ -22,7 +22,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         await house.close()
 
 
-async def test_a_killed_bot_takes_its_jobs_up_again(house: House) -> None:
+async def test_a_killed_bot_takes_its_jobs_up_again(house: SystemHarness) -> None:
     """Killed while the provider draws, the next process delivers the picture into the same card, charged once."""
     invocation = await house.discord.actor("member").slash("imagine", prompt="survives a kill")
     await house.skillboss.wait_for(lambda: bool(house.skillboss.jobs))
@@ -40,7 +40,7 @@ async def test_a_killed_bot_takes_its_jobs_up_again(house: House) -> None:
     assert len(house.skillboss.billed) == 1
 
 
-async def test_a_submit_that_was_under_way_at_the_kill_is_never_repeated(house: House) -> None:
+async def test_a_submit_that_was_under_way_at_the_kill_is_never_repeated(house: SystemHarness) -> None:
     """Killed between sending and the answer, the job ends with its credits returned, and is not sent again."""
     house.skillboss.faults.add("submit", "delay", seconds=60)
     invocation = await house.discord.actor("member").slash("imagine", prompt="sent or not")
@@ -54,7 +54,7 @@ async def test_a_submit_that_was_under_way_at_the_kill_is_never_repeated(house: 
     assert (books.problems, books.states, books.charged) == ([], ["failed"], 0)
 
 
-async def test_cancel_works_on_a_card_of_an_earlier_process(house: House) -> None:
+async def test_cancel_works_on_a_card_of_an_earlier_process(house: SystemHarness) -> None:
     """A button lives in the message, not in the process that posted it."""
     member = house.discord.actor("member")
     invocation = await member.slash("imagine", prompt="older than the bot")
@@ -66,7 +66,7 @@ async def test_cancel_works_on_a_card_of_an_earlier_process(house: House) -> Non
     await invocation.wait_until(says("Cancelled"))
 
 
-async def test_a_card_that_never_appeared_is_settled_at_the_next_start(house: House) -> None:
+async def test_a_card_that_never_appeared_is_settled_at_the_next_start(house: SystemHarness) -> None:
     """Killed before its answer reached Discord, the job is dropped and its credits are returned."""
     gate = house.discord.faults.hold("POST", "callback$")
     invocation = await house.discord.actor("member").slash("imagine", prompt="never seen")
@@ -82,7 +82,7 @@ async def test_a_card_that_never_appeared_is_settled_at_the_next_start(house: Ho
     assert invocation.interaction.id
 
 
-async def test_a_stopped_bot_ends_cleanly_and_delivers_after_the_start(house: House) -> None:
+async def test_a_stopped_bot_ends_cleanly_and_delivers_after_the_start(house: SystemHarness) -> None:
     """SIGTERM ends the bot with exit code 0; what was not delivered is delivered by the next process."""
     invocation = await house.discord.actor("member").slash("imagine", prompt="finished in between")
     await house.skillboss.wait_for(lambda: bool(house.skillboss.jobs))
@@ -93,7 +93,7 @@ async def test_a_stopped_bot_ends_cleanly_and_delivers_after_the_start(house: Ho
     assert "12 credits" in text(card)
 
 
-async def test_after_fifteen_minutes_the_bot_edits_with_its_own_token(house: House) -> None:
+async def test_after_fifteen_minutes_the_bot_edits_with_its_own_token(house: SystemHarness) -> None:
     """When the interaction's token has run out, the same message is edited with the bot's own."""
     invocation = await house.discord.actor("member").slash("imagine", prompt="slow as a glacier")
     await house.skillboss.wait_for(lambda: bool(house.skillboss.jobs))

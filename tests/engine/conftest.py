@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.sandbox.providers import MANUAL, Reve2ImgServer
-from tests.support.shelf import Shelf, a_shelf
+from sandbox.providers import MANUAL, Reve2ImgServer
+from tests.support.image_server import ImageServer, image_server
 
 
 @pytest.fixture
-async def shelf() -> AsyncIterator[Shelf]:
+async def shelf() -> AsyncIterator[ImageServer]:
     """Return where members' pictures lie."""
-    async with a_shelf() as shelf:
+    async with image_server() as shelf:
         yield shelf
 
 

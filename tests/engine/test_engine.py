@@ -6,94 +6,94 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.catalogue import Offer
 from bot.domain.errors import FaultKind, JobStateError, NotAllowedError
 from bot.domain.jobs import Outcome, State
+from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest
-from bot.engine.limits import Limits
-from bot.engine.observer import FoundCard
+from bot.engine.config import EngineConfig
+from bot.engine.observer import CardLookup
 from bot.providers.base import CancelOutcome, Provider, Status, Submission
-from bot.services.generation import Actor
+from bot.services.jobs import Actor
 from db.database import Database
-from tests.engine.workshop import workshop
+from tests.engine.engine_harness import engine_harness
 from tests.support.clock import let_others_run
-from tests.support.factories import a_place, a_request
+from tests.support.factories import make_context, make_request
 
 
 async def test_a_job_goes_its_way_and_is_charged_once(database: Database, tmp_path: Path) -> None:
     """HELD, SUBMITTING, QUEUED, RUNNING, STORING, DONE: the attempt keeps its ids, the books their balance."""
-    async with workshop(database, tmp_path) as shop:
-        asked = await shop.asked()
-        await shop.until(asked.id, State.QUEUED)
-        attempt = await shop.attempt(asked.id)
-        (made,) = shop.server.jobs
+    async with engine_harness(database, tmp_path) as harness:
+        asked = await harness.asked()
+        await harness.until(asked.id, State.QUEUED)
+        attempt = await harness.attempt(asked.id)
+        (made,) = harness.server.jobs
         assert (attempt.handle, attempt.record_id, attempt.outcome) == (made.id, made.record_id, Outcome.OPEN)
-        shop.server.advance()
-        await shop.until(asked.id, State.RUNNING, step=1)
-        shop.server.finish()
-        done = await shop.until(asked.id, State.DONE, step=1)
+        harness.server.advance()
+        await harness.until(asked.id, State.RUNNING, step=1)
+        harness.server.finish()
+        done = await harness.until(asked.id, State.DONE, step=1)
         assert (done.charged, done.fault, done.provider) == (12, None, "skillboss")
-        attempt = await shop.attempt(asked.id)
+        attempt = await harness.attempt(asked.id)
         assert (attempt.outcome, attempt.result) == (Outcome.COMPLETED, ())
-        assert await shop.problems() == []
-        assert len(shop.server.billed) == 1
+        assert await harness.problems() == []
+        assert len(harness.server.billed) == 1
 
 
 async def test_a_job_without_its_card_is_not_submitted(sqlite_database: Database, tmp_path: Path) -> None:
     """Nothing is sent to a provider before the member has the card."""
-    async with workshop(sqlite_database, tmp_path) as shop:
-        snapshot = await shop.generation.request(a_place(), a_request())
-        shop.engine.wake()
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        snapshot = await harness.generation.request(make_context(), make_request())
+        harness.engine.wake()
         await let_others_run()
-        assert (await shop.job(snapshot.job.id)).state is State.HELD
-        await shop.generation.abandon(snapshot.job)
-        assert (await shop.job(snapshot.job.id)).state is State.CANCELLED
-        assert shop.posts() == 0
-        assert await shop.problems() == []
+        assert (await harness.job(snapshot.job.id)).state is State.HELD
+        await harness.generation.abandon(snapshot.job)
+        assert (await harness.job(snapshot.job.id)).state is State.CANCELLED
+        assert harness.posts() == 0
+        assert await harness.problems() == []
 
 
 async def test_a_member_has_so_many_slots_and_waits_for_the_next(sqlite_database: Database, tmp_path: Path) -> None:
     """With two slots a member, the third job waits until one of the others ends."""
-    async with workshop(sqlite_database, tmp_path, limits=Limits(active_per_member=2)) as shop:
-        first, second, third = [await shop.asked() for _ in range(3)]
-        await shop.until(first.id, State.QUEUED)
-        await shop.until(second.id, State.QUEUED)
-        assert (await shop.job(third.id)).state is State.HELD
-        for made in shop.server.jobs:
-            shop.server.finish(made)
-        await shop.until(first.id, State.DONE, step=1)
-        await shop.until(third.id, State.QUEUED, step=1)
+    async with engine_harness(sqlite_database, tmp_path, limits=EngineConfig(active_per_member=2)) as harness:
+        first, second, third = [await harness.asked() for _ in range(3)]
+        await harness.until(first.id, State.QUEUED)
+        await harness.until(second.id, State.QUEUED)
+        assert (await harness.job(third.id)).state is State.HELD
+        for made in harness.server.jobs:
+            harness.server.finish(made)
+        await harness.until(first.id, State.DONE, step=1)
+        await harness.until(third.id, State.QUEUED, step=1)
 
 
 async def test_a_provider_has_so_many_slots(sqlite_database: Database, tmp_path: Path) -> None:
     """With one slot at the provider, members take turns."""
-    async with workshop(sqlite_database, tmp_path, limits=Limits(active_per_provider=1)) as shop:
-        first = await shop.asked()
-        await shop.until(first.id, State.QUEUED)
-        second = await shop.asked(place=a_place(member_id=43))
+    async with engine_harness(sqlite_database, tmp_path, limits=EngineConfig(active_per_provider=1)) as harness:
+        first = await harness.asked()
+        await harness.until(first.id, State.QUEUED)
+        second = await harness.asked(place=make_context(member_id=43))
         await let_others_run()
-        assert (await shop.job(second.id)).state is State.HELD
-        shop.server.finish()
-        await shop.until(second.id, State.QUEUED, step=1)
+        assert (await harness.job(second.id)).state is State.HELD
+        harness.server.finish()
+        await harness.until(second.id, State.QUEUED, step=1)
 
 
 async def test_a_cancel_before_the_submit_costs_nothing_and_sends_nothing(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
     """A job that still waits here is cancelled at once."""
-    async with workshop(sqlite_database, tmp_path, limits=Limits(active_per_member=1)) as shop:
-        first = await shop.asked()
-        await shop.until(first.id, State.QUEUED)
-        second = await shop.asked()
-        await shop.cancel(second.id)
-        cancelled = await shop.until(second.id, State.CANCELLED)
+    async with engine_harness(sqlite_database, tmp_path, limits=EngineConfig(active_per_member=1)) as harness:
+        first = await harness.asked()
+        await harness.until(first.id, State.QUEUED)
+        second = await harness.asked()
+        await harness.cancel(second.id)
+        cancelled = await harness.until(second.id, State.CANCELLED)
         assert cancelled.charged == 0
-        assert shop.posts() == 1
+        assert harness.posts() == 1
         with pytest.raises(JobStateError):
-            await shop.cancel(second.id)
+            await harness.cancel(second.id)
         with pytest.raises(NotAllowedError):
-            await shop.generation.cancel(first.id, Actor(member_id=1))
-        assert await shop.problems() == []
+            await harness.generation.cancel(first.id, Actor(member_id=1))
+        assert await harness.problems() == []
 
 
 class HeldBack:
@@ -143,17 +143,17 @@ async def test_a_cancel_while_the_submit_is_under_way_is_carried_out_after_it(
         held.append(HeldBack(provider))
         return held[0]
 
-    async with workshop(sqlite_database, tmp_path, wrap=hold) as shop:
-        job = await shop.asked()
+    async with engine_harness(sqlite_database, tmp_path, wrap=hold) as harness:
+        job = await harness.asked()
         await held[0].reached.wait()
-        await shop.cancel(job.id)
+        await harness.cancel(job.id)
         await let_others_run()
-        assert (await shop.job(job.id)).state is State.SUBMITTING
+        assert (await harness.job(job.id)).state is State.SUBMITTING
         held[0].gate.set()
-        await shop.until(job.id, State.CANCELLED, step=0.1)
-        assert shop.posts() == 1
-        assert shop.server.jobs[0].state == "CANCELLED"
-        assert await shop.problems() == []
+        await harness.until(job.id, State.CANCELLED, step=0.1)
+        assert harness.posts() == 1
+        assert harness.server.jobs[0].state == "CANCELLED"
+        assert await harness.problems() == []
 
 
 async def test_an_engine_that_dies_in_a_submit_leaves_it_unrepeated(database: Database, tmp_path: Path) -> None:
@@ -164,16 +164,16 @@ async def test_an_engine_that_dies_in_a_submit_leaves_it_unrepeated(database: Da
         held.append(HeldBack(provider))
         return held[0]
 
-    async with workshop(database, tmp_path, wrap=hold) as shop:
-        job = await shop.asked()
+    async with engine_harness(database, tmp_path, wrap=hold) as harness:
+        job = await harness.asked()
         await held[0].reached.wait()
-        async with workshop(database, tmp_path, server=shop.server, clock=shop.clock) as heir:
+        async with engine_harness(database, tmp_path, server=harness.server, clock=harness.clock) as heir:
             failed = await heir.until(job.id, State.FAILED)
             assert (failed.fault, failed.charged) == (FaultKind.REPLY_LOST, 0)
             assert (await heir.attempt(job.id)).outcome is Outcome.UNKNOWN
             # The old engine wakes up late: its answer is rejected by the fence.
             held[0].gate.set()
-            await shop.server.wait_for(lambda: bool(shop.server.jobs))
+            await harness.server.wait_for(lambda: bool(harness.server.jobs))
             await let_others_run()
             assert (await heir.job(job.id)).state is State.FAILED
             assert await heir.problems() == []
@@ -181,12 +181,12 @@ async def test_an_engine_that_dies_in_a_submit_leaves_it_unrepeated(database: Da
 
 async def test_a_job_of_an_earlier_engine_goes_on(database: Database, tmp_path: Path) -> None:
     """QUEUED at the stop, the job is polled and finished by the next engine."""
-    async with workshop(database, tmp_path) as shop:
-        job = await shop.asked()
-        queued = await shop.until(job.id, State.QUEUED)
-        await shop.engine.stop()
-        shop.server.finish()
-        async with workshop(database, tmp_path, server=shop.server, clock=shop.clock) as heir:
+    async with engine_harness(database, tmp_path) as harness:
+        job = await harness.asked()
+        queued = await harness.until(job.id, State.QUEUED)
+        await harness.engine.stop()
+        harness.server.finish()
+        async with engine_harness(database, tmp_path, server=harness.server, clock=harness.clock) as heir:
             done = await heir.until(job.id, State.DONE, step=1)
             assert done.fence == queued.fence + 1  # the start took it over
             assert await heir.problems() == []
@@ -199,44 +199,44 @@ async def test_an_unanswered_command_of_an_earlier_engine_depends_on_its_card(
     card: bool,  # noqa: FBT001
 ) -> None:
     """With its card on Discord the job goes on; without, it ends and the credits go back."""
-    async with workshop(sqlite_database, tmp_path, start=False) as earlier:
-        snapshot = await earlier.generation.request(a_place(), a_request())
-    async with workshop(sqlite_database, tmp_path, start=False) as shop:
-        shop.observer.card = FoundCard(there=card, message_id=7)
-        await shop.engine.start()
+    async with engine_harness(sqlite_database, tmp_path, start=False) as earlier:
+        snapshot = await earlier.generation.request(make_context(), make_request())
+    async with engine_harness(sqlite_database, tmp_path, start=False) as harness:
+        harness.observer.card = CardLookup(there=card, message_id=7)
+        await harness.engine.start()
         if card:
-            job = await shop.until(snapshot.job.id, State.QUEUED, step=1)
+            job = await harness.until(snapshot.job.id, State.QUEUED, step=1)
             assert job.place.message_id == 7
         else:
-            failed = await shop.until(snapshot.job.id, State.FAILED, step=1)
+            failed = await harness.until(snapshot.job.id, State.FAILED, step=1)
             assert failed.fault is FaultKind.UNACKNOWLEDGED
-        assert await shop.problems() == []
+        assert await harness.problems() == []
 
 
 async def test_the_soft_deadline_is_shown_and_the_hard_one_ends_the_job(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
     """A stuck job is shown late after five minutes and LOST after two hours, with everything returned."""
-    async with workshop(sqlite_database, tmp_path) as shop:
-        job = await shop.asked()
-        await shop.until(job.id, State.QUEUED)
-        await shop.idle()  # it has said so
-        told = len(shop.observer.changes)
-        await shop.when(lambda: len(shop.observer.changes) > told, step=6)
-        age = shop.clock.now() - job.created_at
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        job = await harness.asked()
+        await harness.until(job.id, State.QUEUED)
+        await harness.idle()  # it has said so
+        told = len(harness.observer.changes)
+        await harness.when(lambda: len(harness.observer.changes) > told, step=6)
+        age = harness.clock.now() - job.created_at
         assert age > timedelta(minutes=5)
-        assert shop.observer.changes[told:] == [job.id]
-        lost = await shop.until(job.id, State.LOST, step=60)
+        assert harness.observer.changes[told:] == [job.id]
+        lost = await harness.until(job.id, State.LOST, step=60)
         assert (lost.fault, lost.charged) == (FaultKind.DEADLINE, 0)
-        assert await shop.problems() == []
+        assert await harness.problems() == []
 
 
 async def test_an_answer_is_written_down_however_long_the_database_is_away(
     sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A submit's answer exists nowhere else: it is kept and written when the database is back, and never resent."""
-    async with workshop(sqlite_database, tmp_path) as shop:
-        accepted = shop.journal.accepted
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        accepted = harness.journal.accepted
         failures = iter([OSError("disk full"), OSError("disk full")])
 
         async def failing(*arguments: object) -> object:
@@ -244,73 +244,73 @@ async def test_an_answer_is_written_down_however_long_the_database_is_away(
                 raise failure
             return await accepted(*arguments)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(shop.journal, "accepted", failing)
-        job = await shop.asked()
-        await shop.until(job.id, State.QUEUED, step=0.5)
-        assert shop.posts() == 1
+        monkeypatch.setattr(harness.journal, "accepted", failing)
+        job = await harness.asked()
+        await harness.until(job.id, State.QUEUED, step=0.5)
+        assert harness.posts() == 1
 
 
 async def test_a_provider_that_forgot_the_job_ends_it_after_three_looks(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
     """A 404 may only be late; three of them end the job for nothing."""
-    async with workshop(sqlite_database, tmp_path) as shop:
-        job = await shop.asked()
-        await shop.until(job.id, State.QUEUED)
-        shop.server.faults.add("status", "status", status=404, times=2)
-        shop.server.advance()
-        await shop.until(job.id, State.RUNNING, step=1)
-        shop.server.faults.add("status", "status", status=404, times=None)
-        failed = await shop.until(job.id, State.FAILED, step=1)
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        job = await harness.asked()
+        await harness.until(job.id, State.QUEUED)
+        harness.server.faults.add("status", "status", status=404, times=2)
+        harness.server.advance()
+        await harness.until(job.id, State.RUNNING, step=1)
+        harness.server.faults.add("status", "status", status=404, times=None)
+        failed = await harness.until(job.id, State.FAILED, step=1)
         assert failed.fault is FaultKind.NOT_FOUND
-        assert await shop.problems() == []
+        assert await harness.problems() == []
 
 
 async def test_a_picture_that_is_not_there_yet_is_fetched_again(sqlite_database: Database, tmp_path: Path) -> None:
     """A picture server that answers 500 is asked again before the job is settled."""
-    async with workshop(sqlite_database, tmp_path) as shop:
-        job = await shop.asked()
-        await shop.until(job.id, State.QUEUED)
-        shop.server.faults.add("picture", "status", status=500, times=2)
-        shop.server.finish()
-        done = await shop.until(job.id, State.DONE, step=1)
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        job = await harness.asked()
+        await harness.until(job.id, State.QUEUED)
+        harness.server.faults.add("picture", "status", status=500, times=2)
+        harness.server.finish()
+        done = await harness.until(job.id, State.DONE, step=1)
         assert done.charged == 12
 
 
 async def test_a_cancel_during_a_look_is_not_put_off_by_it(sqlite_database: Database, tmp_path: Path) -> None:
     """A hint that comes while the provider is asked is followed at once, not a poll's pause later."""
-    async with workshop(sqlite_database, tmp_path) as shop:
-        job = await shop.asked()
-        await shop.until(job.id, State.QUEUED)
-        asked = len(shop.server.requests)
-        shop.server.faults.add("status", "delay", seconds=0.3)
-        shop.clock.advance(4)
-        await shop.server.wait_for(lambda: len(shop.server.requests) > asked)
-        await shop.cancel(job.id)
-        await shop.until(job.id, State.CANCELLED)
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        job = await harness.asked()
+        await harness.until(job.id, State.QUEUED)
+        asked = len(harness.server.requests)
+        harness.server.faults.add("status", "delay", seconds=0.3)
+        harness.clock.advance(4)
+        await harness.server.wait_for(lambda: len(harness.server.requests) > asked)
+        await harness.cancel(job.id)
+        await harness.until(job.id, State.CANCELLED)
 
 
 async def test_a_job_that_nobody_acknowledges_is_seen_to(sqlite_database: Database, tmp_path: Path) -> None:
     """If whoever should acknowledge a job is gone, the engine looks for its card itself, and settles it."""
-    async with workshop(sqlite_database, tmp_path) as shop:
-        shop.observer.card = FoundCard(there=False)
-        snapshot = await shop.generation.request(a_place(), a_request())
-        shop.clock.advance(19)
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        harness.observer.card = CardLookup(there=False)
+        snapshot = await harness.generation.request(make_context(), make_request())
+        harness.clock.advance(19)
         await let_others_run()
-        assert (await shop.job(snapshot.job.id)).state is State.HELD
-        shop.clock.advance(2)
-        failed = await shop.until(snapshot.job.id, State.FAILED)
+        assert (await harness.job(snapshot.job.id)).state is State.HELD
+        harness.clock.advance(2)
+        failed = await harness.until(snapshot.job.id, State.FAILED)
         assert failed.fault is FaultKind.UNACKNOWLEDGED
-        assert await shop.problems() == []
+        assert await harness.problems() == []
 
 
 async def test_a_job_that_no_provider_takes_ends_at_the_hard_deadline(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
     """Waiting here for ever holds no credits for ever."""
-    async with workshop(sqlite_database, tmp_path, limits=Limits(active_per_provider=0)) as shop:
-        job = await shop.asked()
+    async with engine_harness(sqlite_database, tmp_path, limits=EngineConfig(active_per_provider=0)) as harness:
+        job = await harness.asked()
         await let_others_run()
-        lost = await shop.until(job.id, State.LOST, step=100)
+        lost = await harness.until(job.id, State.LOST, step=100)
         assert lost.charged == 0
-        assert await shop.problems() == []
+        assert await harness.problems() == []

@@ -16,18 +16,18 @@ from sqlalchemy import func, select
 from bot.domain.credits import Book
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import Job, State
-from bot.engine.limits import Limits
-from bot.sandbox.page.rows import Row, rows
-from bot.sandbox.providers import MANUAL, Reve2ImgServer
-from bot.sandbox.providers.server import ImageApiServer
-from bot.services.snapshots import SnapshotService
-from bot.ui.cards import job_card
-from bot.ui.wording import failure
+from bot.engine.config import EngineConfig
+from bot.services.job_snapshots import JobSnapshotService
+from bot.ui.render.error_messages import failure
+from bot.ui.render.job_card import job_card
 from db.database import Database
 from db.tables import postings
-from tests.engine.workshop import Workshop, workshop
-from tests.support.factories import a_request
-from tests.ui.reading import texts
+from sandbox.providers import MANUAL, Reve2ImgServer
+from sandbox.providers.server import ImageApiServer
+from sandbox.web.fault_catalogue import Row, rows
+from tests.engine.engine_harness import EngineHarness, engine_harness
+from tests.support.factories import make_request
+from tests.ui.view_reader import texts
 
 DONE = None
 """No fault: the pictures came."""
@@ -112,7 +112,7 @@ def _keys(how: Any) -> list[tuple[object, ...]]:
     return [(endpoint, what, how.get("reason")), (endpoint, what)]
 
 
-LIMITS = Limits(hard_deadline=1_800.0)
+LIMITS = EngineConfig(hard_deadline=1_800.0)
 PACE = 61.0
 """Seconds that pass between two looks: more than any pause of the engine's."""
 
@@ -126,37 +126,39 @@ CELLS = [
 
 
 @asynccontextmanager
-async def shop_of(service: str, database: Database, folder: Path) -> AsyncIterator[tuple[Workshop, ImageApiServer]]:
+async def shop_of(
+    service: str, database: Database, folder: Path
+) -> AsyncIterator[tuple[EngineHarness, ImageApiServer]]:
     """Open a workshop in which only the provider of the row can do the request, and give its stand-in."""
     if service == "skillboss":
-        async with workshop(database, folder, limits=LIMITS) as shop:
-            yield shop, shop.server
+        async with engine_harness(database, folder, limits=LIMITS) as harness:
+            yield harness, harness.server
         return
     second = Reve2ImgServer(key="key", latency=MANUAL)
     await second.start()
     try:
-        async with workshop(database, folder, limits=LIMITS, second=second) as shop:
-            yield shop, second
+        async with engine_harness(database, folder, limits=LIMITS, second=second) as harness:
+            yield harness, second
     finally:
         await second.close()
 
 
 def wanted(service: str) -> Any:
     """Return a request that only this provider can do."""
-    return a_request() if service == "skillboss" else a_request(model="nano-banana")
+    return make_request() if service == "skillboss" else make_request(model="nano-banana")
 
 
-async def ended(shop: Workshop, server: ImageApiServer, job: Job) -> Job:
+async def ended(harness: EngineHarness, server: ImageApiServer, job: Job) -> Job:
     """Return the job once it has ended; the provider draws what it can, and time passes."""
     for _ in range(200):
-        await shop.idle()
-        current = await shop.job(job.id)
+        await harness.idle()
+        current = await harness.job(job.id)
         if current.state.ended:
             return current
         for made in server.jobs:
             if not made.terminal and made.stuck_in is None:
                 server.finish(made)
-        shop.clock.advance(PACE)
+        harness.clock.advance(PACE)
     raise AssertionError(f"the job stays {current.state}")
 
 
@@ -165,12 +167,12 @@ async def test_each_fault_is_told_and_costs_what_it_should(
     sqlite_database: Database, tmp_path: Path, cell: Cell
 ) -> None:
     """The card says what happened and what it cost; the books agree, and nothing is sent that may be sent already."""
-    async with shop_of(cell.row.service, sqlite_database, tmp_path) as (shop, server):
+    async with shop_of(cell.row.service, sqlite_database, tmp_path) as (harness, server):
         server.faults.add(**cell.how)
-        job = await ended(shop, server, await shop.asked(request=wanted(cell.row.service)))
+        job = await ended(harness, server, await harness.asked(request=wanted(cell.row.service)))
 
         assert job.fault is cell.expected
-        card = "\n".join(texts(await _card(shop, job)))
+        card = "\n".join(texts(await _card(harness, job)))
         left = 200 - (job.charged or 0)
         if cell.expected is DONE:
             assert (job.state, job.charged) == (State.DONE, job.price)
@@ -179,35 +181,35 @@ async def test_each_fault_is_told_and_costs_what_it_should(
             assert (job.state, job.charged) == (State.LOST if cell.expected is LOST else State.FAILED, 0)
             assert failure(cell.expected)[0] in card
             assert f"Nothing was charged: {job.price} credits returned, 200 left today." in card
-        assert await shop.problems() == []
-        assert await _possible_cost(shop) == (job.price if cell.expected is UNSURE else 0)
+        assert await harness.problems() == []
+        assert await _possible_cost(harness) == (job.price if cell.expected is UNSURE else 0)
         assert len(server.billed) <= 1
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.how["endpoint"] == "cancel"], ids=lambda row: row.id)
 async def test_each_answer_to_a_cancel(sqlite_database: Database, tmp_path: Path, row: Row) -> None:
     """Only what the provider says itself counts: cancelled and free, or drawn and charged, never both."""
-    async with shop_of(row.service, sqlite_database, tmp_path) as (shop, server):
+    async with shop_of(row.service, sqlite_database, tmp_path) as (harness, server):
         server.faults.add(**Cell(row, for_good=False).how)
-        job = await shop.asked(request=wanted(row.service))
-        await shop.until(job.id, State.QUEUED)
-        await shop.cancel(job.id)
+        job = await harness.asked(request=wanted(row.service))
+        await harness.until(job.id, State.QUEUED)
+        await harness.cancel(job.id)
         expected = CANCELS[_keys(row.how)[1][1]]
         if expected is State.DONE:
-            await shop.idle()
-            job = await ended(shop, server, job)
+            await harness.idle()
+            job = await ended(harness, server, job)
         else:
-            job = await shop.until(job.id, State.CANCELLED, step=1.0)
+            job = await harness.until(job.id, State.CANCELLED, step=1.0)
         assert (job.state, job.charged) == (expected, job.price if expected is State.DONE else 0)
-        assert await shop.problems() == []
+        assert await harness.problems() == []
         assert len(server.billed) == (1 if expected is State.DONE else 0)
 
 
-async def _card(shop: Workshop, job: Job) -> Any:
-    snapshots = SnapshotService(database=shop.database, books=shop.books, clock=shop.clock)
-    return job_card(await snapshots.get(job.id), shop.clock.now(), 300.0)
+async def _card(harness: EngineHarness, job: Job) -> Any:
+    snapshots = JobSnapshotService(database=harness.database, books=harness.books, clock=harness.clock)
+    return job_card(await snapshots.get(job.id), harness.clock.now(), 300.0)
 
 
-async def _possible_cost(shop: Workshop) -> int:
+async def _possible_cost(harness: EngineHarness) -> int:
     booked = select(func.coalesce(func.sum(postings.c.amount), 0)).where(postings.c.book == Book.UNKNOWN)
-    return await shop.database.read(lambda connection: int(connection.execute(booked).scalar_one()))
+    return await harness.database.read(lambda connection: int(connection.execute(booked).scalar_one()))

@@ -13,20 +13,20 @@ from sqlalchemy import Connection, select, update
 
 from bot.domain.errors import FaultKind, ProviderError, StaleJobError
 from bot.domain.jobs import AT_PROVIDER, Attempt, Job, Outcome, State
-from bot.engine.claiming import Hook, Turn, no_hooks
-from bot.engine.journal import Journal
+from bot.engine.claimer import CallbackUrl, ClaimResult, no_hooks
+from bot.engine.config import EngineConfig
+from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
-from bot.engine.limits import Limits
 from bot.providers.base import Finished, Pending
 from db.database import Database
 from db.jobs import JobRepository
 from db.tables import jobs, workers
 from db.workers import WorkerRepository
-from tests.engine.gated import Gated, Gates
-from tests.engine.workshop import Workshop, workshop
+from tests.engine.engine_harness import EngineHarness, engine_harness
+from tests.engine.gated_provider import GatedProvider, Gates
 from tests.support.clock import START, ManualClock
-from tests.support.factories import a_job, a_picture, a_place, a_request, an_id
-from tests.support.ledger import hold, some_books
+from tests.support.factories import make_context, make_id, make_image, make_job, make_request
+from tests.support.ledger import hold, make_ledger
 
 PLENTY = {"skillboss": 1_000}
 
@@ -34,7 +34,7 @@ PLENTY = {"skillboss": 1_000}
 class Pair:
     """Two workers at one database: `late` has a clock of its own that may stand still, `heir` goes on."""
 
-    def __init__(self, late: Workshop, heir: Workshop, gated: Gated) -> None:
+    def __init__(self, late: EngineHarness, heir: EngineHarness, gated: GatedProvider) -> None:
         self.late = late
         self.heir = heir
         self.gated = gated
@@ -61,13 +61,13 @@ class Pair:
 
 @asynccontextmanager
 async def pair(
-    database: Database, other: Database, folder: Path, *, limits: Limits | None = None
+    database: Database, other: Database, folder: Path, *, limits: EngineConfig | None = None
 ) -> AsyncIterator[Pair]:
     """Start two workers with a clock each; the first one's provider has gates."""
     gates = Gates()
     async with (
-        workshop(database, folder, wrap=gates, limits=limits, alone=False) as late,
-        workshop(other, folder, server=late.server, limits=limits, alone=False) as heir,
+        engine_harness(database, folder, wrap=gates, limits=limits, alone=False) as late,
+        engine_harness(other, folder, server=late.server, limits=limits, alone=False) as heir,
     ):
         await heir.looked()
         try:
@@ -101,35 +101,37 @@ async def test_a_worker_that_cannot_renew_stops_and_goes_on_later(
 ) -> None:
     """Without its lease it asks nobody and claims nothing; once renewals go well again it takes up new jobs."""
     async with (
-        workshop(sqlite_database, tmp_path, alone=False) as shop,
-        workshop(sqlite_database, tmp_path, server=shop.server, clock=shop.clock, alone=False, start=False) as other,
+        engine_harness(sqlite_database, tmp_path, alone=False) as harness,
+        engine_harness(
+            sqlite_database, tmp_path, server=harness.server, clock=harness.clock, alone=False, start=False
+        ) as other,
     ):
-        job = await shop.asked()
-        await shop.until(job.id, State.QUEUED)
+        job = await harness.asked()
+        await harness.until(job.id, State.QUEUED)
 
         async def fails() -> tuple[Job, ...]:
             raise OSError("no way to the database")
 
         with monkeypatch.context() as patch:
-            patch.setattr(shop.journal, "renew", fails)
-            await shop.quiet(step=1)
-            assert not shop.lease.held
-            asked = len(shop.server.requests)
-            waiting = await shop.asked()
-            await shop.quiet(step=1)
-            assert len(shop.server.requests) == asked
-            assert (await shop.job(waiting.id)).state is State.HELD
+            patch.setattr(harness.journal, "renew", fails)
+            await harness.quiet(step=1)
+            assert not harness.lease.held
+            asked = len(harness.server.requests)
+            waiting = await harness.asked()
+            await harness.quiet(step=1)
+            assert len(harness.server.requests) == asked
+            assert (await harness.job(waiting.id)).state is State.HELD
             await other.engine.start()
             taken = await other.until(waiting.id, State.QUEUED, step=1)
             assert taken.owner == other.engine.worker_id
-        await shop.when(lambda: shop.lease.held, step=1)
-        new = await shop.asked()
-        assert new.owner == shop.engine.worker_id
-        await shop.until(new.id, State.QUEUED, step=0.5)
-        shop.server.finish(shop.server.jobs[0])
-        await shop.until(job.id, State.DONE, step=1)
-        assert shop.posts() == 3
-        assert await shop.problems() == []
+        await harness.when(lambda: harness.lease.held, step=1)
+        new = await harness.asked()
+        assert new.owner == harness.engine.worker_id
+        await harness.until(new.id, State.QUEUED, step=0.5)
+        harness.server.finish(harness.server.jobs[0])
+        await harness.until(job.id, State.DONE, step=1)
+        assert harness.posts() == 3
+        assert await harness.problems() == []
 
 
 async def test_a_job_is_not_sent_when_the_lease_ended_while_it_was_read(
@@ -187,42 +189,42 @@ async def test_an_answer_that_comes_after_the_lease_is_not_written(
 )
 async def test_a_late_worker_is_rejected_in_every_state(database: Database, tmp_path: Path, state: State) -> None:
     """Whatever it has learnt meanwhile: no step of a worker whose job was taken over is written."""
-    async with workshop(database, tmp_path, alone=False, start=False) as shop:
-        await shop.journal.renew()
-        job = await brought_to(shop, state)
+    async with engine_harness(database, tmp_path, alone=False, start=False) as harness:
+        await harness.journal.renew()
+        job = await brought_to(harness, state)
         await database.write(
             lambda connection: connection.execute(update(jobs).values(owner="x", fence=jobs.c.fence + 1))
         )
-        before = await shop.journal.get(job.id)
-        for name, step in steps_from(shop.journal, job).items():
+        before = await harness.journal.get(job.id)
+        for name, step in steps_from(harness.journal, job).items():
             with pytest.raises(StaleJobError):
                 await step()
-            assert await shop.journal.get(job.id) == before, name
-        assert await shop.problems() == []
+            assert await harness.journal.get(job.id) == before, name
+        assert await harness.problems() == []
 
 
-async def brought_to(shop: Workshop, state: State) -> Job:
+async def brought_to(harness: EngineHarness, state: State) -> Job:
     """Return a job in this state, by the journal alone."""
-    asked = await shop.asked()
+    asked = await harness.asked()
     if state is State.HELD:
-        return await shop.job(asked.id)
-    (claim,) = (await shop.journal.claim(9, PLENTY)).claims
+        return await harness.job(asked.id)
+    (claim,) = (await harness.journal.claim(9, PLENTY)).claims
     match state:
         case State.UNKNOWN:
-            return await shop.journal.reply_lost(claim.job, hooked=True)
+            return await harness.journal.reply_lost(claim.job, hooked=True)
         case State.QUEUED:
-            return await shop.journal.accepted(claim.job, Pending(handle="h", running=False))
+            return await harness.journal.accepted(claim.job, Pending(handle="h", running=False))
         case State.RUNNING:
-            return await shop.journal.accepted(claim.job, Pending(handle="h", running=True))
+            return await harness.journal.accepted(claim.job, Pending(handle="h", running=True))
         case State.STORING:
-            return await shop.journal.storing(
+            return await harness.journal.storing(
                 claim.job, Finished(handle="h", image_urls=("https://cdn.example/1.png",))
             )
         case _:
             return claim.job
 
 
-def steps_from(journal: Journal, job: Job) -> dict[str, Callable[[], Awaitable[object]]]:
+def steps_from(journal: JobStore, job: Job) -> dict[str, Callable[[], Awaitable[object]]]:
     """Return the steps that a worker might want to take with a job in its state."""
     end: dict[str, Callable[[], Awaitable[object]]] = {
         "failed": lambda: journal.failed(job, FaultKind.GENERATION),
@@ -252,7 +254,7 @@ def steps_from(journal: Journal, job: Job) -> dict[str, Callable[[], Awaitable[o
             return {**end, **storing}
         case _:
             return {
-                "done": lambda: journal.done(job, [a_picture(job)]),
+                "done": lambda: journal.done(job, [make_image(job)]),
                 "failed": end["failed"],
                 "lost": end["lost"],
             }
@@ -281,11 +283,11 @@ async def test_a_worker_that_stops_leaves_its_jobs_to_the_next_renewal(
 async def test_a_waiting_job_goes_to_whoever_has_its_turn(database: Database, other: Database, tmp_path: Path) -> None:
     """A living worker's job in line is claimed by another: the fence tells the first, which drops it."""
     async with (
-        workshop(database, tmp_path, alone=False) as first,
-        workshop(other, tmp_path, server=first.server, clock=first.clock, alone=False, start=False) as second,
+        engine_harness(database, tmp_path, alone=False) as first,
+        engine_harness(other, tmp_path, server=first.server, clock=first.clock, alone=False, start=False) as second,
     ):
         await second.journal.renew()
-        asked = await first.generation.request(a_place(), a_request())
+        asked = await first.generation.request(make_context(), make_request())
         await first.journal.acknowledged(asked.job.id, 1)  # its own engine is not woken
         mine = await first.job(asked.job.id)
         (claim,) = (await second.journal.claim(9, PLENTY)).claims
@@ -317,12 +319,12 @@ async def test_a_cancel_is_pressed_wherever_it_comes_in(database: Database, othe
 async def test_a_webhook_is_heard_wherever_it_comes_in(database: Database, other: Database, tmp_path: Path) -> None:
     """A webhook at another process has the job looked at there, at once, and its pictures come once."""
 
-    def hook(_: str) -> Hook:
-        return Hook(url="https://studio.example/webhooks/skillboss/secret", hash="5" * 64)
+    def hook(_: str) -> CallbackUrl:
+        return CallbackUrl(url="https://studio.example/webhooks/skillboss/secret", hash="5" * 64)
 
     async with (
-        workshop(database, tmp_path, alone=False, hook=hook) as first,
-        workshop(other, tmp_path, server=first.server, clock=first.clock, alone=False) as second,
+        engine_harness(database, tmp_path, alone=False, hook=hook) as first,
+        engine_harness(other, tmp_path, server=first.server, clock=first.clock, alone=False) as second,
     ):
         await second.looked()
         job = await first.asked()
@@ -339,7 +341,7 @@ async def test_more_jobs_than_one_transaction_takes_over_are_all_taken_up(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A start after a crash serves each of them, however many there are."""
-    async with workshop(database, tmp_path, alone=False) as earlier:
+    async with engine_harness(database, tmp_path, alone=False) as earlier:
         orders = [await earlier.asked() for _ in range(3)]
         for job in orders:
             await earlier.until(job.id, State.QUEUED)
@@ -347,7 +349,7 @@ async def test_more_jobs_than_one_transaction_takes_over_are_all_taken_up(
         await earlier.engine.release()
         for module in ("journal", "engine"):
             monkeypatch.setattr(f"bot.engine.{module}.TAKEN_AT_ONCE", 2)
-        async with workshop(database, tmp_path, server=earlier.server, clock=earlier.clock, alone=False) as heir:
+        async with engine_harness(database, tmp_path, server=earlier.server, clock=earlier.clock, alone=False) as heir:
             for made in heir.server.jobs:
                 heir.server.finish(made)
             for job in orders:
@@ -360,25 +362,27 @@ async def test_a_take_over_whose_outcome_was_lost_sends_nothing_again(
 ) -> None:
     """The job is this worker's now, as if claimed here; but another may have sent it, so it is not sent once more."""
     async with (
-        workshop(database, tmp_path, alone=False) as shop,
-        workshop(database, tmp_path, server=shop.server, clock=shop.clock, alone=False, start=False) as earlier,
+        engine_harness(database, tmp_path, alone=False) as harness,
+        engine_harness(
+            database, tmp_path, server=harness.server, clock=harness.clock, alone=False, start=False
+        ) as earlier,
     ):
-        await shop.looked()
+        await harness.looked()
         await earlier.journal.renew()
         job = await brought_to(earlier, State.SUBMITTING)  # this one's engine would claim it for itself
         await database.write(lambda connection: connection.execute(update(jobs).values(owner="gone")))
-        take_over = shop.journal.take_over
+        take_over = harness.journal.take_over
 
         async def cut_off() -> tuple[Job, ...]:
             await take_over()
-            monkeypatch.setattr(shop.journal, "take_over", take_over)
+            monkeypatch.setattr(harness.journal, "take_over", take_over)
             raise ConnectionError("the answer to COMMIT never came")
 
-        monkeypatch.setattr(shop.journal, "take_over", cut_off)
-        ended = await shop.until(job.id, State.FAILED, step=1)
+        monkeypatch.setattr(harness.journal, "take_over", cut_off)
+        ended = await harness.until(job.id, State.FAILED, step=1)
         assert (ended.fault, ended.charged) == (FaultKind.REPLY_LOST, 0)
-        assert shop.posts() == 0
-        assert await shop.problems() == []
+        assert harness.posts() == 0
+        assert await harness.problems() == []
 
 
 async def test_a_take_over_whose_outcome_is_on_its_way_sends_nothing_again(
@@ -386,14 +390,16 @@ async def test_a_take_over_whose_outcome_is_on_its_way_sends_nothing_again(
 ) -> None:
     """What another may have sent is this worker's before this worker hears so, and looks as if claimed here."""
     async with (
-        workshop(database, tmp_path, alone=False) as shop,
-        workshop(database, tmp_path, server=shop.server, clock=shop.clock, alone=False, start=False) as earlier,
+        engine_harness(database, tmp_path, alone=False) as harness,
+        engine_harness(
+            database, tmp_path, server=harness.server, clock=harness.clock, alone=False, start=False
+        ) as earlier,
     ):
-        await shop.looked()
+        await harness.looked()
         await earlier.journal.renew()
         job = await brought_to(earlier, State.SUBMITTING)
         await database.write(lambda connection: connection.execute(update(jobs).values(owner="gone")))
-        take_over, claim = shop.journal.take_over, shop.journal.claim
+        take_over, claim = harness.journal.take_over, harness.journal.claim
         committed, heard = asyncio.Event(), asyncio.Event()
 
         async def slowly() -> tuple[Job, ...]:
@@ -402,25 +408,25 @@ async def test_a_take_over_whose_outcome_is_on_its_way_sends_nothing_again(
             await heard.wait()
             return taken
 
-        async def cut_off(*_: object, **__: object) -> Turn:
-            monkeypatch.setattr(shop.journal, "claim", claim)
+        async def cut_off(*_: object, **__: object) -> ClaimResult:
+            monkeypatch.setattr(harness.journal, "claim", claim)
             raise ConnectionError("the database is away")
 
-        monkeypatch.setattr(shop.journal, "take_over", slowly)
-        await shop.when(committed.is_set, step=1)
-        monkeypatch.setattr(shop.journal, "claim", cut_off)
-        shop.engine.wake()
-        await shop.when(lambda: shop.journal.claim == claim)
-        shop.engine.wake()
+        monkeypatch.setattr(harness.journal, "take_over", slowly)
+        await harness.when(committed.is_set, step=1)
+        monkeypatch.setattr(harness.journal, "claim", cut_off)
+        harness.engine.wake()
+        await harness.when(lambda: harness.journal.claim == claim)
+        harness.engine.wake()
         for _ in range(5):
-            await shop.settle()
-            shop.clock.advance(0.2)
-        assert (await shop.job(job.id)).state is State.SUBMITTING
+            await harness.settle()
+            harness.clock.advance(0.2)
+        assert (await harness.job(job.id)).state is State.SUBMITTING
         heard.set()
-        ended = await shop.until(job.id, State.FAILED, step=1)
+        ended = await harness.until(job.id, State.FAILED, step=1)
         assert (ended.fault, ended.charged) == (FaultKind.REPLY_LOST, 0)
-        assert shop.posts() == 0
-        assert await shop.problems() == []
+        assert harness.posts() == 0
+        assert await harness.problems() == []
 
 
 async def test_a_worker_that_was_taken_for_dead_goes_on_under_its_name(
@@ -455,8 +461,8 @@ async def test_a_wall_clock_that_is_set_neither_ends_nor_extends_a_lease(
     async with pair(database, other, tmp_path) as two:
         job = await two.late.asked()
         await two.late.until(job.id, State.QUEUED)
-        for shop in (two.heir, two.late):
-            shop.clock.set_now(shop.clock.now() + timedelta(hours=hours))
+        for harness in (two.heir, two.late):
+            harness.clock.set_now(harness.clock.now() + timedelta(hours=hours))
         await two.both_go_on(40)
         kept = await two.heir.job(job.id)
         if hours == 5:
@@ -474,15 +480,15 @@ async def test_a_wall_clock_that_is_set_neither_ends_nor_extends_a_lease(
 
 async def test_jobs_in_line_go_on_when_the_clock_is_set_back(sqlite_database: Database, tmp_path: Path) -> None:
     """Five hours back: who waits for a slot gets it as before, not when the clock is there again."""
-    async with workshop(sqlite_database, tmp_path, limits=Limits(active_per_member=1)) as shop:
-        first, second = await shop.asked(), await shop.asked()
-        await shop.until(first.id, State.QUEUED)
-        shop.clock.set_now(START - timedelta(hours=5))
-        shop.server.finish()
-        await shop.until(first.id, State.DONE, step=1)
-        await shop.until(second.id, State.QUEUED, step=1)
-        assert shop.clock.now() < START
-        assert await shop.problems() == []
+    async with engine_harness(sqlite_database, tmp_path, limits=EngineConfig(active_per_member=1)) as harness:
+        first, second = await harness.asked(), await harness.asked()
+        await harness.until(first.id, State.QUEUED)
+        harness.clock.set_now(START - timedelta(hours=5))
+        harness.server.finish()
+        await harness.until(first.id, State.DONE, step=1)
+        await harness.until(second.id, State.QUEUED, step=1)
+        assert harness.clock.now() < START
+        assert await harness.problems() == []
 
 
 def test_a_lease_lasts_from_the_beginning_of_its_renewal() -> None:
@@ -538,9 +544,9 @@ async def test_a_worker_that_renews_at_the_last_moment_is_not_forgotten(database
 
 async def test_two_that_claim_at_once_never_pass_a_limit(database: Database, other: Database) -> None:
     """Four dispatchers at two databases, forty members, jobs that end in between: no limit is ever passed."""
-    limits = Limits(active_per_member=2, active_per_community=5, active_per_provider=9)
+    limits = EngineConfig(active_per_member=2, active_per_guild=5, active_per_provider=9)
     chance = random.Random(7)  # noqa: S311 - a fixed sequence
-    books = some_books(allowance=10_000, budget=1_000_000)
+    books = make_ledger(allowance=10_000, budget=1_000_000)
     journals = [_journal(each, limits) for each in (database, other) for _ in range(2)]
     for journal in journals:
         await journal.renew()
@@ -548,8 +554,8 @@ async def test_two_that_claim_at_once_never_pass_a_limit(database: Database, oth
     async def fill(count: int) -> None:
         def write(connection: Connection) -> None:
             for _ in range(count):
-                place = a_place(community_id=chance.randrange(4), member_id=chance.randrange(8))
-                hold(connection, books, a_job(place=place, acknowledged_at=START))
+                place = make_context(guild_id=chance.randrange(4), member_id=chance.randrange(8))
+                hold(connection, books, make_job(place=place, acknowledged_at=START))
 
         await database.write(write)
 
@@ -564,8 +570,8 @@ async def test_two_that_claim_at_once_never_pass_a_limit(database: Database, oth
         claimed.update(claim.job.id for claim in claims)
         active = await _active(database)
         assert len(active) <= limits.active_per_provider
-        communities = Counter(job.place.community_id for job in active)
-        members = Counter((job.place.community_id, job.place.member_id) for job in active)
+        communities = Counter(job.place.guild_id for job in active)
+        members = Counter((job.place.guild_id, job.place.member_id) for job in active)
         assert max(communities.values()) <= 5
         assert max(members.values()) <= 2
         for job in chance.sample(active, len(active) // 2):
@@ -575,14 +581,14 @@ async def test_two_that_claim_at_once_never_pass_a_limit(database: Database, oth
     assert len(claimed) > 40
 
 
-def _journal(database: Database, limits: Limits) -> Journal:
+def _journal(database: Database, limits: EngineConfig) -> JobStore:
     clock = ManualClock()
-    return Journal(
+    return JobStore(
         database=database,
-        books=some_books(allowance=10_000, budget=1_000_000),
+        books=make_ledger(allowance=10_000, budget=1_000_000),
         clock=clock,
         limits=limits,
-        lease=Lease(worker_id=an_id(), seconds=15, alone=False, clock=clock),
+        lease=Lease(worker_id=make_id(), seconds=15, alone=False, clock=clock),
         providers=("skillboss",),
         hook=no_hooks,
     )

@@ -17,25 +17,25 @@ from sqlalchemy import Connection, select
 from bot.domain.credits import Account
 from bot.domain.errors import CreditsError, FaultKind, JobStateError, ProviderError, QueueFullError, StaleJobError
 from bot.domain.jobs import AT_PROVIDER, LIVE, Job, Outcome, State
-from bot.engine.books import Books
-from bot.engine.claiming import Hook
+from bot.engine.callback_urls import hash_of
+from bot.engine.claimer import CallbackUrl
+from bot.engine.config import EngineConfig
 from bot.engine.engine import Engine
-from bot.engine.journal import Journal
+from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
-from bot.engine.limits import Limits
-from bot.engine.webhooks import hash_of
+from bot.engine.ledger import Ledger
 from bot.providers.base import Failed, Finished, Pending
 from bot.services.access import AccessService
-from bot.services.generation import GenerationService
+from bot.services.jobs import JobService
 from db.accounts import AccountRepository
 from db.audit import audit
 from db.database import Database
 from db.jobs import JobRepository
-from db.pictures import PictureRepository
+from db.pictures import ResultImageRepository
 from db.tables import accounts, attempts, budgets, holds, jobs, movements, pictures, postings
 from tests.support.clock import ManualClock
 from tests.support.databases import SqliteDatabases
-from tests.support.factories import COMMUNITY, a_picture, a_place, a_request, an_id
+from tests.support.factories import GUILD, make_context, make_id, make_image, make_request
 
 T = TypeVar("T")
 Write = Callable[[], Awaitable[object]]
@@ -82,7 +82,7 @@ class Studio(RuleBasedStateMachine):
         self.clock = ManualClock()
         self.url = self.run(_files()[1].create(migrated=True))
         self.database = self.run(Database.open(self.url))
-        self.books = Books(allowance=60, budget=1_000, new_id=an_id)
+        self.books = Ledger(allowance=60, budget=1_000, new_id=make_id)
         self.hooks = 0
         self.workers = [self.worker() for _ in range(2)]
         self.services = [self.service(lease, journal) for lease, journal in self.workers]
@@ -97,38 +97,38 @@ class Studio(RuleBasedStateMachine):
         self.run(_files()[1].drop(self.url))
         self.runner.close()
 
-    def worker(self) -> tuple[Lease, Journal]:
+    def worker(self) -> tuple[Lease, JobStore]:
         """Return a lease and its journal."""
-        lease = Lease(worker_id=an_id(), seconds=15, alone=False, clock=self.clock)
-        journal = Journal(
+        lease = Lease(worker_id=make_id(), seconds=15, alone=False, clock=self.clock)
+        journal = JobStore(
             database=self.database,
             books=self.books,
             clock=self.clock,
-            limits=Limits(active_per_member=2, active_per_community=3, waiting_per_member=4),
+            limits=EngineConfig(active_per_member=2, active_per_guild=3, waiting_per_member=4),
             lease=lease,
             providers=("skillboss",),
             hook=self.hook,
         )
         return lease, journal
 
-    def service(self, lease: Lease, journal: Journal) -> GenerationService:
+    def service(self, lease: Lease, journal: JobStore) -> JobService:
         """Return what a worker's commands call."""
-        return GenerationService(
+        return JobService(
             database=self.database,
             journal=journal,
             engine=cast("Engine", _Idle(lease.worker_id)),
             books=self.books,
             access=AccessService(database=self.database, admitted="*", now=self.clock.now),
             clock=self.clock,
-            limits=Limits(waiting_per_member=4),
+            limits=EngineConfig(waiting_per_member=4),
             providers=("skillboss",),
-            new_id=an_id,
+            new_id=make_id,
         )
 
-    def hook(self, provider: str) -> Hook:
+    def hook(self, provider: str) -> CallbackUrl:
         """Return an address for one submit."""
         self.hooks += 1
-        return Hook(url=f"https://studio.example/{provider}", hash=hash_of(str(self.hooks)))
+        return CallbackUrl(url=f"https://studio.example/{provider}", hash=hash_of(str(self.hooks)))
 
     def run(self, awaitable: Awaitable[T]) -> T:
         """Return what comes of it."""
@@ -171,7 +171,7 @@ class Studio(RuleBasedStateMachine):
         self.refresh()
 
     @property
-    def journal(self) -> Journal:
+    def journal(self) -> JobStore:
         """Either worker's: what counts is the fence."""
         return self.workers[0][1]
 
@@ -179,9 +179,9 @@ class Studio(RuleBasedStateMachine):
     def request(self, who: int, worker: int, images: int) -> None:
         """A member asks, perhaps with too few credits or too many in line: then nothing has happened."""
         before = self.contents()
-        place = a_place(member_id=who, community_id=COMMUNITY)
+        place = make_context(member_id=who, guild_id=GUILD)
         try:
-            self.run(self.services[worker].request(place, a_request(images=images)))
+            self.run(self.services[worker].request(place, make_request(images=images)))
         except (CreditsError, QueueFullError):
             assert self.contents() == before
         self.refresh()
@@ -255,7 +255,7 @@ class Studio(RuleBasedStateMachine):
         """Some of the pictures arrive."""
         if job := self.pick(number, State.STORING):
             count = min(arrived, job.request.images)
-            self.do(self.journal.done(job, [a_picture(job, position=position) for position in range(count)]))
+            self.do(self.journal.done(job, [make_image(job, position=position) for position in range(count)]))
 
     @rule(number=NUMBER)
     def failed(self, number: int) -> None:
@@ -309,7 +309,7 @@ class Studio(RuleBasedStateMachine):
         if job is None:
             return
         before = self.pictures_of(job)
-        late = [a_picture(job, position=position) for position in range(count)]
+        late = [make_image(job, position=position) for position in range(count)]
         for _ in range(1 + again):
             self.do(self.journal.reconciled(job, late, 10))
         may_come = job.state in (State.FAILED, State.LOST) and not before
@@ -317,7 +317,7 @@ class Studio(RuleBasedStateMachine):
 
     def pictures_of(self, job: Job) -> int:
         """Return how many a job has."""
-        return len(self.read(lambda connection: PictureRepository(connection).list_for(job.id)))
+        return len(self.read(lambda connection: ResultImageRepository(connection).list_for(job.id)))
 
     @rule(hours=st.sampled_from([1, 23, 24, 24 * 31]))
     def time_passes(self, hours: int) -> None:
@@ -339,7 +339,7 @@ class Studio(RuleBasedStateMachine):
         self.run(
             self.database.write(
                 lambda connection: self.books.grant(
-                    connection, community_id=COMMUNITY, member_id=who, amount=amount, actor=9, reason="prize", now=now
+                    connection, guild_id=GUILD, member_id=who, amount=amount, actor=9, reason="prize", now=now
                 )
             )
         )
@@ -371,7 +371,7 @@ class Studio(RuleBasedStateMachine):
             lambda: journal.unclaim(job),
             lambda: journal.running(job),
             lambda: journal.storing(job, Finished(handle="late", image_urls=(URL,))),
-            lambda: journal.done(job, [a_picture(job)]),
+            lambda: journal.done(job, [make_image(job)]),
             lambda: journal.failed(job, FaultKind.INTERNAL),
             lambda: journal.cancelled(job),
             lambda: journal.lost(job),
@@ -400,9 +400,7 @@ class Studio(RuleBasedStateMachine):
             assert set(outcomes[job.id][:-1]) <= {Outcome.REFUSED}
             assert outcomes[job.id].count(Outcome.OPEN) <= (job.state in AT_PROVIDER)
         for who in self.MEMBERS:
-            account = AccountRepository(connection).find(COMMUNITY, who) or Account(
-                community_id=COMMUNITY, member_id=who
-            )
+            account = AccountRepository(connection).find(GUILD, who) or Account(guild_id=GUILD, member_id=who)
             assert min(account.allowance, account.granted) >= 0
             assert account.held == live[who]
         # Each hold is settled once: when its job ends, and not before.

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from bot.domain.errors import BooksError, FaultKind
+from bot.domain.errors import FaultKind, LedgerError
 from bot.domain.jobs import Attempt, Job, Outcome, State
 from bot.engine import engine as engine_module
-from bot.engine.claiming import Hook, Turn
-from bot.engine.limits import Limits
+from bot.engine.claimer import CallbackUrl, ClaimResult
+from bot.engine.config import EngineConfig
 from db.attempts import AttemptRepository
 from db.database import Database
-from tests.engine.gated import Gates
-from tests.engine.workshop import Workshop, workshop
+from tests.engine.engine_harness import EngineHarness, engine_harness
+from tests.engine.gated_provider import Gates
 from tests.support.clock import let_others_run
 
 
@@ -26,22 +26,22 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "_GRACE_SECONDS", 0.0)
 
 
-async def attempts(shop: Workshop, job: Job) -> tuple[Attempt, ...]:
+async def attempts(harness: EngineHarness, job: Job) -> tuple[Attempt, ...]:
     """Return all attempts of a job."""
 
     def read(connection: Connection) -> tuple[Attempt, ...]:
         return AttemptRepository(connection).list_for(job.id)
 
-    return await shop.database.read(read)
+    return await harness.database.read(read)
 
 
-async def is_sent_once_by_the_next(shop: Workshop, folder: Path, job: Job) -> None:
+async def is_sent_once_by_the_next(harness: EngineHarness, folder: Path, job: Job) -> None:
     """Check that the job waits as if it had never had a turn, and that the next engine sends and finishes it."""
-    held = await shop.job(job.id)
+    held = await harness.job(job.id)
     assert (held.state, held.tries, held.provider, held.submitted_at) == (State.HELD, 0, None, None)
-    assert await attempts(shop, job) == ()
-    assert shop.posts() == 0
-    async with workshop(shop.database, folder, server=shop.server, clock=shop.clock) as heir:
+    assert await attempts(harness, job) == ()
+    assert harness.posts() == 0
+    async with engine_harness(harness.database, folder, server=harness.server, clock=harness.clock) as heir:
         await heir.until(job.id, State.QUEUED, step=0.5)
         heir.server.finish()
         await heir.until(job.id, State.DONE, step=1)
@@ -50,10 +50,10 @@ async def is_sent_once_by_the_next(shop: Workshop, folder: Path, job: Job) -> No
         assert await heir.problems() == []
 
 
-async def is_never_sent_again(shop: Workshop, folder: Path, job: Job) -> None:
+async def is_never_sent_again(harness: EngineHarness, folder: Path, job: Job) -> None:
     """Check that the next engine gives the credits back for a job that was sent, and sends nothing."""
-    assert (await shop.job(job.id)).state is State.SUBMITTING
-    async with workshop(shop.database, folder, server=shop.server, clock=shop.clock) as heir:
+    assert (await harness.job(job.id)).state is State.SUBMITTING
+    async with engine_harness(harness.database, folder, server=harness.server, clock=harness.clock) as heir:
         failed = await heir.until(job.id, State.FAILED, step=1)
         assert (failed.fault, failed.charged) == (FaultKind.REPLY_LOST, 0)
         assert (await heir.attempt(job.id)).outcome is Outcome.UNKNOWN
@@ -64,21 +64,21 @@ async def is_never_sent_again(shop: Workshop, folder: Path, job: Job) -> None:
 
 async def test_who_waits_in_line_is_sent_by_the_next(database: Database, tmp_path: Path) -> None:
     """A stop leaves the line as it is."""
-    async with workshop(database, tmp_path, limits=Limits(active_per_provider=0)) as shop:
-        job = await shop.asked()
-        await shop.settle()
-        await shop.engine.stop()
-        await shop.engine.release()
-        await is_sent_once_by_the_next(shop, tmp_path, job)
+    async with engine_harness(database, tmp_path, limits=EngineConfig(active_per_provider=0)) as harness:
+        job = await harness.asked()
+        await harness.settle()
+        await harness.engine.stop()
+        await harness.engine.release()
+        await is_sent_once_by_the_next(harness, tmp_path, job)
 
 
 async def test_a_claim_that_is_not_sent_yet_is_put_back(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has its slot and is about to be sent when the stop comes."""
-    async with workshop(database, tmp_path) as shop:
+    async with engine_harness(database, tmp_path) as harness:
         reading, go_on = asyncio.Event(), asyncio.Event()
-        get = shop.journal.get
+        get = harness.journal.get
 
         async def slowly(job_id: str) -> tuple[Job, Attempt | None]:
             found = await get(job_id)
@@ -88,59 +88,59 @@ async def test_a_claim_that_is_not_sent_yet_is_put_back(
             return found
 
         with monkeypatch.context() as patch:
-            patch.setattr(shop.journal, "get", slowly)
-            job = await shop.asked()
-            await shop.when(reading.is_set)
-            stopping = asyncio.create_task(shop.engine.stop())
-            await shop.settle()
+            patch.setattr(harness.journal, "get", slowly)
+            job = await harness.asked()
+            await harness.when(reading.is_set)
+            stopping = asyncio.create_task(harness.engine.stop())
+            await harness.settle()
             go_on.set()
             await stopping
-        await shop.engine.release()
-        await is_sent_once_by_the_next(shop, tmp_path, job)
+        await harness.engine.release()
+        await is_sent_once_by_the_next(harness, tmp_path, job)
 
 
 async def test_a_claim_that_is_being_made_is_put_back(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stop comes while the transaction that gives the slot is under way."""
-    async with workshop(database, tmp_path) as shop:
+    async with engine_harness(database, tmp_path) as harness:
         claimed, go_on = asyncio.Event(), asyncio.Event()
-        claim = shop.journal.claim
+        claim = harness.journal.claim
 
-        async def slowly(*arguments: Any, **options: Any) -> Turn:
+        async def slowly(*arguments: Any, **options: Any) -> ClaimResult:
             turn = await claim(*arguments, **options)
             if turn.claims:
                 claimed.set()
                 await go_on.wait()
             return turn
 
-        monkeypatch.setattr(shop.journal, "claim", slowly)
-        job = await shop.asked()
-        await shop.when(claimed.is_set)
-        assert (await shop.job(job.id)).state is State.SUBMITTING
-        stopping = asyncio.create_task(shop.engine.stop())
-        await shop.settle()
+        monkeypatch.setattr(harness.journal, "claim", slowly)
+        job = await harness.asked()
+        await harness.when(claimed.is_set)
+        assert (await harness.job(job.id)).state is State.SUBMITTING
+        stopping = asyncio.create_task(harness.engine.stop())
+        await harness.settle()
         go_on.set()
         await stopping
-        await shop.engine.release()
-        await is_sent_once_by_the_next(shop, tmp_path, job)
+        await harness.engine.release()
+        await is_sent_once_by_the_next(harness, tmp_path, job)
 
 
 async def test_an_answer_that_comes_within_the_grace_is_kept(database: Database, tmp_path: Path) -> None:
     """The stop waits a little for a submit that is under way, and the job goes on with the next engine."""
     gates = Gates()
-    async with workshop(database, tmp_path, wrap=gates) as shop:
+    async with engine_harness(database, tmp_path, wrap=gates) as harness:
         gates.gated.after.clear()
-        job = await shop.asked()
-        await shop.when(gates.gated.waiting.is_set)
-        stopping = asyncio.create_task(shop.engine.stop())
-        await shop.settle()
+        job = await harness.asked()
+        await harness.when(gates.gated.waiting.is_set)
+        stopping = asyncio.create_task(harness.engine.stop())
+        await harness.settle()
         assert not stopping.done()
         gates.gated.open()
         await stopping
-        await shop.engine.release()
-        assert (await shop.job(job.id)).state is State.QUEUED
-        async with workshop(database, tmp_path, server=shop.server, clock=shop.clock) as heir:
+        await harness.engine.release()
+        assert (await harness.job(job.id)).state is State.QUEUED
+        async with engine_harness(database, tmp_path, server=harness.server, clock=harness.clock) as heir:
             heir.server.finish()
             await heir.until(job.id, State.DONE, step=1)
             assert heir.posts() == 1
@@ -151,13 +151,13 @@ async def test_an_answer_that_comes_within_the_grace_is_kept(database: Database,
 async def test_a_submit_without_an_answer_is_not_repeated(database: Database, tmp_path: Path) -> None:
     """The provider takes longer than the stop waits: nobody knows, so the credits go back."""
     gates = Gates()
-    async with workshop(database, tmp_path, wrap=gates) as shop:
+    async with engine_harness(database, tmp_path, wrap=gates) as harness:
         gates.gated.after.clear()
-        job = await shop.asked()
-        await shop.when(gates.gated.waiting.is_set)
-        await shop.engine.stop()
-        await shop.engine.release()
-        await is_never_sent_again(shop, tmp_path, job)
+        job = await harness.asked()
+        await harness.when(gates.gated.waiting.is_set)
+        await harness.engine.stop()
+        await harness.engine.release()
+        await is_never_sent_again(harness, tmp_path, job)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -165,17 +165,17 @@ async def test_with_a_webhook_such_a_submit_is_found_again(database: Database, t
     """The next engine waits for the provider's call; with it the pictures come, and are paid for once."""
     gates = Gates()
 
-    def hook(_: str) -> Hook:
-        return Hook(url="https://studio.example/webhooks/skillboss/secret", hash="7" * 64)
+    def hook(_: str) -> CallbackUrl:
+        return CallbackUrl(url="https://studio.example/webhooks/skillboss/secret", hash="7" * 64)
 
-    async with workshop(database, tmp_path, wrap=gates, hook=hook) as shop:
+    async with engine_harness(database, tmp_path, wrap=gates, hook=hook) as harness:
         gates.gated.after.clear()
-        job = await shop.asked()
-        await shop.when(gates.gated.waiting.is_set)
-        await shop.engine.stop()
-        await shop.engine.release()
-        made = shop.server.finish()
-        async with workshop(database, tmp_path, server=shop.server, clock=shop.clock) as heir:
+        job = await harness.asked()
+        await harness.when(gates.gated.waiting.is_set)
+        await harness.engine.stop()
+        await harness.engine.release()
+        made = harness.server.finish()
+        async with engine_harness(database, tmp_path, server=harness.server, clock=harness.clock) as heir:
             await heir.until(job.id, State.UNKNOWN)
             assert await heir.engine.hint("7" * 64, "skillboss", made.id)
             done = await heir.until(job.id, State.DONE)
@@ -188,55 +188,55 @@ async def test_an_answer_that_could_not_be_written_is_not_asked_for_again(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stop comes while the engine insists on writing an answer down."""
-    async with workshop(database, tmp_path) as shop:
+    async with engine_harness(database, tmp_path) as harness:
         tried = asyncio.Event()
 
         async def fails(*_: object) -> Job:
             tried.set()
             raise OSError("disk full")
 
-        monkeypatch.setattr(shop.journal, "accepted", fails)
-        job = await shop.asked()
-        await shop.when(tried.is_set)
-        await shop.engine.stop()
-        await shop.engine.release()
-        await is_never_sent_again(shop, tmp_path, job)
+        monkeypatch.setattr(harness.journal, "accepted", fails)
+        job = await harness.asked()
+        await harness.when(tried.is_set)
+        await harness.engine.stop()
+        await harness.engine.release()
+        await is_never_sent_again(harness, tmp_path, job)
 
 
 async def test_a_fault_of_ours_after_the_submit_does_not_send_it_again(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer cannot be booked, by a mistake of ours: the job ends, and is not taken for one never sent."""
-    async with workshop(database, tmp_path) as shop:
+    async with engine_harness(database, tmp_path) as harness:
 
         async def fails(*_: object) -> Job:
-            raise BooksError("a mistake")
+            raise LedgerError("a mistake")
 
-        monkeypatch.setattr(shop.journal, "accepted", fails)
-        job = await shop.asked()
-        failed = await shop.until(job.id, State.FAILED, step=1)
+        monkeypatch.setattr(harness.journal, "accepted", fails)
+        job = await harness.asked()
+        failed = await harness.until(job.id, State.FAILED, step=1)
         assert (failed.fault, failed.charged) == (FaultKind.REPLY_LOST, 0)
-        await shop.quiet(step=10)
-        assert shop.posts() == 1
-        assert await shop.problems() == []
+        await harness.quiet(step=10)
+        assert harness.posts() == 1
+        assert await harness.problems() == []
 
 
 async def test_a_stop_during_the_start_begins_nothing(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has taken over an earlier one's jobs at that moment: they are given back untouched."""
-    async with workshop(database, tmp_path, alone=False) as earlier:
+    async with engine_harness(database, tmp_path, alone=False) as earlier:
         job = await earlier.asked()
         await earlier.until(job.id, State.QUEUED)
         await earlier.engine.stop()
         waiting = await earlier.asked()
         await earlier.engine.release()
         asked = len(earlier.server.requests)
-        async with workshop(
+        async with engine_harness(
             database, tmp_path, server=earlier.server, clock=earlier.clock, alone=False, start=False
-        ) as shop:
+        ) as harness:
             taken, go_on = asyncio.Event(), asyncio.Event()
-            take_over = shop.journal.take_over
+            take_over = harness.journal.take_over
 
             async def slowly() -> tuple[Job, ...]:
                 jobs = await take_over()
@@ -244,19 +244,19 @@ async def test_a_stop_during_the_start_begins_nothing(
                 await go_on.wait()
                 return jobs
 
-            monkeypatch.setattr(shop.journal, "take_over", slowly)
-            starting = asyncio.create_task(shop.engine.start())
-            await shop.when(taken.is_set)
-            await shop.engine.stop()
+            monkeypatch.setattr(harness.journal, "take_over", slowly)
+            starting = asyncio.create_task(harness.engine.start())
+            await harness.when(taken.is_set)
+            await harness.engine.stop()
             go_on.set()
             await starting
-            await shop.quiet(step=5)
-            assert (await shop.job(job.id)).owner == shop.engine.worker_id
-            await shop.engine.release()
+            await harness.quiet(step=5)
+            assert (await harness.job(job.id)).owner == harness.engine.worker_id
+            await harness.engine.release()
             for each in (job, waiting):
-                assert (await shop.job(each.id)).owner is None
-            assert len(shop.server.requests) == asked
-        async with workshop(database, tmp_path, server=earlier.server, clock=earlier.clock, alone=False) as heir:
+                assert (await harness.job(each.id)).owner is None
+            assert len(harness.server.requests) == asked
+        async with engine_harness(database, tmp_path, server=earlier.server, clock=earlier.clock, alone=False) as heir:
             heir.server.finish()
             await heir.until(job.id, State.DONE, step=1)
             await heir.until(waiting.id, State.QUEUED, step=1)
@@ -268,35 +268,35 @@ async def test_a_claim_whose_outcome_is_unknown_is_made_anew(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection breaks after the commit: the job is sent once, and as soon as the database is back."""
-    async with workshop(database, tmp_path) as shop:
-        claim = shop.journal.claim
+    async with engine_harness(database, tmp_path) as harness:
+        claim = harness.journal.claim
         faults = [OSError("connection lost")]
 
-        async def breaks(*arguments: Any, **options: Any) -> Turn:
+        async def breaks(*arguments: Any, **options: Any) -> ClaimResult:
             turn = await claim(*arguments, **options)
             if turn.claims and faults:
                 raise faults.pop()
             return turn
 
-        monkeypatch.setattr(shop.journal, "claim", breaks)
-        job = await shop.asked()
-        await shop.until(job.id, State.SUBMITTING)
-        broken = shop.clock.now()
-        await shop.until(job.id, State.QUEUED, step=1)
-        assert shop.clock.now() - broken < timedelta(seconds=20)
+        monkeypatch.setattr(harness.journal, "claim", breaks)
+        job = await harness.asked()
+        await harness.until(job.id, State.SUBMITTING)
+        broken = harness.clock.now()
+        await harness.until(job.id, State.QUEUED, step=1)
+        assert harness.clock.now() - broken < timedelta(seconds=20)
         assert faults == []
-        assert shop.posts() == 1
-        assert len(await attempts(shop, job)) == 1
-        shop.server.finish()
-        await shop.until(job.id, State.DONE, step=1)
-        assert await shop.problems() == []
+        assert harness.posts() == 1
+        assert len(await attempts(harness, job)) == 1
+        harness.server.finish()
+        await harness.until(job.id, State.DONE, step=1)
+        assert await harness.problems() == []
 
 
 async def test_a_stop_does_not_wait_for_late_pictures(
     sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asking about jobs that ended long ago may take minutes; a supervisor's patience is shorter."""
-    async with workshop(sqlite_database, tmp_path) as shop:
+    async with engine_harness(sqlite_database, tmp_path) as harness:
         sweeping = asyncio.Event()
 
         async def for_ever() -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -304,8 +304,8 @@ async def test_a_stop_does_not_wait_for_late_pictures(
             await asyncio.Event().wait()
             raise AssertionError
 
-        monkeypatch.setattr(shop.journal, "owned", for_ever)
-        await shop.when(sweeping.is_set, step=5)
+        monkeypatch.setattr(harness.journal, "owned", for_ever)
+        await harness.when(sweeping.is_set, step=5)
         async with asyncio.timeout(60):
-            await shop.engine.stop()
+            await harness.engine.stop()
         await let_others_run()

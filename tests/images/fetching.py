@@ -10,8 +10,8 @@ import httpx
 import pytest
 from aiohttp import web
 
-from bot.domain.errors import PictureError, PictureProblem
-from bot.images.download import PictureDownloader
+from bot.domain.errors import ImageError, ImageProblem
+from bot.images.download import ImageDownloader
 from tests.images.samples import Handler, files_in
 
 BODY = b"not really a picture, which is for others to say"
@@ -19,20 +19,20 @@ TLS = httpx.create_ssl_context(trust_env=False)
 
 
 @asynccontextmanager
-async def downloader(**options: Any) -> AsyncIterator[PictureDownloader]:
+async def downloader(**options: Any) -> AsyncIterator[ImageDownloader]:
     """Give a downloader that never repeats, unless told."""
     settings: dict[str, Any] = {"pauses": (), "verify": TLS} | options
-    made = PictureDownloader(**settings)
+    made = ImageDownloader(**settings)
     try:
         yield made
     finally:
         await made.close()
 
 
-async def problem_of(url: str, folder: Path, **options: Any) -> PictureProblem:
+async def problem_of(url: str, folder: Path, **options: Any) -> ImageProblem:
     """Return why `url` cannot be fetched; nothing may be left of the attempt."""
     async with downloader(**options) as made:
-        with pytest.raises(PictureError) as caught:
+        with pytest.raises(ImageError) as caught:
             await made.fetch(url, into=folder)
     assert files_in(folder) == []
     assert caught.value.__cause__ is None

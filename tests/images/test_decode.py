@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from PIL import Image, ImageFile
 
-from bot.domain.errors import PictureError, PictureProblem
-from bot.images.decode import DEFAULT_LIMITS, PictureInfo, PictureLimits, inspect, pillow_faults
+from bot.domain.errors import ImageError, ImageProblem
+from bot.images.decode import DEFAULT_LIMITS, ImageInfo, ImageLimits, inspect, pillow_faults
 from tests.images.samples import encoded, noise
 
 
-def problem_of(path: Path, data: bytes, limits: PictureLimits = DEFAULT_LIMITS) -> PictureProblem:
+def problem_of(path: Path, data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageProblem:
     """Return why a file of these bytes is no picture."""
     path.write_bytes(data)
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         inspect(path, limits)
     return caught.value.problem
 
@@ -39,7 +39,7 @@ def test_a_picture_is_described(tmp_path: Path, file_format: str, media_type: st
     data = encoded(noise(), file_format)
     path.write_bytes(data)
 
-    expected = PictureInfo(media_type=media_type, width=64, height=48, size=len(data), frames=1)
+    expected = ImageInfo(media_type=media_type, width=64, height=48, size=len(data), frames=1)
     assert expected == inspect(path)
 
 
@@ -68,9 +68,9 @@ def test_the_frames_of_an_animation_are_counted(tmp_path: Path, file_format: str
     path.write_bytes(encoded(frames[0], file_format, save_all=True, append_images=frames[1:]))
 
     assert inspect(path).frames == 3
-    assert problem_of(path, path.read_bytes(), PictureLimits(max_frames=2)) == PictureProblem.TOO_LARGE
-    assert problem_of(path, path.read_bytes(), PictureLimits(max_total_pixels=2 * 64 * 48)) == PictureProblem.TOO_LARGE
-    assert inspect(path, PictureLimits(max_frames=3, max_total_pixels=3 * 64 * 48)).frames == 3
+    assert problem_of(path, path.read_bytes(), ImageLimits(max_frames=2)) == ImageProblem.TOO_LARGE
+    assert problem_of(path, path.read_bytes(), ImageLimits(max_total_pixels=2 * 64 * 48)) == ImageProblem.TOO_LARGE
+    assert inspect(path, ImageLimits(max_frames=3, max_total_pixels=3 * 64 * 48)).frames == 3
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_truncated_picture_is_noticed(tmp_path: Path, file_format: str, option
     """A file that ends too early has a good header, so only the complete decode tells."""
     data = encoded(noise(size=(200, 200)), file_format, **options)
 
-    assert problem_of(tmp_path / "a", data[: int(len(data) * part)]) == PictureProblem.TRUNCATED
+    assert problem_of(tmp_path / "a", data[: int(len(data) * part)]) == ImageProblem.TRUNCATED
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
 
@@ -98,7 +98,7 @@ def test_a_truncated_animation_is_noticed(tmp_path: Path) -> None:
     frames = [noise(size=(100, 100), seed=seed) for seed in range(3)]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
-    assert problem_of(tmp_path / "a", data[: len(data) * 5 // 6]) == PictureProblem.TRUNCATED
+    assert problem_of(tmp_path / "a", data[: len(data) * 5 // 6]) == ImageProblem.TRUNCATED
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_truncated_animation_is_noticed(tmp_path: Path) -> None:
 )
 def test_anything_else_is_not_a_picture(tmp_path: Path, data: bytes) -> None:
     """Other formats, and files that only begin like a picture, are none."""
-    assert problem_of(tmp_path / "a", data) == PictureProblem.NOT_A_PICTURE
+    assert problem_of(tmp_path / "a", data) == ImageProblem.NOT_A_PICTURE
 
 
 def test_broken_pixels_are_not_a_picture(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_broken_pixels_are_not_a_picture(tmp_path: Path) -> None:
     data = bytearray(encoded(noise(size=(200, 200))))
     data[200:4000] = bytes(3800)
 
-    assert problem_of(tmp_path / "a", bytes(data)) == PictureProblem.NOT_A_PICTURE
+    assert problem_of(tmp_path / "a", bytes(data)) == ImageProblem.NOT_A_PICTURE
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_bomb_is_refused_from_its_header(tmp_path: Path, width: int, height: i
     """Sizes beyond the limits are too large whether or not Pillow has an opinion; nothing is decoded for it."""
     before = Image.MAX_IMAGE_PIXELS
 
-    assert problem_of(tmp_path / "a", png_of(width, height)) == PictureProblem.TOO_LARGE
+    assert problem_of(tmp_path / "a", png_of(width, height)) == ImageProblem.TOO_LARGE
     assert before == Image.MAX_IMAGE_PIXELS
 
 
@@ -146,17 +146,17 @@ def test_a_webp_bomb_is_refused(tmp_path: Path) -> None:
     body = b"VP8X" + struct.pack("<I", 10) + bytes(4) + side + side
     data = b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
 
-    assert problem_of(tmp_path / "a", data) == PictureProblem.TOO_LARGE
+    assert problem_of(tmp_path / "a", data) == ImageProblem.TOO_LARGE
 
 
 def test_a_header_that_promises_more_than_the_file_holds_is_truncated(tmp_path: Path) -> None:
     """A size within the limits with next to no pixels is a truncated picture."""
-    assert problem_of(tmp_path / "a", png_of(100, 100)) == PictureProblem.TRUNCATED
+    assert problem_of(tmp_path / "a", png_of(100, 100)) == ImageProblem.TRUNCATED
 
 
 def test_a_file_over_the_limit_is_not_opened(tmp_path: Path) -> None:
     """The bytes are counted first."""
-    assert problem_of(tmp_path / "a", encoded(noise()), PictureLimits(max_bytes=100)) == PictureProblem.TOO_LARGE
+    assert problem_of(tmp_path / "a", encoded(noise()), ImageLimits(max_bytes=100)) == ImageProblem.TOO_LARGE
 
 
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:

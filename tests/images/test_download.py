@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bot.domain.errors import PictureProblem
+from bot.domain.errors import ImageProblem
 from tests.images.fetching import BODY, answering, downloader, problem_of, raw_server
 from tests.images.samples import Serve, files_in
 
@@ -42,18 +42,18 @@ async def test_a_signed_address_is_requested_verbatim(serve: Serve, tmp_path: Pa
 @pytest.mark.parametrize(
     ("status", "problem"),
     [
-        (404, PictureProblem.GONE),
-        (410, PictureProblem.GONE),
-        (403, PictureProblem.GONE),
-        (408, PictureProblem.UNREACHABLE),
-        (429, PictureProblem.UNREACHABLE),
-        (500, PictureProblem.UNREACHABLE),
-        (503, PictureProblem.UNREACHABLE),
-        (204, PictureProblem.NOT_A_PICTURE),
-        (302, PictureProblem.NOT_A_PICTURE),
+        (404, ImageProblem.GONE),
+        (410, ImageProblem.GONE),
+        (403, ImageProblem.GONE),
+        (408, ImageProblem.UNREACHABLE),
+        (429, ImageProblem.UNREACHABLE),
+        (500, ImageProblem.UNREACHABLE),
+        (503, ImageProblem.UNREACHABLE),
+        (204, ImageProblem.NOT_A_PICTURE),
+        (302, ImageProblem.NOT_A_PICTURE),
     ],
 )
-async def test_a_status_is_a_problem(serve: Serve, tmp_path: Path, status: int, problem: PictureProblem) -> None:
+async def test_a_status_is_a_problem(serve: Serve, tmp_path: Path, status: int, problem: ImageProblem) -> None:
     """Every status but 200 is one of the problems; a redirect that leads nowhere is no picture."""
     url = await serve(answering(lambda: web.Response(status=status)))
 
@@ -66,7 +66,7 @@ async def test_a_refused_connection_is_unreachable(tmp_path: Path) -> None:
     server.close()
     await server.wait_closed()
 
-    assert await problem_of(url, tmp_path, exempt=[url]) == PictureProblem.UNREACHABLE
+    assert await problem_of(url, tmp_path, exempt=[url]) == ImageProblem.UNREACHABLE
 
 
 @pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"])
@@ -74,7 +74,7 @@ async def test_an_answer_that_is_not_http_is_unreachable(tmp_path: Path, answer:
     """A connection that is closed, or answers something else, is unreachable."""
     server, url = await raw_server(answer)
 
-    assert await problem_of(url, tmp_path, exempt=[url]) == PictureProblem.UNREACHABLE
+    assert await problem_of(url, tmp_path, exempt=[url]) == ImageProblem.UNREACHABLE
 
     server.close()
 
@@ -85,7 +85,7 @@ async def test_a_name_that_does_not_resolve_is_unreachable(tmp_path: Path) -> No
     async def lookup(_host: str, _port: int) -> list[str]:
         raise OSError(-2, "Name or service not known")
 
-    assert await problem_of("https://cdn.example/a", tmp_path, lookup=lookup) == PictureProblem.UNREACHABLE
+    assert await problem_of("https://cdn.example/a", tmp_path, lookup=lookup) == ImageProblem.UNREACHABLE
 
 
 @pytest.mark.parametrize("option", ["read_seconds", "total_seconds"])
@@ -102,14 +102,14 @@ async def test_a_silent_server_is_unreachable(serve: Serve, tmp_path: Path, opti
 
     url = await serve(handler)
 
-    assert await problem_of(url, tmp_path, exempt=[url], **{option: 0.05}) == PictureProblem.UNREACHABLE
+    assert await problem_of(url, tmp_path, exempt=[url], **{option: 0.05}) == ImageProblem.UNREACHABLE
 
 
 async def test_a_body_shorter_than_announced_is_truncated(tmp_path: Path) -> None:
     """The connection's end before the announced length is noticed."""
     server, url = await raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + BODY)
 
-    assert await problem_of(url, tmp_path, exempt=[url]) == PictureProblem.TRUNCATED
+    assert await problem_of(url, tmp_path, exempt=[url]) == ImageProblem.TRUNCATED
 
     server.close()
 
@@ -118,7 +118,7 @@ async def test_an_announced_length_over_the_cap_is_refused_unread(tmp_path: Path
     """The header alone is enough to refuse."""
     server, url = await raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n")
 
-    assert await problem_of(url, tmp_path, exempt=[url], max_bytes=100) == PictureProblem.TOO_LARGE
+    assert await problem_of(url, tmp_path, exempt=[url], max_bytes=100) == ImageProblem.TOO_LARGE
 
     server.close()
 
@@ -137,7 +137,7 @@ async def test_an_endless_body_is_capped(serve: Serve, tmp_path: Path) -> None:
 
     url = await serve(handler)
 
-    assert await problem_of(url, tmp_path, exempt=[url], max_bytes=3_000_000) == PictureProblem.TOO_LARGE
+    assert await problem_of(url, tmp_path, exempt=[url], max_bytes=3_000_000) == ImageProblem.TOO_LARGE
     assert sent < 100_000_000
 
 
@@ -147,7 +147,7 @@ async def test_a_compressed_bomb_is_capped(serve: Serve, tmp_path: Path) -> None
     url = await serve(answering(lambda: web.Response(body=bomb, headers={"Content-Encoding": "gzip"})))
 
     assert len(bomb) < 100_000
-    assert await problem_of(url, tmp_path, exempt=[url], max_bytes=1_000_000) == PictureProblem.TOO_LARGE
+    assert await problem_of(url, tmp_path, exempt=[url], max_bytes=1_000_000) == ImageProblem.TOO_LARGE
 
 
 async def test_a_compressed_body_is_inflated(serve: Serve, tmp_path: Path) -> None:
@@ -165,15 +165,15 @@ async def test_a_compressed_body_is_inflated(serve: Serve, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("encoding", "body", "problem"),
     [
-        ("gzip", gzip.compress(BODY)[:-9], PictureProblem.TRUNCATED),
-        ("gzip", BODY, PictureProblem.NOT_A_PICTURE),
-        ("gzip, gzip", gzip.compress(gzip.compress(BODY)), PictureProblem.NOT_A_PICTURE),
-        ("br", BODY, PictureProblem.NOT_A_PICTURE),
+        ("gzip", gzip.compress(BODY)[:-9], ImageProblem.TRUNCATED),
+        ("gzip", BODY, ImageProblem.NOT_A_PICTURE),
+        ("gzip, gzip", gzip.compress(gzip.compress(BODY)), ImageProblem.NOT_A_PICTURE),
+        ("br", BODY, ImageProblem.NOT_A_PICTURE),
     ],
     ids=["cut off", "not packed", "packed twice", "unknown"],  # by their bytes, which hold the time, no two runs agree
 )
 async def test_a_broken_or_strange_encoding_is_refused(
-    serve: Serve, tmp_path: Path, encoding: str, body: bytes, problem: PictureProblem
+    serve: Serve, tmp_path: Path, encoding: str, body: bytes, problem: ImageProblem
 ) -> None:
     """Cut off gzip is truncated; garbage, stacked and unknown encodings are no pictures."""
     url = await serve(answering(lambda: web.Response(body=body, headers={"Content-Encoding": encoding})))
@@ -213,7 +213,7 @@ async def test_what_will_not_pass_is_not_tried_again(serve: Serve, tmp_path: Pat
 
     url = await serve(handler)
 
-    assert await problem_of(url, tmp_path, exempt=[url], pauses=(0, 0)) == PictureProblem.GONE
+    assert await problem_of(url, tmp_path, exempt=[url], pauses=(0, 0)) == ImageProblem.GONE
     assert asked == 1
 
 

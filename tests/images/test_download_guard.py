@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bot.domain.errors import PictureError, PictureProblem
-from bot.images import addresses
+from bot.domain.errors import ImageError, ImageProblem
+from bot.images import url_policy as addresses
 from tests.images.fetching import BODY, answering, downloader, problem_of
 from tests.images.samples import Serve
 
@@ -39,7 +39,7 @@ async def test_endless_redirects_are_unreachable(serve: Serve, tmp_path: Path) -
 
     url = await serve(handler)
 
-    assert await problem_of(url, tmp_path, exempt=[url]) == PictureProblem.UNREACHABLE
+    assert await problem_of(url, tmp_path, exempt=[url]) == ImageProblem.UNREACHABLE
     assert asked == 6
 
 
@@ -60,7 +60,7 @@ async def test_a_redirect_to_a_forbidden_address_is_refused(serve: Serve, tmp_pa
     """Each hop is judged like the first."""
     url = await serve(answering(lambda: web.Response(status=302, headers={"Location": location})))
 
-    assert await problem_of(url, tmp_path, exempt=[url]) == PictureProblem.FORBIDDEN_ADDRESS
+    assert await problem_of(url, tmp_path, exempt=[url]) == ImageProblem.FORBIDDEN_ADDRESS
 
 
 async def test_an_exempt_origin_exempts_no_other_port(serve: Serve, tmp_path: Path) -> None:
@@ -74,8 +74,8 @@ async def test_an_exempt_origin_exempts_no_other_port(serve: Serve, tmp_path: Pa
     target = await serve(secret)
     url = await serve(answering(lambda: web.Response(status=302, headers={"Location": target})))
 
-    assert await problem_of(url, tmp_path, exempt=[url]) == PictureProblem.FORBIDDEN_ADDRESS
-    assert await problem_of(target.replace("http", "https"), tmp_path) == PictureProblem.FORBIDDEN_ADDRESS
+    assert await problem_of(url, tmp_path, exempt=[url]) == ImageProblem.FORBIDDEN_ADDRESS
+    assert await problem_of(target.replace("http", "https"), tmp_path) == ImageProblem.FORBIDDEN_ADDRESS
     assert asked == []
 
 
@@ -93,7 +93,7 @@ async def test_a_name_for_a_private_address_is_refused(serve: Serve, tmp_path: P
         return ["127.0.0.1"]
 
     url = f"https://rebound.example:{port}/"
-    assert await problem_of(url, tmp_path, lookup=lookup) == PictureProblem.FORBIDDEN_ADDRESS
+    assert await problem_of(url, tmp_path, lookup=lookup) == ImageProblem.FORBIDDEN_ADDRESS
     assert asked == []
 
 
@@ -116,7 +116,7 @@ async def test_a_name_is_looked_up_once_and_connected_to_as_judged(
     port = server.sockets[0].getsockname()[1]
     monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1")
 
-    assert await problem_of(f"https://cdn.example:{port}/", tmp_path, lookup=lookup) == PictureProblem.UNREACHABLE
+    assert await problem_of(f"https://cdn.example:{port}/", tmp_path, lookup=lookup) == ImageProblem.UNREACHABLE
     assert first_bytes == [b"\x16"], "a TLS greeting"
     assert lookups == ["cdn.example"]
     server.close()
@@ -153,7 +153,7 @@ async def test_no_log_names_the_address(serve: Serve, tmp_path: Path, caplog: py
 
     async with downloader(exempt=[url]) as made:
         await made.fetch(f"{url}/a.png?signature=hush", into=tmp_path)
-        with pytest.raises(PictureError):
+        with pytest.raises(ImageError):
             await made.fetch("https://127.0.0.1/b.png?signature=hush", into=tmp_path)
 
     ours = [record for record in caplog.records if not record.name.startswith("aiohttp.access")]
@@ -179,4 +179,4 @@ async def test_no_log_names_the_address(serve: Serve, tmp_path: Path, caplog: py
 )
 async def test_a_malformed_address_is_refused(tmp_path: Path, url: str) -> None:
     """Whatever a library says of an odd address, the answer is the same."""
-    assert await problem_of(url, tmp_path) == PictureProblem.FORBIDDEN_ADDRESS
+    assert await problem_of(url, tmp_path) == ImageProblem.FORBIDDEN_ADDRESS

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from bot.images.decode import PictureInfo
-from bot.images.store import PictureStore, StoredPicture
+from bot.images.decode import ImageInfo
+from bot.images.store import ImageStore, StoredImage
 from tests.images.samples import files_in
 
 BODY = b"the store does not look inside"
 SHA256 = hashlib.sha256(BODY).hexdigest()
-INFO = PictureInfo(media_type="image/jpeg", width=3, height=2, size=len(BODY), frames=1)
+INFO = ImageInfo(media_type="image/jpeg", width=3, height=2, size=len(BODY), frames=1)
 
 
-def temporary(store: PictureStore, name: str = "download-1") -> Path:
+def temporary(store: ImageStore, name: str = "download-1") -> Path:
     """Return a file on its way into the store."""
     path = store.temporary() / name
     path.write_bytes(BODY)
@@ -23,11 +23,11 @@ def temporary(store: PictureStore, name: str = "download-1") -> Path:
 
 def test_a_picture_lies_under_its_hash(tmp_path: Path) -> None:
     """The file moves into the store, and nothing is left of it elsewhere."""
-    store = PictureStore(tmp_path / "new" / "pictures")
+    store = ImageStore(tmp_path / "new" / "pictures")
 
     stored = store.add(temporary(store), INFO)
 
-    assert StoredPicture(sha256=SHA256, media_type="image/jpeg", width=3, height=2, size=len(BODY)) == stored
+    assert StoredImage(sha256=SHA256, media_type="image/jpeg", width=3, height=2, size=len(BODY)) == stored
     path = tmp_path / "new" / "pictures" / SHA256[:2] / SHA256[2:4] / f"{SHA256}.jpg"
     assert path == store.path(SHA256, "image/jpeg")
     assert [path] == files_in(tmp_path)
@@ -38,7 +38,7 @@ def test_a_picture_lies_under_its_hash(tmp_path: Path) -> None:
 
 def test_the_same_picture_is_stored_once(tmp_path: Path) -> None:
     """Adding it again answers the same and mends a damaged file."""
-    store = PictureStore(tmp_path)
+    store = ImageStore(tmp_path)
     first = store.add(temporary(store), INFO)
     store.path(SHA256, "image/jpeg").write_bytes(b"damaged")
 
@@ -49,7 +49,7 @@ def test_the_same_picture_is_stored_once(tmp_path: Path) -> None:
 
 def test_a_picture_is_removed(tmp_path: Path) -> None:
     """Removing tells whether there was anything to remove."""
-    store = PictureStore(tmp_path)
+    store = ImageStore(tmp_path)
     store.add(temporary(store), INFO)
 
     future, past = datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC) - timedelta(hours=1)
@@ -73,13 +73,13 @@ def test_a_picture_is_removed(tmp_path: Path) -> None:
 def test_only_hashes_are_paths(tmp_path: Path, sha256: str, media_type: str) -> None:
     """Whatever is no hash, or no known type, leads to no file."""
     with pytest.raises(ValueError, match="not a stored picture"):
-        PictureStore(tmp_path).path(sha256, media_type)
+        ImageStore(tmp_path).path(sha256, media_type)
 
 
 @pytest.mark.parametrize("failing", ["os.fsync", "pathlib.Path.replace"])
 def test_a_full_disk_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
     """The operating system's error surfaces, and the file is gone."""
-    store = PictureStore(tmp_path)
+    store = ImageStore(tmp_path)
     path = temporary(store)
 
     def full(*_arguments: object) -> None:
@@ -94,7 +94,7 @@ def test_a_full_disk_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytes
 
 def test_nothing_shows_before_it_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is flushed before its name appears, and the folder after."""
-    store = PictureStore(tmp_path)
+    store = ImageStore(tmp_path)
     path = temporary(store)
     steps: list[str] = []
     fsync, replace = os.fsync, Path.replace
@@ -116,7 +116,7 @@ def test_nothing_shows_before_it_is_complete(tmp_path: Path, monkeypatch: pytest
 
 def test_the_store_lists_its_pictures(tmp_path: Path) -> None:
     """Only pictures are listed, not what lies about."""
-    store = PictureStore(tmp_path)
+    store = ImageStore(tmp_path)
     store.add(temporary(store), INFO)
     temporary(store, "download-2")
     (tmp_path / "ab" / "cd").mkdir(parents=True)
@@ -131,7 +131,7 @@ def test_the_store_lists_its_pictures(tmp_path: Path) -> None:
 
 def test_what_a_crash_left_is_swept(tmp_path: Path) -> None:
     """Old temporary files go; those that may still be written stay, and so do pictures."""
-    store = PictureStore(tmp_path)
+    store = ImageStore(tmp_path)
     store.add(temporary(store), INFO)
     old, new = temporary(store, "old"), temporary(store, "new")
     os.utime(old, (1_000, 1_000))

@@ -8,7 +8,7 @@ import pytest
 
 from bot.providers.http import ProviderHttp
 from bot.providers.transport import provider_client
-from tests.providers.bench import CASES, KEY, Bench, Case
+from tests.providers.provider_harness import CASES, KEY, Case, ProviderHarness
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +25,11 @@ async def client(certificates: ssl.SSLContext) -> AsyncIterator[httpx.AsyncClien
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.name)
-async def bench(request: pytest.FixtureRequest, client: httpx.AsyncClient) -> AsyncIterator[Bench]:
+async def bench(request: pytest.FixtureRequest, client: httpx.AsyncClient) -> AsyncIterator[ProviderHarness]:
     """Return each provider on its stand-in in turn."""
     case: Case = request.param
     server = case.server()
     await server.start()
     http = ProviderHttp(name=case.name, base_url=server.url, key=KEY, client=client)
-    yield Bench(case=case, server=server, provider=case.build(http), client=client)
+    yield ProviderHarness(case=case, server=server, provider=case.build(http), client=client)
     await server.close()

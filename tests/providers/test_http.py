@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from bot.domain.errors import FaultKind, ProviderError
-from bot.providers.faults import kind_of_status, seconds_to_wait
+from bot.providers.error_mapping import kind_of_status, seconds_to_wait
 from bot.providers.http import _POOL_SECONDS, READ_SECONDS, Call, ProviderHttp
-from tests.providers.bench import KEY, RawServer, json_reply
+from tests.providers.provider_harness import KEY, RawServer, json_reply
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

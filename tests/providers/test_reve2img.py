@@ -7,15 +7,15 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from bot.domain.catalogue import MODELS, OFFERS, Offer
 from bot.domain.errors import FaultKind, ProviderError
-from bot.domain.requests import InputPicture, generation_request, price
+from bot.domain.models import MODELS, OFFERS, Offer
+from bot.domain.requests import InputImage, generation_request, price
 from bot.providers.base import CancelOutcome, Failed, Finished, Pending
 from bot.providers.http import ProviderHttp
 from bot.providers.reve2img import Reve2Img
-from bot.sandbox.providers import MANUAL, Reve2ImgServer
-from tests.providers.bench import KEY, PROMPT, RawServer, json_reply
-from tests.support.asking import wishes
+from sandbox.providers import MANUAL, Reve2ImgServer
+from tests.providers.provider_harness import KEY, PROMPT, RawServer, json_reply
+from tests.support.strategies import wishes
 
 AT_REST = {"model", "prompt", "aspect_ratio", "num_images", "output_format"}
 REQUEST = generation_request(prompt=PROMPT)
@@ -142,7 +142,7 @@ async def test_post_processing_is_flat_or_a_list(
 
 async def test_an_edit_sends_its_pictures(client: httpx.AsyncClient, server: Reve2ImgServer) -> None:
     """image_urls, in order, is what makes it an edit (seed: "Image-to-image"); Reve may choose the shape."""
-    inputs = tuple(InputPicture(url=f"https://cdn.example/{name}.png") for name in "ab")
+    inputs = tuple(InputImage(url=f"https://cdn.example/{name}.png") for name in "ab")
     request = generation_request(prompt=PROMPT, inputs=inputs, aspect_ratio="auto")
 
     await provider_at(client, server.url).submit(request, OFFER)
@@ -155,7 +155,7 @@ async def test_an_edit_sends_its_pictures(client: httpx.AsyncClient, server: Rev
 async def test_an_inputs_address_is_in_no_error(client: httpx.AsyncClient) -> None:
     """It may hold a secret, and the provider may quote it."""
     url = "https://cdn.example/fox.png?secret=0123456789abcdef"
-    request = generation_request(prompt=PROMPT, inputs=(InputPicture(url=url),))
+    request = generation_request(prompt=PROMPT, inputs=(InputImage(url=url),))
     async with RawServer(json_reply(f'{{"code": 400, "message": "cannot fetch {url}"}}', "400 Bad Request")) as raw:
         with pytest.raises(ProviderError) as caught:
             await provider_at(client, raw.url).submit(request, OFFER)

@@ -6,14 +6,14 @@ import httpx
 import pytest
 import structlog
 
-from bot.domain.catalogue import OFFERS
 from bot.domain.errors import FaultKind, ProviderError
+from bot.domain.models import OFFERS
 from bot.domain.requests import generation_request
 from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending
 from bot.providers.http import ProviderHttp
 from bot.providers.skillboss import SIZES, SkillBoss
-from bot.sandbox.providers import MANUAL, SkillBossServer
-from tests.providers.bench import KEY, PROMPT, RawServer, json_reply
+from sandbox.providers import MANUAL, SkillBossServer
+from tests.providers.provider_harness import KEY, PROMPT, RawServer, json_reply
 
 OFFER = next(offer for offer in OFFERS if offer.provider == "skillboss")
 REQUEST = generation_request(prompt=PROMPT)

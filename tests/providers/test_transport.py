@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from bot.domain.errors import FaultKind
-from bot.providers.faults import kind_of_exception
+from bot.providers.error_mapping import kind_of_exception
 from bot.providers.transport import provider_client
-from bot.sandbox.providers import Reve2ImgServer
-from tests.providers.bench import RawServer, json_reply
+from sandbox.providers import Reve2ImgServer
+from tests.providers.provider_harness import RawServer, json_reply
 
 
 async def raised(client: httpx.AsyncClient, url: str, *, method: str = "POST", read: float = 5.0) -> Exception:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.runner import BotEndedError, Sandbox
 from bot.settings import load_settings
+from sandbox.runner import BotEndedError, Sandbox
 
 QUIT = [sys.executable, "-c", "raise SystemExit(3)"]
 

@@ -11,31 +11,31 @@ import pytest
 
 from bot.domain.credits import Account
 from bot.domain.jobs import Job
-from bot.engine.books import Books
-from bot.engine.breaker import Breakers
+from bot.engine.circuit_breaker import CircuitBreakers
+from bot.engine.config import EngineConfig
 from bot.engine.engine import Engine
-from bot.engine.health import HealthBoard
-from bot.engine.journal import Journal
+from bot.engine.executor import JobExecutor
+from bot.engine.health import HealthRegistry
+from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
-from bot.engine.limits import Limits
-from bot.engine.observer import FoundCard
-from bot.engine.steps import Steps
-from bot.images.download import PictureDownloader
-from bot.images.keeper import PictureKeeper
-from bot.images.store import PictureStore
-from bot.images.workers import PictureWorkers
+from bot.engine.ledger import Ledger
+from bot.engine.observer import CardLookup
+from bot.images.download import ImageDownloader
+from bot.images.image_service import ImageService
+from bot.images.store import ImageStore
+from bot.images.thread_pool import ImageThreadPool
 from bot.services.access import AccessService
+from bot.services.confirmations import ConfirmationService
 from bot.services.credits import CreditService
 from bot.services.details import DetailService
-from bot.services.drafts import DraftService
-from bot.services.generation import GenerationService
+from bot.services.job_snapshots import JobSnapshotService
+from bot.services.jobs import JobService
 from bot.services.remix import RemixService
-from bot.services.snapshots import SnapshotService
 from bot.services.status import StatusService
 from db.audit import audit
 from db.database import Database
 from tests.support.clock import ManualClock
-from tests.support.factories import COMMUNITY, MEMBER, an_id
+from tests.support.factories import GUILD, MEMBER, make_id
 
 
 class Nobody:
@@ -44,33 +44,33 @@ class Nobody:
     def changed(self, job_id: str) -> None:
         """Hear of a change."""
 
-    async def find_card(self, job: Job) -> FoundCard | None:
+    async def find_card(self, job: Job) -> CardLookup | None:
         """Not know."""
 
 
 @dataclass(kw_only=True)
-class Desk:
+class ServiceHarness:
     """The services, and what stands behind them."""
 
     database: Database
     clock: ManualClock
-    books: Books
-    journal: Journal
-    health: HealthBoard
+    books: Ledger
+    journal: JobStore
+    health: HealthRegistry
     access: AccessService
-    generation: GenerationService
+    generation: JobService
     credits: CreditService
-    snapshots: SnapshotService
+    snapshots: JobSnapshotService
     status: StatusService
-    drafts: DraftService
+    drafts: ConfirmationService
     remix: RemixService
     details: DetailService
-    store: PictureStore
+    store: ImageStore
 
     async def account(self, member: int = MEMBER) -> Account:
         """Return a member's account as it stands."""
         return await self.database.read(
-            lambda connection: self.books.available(connection, COMMUNITY, member, self.clock.now())
+            lambda connection: self.books.available(connection, GUILD, member, self.clock.now())
         )
 
     async def audit(self) -> list[str]:
@@ -78,17 +78,17 @@ class Desk:
         return await self.database.read(audit)
 
 
-Open = Callable[..., Desk]
+Open = Callable[..., ServiceHarness]
 
 
 @pytest.fixture
 async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> AsyncIterator[Open]:
     """Return what builds the services as an operator has set them; the books must balance at the end."""
-    store = PictureStore(tmp_path)
-    keeper = PictureKeeper(
-        downloader=PictureDownloader(verify=httpx.create_ssl_context(verify=False, trust_env=False)),
+    store = ImageStore(tmp_path)
+    keeper = ImageService(
+        downloader=ImageDownloader(verify=httpx.create_ssl_context(verify=False, trust_env=False)),
         store=store,
-        workers=PictureWorkers(),
+        workers=ImageThreadPool(),
     )
 
     def build(
@@ -99,16 +99,16 @@ async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> A
         outside: bool = False,
         providers: tuple[str, ...] = ("skillboss", "reve2img"),
         **limits: Any,
-    ) -> Desk:
-        books = Books(allowance=allowance, budget=budget, new_id=an_id)
-        set_limits = Limits(**limits)
-        lease = Lease(worker_id=an_id(), seconds=15.0, alone=True, clock=clock)
-        journal = Journal(
+    ) -> ServiceHarness:
+        books = Ledger(allowance=allowance, budget=budget, new_id=make_id)
+        set_limits = EngineConfig(**limits)
+        lease = Lease(worker_id=make_id(), seconds=15.0, alone=True, clock=clock)
+        journal = JobStore(
             database=database, books=books, clock=clock, limits=set_limits, lease=lease, providers=providers
         )
-        health = HealthBoard(providers)
+        health = HealthRegistry(providers)
         randomness = random.Random(0)  # noqa: S311 - jitter, the same in every run
-        steps = Steps(
+        steps = JobExecutor(
             journal=journal,
             providers={},
             keeper=keeper,
@@ -116,7 +116,7 @@ async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> A
             clock=clock,
             limits=set_limits,
             health=health,
-            breakers=Breakers(providers),
+            breakers=CircuitBreakers(providers),
             randomness=randomness,
         )
         engine = Engine(
@@ -129,15 +129,15 @@ async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> A
             randomness=randomness,
         )
         access = AccessService(database=database, admitted=admitted, now=clock.now, outside=outside)
-        snapshots = SnapshotService(database=database, books=books, clock=clock)
-        return Desk(
+        snapshots = JobSnapshotService(database=database, books=books, clock=clock)
+        return ServiceHarness(
             database=database,
             clock=clock,
             books=books,
             journal=journal,
             health=health,
             access=access,
-            generation=GenerationService(
+            generation=JobService(
                 database=database,
                 journal=journal,
                 engine=engine,
@@ -146,13 +146,13 @@ async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> A
                 clock=clock,
                 limits=set_limits,
                 providers=providers,
-                new_id=an_id,
+                new_id=make_id,
             ),
             credits=CreditService(database=database, books=books, access=access, clock=clock),
             snapshots=snapshots,
             status=StatusService(database=database, snapshots=snapshots, health=health),
-            drafts=DraftService(
-                database=database, books=books, access=access, clock=clock, providers=providers, new_id=an_id
+            drafts=ConfirmationService(
+                database=database, books=books, access=access, clock=clock, providers=providers, new_id=make_id
             ),
             remix=RemixService(database=database, keeper=keeper, clock=clock, providers=providers),
             details=DetailService(database=database),
@@ -165,6 +165,6 @@ async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> A
 
 
 @pytest.fixture
-def desk(open_desk: Open) -> Desk:
+def desk(open_desk: Open) -> ServiceHarness:
     """Return the services with the ordinary settings."""
     return open_desk()

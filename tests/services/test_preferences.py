@@ -6,31 +6,31 @@ import pytest
 
 from bot.domain.errors import OptionRangeError, PresetNotFoundError, UnknownModelError, UnsupportedOptionError
 from bot.domain.preferences import NO_PREFERENCES, Preferences
-from bot.services.choices import Choice, ChoiceService
-from bot.services.generation import Actor
+from bot.services.jobs import Actor
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
-from tests.services.conftest import Desk
-from tests.support.factories import COMMUNITY, MEMBER
+from bot.services.request_resolver import Choice, ChoiceService
+from tests.services.conftest import ServiceHarness
+from tests.support.factories import GUILD, MEMBER
 
 BOTH = ("skillboss", "reve2img")
-ANN = Actor(member_id=MEMBER, community_id=COMMUNITY)
+ANN = Actor(member_id=MEMBER, guild_id=GUILD)
 
 
 @pytest.fixture
-def preferences(desk: Desk) -> PreferenceService:
+def preferences(desk: ServiceHarness) -> PreferenceService:
     """Return the service."""
     return PreferenceService(database=desk.database, providers=BOTH, now=desk.clock.now)
 
 
-async def chosen(desk: Desk, providers: tuple[str, ...] = BOTH, **changes: Any) -> Choice:
+async def chosen(desk: ServiceHarness, providers: tuple[str, ...] = BOTH, **changes: Any) -> Choice:
     """Return what a command asks for."""
     choices = ChoiceService(database=desk.database, providers=providers)
     command: dict[str, Any] = {"prompt": "a fox", "options": {}} | changes
-    return await desk.database.read(choices.choosing(community_id=COMMUNITY, member_id=MEMBER, **command))
+    return await desk.database.read(choices.choosing(guild_id=GUILD, member_id=MEMBER, **command))
 
 
-async def preset(desk: Desk, **changes: Any) -> None:
+async def preset(desk: ServiceHarness, **changes: Any) -> None:
     """Keep a preset of the member's."""
     presets = PresetService(database=desk.database, access=desk.access, providers=BOTH, now=desk.clock.now)
     await presets.save(ANN, **({"name": "noir", "template": None, "options": {}} | changes))
@@ -64,7 +64,9 @@ async def test_what_the_studio_does_not_have_is_not_kept(
     assert await preferences.get(MEMBER) == NO_PREFERENCES
 
 
-async def test_a_command_has_its_members_preset_and_defaults(desk: Desk, preferences: PreferenceService) -> None:
+async def test_a_command_has_its_members_preset_and_defaults(
+    desk: ServiceHarness, preferences: PreferenceService
+) -> None:
     """The choice before the preset before the default; with the privacy and the threshold."""
     await preset(desk, template="film noir", options={"images": 2, "aspect_ratio": "3:2"})
     changes = {"model": "seedream-5", "aspect_ratio": "16:9", "private": True, "confirm_over": 7}
@@ -81,14 +83,14 @@ async def test_a_command_has_its_members_preset_and_defaults(desk: Desk, prefere
     assert (await chosen(desk, private=False)).private is False
 
 
-async def test_an_unknown_preset_is_refused(desk: Desk) -> None:
+async def test_an_unknown_preset_is_refused(desk: ServiceHarness) -> None:
     """By the name that was typed; a picture without it would not be what was asked for."""
     with pytest.raises(PresetNotFoundError) as caught:
         await chosen(desk, preset="noir")
     assert caught.value.name == "noir"
 
 
-async def test_a_preset_of_a_studio_that_has_changed_is_refused_with_the_reason(desk: Desk) -> None:
+async def test_a_preset_of_a_studio_that_has_changed_is_refused_with_the_reason(desk: ServiceHarness) -> None:
     """When it is used, in the same words as the options would be."""
     await preset(desk, options={"upscale": "2x", "model": "reve-2.0"})
     with pytest.raises(UnsupportedOptionError) as caught:
@@ -96,14 +98,14 @@ async def test_a_preset_of_a_studio_that_has_changed_is_refused_with_the_reason(
     assert (caught.value.option, caught.value.model) == ("upscale", "reve-2.0")
 
 
-async def test_prices_are_those_of_what_would_be_asked(desk: Desk, preferences: PreferenceService) -> None:
+async def test_prices_are_those_of_what_would_be_asked(desk: ServiceHarness, preferences: PreferenceService) -> None:
     """With the preset that is named so far and the defaults, where they fit; a half typed preset is none yet."""
     await preset(desk, options={"images": 2})
     await preferences.change(MEMBER, {"aspect_ratio": "auto"})
     choices = ChoiceService(database=desk.database, providers=BOTH)
 
     async def prices(named: object, **options: object) -> dict[str, int | None]:
-        found = await choices.quotes(options, community_id=COMMUNITY, member_id=MEMBER, preset=named)
+        found = await choices.quotes(options, guild_id=GUILD, member_id=MEMBER, preset=named)
         return {quote.model.id: quote.price for quote in found}
 
     plain = {"reve-2.0": 12, "nano-banana": 20, "nano-banana-pro": 70, "seedream-5": 25}

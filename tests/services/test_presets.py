@@ -19,26 +19,26 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.presets import MAX_PRESETS, Preset
-from bot.services.generation import Actor
+from bot.services.jobs import Actor
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from db.database import Database
-from tests.services.conftest import Desk, Open
-from tests.support.factories import COMMUNITY, MEMBER
+from tests.services.conftest import Open, ServiceHarness
+from tests.support.factories import GUILD, MEMBER
 
-ANN = Actor(member_id=MEMBER, community_id=COMMUNITY)
-BEN = Actor(member_id=MEMBER + 1, community_id=COMMUNITY)
-MODERATOR = Actor(member_id=7, community_id=COMMUNITY, moderator=True)
+ANN = Actor(member_id=MEMBER, guild_id=GUILD)
+BEN = Actor(member_id=MEMBER + 1, guild_id=GUILD)
+MODERATOR = Actor(member_id=7, guild_id=GUILD, moderator=True)
 BOTH = ("skillboss", "reve2img")
 
 
-def service(desk: Desk, providers: tuple[str, ...] = BOTH) -> PresetService:
+def service(desk: ServiceHarness, providers: tuple[str, ...] = BOTH) -> PresetService:
     """Return the service over a desk."""
     return PresetService(database=desk.database, access=desk.access, providers=providers, now=desk.clock.now)
 
 
 @pytest.fixture
-def presets(desk: Desk) -> PresetService:
+def presets(desk: ServiceHarness) -> PresetService:
     """Return the service."""
     return service(desk)
 
@@ -63,7 +63,7 @@ async def test_a_preset_goes_with_its_member(presets: PresetService) -> None:
     preset, _ = await save(presets)
     shared, _ = await save(presets, MODERATOR, "house style", shared=True)
     assert (await presets.list(Actor(member_id=MEMBER))).by_name == (preset,)
-    assert (await presets.list(Actor(member_id=MEMBER, community_id=COMMUNITY + 1))).by_name == (preset,)
+    assert (await presets.list(Actor(member_id=MEMBER, guild_id=GUILD + 1))).by_name == (preset,)
     assert (await presets.list(ANN)).by_name == (preset, shared)
 
 
@@ -86,13 +86,13 @@ async def test_ones_own_hides_the_servers(presets: PresetService) -> None:
 
 async def test_only_moderators_keep_the_servers(open_desk: Open) -> None:
     """In a server that is admitted."""
-    presets = service(open_desk(admitted=frozenset({COMMUNITY})))
+    presets = service(open_desk(admitted=frozenset({GUILD})))
     with pytest.raises(NotAllowedError):
         await save(presets, ANN, shared=True)
     with pytest.raises(NotInServerError):
         await save(presets, Actor(member_id=7, moderator=True), shared=True)
     with pytest.raises(NotAdmittedError):
-        await save(presets, Actor(member_id=7, community_id=COMMUNITY + 1, moderator=True), shared=True)
+        await save(presets, Actor(member_id=7, guild_id=GUILD + 1, moderator=True), shared=True)
     await save(presets, MODERATOR, shared=True)
     with pytest.raises(NotAllowedError):
         await presets.delete(ANN, "noir")
@@ -126,7 +126,7 @@ async def test_a_preset_that_always_fails_is_not_kept(
     assert (await presets.list(ANN)).own == ()
 
 
-async def test_ones_own_defaults_count_for_ones_own_presets(desk: Desk, presets: PresetService) -> None:
+async def test_ones_own_defaults_count_for_ones_own_presets(desk: ServiceHarness, presets: PresetService) -> None:
     """4K without a model works for who prefers a model that can, and not for everybody."""
     preferences = PreferenceService(database=desk.database, providers=BOTH, now=desk.clock.now)
     for member in (ANN, MODERATOR):
@@ -158,7 +158,7 @@ async def test_many_saves_at_once_leave_no_more_than_there_is_room_for(presets: 
     assert len((await presets.list(ANN)).own) == MAX_PRESETS
 
 
-async def test_deleting_can_be_undone_for_a_day(desk: Desk, presets: PresetService) -> None:
+async def test_deleting_can_be_undone_for_a_day(desk: ServiceHarness, presets: PresetService) -> None:
     """By its owner alone."""
     preset, _ = await save(presets)
     deleted = await presets.delete(ANN, "NOIR")
@@ -214,7 +214,7 @@ async def test_what_is_not_there_is_not_deleted(presets: PresetService) -> None:
         await presets.delete(MODERATOR, "noir", shared=True)
 
 
-async def test_a_preset_is_kept_in_the_database(database: Database, desk: Desk) -> None:
+async def test_a_preset_is_kept_in_the_database(database: Database, desk: ServiceHarness) -> None:
     """So that the next process has it."""
     assert desk.database is database
     preset, _ = await save(service(desk), template="{prompt}, at night", options={})

@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from bot.engine.webhooks import hash_of, new_token, webhook_address
+from bot.engine.callback_urls import hash_of, new_token, webhook_address
 from bot.providers.base import Provider
 from bot.providers.skillboss import SkillBoss
 from bot.services.webhooks import WebhookService

@@ -12,7 +12,7 @@ import asyncpg
 
 from db.database import Database
 from db.migrate import migrate
-from tests.support.factories import an_id
+from tests.support.factories import make_id
 
 
 class Databases(Protocol):
@@ -40,7 +40,7 @@ class SqliteDatabases:
 
     async def create(self, *, migrated: bool) -> str:
         """Return the URL of a new file; it is copied from the template if it is to be migrated."""
-        file = self._folder / f"{an_id()}.db"
+        file = self._folder / f"{make_id()}.db"
         if migrated:
             if not self._template.exists():
                 await _migrate(self._url(self._template))
@@ -98,7 +98,7 @@ class PostgresqlDatabases:
         self._server.cleanup()
 
     async def _create(self, template: str) -> str:
-        name = f"atelier_{an_id()}"
+        name = f"atelier_{make_id()}"
         await self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
         return f"postgresql+asyncpg://postgres@/{name}?host={self._host}"
 

@@ -4,32 +4,32 @@ import itertools
 from dataclasses import replace
 from typing import Any, Final
 
-from bot.domain.jobs import Attempt, Job, Outcome, Picture, Place, State
+from bot.domain.jobs import Attempt, InteractionContext, Job, Outcome, Picture, State
 from bot.domain.requests import GenerationRequest, price
 from tests.support.clock import START
 
-COMMUNITY: Final = 700
+GUILD: Final = 700
 MEMBER: Final = 42
 _numbers = itertools.count(1)
 
 
-def an_id() -> str:
+def make_id() -> str:
     """Return an id that no other call returned, later ones greater."""
     return f"{next(_numbers):032x}"
 
 
-def a_request(**changes: Any) -> GenerationRequest:
+def make_request(**changes: Any) -> GenerationRequest:
     """Return a request as a member makes it."""
     return replace(GenerationRequest(prompt="a lighthouse at dusk"), **changes)
 
 
-def a_place(**changes: Any) -> Place:
+def make_context(**changes: Any) -> InteractionContext:
     """Return a place with an interaction of its own."""
     number = next(_numbers)
-    place = Place(
+    place = InteractionContext(
         interaction_id=1_100_000_000_000_000_000 + number,
         application_id=900,
-        community_id=COMMUNITY,
+        guild_id=GUILD,
         channel_id=800,
         member_id=MEMBER,
         token=f"token-{number}",
@@ -37,12 +37,14 @@ def a_place(**changes: Any) -> Place:
     return replace(place, **changes)
 
 
-def a_job(*, place: Place | None = None, request: GenerationRequest | None = None, **changes: Any) -> Job:
+def make_job(
+    *, place: InteractionContext | None = None, request: GenerationRequest | None = None, **changes: Any
+) -> Job:
     """Return a job that was just made, at its catalogue price."""
-    wanted = request or a_request()
+    wanted = request or make_request()
     job = Job(
-        id=an_id(),
-        place=place or a_place(),
+        id=make_id(),
+        place=place or make_context(),
         request=wanted,
         price=price(wanted),
         state=State.HELD,
@@ -54,13 +56,13 @@ def a_job(*, place: Place | None = None, request: GenerationRequest | None = Non
     return replace(job, **changes)
 
 
-def an_attempt(job: Job, **changes: Any) -> Attempt:
+def make_attempt(job: Job, **changes: Any) -> Attempt:
     """Return the first submit of a job, under way."""
     attempt = Attempt(job_id=job.id, number=1, provider="skillboss", outcome=Outcome.OPEN, started_at=START)
     return replace(attempt, **changes)
 
 
-def a_picture(job: Job, **changes: Any) -> Picture:
+def make_image(job: Job, **changes: Any) -> Picture:
     """Return a finished picture of a job, with a file that no other picture has."""
     picture = Picture(
         job_id=job.id,

@@ -15,7 +15,7 @@ from jsonschema.exceptions import ValidationError, relevance
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from bot.sandbox.discord.recorder import RecordedRequest
+from sandbox.discord.recorder import RecordedRequest
 
 Json: TypeAlias = dict[str, Any]
 

@@ -8,23 +8,25 @@ from sqlalchemy import Connection
 
 from bot.domain.credits import Account
 from bot.domain.jobs import Job, State
-from bot.engine.books import Books
+from bot.engine.ledger import Ledger
 from db.jobs import JobRepository
 from tests.support.clock import START
-from tests.support.factories import COMMUNITY, MEMBER, a_job, a_place, a_request, an_id
+from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_job, make_request
 
 ALLOWANCE: Final = 100
 BUDGET: Final = 10_000
 
 
-def some_books(*, allowance: int = ALLOWANCE, budget: int = BUDGET) -> Books:
+def make_ledger(*, allowance: int = ALLOWANCE, budget: int = BUDGET) -> Ledger:
     """Return books with an allowance of 100 a day and a budget of 10,000 a month."""
-    return Books(allowance=allowance, budget=budget, new_id=an_id)
+    return Ledger(allowance=allowance, budget=budget, new_id=make_id)
 
 
-def a_job_for(images: int = 1, *, member: int = MEMBER, now: datetime = START) -> Job:
+def make_job_for(images: int = 1, *, member: int = MEMBER, now: datetime = START) -> Job:
     """Return a job of 12 credits a picture."""
-    return a_job(place=a_place(member_id=member), request=a_request(images=images), created_at=now, due_at=now)
+    return make_job(
+        place=make_context(member_id=member), request=make_request(images=images), created_at=now, due_at=now
+    )
 
 
 def adding(*jobs: Job) -> Callable[[Connection], None]:
@@ -37,12 +39,12 @@ def adding(*jobs: Job) -> Callable[[Connection], None]:
     return write
 
 
-def hold(connection: Connection, books: Books, job: Job, now: datetime = START) -> Account:
+def hold(connection: Connection, books: Ledger, job: Job, now: datetime = START) -> Account:
     """Hold the job's price and insert it."""
     return books.hold(connection, job, lambda: JobRepository(connection).add(job), now)
 
 
-def end(connection: Connection, books: Books, job: Job, charge: int, now: datetime = START) -> None:
+def end(connection: Connection, books: Ledger, job: Job, charge: int, now: datetime = START) -> None:
     """Settle a held job: done when something is charged, else failed."""
     jobs = JobRepository(connection)
     if charge:
@@ -52,8 +54,8 @@ def end(connection: Connection, books: Books, job: Job, charge: int, now: dateti
     books.settle(connection, job, charge, "test", now)
 
 
-def grant(connection: Connection, books: Books, amount: int, now: datetime = START, *, member: int = MEMBER) -> Account:
+def grant(
+    connection: Connection, books: Ledger, amount: int, now: datetime = START, *, member: int = MEMBER
+) -> Account:
     """Give a member credits."""
-    return books.grant(
-        connection, community_id=COMMUNITY, member_id=member, amount=amount, actor=1, reason="prize", now=now
-    )
+    return books.grant(connection, guild_id=GUILD, member_id=member, amount=amount, actor=1, reason="prize", now=now)

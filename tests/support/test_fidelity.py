@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.discord.recorder import RecordedRequest, SentFile
+from sandbox.discord.recorder import RecordedRequest, SentFile
 from tests.support.fidelity import Fidelity, find_description
 
 CALLBACK = "/interactions/{interaction_id}/{interaction_token}/callback"

@@ -7,17 +7,17 @@ from typing import Any
 from bot.domain.jobs import Action, Job, Origin, State
 from bot.services.details import Details
 from bot.services.lineage import Link
-from bot.ui.details import details_panel
-from bot.ui.lineage import lineage_lines
+from bot.ui.render.details import details_panel
+from bot.ui.render.lineage import lineage_lines
 from tests.support.clock import START
-from tests.support.factories import a_job, a_place, a_request, an_attempt
-from tests.ui.reading import parts, texts
+from tests.support.factories import make_attempt, make_context, make_job, make_request
+from tests.ui.view_reader import parts, texts
 
 
 def a_done_job(**changes: Any) -> Job:
     """Return a job that waited for 5 seconds and was drawn in 26."""
     times = {"submitted_at": START + timedelta(seconds=5), "finished_at": START + timedelta(seconds=31)}
-    return replace(a_job(state=State.DONE, charged=12, place=a_place(message_id=5)), **(times | changes))
+    return replace(make_job(state=State.DONE, charged=12, place=make_context(message_id=5)), **(times | changes))
 
 
 def details(job: Job, **changes: Any) -> Details:
@@ -25,7 +25,7 @@ def details(job: Job, **changes: Any) -> Details:
     values: dict[str, Any] = {
         "job": job,
         "pictures": 1,
-        "attempt": an_attempt(job, handle="task`\n1", record_id="rec-1"),
+        "attempt": make_attempt(job, handle="task`\n1", record_id="rec-1"),
         "chain": (),
         "children": 0,
         "own": True,
@@ -59,13 +59,13 @@ def test_a_strangers_details_have_no_price_and_no_ids() -> None:
 
 def test_a_prompt_is_shown_as_typed_and_a_long_one_is_a_file() -> None:
     """Line by line and harmless; beyond what fits it comes as a file, whole."""
-    typed = a_done_job(request=a_request(prompt="# a fox\n\n**bold** @everyone"))
+    typed = a_done_job(request=make_request(prompt="# a fox\n\n**bold** @everyone"))
     prompt = texts(details_panel(details(typed)).view)[1]
     assert prompt.splitlines() == [
         "\u2068\\# a fox\u2069",
         "\u2068\\*\\*bold\\*\\* @\u200beveryone\u2069",
     ]
-    long = a_done_job(request=a_request(prompt="*" * 2000))
+    long = a_done_job(request=make_request(prompt="*" * 2000))
     panel = details_panel(details(long))
     assert panel.prompt == "*" * 2000
     assert [part["file"]["url"] for part in parts(panel.view) if part["type"] == 13] == ["attachment://prompt.txt"]
@@ -78,7 +78,7 @@ def test_the_chain_in_words() -> None:
     chain = [
         Link(origin=Origin(action=Action.UPSCALE, job_id=public.id, position=1), job=public),
         Link(origin=Origin(action=Action.VARY, job_id="1", position=0), job=a_done_job(deleted_at=START)),
-        Link(origin=Origin(action=Action.AGAIN, job_id="2"), job=a_done_job(place=a_place(private=True))),
+        Link(origin=Origin(action=Action.AGAIN, job_id="2"), job=a_done_job(place=make_context(private=True))),
         Link(origin=Origin(action=Action.REFERENCE, job_id="3", position=3), job=None),
     ]
     assert lineage_lines(chain) == [

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import Delivery, Job, State
 from bot.services.history import Page
-from bot.ui.cards import Attached
-from bot.ui.history import empty_page, history_page, search_of
-from bot.ui.text import one_line
+from bot.ui.handlers.history import empty_page, history_page, search_of
+from bot.ui.render.formatting import one_line
+from bot.ui.render.job_card import Attached
 from tests.support.clock import START
-from tests.support.factories import a_job, a_picture, a_place, a_request
-from tests.ui.reading import gallery, labels, parts, texts
+from tests.support.factories import make_context, make_image, make_job, make_request
+from tests.ui.view_reader import gallery, labels, parts, texts
 
 HEADING = "## \u2068a lighthouse at dusk\u2069\n-# reve-2.0 · 1:1 · 1 picture · for <@42>"
 AGO = f"<t:{int(START.timestamp())}:R>"
@@ -28,8 +28,8 @@ LINK = "https://discord.com/channels/700/800/555"
 
 def job(delivery: Delivery | None = Delivery.CARD, **changes: Any) -> Job:
     """Return a finished job."""
-    made = a_job(
-        place=a_place(message_id=555),
+    made = make_job(
+        place=make_context(message_id=555),
         state=State.DONE,
         charged=12,
         provider="skillboss",
@@ -41,7 +41,7 @@ def job(delivery: Delivery | None = Delivery.CARD, **changes: Any) -> Job:
 
 def page(of: Job, *, kept: int = 1, removed: int = 0, **changes: Any) -> Page:
     """Return a page in the middle."""
-    pictures = tuple(a_picture(of, position=number) for number in range(kept))
+    pictures = tuple(make_image(of, position=number) for number in range(kept))
     return replace(Page(job=of, pictures=pictures, removed=removed, newer=True, older=True), **changes)
 
 
@@ -75,7 +75,7 @@ def test_the_ends_of_the_history() -> None:
 
 def test_a_long_prompt_can_be_read_here_too() -> None:
     """Where the heading cuts the prompt, the button that gives the whole of it is there."""
-    view = history_page(page(job(request=a_request(prompt="a fox " * 60))))
+    view = history_page(page(job(request=make_request(prompt="a fox " * 60))))
     assert labels(view) == ["Newer", "Older", "Whole prompt"]
 
 
@@ -96,8 +96,8 @@ def test_where_a_job_was_delivered(delivery: Delivery | None) -> None:
 
 def test_a_card_without_a_known_message_or_outside_a_server() -> None:
     """Without a message there is no link, nor where it is not known in which server the message is."""
-    assert shown(page(job(place=a_place())), "1.png")[-1] == "-# Delivered on its card"
-    place = a_place(community_id=0, message_id=5)
+    assert shown(page(job(place=make_context())), "1.png")[-1] == "-# Delivered on its card"
+    place = make_context(guild_id=0, message_id=5)
     assert shown(page(job(place=place)), "1.png")[-1] == "-# Delivered on its card"
 
 
@@ -112,7 +112,7 @@ def test_pictures_that_came_late_are_free() -> None:
 
 def test_a_receipt_of_fewer_pictures() -> None:
     """What was returned stands beside what was charged."""
-    few = job(request=a_request(images=2), price=24)
+    few = job(request=make_request(images=2), price=24)
     assert shown(page(few), "1.png")[0] == f"-# 24 held · 12 charged · 12 returned · by SkillBoss · {AGO}"
 
 
@@ -182,5 +182,5 @@ def test_a_search_that_is_not_ours_is_none(line: str) -> None:
 
 def test_a_page_without_a_search_has_none() -> None:
     """Paging without a search stays without one, even where a prompt looks like one."""
-    trap = job(request=a_request(prompt="-# Search: fox"))
+    trap = job(request=make_request(prompt="-# Search: fox"))
     assert search_of(received(history_page(page(trap)))) is None

@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 
 from bot.web.server import WebServer
-from tests.web.wire import wire_to
+from tests.web.raw_client import wire_to
 
 Answer = tuple[int, dict[str, object]]
 

@@ -14,7 +14,7 @@ import structlog
 from bot.web import webhooks as module
 from bot.web.server import WebServer
 from bot.web.webhooks import MAX_BODY_BYTES, WebhookEndpoint
-from tests.web.wire import wire_to
+from tests.web.raw_client import wire_to
 
 TOKEN = "Zm9vYmFyYmF6cXV4cXV1eGNvcmdlZ3JhdWx0Z2FyeQ0"
 PATH = f"/webhooks/skillboss/{TOKEN}"

@@ -9,7 +9,7 @@ from bot.ui.buttons.jobs import CancelButton, PromptButton
 from bot.ui.buttons.pages import NewerButton, OlderButton
 from bot.ui.buttons.presets import RestoreButton
 from bot.ui.buttons.remix import ACTION_BUTTONS, DeleteButton, More, MoreMenu
-from bot.ui.places import actor_of
+from bot.ui.handlers.interactions import actor_of
 
 BUTTONS: Final = (
     CancelButton,

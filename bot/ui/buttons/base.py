@@ -12,10 +12,10 @@ import discord
 from discord import ui
 
 from bot.domain.jobs import Action
-from bot.services.generation import GenerationService
 from bot.services.history import Direction
-from bot.ui.answers import answer_error
-from bot.ui.language import _, speak
+from bot.services.jobs import JobService
+from bot.ui.handlers.error_handler import answer_error
+from bot.ui.i18n import _, set_locale
 
 FORM: Final = r":(?P<job>[0-9a-f]{32}):(?P<picture>[0-9]{1,2})"
 """What a template has after the version and the action; `job` may be the id of a draft."""
@@ -34,7 +34,7 @@ class Pages(Protocol):
         ...
 
 
-class Shelves(Protocol):
+class PresetHandlers(Protocol):
     """What keeps presets."""
 
     async def restore(self, interaction: discord.Interaction[Any], mark: str) -> None:
@@ -42,7 +42,7 @@ class Shelves(Protocol):
         ...
 
 
-class Retries(Protocol):
+class FormReopener(Protocol):
     """What opens refused forms again."""
 
     async def reopen(self, interaction: discord.Interaction[Any], form_id: str) -> None:
@@ -62,7 +62,7 @@ class Questions(Protocol):
         ...
 
 
-class Workbench(Protocol):
+class CardActions(Protocol):
     """What a finished card is worked with."""
 
     async def act(self, interaction: discord.Interaction[Any], job_id: str, action: Action) -> None:
@@ -86,7 +86,7 @@ class Studio(Protocol):
     """What a button finds on the client that it was pressed through."""
 
     @property
-    def generation(self) -> GenerationService:
+    def generation(self) -> JobService:
         """The service that makes and cancels jobs."""
         ...
 
@@ -96,7 +96,7 @@ class Studio(Protocol):
         ...
 
     @property
-    def shelves(self) -> Shelves:
+    def shelves(self) -> PresetHandlers:
         """What keeps presets."""
         ...
 
@@ -106,12 +106,12 @@ class Studio(Protocol):
         ...
 
     @property
-    def retries(self) -> Retries:
+    def retries(self) -> FormReopener:
         """What opens refused forms again."""
         ...
 
     @property
-    def workbench(self) -> Workbench:
+    def workbench(self) -> CardActions:
         """What a finished card is worked with."""
         ...
 
@@ -130,7 +130,7 @@ def answering(callback: _Callback[_Item]) -> _Callback[_Item]:
 
     @wraps(callback)
     async def answered(self: _Item, interaction: discord.Interaction[Any]) -> None:
-        speak(interaction.locale.value)
+        set_locale(interaction.locale.value)
         try:
             await callback(self, interaction)
         except Exception as error:  # noqa: BLE001 - `answer_error` logs what it does not know

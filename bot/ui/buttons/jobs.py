@@ -6,8 +6,8 @@ from typing import Any
 import discord
 
 from bot.ui.buttons.base import JobButton, answering, studio_of
-from bot.ui.language import N_
-from bot.ui.places import actor_of
+from bot.ui.handlers.interactions import actor_of
+from bot.ui.i18n import N_
 
 
 class CancelButton(JobButton, action="cancel", label=N_("Cancel")):

@@ -6,7 +6,7 @@ import discord
 
 from bot.services.history import Direction
 from bot.ui.buttons.base import JobButton, answering, studio_of
-from bot.ui.language import N_
+from bot.ui.i18n import N_
 
 
 class _PageButton(JobButton, action="none", label=""):

@@ -5,7 +5,7 @@ from typing import Any
 import discord
 
 from bot.ui.buttons.base import JobButton, answering, studio_of
-from bot.ui.language import N_
+from bot.ui.i18n import N_
 
 
 class RestoreButton(JobButton, action="restore", label=N_("Undo")):

@@ -10,7 +10,7 @@ from discord import ui
 
 from bot.domain.jobs import Action
 from bot.ui.buttons.base import FORM, JobButton, answering, custom_id, studio_of
-from bot.ui.language import N_, _
+from bot.ui.i18n import N_, _
 
 
 class _ActionButton(JobButton, action="none", label=""):

@@ -8,10 +8,10 @@ import discord
 import pytest
 import yarl
 
-from bot.sandbox.discord import DiscordServer, default_world
-from tests.sandbox.discord.painter import PATIENCE, TOKEN, Clock, Painter
+from sandbox.discord import DiscordServer, default_world
+from tests.sandbox.discord.fixture_bot import PATIENCE, TOKEN, Clock, FixtureBot
 
-Connect = Callable[[DiscordServer, Painter], Awaitable[Painter]]
+Connect = Callable[[DiscordServer, FixtureBot], Awaitable[FixtureBot]]
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def server(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 
 @asynccontextmanager
-async def running(server: DiscordServer, painter: Painter) -> AsyncIterator[Painter]:
+async def running(server: DiscordServer, painter: FixtureBot) -> AsyncIterator[FixtureBot]:
     """Keep a bot connected."""
     async with painter:
         task = asyncio.create_task(painter.start(TOKEN))
@@ -53,13 +53,13 @@ async def connect() -> AsyncIterator[Connect]:
     """Give a function that connects a bot for the rest of the test."""
     async with AsyncExitStack() as stack:
 
-        async def connected(server: DiscordServer, painter: Painter) -> Painter:
+        async def connected(server: DiscordServer, painter: FixtureBot) -> FixtureBot:
             return await stack.enter_async_context(running(server, painter))
 
         yield connected
 
 
 @pytest.fixture
-async def bot(server: DiscordServer, connect: Connect) -> Painter:
+async def bot(server: DiscordServer, connect: Connect) -> FixtureBot:
     """Give the connected bot."""
-    return await connect(server, Painter())
+    return await connect(server, FixtureBot())

@@ -5,8 +5,8 @@ from typing import Any
 import discord
 import pytest
 
-from bot.sandbox.discord import DiscordServer, Invocation, Message, media, text
-from tests.sandbox.discord.painter import PATIENCE, Form, Painter, card, picture, png
+from sandbox.discord import DiscordServer, Invocation, Message, media, text
+from tests.sandbox.discord.fixture_bot import PATIENCE, FixtureBot, Form, card, picture, png
 
 Asking = tuple[Message, Invocation, discord.Interaction]
 
@@ -18,7 +18,7 @@ def asking_card() -> discord.ui.LayoutView:
     return view
 
 
-async def asking(server: DiscordServer, bot: Painter, *, ephemeral: bool = False) -> Asking:
+async def asking(server: DiscordServer, bot: FixtureBot, *, ephemeral: bool = False) -> Asking:
     """Have a card that asks, and press its button; the test answers."""
     coming = bot.next_quiet()
     invocation = await server.actor("member").slash("quiet")
@@ -29,7 +29,7 @@ async def asking(server: DiscordServer, bot: Painter, *, ephemeral: bool = False
     return message, pressed, await pressing
 
 
-async def test_a_card_becomes_another_one(server: DiscordServer, bot: Painter) -> None:
+async def test_a_card_becomes_another_one(server: DiscordServer, bot: FixtureBot) -> None:
     """Answered with UPDATE_MESSAGE and files, then edited and deleted by that press's own token, in its place."""
     message, pressed, interaction = await asking(server, bot)
     after = await server.actor("member").say("later")
@@ -53,7 +53,7 @@ async def test_a_card_becomes_another_one(server: DiscordServer, bot: Painter) -
     assert caught.value.code == 10008
 
 
-async def test_a_press_carries_the_message_with_fresh_addresses(server: DiscordServer, bot: Painter) -> None:
+async def test_a_press_carries_the_message_with_fresh_addresses(server: DiscordServer, bot: FixtureBot) -> None:
     """What its pictures show can be read again at once."""
     _, _, interaction = await asking(server, bot)
     assert interaction.message is not None
@@ -69,7 +69,7 @@ async def test_a_press_carries_the_message_with_fresh_addresses(server: DiscordS
         await bot.http.get_from_cdn(gallery.items[0].media.url)
 
 
-async def test_a_private_card_is_answered_in_public(server: DiscordServer, bot: Painter) -> None:
+async def test_a_private_card_is_answered_in_public(server: DiscordServer, bot: FixtureBot) -> None:
     """A press on what only one person sees may be answered with a message for all."""
     message, pressed, interaction = await asking(server, bot, ephemeral=True)
 
@@ -81,7 +81,7 @@ async def test_a_private_card_is_answered_in_public(server: DiscordServer, bot: 
     assert [text(each) for each in server.actor("moderator").sees()] == ["for all"]
 
 
-async def test_a_private_card_stays_private(server: DiscordServer, bot: Painter) -> None:
+async def test_a_private_card_stays_private(server: DiscordServer, bot: FixtureBot) -> None:
     """Turned into another one and edited, nobody else sees it, and its files are short-lived."""
     message, _, interaction = await asking(server, bot, ephemeral=True)
 
@@ -93,7 +93,7 @@ async def test_a_private_card_stays_private(server: DiscordServer, bot: Painter)
     assert server.actor("moderator").sees() == []
 
 
-async def test_a_form_of_a_card_carries_the_message(server: DiscordServer, bot: Painter) -> None:
+async def test_a_form_of_a_card_carries_the_message(server: DiscordServer, bot: FixtureBot) -> None:
     """What a press opened knows the card that was pressed."""
     message, pressed, interaction = await asking(server, bot)
     await interaction.response.send_modal(Form(timeout=5))
@@ -107,7 +107,7 @@ async def test_a_form_of_a_card_carries_the_message(server: DiscordServer, bot: 
     assert filled.message.id == int(message.id)
 
 
-async def test_a_form_may_update_the_card(server: DiscordServer, bot: Painter) -> None:
+async def test_a_form_may_update_the_card(server: DiscordServer, bot: FixtureBot) -> None:
     """UPDATE_MESSAGE to a form changes the message on which the form was opened."""
 
     class Turning(Form, title="Turn"):

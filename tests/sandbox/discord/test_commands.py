@@ -1,12 +1,12 @@
 import discord
 import pytest
 
-from bot.sandbox.discord import ClientRefusal, DiscordServer, NoAnswerError, Upload, media, text
-from bot.sandbox.discord.world import ACKNOWLEDGE_WITHIN
-from tests.sandbox.discord.painter import Clock, Painter, picture
+from sandbox.discord import ClientRefusal, DiscordServer, NoAnswerError, Upload, media, text
+from sandbox.discord.state import ACKNOWLEDGE_WITHIN
+from tests.sandbox.discord.fixture_bot import Clock, FixtureBot, picture
 
 
-async def test_an_immediate_answer_is_seen(server: DiscordServer, bot: Painter) -> None:
+async def test_an_immediate_answer_is_seen(server: DiscordServer, bot: FixtureBot) -> None:
     """A command that answers at once shows its message to everybody in the channel."""
     invocation = await server.actor("member").slash("hello")
     message = await invocation.response()
@@ -16,7 +16,7 @@ async def test_an_immediate_answer_is_seen(server: DiscordServer, bot: Painter) 
     assert bot.seen[0].user.name == "member"
 
 
-async def test_the_interaction_is_complete(server: DiscordServer, bot: Painter) -> None:
+async def test_the_interaction_is_complete(server: DiscordServer, bot: FixtureBot) -> None:
     """The bot learns who, where, with which rights and limits."""
     await (await server.actor("moderator").slash("hello", channel="restricted")).response()
     interaction = bot.seen[0]
@@ -32,7 +32,7 @@ async def test_the_interaction_is_complete(server: DiscordServer, bot: Painter) 
     assert interaction.is_guild_integration()
 
 
-async def test_a_deferred_answer_is_edited_in_place(server: DiscordServer, bot: Painter) -> None:
+async def test_a_deferred_answer_is_edited_in_place(server: DiscordServer, bot: FixtureBot) -> None:
     """The "thinking" message becomes the card, and each step is kept as a revision."""
     invocation = await server.actor("member").slash("imagine", prompt="a lighthouse", images=2)
     first = await invocation.response()
@@ -44,7 +44,7 @@ async def test_a_deferred_answer_is_edited_in_place(server: DiscordServer, bot: 
     assert bot.seen[0].response.is_done()
 
 
-async def test_a_command_works_in_a_direct_message(server: DiscordServer, bot: Painter) -> None:
+async def test_a_command_works_in_a_direct_message(server: DiscordServer, bot: FixtureBot) -> None:
     """In a direct message there is a user and no guild."""
     invocation = await server.actor("member").slash("hello", channel=server.direct_message("member"))
     await invocation.response()
@@ -53,7 +53,7 @@ async def test_a_command_works_in_a_direct_message(server: DiscordServer, bot: P
     assert isinstance(bot.seen[0].channel, discord.DMChannel)
 
 
-async def test_files_and_members_are_resolved(server: DiscordServer, bot: Painter) -> None:
+async def test_files_and_members_are_resolved(server: DiscordServer, bot: FixtureBot) -> None:
     """An attached file can be read by the bot, and a picked member is a member."""
     del bot
     photo = Upload("my photo.png", picture(40, 25))
@@ -61,7 +61,7 @@ async def test_files_and_members_are_resolved(server: DiscordServer, bot: Painte
     assert text(await invocation.response()) == f"my_photo.png 40x25 {len(photo.data)} moderator"
 
 
-async def test_subcommands_and_choices_are_understood(server: DiscordServer, bot: Painter) -> None:
+async def test_subcommands_and_choices_are_understood(server: DiscordServer, bot: FixtureBot) -> None:
     """Subcommands are named with a space, and choices by their value or their name."""
     del bot
     member = server.actor("member")
@@ -88,7 +88,7 @@ async def test_subcommands_and_choices_are_understood(server: DiscordServer, bot
     ],
 )
 async def test_the_client_refuses_what_the_command_does_not_take(
-    server: DiscordServer, bot: Painter, name: str, options: dict[str, object], reason: str
+    server: DiscordServer, bot: FixtureBot, name: str, options: dict[str, object], reason: str
 ) -> None:
     """A person cannot send what their client would not let them send."""
     await server.wait_commands()
@@ -97,7 +97,7 @@ async def test_the_client_refuses_what_the_command_does_not_take(
     assert bot.seen == []
 
 
-async def test_the_client_refuses_places_that_a_person_does_not_see(server: DiscordServer, bot: Painter) -> None:
+async def test_the_client_refuses_places_that_a_person_does_not_see(server: DiscordServer, bot: FixtureBot) -> None:
     """Channels are only for those who see them, and a command for guilds is not offered in a direct message."""
     del bot
     member = server.actor("member")
@@ -107,7 +107,7 @@ async def test_the_client_refuses_places_that_a_person_does_not_see(server: Disc
         await member.slash("credits balance", channel=server.direct_message("member"))
 
 
-async def test_a_hostile_client_can_send_anything(server: DiscordServer, bot: Painter) -> None:
+async def test_a_hostile_client_can_send_anything(server: DiscordServer, bot: FixtureBot) -> None:
     """With `unchecked` the bot gets values outside the limits that it registered."""
     invocation = await server.actor("member").slash("imagine", unchecked=True, prompt="x", images=400)
     message = await invocation.wait_until(lambda each: bool(media(each)))
@@ -115,7 +115,7 @@ async def test_a_hostile_client_can_send_anything(server: DiscordServer, bot: Pa
     assert len(bot.seen) == 1
 
 
-async def test_completion_offers_what_fits(server: DiscordServer, bot: Painter) -> None:
+async def test_completion_offers_what_fits(server: DiscordServer, bot: FixtureBot) -> None:
     """While a person types, the bot's offers come back."""
     del bot
     offers = await server.actor("member").autocomplete("imagine", "model", "nano")
@@ -124,7 +124,7 @@ async def test_completion_offers_what_fits(server: DiscordServer, bot: Painter) 
         await server.actor("member").autocomplete("imagine", "prompt", "x")
 
 
-async def test_an_answer_after_three_seconds_is_too_late(server: DiscordServer, bot: Painter, clock: Clock) -> None:
+async def test_an_answer_after_three_seconds_is_too_late(server: DiscordServer, bot: FixtureBot, clock: Clock) -> None:
     """Acknowledging late is answered with 404 and code 10062."""
     server.world.acknowledge_within = ACKNOWLEDGE_WITHIN
     quiet = bot.next_quiet()
@@ -136,7 +136,7 @@ async def test_an_answer_after_three_seconds_is_too_late(server: DiscordServer, 
     assert caught.value.code == 10062
 
 
-async def test_silence_is_told_to_the_person(server: DiscordServer, bot: Painter) -> None:
+async def test_silence_is_told_to_the_person(server: DiscordServer, bot: FixtureBot) -> None:
     """Whoever waits for an answer that does not come is told so."""
     quiet = bot.next_quiet()
     invocation = await server.actor("member").slash("quiet")
@@ -145,7 +145,7 @@ async def test_silence_is_told_to_the_person(server: DiscordServer, bot: Painter
         await invocation.response(timeout=0.01)
 
 
-async def test_a_second_answer_is_refused(server: DiscordServer, bot: Painter) -> None:
+async def test_a_second_answer_is_refused(server: DiscordServer, bot: FixtureBot) -> None:
     """An interaction can be acknowledged once; then it is 400 and code 40060."""
     await (await server.actor("member").slash("hello")).response()
     again = bot.seen[0]
@@ -160,7 +160,7 @@ async def test_a_second_answer_is_refused(server: DiscordServer, bot: Painter) -
     assert (caught.value.status, caught.value.code) == (400, 40060)
 
 
-async def test_a_token_lives_for_fifteen_minutes(server: DiscordServer, bot: Painter, clock: Clock) -> None:
+async def test_a_token_lives_for_fifteen_minutes(server: DiscordServer, bot: FixtureBot, clock: Clock) -> None:
     """An answer can be edited until the token runs out; then it is 401 and code 50027."""
     invocation = await server.actor("member").slash("hello")
     message = await invocation.response()
@@ -174,7 +174,7 @@ async def test_a_token_lives_for_fifteen_minutes(server: DiscordServer, bot: Pai
     assert text(message) == "still"
 
 
-async def test_tokens_can_be_made_to_expire(server: DiscordServer, bot: Painter) -> None:
+async def test_tokens_can_be_made_to_expire(server: DiscordServer, bot: FixtureBot) -> None:
     """A test need not move the clock to let tokens run out."""
     await (await server.actor("member").slash("hello")).response()
     server.expire_tokens()
@@ -183,7 +183,7 @@ async def test_tokens_can_be_made_to_expire(server: DiscordServer, bot: Painter)
     assert caught.value.code == 50027
 
 
-async def test_a_followup_takes_the_place_of_a_deferred_answer(server: DiscordServer, bot: Painter) -> None:
+async def test_a_followup_takes_the_place_of_a_deferred_answer(server: DiscordServer, bot: FixtureBot) -> None:
     """The first follow-up after a deferral is the answer; the second is a message of its own."""
     quiet = bot.next_quiet()
     invocation = await server.actor("member").slash("quiet")
@@ -196,7 +196,7 @@ async def test_a_followup_takes_the_place_of_a_deferred_answer(server: DiscordSe
     assert [text(each) for each in invocation.followups] == ["second"]
 
 
-async def test_an_answer_can_be_deleted(server: DiscordServer, bot: Painter) -> None:
+async def test_an_answer_can_be_deleted(server: DiscordServer, bot: FixtureBot) -> None:
     """A deleted answer is gone for everybody, and for the bot it is unknown."""
     message = await (await server.actor("member").slash("hello")).response()
     await bot.seen[0].delete_original_response()

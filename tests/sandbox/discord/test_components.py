@@ -3,8 +3,8 @@ from typing import Any, cast
 import discord
 import pytest
 
-from bot.sandbox.discord import ClientRefusal, DiscordServer, Upload, buttons, media, text
-from tests.sandbox.discord.painter import PATIENCE, Painter, picture
+from sandbox.discord import ClientRefusal, DiscordServer, Upload, buttons, media, text
+from tests.sandbox.discord.fixture_bot import PATIENCE, FixtureBot, picture
 
 
 def raw(interaction: discord.Interaction) -> dict[str, Any]:
@@ -12,7 +12,7 @@ def raw(interaction: discord.Interaction) -> dict[str, Any]:
     return cast("dict[str, Any]", interaction.data)
 
 
-async def test_a_dynamic_button_works_as_long_as_its_message(server: DiscordServer, bot: Painter) -> None:
+async def test_a_dynamic_button_works_as_long_as_its_message(server: DiscordServer, bot: FixtureBot) -> None:
     """A press reaches the button's class by its custom_id, and the message changes in place."""
     del bot
     invocation = await server.actor("member").slash("imagine", prompt="a lighthouse")
@@ -25,7 +25,7 @@ async def test_a_dynamic_button_works_as_long_as_its_message(server: DiscordServ
     assert len(message.revisions) == 4
 
 
-async def test_only_what_is_there_can_be_pressed(server: DiscordServer, bot: Painter) -> None:
+async def test_only_what_is_there_can_be_pressed(server: DiscordServer, bot: FixtureBot) -> None:
     """A missing, a disabled and somebody else's button are refused; a hostile client presses anyway."""
     coming = bot.next_quiet()
     invocation = await server.actor("member").slash("quiet")
@@ -47,7 +47,7 @@ async def test_only_what_is_there_can_be_pressed(server: DiscordServer, bot: Pai
     assert (await pressed).data == {"component_type": 2, "custom_id": "a1:gone:1", "id": 1}
 
 
-async def test_a_menu_is_chosen_from(server: DiscordServer, bot: Painter) -> None:
+async def test_a_menu_is_chosen_from(server: DiscordServer, bot: FixtureBot) -> None:
     """Values of a select must be offered; members and roles are picked by name."""
     coming = bot.next_quiet()
     invocation = await server.actor("member").slash("quiet")
@@ -70,7 +70,7 @@ async def test_a_menu_is_chosen_from(server: DiscordServer, bot: Painter) -> Non
     assert raw(await picked)["resolved"]["members"].keys() == {moderator}
 
 
-async def test_a_form_is_filled_in(server: DiscordServer, bot: Painter) -> None:
+async def test_a_form_is_filled_in(server: DiscordServer, bot: FixtureBot) -> None:
     """Text, choice and file come back as they were filled in."""
     del bot
     member = server.actor("member")
@@ -94,7 +94,7 @@ async def test_a_form_is_filled_in(server: DiscordServer, bot: Painter) -> None:
     ],
 )
 async def test_a_form_refuses_what_it_does_not_take(
-    server: DiscordServer, bot: Painter, values: dict[str, object], reason: str
+    server: DiscordServer, bot: FixtureBot, values: dict[str, object], reason: str
 ) -> None:
     """The client keeps a person from sending a form that is not filled in right."""
     del bot
@@ -106,7 +106,7 @@ async def test_a_form_refuses_what_it_does_not_take(
         await server.actor("moderator").submit_modal(opened, {"prompt": "x"})
 
 
-async def test_a_message_menu_gets_its_message(server: DiscordServer, bot: Painter) -> None:
+async def test_a_message_menu_gets_its_message(server: DiscordServer, bot: FixtureBot) -> None:
     """A menu on a message hands the whole message to the bot."""
     del bot
     message = await server.actor("member").say("spam")

@@ -3,14 +3,14 @@ from dataclasses import replace
 import discord
 import pytest
 
-from bot.sandbox.discord import DiscordServer, Post, Upload, media
-from tests.sandbox.discord.painter import Painter, picture, png
+from sandbox.discord import DiscordServer, Post, Upload, media
+from tests.sandbox.discord.fixture_bot import FixtureBot, picture, png
 from tests.support.fidelity import Fidelity, find_description
 
 GALLERY = {"type": 12, "items": [{"media": {"url": "attachment://a.png"}}]}
 
 
-async def test_both_sides_keep_to_the_description(server: DiscordServer, bot: Painter) -> None:
+async def test_both_sides_keep_to_the_description(server: DiscordServer, bot: FixtureBot) -> None:
     """What discord.py sends passes the checker, and what the stand-in answers is what Discord describes."""
     path = find_description()
     if path is None:

@@ -4,19 +4,19 @@ import aiohttp
 import discord
 import pytest
 
-from bot.sandbox.discord import Allowance, DiscordServer, RateLimits, text
-from bot.sandbox.discord.errors import ApiError
-from tests.sandbox.discord.painter import PATIENCE, Clock, Painter
+from sandbox.discord import Allowance, DiscordServer, RateLimits, text
+from sandbox.discord.errors import ApiError
+from tests.sandbox.discord.fixture_bot import PATIENCE, Clock, FixtureBot
 
 PATCH = "/channels/{channel_id}/messages/{message_id}"
 
 
-def place(server: DiscordServer, bot: Painter) -> discord.PartialMessageable:
+def place(server: DiscordServer, bot: FixtureBot) -> discord.PartialMessageable:
     """Return the general channel as the bot writes to it."""
     return bot.get_partial_messageable(int(server.world.channel("general").id))
 
 
-async def test_a_client_waits_out_a_429(server: DiscordServer, bot: Painter) -> None:
+async def test_a_client_waits_out_a_429(server: DiscordServer, bot: FixtureBot) -> None:
     """A forced 429 carries what discord.py needs to wait and try again."""
     fault = server.faults.add("POST", r"/channels/\d+/messages$", status=429, retry_after=0.01)
     await place(server, bot).send("patience")
@@ -24,7 +24,7 @@ async def test_a_client_waits_out_a_429(server: DiscordServer, bot: Painter) -> 
     assert [each.status for each in server.requests if each.path == "/channels/{channel_id}/messages"] == [429, 200]
 
 
-async def test_forced_answers_are_given(server: DiscordServer, bot: Painter) -> None:
+async def test_forced_answers_are_given(server: DiscordServer, bot: FixtureBot) -> None:
     """The next requests that match get the status and the body that were asked for, the ones after them do not."""
     server.faults.add("POST", "messages$", status=403, body={"message": "Missing Access", "code": 50001}, times=2)
     for _ in range(2):
@@ -34,7 +34,7 @@ async def test_forced_answers_are_given(server: DiscordServer, bot: Painter) -> 
     await place(server, bot).send("x")
 
 
-async def test_a_connection_can_be_cut_before_or_after(server: DiscordServer, bot: Painter) -> None:
+async def test_a_connection_can_be_cut_before_or_after(server: DiscordServer, bot: FixtureBot) -> None:
     """Cut before, nothing happened; cut after, it happened and the bot does not know."""
     member = server.actor("member")
     for when, seen in (("before", 0), ("after", 1)):
@@ -45,7 +45,7 @@ async def test_a_connection_can_be_cut_before_or_after(server: DiscordServer, bo
     assert [each.status for each in server.requests][-2:] == [0, 0]
 
 
-async def test_a_request_can_be_held(server: DiscordServer, bot: Painter) -> None:
+async def test_a_request_can_be_held(server: DiscordServer, bot: FixtureBot) -> None:
     """A test can stop a request on its way, look around, and let it go on."""
     fault = server.faults.hold("POST", "messages$")
     sending = asyncio.create_task(place(server, bot).send("x"))
@@ -56,7 +56,7 @@ async def test_a_request_can_be_held(server: DiscordServer, bot: Painter) -> Non
     assert len(server.actor("member").sees()) == 1
 
 
-async def test_an_edit_that_was_answered_too_late_happened(server: DiscordServer, bot: Painter) -> None:
+async def test_an_edit_that_was_answered_too_late_happened(server: DiscordServer, bot: FixtureBot) -> None:
     """A 404 after processing is a reply lost: the message has changed."""
     message = await place(server, bot).send("one")
     server.faults.add("PATCH", "messages", status=404, when="after")
@@ -106,7 +106,7 @@ def test_limits_can_be_turned_off() -> None:
     assert [limits.take("GET", "/users/@me", {}) for _ in range(100)] == [{}] * 100
 
 
-async def test_another_process_can_cause_trouble(server: DiscordServer, bot: Painter) -> None:
+async def test_another_process_can_cause_trouble(server: DiscordServer, bot: FixtureBot) -> None:
     """The control API sets and clears faults, disturbs the gateway, and lets tokens run out."""
     await (await server.actor("member").slash("hello")).response()
     base = f"{server.base_url}/sandbox/discord"

@@ -5,13 +5,13 @@ import aiohttp
 import discord
 import pytest
 
-from bot.sandbox.discord import DiscordServer, text
-from bot.sandbox.discord.gateway import CloseCode
+from sandbox.discord import DiscordServer, text
+from sandbox.discord.gateway import CloseCode
 from tests.sandbox.discord.conftest import Connect
-from tests.sandbox.discord.painter import PATIENCE, TOKEN, Painter
+from tests.sandbox.discord.fixture_bot import PATIENCE, TOKEN, FixtureBot
 
 
-async def test_a_bot_logs_in_and_sees_its_guild(server: DiscordServer, bot: Painter) -> None:
+async def test_a_bot_logs_in_and_sees_its_guild(server: DiscordServer, bot: FixtureBot) -> None:
     """After READY the client knows its guild, channels, roles and itself, and nobody else without that intent."""
     guild = bot.guilds[0]
     assert guild.name == "Community"
@@ -49,7 +49,7 @@ async def identified(server: DiscordServer, **fields: Any) -> int | None:
         return socket.close_code
 
 
-async def test_commands_are_registered(server: DiscordServer, bot: Painter) -> None:
+async def test_commands_are_registered(server: DiscordServer, bot: FixtureBot) -> None:
     """The client's command sync is stored with ids, and a second sync keeps them."""
     before = {command["name"]: command["id"] for command in await server.wait_commands()}
     assert {"imagine", "hello", "credits", "Report"} <= before.keys()
@@ -60,7 +60,7 @@ async def test_commands_are_registered(server: DiscordServer, bot: Painter) -> N
     assert {command.name for command in fetched} == before.keys()
 
 
-async def test_a_dropped_gateway_loses_no_event(server: DiscordServer, bot: Painter) -> None:
+async def test_a_dropped_gateway_loses_no_event(server: DiscordServer, bot: FixtureBot) -> None:
     """What happens while the connection is down arrives after the resume."""
     member = server.actor("member")
     await server.gateway.drop()
@@ -71,7 +71,7 @@ async def test_a_dropped_gateway_loses_no_event(server: DiscordServer, bot: Pain
     assert [handshake.kind for handshake in server.gateway.handshakes] == ["identify", "resume"]
 
 
-async def test_a_bot_that_is_asked_to_reconnect_resumes(server: DiscordServer, bot: Painter) -> None:
+async def test_a_bot_that_is_asked_to_reconnect_resumes(server: DiscordServer, bot: FixtureBot) -> None:
     """Opcode 7 makes the client come back with its session."""
     server.gateway.ask_reconnect()
     await asyncio.wait_for(bot.resumed.wait(), PATIENCE)
@@ -92,8 +92,8 @@ async def test_an_unknown_session_cannot_be_resumed(server: DiscordServer) -> No
 
 async def test_messages_are_heard_only_with_their_intent(server: DiscordServer, connect: Connect) -> None:
     """A bot with the message intent hears that something was written, not what, without the content intent."""
-    plain = await connect(server, Painter())
-    keen = Painter(discord.Intents(guilds=True, guild_messages=True))
+    plain = await connect(server, FixtureBot())
+    keen = FixtureBot(discord.Intents(guilds=True, guild_messages=True))
     await connect(server, keen)
     await server.actor("member").say("Good morning")
     heard = await asyncio.wait_for(keen.heard.get(), PATIENCE)
@@ -117,7 +117,7 @@ async def test_each_shard_gets_its_own_guilds(server: DiscordServer) -> None:
         assert guilds[1 - own] == []
 
 
-async def test_leaving_and_joining_a_guild_is_told(server: DiscordServer, bot: Painter) -> None:
+async def test_leaving_and_joining_a_guild_is_told(server: DiscordServer, bot: FixtureBot) -> None:
     """A bot that is removed from a guild forgets it, and knows it again when it is added."""
     guild = server.world.guild("Community")
     removed = bot.wait_for("guild_remove", timeout=PATIENCE)

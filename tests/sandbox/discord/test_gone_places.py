@@ -3,16 +3,16 @@
 import discord
 import pytest
 
-from bot.sandbox.discord import Channel, DiscordServer
-from tests.sandbox.discord.painter import Painter
+from sandbox.discord import Channel, DiscordServer
+from tests.sandbox.discord.fixture_bot import FixtureBot
 
 
-def messages(bot: Painter, channel: Channel) -> discord.PartialMessageable:
+def messages(bot: FixtureBot, channel: Channel) -> discord.PartialMessageable:
     """Return a channel as the bot writes to it."""
     return bot.get_partial_messageable(int(channel.id))
 
 
-async def test_an_archived_thread_takes_no_edit_until_it_is_opened(server: DiscordServer, bot: Painter) -> None:
+async def test_an_archived_thread_takes_no_edit_until_it_is_opened(server: DiscordServer, bot: FixtureBot) -> None:
     """Code 50083 while it is archived; whoever may write there may open it."""
     thread = server.world.add_thread(server.world.channel("general"), "sketches")
     message = await messages(bot, thread).send("one")
@@ -27,7 +27,7 @@ async def test_an_archived_thread_takes_no_edit_until_it_is_opened(server: Disco
     assert [each.content for each in server.actor("member").sees(thread)] == ["two"]
 
 
-async def test_a_locked_thread_is_opened_by_moderators_alone(server: DiscordServer, bot: Painter) -> None:
+async def test_a_locked_thread_is_opened_by_moderators_alone(server: DiscordServer, bot: FixtureBot) -> None:
     """Without Manage Threads the bot is refused."""
     thread = server.world.add_thread(server.world.channel("general"), "closed")
     thread.archived = thread.locked = True
@@ -38,7 +38,7 @@ async def test_a_locked_thread_is_opened_by_moderators_alone(server: DiscordServ
     assert thread.archived
 
 
-async def test_a_thread_is_as_visible_as_its_channel(server: DiscordServer, bot: Painter) -> None:
+async def test_a_thread_is_as_visible_as_its_channel(server: DiscordServer, bot: FixtureBot) -> None:
     """It has its channel's overwrites, and is none of the guild's channels."""
     thread = server.world.add_thread(server.world.channel("secret"), "hidden")
     with pytest.raises(discord.Forbidden):
@@ -46,7 +46,7 @@ async def test_a_thread_is_as_visible_as_its_channel(server: DiscordServer, bot:
     assert thread not in server.world.guild_channels(server.world.guild("Community"))
 
 
-async def test_a_deleted_channel_is_unknown(server: DiscordServer, bot: Painter) -> None:
+async def test_a_deleted_channel_is_unknown(server: DiscordServer, bot: FixtureBot) -> None:
     """It is gone with its threads, for both tokens."""
     channel = server.world.channel("general")
     thread = server.world.add_thread(channel, "sketches")
@@ -60,7 +60,7 @@ async def test_a_deleted_channel_is_unknown(server: DiscordServer, bot: Painter)
         await message.edit(content="two")
 
 
-async def test_a_deleted_guild_is_unknown_and_its_members_are_strangers(server: DiscordServer, bot: Painter) -> None:
+async def test_a_deleted_guild_is_unknown_and_its_members_are_strangers(server: DiscordServer, bot: FixtureBot) -> None:
     """Its channels are unknown; with no other guild in common, no direct message goes through (code 50278)."""
     channel = server.world.channel("general")
     person = bot.get_partial_messageable(int(server.direct_message("member").id))

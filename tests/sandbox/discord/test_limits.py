@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.discord.command_rules import check_command
-from bot.sandbox.discord.errors import ApiError, FormErrors
-from bot.sandbox.discord.limits import check_message, check_modal
+from sandbox.discord.command_rules import check_command
+from sandbox.discord.errors import ApiError, FormErrors
+from sandbox.discord.limits import check_message, check_modal
 
 TEXT = {"type": 10, "content": "x"}
 BUTTON = {"type": 2, "style": 1, "label": "x", "custom_id": "x"}

@@ -6,8 +6,8 @@ import aiohttp
 import discord
 import pytest
 
-from bot.sandbox.discord import ClientRefusal, DiscordServer, Message, Post, Upload
-from tests.sandbox.discord.painter import PATIENCE, Clock, Painter, picture
+from sandbox.discord import ClientRefusal, DiscordServer, Message, Post, Upload
+from tests.sandbox.discord.fixture_bot import PATIENCE, Clock, FixtureBot, picture
 
 ELSEWHERE = "https://pictures.example/a.png"
 GALLERY = {"type": 12, "items": [{"media": {"url": "attachment://b.png"}}]}
@@ -15,7 +15,7 @@ FILE = {"type": 13, "file": {"url": "attachment://note.txt"}}
 THUMBNAIL = {"type": 9, "components": [{"type": 10, "content": "x"}], "accessory": {"type": 11}}
 
 
-async def resolved(server: DiscordServer, bot: Painter, message: Message) -> dict[str, Any]:
+async def resolved(server: DiscordServer, bot: FixtureBot, message: Message) -> dict[str, Any]:
     """Use a menu on a message and return the message as the bot got it."""
     coming = bot.wait_for("interaction", timeout=PATIENCE)
     await server.actor("member-two").context_menu("Report", message)
@@ -31,7 +31,7 @@ async def fetched(url: str) -> bytes:
         return await answer.read()
 
 
-async def test_attachments_come_with_fresh_addresses(server: DiscordServer, bot: Painter, clock: Clock) -> None:
+async def test_attachments_come_with_fresh_addresses(server: DiscordServer, bot: FixtureBot, clock: Clock) -> None:
     """However old the message is."""
     message = await server.actor("member").say("look", Upload("a.png", picture()))
     clock.advance(10 * 86_400)
@@ -42,7 +42,7 @@ async def test_attachments_come_with_fresh_addresses(server: DiscordServer, bot:
     assert await fetched(attachment["url"]) == picture()
 
 
-async def test_pictures_of_components_come_too(server: DiscordServer, bot: Painter) -> None:
+async def test_pictures_of_components_come_too(server: DiscordServer, bot: FixtureBot) -> None:
     """Galleries, thumbnails and files of another app's card; its files are listed nowhere else."""
     thumbnail = {**THUMBNAIL, "accessory": {"type": 11, "media": {"url": "attachment://b.png"}}}
     uploads = [Upload("b.png", picture()), Upload("note.txt", b"hello")]
@@ -59,7 +59,7 @@ async def test_pictures_of_components_come_too(server: DiscordServer, bot: Paint
     assert got["author"]["bot"]
 
 
-async def test_embeds_come_with_what_the_proxy_has(server: DiscordServer, bot: Painter) -> None:
+async def test_embeds_come_with_what_the_proxy_has(server: DiscordServer, bot: FixtureBot) -> None:
     """A webhook's embed shows a picture of another site; the proxy's address leads to a copy."""
     embed = {"title": "x", "image": {"url": ELSEWHERE}, "thumbnail": {"url": "attachment://b.png"}}
     post = Post(
@@ -78,7 +78,7 @@ async def test_embeds_come_with_what_the_proxy_has(server: DiscordServer, bot: P
     assert got["webhook_id"] == got["author"]["id"]
 
 
-async def test_a_link_to_a_picture_is_unfurled(server: DiscordServer, bot: Painter) -> None:
+async def test_a_link_to_a_picture_is_unfurled(server: DiscordServer, bot: FixtureBot) -> None:
     """A person's link becomes an embed of the type image."""
     message = await server.actor("member").say(ELSEWHERE, pictures={ELSEWHERE: Upload("a.png", picture())})
 
@@ -88,14 +88,14 @@ async def test_a_link_to_a_picture_is_unfurled(server: DiscordServer, bot: Paint
     assert await fetched(shown["thumbnail"]["proxy_url"]) == picture()
 
 
-async def test_what_the_proxy_does_not_have_keeps_its_address(server: DiscordServer, bot: Painter) -> None:
+async def test_what_the_proxy_does_not_have_keeps_its_address(server: DiscordServer, bot: FixtureBot) -> None:
     """An embed of a picture that was never fetched has no size."""
     got = await resolved(server, bot, server.post_as("news", Post(embeds=[{"image": {"url": ELSEWHERE}}])))
 
     assert got["embeds"][0]["image"] == {"url": ELSEWHERE, "proxy_url": ELSEWHERE, "width": None, "height": None}
 
 
-async def test_a_forwarded_message_is_a_snapshot(server: DiscordServer, bot: Painter) -> None:
+async def test_a_forwarded_message_is_a_snapshot(server: DiscordServer, bot: FixtureBot) -> None:
     """What it showed goes with it, also when it is forwarded again and when the first one is gone."""
     first = await server.actor("member").say("look", Upload("a.png", picture()), channel="showcase")
     forwarded = await server.actor("member").forward(first, channel="showcase")
@@ -113,7 +113,7 @@ async def test_a_forwarded_message_is_a_snapshot(server: DiscordServer, bot: Pai
     assert await fetched(snapshot["message"]["attachments"][0]["url"]) == picture()
 
 
-async def test_a_forwarded_card_keeps_its_pictures(server: DiscordServer, bot: Painter) -> None:
+async def test_a_forwarded_card_keeps_its_pictures(server: DiscordServer, bot: FixtureBot) -> None:
     """Components go with a forwarded message as its text does, and discord.py reads them."""
     card = server.post_as("other-bot", Post(components=[GALLERY], uploads=[Upload("b.png", picture())]))
     message = await server.actor("member").forward(card)
@@ -132,7 +132,7 @@ async def test_a_forwarded_card_keeps_its_pictures(server: DiscordServer, bot: P
     assert await fetched(snapshot.components[0].items[0].media.url) == picture()
 
 
-async def test_not_everything_can_be_forwarded(server: DiscordServer, bot: Painter) -> None:
+async def test_not_everything_can_be_forwarded(server: DiscordServer, bot: FixtureBot) -> None:
     """Neither what only one person sees, nor to where one may not write."""
     del bot
     private = await (await server.actor("member").slash("hello", private=True)).response()
@@ -145,7 +145,7 @@ async def test_not_everything_can_be_forwarded(server: DiscordServer, bot: Paint
             await server.actor("member").forward(message, channel=channel)
 
 
-async def test_addresses_can_be_let_run_out(server: DiscordServer, bot: Painter) -> None:
+async def test_addresses_can_be_let_run_out(server: DiscordServer, bot: FixtureBot) -> None:
     """At once, in Python or from another process, without moving the clock; a message read again has fresh ones."""
     message = await server.actor("member").say("look", Upload("a.png", picture()))
 
@@ -167,7 +167,7 @@ async def test_addresses_can_be_let_run_out(server: DiscordServer, bot: Painter)
     assert not await leads(new)
 
 
-async def test_a_commands_file_is_at_a_short_lived_address(server: DiscordServer, bot: Painter) -> None:
+async def test_a_commands_file_is_at_a_short_lived_address(server: DiscordServer, bot: FixtureBot) -> None:
     """It belongs to no message, so nothing signs its address anew."""
     coming = bot.wait_for("interaction", timeout=PATIENCE)
     await server.actor("member").slash("edit", image=Upload("a.png", picture()))

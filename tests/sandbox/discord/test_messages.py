@@ -4,12 +4,12 @@ import aiohttp
 import discord
 import pytest
 
-from bot.sandbox.discord import DiscordServer, Invocation, Message, files, media, text, texts
-from tests.sandbox.discord.painter import Clock, Painter, card, picture, png
+from sandbox.discord import DiscordServer, Invocation, Message, files, media, text, texts
+from tests.sandbox.discord.fixture_bot import Clock, FixtureBot, card, picture, png
 
 
 async def asked(
-    server: DiscordServer, bot: Painter, channel: str = "general"
+    server: DiscordServer, bot: FixtureBot, channel: str = "general"
 ) -> tuple[Invocation, discord.Interaction]:
     """Use a command and return both sides of it, not answered yet."""
     coming = bot.next_quiet()
@@ -17,7 +17,7 @@ async def asked(
     return invocation, await coming
 
 
-async def answered(server: DiscordServer, bot: Painter) -> tuple[Message, discord.Interaction]:
+async def answered(server: DiscordServer, bot: FixtureBot) -> tuple[Message, discord.Interaction]:
     """Have a V2 answer with two pictures."""
     invocation, interaction = await asked(server, bot)
     await interaction.response.defer()
@@ -31,7 +31,7 @@ def shown(message: Message) -> list[str]:
     return [each["url"].partition("?")[0].rpartition("/")[2] for each in media(message)]
 
 
-async def test_a_gallery_shows_what_was_uploaded(server: DiscordServer, bot: Painter) -> None:
+async def test_a_gallery_shows_what_was_uploaded(server: DiscordServer, bot: FixtureBot) -> None:
     """Pictures of a V2 message are measured, described, and served while their address is fresh."""
     message, _ = await answered(server, bot)
     first, second = media(message)
@@ -43,7 +43,7 @@ async def test_a_gallery_shows_what_was_uploaded(server: DiscordServer, bot: Pai
         assert await answer.read() == picture()
 
 
-async def test_addresses_expire_and_cannot_be_made_up(server: DiscordServer, bot: Painter, clock: Clock) -> None:
+async def test_addresses_expire_and_cannot_be_made_up(server: DiscordServer, bot: FixtureBot, clock: Clock) -> None:
     """Without its signature, or a day later, an address leads nowhere; a message read again has fresh ones."""
     message, _ = await answered(server, bot)
     url = media(message)[0]["url"]
@@ -56,7 +56,7 @@ async def test_addresses_expire_and_cannot_be_made_up(server: DiscordServer, bot
             assert answer.status == 200
 
 
-async def test_an_edit_without_attachments_keeps_them(server: DiscordServer, bot: Painter) -> None:
+async def test_an_edit_without_attachments_keeps_them(server: DiscordServer, bot: FixtureBot) -> None:
     """What an edit does not mention stays, and its components may refer to the files that are there."""
     message, interaction = await answered(server, bot)
     await interaction.edit_original_response(view=card("both", "attachment://b.png", "attachment://a.png"))
@@ -66,7 +66,7 @@ async def test_an_edit_without_attachments_keeps_them(server: DiscordServer, bot
     assert media(message)[0]["attachment_id"] in message.attachments
 
 
-async def test_an_edit_with_attachments_drops_what_it_does_not_list(server: DiscordServer, bot: Painter) -> None:
+async def test_an_edit_with_attachments_drops_what_it_does_not_list(server: DiscordServer, bot: FixtureBot) -> None:
     """Passing attachments replaces them; a picture that is gone cannot be shown."""
     message, interaction = await answered(server, bot)
     kept = [discord.Object(int(number)) for number in message.attachments][:1]
@@ -86,7 +86,7 @@ async def test_an_edit_with_attachments_drops_what_it_does_not_list(server: Disc
     assert text(message) == "new"
 
 
-async def test_a_message_stays_v2(server: DiscordServer, bot: Painter) -> None:
+async def test_a_message_stays_v2(server: DiscordServer, bot: FixtureBot) -> None:
     """The flag cannot be taken away, and content cannot be added to it."""
     message, interaction = await answered(server, bot)
     for field in ({"content": "plain"}, {"embed": discord.Embed(title="x")}):
@@ -101,7 +101,7 @@ async def test_a_message_stays_v2(server: DiscordServer, bot: Painter) -> None:
     assert text(message) == "two"
 
 
-async def test_plain_text_must_go_when_a_message_becomes_v2(server: DiscordServer, bot: Painter) -> None:
+async def test_plain_text_must_go_when_a_message_becomes_v2(server: DiscordServer, bot: FixtureBot) -> None:
     """A message with content becomes V2 only when the content is taken away in the same edit."""
     invocation, interaction = await asked(server, bot)
     await interaction.response.send_message("plain")
@@ -111,7 +111,7 @@ async def test_plain_text_must_go_when_a_message_becomes_v2(server: DiscordServe
     assert texts(await invocation.response()) == ["card"]
 
 
-async def test_a_plain_message_lists_its_files(server: DiscordServer, bot: Painter) -> None:
+async def test_a_plain_message_lists_its_files(server: DiscordServer, bot: FixtureBot) -> None:
     """Without Components V2 the attachments are listed, with name, size and description."""
     invocation, interaction = await asked(server, bot)
     note = discord.File(io.BytesIO(b"hello"), "a note.txt", description="A note")
@@ -123,7 +123,7 @@ async def test_a_plain_message_lists_its_files(server: DiscordServer, bot: Paint
     assert "width" not in listed[1]
 
 
-async def test_a_file_over_the_limit_is_refused(server: DiscordServer, bot: Painter) -> None:
+async def test_a_file_over_the_limit_is_refused(server: DiscordServer, bot: FixtureBot) -> None:
     """The guild's limit counts for each file: HTTP 413, code 40005."""
     server.world.guild("Community").upload_limit = 1000
     _, interaction = await asked(server, bot)
@@ -134,7 +134,7 @@ async def test_a_file_over_the_limit_is_refused(server: DiscordServer, bot: Pain
     await interaction.response.send_message(file=discord.File(io.BytesIO(b"x" * 1000), "x.bin"))
 
 
-async def test_the_bot_token_reaches_what_the_bot_may_see(server: DiscordServer, bot: Painter) -> None:
+async def test_the_bot_token_reaches_what_the_bot_may_see(server: DiscordServer, bot: FixtureBot) -> None:
     """With the bot's token messages are posted, edited, listed and deleted, within the channel's permissions."""
     general = bot.get_partial_messageable(int(server.world.channel("general").id))
     message = await general.send("one")
@@ -149,7 +149,7 @@ async def test_the_bot_token_reaches_what_the_bot_may_see(server: DiscordServer,
         assert caught.value.code == code
 
 
-async def test_the_bot_edits_its_answers_with_its_own_token(server: DiscordServer, bot: Painter) -> None:
+async def test_the_bot_edits_its_answers_with_its_own_token(server: DiscordServer, bot: FixtureBot) -> None:
     """An answer to an interaction is a message like any other, once the token is gone."""
     message, _ = await answered(server, bot)
     server.expire_tokens()
@@ -158,7 +158,7 @@ async def test_the_bot_edits_its_answers_with_its_own_token(server: DiscordServe
     assert (text(message), shown(message)) == ("late", ["a.png"])
 
 
-async def test_only_own_messages_can_be_edited(server: DiscordServer, bot: Painter) -> None:
+async def test_only_own_messages_can_be_edited(server: DiscordServer, bot: FixtureBot) -> None:
     """Somebody else's message can be read, not changed."""
     message = await server.actor("member").say("mine")
     channel = bot.get_partial_messageable(int(message.channel_id))
@@ -168,7 +168,7 @@ async def test_only_own_messages_can_be_edited(server: DiscordServer, bot: Paint
     assert caught.value.code == 50005
 
 
-async def test_an_ephemeral_answer_is_for_one_person(server: DiscordServer, bot: Painter) -> None:
+async def test_an_ephemeral_answer_is_for_one_person(server: DiscordServer, bot: FixtureBot) -> None:
     """Nobody else sees an ephemeral answer, and the bot's token does not reach it (10008)."""
     invocation = await server.actor("member").slash("hello", private=True)
     message = await invocation.response()
@@ -182,7 +182,7 @@ async def test_an_ephemeral_answer_is_for_one_person(server: DiscordServer, bot:
     assert [each async for each in channel.history()] == []
 
 
-async def test_an_answer_needs_no_right_to_send(server: DiscordServer, bot: Painter) -> None:
+async def test_an_answer_needs_no_right_to_send(server: DiscordServer, bot: FixtureBot) -> None:
     """Where the bot may not write, or not even look, its answers still appear."""
     del bot
     for channel in ("announcements", "secret"):
@@ -190,7 +190,7 @@ async def test_an_answer_needs_no_right_to_send(server: DiscordServer, bot: Pain
         assert text(await invocation.response()) == "Hello"
 
 
-async def test_a_direct_message_reaches_who_takes_them(server: DiscordServer, bot: Painter) -> None:
+async def test_a_direct_message_reaches_who_takes_them(server: DiscordServer, bot: FixtureBot) -> None:
     """The bot can write to a person, unless they closed their door (50007)."""
     person = await bot.fetch_user(int(server.world.user("member").id))
     await person.send("done")
@@ -201,7 +201,7 @@ async def test_a_direct_message_reaches_who_takes_them(server: DiscordServer, bo
     assert caught.value.code == 50007
 
 
-async def test_a_repeated_nonce_makes_one_message(server: DiscordServer, bot: Painter, clock: Clock) -> None:
+async def test_a_repeated_nonce_makes_one_message(server: DiscordServer, bot: FixtureBot, clock: Clock) -> None:
     """For a few minutes the same nonce finds the message that it made."""
     channel = bot.get_partial_messageable(int(server.world.channel("general").id))
     first = await channel.send("done", nonce="job-1")
@@ -210,7 +210,7 @@ async def test_a_repeated_nonce_makes_one_message(server: DiscordServer, bot: Pa
     assert (await channel.send("done", nonce="job-1")).id != first.id
 
 
-async def test_every_change_is_published(server: DiscordServer, bot: Painter) -> None:
+async def test_every_change_is_published(server: DiscordServer, bot: FixtureBot) -> None:
     """Whoever subscribes hears of each message that comes, changes and goes, and history keeps every state."""
     heard: list[tuple[str, str]] = []
     stop = server.subscribe(lambda event, message: heard.append((event, text(message))))
@@ -229,7 +229,7 @@ async def test_every_change_is_published(server: DiscordServer, bot: Painter) ->
     ]
 
 
-async def test_outside_its_guilds_the_bot_has_only_the_answer(server: DiscordServer, bot: Painter) -> None:
+async def test_outside_its_guilds_the_bot_has_only_the_answer(server: DiscordServer, bot: FixtureBot) -> None:
     """Where it is only installed by a person, it cannot read or write by itself, and has five follow-ups."""
     guild = server.world.guild("Community")
     server.leave(guild)
@@ -252,7 +252,7 @@ async def test_outside_its_guilds_the_bot_has_only_the_answer(server: DiscordSer
     assert too_many.value.code == 40094
 
 
-async def test_files_arrive_byte_for_byte(server: DiscordServer, bot: Painter) -> None:
+async def test_files_arrive_byte_for_byte(server: DiscordServer, bot: FixtureBot) -> None:
     """Line ends, dashes and any other bytes in a file, and letters of any script in its name, come through."""
     data = b"\r\n--\r\n\x00\xff" * 1000
     _, interaction = await asked(server, bot)

@@ -5,19 +5,19 @@ from typing import Any
 import discord
 import pytest
 
-from bot.sandbox.discord import ClientRefusal, DiscordServer, add_elsewhere, text
+from sandbox.discord import ClientRefusal, DiscordServer, add_elsewhere, text
 from tests.sandbox.discord.conftest import Connect
-from tests.sandbox.discord.painter import PATIENCE, Painter
+from tests.sandbox.discord.fixture_bot import PATIENCE, FixtureBot
 
 
 @pytest.fixture
-async def elsewhere(server: DiscordServer, connect: Connect) -> Painter:
+async def elsewhere(server: DiscordServer, connect: Connect) -> FixtureBot:
     """Give the connected bot of a world in which there are places without it."""
     add_elsewhere(server.world)
-    return await connect(server, Painter())
+    return await connect(server, FixtureBot())
 
 
-async def asked(server: DiscordServer, bot: Painter, who: str, channel: Any) -> discord.Interaction:
+async def asked(server: DiscordServer, bot: FixtureBot, who: str, channel: Any) -> discord.Interaction:
     """Use a command that the test answers."""
     coming = bot.next_quiet()
     await server.actor(who).slash("quiet", channel=channel)
@@ -31,7 +31,7 @@ def commands_of(server: DiscordServer, who: str, channel: Any) -> set[str]:
     return set(names)
 
 
-async def test_commands_are_offered_by_installation_and_context(server: DiscordServer, elsewhere: Painter) -> None:
+async def test_commands_are_offered_by_installation_and_context(server: DiscordServer, elsewhere: FixtureBot) -> None:
     """Those for servers where the bot is, those for accounts wherever their owner is, each only in its contexts."""
     del elsewhere
     for name, types, contexts in (("server", [0], None), ("account", [1], [0, 2]), ("both", [0, 1], [0, 1, 2])):
@@ -49,7 +49,7 @@ async def test_commands_are_offered_by_installation_and_context(server: DiscordS
         await server.actor("traveller").slash("server", channel="lobby")
 
 
-async def test_a_command_is_for_what_the_application_is(server: DiscordServer, elsewhere: Painter) -> None:
+async def test_a_command_is_for_what_the_application_is(server: DiscordServer, elsewhere: FixtureBot) -> None:
     """Without `integration_types` it follows the application's own settings."""
     del elsewhere
     both = server.commands.add({"name": "first", "description": "x"})
@@ -70,7 +70,7 @@ async def test_a_command_is_for_what_the_application_is(server: DiscordServer, e
     ],
 )
 async def test_the_bot_is_told_where_and_by_whom(
-    server: DiscordServer, elsewhere: Painter, who: str, channel: str | None, context: int, owners: dict[str, str]
+    server: DiscordServer, elsewhere: FixtureBot, who: str, channel: str | None, context: int, owners: dict[str, str]
 ) -> None:
     """Context, owners, language and limits are those of the place; outside servers there is no guild."""
     world = server.world
@@ -96,7 +96,7 @@ async def test_the_bot_is_told_where_and_by_whom(
         assert not interaction.app_permissions.send_messages
 
 
-async def test_both_installations_are_named(server: DiscordServer, elsewhere: Painter) -> None:
+async def test_both_installations_are_named(server: DiscordServer, elsewhere: FixtureBot) -> None:
     """A person with the application, in a server that has it."""
     server.world.user("member").has_app = True
 
@@ -105,7 +105,7 @@ async def test_both_installations_are_named(server: DiscordServer, elsewhere: Pa
     assert (interaction.is_guild_integration(), interaction.is_user_integration()) == (True, True)
 
 
-async def test_without_the_right_answers_are_private(server: DiscordServer, elsewhere: Painter) -> None:
+async def test_without_the_right_answers_are_private(server: DiscordServer, elsewhere: FixtureBot) -> None:
     """Where external apps may not speak, only the person sees the answer."""
     for channel, hidden in (("lobby", False), ("strict", True)):
         interaction = await asked(server, elsewhere, "traveller", channel)
@@ -115,7 +115,7 @@ async def test_without_the_right_answers_are_private(server: DiscordServer, else
         assert [text(each) for each in server.actor("stranger").sees(channel)] == ([] if hidden else ["here"])
 
 
-async def test_the_bots_own_token_does_not_reach_it(server: DiscordServer, elsewhere: Painter) -> None:
+async def test_the_bots_own_token_does_not_reach_it(server: DiscordServer, elsewhere: FixtureBot) -> None:
     """Neither reading nor writing, in a server and among people; the interaction's token edits, five times it posts."""
     for channel in ("lobby", "friends"):
         interaction = await asked(server, elsewhere, "traveller", channel)
@@ -134,7 +134,7 @@ async def test_the_bots_own_token_does_not_reach_it(server: DiscordServer, elsew
             await interaction.edit_original_response(content="edited")
 
 
-async def test_nothing_is_heard_where_the_bot_is_not(server: DiscordServer, elsewhere: Painter) -> None:
+async def test_nothing_is_heard_where_the_bot_is_not(server: DiscordServer, elsewhere: FixtureBot) -> None:
     """Messages there are no events for the bot, not even its own answers."""
     await server.actor("traveller").say("among us", channel="friends")
     await server.actor("traveller").say("in the lobby", channel="lobby")
@@ -144,7 +144,7 @@ async def test_nothing_is_heard_where_the_bot_is_not(server: DiscordServer, else
     del elsewhere
 
 
-async def test_who_presses_needs_no_installation(server: DiscordServer, elsewhere: Painter) -> None:
+async def test_who_presses_needs_no_installation(server: DiscordServer, elsewhere: FixtureBot) -> None:
     """A button on an answer works for everybody who sees it, by the installation of who began."""
     interaction = await asked(server, elsewhere, "traveller", "friends")
     view = discord.ui.View(timeout=None)
@@ -159,7 +159,7 @@ async def test_who_presses_needs_no_installation(server: DiscordServer, elsewher
     assert pressed.message is not None
 
 
-async def test_who_has_the_application_can_be_written_to(server: DiscordServer, elsewhere: Painter) -> None:
+async def test_who_has_the_application_can_be_written_to(server: DiscordServer, elsewhere: FixtureBot) -> None:
     """Directly, with no server in common; others cannot."""
     for who, reached in (("traveller", True), ("stranger", False)):
         channel = await elsewhere.create_dm(discord.Object(int(server.world.user(who).id)))

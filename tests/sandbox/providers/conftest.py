@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from bot.sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
-from tests.sandbox.providers.support import Api, Shelf
+from sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
+from tests.sandbox.providers.support import Api, ImageServer
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ async def reve2img(session: aiohttp.ClientSession) -> AsyncIterator[Api[Reve2Img
 
 
 @pytest.fixture
-async def shelf() -> AsyncIterator[Shelf]:
+async def shelf() -> AsyncIterator[ImageServer]:
     """Return a place for the pictures that are to be edited."""
-    shelf = Shelf()
+    shelf = ImageServer()
     await shelf.start()
     yield shelf
     await shelf.close()

@@ -8,7 +8,7 @@ import aiohttp
 from aiohttp import web
 from PIL import Image, ImageOps
 
-from bot.sandbox.providers import ImageApiServer
+from sandbox.providers import ImageApiServer
 
 Server = TypeVar("Server", bound=ImageApiServer)
 
@@ -46,7 +46,7 @@ class Api(Generic[Server]):
             return await response.read()
 
 
-class Shelf:
+class ImageServer:
     """Pictures at addresses of this machine, for the stand-ins to fetch; `taken` are the names that were asked for."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from bot.sandbox.providers import Endpoint, SkillBossServer, expected_mark, read_mark
+from sandbox.providers import Endpoint, SkillBossServer, expected_mark, read_mark
 from tests.sandbox.providers.support import Api
 
 SkillBoss = Api[SkillBossServer]

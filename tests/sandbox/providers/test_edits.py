@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bot.sandbox.providers import Latency, Reve2ImgServer, State, derives_from, expected_mark, read_mark
-from tests.sandbox.providers.support import Api, Shelf, photo
+from sandbox.providers import Latency, Reve2ImgServer, State, derives_from, expected_mark, read_mark
+from tests.sandbox.providers.support import Api, ImageServer, photo
 
 Reve2Img = Api[Reve2ImgServer]
 
@@ -27,7 +27,7 @@ async def result(reve2img: Reve2Img) -> bytes:
 
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "GIF"])
-async def test_an_edit_shows_the_picture_it_was_made_from(reve2img: Reve2Img, shelf: Shelf, format_: str) -> None:
+async def test_an_edit_shows_the_picture_it_was_made_from(reve2img: Reve2Img, shelf: ImageServer, format_: str) -> None:
     """The pixels prove whose job it is, and which of two photos it began with."""
     source, other = photo("stripes", format_=format_), photo("rings")
     await submitted(reve2img, shelf.put("a", source))
@@ -38,7 +38,7 @@ async def test_an_edit_shows_the_picture_it_was_made_from(reve2img: Reve2Img, sh
     assert (derives_from(made, source), derives_from(made, other)) == (True, False)
 
 
-async def test_the_others_are_insets_of_the_first(reve2img: Reve2Img, shelf: Shelf) -> None:
+async def test_the_others_are_insets_of_the_first(reve2img: Reve2Img, shelf: ImageServer) -> None:
     """Of several inputs the first is the photo that is edited; a scaled and compressed result still shows it."""
     source, other = photo("rings"), photo("stripes")
     await submitted(reve2img, shelf.put("a", source), *(shelf.put(name, other) for name in "bcd"))
@@ -54,7 +54,7 @@ async def test_the_others_are_insets_of_the_first(reve2img: Reve2Img, shelf: She
     assert not derives_from(smaller.getvalue(), other)
 
 
-async def test_an_effect_hides_nothing(reve2img: Reve2Img, shelf: Shelf) -> None:
+async def test_an_effect_hides_nothing(reve2img: Reve2Img, shelf: ImageServer) -> None:
     """Its colours take the place of the photo's, which is still known by its tones."""
     source = photo("rings")
     steps = [{"process": "effect", "effect_name": "sepia"}]
@@ -77,7 +77,7 @@ async def test_an_effect_hides_nothing(reve2img: Reve2Img, shelf: Shelf) -> None
     ],
 )
 async def test_the_shape_is_that_of_the_first_picture(
-    reve2img: Reve2Img, shelf: Shelf, fields: dict[str, Any], size: tuple[int, int]
+    reve2img: Reve2Img, shelf: ImageServer, fields: dict[str, Any], size: tuple[int, int]
 ) -> None:
     """Unless another one was asked for."""
     await submitted(reve2img, shelf.put("a", photo(size=(300, 600))), **fields)
@@ -86,7 +86,7 @@ async def test_the_shape_is_that_of_the_first_picture(
         assert picture.size == size
 
 
-async def test_what_was_fetched_is_on_record(reve2img: Reve2Img, shelf: Shelf) -> None:
+async def test_what_was_fetched_is_on_record(reve2img: Reve2Img, shelf: ImageServer) -> None:
     """How many, in which order, and their digests; to be seen from another process too, without their addresses."""
     contents = [photo("rings", (64, 48), "JPEG"), photo("stripes", (32, 32))]
     await submitted(reve2img, *(shelf.put(str(at), content) for at, content in enumerate(contents)))
@@ -103,7 +103,7 @@ async def test_what_was_fetched_is_on_record(reve2img: Reve2Img, shelf: Shelf) -
     assert shelf.url not in str(seen)
 
 
-async def test_a_picture_may_come_after_the_submit(reve2img: Reve2Img, shelf: Shelf) -> None:
+async def test_a_picture_may_come_after_the_submit(reve2img: Reve2Img, shelf: ImageServer) -> None:
     """Nothing is fetched before the task starts."""
     await submitted(reve2img, shelf.at("late"))
     early = list(shelf.taken)
@@ -114,7 +114,7 @@ async def test_a_picture_may_come_after_the_submit(reve2img: Reve2Img, shelf: Sh
     assert (early, shelf.taken, job.state) == ([], ["late"], State.COMPLETED)
 
 
-async def test_timers_carry_an_edit_through(reve2img: Reve2Img, shelf: Shelf) -> None:
+async def test_timers_carry_an_edit_through(reve2img: Reve2Img, shelf: ImageServer) -> None:
     """Without a hand it starts, fetches, works and ends."""
     reve2img.server.latency = Latency(queue=0.0, work=0.0)
     await submitted(reve2img, shelf.put("a", photo()))
@@ -122,7 +122,7 @@ async def test_timers_carry_an_edit_through(reve2img: Reve2Img, shelf: Shelf) ->
     await reve2img.server.wait_for(lambda: reve2img.server.jobs[0].state is State.COMPLETED)
 
 
-async def test_an_inline_edit_waits_for_its_input(reve2img: Reve2Img, shelf: Shelf) -> None:
+async def test_an_inline_edit_waits_for_its_input(reve2img: Reve2Img, shelf: ImageServer) -> None:
     """A synchronous answer comes with the pictures."""
     reve2img.server.faults.add("submit", "inline")
     body = {"prompt": "x", "image_urls": [shelf.put("a", photo())]}
@@ -147,7 +147,7 @@ async def test_an_inline_edit_waits_for_its_input(reve2img: Reve2Img, shelf: She
     ids=["missing", "empty", "page", "broken off", "format", "pixels", "bytes"],
 )
 async def test_an_unusable_picture_fails_the_task(
-    reve2img: Reve2Img, shelf: Shelf, content: bytes | None, reason: str
+    reve2img: Reve2Img, shelf: ImageServer, content: bytes | None, reason: str
 ) -> None:
     """It says which one, and the credits are given back."""
     if content is not None:
@@ -169,7 +169,7 @@ async def test_what_is_not_here_is_not_reached(reve2img: Reve2Img, url: str) -> 
     assert (await reve2img.server.finished()).error == "Failed to download image_urls[0]"
 
 
-async def test_a_job_that_fails_anyway_needs_no_input(reve2img: Reve2Img, shelf: Shelf) -> None:
+async def test_a_job_that_fails_anyway_needs_no_input(reve2img: Reve2Img, shelf: ImageServer) -> None:
     """It ends at once, by hand too."""
     reve2img.server.faults.add("submit", "fail", reason="content")
     await submitted(reve2img, shelf.at("a"))

@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.sandbox.providers import Endpoint, FaultError, Faults, Kind, SkillBossServer, State
+from sandbox.providers import Endpoint, FaultError, Faults, Kind, SkillBossServer, State
 from tests.sandbox.providers.support import Api
 
 SkillBoss = Api[SkillBossServer]

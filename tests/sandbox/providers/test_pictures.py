@@ -5,9 +5,9 @@ import io
 import pytest
 from PIL import Image
 
-from bot.sandbox.providers import expected_mark, read_mark
-from bot.sandbox.providers.pictures import FORMATS, draw_picture
-from bot.sandbox.providers.sizes import pixels
+from sandbox.providers import expected_mark, read_mark
+from sandbox.providers.pictures import FORMATS, draw_picture
+from sandbox.providers.sizes import pixels
 
 
 @pytest.mark.parametrize("format_", FORMATS)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bot.sandbox.providers import Reve2ImgServer, expected_mark, read_mark
+from sandbox.providers import Reve2ImgServer, expected_mark, read_mark
 from tests.sandbox.providers.support import Api
 
 Reve2Img = Api[Reve2ImgServer]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.providers import Latency, SkillBossServer, State
-from bot.sandbox.providers.studio import RETENTION_SECONDS
+from sandbox.providers import Latency, SkillBossServer, State
+from sandbox.providers.job_store import RETENTION_SECONDS
 from tests.sandbox.providers.support import Api
 
 SkillBoss = Api[SkillBossServer]

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.sandbox.providers import SkillBossServer, State
-from bot.sandbox.providers.webhooks import is_acceptable
+from sandbox.providers import SkillBossServer, State
+from sandbox.providers.webhooks import is_acceptable
 from tests.sandbox.providers.support import Api
 
 SkillBoss = Api[SkillBossServer]

@@ -1,0 +1,180 @@
+"""A contestant on its stage: a process of its own between stand-ins that cost it as little as they can.
+
+The stand-ins keep no record, limit nothing, finish a job at once and serve one cached picture.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import psutil  # type: ignore[import-untyped]
+
+from sandbox.discord import DiscordServer, Invocation, Message, default_world, files, media
+from sandbox.discord.state import ACKNOWLEDGE_WITHIN
+from sandbox.providers import MANUAL, Latency, SkillBossServer
+
+BARE: Final = ("-m", "benchmarks.baseline_bot")
+BOT: Final = ("-m", "bot", "run")
+AT_ONCE: Final = Latency(queue=0.0, work=0.0)
+PROMPT: Final = "a lighthouse above a stormy sea"
+"""The same for every job, so that the stand-in draws one picture in all."""
+
+_TOKEN: Final = "benchmark-token"  # noqa: S105 - it opens nothing
+_KEY: Final = "benchmark-key"
+_MEMBERS: Final = 250
+_START_SECONDS: Final = 120.0
+_ANSWER_SECONDS: Final = 10.0
+_ACKNOWLEDGE_WITHIN: Final = ACKNOWLEDGE_WITHIN
+_JOB_SECONDS: Final = 60.0
+_AFTERTHOUGHT_SECONDS: Final = 0.3
+_MEGABYTE: Final = 1024 * 1024
+
+
+class BotUnderTest:
+    """Stand-ins and one contestant. `command` is what Python is given; `folder` takes its data and its log."""
+
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
+        self._command = command
+        self._folder = folder
+        self._discord = DiscordServer(default_world(token=_TOKEN), rate_limits=False, record=False)
+        self._skillboss = SkillBossServer(key=_KEY, latency=AT_ONCE)
+        self._process: asyncio.subprocess.Process | None = None
+        self._turn = 0
+        self._http_port = _free_port()
+        world = self._discord.world
+        world.acknowledge_within = _ACKNOWLEDGE_WITHIN
+        for number in range(_MEMBERS):
+            world.add_member(world.guild("Community"), world.add_user(f"member-{number:03}"))
+
+    async def start(self, *, poll_seconds: float = 0.05, webhooks: bool = False) -> None:
+        """Start the stand-ins and the contestant, which may be called by them; return once it serves commands."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        await self._discord.start()
+        await self._skillboss.start()
+        log = await asyncio.to_thread((self._folder / "log").open, "ab")
+        with log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *self._command,
+                env=self._environment(poll_seconds, webhooks=webhooks),
+                stdout=log,
+                stderr=log,
+            )
+        ended = asyncio.create_task(self._process.wait())
+        ready = asyncio.create_task(self._serving())
+        await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if not ready.done():
+            ready.cancel()
+            raise RuntimeError(f"the contestant ended at its start:\n{(self._folder / 'log').read_text()}")
+        ready.result()
+
+    async def stop(self) -> None:
+        """Stop the contestant, then the stand-ins."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(_START_SECONDS):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        await self._discord.close()
+        await self._skillboss.close()
+
+    async def command(self) -> Invocation:
+        """Let the next member ask for a picture."""
+        self._turn += 1
+        member = self._discord.actor(f"member-{self._turn % _MEMBERS:03}")
+        return await member.slash("imagine", prompt=PROMPT)
+
+    async def acknowledged(self, invocation: Invocation) -> float:
+        """Wait for the first answer; return the milliseconds that it took, or raise `NoAnswerError`."""
+        await invocation.acknowledged(timeout=_ANSWER_SECONDS)
+        taken = invocation.acknowledged_after
+        assert taken is not None
+        return 1000 * taken
+
+    async def finished(self, invocation: Invocation) -> None:
+        """Wait for the picture."""
+        await invocation.wait_until(_has_picture, timeout=_JOB_SECONDS)
+
+    async def job(self) -> float:
+        """Go through one job; return the milliseconds to its first answer."""
+        invocation = await self.command()
+        taken = await self.acknowledged(invocation)
+        await self.finished(invocation)
+        return taken
+
+    async def completed(self) -> float:
+        """Go through a job that the provider finishes once it is told to; return the milliseconds from then on."""
+        known = len(self._skillboss.jobs)
+        invocation = await self.command()
+        await self.acknowledged(invocation)
+        await self._skillboss.wait_for(lambda: len(self._skillboss.jobs) > known)
+        await self.settle()
+        start = time.perf_counter()
+        self._skillboss.finish()
+        await self.finished(invocation)
+        return 1000 * (time.perf_counter() - start)
+
+    def hold_jobs(self) -> None:
+        """Let the jobs made from now on stay in the provider's queue."""
+        self._skillboss.latency = MANUAL
+
+    async def settle(self) -> None:
+        """Give the contestant the moment in which it writes down what it has shown."""
+        await asyncio.sleep(_AFTERTHOUGHT_SECONDS)
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time of the contestant so far, of user and system together."""
+        times = self._psutil().cpu_times()
+        return float(times.user + times.system)
+
+    def memory(self) -> float:
+        """Return the contestant's resident memory in megabytes."""
+        return float(self._psutil().memory_info().rss) / _MEGABYTE
+
+    def _psutil(self) -> psutil.Process:
+        assert self._process is not None
+        return psutil.Process(self._process.pid)
+
+    async def _serving(self) -> None:
+        await self._discord.wait_ready(timeout=_START_SECONDS)
+        await self._discord.wait_commands(timeout=_START_SECONDS)
+
+    def _environment(self, poll_seconds: float, *, webhooks: bool) -> dict[str, str]:
+        public = {"WEBHOOK_PUBLIC_URL": f"http://127.0.0.1:{self._http_port}"} if webhooks else {}
+        return {
+            **public,
+            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            "DISCORD_TOKEN": _TOKEN,
+            "DISCORD_API_URL": self._discord.api_url,
+            "SKILLBOSS_WHOLESALE_KEY": _KEY,
+            "SKILLBOSS_API_URL": self._skillboss.url,
+            "DATA_DIR": str(self._folder / "data"),
+            "HTTP_PORT": str(self._http_port),
+            "COMMUNITIES": "*",
+            "POLL_INTERVAL_SECONDS": str(poll_seconds),
+            "DEFAULT_ALLOWANCE": "1000000",
+            "MONTHLY_BUDGET": "1000000000",
+            "LOG_FORMAT": "json",
+        }
+
+
+def _has_picture(message: Message) -> bool:
+    return bool(media(message) or files(message))
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,251 @@
+"""Years of finished jobs, written fast: one job is taken through its life by the product, and its rows multiplied.
+
+So whatever the schema is, the rows are as the product writes them, and the books balance.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    Table,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    text,
+    type_coerce,
+)
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from benchmarks.databases import opened
+from benchmarks.harness import ALLOWANCE, Harness
+from bot.domain.credits import MovementKind
+from db.tables import accounts, attempts, budgets, holds, jobs, movements, pictures, postings
+
+COMMUNITIES: Final = 100
+FIRST_MEMBER: Final = 1_000
+_FIRST_COMMUNITY: Final = 1_000
+_FIRST_INTERACTION: Final = 10**12
+_SPAN: Final = timedelta(days=365)
+_RETENTION: Final = timedelta(days=30)
+_AT_ONCE: Final = 100_000
+_ID_DIGITS: Final = 32
+_HASH_DIGITS: Final = 64
+
+Change = Mapping[str, Any]
+
+
+def whose(number: int) -> tuple[int, int]:
+    """Return (community, member) of an account of the archive."""
+    return _FIRST_COMMUNITY + number % COMMUNITIES, FIRST_MEMBER + number
+
+
+async def fill(url: str, *, count: int, members: int) -> None:
+    """Write `count` finished jobs of the last year, of `members` members who share them evenly.
+
+    `count` is a multiple of `members`. The database must be new.
+    """
+    async with opened(url) as database:
+        desk = Harness(database)
+        job = await desk.finish(await desk.hold())
+        await desk.close()
+    engine = create_async_engine(url)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(lambda own: _multiply(own, job.id, count, members))
+        autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        if engine.dialect.name == "postgresql":
+            async with autocommit.connect() as connection:
+                await connection.execute(text("VACUUM ANALYZE"))  # autovacuum would have done so in a year
+    finally:
+        await engine.dispose()
+
+
+def _multiply(connection: Connection, job_id: str, count: int, members: int) -> None:
+    sqlite = connection.dialect.name == "sqlite"
+    if sqlite:
+        # Off for this connection alone, and the file is not looked at before it is complete.
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -400000"):
+            connection.exec_driver_sql(f"PRAGMA {pragma}")
+    else:
+        # Foreign keys are not checked row by row: what is referred to is written along.
+        connection.exec_driver_sql("SET session_replication_role = replica")
+        connection.exec_driver_sql("SET synchronous_commit = off")
+    template = _Template(connection, job_id)
+    month = _Words(connection, count, members)
+    for start in range(0, count, _AT_ONCE):
+        numbers = _series(connection, start, min(start + _AT_ONCE, count))
+        template.write(month, numbers)
+    template.write_accounts(month, _series(connection, 0, members))
+    connection.commit()
+    if sqlite:
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+
+
+def _series(connection: Connection, start: int, end: int) -> Select[Any]:
+    """Return a query of the numbers from `start` to before `end`, as `i`."""
+    if connection.dialect.name == "postgresql":
+        return select(func.generate_series(start, end - 1).label("i"))
+    first = select(literal(start).label("i")).cte("series", recursive=True)
+    series = first.union_all(select(first.c.i + 1).where(first.c.i < end - 1))
+    return select(series.c.i)
+
+
+class _Words:
+    """How the two kinds of database spell numbers and times; `count` jobs spread over a year and over `members`."""
+
+    def __init__(self, connection: Connection, count: int, members: int) -> None:
+        self._postgresql = connection.dialect.name == "postgresql"
+        self._count = count
+        self._begin = int((datetime.now(UTC) - _SPAN - timedelta(days=1)).timestamp())
+        self.each = count // members
+        self.members = members
+        self.now = int(datetime.now(UTC).timestamp())
+
+    def digits(self, number: Any, length: int = _ID_DIGITS) -> ColumnElement[Any]:
+        """Return a number as hexadecimal digits: smaller than any id made since."""
+        if self._postgresql:
+            return func.lpad(func.to_hex(cast(number, BigInteger)), length, "0")
+        return func.printf(f"%0{length}x", number)
+
+    def second(self, i: Any, more: int = 0) -> ColumnElement[Any]:
+        """Return the second of the epoch at which job `i` was made, and some more."""
+        made: ColumnElement[Any] = cast(i, BigInteger) * int(_SPAN.total_seconds()) / self._count
+        if self._postgresql:
+            made = func.div(cast(i, BigInteger) * int(_SPAN.total_seconds()), self._count)
+        return made + self._begin + more
+
+    def moment(self, second: Any) -> ColumnElement[Any]:
+        """Return a time as it is stored."""
+        if self._postgresql:
+            return func.to_timestamp(second)
+        return func.strftime("%Y-%m-%d %H:%M:%S.000000", second, "unixepoch")
+
+    def month(self, second: Any) -> ColumnElement[Any]:
+        """Return the month of a time."""
+        if self._postgresql:
+            return func.to_char(func.timezone("UTC", func.to_timestamp(second)), "YYYY-MM")
+        return func.strftime("%Y-%m", second, "unixepoch")
+
+
+class _Template:
+    """The rows of one finished job."""
+
+    def __init__(self, connection: Connection, job_id: str) -> None:
+        self._connection = connection
+        own = movements.c.job_id == job_id
+        self._job = _row(connection, select(jobs).where(jobs.c.id == job_id))
+        self._attempt = _row(connection, select(attempts).where(attempts.c.job_id == job_id))
+        self._hold = _row(connection, select(holds).where(holds.c.job_id == job_id))
+        self._picture = _row(connection, select(pictures).where(pictures.c.job_id == job_id))
+        self._account = _row(connection, select(accounts))
+        self._movements = {
+            kind: _row(
+                connection, select(movements).where(movements.c.kind == kind, own | movements.c.job_id.is_(None))
+            )
+            for kind in (MovementKind.ALLOWANCE, MovementKind.HOLD, MovementKind.CAPTURE)
+        }
+        self._postings = {
+            kind: [dict(row._mapping) for row in connection.execute(_postings_of(movement["id"]))]
+            for kind, movement in self._movements.items()
+        }
+
+    def write(self, words: _Words, numbers: Select[Any]) -> None:
+        """Write a job, and all that belongs to it, for each number."""
+        i = numbers.subquery().c.i
+        ends = {"finished_at": 20, "delivered_at": 21, "acknowledged_at": 1, "submitted_at": 2}
+        whose_ = self._whose(i % words.members)
+        made = words.second(i)
+        self._insert(
+            jobs,
+            self._job,
+            {
+                "id": words.digits(i + 1),
+                "interaction_id": i + _FIRST_INTERACTION,
+                "message_id": i + _FIRST_INTERACTION,
+                "token": None,
+                "created_at": words.moment(made),
+                "due_at": words.moment(made),
+                **{name: words.moment(words.second(i, more)) for name, more in ends.items()},
+                **whose_,
+            },
+        )
+        job = {"job_id": words.digits(i + 1)}
+        attempt = {
+            "handle": words.digits(i),
+            "record_id": words.digits(i),
+            "webhook_hash": words.digits(i, _HASH_DIGITS),
+            "started_at": words.moment(words.second(i, 2)),
+            "ended_at": words.moment(words.second(i, 20)),
+        }
+        self._insert(attempts, self._attempt, job | attempt)
+        self._insert(holds, self._hold, job | whose_ | {"month": words.month(made)})
+        stored = words.second(i, 20)
+        expired = words.now - int(_RETENTION.total_seconds())
+        removed = case((stored < expired, words.moment(stored + int(_RETENTION.total_seconds()))))
+        picture = {
+            "sha256": words.digits(i, _HASH_DIGITS),
+            "stored_at": words.moment(stored),
+            "removed_at": removed,
+        }
+        self._insert(pictures, self._picture, job | picture)
+        for kind, place, more in ((MovementKind.HOLD, 0, 0), (MovementKind.CAPTURE, 1, 20)):
+            settles = {"settles": job["job_id"]} if kind is MovementKind.CAPTURE else {}
+            values = job | whose_ | settles | {"at": words.moment(words.second(i, more))}
+            self._move(kind, words.digits(2 * i + place + 2 * words.members), values)
+
+    def write_accounts(self, words: _Words, numbers: Select[Any]) -> None:
+        """Write the accounts with their allowance, and what the months' budgets are used up of."""
+        i = numbers.subquery().c.i
+        whose_ = self._whose(i)
+        left = ALLOWANCE - words.each * int(self._job["price"])
+        self._insert(accounts, self._account, whose_ | {"allowance": left})
+        self._move(MovementKind.ALLOWANCE, words.digits(i), whose_ | {"at": words.moment(words.second(0))})
+        self._connection.execute(delete(budgets))
+        captured = func.sum(holds.c.allowance + holds.c.granted)
+        spent = select(holds.c.month, literal_column("0"), captured).group_by(holds.c.month)
+        self._connection.execute(insert(budgets).from_select(["month", "held", "captured"], spent))
+
+    def _move(self, kind: MovementKind, movement_id: ColumnElement[Any], changes: Change) -> None:
+        self._insert(movements, self._movements[kind], {**changes, "id": movement_id})
+        for posting in self._postings[kind]:
+            self._insert(postings, posting, {"movement_id": movement_id})
+
+    def _insert(self, table: Table, row: Change, changes: Change) -> None:
+        values = [_value(column, changes.get(column.name, row[column.name])) for column in table.columns]
+        self._connection.execute(insert(table).from_select([column.name for column in table.columns], select(*values)))
+
+    @staticmethod
+    def _whose(member: Any) -> dict[str, Any]:
+        return {"community_id": member % COMMUNITIES + _FIRST_COMMUNITY, "member_id": member + FIRST_MEMBER}
+
+
+def _value(column: Column[Any], value: Any) -> ColumnElement[Any]:
+    if isinstance(value, ColumnElement):
+        return type_coerce(value, column.type)
+    if value is None:
+        return cast(literal_column("NULL"), column.type)
+    return (
+        cast(literal(value, column.type), column.type)
+        if isinstance(column.type, String)
+        else literal(value, column.type)
+    )
+
+
+def _postings_of(movement_id: str) -> Select[Any]:
+    return select(postings).where(postings.c.movement_id == movement_id)
+
+
+def _row(connection: Connection, statement: Select[Any]) -> dict[str, Any]:
+    return dict(connection.execute(statement).one()._mapping)

@@ -1,0 +1,204 @@
+"""Ten thousand jobs at once: how long a start takes, what a line costs, how dense the polls are, what a job weighs."""
+
+import asyncio
+import gc
+import json
+import statistics
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import psutil  # type: ignore[import-untyped]
+
+from benchmarks.databases import Maker, SqliteMaker, opened
+from benchmarks.harness import PROVIDER, Endless, Harness
+from benchmarks.measurements import Figure
+from benchmarks.seed import seed
+from bot.container import new_id
+from bot.domain.jobs import State
+from bot.engine.config import EngineConfig
+from tests.support.clock import ManualClock, let_others_run
+
+START_AIM_SECONDS: Final = 5.0
+WEIGHT_AIM_KB: Final = 4.0
+_DENSER: Final = 1.05
+"""Jitter aside, polls are never denser than in the steady state."""
+
+_ROUNDS: Final = 7
+_STEP_SECONDS: Final = 0.25
+_FIRST_SECONDS: Final = 10
+_SETTLED_SECONDS: Final = 20
+_WARM_UP: Final = 100
+_POLLS_EACH: Final = 2
+_QUIET_LOOKS: Final = 8
+
+
+async def measure_crowd(maker: Maker, jobs: int) -> list[Figure]:
+    """Measure a start and a line on databases of one kind."""
+    return [await _start(maker, jobs), *await _line(maker, jobs)]
+
+
+async def _start(maker: Maker, jobs: int) -> Figure:
+    async with opened(await maker.make("start")) as database:
+        desk = Harness(database)
+        await seed(desk, jobs, State.QUEUED, owner=new_id())
+        start = time.perf_counter()
+        await desk.engine.start()
+        taken = time.perf_counter() - start
+        await desk.close()
+    return Figure(name=f"start with {jobs:,} jobs at a provider", taken=taken, unit="s", aim=START_AIM_SECONDS)
+
+
+async def _line(maker: Maker, jobs: int) -> list[Figure]:
+    async with opened(await maker.make("short")) as short, opened(await maker.make("long")) as long:
+        desks = (Harness(short), Harness(long))
+        ids = [await seed(desks[0], 1, State.HELD), await seed(desks[1], jobs, State.HELD)]
+        figures = []
+        for name, do in (
+            ("dispatch without a free slot", _dispatch(0, line=False)),
+            ("dispatch with a free slot", _dispatch(1, line=False)),
+            ("dispatch that shows the line", _dispatch(0, line=True)),
+            ("twenty cards in line", _twenty_cards),
+            ("hold", _hold),
+        ):
+            taken: tuple[list[float], list[float]] = ([], [])
+            for _ in range(_ROUNDS):
+                for side, desk in enumerate(desks):
+                    start = time.perf_counter()
+                    await do(desk, ids[side])
+                    taken[side].append(1000 * (time.perf_counter() - start))
+            few, many = (statistics.median(each) for each in taken)
+            figures.append(Figure(name=f"{name}, {jobs:,} waiting", base=few, taken=many))
+        for desk in desks:
+            await desk.close()
+    return figures
+
+
+def _dispatch(slots: int, *, line: bool) -> Callable[[Harness, list[str]], Awaitable[object]]:
+    async def dispatch(desk: Harness, ids: list[str]) -> None:
+        del ids
+        turn = await desk.journal.claim(1, {PROVIDER: slots}, line=line)
+        for claim in turn.claims:
+            await desk.journal.unclaim(claim.job)
+
+    return dispatch
+
+
+async def _twenty_cards(desk: Harness, ids: list[str]) -> None:
+    await asyncio.gather(*(desk.snapshots.get(ids[number % len(ids)]) for number in range(20)))
+
+
+async def _hold(desk: Harness, ids: list[str]) -> None:
+    del ids
+    await desk.hold()
+
+
+async def measure_polls(maker: Maker, jobs: int) -> list[Figure]:
+    """Count the polls after a start with jobs that have been at their provider for minutes; time is simulated.
+
+    The base is the steady rate: each job once in the longest pause.
+    """
+    clock, provider = ManualClock(), Endless()
+    limits = EngineConfig(active_per_provider=jobs)
+    steady = jobs / limits.poll_ceiling
+    async with opened(await maker.make(f"polls_{jobs}")) as database:
+        desk = Harness(database, limits=limits, provider=provider, clock=clock)
+        await seed(desk, jobs, State.QUEUED, owner=new_id())
+        await desk.engine.start()
+        first = await _polls(desk, clock, provider, _FIRST_SECONDS)
+        cpu = time.process_time()
+        settled = await _polls(desk, clock, provider, _SETTLED_SECONDS)
+        cpu = time.process_time() - cpu
+        await desk.close()
+    return [
+        Figure(name=f"polls a second after a start, {jobs:,} jobs", base=steady, taken=first, unit="", aim=_DENSER),
+        Figure(name=f"polls a second later on, {jobs:,} jobs", base=steady, taken=settled, unit="", aim=_DENSER),
+        Figure(name="processor time a poll", taken=1000 * cpu / (settled * _SETTLED_SECONDS)),
+    ]
+
+
+async def _polls(desk: Harness, clock: ManualClock, provider: Endless, seconds: int) -> float:
+    """Let time pass; return how many polls there were a second."""
+    before = provider.polls
+    for _ in range(round(seconds / _STEP_SECONDS)):
+        clock.advance(_STEP_SECONDS)
+        await let_others_run(5)
+        while desk.database.busy:
+            await let_others_run(1)
+    return (provider.polls - before) / seconds
+
+
+async def measure_weight(jobs: int) -> list[Figure]:
+    """Measure the engine's memory for each job, in a process of its own for each state and each way of measuring.
+
+    To count is to remember each allocation, which takes more memory than what is counted: so not in one process.
+    """
+    figures = []
+    for state in (State.HELD, State.QUEUED):
+        for way in ("counted", "resident"):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "benchmarks.many_jobs", state, str(jobs), way, stdout=asyncio.subprocess.PIPE
+            )
+            output, _ = await process.communicate()
+            if process.returncode:
+                raise RuntimeError("the memory could not be measured")
+            weight = json.loads(output.splitlines()[-1])
+            figures.append(Figure(name=f"a {state} job, {way}", taken=weight, unit="kB", aim=WEIGHT_AIM_KB))
+    return figures
+
+
+async def _weigh(state: State, jobs: int, folder: Path, *, count: bool) -> float:
+    """Return the kilobytes that each job adds, by Python's count or by the system's."""
+    limits = EngineConfig(active_per_provider=0 if state is State.HELD else jobs, poll_floor=0.5, poll_ceiling=1.0)
+    async with opened(await SqliteMaker(folder).make("weight")) as database:
+        provider = Endless()
+        desk = Harness(database, limits=limits, provider=provider)
+        await _taken_up(desk, provider, state, _WARM_UP)
+        await desk.close()
+        desk = Harness(database, limits=limits, provider=provider)
+        await seed(desk, jobs, state, owner=new_id(), first=_WARM_UP)
+        gc.collect()
+        before = _resident()
+        if count:
+            tracemalloc.start()
+        await desk.engine.start()
+        await _follow(desk, provider, state, jobs)
+        gc.collect()
+        added = tracemalloc.get_traced_memory()[0] if count else _resident() - before
+        tracemalloc.stop()
+        await desk.close()
+    return added / jobs / 1024
+
+
+def _resident() -> int:
+    return int(psutil.Process().memory_info().rss)
+
+
+async def _taken_up(desk: Harness, provider: Endless, state: State, jobs: int) -> None:
+    await seed(desk, jobs, state, owner=new_id())
+    await desk.engine.start()
+    await _follow(desk, provider, state, jobs)
+
+
+async def _follow(desk: Harness, provider: Endless, state: State, jobs: int) -> None:
+    """Wait until each job was looked at: those at a provider were polled, and nobody looks at the others again."""
+    enough = provider.polls + _POLLS_EACH * jobs
+    quiet = 0
+    while provider.polls < enough if state is State.QUEUED else quiet < _QUIET_LOOKS:
+        await asyncio.sleep(_STEP_SECONDS)
+        quiet = 0 if desk.database.busy else quiet + 1
+
+
+def main() -> None:
+    """Print what a job weighs, as JSON."""
+    state, jobs, way = sys.argv[1:]
+    with tempfile.TemporaryDirectory(prefix="benchmark-weight-") as folder:
+        print(json.dumps(asyncio.run(_weigh(State(state), int(jobs), Path(folder), count=way == "counted"))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""What the bot must do and the bare handler does not, run alone: a job's durable transactions, a picture's decoding.
+
+It runs as a process of its own, through the product's own services, and prints its result as JSON.
+"""
+
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bot_under_test import PROMPT
+from benchmarks.harness import Harness
+from bot.domain.jobs import Job
+from bot.images.download import ImageDownloader
+from bot.images.image_service import ImageService
+from bot.images.store import ImageStore, StoredImage
+from bot.images.thread_pool import ImageThreadPool
+from db.database import Database
+from db.migrate import migrate
+from sandbox.providers.pictures import draw_picture
+
+_WARM_UP = 20
+_SIDE = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Milliseconds. `hold` is the one transaction before an answer, `transactions` all seven of a job."""
+
+    hold_wall: float
+    hold_burst_median: float
+    hold_burst_longest: float
+    transactions_wall: float
+    transactions_cpu: float
+    picture_wall: float
+    picture_cpu: float
+
+    @property
+    def cpu(self) -> float:
+        """The processor time a job of all that the bare handler does not do."""
+        return self.transactions_cpu + self.picture_cpu
+
+
+async def measure_parts(jobs: int, burst: int) -> Parts:
+    """Measure in a process of its own, so that nothing of this one's counts."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.micro", str(jobs), str(burst), stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError("the parts could not be measured")
+    return Parts(**json.loads(output))
+
+
+def medians(measured: Sequence[Parts]) -> Parts:
+    """Return each part's median over several measurements."""
+    rows = [asdict(each) for each in measured]
+    return Parts(**{name: statistics.median(row[name] for row in rows) for name in rows[0]})
+
+
+async def _measure(jobs: int, burst: int, folder: Path) -> Parts:
+    keeper = ImageService(
+        downloader=ImageDownloader(), store=ImageStore(folder / "pictures"), workers=ImageThreadPool()
+    )
+    database = await Database.open(f"sqlite+aiosqlite:///{folder / 'parts.db'}")
+    try:
+        await migrate(database)
+        desk = Harness(database)
+        data = draw_picture(PROMPT, 0, width=_SIDE, height=_SIDE, format="png")
+        stored = await keeper.keep_bytes(data)
+        for _ in range(_WARM_UP):
+            await desk.finish(await desk.hold(), stored)
+            await keeper.keep_bytes(data)
+        measured = Parts(**await _times(desk, keeper, data, stored, jobs), **await _burst(desk, stored, burst))
+        await desk.close()
+        return measured
+    finally:
+        await database.close()
+        await keeper.close()
+
+
+async def _times(desk: Harness, keeper: ImageService, data: bytes, stored: StoredImage, jobs: int) -> dict[str, float]:
+    holds, wholes = [], []
+    cpu = time.process_time()
+    for _ in range(jobs):
+        start = time.perf_counter()
+        held = await desk.hold()
+        holds.append(time.perf_counter() - start)
+        await desk.finish(held, stored)
+        wholes.append(time.perf_counter() - start)
+    transactions_cpu = (time.process_time() - cpu) / jobs
+    pictures = []
+    cpu = time.process_time()
+    for _ in range(jobs):
+        start = time.perf_counter()
+        await keeper.keep_bytes(data)
+        pictures.append(time.perf_counter() - start)
+    return {
+        "hold_wall": 1000 * statistics.median(holds),
+        "transactions_wall": 1000 * statistics.median(wholes),
+        "transactions_cpu": 1000 * transactions_cpu,
+        "picture_wall": 1000 * statistics.median(pictures),
+        "picture_cpu": 1000 * (time.process_time() - cpu) / jobs,
+    }
+
+
+async def _burst(desk: Harness, stored: StoredImage, burst: int) -> dict[str, float]:
+    start = time.perf_counter()
+
+    async def hold() -> tuple[Job, float]:
+        job = await desk.hold()
+        return job, 1000 * (time.perf_counter() - start)
+
+    held = await asyncio.gather(*(hold() for _ in range(burst)))
+    for job, _ in held:
+        await desk.finish(job, stored)
+    taken: list[Any] = [each for _, each in held]
+    return {"hold_burst_median": statistics.median(taken), "hold_burst_longest": max(taken)}
+
+
+def main() -> None:
+    """Print the parts as JSON."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-parts-") as folder:
+        parts = asyncio.run(_measure(int(sys.argv[1]), int(sys.argv[2]), Path(folder)))
+    print(json.dumps(asdict(parts)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Pictures that a member gives to start from: what is taken, judged by what Discord says of them before any is fetched.
+
+Source: the official Reve's limits for pictures (sides up to 8192, 33,554,432 pixels), and this product's 20 MiB.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+from bot.domain.aspect_ratios import nearest_ratio
+from bot.domain.errors import InputError, InputProblem
+from bot.domain.requests import ImageRef, InputImage
+
+MAX_INPUTS: Final = 4
+"""Pictures that one command or one menu takes; a model may take fewer."""
+MAX_BYTES: Final = 20 * 1024 * 1024
+MAX_PIXELS: Final = 33_554_432
+MIN_SIDE: Final = 16
+MAX_SIDE: Final = 8192
+GIF: Final = "image/gif"
+MEDIA_TYPES: Final = ("image/png", "image/jpeg", "image/webp", GIF)
+
+_ENDINGS: Final = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "gif": GIF}
+_DISCORDS: Final = ("cdn.discordapp.com", "media.discordapp.net")
+# The numbered hosts that fetch what embeds show, so that nobody is sent to a stranger's server.
+_EMBED_PROXY: Final = re.compile(r"images-ext-[0-9]{1,3}\.discordapp\.net")
+# Only these are signed for a time; what the embeds' proxy signs lives on.
+_SIGNED_FOLDERS: Final = ("attachments", "ephemeral-attachments")
+_PORTS: Final = {"http": 80, "https": 443}
+_LONGEST_MOMENT: Final = 12
+"""Hexadecimal digits of a time; longer ones are none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentInfo:
+    """A picture as Discord describes it; None where it says nothing. `size` is in bytes, sides are in pixels.
+
+    `media_type` may have parameters behind it. `parent` is set where it is one of the studio's own.
+    """
+
+    url: str
+    filename: str = ""
+    media_type: str | None = None
+    size: int | None = None
+    width: int | None = None
+    height: int | None = None
+    parent: ImageRef | None = None
+
+    @property
+    def kind(self) -> str | None:
+        """Return its media type as it is declared, else by the ending of its name; None where neither tells."""
+        if self.media_type:
+            return self.media_type.partition(";")[0].strip().lower()
+        stem, dot, ending = self.filename.rpartition(".")
+        return _ENDINGS.get(ending.lower(), ending.lower()) if dot and stem else None
+
+    @property
+    def shape(self) -> str | None:
+        """Return the named ratio that is nearest to its own; None where its size is not known."""
+        if not self.width or not self.height:
+            return None
+        return nearest_ratio(self.width, self.height)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputPolicy:
+    """Which pictures a studio can start from.
+
+    `stand_in` is the origin (scheme, host and port) of an API in Discord's stead, which keeps files as well. Where
+    providers fetch pictures from us, `lasting` is None; else they use the addresses that Discord signed, which must
+    live for so long: the hard deadline.
+    """
+
+    stand_in: str | None = None
+    lasting: timedelta | None = None
+
+    @property
+    def served(self) -> bool:
+        """Whether providers get pictures from us, as we have them."""
+        return self.lasting is None
+
+    def usable(self, offered: Sequence[AttachmentInfo], now: datetime) -> tuple[AttachmentInfo, ...]:
+        """Return those of what was found somewhere that can be started from.
+
+        Raises `InputError`: NONE where nothing was found, or for the first where none can be used.
+        """
+        if not offered:
+            raise InputError(InputProblem.NONE)
+        usable = []
+        fault: InputError | None = None
+        for picture in offered:
+            try:
+                self.admitted([picture], now)
+            except InputError as error:
+                fault = fault or error
+            else:
+                usable.append(picture)
+        if not usable and fault is not None:
+            raise fault
+        return tuple(usable)
+
+    def admitted(self, offered: Sequence[AttachmentInfo], now: datetime) -> tuple[InputImage, ...]:
+        """Return what a request can start from, or raise `InputError` for the first that cannot be used."""
+        if len(offered) > MAX_INPUTS:
+            raise InputError(InputProblem.TOO_MANY, value=len(offered), limit=MAX_INPUTS)
+        for position, picture in enumerate(offered, 1):
+            number = position if len(offered) > 1 else None
+            _check_described(picture, number)
+            self._check_address(picture.url, now, number, picture.filename, gif=picture.kind == GIF)
+        return tuple(InputImage(url=picture.url, parent=picture.parent) for picture in offered)
+
+    def check(self, inputs: Sequence[InputImage], now: datetime) -> None:
+        """Raise `InputError` unless each can be had, and can be given to a provider."""
+        for position, picture in enumerate(inputs, 1):
+            number = position if len(inputs) > 1 else None
+            if picture.file is not None and self.served:
+                continue
+            if picture.url is None:
+                raise InputError(InputProblem.GONE, position=number)
+            gif = (picture.file is not None and picture.file.media_type == GIF) or _ends_as_gif(picture.url)
+            self._check_address(picture.url, now, number, "", gif=gif)
+
+    def knows(self, url: str) -> bool:
+        """Return whether it is an address where Discord, or what stands in for it, keeps files."""
+        return self._known(_split(url))
+
+    def _known(self, parts: SplitResult | None) -> bool:
+        if parts is None or parts.username is not None or parts.password is not None:
+            return False
+        if self.stand_in is not None and _origin(parts) == _origin(_split(self.stand_in)):
+            return True
+        host = parts.hostname or ""
+        if parts.scheme != "https" or parts.port not in (None, _PORTS["https"]):
+            return False
+        return host in _DISCORDS or _EMBED_PROXY.fullmatch(host) is not None
+
+    def _check_address(self, url: str, now: datetime, number: int | None, name: str, *, gif: bool) -> None:
+        parts = _split(url)
+        if parts is None or not self._known(parts):
+            raise InputError(InputProblem.FOREIGN, position=number, name=name)
+        until = _good_until(parts)
+        if until is not None and until <= now:
+            raise InputError(InputProblem.EXPIRED, position=number, name=name)
+        if self.lasting is None:
+            return
+        if gif:
+            raise InputError(InputProblem.ANIMATED, position=number, name=name)
+        if until is not None and until < now + self.lasting:
+            raise InputError(InputProblem.SHORT_LIVED, position=number, name=name)
+
+
+SERVED: Final = InputPolicy()
+"""Of a studio that providers can fetch from, on Discord itself."""
+
+
+def _check_described(picture: AttachmentInfo, number: int | None) -> None:
+    """Raise `InputError` where what Discord says of a picture is beyond what is taken."""
+
+    def fault(problem: InputProblem, value: int | str | None = None, limit: int | None = None) -> InputError:
+        return InputError(problem, position=number, name=picture.filename, value=value, limit=limit)
+
+    kind = picture.kind
+    if kind is not None and kind not in MEDIA_TYPES:
+        raise fault(InputProblem.WRONG_TYPE, kind)
+    if picture.size is not None and picture.size > MAX_BYTES:
+        raise fault(InputProblem.TOO_HEAVY, picture.size, MAX_BYTES)
+    width, height = picture.width or 0, picture.height or 0
+    if width <= 0 or height <= 0:
+        raise fault(InputProblem.UNMEASURED)
+    if max(width, height) > MAX_SIDE:
+        raise fault(InputProblem.TOO_LARGE, max(width, height), MAX_SIDE)
+    if width * height > MAX_PIXELS:
+        raise fault(InputProblem.TOO_LARGE, width * height, MAX_PIXELS)
+    if min(width, height) < MIN_SIDE:
+        raise fault(InputProblem.TOO_SMALL, min(width, height), MIN_SIDE)
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of an address; None where it is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts if parts.scheme in _PORTS and parts.hostname else None
+
+
+def _origin(parts: SplitResult | None) -> tuple[str, str, int] | None:
+    if parts is None or parts.hostname is None:
+        return None
+    return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]
+
+
+def _good_until(parts: SplitResult) -> datetime | None:
+    """Return the end of a signed address; None for one that has none."""
+    signed = parse_qs(parts.query).get("ex")
+    if signed and len(signed[0]) <= _LONGEST_MOMENT:
+        try:
+            return datetime.fromtimestamp(int(signed[0], 16), UTC)
+        except (ValueError, OverflowError, OSError):
+            pass
+    # Without a signature, or with a broken one, Discord gives no attachment any more.
+    attached = any(part in _SIGNED_FOLDERS for part in parts.path.split("/")[:3])
+    return datetime.min.replace(tzinfo=UTC) if attached else None
+
+
+def _ends_as_gif(url: str) -> bool:
+    parts = _split(url)
+    return parts is not None and parts.path.lower().endswith(".gif")

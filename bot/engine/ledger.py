@@ -1,0 +1,124 @@
+"""The credit decisions of the domain, carried out on a connection: always inside somebody's transaction."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from bot.domain.credits import (
+    Account,
+    Movement,
+    decide_grant,
+    decide_hold,
+    decide_settlement,
+    month_end,
+    month_of,
+    opened_period,
+    period_of,
+    unknown_cost,
+)
+from bot.domain.errors import BudgetSpentError
+from bot.domain.jobs import Job
+from db.accounts import AccountRepository
+from db.budgets import BudgetRepository
+from db.ledger import LedgerRepository
+
+STUDIO = 0
+"""The actor of movements that no person made."""
+
+
+class Ledger:
+    """Moves credits. `allowance` is credits a day; `budget` is what all communities may capture a month."""
+
+    def __init__(self, *, allowance: int, budget: int, new_id: Callable[[], str]) -> None:
+        self._allowance = allowance
+        self._budget = budget
+        self._new_id = new_id
+
+    def available(self, connection: Connection, guild_id: int, member_id: int, now: datetime) -> Account:
+        """Return the account as it stands today, without writing anything."""
+        account = AccountRepository(connection).find(guild_id, member_id) or Account(
+            guild_id=guild_id, member_id=member_id
+        )
+        return opened_period(account, period_of(now), self._allowance)[0]
+
+    def hold(self, connection: Connection, job: Job, insert_job: Callable[[], None], now: datetime) -> Account:
+        """Hold the job's price and insert the job, and return the account.
+
+        Raises `InsufficientCreditsError` or `BudgetSpentError`; then the transaction must not be committed. The budget
+        comes last: its row is everybody's, and whoever has it keeps all other holds waiting until the commit.
+        """
+        place = job.place
+        account = self._today(connection, place.guild_id, place.member_id, now)
+        account, hold, movement = decide_hold(account, job.id, job.price, now)
+        insert_job()
+        AccountRepository(connection).save(account)
+        LedgerRepository(connection).add_hold(hold, account)
+        self._record(connection, account, movement, now, actor=place.member_id, reason="imagine", job_id=job.id)
+        if not BudgetRepository(connection).reserve(month_of(now), job.price, self._budget):
+            raise BudgetSpentError(renews_at=month_end(now))
+        return account
+
+    def settle(self, connection: Connection, job: Job, charge: int, reason: str, now: datetime) -> None:
+        """End the job's hold, charging `charge` of it; account and budget are locked in the order of `hold`."""
+        hold = LedgerRepository(connection).get_hold(job.id)
+        account = AccountRepository(connection).lock(job.place.guild_id, job.place.member_id)
+        account, movement = decide_settlement(account, hold, charge)
+        AccountRepository(connection).save(account)
+        self._record(connection, account, movement, now, actor=STUDIO, reason=reason, job_id=job.id, settles=job.id)
+        BudgetRepository(connection).settle(hold.month, held=hold.amount, captured=charge)
+
+    def book_unknown_cost(self, connection: Connection, job: Job, now: datetime) -> None:
+        """Book what the operator may owe for a submit whose reply was lost."""
+        account = Account(guild_id=job.place.guild_id, member_id=job.place.member_id)
+        self._record(
+            connection, account, unknown_cost(job.price), now, actor=STUDIO, reason="reply lost", job_id=job.id
+        )
+
+    def grant(
+        self,
+        connection: Connection,
+        *,
+        guild_id: int,
+        member_id: int,
+        amount: int,
+        actor: int,
+        reason: str,
+        now: datetime,
+    ) -> Account:
+        """Give a member credits that do not expire, and return the account."""
+        account = self._today(connection, guild_id, member_id, now)
+        account, movement = decide_grant(account, amount)
+        AccountRepository(connection).save(account)
+        self._record(connection, account, movement, now, actor=actor, reason=reason)
+        return account
+
+    def _today(self, connection: Connection, guild_id: int, member_id: int, now: datetime) -> Account:
+        account = AccountRepository(connection).lock(guild_id, member_id)
+        account, movements = opened_period(account, period_of(now), self._allowance)
+        for movement in movements:
+            self._record(connection, account, movement, now, actor=STUDIO, reason="daily allowance")
+        return account
+
+    def _record(
+        self,
+        connection: Connection,
+        account: Account,
+        movement: Movement,
+        now: datetime,
+        *,
+        actor: int,
+        reason: str,
+        job_id: str | None = None,
+        settles: str | None = None,
+    ) -> None:
+        LedgerRepository(connection).add(
+            movement,
+            id=self._new_id(),
+            account=account,
+            actor_id=actor,
+            reason=reason,
+            at=now,
+            job_id=job_id,
+            settles=settles,
+        )

@@ -1,0 +1,241 @@
+"""Following a job that is at a provider, or perhaps: ask what became of it, fetch its pictures, or give it up."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from bot.domain.errors import FaultKind, ProviderError
+from bot.domain.jobs import Attempt, Job, State
+from bot.engine.clock import Clock
+from bot.engine.config import EngineConfig
+from bot.engine.job_store import JobStore
+from bot.engine.provider_status import ProviderStatus
+from bot.engine.result_downloader import ResultDownloader, ResultDownloadProgress
+from bot.engine.retry_policy import poll_pause, polls_by
+from bot.engine.step_result import StepResult
+from bot.images.image_service import ImageService
+from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Provider, Status
+
+_log = structlog.get_logger(__name__)
+
+FETCH_SECONDS: Final = 900.0
+"""How long finished pictures are fetched for: providers keep them for a day and more, so an outage is waited out."""
+
+# A status that is not found right after the submit may only be late.
+_NOT_FOUND_TRIES: Final = 3
+_NOT_FOUND_SECONDS: Final = 60.0
+_LONGEST_FETCH_PAUSE: Final = 60.0
+_LONGEST_POLL_PAUSE: Final = 60.0
+_POLLS_AT_ONCE: Final = 64
+# A provider that calls by itself is asked this many times more slowly: polling is only the safety net then.
+_HOOKED_SLOWER: Final = 4
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What is remembered of a job between looks; losing it in a restart only makes the next look sooner."""
+
+    polls: int = 0
+    not_found: int = 0
+    not_found_since: float = 0.0
+    fetches: int = 0
+    fetching_since: float = 0.0
+    fetched: ResultDownloadProgress = field(default_factory=ResultDownloadProgress)
+    told_late: bool = False
+
+
+class JobPoller:
+    """Looks at jobs that were submitted, and writes down what became of them."""
+
+    def __init__(
+        self,
+        *,
+        journal: JobStore,
+        providers: Mapping[str, Provider],
+        standing: ProviderStatus,
+        keeper: ImageService,
+        clock: Clock,
+        limits: EngineConfig,
+        randomness: random.Random,
+    ) -> None:
+        self._journal = journal
+        self._providers = providers
+        self._standing = standing
+        self._clock = clock
+        self._limits = limits
+        self._random = randomness
+        self._progress: dict[str, _Progress] = {}
+        # One for each provider, so that one which hangs does not keep the others' jobs waiting.
+        self._polling = {provider: asyncio.Semaphore(_POLLS_AT_ONCE) for provider in providers}
+        self._fetcher = ResultDownloader(keeper)
+
+    def forget(self, job_id: str) -> None:
+        """Forget a job that has ended, or that another worker has taken."""
+        self._progress.pop(job_id, None)
+
+    async def look(self, job: Job, attempt: Attempt) -> StepResult:
+        """Do what the state of a submitted job asks for."""
+        match job.state:
+            case State.UNKNOWN:
+                return await self._look_at_unknown(job, attempt)
+            case State.STORING:
+                return await self._store(job, attempt)
+            case _:
+                return await self._follow(job, attempt)
+
+    async def reconcile(self, job: Job, attempt: Attempt | None) -> None:
+        """Ask what became of a job that ended without its provider's answer; pictures that come now are free."""
+        known_until = job.created_at + timedelta(seconds=self._limits.reconcile_for)
+        provider = None if attempt is None else self._providers.get(attempt.provider)
+        if attempt is None or attempt.handle is None or self._clock.now() > known_until:
+            await self._journal.reconciled(job)
+            return
+        if provider is None:
+            return  # the operator took it out of the settings; it may come back
+        status = await self._read(job, provider, attempt.handle)
+        if isinstance(status, Finished):
+            fetched = ResultDownloadProgress()
+            if await self._fetcher.fetch(job, attempt.provider, status.image_urls, fetched):
+                pictures = fetched.pictures(job, status.image_urls)
+                _log.info("job.came_late", job=job.id, provider=attempt.provider, pictures=len(pictures))
+                await self._journal.reconciled(job, pictures, status.cost)
+        elif isinstance(status, Failed | Cancelled) or _is_not_found(status):
+            await self._journal.reconciled(job)
+
+    async def _look_at_unknown(self, job: Job, attempt: Attempt) -> StepResult:
+        """Read the status once a webhook has named the job; give up when none came in time."""
+        waited = (self._clock.now() - attempt.started_at) / timedelta(seconds=1)
+        provider = self._providers.get(attempt.provider)
+        if attempt.handle is not None and provider is not None:
+            status = await self._read(job, provider, attempt.handle)
+            if isinstance(status, Finished):
+                return StepResult(job=await self._journal.storing(job, status), again=0.0)
+            if isinstance(status, Failed):
+                return StepResult(job=await self._fail(job, status))
+            if isinstance(status, Cancelled):
+                return StepResult(job=await self._journal.failed(job, FaultKind.GENERATION))
+        left = self._limits.unknown_wait - abs(waited)  # a clock that was set back must not hold it for ever
+        if attempt.webhook_hash is None or left <= 0:
+            _log.error("job.unknown", job=job.id, provider=attempt.provider)
+            return StepResult(job=await self._journal.give_up(job))
+        return StepResult(job=job, again=left if attempt.handle is None else min(left, self._limits.poll_ceiling))
+
+    async def _follow(self, job: Job, attempt: Attempt) -> StepResult:
+        if attempt.handle is None:
+            return StepResult(job=await self._journal.failed(job, FaultKind.MALFORMED))
+        provider = self._providers.get(attempt.provider)
+        if job.id not in self._progress:
+            polled = polls_by((self._clock.now() - attempt.started_at) / timedelta(seconds=1), self._limits)
+            self._progress[job.id] = _Progress(polls=polled)
+        progress = self._progress[job.id]
+        hooked = attempt.webhook_hash is not None
+        if provider is None:
+            # The operator took the provider out of the settings; it may come back.
+            return await self._later(job, progress, hooked=hooked)
+        if job.cancel_requested_at is not None and not job.cancel_refused:
+            outcome = await self._try_cancel(job, provider, attempt.handle)
+            if outcome is CancelOutcome.CANCELLED:
+                return StepResult(job=await self._journal.cancelled(job))
+            if outcome in (CancelOutcome.STARTED, CancelOutcome.UNSUPPORTED):
+                refused = await self._journal.cancel_refused(job)
+                return await self._later(refused, progress, hooked=hooked, show=True)
+        return await self._heard(job, attempt, progress, await self._read(job, provider, attempt.handle))
+
+    async def _heard(
+        self, job: Job, attempt: Attempt, progress: _Progress, status: Status | ProviderError
+    ) -> StepResult:
+        """Write down what a job's status says."""
+        hooked = attempt.webhook_hash is not None
+        match status:
+            case ProviderError():
+                return await self._poll_failed(job, progress, status, hooked=hooked)
+            case Pending(running=True) if job.state is State.QUEUED:
+                progress.not_found = 0
+                return await self._later(await self._journal.running(job), progress, hooked=hooked)
+            case Pending():
+                progress.not_found = 0
+                return await self._later(job, progress, hooked=hooked)
+            case Finished():
+                storing = await self._journal.storing(job, replace(status, handle=attempt.handle))
+                return await self._store(storing, replace(attempt, result=status.image_urls))
+            case Failed():
+                return StepResult(job=await self._fail(job, status))
+            case Cancelled():
+                return StepResult(job=await self._journal.cancelled(job))
+
+    async def _try_cancel(self, job: Job, provider: Provider, handle: str) -> CancelOutcome | None:
+        """Ask the provider to drop the job; None where it cannot be asked now."""
+        try:
+            return await provider.cancel(handle)
+        except ProviderError as error:
+            _log.warning("cancel.failed", job=job.id, provider=provider.name, fault=error.kind)
+            return None  # the status is read all the same: it may have finished
+
+    async def _poll_failed(self, job: Job, progress: _Progress, error: ProviderError, *, hooked: bool) -> StepResult:
+        if error.kind is FaultKind.NOT_FOUND:
+            now = self._clock.monotonic()
+            if progress.not_found == 0:
+                progress.not_found_since = now
+            progress.not_found += 1
+            long_gone = now - progress.not_found_since >= _NOT_FOUND_SECONDS
+            if long_gone and progress.not_found >= _NOT_FOUND_TRIES:
+                return StepResult(job=await self._journal.failed(job, FaultKind.NOT_FOUND))
+        return await self._later(job, progress, hooked=hooked, at_least=error.retry_after or 0.0)
+
+    async def _store(self, job: Job, attempt: Attempt) -> StepResult:
+        progress = self._progress.setdefault(job.id, _Progress())
+        now = self._clock.monotonic()
+        if progress.fetches == 0:
+            progress.fetching_since = now
+        progress.fetches += 1
+        complete = await self._fetcher.fetch(job, attempt.provider, attempt.result, progress.fetched)
+        if not complete and now - progress.fetching_since <= FETCH_SECONDS:
+            return StepResult(job=job, again=min(2.0**progress.fetches, _LONGEST_FETCH_PAUSE))
+        pictures = progress.fetched.pictures(job, attempt.result)
+        if not pictures:
+            known = not complete and attempt.handle is not None
+            return StepResult(job=await self._journal.failed(job, FaultKind.NO_PICTURES, reconcile=known))
+        return StepResult(job=await self._journal.done(job, pictures))
+
+    async def _read(self, job: Job, provider: Provider, handle: str) -> Status | ProviderError:
+        """Read a job's status, and note what the answer says of the provider."""
+        status: Status | ProviderError
+        try:
+            async with self._polling[provider.name]:
+                status = await provider.poll(handle, hide=(job.request.prompt,))
+        except ProviderError as error:
+            _log.warning("poll.failed", job=job.id, provider=error.provider, fault=error.kind, detail=error.detail)
+            status = error
+        self._standing.told(provider.name, status)
+        return status
+
+    async def _later(
+        self, job: Job, progress: _Progress, *, hooked: bool, show: bool = False, at_least: float = 0.0
+    ) -> StepResult:
+        """Look again after a pause, unless this was the last look before the hard deadline."""
+        age = self._age(job)
+        if age >= self._limits.hard_deadline:
+            _log.error("job.lost", job=job.id, provider=job.provider)
+            return StepResult(job=await self._journal.lost(job))
+        late = age > self._limits.soft_deadline and not progress.told_late
+        progress.told_late = progress.told_late or late
+        pause = poll_pause(progress.polls, self._random.random(), self._limits) * (_HOOKED_SLOWER if hooked else 1)
+        progress.polls += 1
+        pause = min(max(pause, at_least), max(_LONGEST_POLL_PAUSE, self._limits.poll_floor))
+        return StepResult(job=job, again=min(pause, self._limits.hard_deadline - age), show=show or late)
+
+    async def _fail(self, job: Job, answer: Failed) -> Job:
+        _log.warning("job.failed", job=job.id, provider=job.provider, fault=answer.kind, detail=answer.detail)
+        return await self._journal.failed(job, answer.kind, answer)
+
+    def _age(self, job: Job) -> float:
+        return (self._clock.now() - job.created_at) / timedelta(seconds=1)
+
+
+def _is_not_found(answer: object) -> bool:
+    return isinstance(answer, ProviderError) and answer.kind is FaultKind.NOT_FOUND

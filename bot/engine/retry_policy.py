@@ -1,0 +1,64 @@
+"""What to do next, as pure functions: which offer to try, how long to wait, when to give up."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from bot.domain.errors import FaultKind, ProviderError
+from bot.domain.jobs import Attempt, Outcome
+from bot.domain.models import Offer
+from bot.engine.config import EngineConfig
+
+_TRIES_WHEN_BUSY: Final = 4
+# A 500 says neither yes nor no; the seed calls it safe to retry, money says at most once.
+_TRIES_AFTER_SERVER_ERROR: Final = 2
+_LONGEST_BACK_OFF: Final = 60.0
+_POLLS_BEFORE_SLOWING: Final = 5
+_MOST_SLOWING: Final = 50  # far beyond any ceiling, and far from an overflow
+
+_TRIES: Final = {
+    FaultKind.RATE_LIMITED: _TRIES_WHEN_BUSY,
+    FaultKind.UNAVAILABLE: _TRIES_WHEN_BUSY,
+    FaultKind.SERVER_ERROR: _TRIES_AFTER_SERVER_ERROR,
+}
+_THE_REQUEST_ITSELF: Final = frozenset({FaultKind.INVALID, FaultKind.CONTENT})
+
+
+def remaining_offers(offers: Sequence[Offer], attempts: Sequence[Attempt]) -> tuple[Offer, ...]:
+    """Return the offers still worth a try, in the operator's order; none when the request itself was refused."""
+    refusals = [attempt for attempt in attempts if attempt.outcome is Outcome.REFUSED]
+    if any(attempt.fault in _THE_REQUEST_ITSELF for attempt in refusals):
+        return ()
+    return tuple(offer for offer in offers if not _exhausted(offer, refusals))
+
+
+def _exhausted(offer: Offer, refusals: Sequence[Attempt]) -> bool:
+    faults = [attempt.fault for attempt in refusals if attempt.provider == offer.provider]
+    return any(fault is not None and len(faults) >= _TRIES.get(fault, 1) for fault in faults)
+
+
+def back_off(tries: int, jitter: float, error: ProviderError) -> float:
+    """Return the seconds before the same provider is asked again: what it said, else 2, 4, 8 ... with jitter (0-1)."""
+    if error.retry_after is not None:
+        return min(error.retry_after, 10 * _LONGEST_BACK_OFF)
+    return min(2.0 ** max(1, tries), _LONGEST_BACK_OFF) * (0.75 + 0.5 * jitter)
+
+
+def poll_pause(polls: int, jitter: float, limits: EngineConfig) -> float:
+    """Return the seconds to the next poll: the floor at first, then growing to the ceiling, with jitter (0-1).
+
+    Never below the floor (seed: "every 3-5 s", "5-10 s", "2-5 s").
+    """
+    slowing = 1.3 ** min(max(0, polls - _POLLS_BEFORE_SLOWING), _MOST_SLOWING)
+    pause = limits.poll_floor * slowing * (1 + 0.25 * jitter)
+    return max(limits.poll_floor, min(pause, max(limits.poll_ceiling, limits.poll_floor)))
+
+
+def polls_by(seconds: float, limits: EngineConfig) -> int:
+    """Return how often a job is polled in its first `seconds` at a provider: where to go on after a restart.
+
+    Begun anew, the polls of all jobs together would be as dense as if all had just been submitted.
+    """
+    polls = 0
+    while polls < _MOST_SLOWING and (seconds := seconds - poll_pause(polls, 0.5, limits)) >= 0:
+        polls += 1
+    return polls

@@ -1,0 +1,14 @@
+"""What a step of a job comes to."""
+
+from dataclasses import dataclass
+
+from bot.domain.jobs import Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """The job after a step; `again` is the seconds to the next look (None: not by itself)."""
+
+    job: Job
+    again: float | None = None
+    show: bool = False

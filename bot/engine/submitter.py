@@ -1,0 +1,122 @@
+"""Sending a job to a provider, once: what its answer means, and what to do where there is none."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
+
+from bot.domain.errors import AtelierError, ProviderError, StaleJobError
+from bot.domain.jobs import Attempt, Job, State
+from bot.engine.claimer import Claim
+from bot.engine.clock import Clock
+from bot.engine.config import EngineConfig
+from bot.engine.job_store import JobStore
+from bot.engine.provider_status import ProviderStatus
+from bot.engine.retry_policy import back_off
+from bot.engine.step_result import StepResult
+from bot.providers.base import Failed, Finished, Pending, Provider, Submission
+
+_log = structlog.get_logger(__name__)
+
+_LONGEST_INSISTING_PAUSE: Final = 30.0
+# Values that no database takes, or a fault of ours: another try would not fare better, and the job must end some day.
+_NEVER_WRITTEN: Final = (ArithmeticError, ValueError, TypeError, DataError, IntegrityError, ProgrammingError)
+
+
+class Submitter:
+    """Sends claimed jobs, and writes down what came of it."""
+
+    def __init__(
+        self,
+        *,
+        journal: JobStore,
+        providers: Mapping[str, Provider],
+        standing: ProviderStatus,
+        clock: Clock,
+        limits: EngineConfig,
+        randomness: random.Random,
+    ) -> None:
+        self._journal = journal
+        self._providers = providers
+        self._standing = standing
+        self._clock = clock
+        self._limits = limits
+        self._random = randomness
+        self._eras: dict[str, int] = {}
+
+    def begun(self, claim: Claim) -> None:
+        """Hear that a claimed job is about to be submitted: a provider in trouble gets one at a time."""
+        self._eras[claim.job.id] = self._standing.begun(claim.offer.provider)
+
+    def forget(self, job_id: str) -> None:
+        """Forget a job that another worker has taken."""
+        self._eras.pop(job_id, None)
+
+    async def submit(self, claim: Claim) -> StepResult:
+        """Send a claimed job once, and write down what came of it."""
+        job, provider = claim.job, claim.offer.provider
+        url = None if claim.hook is None else claim.hook.url
+        era = self._eras.pop(job.id, None)
+        try:
+            answer = await self._providers[provider].submit(job.request, claim.offer, webhook_url=url)
+        except ProviderError as error:
+            self._standing.refused(provider, error, era)
+            if error.maybe_accepted:
+                _log.error("submit.reply_lost", job=job.id, provider=provider, fault=error.kind)
+                return await self._reply_lost(job, hooked=url is not None)
+            _log.warning("submit.refused", job=job.id, provider=provider, fault=error.kind, detail=error.detail)
+            delay = back_off(job.tries + 1, self._random.random(), error)
+            refused = await self._insist(partial(self._journal.refused, job, error, delay))
+            return StepResult(job=refused, again=0.0 if refused.state is State.HELD else None)
+        except Exception:  # noqa: BLE001 - whatever it was, it may have come after the request was sent
+            _log.exception("submit.broke", job=job.id, provider=provider)
+            self._standing.lost(provider, era)
+            return await self._reply_lost(job, hooked=url is not None)
+        self._standing.submitted(provider, answer, era)
+        try:
+            return await self._submitted(job, answer)
+        except StaleJobError:
+            # Another worker has given it up meanwhile, but how the provider names it is known here alone.
+            if answer.handle is not None:
+                await self._journal.answered_late(job, answer.handle)
+            raise
+
+    async def interrupted(self, job: Job, attempt: Attempt | None) -> StepResult:
+        """An earlier process sent the job, or was about to: nobody can know, so it is never sent again."""
+        _log.error("submit.interrupted", job=job.id, provider=job.provider)
+        return await self._reply_lost(job, hooked=attempt is not None and attempt.webhook_hash is not None)
+
+    async def _submitted(self, job: Job, answer: Submission) -> StepResult:
+        """Write down what a provider answered to a submit."""
+        match answer:
+            case Pending():
+                accepted = await self._insist(lambda: self._journal.accepted(job, answer))
+                return StepResult(job=accepted, again=self._limits.poll_floor)
+            case Finished():
+                return StepResult(job=await self._insist(lambda: self._journal.storing(job, answer)), again=0.0)
+            case Failed():
+                _log.warning("job.failed", job=job.id, provider=job.provider, fault=answer.kind, detail=answer.detail)
+                return StepResult(job=await self._insist(lambda: self._journal.failed(job, answer.kind, answer)))
+
+    async def _reply_lost(self, job: Job, *, hooked: bool) -> StepResult:
+        """Write down that nobody knows what became of a submit."""
+        unknown = await self._insist(partial(self._journal.reply_lost, job, hooked=hooked))
+        # At once: a webhook may have been quicker than the reply, and have named the job to another process.
+        return StepResult(job=unknown, again=None if unknown.state.ended else 0.0)
+
+    async def _insist(self, write: Callable[[], Awaitable[Job]]) -> Job:
+        """Write down a submit's answer however long the database is away: it exists nowhere else."""
+        pause = 1.0
+        while True:
+            try:
+                return await write()
+            except (AtelierError, *_NEVER_WRITTEN):
+                raise
+            except Exception:  # noqa: BLE001 - a full disk, a locked file, a lost connection
+                _log.exception("submit.not_written", pause=pause)
+            await self._clock.wait(asyncio.Event(), pause)
+            pause = min(2 * pause, _LONGEST_INSISTING_PAUSE)

@@ -1,0 +1,138 @@
+"""What the rest of the product asks of pictures: take one in, and get one ready for an upload."""
+
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from bot.domain.errors import ImageError, ImageProblem
+from bot.images.decode import DEFAULT_LIMITS, ImageLimits, inspect
+from bot.images.download import ImageDownloader
+from bot.images.reencode import Upload, fit
+from bot.images.sanitize import take_in
+from bot.images.store import ImageStore, StoredFile, StoredImage
+from bot.images.thread_pool import ImageThreadPool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredInput:
+    """A member's picture in the store. `converted`: its address gives it in another format, or with more frames."""
+
+    picture: StoredImage
+    converted: bool
+
+
+class ImageService:
+    """Fetches, checks, stores and prepares pictures without blocking the event loop.
+
+    It owns `downloader` and `workers`: `close` closes them, and `inputs`, which fetches what members give, where that
+    is to come from other addresses than finished pictures.
+    """
+
+    def __init__(
+        self,
+        *,
+        downloader: ImageDownloader,
+        store: ImageStore,
+        workers: ImageThreadPool,
+        limits: ImageLimits = DEFAULT_LIMITS,
+        inputs: ImageDownloader | None = None,
+    ) -> None:
+        self._downloader = downloader
+        self._inputs = inputs or downloader
+        self._store = store
+        self._workers = workers
+        self._limits = limits
+
+    async def keep(self, url: str) -> StoredImage:
+        """Fetch a picture, decode it completely and store it; fetched twice, it is stored once.
+
+        Raises `ImageError`; OSError where the disk is full or read-only. Neither leaves a temporary file, nor does
+        a cancellation, though a picture may have been stored by then.
+        """
+        folder = await self._workers.run(self._store.temporary)
+        path = await self._downloader.fetch(url, into=folder)
+        try:
+            return await self._workers.run(self._take, path)
+        finally:
+            _drop(path)
+
+    async def keep_input(self, url: str) -> StoredInput:
+        """Fetch a picture that a member gives, make it fit to start from, and store it.
+
+        Raises as `keep` does, and `ImageError` (TOO_SMALL); what is too much is less than there.
+        """
+        folder = await self._workers.run(self._store.temporary)
+        path = await self._inputs.fetch(url, into=folder)
+        try:
+            return await self._workers.run(self._take_input, path)
+        finally:
+            _drop(path)
+
+    async def keep_bytes(self, data: bytes) -> StoredImage:
+        """Do as `keep` with a picture that came inside an answer or an upload."""
+        return await self._workers.run(self._take_bytes, data)
+
+    async def prepare(self, picture: StoredImage, limit_bytes: int) -> Upload:
+        """Return the picture as it came, or re-encoded so that it has at most `limit_bytes`.
+
+        Raises `ImageError`: GONE if the store has it no more, TOO_LARGE if it cannot be made to fit.
+        """
+        path = self._store.path(picture.sha256, picture.media_type)
+        try:
+            if not await self._workers.run(path.is_file):
+                raise ImageError(ImageProblem.GONE, "store")
+            return await self._workers.run(fit, path, picture, limit_bytes)
+        except FileNotFoundError:
+            raise ImageError(ImageProblem.GONE, "store") from None
+
+    def path(self, sha256: str, media_type: str) -> Path:
+        """Return where a stored picture's file lies, or lay until it was removed."""
+        return self._store.path(sha256, media_type)
+
+    async def has(self, sha256: str, media_type: str) -> bool:
+        """Return whether a picture's file is in the store."""
+        return await self._workers.run(self._store.exists, sha256, media_type)
+
+    async def discard(self, sha256: str, media_type: str, *, older_than: datetime) -> bool:
+        """Delete a picture that nothing refers to, unless it was stored since `older_than`; return whether it is gone.
+
+        A picture is stored before its row is written, so one that was stored lately may yet be referred to.
+        """
+        return await self._workers.run(lambda: self._store.remove(sha256, media_type, older_than=older_than))
+
+    async def files(self) -> list[StoredFile]:
+        """Return all files of the store, to find those that nothing refers to."""
+        return await self._workers.run(lambda: list(self._store.files()))
+
+    async def sweep_temporary(self, older_than: datetime) -> int:
+        """Delete temporary files that a crash left before `older_than`; return how many."""
+        return await self._workers.run(lambda: self._store.sweep_temporary(older_than=older_than))
+
+    async def close(self) -> None:
+        """Close the connections and wait for the work that has begun."""
+        await self._downloader.close()
+        await self._inputs.close()
+        await self._workers.close()
+
+    def _take(self, temporary: Path) -> StoredImage:
+        return self._store.add(temporary, inspect(temporary, self._limits))
+
+    def _take_input(self, temporary: Path) -> StoredInput:
+        taken = take_in(temporary)
+        return StoredInput(picture=self._store.add(temporary, taken.info), converted=taken.converted)
+
+    def _take_bytes(self, data: bytes) -> StoredImage:
+        with tempfile.NamedTemporaryFile(dir=self._store.temporary(), prefix="bytes-", delete=False) as file:
+            path = Path(file.name)
+            try:
+                file.write(data)
+                file.flush()
+                return self._take(path)
+            finally:
+                _drop(path)
+
+
+def _drop(temporary: Path) -> None:
+    """Remove a file that may have moved into the store."""
+    temporary.unlink(missing_ok=True)

@@ -1,0 +1,159 @@
+"""Making a picture fit an upload limit: untouched where it fits, else with as many of its pixels as possible."""
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Final, Protocol
+
+from PIL import Image, ImageOps
+
+from bot.domain.errors import ImageError, ImageProblem
+from bot.images.decode import PILLOW_FORMATS, pillow_faults
+from bot.images.store import EXTENSIONS
+
+_QUALITIES: Final = (95, 90, 85, 78)
+_SCALED_QUALITY: Final = 85
+_FULL_COLOUR_QUALITY: Final = 90
+_ROUNDS: Final = 8
+_SMALLEST_SIDE: Final = 64
+_LARGEST_WEBP_SIDE: Final = 16_383
+
+
+class Measured(Protocol):
+    """What is known of a decoded picture; `ImageInfo` and `StoredImage` are both."""
+
+    @property
+    def media_type(self) -> str: ...  # noqa: D102
+    @property
+    def width(self) -> int: ...  # noqa: D102
+    @property
+    def height(self) -> int: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """What to upload: a file as it came, or new bytes if `reencoded`. `extension` has no dot; `size` is in bytes."""
+
+    content: Path | bytes
+    extension: str
+    media_type: str
+    reencoded: bool
+    width: int
+    height: int
+    size: int
+
+
+def fit(path: Path, info: Measured, limit_bytes: int) -> Upload:
+    """Return the picture in at most `limit_bytes`. Takes processor time: run it in a worker.
+
+    A picture that is too large becomes a JPEG, or a WebP if it is transparent anywhere: first at falling quality, then
+    at falling size, in a bounded number of steps that depend on nothing but the file. Its EXIF orientation is applied,
+    its other metadata dropped (a colour profile stays); of an animation the first frame stays. Raises `ImageError`:
+    TOO_LARGE if no sensible size fits; OSError where the file cannot be read.
+    """
+    if info.size <= limit_bytes:
+        return Upload(
+            content=path,
+            extension=EXTENSIONS[info.media_type],
+            media_type=info.media_type,
+            reencoded=False,
+            width=info.width,
+            height=info.height,
+            size=info.size,
+        )
+    with path.open("rb") as file, pillow_faults():
+        image, profile = _upright(Image.open(file, formats=[PILLOW_FORMATS[info.media_type]]))
+        encoder = _Encoder("image/webp" if image.mode == "RGBA" else "image/jpeg", profile, limit_bytes)
+        return _shrink(image, encoder)
+
+
+class _Encoder:
+    """Encodes to one format and says whether the result fits."""
+
+    def __init__(self, media_type: str, profile: bytes | None, limit_bytes: int) -> None:
+        self.media_type = media_type
+        self.largest_side = _LARGEST_WEBP_SIDE if media_type == "image/webp" else math.inf
+        self._profile = profile
+        self._limit_bytes = limit_bytes
+
+    def excess(self, size: int) -> float:
+        """Return how many times too large `size` bytes are."""
+        return size / max(1, self._limit_bytes)
+
+    def encode(self, image: Image.Image, quality: int) -> bytes:
+        """Return the encoded picture, empty if the encoder cannot do it."""
+        out = BytesIO()
+        try:
+            if self.media_type == "image/webp":
+                # The quickest method: the others take up to three times as long for a few per cent.
+                image.save(out, "WEBP", quality=quality, method=0, icc_profile=self._profile)
+            else:
+                # Lettering frays when colours are stored at half the resolution.
+                subsampling = "4:4:4" if quality >= _FULL_COLOUR_QUALITY else "4:2:0"
+                # Not `optimize`: for that Pillow wants all output in one buffer, which noise overruns.
+                image.save(out, "JPEG", quality=quality, subsampling=subsampling, icc_profile=self._profile)
+        except (ValueError, OSError):
+            # libwebp has no room for the first partition of a large noisy picture; at lower quality it has.
+            return b""
+        return out.getvalue()
+
+
+def _shrink(image: Image.Image, encoder: _Encoder) -> Upload:
+    """Lower the quality, then the size, until it fits."""
+    scale = min(1.0, encoder.largest_side / max(image.size))
+    at_hand = _scaled(image, scale)
+    data = b""
+    for quality in _QUALITIES:
+        data = encoder.encode(at_hand, quality)
+        if data and encoder.excess(len(data)) <= 1:
+            return _upload(at_hand, data, encoder)
+    for _ in range(_ROUNDS):
+        # Bytes grow with the area; a little less, so that the next round mostly is the last.
+        scale *= min(0.9, 0.95 / math.sqrt(encoder.excess(len(data)))) if data else 0.7
+        if max(image.size) * scale < _SMALLEST_SIDE:
+            break
+        at_hand = _scaled(image, scale)
+        data = encoder.encode(at_hand, _SCALED_QUALITY)
+        if data and encoder.excess(len(data)) <= 1:
+            return _upload(at_hand, data, encoder)
+    raise ImageError(ImageProblem.TOO_LARGE, "upload")
+
+
+def _upload(image: Image.Image, data: bytes, encoder: _Encoder) -> Upload:
+    return Upload(
+        content=data,
+        extension=EXTENSIONS[encoder.media_type],
+        media_type=encoder.media_type,
+        reencoded=True,
+        width=image.width,
+        height=image.height,
+        size=len(data),
+    )
+
+
+def _scaled(image: Image.Image, scale: float) -> Image.Image:
+    if scale == 1:
+        return image
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+
+
+def _upright(image: Image.Image) -> tuple[Image.Image, bytes | None]:
+    """Return the first frame as shown, in RGB or (where it is transparent anywhere) RGBA, and its colour profile."""
+    profile = image.info.get("icc_profile") if image.mode in {"RGB", "RGBA", "P"} else None
+    image.load()
+    with suppress(Exception):  # broken EXIF is no reason to lose the picture
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):
+        # 16 bits a pixel, which Pillow would clip to white.
+        image = image.point(lambda value: value * (1 / 256))
+    image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
+        image = image.convert("RGB")
+    # Pillow would write comments and XMP from here.
+    image.info.clear()
+    return image, profile

@@ -1,0 +1,85 @@
+"""What becomes of a picture that a member gives: checked, stood upright, one frame, and nothing but the picture."""
+
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+
+from bot.domain.attachments import GIF, MAX_BYTES, MAX_PIXELS, MAX_SIDE, MIN_SIDE
+from bot.domain.errors import ImageError, ImageProblem
+from bot.images.decode import HEAD_BYTES, PILLOW_FORMATS, ImageInfo, ImageLimits, inspect, pillow_faults, sniff
+from bot.images.strip_metadata import UPRIGHT, StrippedImage, strip_metadata
+
+INPUT_LIMITS: Final = ImageLimits(max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS, max_side=MAX_SIDE)
+"""What a picture may have; of an animation, its first frame."""
+
+_JPEG: Final = "image/jpeg"
+_PNG: Final = "image/png"
+_END_OF_JPEG: Final = b"\xff\xd9"
+_QUALITY: Final = 95
+# What is written anew may grow a little: providers take more.
+_WRITTEN_LIMITS: Final = replace(INPUT_LIMITS, max_bytes=2 * MAX_BYTES)
+# How a picture is brought upright that lies as EXIF says.
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """A picture as it is to be kept. `converted`: it came in another format, or with more frames."""
+
+    info: ImageInfo
+    converted: bool
+
+
+def take_in(path: Path) -> Intake:
+    """Make the file fit to be given to a provider, in place. Takes processor time: run it in a worker.
+
+    GIFs and animations become a PNG of their first frame, what lies on its side is turned upright, and of all others
+    the pixels stay as they were encoded. Raises `ImageError`: TOO_SMALL besides what `inspect` does.
+    """
+    if path.stat().st_size > INPUT_LIMITS.max_bytes:
+        raise ImageError(ImageProblem.TOO_LARGE, "bytes")
+    data = path.read_bytes()
+    bare = strip_metadata(data, sniff(data[:HEAD_BYTES], len(data)))
+    path.write_bytes(bare.data)
+    info = inspect(path, INPUT_LIMITS)
+    if min(info.width, info.height) < MIN_SIDE:
+        raise ImageError(ImageProblem.TOO_SMALL, "pixels")
+    if bare.orientation != UPRIGHT or info.media_type == GIF or (bare.moving and info.media_type != _PNG):
+        _redraw(path, info, bare)
+        info = inspect(path, _WRITTEN_LIMITS)
+    elif info.media_type == _JPEG and not bare.data.endswith(_END_OF_JPEG):
+        # Cut off right at its end: decoders take it, so its end is put back.
+        path.write_bytes(bare.data + _END_OF_JPEG)
+        info = replace(info, size=info.size + len(_END_OF_JPEG))
+    return Intake(info=info, converted=bare.moving)
+
+
+def _redraw(path: Path, info: ImageInfo, bare: StrippedImage) -> None:
+    """Write the picture anew, as a person sees it."""
+    out = BytesIO()
+    with path.open("rb") as file, pillow_faults():
+        image: Image.Image = Image.open(file, formats=[PILLOW_FORMATS[info.media_type]])
+        profile = image.info.get("icc_profile")
+        image.load()
+        if bare.moving:
+            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        if turn := _TURNS.get(bare.orientation):
+            image = image.transpose(turn)
+        if bare.moving or info.media_type == _PNG:
+            image.save(out, "PNG", icc_profile=profile)
+        elif info.media_type == "image/webp":
+            image.save(out, "WEBP", quality=_QUALITY, exact=True, icc_profile=profile)
+        else:
+            image.save(out, "JPEG", quality=_QUALITY, icc_profile=profile)
+    path.write_bytes(out.getvalue())

@@ -1,0 +1,223 @@
+"""Taking out of a picture's file what is not the picture: places, cameras, names, comments, further pictures.
+
+The formats are made of marked pieces, so the pixels stay as they were encoded, to the bit. What tells how to show them
+stays too: colour profiles, transparency, density. It comes before any decoding, so that no decoder gets to see what a
+stranger has put beside the pixels, nor a small file that would keep it busy for hours.
+"""
+
+import re
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from bot.domain.errors import ImageError, ImageProblem
+
+UPRIGHT: Final = 1
+"""EXIF's orientation of a picture that is shown as it is encoded."""
+
+# Far more than encoders write: each piece costs a decoder time, however small it is.
+_MOST_PIECES: Final = 50_000
+# A progressive JPEG has about ten; each goes over all pixels, and can be made of a few bytes.
+_MOST_SCANS: Final = 64
+
+_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_PNG_KEPT: Final = frozenset(
+    {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
+    | {b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"pHYs", b"bKGD", b"mDCV", b"cLLI"}
+)
+_PNG_FRAME_BYTES: Final = 12  # a chunk's length, name and checksum
+
+_WEBP_KEPT: Final = frozenset({b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"ANIM", b"ANMF"})
+_WEBP_HEADER_BYTES: Final = 12
+_WEBP_EXIF_AND_XMP: Final = 0b0000_1100
+
+_GIF_HEADER_BYTES: Final = 13
+_GIF_FRAME_BYTES: Final = 10
+_GIF_HAS_PALETTE: Final = 0x80
+_GIF_EXTENSION, _GIF_FRAME, _GIF_END = 0x21, 0x2C, 0x3B
+_GIF_CONTROL: Final = 0xF9
+
+_SOI: Final = b"\xff\xd8"
+_EOI: Final = 0xD9
+_SOS: Final = 0xDA
+_APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
+_COM: Final = 0xFE
+_PROFILE: Final = b"ICC_PROFILE\x00"
+# Within a scan, FF is followed by 00 where it is data, or by a restart marker.
+_AFTER_SCAN: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+_EXIF: Final = b"Exif\x00\x00"
+_BYTE_ORDERS: Final = {b"II*\x00": "<", b"MM\x00*": ">"}
+_ORIENTATION: Final = 0x0112
+_SHORT: Final = 3
+_ENTRY_BYTES: Final = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrippedImage:
+    """The file of one still picture. `orientation` is EXIF's, 1 to 8; `moving`: it was the first frame of several."""
+
+    data: bytes
+    orientation: int = UPRIGHT
+    moving: bool = False
+
+
+def strip_metadata(data: bytes, media_type: str) -> StrippedImage:
+    """Return the first picture of a file without its metadata; whether it can be decoded is for others to tell.
+
+    Raises `ImageError` (NOT_A_PICTURE, TRUNCATED, TOO_LARGE) where its pieces do not fit together, or are too many.
+    """
+    try:
+        return _STRIPPED[media_type](data)
+    except (struct.error, IndexError):
+        raise ImageError(ImageProblem.TRUNCATED, "pieces") from None
+
+
+def _joined(pieces: list[bytes]) -> bytes:
+    if len(pieces) > _MOST_PIECES:
+        raise ImageError(ImageProblem.TOO_LARGE, "pieces")
+    return b"".join(pieces)
+
+
+def _bare_png(data: bytes) -> StrippedImage:
+    kept = [_PNG_SIGNATURE]
+    orientation, moving = UPRIGHT, False
+    at, name = len(_PNG_SIGNATURE), b""
+    while name != b"IEND":
+        length, name = struct.unpack_from(">I4s", data, at)
+        end = at + _PNG_FRAME_BYTES + length
+        if end > len(data):
+            raise ImageError(ImageProblem.TRUNCATED, "pieces")
+        if name in _PNG_KEPT:
+            kept.append(data[at:end])
+        elif name == b"eXIf":
+            orientation = _orientation_in(data[at + 8 : end - 4])
+        moving = moving or name == b"acTL"
+        at = end
+    return StrippedImage(data=_joined(kept), orientation=orientation, moving=moving)
+
+
+def _bare_webp(data: bytes) -> StrippedImage:
+    """Of an animation the first frame stays, in its animation's frame: it may be smaller than the whole."""
+    end = 8 + struct.unpack_from("<I", data, 4)[0]
+    kept = []
+    orientation, moving = UPRIGHT, False
+    at = _WEBP_HEADER_BYTES
+    while at < end:
+        name, length = struct.unpack_from("<4sI", data, at)
+        piece = data[at : at + 8 + length + length % 2]
+        if len(piece) < 8 + length:
+            raise ImageError(ImageProblem.TRUNCATED, "pieces")
+        if name == b"VP8X":
+            piece = piece[:8] + bytes([piece[8] & ~_WEBP_EXIF_AND_XMP]) + piece[9:]
+        if name in _WEBP_KEPT and not (moving and name == b"ANMF"):
+            kept.append(piece)
+        elif name == b"EXIF":
+            orientation = _orientation_in(piece[8:])
+        moving = moving or name == b"ANMF"
+        at += 8 + length + length % 2
+    body = b"WEBP" + _joined(kept)
+    return StrippedImage(data=b"RIFF" + struct.pack("<I", len(body)) + body, orientation=orientation, moving=moving)
+
+
+def _bare_gif(data: bytes) -> StrippedImage:
+    at = _GIF_HEADER_BYTES + _palette_bytes(data[10])
+    head, control = data[:at], b""
+    passed = 0
+    while data[at] != _GIF_FRAME:
+        passed += 1
+        if passed > _MOST_PIECES:
+            raise ImageError(ImageProblem.TOO_LARGE, "pieces")
+        if data[at] == _GIF_END:
+            raise ImageError(ImageProblem.NOT_A_PICTURE, "no frame")
+        begin = at
+        at = _after_blocks(data, at + 2) if data[at] == _GIF_EXTENSION else at + 1
+        if data[begin : begin + 2] == bytes([_GIF_EXTENSION, _GIF_CONTROL]):
+            control = data[begin:at]
+    begin = at
+    at += _GIF_FRAME_BYTES + _palette_bytes(data[at + _GIF_FRAME_BYTES - 1])
+    frame = data[begin : _after_blocks(data, at + 1)]
+    return StrippedImage(data=head + control + frame + bytes([_GIF_END]), moving=True)
+
+
+def _palette_bytes(flags: int) -> int:
+    return 3 * 2 ** ((flags & 7) + 1) if flags & _GIF_HAS_PALETTE else 0
+
+
+def _after_blocks(data: bytes, at: int) -> int:
+    """Return where a run of a GIF's blocks ends; where the file ends in its midst, the decoder tells whether enough."""
+    while at < len(data) and data[at]:
+        at += 1 + data[at]
+    return at + 1
+
+
+def _bare_jpeg(data: bytes) -> StrippedImage:
+    kept = [_SOI]
+    orientation, scans = None, 0
+    for marker, piece in _jpeg_pieces(data):
+        if _kept_in_jpeg(marker, piece[4 : 4 + len(_PROFILE)]):
+            kept.append(piece)
+        elif marker == _APP1 and orientation is None and piece[4:].startswith(_EXIF):
+            orientation = _orientation_in(piece[4:])
+        scans += marker == _SOS
+        if scans > _MOST_SCANS:
+            raise ImageError(ImageProblem.TOO_LARGE, "scans")
+    return StrippedImage(data=_joined(kept), orientation=orientation or UPRIGHT)
+
+
+def _jpeg_pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield segments and scans with their markers, up to the end of the first picture, or of the file."""
+    at = len(_SOI)
+    while True:
+        while data[at + 1] == 0xFF:  # noqa: PLR2004 - fill bytes may precede a marker
+            at += 1
+        if data[at] != 0xFF:  # noqa: PLR2004
+            raise ImageError(ImageProblem.NOT_A_PICTURE, "pieces")
+        marker = data[at + 1]
+        if marker == _EOI:
+            yield marker, data[at : at + 2]
+            return
+        end = at + 2 + int(struct.unpack_from(">H", data, at + 2)[0])
+        if end > len(data):
+            raise ImageError(ImageProblem.TRUNCATED, "pieces")
+        if marker == _SOS:
+            after = _AFTER_SCAN.search(data, end)
+            if after is None:
+                yield marker, data[at:]
+                return
+            end = after.start()
+        yield marker, data[at:end]
+        at = end
+
+
+def _kept_in_jpeg(marker: int, begin: bytes) -> bool:
+    if marker == _APP2:
+        return begin == _PROFILE
+    return marker in (_APP0, _APP14) or not (_APP0 <= marker <= _APP15 or marker == _COM)
+
+
+def _orientation_in(exif: bytes) -> int:
+    """Return how EXIF says that the picture lies; broken EXIF turns nothing."""
+    exif = exif.removeprefix(_EXIF)
+    order = _BYTE_ORDERS.get(exif[:4])
+    if order is None:
+        return UPRIGHT
+    try:
+        (at,) = struct.unpack_from(f"{order}I", exif, 4)
+        (entries,) = struct.unpack_from(f"{order}H", exif, at)
+        for entry in range(entries):
+            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", exif, at + 2 + _ENTRY_BYTES * entry)
+            if tag == _ORIENTATION:
+                return value if kind == _SHORT and 1 <= value <= 8 else UPRIGHT  # noqa: PLR2004
+    except struct.error:
+        pass
+    return UPRIGHT
+
+
+_STRIPPED: Final[dict[str, Callable[[bytes], StrippedImage]]] = {
+    "image/png": _bare_png,
+    "image/jpeg": _bare_jpeg,
+    "image/webp": _bare_webp,
+    "image/gif": _bare_gif,
+}

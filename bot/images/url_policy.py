@@ -1,0 +1,137 @@
+"""Which addresses a picture may be fetched from: public ones over HTTPS, judged again at the moment of connecting."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import httpx
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from bot.domain.errors import ImageError, ImageProblem
+
+Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Resolves (host, port) to IP addresses as text; raises OSError where there are none."""
+
+Origin = tuple[str, str, int]
+"""Scheme, host, port."""
+
+_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+_SIX_TO_FOUR: Final = ipaddress.IPv6Network("2002::/16")
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_LAST_PORT: Final = 65535
+
+
+def forbidden(detail: str) -> ImageError:
+    """Return the error of an address that is not fetched from; `detail` must not hold the address."""
+    return ImageError(ImageProblem.FORBIDDEN_ADDRESS, detail)
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address (canonical text) belongs to the public internet.
+
+    An IPv4 address inside an IPv6 one (mapped, or NAT64's well-known prefix) is judged as itself; the other tunnels
+    (6to4, Teredo, IPv4-compatible) and scoped addresses are never public.
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.scope_id is not None:
+            return False
+        inner = ip.ipv4_mapped or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
+        if inner is None:
+            return ip in _UNICAST and ip not in _SIX_TO_FOUR and ip.is_global
+        ip = inner
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def origin(url: httpx.URL) -> Origin:
+    """Return what decides whether an address is exempt; the path does not count."""
+    return url.scheme, url.host, url.port or _DEFAULT_PORTS.get(url.scheme, 0)
+
+
+def check_public(url: httpx.URL) -> None:
+    """Raise `ImageError` (FORBIDDEN_ADDRESS) unless it is HTTPS and its host is a name or a public IP address.
+
+    A host that a resolver might read as a number (decimal, octal, hexadecimal, shortened) must be a canonical address.
+    A name is judged later, by what it resolves to.
+    """
+    if url.scheme != "https":
+        raise forbidden("scheme")
+    host = url.host
+    last = host.rstrip(".").rpartition(".")[2]
+    if ":" in host or last.isdigit() or last.startswith("0x"):
+        if not is_public(host):
+            raise forbidden("address")
+    elif not host or "%" in host:
+        raise forbidden("host")
+
+
+def check_shape(url: httpx.URL) -> None:
+    """Raise `ImageError` (FORBIDDEN_ADDRESS) where it carries a name and password, or an impossible port."""
+    if url.userinfo:
+        raise forbidden("userinfo")
+    if url.port is not None and not 0 < url.port <= _LAST_PORT:
+        raise forbidden("port")
+
+
+async def system_lookup(host: str, port: int) -> list[str]:
+    """Resolve as the operating system does."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves names for aiohttp, which connects to exactly these addresses: no second look-up can differ.
+
+    A host with any address that is not public is refused as a whole, for it is misconfigured or an attack.
+    """
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return the host's addresses; raise `ImageError` (FORBIDDEN_ADDRESS), or OSError where there are none."""
+        try:
+            addresses = await self._lookup(host, port)
+        except UnicodeError:  # a label that no DNS name can have
+            raise forbidden("host") from None
+        if not all(is_public(address) for address in addresses):
+            raise forbidden("resolved")
+        results = [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in addresses
+        ]
+        if family != socket.AF_UNSPEC:
+            results = [result for result in results if result["family"] == family]
+        if not results:
+            raise OSError(socket.EAI_NONAME, "no address")
+        return results
+
+    async def close(self) -> None:
+        """Do nothing: nothing is held."""
+
+
+def public_socket(found: tuple[Any, ...]) -> socket.socket:
+    """Make the socket of one connection; the last check, because aiohttp resolves no IP literal.
+
+    `found` is one row of `getaddrinfo`. Raises `ImageError` (FORBIDDEN_ADDRESS).
+    """
+    family, kind, proto, _, sockaddr = found
+    if not is_public(sockaddr[0]):
+        raise forbidden("connect")
+    return socket.socket(family=family, type=kind, proto=proto)

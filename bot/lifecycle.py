@@ -1,0 +1,81 @@
+"""The wired product between start and stop."""
+
+import asyncio
+from typing import Final
+
+import structlog
+import yarl
+from discord.gateway import DiscordWebSocket
+from pydantic import SecretStr
+
+from bot.client import AtelierClient
+from bot.engine.engine import Engine
+from bot.engine.maintenance import Maintenance
+from bot.ui.delivery.card_updater import CardUpdater
+from bot.web.server import WebServer
+
+_log = structlog.get_logger(__name__)
+
+_EDIT_GRACE_SECONDS: Final = 3.0
+_ANSWER_GRACE_SECONDS: Final = 3.0
+
+
+class Lifecycle:
+    """Runs the parts in the right order. What it is given is closed by whoever gave it."""
+
+    def __init__(
+        self,
+        *,
+        client: AtelierClient,
+        engine: Engine,
+        presenter: CardUpdater,
+        housekeeping: Maintenance,
+        web: WebServer,
+    ) -> None:
+        self._client = client
+        self._engine = engine
+        self._presenter = presenter
+        self._housekeeping = housekeeping
+        self._web = web
+
+    async def start_work(self) -> None:
+        """Begin to serve jobs: REST works, the gateway may still be away."""
+        self._presenter.start()
+        await self._engine.start()
+
+    async def serve(self, token: SecretStr, stop: asyncio.Event) -> None:
+        """Serve until `stop`, then end cleanly."""
+        port = await self._web.start()
+        _log.info("web.listening", port=port)
+        housekeeping = asyncio.create_task(self._housekeeping.run())
+        gateway = asyncio.create_task(self._connect(token))
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait({gateway, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if gateway in done:
+                gateway.result()  # raises what ended it
+        finally:
+            _log.info("app.stopping")
+            await asyncio.gather(self._engine.stop(), self._hang_up())
+            await self._presenter.stop(_EDIT_GRACE_SECONDS)
+            await self._engine.release()
+            await self._client.close()
+            for task in (housekeeping, gateway, stopped):
+                task.cancel()
+            await asyncio.gather(housekeeping, gateway, stopped, return_exceptions=True)
+            await self._web.stop()
+            _log.info("app.stopped")
+
+    async def _hang_up(self) -> None:
+        try:
+            await self._client.hang_up(_ANSWER_GRACE_SECONDS)
+        except Exception:  # noqa: BLE001 - the connection may be broken; it ends all the same
+            _log.exception("discord.not_hung_up")
+
+    async def _connect(self, token: SecretStr) -> None:
+        async with self._client:
+            await self._client.login(token.get_secret_value())
+            # The library would ask only where its own default gateway is; ask the configured server instead.
+            _, gateway, *_ = await self._client.http.get_bot_gateway()
+            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
+            await self._client.connect(reconnect=True)

@@ -1,0 +1,39 @@
+"""What providers fetch from us: the pictures that live jobs start from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.engine.callback_urls import hash_of
+from bot.images.image_service import ImageService
+from db.database import Database
+from db.inputs import InputImageRepository
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedFile:
+    """A file to be given out; `size` is in bytes."""
+
+    path: Path
+    media_type: str
+    size: int
+
+
+class ServedFileService:
+    """Knows which file a token stands for."""
+
+    def __init__(self, *, database: Database, keeper: ImageService) -> None:
+        self._database = database
+        self._keeper = keeper
+
+    async def find(self, token: str) -> ServedFile | None:
+        """Return the file behind a token until its job has ended, else None.
+
+        Every call costs one hash and one look-up, so that the time it takes tells a stranger nothing.
+        """
+        token_hash = hash_of(token)
+        file = await self._database.read(lambda connection: InputImageRepository(connection).find_served(token_hash))
+        if file is None:
+            return None
+        return ServedFile(
+            path=self._keeper.path(file.sha256, file.media_type), media_type=file.media_type, size=file.size
+        )

@@ -1,0 +1,33 @@
+"""What Discord shows of the commands, in every language that there is a catalogue for."""
+
+from pathlib import Path
+from typing import Final
+
+import discord
+from discord import app_commands
+from discord.app_commands import TranslationContextLocation as Location
+from discord.app_commands import TranslationContextTypes, locale_str
+
+from bot.ui.i18n import _, use_locale
+from bot.ui.render.formatting import cut
+
+# Commands and options are called the same everywhere: texts and help name them.
+_NAMES: Final = (Location.command_name, Location.group_name, Location.parameter_name)
+_LONGEST: Final = 100
+
+
+class CommandTranslator(app_commands.Translator):
+    """Looks up descriptions and the names of choices in the catalogues; `folder` is for tests."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+
+    async def translate(
+        self, string: locale_str, locale: discord.Locale, context: TranslationContextTypes
+    ) -> str | None:
+        """Return the text in a language, None where it is the English one; too long, Discord would take no command."""
+        if context.location in _NAMES:
+            return None
+        with use_locale(locale.value, self._folder):
+            said = _(string.message)
+        return None if said == string.message else cut(said, _LONGEST)

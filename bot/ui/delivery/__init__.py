@@ -1,0 +1,1 @@
+"""Card updates and result delivery through Discord."""

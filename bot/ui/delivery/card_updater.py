@@ -1,0 +1,205 @@
+"""Keeps every job's card up to date: coalesces changes, edits in place, puts off what fails, notes the delivery."""
+
+import asyncio
+import hashlib
+import json
+import random
+from dataclasses import dataclass, field
+from typing import Final
+
+import discord
+import structlog
+
+from bot.domain.errors import JobNotFoundError
+from bot.domain.jobs import Delivery, Job, Snapshot, State
+from bot.engine.clock import Clock
+from bot.engine.delay_queue import DelayQueue
+from bot.engine.job_store import JobStore
+from bot.engine.observer import CardLookup
+from bot.services.job_snapshots import JobSnapshotService
+from bot.ui.delivery.discord_errors import Trouble, classify
+from bot.ui.delivery.job_messages import CardGoneError, JobMessages
+from bot.ui.delivery.result_delivery import DeliveryProgress, ResultDelivery
+
+_log = structlog.get_logger(__name__)
+
+_EDITS_AT_ONCE: Final = 32
+_PAUSE_BETWEEN_EDITS: Final = 10.0
+_STORING_TAKES: Final = 1.0
+_FIRST_RETRY: Final = 2.0
+_LONGEST_RETRY: Final = 300.0
+_MOST_DOUBLINGS: Final = 16
+# A job that another process finishes is not heard of again here; forgetting one that is costs one edit.
+_FORGET_AFTER: Final = 3600.0
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What a card shows now, as far as this process knows, and what is known of the way to it. Times are monotonic."""
+
+    payload: bytes | None = None
+    state: State | None = None
+    at: float = float("-inf")
+    used: float = float("-inf")
+    storing: bool = False  # its pictures are on their way
+    gone: bool = False  # not there while the job was under way
+    overtaken: bool = False  # the job had moved on when an edit was done, so that the edit may have undone a later one
+    failures: int = 0
+    not_before: float = float("-inf")
+    course: DeliveryProgress = field(default_factory=DeliveryProgress)
+
+
+class CardUpdater:
+    """A `JobObserver` that shows jobs on Discord."""
+
+    def __init__(
+        self,
+        *,
+        snapshots: JobSnapshotService,
+        journal: JobStore,
+        messages: JobMessages,
+        courier: ResultDelivery,
+        clock: Clock,
+        randomness: random.Random,
+    ) -> None:
+        self._snapshots = snapshots
+        self._journal = journal
+        self._messages = messages
+        self._courier = courier
+        self._clock = clock
+        self._random = randomness
+        self._schedule = DelayQueue(clock, self._show, concurrency=_EDITS_AT_ONCE)
+        self._shown: dict[str, _Shown] = {}  # the one used longest ago first
+        self._loop: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to show."""
+        self._loop = asyncio.create_task(self._schedule.run())
+
+    async def stop(self, grace: float) -> None:
+        """Finish the edits under way; what was not shown is shown after the next start."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+        await self._schedule.drain(grace)
+
+    def changed(self, job_id: str) -> None:
+        """Show the job's card anew, soon."""
+        self._schedule.set(job_id)
+
+    async def find_card(self, job: Job) -> CardLookup | None:
+        """Return what is known of the job's card."""
+        return await self._messages.find(job)
+
+    def first_card(self, snapshot: Snapshot) -> discord.ui.LayoutView:
+        """Return the card that acknowledges a command, and remember that it is shown."""
+        view = self._courier.card(snapshot)
+        shown = self._remembered(snapshot.job.id)
+        shown.payload, shown.state, shown.at = _payload(view), snapshot.job.state, self._clock.monotonic()
+        return view
+
+    def forget(self, job_id: str) -> None:
+        """Forget a card that is not to be shown any more, or never appeared."""
+        self._shown.pop(job_id, None)
+
+    def _remembered(self, job_id: str) -> _Shown:
+        now = self._clock.monotonic()
+        shown = self._shown.pop(job_id, None) or _Shown()
+        shown.used = now
+        self._shown[job_id] = shown
+        while self._shown[oldest := next(iter(self._shown))].used < now - _FORGET_AFTER:
+            del self._shown[oldest]
+        return shown
+
+    async def _show(self, job_id: str) -> None:
+        shown = self._remembered(job_id)
+        wait = shown.not_before - self._clock.monotonic()
+        if wait > 0:
+            self._schedule.set(job_id, wait)
+            return
+        try:
+            await self._bring_up_to_date(job_id, shown)
+        except Exception as error:  # noqa: BLE001 - a card is never left behind
+            self._put_off(job_id, shown, error)
+
+    def _put_off(self, job_id: str, shown: _Shown, error: Exception) -> None:
+        """Try again later, and no earlier whatever changes meanwhile."""
+        wait = _FIRST_RETRY * 2.0 ** min(shown.failures, _MOST_DOUBLINGS) * self._random.uniform(1.0, 1.5)
+        wait = min(wait, _LONGEST_RETRY)
+        shown.failures += 1
+        shown.not_before = self._clock.monotonic() + wait
+        self._schedule.set(job_id, wait)
+        if classify(error) is Trouble.PASSING:
+            _log.warning("card.not_shown", job=job_id, error=type(error).__name__, retry_in=round(wait, 1))
+        else:
+            _log.error("card.failed", job=job_id, retry_in=round(wait, 1), exc_info=error)
+
+    async def _bring_up_to_date(self, job_id: str, shown: _Shown) -> None:
+        try:
+            snapshot = await self._snapshots.get(job_id)
+        except JobNotFoundError:
+            self.forget(job_id)
+            return
+        job = snapshot.job
+        if job.delivered_at is not None:
+            if shown.overtaken and job.delivery is Delivery.CARD and job.deleted_at is None:
+                await self._courier.restore(snapshot, shown.course)
+            self.forget(job_id)
+        elif job.state.ended:
+            delivery = await self._courier.deliver(snapshot, shown.course)
+            await self._journal.delivered(job_id, delivery)
+            if delivery is not Delivery.CARD:
+                log = _log.warning if job.card_in_reach(self._clock.now()) else _log.info
+                log("card.gone", job=job_id, state=job.state, delivery=delivery)
+            self.forget(job_id)
+        elif job.acknowledged_at is not None:  # else whoever acknowledges it says so again
+            await self._show_progress(snapshot, shown)
+
+    async def _show_progress(self, snapshot: Snapshot, shown: _Shown) -> None:
+        job = snapshot.job
+        view = self._courier.card(snapshot)
+        payload = _payload(view)
+        if payload == shown.payload or shown.gone:
+            return
+        if job.state is State.STORING and not shown.storing:
+            # Mostly its pictures are here in a moment, and the card is edited once instead of twice.
+            shown.storing = True
+            self._schedule.set(job.id, _STORING_TAKES)
+            return
+        wait = shown.at + _PAUSE_BETWEEN_EDITS - self._clock.monotonic()
+        if job.state is shown.state and wait > 0 and job.cancel_requested_at is None:
+            self._schedule.set(job.id, wait)
+            return
+        shown.overtaken = True  # until the job is known to be where it was
+        try:
+            await self._edit(job, view, shown)
+        finally:
+            # Also after a failure: the edit may have been taken all the same.
+            await self._look_again(job, shown)
+        shown.payload, shown.state, shown.at = payload, job.state, self._clock.monotonic()
+        shown.failures = 0
+
+    async def _edit(self, job: Job, view: discord.ui.LayoutView, shown: _Shown) -> None:
+        """Edit the card of a job under way; raises what another try may mend."""
+        try:
+            await self._courier.show(job, view)
+        except CardGoneError:
+            shown.gone = True
+            _log.info("card.gone_early", job=job.id, state=job.state)
+        except Exception as error:
+            if classify(error) is Trouble.PASSING:
+                raise
+            _log.exception("card.refused", job=job.id)
+
+    async def _look_again(self, job: Job, shown: _Shown) -> None:
+        """See whether the job moved on during an edit, here or in another process: Discord knows no fence."""
+        current, _ = await self._journal.get(job.id)
+        shown.overtaken = current.state is not job.state
+        if shown.overtaken:
+            self._schedule.set(job.id)
+
+
+def _payload(view: discord.ui.LayoutView) -> bytes:
+    """Return what tells one card from another; the card itself is some kilobytes, and many jobs may wait."""
+    components = view.to_components()  # type: ignore[no-untyped-call]
+    return hashlib.sha256(json.dumps(components, sort_keys=True).encode()).digest()

@@ -1,0 +1,174 @@
+"""The ways to a job's member on Discord: its one message, by either token, and a direct message. No policy here."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import discord
+from discord import ui
+from discord.utils import MISSING
+
+from bot.domain.jobs import Job
+from bot.engine.clock import Clock
+from bot.engine.observer import CardLookup
+from bot.ui.delivery.discord_errors import UNKNOWN_MESSAGE, Trouble, classify
+
+DIRECT_UPLOAD_LIMIT: Final = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
+"""Bytes that a file in a direct message may have."""
+
+_LONGEST_NONCE: Final = 25
+_DIRECT_MESSAGES_READ: Final = 500
+
+Files = Callable[[], list[discord.File]]
+"""Makes the files anew for each try: a request closes those that it sent."""
+
+
+class CardGoneError(Exception):
+    """No way leads to the job's message any more."""
+
+
+class JobMessages:
+    """Edits, finds and sends a job's messages.
+
+    Where nothing else is said, methods raise what discord.py and the connection raise; `classify` says what it means.
+    """
+
+    def __init__(self, *, client: discord.Client, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def edit(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
+        """Show `view` on the job's message and return its id; `files` replace its attachments, None leaves them.
+
+        The interaction's token is used while it lives, then the bot's, which no private message listens to. Raises
+        `CardGoneError`.
+        """
+        if job.token_alive(self._clock.now()):
+            try:
+                return await self._edit_by_token(job, view, files)
+            except discord.HTTPException as error:
+                if error.code == UNKNOWN_MESSAGE:
+                    raise CardGoneError from error
+                if classify(error) not in (Trouble.TOKEN_DEAD, Trouble.CLOSED, Trouble.ARCHIVED):
+                    raise
+        return await self._edit_by_bot(job, view, files)
+
+    async def find(self, job: Job) -> CardLookup | None:
+        """Return what is known of the interaction's answer; None where Discord cannot be asked now."""
+        if not job.token_alive(self._clock.now()):
+            return CardLookup(there=False)
+        try:
+            message = await self._webhook(job).fetch_message("@original")  # type: ignore[arg-type]
+        except Exception as error:
+            match classify(error):
+                case None:
+                    raise
+                case Trouble.CLOSED | Trouble.TOKEN_DEAD:
+                    return CardLookup(there=False)
+                case _:
+                    return None
+        # An answer that is no card, such as an error's, is not the job's.
+        if not any(f":{job.id}:" in each for each in _custom_ids(message.components)):
+            return CardLookup(there=False)
+        return CardLookup(there=True, message_id=message.id)
+
+    async def remove(self, job: Job) -> bool:
+        """Take the job's message away; return whether it is gone, which it may have been before.
+
+        A private message listens to its interaction's token alone, so it stays once that is dead.
+        """
+        if job.token_alive(self._clock.now()):
+            try:
+                await self._webhook(job).delete_message("@original")  # type: ignore[arg-type]
+            except discord.HTTPException as error:
+                if error.code == UNKNOWN_MESSAGE:
+                    return True
+                if classify(error) not in (Trouble.TOKEN_DEAD, Trouble.CLOSED, Trouble.ARCHIVED):
+                    raise
+            else:
+                return True
+        if job.place.message_id is None or job.place.private:
+            return False
+        try:
+            await self._by_bot(job, job.place.message_id).delete()
+        except discord.HTTPException as error:
+            if classify(error) in (Trouble.CLOSED, Trouble.ARCHIVED):
+                return error.code == UNKNOWN_MESSAGE
+            raise
+        return True
+
+    async def send_direct(self, job: Job, view: ui.LayoutView, files: Files | None) -> None:
+        """Send the job's member a direct message; sent twice within minutes, it is one message."""
+        channel = await self._direct(job)
+        await channel.send(
+            view=view,
+            files=[] if files is None else files(),
+            # discord.py enforces every nonce: Discord answers a repeated one with the message that it made.
+            nonce=job.id[-_LONGEST_NONCE:],
+            allowed_mentions=discord.AllowedMentions.none(),
+        )
+
+    async def sent_direct(self, job: Job) -> bool:
+        """Return whether the member's direct messages have one with this job's buttons, sent since it was intended."""
+        channel = await self._direct(job)
+        # By Discord's own clock: the command came before whatever was sent about it.
+        command = discord.Object(job.place.interaction_id)
+        async for message in channel.history(limit=_DIRECT_MESSAGES_READ, after=command):
+            if any(f":{job.id}:" in each for each in _custom_ids(message.components)):
+                return True
+        return False
+
+    async def _direct(self, job: Job) -> discord.DMChannel:
+        return await self._client.create_dm(discord.Object(job.place.member_id))
+
+    async def _edit_by_token(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
+        original: Any = "@original"
+        message = await self._webhook(job).edit_message(original, **_changes(view, files))
+        return message.id
+
+    async def _edit_by_bot(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
+        if job.place.message_id is None or job.place.private:
+            raise CardGoneError
+        message = self._by_bot(job, job.place.message_id)
+        try:
+            try:
+                await message.edit(**_changes(view, files))
+            except discord.HTTPException as error:
+                if classify(error) is not Trouble.ARCHIVED:
+                    raise
+                await self._open_thread(job)
+                await message.edit(**_changes(view, files))
+        except discord.HTTPException as error:
+            if classify(error) in (Trouble.CLOSED, Trouble.ARCHIVED):
+                raise CardGoneError from error
+            raise
+        return message.id
+
+    async def _open_thread(self, job: Job) -> None:
+        """Take the job's thread out of the archive; raises `CardGoneError` for one that moderators have locked."""
+        thread = await self._client.fetch_channel(job.place.channel_id)
+        if not isinstance(thread, discord.Thread) or thread.locked:
+            raise CardGoneError
+        await thread.edit(archived=False)
+
+    def _by_bot(self, job: Job, message_id: int) -> discord.PartialMessage:
+        channel = self._client.get_partial_messageable(job.place.channel_id, guild_id=job.place.guild_id)
+        return channel.get_partial_message(message_id)
+
+    def _webhook(self, job: Job) -> discord.Webhook:
+        return discord.Webhook.partial(job.place.application_id, job.place.token or "", client=self._client)
+
+
+def _changes(view: ui.LayoutView, files: Files | None) -> dict[str, Any]:
+    return {
+        "view": view,
+        "attachments": MISSING if files is None else files(),
+        "allowed_mentions": discord.AllowedMentions.none(),
+    }
+
+
+def _custom_ids(components: Iterable[Any]) -> Iterable[str]:
+    for component in components:
+        custom_id = getattr(component, "custom_id", None)
+        if custom_id is not None:
+            yield custom_id
+        yield from _custom_ids(getattr(component, "children", ()))

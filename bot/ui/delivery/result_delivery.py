@@ -1,0 +1,189 @@
+"""Bringing the end of a job to its member: on its card, else in a direct message, else in `/history`."""
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import aiohttp
+import structlog
+from discord import ui
+
+from bot.domain.errors import ImageError, ImageProblem
+from bot.domain.jobs import Action, Delivery, Job, Snapshot, State
+from bot.engine.clock import Clock
+from bot.engine.job_store import JobStore
+from bot.images.image_service import ImageService
+from bot.ui.delivery.discord_errors import Trouble, classify
+from bot.ui.delivery.job_messages import DIRECT_UPLOAD_LIMIT, CardGoneError, Files, JobMessages
+from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
+from bot.ui.i18n import use_locale
+from bot.ui.render.job_card import job_card
+
+_log = structlog.get_logger(__name__)
+
+_FAULTS_BEFORE_NEXT_WAY: Final = 3
+# A store that cannot be read may be back in a while: a disk, a mount, too many open files.
+_STORE_AWAY_SECONDS: Final = 900.0
+# Uploads that are cut off this often are too much for the line between here and Discord.
+_CUTS_BEFORE_HALVING: Final = 3
+_MOST_HALVINGS_FOR_CUTS: Final = 3
+# Discord knows a nonce again for a few minutes.
+_NONCE_HOLDS_SECONDS: Final = 60.0
+# From 10 MiB to 160 KiB; who refuses that does not refuse it for its size.
+_MOST_HALVINGS: Final = 6
+
+
+@dataclass(slots=True)
+class _Way:
+    """What was learnt of one way: faults of ours on it, and how often its upload limit was halved."""
+
+    faults: int = 0
+    cuts: int = 0
+    halvings: int = 0
+    closed: bool = False
+
+    def limit(self, limit_bytes: int) -> int:
+        """Return how many bytes a file may have; 0 once nothing was small enough."""
+        return limit_bytes >> self.halvings if self.halvings <= _MOST_HALVINGS else 0
+
+
+@dataclass(slots=True)
+class DeliveryProgress:
+    """What was learnt on the way of one delivery; losing it in a restart only costs a few requests."""
+
+    card: _Way = field(default_factory=_Way)
+    direct: _Way = field(default_factory=_Way)
+    unreadable_since: float | None = None
+
+
+class ResultDelivery:
+    """Shows jobs to their members, and keeps nothing of them.
+
+    `soft_deadline` is in seconds; `actions` are what this studio can do with a finished picture.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: JobStore,
+        keeper: ImageService,
+        messages: JobMessages,
+        clock: Clock,
+        soft_deadline: float,
+        actions: Collection[Action],
+    ) -> None:
+        self._journal = journal
+        self._keeper = keeper
+        self._messages = messages
+        self._clock = clock
+        self._soft_deadline = soft_deadline
+        self._actions = actions
+
+    def card(self, snapshot: Snapshot, uploads: Uploads | None = None, *, direct: bool = False) -> ui.LayoutView:
+        """Return a job's card as of now, in the language of its place."""
+        files = () if uploads is None else uploads.attached
+        with use_locale(snapshot.job.place.locale):
+            return job_card(
+                snapshot, self._clock.now(), self._soft_deadline, files, actions=self._actions, direct=direct
+            )
+
+    async def show(self, job: Job, view: ui.LayoutView, files: Files | None = None) -> None:
+        """Show `view` on the job's card; raises `CardGoneError` or what Discord and the connection raise."""
+        message_id = await self._messages.edit(job, view, files)
+        if job.place.message_id is None:
+            await self._journal.acknowledged(job.id, message_id)
+
+    async def deliver(self, snapshot: Snapshot, course: DeliveryProgress) -> Delivery:
+        """Bring the end of a job to its member and return where it is; raises what asks for another try later.
+
+        An intent to send a direct message was only recorded when the card was beyond reach, so it is not tried again.
+        """
+        job = snapshot.job
+        if job.direct_at is None and await self._by(course.card, job, partial(self._on_card, snapshot, course)):
+            return Delivery.CARD
+        if not snapshot.pictures:
+            return Delivery.HISTORY if job.state is State.DONE else Delivery.NOWHERE
+        since = self._clock.monotonic() if await self._journal.intend_direct(job.id) else float("-inf")
+        if await self._by(course.direct, job, partial(self._directly, snapshot, course, since)):
+            return Delivery.DIRECT
+        return Delivery.HISTORY
+
+    async def restore(self, snapshot: Snapshot, course: DeliveryProgress) -> None:
+        """Show a delivered end again, on a card that was given an older state since."""
+        await self._by(course.card, snapshot.job, partial(self._on_card, snapshot, course))
+
+    async def _by(self, way: _Way, job: Job, send: Callable[[], Awaitable[None]]) -> bool:
+        """Return whether it went this way; False where the way is closed. Raises what asks for another try later.
+
+        A card that nothing listens for any more and a member who takes no direct messages are in the ordinary course of
+        things; whatever else closes a way is worth the operator's look.
+        """
+        expected = False
+        while not way.closed:
+            try:
+                await send()
+            except CardGoneError:
+                way.closed = True
+                expected = not job.card_in_reach(self._clock.now())
+            except Exception as error:
+                match classify(error):
+                    case None:
+                        raise  # ours: the store's or the database's, and no word on this way
+                    case Trouble.PASSING:
+                        self._note_cut(way, error)
+                        raise
+                    case Trouble.TOO_LARGE if way.halvings <= _MOST_HALVINGS:
+                        way.halvings += 1
+                    case Trouble.TOO_LARGE | Trouble.MALFORMED:
+                        way.faults += 1
+                        if way.faults < _FAULTS_BEFORE_NEXT_WAY:
+                            raise
+                        _log.exception("delivery.refused", job=job.id)
+                        way.closed = True
+                    case _:
+                        way.closed = expected = True  # the member takes no direct messages
+            else:
+                return True
+        log = _log.info if expected else _log.warning
+        log("delivery.way_closed", job=job.id, state=job.state)
+        return False
+
+    def _note_cut(self, way: _Way, error: Exception) -> None:
+        """Send less next time where uploads are cut off again and again, though Discord can be reached."""
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return
+        way.cuts += isinstance(error, aiohttp.ClientOSError | TimeoutError)
+        if way.cuts == _CUTS_BEFORE_HALVING and way.halvings < _MOST_HALVINGS_FOR_CUTS:
+            way.cuts = 0
+            way.halvings += 1
+
+    async def _on_card(self, snapshot: Snapshot, course: DeliveryProgress) -> None:
+        limit = fair_limit(snapshot.pictures, snapshot.job.place.upload_limit)
+        uploads = await self._uploads(snapshot, course, course.card.limit(limit))
+        await self.show(snapshot.job, self.card(snapshot, uploads), uploads.files if uploads.ready else None)
+
+    async def _directly(self, snapshot: Snapshot, course: DeliveryProgress, since: float) -> None:
+        job = snapshot.job
+        limit = fair_limit(snapshot.pictures, min(job.place.upload_limit, DIRECT_UPLOAD_LIMIT))
+        uploads = await self._uploads(snapshot, course, course.direct.limit(limit))
+        # As late as can be: getting the files ready may take longer than Discord knows a nonce.
+        perhaps_sent = self._clock.monotonic() - since > _NONCE_HOLDS_SECONDS
+        if perhaps_sent and await self._messages.sent_direct(job):
+            return
+        view = self.card(snapshot, uploads, direct=True)
+        await self._messages.send_direct(job, view, uploads.files if uploads.ready else None)
+
+    async def _uploads(self, snapshot: Snapshot, course: DeliveryProgress, limit: int) -> Uploads:
+        if limit == 0:
+            return Uploads()
+        try:
+            return await prepare_uploads(self._keeper, snapshot.pictures, limit)
+        except (OSError, ImageError) as error:
+            now = self._clock.monotonic()
+            if course.unreadable_since is None:
+                course.unreadable_since = now
+            if now - course.unreadable_since > _STORE_AWAY_SECONDS:
+                return Uploads()
+            _log.error("picture.not_read", job=snapshot.job.id, error=type(error).__name__)
+            raise ImageError(ImageProblem.UNREACHABLE, "store") from error

@@ -1,0 +1,84 @@
+"""A job's pictures on their way into a message: fitted to its upload limit, named, opened anew for each try."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import discord
+import structlog
+
+from bot.domain.errors import ImageError, ImageProblem
+from bot.domain.jobs import Picture
+from bot.images.image_service import ImageService
+from bot.images.reencode import Upload
+from bot.images.store import StoredImage
+from bot.ui.render.job_card import Attached
+
+# Discord takes 25 MiB a request; the card itself and the multipart's seams need some of it.
+_MOST_BYTES: Final = 24 * 1024 * 1024
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """Pictures that are ready; those that fit no limit, or are not in the store, are not among them."""
+
+    ready: tuple[Upload, ...] = ()
+
+    @property
+    def attached(self) -> tuple[Attached, ...]:
+        """What the card has to know of the files."""
+        return tuple(
+            Attached(filename=f"atelier-{number}.{upload.extension}", reencoded=upload.reencoded)
+            for number, upload in enumerate(self.ready, 1)
+        )
+
+    def files(self) -> list[discord.File]:
+        """Return the files, opened; raises `ImageError` where one cannot be read."""
+        try:
+            return [_file(upload, each.filename) for upload, each in zip(self.ready, self.attached, strict=True)]
+        except OSError as error:
+            raise ImageError(ImageProblem.GONE, "store") from error
+
+
+def fair_limit(pictures: Sequence[Picture], limit: int) -> int:
+    """Return how many bytes each picture may have, so that they fit `limit` each and one request together."""
+    largest = max((picture.size for picture in pictures), default=0)
+    return min(limit, _MOST_BYTES // max(1, len(pictures)), max(largest, 1))
+
+
+async def prepare_uploads(keeper: ImageService, pictures: Sequence[Picture], limit: int) -> Uploads:
+    """Fit the pictures to `limit` bytes a file.
+
+    Raises OSError where the store cannot be read, and `ImageError` (GONE) where it has none of them: then it may be
+    the store that is away.
+    """
+    ready: list[Upload] = []
+    gone = 0
+    for picture in pictures:
+        try:
+            ready.append(await keeper.prepare(_stored(picture), limit))
+        except ImageError as error:
+            gone += error.problem is ImageProblem.GONE
+            _log.error("picture.not_shown", job=picture.job_id, position=picture.position, problem=error.problem)
+    if pictures and gone == len(pictures):
+        raise ImageError(ImageProblem.GONE, "store")
+    return Uploads(tuple(ready))
+
+
+def _stored(picture: Picture) -> StoredImage:
+    return StoredImage(
+        sha256=picture.sha256,
+        media_type=picture.media_type,
+        width=picture.width,
+        height=picture.height,
+        size=picture.size,
+    )
+
+
+def _file(upload: Upload, filename: str) -> discord.File:
+    content = upload.content
+    return discord.File(content if isinstance(content, Path) else io.BytesIO(content), filename=filename)

@@ -1,0 +1,1 @@
+"""Handlers that commands, buttons and modals call."""

@@ -1,0 +1,209 @@
+"""What a press on an ended card does: it makes something new of it, tells its details, or deletes it."""
+
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+import discord
+
+from bot.domain.errors import ImageGoneError
+from bot.domain.jobs import Action
+from bot.domain.remix import editing_models, upscale_factors
+from bot.domain.requests import price
+from bot.domain.saved_forms import CardForm, FilledForm
+from bot.services.details import DetailService
+from bot.services.remix import RemixOptions, RemixService, Source
+from bot.services.request_resolver import ChoiceService
+from bot.ui.delivery.job_messages import JobMessages
+from bot.ui.handlers.error_handler import answer_error
+from bot.ui.handlers.form_errors import FormErrors
+from bot.ui.handlers.interactions import actor_of
+from bot.ui.handlers.job_requests import Orders
+from bot.ui.handlers.modals import Questions, RequestModal
+from bot.ui.i18n import _
+from bot.ui.render.deletion import delete_question, deleted_note
+from bot.ui.render.details import PROMPT_FILE, details_panel
+
+_QUIET: Final = discord.AllowedMentions.none()
+
+
+class CardActions:
+    """Answers the buttons of ended cards. `providers` are those that the studio has."""
+
+    def __init__(
+        self,
+        *,
+        remix: RemixService,
+        details: DetailService,
+        choices: ChoiceService,
+        orders: Orders,
+        messages: JobMessages,
+        refusals: FormErrors,
+        providers: tuple[str, ...],
+    ) -> None:
+        self._remix = remix
+        self._details = details
+        self._choices = choices
+        self._orders = orders
+        self._messages = messages
+        self._refusals = refusals
+        self._providers = providers
+
+    async def act(
+        self,
+        interaction: discord.Interaction[Any],
+        job_id: str,
+        action: Action,
+        *,
+        message: discord.Message | None = None,
+    ) -> None:
+        """Make something of a job, at once where there is nothing to ask, else by a form.
+
+        `message` is its card, where that is not the one that was pressed.
+        Raises what `RemixService` and `Orders.order` raise; then nothing is held.
+        """
+        source = await self._remix.source(job_id, actor_of(interaction))
+        if action is Action.AGAIN:
+            await self._make(interaction, source, action, RemixOptions())
+            return
+        urls = _to_be_had(source, _shown(source, message or interaction.message))
+        questions = self._questions(source, action, urls)
+        if questions.needed:
+            await self._ask(interaction, questions, job_id, action)
+            return
+        ((position, url),) = urls.items()
+        await self._make(interaction, source, action, RemixOptions(position=position, url=url))
+
+    async def reopen(self, interaction: discord.Interaction[Any], card: CardForm, filled: FilledForm) -> None:
+        """Open a form again as it was sent; raises what `RemixService.source` raises, or `ImageGoneError`."""
+        source = await self._remix.source(card.job_id, actor_of(interaction))
+        questions = self._questions(source, card.action, _to_be_had(source, card.urls))
+        (picture,) = filled.chosen
+        if picture not in questions.urls:
+            raise ImageGoneError  # no other may take its place unseen
+        questions = replace(questions, typed=filled.prompt, picture=picture, model=filled.model or questions.model)
+        await self._ask(interaction, questions, card.job_id, card.action)
+
+    async def _ask(
+        self, interaction: discord.Interaction[Any], questions: Questions, job_id: str, action: Action
+    ) -> None:
+        card = CardForm(job_id=job_id, action=action, urls=questions.urls)
+        form = RequestModal(questions, partial(self._answered, job_id, action), partial(self._refused, card))
+        await interaction.response.send_modal(form)
+
+    async def _refused(
+        self, card: CardForm, interaction: discord.Interaction[Any], error: Exception, wish: RemixOptions
+    ) -> None:
+        if wish.prompt is None:
+            await answer_error(interaction, error)  # choosing again costs a moment
+            return
+        chosen = (wish.position or 0,)
+        filled = FilledForm(form=card, prompt=wish.prompt, chosen=chosen, model=wish.model)
+        await self._refusals.answer(interaction, error, filled)
+
+    async def _answered(
+        self, job_id: str, action: Action, interaction: discord.Interaction[Any], wish: RemixOptions
+    ) -> None:
+        # Read anew: it may have been deleted while the form was open.
+        source = await self._remix.source(job_id, actor_of(interaction))
+        await self._make(interaction, source, action, wish)
+
+    async def _make(
+        self, interaction: discord.Interaction[Any], source: Source, action: Action, wish: RemixOptions
+    ) -> None:
+        request, origin = self._remix.request(source, action, wish)
+        # What comes of a private picture stays as private; else it is as the member prefers.
+        private = True if source.job.place.private else None
+        choose = self._choices.choosing_again(interaction.user.id, request, private=private)
+        await self._orders.order(interaction, choose, origin=origin)
+
+    def _questions(self, source: Source, action: Action, urls: dict[int, str | None]) -> Questions:
+        match action:
+            case Action.EDIT:
+                return Questions(
+                    title=_("Edit this picture"),
+                    urls=urls,
+                    prompt=(_("What to change"), _("The rest stays as it is."), _("make it snow")),
+                    models=self._models(source, action),
+                    model=source.painted.model,
+                )
+            case Action.REFERENCE:
+                return Questions(
+                    title=_("Use as reference"),
+                    urls=urls,
+                    prompt=(_("What to draw"), _("Something new; this picture is to go by."), _("the same cat at sea")),
+                    models=self._models(source, action),
+                    model=source.painted.model,
+                )
+            case Action.UPSCALE:
+                return Questions(title=_("Upscale"), urls=urls, factors=self._factors(source))
+            case Action.CUT_OUT:
+                return Questions(title=_("Cut out"), urls=urls)
+            case _:
+                return Questions(title=_("Vary"), urls=urls)
+
+    def _models(self, source: Source, action: Action) -> dict[str, int]:
+        """Return the models to choose from, with the price of one picture each."""
+        return {
+            model.id: self._price(source, action, RemixOptions(prompt="-", model=model.id))
+            for model in editing_models(self._providers)
+        }
+
+    def _factors(self, source: Source) -> dict[int, int]:
+        return {
+            factor: self._price(source, Action.UPSCALE, RemixOptions(factor=factor))
+            for factor in upscale_factors(self._providers)
+        }
+
+    def _price(self, source: Source, action: Action, wish: RemixOptions) -> int:
+        """Return what an action would cost, whichever picture it is done with."""
+        return price(self._remix.quoted(source, action, wish))
+
+    async def details(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+        """Tell all that is known of a job, to whoever pressed alone; raises what `DetailService.get` raises."""
+        panel = details_panel(await self._details.get(job_id, actor_of(interaction)))
+        files = []
+        if panel.prompt is not None:
+            files.append(discord.File(io.BytesIO(panel.prompt.encode()), filename=PROMPT_FILE))
+        await interaction.response.send_message(view=panel.view, files=files, ephemeral=True, allowed_mentions=_QUIET)
+
+    async def ask_delete(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+        """Ask whoever pressed whether a job shall be deleted; raises what `RemixService.deletable` raises."""
+        job = await self._remix.deletable(job_id, actor_of(interaction))
+        await interaction.response.send_message(view=delete_question(job), ephemeral=True, allowed_mentions=_QUIET)
+
+    async def delete(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+        """Delete a job, its pictures and its card; raises what `RemixService.delete` raises."""
+        # Answered first: a delete that is done while Discord has given up waiting would leave the card where it is.
+        await interaction.response.defer()
+        job = await self._remix.delete(job_id, actor_of(interaction))
+        card_gone = await self._messages.remove(job)
+        await interaction.edit_original_response(view=deleted_note(card_gone=card_gone), allowed_mentions=_QUIET)
+
+
+def _to_be_had(source: Source, urls: Mapping[int, str | None]) -> dict[int, str | None]:
+    """Return the pictures that can be started from, by position, with those of these addresses that are known.
+
+    Raises `ImageGoneError` where there is none: before a form is filled in for nothing.
+    """
+    had = {at: urls.get(at) for at, file in source.pictures.items() if file is not None or urls.get(at) is not None}
+    if not had:
+        raise ImageGoneError
+    return had
+
+
+def _shown(source: Source, message: discord.Message | None) -> dict[int, str | None]:
+    """Return the addresses that the pressed message has for a job's pictures, by position."""
+    shown = [] if message is None else list(_gallery(message.components))
+    # Where the message shows fewer than there are, nobody can tell which is which.
+    return dict(zip(source.pictures, shown, strict=True)) if len(shown) == len(source.pictures) else {}
+
+
+def _gallery(components: Iterable[Any]) -> Iterator[str]:
+    """Yield the addresses of the pictures that a message shows, signed anew with each press."""
+    for component in components:
+        if isinstance(component, discord.MediaGalleryComponent):
+            yield from (item.media.url for item in component.items)
+        yield from _gallery(getattr(component, "children", ()))

@@ -1,0 +1,71 @@
+"""The one place that answers a person with an error: to them alone, and never with a stack."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import discord
+import structlog
+from discord import app_commands
+
+from bot.domain.errors import AtelierError, DuplicateInteractionError
+from bot.ui.delivery.discord_errors import Trouble, classify
+from bot.ui.i18n import _, use_locale
+from bot.ui.render.error_messages import error_message, unexpected
+
+# Unknown interaction (Discord waits for 3 seconds and tells the person itself) and unknown message (the pressed one
+# was deleted meanwhile).
+_TOO_LATE: Final = (10062, 10008)
+
+_log = structlog.get_logger(__name__)
+
+
+ErrorRenderer = Callable[[str], Awaitable[Mapping[str, Any]]]
+"""Makes the message that says something, where the words alone are not enough."""
+
+
+async def answer_error(
+    interaction: discord.Interaction[Any], error: BaseException, *, dress: ErrorRenderer | None = None
+) -> None:
+    """Tell whoever called or pressed what is wrong; an unknown error gets a reference and a log line."""
+    with use_locale(interaction.locale.value):
+        await _answer(interaction, error, dress or _plain)
+
+
+async def _plain(said: str) -> Mapping[str, Any]:
+    return {"content": said}
+
+
+async def _answer(interaction: discord.Interaction[Any], error: BaseException, dress: ErrorRenderer) -> None:
+    if isinstance(error, app_commands.CommandInvokeError):
+        error = error.original
+    if isinstance(error, DuplicateInteractionError):
+        return  # the first delivery of this interaction has answered it
+    if isinstance(error, discord.NotFound) and error.code in _TOO_LATE:
+        _log.warning("interaction.too_late")
+        return
+    if classify(error) is Trouble.PASSING:
+        # By its name alone: the texts of connection errors quote addresses, and those of interactions hold tokens.
+        _log.warning("interaction.passing_trouble", error=type(error).__name__)
+        await _send(interaction, await dress(_("Discord did not take the answer. Try again in a moment.")))
+        return
+    text = error_message(error) if isinstance(error, AtelierError) else None
+    if isinstance(error, app_commands.MissingPermissions):
+        text = _("That needs the Manage Server permission.")
+    if text is None:
+        reference = secrets.token_hex(4)
+        _log.error("interaction.failed", reference=reference, exc_info=error)
+        text = unexpected(reference)
+    await _send(interaction, await dress(text))
+
+
+async def _send(interaction: discord.Interaction[Any], message: Mapping[str, Any]) -> None:
+    quiet = discord.AllowedMentions.none()
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(**message, ephemeral=True, allowed_mentions=quiet)
+        else:
+            await interaction.response.send_message(**message, ephemeral=True, allowed_mentions=quiet)
+    except Exception as error:  # noqa: BLE001 - there is nobody left to tell
+        code = error.code if isinstance(error, discord.HTTPException) else None
+        _log.warning("interaction.not_answered", error=type(error).__name__, code=code)

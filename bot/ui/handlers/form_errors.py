@@ -1,0 +1,75 @@
+"""What is answered to a form that is refused: why, and what was typed into it, to be taken up again."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+import discord
+import structlog
+from discord import ui
+
+from bot.domain.errors import (
+    AlreadyAskedError,
+    AlreadyBegunError,
+    ImageGoneError,
+    JobDeletedError,
+    JobNotFoundError,
+    NotAllowedError,
+)
+from bot.domain.requests import readable
+from bot.domain.saved_forms import FilledForm
+from bot.services.saved_forms import SavedFormService
+from bot.ui.buttons import RetryButton
+from bot.ui.handlers.error_handler import answer_error
+from bot.ui.i18n import _
+from bot.ui.render.details import PROMPT_FILE
+from bot.ui.render.job_card import payload_view
+
+_log = structlog.get_logger(__name__)
+
+_SENT_TWICE: Final = (AlreadyAskedError, AlreadyBegunError)
+# The same form would be refused for good.
+_FINAL: Final = (JobDeletedError, JobNotFoundError, NotAllowedError, ImageGoneError)
+_MOST_QUOTED: Final = 1500
+_FENCE: Final = "```"
+
+
+class FormErrors:
+    """Answers whoever sent a form that is refused."""
+
+    def __init__(self, *, forms: SavedFormService) -> None:
+        self._forms = forms
+
+    async def answer(self, interaction: discord.Interaction[Any], error: Exception, filled: FilledForm) -> None:
+        """Tell them why, with a button that opens the form again as they sent it."""
+        filled = replace(filled, prompt=readable(filled.prompt))
+        if isinstance(error, _SENT_TWICE) or interaction.response.is_done():
+            # What came of it has all that was typed, on a card or in a question; a second one would be paid as well.
+            await answer_error(interaction, error)
+        elif isinstance(error, _FINAL):
+            await self.give_back(interaction, error, filled)
+        else:
+            await answer_error(interaction, error, dress=partial(self._with_button, interaction.user.id, filled))
+
+    async def give_back(self, interaction: discord.Interaction[Any], error: Exception, filled: FilledForm) -> None:
+        """Tell them why, with what they typed, for there is no form any more that would take it."""
+        await answer_error(interaction, error, dress=partial(_with_text, filled.prompt))
+
+    async def _with_button(self, member_id: int, filled: FilledForm, said: str) -> Mapping[str, Any]:
+        try:
+            form_id = await self._forms.keep(member_id, filled)
+        except Exception as error:  # noqa: BLE001 - the text is in no database then, and must not be lost with it
+            _log.warning("form.not_kept", error=type(error).__name__)
+            return await _with_text(filled.prompt, said)
+        return {"view": payload_view(ui.TextDisplay(said), ui.ActionRow(RetryButton(form_id)))}
+
+
+async def _with_text(prompt: str, said: str) -> Mapping[str, Any]:
+    """Return the words with what was typed, ready to be copied."""
+    words: ui.TextDisplay[ui.LayoutView] = ui.TextDisplay(f"{said}\n{_('What you typed:')}")
+    if len(prompt) <= _MOST_QUOTED and _FENCE not in prompt:
+        return {"view": payload_view(words, ui.TextDisplay(f"{_FENCE}\n{prompt}\n{_FENCE}"))}
+    file = discord.File(io.BytesIO(prompt.encode()), filename=PROMPT_FILE)
+    return {"view": payload_view(words, ui.File(f"attachment://{PROMPT_FILE}")), "file": file}

@@ -1,0 +1,35 @@
+"""Opening a form again that was refused, filled in as it was sent."""
+
+from typing import Any
+
+import discord
+
+from bot.domain.saved_forms import CardForm, MessageForm
+from bot.services.saved_forms import SavedFormService
+from bot.ui.handlers.card_actions import CardActions
+from bot.ui.handlers.edit_menu import EditMenu
+from bot.ui.handlers.form_errors import FormErrors
+
+
+class FormReopener:
+    """Answers the button of a refused form, also after a restart."""
+
+    def __init__(
+        self, *, forms: SavedFormService, refusals: FormErrors, editing: EditMenu, workbench: CardActions
+    ) -> None:
+        self._forms = forms
+        self._refusals = refusals
+        self._editing = editing
+        self._workbench = workbench
+
+    async def reopen(self, interaction: discord.Interaction[Any], form_id: str) -> None:
+        """Open the form, or give back what was typed where it cannot be opened any more; raises `FormGoneError`."""
+        filled = await self._forms.get(form_id, interaction.user.id)
+        try:
+            match filled.form:
+                case CardForm() as card:
+                    await self._workbench.reopen(interaction, card, filled)
+                case MessageForm() as message:
+                    await self._editing.reopen(interaction, message, filled)
+        except Exception as error:  # noqa: BLE001 - `answer_error` logs what it does not know
+            await self._refusals.give_back(interaction, error, filled)

@@ -1,0 +1,215 @@
+"""`/history` as its member sees it: a page of one job with its pictures, and the search that its buttons keep."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import discord
+from discord import ui
+
+from bot.domain.errors import ImageError
+from bot.domain.jobs import Delivery, Job, State
+from bot.images.image_service import ImageService
+from bot.services.history import Direction, HistoryService, Page
+from bot.ui.buttons import NewerButton, OlderButton, PromptButton
+from bot.ui.delivery.discord_errors import Trouble, classify
+from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
+from bot.ui.handlers.interactions import guild_of
+from bot.ui.i18n import _, ngettext
+from bot.ui.render.formatting import ago, escaped, in_credits, number
+from bot.ui.render.job_card import (
+    BLURPLE,
+    GREY,
+    Attached,
+    gallery,
+    heading,
+    payload_view,
+    prompt_is_cut,
+    provider_credit,
+    reencoded_note,
+    settlement,
+)
+from bot.ui.render.lineage import lineage_lines, message_link
+
+# What is between the isolates that `escaped` puts around it: the words before it are in some language.
+_SEARCH: Final = re.compile(r"-# [^\u2068\n]*(\u2068.*\u2069)[^\u2069\n]*")
+_MOST_HALVINGS: Final = 3
+_ESCAPE: Final = re.compile(r"\\([^0-9A-Za-z\s])")
+
+
+class HistoryHandlers:
+    """Answers `/history` and its buttons, in place and to one person alone."""
+
+    def __init__(self, *, history: HistoryService, keeper: ImageService) -> None:
+        self._history = history
+        self._keeper = keeper
+
+    async def open(self, interaction: discord.Interaction[Any], search: str | None) -> None:
+        """Answer the command with the latest page."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        page = await self._history.latest(guild_of(interaction), interaction.user.id, search)
+        await self._show(interaction, page, search)
+
+    async def turn(self, interaction: discord.Interaction[Any], job_id: str, direction: Direction) -> None:
+        """Turn the page of the message whose button was pressed."""
+        await interaction.response.defer()
+        search = None if interaction.message is None else search_of(interaction.message.components)
+        page = await self._history.turn(guild_of(interaction), interaction.user.id, job_id, direction, search)
+        await self._show(interaction, page, search)
+
+    async def _show(self, interaction: discord.Interaction[Any], page: Page | None, search: str | None) -> None:
+        if page is None:
+            await _edit(interaction, empty_page(search), Uploads())
+            return
+        limit = fair_limit(page.pictures, interaction.filesize_limit)
+        for halvings in range(_MOST_HALVINGS + 1):
+            try:
+                uploads = await prepare_uploads(self._keeper, page.pictures, limit >> halvings)
+            except (OSError, ImageError):
+                break
+            try:
+                await _edit(interaction, history_page(page, uploads.attached), uploads)
+            except discord.HTTPException as error:
+                if classify(error) is not Trouble.TOO_LARGE:
+                    raise
+            else:
+                return
+        await _edit(interaction, history_page(page), Uploads())
+
+
+async def _edit(interaction: discord.Interaction[Any], view: ui.LayoutView, uploads: Uploads) -> None:
+    await interaction.edit_original_response(
+        view=view, attachments=uploads.files(), allowed_mentions=discord.AllowedMentions.none()
+    )
+
+
+def history_page(page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
+    """Return a page; `files` are the pictures attached to the same message, in order."""
+    job = page.job
+    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=BLURPLE)
+    if page.search is not None:
+        container.add_item(ui.TextDisplay(_search_line(page.search)))
+    container.add_item(ui.TextDisplay(heading(job.request, job.place.member_id)))
+    if files:
+        container.add_item(gallery(job, files))
+    container.add_item(ui.TextDisplay("\n".join(_lines(page, files))))
+    buttons: list[NewerButton | OlderButton | PromptButton] = [
+        NewerButton(job.id, disabled=not page.newer),
+        OlderButton(job.id, disabled=not page.older),
+    ]
+    if prompt_is_cut(job):
+        buttons.append(PromptButton(job.id))
+    container.add_item(ui.ActionRow(*buttons))
+    return payload_view(container)
+
+
+def empty_page(search: str | None) -> ui.LayoutView:
+    """Return what to say where there is nothing to show."""
+    if search is None:
+        lines = [
+            f"## {_('Nothing here yet')}",
+            _("Make your first picture with `/imagine`; it is kept here for a while."),
+        ]
+    else:
+        lines = [
+            f"## {_('Nothing found')}",
+            _("None of your pictures has this in its prompt. Try fewer letters, or leave it out."),
+            _search_line(search),
+        ]
+    return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREY))
+
+
+def _search_line(search: str) -> str:
+    return "-# " + _("Search: {search}").format(search=escaped(search))
+
+
+def search_of(components: Iterable[Any]) -> str | None:
+    """Return the search that a page says it has; None where it has none, or says it in a way that is not ours."""
+    line = next(filter(None, map(_SEARCH.fullmatch, _texts(components))), None)
+    if line is None:
+        return None
+    shown = line[1]
+    search = _ESCAPE.sub(r"\1", shown).replace("@\u200b", "@").strip("\u2068\u2069")
+    return search if escaped(search) == shown else None
+
+
+def _texts(components: Iterable[Any]) -> Iterator[str]:
+    for component in components:
+        if isinstance(component, discord.TextDisplay):
+            yield component.content
+        yield from _texts(getattr(component, "children", ()))
+
+
+def _lines(page: Page, files: Sequence[Attached]) -> list[str]:
+    lines = [_removed(page)] if page.removed else []
+    unshown = len(page.pictures) - len(files)
+    if unshown > 0:
+        said = ngettext(
+            "{count} picture could not be shown here.", "{count} pictures could not be shown here.", unshown
+        )
+        lines.append(said.format(count=number(unshown)))
+    lines += [f"-# {_receipt(page.job)}", f"-# {_whereabouts(page.job)}"]
+    lines += [f"-# {step}" for step in lineage_lines(page.chain)]
+    note = reencoded_note(files, _("the upload limit"))
+    return lines if note is None else [*lines, note]
+
+
+def _removed(page: Page) -> str:
+    """Return that pictures are no longer kept, and where they may still be seen."""
+    gone = page.removed
+    if page.pictures:
+        said = ngettext(
+            "{count} picture of {all} is no longer kept here: the studio keeps pictures for a while only.",
+            "{count} pictures of {all} are no longer kept here: the studio keeps pictures for a while only.",
+            gone,
+        )
+    else:
+        said = ngettext(
+            "The picture is no longer kept here: the studio keeps pictures for a while only.",
+            "The {count} pictures are no longer kept here: the studio keeps pictures for a while only.",
+            gone,
+        )
+    text = said.format(count=number(gone), all=number(gone + len(page.pictures)))
+    match page.job.delivery:
+        case Delivery.CARD if page.job.state is State.DONE:
+            perhaps = ngettext("The card may still have it.", "The card may still have them.", gone)
+        case Delivery.DIRECT:
+            perhaps = ngettext(
+                "Your direct messages may still have it.", "Your direct messages may still have them.", gone
+            )
+        case _:
+            return text
+    return f"{text} {perhaps}"
+
+
+def _receipt(job: Job) -> str:
+    charged = job.charged or 0
+    if job.state is not State.DONE:
+        parts = [_("Came late, so free: {credits} returned").format(credits=in_credits(job.price))]
+    elif charged == job.price:
+        parts = [_("{credits} charged").format(credits=in_credits(charged))]
+    else:
+        parts = settlement(job.price, charged)
+    if job.provider is not None:
+        parts.append(provider_credit(job.provider))
+    return " · ".join([*parts, ago(job.created_at)])
+
+
+def _whereabouts(job: Job) -> str:
+    """Return where the job's end was delivered, with a way there where there is one."""
+    match job.delivery:
+        case Delivery.CARD if job.state is State.DONE:
+            return _("Delivered on its card") + _link(job)
+        case Delivery.CARD:
+            return _("Its card ended without pictures") + _link(job)
+        case Delivery.DIRECT:
+            return _("Delivered by direct message: its card could not be reached")
+        case None:
+            return _("On its way to its card") + _link(job)
+        case _:
+            return _("Delivered here alone: its card could not be reached")
+
+
+def _link(job: Job) -> str:
+    link = message_link(job)
+    return "" if link is None else f" · {link}"

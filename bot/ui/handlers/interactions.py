@@ -1,0 +1,59 @@
+"""Where an interaction comes from and who acts, in the domain's terms."""
+
+from typing import Any
+
+import discord
+
+from bot.domain.jobs import InteractionContext
+from bot.services.jobs import Actor
+
+
+def guild_of(interaction: discord.Interaction[Any]) -> int:
+    """Return the server whose account and presets count.
+
+    0 outside servers, and in a server where the application is there with its member alone.
+    """
+    return interaction.guild_id if interaction.guild_id is not None and interaction.is_guild_integration() else 0
+
+
+def actor_of(interaction: discord.Interaction[Any], *, everywhere: bool = False) -> Actor:
+    """Return who pressed or called, with their rights in the channel; outside the studio's servers nobody has any.
+
+    `everywhere` is for what counts in the whole server: there, rights in a channel of one's own are none.
+    """
+    guild, rights = guild_of(interaction), interaction.permissions
+    if everywhere and isinstance(interaction.user, discord.Member):
+        rights = interaction.user.guild_permissions
+    return Actor(
+        member_id=interaction.user.id,
+        guild_id=guild,
+        moderator=guild != 0 and rights.manage_messages,
+    )
+
+
+def context_of(interaction: discord.Interaction[Any], *, private: bool = False) -> InteractionContext:
+    """Return the place of an interaction; see `guild_of`.
+
+    Its language is the server's, or the member's own where only they see it or there is no server. It is private also
+    where Discord will show the answer to the member alone, whatever it is asked for.
+    """
+    private = private or _is_forced_private(interaction)
+    guild = interaction.guild_locale
+    locale = interaction.locale if private or guild is None else guild
+    return InteractionContext(
+        interaction_id=interaction.id,
+        application_id=interaction.application_id,
+        guild_id=guild_of(interaction),
+        channel_id=interaction.channel_id or 0,
+        member_id=interaction.user.id,
+        token=interaction.token,
+        upload_limit=interaction.filesize_limit,
+        private=private,
+        locale=locale.value,
+    )
+
+
+def _is_forced_private(interaction: discord.Interaction[Any]) -> bool:
+    """Whether its member may not let an application that they brought along speak to everybody in a server."""
+    brought_along = interaction.guild_id is not None and not interaction.is_guild_integration()
+    return brought_along and not interaction.permissions.use_external_apps

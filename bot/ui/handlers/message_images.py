@@ -1,0 +1,113 @@
+"""The pictures of a message, wherever it has them: files, Components V2, embeds, and what was forwarded."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import discord
+
+from bot.domain.attachments import AttachmentInfo
+
+# The menu of an ended card, which names its job.
+_CARD: Final = re.compile(r"a1:more:([0-9a-f]{32}):[0-9]{1,2}")
+_PICTURE_ENDING: Final = re.compile(r".+\.(?:png|jpe?g|webp|gif)", re.IGNORECASE)
+
+
+def offered(attachment: discord.Attachment) -> AttachmentInfo:
+    """Return a file as something to start from."""
+    return AttachmentInfo(
+        url=attachment.url,
+        filename=attachment.filename,
+        media_type=attachment.content_type,
+        size=attachment.size,
+        width=attachment.width,
+        height=attachment.height,
+    )
+
+
+def gather(message: discord.Message) -> tuple[AttachmentInfo, ...]:
+    """Return all files and pictures of a message from top to bottom, each once.
+
+    What others keep elsewhere is taken from Discord's own copy alone: nobody is sent to a stranger's server.
+    """
+    found: dict[str, AttachmentInfo] = {}
+    parts: list[discord.Message | discord.MessageSnapshot] = [message, *message.message_snapshots]
+    for part in parts:
+        for picture in _of_part(part):
+            # The same file may be an attachment and shown by an embed; its signature differs each time.
+            found.setdefault(urlsplit(picture.url).path, picture)
+    return tuple(found.values())
+
+
+def card_job(message: discord.Message, me: int) -> str | None:
+    """Return the job whose ended card a message is; None for any other. `me` is the bot: others copy custom ids."""
+    if message.author.id != me:
+        return None
+    for component in _walk(message.components):
+        match = _CARD.fullmatch(getattr(component, "custom_id", None) or "")
+        if match is not None:
+            return match[1]
+    return None
+
+
+def _of_part(part: discord.Message | discord.MessageSnapshot) -> Iterator[AttachmentInfo]:
+    yield from (offered(attachment) for attachment in part.attachments)
+    for component in _walk(part.components):
+        match component:
+            case discord.MediaGalleryComponent():
+                yield from (_of_media(item.media) for item in component.items)
+            case discord.ThumbnailComponent():
+                yield _of_media(component.media)
+            case discord.FileComponent():
+                yield _of_media(component.media, name=component.name, size=component.size)
+    for embed in part.embeds:
+        yield from _of_embed(embed)
+
+
+def _walk(components: Iterable[Any]) -> Iterator[Any]:
+    """Yield components and those within them: a section's texts and its accessory, a container's and a row's."""
+    for component in components:
+        yield component
+        yield from _walk(getattr(component, "children", ()))
+        accessory = getattr(component, "accessory", None)
+        if accessory is not None:
+            yield from _walk([accessory])
+
+
+def _of_media(media: discord.UnfurledMediaItem, *, name: str | None = None, size: int | None = None) -> AttachmentInfo:
+    # Only what was uploaded lies at Discord under its own address.
+    url = media.url if media.attachment_id is not None else media.proxy_url
+    return AttachmentInfo(
+        url=url or "",
+        filename=name or _name_in(url or ""),
+        media_type=media.content_type,
+        size=size,
+        width=media.width,
+        height=media.height,
+    )
+
+
+def _of_embed(embed: discord.Embed) -> Iterator[AttachmentInfo]:
+    for proxy in (embed.image, embed.thumbnail):
+        if proxy.proxy_url:
+            name = _name_in(proxy.proxy_url)
+            # Discord has seen that it is a picture, whatever the page that it comes from is called.
+            named = name if _PICTURE_ENDING.fullmatch(name) else ""
+            yield AttachmentInfo(url=proxy.proxy_url, filename=named, width=proxy.width, height=proxy.height)
+
+
+def _name_in(url: str) -> str:
+    try:
+        return unquote(urlsplit(url).path.rpartition("/")[2])
+    except ValueError:
+        return ""
+
+
+def names_of(pictures: Sequence[AttachmentInfo]) -> list[str]:
+    """Return what tells one picture from another, after its number: its name and its size in pixels."""
+    return [" · ".join(part for part in (picture.filename, _sides(picture)) if part) for picture in pictures]
+
+
+def _sides(picture: AttachmentInfo) -> str:
+    return f"{picture.width}x{picture.height}" if picture.width and picture.height else ""

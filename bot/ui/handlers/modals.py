@@ -1,0 +1,127 @@
+"""Forms that an action on a card opens where it has to know more: which picture, by how much, in what words.
+
+They live in memory for as long as an interaction's token: one sent after a restart is lost, and Discord says so.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import discord
+from discord import ui
+
+from bot.domain.jobs import TOKEN_LIFE
+from bot.services.remix import RemixOptions
+from bot.ui.i18n import _, set_locale
+from bot.ui.render.formatting import in_credits
+
+MAX_TYPED: Final = 4000
+"""Characters that a field of a form takes."""
+
+_LONGEST_TITLE: Final = 45
+
+Answer = Callable[[discord.Interaction[Any], RemixOptions], Awaitable[None]]
+"""What is done with a filled-in form."""
+
+Refuse = Callable[[discord.Interaction[Any], Exception, RemixOptions], Awaitable[None]]
+"""What is answered where that fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """What a form asks; None or nothing where it need not.
+
+    `urls` are the pictures to choose from by position, with the address of each where there is one; one of them alone
+    is not asked about. `factors` and `models` have their prices in credits; `prompt` is (label, description, example).
+    `model`, `picture` and `typed` are filled in beforehand.
+    """
+
+    title: str
+    urls: Mapping[int, str | None]
+    prompt: tuple[str, str, str] | None = None
+    factors: Mapping[int, int] | None = None
+    models: Mapping[str, int] | None = None
+    model: str | None = None
+    picture: int | None = None
+    typed: str | None = None
+
+    @property
+    def needed(self) -> bool:
+        """Whether there is anything to ask."""
+        return len(self.urls) > 1 or self.prompt is not None or self.factors is not None
+
+
+class RequestModal(ui.Modal):
+    """Asks, and passes a wish on."""
+
+    def __init__(self, questions: Questions, answer: Answer, refuse: Refuse) -> None:
+        super().__init__(title=questions.title[:_LONGEST_TITLE], timeout=TOKEN_LIFE.total_seconds())
+        self._urls, self._answer, self._refuse = questions.urls, answer, refuse
+        self._fields: dict[str, ui.Select[Any] | ui.TextInput[Any]] = {}
+        if len(questions.urls) > 1:
+            names = {str(at): _("Picture {number}").format(number=at + 1) for at in questions.urls}
+            options = _options(names, str(questions.picture))
+            self._ask(_("Which picture"), ui.Select(custom_id="picture", options=options))
+        if questions.prompt is not None:
+            label, description, example = questions.prompt
+            field: ui.TextInput[Any] = ui.TextInput(
+                custom_id="prompt",
+                style=discord.TextStyle.paragraph,
+                placeholder=example,
+                default=questions.typed,
+                max_length=MAX_TYPED,
+            )
+            self._ask(label, field, description)
+        if questions.factors is not None:
+            names = {
+                str(factor): _("{factor}x · {credits}").format(factor=factor, credits=in_credits(price))
+                for factor, price in questions.factors.items()
+            }
+            self._ask(_("How much larger"), ui.Select(custom_id="factor", options=_options(names)))
+        if questions.models is not None and len(questions.models) > 1:
+            names = {
+                model: _("{model} · {credits}").format(model=model, credits=in_credits(price))
+                for model, price in questions.models.items()
+            }
+            self._ask(_("Model"), ui.Select(custom_id="model", options=_options(names, questions.model)))
+
+    def _ask(self, label: str, field: ui.Select[Any] | ui.TextInput[Any], description: str | None = None) -> None:
+        self._fields[field.custom_id] = field
+        self.add_item(ui.Label(text=label, description=description, component=field))
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        """Pass what was filled in on."""
+        set_locale(interaction.locale.value)
+        await self._answer(interaction, self._dedup_key())
+
+    async def on_error(  # type: ignore[override]  # as discord.py has it itself
+        self, interaction: discord.Interaction[Any], error: Exception, /
+    ) -> None:
+        """Tell the person: discord.py would only log it."""
+        await self._refuse(interaction, error, self._dedup_key())
+
+    def _dedup_key(self) -> RemixOptions:
+        position = int(self._chosen("picture") or min(self._urls))
+        factor, prompt = self._chosen("factor"), self._fields.get("prompt")
+        return RemixOptions(
+            position=position,
+            url=self._urls[position],
+            prompt=prompt.value if isinstance(prompt, ui.TextInput) else None,
+            model=self._chosen("model"),
+            factor=None if factor is None else int(factor),
+        )
+
+    def _chosen(self, name: str) -> str | None:
+        field = self._fields.get(name)
+        return next(iter(chosen_of(field)), None) if isinstance(field, ui.Select) else None
+
+
+def chosen_of(menu: ui.Select[Any]) -> list[str]:
+    """Return what was chosen of what a menu offers, in the menu's order: a client may send anything."""
+    return [option.value for option in menu.options if option.value in menu.values]
+
+
+def _options(names: Mapping[str, str], usual: str | None = None) -> list[discord.SelectOption]:
+    """Return the options, one of them chosen beforehand: the first unless another is named."""
+    first = usual if usual in names else next(iter(names))
+    return [discord.SelectOption(label=name, value=value, default=value == first) for value, name in names.items()]

@@ -1,0 +1,105 @@
+"""What to tell about pictures to start from that cannot be used: before there is a job, and of one that failed."""
+
+from typing import Final
+
+from bot.domain.attachments import MAX_BYTES, MAX_INPUTS, MAX_PIXELS, MAX_SIDE, MIN_SIDE
+from bot.domain.errors import FaultKind, InputError, InputProblem
+from bot.domain.jobs import Job
+from bot.ui.i18n import N_, _
+from bot.ui.render.formatting import cut, escaped, number
+
+_NAME_SHOWN: Final = 40
+_MEBIBYTE: Final = 1024 * 1024
+
+_ATTACH_ANEW: Final = N_("Attach it anew to `/edit`.")
+_AS_A_PICTURE: Final = N_("Save it as PNG or JPEG and attach that to `/edit`.")
+_SMALLER: Final = N_("Scale it down, or save it as JPEG, and attach that to `/edit`.")
+_LARGER: Final = N_("Attach a larger one to `/edit`.")
+_UNREADABLE: Final = N_("{picture} cannot be read as a picture.")
+_TOO_LARGE: Final = N_("{picture} is too large.")
+_HOW_LARGE: Final = N_(
+    "Scale it down, or save it as JPEG: up to {size} MiB, {side} pixels a side and {pixels} million in all are taken."
+)
+_TOO_SMALL: Final = N_("{picture} is too small: each side takes {least} pixels or more.")
+
+_REFUSALS: Final[dict[InputProblem, tuple[str, str]]] = {
+    InputProblem.NONE: (
+        N_("There is no picture in this message."),
+        N_("Choose one with a PNG, JPEG, WebP or GIF, or attach yours to `/edit`."),
+    ),
+    InputProblem.TOO_MANY: (
+        N_("That is more pictures than one edit takes."),
+        N_("Choose up to {most}."),
+    ),
+    InputProblem.WRONG_TYPE: (
+        N_("{picture} is not a kind of picture that can be edited."),
+        N_("Attach a PNG, JPEG, WebP or GIF to `/edit`."),
+    ),
+    InputProblem.UNMEASURED: (_UNREADABLE, _AS_A_PICTURE),
+    InputProblem.TOO_HEAVY: (_TOO_LARGE, _HOW_LARGE),
+    InputProblem.TOO_LARGE: (_TOO_LARGE, _HOW_LARGE),
+    InputProblem.TOO_SMALL: (_TOO_SMALL, _LARGER),
+    InputProblem.EXPIRED: (N_("Discord's link to {picture} has run out."), _ATTACH_ANEW),
+    InputProblem.SHORT_LIVED: (
+        N_("Discord's link to {picture} runs out before an edit may be finished."),
+        _ATTACH_ANEW,
+    ),
+    InputProblem.FOREIGN: (N_("{picture} is not kept by Discord."), N_("Save it, and attach it to `/edit`.")),
+    InputProblem.ANIMATED: (
+        N_("{picture} is a GIF, and this studio can only pass pictures on as they are."),
+        _AS_A_PICTURE,
+    ),
+    InputProblem.GONE: (N_("{picture} is no longer to be had."), _ATTACH_ANEW),
+}
+
+_FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
+    FaultKind.INPUT_GONE: (
+        N_("{picture} is not there any more: its message was deleted, or its link ran out."),
+        _ATTACH_ANEW,
+    ),
+    FaultKind.INPUT_UNUSABLE: (N_("{picture} cannot be read."), _AS_A_PICTURE),
+    FaultKind.INPUT_TOO_LARGE: (_TOO_LARGE, _SMALLER),
+    FaultKind.INPUT_TOO_SMALL: (_TOO_SMALL, _LARGER),
+    FaultKind.INPUT_UNREACHABLE: (N_("Discord did not hand over {picture}."), N_("Try again in a few minutes.")),
+}
+# Where it stands in the midst of a sentence.
+_WITHIN: Final = frozenset({InputProblem.EXPIRED, InputProblem.SHORT_LIVED, FaultKind.INPUT_UNREACHABLE})
+
+
+def input_refusal(error: InputError) -> tuple[str, str]:
+    """Return what is wrong with a picture and the next step."""
+    what, next_step = _REFUSALS[error.problem]
+    picture = _named(error.position, error.name, within=error.problem in _WITHIN)
+    return _filled(what, picture), _filled(next_step, picture)
+
+
+def input_failure(job: Job) -> tuple[str, str] | None:
+    """Return why a job failed by a picture to start from, and the next step; None where it was something else."""
+    if job.fault not in _FAILURES:
+        return None
+    what, next_step = _FAILURES[job.fault]
+    inputs = job.request.inputs
+    # Those that could be had are in the store.
+    missing = next((at for at, each in enumerate(inputs, 1) if each.file is None), None)
+    picture = _named(missing if len(inputs) > 1 else None, "", within=job.fault in _WITHIN)
+    return _filled(what, picture), _filled(next_step, picture)
+
+
+def _filled(text: str, picture: str) -> str:
+    return _(text).format(
+        picture=picture,
+        most=number(MAX_INPUTS),
+        side=number(MAX_SIDE),
+        pixels=number(MAX_PIXELS // 1_000_000),
+        size=number(MAX_BYTES // _MEBIBYTE),
+        least=number(MIN_SIDE),
+    )
+
+
+def _named(position: int | None, name: str, *, within: bool) -> str:
+    if position is not None:
+        said = _("picture {number}") if within else _("Picture {number}")
+        return said.format(number=number(position))
+    if name:
+        return _("“{name}”").format(name=escaped(cut(name, _NAME_SHOWN)))
+    return _("the picture") if within else _("The picture")

@@ -1,0 +1,128 @@
+"""Details: all that is known of a job, for one person's eyes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from discord import ui
+
+from bot.domain.jobs import Job
+from bot.domain.requests import GenerationRequest
+from bot.services.details import Details
+from bot.ui.i18n import _, ngettext
+from bot.ui.render.formatting import ago, escaped, in_credits, number, seconds
+from bot.ui.render.job_card import BLURPLE, payload_view
+from bot.ui.render.lineage import lineage_lines
+
+PROMPT_FILE: Final = "prompt.txt"
+
+# With all the rest this stays far below the 4,000 characters of a message.
+_MOST_OF_PROMPT: Final = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsPanel:
+    """A view, and the prompt where it is so long that it has to come with it as a file named `PROMPT_FILE`."""
+
+    view: ui.LayoutView
+    prompt: str | None
+
+
+def details_panel(details: Details) -> DetailsPanel:
+    """Return every option, times, price, ids and where it came from, as far as whoever asks may see them."""
+    job = details.job
+    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=BLURPLE)
+    prompt = "\n".join(escaped(line) for line in job.request.prompt.splitlines() if line.strip())
+    long = len(prompt) > _MOST_OF_PROMPT
+    container.add_item(ui.TextDisplay("## " + _("Details")))
+    if long:
+        container.add_item(ui.File(f"attachment://{PROMPT_FILE}"))
+    else:
+        container.add_item(ui.TextDisplay(prompt))
+    container.add_item(ui.TextDisplay(" · ".join(_options(job.request))))
+    container.add_item(ui.TextDisplay("\n".join(f"-# {line}" for line in _story(details))))
+    if details.own:
+        ids = "\n".join(_ids(details))
+        container.add_item(ui.TextDisplay(f"{_('For whoever helps you:')}\n```\n{ids}\n```"))
+    return DetailsPanel(payload_view(container), job.request.prompt if long else None)
+
+
+def _options(request: GenerationRequest) -> Iterator[str]:
+    """Yield every option by the name that it has in a command."""
+    values: dict[str, Any] = {
+        "model": request.model,
+        "aspect_ratio": request.aspect_ratio,
+        "images": request.images,
+        "detail": request.detail,
+        "format": request.format,
+        "resolution": request.resolution,
+        "upscale": None if request.upscale is None else f"{request.upscale}x",
+        "remove_background": request.remove_background or None,
+        "fit": request.fit,
+        "effect": request.effect,
+        "version": request.version,
+    }
+    for name, value in values.items():
+        if value is not None:
+            shown = escaped(str(value)) if name in ("effect", "version") else str(value)
+            yield f"`{name}` {_('yes') if value is True else shown}"
+
+
+def _story(details: Details) -> Iterator[str]:
+    job = details.job
+    if job.request.inputs:
+        count = len(job.request.inputs)
+        yield ngettext("From {count} picture", "From {count} pictures", count).format(count=number(count))
+    yield _("Asked for {when} by {member}").format(when=ago(job.created_at), member=f"<@{job.place.member_id}>")
+    yield from _durations(job)
+    if details.own:
+        yield _price(job)
+    yield from lineage_lines(details.chain)
+    if details.children:
+        made = ngettext("{count} job was made from it", "{count} jobs were made from it", details.children)
+        yield made.format(count=number(details.children))
+
+
+def _durations(job: Job) -> Iterator[str]:
+    if job.finished_at is None:
+        return
+    if job.submitted_at is None:
+        yield _("Took {all} in all").format(all=_span(job.created_at, job.finished_at))
+        return
+    said = _("Waited {waited}, drawn in {drawn}")
+    waited, drawn = _span(job.created_at, job.submitted_at), _span(job.submitted_at, job.finished_at)
+    yield said.format(waited=waited, drawn=drawn)
+
+
+def _span(begin: Any, end: Any) -> str:
+    return seconds((end - begin).total_seconds())
+
+
+def _price(job: Job) -> str:
+    if job.charged is None:
+        return _("{credits} held").format(credits=in_credits(job.price))
+    if job.charged == job.price:
+        return _("{credits} charged").format(credits=in_credits(job.price))
+    said = _("{credits} held, {charged} charged, {returned} returned")
+    returned = number(job.price - job.charged)
+    return said.format(credits=in_credits(job.price), charged=number(job.charged), returned=returned)
+
+
+def _ids(details: Details) -> Iterator[str]:
+    """Yield what support asks for; not translated, for it is copied to whoever reads English logs."""
+    job, attempt = details.job, details.attempt
+    yield f"job {job.id}"
+    yield f"state {job.state}" + ("" if job.fault is None else f" ({job.fault})")
+    if job.place.message_id is not None:
+        yield f"message {job.place.message_id}"
+    if attempt is not None:
+        yield f"provider {attempt.provider}, attempt {attempt.number} ({attempt.outcome})"
+        if attempt.record_id is not None:
+            yield f"record {_plain(attempt.record_id)}"
+        if attempt.handle is not None:
+            yield f"request {_plain(attempt.handle)}"
+
+
+def _plain(identifier: str) -> str:
+    """Return a provider's id, which is whatever it sent, as it can stand in a block of code."""
+    return identifier.replace("`", "'").replace("\n", " ")[:200]

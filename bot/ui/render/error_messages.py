@@ -1,0 +1,284 @@
+"""The one table that words every error for people: what happened, whether it cost anything, the next step."""
+
+from typing import Final
+
+from bot.domain.errors import (
+    AlreadyAskedError,
+    AlreadyBegunError,
+    AtelierError,
+    BudgetSpentError,
+    ConfirmationGoneError,
+    EmptyPresetError,
+    ExclusiveOptionsError,
+    FaultKind,
+    FormGoneError,
+    ImageGoneError,
+    InputError,
+    InsufficientCreditsError,
+    JobDeletedError,
+    JobError,
+    JobNotFoundError,
+    JobRunningError,
+    JobStateError,
+    NotAdmittedError,
+    NotAllowedError,
+    NotInServerError,
+    OptionRangeError,
+    PresetError,
+    PresetLimitError,
+    PresetNameTakenError,
+    PresetNotFoundError,
+    PromptError,
+    PromptProblem,
+    QueueFullError,
+    RequestError,
+    StaleJobError,
+    StudioClosedError,
+    UnknownModelError,
+    UnsupportedOptionError,
+)
+from bot.ui.i18n import N_, _, ngettext
+from bot.ui.render.attachment_messages import input_refusal
+from bot.ui.render.formatting import ago, cut, escaped, in_credits, listed, number
+
+OPTION_NAMES: Final = {
+    "aspect_ratio": N_("aspect ratio"),
+    "images": N_("number of pictures"),
+    "resolution": N_("resolution"),
+}
+# What a model cannot do, to stand after its name, where "do" and the value would say it badly.
+_CANNOT: Final = {
+    "upscale": N_("cannot upscale a picture"),
+    "remove_background": N_("cannot remove the background"),
+    "fit": N_("cannot fit a picture to a size"),
+    "effect": N_("cannot apply an effect"),
+    "version": N_("cannot paint in another version"),
+}
+_QUOTED: Final = 60
+
+
+def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 - one case for each error is what a table is
+    """Return what to tell the member, at most three short lines; None for what no member can bring about."""
+    match error:
+        case PromptError(problem=PromptProblem.EMPTY):
+            return _free(_("The prompt is empty."), _("Describe the picture in a few words and send it again."))
+        case PromptError(problem=PromptProblem.TOO_LONG):
+            what = _("The prompt has {length} characters; this model takes {limit}.")
+            next_step = _("Shorten it by {surplus} and send it again.")
+            return _free(
+                what.format(length=number(error.length), limit=number(error.limit)),
+                next_step.format(surplus=number(error.length - error.limit)),
+            )
+        case PromptError():
+            return _free(
+                _("The prompt has a character that cannot be sent on."),
+                _("Type the prompt anew instead of pasting it."),
+            )
+        case UnknownModelError():
+            what = _("This studio has no model “{name}”.").format(name=escaped(cut(error.model, _QUOTED)))
+            return _free(what, _("Choose {models}.").format(models=listed(error.models)))
+        case OptionRangeError():
+            what = _("The {option} cannot be {value}.")
+            return _free(
+                what.format(option=_option(error.option), value=escaped(cut(str(error.value), _QUOTED))),
+                _("It takes {allowed}.").format(allowed=_(error.allowed)),
+            )
+        case UnsupportedOptionError():
+            return _unsupported(error)
+        case InputError():
+            return _free(*input_refusal(error))
+        case ExclusiveOptionsError():
+            next_step = _("Choose {option} {values}, or leave one of the two out.")
+            return _free(
+                f"{_excluded(error)}.", next_step.format(option=_option(error.other), values=listed(error.allowed))
+            )
+        case InsufficientCreditsError():
+            what = _("This takes {credits} and you have {available}.")
+            return _free(
+                what.format(credits=in_credits(error.needed), available=number(error.available)),
+                _("Your next allowance is there {when}.").format(when=ago(error.renews_at)),
+            )
+        case BudgetSpentError():
+            what = _("The studio's budget for this month is used up.")
+            return _free(what, _("It opens again {when}.").format(when=ago(error.renews_at)))
+        case NotInServerError():
+            return _free(_("The studio works in servers, not in direct messages."), _("Use the command in a server."))
+        case NotAdmittedError():
+            return _free(
+                _("The studio is not open to this server yet."),
+                _("Ask whoever runs the bot to admit it; they can do it here with `/studio admit`."),
+            )
+        case NotAllowedError():
+            return _("Only {who} can do that.").format(who=_(error.needs))
+        case QueueFullError():
+            what = ngettext(
+                "You have {count} job waiting already.", "You have {count} jobs waiting already.", error.limit
+            )
+            return _free(
+                what.format(count=error.limit),
+                _("Send the next one when one of them is finished, or cancel one."),
+            )
+        case JobError():
+            return _about_job(error)
+        case PresetError():
+            return _about_preset(error)
+        case StudioClosedError():
+            return _free(
+                _("The studio is closed for this model at the moment."),
+                _("Try another model, or look at `/status`."),
+            )
+        case _:
+            return None
+
+
+def _about_job(error: JobError) -> str | None:  # noqa: PLR0911 - as above
+    """Return what to tell who pressed a button of a job that cannot do what the button says."""
+    match error:
+        case JobNotFoundError():
+            return _("This picture's records are gone, so the button does nothing any more.")
+        case JobDeletedError():
+            return _("This was deleted, so there is nothing left to work with.")
+        case JobRunningError():
+            return _free(_("This is still being made."), _("Press again once it is finished."))
+        case AlreadyBegunError():
+            return _("This has begun already: you pressed twice, and it is made and charged once.")
+        case AlreadyAskedError():
+            return _("You have been asked about this already: this came twice. Answer that question to make it, once.")
+        case ConfirmationGoneError(expired=True):
+            return _free(_("This was asked more than a day ago."), _("Send the command again."))
+        case ConfirmationGoneError():
+            return _("You have answered this already. Pressing again makes nothing more and charges nothing more.")
+        case FormGoneError():
+            return _free(_("What was typed here is kept for a day, and that is over."), _("Open the form anew."))
+        case ImageGoneError(own=True):
+            return _free(
+                _("The studio no longer keeps this picture, and it is not on this message any more."),
+                _("If you have it elsewhere, attach it to `/edit`."),
+            )
+        case ImageGoneError():
+            return _free(
+                _("The picture that this was made from is no longer kept."), _("Attach it to `/edit` once more.")
+            )
+        case JobStateError() | StaleJobError():
+            return _("That is no longer possible: this one has gone on already.")
+        case _:
+            return None
+
+
+def _about_preset(error: PresetError) -> str | None:
+    """Return what to tell about a preset that cannot be used, kept or brought back."""
+    match error:
+        case PresetNotFoundError(name=None):
+            return _("This preset was deleted too long ago to bring it back. Save it anew with `/preset save`.")
+        case PresetNotFoundError():
+            what = _("There is no preset “{name}” here.").format(name=escaped(cut(str(error.name), _QUOTED)))
+            return _free(what, _("See what there is with `/preset list`."))
+        case EmptyPresetError():
+            return _("A preset needs something to keep: a prompt, or an option.")
+        case PresetLimitError(shared=True):
+            what = _("This server has {count} presets, and that is all that it can have.")
+            return f"{what.format(count=number(error.limit))}\n{_('Delete one with `/preset delete` first.')}"
+        case PresetLimitError():
+            what = _("You have {count} presets, and that is all that you can have.")
+            return f"{what.format(count=number(error.limit))}\n{_('Delete one with `/preset delete` first.')}"
+        case PresetNameTakenError():
+            said = _("There is a preset “{name}” already, so nothing was brought back.")
+            return said.format(name=escaped(cut(error.name, _QUOTED)))
+        case _:
+            return None
+
+
+def unexpected(reference: str) -> str:
+    """Return what to tell when something of ours broke; the reference finds the log line."""
+    said = _("Something went wrong on our side, and the operator's log has it.")
+    return f"{said}\n{_('Reference: {reference}').format(reference=f'`{reference}`')}"
+
+
+def obstacle(error: RequestError) -> str:
+    """Return in a few words what a model cannot do, to stand after its name."""
+    match error:
+        case UnsupportedOptionError(option="mode"):
+            return _("from text only")
+        case UnsupportedOptionError():
+            return _cannot(error)
+        case ExclusiveOptionsError():
+            return _excluded(error)
+        case _:
+            return _("cannot do that")
+
+
+def _free(what: str, next_step: str) -> str:
+    """Return what happened, that it cost nothing, and the next step."""
+    return f"{what} {_('Nothing was charged.')}\n{next_step}"
+
+
+def _unsupported(error: UnsupportedOptionError) -> str:
+    editing = error.option == "mode"
+    cannot = _("makes pictures from text only") if editing else _cannot(error)
+    # Translators: {cannot} is such as "cannot upscale a picture".
+    what = _("{model} {cannot}.").format(model=error.model, cannot=cannot)
+    if not error.models:
+        return _free(what, _("No model of this studio can. Leave the option out, or choose another value."))
+    next_step = _("To edit a picture, use {models}.") if editing else _("For that, use {models}.")
+    return _free(what, next_step.format(models=listed(error.models)))
+
+
+def _cannot(error: UnsupportedOptionError) -> str:
+    if error.option in _CANNOT:
+        return _(_CANNOT[error.option])
+    if error.option == "inputs" and isinstance(error.value, int):
+        said = ngettext("cannot start from {count} picture", "cannot start from {count} pictures", error.value)
+        return said.format(count=number(error.value))
+    return _("cannot do {option} {value}").format(option=_option(error.option), value=error.value)
+
+
+def _excluded(error: ExclusiveOptionsError) -> str:
+    said = _("{option} does not go with {other} {value}")
+    return said.format(option=error.option, other=_option(error.other), value=error.value)
+
+
+def _option(option: str) -> str:
+    return _(OPTION_NAMES.get(option, option))
+
+
+_CLOSED: Final = (
+    N_("The studio is closed for a moment: its image service does not let it in."),
+    N_("Try again later."),
+)
+_FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
+    FaultKind.INVALID: (N_("The image service did not accept this request."), N_("Change the prompt or the options.")),
+    FaultKind.KEY_REJECTED: _CLOSED,
+    FaultKind.ACCOUNT_EMPTY: _CLOSED,
+    FaultKind.RATE_LIMITED: (N_("The image service is too busy."), N_("Try again in a few minutes.")),
+    FaultKind.UNAVAILABLE: (N_("The image service cannot be reached."), N_("Try again in a few minutes.")),
+    FaultKind.SERVER_ERROR: (N_("The image service has a fault."), N_("Try again in a few minutes.")),
+    FaultKind.CONTENT: (N_("The image service refused this prompt."), N_("Word it differently.")),
+    FaultKind.GENERATION: (
+        N_("The image service could not make this picture."),
+        N_("Try again, or word it differently."),
+    ),
+    FaultKind.NO_PICTURES: (N_("The image service sent no usable picture."), N_("Try again.")),
+    FaultKind.REPLY_LOST: (
+        N_("The connection broke while this was sent, so its outcome is unknown."),
+        N_("Try again."),
+    ),
+    FaultKind.MALFORMED: (N_("The image service gave an answer that makes no sense."), N_("Try again later.")),
+    FaultKind.NOT_FOUND: (N_("The image service lost this request."), N_("Try again.")),
+    FaultKind.DEADLINE: (N_("The image service did not finish in time."), N_("Try again.")),
+    FaultKind.UNACKNOWLEDGED: (N_("This request was interrupted before it began."), N_("Try again.")),
+    FaultKind.INPUT_GONE: (N_("A picture to start from is not there any more."), N_("Attach it anew.")),
+    FaultKind.INPUT_UNUSABLE: (N_("A picture to start from cannot be read."), N_("Attach another, or save it anew.")),
+    FaultKind.INPUT_TOO_LARGE: (N_("A picture to start from is too large."), N_("Attach a smaller one.")),
+    FaultKind.INPUT_TOO_SMALL: (N_("A picture to start from is too small."), N_("Attach a larger one.")),
+    FaultKind.INPUT_UNREACHABLE: (
+        N_("Discord did not hand over a picture to start from."),
+        N_("Try again in a few minutes."),
+    ),
+    FaultKind.INTERNAL: (N_("Something went wrong on our side."), N_("Try again.")),
+}
+
+
+def failure(fault: FaultKind | None) -> tuple[str, str]:
+    """Return why a job failed and the next step."""
+    why, next_step = _FAILURES[fault or FaultKind.INTERNAL]
+    return _(why), _(next_step)

@@ -1,0 +1,143 @@
+"""Text that people typed, made safe to show; and numbers as people say them."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+from functools import reduce
+from typing import Final, Literal
+
+from bot.ui.i18n import _, ngettext
+
+_MARKDOWN: Final = re.compile(r"([\\*_~`|<>\[\]()#+\-:/])")
+_ELLIPSIS: Final = "…"
+# First strong isolate and its end: a right-to-left prompt must not turn the rest of the line around.
+_ISOLATE: Final = ("\u2068", "\u2069")
+_NUMBERED_LIST: Final = re.compile(r"^(\d+)\.")
+_JOINER: Final = "\u200d"
+# Characters that belong to the one before them: marks, the joiner, skin tones, the letters of a flag, its tags.
+_BELONGS: Final = re.compile("[\u200d\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff\U000e0020-\U000e007f]")
+_LONGEST_CLUSTER: Final = 32
+_MINUTES_FROM: Final = 120
+_NO_BREAK: Final = "\u00a0"
+
+
+def one_line(text: str) -> str:
+    """Return the text with every run of white space as one space."""
+    return " ".join(text.split())
+
+
+def cut(text: str, limit: int) -> str:
+    """Return at most `limit` code points, ended by an ellipsis where it was longer, at a space where one is near.
+
+    What reads as one sign (a letter with its marks, an emoji of several code points) is kept or left out as a whole.
+    """
+    if len(text) <= limit:
+        return text
+    end = _sign_start(text, limit - 1)
+    space = text.rfind(" ", limit * 2 // 3, end)
+    return text[: space if space > 0 else end].rstrip() + _ELLIPSIS
+
+
+def _sign_start(text: str, at: int) -> int:
+    """Return the nearest place up to `at` where no sign is torn; `at` itself in a heap of marks without a letter."""
+    for place in range(at, max(0, at - _LONGEST_CLUSTER), -1):
+        joined = text[place - 1] == _JOINER or _BELONGS.match(text[place])
+        if not joined and not unicodedata.category(text[place]).startswith("M"):
+            return place
+    return at
+
+
+def escaped(text: str) -> str:
+    """Return one line that Discord shows as typed: no formatting, no links, no mentions, nothing pings."""
+    line = _MARKDOWN.sub(r"\\\1", one_line(text))
+    line = _NUMBERED_LIST.sub(r"\1\\.", line)
+    # A zero-width space after the at sign: everyone, here and user mentions are plain words then.
+    line = line.replace("@", "@\u200b")
+    return f"{_ISOLATE[0]}{line}{_ISOLATE[1]}"
+
+
+def alternative(text: str, limit: int = 1024) -> str:
+    """Return plain text for a picture's description; `limit` is Discord's, counted in UTF-16 units."""
+    line = cut(one_line(text), limit)
+    while len(line.encode("utf-16-le")) // 2 > limit:
+        line = cut(line, len(line) - 1 - (len(line) - limit // 2) // 2)
+    return line
+
+
+def number(value: int) -> str:
+    """Return a number with its thousands set apart."""
+    return f"{value:,}"
+
+
+def ordinal(place: int) -> str:
+    """Return 1st, 2nd, 3rd, 4th, ...
+
+    English tells the four endings apart. A language with other rules gives all four the same words, such as "no. {n}".
+    """
+    # Translators: the ending follows the English rule (1st 21st, 2nd 22nd, 3rd, 4th); where yours differs, write
+    # Translators: the same in all four, such as "no. {n}".
+    endings = {1: _("{n}st"), 2: _("{n}nd"), 3: _("{n}rd")}
+    other = _("{n}th")
+    return (other if place % 100 in (11, 12, 13) else endings.get(place % 10, other)).format(n=place)
+
+
+def counted(count: int, noun: Literal["picture", "credit", "mistake"]) -> str:
+    """Return "1 picture", "2 pictures", to stand alone: within a sentence another language may need another form."""
+    match noun:
+        case "picture":
+            said = ngettext("{count} picture", "{count} pictures", count)
+        case "credit":
+            said = ngettext("{count} credit", "{count} credits", count)
+        case "mistake":
+            said = ngettext("{count} mistake", "{count} mistakes", count)
+    return said.format(count=number(count))
+
+
+def in_credits(count: int) -> str:
+    """Return "1 credit", "24 credits"."""
+    return counted(count, "credit")
+
+
+def ago(moment: datetime) -> str:
+    """Return Discord's mark for a time that each reader sees relative to now."""
+    return f"<t:{int(moment.timestamp())}:R>"
+
+
+def seconds(duration: float) -> str:
+    """Return "31 s" or "2 min 5 s", with no-break spaces: a line never ends between a number and its unit."""
+    minutes, rest = divmod(max(1, round(duration)), 60)
+    if not minutes:
+        said = _("{seconds} s").format(seconds=rest)
+    elif rest:
+        said = _("{minutes} min {seconds} s").format(minutes=minutes, seconds=rest)
+    else:
+        said = _("{minutes} min").format(minutes=minutes)
+    return said.replace(" ", _NO_BREAK)
+
+
+def usually(measured: tuple[int, int] | None) -> str | None:
+    """Return "usually 25-40 s" or "usually 2-4 min" from the median and the 90th percentile, or None."""
+    if measured is None:
+        return None
+    median, late = max(1, measured[0]), max(1, *measured)
+    if late == median:
+        return _("usually {duration}").format(duration=seconds(median))
+    if late < _MINUTES_FROM:
+        return _("usually {first}-{last} s").format(first=median, last=late)
+    first, last = max(1, median // 60), -(-late // 60)
+    if last > first:
+        return _("usually {first}-{last} min").format(first=first, last=last)
+    return _("usually {minutes} min").format(minutes=last)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return "a", "a or b", "a, b or c"."""
+    if len(names) == 1:
+        return names[0]
+    return _("{some} or {last}").format(some=", ".join(names[:-1]), last=names[-1])
+
+
+def together(names: Sequence[str]) -> str:
+    """Return "a", "a and b", "a and b and c"."""
+    return reduce(lambda some, last: _("{some} and {last}").format(some=some, last=last), names)

@@ -1,0 +1,336 @@
+"""The card of a job: one message from its first state to its pictures. Pure functions of a snapshot."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import discord
+from discord import ui
+
+from bot.domain.errors import FaultKind
+from bot.domain.jobs import Action, Job, Snapshot, State
+from bot.domain.models import DEFAULT_FORMAT
+from bot.domain.remix import only_processed
+from bot.domain.requests import GenerationRequest
+from bot.ui.buttons import ACTION_BUTTONS, CancelButton, JobButton, More, MoreMenu, PromptButton
+from bot.ui.i18n import _, ngettext
+from bot.ui.render.attachment_messages import input_failure
+from bot.ui.render.error_messages import failure
+from bot.ui.render.formatting import (
+    ago,
+    alternative,
+    counted,
+    cut,
+    escaped,
+    in_credits,
+    number,
+    one_line,
+    ordinal,
+    seconds,
+    together,
+    usually,
+)
+
+# About three lines of a heading on a phone.
+_PROMPT_SHOWN: Final = 72
+
+GREY: Final = discord.Colour(0x80848E)
+BLURPLE: Final = discord.Colour(0x5865F2)
+GREEN: Final = discord.Colour(0x3BA55D)
+AMBER: Final = discord.Colour(0xF0B232)
+RED: Final = discord.Colour(0xDA373C)
+
+PROVIDER_NAMES: Final = {"skillboss": "SkillBoss", "reve2img": "reve2img"}
+
+# What was refused for what it says, shows or starts from will be refused again.
+_FAILS_AGAIN: Final = (
+    FaultKind.CONTENT,
+    FaultKind.INVALID,
+    FaultKind.INPUT_GONE,
+    FaultKind.INPUT_UNUSABLE,
+    FaultKind.INPUT_TOO_LARGE,
+    FaultKind.INPUT_TOO_SMALL,
+)
+_WAITING: Final = (State.HELD, State.SUBMITTING, State.QUEUED)
+_CANCELLABLE: Final = (State.HELD, State.SUBMITTING, State.QUEUED, State.RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A file that goes with a card: its name there, and whether it had to be re-encoded to fit the upload limit."""
+
+    filename: str
+    reencoded: bool = False
+
+
+def job_card(
+    snapshot: Snapshot,
+    now: datetime,
+    soft_deadline: float,
+    files: Sequence[Attached] = (),
+    *,
+    actions: Collection[Action] = (),
+    direct: bool = False,
+) -> ui.LayoutView:
+    """Return the card; `files` are the pictures attached to the same message, in order.
+
+    `actions` are what this studio can do with a finished picture.
+    `direct` is for a direct message in the card's stead: it says why it comes, and always has a button, by which the
+    message is known again. The view is a payload, not a listener: it is stopped, so that discord.py keeps nothing of it
+    in memory. Presses arrive by the `DynamicItem`s' custom ids.
+    """
+    job = snapshot.job
+    late = not job.state.ended and now - job.created_at > timedelta(seconds=soft_deadline)
+    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_colour(job, late=late))
+    if direct:
+        container.add_item(ui.TextDisplay(_why_here(snapshot)))
+    container.add_item(ui.TextDisplay(heading(job.request, job.place.member_id)))
+    if files:
+        container.add_item(gallery(job, files))
+    container.add_item(ui.TextDisplay(_state_text(snapshot, late=late, files=files, direct=direct)))
+    buttons: list[JobButton] = []
+    if job.state.ended and not direct:
+        buttons += [button(job.id) for button in ACTION_BUTTONS if button.makes in _fitting(snapshot, actions)]
+    if job.state in _CANCELLABLE and not job.cancel_refused and job.cancel_requested_at is None:
+        buttons.append(CancelButton(job.id))
+    if direct or (prompt_is_cut(job) and not job.state.ended):  # once it has ended, Details has the whole of it
+        buttons.append(PromptButton(job.id))
+    if buttons:
+        container.add_item(ui.ActionRow(*buttons))
+    if job.state.ended and not direct:
+        container.add_item(ui.ActionRow(MoreMenu(job.id, _more(_fitting(snapshot, actions)))))
+    return payload_view(container)
+
+
+def _fitting(snapshot: Snapshot, actions: Collection[Action]) -> Collection[Action]:
+    """Return what can be done with an ended job: with one without pictures, the same again, unless that is no use."""
+    job = snapshot.job
+    if job.state is State.DONE:
+        return actions
+    return [action for action in actions if action is Action.AGAIN and job.fault not in _FAILS_AGAIN]
+
+
+def _more(actions: Collection[Action]) -> list[More]:
+    made = {Action.CUT_OUT: More.CUT_OUT, Action.REFERENCE: More.REFERENCE}
+    return [*(entry for action, entry in made.items() if action in actions), More.DETAILS, More.DELETE]
+
+
+def payload_view(*items: ui.Item[Any]) -> ui.LayoutView:
+    """Return a view that is a payload and no listener."""
+    view = ui.LayoutView(timeout=None)
+    for item in items:
+        view.add_item(item)
+    view.stop()
+    return view
+
+
+def heading(request: GenerationRequest, member_id: int) -> str:
+    """Return the prompt, cut to about three lines, what is asked for, and for whom."""
+    parts = [*asked(request), _("for {member}").format(member=f"<@{member_id}>")]
+    return f"## {escaped(cut(one_line(_title(request)), _PROMPT_SHOWN))}\n-# {' · '.join(parts)}"
+
+
+def _title(request: GenerationRequest) -> str:
+    """Return the prompt as typed; of what only processes a picture, how: the prompt is an instruction of ours then."""
+    if not only_processed(request):
+        return request.prompt
+    # Translators: {changes} is such as "upscaled 2x" or "cut out".
+    return _("The same picture, {changes}").format(changes=together(_processing(request)))
+
+
+def _processing(request: GenerationRequest) -> list[str]:
+    parts = []
+    if request.upscale is not None:
+        parts.append(_("upscaled {factor}x").format(factor=request.upscale))
+    if request.remove_background:
+        parts.append(_("cut out"))
+    return parts
+
+
+def prompt_is_cut(job: Job) -> bool:
+    """Whether the heading does not have the whole prompt."""
+    return len(one_line(job.request.prompt)) > _PROMPT_SHOWN
+
+
+def gallery(job: Job, files: Sequence[Attached]) -> ui.MediaGallery[ui.LayoutView]:
+    """Return the attached pictures, described by what the heading says."""
+    shown: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
+    for file in files:
+        shown.add_item(media=f"attachment://{file.filename}", description=alternative(_title(job.request)))
+    return shown
+
+
+def reencoded_note(files: Sequence[Attached], limit: str) -> str | None:
+    """Return which pictures were changed to fit `limit`, such as "the upload limit"; None where none was."""
+    reencoded = [str(place) for place, file in enumerate(files, 1) if file.reencoded]
+    if not reencoded:
+        return None
+    if len(files) == 1:
+        said = _("The picture was re-encoded to fit {limit}.")
+    elif len(reencoded) == len(files):
+        said = _("The pictures were re-encoded to fit {limit}.")
+    elif len(reencoded) == 1:
+        said = _("Picture {which} was re-encoded to fit {limit}.")
+    else:
+        said = _("Pictures {which} were re-encoded to fit {limit}.")
+    return f"-# {said.format(which=together(reencoded), limit=limit)}"
+
+
+def _why_here(snapshot: Snapshot) -> str:
+    job = snapshot.job
+    count = len(snapshot.pictures)
+    if job.place.guild_id:
+        said = ngettext(
+            "Your picture from {channel}: its card there could not be reached any more.",
+            "Your {count} pictures from {channel}: its card there could not be reached any more.",
+            count,
+        )
+    else:
+        said = ngettext(
+            "Your picture: its card could not be reached any more.",
+            "Your {count} pictures: its card could not be reached any more.",
+            count,
+        )
+    return f"-# {said.format(count=number(count), channel=f'<#{job.place.channel_id}>')}"
+
+
+def _colour(job: Job, *, late: bool) -> discord.Colour:
+    match job.state:
+        case State.DONE:
+            return GREEN
+        case State.FAILED | State.LOST:
+            return RED
+        case State.CANCELLED:
+            return GREY
+        case _ if late:
+            return AMBER
+        case State.RUNNING | State.STORING | State.UNKNOWN:
+            return BLURPLE
+        case _:
+            return GREY
+
+
+def asked(request: GenerationRequest) -> list[str]:
+    """Return what is asked for besides the prompt, in the order of the options."""
+    parts = [request.model, request.aspect_ratio, counted(request.images, "picture")]
+    if request.detail > 1:
+        parts.append(_("detail {level}").format(level=request.detail))
+    if request.resolution is not None:
+        parts.append(request.resolution)
+    if request.format != DEFAULT_FORMAT:
+        parts.append(request.format)
+    parts += _processing(request)
+    if request.fit is not None:
+        parts.append(_("fit {size}").format(size=request.fit))
+    if request.effect is not None:
+        parts.append(_("effect {name}").format(name=escaped(request.effect)))
+    if request.version is not None:
+        parts.append(_("version {name}").format(name=request.version))
+    if request.inputs:
+        count = len(request.inputs)
+        parts.append(ngettext("from {count} picture", "from {count} pictures", count).format(count=number(count)))
+    return parts
+
+
+def _state_text(snapshot: Snapshot, *, late: bool, files: Sequence[Attached], direct: bool) -> str:
+    job = snapshot.job
+    match job.state:
+        case State.DONE:
+            return _receipt(snapshot, files, direct=direct)
+        case State.FAILED | State.LOST:
+            why, next_step = input_failure(job) or failure(job.fault)
+            return f"{why}\n{_returned(snapshot)} {next_step}"
+        case State.CANCELLED:
+            return f"{_('Cancelled.')} {_returned(snapshot)}"
+        case _:
+            return _progress(snapshot, late=late)
+
+
+def _progress(snapshot: Snapshot, *, late: bool) -> str:
+    job = snapshot.job
+    since = _("since {when}").format(when=ago(job.created_at))
+    if job.state is State.UNKNOWN:
+        note = _("The connection broke while this was sent, so its outcome is unknown. The answer may still come.")
+        return f"{_('Waiting to hear')} · {since}\n-# {note}"
+    if job.cancel_refused:
+        note = _("Too late to cancel: it has begun, and is charged if it completes.")
+        return f"{_('Drawing')} · {since}\n-# {note}"
+    if job.cancel_requested_at is not None:
+        return f"{_('Cancelling')} · {since}"
+    if job.state is State.HELD and not job.prepared:
+        count = len(job.request.inputs)
+        state = ngettext("Fetching your picture", "Fetching your {count} pictures", count).format(count=number(count))
+    elif snapshot.place_in_line is not None:
+        state = _("In line, {place}").format(place=ordinal(snapshot.place_in_line))
+    else:
+        state = _("In line") if job.state in _WAITING else _("Drawing")
+    parts = [state, since]
+    usual = usually(snapshot.usual_seconds)
+    if late:
+        parts.append(_("longer than usual, still being watched"))
+    elif usual is not None:
+        parts.append(usual)
+    return " · ".join(parts)
+
+
+def _returned(snapshot: Snapshot) -> str:
+    said = _("Nothing was charged: {credits} returned, {left} left today.")
+    return said.format(credits=in_credits(snapshot.job.price), left=number(snapshot.available))
+
+
+def settlement(held: int, charged: int) -> list[str]:
+    """Return what was held, charged and returned, where not all of it was charged."""
+    return [
+        _("{count} held").format(count=number(held)),
+        _("{count} charged").format(count=number(charged)),
+        _("{count} returned").format(count=number(held - charged)),
+    ]
+
+
+def provider_credit(provider: str) -> str:
+    """Return whose work a picture is."""
+    return _("by {provider}").format(provider=PROVIDER_NAMES.get(provider, provider))
+
+
+def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) -> str:
+    job = snapshot.job
+    charged = job.charged or 0
+    parts = [in_credits(charged)] if charged == job.price else settlement(job.price, charged)
+    parts.append(_("{count} left today").format(count=number(snapshot.available)))
+    if job.finished_at is not None:
+        parts.append(seconds((job.finished_at - job.created_at).total_seconds()))
+    if direct:
+        parts.append(_("delivered by direct message"))
+    lines = [f"-# {' · '.join(parts)}"]
+    missing = job.request.images - len(snapshot.pictures)
+    if missing > 0:
+        came = ngettext(
+            "{count} picture of {all} came; only what came was charged.",
+            "{count} pictures of {all} came; only what came was charged.",
+            len(snapshot.pictures),
+        )
+        lines.insert(0, came.format(count=number(len(snapshot.pictures)), all=number(job.request.images)))
+    if len(files) < len(snapshot.pictures):
+        count = len(snapshot.pictures) - len(files)
+        unshown = ngettext(
+            "{count} picture could not be shown here. Look for it with `/history`.",
+            "{count} pictures could not be shown here. Look for them with `/history`.",
+            count,
+        )
+        lines.insert(0, unshown.format(count=number(count)))
+    if direct:
+        limit = _("a direct message's upload limit")
+    else:
+        limit = _("this server's upload limit") if job.place.guild_id else _("the upload limit")
+    note = reencoded_note(files, limit)
+    if note is not None:
+        lines.append(note)
+    if job.place.private and files and not direct:
+        sharing = ngettext(
+            "Only you can see this. To show it to others, save the picture and post it.",
+            "Only you can see this. To show it to others, save the pictures and post them.",
+            len(files),
+        )
+        lines.append(f"-# {sharing}")
+    return "\n".join(lines)

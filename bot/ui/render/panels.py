@@ -1,0 +1,129 @@
+"""The answers of `/credits`, `/status` and `/help`: small cards for one person."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from discord import ui
+
+from bot.domain.errors import FaultKind
+from bot.domain.models import DEFAULT_MODEL, Model
+from bot.engine.health import ProviderHealth
+from bot.services.credits import Balance
+from bot.services.status import Status
+from bot.ui.i18n import _, ngettext
+from bot.ui.render.formatting import ago, in_credits, number, usually
+from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, PROVIDER_NAMES
+
+_CLOSED: Final = frozenset({FaultKind.KEY_REJECTED, FaultKind.ACCOUNT_EMPTY})
+
+
+def balance_panel(balance: Balance) -> ui.LayoutView:
+    """Return what a member can spend now, first, and where it comes from."""
+    lines = ["## " + _("{credits} to spend").format(credits=in_credits(balance.available))]
+    left = _("{count} left of today's allowance · the next one {when}")
+    lines.append("-# " + left.format(count=number(balance.allowance), when=ago(balance.renews_at)))
+    if balance.granted:
+        lines.append("-# " + _("{count} granted, which do not expire").format(count=number(balance.granted)))
+    if balance.held:
+        lines.append("-# " + _("{count} held for pictures under way").format(count=number(balance.held)))
+    return _panel("\n".join(lines), GREEN if balance.available else AMBER)
+
+
+def status_panel(status: Status) -> ui.LayoutView:
+    """Return how the studio is doing: providers, the line, how long a picture usually takes."""
+    open_ = any(health.fault not in _CLOSED for health in status.providers)
+    lines = ["## " + (_("The studio is open") if open_ else _("The studio is closed"))]
+    waiting = ngettext("{count} job in line", "{count} jobs in line", status.waiting).format(
+        count=number(status.waiting)
+    )
+    lines.append(f"{waiting} · {_('{count} being drawn').format(count=number(status.working))}")
+    lines += [f"-# {PROVIDER_NAMES.get(each.provider, each.provider)}: {_condition(each)}" for each in status.providers]
+    for model, measured in status.usual_seconds.items():
+        lines.append(f"-# {model}: {usually(measured) or _('not measured yet')}")
+    fine = open_ and all(health.fault is None for health in status.providers)
+    return _panel("\n".join(lines), GREEN if fine else AMBER)
+
+
+def _condition(health: ProviderHealth) -> str:
+    if health.fault is None:
+        return _("working")
+    closed = health.fault in _CLOSED
+    if health.since is None:
+        return _("closed") if closed else _("in trouble")
+    return (_("closed since {when}") if closed else _("in trouble since {when}")).format(when=ago(health.since))
+
+
+def help_panel(models: Sequence[Model]) -> ui.LayoutView:
+    """Return how to begin, and every model with its strength and price, from the catalogue."""
+    lines = [
+        f"## {_('Make pictures from words')}",
+        _("Write `/imagine` with a prompt. The answer becomes your pictures; you pay only for those that arrive."),
+        *_editing(models),
+        _("`/credits balance` shows what you can spend, `/status` how busy the studio is."),
+        _("`/settings set` changes your own defaults, and `/preset save` keeps options under a name."),
+        f"### {_('Models')}",
+    ]
+    for model in models:
+        price = _price(model)
+        usual = f" · {_('the one you get unless you choose')}" if model.id == DEFAULT_MODEL else ""
+        lines.append(f"**{model.id}** · {price}{usual}\n-# {_abilities(model)}")
+    return _panel("\n".join(lines), BLURPLE)
+
+
+def admitted_panel() -> ui.LayoutView:
+    """Return the answer to `/studio admit`."""
+    return _panel(_("This server is admitted to the studio. Its members can use `/imagine` now."), GREEN)
+
+
+def _editing(models: Sequence[Model]) -> list[str]:
+    """Return how to change a picture, where a model can."""
+    if not any(model.abilities.max_inputs for model in models):
+        return []
+    return [_("`/edit` changes a picture that you attach, *Edit this image* in a message's menu one that is there.")]
+
+
+def _price(model: Model) -> str:
+    """Return what a picture costs, and what an edited one does where that is another price."""
+    edits = model.edit_price if model.abilities.max_inputs else None
+    if edits in (None, model.text_price):
+        return _("{credits} a picture").format(credits=in_credits(model.text_price))
+    said = _("{credits} a picture, {edit} an edit")
+    return said.format(credits=in_credits(model.text_price), edit=number(edits))
+
+
+def _abilities(model: Model) -> str:
+    can = model.abilities
+    parts = [_(model.strength), _("1-{most} pictures").format(most=can.max_images)]
+    if not can.max_inputs:
+        parts.append(_("from text only"))
+    if can.max_detail > 1:
+        parts.append(_("detail 1-{most}, which multiplies the price").format(most=can.max_detail))
+    if can.resolutions:
+        resolutions = ", ".join(can.resolutions)
+        dearer = _("{resolutions} ({factor}x at 4K)").format(resolutions=resolutions, factor=model.price_factor_4k)
+        parts.append(dearer if model.price_factor_4k > 1 else resolutions)
+    extras = " · ".join(_extras(model))
+    return " · ".join(parts) + (f"\n-# {_('adds to each picture: {extras}').format(extras=extras)}" if extras else "")
+
+
+def _extras(model: Model) -> list[str]:
+    """Return what can be done to a finished picture, with what it adds to the price."""
+    can, prices = model.abilities, model.extra_prices
+    extras = []
+    if can.upscales:
+        upscales = ", ".join(f"{factor}x {number(prices.upscale[factor])}" for factor in can.upscales)
+        extras.append(_("upscale {prices}").format(prices=upscales))
+    if can.remove_background:
+        extras.append(_("remove background {price}").format(price=number(prices.remove_background)))
+    if can.effects:
+        extras.append(_("effect {price}").format(price=number(prices.effect)))
+    if can.fit:
+        extras.append(_("fit {price}").format(price=number(prices.fit) if prices.fit else _("nothing")))
+    return extras
+
+
+def _panel(text: str, colour: object) -> ui.LayoutView:
+    view = ui.LayoutView(timeout=None)
+    view.add_item(ui.Container(ui.TextDisplay(text), accent_colour=colour))  # type: ignore[arg-type]
+    view.stop()
+    return view

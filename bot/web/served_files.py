@@ -1,0 +1,98 @@
+"""`GET /inputs/{token}`: a provider fetches a picture that a job starts from.
+
+The token is all that it takes, so it is in no log, and it dies with the job. Strangers learn nothing: whatever the
+token, the same is done up to and including the one look-up.
+"""
+
+import asyncio
+from typing import IO, Final, Protocol
+
+import structlog
+from aiohttp import web
+
+from bot.services.served_files import ServedFile
+
+# Look-ups and files at a time: a flood must take neither the database nor all places from the rest of the bot.
+_LOOK_UPS: Final = 16
+_FILES: Final = 32
+_CHUNK_BYTES: Final = 256 * 1024
+# Time for 20 MiB on a slow line; who reads more slowly gives the place back.
+SEND_SECONDS: Final = 60.0
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+_log = structlog.get_logger(__name__)
+
+
+class ServedFileSource(Protocol):
+    """What knows the files: the service."""
+
+    async def find(self, token: str) -> ServedFile | None:
+        """Return the file behind a token, while its job lives."""
+        ...
+
+
+class ServedFileEndpoint:
+    """Answers 200 with the picture, 404 to any token that stands for none, and 503 when it cannot tell or is busy."""
+
+    def __init__(self, source: ServedFileSource, *, send_seconds: float = SEND_SECONDS) -> None:
+        self._source = source
+        self._send_seconds = send_seconds
+        self._look_ups = asyncio.Semaphore(_LOOK_UPS)
+        self._sending = 0
+
+    @property
+    def routes(self) -> tuple[web.RouteDef, ...]:
+        """What the web server serves for it; HEAD is answered like GET, without the picture."""
+        return (web.get("/inputs/{token:[^/]+}", self._give),)
+
+    async def _give(self, request: web.Request) -> web.StreamResponse:
+        try:
+            async with self._look_ups:
+                served = await self._source.find(request.match_info["token"])
+        except Exception as error:  # noqa: BLE001 - whatever it is, the provider may try again
+            _log.warning("input.not_looked_up", fault=type(error).__name__)
+            raise web.HTTPServiceUnavailable from None
+        if served is None:
+            raise web.HTTPNotFound
+        if self._sending >= _FILES:
+            raise web.HTTPServiceUnavailable
+        self._sending += 1
+        try:
+            return await self._send(request, served)
+        finally:
+            self._sending -= 1
+
+    async def _send(self, request: web.Request, served: ServedFile) -> web.StreamResponse:
+        response = web.StreamResponse(headers=_HEADERS)
+        response.content_type = served.media_type
+        response.content_length = served.size
+        response.force_close()
+        try:
+            file = await asyncio.to_thread(served.path.open, "rb")
+        except FileNotFoundError:
+            _log.error("input.file_missing")
+            raise web.HTTPNotFound from None
+        try:
+            async with asyncio.timeout(self._send_seconds):
+                await response.prepare(request)
+                if request.method != "HEAD":
+                    await _pour(file, response)
+                await response.write_eof()
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+        except ConnectionError:
+            pass  # it hung up
+        finally:
+            await asyncio.to_thread(file.close)
+        return response
+
+
+async def _pour(file: IO[bytes], response: web.StreamResponse) -> None:
+    while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+        await response.write(chunk)

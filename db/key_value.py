@@ -1,0 +1,25 @@
+"""Small things to remember between starts."""
+
+from sqlalchemy import Connection, select
+
+from db.dialects import insert
+from db.tables import facts
+
+
+class KeyValueRepository:
+    """Facts within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, name: str) -> str | None:
+        """Return a fact, or None."""
+        return self._connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
+
+    def save(self, name: str, value: str) -> None:
+        """Remember a fact, in place of an earlier one."""
+        self._connection.execute(
+            insert(self._connection, facts)
+            .values(name=name, value=value)
+            .on_conflict_do_update(index_elements=[facts.c.name], set_={"value": value})
+        )

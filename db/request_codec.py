@@ -1,0 +1,54 @@
+"""A request's options as JSON, and back: a row that an older or a newer release wrote can be read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, fields
+from typing import Any, Final
+
+from bot.domain.fit import Fit
+from bot.domain.requests import GenerationRequest, ImageFile, ImageRef, InputImage
+
+# Always written: the first release reads these and expects them all.
+_FIRST: Final = ("aspect_ratio", "images", "detail", "format", "resolution")
+# Written where they were asked for, so that the first release can read all rows that ask for nothing newer.
+_LATER: Final = ("upscale", "remove_background", "fit", "effect", "version", "keeps_form")
+# How many pictures it starts from; they have a table of their own.
+INPUTS: Final = "inputs"
+_DEFAULTS: Final = {field.name: field.default for field in fields(GenerationRequest) if field.default is not MISSING}
+
+
+def options_of(request: GenerationRequest) -> dict[str, Any]:
+    """Return what is stored of a request besides its prompt, its model and its inputs."""
+    asked = [name for name in _LATER if getattr(request, name) != _DEFAULTS[name]]
+    options = {name: _plain(getattr(request, name)) for name in (*_FIRST, *asked)}
+    return options | {INPUTS: len(request.inputs)} if request.inputs else options
+
+
+def request_of(
+    prompt: str, model: str, options: Mapping[str, Any], inputs: tuple[InputImage, ...] = ()
+) -> GenerationRequest:
+    """Return the request; what is not stored has its default, what is not known is left out."""
+    known: dict[str, Any] = {name: options[name] for name in (*_FIRST, *_LATER) if name in options}
+    if "fit" in known:
+        known["fit"] = Fit.parse(known["fit"])
+    return GenerationRequest(prompt=prompt, model=model, **known, inputs=inputs)
+
+
+def plain_inputs(inputs: Sequence[InputImage]) -> list[dict[str, Any]]:
+    """Return inputs as JSON, for a request that is no job yet."""
+    return [asdict(each) for each in inputs]
+
+
+def inputs_of(plain: Sequence[Mapping[str, Any]]) -> tuple[InputImage, ...]:
+    """Return the inputs that `plain_inputs` wrote."""
+    return tuple(
+        InputImage(
+            url=each["url"],
+            file=None if each["file"] is None else ImageFile(**each["file"]),
+            parent=None if each["parent"] is None else ImageRef(**each["parent"]),
+        )
+        for each in plain
+    )
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Fit) else value

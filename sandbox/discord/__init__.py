@@ -1,0 +1,46 @@
+"""A stand-in for Discord over real sockets: gateway, REST v10 and CDN, with the people who use them."""
+
+from sandbox.discord.actors import Actor
+from sandbox.discord.client_rules import ClientRefusal
+from sandbox.discord.entities import Channel, Guild, Message, Overwrite, Revision, Role, Upload, User
+from sandbox.discord.faults import Fault
+from sandbox.discord.invocations import Invocation, NoAnswerError
+from sandbox.discord.message_reader import buttons, files, media, selects, text, texts
+from sandbox.discord.permissions import Permission
+from sandbox.discord.posting import Post
+from sandbox.discord.ratelimits import Allowance, RateLimits
+from sandbox.discord.recorder import RecordedRequest
+from sandbox.discord.server import DiscordServer
+from sandbox.discord.state import World, add_elsewhere, default_world, empty_world
+
+__all__ = [
+    "Actor",
+    "Allowance",
+    "Channel",
+    "ClientRefusal",
+    "DiscordServer",
+    "Fault",
+    "Guild",
+    "Invocation",
+    "Message",
+    "NoAnswerError",
+    "Overwrite",
+    "Permission",
+    "Post",
+    "RateLimits",
+    "RecordedRequest",
+    "Revision",
+    "Role",
+    "Upload",
+    "User",
+    "World",
+    "add_elsewhere",
+    "buttons",
+    "default_world",
+    "empty_world",
+    "files",
+    "media",
+    "selects",
+    "text",
+    "texts",
+]

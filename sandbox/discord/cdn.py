@@ -1,0 +1,153 @@
+"""The stand-in's content network: signed, expiring addresses of attachments, and the files behind them."""
+
+import hashlib
+import hmac
+import io
+import mimetypes
+import re
+import secrets
+import warnings
+from collections.abc import Callable
+from http import HTTPStatus
+from urllib.parse import quote
+
+from aiohttp import web
+from PIL import Image
+
+from sandbox.discord.encoding import Clock, Json
+from sandbox.discord.entities import Attachment, Upload
+
+LIFETIME = 24 * 3600
+"""Seconds that an address is good for."""
+
+_UNSAFE = re.compile(r"[^\w.\-]")
+
+
+def measured(data: bytes) -> tuple[int | None, int | None, str | None]:
+    """Return width, height and media type of a picture, or three times None for anything else. Decodes no pixels."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data)) as picture:
+                return picture.width, picture.height, Image.MIME.get(picture.format or "")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None, None, None
+
+
+class Cdn:
+    """Keeps uploads in memory and serves them under `/cdn` while the signature of their address holds."""
+
+    def __init__(self, *, now: Clock, base_url: Callable[[], str]) -> None:
+        self._now = now
+        self._base_url = base_url
+        self._secret = secrets.token_bytes(16)
+        self._files: dict[str, Attachment] = {}
+        self._copies: dict[str, Attachment] = {}
+
+    def store(
+        self, upload: Upload, *, attachment_id: str, channel_id: str, folder: str, description: str | None = None
+    ) -> Attachment:
+        """Keep a file and return its attachment; its name is made safe as Discord makes it."""
+        filename = _UNSAFE.sub("_", upload.filename) or "unknown"
+        width, height, picture_type = measured(upload.data)
+        attachment = Attachment(
+            id=attachment_id,
+            folder=folder,
+            channel_id=channel_id,
+            filename=filename,
+            data=upload.data,
+            content_type=picture_type or upload.content_type or mimetypes.guess_type(filename)[0],
+            width=width,
+            height=height,
+            description=description,
+        )
+        self._files[attachment.id] = attachment
+        return attachment
+
+    def url(self, attachment: Attachment) -> str:
+        """Return the address of a file, signed and good for a day."""
+        path = f"{attachment.folder}/{attachment.channel_id}/{attachment.id}/{quote(attachment.filename)}"
+        issued = int(self._now())
+        expires = issued + LIFETIME
+        return f"{self._base_url()}/{path}?ex={expires:x}&is={issued:x}&hm={self._signature(attachment.id, expires)}&"
+
+    def attachment_payload(self, attachment: Attachment) -> Json:
+        """Return the attachment object of the API."""
+        url = self.url(attachment)
+        payload: Json = {
+            "id": attachment.id,
+            "filename": attachment.filename,
+            "size": len(attachment.data),
+            "url": url,
+            "proxy_url": url,
+        }
+        for name in ("content_type", "width", "height", "description"):
+            value = getattr(attachment, name)
+            if value is not None:
+                payload[name] = value
+        if attachment.folder == "ephemeral-attachments":
+            payload["ephemeral"] = True
+        return payload
+
+    def media_payload(self, attachment: Attachment) -> Json:
+        """Return the media object that Components V2 show a file by."""
+        url = self.url(attachment)
+        return {
+            "id": attachment.id,
+            "url": url,
+            "proxy_url": url,
+            "width": attachment.width,
+            "height": attachment.height,
+            "content_type": attachment.content_type,
+            "attachment_id": attachment.id,
+        }
+
+    def copy(self, url: str, upload: Upload, *, attachment_id: str) -> None:
+        """Keep what another site has at an address, as the proxy does for pictures in embeds."""
+        self._copies[url] = self.store(upload, attachment_id=attachment_id, channel_id="0", folder="external")
+
+    def copy_of(self, url: str) -> Attachment | None:
+        """Return the proxy's copy of what is at another site's address."""
+        return self._copies.get(url)
+
+    def expire(self) -> None:
+        """Let all addresses that were handed out so far run out, as if a day had passed; new ones are good."""
+        self._secret = secrets.token_bytes(16)
+
+    def find(self, attachment_id: str) -> Attachment | None:
+        """Return a stored file by its id."""
+        return self._files.get(attachment_id)
+
+    async def serve(self, request: web.Request) -> web.Response:
+        """Answer a download; a wrong or outlived signature is a 404, as on the real network."""
+        attachment = self._files.get(request.match_info["attachment_id"])
+        if attachment is None or not self._signed(request, attachment):
+            return web.Response(status=HTTPStatus.NOT_FOUND, text="This content is no longer available.")
+        return self.sent(attachment)
+
+    @staticmethod
+    def sent(attachment: Attachment) -> web.Response:
+        """Return a file as an answer in which nothing runs: it shares its origin with the sandbox's page."""
+        kind = attachment.content_type or "application/octet-stream"
+        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
+        if not kind.startswith(("image/", "video/", "audio/")):
+            headers["Content-Disposition"] = f'attachment; filename="{attachment.filename}"'
+        return web.Response(body=attachment.data, content_type=kind, headers=headers)
+
+    async def serve_avatar(self, request: web.Request) -> web.Response:
+        """Answer any avatar with one plain square."""
+        del request
+        picture = io.BytesIO()
+        Image.new("RGB", (128, 128), (88, 101, 242)).save(picture, "PNG")
+        return web.Response(body=picture.getvalue(), content_type="image/png")
+
+    def _signature(self, attachment_id: str, expires: int) -> str:
+        return hmac.new(self._secret, f"{attachment_id}:{expires}".encode(), hashlib.sha256).hexdigest()
+
+    def _signed(self, request: web.Request, attachment: Attachment) -> bool:
+        try:
+            expires = int(request.query.get("ex", ""), 16)
+        except ValueError:
+            return False
+        fresh = expires >= self._now()
+        return fresh and hmac.compare_digest(request.query.get("hm", ""), self._signature(attachment.id, expires))

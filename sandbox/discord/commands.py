@@ -1,0 +1,115 @@
+"""The commands that the bot has registered, for everywhere and for single guilds."""
+
+from sandbox.discord.command_rules import CHAT_INPUT, check_command
+from sandbox.discord.encoding import Json
+from sandbox.discord.errors import TOO_MANY_COMMANDS, UNKNOWN_COMMAND, FormErrors, Path, api_error
+from sandbox.discord.notifier import Bell
+from sandbox.discord.state import World
+
+MOST = {1: 100, 2: 15, 3: 15}
+"""Commands a kind: slash commands, user menus, message menus."""
+
+
+class CommandBook:
+    """Registered commands by scope (a guild's id, or None for everywhere)."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._scopes: dict[str | None, dict[str, Json]] = {}
+        self.changed = Bell()
+
+    def registered(self, guild_id: str | None = None) -> list[Json]:
+        """Return the commands of one scope."""
+        return list(self._scopes.get(guild_id, {}).values())
+
+    def get(self, command_id: str, guild_id: str | None = None) -> Json:
+        """Return one command (code 10063)."""
+        try:
+            return self._scopes[guild_id][command_id]
+        except KeyError:
+            raise api_error(UNKNOWN_COMMAND) from None
+
+    def find(self, name: str, kind: int, guild_id: str | None) -> Json | None:
+        """Return the command that a person in this guild would use by this name; a guild's own goes first."""
+        for scope in (guild_id, None):
+            for command in self.registered(scope):
+                if command["name"] == name and command["type"] == kind:
+                    return command
+        return None
+
+    def replace(self, commands: list[Json], guild_id: str | None = None) -> list[Json]:
+        """Make these the commands of the scope; one that stays keeps its id."""
+        form = FormErrors()
+        for index, command in enumerate(commands):
+            check_command(command, form, (index,))
+        _check_unique(commands, form)
+        form.raise_if_any()
+        ids = {(each["name"], each["type"]): each["id"] for each in self.registered(guild_id)}
+        built = [
+            self._built(command, guild_id, ids.get((command["name"], command.get("type") or CHAT_INPUT)))
+            for command in commands
+        ]
+        self._store(built, guild_id)
+        return built
+
+    def add(self, command: Json, guild_id: str | None = None) -> Json:
+        """Register one command, in place of one of the same name and kind."""
+        form = FormErrors()
+        check_command(command, form)
+        form.raise_if_any()
+        kind = command.get("type") or CHAT_INPUT
+        others = [each for each in self.registered(guild_id) if (each["name"], each["type"]) != (command["name"], kind)]
+        same = next((each for each in self.registered(guild_id) if each not in others), None)
+        built = self._built(command, guild_id, same["id"] if same else None)
+        self._store([*others, built], guild_id)
+        return built
+
+    def edit(self, command_id: str, changes: Json, guild_id: str | None = None) -> Json:
+        """Change one command."""
+        return self.add({**self.get(command_id, guild_id), **changes}, guild_id)
+
+    def remove(self, command_id: str, guild_id: str | None = None) -> None:
+        """Take one command away."""
+        self.get(command_id, guild_id)
+        self._store([each for each in self.registered(guild_id) if each["id"] != command_id], guild_id)
+
+    def _store(self, commands: list[Json], guild_id: str | None) -> None:
+        for kind, most in MOST.items():
+            if sum(each["type"] == kind for each in commands) > most:
+                raise api_error(TOO_MANY_COMMANDS)
+        self._scopes[guild_id] = {each["id"]: each for each in commands}
+        self.changed.ring()
+
+    def _built(self, command: Json, guild_id: str | None, known_id: str | None) -> Json:
+        rights = command.get("default_member_permissions")
+        built: Json = {
+            "id": known_id or self._world.snowflakes.next(),
+            "application_id": self._world.application.id,
+            "version": self._world.snowflakes.next(),
+            "type": command.get("type") or CHAT_INPUT,
+            "name": command["name"],
+            "name_localizations": command.get("name_localizations"),
+            "description": command.get("description") or "",
+            "description_localizations": command.get("description_localizations"),
+            "default_member_permissions": None if rights is None else str(rights),
+            "nsfw": bool(command.get("nsfw")),
+            "contexts": command.get("contexts"),
+            "integration_types": command.get("integration_types") or list(self._world.application.installable),
+        }
+        if guild_id is None:
+            built["dm_permission"] = command.get("dm_permission") is not False
+        else:
+            built["guild_id"] = guild_id
+        if command.get("options"):
+            built["options"] = command["options"]
+        return built
+
+
+def _check_unique(commands: list[Json], form: FormErrors) -> None:
+    seen: set[tuple[str, int]] = set()
+    for index, command in enumerate(commands):
+        key = (str(command.get("name")), command.get("type") or CHAT_INPUT)
+        if key in seen:
+            path: Path = (index, "name")
+            form.add(path, "APPLICATION_COMMANDS_DUPLICATE_NAME", "Application command names must be unique")
+        seen.add(key)

@@ -1,0 +1,118 @@
+"""Discord's JSON errors: the codes that this stand-in answers with, and the nested shape of a refused form."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+from sandbox.discord.encoding import Json
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Where in a body something is wrong: field names and list positions."""
+
+UNKNOWN_CHANNEL = 10003
+UNKNOWN_GUILD = 10004
+UNKNOWN_MEMBER = 10007
+UNKNOWN_MESSAGE = 10008
+UNKNOWN_USER = 10013
+UNKNOWN_WEBHOOK = 10015
+UNKNOWN_INTERACTION = 10062
+UNKNOWN_COMMAND = 10063
+TOO_MANY_COMMANDS = 30032
+ENTITY_TOO_LARGE = 40005
+ALREADY_ACKNOWLEDGED = 40060
+TOO_MANY_FOLLOWUPS = 40094
+MISSING_ACCESS = 50001
+FOREIGN_AUTHOR = 50005
+EMPTY_MESSAGE = 50006
+NO_DIRECT_MESSAGES = 50007
+MISSING_PERMISSIONS = 50013
+INVALID_WEBHOOK_TOKEN = 50027
+INVALID_FORM = 50035
+THREAD_ARCHIVED = 50083
+NO_MUTUAL_GUILDS = 50278
+INVALID_JSON = 50109
+
+_KNOWN: Mapping[int, tuple[int, str]] = {
+    UNKNOWN_CHANNEL: (404, "Unknown Channel"),
+    UNKNOWN_GUILD: (404, "Unknown Guild"),
+    UNKNOWN_MEMBER: (404, "Unknown Member"),
+    UNKNOWN_MESSAGE: (404, "Unknown Message"),
+    UNKNOWN_USER: (404, "Unknown User"),
+    UNKNOWN_WEBHOOK: (404, "Unknown Webhook"),
+    UNKNOWN_INTERACTION: (404, "Unknown interaction"),
+    UNKNOWN_COMMAND: (404, "Unknown application command"),
+    TOO_MANY_COMMANDS: (400, "Maximum number of application commands reached (100)"),
+    ENTITY_TOO_LARGE: (413, "Request entity too large"),
+    ALREADY_ACKNOWLEDGED: (400, "Interaction has already been acknowledged."),
+    TOO_MANY_FOLLOWUPS: (
+        400,
+        "This interaction has reached the maximum number of follow-up messages that can be sent.",
+    ),
+    MISSING_ACCESS: (403, "Missing Access"),
+    FOREIGN_AUTHOR: (403, "Cannot edit a message authored by another user"),
+    EMPTY_MESSAGE: (400, "Cannot send an empty message"),
+    NO_DIRECT_MESSAGES: (403, "Cannot send messages to this user"),
+    MISSING_PERMISSIONS: (403, "Missing Permissions"),
+    INVALID_WEBHOOK_TOKEN: (401, "Invalid Webhook Token"),
+    INVALID_FORM: (400, "Invalid Form Body"),
+    THREAD_ARCHIVED: (400, "Thread is archived"),
+    NO_MUTUAL_GUILDS: (403, "Cannot send messages to this user due to having no mutual guilds"),
+    INVALID_JSON: (400, "The request body contains invalid JSON."),
+}
+
+
+class ApiError(Exception):
+    """An answer other than success: the HTTP status, the headers and the JSON body."""
+
+    def __init__(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{status} {body}")
+        self.status = status
+        self.body = body
+        self.headers = dict(headers or {})
+
+
+def api_error(code: int, *, errors: Json | None = None) -> ApiError:
+    """Return the error that Discord answers with for one of the codes above."""
+    status, message = _KNOWN[code]
+    body: Json = {"message": message, "code": code}
+    if errors is not None:
+        body["errors"] = errors
+    return ApiError(status, body)
+
+
+def plain_error(status: HTTPStatus) -> ApiError:
+    """Return an error without a code of its own, such as `401: Unauthorized`."""
+    return ApiError(status, {"message": f"{status.value}: {status.phrase}", "code": 0})
+
+
+class FormErrors:
+    """Collects what is wrong with a body, then raises it all at once as code 50035."""
+
+    def __init__(self) -> None:
+        self._tree: Json = {}
+
+    def add(self, path: Path, code: str, message: str) -> None:
+        """Note one complaint about the value at `path`."""
+        node = self._tree
+        for step in path:
+            node = node.setdefault(str(step), {})
+        node.setdefault("_errors", []).append({"code": code, "message": message})
+
+    def required(self, path: Path) -> None:
+        """Note that a field is missing."""
+        self.add(path, "BASE_TYPE_REQUIRED", "This field is required")
+
+    def length(self, value: object, path: Path, least: int, most: int) -> None:
+        """Note a string or list whose length is outside `least` to `most`."""
+        if not isinstance(value, (str, list)):
+            self.add(path, "BASE_TYPE_BAD_TYPE", "Could not interpret value.")
+        elif not least <= len(value) <= most:
+            if least == 0:
+                self.add(path, "BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
+            else:
+                self.add(path, "BASE_TYPE_BAD_LENGTH", f"Must be between {least} and {most} in length.")
+
+    def raise_if_any(self) -> None:
+        """Raise code 50035 with everything noted so far, if anything was."""
+        if self._tree:
+            raise api_error(INVALID_FORM, errors=self._tree)

@@ -1,0 +1,107 @@
+"""Faults on demand: the next requests that match answer with an error, hang, or lose their connection."""
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Literal
+
+from sandbox.discord.encoding import Json
+from sandbox.discord.errors import ApiError
+from sandbox.discord.notifier import Bell
+from sandbox.discord.ratelimits import TOO_MANY_REQUESTS, too_many
+
+
+@dataclass(slots=True, kw_only=True)
+class Fault:
+    """What happens to the next `times` requests of `method` whose path matches the regular expression `path`.
+
+    `status` answers with that error, `reset` cuts the connection; with `when="after"` the request takes effect first.
+    `delay` is in seconds. A fault with `gate` set holds each request until `release()`.
+    """
+
+    method: str
+    path: str
+    times: int = 1
+    status: int | None = None
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    reset: bool = False
+    when: Literal["before", "after"] = "before"
+    delay: float = 0.0
+    retry_after: float = 0.05
+    gate: asyncio.Event | None = None
+    hits: int = 0
+    hit: Bell = field(default_factory=Bell)
+    held: int = 0
+    stopped: Bell = field(default_factory=Bell)
+
+    def matches(self, method: str, path: str) -> bool:
+        """Tell whether this request is one of those meant."""
+        return self.hits < self.times and self.method in ("*", method) and re.search(self.path, path) is not None
+
+    def error(self) -> ApiError | None:
+        """Return the error to answer with, if this fault answers at all."""
+        if self.status is None:
+            return None
+        if self.status == TOO_MANY_REQUESTS and self.body is None:
+            error = too_many(self.retry_after)
+            error.headers.update(self.headers)
+            return error
+        phrase = HTTPStatus(self.status).phrase
+        body: Json = {"message": f"{self.status}: {phrase}", "code": 0}
+        return ApiError(self.status, self.body if self.body is not None else body, self.headers)
+
+    async def wait_hit(self) -> None:
+        """Return once a request has run into this fault."""
+        while not self.hits:
+            await self.hit.wait()
+
+    async def wait_held(self) -> None:
+        """Return once a request stands at the gate: it was read, and with `when="after"` it took effect."""
+        while not self.held:
+            await self.stopped.wait()
+
+    async def hold(self) -> None:
+        """Stand at the gate, if there is one, until it opens."""
+        if self.gate is not None:
+            self.held += 1
+            self.stopped.ring()
+            await self.gate.wait()
+
+    def release(self) -> None:
+        """Let the requests go that a gate holds."""
+        if self.gate is not None:
+            self.gate.set()
+
+
+class Faults:
+    """The faults that are set, oldest first."""
+
+    def __init__(self) -> None:
+        self._set: list[Fault] = []
+
+    def add(self, method: str, path: str, **how: Any) -> Fault:
+        """Set a fault; the keywords are those of `Fault`."""
+        fault = Fault(method=method, path=path, **how)
+        self._set.append(fault)
+        return fault
+
+    def hold(self, method: str, path: str, *, when: Literal["before", "after"] = "before") -> Fault:
+        """Hold the next matching request until the fault's `release()`."""
+        return self.add(method, path, gate=asyncio.Event(), when=when)
+
+    def clear(self) -> None:
+        """Take all faults away and let go whatever they hold."""
+        for fault in self._set:
+            fault.release()
+        self._set.clear()
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """Return the fault for this request, counting it."""
+        for fault in self._set:
+            if fault.matches(method, path):
+                fault.hits += 1
+                fault.hit.ring()
+                return fault
+        return None

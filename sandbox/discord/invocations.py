@@ -1,0 +1,91 @@
+"""What a person sees of the bot's answer after doing something, and waiting for it to become what it should be."""
+
+# ruff: noqa: ASYNC109 - a deadline as an argument reads best where tests wait for something
+
+import asyncio
+from collections.abc import Callable
+
+from sandbox.discord.encoding import Json
+from sandbox.discord.entities import Message
+from sandbox.discord.interactions import CallbackKind, Interaction
+from sandbox.discord.message_reader import text
+from sandbox.discord.notifier import PATIENCE
+
+
+class NoAnswerError(Exception):
+    """The bot did not answer in time: "The application did not respond"."""
+
+
+class Invocation:
+    """One thing that a person did, seen from their side."""
+
+    def __init__(self, interaction: Interaction) -> None:
+        self.interaction = interaction
+
+    @property
+    def message(self) -> Message | None:
+        """The answer as it is now; for a pressed button that updates its message, that message."""
+        return self.interaction.original
+
+    @property
+    def followups(self) -> list[Message]:
+        """The messages that came after the first answer."""
+        return self.interaction.followups
+
+    @property
+    def acknowledged_after(self) -> float | None:
+        """Seconds from the person's doing to the first answer, by the world's clock; None before it."""
+        at = self.interaction.acknowledged_at
+        return None if at is None else at - self.interaction.created_at
+
+    async def acknowledged(self, *, timeout: float | None = None) -> CallbackKind:
+        """Return how the bot answered first, or raise `NoAnswerError` after `timeout` seconds (else Discord's)."""
+        if timeout is None:
+            timeout = self.interaction.acknowledge_within
+        try:
+            async with asyncio.timeout(timeout):
+                while self.interaction.callback is None:
+                    await self.interaction.changed.wait()
+        except TimeoutError:
+            raise NoAnswerError(f"no answer within {timeout} s to {self.interaction.data}") from None
+        return self.interaction.callback
+
+    async def response(self, *, timeout: float | None = None) -> Message:
+        """Return the first answer, which may still be "thinking", or raise `NoAnswerError`."""
+        callback = await self.acknowledged(timeout=timeout)
+        if self.interaction.original is None:
+            raise NoAnswerError(f"the answer was not a message but {callback.name}")
+        return self.interaction.original
+
+    async def modal(self, *, timeout: float | None = None) -> Json:
+        """Return the modal that the bot opened, or raise `NoAnswerError`."""
+        callback = await self.acknowledged(timeout=timeout)
+        if self.interaction.modal is None:
+            raise NoAnswerError(f"the answer was not a modal but {callback.name}")
+        return self.interaction.modal
+
+    async def wait_until(self, holds: Callable[[Message], bool], *, timeout: float = PATIENCE) -> Message:
+        """Return the answer once `holds(message)`, or raise `TimeoutError` telling what it said last."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._until(holds)
+        except TimeoutError:
+            last = "nothing" if self.message is None else text(self.message)
+            raise TimeoutError(f"not within {timeout} s; the answer is: {last}") from None
+
+    async def wait_followup(self, number: int = 1, *, timeout: float = PATIENCE) -> Message:
+        """Return the follow-up of this number, counted from one."""
+        async with asyncio.timeout(timeout):
+            while len(self.followups) < number:
+                await self.interaction.changed.wait()
+        return self.followups[number - 1]
+
+    async def _until(self, holds: Callable[[Message], bool]) -> Message:
+        while True:
+            message = self.message
+            if message is None:
+                await self.interaction.changed.wait()
+            elif holds(message):
+                return message
+            else:
+                await message.changed.wait()

@@ -1,0 +1,247 @@
+"""One Discord's state: who and what exists, found by id or by name, and the world that tests and demos start from."""
+
+import time
+from dataclasses import dataclass, field
+
+from sandbox.discord.encoding import Clock, Snowflakes
+from sandbox.discord.entities import (
+    DIRECT_MESSAGE_CHANNEL,
+    GROUP_CHANNEL,
+    PUBLIC_THREAD,
+    TEXT_CHANNEL,
+    Application,
+    Channel,
+    Guild,
+    Member,
+    Message,
+    Overwrite,
+    Role,
+    User,
+)
+from sandbox.discord.permissions import DIRECT_MESSAGE, MEMBER_DEFAULT, Permission, channel_permissions
+
+PAIR = 2
+
+ACKNOWLEDGE_WITHIN = 3.0
+"""Seconds in which the first answer to an interaction must come."""
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """Everything that exists. Look-ups by a name or an id raise `KeyError` with what was asked for.
+
+    An interaction must be answered within `acknowledge_within` seconds; more than Discord's are for busy machines.
+    """
+
+    application: Application
+    bot: User
+    now: Clock
+    snowflakes: Snowflakes
+    users: dict[str, User] = field(default_factory=dict)
+    guilds: dict[str, Guild] = field(default_factory=dict)
+    channels: dict[str, Channel] = field(default_factory=dict)
+    acknowledge_within: float = ACKNOWLEDGE_WITHIN
+
+    def user(self, name: str) -> User:
+        """Return the user with this id or name."""
+        found = self.users.get(name) or next((user for user in self.users.values() if user.name == name), None)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def channel(self, name: str) -> Channel:
+        """Return the channel with this id or name."""
+        found = self.channels.get(name) or next((each for each in self.channels.values() if each.name == name), None)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def guild(self, name: str) -> Guild:
+        """Return the guild with this id or name."""
+        found = self.guilds.get(name) or next((each for each in self.guilds.values() if each.name == name), None)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def role(self, guild: Guild, name: str) -> Role:
+        """Return the guild's role with this id or name."""
+        found = guild.roles.get(name) or next((each for each in guild.roles.values() if each.name == name), None)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def guild_channels(self, guild: Guild) -> list[Channel]:
+        """Return the guild's channels in their order, without threads."""
+        own = (each for each in self.channels.values() if each.guild_id == guild.id and each.parent_id is None)
+        return sorted(own, key=lambda channel: channel.position)
+
+    def direct_message(self, user_id: str) -> Channel:
+        """Return the direct message between the bot and this user, opened when there is none."""
+        for channel in self.channels.values():
+            if channel.recipient_id == user_id:
+                return channel
+        opened = Channel(
+            id=self.snowflakes.next(), kind=DIRECT_MESSAGE_CHANNEL, name=f"dm-{user_id}", recipient_id=user_id
+        )
+        self.channels[opened.id] = opened
+        return opened
+
+    def permissions(self, user_id: str, channel: Channel) -> int:
+        """Return what this user may do in the channel; nothing where they are not."""
+        if channel.people:
+            return DIRECT_MESSAGE if user_id in channel.people else 0
+        if channel.guild_id is None:
+            return DIRECT_MESSAGE if user_id in (channel.recipient_id, self.bot.id) else 0
+        guild = self.guilds[channel.guild_id]
+        member = guild.members.get(user_id)
+        place = channel if channel.parent_id is None else self.channels[channel.parent_id]
+        return 0 if member is None else channel_permissions(guild, member, place)
+
+    def may(self, user_id: str, channel: Channel, needed: Permission) -> bool:
+        """Tell whether the user has all of `needed` in the channel."""
+        return self.permissions(user_id, channel) & needed == needed
+
+    def share_guild(self, user_id: str) -> bool:
+        """Tell whether the bot and this user are in a guild together."""
+        return any({user_id, self.bot.id} <= guild.members.keys() for guild in self.guilds.values())
+
+    def message(self, message_id: str) -> Message:
+        """Return a message wherever it is, deleted ones included."""
+        for channel in self.channels.values():
+            if message_id in channel.messages:
+                return channel.messages[message_id]
+        raise KeyError(message_id)
+
+    def add_user(self, name: str, *, display_name: str | None = None, locale: str = "en-US") -> User:
+        """Make a new person, member of no guild yet."""
+        user = User(
+            id=self.snowflakes.next(),
+            name=name,
+            display_name=display_name or name.replace("-", " ").title(),
+            locale=locale,
+        )
+        self.users[user.id] = user
+        return user
+
+    def add_guild(self, name: str, *, owner: User, with_bot: bool = True) -> Guild:
+        """Make a guild with its everyone role, its owner and, unless told otherwise, the bot."""
+        guild = Guild(id=self.snowflakes.next(), name=name, owner_id=owner.id, created_at=self.now())
+        guild.roles[guild.id] = Role(id=guild.id, name="@everyone", permissions=int(MEMBER_DEFAULT), position=0)
+        self.guilds[guild.id] = guild
+        self.add_member(guild, owner)
+        if with_bot:
+            self.add_member(guild, self.bot)
+        return guild
+
+    def add_member(self, guild: Guild, user: User, *roles: Role) -> Member:
+        """Make the user a member of the guild with these roles."""
+        member = Member(user_id=user.id, joined_at=self.now(), role_ids=[role.id for role in roles])
+        guild.members[user.id] = member
+        return member
+
+    def add_role(self, guild: Guild, name: str, permissions: int = 0) -> Role:
+        """Make a role in the guild, above the ones it has."""
+        role = Role(id=self.snowflakes.next(), name=name, permissions=permissions, position=len(guild.roles))
+        guild.roles[role.id] = role
+        return role
+
+    def add_channel(
+        self, guild: Guild, name: str, *, kind: int = TEXT_CHANNEL, nsfw: bool = False, topic: str | None = None
+    ) -> Channel:
+        """Make a channel in the guild, below the ones it has."""
+        channel = Channel(
+            id=self.snowflakes.next(),
+            kind=kind,
+            name=name,
+            guild_id=guild.id,
+            nsfw=nsfw,
+            topic=topic,
+            position=len(self.guild_channels(guild)),
+        )
+        self.channels[channel.id] = channel
+        return channel
+
+    def add_private_channel(self, name: str, *people: User) -> Channel:
+        """Make a direct message among people, in which the bot is not; with three or more it is a group."""
+        kind = DIRECT_MESSAGE_CHANNEL if len(people) == PAIR else GROUP_CHANNEL
+        channel = Channel(id=self.snowflakes.next(), kind=kind, name=name, people=tuple(person.id for person in people))
+        self.channels[channel.id] = channel
+        return channel
+
+    def add_thread(self, parent: Channel, name: str) -> Channel:
+        """Make a public thread in a channel."""
+        thread = Channel(
+            id=self.snowflakes.next(), kind=PUBLIC_THREAD, name=name, guild_id=parent.guild_id, parent_id=parent.id
+        )
+        self.channels[thread.id] = thread
+        return thread
+
+
+def empty_world(*, token: str, now: Clock = time.time) -> World:
+    """Return a Discord with the application, its owner and the bot, and no guild."""
+    snowflakes = Snowflakes(now)
+    bot_id = snowflakes.next()
+    bot = User(id=bot_id, name="atelier", display_name="Atelier", bot=True)
+    owner = User(id=snowflakes.next(), name="owner", display_name="Owner")
+    # Applications made since 2016 share their id with their bot user.
+    application = Application(id=bot_id, name="Atelier", owner_id=owner.id, token=token)
+    world = World(application=application, bot=bot, now=now, snowflakes=snowflakes)
+    world.users = {bot.id: bot, owner.id: owner}
+    return world
+
+
+def default_world(*, token: str, now: Clock = time.time) -> World:
+    """Return the community for tests and demos.
+
+    Guild "Community": "owner" (who also owns the application), "moderator" (Manage Messages), "member", "member-two".
+    Channels: "general", "showcase", "restricted" (age-restricted), "moderators" (for moderators and the bot),
+    "announcements" (the bot may read, not write), "secret" (the bot may not look). A direct message with "member".
+    """
+    world = empty_world(token=token, now=now)
+    owner = world.user("owner")
+    guild = world.add_guild("Community", owner=owner)
+    moderators = world.add_role(guild, "Moderators", int(Permission.MANAGE_MESSAGES | Permission.MODERATE_MEMBERS))
+    bots = world.add_role(guild, "Atelier")
+    world.add_role(guild, "Patrons")
+    guild.members[world.bot.id].role_ids.append(bots.id)
+    world.add_member(guild, world.add_user("moderator"), moderators)
+    member = world.add_user("member")
+    world.add_member(guild, member)
+    world.add_member(guild, world.add_user("member-two"))
+
+    world.add_channel(guild, "general", topic="Everything")
+    world.add_channel(guild, "showcase", topic="The best pictures")
+    world.add_channel(guild, "restricted", nsfw=True)
+    back_room = world.add_channel(guild, "moderators")
+    back_room.overwrites = [
+        Overwrite(id=guild.id, kind=0, deny=Permission.VIEW_CHANNEL),
+        Overwrite(id=moderators.id, kind=0, allow=Permission.VIEW_CHANNEL),
+        Overwrite(id=bots.id, kind=0, allow=Permission.VIEW_CHANNEL),
+    ]
+    announcements = world.add_channel(guild, "announcements")
+    announcements.overwrites = [Overwrite(id=bots.id, kind=0, deny=Permission.SEND_MESSAGES)]
+    secret = world.add_channel(guild, "secret")
+    secret.overwrites = [Overwrite(id=bots.id, kind=0, deny=Permission.VIEW_CHANNEL)]
+    world.direct_message(member.id)
+    return world
+
+
+def add_elsewhere(world: World) -> Guild:
+    """Add where the application is not installed, and return that guild.
+
+    "traveller" has the application on their own account, "stranger" does not; "member" of the community is there too.
+    Guild "Elsewhere": channels "lobby" and "strict" (no external apps); a direct message "friends" of traveller and
+    stranger.
+    """
+    traveller = world.add_user("traveller", locale="de")
+    traveller.has_app = True
+    stranger = world.add_user("stranger")
+    guild = world.add_guild("Elsewhere", owner=stranger, with_bot=False)
+    guild.locale = "fr"
+    world.add_member(guild, traveller)
+    world.add_member(guild, world.user("member"))
+    world.add_channel(guild, "lobby", topic="The application is not installed here")
+    strict = world.add_channel(guild, "strict", topic="No answers of external apps")
+    strict.overwrites = [Overwrite(id=guild.id, kind=0, deny=Permission.USE_EXTERNAL_APPS)]
+    world.add_private_channel("friends", traveller, stranger)
+    return guild

@@ -1,0 +1,34 @@
+"""Stand-ins for the image APIs, over real sockets, with faults that can be switched on from outside."""
+
+from sandbox.providers.edits import derives_from
+from sandbox.providers.faults import Endpoint, Fault, FaultError, Faults, Kind
+from sandbox.providers.inputs import Input
+from sandbox.providers.job_store import MANUAL, Charge, Job, Latency, State
+from sandbox.providers.recording import Received
+from sandbox.providers.reve2img import Reve2ImgServer
+from sandbox.providers.server import ImageApiServer
+from sandbox.providers.skillboss import SkillBossServer
+from sandbox.providers.watermark import expected_mark, read_mark
+from sandbox.providers.webhooks import Delivery
+
+__all__ = [
+    "MANUAL",
+    "Charge",
+    "Delivery",
+    "Endpoint",
+    "Fault",
+    "FaultError",
+    "Faults",
+    "ImageApiServer",
+    "Input",
+    "Job",
+    "Kind",
+    "Latency",
+    "Received",
+    "Reve2ImgServer",
+    "SkillBossServer",
+    "State",
+    "derives_from",
+    "expected_mark",
+    "read_mark",
+]

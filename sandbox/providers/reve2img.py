@@ -1,0 +1,203 @@
+"""The stand-in for reve2img, to the letter of its page (seed: "Image Models")."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import web
+
+from sandbox.providers.faults import Endpoint, Fault, Kind
+from sandbox.providers.job_store import Job, Order, State
+from sandbox.providers.post_processing import FLAT, finish_of
+from sandbox.providers.recording import Received
+from sandbox.providers.server import ImageApiServer, Refused
+from sandbox.providers.sizes import RATIOS, pixels, shape_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Model:
+    """A row of the page's table: credits a picture from text and, if it can edit, from pictures."""
+
+    text: int
+    edit: int | None
+    resolutions: tuple[str, ...] = ()
+    factor_4k: int = 1
+
+
+_MODELS: Final = {
+    "reve-2.0": _Model(text=12, edit=20),
+    "nano-banana": _Model(text=20, edit=None),
+    "nano-banana-pro": _Model(text=70, edit=70, resolutions=("1K", "2K", "4K"), factor_4k=2),
+    "seedream-5": _Model(text=25, edit=25, resolutions=("1K", "2K", "4K")),
+}
+_REVE: Final = "reve-2.0"
+_REVE_ONLY: Final = ("test_time_scaling", "version", *FLAT, "postprocessing")
+_FIELDS: Final = frozenset(
+    {"model", "prompt", "image_urls", "aspect_ratio", "num_images", "output_format", "resolution", *_REVE_ONLY}
+)
+_MOST_INPUTS: Final = 8
+_VERSION: Final = re.compile(r"latest|latest-fast|([a-z0-9.-]+@)?\d{8}")
+_FORMATS: Final = ("png", "jpeg", "webp")
+_MOST_IMAGES: Final = 4
+_MOST_SCALING: Final = 15
+_MESSAGES: Final = {
+    400: "Invalid parameters",
+    401: "Invalid API key",
+    402: "Insufficient credits",
+    404: "Task not found",
+    429: "Too many requests",
+    500: "Internal server error",
+    503: "Service unavailable",
+}
+
+
+class Reve2ImgServer(ImageApiServer):
+    """reve2img: credits are taken when a task is made and given back when it fails; nothing can be cancelled.
+
+    Its tasks know only IN_PROGRESS, SUCCESS and FAILED. Of a job's shapes, `strings` is the documented
+    `response.resultUrls` and `data.error_message`; the others are the variants of sister services.
+    """
+
+    prepaid = True
+
+    async def fetch_inputs(self, job: Job) -> None:
+        """Fetch what a task edits; where no ratio was asked for, it is that of the first picture."""
+        await super().fetch_inputs(job)
+        first = job.inputs[0]
+        job.order = _order(job.asked, auto=shape_of(first.width, first.height))
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes of the page."""
+        return [
+            web.post("/api/v1/generate", self.handler(Endpoint.SUBMIT, self._submit)),
+            web.get("/api/v1/status", self.handler(Endpoint.STATUS, self._status)),
+        ]
+
+    def refusal(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:
+        """Return an error in the envelope, with its HTTP status or, `in_envelope`, with 200."""
+        body = {"code": status, "message": message or _MESSAGES.get(status, "Error"), "data": None}
+        return web.json_response(body, status=200 if in_envelope else status)
+
+    async def _submit(self, _: web.Request, record: Received, account: str, __: Fault | None) -> web.StreamResponse:
+        order = _order(record.body)
+        if not self.studio.can_pay(order.cost):
+            raise Refused(402, _MESSAGES[402])
+        job = self.studio.open(order, owner=account)
+        job.asked = record.body
+        fate = self.with_fate(job)
+        if fate is not None and fate.kind is Kind.INLINE:
+            self.studio.complete(job)
+            await self.studio.ended(job)
+        self.studio.schedule(job)
+        return self._envelope(self._task(job))
+
+    async def _status(self, _: web.Request, record: Received, account: str, fault: Fault | None) -> web.StreamResponse:
+        job = self.studio.find(record.query.get("task_id", ""), owner=account)
+        if job is None:
+            raise Refused(404, _MESSAGES[404])
+        task = self._task(job)
+        if fault is not None and fault.kind is Kind.WORD:
+            task = {"task_id": job.id, "status": fault.word}
+        return self._envelope(task)
+
+    def _envelope(self, data: dict[str, Any]) -> web.Response:
+        return web.json_response({"code": 200, "message": "success", "data": data})
+
+    def _task(self, job: Job) -> dict[str, Any]:
+        task: dict[str, Any] = {"task_id": job.id, "status": "IN_PROGRESS"}
+        if job.state is State.COMPLETED:
+            urls = self.picture_urls(job)
+            response: Any = urls if job.shape == "objects" else {"resultUrls": urls}
+            if job.shape == "images":
+                response = [{"url": url} for url in urls]
+            task |= {"status": "SUCCESS", "consumed_credits": job.order.cost, "response": response}
+        elif job.terminal:
+            task |= {"status": "FAILED", "consumed_credits": 0}
+            reasons: dict[str, dict[str, Any]] = {
+                "strings": {"error_message": job.error},
+                "objects": {"error": {"message": job.error}},
+                "images": {"error": job.error},
+                "top_level": {"response": {"error": job.error}},
+            }
+            task |= reasons[job.shape]
+        return task
+
+
+def _order(body: Any, *, auto: float = 3 / 2) -> Order:
+    """Return what a task asks for (seed: "Parameters"); `auto` is the shape of a picture whose ratio was left open."""
+    if not isinstance(body, dict):
+        raise Refused(400, "The body must be a JSON object")
+    name = body.get("model", _REVE)
+    model = _MODELS.get(name) if isinstance(name, str) else None
+    if model is None:
+        raise Refused(400, "Unknown model")
+    prompt = body.get("prompt")
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise Refused(400, "prompt is required")
+    images = _integer(body, "num_images", _MOST_IMAGES)
+    format_ = _choice(body, "output_format", "png", _FORMATS)
+    ratios = (*RATIOS, "auto") if name == _REVE else tuple(RATIOS)
+    left_open = "image_urls" in body and "aspect_ratio" not in body
+    ratio = "auto" if left_open else _choice(body, "aspect_ratio", "1:1", ratios)
+    if "resolution" in body and not model.resolutions:
+        raise Refused(400, f"{name} has no resolution")
+    resolution = _choice(body, "resolution", "1K", model.resolutions or ("1K",))
+    _check_reve_only(body, str(name))
+    price, urls = _unit_price(body, model)
+    finish = finish_of(body, pixels(ratio, resolution, auto=auto))
+    factor = model.factor_4k if resolution == "4K" else 1
+    scaling = _integer(body, "test_time_scaling", _MOST_SCALING)
+    return Order(
+        prompt=prompt,
+        model=str(name),
+        images=images,
+        width=finish.size[0],
+        height=finish.size[1],
+        format=format_,
+        cost=(price * factor * scaling + finish.cost) * images,
+        cut_out=finish.cut_out,
+        effect=finish.effect,
+        input_urls=urls,
+    )
+
+
+def _unit_price(body: dict[str, Any], model: _Model) -> tuple[int, tuple[str, ...]]:
+    """Return what a picture costs before any extras, and the addresses of the pictures to edit."""
+    urls = body.get("image_urls")
+    if urls is None:
+        return model.text, ()
+    if not isinstance(urls, list) or not all(isinstance(url, str) and url.startswith("http") for url in urls):
+        raise Refused(400, "image_urls must be a list of URLs")
+    if not 1 <= len(urls) <= _MOST_INPUTS:
+        raise Refused(400, f"image_urls must have 1 to {_MOST_INPUTS} URLs")
+    if model.edit is None:
+        raise Refused(400, "This model takes text only")
+    return model.edit, tuple(urls)
+
+
+def _check_reve_only(body: dict[str, Any], name: str) -> None:
+    """Check the fields that only Reve has, and that there are none that nobody has."""
+    for field in body:
+        if field not in _FIELDS:
+            raise Refused(400, f"There is no field {field}")
+    if name != _REVE:
+        for field in _REVE_ONLY:
+            if field in body:
+                raise Refused(400, f"{field} is for Reve only")
+    version = body.get("version", "latest")
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        raise Refused(400, "Unknown version")
+
+
+def _integer(body: dict[str, Any], name: str, most: int) -> int:
+    value = body.get(name, 1)
+    if type(value) is not int or not 1 <= value <= most:
+        raise Refused(400, f"{name} must be an integer from 1 to {most}")
+    return value
+
+
+def _choice(body: dict[str, Any], name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = body.get(name, default)
+    if not isinstance(value, str) or value not in choices:
+        raise Refused(400, f"{name} must be one of {', '.join(choices)}")
+    return value

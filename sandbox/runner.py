@@ -1,0 +1,157 @@
+"""The sandbox as a whole: the stand-ins on this machine, and the bot as a process of its own connected to them."""
+
+import asyncio
+import contextlib
+import os
+import random
+import secrets
+import shutil
+import signal
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from sandbox.discord import DiscordServer, add_elsewhere, default_world
+from sandbox.providers import Latency, Reve2ImgServer, SkillBossServer
+from sandbox.web import Ledger, Page
+
+_READY_SECONDS: Final = 60.0
+_END_SECONDS: Final = 10.0
+_BOT_PORTS: Final = range(20_000, 32_768)
+"""Below those that systems give to outgoing connections, so that the bot finds its port free after a restart too."""
+
+PAGE_PORT: Final = 8765
+"""Where the page is unless somebody else listens there already."""
+
+
+class BotEndedError(Exception):
+    """The bot's process ended by itself; `code` is its exit code."""
+
+    def __init__(self, code: int | None) -> None:
+        super().__init__(f"the bot ended with exit code {code}")
+        self.code = code
+
+
+class Sandbox:
+    """Stand-ins for Discord and the image APIs, with the page, and the bot.
+
+    `command` starts the bot, `ledger` reads its books, `folder` is made anew at each start: the world of a
+    sandbox lives in memory, so what the bot stored for an earlier one is of no use any more.
+    """
+
+    def __init__(self, *, command: Sequence[str], folder: Path, ledger: Ledger | None = None) -> None:
+        token = secrets.token_urlsafe(24)
+        self._keys = {name: f"sandbox-{secrets.token_urlsafe(16)}" for name in ("skillboss", "reve2img")}
+        self._token = token
+        self._command = list(command)
+        self.folder = folder
+        world = default_world(token=token)
+        add_elsewhere(world)
+        self.discord = DiscordServer(world)
+        latency = Latency(queue=1, work=3)
+        self.skillboss = SkillBossServer(key=self._keys["skillboss"], latency=latency)
+        self.reve2img = Reve2ImgServer(key=self._keys["reve2img"], latency=latency)
+        providers = {"skillboss": self.skillboss, "reve2img": self.reve2img}
+        self.page = Page(self.discord, providers=providers, bot=self, ledger=ledger)
+        self.page.mount()
+        self._bot: asyncio.subprocess.Process | None = None
+        self._bot_port = 0
+
+    async def start(self) -> None:
+        """Start the stand-ins and the bot, and return once the bot is connected with its commands registered.
+
+        Raises `BotEndedError` if the bot ends before.
+        """
+        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+        await asyncio.to_thread(self.folder.mkdir, parents=True)
+        await self.discord.start(port=PAGE_PORT, or_another=True)
+        await self.skillboss.start()
+        await self.reve2img.start()
+        self._bot_port = _free_port()
+        await self.start_bot()
+
+    async def start_bot(self) -> None:
+        """Start the bot's process and wait until it serves."""
+        self._bot = await asyncio.create_subprocess_exec(
+            *self._command, env={**os.environ, **self.environment()}, start_new_session=True
+        )
+        ended = asyncio.create_task(self._bot.wait())
+        serving = asyncio.create_task(self._serving())
+        done, _ = await asyncio.wait({ended, serving}, return_when=asyncio.FIRST_COMPLETED)
+        if serving in done:
+            ended.cancel()
+            serving.result()
+            return
+        serving.cancel()
+        raise BotEndedError(ended.result())
+
+    @property
+    def alive(self) -> bool:
+        """Whether the bot's process runs, connected or not."""
+        return self._bot is not None and self._bot.returncode is None
+
+    async def kill_bot(self) -> None:
+        """Kill the bot as a power cut would, and return once Discord has noticed."""
+        if self._bot is not None and self.alive:
+            self._bot.kill()
+            await self._bot.wait()
+            await self.discord.wait_disconnected()
+
+    async def stop_bot(self) -> None:
+        """Ask the bot to end, and return once it has."""
+        if self._bot is None or not self.alive:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._bot.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                await self._bot.wait()
+        except TimeoutError:
+            self._bot.kill()
+            await self._bot.wait()
+
+    async def close(self) -> None:
+        """End the bot, then the stand-ins."""
+        await self.stop_bot()
+        await self.discord.close()
+        await self.skillboss.close()
+        await self.reve2img.close()
+
+    @property
+    def bot_url(self) -> str:
+        """The address of the bot's own web server: the same for every start of the bot, as webhooks need it."""
+        return f"http://127.0.0.1:{self._bot_port}"
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings with which the bot serves this sandbox."""
+        return {
+            "DISCORD_TOKEN": self._token,
+            "DISCORD_API_URL": self.discord.api_url,
+            "SKILLBOSS_WHOLESALE_KEY": self._keys["skillboss"],
+            "SKILLBOSS_API_URL": self.skillboss.url,
+            "REVE2IMG_API_KEY": self._keys["reve2img"],
+            "REVE2IMG_API_URL": self.reve2img.url,
+            "DATA_DIR": str(self.folder),
+            "DATABASE_URL": "",
+            "HTTP_HOST": "127.0.0.1",
+            "HTTP_PORT": str(self._bot_port),
+            "WEBHOOK_PUBLIC_URL": self.bot_url,
+            "COMMUNITIES": "*",
+            "USER_INSTALL": "on",
+            "POLL_INTERVAL_SECONDS": "1",
+            "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "WARNING",
+        }
+
+    async def _serving(self) -> None:
+        await self.discord.wait_ready(timeout=_READY_SECONDS)
+        await self.discord.wait_commands(timeout=_READY_SECONDS)
+
+
+def _free_port() -> int:
+    """Return a port of this machine on which nobody listens."""
+    for port in random.sample(_BOT_PORTS, 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port for the bot's web server")

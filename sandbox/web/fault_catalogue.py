@@ -1,0 +1,177 @@
+"""The table of what can be broken on purpose: each row of the services' own error tables, and what no table lists."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sandbox.providers import Endpoint, Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One way to fail. `service` is a provider's name or "discord"; `how` are the fields of its fault.
+
+    `hint` says when it would change nothing.
+    """
+
+    id: str
+    service: str
+    group: str
+    label: str
+    how: Mapping[str, Any] = field(default_factory=dict)
+    hint: str | None = None
+
+
+_SUBMIT_SKILLBOSS: Final = {
+    400: "Bad request",
+    401: "Wrong key",
+    402: "Balance too low",
+    429: "Too many requests",
+    500: "Transient upstream issue",
+    503: "No capacity",
+}
+_SUBMIT_REVE2IMG: Final = {
+    400: "Invalid parameters",
+    401: "Invalid key",
+    402: "Insufficient credits",
+    429: "Too many requests",
+    500: "Internal error",
+    503: "Unavailable",
+}
+_STATUS: Final = {
+    401: "Wrong key",
+    404: "Unknown job",
+    429: "Too many requests",
+    500: "Server error",
+    503: "Unavailable",
+}
+
+# What may happen to any request: label, kind, further fields.
+_ANY: Final[tuple[tuple[str, Kind, dict[str, Any]], ...]] = (
+    ("No connection: nothing was done", Kind.RESET_BEFORE, {}),
+    ("Reply lost: it was done all the same", Kind.RESET_AFTER, {}),
+    ("Half a page from a proxy", Kind.MALFORMED, {}),
+    ("Answer takes 10 s longer", Kind.DELAY, {"seconds": 10.0}),
+)
+_FATES: Final[tuple[tuple[str, Kind, dict[str, Any]], ...]] = (
+    ("Job fails: vendor error", Kind.FAIL, {"reason": "vendor"}),
+    ("Job fails: provider's balance", Kind.FAIL, {"reason": "balance"}),
+    ("Job fails: content policy", Kind.FAIL, {"reason": "content"}),
+    ("Job is stuck in line", Kind.STUCK, {"state": "IN_QUEUE"}),
+    ("Job is stuck while drawing", Kind.STUCK, {"state": "IN_PROGRESS"}),
+    ("Job completes without a picture", Kind.EMPTY, {}),
+    ("Job is done in the answer itself", Kind.INLINE, {}),
+    ("Result as objects", Kind.SHAPE, {"shape": "objects"}),
+    ("Result under images", Kind.SHAPE, {"shape": "images"}),
+    ("Result at the top level", Kind.SHAPE, {"shape": "top_level"}),
+)
+_EDITS: Final[tuple[tuple[str, Kind, dict[str, Any]], ...]] = (
+    ("Job fails: a picture to edit cannot be fetched", Kind.FAIL, {"reason": "input"}),
+)
+_PICTURE: Final[tuple[tuple[str, Kind, dict[str, Any]], ...]] = (
+    ("404 Picture is gone", Kind.STATUS, {"status": 404}),
+    ("500 CDN error", Kind.STATUS, {"status": 500}),
+    ("A web page instead of the picture", Kind.HTML, {}),
+    ("Picture without end", Kind.ENDLESS, {}),
+    ("Half of the picture", Kind.TRUNCATED, {}),
+    ("Redirect to a private address", Kind.REDIRECT, {}),
+    ("No connection", Kind.RESET_BEFORE, {}),
+    ("Download takes 10 s longer", Kind.DELAY, {"seconds": 10.0}),
+)
+_WEBHOOK: Final[tuple[tuple[str, Kind, dict[str, Any]], ...]] = (
+    ("Lost webhook", Kind.LOST, {}),
+    ("Delivered twice at once", Kind.TWICE, {}),
+    ("Delivered before the submit's own reply", Kind.EARLY, {}),
+    ("Delivered 30 s late", Kind.LATE, {"seconds": 30.0}),
+)
+_POLLING_ONLY: Final = "Without WEBHOOK_PUBLIC_URL the bot only polls, and this changes nothing."
+
+_EDIT: Final = {"method": "PATCH", "path": "/messages/"}
+_ANSWER: Final = {"method": "POST", "path": "/callback$"}
+_DISCORD: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
+    ("Edits", "429 Rate limited, retry after 2 s", {**_EDIT, "status": 429, "retry_after": 2.0}),
+    ("Edits", "500 Server error", {**_EDIT, "status": 500}),
+    ("Edits", "503 Unavailable", {**_EDIT, "status": 503}),
+    ("Edits", "Connection lost after it took effect", {**_EDIT, "reset": True, "when": "after"}),
+    (
+        "Edits",
+        "413 File too large",
+        {**_EDIT, "status": 413, "body": {"message": "Request entity too large", "code": 40005}},
+    ),
+    (
+        "Edits",
+        "404 The message is gone",
+        {**_EDIT, "status": 404, "body": {"message": "Unknown Message", "code": 10008}},
+    ),
+    ("First answers", "429 Rate limited, retry after 1 s", {**_ANSWER, "status": 429, "retry_after": 1.0}),
+    ("First answers", "500 Server error", {**_ANSWER, "status": 500}),
+    ("First answers", "Connection lost after it took effect", {**_ANSWER, "reset": True, "when": "after"}),
+    ("First answers", "Takes 4 s, too late", {**_ANSWER, "delay": 4.0}),
+)
+
+
+def rows() -> tuple[Row, ...]:
+    """Return all rows, in the order in which a person reads them."""
+    return tuple(_all())
+
+
+def _all() -> Iterator[Row]:
+    for service, statuses in (("skillboss", _SUBMIT_SKILLBOSS), ("reve2img", _SUBMIT_REVE2IMG)):
+        yield from _answers(service, Endpoint.SUBMIT, "Submit", statuses)
+        yield from _ways(service, Endpoint.SUBMIT, "Submit", _ANY)
+        yield from _ways(service, Endpoint.SUBMIT, "The job itself", _FATES)
+        if service == "reve2img":
+            yield from _ways(service, Endpoint.SUBMIT, "The job itself", _EDITS)
+        yield from _answers(service, Endpoint.STATUS, "Status", _STATUS)
+        yield from _ways(service, Endpoint.STATUS, "Status", _ANY)
+        yield from _ways(service, Endpoint.STATUS, "Status", (("A status that no document lists", Kind.WORD, {}),))
+        if service == "skillboss":
+            cancel = {404: "Unknown job", 409: "Already started", 500: "Server error"}
+            yield from _answers(service, Endpoint.CANCEL, "Cancel", cancel)
+            yield from _ways(service, Endpoint.CANCEL, "Cancel", (("200 that claims nothing", Kind.UNSAID, {}), *_ANY))
+            yield from _ways(service, Endpoint.WEBHOOK, "Webhooks", _WEBHOOK, hint=_POLLING_ONLY)
+        yield from _ways(service, Endpoint.PICTURE, "Pictures", _PICTURE)
+    for number, (group, label, how) in enumerate(_DISCORD):
+        yield Row(id=f"discord-{number}", service="discord", group=group, label=label, how=how)
+
+
+def _answers(service: str, endpoint: Endpoint, group: str, statuses: Mapping[int, str]) -> Iterator[Row]:
+    for status, words in statuses.items():
+        how: dict[str, Any] = {"endpoint": endpoint, "kind": Kind.STATUS, "status": status}
+        yield Row(id=f"{service}-{endpoint}-{status}", service=service, group=group, label=f"{status} {words}", how=how)
+        if status == 429:  # noqa: PLR2004 - the status, whose one optional header is a row of its own
+            yield Row(
+                id=f"{service}-{endpoint}-429-later",
+                service=service,
+                group=group,
+                label="429 with Retry-After: 5",
+                how={**how, "retry_after": "5"},
+            )
+        if service == "reve2img":
+            yield Row(
+                id=f"{service}-{endpoint}-{status}-envelope",
+                service=service,
+                group=group,
+                label=f"{status} in the envelope of a 200",
+                how={**how, "in_envelope": True},
+            )
+
+
+def _ways(
+    service: str,
+    endpoint: Endpoint,
+    group: str,
+    ways: tuple[tuple[str, Kind, dict[str, Any]], ...],
+    *,
+    hint: str | None = None,
+) -> Iterator[Row]:
+    for label, kind, more in ways:
+        detail = "".join(f"-{value}" for value in more.values())
+        yield Row(
+            id=f"{service}-{endpoint}-{kind}{detail}".lower(),
+            service=service,
+            group=group,
+            label=label,
+            how={"endpoint": endpoint, "kind": kind, **more},
+            hint=hint,
+        )

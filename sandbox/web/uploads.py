@@ -1,0 +1,33 @@
+"""Files that a person has picked and not sent yet."""
+
+from collections import OrderedDict
+from typing import Final
+
+from sandbox.discord import ClientRefusal, Upload
+
+_MOST: Final = 100
+_MOST_BYTES: Final = 400 * 1024 * 1024
+
+
+class Uploads:
+    """Keeps the latest files by an id; the oldest go when there are too many."""
+
+    def __init__(self) -> None:
+        self._files: OrderedDict[str, Upload] = OrderedDict()
+        self._last = 0
+
+    def keep(self, upload: Upload) -> str:
+        """Keep a file and return its id."""
+        self._last += 1
+        key = str(self._last)
+        self._files[key] = upload
+        while len(self._files) > _MOST or sum(len(each.data) for each in self._files.values()) > _MOST_BYTES:
+            self._files.popitem(last=False)
+        return key
+
+    def get(self, key: object) -> Upload:
+        """Return a kept file."""
+        found = self._files.get(key) if isinstance(key, str) else None
+        if found is None:
+            raise ClientRefusal("This file is no longer here; choose it again.")
+        return found

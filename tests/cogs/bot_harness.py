@@ -1,0 +1,429 @@
+"""A whole studio on simcord's Discord: real client, cogs, services, engine and SQLite, SkillBoss's stand-in by hand."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import discord
+import httpx
+from discord import app_commands
+from simcord.actors import MemberActor
+from simcord.builders import ChannelHandle
+from simcord.env import Env
+from simcord.results import InteractionResult
+
+from bot.client import AtelierClient, SyncMemory
+from bot.domain.attachments import InputPolicy
+from bot.domain.jobs import State
+from bot.domain.models import offered_models
+from bot.domain.remix import possible_actions
+from bot.engine.circuit_breaker import CircuitBreakers
+from bot.engine.config import EngineConfig
+from bot.engine.engine import Engine
+from bot.engine.executor import JobExecutor
+from bot.engine.health import HealthRegistry
+from bot.engine.job_store import JobStore
+from bot.engine.lease import Lease
+from bot.engine.ledger import Ledger
+from bot.images.download import ImageDownloader
+from bot.images.image_service import ImageService
+from bot.images.store import ImageStore
+from bot.images.thread_pool import ImageThreadPool
+from bot.providers.base import Provider
+from bot.providers.http import ProviderHttp
+from bot.providers.reve2img import Reve2Img
+from bot.providers.skillboss import SkillBoss
+from bot.providers.transport import provider_client
+from bot.services.access import AccessService
+from bot.services.confirmations import ConfirmationService
+from bot.services.credits import CreditService
+from bot.services.details import DetailService
+from bot.services.history import HistoryService
+from bot.services.job_snapshots import JobSnapshotService
+from bot.services.jobs import JobService
+from bot.services.preferences import PreferenceService
+from bot.services.presets import PresetService
+from bot.services.remix import RemixService
+from bot.services.request_resolver import ChoiceService
+from bot.services.saved_forms import SavedFormService
+from bot.services.status import StatusService
+from bot.ui.delivery.card_updater import CardUpdater
+from bot.ui.delivery.job_messages import JobMessages
+from bot.ui.delivery.result_delivery import ResultDelivery
+from bot.ui.handlers.acknowledge import Acknowledger
+from bot.ui.handlers.card_actions import CardActions
+from bot.ui.handlers.edit_menu import EditMenu
+from bot.ui.handlers.form_errors import FormErrors
+from bot.ui.handlers.form_reopen import FormReopener
+from bot.ui.handlers.history import HistoryHandlers
+from bot.ui.handlers.job_requests import Orders
+from bot.ui.handlers.preferences import PreferenceHandlers
+from bot.ui.handlers.presets import PresetHandlers
+from bot.ui.handlers.wishes import Wishes
+from cogs.credits import Credits
+from cogs.edit import Edit
+from cogs.help import Help
+from cogs.history import History
+from cogs.imagine import Imagine
+from cogs.preset import PresetCommands
+from cogs.settings import SettingsCommands
+from cogs.status import StudioStatus
+from cogs.studio import Studio as StudioCog
+from db.audit import audit
+from db.database import Database
+from db.key_value import KeyValueRepository
+from db.migrate import migrate
+from db.tables import jobs
+from sandbox.providers.job_store import MANUAL
+from sandbox.providers.reve2img import Reve2ImgServer
+from sandbox.providers.skillboss import SkillBossServer
+from tests.support.clock import ManualClock
+
+PATIENCE: Final = 60.0
+"""Seconds to wait for what comes much sooner on a machine that has time."""
+KEY: Final = "a-wholesale-key"
+STAND_IN: Final = "http://127.0.0.1:9"
+"""Where members' pictures would be; nothing listens there, and the studio does not even try."""
+TLS: Final = httpx.create_ssl_context(trust_env=False)
+_BEGIN: Final = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+
+
+class BotHarness:
+    """The wired product on simcord. What a person sees is read with `card` and `texts`."""
+
+    def __init__(
+        self, folder: Path, *, admitted: frozenset[int] | str | None, allowance: int, reve2img: bool = False
+    ) -> None:
+        self.clock = ManualClock(_BEGIN)
+        self.server = SkillBossServer(key=KEY, latency=MANUAL)
+        self.reve2img = Reve2ImgServer(key=KEY, latency=MANUAL) if reve2img else None
+        self.limits = EngineConfig()
+        self._folder = folder
+        self._admitted = admitted
+        self._allowance = allowance
+        self._numbers = itertools.count(1)
+        self._stack = AsyncExitStack()
+        self._seen = asyncio.Event()
+        self.expected: list[type[BaseException]] = []
+        self.last_interaction: dict[str, Any] = {}
+
+    async def start(self) -> None:
+        """Bring it up: the database is migrated, the commands are synced, the engine serves."""
+        self.database = await Database.open(f"sqlite+aiosqlite:///{self._folder / 'atelier.db'}")
+        await migrate(self.database)
+        await self.server.start()
+        http = await self._stack.enter_async_context(provider_client(verify=TLS))
+        self._providers: dict[str, Provider] = {
+            "skillboss": SkillBoss(ProviderHttp(name="skillboss", base_url=self.server.url, key=KEY, client=http))
+        }
+        exempt = [self.server.url]
+        if self.reve2img is not None:
+            await self.reve2img.start()
+            exempt.append(self.reve2img.url)
+            self._providers["reve2img"] = Reve2Img(
+                ProviderHttp(name="reve2img", base_url=self.reve2img.url, key=KEY, client=http)
+            )
+        self._keeper = ImageService(
+            downloader=ImageDownloader(exempt=exempt, verify=TLS),
+            store=ImageStore(self._folder / "pictures"),
+            workers=ImageThreadPool(),
+        )
+        self._build()
+        self.env = Env(self.client, settle_timeout=PATIENCE)
+        await self.env.start()
+        self.env.backend.subscribers.append(self._hear)
+        self.guild = self.env.create_guild()
+        self.channel = self.guild.create_text_channel("studio")
+        await self._serve()
+
+    async def stop(self) -> None:
+        """Take it down; an error that no test expected fails the test."""
+        await self._halt()
+        await self.env.shutdown()
+        await self.server.close()
+        if self.reve2img is not None:
+            await self.reve2img.close()
+        await self._stack.aclose()
+        await self._keeper.close()
+        problems = await self.database.read(audit)
+        await self.database.close()
+        assert problems == []
+        assert [error for error in map(_cause, self.env.errors) if type(error) not in self.expected] == []
+
+    async def restart(self) -> None:
+        """Do as a new process does: everything is built anew over the same database and the same Discord."""
+        await self._halt()
+        self._build()
+        await self.env.restart_bot(self.client)
+        await self._serve()
+
+    def member(self, name: str, **permissions: bool) -> MemberActor:
+        """Return somebody who has joined the server, with these permissions besides everybody's."""
+        roles = [self.guild.create_role(name, permissions=discord.Permissions(**permissions))] if permissions else []
+        return self.guild.add_member(self.env.create_user(name), roles=roles)
+
+    async def imagine(self, who: MemberActor, **options: Any) -> InteractionResult:
+        """Call `/imagine` as a member."""
+        return await who.slash(self.channel, "imagine", **options)
+
+    def card(self, result: InteractionResult) -> list[str]:
+        """Return the texts of a command's card as it is now, from top to bottom."""
+        assert result.response is not None
+        return texts(result.response.components)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Return once the condition is true; it is looked at whenever a message changes."""
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                await self._seen.wait()
+
+    async def reaches(self, *states: State) -> None:
+        """Return once the jobs, oldest first, are in these states."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.column("state") != list(states):
+                pass
+
+    async def polls_until(self, condition: Callable[[], object]) -> None:
+        """Let the engine look at every job until a card meets the condition; no time passes."""
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                await self.look()
+
+    async def look(self) -> None:
+        """Let the engine look at every job, and return when a message changes, or after a moment."""
+        for job_id in await self.column("id"):
+            await self._engine.look_at(job_id)
+        await self._moment()
+
+    async def _moment(self) -> None:
+        """Return when a message changes, or after a moment."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await self._seen.wait()
+
+    async def finish(self, result: InteractionResult) -> None:
+        """Let the image API finish its latest job, and return once the card shows the end."""
+        await self.reaches(State.QUEUED)
+        self.server.finish()
+        await self.polls_until(lambda: "left today" in self.card(result)[-1])
+
+    def requests(self, method: str, ending: str) -> int:
+        """Return how many requests of a method Discord got whose path ends like this."""
+        return sum(each.method == method and each.path.endswith(ending) for each in self.env.http_requests)
+
+    async def column(self, name: str) -> list[Any]:
+        """Return a column of all jobs, oldest first."""
+        return await self.database.read(
+            lambda connection: list(
+                connection.execute(jobs.select().with_only_columns(jobs.c[name]).order_by(jobs.c.id)).scalars()
+            )
+        )
+
+    def _build(self) -> None:
+        database, clock, limits = self.database, self.clock, self.limits
+        names = tuple(self._providers)
+        lease = Lease(worker_id=self._new_id(), seconds=15.0, alone=True, clock=clock)
+        books = Ledger(allowance=self._allowance, budget=100_000, new_id=self._new_id)
+        journal = JobStore(database=database, books=books, clock=clock, limits=limits, lease=lease, providers=names)
+        snapshots = JobSnapshotService(database=database, books=books, clock=clock)
+        health = HealthRegistry(names)
+        self.client = AtelierClient(shard_count=1)
+        randomness = random.Random(0)  # noqa: S311 - jitter, the same in every run
+        messages = JobMessages(client=self.client, clock=clock)
+        courier = ResultDelivery(
+            journal=journal,
+            keeper=self._keeper,
+            messages=messages,
+            clock=clock,
+            soft_deadline=limits.soft_deadline,
+            actions=possible_actions(names),
+        )
+        self._presenter = CardUpdater(
+            snapshots=snapshots,
+            journal=journal,
+            messages=messages,
+            courier=courier,
+            clock=clock,
+            randomness=randomness,
+        )
+        policy = InputPolicy(stand_in=STAND_IN)
+        steps = JobExecutor(
+            journal=journal,
+            providers=self._providers,
+            keeper=self._keeper,
+            observer=self._presenter,
+            clock=clock,
+            limits=limits,
+            health=health,
+            breakers=CircuitBreakers(names),
+            randomness=randomness,
+            policy=policy,
+        )
+        self._engine = Engine(
+            journal=journal,
+            steps=steps,
+            observer=self._presenter,
+            clock=clock,
+            limits=limits,
+            lease=lease,
+            randomness=randomness,
+        )
+        access = AccessService(database=database, admitted=self._admitted, now=clock.now)
+        self.generation = JobService(
+            database=database,
+            journal=journal,
+            engine=self._engine,
+            books=books,
+            access=access,
+            clock=clock,
+            limits=limits,
+            providers=names,
+            new_id=self._new_id,
+            policy=policy,
+        )
+        preferences = PreferenceService(database=database, providers=names, now=clock.now)
+        acknowledger = Acknowledger(generation=self.generation, presenter=self._presenter)
+        drafts = ConfirmationService(
+            database=database, books=books, access=access, clock=clock, providers=names, new_id=self._new_id
+        )
+        orders = Orders(
+            generation=self.generation,
+            drafts=drafts,
+            snapshots=snapshots,
+            acknowledger=acknowledger,
+        )
+        choices = ChoiceService(database=database, providers=names)
+        shelves = PresetHandlers(
+            presets=PresetService(database=database, access=access, providers=names, now=clock.now)
+        )
+        gallery = HistoryHandlers(history=HistoryService(database=database), keeper=self._keeper)
+        forms = SavedFormService(database=database, clock=clock, new_id=self._new_id)
+        refusals = FormErrors(forms=forms)
+        workbench = CardActions(
+            remix=RemixService(database=database, keeper=self._keeper, clock=clock, providers=names),
+            details=DetailService(database=database),
+            choices=choices,
+            orders=orders,
+            messages=messages,
+            refusals=refusals,
+            providers=names,
+        )
+        wishes = Wishes(choices=choices, orders=orders, shelves=shelves)
+        editing = EditMenu(
+            generation=self.generation, choices=choices, wishes=wishes, workbench=workbench, refusals=refusals
+        )
+        edit = Edit(
+            generation=self.generation,
+            wishes=wishes,
+            editing=editing,
+        )
+        self.client.install(
+            generation=self.generation,
+            gallery=gallery,
+            orders=orders,
+            retries=FormReopener(forms=forms, refusals=refusals, editing=editing, workbench=workbench),
+            shelves=shelves,
+            workbench=workbench,
+            cogs=(
+                Imagine(wishes=wishes),
+                edit,
+                PresetCommands(shelves=shelves, choices=choices),
+                SettingsCommands(panel=PreferenceHandlers(preferences=preferences, models=offered_models(names))),
+                History(gallery=gallery),
+                Credits(credits=CreditService(database=database, books=books, access=access, clock=clock)),
+                StudioStatus(status=StatusService(database=database, snapshots=snapshots, health=health)),
+                Help(models=offered_models(names)),
+                StudioCog(access=access),
+            ),
+            menus=(edit.menu,),
+            on_login=_nothing,
+            synced=SyncMemory(self._recall, self._remember),
+        )
+
+    async def _recall(self) -> str | None:
+        return await self.database.read(lambda connection: KeyValueRepository(connection).find("commands"))
+
+    async def _remember(self, digest: str) -> None:
+        await self.database.write(lambda connection: KeyValueRepository(connection).save("commands", digest))
+
+    async def _serve(self) -> None:
+        # Not in `on_login`: simcord waits for all that the bot itself has begun, and these loops never end.
+        self._presenter.start()
+        await self._engine.start()
+
+    async def _halt(self) -> None:
+        await self._engine.stop()
+        await self._presenter.stop(4)
+
+    def _new_id(self) -> str:
+        return f"{next(self._numbers):032x}"
+
+    def _hear(self, event: str, payload: Mapping[str, Any]) -> None:
+        if event == "INTERACTION_CREATE":
+            self.last_interaction = dict(payload)
+        self._seen.set()
+        self._seen = asyncio.Event()
+
+
+def texts(components: list[dict[str, Any]]) -> list[str]:
+    """Return the texts of a message's components, from top to bottom."""
+    found: list[str] = []
+    for component in components:
+        if "content" in component:
+            found.append(component["content"])
+        found.extend(texts(component.get("components", [])))
+    return found
+
+
+def buttons(result: InteractionResult) -> list[str]:
+    """Return the labels of a card's buttons."""
+    assert result.response is not None
+    return _labels(result.response.components)
+
+
+def _labels(components: list[dict[str, Any]]) -> list[str]:
+    own = [component["label"] for component in components if "label" in component]
+    return [*own, *(label for component in components for label in _labels(component.get("components", [])))]
+
+
+def panel(result: InteractionResult) -> list[str]:
+    """Return the lines of a panel that only its member sees."""
+    assert result.response is not None
+    assert result.response.ephemeral
+    (text,) = texts(result.response.components)
+    return text.splitlines()
+
+
+def private(result: InteractionResult) -> str:
+    """Return the words of an answer that only its member sees."""
+    assert result.response is not None
+    assert result.response.ephemeral
+    return result.response.content
+
+
+async def _nothing() -> None:
+    pass
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.original if isinstance(error, app_commands.CommandInvokeError) else error
+
+
+__all__ = [
+    "KEY",
+    "STAND_IN",
+    "BotHarness",
+    "ChannelHandle",
+    "InteractionResult",
+    "MemberActor",
+    "buttons",
+    "panel",
+    "private",
+    "texts",
+]

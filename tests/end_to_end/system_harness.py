@@ -1,0 +1,246 @@
+"""The bot as a process of its own between the stand-ins, as a test drives it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import aiohttp
+from sqlalchemy import Connection, select
+
+from db.audit import audit
+from db.database import Database
+from db.tables import accounts, jobs
+from sandbox.discord import DiscordServer, Message, default_world, media, text
+from sandbox.providers import MANUAL, ImageApiServer, Job, Reve2ImgServer, SkillBossServer
+
+PATIENCE = 60.0
+"""Seconds to wait for what comes much sooner on a machine that has time."""
+
+TOKEN = "end-to-end-token"
+SKILLBOSS_KEY = "end-to-end-skillboss-key"
+REVE2IMG_KEY = "end-to-end-reve2img-key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """What the database says: problems found by the audit, jobs by state, and the sum that is held."""
+
+    problems: list[str]
+    states: list[str]
+    charged: int
+    held: int
+
+
+class BotEndedError(AssertionError):
+    """The bot ended before it served commands; the message is its log."""
+
+
+class BotProcess(Protocol):
+    """A process of the bot's, as `asyncio.subprocess` has it."""
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        ...
+
+    def send_signal(self, number: int, /) -> None:
+        """Send it a signal."""
+        ...
+
+    async def wait(self) -> int:
+        """Return its exit code once it has ended."""
+        ...
+
+
+Launch: TypeAlias = Callable[[dict[str, str], Path], Awaitable[BotProcess]]
+"""Starts the bot with an environment; what it says is appended to a file."""
+
+
+async def launch(environment: dict[str, str], log: Path) -> BotProcess:
+    """Start the bot by its command line."""
+    file = await asyncio.to_thread(log.open, "ab")
+    with file:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", "run", env=environment, stderr=file, stdout=file
+        )
+
+
+class SystemHarness:
+    """Stand-ins whose jobs move by hand, and the bot. Everything is stopped by `close`.
+
+    `database_url` is the bot's database; a file of SQLite in `folder` unless another is given.
+    """
+
+    def __init__(self, folder: Path, *, database_url: str | None = None, launch: Launch = launch) -> None:
+        self.folder = folder
+        self._launch = launch
+        self.database_url = database_url or f"sqlite+aiosqlite:///{folder / 'data' / 'atelier.db'}"
+        self.discord = DiscordServer(default_world(token=TOKEN))
+        self.discord.world.acknowledge_within = PATIENCE
+        self.skillboss = SkillBossServer(key=SKILLBOSS_KEY, latency=MANUAL)
+        self.reve2img = Reve2ImgServer(key=REVE2IMG_KEY, latency=MANUAL)
+        self._http_socket = _reserved()
+        self.http_port: int = self._http_socket.getsockname()[1]
+        self._bot: BotProcess | None = None
+
+    async def start(self, **settings: str) -> None:
+        """Start the stand-ins and the bot."""
+        await self.start_stand_ins()
+        await self.start_bot(**settings)
+
+    async def start_stand_ins(self) -> None:
+        """Start everything but the bot."""
+        await self.discord.start()
+        await self.skillboss.start()
+        await self.reve2img.start()
+
+    async def start_bot(self, **settings: str) -> None:
+        """Start the bot and return once it serves commands."""
+        self._bot = await self._launch(self.environment(**settings), self.folder / "bot.log")
+        ended = asyncio.create_task(self._bot.wait())
+        ready = asyncio.create_task(self._serving())
+        await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if not ready.done():
+            ready.cancel()
+            raise BotEndedError(f"the bot ended at its start:\n{self.log()}")
+        ready.result()
+
+    async def _serving(self) -> None:
+        await self.discord.wait_ready()
+        await self.discord.wait_commands()
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        """Return the bot's environment: nothing of this one's but what Python needs."""
+        return {
+            **{name: os.environ[name] for name in ("PATH", "HOME", "COVERAGE_PROCESS_START") if name in os.environ},
+            "DISCORD_TOKEN": TOKEN,
+            "DISCORD_API_URL": self.discord.api_url,
+            "SKILLBOSS_WHOLESALE_KEY": SKILLBOSS_KEY,
+            "SKILLBOSS_API_URL": self.skillboss.url,
+            "REVE2IMG_API_KEY": REVE2IMG_KEY,
+            "REVE2IMG_API_URL": self.reve2img.url,
+            "DATA_DIR": str(self.folder / "data"),
+            "DATABASE_URL": self.database_url,
+            "HTTP_PORT": str(self.http_port),
+            "COMMUNITIES": "*",
+            "POLL_INTERVAL_SECONDS": "0.05",
+            "LOG_FORMAT": "json",
+            **settings,
+        }
+
+    async def stop_bot(self, number: int = signal.SIGTERM) -> int:
+        """End the bot with a signal and return its exit code."""
+        self.signal_bot(number)
+        return await self.bot_ended()
+
+    @property
+    def bot_runs(self) -> bool:
+        """Whether there is a process of the bot."""
+        return self._bot is not None and self._bot.returncode is None
+
+    def signal_bot(self, number: int) -> None:
+        """Send the bot a signal, if it runs."""
+        if self._bot is not None and self._bot.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._bot.send_signal(number)
+
+    async def bot_ended(self, *, within: float = PATIENCE) -> int:
+        """Return the bot's exit code once it has ended and Discord knows that it is gone."""
+        assert self._bot is not None
+        async with asyncio.timeout(within):
+            code = await self._bot.wait()
+        await self.discord.wait_disconnected()
+        return code
+
+    async def close(self) -> None:
+        """End everything."""
+        if self._bot is not None and self._bot.returncode is None:
+            self.signal_bot(signal.SIGKILL)
+            await self._bot.wait()
+        await self.discord.close()
+        await self.skillboss.close()
+        await self.reve2img.close()
+        self._http_socket.close()
+
+    def log(self) -> str:
+        """Return all that the bot's processes have logged."""
+        return (self.folder / "bot.log").read_text()
+
+    async def books(self) -> Ledger:
+        """Read the books from the bot's own database."""
+        database = await Database.open(self.database_url)
+
+        def read(connection: Connection) -> Ledger:
+            states = connection.execute(select(jobs.c.state).order_by(jobs.c.created_at)).scalars().all()
+            charged = connection.execute(select(jobs.c.charged)).scalars().all()
+            held = connection.execute(select(accounts.c.held)).scalars().all()
+            return Ledger(
+                problems=audit(connection),
+                states=list(states),
+                charged=sum(each or 0 for each in charged),
+                held=sum(held),
+            )
+
+        try:
+            return await database.read(read)
+        finally:
+            await database.close()
+
+    async def pictures(self, message: Message) -> list[bytes]:
+        """Return the pictures of a card, downloaded as a client would."""
+        async with aiohttp.ClientSession() as session:
+            contents = []
+            for each in media(message):
+                async with session.get(each["url"]) as answer:
+                    assert answer.status == 200
+                    contents.append(await answer.read())
+        return contents
+
+    async def status(self, url: str) -> tuple[int, bytes]:
+        """Ask for any address as a stranger would; return the status and the body."""
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return answer.status, await answer.read()
+
+    async def get(self, path: str) -> tuple[int, object]:
+        """Ask the bot's own HTTP server."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{self.http_port}{path}") as answer,
+        ):
+            return answer.status, await answer.json()
+
+
+async def drawing(server: ImageApiServer, prompt: str) -> Job:
+    """Return what a provider makes of a prompt, once it was asked for it."""
+
+    def found() -> list[Job]:
+        return [job for job in server.jobs if job.order.prompt == prompt and not job.terminal]
+
+    await server.wait_for(found, seconds=PATIENCE)
+    return found()[-1]
+
+
+def is_done(message: Message) -> bool:
+    """Tell whether a card shows its pictures."""
+    return bool(media(message))
+
+
+def says(words: str) -> Callable[[Message], bool]:
+    """Return whether a card says these words, as a condition to wait for."""
+    return lambda message: words in text(message)
+
+
+def _reserved() -> socket.socket:
+    """Return a socket that keeps its port from all who ask for any; whoever names the port may still listen on it."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    return reserved

@@ -1,0 +1,77 @@
+"""A workshop whose jobs start from pictures on a shelf."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from bot.domain.attachments import InputPolicy
+from bot.domain.requests import GenerationRequest, InputImage
+from bot.engine.callback_urls import hash_of, input_address, new_token
+from bot.engine.claimer import CallbackUrl
+from bot.services.served_files import ServedFileService
+from bot.web.served_files import ServedFileEndpoint
+from bot.web.server import WebServer
+from db.database import Database
+from sandbox.providers import Reve2ImgServer
+from tests.engine.engine_harness import EngineHarness, engine_harness
+from tests.support.clock import ManualClock
+from tests.support.factories import make_request
+from tests.support.image_server import ImageServer
+
+PUBLIC = "https://studio.example"
+
+
+@asynccontextmanager
+async def editing(
+    database: Database,
+    folder: Path,
+    shelf: ImageServer,
+    reve2img: Reve2ImgServer,
+    *,
+    public: str | None = PUBLIC,
+    start: bool = True,
+    alone: bool = True,
+    clock: ManualClock | None = None,
+) -> AsyncIterator[EngineHarness]:
+    """Run a workshop that takes pictures from the shelf; without `public`, providers fetch them there themselves."""
+
+    def address() -> CallbackUrl | None:
+        token = new_token()
+        return None if public is None else CallbackUrl(url=input_address(public, token), hash=hash_of(token))
+
+    policy = InputPolicy(stand_in=shelf.base, lasting=None if public else timedelta(hours=2))
+    async with engine_harness(
+        database, folder, second=reve2img, policy=policy, address=address, start=start, alone=alone, clock=clock
+    ) as harness:
+        yield harness
+
+
+@asynccontextmanager
+async def reachable(
+    database: Database, folder: Path, shelf: ImageServer, reve2img: Reve2ImgServer
+) -> AsyncIterator[EngineHarness]:
+    """Run a workshop whose provider fetches the pictures from us, by their addresses."""
+    service: list[ServedFileService] = []
+
+    class Source:
+        async def find(self, token: str) -> object:
+            return await service[0].find(token)
+
+    web = WebServer(host="127.0.0.1", port=0, ready=_nothing_missing, routes=ServedFileEndpoint(Source()).routes)  # type: ignore[arg-type]
+    public = f"http://127.0.0.1:{await web.start()}"
+    try:
+        async with editing(database, folder, shelf, reve2img, public=public) as harness:
+            service.append(ServedFileService(database=database, keeper=harness.keeper))
+            yield harness
+    finally:
+        await web.stop()
+
+
+def editing_of(*urls: str, **changes: object) -> GenerationRequest:
+    """Return a request that starts from what is at these addresses."""
+    return make_request(prompt="make it dusk", inputs=tuple(InputImage(url=url) for url in urls), **changes)
+
+
+async def _nothing_missing() -> list[str]:
+    return []

@@ -1,0 +1,295 @@
+"""An engine between a real database and a real provider over real sockets, with time that only the test moves."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.domain.attachments import SERVED, InputPolicy
+from bot.domain.jobs import Attempt, InteractionContext, Job, State
+from bot.domain.requests import GenerationRequest
+from bot.engine.circuit_breaker import CircuitBreakers
+from bot.engine.claimer import CallbackUrl, no_addresses, no_hooks
+from bot.engine.config import EngineConfig
+from bot.engine.engine import Engine
+from bot.engine.executor import JobExecutor
+from bot.engine.health import HealthRegistry
+from bot.engine.job_store import JobStore
+from bot.engine.lease import Lease
+from bot.engine.ledger import Ledger
+from bot.engine.observer import CardLookup
+from bot.images.download import ImageDownloader
+from bot.images.image_service import ImageService
+from bot.images.store import ImageStore
+from bot.images.thread_pool import ImageThreadPool
+from bot.providers.base import Provider
+from bot.providers.http import ProviderHttp
+from bot.providers.reve2img import Reve2Img
+from bot.providers.skillboss import SkillBoss
+from bot.providers.transport import provider_client
+from bot.services.access import AccessService
+from bot.services.jobs import Actor, JobService
+from db.audit import audit
+from db.database import Database
+from sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
+from tests.support.clock import ManualClock, let_others_run
+from tests.support.factories import MEMBER, make_context, make_id, make_request
+
+
+class Observer:
+    """Remembers what it was told; `card` is what it answers to whether a card is there."""
+
+    def __init__(self) -> None:
+        self.changes: list[str] = []
+        self.card: CardLookup | None = CardLookup(there=True, message_id=1)
+
+    def changed(self, job_id: str) -> None:
+        """Remember."""
+        self.changes.append(job_id)
+
+    async def find_card(self, job: Job) -> CardLookup | None:
+        """Answer."""
+        del job
+        return self.card
+
+
+@dataclass(slots=True, kw_only=True)
+class EngineHarness:
+    """The parts, wired as the product wires them."""
+
+    database: Database
+    clock: ManualClock
+    server: SkillBossServer
+    observer: Observer
+    books: Ledger
+    keeper: ImageService
+    lease: Lease
+    journal: JobStore
+    engine: Engine
+    generation: JobService
+
+    async def asked(self, *, place: InteractionContext | None = None, request: GenerationRequest | None = None) -> Job:
+        """Make a job and let its card appear."""
+        snapshot = await self.generation.request(place or make_context(), request or make_request())
+        await self.generation.acknowledged(snapshot.job.id, 1)
+        return snapshot.job
+
+    async def job(self, job_id: str) -> Job:
+        """Return the job as it is stored."""
+        return (await self.journal.get(job_id))[0]
+
+    async def attempt(self, job_id: str) -> Attempt:
+        """Return the job's last attempt as it is stored."""
+        attempt = (await self.journal.get(job_id))[1]
+        assert attempt is not None
+        return attempt
+
+    async def until(self, job_id: str, state: State, *, step: float = 0.0) -> Job:
+        """Return the job once it is in a state, and what brought it there has set when to go on.
+
+        `step` seconds pass each time that it is not and nothing is under way, so that they can be counted however slow
+        the machine is.
+        """
+        for _ in patiently(step):
+            job = await self.job(job_id)
+            if job.state is state:
+                await self.settle()
+                return job
+            await self.pass_time(step)
+        raise AssertionError(f"the job stays {job.state}, waiting for {state}")
+
+    async def when(self, condition: Callable[[], object], *, step: float = 0.0) -> None:
+        """Return once the condition is true; `step` seconds pass each time that it is not and nothing is under way."""
+        for _ in patiently(step):
+            if condition():
+                return
+            await self.pass_time(step, unless=condition)
+        raise AssertionError("it never came to pass")
+
+    async def quiet(self, *, step: float = 0.0, rounds: int = 20) -> None:
+        """Let everything go on that can; `step` seconds pass in each of the rounds."""
+        for _ in range(rounds):
+            await self.pass_time(step)
+
+    async def pass_time(self, seconds: float, *, unless: Callable[[], object] = bool) -> None:
+        """Let time pass between what was under way before and what comes of it; without any, let things go on."""
+        if not seconds:
+            await self.settle()
+            return
+        await self.idle(unless=unless)
+        self.clock.advance(seconds)
+        await self.idle(unless=unless)
+
+    async def settle(self) -> None:
+        """Return when no transaction is under way, nor one that followed from it; requests may be."""
+        await self._written()
+        await self.database.read(lambda _: None)  # takes its time, which the sockets have too
+
+    async def _written(self) -> None:
+        await let_others_run(5)
+        while self.database._running:
+            await asyncio.wait(self.database._running)
+            await let_others_run(5)
+
+    async def looked(self) -> None:
+        """Return when the engine has looked for jobs in line, as it does at its start, and waits for more.
+
+        Else, where two engines share a database, the second one's first look may claim what the first one is asked.
+        """
+        await self.settle()
+        while self.engine._claiming:
+            await self.settle()
+
+    async def idle(self, *, unless: Callable[[], object] = bool) -> None:
+        """Return when all that the engine does waits for time or for a word from outside, or when `unless` is true."""
+        await self._written()
+        last = time.monotonic() + 60
+        while (busy := self._under_way()) and not unless():
+            assert time.monotonic() < last, f"never done: {busy}"
+            await self.settle()
+
+    def _under_way(self) -> list[asyncio.Task[None]]:
+        engine = self.engine
+        tasks = [*engine._dispatching, *engine._duties, *engine._schedule._running.values()]
+        if engine._following is not None:
+            tasks.append(engine._following)
+        return [task for task in tasks if not task.done() and not self.clock.holds(task)]
+
+    async def cancel(self, job_id: str) -> None:
+        """Press Cancel as its member."""
+        await self.generation.cancel(job_id, Actor(member_id=MEMBER))
+
+    async def problems(self) -> list[str]:
+        """Return what the audit finds."""
+        return await self.database.read(audit)
+
+    def posts(self) -> int:
+        """Return how many jobs were sent to the provider."""
+        return len([each for each in self.server.requests if each.method == "POST" and each.path == "/v1/run"])
+
+
+def patiently(step: float) -> Iterator[None]:
+    """Count the looks of somebody who waits: 2,000 where time passes, else as many as fit in a minute of real time."""
+    last = time.monotonic() + 60
+    looks = itertools.count()
+    while next(looks) < 2_000 or (not step and time.monotonic() < last):
+        yield
+
+
+@asynccontextmanager
+async def engine_harness(
+    database: Database,
+    folder: Path,
+    *,
+    limits: EngineConfig | None = None,
+    server: SkillBossServer | None = None,
+    second: Reve2ImgServer | None = None,
+    clock: ManualClock | None = None,
+    wrap: Callable[[Provider], Provider] = lambda provider: provider,
+    start: bool = True,
+    alone: bool = True,
+    hook: Callable[[str], CallbackUrl | None] = no_hooks,
+    skillboss: bool = True,
+    policy: InputPolicy = SERVED,
+    address: Callable[[], CallbackUrl | None] = no_addresses,
+) -> AsyncIterator[EngineHarness]:
+    """Wire a workshop and, unless told otherwise, start its engine; a given server and clock outlive it.
+
+    One that is not `alone` shares its database with others, by leases of 15 seconds. A `second` provider, which the
+    caller starts and closes, is asked where SkillBoss cannot; the operator may have no key for `skillboss`. The
+    `policy` names where members' pictures are, and `address` makes those that providers fetch them from.
+    """
+    clock = clock or ManualClock()
+    limits = limits or EngineConfig()
+    own = server is None
+    server = server or SkillBossServer(key="key", latency=MANUAL)
+    if own:
+        await server.start()
+    client = provider_client()
+    http = ProviderHttp(name="skillboss", base_url=server.url, key="key", client=client)
+    providers: dict[str, Provider] = {"skillboss": wrap(SkillBoss(http))} if skillboss else {}
+    exempt = [server.url]
+    if second is not None:
+        providers["reve2img"] = Reve2Img(ProviderHttp(name="reve2img", base_url=second.url, key="key", client=client))
+        exempt.append(second.url)
+    if policy.stand_in is not None:
+        exempt.append(policy.stand_in)
+    names = tuple(providers)
+    keeper = ImageService(
+        downloader=ImageDownloader(exempt=exempt, pauses=()),
+        store=ImageStore(folder / "pictures"),
+        workers=ImageThreadPool(),
+    )
+    books = Ledger(allowance=200, budget=100_000, new_id=make_id)
+    lease = Lease(worker_id=make_id(), seconds=15.0, alone=alone, clock=clock)
+    journal = JobStore(
+        database=database,
+        books=books,
+        clock=clock,
+        limits=limits,
+        lease=lease,
+        providers=names,
+        hook=hook,
+        address=address,
+    )
+    observer = Observer()
+    randomness = random.Random(1)  # noqa: S311 - jitter
+    steps = JobExecutor(
+        journal=journal,
+        providers=providers,
+        keeper=keeper,
+        observer=observer,
+        clock=clock,
+        limits=limits,
+        health=HealthRegistry(names),
+        breakers=CircuitBreakers(names),
+        randomness=randomness,
+        policy=policy,
+    )
+    engine = Engine(
+        journal=journal,
+        steps=steps,
+        observer=observer,
+        clock=clock,
+        limits=limits,
+        lease=lease,
+        randomness=randomness,
+    )
+    generation = JobService(
+        database=database,
+        journal=journal,
+        engine=engine,
+        books=books,
+        access=AccessService(database=database, admitted="*", now=clock.now),
+        clock=clock,
+        limits=limits,
+        providers=names,
+        new_id=make_id,
+        policy=policy,
+    )
+    try:
+        if start:
+            await engine.start()
+        yield EngineHarness(
+            database=database,
+            clock=clock,
+            server=server,
+            observer=observer,
+            books=books,
+            keeper=keeper,
+            lease=lease,
+            journal=journal,
+            engine=engine,
+            generation=generation,
+        )
+    finally:
+        await engine.stop()
+        await engine.release()
+        await keeper.close()
+        await client.aclose()
+        if own:
+            await server.close()

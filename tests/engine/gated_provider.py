@@ -1,0 +1,82 @@
+"""A provider that a test can hold back, in front of a real one."""
+
+import asyncio
+
+from bot.domain.errors import FaultKind, ProviderError
+from bot.domain.models import Offer
+from bot.domain.requests import GenerationRequest
+from bot.providers.base import CancelOutcome, Provider, Status, Submission
+
+
+class GatedProvider:
+    """Its submits wait at `before` until they are sent and at `after` until their answer is heard; both open at first.
+
+    `waiting` is set once a submit has come to a closed gate; with `loses` the answer is lost on the way back.
+    """
+
+    def __init__(self, inner: Provider) -> None:
+        self.before = asyncio.Event()
+        self.after = asyncio.Event()
+        self.open()
+        self.waiting = asyncio.Event()
+        self.loses = False
+        self._inner = inner
+
+    def open(self) -> None:
+        """Open both gates."""
+        self.before.set()
+        self.after.set()
+
+    @property
+    def name(self) -> str:
+        """The real one's name."""
+        return self._inner.name
+
+    @property
+    def takes_webhooks(self) -> bool:
+        """What the real one says."""
+        return self._inner.takes_webhooks
+
+    def parse_webhook(self, body: object) -> str | None:
+        """Read as the real one does."""
+        return self._inner.parse_webhook(body)
+
+    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> Submission:
+        """Submit, between two gates."""
+        await self._pass(self.before)
+        answer = await self._inner.submit(request, offer, webhook_url=webhook_url)
+        await self._pass(self.after)
+        if self.loses:
+            raise ProviderError(FaultKind.REPLY_LOST, provider=self.name, maybe_accepted=True)
+        return answer
+
+    async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> Status:
+        """Ask the real one."""
+        return await self._inner.poll(handle, hide=hide)
+
+    async def cancel(self, handle: str) -> CancelOutcome:
+        """Ask the real one."""
+        return await self._inner.cancel(handle)
+
+    async def _pass(self, gate: asyncio.Event) -> None:
+        if not gate.is_set():
+            self.waiting.set()
+        await gate.wait()
+
+
+class Gates:
+    """Wraps a workshop's provider; `gated` is what came of it."""
+
+    def __init__(self) -> None:
+        self._gated: GatedProvider | None = None
+
+    def __call__(self, provider: Provider) -> Provider:
+        """Wrap."""
+        self._gated = GatedProvider(provider)
+        return self._gated
+
+    @property
+    def gated(self) -> GatedProvider:
+        """The wrapped provider."""
+        assert self._gated is not None
+        return self._gated

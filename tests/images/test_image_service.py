@@ -1,0 +1,152 @@
+import asyncio
+import hashlib
+import threading
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bot.domain.errors import ImageError, ImageProblem
+from bot.images.download import ImageDownloader
+from bot.images.image_service import ImageService
+from bot.images.store import ImageStore
+from bot.images.thread_pool import ImageThreadPool
+from tests.images.samples import Serve, encoded, files_in, noise
+
+PICTURE = encoded(noise(size=(128, 128)))
+SHA256 = hashlib.sha256(PICTURE).hexdigest()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ImageStore:
+    """Give an empty store."""
+    return ImageStore(tmp_path)
+
+
+@pytest.fixture
+async def url(serve: Serve) -> str:
+    """Give the address of a server that has one picture, whatever it is asked for but `/text`."""
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(body=b"no picture" if request.path == "/text" else PICTURE)
+
+    return await serve(handler)
+
+
+@pytest.fixture
+async def keeper(store: ImageStore, url: str) -> AsyncIterator[ImageService]:
+    """Give a keeper that may fetch from the server."""
+    made = ImageService(
+        downloader=ImageDownloader(exempt=[url], pauses=()), store=store, workers=ImageThreadPool(threads=1)
+    )
+    yield made
+    await made.close()
+
+
+async def test_a_picture_is_fetched_checked_and_stored(
+    keeper: ImageService, store: ImageStore, url: str, tmp_path: Path
+) -> None:
+    """What comes back describes the one file that is left."""
+    stored = await keeper.keep(f"{url}/a.png")
+
+    assert (SHA256, "image/png", 128, 128, len(PICTURE)) == (
+        stored.sha256,
+        stored.media_type,
+        stored.width,
+        stored.height,
+        stored.size,
+    )
+    assert [store.path(SHA256, "image/png")] == files_in(tmp_path)
+
+
+async def test_bytes_and_addresses_of_one_picture_are_one_picture(
+    keeper: ImageService, url: str, tmp_path: Path
+) -> None:
+    """A picture that comes inline is kept like a fetched one."""
+    assert await keeper.keep(url) == await keeper.keep_bytes(PICTURE)
+    assert len(files_in(tmp_path)) == 1
+
+
+async def test_what_is_no_picture_is_not_kept(keeper: ImageService, url: str, tmp_path: Path) -> None:
+    """Neither way leaves a file."""
+    for attempt in (keeper.keep(f"{url}/text"), keeper.keep_bytes(b"no picture")):
+        with pytest.raises(ImageError) as caught:
+            await attempt
+        assert caught.value.problem == ImageProblem.NOT_A_PICTURE
+
+    assert files_in(tmp_path) == []
+
+
+async def test_a_keep_that_is_cancelled_while_it_waits_leaves_no_file(
+    store: ImageStore, url: str, tmp_path: Path
+) -> None:
+    """The fetched file is removed although no worker ever came to it."""
+    workers, downloader = ImageThreadPool(threads=1), _Announcing(exempt=[url], pauses=())
+    keeper = ImageService(downloader=downloader, store=store, workers=workers)
+    release = threading.Event()
+    keeping = asyncio.create_task(keeper.keep(url))
+    await downloader.begun.wait()
+    busy = asyncio.create_task(workers.run(release.wait))
+    await asyncio.sleep(0)
+    downloader.go_on.set()
+    await downloader.ended.wait()
+    keeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+
+    assert files_in(tmp_path) == []
+    release.set()
+    assert await busy
+    await keeper.close()
+
+
+async def test_a_picture_is_prepared_as_it_came_or_fitted(keeper: ImageService) -> None:
+    """The upload is the stored file where it fits, else new bytes."""
+    stored = await keeper.keep_bytes(PICTURE)
+
+    as_it_came = await keeper.prepare(stored, stored.size)
+    smaller = await keeper.prepare(stored, stored.size // 2)
+
+    assert (as_it_came.reencoded, as_it_came.extension) == (False, "png")
+    assert isinstance(as_it_came.content, Path)
+    assert as_it_came.content.read_bytes() == PICTURE
+    assert (smaller.reencoded, smaller.extension) == (True, "jpg")
+    assert smaller.size <= stored.size // 2
+
+
+@pytest.mark.parametrize("limit_bytes", [100, 10_000_000])
+async def test_a_picture_that_the_retention_took_is_gone(keeper: ImageService, limit_bytes: int) -> None:
+    """It says so before an upload is begun, whether or not it would have to be read."""
+    stored = await keeper.keep_bytes(PICTURE)
+    assert await keeper.discard(stored.sha256, stored.media_type, older_than=datetime.now(UTC) + timedelta(hours=1))
+
+    with pytest.raises(ImageError) as caught:
+        await keeper.prepare(stored, limit_bytes)
+
+    assert caught.value.problem == ImageProblem.GONE
+
+
+async def test_leftovers_are_swept(keeper: ImageService, store: ImageStore, tmp_path: Path) -> None:
+    """Sweeping reaches the temporary folder."""
+    (store.temporary() / "download-x").write_bytes(b"half")
+
+    assert await keeper.sweep_temporary(datetime.fromtimestamp(0, UTC)) == 0
+    assert await keeper.sweep_temporary(datetime(9999, 1, 1, tzinfo=UTC)) == 1
+    assert files_in(tmp_path) == []
+
+
+class _Announcing(ImageDownloader):
+    """A real downloader that says when it begins and ends, and waits in between for a word."""
+
+    def __init__(self, *, exempt: list[str], pauses: tuple[float, ...]) -> None:
+        super().__init__(exempt=exempt, pauses=pauses)
+        self.begun, self.go_on, self.ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def fetch(self, url: str, *, into: Path) -> Path:
+        self.begun.set()
+        await self.go_on.wait()
+        path = await super().fetch(url, into=into)
+        self.ended.set()
+        return path

@@ -1,0 +1,188 @@
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageCms
+
+from bot.domain.errors import ImageError, ImageProblem
+from bot.images.decode import inspect
+from bot.images.reencode import Upload, fit
+from tests.images.samples import encoded, noise
+
+
+def fitted(path: Path, data: bytes, limit_bytes: int) -> Upload:
+    """Fit a file of these bytes, and check what every result must be."""
+    path.write_bytes(data)
+    result = fit(path, inspect(path), limit_bytes)
+    assert result.size <= limit_bytes
+    if result.reencoded:
+        assert result.size == len(result.content if isinstance(result.content, bytes) else b"")
+        assert (result.width, result.height) == opened(result).size
+    return result
+
+
+def opened(upload: Upload) -> Image.Image:
+    """Return the picture of an upload, completely decoded."""
+    assert isinstance(upload.content, bytes)
+    image = Image.open(BytesIO(upload.content))
+    image.load()
+    return image
+
+
+@pytest.mark.parametrize(
+    ("file_format", "extension"), [("PNG", "png"), ("JPEG", "jpg"), ("WEBP", "webp"), ("GIF", "gif")]
+)
+def test_what_fits_is_left_alone(tmp_path: Path, file_format: str, extension: str) -> None:
+    """A picture of exactly the limit is uploaded as it came, as the file itself."""
+    path = tmp_path / "a"
+    data = encoded(noise(), file_format)
+
+    result = fitted(path, data, len(data))
+
+    assert not result.reencoded
+    assert path == result.content
+    assert extension == result.extension
+    assert data == path.read_bytes()
+
+
+def test_a_large_opaque_picture_keeps_its_pixels_as_jpeg(tmp_path: Path) -> None:
+    """A noisy PNG that is too large loses quality before it loses pixels."""
+    data = encoded(noise(size=(512, 512)))
+
+    result = fitted(tmp_path / "a", data, len(data) // 2)
+
+    assert (result.extension, result.media_type, result.width, result.height) == ("jpg", "image/jpeg", 512, 512)
+
+
+def test_a_much_too_large_picture_is_scaled_down(tmp_path: Path) -> None:
+    """Where quality alone does not do, the picture gets smaller and keeps its shape."""
+    result = fitted(tmp_path / "a", encoded(noise(size=(512, 256))), 20_000)
+
+    assert result.width < 512
+    assert result.width == pytest.approx(2 * result.height, abs=2)
+    assert result.size > 5_000, "no more is lost than needed"
+
+
+def test_the_same_file_gives_the_same_upload(tmp_path: Path) -> None:
+    """Nothing random is in it: a repeated delivery is the same."""
+    data = encoded(noise(size=(256, 256)))
+
+    assert fitted(tmp_path / "a", data, 20_000) == fitted(tmp_path / "b", data, 20_000)
+
+
+@pytest.mark.parametrize("limit_bytes", [100_000, 15_000])
+def test_transparency_is_kept_as_webp(tmp_path: Path, limit_bytes: int) -> None:
+    """A cut-out stays cut out, at full size and scaled down."""
+    image = noise(size=(256, 256)).convert("RGBA")
+    image.paste((0, 0, 0, 0), (0, 0, 128, 256))
+
+    result = fitted(tmp_path / "a", encoded(image), limit_bytes)
+
+    shown = opened(result)
+    assert (result.extension, shown.mode) == ("webp", "RGBA")
+    assert (
+        shown.getpixel((shown.width // 4, shown.height // 2))[3],  # type: ignore[index]
+        shown.getpixel((shown.width * 3 // 4, shown.height // 2))[3],  # type: ignore[index]
+    ) == (0, 255)
+
+
+def test_an_alpha_channel_that_hides_nothing_is_no_transparency(tmp_path: Path) -> None:
+    """Many tools write an opaque alpha channel; such a picture becomes a JPEG."""
+    data = encoded(noise(size=(256, 256)).convert("RGBA"))
+
+    assert fitted(tmp_path / "a", data, len(data) // 2).extension == "jpg"
+
+
+def test_the_transparent_colour_of_a_palette_is_kept(tmp_path: Path) -> None:
+    """A GIF or a palette PNG with a transparent entry becomes a transparent WebP."""
+    image = noise("L", size=(200, 200)).convert("P")
+    data = encoded(image, "PNG", transparency=0)
+
+    assert opened(fitted(tmp_path / "a", data, len(data) - 1)).mode == "RGBA"
+
+
+def test_an_animation_that_is_too_large_becomes_its_first_frame(tmp_path: Path) -> None:
+    """A still picture is better than none."""
+    frames = [noise(size=(200, 200), seed=seed) for seed in range(3)]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+
+    assert fitted(tmp_path / "a", data, len(data) // 2).extension == "jpg"
+
+
+def test_metadata_is_dropped_and_its_rotation_applied(tmp_path: Path) -> None:
+    """What a camera wrote stays here; the picture stands as it was meant to, in its colours."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    exif[0x010E] = "taken at home"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = noise(size=(400, 200))
+    data = encoded(image, "JPEG", quality=100, exif=exif, comment=b"taken at home", icc_profile=profile)
+
+    result = fitted(tmp_path / "a", data, len(data) * 2 // 3)
+
+    assert isinstance(result.content, bytes)
+    assert b"taken at home" not in result.content
+    assert (result.width, result.height) == (200, 400)
+    assert dict(opened(result).getexif()) == {}
+    assert profile == opened(result).info["icc_profile"]
+
+
+def test_broken_metadata_is_no_obstacle(tmp_path: Path) -> None:
+    """A picture with garbage for EXIF is fitted unturned."""
+    data = encoded(noise(size=(200, 100)), "JPEG", quality=100, exif=b"Exif\0\0garbage")
+
+    assert fitted(tmp_path / "a", data, len(data) * 2 // 3).width == 200
+
+
+def test_sixteen_bits_of_grey_are_not_washed_out(tmp_path: Path) -> None:
+    """A deep grey picture keeps its brightness."""
+    image = Image.frombytes("I;16", (64, 64), b"".join((30_000 + step).to_bytes(2, "little") for step in range(4096)))
+    data = encoded(image, compress_level=0)
+
+    shown = opened(fitted(tmp_path / "a", data, len(data) // 2)).convert("L")
+
+    assert pytest.approx(shown.getpixel((32, 32)), abs=6) == 125
+
+
+def test_a_picture_wider_than_webp_allows_is_scaled_for_it(tmp_path: Path) -> None:
+    """WebP ends at 16,383 pixels a side; a transparent picture beyond gets narrower."""
+    image = noise(size=(16_384, 4)).convert("RGBA")
+    image.paste((0, 0, 0, 0), (0, 0, 100, 4))
+    data = encoded(image)
+
+    assert fitted(tmp_path / "a", data, len(data) - 1).width == 16_383
+
+
+def test_what_cannot_be_made_to_fit_is_too_large(tmp_path: Path) -> None:
+    """A thumbnail of a few pixels is not what anyone waits for."""
+    data = encoded(noise(size=(256, 256)))
+
+    with pytest.raises(ImageError) as caught:
+        fitted(tmp_path / "a", data, 400)
+
+    assert caught.value.problem == ImageProblem.TOO_LARGE
+
+
+def test_a_limit_of_nothing_is_too_large(tmp_path: Path) -> None:
+    """No room at all ends the same way."""
+    with pytest.raises(ImageError):
+        fitted(tmp_path / "a", encoded(noise()), 0)
+
+
+def test_a_quality_that_the_encoder_cannot_do_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libwebp fails on large noise at high quality; the next quality is tried, then the next size."""
+    save = Image.Image.save
+
+    def failing(image: Image.Image, out: BytesIO, file_format: str, **options: Any) -> None:
+        if options["quality"] > 85 or image.width > largest:
+            raise ValueError("encoding error 6")
+        save(image, out, file_format, **options)
+
+    data = encoded(noise(size=(512, 512)))
+    monkeypatch.setattr(Image.Image, "save", failing)
+
+    largest = 512
+    assert fitted(tmp_path / "a", data, len(data) // 2).width == 512
+    largest = 300
+    assert fitted(tmp_path / "a", data, len(data) // 2).width == 251

@@ -1,0 +1,192 @@
+import socket
+
+import httpx
+import pytest
+
+from bot.domain.errors import ImageError, ImageProblem
+from bot.images.transport import ImageTransport
+from bot.images.url_policy import (
+    PublicResolver,
+    check_public,
+    check_shape,
+    is_public,
+    origin,
+    public_socket,
+    system_lookup,
+)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["93.184.216.34", "1.1.1.1", "2606:4700::1111", "::ffff:93.184.216.34", "64:ff9b::5db8:d822"],
+)
+def test_addresses_of_the_internet_are_public(address: str) -> None:
+    """Global unicast addresses are public, also where IPv6 only wraps a public IPv4 address."""
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "0.0.0.0",  # noqa: S104 - judged, not bound
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "192.0.2.1",
+        "198.18.0.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::127.0.0.1",
+        "::ffff:127.0.0.1",
+        "::ffff:a9fe:a9fe",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::1",
+        "2002:7f00:1::",
+        "2002:5db8:d822::",
+        "2001:0:5db8:d822::1",
+        "2001:db8::1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "2606:4700::1111%eth0",
+        "fc00::1",
+        "fec0::1",
+        "ff02::1",
+        "ff0e::1",
+        "127.1",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "127.0.0.1.",
+        "example.com",
+        "",
+    ],
+)
+def test_other_addresses_are_not_public(address: str) -> None:
+    """Private, local, reserved, multicast, tunnelled, scoped and malformed addresses are not public."""
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/a.png",
+        "ftp://example.com/a.png",
+        "file:///etc/passwd",
+        "data:image/png;base64,AAAA",
+        "//example.com/a.png",
+        "https:///a.png",
+        "https://127.0.0.1/",
+        "https://127.0.0.1./",
+        "https://127.1/",
+        "https://2130706433/",
+        "https://0x7f000001/",
+        "https://0x7f.0.0.1/",
+        "https://017700000001/",
+        "https://127。0。0。1/",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[fe80::1%25eth0]/",
+        "https://ex ample.com/",
+    ],
+)
+def test_only_https_to_a_name_or_a_public_literal_passes(url: str) -> None:
+    """Other schemes, private literals in any notation and odd hosts are refused before anything is resolved."""
+    with pytest.raises(ImageError) as caught:
+        check_public(httpx.URL(url))
+
+    assert caught.value.problem == ImageProblem.FORBIDDEN_ADDRESS
+
+
+@pytest.mark.parametrize(
+    "url", ["https://cdn.example.com/a.png", "https://1.1.1.1/", "https://[2606:4700::1111]:8443/"]
+)
+def test_public_addresses_pass(url: str) -> None:
+    """A name or a public literal over HTTPS passes."""
+    check_public(httpx.URL(url))
+
+
+@pytest.mark.parametrize("url", ["https://user:secret@example.com/", "https://user@example.com/", "https://h:99999/"])
+def test_users_in_addresses_and_impossible_ports_are_refused(url: str) -> None:
+    """A user in the address would become an Authorization header."""
+    with pytest.raises(ImageError):
+        check_shape(httpx.URL(url))
+
+
+def test_an_origin_knows_the_default_ports() -> None:
+    """The port counts even where the address leaves it out; the path never does."""
+    assert origin(httpx.URL("https://A.example/x")) == origin(httpx.URL("https://a.example:443/y"))
+    assert origin(httpx.URL("http://a.example")) == ("http", "a.example", 80)
+
+
+async def test_a_name_with_one_private_address_is_refused_as_a_whole() -> None:
+    """One private address among public ones is enough."""
+
+    async def lookup(_host: str, _port: int) -> list[str]:
+        return ["93.184.216.34", "10.0.0.1"]
+
+    with pytest.raises(ImageError) as caught:
+        await PublicResolver(lookup).resolve("cdn.example", 443)
+
+    assert caught.value.problem == ImageProblem.FORBIDDEN_ADDRESS
+
+
+async def test_a_public_name_resolves_to_what_was_looked_up() -> None:
+    """The resolver hands on exactly the addresses that it judged, of the wanted family."""
+
+    async def lookup(_host: str, _port: int) -> list[str]:
+        return ["93.184.216.34", "2606:4700::1111"]
+
+    resolver = PublicResolver(lookup)
+    both = await resolver.resolve("cdn.example", 443)
+    four = await resolver.resolve("cdn.example", 443, socket.AF_INET)
+
+    assert [(found["host"], found["family"]) for found in both] == [
+        ("93.184.216.34", socket.AF_INET),
+        ("2606:4700::1111", socket.AF_INET6),
+    ]
+    assert [found["host"] for found in four] == ["93.184.216.34"]
+
+
+async def test_a_name_without_an_address_is_a_failed_look_up() -> None:
+    """No address at all is an OSError, as from the operating system; an impossible name is refused."""
+
+    async def nothing(_host: str, _port: int) -> list[str]:
+        return []
+
+    async def impossible(host: str, _port: int) -> list[str]:
+        return [host.encode("idna").decode()]
+
+    with pytest.raises(OSError, match="no address"):
+        await PublicResolver(nothing).resolve("cdn.example", 443)
+    with pytest.raises(ImageError):
+        await PublicResolver(impossible).resolve("a" * 70, 443)
+
+
+def test_a_socket_is_made_for_public_addresses_only() -> None:
+    """The last check looks at the very address that is connected to."""
+    with public_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("1.1.1.1", 443))) as made:
+        assert made.family == socket.AF_INET
+    with pytest.raises(ImageError):
+        public_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 443)))
+
+
+async def test_a_literal_that_slipped_through_is_stopped_when_connecting() -> None:
+    """Aiohttp does not resolve literals; the socket's own check stops them."""
+    transport = ImageTransport(verify=httpx.create_ssl_context(trust_env=False), socket_factory=public_socket)
+
+    with pytest.raises(ImageError) as caught:
+        await transport.handle_async_request(httpx.Request("GET", "http://127.0.0.1:9/"))
+
+    assert caught.value.problem == ImageProblem.FORBIDDEN_ADDRESS
+    await transport.aclose()
+
+
+async def test_the_operating_system_resolves() -> None:
+    """The usual look-up gives addresses as text."""
+    assert "127.0.0.1" in await system_lookup("127.0.0.1", 443)

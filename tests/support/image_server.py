@@ -1,0 +1,105 @@
+"""Where pictures lie, as on Discord's content network: a real server whose files the test puts and takes away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from PIL import Image
+
+from tests.support.clock import START
+
+PHOTOS: Final = Path(__file__).parents[3] / "shared" / "data" / "photos"
+"""Real photos; not part of this repository."""
+
+
+class ImageServer:
+    """Serves what was put under a name; `statuses` are answered instead, and while `gate` is clear nothing is."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.statuses: dict[str, int] = {}
+        self.taken: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.base = ""
+
+    def put(self, name: str, content: bytes, *, until: datetime = START + timedelta(days=1)) -> str:
+        """Lay a file there and return its signed address."""
+        self.files[name] = content
+        return f"{self.base}/attachments/1/2/{name}?ex={int(until.timestamp()):x}&is=0&hm=0&"
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        self.taken.append(name)
+        await self.gate.wait()
+        status = self.statuses.get(name, 200 if name in self.files else 404)
+        return web.Response(status=status, body=self.files.get(name, b"") if status == 200 else b"")
+
+
+@asynccontextmanager
+async def image_server() -> AsyncIterator[ImageServer]:
+    """Serve an empty shelf."""
+    shelf = ImageServer()
+    app = web.Application()
+    app.router.add_get("/attachments/1/2/{name}", shelf._serve)
+    server = TestServer(app, host="127.0.0.1")
+    await server.start_server(shutdown_timeout=0)
+    shelf.base = f"http://127.0.0.1:{server.port}"
+    try:
+        yield shelf
+    finally:
+        shelf.gate.set()
+        await server.close()
+
+
+def drawn(file_format: str = "PNG", size: tuple[int, int] = (96, 64), **options: Any) -> bytes:
+    """Return a small picture's file: a gradient, so that up, down, left and right differ."""
+    image = Image.linear_gradient("L").resize(size)
+    out = BytesIO()
+    Image.merge("RGB", (image, image.transpose(Image.Transpose.ROTATE_180), Image.new("L", size, 40))).save(
+        out, file_format, **options
+    )
+    return out.getvalue()
+
+
+def lying(content: bytes, orientation: int) -> bytes:
+    """Return a picture as a phone writes it that was not held straight: the pixels as they are, and how to turn them.
+
+    From an `orientation` of 5 on, what is seen is as high as the pixels are wide.
+    """
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    out = BytesIO()
+    with Image.open(BytesIO(content)) as image:
+        image.convert("RGB").save(out, "JPEG", quality=95, exif=exif)
+    return out.getvalue()
+
+
+def animated(file_format: str = "GIF") -> bytes:
+    """Return an animation whose first frame is red, and the others are not."""
+    frames = [Image.new("RGB", (48, 32), colour) for colour in ("red", "blue", "green")]
+    out = BytesIO()
+    frames[0].save(out, file_format, save_all=True, append_images=frames[1:], duration=40)
+    return out.getvalue()
+
+
+def bomb(side: int = 20_000) -> bytes:
+    """Return a few kilobytes that would be hundreds of megabytes once decoded."""
+    out = BytesIO()
+    Image.new("1", (side, side)).save(out, "PNG")
+    return out.getvalue()
+
+
+def a_photo(name: str = "chelsea.png") -> bytes:
+    """Return a real photo's file, or skip the test where there is none."""
+    path = PHOTOS / name
+    if not path.is_file():
+        pytest.skip("the photos are not here: they are no part of this repository")
+    return path.read_bytes()

@@ -1,0 +1,82 @@
+"""What goes to standard error, from a process of its own: configuring logs cannot be undone."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import asyncio, logging, sys
+import structlog
+from sqlalchemy.exc import OperationalError
+from bot.log_config import configure_logging
+
+configure_logging(sys.argv[1], sys.argv[2])
+log = structlog.get_logger("bot.test")
+log.info("job.made", job="0a", model="reve-2.0")
+log.debug("too.quiet")
+
+def generate(prompt, token):
+    raise RuntimeError("the cause")
+
+try:
+    generate("a very private fox", "a-secret-token")
+except RuntimeError:
+    log.exception("job.failed", job="0b")
+    logging.getLogger("discord.http").exception("a library's words")
+
+logging.getLogger("httpx").info("HTTP Request: GET https://discord.com/webhooks/1/a-secret-token")
+logging.getLogger("discord.http").debug("POST https://discord.com/webhooks/1/a-secret-token")
+logging.getLogger("elsewhere").error("Cannot connect to https://studio.example/inputs/a-secret-token")
+logging.getLogger("aiohttp.access").info("GET /a-secret-token")
+logging.getLogger("elsewhere").warning("a warning of %s", "a library")
+"""
+
+
+def run(level: str, form: str) -> subprocess.CompletedProcess[str]:
+    """Run the script and return what it printed."""
+    return subprocess.run(  # noqa: S603 - our own interpreter, our own script
+        [sys.executable, "-c", SCRIPT, level, form],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": "."},
+        timeout=60,
+    )
+
+
+def test_json_lines() -> None:
+    """With LOG_FORMAT=json every line is one JSON object with time, level, logger and event, tracebacks included."""
+    ran = run("INFO", "json")
+    assert ran.stdout == ""
+    lines = [json.loads(line) for line in ran.stderr.splitlines()]
+    assert [line["event"] for line in lines] == [
+        "job.made",
+        "job.failed",
+        "a library's words",
+        "Cannot connect to https://studio.example/inputs/[hidden]",
+        "a warning of a library",
+    ]
+    assert [line["level"] for line in lines] == ["info", "error", "error", "error", "warning"]
+    assert {"timestamp", "logger"} <= lines[0].keys()
+    assert (lines[0]["job"], lines[0]["model"]) == ("0a", "reve-2.0")
+    assert all("RuntimeError: the cause" in line["exception"] for line in lines[1:3])
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("level", ["DEBUG", "INFO"])
+def test_neither_prompts_nor_tokens_are_printed(level: str, form: str) -> None:
+    """Tracebacks come without local variables, and libraries' addresses and bodies do not come at all."""
+    printed = run(level, form).stderr
+    assert "RuntimeError: the cause" in printed
+    assert "private fox" not in printed.replace('generate("a very private fox", "a-secret-token")', "")
+    assert "a-secret-token" not in printed.replace('generate("a very private fox", "a-secret-token")', "")
+
+
+def test_the_level_is_kept() -> None:
+    """What is below LOG_LEVEL is not printed."""
+    assert "too.quiet" not in run("INFO", "text").stderr
+    assert "too.quiet" in run("DEBUG", "text").stderr
+    assert "job.made" not in run("WARNING", "text").stderr

@@ -1,0 +1,78 @@
+"""What is asked before much is spent, and before a card is deleted."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.confirmations import Confirmation
+from bot.domain.jobs import State
+from bot.ui.render.confirmation import question_card
+from bot.ui.render.deletion import delete_question, deleted_note
+from tests.support.clock import START
+from tests.support.factories import GUILD, MEMBER, make_id, make_job, make_request
+from tests.ui.view_reader import parts, texts
+
+
+def a_draft(**changes: Any) -> Confirmation:
+    """Return a request for 96 credits that waits for its member's word."""
+    values: dict[str, Any] = {
+        "id": make_id(),
+        "community_id": GUILD,
+        "member_id": MEMBER,
+        "request": make_request(images=4, detail=2),
+        "price": 96,
+        "private": False,
+        "created_at": START,
+    }
+    return Confirmation(**(values | changes))
+
+
+@pytest.mark.parametrize(
+    ("usual", "words"),
+    [
+        (None, "This takes 96 credits."),
+        ((25, 40), "This takes 96 credits; usually 25-40 s."),
+        ((150, 400), "This takes 96 credits; usually 2-7 min."),
+    ],
+)
+def test_the_question_has_price_and_time(usual: tuple[int, int] | None, words: str) -> None:
+    """The price, and the median and the 90th percentile of what was measured, where enough was."""
+    heading, said = texts(question_card(a_draft(), usual))
+    assert heading.splitlines()[1] == "-# reve-2.0 · 1:1 · 4 pictures · detail 2 · for <@42>"
+    assert said == words
+
+
+def test_a_price_that_rose_is_named_as_such() -> None:
+    """Who is asked again hears why."""
+    _, said = texts(question_card(a_draft(), None, dearer_than_asked=True))
+    assert said == "The price has changed since you were asked.\nThis takes 96 credits."
+
+
+def test_the_buttons_carry_the_drafts_id() -> None:
+    """Making it names the price once more; both buttons work after a restart."""
+    draft = a_draft()
+    buttons = [part for part in parts(question_card(draft, None)) if part["type"] == 2]
+    assert [(each["label"], each["custom_id"]) for each in buttons] == [
+        ("Make it · 96 credits", f"a1:confirm:{draft.id}:0"),
+        ("Leave it", f"a1:decline:{draft.id}:0"),
+    ]
+
+
+def test_deleting_says_what_is_lost() -> None:
+    """Pictures, where there are any; and that it does not pay anything back."""
+    with_pictures = make_job(state=State.DONE, charged=12, finished_at=START + timedelta(seconds=30))
+    assert texts(delete_question(with_pictures))[1] == (
+        "Delete this? Its pictures go for good, here and in `/history`. What was made from them stays.\n"
+        "-# Credits that were charged stay charged."
+    )
+    without = make_job(state=State.FAILED, charged=0, finished_at=START)
+    assert texts(delete_question(without))[1].startswith("Delete this? Its card goes for good.")
+
+
+def test_a_card_that_cannot_be_taken_away() -> None:
+    """The answer says so, and what to do."""
+    assert texts(deleted_note(card_gone=True)) == ["Deleted."]
+    assert texts(deleted_note(card_gone=False)) == [
+        "Deleted. Its message cannot be reached any more: dismiss or delete it yourself."
+    ]

@@ -1,0 +1,67 @@
+"""What Discord's refusals mean."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import discord
+import pytest
+
+from bot.ui.delivery.discord_errors import Trouble, classify
+
+
+def refusal(status: int, answer: Any) -> discord.HTTPException:
+    """Return what discord.py raises for an answer."""
+    response: Any = SimpleNamespace(status=status, reason="")
+    return discord.HTTPException(response, answer)
+
+
+REFUSALS = [
+    (403, 50001, Trouble.CLOSED),
+    (403, 50007, Trouble.CLOSED),
+    (403, 50013, Trouble.CLOSED),
+    (400, 50278, Trouble.CLOSED),
+    (403, 0, Trouble.PASSING),
+    (404, 0, Trouble.PASSING),
+    (413, 0, Trouble.TOO_LARGE),
+    (403, 40333, Trouble.PASSING),
+    (404, 10003, Trouble.CLOSED),
+    (404, 10004, Trouble.CLOSED),
+    (404, 10008, Trouble.CLOSED),
+    (404, 10015, Trouble.TOKEN_DEAD),
+    (401, 50027, Trouble.TOKEN_DEAD),
+    (400, 50083, Trouble.ARCHIVED),
+    (413, 40005, Trouble.TOO_LARGE),
+    (413, 0, Trouble.TOO_LARGE),
+    (400, 40005, Trouble.TOO_LARGE),
+    (400, 50035, Trouble.MALFORMED),
+    (401, 0, Trouble.PASSING),
+    (429, 0, Trouble.PASSING),
+    (403, 40003, Trouble.PASSING),
+    (500, 0, Trouble.PASSING),
+    (503, 0, Trouble.PASSING),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "trouble"), REFUSALS)
+def test_a_refusal_means(status: int, code: int, trouble: Trouble) -> None:
+    """The code says more than the status; what is unknown may pass."""
+    assert classify(refusal(status, {"code": code, "message": "no"})) is trouble
+
+
+def test_a_page_of_a_proxy_is_not_discords_word() -> None:
+    """A 403 that is a page comes from what stands before Discord, and passes."""
+    assert classify(refusal(403, "<!DOCTYPE html><title>Access denied</title>")) is Trouble.PASSING
+
+
+@pytest.mark.parametrize(
+    "error", [aiohttp.ServerDisconnectedError(), ConnectionResetError(), TimeoutError(), discord.RateLimited(9.0)]
+)
+def test_a_broken_connection_passes(error: Exception) -> None:
+    """Whatever happens to a connection may go better next time."""
+    assert classify(error) is Trouble.PASSING
+
+
+def test_a_fault_of_ours_is_no_trouble_of_discords() -> None:
+    """What neither Discord nor the connection raised is not explained here."""
+    assert classify(ZeroDivisionError()) is None

@@ -1,0 +1,383 @@
+"""Every error in words: what happened, whether it cost anything, the next step."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+import db.migrate
+import db.process_lock
+from bot.domain.errors import (
+    AccessError,
+    AlreadyAskedError,
+    AlreadyBegunError,
+    AtelierError,
+    BudgetSpentError,
+    ConfirmationGoneError,
+    CreditsError,
+    DuplicateInteractionError,
+    EmptyPresetError,
+    ExclusiveOptionsError,
+    FaultKind,
+    FormGoneError,
+    ImageError,
+    ImageGoneError,
+    InputError,
+    InputProblem,
+    InsufficientCreditsError,
+    JobDeletedError,
+    JobError,
+    JobNotFoundError,
+    JobRunningError,
+    JobStateError,
+    LedgerError,
+    NotAdmittedError,
+    NotAllowedError,
+    NotInServerError,
+    OptionRangeError,
+    PresetError,
+    PresetLimitError,
+    PresetNameTakenError,
+    PresetNotFoundError,
+    PromptError,
+    PromptProblem,
+    ProviderError,
+    QueueFullError,
+    RequestError,
+    StaleJobError,
+    StudioClosedError,
+    UnknownModelError,
+    UnsupportedOptionError,
+)
+from bot.domain.fit import FIT_FORMS
+from bot.ui.render.error_messages import error_message, failure, obstacle, unexpected
+from tests.support.clock import START
+
+WORDED: list[tuple[AtelierError, str]] = [
+    (
+        PromptError(PromptProblem.EMPTY, length=0, limit=2560),
+        "The prompt is empty. Nothing was charged.\nDescribe the picture in a few words and send it again.",
+    ),
+    (
+        PromptError(PromptProblem.TOO_LONG, length=4000, limit=2560),
+        (
+            "The prompt has 4,000 characters; this model takes 2,560. Nothing was charged.\n"
+            "Shorten it by 1,440 and send it again."
+        ),
+    ),
+    (
+        PromptError(PromptProblem.UNREADABLE, length=10, limit=2560),
+        (
+            "The prompt has a character that cannot be sent on. Nothing was charged.\n"
+            "Type the prompt anew instead of pasting it."
+        ),
+    ),
+    (
+        UnknownModelError("dall-e", ("reve-2.0", "nano-banana")),
+        "This studio has no model “\u2068dall\\-e\u2069”. Nothing was charged.\nChoose reve-2.0 or nano-banana.",
+    ),
+    (
+        OptionRangeError("fit", "2K", FIT_FORMS),
+        (
+            "The fit cannot be \u20682K\u2069. Nothing was charged.\n"
+            "It takes 2048 (longest side), 2048x (width), x1024 (height) or 1920x1080 (both), up to 4,096."
+        ),
+    ),
+    (
+        UnsupportedOptionError("upscale", "2x", model="nano-banana", models=("reve-2.0",)),
+        "nano-banana cannot upscale a picture. Nothing was charged.\nFor that, use reve-2.0.",
+    ),
+    (
+        UnsupportedOptionError("mode", "edit", model="nano-banana", models=("reve-2.0", "seedream-5")),
+        (
+            "nano-banana makes pictures from text only. Nothing was charged.\n"
+            "To edit a picture, use reve-2.0 or seedream-5."
+        ),
+    ),
+    (
+        UnsupportedOptionError("inputs", 5, model="seedream-5", models=("reve-2.0",)),
+        "seedream-5 cannot start from 5 pictures. Nothing was charged.\nFor that, use reve-2.0.",
+    ),
+    (
+        ExclusiveOptionsError("remove_background", other="format", value="jpeg", allowed=("png", "webp")),
+        (
+            "remove_background does not go with format jpeg. Nothing was charged.\n"
+            "Choose format png or webp, or leave one of the two out."
+        ),
+    ),
+    (
+        OptionRangeError("images", 9, "1 to 4"),
+        "The number of pictures cannot be \u20689\u2069. Nothing was charged.\nIt takes 1 to 4.",
+    ),
+    (
+        UnsupportedOptionError("detail", 3, model="nano-banana", models=("reve-2.0",)),
+        "nano-banana cannot do detail 3. Nothing was charged.\nFor that, use reve-2.0.",
+    ),
+    (
+        UnsupportedOptionError("aspect_ratio", "3:2", model="reve-2.0", models=()),
+        (
+            "reve-2.0 cannot do aspect ratio 3:2. Nothing was charged.\n"
+            "No model of this studio can. Leave the option out, or choose another value."
+        ),
+    ),
+    (
+        InsufficientCreditsError(needed=140, available=1, renews_at=START),
+        "This takes 140 credits and you have 1. Nothing was charged.\nYour next allowance is there <t:1773480413:R>.",
+    ),
+    (
+        BudgetSpentError(renews_at=START),
+        "The studio's budget for this month is used up. Nothing was charged.\nIt opens again <t:1773480413:R>.",
+    ),
+    (
+        NotInServerError(),
+        "The studio works in servers, not in direct messages. Nothing was charged.\nUse the command in a server.",
+    ),
+    (
+        NotAdmittedError(),
+        (
+            "The studio is not open to this server yet. Nothing was charged.\n"
+            "Ask whoever runs the bot to admit it; they can do it here with `/studio admit`."
+        ),
+    ),
+    (NotAllowedError("its member or a moderator"), "Only its member or a moderator can do that."),
+    (
+        QueueFullError(10),
+        (
+            "You have 10 jobs waiting already. Nothing was charged.\n"
+            "Send the next one when one of them is finished, or cancel one."
+        ),
+    ),
+    (
+        PresetNotFoundError("noir"),
+        "There is no preset “\u2068noir\u2069” here. Nothing was charged.\nSee what there is with `/preset list`.",
+    ),
+    (
+        PresetNotFoundError(),
+        "This preset was deleted too long ago to bring it back. Save it anew with `/preset save`.",
+    ),
+    (EmptyPresetError(), "A preset needs something to keep: a prompt, or an option."),
+    (
+        PresetLimitError(25, shared=False),
+        "You have 25 presets, and that is all that you can have.\nDelete one with `/preset delete` first.",
+    ),
+    (
+        PresetLimitError(25, shared=True),
+        "This server has 25 presets, and that is all that it can have.\nDelete one with `/preset delete` first.",
+    ),
+    (
+        PresetNameTakenError("noir"),
+        "There is a preset “\u2068noir\u2069” already, so nothing was brought back.",
+    ),
+    (
+        InputError(InputProblem.NONE),
+        (
+            "There is no picture in this message. Nothing was charged.\n"
+            "Choose one with a PNG, JPEG, WebP or GIF, or attach yours to `/edit`."
+        ),
+    ),
+    (
+        InputError(InputProblem.TOO_MANY, value=5, limit=4),
+        "That is more pictures than one edit takes. Nothing was charged.\nChoose up to 4.",
+    ),
+    (
+        InputError(InputProblem.WRONG_TYPE, name="letter.pdf", value="application/pdf"),
+        (
+            "“\u2068letter.pdf\u2069” is not a kind of picture that can be edited. Nothing was charged.\n"
+            "Attach a PNG, JPEG, WebP or GIF to `/edit`."
+        ),
+    ),
+    (
+        InputError(InputProblem.UNMEASURED),
+        (
+            "The picture cannot be read as a picture. Nothing was charged.\n"
+            "Save it as PNG or JPEG and attach that to `/edit`."
+        ),
+    ),
+    (
+        InputError(InputProblem.TOO_HEAVY, position=2, name="a.png", value=30 * 1024 * 1024, limit=20 * 1024 * 1024),
+        (
+            "Picture 2 is too large. Nothing was charged.\n"
+            "Scale it down, or save it as JPEG: up to 20 MiB, 8,192 pixels a side and 33 million in all are taken."
+        ),
+    ),
+    (
+        InputError(InputProblem.TOO_LARGE, name="x" * 80, value=9000, limit=8192),
+        (
+            f"“\u2068{'x' * 39}…\u2069” is too large. Nothing was charged.\n"
+            "Scale it down, or save it as JPEG: up to 20 MiB, 8,192 pixels a side and 33 million in all are taken."
+        ),
+    ),
+    (
+        InputError(InputProblem.TOO_SMALL, name="a.png", value=1, limit=16),
+        (
+            "“\u2068a.png\u2069” is too small: each side takes 16 pixels or more. Nothing was charged.\n"
+            "Attach a larger one to `/edit`."
+        ),
+    ),
+    (
+        InputError(InputProblem.EXPIRED, position=1),
+        "Discord's link to picture 1 has run out. Nothing was charged.\nAttach it anew to `/edit`.",
+    ),
+    (
+        InputError(InputProblem.SHORT_LIVED),
+        (
+            "Discord's link to the picture runs out before an edit may be finished. Nothing was charged.\n"
+            "Attach it anew to `/edit`."
+        ),
+    ),
+    (
+        InputError(InputProblem.FOREIGN),
+        "The picture is not kept by Discord. Nothing was charged.\nSave it, and attach it to `/edit`.",
+    ),
+    (
+        InputError(InputProblem.ANIMATED, name="a.gif"),
+        (
+            "“\u2068a.gif\u2069” is a GIF, and this studio can only pass pictures on as they are. "
+            "Nothing was charged.\n"
+            "Save it as PNG or JPEG and attach that to `/edit`."
+        ),
+    ),
+    (
+        InputError(InputProblem.GONE),
+        "The picture is no longer to be had. Nothing was charged.\nAttach it anew to `/edit`.",
+    ),
+    (JobNotFoundError(), "This picture's records are gone, so the button does nothing any more."),
+    (JobStateError("done", "cancel"), "That is no longer possible: this one has gone on already."),
+    (StaleJobError(), "That is no longer possible: this one has gone on already."),
+    (
+        StudioClosedError(),
+        (
+            "The studio is closed for this model at the moment. Nothing was charged.\n"
+            "Try another model, or look at `/status`."
+        ),
+    ),
+    (JobDeletedError(), "This was deleted, so there is nothing left to work with."),
+    (JobRunningError(), "This is still being made. Nothing was charged.\nPress again once it is finished."),
+    (
+        AlreadyBegunError(),
+        "This has begun already: you pressed twice, and it is made and charged once.",
+    ),
+    (
+        AlreadyAskedError(),
+        "You have been asked about this already: this came twice. Answer that question to make it, once.",
+    ),
+    (
+        FormGoneError(),
+        "What was typed here is kept for a day, and that is over. Nothing was charged.\nOpen the form anew.",
+    ),
+    (
+        ConfirmationGoneError(expired=True),
+        "This was asked more than a day ago. Nothing was charged.\nSend the command again.",
+    ),
+    (
+        ConfirmationGoneError(),
+        "You have answered this already. Pressing again makes nothing more and charges nothing more.",
+    ),
+    (
+        ImageGoneError(),
+        (
+            "The studio no longer keeps this picture, and it is not on this message any more. Nothing was charged.\n"
+            "If you have it elsewhere, attach it to `/edit`."
+        ),
+    ),
+    (
+        ImageGoneError(own=False),
+        "The picture that this was made from is no longer kept. Nothing was charged.\nAttach it to `/edit` once more.",
+    ),
+]
+# Faults of ours or of a provider: they never reach a member by this way, and if one does it gets a reference.
+OURS = (
+    LedgerError,
+    ProviderError,
+    ImageError,
+    DuplicateInteractionError,
+    db.process_lock.AlreadyRunningError,
+    db.migrate.NewerDatabaseError,
+)
+BASES = (PresetError, RequestError, CreditsError, AccessError, JobError)
+
+
+def concrete(error: type[AtelierError] = AtelierError) -> Iterator[type[AtelierError]]:
+    """Yield every kind of error that the product raises."""
+    for kind in error.__subclasses__():
+        if kind.__module__.startswith(("bot.", "db.")):
+            yield kind
+            yield from concrete(kind)
+
+
+def test_every_error_has_words_or_is_ours() -> None:
+    """A new kind of error has to be worded, or named as one that no member can bring about."""
+    assert set(concrete()) == {type(error) for error, _ in WORDED} | set(OURS) | set(BASES)
+
+
+@pytest.mark.parametrize(("error", "words"), WORDED, ids=[f"{error.code}-{at}" for at, (error, _) in enumerate(WORDED)])
+def test_an_error_in_words(error: AtelierError, words: str) -> None:
+    """Each error is told in its own words."""
+    assert error_message(error) == words
+
+
+@pytest.mark.parametrize(
+    "error",
+    [LedgerError("off by one"), ProviderError(FaultKind.INVALID, provider="skillboss"), DuplicateInteractionError()],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_fault_of_ours_has_no_words(error: AtelierError) -> None:
+    """What is no member's doing is not worded here, so that it gets a reference and a line in the log."""
+    assert error_message(error) is None
+
+
+ALL_TEXTS = [
+    *(words for _, words in WORDED),
+    *("\n".join(failure(fault)) for fault in FaultKind),
+    unexpected("0a1b2c3d"),
+]
+
+
+@pytest.mark.parametrize("text", ALL_TEXTS)
+def test_the_tone(text: str) -> None:
+    """At most three short lines; no exclamation mark, no HTTP code, no stack, no blame."""
+    assert len(text.splitlines()) <= 3
+    assert all(len(line) <= 120 for line in text.splitlines())
+    assert "!" not in text
+    assert re.search(r"(?<![,\d])[45]\d\d\b|HTTP|Error|error|Exception|invalid|please", text) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [error for error, _ in WORDED if isinstance(error, RequestError | CreditsError | QueueFullError)],
+    ids=lambda error: error.code,
+)
+def test_a_refusal_says_that_it_was_free(error: AtelierError) -> None:
+    """Whenever a request is refused, the member hears that nothing was charged, right after what happened."""
+    words = error_message(error)
+    assert words is not None
+    assert words.splitlines()[0].endswith("Nothing was charged.")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (UnsupportedOptionError("detail", 3, model="nano-banana", models=()), "cannot do detail 3"),
+        (UnsupportedOptionError("fit", "2048", model="x", models=()), "cannot fit a picture to a size"),
+        (UnsupportedOptionError("mode", "edit", model="nano-banana", models=()), "from text only"),
+        (
+            ExclusiveOptionsError("remove_background", other="format", value="jpeg", allowed=("png",)),
+            "remove_background does not go with format jpeg",
+        ),
+        (UnknownModelError("x", ()), "cannot do that"),
+    ],
+)
+def test_an_obstacle_in_a_few_words(error: RequestError, words: str) -> None:
+    """What stands after a model's name while a command is still being written."""
+    assert obstacle(error) == words
+
+
+@pytest.mark.parametrize("error", [UnknownModelError("x" * 6000, ("a",)), OptionRangeError("fit", "9" * 6000, "1")])
+def test_what_was_typed_is_quoted_briefly(error: RequestError) -> None:
+    """An answer has no room for six thousand characters."""
+    assert len(error_message(error) or "") < 200
+
+
+def test_a_job_without_a_known_fault() -> None:
+    """A job that failed for no recorded reason is a fault of ours."""
+    assert failure(None) == failure(FaultKind.INTERNAL)

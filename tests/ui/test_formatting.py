@@ -1,0 +1,214 @@
+"""Text that people typed, and numbers as people say them."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bot.ui.render.formatting import (
+    ago,
+    alternative,
+    counted,
+    cut,
+    escaped,
+    in_credits,
+    listed,
+    one_line,
+    ordinal,
+    seconds,
+    usually,
+)
+from tests.ui.view_reader import active, plain, unescaped, utf16
+
+# Everything that Discord can send: any code point but lone surrogates.
+TYPED = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
+HOSTILE = st.lists(
+    st.sampled_from(
+        [
+            "@everyone",
+            "@here",
+            "<@123>",
+            "<@&123>",
+            "<#123>",
+            "</imagine:1>",
+            "<t:0:R>",
+            "<:fox:123>",
+            "[x](javascript:alert(1))",
+            "```py\n",
+            "`",
+            "||",
+            "~~",
+            "***",
+            "__",
+            "# heading",
+            "-# small",
+            "> quote",
+            ">>> ",
+            "1. list",
+            "- list",
+            "https://example.org/a?b=c",
+            "\\",
+            "\\\\",
+            "\u202e",
+            "\u2069",
+            "👩‍👩‍👧‍👦",
+            "e\u0301",
+            "🇩🇪",
+            "שלום",
+            "\n",
+            " ",
+            "fox",
+        ]
+    ),
+    max_size=60,
+).map("".join)
+MENTION = re.compile(r"@everyone|@here|<@[!&]?[0-9]|<#[0-9]|</|<t:|<a?:|://")
+SIGNS = st.lists(st.sampled_from(["👩‍👩‍👧‍👦", "👍🏽", "🇩🇪", "e\u0301\u0302", "a", " ", "❤️", "1️⃣"]), max_size=120).map(
+    "".join
+)
+
+
+@given(st.one_of(TYPED, HOSTILE))
+@example("@everyone and <@123>")
+@example("[x](javascript:alert(1))")
+@example("```\nrm -rf\n```")
+@example("# heading")
+@example("1. list")
+@example("https://example.org")
+@example("\\*already escaped\\*")
+def test_escaped_text_reads_as_typed_and_does_nothing(typed: str) -> None:
+    """Whatever is typed is shown as typed, on one line, with no formatting, no link and no mention."""
+    shown = escaped(typed)
+    assert shown.startswith("\u2068")
+    assert shown.endswith("\u2069")
+    inner = shown[1:-1]
+    assert unescaped(inner) == plain(typed)
+    assert active(inner) == []
+    assert "\n" not in shown
+    assert MENTION.search(inner) is None
+
+
+@pytest.mark.parametrize("typed", ["1. list", "23. list", "- list", "+ list", "# heading", "-# small", "> quote"])
+def test_nothing_begins_a_block(typed: str) -> None:
+    """A prompt that looks like a list, a heading or a quotation is still one plain line."""
+    inner = escaped(typed)[1:-1]
+    assert unescaped(inner) == typed
+    assert not inner.startswith(("- ", "+ ", "# ", "-# ", "> "))
+    assert not inner.split(" ")[0].rstrip(".").isdigit()
+
+
+@given(st.one_of(TYPED, HOSTILE, SIGNS), st.integers(min_value=1, max_value=200))
+def test_cut_text_is_short_enough_and_a_beginning(text: str, limit: int) -> None:
+    """What is cut has at most `limit` code points, ends with an ellipsis, and is the text's own beginning."""
+    shown = cut(text, limit)
+    assert len(shown) <= limit
+    if len(text) <= limit:
+        assert shown == text
+    else:
+        assert shown.endswith("…")
+        assert text.startswith(shown[:-1])
+
+
+@pytest.mark.parametrize("sign", ["👩‍👩‍👧‍👦", "👍🏽", "e\u0301\u0302", "❤️", "1️⃣", "🏴\U000e0067\U000e0062\U000e007f"])
+def test_cut_tears_no_sign(sign: str) -> None:
+    """An emoji of several code points, or a letter with its marks, is kept whole or left out."""
+    text = sign * 40
+    for limit in range(len(sign) + 1, 3 * len(sign) + 2):
+        kept = cut(text, limit)[:-1]
+        assert len(kept) % len(sign) == 0
+        assert text.startswith(kept)
+
+
+def test_cut_prefers_a_space() -> None:
+    """Where a space is near the end, no word is torn."""
+    assert cut("a red panda astronaut", 16) == "a red panda…"
+    assert cut("incomprehensibilities", 10) == "incompreh…"
+
+
+def test_cut_of_marks_without_a_letter() -> None:
+    """A heap of marks is cut all the same."""
+    assert len(cut("\u0301" * 500, 100)) == 100
+
+
+@given(
+    st.one_of(TYPED.map(lambda text: text * 8), HOSTILE.map(lambda text: text * 6), SIGNS.map(lambda text: text * 9))
+)
+@example("🦊" * 4000)
+@example("🦊" * 513)
+@example("🦊" * 512)
+@example("a" * 1023 + "🦊")
+@example("🦊 " * 1000)
+def test_alternative_text_fits_and_begins_as_typed(text: str) -> None:
+    """A picture's description has at most 1,024 UTF-16 units and begins as the prompt does."""
+    shown = alternative(text)
+    assert utf16(shown) <= 1024
+    if shown != one_line(text):
+        assert one_line(text).startswith(shown.rstrip("…"))
+        assert utf16(shown) > 600
+
+
+@pytest.mark.parametrize("limit", range(2, 12))
+def test_alternative_text_ends_for_every_small_limit(limit: int) -> None:
+    """The search for what fits comes to an end however tight the limit is."""
+    assert utf16(alternative("🦊" * 20, limit)) <= limit
+
+
+def test_ordinals() -> None:
+    """Places in line are said as people say them."""
+    numbers = (1, 2, 3, 4, 11, 12, 13, 21, 22, 101, 111)
+    said = "1st 2nd 3rd 4th 11th 12th 13th 21st 22nd 101st 111th"
+    assert " ".join(map(ordinal, numbers)) == said
+
+
+def test_counts() -> None:
+    """One is one, the others are many, and thousands are set apart."""
+    assert [counted(number, "picture") for number in (0, 1, 2)] == ["0 pictures", "1 picture", "2 pictures"]
+    assert [in_credits(number) for number in (1, 24, 1_000)] == ["1 credit", "24 credits", "1,000 credits"]
+
+
+@pytest.mark.parametrize(
+    ("duration", "said"),
+    [
+        (0, "1\u00a0s"),
+        (0.4, "1\u00a0s"),
+        (31.2, "31\u00a0s"),
+        (60, "1\u00a0min"),
+        (125, "2\u00a0min\u00a05\u00a0s"),
+    ],
+)
+def test_durations(duration: float, said: str) -> None:
+    """Durations are whole seconds, at least one, and minutes from a minute on; no line ends within one."""
+    assert seconds(duration) == said
+
+
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        (None, None),
+        ((25, 40), "usually 25-40 s"),
+        ((25, 25), "usually 25\u00a0s"),
+        ((0, 0), "usually 1\u00a0s"),
+        ((0, 3), "usually 1-3 s"),
+        ((90, 119), "usually 90-119 s"),
+        ((45, 200), "usually 1-4 min"),
+        ((130, 230), "usually 2-4 min"),
+        ((60, 120), "usually 1-2 min"),
+        ((180, 181), "usually 3-4 min"),
+        ((121, 120), "usually 2\u00a0min\u00a01\u00a0s"),
+    ],
+)
+def test_usual_waits(measured: tuple[int, int] | None, said: str | None) -> None:
+    """The usual wait is a span in the unit that people would use; nothing is said before enough was measured."""
+    assert usually(measured) == said
+
+
+def test_lists() -> None:
+    """Names are listed as in a sentence."""
+    assert [listed(("a",)), listed(("a", "b")), listed(("a", "b", "c"))] == ["a", "a or b", "a, b or c"]
+
+
+def test_moments() -> None:
+    """A moment is Discord's own mark, which each reader sees in their own time."""
+    assert ago(datetime(2026, 3, 4, 12, 0, tzinfo=UTC)) == "<t:1772625600:R>"

@@ -1,0 +1,169 @@
+"""The catalogues are complete, translations fit their texts, and each locale gets the nearest language."""
+
+import ast
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import polib
+import pytest
+
+from bot.domain.lazy_text import LazyText
+from bot.ui.i18n import CATALOGUE, CATALOGUES, N_, _, catalogue, ngettext, read_catalogues, use_locale
+from tests.ui.pseudo_locale import TEMPLATE
+
+REPOSITORY = Path(__file__).parents[2]
+COMMITTED = sorted(CATALOGUES.glob(f"*/{CATALOGUE}"))
+MARKS = ("_", "N_", "ngettext", "LazyText", "locale_str")
+SOURCES = [path for folder in ("bot/ui", "cogs") for path in sorted((REPOSITORY / folder).rglob("*.py"))]
+# Keywords of discord.py's that a person reads.
+READ = ("label", "description", "placeholder", "title")
+
+
+def texts_of(file: Path) -> set[tuple[str, str]]:
+    """Return the texts of a catalogue, each with its plural."""
+    return {(entry.msgid, entry.msgid_plural) for entry in polib.pofile(str(file)) if not entry.obsolete}
+
+
+def fields(text: str) -> set[str]:
+    """Return the names of a text's placeholders."""
+    return {name for _before, name, _form, _turn in string.Formatter().parse(text) if name is not None}
+
+
+def strange(entry: polib.POEntry) -> set[str]:
+    """Return the placeholders of a translation that its source does not have."""
+    said = [entry.msgstr, *entry.msgstr_plural.values()]
+    return set().union(*map(fields, said)) - fields(entry.msgid) - fields(entry.msgid_plural)
+
+
+def write(folder: Path, language: str, **texts: str) -> None:
+    """Write a small catalogue."""
+    made = polib.POFile()
+    made.metadata = {"Content-Type": "text/plain; charset=utf-8"}
+    made.extend(polib.POEntry(msgid=text, msgstr=said) for text, said in texts.items())
+    (folder / language / CATALOGUE).parent.mkdir(parents=True)
+    made.save(str(folder / language / CATALOGUE))
+
+
+def test_the_catalogue_has_every_text(tmp_path: Path) -> None:
+    """A text was added or changed? `make texts` brings the catalogues up to date."""
+    script = REPOSITORY / "scripts" / "extract-texts"
+    subprocess.run([sys.executable, script, "--into", tmp_path], check=True, capture_output=True)  # noqa: S603
+    assert texts_of(TEMPLATE) == texts_of(tmp_path / TEMPLATE.name)
+
+
+@pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.parts[-3])
+def test_every_language_knows_the_same_texts(file: Path) -> None:
+    """Also those that it has no translation for yet."""
+    assert texts_of(file) == texts_of(TEMPLATE)
+
+
+@pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.parts[-3])
+def test_no_translation_has_a_placeholder_of_its_own(file: Path) -> None:
+    """It would break the message that it stands in."""
+    assert [(entry.msgid, names) for entry in polib.pofile(str(file)) if (names := strange(entry))] == []
+
+
+def test_a_strange_placeholder_is_found() -> None:
+    """In a translation and in each of its plurals."""
+    assert strange(polib.POEntry(msgid="{count} held", msgstr="{anzahl} belegt")) == {"anzahl"}
+    plural = polib.POEntry(msgid="one", msgid_plural="{count}", msgstr_plural={0: "eins", 1: "{count} {x}"})
+    assert strange(plural) == {"x"}
+
+
+def is_mark(node: ast.AST) -> bool:
+    """Return whether it is a call that marks a text."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS
+
+
+def unmarked(tree: ast.Module) -> list[str]:
+    """Return what looks like a text for people and is not marked, or is put together before it is marked."""
+    found: list[str] = []
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            skipped.add(node.value)  # a docstring
+        if is_mark(node):
+            assert isinstance(node, ast.Call)
+            skipped.update(node.args)
+            found += [ast.unparse(node) for argument in node.args if isinstance(argument, ast.JoinedStr)]
+        if isinstance(node, ast.keyword) and node.arg in READ and isinstance(node.value, ast.Constant):
+            found += [node.value.value] if isinstance(node.value.value, str) and node.value.value else []
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped:
+            words = node.value.split()
+            found += [node.value] if sum(word.strip(".,:;").isalpha() for word in words) > 1 else []
+    return found
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_every_text_is_marked(file: Path) -> None:
+    """Two words in a row, or a label, are for people: `_("{count} left").format(count=3)`, never an f-string in `_`."""
+    assert unmarked(ast.parse(file.read_text(encoding="utf-8"))) == []
+
+
+def test_what_is_not_marked_is_found() -> None:
+    """Sentences, also within an f-string, labels of a word, and f-strings in a mark; but no names of events."""
+    source = """a("it is late"); f"{x} are here"; b(label="Go"); _(f"{x}"); _("so be it"); c("a.b"); b(label=_("Go"))"""
+    assert sorted(unmarked(ast.parse(source))) == [" are here", "Go", "_(f'{x}')", "it is late"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [
+        ("pt-BR", "da região"),
+        ("pt", "da língua"),
+        ("pt-PT", "da língua"),
+        ("de", "word"),
+        ("", "word"),
+        ("../pt", "word"),
+        ("x/../pt", "word"),
+    ],
+)
+def test_a_locale_gets_the_nearest_language(tmp_path: Path, locale: str, said: str) -> None:
+    """The region's, else the language's, else English; each text for itself."""
+    write(tmp_path, "pt", word="da língua", other="outra")
+    write(tmp_path, "pt_BR", word="da região")
+    with use_locale(locale, tmp_path):
+        assert _("word") == said
+        assert _("other") == ("outra" if "pt" in locale[:2] else "other")
+    assert _("word") == "word"
+
+
+def test_a_phrase_of_the_domain_is_said_with_its_values(tmp_path: Path) -> None:
+    """As a string it is English; in another language its values stand where that wants them."""
+    write(tmp_path, "de", **{"{first} to {last}": "von {first} bis {last}"})
+    phrase = LazyText("{first} to {last}", first=1, last=4)
+    assert phrase == "1 to 4"
+    with use_locale("de", tmp_path):
+        assert _(phrase) == "von 1 bis 4"
+        assert _(N_("unknown")) == "unknown"
+        assert _("") == ""
+
+
+def test_plurals_follow_the_language(tmp_path: Path) -> None:
+    """A language may have more forms than two."""
+    made = polib.POFile()
+    made.metadata = {
+        "Content-Type": "text/plain; charset=utf-8",
+        "Plural-Forms": "nplurals=3; plural=(n==1 ? 0 : n>=2 && n<=4 ? 1 : 2);",
+    }
+    made.append(polib.POEntry(msgid="fox", msgid_plural="foxes", msgstr_plural={0: "liška", 1: "lišky", 2: "lišek"}))
+    (tmp_path / "cs" / CATALOGUE).parent.mkdir(parents=True)
+    made.save(str(tmp_path / "cs" / CATALOGUE))
+    with use_locale("cs", tmp_path):
+        assert [ngettext("fox", "foxes", number) for number in (1, 3, 5)] == ["liška", "lišky", "lišek"]
+    assert [ngettext("fox", "foxes", number) for number in (1, 3)] == ["fox", "foxes"]
+
+
+def test_a_catalogue_is_read_once() -> None:
+    """Cards are made all the time."""
+    assert catalogue("en-US") is catalogue("en-US")
+
+
+def test_no_answer_waits_for_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read at the start serves all regions of a language, also those that nobody has spoken yet."""
+    read_catalogues()
+    monkeypatch.setattr("polib.pofile", None)
+    with use_locale("en-ZA"):
+        assert _("Vary") == "Vary"

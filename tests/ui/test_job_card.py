@@ -1,0 +1,426 @@
+"""Every card that people see, to the letter, and that no prompt breaks one."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from discord import ui
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from bot.domain.errors import FaultKind
+from bot.domain.fit import Fit
+from bot.domain.jobs import Action, Job, Snapshot, State
+from bot.domain.remix import KEEP_AS_IT_IS
+from bot.domain.requests import ImageFile, InputImage
+from bot.ui.render.formatting import one_line
+from bot.ui.render.job_card import Attached, job_card
+from tests.support.clock import START
+from tests.support.factories import make_context, make_image, make_job, make_request
+from tests.ui.view_reader import active, colour, gallery, labels, parts, plain, texts, unescaped, utf16
+
+GREY, BLURPLE, GREEN, AMBER, RED = 0x80848E, 0x5865F2, 0x3BA55D, 0xF0B232, 0xDA373C
+LOST_NOTE = "The connection broke while this was sent, so its outcome is unknown. The answer may still come."
+SINCE = f"since <t:{int(START.timestamp())}:R>"
+HEADING = "## \u2068a lighthouse at dusk\u2069\n-# reve-2.0 · 1:1 · 1 picture · for <@42>"
+SOFT = 300.0
+
+
+def card(snapshot: Snapshot, seconds: float = 5, *files: Attached) -> ui.LayoutView:
+    """Return the card as it is so many seconds after the command."""
+    return job_card(snapshot, START + timedelta(seconds=seconds), SOFT, files)
+
+
+def waiting(state: State = State.HELD, **changes: Any) -> Job:
+    """Return a job that has not ended."""
+    return make_job(state=state, **changes)
+
+
+def done(pictures: int = 1, *, asked: int | None = None, seconds: float = 31, **options: Any) -> Snapshot:
+    """Return a finished job's snapshot, with so many pictures of those asked for."""
+    request = make_request(images=asked or pictures, **options)
+    job = make_job(request=request, state=State.DONE, provider="skillboss")
+    job = replace(job, charged=job.unit_price * pictures, finished_at=START + timedelta(seconds=seconds))
+    return Snapshot(
+        job=job, pictures=tuple(make_image(job, position=number) for number in range(pictures)), available=176
+    )
+
+
+def files(count: int, *reencoded: int) -> list[Attached]:
+    """Return so many attached files; those numbered (from 1) were re-encoded."""
+    return [Attached(filename=f"atelier-{number}.png", reencoded=number in reencoded) for number in range(1, count + 1)]
+
+
+LIVE_CARDS = {
+    "in line": (Snapshot(job=waiting()), 5, f"In line · {SINCE}", GREY, ["Cancel"]),
+    "in line, with a place": (
+        Snapshot(job=waiting(), place_in_line=3, usual_seconds=(25, 40)),
+        5,
+        f"In line, 3rd · {SINCE} · usually 25-40 s",
+        GREY,
+        ["Cancel"],
+    ),
+    "being sent": (Snapshot(job=waiting(State.SUBMITTING)), 5, f"In line · {SINCE}", GREY, ["Cancel"]),
+    "in the provider's line": (
+        Snapshot(job=waiting(State.QUEUED), usual_seconds=(25, 40)),
+        5,
+        f"In line · {SINCE} · usually 25-40 s",
+        GREY,
+        ["Cancel"],
+    ),
+    "drawing": (
+        Snapshot(job=waiting(State.RUNNING), usual_seconds=(25, 40)),
+        5,
+        f"Drawing · {SINCE} · usually 25-40 s",
+        BLURPLE,
+        ["Cancel"],
+    ),
+    "storing": (Snapshot(job=waiting(State.STORING)), 5, f"Drawing · {SINCE}", BLURPLE, []),
+    "unknown": (Snapshot(job=waiting(State.UNKNOWN)), 5, f"Waiting to hear · {SINCE}\n-# {LOST_NOTE}", BLURPLE, []),
+    "just in time": (Snapshot(job=waiting(State.RUNNING)), SOFT, f"Drawing · {SINCE}", BLURPLE, ["Cancel"]),
+    "late": (
+        Snapshot(job=waiting(State.RUNNING), usual_seconds=(25, 40)),
+        SOFT + 1,
+        f"Drawing · {SINCE} · longer than usual, still being watched",
+        AMBER,
+        ["Cancel"],
+    ),
+    "late in line": (
+        Snapshot(job=waiting(), place_in_line=1),
+        SOFT + 1,
+        f"In line, 1st · {SINCE} · longer than usual, still being watched",
+        AMBER,
+        ["Cancel"],
+    ),
+    "cancelling": (
+        Snapshot(job=waiting(State.QUEUED, cancel_requested_at=START)),
+        5,
+        f"Cancelling · {SINCE}",
+        GREY,
+        [],
+    ),
+    "too late to cancel": (
+        Snapshot(job=waiting(State.RUNNING, cancel_requested_at=START, cancel_refused=True)),
+        5,
+        f"Drawing · {SINCE}\n-# Too late to cancel: it has begun, and is charged if it completes.",
+        BLURPLE,
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("snapshot", "seconds", "state", "accent", "pressable"), LIVE_CARDS.values(), ids=LIVE_CARDS)
+def test_a_card_while_it_waits(
+    snapshot: Snapshot, seconds: float, state: str, accent: int, pressable: list[str]
+) -> None:
+    """While a job lives its card has the prompt, what was asked for, one line of state, and Cancel while it helps."""
+    view = card(snapshot, seconds)
+    assert texts(view) == [HEADING, state]
+    assert colour(view) == accent
+    assert labels(view) == pressable
+    assert gallery(view) == []
+
+
+def test_a_card_with_one_picture() -> None:
+    """A finished card is the picture, with the prompt as its description, and a receipt without needless numbers."""
+    view = card(done(), 31, *files(1))
+    assert texts(view) == [HEADING, "-# 12 credits · 176 left today · 31\u00a0s"]
+    assert gallery(view) == [("attachment://atelier-1.png", "a lighthouse at dusk")]
+    assert colour(view) == GREEN
+    assert labels(view) == []
+
+
+def test_a_card_with_four_pictures() -> None:
+    """Four pictures are one gallery and one receipt."""
+    view = card(done(4, detail=2), 31, *files(4))
+    assert texts(view) == [
+        "## \u2068a lighthouse at dusk\u2069\n-# reve-2.0 · 1:1 · 4 pictures · detail 2 · for <@42>",
+        "-# 96 credits · 176 left today · 31\u00a0s",
+    ]
+    assert [url for url, _ in gallery(view)] == [f"attachment://atelier-{number}.png" for number in range(1, 5)]
+
+
+def test_a_card_says_all_that_was_asked_for() -> None:
+    """In the order of the command's options; what was left out is not said."""
+    request = make_request(
+        aspect_ratio="auto",
+        images=2,
+        detail=3,
+        format="webp",
+        upscale=2,
+        remove_background=True,
+        fit=Fit(width=1920, height=1080),
+        effect="film *grain*",
+        version="latest-fast",
+        inputs=(InputImage(url="https://cdn.example/fox.png"),),
+    )
+    (heading, _) = texts(card(Snapshot(job=waiting(request=request))))
+    assert unescaped(heading.splitlines()[1]).replace("\u2068", "").replace("\u2069", "") == (
+        "-# reve-2.0 · auto · 2 pictures · detail 3 · webp · upscaled 2x · cut out · fit 1920x1080 · "
+        "effect film *grain* · version latest-fast · from 1 picture · for <@42>"
+    )
+    assert "film \\*grain" in heading
+
+
+def test_the_gallery_comes_before_the_receipt() -> None:
+    """From top to bottom: prompt, pictures, receipt, what can be done with them."""
+    assert [part["type"] for part in parts(card(done(), 31, *files(1)))] == [17, 10, 12, 10, 1, 3]
+
+
+def test_a_card_names_every_option_that_was_chosen() -> None:
+    """What differs from the ordinary is named under the prompt, in the order of the options."""
+    request = make_request(model="nano-banana-pro", aspect_ratio="16:9", images=2, resolution="4K", format="webp")
+    (heading, _) = texts(card(Snapshot(job=make_job(request=request))))
+    assert heading.splitlines()[1] == "-# nano-banana-pro · 16:9 · 2 pictures · 4K · webp · for <@42>"
+
+
+def test_fewer_pictures_than_asked_for() -> None:
+    """When fewer pictures came, the card says so first, and the receipt shows what was held, charged and returned."""
+    view = card(done(1, asked=3), 31, *files(1))
+    assert texts(view)[1] == (
+        "1 picture of 3 came; only what came was charged.\n"
+        "-# 36 held · 12 charged · 24 returned · 176 left today · 31\u00a0s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("attached", "note"),
+    [
+        (files(1, 1), "The picture was"),
+        (files(4, 2), "Picture 2 was"),
+        (files(4, 1, 3), "Pictures 1 and 3 were"),
+        (files(3, 1, 2, 3), "The pictures were"),
+    ],
+    ids=["the only one", "one", "some", "all"],
+)
+def test_pictures_that_had_to_be_re_encoded(attached: list[Attached], note: str) -> None:
+    """What was changed to fit the server's upload limit is named in the small print."""
+    view = card(done(len(attached)), 31, *attached)
+    assert texts(view)[1].splitlines()[-1] == f"-# {note} re-encoded to fit this server's upload limit."
+
+
+def test_a_picture_that_cannot_be_shown() -> None:
+    """A picture that is no longer in the store, or fits no limit, is missed in words, with where to look for it."""
+    one = "1 picture could not be shown here. Look for it with `/history`.\n"
+    assert texts(card(done(4), 31, *files(3)))[1].startswith(one)
+    view = card(done(), 31)
+    assert texts(view)[1].startswith(one)
+    assert gallery(view) == []
+    two = "2 pictures could not be shown here. Look for them with `/history`.\n"
+    assert texts(card(done(4), 31, *files(2)))[1].startswith(two)
+
+
+def direct(snapshot: Snapshot, *attached: Attached) -> ui.LayoutView:
+    """Return the card as it comes by direct message."""
+    return job_card(snapshot, START + timedelta(seconds=31), SOFT, attached, direct=True)
+
+
+def test_a_card_that_comes_by_direct_message() -> None:
+    """It says first why it comes and from where, ends with a receipt that says so, and always has a button."""
+    view = direct(done(), *files(1))
+    assert texts(view) == [
+        "-# Your picture from <#800>: its card there could not be reached any more.",
+        HEADING,
+        "-# 12 credits · 176 left today · 31\u00a0s · delivered by direct message",
+    ]
+    assert [url for url, _ in gallery(view)] == ["attachment://atelier-1.png"]
+    assert labels(view) == ["Whole prompt"]
+
+
+def test_several_pictures_by_direct_message_of_a_command_used_there() -> None:
+    """Outside servers no place is named; the numbers are."""
+    snapshot = done(2)
+    snapshot = replace(snapshot, job=replace(snapshot.job, place=make_context(guild_id=0)))
+    (why, *_) = texts(direct(snapshot, *files(2)))
+    assert why == "-# Your 2 pictures: its card could not be reached any more."
+
+
+def test_what_does_not_fit_a_direct_message() -> None:
+    """The limit that is named is that of direct messages, and `/history` is the server's."""
+    text = texts(direct(done(2), *files(1, 1)))[-1]
+    assert text.startswith("1 picture could not be shown here. Look for it with `/history`.\n")
+    assert text.endswith("\n-# The picture was re-encoded to fit a direct message's upload limit.")
+
+
+FAILED = {
+    FaultKind.INVALID: "The image service did not accept this request.|Change the prompt or the options.",
+    FaultKind.KEY_REJECTED: "The studio is closed for a moment: its image service does not let it in.|Try again later.",
+    FaultKind.ACCOUNT_EMPTY: (
+        "The studio is closed for a moment: its image service does not let it in.|Try again later."
+    ),
+    FaultKind.RATE_LIMITED: "The image service is too busy.|Try again in a few minutes.",
+    FaultKind.UNAVAILABLE: "The image service cannot be reached.|Try again in a few minutes.",
+    FaultKind.SERVER_ERROR: "The image service has a fault.|Try again in a few minutes.",
+    FaultKind.CONTENT: "The image service refused this prompt.|Word it differently.",
+    FaultKind.GENERATION: "The image service could not make this picture.|Try again, or word it differently.",
+    FaultKind.NO_PICTURES: "The image service sent no usable picture.|Try again.",
+    FaultKind.REPLY_LOST: "The connection broke while this was sent, so its outcome is unknown.|Try again.",
+    FaultKind.MALFORMED: "The image service gave an answer that makes no sense.|Try again later.",
+    FaultKind.NOT_FOUND: "The image service lost this request.|Try again.",
+    FaultKind.DEADLINE: "The image service did not finish in time.|Try again.",
+    FaultKind.UNACKNOWLEDGED: "This request was interrupted before it began.|Try again.",
+    FaultKind.INTERNAL: "Something went wrong on our side.|Try again.",
+    FaultKind.INPUT_GONE: (
+        "The picture is not there any more: its message was deleted, or its link ran out.|Attach it anew to `/edit`."
+    ),
+    FaultKind.INPUT_UNUSABLE: ("The picture cannot be read.|Save it as PNG or JPEG and attach that to `/edit`."),
+    FaultKind.INPUT_TOO_LARGE: (
+        "The picture is too large.|Scale it down, or save it as JPEG, and attach that to `/edit`."
+    ),
+    FaultKind.INPUT_TOO_SMALL: (
+        "The picture is too small: each side takes 16 pixels or more.|Attach a larger one to `/edit`."
+    ),
+    FaultKind.INPUT_UNREACHABLE: "Discord did not hand over the picture.|Try again in a few minutes.",
+}
+
+
+@pytest.mark.parametrize("fault", FaultKind)
+def test_a_failed_card(fault: FaultKind) -> None:
+    """A failed card says why, that nothing was charged, and the next step, in at most three lines."""
+    why, next_step = FAILED[fault].split("|")
+    view = card(Snapshot(job=make_job(state=State.FAILED, fault=fault, charged=0), available=200))
+    assert texts(view) == [
+        HEADING,
+        f"{why}\nNothing was charged: 12 credits returned, 200 left today. {next_step}",
+    ]
+    assert colour(view) == RED
+    assert labels(view) == []
+
+
+WILL_FAIL_AGAIN = {
+    FaultKind.CONTENT,
+    FaultKind.INVALID,
+    FaultKind.INPUT_GONE,
+    FaultKind.INPUT_UNUSABLE,
+    FaultKind.INPUT_TOO_LARGE,
+    FaultKind.INPUT_TOO_SMALL,
+}
+
+
+@pytest.mark.parametrize("fault", FaultKind)
+def test_a_failed_card_offers_the_same_again_where_that_may_help(fault: FaultKind) -> None:
+    """What was refused for its words, or for the picture to start from, has to be asked for differently."""
+    failed = Snapshot(job=make_job(state=State.FAILED, fault=fault, charged=0))
+    view = job_card(failed, START, SOFT, actions=tuple(Action))
+    assert labels(view) == ([] if fault in WILL_FAIL_AGAIN else ["Again"])
+
+
+@pytest.mark.parametrize(
+    ("options", "title"),
+    [
+        ({"upscale": 4}, "The same picture, upscaled 4x"),
+        ({"remove_background": True}, "The same picture, cut out"),
+        ({"upscale": 2, "remove_background": True}, "The same picture, upscaled 2x and cut out"),
+    ],
+)
+def test_a_card_of_a_picture_that_is_only_processed(options: dict[str, Any], title: str) -> None:
+    """Nobody has typed its prompt, so neither the heading nor the picture's description says it."""
+    view = card(done(prompt=KEEP_AS_IT_IS, inputs=(InputImage(),), **options), 31, *files(1))
+    assert texts(view)[0].splitlines()[0] == f"## \u2068{title}\u2069"
+    assert gallery(view) == [("attachment://atelier-1.png", title)]
+
+    typed = card(done(prompt=KEEP_AS_IT_IS, inputs=(InputImage(),)), 31, *files(1))
+    assert KEEP_AS_IT_IS in plain(texts(typed)[0])
+
+
+def test_a_card_whose_picture_is_being_fetched() -> None:
+    """Until what it starts from is here it stands in no line, and can be cancelled."""
+    for count, said in ((1, "Fetching your picture"), (3, "Fetching your 3 pictures")):
+        request = make_request(inputs=(InputImage(url="https://cdn.discordapp.com/a.png"),) * count)
+        view = card(Snapshot(job=make_job(request=request, prepared=False)))
+        assert texts(view)[1].startswith(f"{said} · since ")
+        assert labels(view) == ["Cancel"]
+
+
+def test_a_card_that_failed_by_one_of_several_pictures_says_which() -> None:
+    """The others could be had."""
+    stored = InputImage(file=ImageFile(sha256="a" * 64, media_type="image/png", width=64, height=64, size=99))
+    request = make_request(inputs=(stored, InputImage(), stored))
+    job = make_job(request=request, state=State.FAILED, fault=FaultKind.INPUT_UNREACHABLE, charged=0)
+    assert texts(card(Snapshot(job=job)))[1].startswith("Discord did not hand over picture 2.\n")
+
+
+def test_a_lost_card() -> None:
+    """A job that the hard deadline ended is told like a failure."""
+    job = make_job(state=State.LOST, fault=FaultKind.DEADLINE, charged=0)
+    view = card(Snapshot(job=job, available=200), 7300)
+    assert texts(view)[1].splitlines() == [
+        "The image service did not finish in time.",
+        "Nothing was charged: 12 credits returned, 200 left today. Try again.",
+    ]
+    assert colour(view) == RED
+
+
+def test_a_cancelled_card() -> None:
+    """A cancelled card is grey and says what came back."""
+    view = card(Snapshot(job=make_job(state=State.CANCELLED, charged=0), available=1_200))
+    assert texts(view)[1] == "Cancelled. Nothing was charged: 12 credits returned, 1,200 left today."
+    assert colour(view) == GREY
+    assert labels(view) == []
+
+
+def test_a_long_prompt_is_cut_and_can_be_read_whole() -> None:
+    """A prompt of more than about three lines ends in an ellipsis; a button gives the whole of it, later Details."""
+    view = card(Snapshot(job=make_job(request=make_request(prompt="a fox in the snow " * 20))))
+    assert labels(view) == ["Cancel", "Whole prompt"]
+    assert texts(view)[0].splitlines()[0].endswith("…\u2069")
+    ended = card(Snapshot(job=make_job(request=make_request(prompt="a fox in the snow " * 20), state=State.CANCELLED)))
+    assert labels(ended) == []
+    assert "Details" in [option["label"] for part in parts(ended) for option in part.get("options", [])]
+
+
+def test_blank_space_before_a_prompt_hides_nothing() -> None:
+    """A prompt that begins with a page of blank space is shown from its first word."""
+    view = card(Snapshot(job=make_job(request=make_request(prompt="\n" * 200 + "a fox" + " " * 200))))
+    assert texts(view)[0].startswith("## \u2068a fox\u2069\n")
+    assert labels(view) == ["Cancel"]
+
+
+async def test_a_card_is_a_payload_and_not_a_listener() -> None:
+    """The view is stopped, so that the library keeps nothing of it when it is sent."""
+    assert card(Snapshot(job=make_job())).is_finished()
+
+
+HOSTILE = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=4000),
+    st.text("*_~`|<>[]()#@\\/: \n1.-+", min_size=1, max_size=4000),
+    st.sampled_from(
+        ["🦊", "👩‍👩‍👧‍👦", "e\u0301", "\u202e", "\u2069\u202e", "@everyone ", "<@1>", "```\n", "[x](javascript:1)", "ﷺ"]
+    ).flatmap(lambda piece: st.integers(1, 4000 // len(piece)).map(lambda times: piece * times)),
+)
+
+
+@given(HOSTILE, st.sampled_from([State.HELD, State.RUNNING, State.DONE, State.FAILED]))
+@example("🦊" * 4000, State.DONE)
+@example("@" * 4000, State.DONE)
+@example("\\" * 4000, State.DONE)
+def test_no_prompt_breaks_a_card(prompt: str, state: State) -> None:
+    """Whatever the prompt, a card stays within Discord's limits, and the prompt does nothing but stand there."""
+    assume(one_line(prompt))  # a blank one is refused before there is a card
+    request = make_request(prompt=prompt, images=4, detail=15, resolution="4K", format="jpeg")
+    place = make_context(member_id=2**63 - 1)
+    job = make_job(request=request, place=place, state=state, charged=0, fault=FaultKind.GENERATION)
+    job = replace(job, provider="skillboss", finished_at=START)
+    snapshot = Snapshot(
+        job=job,
+        pictures=tuple(make_image(job, position=number) for number in range(4)) if state is State.DONE else (),
+        available=10**9,
+        place_in_line=10**6,
+        usual_seconds=(10**5, 10**6),
+    )
+    view = card(snapshot, 10**6, *(files(4, 1, 3) if state is State.DONE else ()))
+
+    assert sum(map(utf16, texts(view))) <= 4000
+    assert len(list(parts(view))) + len(gallery(view)) <= 40
+    identifiers = [part["custom_id"] for part in parts(view) if "custom_id" in part]
+    assert len(set(identifiers)) == len(identifiers)
+    assert all(len(each) <= 100 for each in identifiers)
+    assert all(1 <= utf16(description) <= 1024 for _, description in gallery(view))
+
+    first = texts(view)[0].split("\n")[0].removeprefix("## ")
+    assert first.startswith("\u2068")
+    assert first.endswith("\u2069")
+    assert active(first[1:-1]) == []
+    shown = unescaped(first[1:-1])
+    assert plain(prompt) == shown or plain(prompt).startswith(shown.removesuffix("…"))

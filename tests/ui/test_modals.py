@@ -1,0 +1,97 @@
+"""Forms that a client fills in as no form of ours can be: with choices that were never offered."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import discord
+import pytest
+from discord import ui
+
+from bot.domain.attachments import AttachmentInfo
+from bot.domain.quotes import quotes
+from bot.domain.requests import InputImage
+from bot.domain.saved_forms import FilledForm, MessageForm
+from bot.services.remix import RemixOptions
+from bot.ui.handlers.edit_menu import EditModal
+from bot.ui.handlers.modals import Questions, RequestModal
+
+MORE_THAN_FIT = (
+    "-# This message has 31 pictures, and a form has room for the first 25. "
+    "To edit another, save it and attach it to `/edit`."
+)
+
+
+async def nobody(*_: object) -> None:
+    """Answer no refusal."""
+
+
+async def sent(form: ui.Modal, **chosen: list[str]) -> None:
+    """Send a form in with these choices, and any words."""
+    interaction: Any = SimpleNamespace(locale=discord.Locale.american_english)
+    values: list[Any] = [{"type": 3, "custom_id": name, "values": values} for name, values in chosen.items()]
+    words: Any = {"type": 4, "custom_id": "prompt", "value": "make it snow"}
+    form._refresh(interaction, [*values, words], {})
+    await form.on_submit(interaction)
+
+
+async def wish(**chosen: list[str]) -> RemixOptions:
+    """Return what a form of two pictures makes of these choices."""
+    heard: list[RemixOptions] = []
+
+    async def hear(_: discord.Interaction[Any], wish: RemixOptions) -> None:
+        heard.append(wish)
+
+    prices = {"reve-2.0": 20, "seedream-5": 25}
+    prompt = ("What", "How", "such as")
+    questions = Questions(
+        title="t", urls={0: "first", 1: "second"}, factors={2: 26, 3: 29}, models=prices, prompt=prompt
+    )
+    await sent(RequestModal(questions, hear, nobody), **chosen)
+    return heard[0]
+
+
+async def test_what_was_chosen_is_passed_on() -> None:
+    """As the form offers it."""
+    assert await wish(picture=["1"], factor=["3"], model=["seedream-5"]) == RemixOptions(
+        position=1, url="second", factor=3, model="seedream-5", prompt="make it snow"
+    )
+
+
+async def test_what_was_not_offered_is_not_chosen() -> None:
+    """Neither a picture that is not there, nor a number that is none, nor a model that this studio does not have."""
+    assert await wish(picture=["99"], factor=["x"], model=["gone"]) == RemixOptions(
+        position=0, url="first", prompt="make it snow"
+    )
+    assert await wish(picture=[], factor=["7"]) == RemixOptions(position=0, url="first", prompt="make it snow")
+
+
+async def test_pictures_of_a_message_that_are_not_there() -> None:
+    """The first one is meant, as where nothing is chosen; the rest are taken in their order."""
+    heard: list[tuple[str | None, list[str]]] = []
+
+    async def hear(_: discord.Interaction[Any], __: str, model: str | None, pictures: Sequence[AttachmentInfo]) -> None:
+        heard.append((model, [picture.url for picture in pictures]))
+
+    offered = [AttachmentInfo(url=url) for url in ("first", "second", "third")]
+    able = quotes({}, ("reve2img",), inputs=(InputImage(),))
+    form = MessageForm(pictures=tuple(offered))
+    filled = FilledForm(form=form, prompt="", chosen=(0,), model="reve-2.0")
+    for pictures, model in ((["99", "-1", "x"], "gone"), (["2", "1", "7"], "seedream-5")):
+        await sent(EditModal(form, able, filled, hear, nobody), pictures=pictures, model=[model])
+    assert heard == [(None, ["first"]), ("seedream-5", ["second", "third"])]
+
+
+@pytest.mark.parametrize("unshown", [0, 6])
+def test_a_form_says_that_it_has_not_all_pictures(unshown: int) -> None:
+    """A menu of Discord's holds so many: whoever misses one reads why, and where to go with it."""
+    form = MessageForm(pictures=tuple(AttachmentInfo(url=str(at)) for at in range(25)), unshown=unshown)
+    able = quotes({}, ("reve2img",), inputs=(InputImage(),))
+    modal = EditModal(form, able, FilledForm(form=form, prompt="", chosen=(0,)), nobody, nobody)
+    kinds = [each["type"] for each in modal.to_components()]
+    said = [each["content"] for each in modal.to_components() if "content" in each]
+    if unshown:
+        assert kinds == [18, 10, 18, 18]
+        assert said == [MORE_THAN_FIT]
+    else:
+        assert (kinds, said) == ([18, 18, 18], [])

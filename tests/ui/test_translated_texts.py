@@ -1,0 +1,260 @@
+"""In a language that has every text of the catalogue, nothing that people see is left in English."""
+
+import importlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+from discord import app_commands, ui
+from discord.ext import commands
+
+import cogs
+from bot.client import AtelierClient
+from bot.domain.errors import AtelierError, FaultKind, NotAllowedError, OptionRangeError
+from bot.domain.fit import Fit
+from bot.domain.jobs import Delivery, Snapshot, State
+from bot.domain.models import MODELS
+from bot.domain.quotes import quotes
+from bot.domain.requests import InputImage, generation_request
+from bot.engine.health import ProviderHealth
+from bot.services.credits import Balance
+from bot.services.status import Status
+from bot.ui.buttons import BUTTONS
+from bot.ui.command_options import fit_choices, model_choices, version_choices
+from bot.ui.command_translator import CommandTranslator
+from bot.ui.handlers.history import empty_page, history_page, search_of
+from bot.ui.i18n import use_locale
+from bot.ui.render.error_messages import error_message, failure, unexpected
+from bot.ui.render.job_card import job_card
+from bot.ui.render.panels import admitted_panel, balance_panel, help_panel, status_panel
+from tests.support.clock import START
+from tests.support.factories import make_job, make_request
+from tests.ui.pseudo_locale import english, write_foreign
+from tests.ui.test_custom_ids import ISSUED, template_of
+from tests.ui.test_error_messages import WORDED
+from tests.ui.test_history import job, page, received
+from tests.ui.test_job_card import LIVE_CARDS, SOFT, done, files
+from tests.ui.view_reader import labels, texts
+
+PROMPT = "a lighthouse at dusk"
+BOTH = ("skillboss", "reve2img")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return catalogues with a German that nobody speaks."""
+    return write_foreign(tmp_path_factory.mktemp("locale"))
+
+
+def left(folder: Path, make: Callable[[], ui.LayoutView]) -> list[str]:
+    """Return the English words of what is made while that language is spoken."""
+    with use_locale("de", folder):
+        view = make()
+    return [word for text in [*texts(view), *labels(view)] for word in english(text.replace(PROMPT, ""))]
+
+
+EVERYTHING = make_request(
+    images=2,
+    detail=3,
+    resolution="2K",
+    format="webp",
+    upscale=2,
+    remove_background=True,
+    fit=Fit(longest=2048),
+    effect="42",
+    version="20250915",
+    inputs=(InputImage(url="https://example.org/1"),),
+)
+ENDED = [
+    *(Snapshot(job=make_job(state=State.FAILED, fault=fault), available=176) for fault in FaultKind),
+    Snapshot(job=make_job(state=State.LOST, fault=FaultKind.DEADLINE), available=176),
+    Snapshot(job=make_job(state=State.CANCELLED), available=176),
+    Snapshot(job=make_job(request=EVERYTHING)),
+    Snapshot(job=make_job(), place_in_line=2, usual_seconds=(130, 300)),
+    Snapshot(job=make_job(), usual_seconds=(60, 60)),
+    Snapshot(job=make_job(), usual_seconds=(130, 130)),
+    Snapshot(job=make_job(request=replace(EVERYTHING, prompt="1 " * 200))),
+]
+
+
+@pytest.mark.parametrize(("snapshot", "seconds"), [case[:2] for case in LIVE_CARDS.values()], ids=LIVE_CARDS)
+def test_a_card_that_waits(folder: Path, snapshot: Snapshot, seconds: float) -> None:
+    """Heading, state and buttons."""
+    assert left(folder, lambda: job_card(snapshot, START, seconds - SOFT)) == []
+
+
+@pytest.mark.parametrize("snapshot", ENDED, ids=range(len(ENDED)))
+def test_a_card_that_ended(folder: Path, snapshot: Snapshot) -> None:
+    """Every fault, what was returned, and every option that was asked for."""
+    assert left(folder, lambda: job_card(snapshot, START, SOFT)) == []
+
+
+@pytest.mark.parametrize("reencoded", [(1,), (1, 2), (1, 2, 3)])
+@pytest.mark.parametrize("direct", [False, True])
+@pytest.mark.parametrize("asked", [1, 3, 4])
+def test_a_card_with_pictures(folder: Path, asked: int, reencoded: tuple[int, ...], *, direct: bool) -> None:
+    """The receipt, what is missing, what was re-encoded, and why a direct message comes."""
+    snapshot = done(min(asked, 3), asked=asked)
+    assert left(folder, lambda: job_card(snapshot, START, SOFT, files(asked, *reencoded), direct=direct)) == []
+    assert left(folder, lambda: job_card(snapshot, START, SOFT, files(1, 1), direct=direct)) == []
+
+
+def raised() -> Iterator[AtelierError]:
+    """Yield every error that has words; those that quote the domain as the domain raises them."""
+    for error, _words in WORDED:
+        if not isinstance(error, OptionRangeError | NotAllowedError):
+            yield error
+    for wrong in (
+        {"images": 9},
+        {"detail": 99},
+        {"fit": "0"},
+        {"effect": "??"},
+        {"version": "?"},
+        {"format": "?"},
+        {"aspect_ratio": "?"},
+    ):
+        with pytest.raises(OptionRangeError) as caught:
+            generation_request(prompt="1", **wrong)
+        yield caught.value
+    yield NotAllowedError("its member or a moderator")
+    yield NotAllowedError("the bot's owner")
+
+
+@pytest.mark.parametrize("error", list(raised()), ids=lambda error: error.code)
+def test_an_error(folder: Path, error: AtelierError) -> None:
+    """What happened, whether it cost anything, the next step."""
+    with use_locale("de", folder):
+        assert english(error_message(error) or "") == []
+
+
+def test_what_broke(folder: Path) -> None:
+    """A fault of ours and of a provider."""
+    with use_locale("de", folder):
+        assert english(unexpected("0a1b2c3d")) == []
+        assert [word for fault in FaultKind for text in failure(fault) for word in english(text)] == []
+
+
+PAGES = [
+    page(job(), kept=2, removed=1),
+    page(job(), kept=0, removed=1),
+    page(job(Delivery.DIRECT), kept=0, removed=2),
+    page(job(Delivery.HISTORY), search="42"),
+    page(job(None)),
+    page(job(state=State.LOST, charged=0, fault=FaultKind.DEADLINE)),
+    page(job(request=make_request(images=2), price=24)),
+]
+
+
+@pytest.mark.parametrize("shown", PAGES, ids=range(len(PAGES)))
+def test_a_page_of_the_history(folder: Path, shown: Any) -> None:
+    """Receipt, whereabouts, what is gone, the search, the buttons."""
+    assert left(folder, lambda: history_page(shown, files(1, 1))) == []
+    assert left(folder, lambda: history_page(shown)) == []
+
+
+def test_an_empty_history(folder: Path) -> None:
+    """With a search and without."""
+    assert left(folder, lambda: empty_page("42")) == []
+    assert left(folder, lambda: empty_page(None)) == []
+
+
+def test_a_search_is_read_off_a_page_in_any_language(folder: Path) -> None:
+    """Who turns the page may speak another language by now."""
+    with use_locale("de", folder):
+        view = history_page(page(job(), search="a *fox*"))
+    assert search_of(received(view)) == "a *fox*"
+
+
+HEALTH = [
+    ProviderHealth(provider="skillboss", fault=fault, since=since)
+    for fault in (None, FaultKind.KEY_REJECTED, FaultKind.UNAVAILABLE)
+    for since in (None, START)
+]
+
+
+def test_the_panels(folder: Path) -> None:
+    """Balance, status, help and the answer to `/studio admit`."""
+    balance = Balance(allowance=5, granted=7, held=12, renews_at=START)
+    assert left(folder, lambda: balance_panel(balance)) == []
+    for health in HEALTH:
+        status = Status(providers=(health,), waiting=1, working=2, usual_seconds={"reve-2.0": None})
+        assert left(folder, lambda status=status: status_panel(status)) == []  # type: ignore[misc]
+    assert left(folder, lambda: help_panel(MODELS)) == []
+    assert left(folder, admitted_panel) == []
+
+
+def test_what_is_offered_while_one_types(folder: Path) -> None:
+    """Models with what they are good at and what they cannot, sizes, versions."""
+    with use_locale("de", folder):
+        offered = [
+            *model_choices(quotes({}, BOTH), ""),
+            *model_choices(quotes({"detail": 3}, BOTH), ""),
+            *model_choices(quotes({"remove_background": True, "format": "jpeg"}, BOTH), ""),
+            *fit_choices(""),
+            *version_choices(""),
+        ]
+    assert [word for choice in offered for word in english(choice.name) if word not in ("x", "K")] == []
+
+
+@pytest.mark.parametrize("form", ISSUED)
+async def test_a_button(folder: Path, form: str) -> None:
+    """Its label, where it has one; what a select says and offers."""
+    buttons: tuple[Any, ...] = BUTTONS
+    (button,) = [each for each in buttons if template_of(each).fullmatch(form)]
+    match = template_of(button).fullmatch(form)
+    interaction: discord.Interaction[discord.Client] = object.__new__(discord.Interaction)
+    with use_locale("de", folder):
+        made = await button.from_custom_id(interaction, ui.Button(custom_id=form), match)
+    sent = made.item.to_component_dict()
+    offered = [text for option in sent.get("options", []) for text in (option["label"], option.get("description", ""))]
+    said = [sent.get("label", ""), sent.get("placeholder", ""), *offered]
+    assert [word for text in said for word in english(text or "")] == []
+
+
+def registered() -> Iterator[app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu]:
+    """Yield the commands of every cog, without what a cog is built from."""
+    for file in sorted(Path(cogs.__file__).parent.glob("[a-z]*.py")):
+        for each in vars(importlib.import_module(f"cogs.{file.stem}")).values():
+            if isinstance(each, type) and issubclass(each, commands.Cog) and each.__module__ == f"cogs.{file.stem}":
+                cog = each.__new__(each)
+                yield from [cog.app_command] if cog.app_command else cog.get_app_commands()
+
+
+def described(payload: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:
+    """Yield the path, the text and its translation for all that a member reads of a command."""
+    for part in [payload, *payload.get("choices", [])]:
+        kind = "description" if part is payload else "name"
+        yield part["name"], part[kind], (part.get(f"{kind}_localizations") or {}).get("de")
+    for option in payload.get("options", []):
+        yield from described(option)
+
+
+async def test_the_commands(folder: Path) -> None:
+    """Descriptions of commands and options, and the names of choices; commands and options keep their names."""
+    tree = AtelierClient(shard_count=1).tree
+    payloads = [await each.get_translated_payload(tree, CommandTranslator(folder)) for each in registered()]
+    found = [entry for payload in payloads for entry in described(payload)]
+    assert len(found) > 20
+    for name, text, said in found:
+        assert said is not None or english(text) in ([], ["x"], ["K"]), f"{name}: {text}"
+        assert english(said or "") == [], name
+        assert len(said or "") <= 100
+    assert re.search(r'"name_localizations": \{[^}]', json.dumps([strip(payload) for payload in payloads])) is None
+
+
+def strip(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return a command without its choices, whose names may be translated."""
+    options = [strip(option) for option in payload.get("options", [])]
+    return {name: value for name, value in payload.items() if name != "choices"} | {"options": options}
+
+
+async def test_english_commands_carry_no_translations() -> None:
+    """The English catalogue says what the sources say."""
+    tree = AtelierClient(shard_count=1).tree
+    payloads = [await each.get_translated_payload(tree, CommandTranslator()) for each in registered()]
+    assert "en-US" not in json.dumps(payloads)

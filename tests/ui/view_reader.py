@@ -1,0 +1,66 @@
+"""How Discord reads what the bot sends: escapes, limits, and the parts of a card."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from discord import ui
+
+from bot.ui.render.formatting import one_line
+
+# Discord's client: a backslash before anything that is no letter, digit or space stands for that character.
+_ESCAPE = re.compile(r"\\([^0-9A-Za-z\s])")
+_ACTIVE = frozenset("*_~`|<>[]()#")
+
+
+def unescaped(text: str) -> str:
+    """Return what a reader sees of escaped text, without the invisible characters that were put in."""
+    return _ESCAPE.sub(r"\1", text).replace("@\u200b", "@")
+
+
+def plain(text: str) -> str:
+    """Return typed text as it should be read."""
+    return one_line(text).replace("@\u200b", "@")
+
+
+def active(text: str) -> list[str]:
+    """Return the characters of the text that Discord would take for formatting."""
+    return [character for character in _ESCAPE.sub("", text) if character in _ACTIVE]
+
+
+def parts(view: ui.LayoutView) -> Iterator[dict[str, Any]]:
+    """Yield every component of a card as it is sent, outermost first."""
+
+    def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for component in components:
+            yield component
+            yield from walk(component.get("components", []))
+
+    yield from walk(view.to_components())  # type: ignore[no-untyped-call]
+
+
+def texts(view: ui.LayoutView) -> list[str]:
+    """Return a card's texts, from top to bottom."""
+    return [part["content"] for part in parts(view) if "content" in part]
+
+
+def labels(view: ui.LayoutView) -> list[str]:
+    """Return the labels of a card's buttons."""
+    return [part["label"] for part in parts(view) if "label" in part]
+
+
+def colour(view: ui.LayoutView) -> int:
+    """Return a card's accent."""
+    (container,) = view.to_components()  # type: ignore[no-untyped-call]
+    value: int = container["accent_color"]
+    return value
+
+
+def gallery(view: ui.LayoutView) -> list[tuple[str, str]]:
+    """Return a card's pictures with their alternative text."""
+    return [(item["media"]["url"], item["description"]) for part in parts(view) for item in part.get("items", [])]
+
+
+def utf16(text: str) -> int:
+    """Return a length as Discord's clients count it."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
