@@ -2,7 +2,7 @@
 import { act, byId, fill, h } from "./dom.js";
 import { offer, walk, defaults } from "./components.js";
 import { icon } from "./icons.js";
-import { Refusal, ask, on } from "./link.js";
+import { Refusal, ask, on } from "./socket.js";
 import { avatar, author, onlyYou, refresh } from "./messages.js";
 import { openModal } from "./modal.js";
 import { openSelect } from "./selects.js";

@@ -1,8 +1,8 @@
 // A slash command being filled in: a chip for each option, hints while one has the focus, errors beside it.
 import { fill, h } from "./dom.js";
-import { use } from "./doings.js";
+import { use } from "./actions.js";
 import { Listbox, fitting } from "./listbox.js";
-import { Refusal } from "./link.js";
+import { Refusal } from "./socket.js";
 import { makeOption, hint } from "./options.js";
 import { store } from "./store.js";
 

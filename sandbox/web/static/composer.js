@@ -1,10 +1,10 @@
 // Writing: plain messages, and the list of commands that opens with a slash.
 import { act, byId, fill, h } from "./dom.js";
 import { CommandLine } from "./command.js";
-import { say } from "./doings.js";
+import { say } from "./actions.js";
 import { chip, pasted, staged, takeDrops } from "./files.js";
 import { icon } from "./icons.js";
-import { ask } from "./link.js";
+import { ask } from "./socket.js";
 import { Listbox, fitting } from "./listbox.js";
 import { channelOf, store } from "./store.js";
 

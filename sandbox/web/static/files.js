@@ -1,7 +1,7 @@
 // Picking files by button, drop or paste; they are uploaded at once and sent later by their id.
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
-import { upload } from "./link.js";
+import { upload } from "./socket.js";
 import { sizeOf } from "./media.js";
 
 // A field that takes up to `most` files. `changed` is called whenever what is in it changes.

@@ -1,6 +1,6 @@
 // The member's books: the account, the jobs, and every movement with its postings.
 import { byId, h, morphInto } from "./dom.js";
-import { ask } from "./link.js";
+import { ask } from "./socket.js";
 import { channelOf, me, store } from "./store.js";
 import { format } from "./time.js";
 

@@ -1,10 +1,10 @@
 // Putting the page together: who sits here, which channel is open, and what happens when something is heard.
 import { act, byId, fill } from "./dom.js";
 import { buildComposer, refreshComposer } from "./composer.js";
-import { say } from "./doings.js";
-import { hideGate, isGated, showGate } from "./gate.js";
+import { say } from "./actions.js";
+import { hideGate, isGated, showGate } from "./age_gate.js";
 import { icon } from "./icons.js";
-import { ask, connect, on } from "./link.js";
+import { ask, connect, on } from "./socket.js";
 import { watchMenus } from "./menus.js";
 import { remove, showAll, showEarlier, upsert, watchScrolling } from "./messages.js";
 import { buildPanel, showPanel, watchLedger } from "./panel.js";

@@ -1,7 +1,7 @@
 // The menus of a message and of a person, with the bot's own commands under "Apps".
 import { act, byId, h } from "./dom.js";
-import { say, use } from "./doings.js";
-import { Refusal, ask } from "./link.js";
+import { say, use } from "./actions.js";
+import { Refusal, ask } from "./socket.js";
 import { directs, store } from "./store.js";
 
 let close = null;

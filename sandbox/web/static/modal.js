@@ -2,7 +2,7 @@
 import { byId, fill, h } from "./dom.js";
 import { field, valueOf } from "./fields.js";
 import { icon } from "./icons.js";
-import { Refusal } from "./link.js";
+import { Refusal } from "./socket.js";
 import { nodes } from "./markdown.js";
 import { closeSelect } from "./selects.js";
 import { store } from "./store.js";

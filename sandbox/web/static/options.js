@@ -2,7 +2,7 @@
 import { fill, h } from "./dom.js";
 import { entities } from "./components.js";
 import { filePicker } from "./files.js";
-import { ask } from "./link.js";
+import { ask } from "./socket.js";
 import { Listbox, fitting } from "./listbox.js";
 import { guildHere, people, roles, store } from "./store.js";
 

@@ -2,9 +2,9 @@
 import { act, byId, fill, h, morph } from "./dom.js";
 import { icon } from "./icons.js";
 import { drawLedger } from "./ledger.js";
-import { ask } from "./link.js";
-import { say } from "./doings.js";
-import { personSection } from "./person.js";
+import { ask } from "./socket.js";
+import { say } from "./actions.js";
+import { personSection } from "./user_settings.js";
 import { store } from "./store.js";
 
 const SERVICES = { skillboss: "SkillBoss", reve2img: "reve2img", discord: "Discord" };

@@ -1,7 +1,7 @@
 // Who sits here, beyond the name: the app on their account, their language, and posts of another app to try things on.
 import { h } from "./dom.js";
-import { ask } from "./link.js";
-import { say } from "./doings.js";
+import { ask } from "./socket.js";
+import { say } from "./actions.js";
 import { store } from "./store.js";
 
 const EXAMPLES = [["embed", "An embed with a picture"], ["gallery", "A gallery"]];

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-STATIC = Path(__file__).parents[3] / "bot" / "sandbox" / "page" / "static"
+STATIC = Path(__file__).parents[3] / "sandbox" / "web" / "static"
 SCRIPTS = sorted(STATIC.glob("*.js"))
 FILES = sorted(each for each in STATIC.iterdir() if each.suffix in (".js", ".css", ".html"))
 MARKUP_FROM_TEXT = re.compile(
