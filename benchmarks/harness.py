@@ -3,37 +3,22 @@
 import itertools
 import random
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Final
 
+import httpx
+
 from benchmarks.bot_under_test import PROMPT
-from bot.container import new_id
+from bot.container import Container
 from bot.domain.jobs import InteractionContext, Job, Picture
 from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest, generation_request
-from bot.engine.circuit_breaker import CircuitBreakers
-from bot.engine.clock import Clock, SystemClock
+from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
-from bot.engine.engine import Engine
-from bot.engine.executor import JobExecutor
-from bot.engine.health import HealthRegistry
-from bot.engine.job_store import JobStore
-from bot.engine.lease import Lease
-from bot.engine.ledger import Ledger
 from bot.engine.observer import CardLookup
-from bot.images.download import ImageDownloader
-from bot.images.image_service import ImageService
-from bot.images.store import ImageStore, StoredImage
-from bot.images.thread_pool import ImageThreadPool
+from bot.images.store import StoredImage
 from bot.providers.base import CancelOutcome, Finished, Pending, Provider, Status, Submission
-from bot.services.access import AccessService
-from bot.services.credits import CreditService
-from bot.services.history import HistoryService
-from bot.services.job_snapshots import JobSnapshotService
-from bot.services.jobs import JobService
-from bot.services.status import StatusService
+from bot.settings import ExplicitSettings
 from db.database import Database
 
 ALLOWANCE: Final = 1_000_000
@@ -104,67 +89,39 @@ class Harness:
         alone: bool = True,
         clock: Clock | None = None,
     ) -> None:
-        clock = clock or SystemClock()
-        limits = limits or EngineConfig(active_per_provider=_MANY, waiting_per_member=_MANY)
-        providers: Mapping[str, Provider] = {PROVIDER: provider or Endless()}
-        randomness = random.Random(1)  # noqa: S311 - jitter
-        health = HealthRegistry((PROVIDER,))
+        # No request is sent: the provider answers in this process.
+        self._http = httpx.AsyncClient(trust_env=False)
+        container = Container(
+            ExplicitSettings(communities="*", default_allowance=ALLOWANCE, monthly_budget=_BUDGET, lease_seconds=60.0),
+            database=database,
+            http=self._http,
+            clock=clock,
+            randomness=random.Random(1),  # noqa: S311 - jitter
+        )
+        container.engine_config = limits or EngineConfig(active_per_provider=_MANY, waiting_per_member=_MANY)
+        container.providers = {PROVIDER: provider or Endless()}
+        container.is_alone = alone
+        container.observer = Nobody()
+        self._container = container
         self.database = database
-        self.clock = clock
-        self.books = Ledger(allowance=ALLOWANCE, budget=_BUDGET, new_id=new_id)
-        self.lease = Lease(worker_id=new_id(), seconds=60.0, alone=alone, clock=clock)
-        self.journal = JobStore(
-            database=database,
-            books=self.books,
-            clock=clock,
-            limits=limits,
-            lease=self.lease,
-            providers=(PROVIDER,),
-        )
-        # Nothing of it runs before a download.
-        self._keeper = ImageService(downloader=ImageDownloader(), store=ImageStore(Path()), workers=ImageThreadPool())
-        self.engine = Engine(
-            journal=self.journal,
-            steps=JobExecutor(
-                journal=self.journal,
-                providers=providers,
-                keeper=self._keeper,
-                observer=Nobody(),
-                clock=clock,
-                limits=limits,
-                health=health,
-                breakers=CircuitBreakers((PROVIDER,)),
-                randomness=randomness,
-            ),
-            observer=Nobody(),
-            clock=clock,
-            limits=limits,
-            lease=self.lease,
-            randomness=randomness,
-        )
-        access = AccessService(database=database, admitted="*", now=clock.now)
-        self.generation = JobService(
-            database=database,
-            journal=self.journal,
-            engine=self.engine,
-            books=self.books,
-            access=access,
-            clock=clock,
-            limits=limits,
-            providers=(PROVIDER,),
-            new_id=new_id,
-        )
-        self.snapshots = JobSnapshotService(database=database, books=self.books, clock=clock)
-        self.status = StatusService(database=database, snapshots=self.snapshots, health=health)
-        self.history = HistoryService(database=database)
-        self.credits = CreditService(database=database, books=self.books, access=access, clock=clock)
+        self.clock = container.clock
+        self.books = container.ledger
+        self.lease = container.lease
+        self.journal = container.job_store
+        self.engine = container.engine
+        self.generation = container.jobs
+        self.snapshots = container.snapshots
+        self.status = container.status
+        self.history = container.history
+        self.credits = container.credits
         self._request = generation_request(prompt=PROMPT)
         self._numbers = itertools.count(time.time_ns())  # interactions; none twice in a database
 
     async def close(self) -> None:
         """Stop the engine and what it holds; the database stays open."""
         await self.engine.stop()
-        await self._keeper.close()
+        await self._container.close()
+        await self._http.aclose()
 
     async def hold(self, *, members: int = MEMBERS) -> Job:
         """Hold the credits and insert the job; `members` take turns."""

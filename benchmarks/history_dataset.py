@@ -223,12 +223,12 @@ class _Template:
             self._insert(postings, posting, {"movement_id": movement_id})
 
     def _insert(self, table: Table, row: Change, changes: Change) -> None:
-        values = [_value(column, changes.get(column.name, row[column.name])) for column in table.columns]
-        self._connection.execute(insert(table).from_select([column.name for column in table.columns], select(*values)))
+        values = [_value(column, changes.get(column.key, row[column.name])) for column in table.columns]
+        self._connection.execute(insert(table).from_select([column.key for column in table.columns], select(*values)))
 
     @staticmethod
     def _whose(member: Any) -> dict[str, Any]:
-        return {"community_id": member % COMMUNITIES + _FIRST_COMMUNITY, "member_id": member + FIRST_MEMBER}
+        return {"guild_id": member % COMMUNITIES + _FIRST_COMMUNITY, "member_id": member + FIRST_MEMBER}
 
 
 def _value(column: Column[Any], value: Any) -> ColumnElement[Any]:

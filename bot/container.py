@@ -1,24 +1,30 @@
-"""Where everything is built and wired, and nowhere else: the composition root."""
+"""The composition root: every part of the product is built and wired here, and nowhere else."""
 
 import asyncio
 import contextlib
 import random
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 
 import discord
+import httpx
 import structlog
 import uuid6
+from aiohttp.web import RouteDef
 from sqlalchemy import make_url
 
 from bot.client import AtelierClient, SyncMemory
-from bot.domain.models import offered_models
+from bot.domain.attachments import InputPolicy
+from bot.domain.models import Model, offered_models
 from bot.domain.remix import possible_actions
 from bot.engine.circuit_breaker import CircuitBreakers
+from bot.engine.claimer import CallbackUrl
 from bot.engine.clock import Clock, SystemClock
+from bot.engine.config import EngineConfig
 from bot.engine.engine import Engine
 from bot.engine.executor import JobExecutor
 from bot.engine.health import HealthRegistry
@@ -27,17 +33,20 @@ from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
 from bot.engine.maintenance import Maintenance
+from bot.engine.observer import JobObserver
 from bot.factories import (
-    admitted_to,
+    admitted_guilds,
+    build_callback_url,
+    build_engine_config,
+    build_image_service,
+    build_input_policy,
+    build_input_url,
     build_providers,
-    hooks,
-    input_addresses,
-    input_policy,
-    limits_of,
-    picture_keeper,
-    public_routes,
+    provider_connections,
 )
+from bot.images.image_service import ImageService
 from bot.lifecycle import Lifecycle
+from bot.providers.base import Provider
 from bot.providers.transport import provider_client
 from bot.services.access import AccessService
 from bot.services.confirmations import ConfirmationService
@@ -53,6 +62,7 @@ from bot.services.request_resolver import ChoiceService
 from bot.services.saved_forms import SavedFormService
 from bot.services.served_files import ServedFileService
 from bot.services.status import StatusService
+from bot.services.webhooks import WebhookService
 from bot.settings import Settings
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.job_messages import JobMessages
@@ -68,7 +78,9 @@ from bot.ui.handlers.preferences import PreferenceHandlers
 from bot.ui.handlers.presets import PresetHandlers
 from bot.ui.handlers.wishes import Wishes
 from bot.ui.i18n import read_catalogues
+from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
+from bot.web.webhooks import WebhookEndpoint
 from cogs.credits import Credits
 from cogs.edit import Edit
 from cogs.help import Help
@@ -85,8 +97,444 @@ from db.process_lock import hold_process_lock
 
 _log = structlog.get_logger(__name__)
 
-_COMMANDS_FACT = "commands sent to Discord"
-_CONNECTIONS_FOR_CANCELS = 16
+_COMMANDS_KEY = "commands sent to Discord"
+
+
+def new_id() -> str:
+    """Return a new time-ordered id of 32 hexadecimal digits."""
+    return uuid6.uuid7().hex
+
+
+def seeded_random() -> random.Random:
+    """Return a generator for jitter with a fresh seed."""
+    return random.Random(secrets.randbits(64))  # noqa: S311 - jitter, not a secret
+
+
+class Container:
+    """The wired product. Each part is built once, when it is first read.
+
+    The constructor takes the settings and the replaceable parts: database, HTTP client, clock, ids, randomness. A test
+    harness or a benchmark replaces any other part by assigning it before it is first read. The caller closes the
+    database and the HTTP client; `close` closes everything built here.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        database: Database,
+        http: httpx.AsyncClient,
+        clock: Clock | None = None,
+        new_id: Callable[[], str] = new_id,
+        randomness: random.Random | None = None,
+    ) -> None:
+        self.settings = settings
+        self.database = database
+        self.http = http
+        self.clock = clock or SystemClock()
+        self.new_id = new_id
+        self.randomness = randomness or seeded_random()
+
+    async def close(self) -> None:
+        """Close the parts built here."""
+        await self.image_service.close()
+
+    # Engine
+
+    @cached_property
+    def engine_config(self) -> EngineConfig:
+        """Limits and deadlines of the engine."""
+        return build_engine_config(self.settings)
+
+    @cached_property
+    def providers(self) -> Mapping[str, Provider]:
+        """Configured providers by name, in the operator's order."""
+        return build_providers(self.settings, self.http)
+
+    @cached_property
+    def provider_names(self) -> tuple[str, ...]:
+        """Names of the configured providers, in the operator's order."""
+        return tuple(self.providers)
+
+    @cached_property
+    def models(self) -> tuple[Model, ...]:
+        """Models that the configured providers offer."""
+        return tuple(offered_models(self.provider_names))
+
+    @cached_property
+    def input_policy(self) -> InputPolicy:
+        """Rules for input images."""
+        return build_input_policy(self.settings)
+
+    @cached_property
+    def image_service(self) -> ImageService:
+        """Download, check and store images."""
+        return build_image_service(self.settings)
+
+    @cached_property
+    def is_alone(self) -> bool:
+        """Whether no other process can share the database."""
+        return self.database.dialect == "sqlite"
+
+    @cached_property
+    def lease(self) -> Lease:
+        """This worker's lease."""
+        return Lease(
+            worker_id=self.new_id(), seconds=self.settings.lease_seconds, alone=self.is_alone, clock=self.clock
+        )
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Credits of members and the monthly budget."""
+        return Ledger(
+            allowance=self.settings.default_allowance, budget=self.settings.monthly_budget, new_id=self.new_id
+        )
+
+    @cached_property
+    def new_callback_url(self) -> Callable[[str], CallbackUrl | None]:
+        """Factory of webhook URLs, one for each submit to the named provider."""
+        return lambda provider: build_callback_url(self.settings, self.providers[provider])
+
+    @cached_property
+    def new_input_url(self) -> Callable[[], CallbackUrl | None]:
+        """Factory of URLs for input images, one for each submit."""
+        return lambda: build_input_url(self.settings)
+
+    @cached_property
+    def job_store(self) -> JobStore:
+        """State changes of jobs, each one transaction."""
+        return JobStore(
+            database=self.database,
+            books=self.ledger,
+            clock=self.clock,
+            limits=self.engine_config,
+            lease=self.lease,
+            providers=self.provider_names,
+            hook=self.new_callback_url,
+            address=self.new_input_url,
+        )
+
+    @cached_property
+    def health(self) -> HealthRegistry:
+        """Latest answers of each provider."""
+        return HealthRegistry(self.provider_names)
+
+    @cached_property
+    def observer(self) -> JobObserver:
+        """Receiver of job changes: the card updater."""
+        return self.card_updater
+
+    @cached_property
+    def executor(self) -> JobExecutor:
+        """Steps of a job."""
+        return JobExecutor(
+            journal=self.job_store,
+            providers=self.providers,
+            keeper=self.image_service,
+            observer=self.observer,
+            clock=self.clock,
+            limits=self.engine_config,
+            health=self.health,
+            breakers=CircuitBreakers(self.provider_names),
+            randomness=self.randomness,
+            policy=self.input_policy,
+        )
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Scheduler of all jobs of this process."""
+        return Engine(
+            journal=self.job_store,
+            steps=self.executor,
+            observer=self.observer,
+            clock=self.clock,
+            limits=self.engine_config,
+            lease=self.lease,
+            randomness=self.randomness,
+        )
+
+    @cached_property
+    def maintenance(self) -> Maintenance:
+        """Nightly clean-up and audit."""
+        return Maintenance(
+            database=self.database,
+            keeper=self.image_service,
+            clock=self.clock,
+            retention=timedelta(days=self.settings.picture_retention_days),
+        )
+
+    # Services
+
+    @cached_property
+    def access(self) -> AccessService:
+        """Admission of servers."""
+        return AccessService(
+            database=self.database,
+            admitted=admitted_guilds(self.settings),
+            now=self.clock.now,
+            outside=self.settings.user_install,
+        )
+
+    @cached_property
+    def snapshots(self) -> JobSnapshotService:
+        """Jobs as cards show them."""
+        return JobSnapshotService(database=self.database, books=self.ledger, clock=self.clock)
+
+    @cached_property
+    def jobs(self) -> JobService:
+        """Requests, cancellations and acknowledgements."""
+        return JobService(
+            database=self.database,
+            journal=self.job_store,
+            engine=self.engine,
+            books=self.ledger,
+            access=self.access,
+            clock=self.clock,
+            limits=self.engine_config,
+            providers=self.provider_names,
+            new_id=self.new_id,
+            policy=self.input_policy,
+        )
+
+    @cached_property
+    def confirmations(self) -> ConfirmationService:
+        """Expensive requests that wait for a member's yes."""
+        return ConfirmationService(
+            database=self.database,
+            books=self.ledger,
+            access=self.access,
+            clock=self.clock,
+            providers=self.provider_names,
+            new_id=self.new_id,
+        )
+
+    @cached_property
+    def request_resolver(self) -> ChoiceService:
+        """Merge of chosen options, preset and a member's defaults."""
+        return ChoiceService(database=self.database, providers=self.provider_names)
+
+    @cached_property
+    def saved_forms(self) -> SavedFormService:
+        """Rejected modal input."""
+        return SavedFormService(database=self.database, clock=self.clock, new_id=self.new_id)
+
+    @cached_property
+    def credits(self) -> CreditService:
+        """Balances."""
+        return CreditService(database=self.database, books=self.ledger, access=self.access, clock=self.clock)
+
+    @cached_property
+    def details(self) -> DetailService:
+        """A job's full record for its member."""
+        return DetailService(database=self.database)
+
+    @cached_property
+    def history(self) -> HistoryService:
+        """Pages of a member's past jobs."""
+        return HistoryService(database=self.database)
+
+    @cached_property
+    def preferences(self) -> PreferenceService:
+        """A member's default options."""
+        return PreferenceService(database=self.database, providers=self.provider_names, now=self.clock.now)
+
+    @cached_property
+    def presets(self) -> PresetService:
+        """Named options of members and servers."""
+        return PresetService(
+            database=self.database, access=self.access, providers=self.provider_names, now=self.clock.now
+        )
+
+    @cached_property
+    def remix(self) -> RemixService:
+        """Requests that start from a finished job."""
+        return RemixService(
+            database=self.database, keeper=self.image_service, clock=self.clock, providers=self.provider_names
+        )
+
+    @cached_property
+    def status(self) -> StatusService:
+        """State of queue and providers."""
+        return StatusService(database=self.database, snapshots=self.snapshots, health=self.health)
+
+    @cached_property
+    def served_files(self) -> ServedFileService:
+        """Input images that providers fetch from us."""
+        return ServedFileService(database=self.database, keeper=self.image_service)
+
+    # Discord
+
+    @cached_property
+    def client(self) -> AtelierClient:
+        """Connection to Discord, without commands until `install` ran."""
+        return AtelierClient(shard_count=self.settings.shard_count, shard_ids=self.settings.shard_ids)
+
+    @cached_property
+    def messages(self) -> JobMessages:
+        """Messages of jobs on Discord."""
+        return JobMessages(client=self.client, clock=self.clock)
+
+    @cached_property
+    def result_delivery(self) -> ResultDelivery:
+        """Delivery of ended jobs."""
+        return ResultDelivery(
+            journal=self.job_store,
+            keeper=self.image_service,
+            messages=self.messages,
+            clock=self.clock,
+            soft_deadline=self.engine_config.soft_deadline,
+            actions=possible_actions(self.provider_names),
+        )
+
+    @cached_property
+    def card_updater(self) -> CardUpdater:
+        """Edits of cards as jobs change."""
+        return CardUpdater(
+            snapshots=self.snapshots,
+            journal=self.job_store,
+            messages=self.messages,
+            courier=self.result_delivery,
+            clock=self.clock,
+            randomness=self.randomness,
+        )
+
+    @cached_property
+    def job_requests(self) -> Orders:
+        """Way from a request to its card, or to the question before it."""
+        return Orders(
+            generation=self.jobs,
+            drafts=self.confirmations,
+            snapshots=self.snapshots,
+            acknowledger=Acknowledger(generation=self.jobs, presenter=self.card_updater),
+        )
+
+    @cached_property
+    def preset_handlers(self) -> PresetHandlers:
+        """Answers to `/preset`."""
+        return PresetHandlers(presets=self.presets)
+
+    @cached_property
+    def history_handlers(self) -> HistoryHandlers:
+        """Answers to `/history`."""
+        return HistoryHandlers(history=self.history, keeper=self.image_service)
+
+    @cached_property
+    def wishes(self) -> Wishes:
+        """Way from command options to a request."""
+        return Wishes(choices=self.request_resolver, orders=self.job_requests, shelves=self.preset_handlers)
+
+    @cached_property
+    def form_errors(self) -> FormErrors:
+        """Answers to rejected modals."""
+        return FormErrors(forms=self.saved_forms)
+
+    @cached_property
+    def card_actions(self) -> CardActions:
+        """Answers to the buttons of finished cards."""
+        return CardActions(
+            remix=self.remix,
+            details=self.details,
+            choices=self.request_resolver,
+            orders=self.job_requests,
+            messages=self.messages,
+            refusals=self.form_errors,
+            providers=self.provider_names,
+        )
+
+    @cached_property
+    def edit_menu(self) -> EditMenu:
+        """Answers to "Edit this image"."""
+        return EditMenu(
+            generation=self.jobs,
+            choices=self.request_resolver,
+            wishes=self.wishes,
+            workbench=self.card_actions,
+            refusals=self.form_errors,
+        )
+
+    @cached_property
+    def identify_limiter(self) -> IdentifyRateLimiter | None:
+        """Turns of several processes to log in to the gateway; None for a single process."""
+        return None if self.lease.alone else IdentifyRateLimiter(database=self.database, clock=self.clock)
+
+    def install(self) -> None:
+        """Give the client its commands and buttons. Called once, before it starts."""
+        edit = Edit(generation=self.jobs, wishes=self.wishes, editing=self.edit_menu)
+        self.client.install(
+            generation=self.jobs,
+            gallery=self.history_handlers,
+            orders=self.job_requests,
+            retries=FormReopener(
+                forms=self.saved_forms,
+                refusals=self.form_errors,
+                editing=self.edit_menu,
+                workbench=self.card_actions,
+            ),
+            shelves=self.preset_handlers,
+            workbench=self.card_actions,
+            cogs=(
+                Imagine(wishes=self.wishes),
+                edit,
+                PresetCommands(shelves=self.preset_handlers, choices=self.request_resolver),
+                SettingsCommands(panel=PreferenceHandlers(preferences=self.preferences, models=self.models)),
+                History(gallery=self.history_handlers),
+                Credits(credits=self.credits),
+                StudioStatus(status=self.status),
+                Help(models=self.models),
+                Studio(access=self.access),
+            ),
+            menus=(edit.menu,),
+            on_login=self.on_login,
+            synced=SyncMemory(self._synced_commands, self._save_synced_commands),
+            identify_turn=None if self.identify_limiter is None else self.identify_limiter.wait,
+            user_installs=self.settings.user_install,
+        )
+
+    @cached_property
+    def on_login(self) -> Callable[[], Awaitable[None]]:
+        """Callback of the client's login: it starts the engine, since REST works from here on."""
+        return self.lifecycle.start_work
+
+    # Web and life cycle
+
+    @cached_property
+    def routes(self) -> tuple[RouteDef, ...]:
+        """Routes for providers: webhooks and input images; none without a public URL."""
+        if self.settings.webhook_public_url is None:
+            return ()
+        webhooks = WebhookEndpoint(WebhookService(engine=self.engine, providers=self.providers))
+        return (*webhooks.routes, *ServedFileEndpoint(self.served_files).routes)
+
+    @cached_property
+    def web(self) -> WebServer:
+        """HTTP server for providers and health checks."""
+        return WebServer(
+            host=self.settings.http_host, port=self.settings.http_port, ready=self._missing, routes=self.routes
+        )
+
+    @cached_property
+    def lifecycle(self) -> Lifecycle:
+        """Start and stop of everything that runs."""
+        return Lifecycle(
+            client=self.client,
+            engine=self.engine,
+            presenter=self.card_updater,
+            housekeeping=self.maintenance,
+            web=self.web,
+        )
+
+    async def _missing(self) -> list[str]:
+        missing = [] if self.client.is_ready() else ["gateway"]
+        with contextlib.suppress(Exception):
+            await self.database.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+            return missing
+        return [*missing, "database"]
+
+    async def _synced_commands(self) -> str | None:
+        return await self.database.read(lambda connection: KeyValueRepository(connection).find(_COMMANDS_KEY))
+
+    async def _save_synced_commands(self, digest: str) -> None:
+        await self.database.write(lambda connection: KeyValueRepository(connection).save(_COMMANDS_KEY, digest))
 
 
 @asynccontextmanager
@@ -99,200 +547,27 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
         await database.close()
 
 
-def point_at(api_url: str) -> None:
-    """Make discord.py speak to this REST address instead of Discord's own; it knows no other way than globally."""
+def set_discord_api(api_url: str) -> None:
+    """Make discord.py use this REST address. The library only knows a global one."""
     discord.http.Route.BASE = api_url
 
 
 async def run(settings: Settings, stop: asyncio.Event, clock: Clock | None = None) -> None:
-    """Run the bot until `stop` is set. Raises what makes a start impossible."""
+    """Run the bot until `stop` is set. Raises if a start is impossible."""
     if settings.discord_token is None:
         raise ValueError("DISCORD_TOKEN is not set")
     async with AsyncExitStack() as stack:
         file = make_url(settings.database_address)
         if file.get_backend_name() == "sqlite":
             stack.enter_context(hold_process_lock(Path(str(file.database))))
-        app = await _build(settings, stack, clock or SystemClock())
+        set_discord_api(settings.discord_api_url)
+        database = await stack.enter_async_context(open_database(settings))
+        applied = await migrate(database)
+        if applied:
+            _log.info("database.migrated", revisions=applied)
+        http = await stack.enter_async_context(provider_client(max_connections=provider_connections(settings)))
+        container = Container(settings, database=database, http=http, clock=clock)
+        stack.push_async_callback(container.close)
+        container.install()
         await asyncio.to_thread(read_catalogues)
-        await app.serve(settings.discord_token, stop)
-
-
-async def _build(settings: Settings, stack: AsyncExitStack, clock: Clock) -> Lifecycle:
-    point_at(settings.discord_api_url)
-    database = await stack.enter_async_context(open_database(settings))
-    applied = await migrate(database)
-    if applied:
-        _log.info("database.migrated", revisions=applied)
-    limits = limits_of(settings)
-    books = Ledger(allowance=settings.default_allowance, budget=settings.monthly_budget, new_id=new_id)
-    # Room for every slot of every provider at once, and for the cancels beside them.
-    connections = len(settings.providers) * settings.max_active_jobs + _CONNECTIONS_FOR_CANCELS
-    http = await stack.enter_async_context(provider_client(max_connections=connections))
-    providers = build_providers(settings, http)
-    policy = input_policy(settings)
-    keeper = picture_keeper(settings)
-    stack.push_async_callback(keeper.close)
-    names = tuple(providers)
-    health = HealthRegistry(names)
-    lease = Lease(worker_id=new_id(), seconds=settings.lease_seconds, alone=database.dialect == "sqlite", clock=clock)
-    randomness = random.Random(secrets.randbits(64))  # noqa: S311 - jitter, not a secret
-    client = AtelierClient(shard_count=settings.shard_count, shard_ids=settings.shard_ids)
-    journal = JobStore(
-        database=database,
-        books=books,
-        clock=clock,
-        limits=limits,
-        lease=lease,
-        providers=names,
-        hook=hooks(settings, providers),
-        address=input_addresses(settings),
-    )
-    snapshots = JobSnapshotService(database=database, books=books, clock=clock)
-    messages = JobMessages(client=client, clock=clock)
-    presenter = CardUpdater(
-        snapshots=snapshots,
-        journal=journal,
-        messages=messages,
-        courier=ResultDelivery(
-            journal=journal,
-            keeper=keeper,
-            messages=messages,
-            clock=clock,
-            soft_deadline=limits.soft_deadline,
-            actions=possible_actions(names),
-        ),
-        clock=clock,
-        randomness=randomness,
-    )
-    steps = JobExecutor(
-        journal=journal,
-        providers=providers,
-        keeper=keeper,
-        observer=presenter,
-        clock=clock,
-        limits=limits,
-        health=health,
-        breakers=CircuitBreakers(names),
-        randomness=randomness,
-        policy=policy,
-    )
-    engine = Engine(
-        journal=journal,
-        steps=steps,
-        observer=presenter,
-        clock=clock,
-        limits=limits,
-        lease=lease,
-        randomness=randomness,
-    )
-    access = AccessService(
-        database=database, admitted=admitted_to(settings), now=clock.now, outside=settings.user_install
-    )
-    generation = JobService(
-        database=database,
-        journal=journal,
-        engine=engine,
-        books=books,
-        access=access,
-        clock=clock,
-        limits=limits,
-        providers=names,
-        new_id=new_id,
-        policy=policy,
-    )
-    app = Lifecycle(
-        client=client,
-        engine=engine,
-        presenter=presenter,
-        housekeeping=Maintenance(
-            database=database,
-            keeper=keeper,
-            clock=clock,
-            retention=timedelta(days=settings.picture_retention_days),
-        ),
-        web=WebServer(
-            host=settings.http_host,
-            port=settings.http_port,
-            ready=lambda: _missing(database, client),
-            routes=public_routes(settings, engine, providers, ServedFileService(database=database, keeper=keeper)),
-        ),
-    )
-    preferences = PreferenceService(database=database, providers=names, now=clock.now)
-    acknowledger = Acknowledger(generation=generation, presenter=presenter)
-    orders = Orders(
-        generation=generation,
-        drafts=ConfirmationService(
-            database=database, books=books, access=access, clock=clock, providers=names, new_id=new_id
-        ),
-        snapshots=snapshots,
-        acknowledger=acknowledger,
-    )
-    choices = ChoiceService(database=database, providers=names)
-    shelves = PresetHandlers(presets=PresetService(database=database, access=access, providers=names, now=clock.now))
-    wishes = Wishes(choices=choices, orders=orders, shelves=shelves)
-    gallery = HistoryHandlers(history=HistoryService(database=database), keeper=keeper)
-    forms = SavedFormService(database=database, clock=clock, new_id=new_id)
-    refusals = FormErrors(forms=forms)
-    workbench = CardActions(
-        remix=RemixService(database=database, keeper=keeper, clock=clock, providers=names),
-        details=DetailService(database=database),
-        choices=choices,
-        orders=orders,
-        messages=messages,
-        refusals=refusals,
-        providers=names,
-    )
-    editing = EditMenu(generation=generation, choices=choices, wishes=wishes, workbench=workbench, refusals=refusals)
-    edit = Edit(
-        generation=generation,
-        wishes=wishes,
-        editing=editing,
-    )
-    client.install(
-        generation=generation,
-        gallery=gallery,
-        orders=orders,
-        retries=FormReopener(forms=forms, refusals=refusals, editing=editing, workbench=workbench),
-        shelves=shelves,
-        workbench=workbench,
-        cogs=(
-            Imagine(wishes=wishes),
-            edit,
-            PresetCommands(shelves=shelves, choices=choices),
-            SettingsCommands(panel=PreferenceHandlers(preferences=preferences, models=offered_models(names))),
-            History(gallery=gallery),
-            Credits(credits=CreditService(database=database, books=books, access=access, clock=clock)),
-            StudioStatus(status=StatusService(database=database, snapshots=snapshots, health=health)),
-            Help(models=offered_models(names)),
-            Studio(access=access),
-        ),
-        menus=(edit.menu,),
-        on_login=app.start_work,
-        synced=_sync_memory(database),
-        identify_turn=None if lease.alone else IdentifyRateLimiter(database=database, clock=clock).wait,
-        user_installs=settings.user_install,
-    )
-    return app
-
-
-def new_id() -> str:
-    """Return a new time-ordered id."""
-    return uuid6.uuid7().hex
-
-
-def _sync_memory(database: Database) -> SyncMemory:
-    async def get() -> str | None:
-        return await database.read(lambda connection: KeyValueRepository(connection).find(_COMMANDS_FACT))
-
-    async def remember(digest: str) -> None:
-        await database.write(lambda connection: KeyValueRepository(connection).save(_COMMANDS_FACT, digest))
-
-    return SyncMemory(get, remember)
-
-
-async def _missing(database: Database, client: AtelierClient) -> list[str]:
-    missing = [] if client.is_ready() else ["gateway"]
-    with contextlib.suppress(Exception):
-        await database.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
-        return missing
-    return [*missing, "database"]
+        await container.lifecycle.serve(settings.discord_token, stop)

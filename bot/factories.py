@@ -1,16 +1,15 @@
-"""What the settings say, as the parts that the product is built from."""
+"""Parts built from the settings alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Final
 
 import httpx
-from aiohttp.web import RouteDef
 
 from bot.domain.attachments import MAX_BYTES, InputPolicy
 from bot.engine.callback_urls import hash_of, input_address, new_token, webhook_address
 from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
-from bot.engine.engine import Engine
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
@@ -19,11 +18,9 @@ from bot.providers.base import Provider
 from bot.providers.http import ProviderHttp
 from bot.providers.reve2img import Reve2Img
 from bot.providers.skillboss import SkillBoss
-from bot.services.served_files import ServedFileService
-from bot.services.webhooks import WebhookService
 from bot.settings import DISCORD_API_URL, Settings
-from bot.web.served_files import ServedFileEndpoint
-from bot.web.webhooks import WebhookEndpoint
+
+_CONNECTIONS_FOR_CANCELS: Final = 16
 
 
 def build_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, Provider]:
@@ -39,14 +36,14 @@ def build_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, 
     return providers
 
 
-def picture_keeper(settings: Settings) -> ImageService:
-    """Return what keeps pictures in the data folder and fetches them, of providers and of members apart."""
-    # Pictures may come from where the operator says the APIs are, even on this machine; else from public hosts alone.
+def build_image_service(settings: Settings) -> ImageService:
+    """Return the image service, which fetches results and members' images by separate rules."""
+    # The configured API hosts may serve images even from this machine; all others must be public.
     exempt = [settings.skillboss_api_url, settings.reve2img_api_url]
     verify = httpx.create_ssl_context(trust_env=False)
     return ImageService(
         downloader=ImageDownloader(exempt=exempt, verify=verify),
-        # What members give comes from Discord alone, which sends nobody elsewhere. The engine tries again by itself.
+        # Discord alone serves members' images and never redirects. The engine itself tries again.
         inputs=ImageDownloader(
             exempt=[settings.discord_api_url],
             max_bytes=MAX_BYTES,
@@ -60,8 +57,8 @@ def picture_keeper(settings: Settings) -> ImageService:
     )
 
 
-def limits_of(settings: Settings) -> EngineConfig:
-    """Return what the engine keeps to."""
+def build_engine_config(settings: Settings) -> EngineConfig:
+    """Return the limits and deadlines of the engine."""
     return EngineConfig(
         active_per_member=settings.max_active_jobs_per_member,
         active_per_guild=settings.max_active_jobs_per_community,
@@ -74,34 +71,34 @@ def limits_of(settings: Settings) -> EngineConfig:
     )
 
 
-def hooks(settings: Settings, providers: Mapping[str, Provider]) -> Callable[[str], CallbackUrl | None]:
-    """Return what makes an address for a provider to call, a new one for each submit."""
+def build_callback_url(settings: Settings, provider: Provider) -> CallbackUrl | None:
+    """Return a new webhook URL for one submit; None if the provider takes none or no public URL is set."""
     public_url = settings.webhook_public_url
-
-    def hook(provider: str) -> CallbackUrl | None:
-        if public_url is None or not providers[provider].takes_webhooks:
-            return None
-        token = new_token()
-        return CallbackUrl(url=webhook_address(public_url, provider, token), hash=hash_of(token))
-
-    return hook
+    if public_url is None or not provider.takes_webhooks:
+        return None
+    token = new_token()
+    return CallbackUrl(url=webhook_address(public_url, provider.name, token), hash=hash_of(token))
 
 
-def input_addresses(settings: Settings) -> Callable[[], CallbackUrl | None]:
-    """Return what makes an address for a provider to fetch a picture from, a new one for each submit."""
+def build_input_url(settings: Settings) -> CallbackUrl | None:
+    """Return a new URL from which a provider fetches an input image; None if no public URL is set."""
     public_url = settings.webhook_public_url
-
-    def address() -> CallbackUrl | None:
-        if public_url is None:
-            return None
-        token = new_token()
-        return CallbackUrl(url=input_address(public_url, token), hash=hash_of(token))
-
-    return address
+    if public_url is None:
+        return None
+    token = new_token()
+    return CallbackUrl(url=input_address(public_url, token), hash=hash_of(token))
 
 
-def input_policy(settings: Settings) -> InputPolicy:
-    """Return what can be started from: where providers cannot fetch from us, Discord's addresses outlive the job."""
+def provider_connections(settings: Settings) -> int:
+    """Return the HTTP connections for every slot of every provider at once, with room for cancels."""
+    return len(settings.providers) * settings.max_active_jobs + _CONNECTIONS_FOR_CANCELS
+
+
+def build_input_policy(settings: Settings) -> InputPolicy:
+    """Return the rules for input images.
+
+    Without a public URL providers fetch from Discord, so its signed addresses must outlive the job.
+    """
     lasting = timedelta(seconds=settings.job_hard_deadline_seconds)
     return InputPolicy(
         stand_in=None if settings.discord_api_url == DISCORD_API_URL else settings.discord_api_url,
@@ -109,16 +106,6 @@ def input_policy(settings: Settings) -> InputPolicy:
     )
 
 
-def public_routes(
-    settings: Settings, engine: Engine, providers: Mapping[str, Provider], inputs: ServedFileService
-) -> tuple[RouteDef, ...]:
-    """Return what is served for providers: their calls and what they fetch; nothing where none can come."""
-    if settings.webhook_public_url is None:
-        return ()
-    webhooks = WebhookEndpoint(WebhookService(engine=engine, providers=providers))
-    return (*webhooks.routes, *ServedFileEndpoint(inputs).routes)
-
-
-def admitted_to(settings: Settings) -> frozenset[int] | str | None:
-    """Return the servers that the operator lists, `*` for all, None where admission is the owner's word."""
+def admitted_guilds(settings: Settings) -> frozenset[int] | str | None:
+    """Return the operator's list of servers, `*` for all, None if the owner admits each."""
     return frozenset(settings.communities) if isinstance(settings.communities, tuple) else settings.communities

@@ -18,66 +18,18 @@ from simcord.builders import ChannelHandle
 from simcord.env import Env
 from simcord.results import InteractionResult
 
-from bot.client import AtelierClient, SyncMemory
+from bot.container import Container
 from bot.domain.attachments import InputPolicy
 from bot.domain.jobs import State
-from bot.domain.models import offered_models
-from bot.domain.remix import possible_actions
-from bot.engine.circuit_breaker import CircuitBreakers
 from bot.engine.config import EngineConfig
-from bot.engine.engine import Engine
-from bot.engine.executor import JobExecutor
-from bot.engine.health import HealthRegistry
-from bot.engine.job_store import JobStore
-from bot.engine.lease import Lease
-from bot.engine.ledger import Ledger
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
-from bot.providers.base import Provider
-from bot.providers.http import ProviderHttp
-from bot.providers.reve2img import Reve2Img
-from bot.providers.skillboss import SkillBoss
 from bot.providers.transport import provider_client
-from bot.services.access import AccessService
-from bot.services.confirmations import ConfirmationService
-from bot.services.credits import CreditService
-from bot.services.details import DetailService
-from bot.services.history import HistoryService
-from bot.services.job_snapshots import JobSnapshotService
-from bot.services.jobs import JobService
-from bot.services.preferences import PreferenceService
-from bot.services.presets import PresetService
-from bot.services.remix import RemixService
-from bot.services.request_resolver import ChoiceService
-from bot.services.saved_forms import SavedFormService
-from bot.services.status import StatusService
-from bot.ui.delivery.card_updater import CardUpdater
-from bot.ui.delivery.job_messages import JobMessages
-from bot.ui.delivery.result_delivery import ResultDelivery
-from bot.ui.handlers.acknowledge import Acknowledger
-from bot.ui.handlers.card_actions import CardActions
-from bot.ui.handlers.edit_menu import EditMenu
-from bot.ui.handlers.form_errors import FormErrors
-from bot.ui.handlers.form_reopen import FormReopener
-from bot.ui.handlers.history import HistoryHandlers
-from bot.ui.handlers.job_requests import Orders
-from bot.ui.handlers.preferences import PreferenceHandlers
-from bot.ui.handlers.presets import PresetHandlers
-from bot.ui.handlers.wishes import Wishes
-from cogs.credits import Credits
-from cogs.edit import Edit
-from cogs.help import Help
-from cogs.history import History
-from cogs.imagine import Imagine
-from cogs.preset import PresetCommands
-from cogs.settings import SettingsCommands
-from cogs.status import StudioStatus
-from cogs.studio import Studio as StudioCog
+from bot.settings import ExplicitSettings
 from db.audit import audit
 from db.database import Database
-from db.key_value import KeyValueRepository
 from db.migrate import migrate
 from db.tables import jobs
 from sandbox.providers.job_store import MANUAL
@@ -118,17 +70,11 @@ class BotHarness:
         self.database = await Database.open(f"sqlite+aiosqlite:///{self._folder / 'atelier.db'}")
         await migrate(self.database)
         await self.server.start()
-        http = await self._stack.enter_async_context(provider_client(verify=TLS))
-        self._providers: dict[str, Provider] = {
-            "skillboss": SkillBoss(ProviderHttp(name="skillboss", base_url=self.server.url, key=KEY, client=http))
-        }
+        self._http = await self._stack.enter_async_context(provider_client(verify=TLS))
         exempt = [self.server.url]
         if self.reve2img is not None:
             await self.reve2img.start()
             exempt.append(self.reve2img.url)
-            self._providers["reve2img"] = Reve2Img(
-                ProviderHttp(name="reve2img", base_url=self.reve2img.url, key=KEY, client=http)
-            )
         self._keeper = ImageService(
             downloader=ImageDownloader(exempt=exempt, verify=TLS),
             store=ImageStore(self._folder / "pictures"),
@@ -226,131 +172,32 @@ class BotHarness:
         )
 
     def _build(self) -> None:
-        database, clock, limits = self.database, self.clock, self.limits
-        names = tuple(self._providers)
-        lease = Lease(worker_id=self._new_id(), seconds=15.0, alone=True, clock=clock)
-        books = Ledger(allowance=self._allowance, budget=100_000, new_id=self._new_id)
-        journal = JobStore(database=database, books=books, clock=clock, limits=limits, lease=lease, providers=names)
-        snapshots = JobSnapshotService(database=database, books=books, clock=clock)
-        health = HealthRegistry(names)
-        self.client = AtelierClient(shard_count=1)
-        randomness = random.Random(0)  # noqa: S311 - jitter, the same in every run
-        messages = JobMessages(client=self.client, clock=clock)
-        courier = ResultDelivery(
-            journal=journal,
-            keeper=self._keeper,
-            messages=messages,
-            clock=clock,
-            soft_deadline=limits.soft_deadline,
-            actions=possible_actions(names),
-        )
-        self._presenter = CardUpdater(
-            snapshots=snapshots,
-            journal=journal,
-            messages=messages,
-            courier=courier,
-            clock=clock,
-            randomness=randomness,
-        )
-        policy = InputPolicy(stand_in=STAND_IN)
-        steps = JobExecutor(
-            journal=journal,
-            providers=self._providers,
-            keeper=self._keeper,
-            observer=self._presenter,
-            clock=clock,
-            limits=limits,
-            health=health,
-            breakers=CircuitBreakers(names),
-            randomness=randomness,
-            policy=policy,
-        )
-        self._engine = Engine(
-            journal=journal,
-            steps=steps,
-            observer=self._presenter,
-            clock=clock,
-            limits=limits,
-            lease=lease,
-            randomness=randomness,
-        )
-        access = AccessService(database=database, admitted=self._admitted, now=clock.now)
-        self.generation = JobService(
-            database=database,
-            journal=journal,
-            engine=self._engine,
-            books=books,
-            access=access,
-            clock=clock,
-            limits=limits,
-            providers=names,
+        settings: dict[str, Any] = {
+            "communities": tuple(self._admitted) if isinstance(self._admitted, frozenset) else self._admitted,
+            "default_allowance": self._allowance,
+            "skillboss_wholesale_key": KEY,
+            "skillboss_api_url": self.server.url,
+            "shard_count": 1,
+        }
+        if self.reve2img is not None:
+            settings |= {"reve2img_api_key": KEY, "reve2img_api_url": self.reve2img.url}
+        container = Container(
+            ExplicitSettings(**settings),
+            database=self.database,
+            http=self._http,
+            clock=self.clock,
             new_id=self._new_id,
-            policy=policy,
+            randomness=random.Random(0),  # noqa: S311 - jitter, the same in every run
         )
-        preferences = PreferenceService(database=database, providers=names, now=clock.now)
-        acknowledger = Acknowledger(generation=self.generation, presenter=self._presenter)
-        drafts = ConfirmationService(
-            database=database, books=books, access=access, clock=clock, providers=names, new_id=self._new_id
-        )
-        orders = Orders(
-            generation=self.generation,
-            drafts=drafts,
-            snapshots=snapshots,
-            acknowledger=acknowledger,
-        )
-        choices = ChoiceService(database=database, providers=names)
-        shelves = PresetHandlers(
-            presets=PresetService(database=database, access=access, providers=names, now=clock.now)
-        )
-        gallery = HistoryHandlers(history=HistoryService(database=database), keeper=self._keeper)
-        forms = SavedFormService(database=database, clock=clock, new_id=self._new_id)
-        refusals = FormErrors(forms=forms)
-        workbench = CardActions(
-            remix=RemixService(database=database, keeper=self._keeper, clock=clock, providers=names),
-            details=DetailService(database=database),
-            choices=choices,
-            orders=orders,
-            messages=messages,
-            refusals=refusals,
-            providers=names,
-        )
-        wishes = Wishes(choices=choices, orders=orders, shelves=shelves)
-        editing = EditMenu(
-            generation=self.generation, choices=choices, wishes=wishes, workbench=workbench, refusals=refusals
-        )
-        edit = Edit(
-            generation=self.generation,
-            wishes=wishes,
-            editing=editing,
-        )
-        self.client.install(
-            generation=self.generation,
-            gallery=gallery,
-            orders=orders,
-            retries=FormReopener(forms=forms, refusals=refusals, editing=editing, workbench=workbench),
-            shelves=shelves,
-            workbench=workbench,
-            cogs=(
-                Imagine(wishes=wishes),
-                edit,
-                PresetCommands(shelves=shelves, choices=choices),
-                SettingsCommands(panel=PreferenceHandlers(preferences=preferences, models=offered_models(names))),
-                History(gallery=gallery),
-                Credits(credits=CreditService(database=database, books=books, access=access, clock=clock)),
-                StudioStatus(status=StatusService(database=database, snapshots=snapshots, health=health)),
-                Help(models=offered_models(names)),
-                StudioCog(access=access),
-            ),
-            menus=(edit.menu,),
-            on_login=_nothing,
-            synced=SyncMemory(self._recall, self._remember),
-        )
-
-    async def _recall(self) -> str | None:
-        return await self.database.read(lambda connection: KeyValueRepository(connection).find("commands"))
-
-    async def _remember(self, digest: str) -> None:
-        await self.database.write(lambda connection: KeyValueRepository(connection).save("commands", digest))
+        container.engine_config = self.limits
+        container.image_service = self._keeper
+        container.input_policy = InputPolicy(stand_in=STAND_IN)
+        container.on_login = _nothing
+        container.install()
+        self.client = container.client
+        self.generation = container.jobs
+        self._presenter = container.card_updater
+        self._engine = container.engine
 
     async def _serve(self) -> None:
         # Not in `on_login`: simcord waits for all that the bot itself has begun, and these loops never end.

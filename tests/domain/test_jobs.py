@@ -88,7 +88,7 @@ def test_a_job_knows_the_price_of_one_picture() -> None:
 
 @pytest.mark.parametrize(
     ("place", "afterwards"),
-    [({}, True), ({"private": True}, False), ({"community_id": 0}, False)],
+    [({}, True), ({"private": True}, False), ({"guild_id": 0}, False)],
     ids=["in a server", "private", "where the bot is not"],
 )
 def test_which_cards_are_in_reach_once_their_token_is_dead(place: dict[str, int], *, afterwards: bool) -> None:

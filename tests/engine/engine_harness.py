@@ -8,16 +8,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from bot.container import Container
 from bot.domain.attachments import SERVED, InputPolicy
 from bot.domain.jobs import Attempt, InteractionContext, Job, State
 from bot.domain.requests import GenerationRequest
-from bot.engine.circuit_breaker import CircuitBreakers
 from bot.engine.claimer import CallbackUrl, no_addresses, no_hooks
 from bot.engine.config import EngineConfig
 from bot.engine.engine import Engine
-from bot.engine.executor import JobExecutor
-from bot.engine.health import HealthRegistry
 from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
@@ -27,12 +26,9 @@ from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.providers.base import Provider
-from bot.providers.http import ProviderHttp
-from bot.providers.reve2img import Reve2Img
-from bot.providers.skillboss import SkillBoss
 from bot.providers.transport import provider_client
-from bot.services.access import AccessService
 from bot.services.jobs import Actor, JobService
+from bot.settings import ExplicitSettings
 from db.audit import audit
 from db.database import Database
 from sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
@@ -204,73 +200,43 @@ async def engine_harness(
     `policy` names where members' pictures are, and `address` makes those that providers fetch them from.
     """
     clock = clock or ManualClock()
-    limits = limits or EngineConfig()
     own = server is None
     server = server or SkillBossServer(key="key", latency=MANUAL)
     if own:
         await server.start()
     client = provider_client()
-    http = ProviderHttp(name="skillboss", base_url=server.url, key="key", client=client)
-    providers: dict[str, Provider] = {"skillboss": wrap(SkillBoss(http))} if skillboss else {}
     exempt = [server.url]
+    settings: dict[str, Any] = {"communities": "*", "skillboss_api_url": server.url}
+    if skillboss:
+        settings["skillboss_wholesale_key"] = "key"
     if second is not None:
-        providers["reve2img"] = Reve2Img(ProviderHttp(name="reve2img", base_url=second.url, key="key", client=client))
+        settings |= {"reve2img_api_key": "key", "reve2img_api_url": second.url}
         exempt.append(second.url)
     if policy.stand_in is not None:
         exempt.append(policy.stand_in)
-    names = tuple(providers)
-    keeper = ImageService(
+    container = Container(
+        ExplicitSettings(**settings),
+        database=database,
+        http=client,
+        clock=clock,
+        new_id=make_id,
+        randomness=random.Random(1),  # noqa: S311 - jitter
+    )
+    container.engine_config = limits or EngineConfig()
+    container.is_alone = alone
+    container.observer = observer = Observer()
+    container.input_policy = policy
+    container.new_callback_url = hook
+    container.new_input_url = address
+    container.providers = {
+        name: wrap(provider) if name == "skillboss" else provider for name, provider in container.providers.items()
+    }
+    container.image_service = ImageService(
         downloader=ImageDownloader(exempt=exempt, pauses=()),
         store=ImageStore(folder / "pictures"),
         workers=ImageThreadPool(),
     )
-    books = Ledger(allowance=200, budget=100_000, new_id=make_id)
-    lease = Lease(worker_id=make_id(), seconds=15.0, alone=alone, clock=clock)
-    journal = JobStore(
-        database=database,
-        books=books,
-        clock=clock,
-        limits=limits,
-        lease=lease,
-        providers=names,
-        hook=hook,
-        address=address,
-    )
-    observer = Observer()
-    randomness = random.Random(1)  # noqa: S311 - jitter
-    steps = JobExecutor(
-        journal=journal,
-        providers=providers,
-        keeper=keeper,
-        observer=observer,
-        clock=clock,
-        limits=limits,
-        health=HealthRegistry(names),
-        breakers=CircuitBreakers(names),
-        randomness=randomness,
-        policy=policy,
-    )
-    engine = Engine(
-        journal=journal,
-        steps=steps,
-        observer=observer,
-        clock=clock,
-        limits=limits,
-        lease=lease,
-        randomness=randomness,
-    )
-    generation = JobService(
-        database=database,
-        journal=journal,
-        engine=engine,
-        books=books,
-        access=AccessService(database=database, admitted="*", now=clock.now),
-        clock=clock,
-        limits=limits,
-        providers=names,
-        new_id=make_id,
-        policy=policy,
-    )
+    engine = container.engine
     try:
         if start:
             await engine.start()
@@ -279,17 +245,17 @@ async def engine_harness(
             clock=clock,
             server=server,
             observer=observer,
-            books=books,
-            keeper=keeper,
-            lease=lease,
-            journal=journal,
+            books=container.ledger,
+            keeper=container.image_service,
+            lease=container.lease,
+            journal=container.job_store,
             engine=engine,
-            generation=generation,
+            generation=container.jobs,
         )
     finally:
         await engine.stop()
         await engine.release()
-        await keeper.close()
+        await container.close()
         await client.aclose()
         if own:
             await server.close()

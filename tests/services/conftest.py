@@ -4,20 +4,19 @@ import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
 
+from bot.container import Container
+from bot.domain.attachments import SERVED
 from bot.domain.credits import Account
 from bot.domain.jobs import Job
-from bot.engine.circuit_breaker import CircuitBreakers
+from bot.engine.claimer import no_hooks
 from bot.engine.config import EngineConfig
-from bot.engine.engine import Engine
-from bot.engine.executor import JobExecutor
 from bot.engine.health import HealthRegistry
 from bot.engine.job_store import JobStore
-from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
 from bot.engine.observer import CardLookup
 from bot.images.download import ImageDownloader
@@ -32,6 +31,7 @@ from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
 from bot.services.remix import RemixService
 from bot.services.status import StatusService
+from bot.settings import ExplicitSettings
 from db.audit import audit
 from db.database import Database
 from tests.support.clock import ManualClock
@@ -84,8 +84,9 @@ Open = Callable[..., ServiceHarness]
 @pytest.fixture
 async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> AsyncIterator[Open]:
     """Return what builds the services as an operator has set them; the books must balance at the end."""
+    http = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(503)))
     store = ImageStore(tmp_path)
-    keeper = ImageService(
+    images = ImageService(
         downloader=ImageDownloader(verify=httpx.create_ssl_context(verify=False, trust_env=False)),
         store=store,
         workers=ImageThreadPool(),
@@ -95,73 +96,53 @@ async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> A
         *,
         allowance: int = 200,
         budget: int = 100_000,
-        admitted: frozenset[int] | str | None = "*",
+        admitted: frozenset[int] | Literal["*"] | None = "*",
         outside: bool = False,
         providers: tuple[str, ...] = ("skillboss", "reve2img"),
         **limits: Any,
     ) -> ServiceHarness:
-        books = Ledger(allowance=allowance, budget=budget, new_id=make_id)
-        set_limits = EngineConfig(**limits)
-        lease = Lease(worker_id=make_id(), seconds=15.0, alone=True, clock=clock)
-        journal = JobStore(
-            database=database, books=books, clock=clock, limits=set_limits, lease=lease, providers=providers
-        )
-        health = HealthRegistry(providers)
-        randomness = random.Random(0)  # noqa: S311 - jitter, the same in every run
-        steps = JobExecutor(
-            journal=journal,
-            providers={},
-            keeper=keeper,
-            observer=Nobody(),
+        communities = tuple(admitted) if isinstance(admitted, frozenset) else admitted
+        container = Container(
+            ExplicitSettings(
+                default_allowance=allowance,
+                monthly_budget=budget,
+                communities=communities,
+                user_install=outside,
+            ),
+            database=database,
+            http=http,
             clock=clock,
-            limits=set_limits,
-            health=health,
-            breakers=CircuitBreakers(providers),
-            randomness=randomness,
+            new_id=make_id,
+            randomness=random.Random(0),  # noqa: S311 - jitter, the same in every run
         )
-        engine = Engine(
-            journal=journal,
-            steps=steps,
-            observer=Nobody(),
-            clock=clock,
-            limits=set_limits,
-            lease=lease,
-            randomness=randomness,
-        )
-        access = AccessService(database=database, admitted=admitted, now=clock.now, outside=outside)
-        snapshots = JobSnapshotService(database=database, books=books, clock=clock)
+        container.provider_names = providers
+        container.engine_config = EngineConfig(**limits)
+        container.is_alone = True
+        container.observer = Nobody()
+        container.input_policy = SERVED
+        container.new_callback_url = no_hooks
+        container.image_service = images
         return ServiceHarness(
             database=database,
             clock=clock,
-            books=books,
-            journal=journal,
-            health=health,
-            access=access,
-            generation=JobService(
-                database=database,
-                journal=journal,
-                engine=engine,
-                books=books,
-                access=access,
-                clock=clock,
-                limits=set_limits,
-                providers=providers,
-                new_id=make_id,
-            ),
-            credits=CreditService(database=database, books=books, access=access, clock=clock),
-            snapshots=snapshots,
-            status=StatusService(database=database, snapshots=snapshots, health=health),
-            drafts=ConfirmationService(
-                database=database, books=books, access=access, clock=clock, providers=providers, new_id=make_id
-            ),
-            remix=RemixService(database=database, keeper=keeper, clock=clock, providers=providers),
-            details=DetailService(database=database),
+            books=container.ledger,
+            journal=container.job_store,
+            health=container.health,
+            access=container.access,
+            generation=container.jobs,
+            credits=container.credits,
+            snapshots=container.snapshots,
+            status=container.status,
+            drafts=container.confirmations,
+            remix=container.remix,
+            details=container.details,
             store=store,
         )
 
     yield build
     assert await database.read(audit) == []
-    await keeper.close()
+    await images.close()
+    await http.aclose()
 
 
 @pytest.fixture

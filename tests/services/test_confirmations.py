@@ -47,7 +47,7 @@ async def test_a_draft_is_kept_whole(desk: ServiceHarness) -> None:
 REFUSALS: list[tuple[type[AtelierError], dict[str, int], dict[str, object]]] = [
     (InsufficientCreditsError, {}, {"images": 4, "detail": 15}),
     (UnsupportedOptionError, {}, {"aspect_ratio": "auto", "model": "nano-banana"}),
-    (NotInServerError, {"community_id": 0}, {"images": 4}),
+    (NotInServerError, {"guild_id": 0}, {"images": 4}),
 ]
 
 

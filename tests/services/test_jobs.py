@@ -41,7 +41,7 @@ async def test_a_request_holds_its_price(desk: ServiceHarness) -> None:
 
 
 REFUSALS: list[tuple[type[Exception], dict[str, Any], dict[str, Any], dict[str, Any]]] = [
-    (NotInServerError, {}, {"community_id": 0}, {}),
+    (NotInServerError, {}, {"guild_id": 0}, {}),
     (NotAdmittedError, {"admitted": frozenset({1})}, {}, {}),
     (NotAdmittedError, {"admitted": None}, {}, {}),
     (InsufficientCreditsError, {"allowance": 11}, {}, {}),

@@ -18,7 +18,7 @@ def a_draft(**changes: Any) -> Confirmation:
     """Return a request for 96 credits that waits for its member's word."""
     values: dict[str, Any] = {
         "id": make_id(),
-        "community_id": GUILD,
+        "guild_id": GUILD,
         "member_id": MEMBER,
         "request": make_request(images=4, detail=2),
         "price": 96,

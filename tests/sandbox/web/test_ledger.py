@@ -23,7 +23,7 @@ async def file(tmp_path: Path) -> Path:
     database = await Database.open(f"sqlite+aiosqlite:///{file}")
 
     def fill(connection: Connection) -> None:
-        where = {"community_id": 1, "member_id": 2}
+        where = {"guild_id": 1, "member_id": 2}
         connection.execute(insert(accounts).values(**where, period="2026-11-21", allowance=200, granted=0, held=0))
         connection.execute(
             insert(movements).values(**where, id="a" * 32, kind="allowance", actor_id=2, reason="", at=NOW)
