@@ -1,4 +1,4 @@
-# `make prove-image` follows these steps without Docker: keep to what scripts/verify-image understands.
+# `make verify-image` follows these steps without Docker. Use only instructions that scripts/verify-image knows.
 ARG PYTHON=3.11
 FROM python:${PYTHON}-slim AS build
 WORKDIR /src
@@ -6,6 +6,7 @@ RUN python -m venv /opt/atelier
 COPY requirements/run.txt requirements/run.txt
 RUN /opt/atelier/bin/python -m pip install --no-cache-dir --require-hashes --no-deps -r requirements/run.txt
 COPY LICENSE README.md pyproject.toml ./
+# Not the sandbox: it is for trying and testing the bot.
 COPY bot bot
 COPY cogs cogs
 COPY db db

@@ -14,7 +14,7 @@ WORKERS := auto
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint coverage texts lock bench torture pictures prove-image clean
+.PHONY: help install run test check lint coverage texts lock bench torture pictures verify-image prove-image clean
 .DELETE_ON_ERROR:
 
 help: ## List what there is
@@ -47,7 +47,10 @@ texts: $(VENV)/.dev ## Collect every text for people into bot/locale, for transl
 
 lock: $(BIN)/uv ## Pin and hash the newest versions that pyproject.toml allows
 	$(BIN)/$(COMPILE) --upgrade --group build --output-file requirements/run.txt
-	$(BIN)/$(COMPILE) --upgrade --group dev --constraint requirements/run.txt --output-file requirements/dev.txt
+	$(BIN)/$(COMPILE) --upgrade --group build --extra sandbox --constraint requirements/run.txt \
+		--output-file requirements/sandbox.txt
+	$(BIN)/$(COMPILE) --upgrade --group dev --extra sandbox --constraint requirements/sandbox.txt \
+		--output-file requirements/dev.txt
 
 # `make bench GROUPS="scale crowd polls weight rate flow"` measures the rest; docs/performance.md says what came of it.
 GROUPS := race
@@ -64,12 +67,14 @@ torture: $(VENV)/.dev ## Kill the bot at random instants, N times: make torture 
 pictures: $(VENV)/.dev ## Take the README's pictures anew; needs Chromium
 	$(BIN)/python scripts/make-screenshots
 
-prove-image: $(VENV)/.run ## Follow the Dockerfile without Docker and try what comes out
+verify-image: $(VENV)/.run ## Follow the Dockerfile without Docker and try the result
 	$(BIN)/python scripts/verify-image
+
+prove-image: verify-image
 
 clean: ## Remove .venv, caches and builds; data/ stays
 	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find bot cogs db tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+	find bot cogs db sandbox tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: a step is done again when what it depends on has changed.
 
@@ -80,9 +85,10 @@ $(VENV)/.made:
 	@$(PINNED) -r $(VENV)/pip.txt
 	@touch $@
 
-$(VENV)/.run: $(VENV)/.made requirements/run.txt pyproject.toml bot/__init__.py
-	@echo "Installing what the bot needs (about half a minute, once)"
-	@$(PINNED) -r requirements/run.txt
+# The production image installs requirements/run.txt alone; a checkout runs the sandbox too.
+$(VENV)/.run: $(VENV)/.made requirements/sandbox.txt pyproject.toml bot/__init__.py
+	@echo "Installing the bot and the sandbox (about half a minute, once)"
+	@$(PINNED) -r requirements/sandbox.txt
 	@$(PIP) install -qq --no-build-isolation --no-deps -e .
 	@touch $@
 

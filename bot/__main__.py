@@ -5,7 +5,6 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import aiohttp
@@ -27,8 +26,6 @@ from db.audit import audit as audit_books
 from db.migrate import NewerDatabaseError, pending_migrations
 from db.migrate import migrate as migrate_database
 from db.process_lock import AlreadyRunningError
-from sandbox.demo import demonstrate
-from sandbox.runner import BotEndedError, Sandbox
 
 app = typer.Typer(
     help="Atelier: an image studio for Discord communities.",
@@ -84,7 +81,7 @@ def run(
 def sandbox(
     demo: Annotated[str | None, typer.Option(help="Run one /imagine with this prompt, then end.")] = None,
 ) -> None:
-    """Run the bot against stand-ins for Discord and the image APIs: no account, no key."""
+    """Run the bot against local fakes of Discord and the image APIs: no account, no key."""
     _run_sandbox(_settings(), demo or _DEMONSTRATION, stay=demo is None)
 
 
@@ -159,44 +156,30 @@ def _settings() -> Settings:
 
 
 def _run_sandbox(settings: Settings, prompt: str, *, stay: bool) -> None:
+    try:
+        # Imported here because the production image has no sandbox.
+        from sandbox.terminal import run_in_terminal  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        _fail(
+            f"The sandbox is not part of this installation (no module named {error.name}). "
+            "In a checkout of the source, start it with: make run"
+        )
     folder = settings.data_dir / "sandbox"
-    code = asyncio.run(_sandbox(folder, prompt, stay=stay))
+
+    async def serve() -> int:
+        return await run_in_terminal(
+            command=[sys.executable, "-m", "bot", "run"],
+            folder=folder,
+            ledger=sandbox_ledger(folder / "atelier.db"),
+            prompt=prompt,
+            stay=stay,
+            stop=_stop_on_signals(),
+            show=lambda line, style: _out.print(escape(line), style=style),
+        )
+
+    code = asyncio.run(serve())
     if code:
         raise typer.Exit(code)
-
-
-async def _sandbox(folder: Path, prompt: str, *, stay: bool) -> int:
-    stop = _stop_on_signals()
-    ledger = sandbox_ledger(folder / "atelier.db")
-    box = Sandbox(command=[sys.executable, "-m", "bot", "run"], folder=folder, ledger=ledger)
-    try:
-        demonstration = asyncio.create_task(_demonstration(box, prompt, stay=stay))
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({demonstration, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if not demonstration.done():
-            demonstration.cancel()
-            await asyncio.gather(demonstration, return_exceptions=True)
-            return 0
-        stopped.cancel()
-        return demonstration.result()
-    except BotEndedError as error:
-        _err.print(f"The bot ended by itself, with exit code {error.code}.")
-        return 1
-    finally:
-        await box.close()
-
-
-async def _demonstration(box: Sandbox, prompt: str, *, stay: bool) -> int:
-    await box.start()
-    _out.print(f"Discord stands in at {box.discord.api_url}")
-    came = await demonstrate(box, prompt, lambda line: _out.print(escape(line)))
-    if not stay:
-        return 0 if came else 1
-    _out.print(f"Open {box.page.url}", style="bold")
-    _out.print("The sandbox stays up; end it with Ctrl+C.")
-    # The page may kill the bot and start it again, so its end is not the sandbox's.
-    await asyncio.Event().wait()
-    return 0
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -1,1 +1,1 @@
-"""Local stand-ins for the services that the bot talks to, so that it can be run and tested without them."""
+"""Local fakes of Discord and the image APIs, and a page to use the bot without accounts or keys."""

@@ -1,60 +1,90 @@
-"""One demonstration `/imagine`, told line by line as its card changes."""
+"""One demonstration `/imagine`, printed line by line as its card changes."""
 
 import asyncio
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import aiohttp
 
-from sandbox.discord import Message, buttons, media, text, texts
+from sandbox.discord import DiscordServer, Message, World, buttons, media, text, texts
 from sandbox.discord.messages import MessageEvent
-from sandbox.runner import Sandbox
 
-_LONGEST_SECONDS: Final = 120.0
+_END_SECONDS: Final = 120.0
+_MENTION: Final = re.compile(r"<@!?(\d+)>")
+_TIME: Final = re.compile(r"<t:(\d+)(?::\w)?>")
+_SUBTEXT: Final = re.compile(r"^-# ", re.MULTILINE)
+_ISOLATES: Final = dict.fromkeys(map(ord, "\u2066\u2067\u2068\u2069"))
+"""They keep a right-to-left name from reordering its line, and show as boxes in many terminals."""
+_UNITS: Final = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
-async def demonstrate(sandbox: Sandbox, prompt: str, say: Callable[[str], None]) -> bool:
-    """Let a member use `/imagine`, tell each state of the card, keep the pictures; return whether any came."""
-    told: list[str] = []
+async def demonstrate(discord: DiscordServer, prompt: str, show: Callable[[str], None], *, folder: Path) -> bool:
+    """Use `/imagine` as a member and show each state of the card.
 
-    def tell(event: MessageEvent, message: Message) -> None:
-        card = _described(message)
-        if event != "delete" and card != (told[-1] if told else None):
-            told.append(card)
-            say(card)
+    Save the posted images in `folder`. Return True if there were any.
+    """
+    shown: list[str] = []
 
-    unsubscribe = sandbox.discord.subscribe(tell)
+    def on_message(event: MessageEvent, message: Message) -> None:
+        card = _card_lines(message, discord.world)
+        if event != "delete" and card != (shown[-1] if shown else None):
+            shown.append(card)
+            show(card)
+
+    unsubscribe = discord.subscribe(on_message)
     try:
-        say(f"member uses /imagine prompt: {prompt}")
-        invocation = await sandbox.discord.actor("member").slash("imagine", prompt=prompt)
+        show(f"member uses /imagine prompt: {prompt}")
+        invocation = await discord.actor("member").slash("imagine", prompt=prompt)
         await invocation.response()
-        message = await invocation.wait_until(_ended, timeout=_LONGEST_SECONDS)
+        message = await invocation.wait_until(_is_final, timeout=_END_SECONDS)
     finally:
         unsubscribe()
-    return await _keep_pictures(sandbox, message, say)
+    return await _save_images(message, folder, show)
 
 
-def _ended(message: Message) -> bool:
-    """Tell whether the card has its pictures, or says that there will be none."""
+def plain_text(written: str, world: World) -> str:
+    """Return a message's text as Discord's client shows it: with names and relative times."""
+
+    def name(match: re.Match[str]) -> str:
+        user = world.users.get(match[1])
+        return match[0] if user is None else f"@{user.display_name}"
+
+    def time(match: re.Match[str]) -> str:
+        return _relative_time(int(match[1]) - world.now())
+
+    return _SUBTEXT.sub("", _TIME.sub(time, _MENTION.sub(name, written))).translate(_ISOLATES)
+
+
+def _relative_time(seconds: float) -> str:
+    distance = round(abs(seconds))
+    unit, length = next(((unit, length) for unit, length in _UNITS if distance >= length), _UNITS[-1])
+    count = distance // length
+    counted = f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+    return f"in {counted}" if seconds > 0 else f"{counted} ago"
+
+
+def _is_final(message: Message) -> bool:
+    """Return True if the card has its images, or says that there will be none."""
     return bool(media(message)) or "Nothing was charged" in text(message)
 
 
-def _described(message: Message) -> str:
-    lines = [line for each in texts(message) for line in each.splitlines()]
-    lines += [f"[picture: {picture.get('filename') or 'attached'}]" for picture in media(message)]
+def _card_lines(message: Message, world: World) -> str:
+    lines = [line for each in texts(message) for line in plain_text(each, world).splitlines()]
+    lines += [f"[picture: {image.get('filename') or 'attached'}]" for image in media(message)]
     pressable = " ".join(f"[{button.get('label')}]" for button in buttons(message))
     return "\n".join(f"  | {line}" for line in [*lines, *([pressable] if pressable else [])]) + "\n"
 
 
-async def _keep_pictures(sandbox: Sandbox, message: Message, say: Callable[[str], None]) -> bool:
-    folder = sandbox.folder / "posted"
+async def _save_images(message: Message, folder: Path, show: Callable[[str], None]) -> bool:
     await asyncio.to_thread(folder.mkdir, exist_ok=True)
-    pictures = media(message)
+    images = media(message)
     async with aiohttp.ClientSession() as session:
-        for picture in pictures:
-            async with session.get(picture["url"]) as answer:
+        for image in images:
+            async with session.get(image["url"]) as answer:
                 content = await answer.read()
-            file = folder / f"{message.id}-{picture['url'].split('?')[0].rsplit('/', 1)[-1]}"
+            file = folder / f"{message.id}-{image['url'].split('?')[0].rsplit('/', 1)[-1]}"
             await asyncio.to_thread(file.write_bytes, content)
-            say(f"picture: {file}")
-    return bool(pictures)
+            show(f"picture: {file}")
+    return bool(images)

@@ -1,4 +1,4 @@
-"""The sandbox as a whole: the stand-ins on this machine, and the bot as a process of its own connected to them."""
+"""The sandbox: fakes on this machine, and the bot as a separate process connected to them."""
 
 import asyncio
 import contextlib
@@ -19,10 +19,10 @@ from sandbox.web import Ledger, Page
 _READY_SECONDS: Final = 60.0
 _END_SECONDS: Final = 10.0
 _BOT_PORTS: Final = range(20_000, 32_768)
-"""Below those that systems give to outgoing connections, so that the bot finds its port free after a restart too."""
+"""Below the ports for outgoing connections, so that the bot's port is still free after a restart."""
 
 PAGE_PORT: Final = 8765
-"""Where the page is unless somebody else listens there already."""
+"""The page's port, unless it is in use already."""
 
 
 class BotEndedError(Exception):
@@ -34,10 +34,10 @@ class BotEndedError(Exception):
 
 
 class Sandbox:
-    """Stand-ins for Discord and the image APIs, with the page, and the bot.
+    """Fakes of Discord and the image APIs, the page, and the bot.
 
-    `command` starts the bot, `ledger` reads its books, `folder` is made anew at each start: the world of a
-    sandbox lives in memory, so what the bot stored for an earlier one is of no use any more.
+    `command` starts the bot and `ledger` reads its ledger. `folder` is emptied at each start: the fakes keep their
+    state in memory, so data that the bot stored for an earlier sandbox is useless.
     """
 
     def __init__(self, *, command: Sequence[str], folder: Path, ledger: Ledger | None = None) -> None:
@@ -46,9 +46,9 @@ class Sandbox:
         self._token = token
         self._command = list(command)
         self.folder = folder
-        world = default_world(token=token)
-        add_elsewhere(world)
-        self.discord = DiscordServer(world)
+        state = default_world(token=token)
+        add_elsewhere(state)
+        self.discord = DiscordServer(state)
         latency = Latency(queue=1, work=3)
         self.skillboss = SkillBossServer(key=self._keys["skillboss"], latency=latency)
         self.reve2img = Reve2ImgServer(key=self._keys["reve2img"], latency=latency)
@@ -59,20 +59,21 @@ class Sandbox:
         self._bot_port = 0
 
     async def start(self) -> None:
-        """Start the stand-ins and the bot, and return once the bot is connected with its commands registered.
+        """Start the fakes and the bot; wait until its commands are registered.
 
-        Raises `BotEndedError` if the bot ends before.
+        Raises:
+            BotEndedError: The bot ended before that.
         """
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
         await asyncio.to_thread(self.folder.mkdir, parents=True)
         await self.discord.start(port=PAGE_PORT, or_another=True)
         await self.skillboss.start()
         await self.reve2img.start()
-        self._bot_port = _free_port()
+        self._bot_port = free_port()
         await self.start_bot()
 
     async def start_bot(self) -> None:
-        """Start the bot's process and wait until it serves."""
+        """Start the bot's process and wait until its commands are registered."""
         self._bot = await asyncio.create_subprocess_exec(
             *self._command, env={**os.environ, **self.environment()}, start_new_session=True
         )
@@ -88,18 +89,18 @@ class Sandbox:
 
     @property
     def alive(self) -> bool:
-        """Whether the bot's process runs, connected or not."""
+        """True while the bot's process runs, connected or not."""
         return self._bot is not None and self._bot.returncode is None
 
     async def kill_bot(self) -> None:
-        """Kill the bot as a power cut would, and return once Discord has noticed."""
+        """Kill the bot like a power cut; wait until Discord has noticed."""
         if self._bot is not None and self.alive:
             self._bot.kill()
             await self._bot.wait()
             await self.discord.wait_disconnected()
 
     async def stop_bot(self) -> None:
-        """Ask the bot to end, and return once it has."""
+        """Ask the bot to stop; wait until it has ended."""
         if self._bot is None or not self.alive:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -112,7 +113,7 @@ class Sandbox:
             await self._bot.wait()
 
     async def close(self) -> None:
-        """End the bot, then the stand-ins."""
+        """Stop the bot, then the fakes."""
         await self.stop_bot()
         await self.discord.close()
         await self.skillboss.close()
@@ -120,11 +121,11 @@ class Sandbox:
 
     @property
     def bot_url(self) -> str:
-        """The address of the bot's own web server: the same for every start of the bot, as webhooks need it."""
+        """Address of the bot's web server; webhooks need it to survive restarts."""
         return f"http://127.0.0.1:{self._bot_port}"
 
     def environment(self) -> dict[str, str]:
-        """Return the settings with which the bot serves this sandbox."""
+        """Return the bot's settings for this sandbox."""
         return {
             "DISCORD_TOKEN": self._token,
             "DISCORD_API_URL": self.discord.api_url,
@@ -148,8 +149,8 @@ class Sandbox:
         await self.discord.wait_commands(timeout=_READY_SECONDS)
 
 
-def _free_port() -> int:
-    """Return a port of this machine on which nobody listens."""
+def free_port() -> int:
+    """Return a port of this machine with no listener."""
     for port in random.sample(_BOT_PORTS, 100):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,37 @@ def test_run_without_a_token() -> None:
     assert result.stderr == (
         "DISCORD_TOKEN is not set. Put the bot's token into .env, or try the bot with: atelier sandbox\n"
     )
+
+
+@pytest.mark.parametrize(("module", "missing"), [("sandbox.terminal", "sandbox"), ("markdown_it", "markdown_it")])
+@pytest.mark.parametrize("arguments", [("sandbox",), ("run", "--or-sandbox")])
+def test_sandbox_without_its_modules_says_how_to_get_it(
+    arguments: tuple[str, ...], module: str, missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The production image has neither the package nor what only the sandbox needs."""
+    for loaded in [name for name in sys.modules if name.split(".")[0] in ("sandbox", "markdown_it")]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setattr(sys, "meta_path", [_Missing(missing), *sys.meta_path])
+    result = atelier(*arguments)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"The sandbox is not part of this installation (no module named {missing}). "
+        "In a checkout of the source, start it with: make run\n"
+    )
+    assert module not in sys.modules
+
+
+class _Missing(MetaPathFinder):
+    """Hides one package from imports."""
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        """Refuse the package; leave everything else to the other finders."""
+        del path, target
+        if name == self._package:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def test_run_without_a_key() -> None:
