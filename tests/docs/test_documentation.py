@@ -1,4 +1,4 @@
-"""The documents say what the code does: settings, commands, models, make targets and the version."""
+"""Checks of the documents against the code: settings, commands, options, models, make targets, paths, links."""
 
 import re
 import shutil
@@ -20,26 +20,26 @@ from bot.ui.command_options import CHOICES, DESCRIPTIONS
 from bot.ui.render.job_card import PROVIDER_NAMES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-EXAMPLE = (REPOSITORY / ".env.example").read_text(encoding="utf-8")
 SETTINGS = {name.upper() for name in Settings.model_fields}
+DOCUMENTS = sorted(
+    path.relative_to(REPOSITORY).as_posix() for path in [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")]
+)
+CODE_PATHS = r"`((?:bot|cogs|db|docs|tests|sandbox|scripts|benchmarks)/[\w/.-]+)`"
 
 
-def section(title: str) -> str:
-    """Return the part of the README under a heading."""
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+def read(document: str) -> str:
+    """Return the text of a file of the repository."""
+    return (REPOSITORY / document).read_text(encoding="utf-8")
 
 
-def rows(title: str) -> dict[str, list[str]]:
-    """Return the rows of a table under a heading by the code in their first cell."""
-    cells = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in section(title).splitlines() if "|" in line
-    ]
-    return {row[0].strip("`"): row[1:] for row in cells if row[0].startswith("`")}
+def rows(document: str) -> dict[str, list[str]]:
+    """Return the table rows of a document, by the code in their first cell."""
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in read(document).splitlines()]
+    return {row[0].strip("`"): row[1:] for row in cells if len(row) > 1 and row[0].startswith("`")}
 
 
 def default(name: str) -> str:
-    """Return a setting's default as one writes it; nothing where it is unset."""
+    """Return a setting's default as written in `.env`; empty if unset."""
     value: Any = Settings.model_fields[name.lower()].default
     match value:
         case None:
@@ -55,7 +55,7 @@ def default(name: str) -> str:
 
 
 def slash_commands() -> Iterator[str]:
-    """Yield every slash command of the cogs as members write it."""
+    """Yield every slash command of the cogs as members type it."""
     for file in sorted((REPOSITORY / "cogs").glob("[a-z]*.py")):
         for each in vars(import_module(f"cogs.{file.stem}")).values():
             if isinstance(each, type) and issubclass(each, commands.Cog) and each.__module__ == f"cogs.{file.stem}":
@@ -65,7 +65,7 @@ def slash_commands() -> Iterator[str]:
 
 
 def leaves(command: app_commands.Command[Any, ..., Any] | app_commands.Group) -> Iterator[str]:
-    """Yield the names of a command, or of those in a group."""
+    """Yield the name of a command, or the names of the commands in a group."""
     if isinstance(command, app_commands.Group):
         for child in command.commands:
             yield from (f"{command.name} {name}" for name in leaves(child))
@@ -74,7 +74,7 @@ def leaves(command: app_commands.Command[Any, ..., Any] | app_commands.Group) ->
 
 
 def tracked_files() -> list[Path]:
-    """Return the files that git tracks or would."""
+    """Return the files that git tracks or would track."""
     git = shutil.which("git")
     if git is None or not (REPOSITORY / ".git").exists():
         pytest.skip("only a git clone knows its files")
@@ -88,30 +88,27 @@ def tracked_files() -> list[Path]:
     return [path for name in listed.stdout.split("\0") if name and (path := REPOSITORY / name).is_file()]
 
 
-def test_the_example_has_every_setting_with_its_default() -> None:
-    """`.env.example` has each variable once, with what it is when unset."""
-    lines = re.findall(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", EXAMPLE, re.MULTILINE)
+def test_env_example_lists_every_setting_with_its_default() -> None:
+    lines = re.findall(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", read(".env.example"), re.MULTILINE)
 
     assert sorted(name for name, _ in lines) == sorted(SETTINGS)
     assert dict(lines) == {name: default(name) for name in SETTINGS}
 
 
-def test_the_readme_has_every_setting_with_its_default() -> None:
-    """The README's table has each variable; a default stands as code."""
-    table = rows("Settings")
+def test_settings_page_lists_every_setting_with_its_default() -> None:
+    table = rows("docs/settings.md")
 
     assert set(table) == SETTINGS
     for name, (shown, *_) in table.items():
         assert not default(name) or shown == f"`{default(name)}`"
 
 
-def test_the_readme_has_every_command() -> None:
-    """The README's table has the commands that exist, and no others."""
-    assert set(rows("Commands")) == set(slash_commands())
+def test_commands_page_lists_every_command() -> None:
+    assert set(rows("docs/commands.md")) == set(slash_commands())
 
 
 def abilities(can: Abilities) -> str:
-    """Return what a model or an offer can do, as the README's table says it."""
+    """Return the abilities of a model or an offer as the table writes them."""
     parts = [", ".join(can.aspect_ratios)]
     if can.resolutions:
         parts.append(", ".join(can.resolutions))
@@ -124,14 +121,14 @@ def abilities(can: Abilities) -> str:
 
 
 def priced(model: Model, price: int | None) -> str:
-    """Return what a picture costs, as the README's table says it."""
+    """Return the price of one picture as the table writes it."""
     if price is None:
         return "-"
     return f"{price}" + (f", at 4K {price * model.price_factor_4k}" if model.price_factor_4k > 1 else "")
 
 
 def edited(model: Model) -> str:
-    """Return what an edit costs and takes, as the README's table says it."""
+    """Return the price and the inputs of an edit as the table writes them."""
     inputs = min(model.abilities.max_inputs, MAX_INPUTS)
     return priced(model, model.edit_price) + (f", from 1-{inputs}" if inputs else "")
 
@@ -148,15 +145,13 @@ def model_row(model: Model) -> list[str]:
     return [model.strength, *prices, f"{model.max_prompt:,}", abilities(model.abilities), ", ".join(offers)]
 
 
-def test_the_readme_has_every_model() -> None:
-    """The README's table is the catalogue: what each model is good at, costs, takes, can do, and who offers it."""
-    assert rows("Models") == {model.id: model_row(model) for model in MODELS}
-    assert f"You get `{DEFAULT_MODEL}` unless you choose." in section("Models")
+def test_models_page_lists_every_model_with_prices_and_offers() -> None:
+    assert rows("docs/models.md") == {model.id: model_row(model) for model in MODELS}
+    assert f"You get `{DEFAULT_MODEL}` unless you choose." in read("docs/models.md")
 
 
-def test_the_readme_has_every_option() -> None:
-    """The README's table has the options of `/imagine` in their order, with their choices and prices."""
-    table = rows("Options")
+def test_options_page_lists_every_option_with_choices_and_prices() -> None:
+    table = rows("docs/options.md")
     prices = ExtraPrices()
 
     assert list(table) == list(DESCRIPTIONS)
@@ -168,29 +163,49 @@ def test_the_readme_has_every_option() -> None:
     assert table["fit"][1] == str(prices.fit)
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
-def test_every_make_target_named_exists(document: str) -> None:
-    """What a document tells people to make can be made."""
-    text = (REPOSITORY / document).read_text(encoding="utf-8")
-    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE))
+def test_readme_gives_make_run_and_make_test_in_blocks_alone() -> None:
+    blocks = re.findall(r"^```\n(.*?)\n```$", read("README.md"), re.MULTILINE | re.DOTALL)
 
-    assert named
+    assert "make run" in blocks
+    assert "make test" in blocks
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_document_names_only_existing_make_targets(document: str) -> None:
+    rules = re.findall(r"^([a-z][a-z0-9 -]*):", read("Makefile"), re.MULTILINE)
+    targets = {target for rule in rules for target in rule.split()}
+    named = set(re.findall(r"(?:`|^)make ([a-z][a-z0-9-]*)", read(document), re.MULTILINE))
+
     assert named <= targets
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
-def test_every_file_named_exists(document: str) -> None:
-    """Paths in a document lead somewhere."""
-    text = (REPOSITORY / document).read_text(encoding="utf-8")
-    named = set(re.findall(r"`((?:bot|cogs|db|docs|tests)/[\w/.]+)`", text))
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_document_names_only_existing_paths(document: str) -> None:
+    named = set(re.findall(CODE_PATHS, read(document)))
 
     assert {name for name in named if not (REPOSITORY / name).exists()} == set()
 
 
-def test_no_file_names_a_package_registry() -> None:
-    """Packages come from wherever the machine's pip is set up to find them."""
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_document_links_only_to_existing_files_and_headings(document: str) -> None:
+    broken = []
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", read(document)):
+        file, _, heading = target.partition("#")
+        path = (REPOSITORY / document).parent / file if file else REPOSITORY / document
+        if not path.exists() or (heading and heading not in headings(path.read_text(encoding="utf-8"))):
+            broken.append(target)
+
+    assert broken == []
+
+
+def headings(text: str) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a document."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_tracked_files_name_no_package_registry() -> None:
+    """Packages come from the index that the machine's pip is configured for."""
     hosts = [
         ".".join(parts) for parts in (("pypi", "org"), ("".join(("python", "hosted")), "org"), ("deb", "debian", "org"))
     ]
@@ -201,6 +216,5 @@ def test_no_file_names_a_package_registry() -> None:
     assert found == []
 
 
-def test_the_changelog_has_this_version() -> None:
-    """CHANGELOG.md has the version of the package."""
-    assert f"\n## [{__version__}]" in (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+def test_changelog_lists_the_current_version() -> None:
+    assert f"\n## [{__version__}]" in read("CHANGELOG.md")
