@@ -84,7 +84,7 @@ class Harness:
         self,
         database: Database,
         *,
-        limits: EngineConfig | None = None,
+        config: EngineConfig | None = None,
         provider: Provider | None = None,
         alone: bool = True,
         clock: Clock | None = None,
@@ -98,16 +98,16 @@ class Harness:
             clock=clock,
             randomness=random.Random(1),  # noqa: S311 - jitter
         )
-        container.engine_config = limits or EngineConfig(active_per_provider=_MANY, waiting_per_member=_MANY)
+        container.engine_config = config or EngineConfig(active_per_provider=_MANY, waiting_per_member=_MANY)
         container.providers = {PROVIDER: provider or Endless()}
         container.is_alone = alone
         container.observer = Nobody()
         self._container = container
         self.database = database
         self.clock = container.clock
-        self.books = container.ledger
+        self.ledger = container.ledger
         self.lease = container.lease
-        self.journal = container.job_store
+        self.job_store = container.job_store
         self.engine = container.engine
         self.generation = container.jobs
         self.snapshots = container.snapshots
@@ -143,20 +143,20 @@ class Harness:
 
     async def keep_lease(self) -> None:
         """Do what a worker does three times in the length of its lease."""
-        await self.journal.renew()
-        await self.journal.take_over()
+        await self.job_store.renew_lease()
+        await self.job_store.take_over()
 
     async def claim(self) -> Job:
         """Give the job whose turn it is a slot."""
-        (claim,) = (await self.journal.claim(1, {PROVIDER: 1}, line=False)).claims
+        (claim,) = (await self.job_store.claim_batch(1, {PROVIDER: 1}, with_queue=False)).claims
         return claim.job
 
     async def finish_claimed(self, job: Job, stored: StoredImage = A_PICTURE) -> Job:
         """Take a job that has a slot through the rest of its life."""
-        job = await self.journal.accepted(job, Pending(handle=job.id, running=False, record_id="record"))
-        job = await self.journal.storing(
+        job = await self.job_store.mark_accepted(job, Pending(handle=job.id, running=False, record_id="record"))
+        job = await self.job_store.mark_storing(
             job, Finished(image_urls=("https://cdn.example/1.png",), handle=job.id, record_id="record")
         )
-        job = await self.journal.done(job, [Picture(job_id=job.id, position=0, **asdict(stored))])
-        await self.journal.delivered(job.id)
+        job = await self.job_store.mark_done(job, [Picture(job_id=job.id, position=0, **asdict(stored))])
+        await self.job_store.mark_delivered(job.id)
         return job

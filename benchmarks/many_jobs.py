@@ -81,9 +81,9 @@ async def _line(maker: Maker, jobs: int) -> list[Figure]:
 def _dispatch(slots: int, *, line: bool) -> Callable[[Harness, list[str]], Awaitable[object]]:
     async def dispatch(desk: Harness, ids: list[str]) -> None:
         del ids
-        turn = await desk.journal.claim(1, {PROVIDER: slots}, line=line)
+        turn = await desk.job_store.claim_batch(1, {PROVIDER: slots}, with_queue=line)
         for claim in turn.claims:
-            await desk.journal.unclaim(claim.job)
+            await desk.job_store.release_claim(claim.job)
 
     return dispatch
 
@@ -103,10 +103,10 @@ async def measure_polls(maker: Maker, jobs: int) -> list[Figure]:
     The base is the steady rate: each job once in the longest pause.
     """
     clock, provider = ManualClock(), Endless()
-    limits = EngineConfig(active_per_provider=jobs)
-    steady = jobs / limits.poll_ceiling
+    config = EngineConfig(active_per_provider=jobs)
+    steady = jobs / config.poll_ceiling
     async with opened(await maker.make(f"polls_{jobs}")) as database:
-        desk = Harness(database, limits=limits, provider=provider, clock=clock)
+        desk = Harness(database, config=config, provider=provider, clock=clock)
         await seed(desk, jobs, State.QUEUED, owner=new_id())
         await desk.engine.start()
         first = await _polls(desk, clock, provider, _FIRST_SECONDS)
@@ -153,13 +153,13 @@ async def measure_weight(jobs: int) -> list[Figure]:
 
 async def _weigh(state: State, jobs: int, folder: Path, *, count: bool) -> float:
     """Return the kilobytes that each job adds, by Python's count or by the system's."""
-    limits = EngineConfig(active_per_provider=0 if state is State.HELD else jobs, poll_floor=0.5, poll_ceiling=1.0)
+    config = EngineConfig(active_per_provider=0 if state is State.HELD else jobs, poll_floor=0.5, poll_ceiling=1.0)
     async with opened(await SqliteMaker(folder).make("weight")) as database:
         provider = Endless()
-        desk = Harness(database, limits=limits, provider=provider)
+        desk = Harness(database, config=config, provider=provider)
         await _taken_up(desk, provider, state, _WARM_UP)
         await desk.close()
-        desk = Harness(database, limits=limits, provider=provider)
+        desk = Harness(database, config=config, provider=provider)
         await seed(desk, jobs, state, owner=new_id(), first=_WARM_UP)
         gc.collect()
         before = _resident()

@@ -65,7 +65,7 @@ def medians(measured: Sequence[Parts]) -> Parts:
 
 
 async def _measure(jobs: int, burst: int, folder: Path) -> Parts:
-    keeper = ImageService(
+    image_service = ImageService(
         downloader=ImageDownloader(), store=ImageStore(folder / "pictures"), workers=ImageThreadPool()
     )
     database = await Database.open(f"sqlite+aiosqlite:///{folder / 'parts.db'}")
@@ -73,19 +73,21 @@ async def _measure(jobs: int, burst: int, folder: Path) -> Parts:
         await migrate(database)
         desk = Harness(database)
         data = draw_picture(PROMPT, 0, width=_SIDE, height=_SIDE, format="png")
-        stored = await keeper.keep_bytes(data)
+        stored = await image_service.keep_bytes(data)
         for _ in range(_WARM_UP):
             await desk.finish(await desk.hold(), stored)
-            await keeper.keep_bytes(data)
-        measured = Parts(**await _times(desk, keeper, data, stored, jobs), **await _burst(desk, stored, burst))
+            await image_service.keep_bytes(data)
+        measured = Parts(**await _times(desk, image_service, data, stored, jobs), **await _burst(desk, stored, burst))
         await desk.close()
         return measured
     finally:
         await database.close()
-        await keeper.close()
+        await image_service.close()
 
 
-async def _times(desk: Harness, keeper: ImageService, data: bytes, stored: StoredImage, jobs: int) -> dict[str, float]:
+async def _times(
+    desk: Harness, image_service: ImageService, data: bytes, stored: StoredImage, jobs: int
+) -> dict[str, float]:
     holds, wholes = [], []
     cpu = time.process_time()
     for _ in range(jobs):
@@ -99,7 +101,7 @@ async def _times(desk: Harness, keeper: ImageService, data: bytes, stored: Store
     cpu = time.process_time()
     for _ in range(jobs):
         start = time.perf_counter()
-        await keeper.keep_bytes(data)
+        await image_service.keep_bytes(data)
         pictures.append(time.perf_counter() - start)
     return {
         "hold_wall": 1000 * statistics.median(holds),

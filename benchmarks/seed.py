@@ -65,7 +65,7 @@ def _insert(desk: Harness, numbers: Sequence[int], state: State, owner: str, con
             provider=None if state is State.HELD else PROVIDER,
             submitted_at=None if state is State.HELD else now,
         )
-        desk.books.hold(connection, job, partial(jobs.add, job), now)
+        desk.ledger.hold(connection, job, partial(jobs.add, job), now)
         if state is not State.HELD:
             attempt = Attempt(job_id=job.id, number=1, provider=PROVIDER, outcome=Outcome.OPEN, started_at=now)
             attempts.add_all([attempt])

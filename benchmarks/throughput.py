@@ -48,7 +48,7 @@ async def _processes(url: str, jobs: int, count: int) -> list[dict[str, float]]:
 async def _rates(url: str, jobs: int) -> dict[str, float]:
     async with opened(url) as database:
         desk = Harness(database, alone=False)
-        await desk.journal.renew()
+        await desk.job_store.renew_lease()
         await desk.finish(await desk.hold())
 
         async def life() -> None:

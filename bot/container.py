@@ -205,13 +205,13 @@ class Container:
         """State changes of jobs, each one transaction."""
         return JobStore(
             database=self.database,
-            books=self.ledger,
+            ledger=self.ledger,
             clock=self.clock,
-            limits=self.engine_config,
+            config=self.engine_config,
             lease=self.lease,
             providers=self.provider_names,
-            hook=self.new_callback_url,
-            address=self.new_input_url,
+            new_callback_url=self.new_callback_url,
+            new_input_url=self.new_input_url,
         )
 
     @cached_property
@@ -228,12 +228,12 @@ class Container:
     def executor(self) -> JobExecutor:
         """Steps of a job."""
         return JobExecutor(
-            journal=self.job_store,
+            job_store=self.job_store,
             providers=self.providers,
-            keeper=self.image_service,
+            image_service=self.image_service,
             observer=self.observer,
             clock=self.clock,
-            limits=self.engine_config,
+            config=self.engine_config,
             health=self.health,
             breakers=CircuitBreakers(self.provider_names),
             randomness=self.randomness,
@@ -244,11 +244,11 @@ class Container:
     def engine(self) -> Engine:
         """Scheduler of all jobs of this process."""
         return Engine(
-            journal=self.job_store,
-            steps=self.executor,
+            job_store=self.job_store,
+            executor=self.executor,
             observer=self.observer,
             clock=self.clock,
-            limits=self.engine_config,
+            config=self.engine_config,
             lease=self.lease,
             randomness=self.randomness,
         )
@@ -258,7 +258,7 @@ class Container:
         """Nightly clean-up and audit."""
         return Maintenance(
             database=self.database,
-            keeper=self.image_service,
+            image_service=self.image_service,
             clock=self.clock,
             retention=timedelta(days=self.settings.picture_retention_days),
         )
@@ -278,19 +278,19 @@ class Container:
     @cached_property
     def snapshots(self) -> JobSnapshotService:
         """Jobs as cards show them."""
-        return JobSnapshotService(database=self.database, books=self.ledger, clock=self.clock)
+        return JobSnapshotService(database=self.database, ledger=self.ledger, clock=self.clock)
 
     @cached_property
     def jobs(self) -> JobService:
         """Requests, cancellations and acknowledgements."""
         return JobService(
             database=self.database,
-            journal=self.job_store,
+            job_store=self.job_store,
             engine=self.engine,
-            books=self.ledger,
+            ledger=self.ledger,
             access=self.access,
             clock=self.clock,
-            limits=self.engine_config,
+            config=self.engine_config,
             providers=self.provider_names,
             new_id=self.new_id,
             policy=self.input_policy,
@@ -301,7 +301,7 @@ class Container:
         """Expensive requests that wait for a member's yes."""
         return ConfirmationService(
             database=self.database,
-            books=self.ledger,
+            ledger=self.ledger,
             access=self.access,
             clock=self.clock,
             providers=self.provider_names,
@@ -321,7 +321,7 @@ class Container:
     @cached_property
     def credits(self) -> CreditService:
         """Balances."""
-        return CreditService(database=self.database, books=self.ledger, access=self.access, clock=self.clock)
+        return CreditService(database=self.database, ledger=self.ledger, access=self.access, clock=self.clock)
 
     @cached_property
     def details(self) -> DetailService:
@@ -349,7 +349,7 @@ class Container:
     def remix(self) -> RemixService:
         """Requests that start from a finished job."""
         return RemixService(
-            database=self.database, keeper=self.image_service, clock=self.clock, providers=self.provider_names
+            database=self.database, image_service=self.image_service, clock=self.clock, providers=self.provider_names
         )
 
     @cached_property
@@ -360,7 +360,7 @@ class Container:
     @cached_property
     def served_files(self) -> ServedFileService:
         """Input images that providers fetch from us."""
-        return ServedFileService(database=self.database, keeper=self.image_service)
+        return ServedFileService(database=self.database, image_service=self.image_service)
 
     # Discord
 
@@ -378,8 +378,8 @@ class Container:
     def result_delivery(self) -> ResultDelivery:
         """Delivery of ended jobs."""
         return ResultDelivery(
-            journal=self.job_store,
-            keeper=self.image_service,
+            job_store=self.job_store,
+            image_service=self.image_service,
             messages=self.messages,
             clock=self.clock,
             soft_deadline=self.engine_config.soft_deadline,
@@ -391,7 +391,7 @@ class Container:
         """Edits of cards as jobs change."""
         return CardUpdater(
             snapshots=self.snapshots,
-            journal=self.job_store,
+            job_store=self.job_store,
             messages=self.messages,
             courier=self.result_delivery,
             clock=self.clock,
@@ -416,7 +416,7 @@ class Container:
     @cached_property
     def history_handlers(self) -> HistoryHandlers:
         """Answers to `/history`."""
-        return HistoryHandlers(history=self.history, keeper=self.image_service)
+        return HistoryHandlers(history=self.history, image_service=self.image_service)
 
     @cached_property
     def wishes(self) -> Wishes:

@@ -58,7 +58,7 @@ class Lifecycle:
             _log.info("app.stopping")
             await asyncio.gather(self._engine.stop(), self._hang_up())
             await self._presenter.stop(_EDIT_GRACE_SECONDS)
-            await self._engine.release()
+            await self._engine.release_lease()
             await self._client.close()
             for task in (housekeeping, gateway, stopped):
                 task.cancel()

@@ -18,7 +18,7 @@ FIRST_PAUSE: Final = 15.0
 LONGEST_PAUSE: Final = 300.0
 # Longer than any submit takes: the end of such a probe will never be heard (its task was cancelled).
 PROBE_EXPIRES: Final = 180.0
-PLENTY: Final = 1_000_000
+UNLIMITED: Final = 1_000_000
 
 # After these the next submit would most likely fare no better. A submit whose answer was lost, or made no sense, was
 # perhaps taken and paid for: not many more should follow it.
@@ -28,7 +28,7 @@ _FINAL: Final = frozenset({FaultKind.KEY_REJECTED, FaultKind.ACCOUNT_EMPTY})
 # A full provider has a back-off of its own.
 _UNCOUNTED: Final = frozenset({FaultKind.RATE_LIMITED, FaultKind.INTERNAL})
 
-_NO_ERA: Final = 0
+_NO_EPOCH: Final = 0
 
 
 class CircuitBreakers:
@@ -41,42 +41,42 @@ class CircuitBreakers:
     def __init__(self, providers: Iterable[str]) -> None:
         self._circuits = {provider: _Circuit() for provider in providers}
 
-    def room(self, provider: str, now: float) -> int:
+    def available_submits(self, provider: str, now: float) -> int:
         """Return how many submits to a provider may begin now: plenty, none, or one as a probe."""
-        return self._circuits[provider].room(now)
+        return self._circuits[provider].available_submits(now)
 
-    def begun(self, provider: str, now: float) -> int:
+    def record_start(self, provider: str, now: float) -> int:
         """Hear that a submit begins, and return what its end is to be told with.
 
         One that begins without room (the circuit opened a moment ago) counts for nothing.
         """
-        return self._circuits[provider].begun(now)
+        return self._circuits[provider].record_start(now)
 
-    def succeeded(self, provider: str, era: int | None = None) -> None:
+    def record_success(self, provider: str, epoch: int | None = None) -> None:
         """Hear that a submit was answered as it should be; without an era, that of the latest one is meant."""
-        self._circuits[provider].succeeded(era)
+        self._circuits[provider].record_success(epoch)
 
-    def failed(self, provider: str, fault: FaultKind, now: float, era: int | None = None) -> None:
+    def record_failure(self, provider: str, fault: FaultKind, now: float, epoch: int | None = None) -> None:
         """Hear that a submit was refused, or that its reply was lost; without an era, the latest one's is meant."""
-        self._circuits[provider].failed(fault, now, era)
+        self._circuits[provider].record_failure(fault, now, epoch)
 
-    def fault(self, provider: str) -> FaultKind | None:
+    def open_fault(self, provider: str) -> FaultKind | None:
         """Return what opened a provider's circuit; None while it is closed."""
-        return self._circuits[provider].fault
+        return self._circuits[provider].open_fault
 
-    def lasting(self, provider: str, now: float, seconds: float) -> FaultKind | None:
+    def open_longer_than(self, provider: str, now: float, seconds: float) -> FaultKind | None:
         """Return what has kept a provider's circuit from closing for longer than `seconds`, if it has."""
         circuit = self._circuits[provider]
-        return circuit.fault if circuit.opened_at is not None and now - circuit.opened_at > seconds else None
+        return circuit.open_fault if circuit.opened_at is not None and now - circuit.opened_at > seconds else None
 
-    def shut(self, provider: str, now: float) -> bool:
+    def is_blocked(self, provider: str, now: float) -> bool:
         """Return whether a provider lets nobody in until its operator does something, as far as can be known now."""
         circuit = self._circuits[provider]
-        return circuit.fault in _FINAL and not circuit.room(now)
+        return circuit.open_fault in _FINAL and not circuit.available_submits(now)
 
-    def next_change(self, now: float) -> float | None:
+    def next_change_in(self, now: float) -> float | None:
         """Return the seconds until a provider without room may be probed; None where waiting changes nothing."""
-        waits = [wait for circuit in self._circuits.values() if (wait := circuit.next_change(now)) is not None]
+        waits = [wait for circuit in self._circuits.values() if (wait := circuit.next_change_in(now)) is not None]
         return min(waits, default=None)
 
 
@@ -84,34 +84,34 @@ class CircuitBreakers:
 class _Circuit:
     """One provider's breaker: closed while `open_until` is None, half-open once that time has come."""
 
-    era: int = _NO_ERA + 1
+    epoch: int = _NO_EPOCH + 1
     troubles: int = 0
     pause: float = FIRST_PAUSE
     open_until: float | None = None
     probed_at: float | None = None
-    fault: FaultKind | None = None
+    open_fault: FaultKind | None = None
     opened_at: float | None = None
 
-    def room(self, now: float) -> int:
+    def available_submits(self, now: float) -> int:
         if self.open_until is None:
-            return PLENTY
+            return UNLIMITED
         return 0 if now < self.open_until or self._is_probed(now) else 1
 
-    def begun(self, now: float) -> int:
+    def record_start(self, now: float) -> int:
         if self.open_until is None:
-            return self.era
-        if not self.room(now):
-            return _NO_ERA
-        self.era += 1
+            return self.epoch
+        if not self.available_submits(now):
+            return _NO_EPOCH
+        self.epoch += 1
         self.probed_at = now
-        return self.era
+        return self.epoch
 
-    def succeeded(self, era: int | None) -> None:
-        if self._counts(era):
-            self._answered()
+    def record_success(self, epoch: int | None) -> None:
+        if self._counts(epoch):
+            self._close()
 
-    def failed(self, fault: FaultKind, now: float, era: int | None) -> None:
-        if not self._counts(era):
+    def record_failure(self, fault: FaultKind, now: float, epoch: int | None) -> None:
+        if not self._counts(epoch):
             return
         if self.probed_at is not None:
             self._probe_failed(fault, now)
@@ -122,18 +122,18 @@ class _Circuit:
             if self.troubles >= TROUBLES_TO_OPEN:
                 self._open(FIRST_PAUSE, fault, now)
         elif fault not in _UNCOUNTED:
-            self._answered()
+            self._close()
 
-    def next_change(self, now: float) -> float | None:
+    def next_change_in(self, now: float) -> float | None:
         if self.open_until is None:
             return None
         if now < self.open_until:
             return self.open_until - now
         return self.probed_at + PROBE_EXPIRES - now if self.probed_at is not None and self._is_probed(now) else None
 
-    def _counts(self, era: int | None) -> bool:
+    def _counts(self, epoch: int | None) -> bool:
         """Return whether an end is of this era, and not of a time when nothing should have begun."""
-        return (era is None or era == self.era) and (self.open_until is None or self.probed_at is not None)
+        return (epoch is None or epoch == self.epoch) and (self.open_until is None or self.probed_at is not None)
 
     def _is_probed(self, now: float) -> bool:
         return self.probed_at is not None and now < self.probed_at + PROBE_EXPIRES
@@ -144,23 +144,23 @@ class _Circuit:
         elif fault is FaultKind.INTERNAL:
             self.probed_at = None  # ours: it says nothing of the provider, and another may try
         else:
-            self._answered()  # refused, but by a provider that is there
+            self._close()  # refused, but by a provider that is there
 
     def _open(self, pause: float, fault: FaultKind, now: float) -> None:
-        self.era += 1
-        self.fault = fault
+        self.epoch += 1
+        self.open_fault = fault
         self.opened_at = now if self.opened_at is None else self.opened_at
         self.pause = pause
         self.open_until = now + pause
         self.probed_at = None
 
-    def _answered(self) -> None:
+    def _close(self) -> None:
         """Close; in a circuit that is closed, begin to count anew."""
         if self.open_until is not None:
-            self.era += 1
+            self.epoch += 1
         self.troubles = 0
         self.pause = FIRST_PAUSE
         self.open_until = None
         self.probed_at = None
-        self.fault = None
+        self.open_fault = None
         self.opened_at = None

@@ -22,7 +22,7 @@ from db.locks import CLAIMING, advisory_lock
 from db.queue import QueueRepository
 
 # Cards that show a place in line are refreshed as far back as a member would watch it move.
-_LINE_SHOWN: Final = 20
+_QUEUE_SHOWN: Final = 20
 # A line is read on past those that are passed over, but not to its end: it may be long, and others write too.
 _PAGES: Final = 8
 
@@ -44,29 +44,29 @@ class Claim:
 
     job: Job
     offer: Offer
-    hook: CallbackUrl | None = None
+    callback_url: CallbackUrl | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimResult:
     """What came of giving slots.
 
-    `claims` are SUBMITTING now; `line` has, where it was wanted, the first of this worker's jobs that still wait;
-    `next_try` is the seconds to the next one that waits for another try; `waiting` tells whether anybody's still wait.
+    `claims` are SUBMITTING now; `queue` has, where it was wanted, the first of this worker's jobs that still wait;
+    `next_retry_in` is the seconds to the next job that waits for another try; `has_waiting`: any job still waits.
     """
 
     claims: tuple[Claim, ...] = ()
-    line: tuple[str, ...] = ()
-    next_try: float | None = None
-    waiting: bool = False
+    queue: tuple[str, ...] = ()
+    next_retry_in: float | None = None
+    has_waiting: bool = False
 
 
-def no_hooks(_: str) -> CallbackUrl | None:
+def no_callback_url(_: str) -> CallbackUrl | None:
     """Return no hook, for studios that providers cannot call."""
     return None
 
 
-def no_addresses() -> CallbackUrl | None:
+def no_input_url() -> CallbackUrl | None:
     """Return no address, for studios that providers cannot fetch from: Discord's own are used."""
     return None
 
@@ -77,49 +77,55 @@ class JobClaimer:
     def __init__(
         self,
         *,
-        limits: EngineConfig,
+        config: EngineConfig,
         lease: Lease,
         providers: Sequence[str],
-        hook: Callable[[str], CallbackUrl | None],
-        address: Callable[[], CallbackUrl | None],
+        new_callback_url: Callable[[str], CallbackUrl | None],
+        new_input_url: Callable[[], CallbackUrl | None],
     ) -> None:
-        self._limits = limits
+        self._config = config
         self._lease = lease
         self._providers = tuple(providers)
-        self._hook = hook
-        self._address = address
+        self._new_callback_url = new_callback_url
+        self._new_input_url = new_input_url
 
-    def turn(
-        self, connection: Connection, now: datetime, most: int, room: Mapping[str, int], *, line: bool
+    def claim_batch(
+        self,
+        connection: Connection,
+        now: datetime,
+        limit: int,
+        available_submits: Mapping[str, int],
+        *,
+        with_queue: bool,
     ) -> ClaimResult:
-        """Give slots to `most` jobs at most; see `JobStore.claim`."""
+        """Give slots to `limit` jobs at most; see `JobStore.claim_batch`."""
         advisory_lock(connection, CLAIMING)
-        waiting = QueueRepository(connection)
-        if not waiting.any():
+        queue = QueueRepository(connection)
+        if not queue.any():
             return ClaimResult()
-        claims = self._fill(connection, Slots(connection, self._limits, room), now, most)
-        first = waiting.first(_LINE_SHOWN + most) if line else ()
-        next_due = waiting.next_due(now)
+        claims = self._fill(connection, Slots(connection, self._config, available_submits), now, limit)
+        first = queue.first(_QUEUE_SHOWN + limit) if with_queue else ()
+        next_due = queue.next_due(now)
         return ClaimResult(
             claims=tuple(claims),
-            line=tuple(job_id for job_id, owner in first if owner == self._lease.worker_id)[:_LINE_SHOWN],
-            next_try=None if next_due is None else (next_due - now).total_seconds(),
-            waiting=waiting.any(),
+            queue=tuple(job_id for job_id, owner in first if owner == self._lease.worker_id)[:_QUEUE_SHOWN],
+            next_retry_in=None if next_due is None else (next_due - now).total_seconds(),
+            has_waiting=queue.any(),
         )
 
-    def _fill(self, connection: Connection, slots: Slots, now: datetime, most: int) -> list[Claim]:
+    def _fill(self, connection: Connection, slots: Slots, now: datetime, limit: int) -> list[Claim]:
         jobs = JobRepository(connection)
         attempts = AttemptRepository(connection)
         claims: list[Claim] = []
         new: list[Attempt] = []
-        for job in self._in_turn(QueueRepository(connection), slots, now, most):
+        for job in self._list_claimable(QueueRepository(connection), slots, now, limit):
             earlier = attempts.list_for(job.id) if job.tries else ()
             offers = remaining_offers(offers_for(job.request, self._providers), earlier)
             offer = slots.take(job.place.guild_id, offers)
             if offer is None:
                 continue
-            hook = self._hook(offer.provider)
-            claims.append(Claim(job=self._addressed(connection, job), offer=offer, hook=hook))
+            callback_url = self._new_callback_url(offer.provider)
+            claims.append(Claim(job=self._addressed(connection, job), offer=offer, callback_url=callback_url))
             new.append(
                 Attempt(
                     job_id=job.id,
@@ -127,10 +133,10 @@ class JobClaimer:
                     provider=offer.provider,
                     outcome=Outcome.OPEN,
                     started_at=now,
-                    webhook_hash=None if hook is None else hook.hash,
+                    webhook_hash=None if callback_url is None else callback_url.hash,
                 )
             )
-            if len(claims) == most or not slots.any_free:
+            if len(claims) == limit or not slots.any_free:
                 break
         if new:
             attempts.add_all(new)
@@ -141,13 +147,13 @@ class JobClaimer:
         """Return the job with addresses for this submit alone, where providers fetch from us; older ones are dead."""
         inputs = []
         for position, picture in enumerate(job.request.inputs):
-            address = self._address()
-            if address is not None:
-                InputImageRepository(connection).set_token_hash(job.id, position, address.hash)
-            inputs.append(picture if address is None else replace(picture, url=address.url))
+            input_url = self._new_input_url()
+            if input_url is not None:
+                InputImageRepository(connection).set_token_hash(job.id, position, input_url.hash)
+            inputs.append(picture if input_url is None else replace(picture, url=input_url.url))
         return replace(job, request=replace(job.request, inputs=tuple(inputs))) if inputs else job
 
-    def _in_turn(self, line: QueueRepository, slots: Slots, now: datetime, most: int) -> Iterator[Job]:
+    def _list_claimable(self, queue: QueueRepository, slots: Slots, now: datetime, limit: int) -> Iterator[Job]:
         """Yield those who may be served, best first, as long as there are slots for any of them.
 
         Who is passed over must not hide those behind: the line is read on, past whom no free slot is for.
@@ -156,14 +162,14 @@ class JobClaimer:
         skipped = 0
         for _ in range(_PAGES if slots.any_free else 0):
             wanted = slots.models, slots.full_guilds
-            page = line.list_claimable(
-                now, self._limits.active_per_member, most, skipped, models=wanted[0], full=wanted[1]
+            page = queue.list_claimable(
+                now, self._config.active_per_member, limit, skipped, models=wanted[0], full=wanted[1]
             )
             yield from (job for job in page if job.id not in seen)
             seen.update(job.id for job in page)
             if wanted != (slots.models, slots.full_guilds):
                 skipped = 0  # fewer are wanted now, so they are counted anew
-            elif len(page) < most:
+            elif len(page) < limit:
                 return
             else:
                 skipped += len(page)

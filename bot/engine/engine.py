@@ -46,19 +46,19 @@ class Engine:
     def __init__(
         self,
         *,
-        journal: JobStore,
-        steps: JobExecutor,
+        job_store: JobStore,
+        executor: JobExecutor,
         observer: JobObserver,
         clock: Clock,
-        limits: EngineConfig,
+        config: EngineConfig,
         lease: Lease,
         randomness: random.Random,
     ) -> None:
-        self._journal = journal
-        self._steps = steps
+        self._job_store = job_store
+        self._executor = executor
         self._observer = observer
         self._clock = clock
-        self._limits = limits
+        self._config = config
         self._lease = lease
         self._random = randomness
         self._schedule = DelayQueue(clock, self._advance, concurrency=_STEPS_AT_ONCE)
@@ -87,7 +87,7 @@ class Engine:
 
     async def start(self) -> None:
         """Take up the jobs of processes that are gone, then begin to serve."""
-        await self._journal.renew()
+        await self._job_store.renew_lease()
         await self._take_over()
         if self._stopping.is_set():
             return
@@ -113,23 +113,23 @@ class Engine:
         await self._schedule.drain(_GRACE_SECONDS)
         await self._put_back(list(self._claims.values()))
 
-    async def release(self) -> None:
+    async def release_lease(self) -> None:
         """Give the lease back, once nothing here touches a job any more."""
         try:
-            await self._journal.release()
+            await self._job_store.release_lease()
         except Exception:  # noqa: BLE001 - the lease ends by itself
             _log.exception("engine.lease_not_released")
 
-    def shut(self, request: GenerationRequest) -> bool:
+    def is_blocked(self, request: GenerationRequest) -> bool:
         """Return whether nobody who offers this takes jobs until the operator does something."""
-        return self._steps.shut(request)
+        return self._executor.shut(request)
 
     def wake(self) -> None:
         """Hear that a job may be submitted now."""
         self._waiting.set()
 
     @contextmanager
-    def answering(self) -> Iterator[None]:
+    def pause_dispatch(self) -> Iterator[None]:
         """Give out no slots meanwhile, for a moment at most: somebody waits for an answer."""
         self._answers += 1
         try:
@@ -139,52 +139,52 @@ class Engine:
             if not self._answers and self._put_off_since is not None:
                 self._waiting.set()
 
-    def prepare(self, job_id: str) -> None:
+    def schedule_inputs(self, job_id: str) -> None:
         """Hear that what a job starts from may be fetched now."""
         self._schedule.set(job_id)
 
-    def watch(self, job_id: str) -> None:
+    def schedule_ack_check(self, job_id: str) -> None:
         """Hear of a new job: if nobody has acknowledged it in a while, the engine sees to it itself."""
         self._schedule.set(job_id, ACKNOWLEDGED_WITHIN)
 
-    async def look_at(self, job_id: str, *, interrupt: bool = False) -> None:
+    async def schedule_now(self, job_id: str, *, interrupt: bool = False) -> None:
         """Hear that something about a job asks for a look now.
 
         `interrupt`: its member wants it cancelled, so nothing more is fetched for it.
         """
-        await self._journal.adopt(job_id)
+        await self._job_store.adopt(job_id)
         if interrupt:
-            self._steps.interrupt(job_id)
+            self._executor.interrupt(job_id)
         self._schedule.set(job_id)
 
-    async def hint(self, webhook_hash: str, provider: str, handle: str | None) -> bool:
+    async def handle_webhook(self, webhook_hash: str, provider: str, handle: str | None) -> bool:
         """Hear that a provider has called about a job; False where nothing is known of such a call.
 
         It is only a hint: the status is read before anything is believed. `handle` is what the call says that the job
         is named there; it counts only where the submit's own answer was lost.
         """
-        found = await self._journal.find_by_webhook(webhook_hash)
+        found = await self._job_store.find_by_webhook(webhook_hash)
         if found is None or found[1].provider != provider:
             return False
         job, attempt = found
         if handle is not None and attempt.handle is None and job.fault in (None, FaultKind.REPLY_LOST):
-            await self._journal.told_handle(attempt, handle)
-            job, _ = await self._journal.get(job.id)  # it may have been given up meanwhile
+            await self._job_store.record_handle(attempt, handle)
+            job, _ = await self._job_store.get(job.id)  # it may have been given up meanwhile
         if job.state.ended:
             if job.state is State.LOST or job.fault is FaultKind.REPLY_LOST:
-                await self._journal.reconcile_now(job)
+                await self._job_store.schedule_reconciliation(job)
         else:
-            await self.look_at(job.id)
+            await self.schedule_now(job.id)
         return True
 
-    def _take_up(self, jobs: tuple[Job, ...]) -> None:
+    def _schedule_adopted(self, jobs: tuple[Job, ...]) -> None:
         """Schedule jobs of other processes; their polls are spread, so as to be no denser than in the steady state."""
         live = [job for job in jobs if not job.state.ended]
         for job in live:
             if job.state is State.SUBMITTING:
                 self._in_doubt.add(job.id)
             at_provider = job.state in (State.QUEUED, State.RUNNING)
-            self._schedule.set(job.id, self._random.uniform(0, self._limits.poll_ceiling) if at_provider else 0.0)
+            self._schedule.set(job.id, self._random.uniform(0, self._config.poll_ceiling) if at_provider else 0.0)
         for job in jobs:
             if job.state.ended:
                 self._observer.changed(job.id)
@@ -203,7 +203,7 @@ class Engine:
                 _log.exception("engine.duty_failed", duty=duty.__name__)
 
     async def _keep_lease(self) -> None:
-        await self._journal.renew()
+        await self._job_store.renew_lease()
         await self._take_over()
 
     async def _take_over(self) -> None:
@@ -212,17 +212,17 @@ class Engine:
         while (taken is None or len(taken) == TAKEN_AT_ONCE) and not self._stopping.is_set():
             self._taking = True
             try:
-                taken = await self._journal.take_over()
+                taken = await self._job_store.take_over()
             except BaseException:
                 self._perhaps_taken = True
                 raise
             finally:
                 self._taking = False
-            self._take_up(taken)
+            self._schedule_adopted(taken)
 
     async def _sweep(self) -> None:
         """Take up what has fallen out of memory."""
-        live, undelivered = await self._journal.owned()
+        live, undelivered = await self._job_store.list_owned()
         for job_id in live:
             if job_id not in self._schedule:
                 self._schedule.set(job_id)
@@ -231,10 +231,10 @@ class Engine:
 
     async def _reconcile(self) -> None:
         """Ask about jobs that ended without an answer."""
-        for job in await self._journal.reconcilable(_RECONCILED_AT_ONCE):
+        for job in await self._job_store.claim_reconciliations(_RECONCILED_AT_ONCE):
             try:
-                _, attempt = await self._journal.get(job.id)
-                await self._steps.reconcile(job, attempt)
+                _, attempt = await self._job_store.get(job.id)
+                await self._executor.reconcile(job, attempt)
             except Exception:  # noqa: BLE001 - the others are asked about all the same; this one again later
                 _log.exception("engine.not_reconciled", job=job.id)
 
@@ -261,25 +261,25 @@ class Engine:
         if (pause := self._answers_first()) > 0:
             return pause
         unseen = self._line_shown_at + _LINE_PAUSE_SECONDS - self._clock.monotonic()
-        turn = await self._journal.claim(_CLAIMS_AT_ONCE, self._steps.room(), line=unseen <= 0)
+        result = await self._job_store.claim_batch(_CLAIMS_AT_ONCE, self._executor.room(), with_queue=unseen <= 0)
         if self._stopping.is_set():
-            await self._put_back(list(turn.claims))
+            await self._put_back(list(result.claims))
             return None
-        for claim in turn.claims:
+        for claim in result.claims:
             self._claims[claim.job.id] = claim
-            self._steps.begun(claim)
+            self._executor.begun(claim)
             self._schedule.set(claim.job.id)
             self._observer.changed(claim.job.id)
         if self._perhaps_claimed:
             await self._look_at_unknown_claims()
-        if len(turn.claims) == _CLAIMS_AT_ONCE:
+        if len(result.claims) == _CLAIMS_AT_ONCE:
             return 0.0
-        self._show_line(turn.line)
-        delays = [turn.next_try]
-        if turn.waiting:
+        self._show_line(result.queue)
+        delays = [result.next_retry_in]
+        if result.has_waiting:
             if unseen > 0:
                 delays.append(unseen)
-            delays.append(self._steps.next_probe())
+            delays.append(self._executor.next_probe())
             if not self._lease.alone:
                 delays.append(_LOOK_AT_LINE_SECONDS)
         return min((delay for delay in delays if delay is not None), default=None)
@@ -296,7 +296,7 @@ class Engine:
         return left
 
     async def _look_at_unknown_claims(self) -> None:
-        for job_id in await self._journal.being_sent():
+        for job_id in await self._job_store.list_submitting():
             if job_id not in self._claims and job_id not in self._in_doubt:
                 self._schedule.set(job_id)
         self._perhaps_claimed = False
@@ -306,7 +306,7 @@ class Engine:
         for claim in claims:
             self._claims.pop(claim.job.id, None)
             try:
-                await self._journal.unclaim(claim.job)
+                await self._job_store.release_claim(claim.job)
             except StaleJobError:
                 pass  # another process has it by now
             except Exception:  # noqa: BLE001 - then the next process cannot know, and will say so
@@ -326,7 +326,7 @@ class Engine:
             return
         term = self._lease.term
         try:
-            job, attempt = await self._journal.get(job_id)
+            job, attempt = await self._job_store.get(job_id)
             if job.owner != self.worker_id and not job.state.ended:
                 self._forget(job_id)  # another process has it
                 return
@@ -334,7 +334,7 @@ class Engine:
             if before is State.SUBMITTING:
                 step = await self._submit(job, attempt, term)
             else:
-                step = await self._steps.advance(job, attempt)
+                step = await self._executor.advance(job, attempt)
             if before is State.SUBMITTING:
                 # A look that had read an earlier state says nothing of a submit that has begun since.
                 self._in_doubt.discard(job_id)
@@ -352,9 +352,9 @@ class Engine:
     async def _end_overdue(self, job_id: str) -> None:
         """Let a job go that cannot be brought on and is past its hard deadline: no fault holds credits for ever."""
         try:
-            job, _ = await self._journal.get(job_id)
-            if not job.state.ended and self._steps.overdue(job):
-                self._follow_up(job.state, await self._steps.abandon(job))
+            job, _ = await self._job_store.get(job_id)
+            if not job.state.ended and self._executor.overdue(job):
+                self._follow_up(job.state, await self._executor.abandon(job))
         except Exception:  # noqa: BLE001 - it is looked at again
             _log.exception("engine.not_ended", job=job_id)
 
@@ -369,22 +369,22 @@ class Engine:
                 return StepResult(job=job, again=0.0)  # the lease ended while the job was read: perhaps another has it
             del self._claims[job.id]
             self._in_doubt.add(job.id)  # from here on nobody but a written answer can tell that it was not sent
-            return await self._steps.submit(claim)
+            return await self._executor.submit(claim)
         if job.id in self._in_doubt:
-            return await self._steps.interrupted(job, attempt)
+            return await self._executor.handle_interrupted(job, attempt)
         if self._claiming or self._taking:
             return StepResult(
                 job=job, again=_LOOK_AGAIN_SECONDS
             )  # the claim, or who may have sent it, is on its way here
         if self._perhaps_taken:
-            return await self._steps.interrupted(job, attempt)
+            return await self._executor.handle_interrupted(job, attempt)
         # It was claimed by a transaction whose outcome never reached us, so nobody has sent it.
-        return StepResult(job=await self._journal.unclaim(job))
+        return StepResult(job=await self._job_store.release_claim(job))
 
     def _forget(self, job_id: str) -> None:
         self._claims.pop(job_id, None)
         self._in_doubt.discard(job_id)
-        self._steps.forget(job_id)
+        self._executor.forget(job_id)
 
     def _follow_up(self, before: State, step: StepResult) -> None:
         job = step.job

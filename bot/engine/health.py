@@ -21,12 +21,12 @@ class HealthRegistry:
     def __init__(self, providers: tuple[str, ...]) -> None:
         self._health = {provider: ProviderHealth(provider=provider) for provider in providers}
 
-    def good(self, provider: str, now: datetime) -> None:
+    def record_success(self, provider: str, now: datetime) -> None:
         """Hear that a provider answered as it should."""
         if provider in self._health and self._health[provider].fault is not None:
             self._health[provider] = ProviderHealth(provider=provider, since=now)
 
-    def bad(self, provider: str, fault: FaultKind, now: datetime) -> None:
+    def record_fault(self, provider: str, fault: FaultKind, now: datetime) -> None:
         """Hear that a provider did not take or answer a request."""
         if provider in self._health and self._health[provider].fault is not fault:
             self._health[provider] = ProviderHealth(provider=provider, fault=fault, since=now)

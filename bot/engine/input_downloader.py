@@ -57,8 +57,8 @@ class InputDownloader:
     be there as it came.
     """
 
-    def __init__(self, keeper: ImageService, *, knows: Callable[[str], bool], served: bool) -> None:
-        self._keeper = keeper
+    def __init__(self, image_service: ImageService, *, knows: Callable[[str], bool], served: bool) -> None:
+        self._image_service = image_service
         self._knows = knows
         self._served = served
         self._jobs: dict[str, InputDownloadProgress] = {}
@@ -105,7 +105,7 @@ class InputDownloader:
     async def _drop_gone(self, preparation: InputDownloadProgress) -> None:
         """Forget files that are gone: whoever deletes the same picture knows of none that is not written down yet."""
         for at, file in list(preparation.files.items()):
-            if not await self._keeper.has(file.sha256, file.media_type):
+            if not await self._image_service.has(file.sha256, file.media_type):
                 del preparation.files[at]
 
     async def _fetch(self, job: Job, preparation: InputDownloadProgress) -> None:
@@ -119,7 +119,7 @@ class InputDownloader:
             preparation.faults[at] = FaultKind.INPUT_GONE
             return
         try:
-            kept = await self._keeper.keep_input(picture.url)
+            kept = await self._image_service.keep_input(picture.url)
         except ImageError as error:
             _log.warning("input.unusable", job=job.id, position=at, problem=error.problem, detail=error.detail)
             if error.problem is ImageProblem.UNREACHABLE:

@@ -11,7 +11,7 @@ from bot.domain.aspect_ratios import formed
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.jobs import Attempt, Delivery, Job, Outcome, Picture, State
 from bot.domain.requests import ImageFile, offers_for
-from bot.engine.claimer import CallbackUrl, ClaimResult, JobClaimer, no_addresses, no_hooks
+from bot.engine.claimer import CallbackUrl, ClaimResult, JobClaimer, no_callback_url, no_input_url
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.lease import Lease
@@ -38,20 +38,26 @@ class JobStore:
         self,
         *,
         database: Database,
-        books: Ledger,
+        ledger: Ledger,
         clock: Clock,
-        limits: EngineConfig,
+        config: EngineConfig,
         lease: Lease,
         providers: Sequence[str],
-        hook: Callable[[str], CallbackUrl | None] = no_hooks,
-        address: Callable[[], CallbackUrl | None] = no_addresses,
+        new_callback_url: Callable[[str], CallbackUrl | None] = no_callback_url,
+        new_input_url: Callable[[], CallbackUrl | None] = no_input_url,
     ) -> None:
         self._database = database
-        self._books = books
+        self._ledger = ledger
         self._clock = clock
         self._lease = lease
         self._providers = tuple(providers)
-        self._claiming = JobClaimer(limits=limits, lease=lease, providers=providers, hook=hook, address=address)
+        self._claimer = JobClaimer(
+            config=config,
+            lease=lease,
+            providers=providers,
+            new_callback_url=new_callback_url,
+            new_input_url=new_input_url,
+        )
 
     async def get(self, job_id: str) -> tuple[Job, Attempt | None]:
         """Return a job and its last attempt; raises `JobNotFoundError`."""
@@ -62,18 +68,22 @@ class JobStore:
 
         return await self._database.read(read)
 
-    async def claim(self, most: int, room: Mapping[str, int], *, line: bool = True) -> ClaimResult:
-        """Give free slots to those whose turn it is; `room` is how many submits each provider may be sent now.
+    async def claim_batch(
+        self, limit: int, available_submits: Mapping[str, int], *, with_queue: bool = True
+    ) -> ClaimResult:
+        """Give free slots to queued jobs; `available_submits` is how many submits each provider may be sent now.
 
         To put a long line in order takes time, and no other write happens meanwhile: so it is done only where there is
-        a slot to give, or where `line` is wanted.
+        a slot to give, or where `with_queue` is set.
         """
         now = self._clock.now()
         return await self._database.write(
-            lambda connection: self._claiming.turn(connection, now, most, room, line=line)
+            lambda connection: self._claimer.claim_batch(
+                connection, now, limit, available_submits, with_queue=with_queue
+            )
         )
 
-    async def unclaim(self, job: Job) -> Job:
+    async def release_claim(self, job: Job) -> Job:
         """Its submit was never begun, and will not be: back to HELD, as if it had not been its turn."""
 
         def write(connection: Connection) -> Job:
@@ -82,7 +92,7 @@ class JobStore:
 
         return await self._database.write(write)
 
-    async def answered_late(self, job: Job, handle: str) -> None:
+    async def record_late_handle(self, job: Job, handle: str) -> None:
         """A submit was answered after another worker had given it up: what the provider makes of it comes free."""
 
         def write(connection: Connection) -> None:
@@ -94,7 +104,7 @@ class JobStore:
 
         await self._database.write(write)
 
-    async def prepared(self, job: Job, files: Mapping[int, ImageFile]) -> Job:
+    async def mark_prepared(self, job: Job, files: Mapping[int, ImageFile]) -> Job:
         """What the job starts from is in the store, by position, so it stands in line now, with the true form of that.
 
         Its price stays as it was held: no price depends on a ratio.
@@ -110,7 +120,7 @@ class JobStore:
 
         return await self._database.write(write)
 
-    async def unprepared(self, job: Job, fault: FaultKind, files: Mapping[int, ImageFile]) -> Job:
+    async def mark_inputs_failed(self, job: Job, fault: FaultKind, files: Mapping[int, ImageFile]) -> Job:
         """Something that the job starts from cannot be had: release everything. `files` are those that could."""
         now = self._clock.now()
 
@@ -126,7 +136,7 @@ class JobStore:
         for position, file in files.items():
             inputs.set_stored(job.id, position, file, now)
 
-    async def accepted(self, job: Job, answer: Pending) -> Job:
+    async def mark_accepted(self, job: Job, answer: Pending) -> Job:
         """The provider has the job: QUEUED or RUNNING."""
         to = State.RUNNING if answer.running else State.QUEUED
 
@@ -138,11 +148,11 @@ class JobStore:
 
         return await self._database.write(write)
 
-    async def running(self, job: Job) -> Job:
+    async def mark_running(self, job: Job) -> Job:
         """The provider has begun: QUEUED to RUNNING."""
         return await self._database.write(lambda connection: JobRepository(connection).advance(job, State.RUNNING))
 
-    async def refused(self, job: Job, error: ProviderError, delay: float) -> Job:
+    async def mark_refused(self, job: Job, error: ProviderError, delay: float) -> Job:
         """The provider surely did not take it: back to HELD for another try, or FAILED when nothing is left to try."""
         now = self._clock.now()
 
@@ -160,7 +170,7 @@ class JobStore:
 
         return await self._database.write(write)
 
-    async def reply_lost(self, job: Job, *, hooked: bool) -> Job:
+    async def mark_reply_lost(self, job: Job, *, has_callback: bool) -> Job:
         """The submit's answer never came: UNKNOWN, for ever marked on the attempt, and never sent again.
 
         Where the provider was given a webhook it may still tell; else the job fails at once.
@@ -170,7 +180,7 @@ class JobStore:
         def write(connection: Connection) -> Job:
             AttemptRepository(connection).end_latest(job.id, Outcome.UNKNOWN, now, fault=FaultKind.REPLY_LOST)
             unknown = JobRepository(connection).advance(job, State.UNKNOWN)
-            return unknown if hooked else self._give_up(connection, unknown, now)
+            return unknown if has_callback else self._give_up(connection, unknown, now)
 
         return await self._database.write(write)
 
@@ -180,17 +190,17 @@ class JobStore:
         return await self._database.write(lambda connection: self._give_up(connection, job, now))
 
     def _give_up(self, connection: Connection, job: Job, now: datetime) -> Job:
-        self._books.book_unknown_cost(connection, job, now)
+        self._ledger.book_unknown_cost(connection, job, now)
         # Where a webhook has named it and only its status could not be read, it is asked about further.
         known = any(attempt.handle for attempt in AttemptRepository(connection).list_for(job.id)[-1:])
         again = now + FIRST_RECONCILING if known else None
         return self._end(connection, job, State.FAILED, now, fault=FaultKind.REPLY_LOST, reconcile_at=again)
 
-    async def told_handle(self, attempt: Attempt, handle: str) -> None:
+    async def record_handle(self, attempt: Attempt, handle: str) -> None:
         """A webhook named the job that a submit's reply would have named; the reply's own word counts more."""
         await self._database.write(lambda connection: AttemptRepository(connection).name(attempt, handle))
 
-    async def storing(self, job: Job, answer: Finished) -> Job:
+    async def mark_storing(self, job: Job, answer: Finished) -> Job:
         """The provider is done; its pictures' addresses are kept until they are stored."""
 
         def write(connection: Connection) -> Job:
@@ -205,7 +215,7 @@ class JobStore:
 
         return await self._database.write(write)
 
-    async def done(self, job: Job, pictures: Sequence[Picture]) -> Job:
+    async def mark_done(self, job: Job, pictures: Sequence[Picture]) -> Job:
         """The pictures are stored: capture their price, return the rest, and end."""
         now = self._clock.now()
 
@@ -216,7 +226,9 @@ class JobStore:
 
         return await self._database.write(write)
 
-    async def failed(self, job: Job, fault: FaultKind, answer: Failed | None = None, *, reconcile: bool = False) -> Job:
+    async def mark_failed(
+        self, job: Job, fault: FaultKind, answer: Failed | None = None, *, reconcile: bool = False
+    ) -> Job:
         """Nothing will come of it: release everything. `reconcile`: its provider has it, and may be asked again."""
         now = self._clock.now()
         again = now + FIRST_RECONCILING if reconcile else None
@@ -230,7 +242,7 @@ class JobStore:
 
         return await self._database.write(write)
 
-    async def cancelled(self, job: Job) -> Job:
+    async def mark_cancelled(self, job: Job) -> Job:
         """It was cancelled before anything was made: release everything."""
         now = self._clock.now()
 
@@ -240,7 +252,7 @@ class JobStore:
 
         return await self._database.write(write)
 
-    async def lost(self, job: Job) -> Job:
+    async def mark_lost(self, job: Job) -> Job:
         """The hard deadline passed: release everything. What the provider still makes of it comes free."""
         now = self._clock.now()
 
@@ -253,11 +265,11 @@ class JobStore:
 
         return await self._database.write(write)
 
-    async def cancel_refused(self, job: Job) -> Job:
+    async def mark_cancel_refused(self, job: Job) -> Job:
         """The provider has begun, so the cancel came too late."""
         return await self._database.write(lambda connection: JobRepository(connection).note(job, cancel_refused=True))
 
-    async def acknowledged(self, job_id: str, message_id: int | None) -> bool:
+    async def mark_acknowledged(self, job_id: str, message_id: int | None) -> bool:
         """The card is on Discord, so the job may be submitted; return whether its inputs have to be fetched first."""
         now = self._clock.now()
         prepared = await self._database.write(
@@ -265,12 +277,12 @@ class JobStore:
         )
         return not prepared
 
-    async def delivered(self, job_id: str, delivery: Delivery = Delivery.CARD) -> None:
+    async def mark_delivered(self, job_id: str, delivery: Delivery = Delivery.CARD) -> None:
         """Its member has the end, and where."""
         now = self._clock.now()
         await self._database.write(lambda connection: JobRepository(connection).set_delivered(job_id, now, delivery))
 
-    async def intend_direct(self, job_id: str) -> bool:
+    async def begin_direct_message(self, job_id: str) -> bool:
         """A direct message is about to be sent; False where one may have been sent before."""
         now = self._clock.now()
         return await self._database.write(lambda connection: JobRepository(connection).set_direct(job_id, now))
@@ -280,7 +292,7 @@ class JobStore:
         now = self._clock.now()
         await self._database.write(lambda connection: JobRepository(connection).request_cancel(job_id, now))
 
-    async def renew(self) -> None:
+    async def renew_lease(self) -> None:
         """Put the end of this worker's lease off, and end those of others that are silent: their jobs are nobody's."""
         now, began = self._clock.now(), self._clock.monotonic()
         lease = self._lease
@@ -300,15 +312,15 @@ class JobStore:
             lambda connection: JobRepository(connection).take_over(self._lease.worker_id, TAKEN_AT_ONCE)
         )
 
-    async def release(self) -> None:
+    async def release_lease(self) -> None:
         """Give the lease and all jobs back: this worker ends."""
         await self._database.write(lambda connection: WorkerRepository(connection).remove(self._lease.worker_id))
 
-    async def owned(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    async def list_owned(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the ids of this worker's live jobs, and of its ended ones that are not delivered."""
         return await self._database.read(lambda connection: JobRepository(connection).list_owned(self._lease.worker_id))
 
-    async def being_sent(self) -> tuple[str, ...]:
+    async def list_submitting(self) -> tuple[str, ...]:
         """Return the ids of this worker's jobs that have a slot and no answer to their submit."""
         return await self._database.read(
             lambda connection: JobRepository(connection).list_being_sent(self._lease.worker_id)
@@ -329,23 +341,23 @@ class JobStore:
 
         return await self._database.read(read)
 
-    async def reconcilable(self, most: int) -> tuple[Job, ...]:
+    async def claim_reconciliations(self, limit: int) -> tuple[Job, ...]:
         """Take those jobs whose provider is to be asked again now; no other worker gets the same ones."""
         now = self._clock.now()
 
         def write(connection: Connection) -> tuple[Job, ...]:
             jobs = JobRepository(connection)
-            due = jobs.list_reconcilable(now, most)
+            due = jobs.list_reconcilable(now, limit)
             return tuple(job for job in due if jobs.reconcile_later(job, now + RECONCILING_PAUSE))
 
         return await self._database.write(write)
 
-    async def reconcile_now(self, job: Job) -> None:
+    async def schedule_reconciliation(self, job: Job) -> None:
         """A webhook tells of a job that has ended without an answer: ask soon."""
         now = self._clock.now()
         await self._database.write(lambda connection: JobRepository(connection).reconcile_from(job.id, now))
 
-    async def reconciled(self, job: Job, pictures: Sequence[Picture] = (), cost: int | None = None) -> None:
+    async def finish_reconciliation(self, job: Job, pictures: Sequence[Picture] = (), cost: int | None = None) -> None:
         """Nothing more will be heard of a job that had ended; pictures that came late are free."""
         now = self._clock.now()
 
@@ -370,5 +382,5 @@ class JobStore:
         ended = JobRepository(connection).advance(
             job, to, finished_at=now, charged=charge, fault=fault, reconcile_at=reconcile_at
         )
-        self._books.settle(connection, ended, charge, fault or to, now)
+        self._ledger.settle(connection, ended, charge, fault or to, now)
         return ended

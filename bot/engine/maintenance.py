@@ -40,9 +40,9 @@ _LEFTOVERS_AFTER: Final = timedelta(days=1)
 class Maintenance:
     """Keeps the house while `run` runs. `retention` is how long pictures are kept."""
 
-    def __init__(self, *, database: Database, keeper: ImageService, clock: Clock, retention: timedelta) -> None:
+    def __init__(self, *, database: Database, image_service: ImageService, clock: Clock, retention: timedelta) -> None:
         self._database = database
-        self._keeper = keeper
+        self._image_service = image_service
         self._clock = clock
         self._retention = retention
         self._schedule = DelayQueue(clock, self._do, concurrency=1)
@@ -107,8 +107,8 @@ class Maintenance:
         while more:
             more, unneeded = await self._database.write(write)
             for sha256, media_type in unneeded:
-                await self._keeper.discard(sha256, media_type, older_than=_aged(now))
-        await self._keeper.sweep_temporary(_aged(now))
+                await self._image_service.discard(sha256, media_type, older_than=_aged(now))
+        await self._image_service.sweep_temporary(_aged(now))
 
     async def forget_presets(self) -> None:
         """Forget the presets that were deleted too long ago to come back."""
@@ -118,13 +118,13 @@ class Maintenance:
     async def remove_orphans(self) -> None:
         """Remove files that no kept picture or input refers to: their job ended otherwise, or a crash came between."""
         aged = _aged(self._clock.now())
-        old = [file for file in await self._keeper.files() if file.modified < aged]
+        old = [file for file in await self._image_service.files() if file.modified < aged]
         for start in range(0, len(old), _PICTURES_AT_ONCE):
             batch = old[start : start + _PICTURES_AT_ONCE]
             kept = await self._kept([file.sha256 for file in batch])
             for file in batch:
                 if file.sha256 not in kept:
-                    await self._keeper.discard(file.sha256, file.media_type, older_than=aged)
+                    await self._image_service.discard(file.sha256, file.media_type, older_than=aged)
 
     async def _kept(self, hashes: list[str]) -> set[str]:
         return await self._database.read(lambda connection: referenced_hashes(connection, hashes))

@@ -33,7 +33,7 @@ _LONGEST_FETCH_PAUSE: Final = 60.0
 _LONGEST_POLL_PAUSE: Final = 60.0
 _POLLS_AT_ONCE: Final = 64
 # A provider that calls by itself is asked this many times more slowly: polling is only the safety net then.
-_HOOKED_SLOWER: Final = 4
+_CALLBACK_SLOWDOWN: Final = 4
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class _Progress:
     fetches: int = 0
     fetching_since: float = 0.0
     fetched: ResultDownloadProgress = field(default_factory=ResultDownloadProgress)
-    told_late: bool = False
+    slow_shown: bool = False
 
 
 class JobPoller:
@@ -55,118 +55,120 @@ class JobPoller:
     def __init__(
         self,
         *,
-        journal: JobStore,
+        job_store: JobStore,
         providers: Mapping[str, Provider],
-        standing: ProviderStatus,
-        keeper: ImageService,
+        provider_status: ProviderStatus,
+        image_service: ImageService,
         clock: Clock,
-        limits: EngineConfig,
+        config: EngineConfig,
         randomness: random.Random,
     ) -> None:
-        self._journal = journal
+        self._job_store = job_store
         self._providers = providers
-        self._standing = standing
+        self._provider_status = provider_status
         self._clock = clock
-        self._limits = limits
+        self._config = config
         self._random = randomness
         self._progress: dict[str, _Progress] = {}
         # One for each provider, so that one which hangs does not keep the others' jobs waiting.
         self._polling = {provider: asyncio.Semaphore(_POLLS_AT_ONCE) for provider in providers}
-        self._fetcher = ResultDownloader(keeper)
+        self._result_downloader = ResultDownloader(image_service)
 
     def forget(self, job_id: str) -> None:
         """Forget a job that has ended, or that another worker has taken."""
         self._progress.pop(job_id, None)
 
-    async def look(self, job: Job, attempt: Attempt) -> StepResult:
+    async def advance(self, job: Job, attempt: Attempt) -> StepResult:
         """Do what the state of a submitted job asks for."""
         match job.state:
             case State.UNKNOWN:
-                return await self._look_at_unknown(job, attempt)
+                return await self._check_unknown(job, attempt)
             case State.STORING:
                 return await self._store(job, attempt)
             case _:
-                return await self._follow(job, attempt)
+                return await self._poll(job, attempt)
 
     async def reconcile(self, job: Job, attempt: Attempt | None) -> None:
         """Ask what became of a job that ended without its provider's answer; pictures that come now are free."""
-        known_until = job.created_at + timedelta(seconds=self._limits.reconcile_for)
+        known_until = job.created_at + timedelta(seconds=self._config.reconcile_for)
         provider = None if attempt is None else self._providers.get(attempt.provider)
         if attempt is None or attempt.handle is None or self._clock.now() > known_until:
-            await self._journal.reconciled(job)
+            await self._job_store.finish_reconciliation(job)
             return
         if provider is None:
             return  # the operator took it out of the settings; it may come back
-        status = await self._read(job, provider, attempt.handle)
+        status = await self._read_status(job, provider, attempt.handle)
         if isinstance(status, Finished):
             fetched = ResultDownloadProgress()
-            if await self._fetcher.fetch(job, attempt.provider, status.image_urls, fetched):
+            if await self._result_downloader.fetch(job, attempt.provider, status.image_urls, fetched):
                 pictures = fetched.pictures(job, status.image_urls)
                 _log.info("job.came_late", job=job.id, provider=attempt.provider, pictures=len(pictures))
-                await self._journal.reconciled(job, pictures, status.cost)
+                await self._job_store.finish_reconciliation(job, pictures, status.cost)
         elif isinstance(status, Failed | Cancelled) or _is_not_found(status):
-            await self._journal.reconciled(job)
+            await self._job_store.finish_reconciliation(job)
 
-    async def _look_at_unknown(self, job: Job, attempt: Attempt) -> StepResult:
+    async def _check_unknown(self, job: Job, attempt: Attempt) -> StepResult:
         """Read the status once a webhook has named the job; give up when none came in time."""
         waited = (self._clock.now() - attempt.started_at) / timedelta(seconds=1)
         provider = self._providers.get(attempt.provider)
         if attempt.handle is not None and provider is not None:
-            status = await self._read(job, provider, attempt.handle)
+            status = await self._read_status(job, provider, attempt.handle)
             if isinstance(status, Finished):
-                return StepResult(job=await self._journal.storing(job, status), again=0.0)
+                return StepResult(job=await self._job_store.mark_storing(job, status), again=0.0)
             if isinstance(status, Failed):
                 return StepResult(job=await self._fail(job, status))
             if isinstance(status, Cancelled):
-                return StepResult(job=await self._journal.failed(job, FaultKind.GENERATION))
-        left = self._limits.unknown_wait - abs(waited)  # a clock that was set back must not hold it for ever
+                return StepResult(job=await self._job_store.mark_failed(job, FaultKind.GENERATION))
+        left = self._config.unknown_wait - abs(waited)  # a clock that was set back must not hold it for ever
         if attempt.webhook_hash is None or left <= 0:
             _log.error("job.unknown", job=job.id, provider=attempt.provider)
-            return StepResult(job=await self._journal.give_up(job))
-        return StepResult(job=job, again=left if attempt.handle is None else min(left, self._limits.poll_ceiling))
+            return StepResult(job=await self._job_store.give_up(job))
+        return StepResult(job=job, again=left if attempt.handle is None else min(left, self._config.poll_ceiling))
 
-    async def _follow(self, job: Job, attempt: Attempt) -> StepResult:
+    async def _poll(self, job: Job, attempt: Attempt) -> StepResult:
         if attempt.handle is None:
-            return StepResult(job=await self._journal.failed(job, FaultKind.MALFORMED))
+            return StepResult(job=await self._job_store.mark_failed(job, FaultKind.MALFORMED))
         provider = self._providers.get(attempt.provider)
         if job.id not in self._progress:
-            polled = polls_by((self._clock.now() - attempt.started_at) / timedelta(seconds=1), self._limits)
+            polled = polls_by((self._clock.now() - attempt.started_at) / timedelta(seconds=1), self._config)
             self._progress[job.id] = _Progress(polls=polled)
         progress = self._progress[job.id]
-        hooked = attempt.webhook_hash is not None
+        has_callback = attempt.webhook_hash is not None
         if provider is None:
             # The operator took the provider out of the settings; it may come back.
-            return await self._later(job, progress, hooked=hooked)
+            return await self._schedule_next_poll(job, progress, has_callback=has_callback)
         if job.cancel_requested_at is not None and not job.cancel_refused:
             outcome = await self._try_cancel(job, provider, attempt.handle)
             if outcome is CancelOutcome.CANCELLED:
-                return StepResult(job=await self._journal.cancelled(job))
+                return StepResult(job=await self._job_store.mark_cancelled(job))
             if outcome in (CancelOutcome.STARTED, CancelOutcome.UNSUPPORTED):
-                refused = await self._journal.cancel_refused(job)
-                return await self._later(refused, progress, hooked=hooked, show=True)
-        return await self._heard(job, attempt, progress, await self._read(job, provider, attempt.handle))
+                refused = await self._job_store.mark_cancel_refused(job)
+                return await self._schedule_next_poll(refused, progress, has_callback=has_callback, show=True)
+        return await self._apply_status(job, attempt, progress, await self._read_status(job, provider, attempt.handle))
 
-    async def _heard(
+    async def _apply_status(
         self, job: Job, attempt: Attempt, progress: _Progress, status: Status | ProviderError
     ) -> StepResult:
         """Write down what a job's status says."""
-        hooked = attempt.webhook_hash is not None
+        has_callback = attempt.webhook_hash is not None
         match status:
             case ProviderError():
-                return await self._poll_failed(job, progress, status, hooked=hooked)
+                return await self._poll_failed(job, progress, status, has_callback=has_callback)
             case Pending(running=True) if job.state is State.QUEUED:
                 progress.not_found = 0
-                return await self._later(await self._journal.running(job), progress, hooked=hooked)
+                return await self._schedule_next_poll(
+                    await self._job_store.mark_running(job), progress, has_callback=has_callback
+                )
             case Pending():
                 progress.not_found = 0
-                return await self._later(job, progress, hooked=hooked)
+                return await self._schedule_next_poll(job, progress, has_callback=has_callback)
             case Finished():
-                storing = await self._journal.storing(job, replace(status, handle=attempt.handle))
+                storing = await self._job_store.mark_storing(job, replace(status, handle=attempt.handle))
                 return await self._store(storing, replace(attempt, result=status.image_urls))
             case Failed():
                 return StepResult(job=await self._fail(job, status))
             case Cancelled():
-                return StepResult(job=await self._journal.cancelled(job))
+                return StepResult(job=await self._job_store.mark_cancelled(job))
 
     async def _try_cancel(self, job: Job, provider: Provider, handle: str) -> CancelOutcome | None:
         """Ask the provider to drop the job; None where it cannot be asked now."""
@@ -176,7 +178,9 @@ class JobPoller:
             _log.warning("cancel.failed", job=job.id, provider=provider.name, fault=error.kind)
             return None  # the status is read all the same: it may have finished
 
-    async def _poll_failed(self, job: Job, progress: _Progress, error: ProviderError, *, hooked: bool) -> StepResult:
+    async def _poll_failed(
+        self, job: Job, progress: _Progress, error: ProviderError, *, has_callback: bool
+    ) -> StepResult:
         if error.kind is FaultKind.NOT_FOUND:
             now = self._clock.monotonic()
             if progress.not_found == 0:
@@ -184,8 +188,10 @@ class JobPoller:
             progress.not_found += 1
             long_gone = now - progress.not_found_since >= _NOT_FOUND_SECONDS
             if long_gone and progress.not_found >= _NOT_FOUND_TRIES:
-                return StepResult(job=await self._journal.failed(job, FaultKind.NOT_FOUND))
-        return await self._later(job, progress, hooked=hooked, at_least=error.retry_after or 0.0)
+                return StepResult(job=await self._job_store.mark_failed(job, FaultKind.NOT_FOUND))
+        return await self._schedule_next_poll(
+            job, progress, has_callback=has_callback, at_least=error.retry_after or 0.0
+        )
 
     async def _store(self, job: Job, attempt: Attempt) -> StepResult:
         progress = self._progress.setdefault(job.id, _Progress())
@@ -193,16 +199,16 @@ class JobPoller:
         if progress.fetches == 0:
             progress.fetching_since = now
         progress.fetches += 1
-        complete = await self._fetcher.fetch(job, attempt.provider, attempt.result, progress.fetched)
+        complete = await self._result_downloader.fetch(job, attempt.provider, attempt.result, progress.fetched)
         if not complete and now - progress.fetching_since <= FETCH_SECONDS:
             return StepResult(job=job, again=min(2.0**progress.fetches, _LONGEST_FETCH_PAUSE))
         pictures = progress.fetched.pictures(job, attempt.result)
         if not pictures:
             known = not complete and attempt.handle is not None
-            return StepResult(job=await self._journal.failed(job, FaultKind.NO_PICTURES, reconcile=known))
-        return StepResult(job=await self._journal.done(job, pictures))
+            return StepResult(job=await self._job_store.mark_failed(job, FaultKind.NO_PICTURES, reconcile=known))
+        return StepResult(job=await self._job_store.mark_done(job, pictures))
 
-    async def _read(self, job: Job, provider: Provider, handle: str) -> Status | ProviderError:
+    async def _read_status(self, job: Job, provider: Provider, handle: str) -> Status | ProviderError:
         """Read a job's status, and note what the answer says of the provider."""
         status: Status | ProviderError
         try:
@@ -211,27 +217,29 @@ class JobPoller:
         except ProviderError as error:
             _log.warning("poll.failed", job=job.id, provider=error.provider, fault=error.kind, detail=error.detail)
             status = error
-        self._standing.told(provider.name, status)
+        self._provider_status.record_status(provider.name, status)
         return status
 
-    async def _later(
-        self, job: Job, progress: _Progress, *, hooked: bool, show: bool = False, at_least: float = 0.0
+    async def _schedule_next_poll(
+        self, job: Job, progress: _Progress, *, has_callback: bool, show: bool = False, at_least: float = 0.0
     ) -> StepResult:
         """Look again after a pause, unless this was the last look before the hard deadline."""
         age = self._age(job)
-        if age >= self._limits.hard_deadline:
+        if age >= self._config.hard_deadline:
             _log.error("job.lost", job=job.id, provider=job.provider)
-            return StepResult(job=await self._journal.lost(job))
-        late = age > self._limits.soft_deadline and not progress.told_late
-        progress.told_late = progress.told_late or late
-        pause = poll_pause(progress.polls, self._random.random(), self._limits) * (_HOOKED_SLOWER if hooked else 1)
+            return StepResult(job=await self._job_store.mark_lost(job))
+        late = age > self._config.soft_deadline and not progress.slow_shown
+        progress.slow_shown = progress.slow_shown or late
+        pause = poll_pause(progress.polls, self._random.random(), self._config) * (
+            _CALLBACK_SLOWDOWN if has_callback else 1
+        )
         progress.polls += 1
-        pause = min(max(pause, at_least), max(_LONGEST_POLL_PAUSE, self._limits.poll_floor))
-        return StepResult(job=job, again=min(pause, self._limits.hard_deadline - age), show=show or late)
+        pause = min(max(pause, at_least), max(_LONGEST_POLL_PAUSE, self._config.poll_floor))
+        return StepResult(job=job, again=min(pause, self._config.hard_deadline - age), show=show or late)
 
     async def _fail(self, job: Job, answer: Failed) -> Job:
         _log.warning("job.failed", job=job.id, provider=job.provider, fault=answer.kind, detail=answer.detail)
-        return await self._journal.failed(job, answer.kind, answer)
+        return await self._job_store.mark_failed(job, answer.kind, answer)
 
     def _age(self, job: Job) -> float:
         return (self._clock.now() - job.created_at) / timedelta(seconds=1)

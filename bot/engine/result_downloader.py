@@ -46,8 +46,8 @@ class ResultDownloadProgress:
 class ResultDownloader:
     """Fetches and stores pictures, a bounded number of jobs at a time."""
 
-    def __init__(self, keeper: ImageService) -> None:
-        self._keeper = keeper
+    def __init__(self, image_service: ImageService) -> None:
+        self._image_service = image_service
         self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def fetch(self, job: Job, provider: str, urls: Sequence[str], fetched: ResultDownloadProgress) -> bool:
@@ -66,7 +66,7 @@ class ResultDownloader:
 
     async def _try(self, job: Job, provider: str, url: str, fetched: ResultDownloadProgress) -> bool:
         try:
-            fetched.kept[url] = await self._keeper.keep(url)
+            fetched.kept[url] = await self._image_service.keep(url)
         except ImageError as error:
             _log.warning("picture.unusable", job=job.id, provider=provider, problem=error.problem)
             if error.problem is ImageProblem.UNREACHABLE:

@@ -43,22 +43,22 @@ def back_off(tries: int, jitter: float, error: ProviderError) -> float:
     return min(2.0 ** max(1, tries), _LONGEST_BACK_OFF) * (0.75 + 0.5 * jitter)
 
 
-def poll_pause(polls: int, jitter: float, limits: EngineConfig) -> float:
+def poll_pause(polls: int, jitter: float, config: EngineConfig) -> float:
     """Return the seconds to the next poll: the floor at first, then growing to the ceiling, with jitter (0-1).
 
     Never below the floor (seed: "every 3-5 s", "5-10 s", "2-5 s").
     """
     slowing = 1.3 ** min(max(0, polls - _POLLS_BEFORE_SLOWING), _MOST_SLOWING)
-    pause = limits.poll_floor * slowing * (1 + 0.25 * jitter)
-    return max(limits.poll_floor, min(pause, max(limits.poll_ceiling, limits.poll_floor)))
+    pause = config.poll_floor * slowing * (1 + 0.25 * jitter)
+    return max(config.poll_floor, min(pause, max(config.poll_ceiling, config.poll_floor)))
 
 
-def polls_by(seconds: float, limits: EngineConfig) -> int:
+def polls_by(seconds: float, config: EngineConfig) -> int:
     """Return how often a job is polled in its first `seconds` at a provider: where to go on after a restart.
 
     Begun anew, the polls of all jobs together would be as dense as if all had just been submitted.
     """
     polls = 0
-    while polls < _MOST_SLOWING and (seconds := seconds - poll_pause(polls, 0.5, limits)) >= 0:
+    while polls < _MOST_SLOWING and (seconds := seconds - poll_pause(polls, 0.5, config)) >= 0:
         polls += 1
     return polls

@@ -13,13 +13,14 @@ from db.queue import QueueRepository
 class Slots:
     """The free slots of providers and communities, counted in the database, as claims take them."""
 
-    def __init__(self, connection: Connection, limits: EngineConfig, room: Mapping[str, int]) -> None:
+    def __init__(self, connection: Connection, config: EngineConfig, available_submits: Mapping[str, int]) -> None:
         busy = AttemptRepository(connection).active_by_provider()
         self._free = {
-            provider: min(limits.active_per_provider - busy.get(provider, 0), most) for provider, most in room.items()
+            provider: min(config.active_per_provider - busy.get(provider, 0), limit)
+            for provider, limit in available_submits.items()
         }
-        self._per_community = limits.active_per_guild
-        self._of_guild = QueueRepository(connection).active_by_guild() if self._per_community else {}
+        self._per_guild = config.active_per_guild
+        self._of_guild = QueueRepository(connection).active_by_guild() if self._per_guild else {}
 
     @property
     def any_free(self) -> bool:
@@ -34,14 +35,14 @@ class Slots:
     @property
     def full_guilds(self) -> tuple[int, ...]:
         """The communities that have all their slots."""
-        if self._per_community is None:
+        if self._per_guild is None:
             return ()
-        return tuple(each for each, active in self._of_guild.items() if active >= self._per_community)
+        return tuple(each for each, active in self._of_guild.items() if active >= self._per_guild)
 
     def take(self, guild_id: int, offers: Sequence[Offer]) -> Offer | None:
         """Take a slot for one of the offers, the best first; None where none is free."""
         active = self._of_guild.get(guild_id, 0)
-        if self._per_community is not None and active >= self._per_community:
+        if self._per_guild is not None and active >= self._per_guild:
             return None
         for offer in offers:
             if self._free.get(offer.provider, 0) > 0:

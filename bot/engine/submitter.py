@@ -22,7 +22,7 @@ from bot.providers.base import Failed, Finished, Pending, Provider, Submission
 
 _log = structlog.get_logger(__name__)
 
-_LONGEST_INSISTING_PAUSE: Final = 30.0
+_LONGEST_PERSIST_PAUSE: Final = 30.0
 # Values that no database takes, or a fault of ours: another try would not fare better, and the job must end some day.
 _NEVER_WRITTEN: Final = (ArithmeticError, ValueError, TypeError, DataError, IntegrityError, ProgrammingError)
 
@@ -33,82 +33,88 @@ class Submitter:
     def __init__(
         self,
         *,
-        journal: JobStore,
+        job_store: JobStore,
         providers: Mapping[str, Provider],
-        standing: ProviderStatus,
+        provider_status: ProviderStatus,
         clock: Clock,
-        limits: EngineConfig,
+        config: EngineConfig,
         randomness: random.Random,
     ) -> None:
-        self._journal = journal
+        self._job_store = job_store
         self._providers = providers
-        self._standing = standing
+        self._provider_status = provider_status
         self._clock = clock
-        self._limits = limits
+        self._config = config
         self._random = randomness
-        self._eras: dict[str, int] = {}
+        self._epochs: dict[str, int] = {}
 
-    def begun(self, claim: Claim) -> None:
+    def record_start(self, claim: Claim) -> None:
         """Hear that a claimed job is about to be submitted: a provider in trouble gets one at a time."""
-        self._eras[claim.job.id] = self._standing.begun(claim.offer.provider)
+        self._epochs[claim.job.id] = self._provider_status.record_start(claim.offer.provider)
 
     def forget(self, job_id: str) -> None:
         """Forget a job that another worker has taken."""
-        self._eras.pop(job_id, None)
+        self._epochs.pop(job_id, None)
 
     async def submit(self, claim: Claim) -> StepResult:
         """Send a claimed job once, and write down what came of it."""
         job, provider = claim.job, claim.offer.provider
-        url = None if claim.hook is None else claim.hook.url
-        era = self._eras.pop(job.id, None)
+        url = None if claim.callback_url is None else claim.callback_url.url
+        epoch = self._epochs.pop(job.id, None)
         try:
             answer = await self._providers[provider].submit(job.request, claim.offer, webhook_url=url)
         except ProviderError as error:
-            self._standing.refused(provider, error, era)
+            self._provider_status.record_refusal(provider, error, epoch)
             if error.maybe_accepted:
                 _log.error("submit.reply_lost", job=job.id, provider=provider, fault=error.kind)
-                return await self._reply_lost(job, hooked=url is not None)
+                return await self._reply_lost(job, has_callback=url is not None)
             _log.warning("submit.refused", job=job.id, provider=provider, fault=error.kind, detail=error.detail)
             delay = back_off(job.tries + 1, self._random.random(), error)
-            refused = await self._insist(partial(self._journal.refused, job, error, delay))
+            refused = await self._retry_until_persisted(partial(self._job_store.mark_refused, job, error, delay))
             return StepResult(job=refused, again=0.0 if refused.state is State.HELD else None)
         except Exception:  # noqa: BLE001 - whatever it was, it may have come after the request was sent
             _log.exception("submit.broke", job=job.id, provider=provider)
-            self._standing.lost(provider, era)
-            return await self._reply_lost(job, hooked=url is not None)
-        self._standing.submitted(provider, answer, era)
+            self._provider_status.record_lost_reply(provider, epoch)
+            return await self._reply_lost(job, has_callback=url is not None)
+        self._provider_status.record_answer(provider, answer, epoch)
         try:
-            return await self._submitted(job, answer)
+            return await self._persist_answer(job, answer)
         except StaleJobError:
             # Another worker has given it up meanwhile, but how the provider names it is known here alone.
             if answer.handle is not None:
-                await self._journal.answered_late(job, answer.handle)
+                await self._job_store.record_late_handle(job, answer.handle)
             raise
 
-    async def interrupted(self, job: Job, attempt: Attempt | None) -> StepResult:
+    async def handle_interrupted(self, job: Job, attempt: Attempt | None) -> StepResult:
         """An earlier process sent the job, or was about to: nobody can know, so it is never sent again."""
         _log.error("submit.interrupted", job=job.id, provider=job.provider)
-        return await self._reply_lost(job, hooked=attempt is not None and attempt.webhook_hash is not None)
+        return await self._reply_lost(job, has_callback=attempt is not None and attempt.webhook_hash is not None)
 
-    async def _submitted(self, job: Job, answer: Submission) -> StepResult:
+    async def _persist_answer(self, job: Job, answer: Submission) -> StepResult:
         """Write down what a provider answered to a submit."""
         match answer:
             case Pending():
-                accepted = await self._insist(lambda: self._journal.accepted(job, answer))
-                return StepResult(job=accepted, again=self._limits.poll_floor)
+                accepted = await self._retry_until_persisted(lambda: self._job_store.mark_accepted(job, answer))
+                return StepResult(job=accepted, again=self._config.poll_floor)
             case Finished():
-                return StepResult(job=await self._insist(lambda: self._journal.storing(job, answer)), again=0.0)
+                return StepResult(
+                    job=await self._retry_until_persisted(lambda: self._job_store.mark_storing(job, answer)), again=0.0
+                )
             case Failed():
                 _log.warning("job.failed", job=job.id, provider=job.provider, fault=answer.kind, detail=answer.detail)
-                return StepResult(job=await self._insist(lambda: self._journal.failed(job, answer.kind, answer)))
+                return StepResult(
+                    job=await self._retry_until_persisted(lambda: self._job_store.mark_failed(job, answer.kind, answer))
+                )
 
-    async def _reply_lost(self, job: Job, *, hooked: bool) -> StepResult:
+    async def _reply_lost(self, job: Job, *, has_callback: bool) -> StepResult:
         """Write down that nobody knows what became of a submit."""
-        unknown = await self._insist(partial(self._journal.reply_lost, job, hooked=hooked))
+        unknown = await self._retry_until_persisted(
+            partial(self._job_store.mark_reply_lost, job, has_callback=has_callback)
+        )
         # At once: a webhook may have been quicker than the reply, and have named the job to another process.
         return StepResult(job=unknown, again=None if unknown.state.ended else 0.0)
 
-    async def _insist(self, write: Callable[[], Awaitable[Job]]) -> Job:
+    async def _retry_until_persisted(self, write: Callable[[], Awaitable[Job]]) -> Job:
         """Write down a submit's answer however long the database is away: it exists nowhere else."""
         pause = 1.0
         while True:
@@ -119,4 +125,4 @@ class Submitter:
             except Exception:  # noqa: BLE001 - a full disk, a locked file, a lost connection
                 _log.exception("submit.not_written", pause=pause)
             await self._clock.wait(asyncio.Event(), pause)
-            pause = min(2 * pause, _LONGEST_INSISTING_PAUSE)
+            pause = min(2 * pause, _LONGEST_PERSIST_PAUSE)

@@ -28,14 +28,14 @@ class ConfirmationService:
         self,
         *,
         database: Database,
-        books: Ledger,
+        ledger: Ledger,
         access: AccessService,
         clock: Clock,
         providers: tuple[str, ...],
         new_id: Callable[[], str],
     ) -> None:
         self._database = database
-        self._books = books
+        self._ledger = ledger
         self._access = access
         self._clock = clock
         self._providers = providers
@@ -65,7 +65,7 @@ class ConfirmationService:
         def write(connection: Connection) -> None:
             self._access.check(connection, place.guild_id)
             require_offer(request, self._providers)
-            available = self._books.available(connection, place.guild_id, place.member_id, now).available
+            available = self._ledger.available(connection, place.guild_id, place.member_id, now).available
             if available < draft.price:
                 raise InsufficientCreditsError(needed=draft.price, available=available, renews_at=period_end(now))
             drafts = ConfirmationRepository(connection)

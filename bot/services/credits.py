@@ -33,10 +33,10 @@ class Balance:
 class CreditService:
     """Reads the books for people."""
 
-    def __init__(self, *, database: Database, books: Ledger, access: AccessService, clock: Clock) -> None:
+    def __init__(self, *, database: Database, ledger: Ledger, access: AccessService, clock: Clock) -> None:
         self._database = database
         self._access = access
-        self._books = books
+        self._ledger = ledger
         self._clock = clock
 
     async def balance(self, guild_id: int, member_id: int) -> Balance:
@@ -45,7 +45,7 @@ class CreditService:
 
         def read(connection: Connection) -> Account:
             self._access.check(connection, guild_id)
-            return self._books.available(connection, guild_id, member_id, now)
+            return self._ledger.available(connection, guild_id, member_id, now)
 
         account = await self._database.read(read)
         return Balance(

@@ -24,9 +24,9 @@ _LINE_SECONDS = 2.0
 class JobSnapshotService:
     """Reads snapshots; each is one state of the database."""
 
-    def __init__(self, *, database: Database, books: Ledger, clock: Clock) -> None:
+    def __init__(self, *, database: Database, ledger: Ledger, clock: Clock) -> None:
         self._database = database
-        self._books = books
+        self._ledger = ledger
         self._clock = clock
         self._usual: dict[str, tuple[float, tuple[int, int] | None]] = {}
         self._line: tuple[float, dict[str, int]] = (float("-inf"), {})
@@ -43,7 +43,7 @@ class JobSnapshotService:
     def _read(self, connection: Connection, job_id: str, now: datetime) -> Snapshot:
         job = JobRepository(connection).get(job_id)
         if job.state.ended:
-            account = self._books.available(connection, job.place.guild_id, job.place.member_id, now)
+            account = self._ledger.available(connection, job.place.guild_id, job.place.member_id, now)
             pictures = ResultImageRepository(connection).list_for(job_id) if job.state is State.DONE else ()
             return Snapshot(job=job, pictures=pictures, available=account.available)
         return Snapshot(

@@ -59,23 +59,23 @@ class JobService:
         self,
         *,
         database: Database,
-        journal: JobStore,
+        job_store: JobStore,
         engine: Engine,
-        books: Ledger,
+        ledger: Ledger,
         access: AccessService,
         clock: Clock,
-        limits: EngineConfig,
+        config: EngineConfig,
         providers: tuple[str, ...],
         new_id: Callable[[], str],
         policy: InputPolicy = SERVED,
     ) -> None:
         self._database = database
-        self._journal = journal
+        self._job_store = job_store
         self._engine = engine
-        self._books = books
+        self._ledger = ledger
         self._access = access
         self._clock = clock
-        self._limits = limits
+        self._config = config
         self._providers = providers
         self._new_id = new_id
         self._policy = policy
@@ -93,7 +93,7 @@ class JobService:
 
     def answering(self) -> AbstractContextManager[None]:
         """Let what can wait a moment wait until this is left: answers are short of time, pictures are not."""
-        return self._engine.answering()
+        return self._engine.pause_dispatch()
 
     async def order(
         self, places: Mapping[bool, InteractionContext], choose: Choose, *, origin: Origin | None = None
@@ -113,7 +113,7 @@ class JobService:
 
         made = await self._database.write(write)
         if isinstance(made, Snapshot):
-            self._engine.watch(made.job.id)
+            self._engine.schedule_ack_check(made.job.id)
         return made
 
     async def request(
@@ -140,7 +140,7 @@ class JobService:
             return self._make(connection, self._job(place, request, origin, now))
 
         snapshot = await self._database.write(write)
-        self._engine.watch(snapshot.job.id)
+        self._engine.schedule_ack_check(snapshot.job.id)
         return snapshot
 
     def _job(self, place: InteractionContext, request: GenerationRequest, origin: Origin | None, now: datetime) -> Job:
@@ -163,10 +163,10 @@ class JobService:
     def _make(self, connection: Connection, job: Job) -> Snapshot:
         self._access.check(connection, job.place.guild_id)
         require_offer(job.request, self._providers)
-        if self._engine.shut(job.request):
+        if self._engine.is_blocked(job.request):
             raise StudioClosedError
         require_files(connection, job.request.inputs)
-        account = self._books.hold(connection, job, lambda: self._insert(connection, job), job.created_at)
+        account = self._ledger.hold(connection, job, lambda: self._insert(connection, job), job.created_at)
         return Snapshot(job=job, available=account.available)
 
     def _insert(self, connection: Connection, job: Job) -> None:
@@ -176,36 +176,36 @@ class JobService:
         if job.origin is not None and _made_lately(jobs, job, job.origin):
             raise AlreadyBegunError
         place = job.place
-        if jobs.count_waiting(place.guild_id, place.member_id) > self._limits.waiting_per_member:
-            raise QueueFullError(self._limits.waiting_per_member)
+        if jobs.count_waiting(place.guild_id, place.member_id) > self._config.waiting_per_member:
+            raise QueueFullError(self._config.waiting_per_member)
 
     async def acknowledged(self, job_id: str, message_id: int | None) -> None:
         """Let the job go: its card is on Discord."""
-        if await self._journal.acknowledged(job_id, message_id):
-            self._engine.prepare(job_id)
+        if await self._job_store.mark_acknowledged(job_id, message_id):
+            self._engine.schedule_inputs(job_id)
         else:
             self._engine.wake()
 
     async def abandon(self, job: Job) -> None:
         """Cancel a job whose card did not appear, and give the credits back; should it still appear, it says so."""
-        await self._journal.cancelled(job)
+        await self._job_store.mark_cancelled(job)
 
     async def cancel(self, job_id: str, actor: Actor) -> None:
         """Ask for a job to be cancelled; what comes of it shows on its card.
 
         Raises `NotAllowedError` for others than its member and moderators, `JobStateError` when it has ended.
         """
-        job, _ = await self._journal.get(job_id)
+        job, _ = await self._job_store.get(job_id)
         if not actor.may_manage(job):
             raise NotAllowedError(LazyText("its member or a moderator"))
         if job.state.ended or job.cancel_refused:
             raise JobStateError(job.state, "cancel")
-        await self._journal.request_cancel(job_id)
-        await self._engine.look_at(job_id, interrupt=True)
+        await self._job_store.request_cancel(job_id)
+        await self._engine.schedule_now(job_id, interrupt=True)
 
     async def prompt(self, job_id: str, actor: Actor) -> str:
         """Return a job's whole prompt; raises `JobNotFoundError`, `JobDeletedError`, or `NotAllowedError`."""
-        job, _ = await self._journal.get(job_id)
+        job, _ = await self._job_store.get(job_id)
         check_visible(job, actor)
         return job.request.prompt
 

@@ -60,9 +60,11 @@ class RemixOptions:
 class RemixService:
     """Makes requests of earlier jobs, and deletes those. `providers` are those that the studio has."""
 
-    def __init__(self, *, database: Database, keeper: ImageService, clock: Clock, providers: Sequence[str]) -> None:
+    def __init__(
+        self, *, database: Database, image_service: ImageService, clock: Clock, providers: Sequence[str]
+    ) -> None:
         self._database = database
-        self._keeper = keeper
+        self._image_service = image_service
         self._clock = clock
         self._providers = providers
 
@@ -153,7 +155,7 @@ class RemixService:
 
         job, unneeded = await self._database.write(write)
         for sha256, media_type in unneeded:
-            await self._keeper.discard(sha256, media_type, older_than=now - _LATELY)
+            await self._image_service.discard(sha256, media_type, older_than=now - _LATELY)
         return job
 
 

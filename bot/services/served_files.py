@@ -21,9 +21,9 @@ class ServedFile:
 class ServedFileService:
     """Knows which file a token stands for."""
 
-    def __init__(self, *, database: Database, keeper: ImageService) -> None:
+    def __init__(self, *, database: Database, image_service: ImageService) -> None:
         self._database = database
-        self._keeper = keeper
+        self._image_service = image_service
 
     async def find(self, token: str) -> ServedFile | None:
         """Return the file behind a token until its job has ended, else None.
@@ -35,5 +35,5 @@ class ServedFileService:
         if file is None:
             return None
         return ServedFile(
-            path=self._keeper.path(file.sha256, file.media_type), media_type=file.media_type, size=file.size
+            path=self._image_service.path(file.sha256, file.media_type), media_type=file.media_type, size=file.size
         )

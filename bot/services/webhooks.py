@@ -10,7 +10,7 @@ from bot.providers.base import Provider
 class Hinted(Protocol):
     """What takes hints: the engine."""
 
-    async def hint(self, webhook_hash: str, provider: str, handle: str | None) -> bool:
+    async def handle_webhook(self, webhook_hash: str, provider: str, handle: str | None) -> bool:
         """Look at the job of this webhook soon; False where there is none.
 
         `handle` is what the webhook's body says, and may be anybody's invention.
@@ -34,4 +34,4 @@ class WebhookService:
         known = self._providers.get(provider)
         handle = None if known is None else known.parse_webhook(body)
         # A name that no job has instead of a stranger's, which may hold what a database refuses.
-        return await self._engine.hint(hash_of(token), "" if known is None else provider, handle)
+        return await self._engine.handle_webhook(hash_of(token), "" if known is None else provider, handle)

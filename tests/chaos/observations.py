@@ -153,34 +153,36 @@ class Witness:
         """Return everything that is known of these orders."""
         database = await Database.open(self._house.database_url)
         try:
-            books = await database.read(_books)
+            ledger = await database.read(_books)
         finally:
             await database.close()
-        cases = tuple([await self._case(each, books) for each in placed])
+        cases = tuple([await self._case(each, ledger) for each in placed])
         self._orders |= {case.interaction_id for case in cases}
         log = self._log()
         return Evidence(
             cases=cases,
-            problems=books.problems,
-            held=books.held,
+            problems=ledger.problems,
+            held=ledger.held,
             hoping=sum(
-                job.price for job in books.booked if hopes_for_a_webhook(job, accepted=bool(self._accepted(job.prompt)))
+                job.price
+                for job in ledger.booked
+                if hopes_for_a_webhook(job, accepted=bool(self._accepted(job.prompt)))
             ),
-            lowest=books.lowest,
-            unknown_jobs=sum(each.interaction_id not in self._orders for each in books.booked),
+            lowest=ledger.lowest,
+            unknown_jobs=sum(each.interaction_id not in self._orders for each in ledger.booked),
             strays=tuple(self._strays(placed)),
             secrets=tuple(sorted(name for name, secret in self._secrets(placed) if secret in log)),
             stacks=tuple(_stack(line) for line in log.splitlines() if "Traceback" in line),
         )
 
-    async def _case(self, placed: Placed, books: _Books) -> Case:
+    async def _case(self, placed: Placed, ledger: _Books) -> Case:
         interaction = placed.invocation.interaction
         original = placed.invocation.message
         number = int(interaction.id)
         return Case(
             order=placed.order,
             interaction_id=number,
-            booked=tuple(each for each in books.booked if each.interaction_id == number),
+            booked=tuple(each for each in ledger.booked if each.interaction_id == number),
             accepted=tuple(self._accepted(placed.order.prompt)),
             card=None if original is None else await asyncio.to_thread(_card, original),
             direct=tuple([await asyncio.to_thread(_card, each) for each in self._direct(placed)]),

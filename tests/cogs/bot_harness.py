@@ -55,7 +55,7 @@ class BotHarness:
         self.clock = ManualClock(_BEGIN)
         self.server = SkillBossServer(key=KEY, latency=MANUAL)
         self.reve2img = Reve2ImgServer(key=KEY, latency=MANUAL) if reve2img else None
-        self.limits = EngineConfig()
+        self.config = EngineConfig()
         self._folder = folder
         self._admitted = admitted
         self._allowance = allowance
@@ -75,7 +75,7 @@ class BotHarness:
         if self.reve2img is not None:
             await self.reve2img.start()
             exempt.append(self.reve2img.url)
-        self._keeper = ImageService(
+        self._image_service = ImageService(
             downloader=ImageDownloader(exempt=exempt, verify=TLS),
             store=ImageStore(self._folder / "pictures"),
             workers=ImageThreadPool(),
@@ -96,7 +96,7 @@ class BotHarness:
         if self.reve2img is not None:
             await self.reve2img.close()
         await self._stack.aclose()
-        await self._keeper.close()
+        await self._image_service.close()
         problems = await self.database.read(audit)
         await self.database.close()
         assert problems == []
@@ -144,7 +144,7 @@ class BotHarness:
     async def look(self) -> None:
         """Let the engine look at every job, and return when a message changes, or after a moment."""
         for job_id in await self.column("id"):
-            await self._engine.look_at(job_id)
+            await self._engine.schedule_now(job_id)
         await self._moment()
 
     async def _moment(self) -> None:
@@ -189,8 +189,8 @@ class BotHarness:
             new_id=self._new_id,
             randomness=random.Random(0),  # noqa: S311 - jitter, the same in every run
         )
-        container.engine_config = self.limits
-        container.image_service = self._keeper
+        container.engine_config = self.config
+        container.image_service = self._image_service
         container.input_policy = InputPolicy(stand_in=STAND_IN)
         container.on_login = _nothing
         container.install()

@@ -74,8 +74,8 @@ async def test_an_edit_that_undid_the_end_is_mended(studio: BotHarness, monkeypa
 
     async def overtaken(job: Job, *arguments: Any) -> None:
         if job.state is State.RUNNING:
-            await studio._presenter._journal.cancelled(job)
-            await studio._presenter._journal.delivered(job.id)
+            await studio._presenter._job_store.mark_cancelled(job)
+            await studio._presenter._job_store.mark_delivered(job.id)
         await show(job, *arguments)
         said.append(studio.card(result)[-1])
 

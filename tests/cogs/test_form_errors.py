@@ -233,7 +233,7 @@ async def test_what_has_its_card_is_not_offered_once_more(studio: BotHarness, mo
     async def away(*_: object) -> bool:
         raise ValueError("behind the card")
 
-    monkeypatch.setattr(JobStore, "acknowledged", away)
+    monkeypatch.setattr(JobStore, "mark_acknowledged", away)
     made = await send(ann, opened, prompt="make it snow")
     assert "make it snow" in studio.card(made)[0]
     (told,) = made.followups

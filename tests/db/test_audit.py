@@ -13,7 +13,7 @@ from tests.support.ledger import end, grant, hold, make_job_for, make_ledger
 
 async def keep_books(database: Database) -> dict[str, Job]:
     """Return jobs of every kind in sound books: held, charged in part, charged whole, released, across midnight."""
-    books = make_ledger()
+    ledger = make_ledger()
     tomorrow = START + timedelta(days=1)
     jobs = {
         "held": make_job_for(2),
@@ -25,15 +25,15 @@ async def keep_books(database: Database) -> dict[str, Job]:
     }
 
     def write(connection: Connection) -> None:
-        grant(connection, books, 500)
+        grant(connection, ledger, 500)
         for name in ("held", "part", "whole", "of-both", "released", "late"):
-            hold(connection, books, jobs[name])
-        end(connection, books, jobs["part"], 36)
-        end(connection, books, jobs["whole"], 36)
-        end(connection, books, jobs["released"], 0)
-        grant(connection, books, 1, tomorrow, member=MEMBER + 1)
-        end(connection, books, jobs["late"], 0, tomorrow)
-        books.book_unknown_cost(connection, jobs["late"], tomorrow)
+            hold(connection, ledger, jobs[name])
+        end(connection, ledger, jobs["part"], 36)
+        end(connection, ledger, jobs["whole"], 36)
+        end(connection, ledger, jobs["released"], 0)
+        grant(connection, ledger, 1, tomorrow, member=MEMBER + 1)
+        end(connection, ledger, jobs["late"], 0, tomorrow)
+        ledger.book_unknown_cost(connection, jobs["late"], tomorrow)
 
     await database.write(write)
     return jobs

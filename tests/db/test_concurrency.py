@@ -28,9 +28,9 @@ async def outcomes(databases: tuple[Database, ...], writes: list[Callable[[Conne
     return Counter(type(result).__name__ if isinstance(result, BaseException) else "done" for result in results)
 
 
-def holding(books: Ledger, job: Job) -> Callable[[Connection], object]:
+def holding(ledger: Ledger, job: Job) -> Callable[[Connection], object]:
     """Return the transaction that holds a job."""
-    return lambda connection: hold(connection, books, job)
+    return lambda connection: hold(connection, ledger, job)
 
 
 async def account(database: Database, member: int = MEMBER) -> Account | None:
@@ -40,8 +40,8 @@ async def account(database: Database, member: int = MEMBER) -> Account | None:
 
 async def test_holds_at_once_never_spend_more_than_there_is(database: Database, other: Database) -> None:
     """Of fifty holds at once, in two processes, against a balance for ten, exactly ten succeed."""
-    books = make_ledger(allowance=125)
-    went = await outcomes((database, other), [holding(books, make_job_for()) for _ in range(50)])
+    ledger = make_ledger(allowance=125)
+    went = await outcomes((database, other), [holding(ledger, make_job_for()) for _ in range(50)])
     assert went == {"done": 10, InsufficientCreditsError.__name__: 40}
     left = await account(database)
     assert left is not None
@@ -51,9 +51,9 @@ async def test_holds_at_once_never_spend_more_than_there_is(database: Database, 
 
 async def test_holds_at_once_never_pass_the_budget(database: Database, other: Database) -> None:
     """Fifty members hold at once, in two processes, against a budget for ten: exactly ten succeed."""
-    books = make_ledger(budget=125)
+    ledger = make_ledger(budget=125)
     jobs = [make_job_for(member=MEMBER + number) for number in range(50)]
-    went = await outcomes((database, other), [holding(books, job) for job in jobs])
+    went = await outcomes((database, other), [holding(ledger, job) for job in jobs])
     assert went == {"done": 10, BudgetSpentError.__name__: 40}
     assert await database.read(lambda connection: BudgetRepository(connection).used("2026-03")) == 120
     assert await database.read(audit) == []
@@ -61,10 +61,10 @@ async def test_holds_at_once_never_pass_the_budget(database: Database, other: Da
 
 async def test_an_interaction_delivered_many_times_at_once_is_held_once(database: Database, other: Database) -> None:
     """Whichever delivery is first makes the job; the others hold nothing."""
-    books = make_ledger()
+    ledger = make_ledger()
     first = make_job_for()
     jobs = [first, *(make_job(place=first.place) for _ in range(9))]
-    went = await outcomes((database, other), [holding(books, job) for job in jobs])
+    went = await outcomes((database, other), [holding(ledger, job) for job in jobs])
     assert went == {"done": 1, DuplicateInteractionError.__name__: 9}
     left = await account(database)
     assert left is not None
@@ -74,12 +74,12 @@ async def test_an_interaction_delivered_many_times_at_once_is_held_once(database
 
 async def test_a_hold_is_settled_once_however_many_try(database: Database, other: Database) -> None:
     """Ten settlements of one hold at once, without the guard of the job's state: the schema lets one through."""
-    books = make_ledger()
+    ledger = make_ledger()
     job = make_job_for()
-    await database.write(holding(books, job))
+    await database.write(holding(ledger, job))
 
     def settle(connection: Connection) -> None:
-        books.settle(connection, job, 12, "test", START)
+        ledger.settle(connection, job, 12, "test", START)
 
     went = await outcomes((database, other), [settle] * 10)
     assert went == {"done": 1, IntegrityError.__name__: 9}
@@ -87,17 +87,17 @@ async def test_a_hold_is_settled_once_however_many_try(database: Database, other
 
 async def test_holds_and_settlements_at_once_balance(database: Database, other: Database) -> None:
     """While some jobs end and others begin, for the same members, nothing is lost and nobody waits for ever."""
-    books = make_ledger()
+    ledger = make_ledger()
     members = (1, 2, 3)
     first = [make_job_for(member=member) for member in members for _ in range(3)]
     for job in first:
-        await database.write(holding(books, job))
+        await database.write(holding(ledger, job))
     later = [make_job_for(member=member) for member in members for _ in range(3)]
 
     def ending(job: Job, charge: int) -> Callable[[Connection], object]:
-        return lambda connection: end(connection, books, job, charge)
+        return lambda connection: end(connection, ledger, job, charge)
 
-    writes = [holding(books, job) for job in later]
+    writes = [holding(ledger, job) for job in later]
     writes += [ending(job, job.price * (number % 2)) for number, job in enumerate(first)]
     went = await outcomes((database, other), writes)
     assert went == {"done": 18}

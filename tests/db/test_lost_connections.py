@@ -49,10 +49,10 @@ async def held(database: Database) -> int:
     return made
 
 
-async def hold_one(database: Database, books: Ledger) -> None:
+async def hold_one(database: Database, ledger: Ledger) -> None:
     """Make a job and hold its credits."""
     job = make_job_for()
-    await database.write(lambda connection: hold(connection, books, job))
+    await database.write(lambda connection: hold(connection, ledger, job))
 
 
 async def test_a_database_that_somebody_else_locks_is_an_error_that_passes(
@@ -61,16 +61,16 @@ async def test_a_database_that_somebody_else_locks_is_an_error_that_passes(
     """A backup tool holds the lock for longer than we wait: the write fails whole, and the next one goes well."""
     monkeypatch.setattr(sqlite_module, "_BUSY_TIMEOUT_MS", 1)
     database = await Database.open(url)
-    books = make_ledger()
+    ledger = make_ledger()
     other = sqlite3.connect(file_of(url), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     for _ in range(2):
         with pytest.raises(OperationalError, match="locked"):
-            await hold_one(database, books)
+            await hold_one(database, ledger)
     assert await held(database) == 0  # readers are not kept out
     other.execute("ROLLBACK")
     other.close()
-    await hold_one(database, books)
+    await hold_one(database, ledger)
     assert await held(database) == 1
     await database.close()
 
@@ -78,14 +78,14 @@ async def test_a_database_that_somebody_else_locks_is_an_error_that_passes(
 async def test_a_full_disk_is_an_error_that_passes(url: str) -> None:
     """No room for the whole transaction: none of it is there, and once there is room it can be made."""
     database = await Database.open(url)
-    books = make_ledger(allowance=100_000, budget=100_000)
-    await hold_one(database, books)
+    ledger = make_ledger(allowance=100_000, budget=100_000)
+    await hold_one(database, ledger)
 
     def limit(pages: int) -> None:
         database._backend._writer._connection._conn.execute(f"PRAGMA max_page_count = {pages}")  # type: ignore[attr-defined]
 
     def fill(connection: Connection) -> None:
-        hold(connection, books, make_job_for())
+        hold(connection, ledger, make_job_for())
         KeyValueRepository(connection).save("large", "x" * 1_000_000)
 
     limit(1)  # as many as there are
@@ -102,10 +102,10 @@ async def test_a_full_disk_is_an_error_that_passes(url: str) -> None:
 async def test_a_commit_that_fails_leaves_the_writer_usable(url: str) -> None:
     """SQLite keeps a transaction open whose COMMIT it refuses: it is undone, and the next one can begin."""
     database = await Database.open(url)
-    books = make_ledger()
+    ledger = make_ledger()
 
     def refused_at_the_end(connection: Connection) -> None:
-        hold(connection, books, make_job_for())
+        hold(connection, ledger, make_job_for())
         connection.execute(text("PRAGMA defer_foreign_keys = ON"))
         connection.execute(text("INSERT INTO postings VALUES ('nobody''s', 'earned', '', 1)"))
 
@@ -113,7 +113,7 @@ async def test_a_commit_that_fails_leaves_the_writer_usable(url: str) -> None:
         with pytest.raises(IntegrityError, match="FOREIGN KEY"):
             await database.write(refused_at_the_end)
     assert await held(database) == 0
-    await hold_one(database, books)
+    await hold_one(database, ledger)
     assert await held(database) == 1
     await database.close()
 
@@ -121,17 +121,17 @@ async def test_a_commit_that_fails_leaves_the_writer_usable(url: str) -> None:
 async def test_a_database_that_cannot_be_written_is_told_at_the_write(url: str) -> None:
     """The file system has become read-only: writes fail, reads go on, and nothing hangs."""
     database = await Database.open(url)
-    books = make_ledger()
-    await hold_one(database, books)
+    ledger = make_ledger()
+    await hold_one(database, ledger)
     raw = database._backend._writer._connection._conn  # type: ignore[attr-defined]
     raw.execute("PRAGMA query_only = ON")  # tests may run as root, whom no file is read-only for
     with pytest.raises(OperationalError, match="readonly"):
-        await hold_one(database, books)
+        await hold_one(database, ledger)
     account = await database.read(lambda connection: AccountRepository(connection).find(GUILD, MEMBER))
     assert account is not None
     assert account.held == 12
     raw.execute("PRAGMA query_only = OFF")
-    await hold_one(database, books)
+    await hold_one(database, ledger)
     assert await held(database) == 2
     await database.close()
 

@@ -40,8 +40,8 @@ class Bookkeeping(RuleBasedStateMachine):
         for movement in movements:
             assert sum(posting.amount for posting in movement.postings) == 0
             assert all(posting.amount for posting in movement.postings)
-            books = [posting.book for posting in movement.postings]
-            assert len(books) == len(set(books))  # the schema has one posting a book
+            ledger = [posting.book for posting in movement.postings]
+            assert len(ledger) == len(set(ledger))  # the schema has one posting a book
             self.postings += [(posting.book, posting.period, posting.amount) for posting in movement.postings]
 
     def total(self, book: Book, period: str | None = None) -> int:

@@ -174,7 +174,7 @@ class SystemHarness:
         """Return all that the bot's processes have logged."""
         return (self.folder / "bot.log").read_text()
 
-    async def books(self) -> Ledger:
+    async def ledger(self) -> Ledger:
         """Read the books from the bot's own database."""
         database = await Database.open(self.database_url)
 

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 async def test_its_member_cancels_a_waiting_job_for_nothing(house: SystemHarness) -> None:
     """While the provider has not begun, Cancel ends the job and returns the credits."""
-    member, before = house.discord.actor("member"), await house.books()
+    member, before = house.discord.actor("member"), await house.ledger()
     invocation = await member.slash("imagine", prompt="to be cancelled")
     card = await invocation.response()
     made = await drawing(house.skillboss, "to be cancelled")
@@ -19,8 +19,8 @@ async def test_its_member_cancels_a_waiting_job_for_nothing(house: SystemHarness
     assert "Nothing was charged: 12 credits returned" in text(card)
     assert [button["label"] for button in buttons(card)] == ["Again"]
     assert made.state == "CANCELLED"
-    books = await house.books()
-    assert (books.problems, books.held, books.charged) == ([], 0, before.charged)
+    ledger = await house.ledger()
+    assert (ledger.problems, ledger.held, ledger.charged) == ([], 0, before.charged)
 
 
 async def test_a_stranger_cannot_cancel_and_is_told_so_alone(house: SystemHarness) -> None:

@@ -107,8 +107,8 @@ async def scene(house: SystemHarness) -> AsyncIterator[Scene]:
     yield scene
     house.discord.faults.clear()
     await scene.database.close()
-    books = await house.books()
-    assert (books.problems, books.held) == ([], 0)
+    ledger = await house.ledger()
+    assert (ledger.problems, ledger.held) == ([], 0)
 
 
 def nothing(scene: Scene) -> None:
@@ -208,11 +208,11 @@ async def test_a_picture_that_no_way_leads_to_its_member_is_in_the_history(scene
     """Where no direct message is taken either, the picture is kept for `/history`, and the charge stays."""
     await scene.ask()
     event(scene)
-    before = (await scene.house.books()).charged
+    before = (await scene.house.ledger()).charged
     scene.end(well=True)
     assert await scene.delivery() == "history"
     assert scene.direct == []
-    assert (await scene.house.books()).charged == before + 12
+    assert (await scene.house.ledger()).charged == before + 12
 
 
 @pytest.mark.parametrize("event", [*BEYOND_REACH, *NO_WAY_LEFT])

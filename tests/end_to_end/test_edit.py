@@ -177,7 +177,7 @@ async def test_what_metadata_tells_is_refused_at_once(desk: Desk, upload: Upload
     assert answer.visible_to == desk.member.user.id
     assert plain(answer).startswith(words)
     assert len(plain(answer).splitlines()) <= 3
-    assert (desk.taken, (await desk.house.books()).held) == (before, 0)
+    assert (desk.taken, (await desk.house.ledger()).held) == (before, 0)
 
 
 async def test_the_menu_edits_the_one_picture_of_a_message(desk: Desk) -> None:
@@ -268,8 +268,8 @@ async def test_a_picture_that_went_while_the_form_was_open_costs_nothing(desk: D
         "Nothing was charged: 20 credits returned"
     ) in text(card)
     assert "Cancel" not in [each["label"] for each in buttons(card)]
-    books = await desk.house.books()
-    assert (books.held, books.problems) == (0, [])
+    ledger = await desk.house.ledger()
+    assert (ledger.held, ledger.problems) == (0, [])
 
 
 async def test_without_a_public_address_the_attachments_own_is_given(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -29,13 +29,13 @@ async def without_faults(house: SystemHarness) -> AsyncIterator[None]:
 
 async def assert_failed_for_nothing(house: SystemHarness, why: str, **options: object) -> None:
     """Use `/imagine` and expect a card that says why, that nothing was charged, and sound books."""
-    before = await house.books()
+    before = await house.ledger()
     invocation = await house.discord.actor("member").slash("imagine", prompt="doomed", options=options)
     card = await invocation.wait_until(says("Nothing was charged"))
     assert why in text(card)
     assert "credits returned" in text(card)
     assert media(card) == []
-    after = await house.books()
+    after = await house.ledger()
     assert (after.problems, after.held, after.charged) == ([], 0, before.charged)
     assert after.states[-1] == "failed"
     assert "Traceback" not in house.log()
@@ -190,8 +190,8 @@ async def test_what_cannot_be_done_is_told_to_its_member_alone(
         assert why in text(answer)
         assert "Nothing was charged." in text(answer)
         assert answer.ephemeral
-        books = await house.books()
-        assert (books.problems, books.states, books.held) == ([], [], 0)
+        ledger = await house.ledger()
+        assert (ledger.problems, ledger.states, ledger.held) == ([], [], 0)
         assert "Traceback" not in house.log()
     finally:
         await house.close()

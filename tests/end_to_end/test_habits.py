@@ -35,8 +35,8 @@ async def studio(open_house: SystemHarness) -> AsyncIterator[SystemHarness]:
     """Return the house; the books must balance at the end, with nothing held."""
     yield open_house
     open_house.discord.faults.clear()
-    books = await open_house.books()
-    assert (books.problems, books.held) == ([], 0)
+    ledger = await open_house.ledger()
+    assert (ledger.problems, ledger.held) == ([], 0)
 
 
 async def at_work(

@@ -34,9 +34,9 @@ async def test_a_members_imagine_becomes_one_card_with_its_picture_and_a_receipt
     assert read_mark(picture) == expected_mark("a red fox in the snow", 0)
     assert member.sees()[-1] is card
     assert invocation.followups == []
-    books = await house.books()
-    assert books.problems == []
-    assert books.held == 0
+    ledger = await house.ledger()
+    assert ledger.problems == []
+    assert ledger.held == 0
 
 
 async def test_four_pictures_each_belong_to_their_prompt_in_the_asked_format(house: SystemHarness) -> None:
@@ -148,7 +148,7 @@ async def test_hostile_prompts_are_drawn_or_refused_and_never_break_the_card(
     accepted: bool,  # noqa: FBT001
 ) -> None:
     """Whatever is typed is drawn, or refused for its sender alone with nothing charged."""
-    before = await house.books()
+    before = await house.ledger()
     made = len(house.skillboss.jobs)
     invocation = await house.discord.actor("member").slash("imagine", unchecked=True, options={"prompt": prompt})
     card = await invocation.response()
@@ -162,7 +162,7 @@ async def test_hostile_prompts_are_drawn_or_refused_and_never_break_the_card(
     else:
         assert card.ephemeral
         assert "Nothing was charged." in text(card)
-        after = await house.books()
+        after = await house.ledger()
         assert (after.problems, after.states, after.charged) == ([], before.states, before.charged)
     assert "Traceback" not in house.log()
 

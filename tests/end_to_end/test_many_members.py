@@ -76,9 +76,9 @@ async def test_fifty_members_each_get_their_own_pictures(house: SystemHarness) -
         assert "12 credits" in text(card)
         assert invocation.followups == []
     waits = sorted(invocation.acknowledged_after or 0.0 for _, invocation in finished)
-    books = await house.books()
-    assert (books.problems, books.held, books.charged) == ([], 0, 12 * len(prompts))
-    assert books.states == ["done"] * len(prompts)
+    ledger = await house.ledger()
+    assert (ledger.problems, ledger.held, ledger.charged) == ([], 0, 12 * len(prompts))
+    assert ledger.states == ["done"] * len(prompts)
     assert len(house.skillboss.billed) + len(house.reve2img.billed) == len(prompts)
     assert "Traceback" not in house.log()
     late = waits[len(waits) * 9 // 10]

@@ -32,8 +32,8 @@ async def house(tmp_path: Path) -> AsyncIterator[SystemHarness]:
     try:
         await house.start(**settings(house))
         yield house
-        books = await house.books()
-        assert (books.problems, books.held) == ([], 0)
+        ledger = await house.ledger()
+        assert (ledger.problems, ledger.held) == ([], 0)
     finally:
         await house.close()
 
@@ -133,7 +133,7 @@ async def test_much_is_asked_about_first_and_made_once(house: SystemHarness) -> 
     question = await invocation.response()
     assert "This takes 96 credits." in text(question)
     assert labels(question) == ["Make it · 96 credits", "Leave it"]
-    assert (await house.books()).held == 0
+    assert (await house.ledger()).held == 0
     await restart(house)
     stranger = await (await other.click(question, label="Make it · 96 credits")).response()
     assert "Only the member who was asked can do that." in text(stranger)
@@ -160,22 +160,22 @@ async def test_a_bot_that_is_killed_between_the_yes_and_the_card_gives_the_credi
         gate = house.discord.faults.hold("POST", "callback$")
         await house.discord.actor(name).click(questions[name], label="Make it · 96 credits")
         await gate.wait_hit()
-    assert (await house.books()).held == 192
+    assert (await house.ledger()).held == 192
     await house.stop_bot(SIGKILL)
     await house.start_bot(**settings(house))
     # An answer may be on its way for 20 seconds; then the bot's own token is what reaches the public one.
     await house.discord.recorder.wait(lambda sent: (sent.method, "/channels/" in sent.path) == ("PATCH", True))
     async with asyncio.timeout(PATIENCE):
-        while (await house.books()).held:
+        while (await house.ledger()).held:
             pass
     assert "interrupted before it began" in text(questions["member"])
     assert "96 credits returned" in text(questions["member"])
-    assert (await house.books()).states == ["failed", "failed"]
+    assert (await house.ledger()).states == ["failed", "failed"]
     assert house.reve2img.jobs == []
     house.discord.faults.clear()
     again = await house.discord.actor("member-two").click(questions["member-two"], label="Make it · 96 credits")
     assert "makes nothing more and charges nothing more" in text(await again.response())
-    assert (await house.books()).held == 0
+    assert (await house.ledger()).held == 0
 
 
 async def test_what_was_asked_about_can_be_left(house: SystemHarness) -> None:

@@ -35,8 +35,8 @@ async def test_a_killed_bot_takes_its_jobs_up_again(house: SystemHarness) -> Non
     card = await invocation.wait_until(is_done)
     assert read_mark((await house.pictures(card))[0]) == expected_mark("survives a kill", 0)
     assert len(house.discord.actor("member").sees()) == 1
-    books = await house.books()
-    assert (books.problems, books.states, books.charged, books.held) == ([], ["done"], 12, 0)
+    ledger = await house.ledger()
+    assert (ledger.problems, ledger.states, ledger.charged, ledger.held) == ([], ["done"], 12, 0)
     assert len(house.skillboss.billed) == 1
 
 
@@ -50,8 +50,8 @@ async def test_a_submit_that_was_under_way_at_the_kill_is_never_repeated(house: 
     card = await invocation.wait_until(says("outcome is unknown"))
     assert "Nothing was charged: 12 credits returned, 200 left today." in text(card)
     assert len([each for each in house.skillboss.requests if each.method == "POST"]) == 1
-    books = await house.books()
-    assert (books.problems, books.states, books.charged) == ([], ["failed"], 0)
+    ledger = await house.ledger()
+    assert (ledger.problems, ledger.states, ledger.charged) == ([], ["failed"], 0)
 
 
 async def test_cancel_works_on_a_card_of_an_earlier_process(house: SystemHarness) -> None:
@@ -71,13 +71,13 @@ async def test_a_card_that_never_appeared_is_settled_at_the_next_start(house: Sy
     gate = house.discord.faults.hold("POST", "callback$")
     invocation = await house.discord.actor("member").slash("imagine", prompt="never seen")
     await gate.wait_hit()
-    assert (await house.books()).held == 12
+    assert (await house.ledger()).held == 12
     await house.stop_bot(signal.SIGKILL)
     await house.start_bot()
     # An answer may be on its way for 20 seconds; the last thing that is tried for such a job is its card.
     await house.discord.recorder.wait(lambda sent: sent.method == "PATCH")
-    books = await house.books()
-    assert (books.problems, books.states, books.held) == ([], ["failed"], 0)
+    ledger = await house.ledger()
+    assert (ledger.problems, ledger.states, ledger.held) == ([], ["failed"], 0)
     assert house.skillboss.jobs == []
     assert invocation.interaction.id
 

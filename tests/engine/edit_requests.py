@@ -36,13 +36,20 @@ async def editing(
 ) -> AsyncIterator[EngineHarness]:
     """Run a workshop that takes pictures from the shelf; without `public`, providers fetch them there themselves."""
 
-    def address() -> CallbackUrl | None:
+    def new_input_url() -> CallbackUrl | None:
         token = new_token()
         return None if public is None else CallbackUrl(url=input_address(public, token), hash=hash_of(token))
 
     policy = InputPolicy(stand_in=shelf.base, lasting=None if public else timedelta(hours=2))
     async with engine_harness(
-        database, folder, second=reve2img, policy=policy, address=address, start=start, alone=alone, clock=clock
+        database,
+        folder,
+        second=reve2img,
+        policy=policy,
+        new_input_url=new_input_url,
+        start=start,
+        alone=alone,
+        clock=clock,
     ) as harness:
         yield harness
 
@@ -62,7 +69,7 @@ async def reachable(
     public = f"http://127.0.0.1:{await web.start()}"
     try:
         async with editing(database, folder, shelf, reve2img, public=public) as harness:
-            service.append(ServedFileService(database=database, keeper=harness.keeper))
+            service.append(ServedFileService(database=database, image_service=harness.image_service))
             yield harness
     finally:
         await web.stop()

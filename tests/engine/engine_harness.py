@@ -14,7 +14,7 @@ from bot.container import Container
 from bot.domain.attachments import SERVED, InputPolicy
 from bot.domain.jobs import Attempt, InteractionContext, Job, State
 from bot.domain.requests import GenerationRequest
-from bot.engine.claimer import CallbackUrl, no_addresses, no_hooks
+from bot.engine.claimer import CallbackUrl, no_callback_url, no_input_url
 from bot.engine.config import EngineConfig
 from bot.engine.engine import Engine
 from bot.engine.job_store import JobStore
@@ -61,10 +61,10 @@ class EngineHarness:
     clock: ManualClock
     server: SkillBossServer
     observer: Observer
-    books: Ledger
-    keeper: ImageService
+    ledger: Ledger
+    image_service: ImageService
     lease: Lease
-    journal: JobStore
+    job_store: JobStore
     engine: Engine
     generation: JobService
 
@@ -76,11 +76,11 @@ class EngineHarness:
 
     async def job(self, job_id: str) -> Job:
         """Return the job as it is stored."""
-        return (await self.journal.get(job_id))[0]
+        return (await self.job_store.get(job_id))[0]
 
     async def attempt(self, job_id: str) -> Attempt:
         """Return the job's last attempt as it is stored."""
-        attempt = (await self.journal.get(job_id))[1]
+        attempt = (await self.job_store.get(job_id))[1]
         assert attempt is not None
         return attempt
 
@@ -181,17 +181,17 @@ async def engine_harness(
     database: Database,
     folder: Path,
     *,
-    limits: EngineConfig | None = None,
+    config: EngineConfig | None = None,
     server: SkillBossServer | None = None,
     second: Reve2ImgServer | None = None,
     clock: ManualClock | None = None,
     wrap: Callable[[Provider], Provider] = lambda provider: provider,
     start: bool = True,
     alone: bool = True,
-    hook: Callable[[str], CallbackUrl | None] = no_hooks,
+    new_callback_url: Callable[[str], CallbackUrl | None] = no_callback_url,
     skillboss: bool = True,
     policy: InputPolicy = SERVED,
-    address: Callable[[], CallbackUrl | None] = no_addresses,
+    new_input_url: Callable[[], CallbackUrl | None] = no_input_url,
 ) -> AsyncIterator[EngineHarness]:
     """Wire a workshop and, unless told otherwise, start its engine; a given server and clock outlive it.
 
@@ -222,12 +222,12 @@ async def engine_harness(
         new_id=make_id,
         randomness=random.Random(1),  # noqa: S311 - jitter
     )
-    container.engine_config = limits or EngineConfig()
+    container.engine_config = config or EngineConfig()
     container.is_alone = alone
     container.observer = observer = Observer()
     container.input_policy = policy
-    container.new_callback_url = hook
-    container.new_input_url = address
+    container.new_callback_url = new_callback_url
+    container.new_input_url = new_input_url
     container.providers = {
         name: wrap(provider) if name == "skillboss" else provider for name, provider in container.providers.items()
     }
@@ -245,16 +245,16 @@ async def engine_harness(
             clock=clock,
             server=server,
             observer=observer,
-            books=container.ledger,
-            keeper=container.image_service,
+            ledger=container.ledger,
+            image_service=container.image_service,
             lease=container.lease,
-            journal=container.job_store,
+            job_store=container.job_store,
             engine=engine,
             generation=container.jobs,
         )
     finally:
         await engine.stop()
-        await engine.release()
+        await engine.release_lease()
         await container.close()
         await client.aclose()
         if own:

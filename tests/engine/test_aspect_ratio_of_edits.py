@@ -32,7 +32,7 @@ async def made(
     done = await harness.until(job.id, State.DONE, step=1)
     assert (done.price, done.charged, await harness.problems()) == (20, 20, [])
     (picture,) = await harness.database.read(lambda connection: ResultImageRepository(connection).list_for(job.id))
-    with Image.open(harness.keeper.path(picture.sha256, picture.media_type)) as image:
+    with Image.open(harness.image_service.path(picture.sha256, picture.media_type)) as image:
         return done, image.size
 
 
@@ -80,10 +80,10 @@ async def test_whoever_was_overtaken_changes_no_ratio(
         job = (await harness.generation.request(make_context(), request)).job
         await database.write(lambda connection: JobRepository(connection).take_over(make_id(), 9))
         with pytest.raises(StaleJobError):
-            await harness.journal.prepared(job, {0: UPRIGHT})
+            await harness.job_store.mark_prepared(job, {0: UPRIGHT})
         assert (await harness.job(job.id)).request == request
 
-        prepared = await harness.journal.prepared(await harness.job(job.id), {0: UPRIGHT})
+        prepared = await harness.job_store.mark_prepared(await harness.job(job.id), {0: UPRIGHT})
         stored = await harness.job(job.id)
         inputs = (replace(request.inputs[0], file=UPRIGHT),)
         assert prepared == stored

@@ -54,7 +54,7 @@ async def test_a_job_without_its_card_is_not_submitted(sqlite_database: Database
 
 async def test_a_member_has_so_many_slots_and_waits_for_the_next(sqlite_database: Database, tmp_path: Path) -> None:
     """With two slots a member, the third job waits until one of the others ends."""
-    async with engine_harness(sqlite_database, tmp_path, limits=EngineConfig(active_per_member=2)) as harness:
+    async with engine_harness(sqlite_database, tmp_path, config=EngineConfig(active_per_member=2)) as harness:
         first, second, third = [await harness.asked() for _ in range(3)]
         await harness.until(first.id, State.QUEUED)
         await harness.until(second.id, State.QUEUED)
@@ -67,7 +67,7 @@ async def test_a_member_has_so_many_slots_and_waits_for_the_next(sqlite_database
 
 async def test_a_provider_has_so_many_slots(sqlite_database: Database, tmp_path: Path) -> None:
     """With one slot at the provider, members take turns."""
-    async with engine_harness(sqlite_database, tmp_path, limits=EngineConfig(active_per_provider=1)) as harness:
+    async with engine_harness(sqlite_database, tmp_path, config=EngineConfig(active_per_provider=1)) as harness:
         first = await harness.asked()
         await harness.until(first.id, State.QUEUED)
         second = await harness.asked(place=make_context(member_id=43))
@@ -81,7 +81,7 @@ async def test_a_cancel_before_the_submit_costs_nothing_and_sends_nothing(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
     """A job that still waits here is cancelled at once."""
-    async with engine_harness(sqlite_database, tmp_path, limits=EngineConfig(active_per_member=1)) as harness:
+    async with engine_harness(sqlite_database, tmp_path, config=EngineConfig(active_per_member=1)) as harness:
         first = await harness.asked()
         await harness.until(first.id, State.QUEUED)
         second = await harness.asked()
@@ -236,7 +236,7 @@ async def test_an_answer_is_written_down_however_long_the_database_is_away(
 ) -> None:
     """A submit's answer exists nowhere else: it is kept and written when the database is back, and never resent."""
     async with engine_harness(sqlite_database, tmp_path) as harness:
-        accepted = harness.journal.accepted
+        accepted = harness.job_store.mark_accepted
         failures = iter([OSError("disk full"), OSError("disk full")])
 
         async def failing(*arguments: object) -> object:
@@ -244,7 +244,7 @@ async def test_an_answer_is_written_down_however_long_the_database_is_away(
                 raise failure
             return await accepted(*arguments)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(harness.journal, "accepted", failing)
+        monkeypatch.setattr(harness.job_store, "mark_accepted", failing)
         job = await harness.asked()
         await harness.until(job.id, State.QUEUED, step=0.5)
         assert harness.posts() == 1
@@ -308,7 +308,7 @@ async def test_a_job_that_no_provider_takes_ends_at_the_hard_deadline(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
     """Waiting here for ever holds no credits for ever."""
-    async with engine_harness(sqlite_database, tmp_path, limits=EngineConfig(active_per_provider=0)) as harness:
+    async with engine_harness(sqlite_database, tmp_path, config=EngineConfig(active_per_provider=0)) as harness:
         job = await harness.asked()
         await let_others_run()
         lost = await harness.until(job.id, State.LOST, step=100)

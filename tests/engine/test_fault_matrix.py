@@ -112,7 +112,7 @@ def _keys(how: Any) -> list[tuple[object, ...]]:
     return [(endpoint, what, how.get("reason")), (endpoint, what)]
 
 
-LIMITS = EngineConfig(hard_deadline=1_800.0)
+CONFIG = EngineConfig(hard_deadline=1_800.0)
 PACE = 61.0
 """Seconds that pass between two looks: more than any pause of the engine's."""
 
@@ -131,13 +131,13 @@ async def shop_of(
 ) -> AsyncIterator[tuple[EngineHarness, ImageApiServer]]:
     """Open a workshop in which only the provider of the row can do the request, and give its stand-in."""
     if service == "skillboss":
-        async with engine_harness(database, folder, limits=LIMITS) as harness:
+        async with engine_harness(database, folder, config=CONFIG) as harness:
             yield harness, harness.server
         return
     second = Reve2ImgServer(key="key", latency=MANUAL)
     await second.start()
     try:
-        async with engine_harness(database, folder, limits=LIMITS, second=second) as harness:
+        async with engine_harness(database, folder, config=CONFIG, second=second) as harness:
             yield harness, second
     finally:
         await second.close()
@@ -206,7 +206,7 @@ async def test_each_answer_to_a_cancel(sqlite_database: Database, tmp_path: Path
 
 
 async def _card(harness: EngineHarness, job: Job) -> Any:
-    snapshots = JobSnapshotService(database=harness.database, books=harness.books, clock=harness.clock)
+    snapshots = JobSnapshotService(database=harness.database, ledger=harness.ledger, clock=harness.clock)
     return job_card(await snapshots.get(job.id), harness.clock.now(), 300.0)
 
 

@@ -27,13 +27,13 @@ HERE, THERE = GUILD, GUILD + 1
 
 @asynccontextmanager
 async def two_providers(
-    database: Database, folder: Path, limits: EngineConfig | None = None
+    database: Database, folder: Path, config: EngineConfig | None = None
 ) -> AsyncIterator[tuple[EngineHarness, Reve2ImgServer]]:
     """Start a workshop with a second provider."""
     second = Reve2ImgServer(key="key", latency=MANUAL)
     await second.start()
     try:
-        async with engine_harness(database, folder, limits=limits, second=second) as harness:
+        async with engine_harness(database, folder, config=config, second=second) as harness:
             yield harness, second
     finally:
         await second.close()
@@ -43,7 +43,7 @@ async def waiting(harness: EngineHarness, member: int, *, guild: int = HERE, **r
     """Return a job that is in line, without telling the engine yet."""
     place = make_context(member_id=member, guild_id=guild)
     snapshot = await harness.generation.request(place, make_request(**request))
-    await harness.journal.acknowledged(snapshot.job.id, 1)
+    await harness.job_store.mark_acknowledged(snapshot.job.id, 1)
     return snapshot.job
 
 
@@ -59,7 +59,7 @@ async def states(harness: EngineHarness, jobs: list[Job]) -> list[State]:
 
 async def test_members_and_communities_take_turns(database: Database, tmp_path: Path) -> None:
     """Who asked first and often does not get all the slots: one each, community by community, then the second ones."""
-    async with engine_harness(database, tmp_path, limits=EngineConfig(active_per_provider=4)) as harness:
+    async with engine_harness(database, tmp_path, config=EngineConfig(active_per_provider=4)) as harness:
         for number in range(3):
             await waiting(harness, ANNA, prompt=f"anna {number}")
         await waiting(harness, BERT, prompt="bert 0")
@@ -75,8 +75,8 @@ async def test_members_and_communities_take_turns(database: Database, tmp_path: 
 
 async def test_jobs_of_a_full_provider_do_not_hide_the_others(sqlite_database: Database, tmp_path: Path) -> None:
     """A hundred wait for the one slot of a provider: who came last, and wants another provider, goes at once."""
-    limits = EngineConfig(active_per_provider=1)
-    async with two_providers(sqlite_database, tmp_path, limits) as (harness, second):
+    config = EngineConfig(active_per_provider=1)
+    async with two_providers(sqlite_database, tmp_path, config) as (harness, second):
         for number in range(101):
             await waiting(harness, 100 + number, prompt=f"{number}", model="nano-banana")
         last = await waiting(harness, ANNA, prompt="last")
@@ -88,7 +88,7 @@ async def test_jobs_of_a_full_provider_do_not_hide_the_others(sqlite_database: D
 
 async def test_a_community_has_so_many_slots(database: Database, tmp_path: Path) -> None:
     """The busy community's second job waits although the provider has room; the other community's goes at once."""
-    async with engine_harness(database, tmp_path, limits=EngineConfig(active_per_guild=1)) as harness:
+    async with engine_harness(database, tmp_path, config=EngineConfig(active_per_guild=1)) as harness:
         here = [await waiting(harness, ANNA), await waiting(harness, BERT)]
         there = await waiting(harness, CLEO, guild=THERE)
         harness.engine.wake()
@@ -103,7 +103,7 @@ async def test_a_community_has_so_many_slots(database: Database, tmp_path: Path)
 
 async def test_places_in_line_are_those_in_which_jobs_go(database: Database, tmp_path: Path) -> None:
     """Each sees how many go before; when one leaves the line the others are told."""
-    async with engine_harness(database, tmp_path, limits=EngineConfig(active_per_provider=0)) as harness:
+    async with engine_harness(database, tmp_path, config=EngineConfig(active_per_provider=0)) as harness:
         jobs = [await waiting(harness, member) for member in (ANNA, ANNA, BERT)]
 
         async def places() -> list[int | None]:
@@ -116,8 +116,8 @@ async def test_places_in_line_are_those_in_which_jobs_go(database: Database, tmp
         harness.engine.wake()
         await harness.quiet(step=1)
         harness.observer.changes.clear()
-        await harness.journal.request_cancel(jobs[0].id)
-        await harness.engine.look_at(jobs[0].id)
+        await harness.job_store.request_cancel(jobs[0].id)
+        await harness.engine.schedule_now(jobs[0].id)
         await harness.until(jobs[0].id, State.CANCELLED)
         assert await places() == [None, 1, 2]
         await harness.quiet(step=1)
@@ -126,7 +126,7 @@ async def test_places_in_line_are_those_in_which_jobs_go(database: Database, tmp
 
 async def test_a_provider_in_trouble_is_left_alone_and_then_tried(database: Database, tmp_path: Path) -> None:
     """Five refusals in a row: the others wait in line instead of failing one by one, until one probe goes well."""
-    async with engine_harness(database, tmp_path, limits=EngineConfig(active_per_provider=1)) as harness:
+    async with engine_harness(database, tmp_path, config=EngineConfig(active_per_provider=1)) as harness:
         harness.server.faults.add("submit", "status", status=503, times=TROUBLES_TO_OPEN + 1)
         jobs = [await waiting(harness, member) for member in range(1, 9)]
         harness.engine.wake()
@@ -230,7 +230,7 @@ async def test_pictures_that_never_come_are_not_paid_for(sqlite_database: Databa
     async with engine_harness(sqlite_database, tmp_path) as harness:
         job = await harness.asked(request=make_request(images=2))
         await harness.until(job.id, State.QUEUED)
-        keep = harness.keeper.keep
+        keep = harness.image_service.keep
         made = harness.server.finish()
 
         async def only_the_first(url: str) -> StoredImage:
@@ -238,7 +238,7 @@ async def test_pictures_that_never_come_are_not_paid_for(sqlite_database: Databa
                 raise OSError(errno.ENOSPC, "disk full")
             return await keep(url)
 
-        harness.keeper.keep = only_the_first  # type: ignore[method-assign]
+        harness.image_service.keep = only_the_first  # type: ignore[method-assign]
         done = await harness.until(job.id, State.DONE, step=10)
         assert done.charged == 12
         assert (harness.clock.now() - job.created_at).total_seconds() > 900
@@ -250,16 +250,16 @@ async def test_a_full_disk_is_waited_for(sqlite_database: Database, tmp_path: Pa
     async with engine_harness(sqlite_database, tmp_path) as harness:
         job = await harness.asked()
         await harness.until(job.id, State.QUEUED)
-        keep = harness.keeper.keep
+        keep = harness.image_service.keep
 
         async def full(_: str) -> StoredImage:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        harness.keeper.keep = full  # type: ignore[assignment, method-assign]
+        harness.image_service.keep = full  # type: ignore[assignment, method-assign]
         harness.server.finish()
         await harness.until(job.id, State.STORING, step=1)
         await harness.quiet(step=15)
-        harness.keeper.keep = keep  # type: ignore[method-assign]
+        harness.image_service.keep = keep  # type: ignore[method-assign]
         done = await harness.until(job.id, State.DONE, step=5)
         assert done.charged == 12
         assert await harness.problems() == []
@@ -290,7 +290,7 @@ async def test_a_database_that_is_away_for_a_moment_costs_nothing(
     """Whichever write of a job's life breaks, and whether it was done: one submit, one charge, one set of pictures."""
     async with engine_harness(sqlite_database, tmp_path) as harness:
         snapshot = await harness.generation.request(make_context(), make_request())
-        await harness.journal.acknowledged(snapshot.job.id, 1)
+        await harness.job_store.mark_acknowledged(snapshot.job.id, 1)
         await harness.settle()
         writes, numbers = sqlite_database.write, itertools.count()
         broken: list[int] = []

@@ -40,7 +40,7 @@ async def kept(harness: EngineHarness) -> list[bytes]:
         rows = connection.execute(select(inputs).order_by(inputs.c.job_id, inputs.c.position))
         return [(row.sha256, row.media_type) for row in rows if row.sha256]
 
-    return [harness.keeper.path(*each).read_bytes() for each in await harness.database.read(read)]
+    return [harness.image_service.path(*each).read_bytes() for each in await harness.database.read(read)]
 
 
 async def test_a_picture_is_fetched_after_the_card_and_before_the_line(
@@ -78,7 +78,7 @@ async def test_the_provider_fetches_it_from_us_until_the_job_has_ended(
         assert (stored, len(token)) == (hash_of(token), 43)
         assert asked is not None
 
-        service = ServedFileService(database=sqlite_database, keeper=harness.keeper)
+        service = ServedFileService(database=sqlite_database, image_service=harness.image_service)
         served = await service.find(token)
         assert served is not None
         assert served.path.read_bytes() == (await kept(harness))[0]
@@ -284,7 +284,7 @@ async def test_a_crash_between_store_and_journal_fetches_again(
             await asyncio.Event().wait()
             raise AssertionError
 
-        monkeypatch.setattr(harness.journal, "prepared", crash)
+        monkeypatch.setattr(harness.job_store, "mark_prepared", crash)
         job = await harness.asked(request=editing_of(url))
         await asyncio.wait_for(crashed.wait(), 60)
         monkeypatch.setattr("bot.engine.engine._GRACE_SECONDS", 0.0)
@@ -307,14 +307,14 @@ async def test_whoever_was_overtaken_changes_nothing(
         await database.write(lambda connection: JobRepository(connection).take_over(make_id(), 9))
         taken = await harness.job(job.id)
         assert taken.fence > job.fence
-        stored = (await harness.keeper.keep_input(request.inputs[0].url or "")).picture
+        stored = (await harness.image_service.keep_input(request.inputs[0].url or "")).picture
         with pytest.raises(StaleJobError):
-            await harness.journal.prepared(job, {0: file_of(stored)})
+            await harness.job_store.mark_prepared(job, {0: file_of(stored)})
         with pytest.raises(StaleJobError):
-            await harness.journal.unprepared(job, FaultKind.INPUT_GONE, {})
+            await harness.job_store.mark_inputs_failed(job, FaultKind.INPUT_GONE, {})
         again = await harness.job(job.id)
         assert (again.prepared, again.state, again.request.inputs[0].file) == (False, State.HELD, None)
-        await harness.journal.prepared(taken, {0: file_of(stored)})
+        await harness.job_store.mark_prepared(taken, {0: file_of(stored)})
         assert (await harness.job(job.id)).prepared
 
 
@@ -356,9 +356,9 @@ async def test_a_file_that_is_deleted_with_another_job_is_fetched_again(
         job = await harness.asked(request=editing_of(first, second))
         await harness.when(lambda: "b.png" in shelf.taken)
         await harness.idle()
-        (stored,) = await harness.keeper.files()
+        (stored,) = await harness.image_service.files()
         later = stored.modified + timedelta(minutes=2)
-        assert await harness.keeper.discard(stored.sha256, stored.media_type, older_than=later)
+        assert await harness.image_service.discard(stored.sha256, stored.media_type, older_than=later)
 
         del shelf.statuses["b.png"]
         await harness.until(job.id, State.RUNNING, step=1)

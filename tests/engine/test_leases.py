@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select, update
 
 from bot.domain.errors import FaultKind, ProviderError, StaleJobError
 from bot.domain.jobs import AT_PROVIDER, Attempt, Job, Outcome, State
-from bot.engine.claimer import CallbackUrl, ClaimResult, no_hooks
+from bot.engine.claimer import CallbackUrl, ClaimResult, no_callback_url
 from bot.engine.config import EngineConfig
 from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
@@ -61,13 +61,13 @@ class Pair:
 
 @asynccontextmanager
 async def pair(
-    database: Database, other: Database, folder: Path, *, limits: EngineConfig | None = None
+    database: Database, other: Database, folder: Path, *, config: EngineConfig | None = None
 ) -> AsyncIterator[Pair]:
     """Start two workers with a clock each; the first one's provider has gates."""
     gates = Gates()
     async with (
-        engine_harness(database, folder, wrap=gates, limits=limits, alone=False) as late,
-        engine_harness(other, folder, server=late.server, limits=limits, alone=False) as heir,
+        engine_harness(database, folder, wrap=gates, config=config, alone=False) as late,
+        engine_harness(other, folder, server=late.server, config=config, alone=False) as heir,
     ):
         await heir.looked()
         try:
@@ -113,7 +113,7 @@ async def test_a_worker_that_cannot_renew_stops_and_goes_on_later(
             raise OSError("no way to the database")
 
         with monkeypatch.context() as patch:
-            patch.setattr(harness.journal, "renew", fails)
+            patch.setattr(harness.job_store, "renew_lease", fails)
             await harness.quiet(step=1)
             assert not harness.lease.held
             asked = len(harness.server.requests)
@@ -140,7 +140,7 @@ async def test_a_job_is_not_sent_when_the_lease_ended_while_it_was_read(
     """A database that hangs for long, just before the submit: the job is another's by then, so nothing is sent."""
     async with pair(database, other, tmp_path) as two:
         reading, go_on = asyncio.Event(), asyncio.Event()
-        get = two.late.journal.get
+        get = two.late.job_store.get
 
         async def slowly(job_id: str) -> tuple[Job, Attempt | None]:
             found = await get(job_id)
@@ -149,7 +149,7 @@ async def test_a_job_is_not_sent_when_the_lease_ended_while_it_was_read(
                 await go_on.wait()
             return found
 
-        monkeypatch.setattr(two.late.journal, "get", slowly)
+        monkeypatch.setattr(two.late.job_store, "get", slowly)
         job = await two.late.asked()
         await two.late.when(reading.is_set)
         await two.late_hangs(job)
@@ -190,16 +190,16 @@ async def test_an_answer_that_comes_after_the_lease_is_not_written(
 async def test_a_late_worker_is_rejected_in_every_state(database: Database, tmp_path: Path, state: State) -> None:
     """Whatever it has learnt meanwhile: no step of a worker whose job was taken over is written."""
     async with engine_harness(database, tmp_path, alone=False, start=False) as harness:
-        await harness.journal.renew()
+        await harness.job_store.renew_lease()
         job = await brought_to(harness, state)
         await database.write(
             lambda connection: connection.execute(update(jobs).values(owner="x", fence=jobs.c.fence + 1))
         )
-        before = await harness.journal.get(job.id)
-        for name, step in steps_from(harness.journal, job).items():
+        before = await harness.job_store.get(job.id)
+        for name, step in steps_from(harness.job_store, job).items():
             with pytest.raises(StaleJobError):
                 await step()
-            assert await harness.journal.get(job.id) == before, name
+            assert await harness.job_store.get(job.id) == before, name
         assert await harness.problems() == []
 
 
@@ -208,53 +208,53 @@ async def brought_to(harness: EngineHarness, state: State) -> Job:
     asked = await harness.asked()
     if state is State.HELD:
         return await harness.job(asked.id)
-    (claim,) = (await harness.journal.claim(9, PLENTY)).claims
+    (claim,) = (await harness.job_store.claim_batch(9, PLENTY)).claims
     match state:
         case State.UNKNOWN:
-            return await harness.journal.reply_lost(claim.job, hooked=True)
+            return await harness.job_store.mark_reply_lost(claim.job, has_callback=True)
         case State.QUEUED:
-            return await harness.journal.accepted(claim.job, Pending(handle="h", running=False))
+            return await harness.job_store.mark_accepted(claim.job, Pending(handle="h", running=False))
         case State.RUNNING:
-            return await harness.journal.accepted(claim.job, Pending(handle="h", running=True))
+            return await harness.job_store.mark_accepted(claim.job, Pending(handle="h", running=True))
         case State.STORING:
-            return await harness.journal.storing(
+            return await harness.job_store.mark_storing(
                 claim.job, Finished(handle="h", image_urls=("https://cdn.example/1.png",))
             )
         case _:
             return claim.job
 
 
-def steps_from(journal: JobStore, job: Job) -> dict[str, Callable[[], Awaitable[object]]]:
+def steps_from(job_store: JobStore, job: Job) -> dict[str, Callable[[], Awaitable[object]]]:
     """Return the steps that a worker might want to take with a job in its state."""
     end: dict[str, Callable[[], Awaitable[object]]] = {
-        "failed": lambda: journal.failed(job, FaultKind.GENERATION),
-        "lost": lambda: journal.lost(job),
-        "cancelled": lambda: journal.cancelled(job),
-        "cancel_refused": lambda: journal.cancel_refused(job),
+        "failed": lambda: job_store.mark_failed(job, FaultKind.GENERATION),
+        "lost": lambda: job_store.mark_lost(job),
+        "cancelled": lambda: job_store.mark_cancelled(job),
+        "cancel_refused": lambda: job_store.mark_cancel_refused(job),
     }
-    storing = {"storing": lambda: journal.storing(job, Finished(image_urls=("https://cdn.example/2.png",)))}
+    storing = {"storing": lambda: job_store.mark_storing(job, Finished(image_urls=("https://cdn.example/2.png",)))}
     refusal = ProviderError(FaultKind.UNAVAILABLE, provider="skillboss")
     match job.state:
         case State.HELD:
             return end
         case State.SUBMITTING:
             return {
-                "accepted": lambda: journal.accepted(job, Pending(handle="other", running=False)),
-                "refused": lambda: journal.refused(job, refusal, 1.0),
-                "reply_lost": lambda: journal.reply_lost(job, hooked=False),
-                "unclaim": lambda: journal.unclaim(job),
+                "accepted": lambda: job_store.mark_accepted(job, Pending(handle="other", running=False)),
+                "refused": lambda: job_store.mark_refused(job, refusal, 1.0),
+                "reply_lost": lambda: job_store.mark_reply_lost(job, has_callback=False),
+                "unclaim": lambda: job_store.release_claim(job),
                 "failed": end["failed"],
                 **storing,
             }
         case State.UNKNOWN:
-            return {"give_up": lambda: journal.give_up(job), "failed": end["failed"], **storing}
+            return {"give_up": lambda: job_store.give_up(job), "failed": end["failed"], **storing}
         case State.QUEUED:
-            return {**end, **storing, "running": lambda: journal.running(job)}
+            return {**end, **storing, "running": lambda: job_store.mark_running(job)}
         case State.RUNNING:
             return {**end, **storing}
         case _:
             return {
-                "done": lambda: journal.done(job, [make_image(job)]),
+                "done": lambda: job_store.mark_done(job, [make_image(job)]),
                 "failed": end["failed"],
                 "lost": end["lost"],
             }
@@ -269,7 +269,7 @@ async def test_a_worker_that_stops_leaves_its_jobs_to_the_next_renewal(
         await two.late.until(queued.id, State.QUEUED)
         await two.late.engine.stop()
         waiting = await two.late.asked()
-        await two.late.engine.release()
+        await two.late.engine.release_lease()
         assert (await two.heir.job(queued.id)).owner is None
         await two.heir.quiet(step=1, rounds=6)
         taken = await two.heir.until(waiting.id, State.QUEUED)
@@ -286,16 +286,16 @@ async def test_a_waiting_job_goes_to_whoever_has_its_turn(database: Database, ot
         engine_harness(database, tmp_path, alone=False) as first,
         engine_harness(other, tmp_path, server=first.server, clock=first.clock, alone=False, start=False) as second,
     ):
-        await second.journal.renew()
+        await second.job_store.renew_lease()
         asked = await first.generation.request(make_context(), make_request())
-        await first.journal.acknowledged(asked.job.id, 1)  # its own engine is not woken
+        await first.job_store.mark_acknowledged(asked.job.id, 1)  # its own engine is not woken
         mine = await first.job(asked.job.id)
-        (claim,) = (await second.journal.claim(9, PLENTY)).claims
+        (claim,) = (await second.job_store.claim_batch(9, PLENTY)).claims
         assert (claim.job.owner, claim.job.fence) == (second.engine.worker_id, mine.fence + 1)
         with pytest.raises(StaleJobError):
-            await first.journal.cancelled(mine)
+            await first.job_store.mark_cancelled(mine)
         first.engine.wake()
-        await first.engine.look_at(mine.id)  # a hint at the first one: SUBMITTING is nobody else's
+        await first.engine.schedule_now(mine.id)  # a hint at the first one: SUBMITTING is nobody else's
         await first.quiet(step=0.2)
         assert (await first.job(mine.id)).owner == second.engine.worker_id
         assert first.posts() == 0
@@ -319,18 +319,18 @@ async def test_a_cancel_is_pressed_wherever_it_comes_in(database: Database, othe
 async def test_a_webhook_is_heard_wherever_it_comes_in(database: Database, other: Database, tmp_path: Path) -> None:
     """A webhook at another process has the job looked at there, at once, and its pictures come once."""
 
-    def hook(_: str) -> CallbackUrl:
+    def new_callback_url(_: str) -> CallbackUrl:
         return CallbackUrl(url="https://studio.example/webhooks/skillboss/secret", hash="5" * 64)
 
     async with (
-        engine_harness(database, tmp_path, alone=False, hook=hook) as first,
+        engine_harness(database, tmp_path, alone=False, new_callback_url=new_callback_url) as first,
         engine_harness(other, tmp_path, server=first.server, clock=first.clock, alone=False) as second,
     ):
         await second.looked()
         job = await first.asked()
         await first.until(job.id, State.QUEUED)
         made = first.server.finish()
-        assert await second.engine.hint("5" * 64, "skillboss", made.id)
+        assert await second.engine.handle_webhook("5" * 64, "skillboss", made.id)
         done = await second.until(job.id, State.DONE)
         assert (done.owner, done.charged) == (second.engine.worker_id, 12)
         await first.quiet(step=5)
@@ -346,8 +346,8 @@ async def test_more_jobs_than_one_transaction_takes_over_are_all_taken_up(
         for job in orders:
             await earlier.until(job.id, State.QUEUED)
         await earlier.engine.stop()
-        await earlier.engine.release()
-        for module in ("journal", "engine"):
+        await earlier.engine.release_lease()
+        for module in ("job_store", "engine"):
             monkeypatch.setattr(f"bot.engine.{module}.TAKEN_AT_ONCE", 2)
         async with engine_harness(database, tmp_path, server=earlier.server, clock=earlier.clock, alone=False) as heir:
             for made in heir.server.jobs:
@@ -368,17 +368,17 @@ async def test_a_take_over_whose_outcome_was_lost_sends_nothing_again(
         ) as earlier,
     ):
         await harness.looked()
-        await earlier.journal.renew()
+        await earlier.job_store.renew_lease()
         job = await brought_to(earlier, State.SUBMITTING)  # this one's engine would claim it for itself
         await database.write(lambda connection: connection.execute(update(jobs).values(owner="gone")))
-        take_over = harness.journal.take_over
+        take_over = harness.job_store.take_over
 
         async def cut_off() -> tuple[Job, ...]:
             await take_over()
-            monkeypatch.setattr(harness.journal, "take_over", take_over)
+            monkeypatch.setattr(harness.job_store, "take_over", take_over)
             raise ConnectionError("the answer to COMMIT never came")
 
-        monkeypatch.setattr(harness.journal, "take_over", cut_off)
+        monkeypatch.setattr(harness.job_store, "take_over", cut_off)
         ended = await harness.until(job.id, State.FAILED, step=1)
         assert (ended.fault, ended.charged) == (FaultKind.REPLY_LOST, 0)
         assert harness.posts() == 0
@@ -396,10 +396,10 @@ async def test_a_take_over_whose_outcome_is_on_its_way_sends_nothing_again(
         ) as earlier,
     ):
         await harness.looked()
-        await earlier.journal.renew()
+        await earlier.job_store.renew_lease()
         job = await brought_to(earlier, State.SUBMITTING)
         await database.write(lambda connection: connection.execute(update(jobs).values(owner="gone")))
-        take_over, claim = harness.journal.take_over, harness.journal.claim
+        take_over, claim = harness.job_store.take_over, harness.job_store.claim_batch
         committed, heard = asyncio.Event(), asyncio.Event()
 
         async def slowly() -> tuple[Job, ...]:
@@ -409,14 +409,14 @@ async def test_a_take_over_whose_outcome_is_on_its_way_sends_nothing_again(
             return taken
 
         async def cut_off(*_: object, **__: object) -> ClaimResult:
-            monkeypatch.setattr(harness.journal, "claim", claim)
+            monkeypatch.setattr(harness.job_store, "claim_batch", claim)
             raise ConnectionError("the database is away")
 
-        monkeypatch.setattr(harness.journal, "take_over", slowly)
+        monkeypatch.setattr(harness.job_store, "take_over", slowly)
         await harness.when(committed.is_set, step=1)
-        monkeypatch.setattr(harness.journal, "claim", cut_off)
+        monkeypatch.setattr(harness.job_store, "claim_batch", cut_off)
         harness.engine.wake()
-        await harness.when(lambda: harness.journal.claim == claim)
+        await harness.when(lambda: harness.job_store.claim_batch == claim)
         harness.engine.wake()
         for _ in range(5):
             await harness.settle()
@@ -480,7 +480,7 @@ async def test_a_wall_clock_that_is_set_neither_ends_nor_extends_a_lease(
 
 async def test_jobs_in_line_go_on_when_the_clock_is_set_back(sqlite_database: Database, tmp_path: Path) -> None:
     """Five hours back: who waits for a slot gets it as before, not when the clock is there again."""
-    async with engine_harness(sqlite_database, tmp_path, limits=EngineConfig(active_per_member=1)) as harness:
+    async with engine_harness(sqlite_database, tmp_path, config=EngineConfig(active_per_member=1)) as harness:
         first, second = await harness.asked(), await harness.asked()
         await harness.until(first.id, State.QUEUED)
         harness.clock.set_now(START - timedelta(hours=5))
@@ -544,18 +544,18 @@ async def test_a_worker_that_renews_at_the_last_moment_is_not_forgotten(database
 
 async def test_two_that_claim_at_once_never_pass_a_limit(database: Database, other: Database) -> None:
     """Four dispatchers at two databases, forty members, jobs that end in between: no limit is ever passed."""
-    limits = EngineConfig(active_per_member=2, active_per_guild=5, active_per_provider=9)
+    config = EngineConfig(active_per_member=2, active_per_guild=5, active_per_provider=9)
     chance = random.Random(7)  # noqa: S311 - a fixed sequence
-    books = make_ledger(allowance=10_000, budget=1_000_000)
-    journals = [_journal(each, limits) for each in (database, other) for _ in range(2)]
-    for journal in journals:
-        await journal.renew()
+    ledger = make_ledger(allowance=10_000, budget=1_000_000)
+    journals = [_job_store(each, config) for each in (database, other) for _ in range(2)]
+    for job_store in journals:
+        await job_store.renew_lease()
 
     async def fill(count: int) -> None:
         def write(connection: Connection) -> None:
             for _ in range(count):
                 place = make_context(guild_id=chance.randrange(4), member_id=chance.randrange(8))
-                hold(connection, books, make_job(place=place, acknowledged_at=START))
+                hold(connection, ledger, make_job(place=place, acknowledged_at=START))
 
         await database.write(write)
 
@@ -563,34 +563,34 @@ async def test_two_that_claim_at_once_never_pass_a_limit(database: Database, oth
     for _ in range(12):
         await fill(6)
         turns = await asyncio.gather(
-            *(journal.claim(chance.randrange(1, 5), PLENTY) for journal in journals), return_exceptions=True
+            *(job_store.claim_batch(chance.randrange(1, 5), PLENTY) for job_store in journals), return_exceptions=True
         )
         claims = [claim for turn in turns if not isinstance(turn, BaseException) for claim in turn.claims]
         assert {type(turn) for turn in turns if isinstance(turn, BaseException)} <= {StaleJobError}
         claimed.update(claim.job.id for claim in claims)
         active = await _active(database)
-        assert len(active) <= limits.active_per_provider
+        assert len(active) <= config.active_per_provider
         communities = Counter(job.place.guild_id for job in active)
         members = Counter((job.place.guild_id, job.place.member_id) for job in active)
         assert max(communities.values()) <= 5
         assert max(members.values()) <= 2
         for job in chance.sample(active, len(active) // 2):
-            owner = next(journal for journal in journals if journal._lease.worker_id == job.owner)
-            await owner.failed(job, FaultKind.GENERATION)
+            owner = next(job_store for job_store in journals if job_store._lease.worker_id == job.owner)
+            await owner.mark_failed(job, FaultKind.GENERATION)
     assert max(claimed.values()) == 1
     assert len(claimed) > 40
 
 
-def _journal(database: Database, limits: EngineConfig) -> JobStore:
+def _job_store(database: Database, config: EngineConfig) -> JobStore:
     clock = ManualClock()
     return JobStore(
         database=database,
-        books=make_ledger(allowance=10_000, budget=1_000_000),
+        ledger=make_ledger(allowance=10_000, budget=1_000_000),
         clock=clock,
-        limits=limits,
+        config=config,
         lease=Lease(worker_id=make_id(), seconds=15, alone=False, clock=clock),
         providers=("skillboss",),
-        hook=no_hooks,
+        new_callback_url=no_callback_url,
     )
 
 

@@ -38,7 +38,7 @@ class Hooks:
 
     async def call(self, harness: EngineHarness, made: Made) -> bool:
         """Call as SkillBoss would about the first submit."""
-        return await harness.engine.hint(self.hashes[0], "skillboss", made.id)
+        return await harness.engine.handle_webhook(self.hashes[0], "skillboss", made.id)
 
 
 async def lost(harness: EngineHarness) -> Job:
@@ -58,7 +58,7 @@ async def spendable(harness: EngineHarness) -> tuple[int, int]:
     """Return what the member can spend, and what is held."""
 
     def read(connection: Connection) -> tuple[int, int]:
-        account = harness.books.available(connection, GUILD, MEMBER, harness.clock.now())
+        account = harness.ledger.available(connection, GUILD, MEMBER, harness.clock.now())
         return account.available, account.held
 
     return await harness.database.read(read)
@@ -73,7 +73,7 @@ async def possible_cost(harness: EngineHarness) -> int:
 async def test_a_webhook_brings_the_pictures_of_a_lost_reply(database: Database, tmp_path: Path) -> None:
     """The credits stay held until the provider calls; then the job is done and charged once."""
     hooks = Hooks()
-    async with engine_harness(database, tmp_path, hook=hooks) as harness:
+    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
         job = await lost(harness)
         assert await spendable(harness) == (188, 12)
         await harness.quiet(step=10)
@@ -92,7 +92,7 @@ async def test_a_webhook_brings_the_pictures_of_a_lost_reply(database: Database,
 async def test_a_webhook_of_a_failure_gives_the_credits_back(database: Database, tmp_path: Path) -> None:
     """The provider tells that it made nothing: nobody owes anything."""
     hooks = Hooks()
-    async with engine_harness(database, tmp_path, hook=hooks) as harness:
+    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
         job = await lost(harness)
         (made,) = harness.server.jobs
         harness.server.studio.fail(made, "upstream vendor error")
@@ -109,7 +109,7 @@ async def test_without_a_call_the_credits_go_back_and_late_pictures_are_free(
 ) -> None:
     """After a quarter of an hour, not before; a call after that brings the pictures once, and changes nothing else."""
     hooks = Hooks()
-    async with engine_harness(database, tmp_path, hook=hooks) as harness:
+    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
         job = await lost(harness)
         await harness.quiet(step=44, rounds=20)
         assert (await harness.job(job.id)).state is State.UNKNOWN
@@ -148,7 +148,7 @@ async def test_without_webhooks_the_credits_go_back_at_once(database: Database, 
 async def test_many_calls_at_once_bring_one_set_of_pictures(database: Database, tmp_path: Path) -> None:
     """Delivered twice, out of order, again when all is over, and while a poll sees the same."""
     hooks = Hooks()
-    async with engine_harness(database, tmp_path, hook=hooks) as harness:
+    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
         job = await harness.asked()
         await harness.until(job.id, State.QUEUED)
         polls = len(harness.server.requests)
@@ -170,22 +170,22 @@ async def test_many_calls_at_once_bring_one_set_of_pictures(database: Database, 
 async def test_a_forged_call_does_nothing(database: Database, tmp_path: Path) -> None:
     """An unknown address, or another provider's: not even a handle is noted."""
     hooks = Hooks()
-    async with engine_harness(database, tmp_path, hook=hooks) as harness:
+    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
         job = await lost(harness)
         made = harness.server.finish()
-        before = await harness.journal.get(job.id)
-        assert not await harness.engine.hint(hash_of("a guess"), "skillboss", made.id)
-        assert not await harness.engine.hint(hooks.hashes[0], "reve2img", made.id)
-        assert not await harness.engine.hint(hooks.hashes[0], "", made.id)
+        before = await harness.job_store.get(job.id)
+        assert not await harness.engine.handle_webhook(hash_of("a guess"), "skillboss", made.id)
+        assert not await harness.engine.handle_webhook(hooks.hashes[0], "reve2img", made.id)
+        assert not await harness.engine.handle_webhook(hooks.hashes[0], "", made.id)
         await harness.quiet(step=5)
-        assert await harness.journal.get(job.id) == before
+        assert await harness.job_store.get(job.id) == before
         assert "status" not in {each.endpoint for each in harness.server.requests}
 
 
 async def test_what_a_call_says_never_replaces_the_provider_s_own_answer(database: Database, tmp_path: Path) -> None:
     """A job that is known by its handle stays known by it: nobody gets another's picture by naming it."""
     hooks = Hooks()
-    async with engine_harness(database, tmp_path, hook=hooks) as harness:
+    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
         mine, theirs = await harness.asked(), await harness.asked()
         for job in (mine, theirs):
             await harness.until(job.id, State.QUEUED)
@@ -194,7 +194,7 @@ async def test_what_a_call_says_never_replaces_the_provider_s_own_answer(databas
         _, foreigner = next(each for each in found if each[0] is not first)
         foreign = next(made for made in harness.server.jobs if made.id == foreigner.handle)
         harness.server.finish(foreign)
-        assert await harness.engine.hint(hooks.hashes[0], "skillboss", foreign.id)
+        assert await harness.engine.handle_webhook(hooks.hashes[0], "skillboss", foreign.id)
         await harness.quiet(step=0.1)
         assert (await harness.attempt(first.id)).handle == own.handle
         assert (await harness.job(first.id)).state is State.QUEUED
@@ -203,10 +203,10 @@ async def test_what_a_call_says_never_replaces_the_provider_s_own_answer(databas
 async def test_a_call_without_a_name_is_only_a_hint(database: Database, tmp_path: Path) -> None:
     """A body that names nothing has the status read where it can be, and else changes nothing."""
     hooks = Hooks()
-    async with engine_harness(database, tmp_path, hook=hooks) as harness:
+    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
         job = await lost(harness)
         harness.server.finish()
-        assert await harness.engine.hint(hooks.hashes[0], "skillboss", None)
+        assert await harness.engine.handle_webhook(hooks.hashes[0], "skillboss", None)
         await harness.quiet(step=5)
         assert (await harness.job(job.id)).state is State.UNKNOWN
 
@@ -214,7 +214,7 @@ async def test_a_call_without_a_name_is_only_a_hint(database: Database, tmp_path
 async def test_a_call_may_be_quicker_than_the_submit_s_own_answer(database: Database, tmp_path: Path) -> None:
     """The answer's own word counts, and the job is charged once."""
     hooks, gates = Hooks(), Gates()
-    async with engine_harness(database, tmp_path, hook=hooks, wrap=gates) as harness:
+    async with engine_harness(database, tmp_path, new_callback_url=hooks, wrap=gates) as harness:
         gates.gated.after.clear()
         job = await harness.asked()
         await harness.when(gates.gated.waiting.is_set)
@@ -236,7 +236,7 @@ async def test_a_call_at_another_process_is_remembered_when_the_answer_is_lost(
     """Named there while it was being sent here: once its reply is lost, its status is read at once."""
     hooks, gates = Hooks(), Gates()
     async with (
-        engine_harness(database, tmp_path, hook=hooks, wrap=gates, alone=False) as harness,
+        engine_harness(database, tmp_path, new_callback_url=hooks, wrap=gates, alone=False) as harness,
         engine_harness(other, tmp_path, server=harness.server, clock=harness.clock, alone=False) as second,
     ):
         await second.looked()
@@ -257,7 +257,7 @@ async def test_a_lost_reply_is_found_by_a_call_at_another_process(
     """That process takes the job, and the first one lets go of it."""
     hooks = Hooks()
     async with (
-        engine_harness(database, tmp_path, hook=hooks, alone=False) as harness,
+        engine_harness(database, tmp_path, new_callback_url=hooks, alone=False) as harness,
         engine_harness(other, tmp_path, server=harness.server, clock=harness.clock, alone=False) as second,
     ):
         await second.looked()
@@ -275,7 +275,7 @@ async def test_a_named_job_whose_status_cannot_be_read_is_asked_about_further(
 ) -> None:
     """The provider calls and is then away for long: the credits go back, and the pictures come free when it is back."""
     hooks = Hooks()
-    async with engine_harness(database, tmp_path, hook=hooks) as harness:
+    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
         job = await lost(harness)
         harness.server.faults.add("status", "status", status=503, times=None)
         assert await hooks.call(harness, harness.server.finish())
@@ -298,7 +298,7 @@ async def _until_pictures(harness: EngineHarness, job: Job) -> None:
 
 async def test_a_job_that_came_after_its_deadline_is_free(database: Database, tmp_path: Path) -> None:
     """LOST, with everything returned; the provider finishes all the same: its pictures come, once, for nothing."""
-    async with engine_harness(database, tmp_path, limits=EngineConfig(hard_deadline=60, soft_deadline=30)) as harness:
+    async with engine_harness(database, tmp_path, config=EngineConfig(hard_deadline=60, soft_deadline=30)) as harness:
         job = await harness.asked()
         gone = await harness.until(job.id, State.LOST, step=5)
         assert gone.charged == 0
@@ -318,7 +318,7 @@ async def test_a_job_that_came_after_its_deadline_is_free(database: Database, tm
 async def test_who_ended_otherwise_is_not_asked_about_any_more(sqlite_database: Database, tmp_path: Path) -> None:
     """The provider says that the lost job failed: that is the end of it."""
     async with engine_harness(
-        sqlite_database, tmp_path, limits=EngineConfig(hard_deadline=60, soft_deadline=30)
+        sqlite_database, tmp_path, config=EngineConfig(hard_deadline=60, soft_deadline=30)
     ) as harness:
         job = await harness.asked()
         await harness.until(job.id, State.LOST, step=5)
@@ -331,7 +331,7 @@ async def test_who_ended_otherwise_is_not_asked_about_any_more(sqlite_database: 
 async def test_after_a_week_nobody_asks_any_more(sqlite_database: Database, tmp_path: Path) -> None:
     """The provider has forgotten by then."""
     async with engine_harness(
-        sqlite_database, tmp_path, limits=EngineConfig(hard_deadline=60, soft_deadline=30)
+        sqlite_database, tmp_path, config=EngineConfig(hard_deadline=60, soft_deadline=30)
     ) as harness:
         job = await harness.asked()
         await harness.until(job.id, State.LOST, step=5)
@@ -346,16 +346,16 @@ async def test_after_a_week_nobody_asks_any_more(sqlite_database: Database, tmp_
 
 async def test_a_provider_without_a_key_may_come_back(sqlite_database: Database, tmp_path: Path) -> None:
     """Its jobs, running or lost, are left alone meanwhile, and finished once the operator has put it back."""
-    limits = EngineConfig(hard_deadline=600, soft_deadline=30)
+    config = EngineConfig(hard_deadline=600, soft_deadline=30)
     second = Reve2ImgServer(key="key", latency=MANUAL)
     await second.start()
-    async with engine_harness(sqlite_database, tmp_path, limits=limits) as harness:
+    async with engine_harness(sqlite_database, tmp_path, config=config) as harness:
         old = await harness.asked()
         await harness.until(old.id, State.LOST, step=20)
         running = await harness.asked()
         await harness.until(running.id, State.QUEUED)
         await harness.engine.stop()
-        await harness.engine.release()
+        await harness.engine.release_lease()
         for made in harness.server.jobs:
             harness.server.finish(made)
         async with engine_harness(
@@ -363,7 +363,7 @@ async def test_a_provider_without_a_key_may_come_back(sqlite_database: Database,
             tmp_path,
             server=harness.server,
             clock=harness.clock,
-            limits=limits,
+            config=config,
             second=second,
             skillboss=False,
         ) as without:
@@ -371,7 +371,7 @@ async def test_a_provider_without_a_key_may_come_back(sqlite_database: Database,
             assert (await without.job(running.id)).state is State.QUEUED
             assert await pictures(without, old) == ()
         async with engine_harness(
-            sqlite_database, tmp_path, server=harness.server, clock=harness.clock, limits=limits
+            sqlite_database, tmp_path, server=harness.server, clock=harness.clock, config=config
         ) as again:
             done = await again.until(running.id, State.DONE, step=1)
             assert done.charged == 12
@@ -385,7 +385,7 @@ async def test_one_that_breaks_does_not_keep_the_others_waiting(
 ) -> None:
     """A fault of ours about one late job: the others' pictures come all the same."""
     async with engine_harness(
-        sqlite_database, tmp_path, limits=EngineConfig(hard_deadline=60, soft_deadline=30)
+        sqlite_database, tmp_path, config=EngineConfig(hard_deadline=60, soft_deadline=30)
     ) as harness:
         late = [await harness.asked() for _ in range(3)]
         for job in late:
@@ -393,14 +393,14 @@ async def test_one_that_breaks_does_not_keep_the_others_waiting(
         for made in harness.server.jobs:
             harness.server.finish(made)
         broken = late[0].id
-        get = harness.journal.get
+        get = harness.job_store.get
 
         async def breaks(job_id: str) -> object:
             if job_id == broken:
                 raise LookupError("a fault of ours")
             return await get(job_id)
 
-        monkeypatch.setattr(harness.journal, "get", breaks)
+        monkeypatch.setattr(harness.job_store, "get", breaks)
         for job in late[1:]:
             await _until_pictures(harness, job)
         assert await pictures(harness, late[0]) == ()
@@ -414,15 +414,15 @@ async def test_late_pictures_that_two_processes_bring_are_kept_once(
         engine_harness(database, tmp_path, start=False) as harness,
         engine_harness(other, tmp_path, server=harness.server, clock=harness.clock, start=False) as second,
     ):
-        await harness.journal.renew()
+        await harness.job_store.renew_lease()
         asked = await harness.asked()
-        (claim,) = (await harness.journal.claim(1, {"skillboss": 1})).claims
-        job = await harness.journal.reply_lost(claim.job, hooked=False)
+        (claim,) = (await harness.job_store.claim_batch(1, {"skillboss": 1})).claims
+        job = await harness.job_store.mark_reply_lost(claim.job, has_callback=False)
         first, again = make_image(job), make_image(job)
-        await harness.journal.reconciled(job, [first])
-        await second.journal.reconciled(job, [again])
+        await harness.job_store.finish_reconciliation(job, [first])
+        await second.job_store.finish_reconciliation(job, [again])
         assert await pictures(harness, asked) == (first,)
         with pytest.raises(StaleJobError):
-            await harness.journal.reply_lost(claim.job, hooked=True)
+            await harness.job_store.mark_reply_lost(claim.job, has_callback=True)
         assert await possible_cost(harness) == 12
         assert await harness.problems() == []

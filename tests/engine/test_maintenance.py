@@ -36,7 +36,7 @@ RETENTION = timedelta(days=30)
 
 
 @pytest.fixture
-async def keeper(tmp_path: Path) -> ImageService:
+async def image_service(tmp_path: Path) -> ImageService:
     """Return a keeper over a store in a folder."""
     return ImageService(
         downloader=ImageDownloader(verify=httpx.create_ssl_context(verify=False, trust_env=False)),
@@ -45,9 +45,9 @@ async def keeper(tmp_path: Path) -> ImageService:
     )
 
 
-async def stored(keeper: ImageService, folder: Path, words: str, *, days_old: float) -> StoredImage:
+async def stored(image_service: ImageService, folder: Path, words: str, *, days_old: float) -> StoredImage:
     """Store a picture of its own, as if `days_old` days ago."""
-    picture = await keeper.keep_bytes(draw_picture(words, 0, width=64, height=64, format="png"))
+    picture = await image_service.keep_bytes(draw_picture(words, 0, width=64, height=64, format="png"))
     _age(folder, picture.sha256, days_old)
     return picture
 
@@ -68,9 +68,9 @@ async def recorded(database: Database, picture: StoredImage, *, days_ago: float)
     return row
 
 
-def house(database: Database, keeper: ImageService) -> Maintenance:
+def house(database: Database, image_service: ImageService) -> Maintenance:
     """Return the housekeeping, at a time that stands still."""
-    return Maintenance(database=database, keeper=keeper, clock=ManualClock(), retention=RETENTION)
+    return Maintenance(database=database, image_service=image_service, clock=ManualClock(), retention=RETENTION)
 
 
 def files(folder: Path) -> set[str]:
@@ -79,49 +79,49 @@ def files(folder: Path) -> set[str]:
 
 
 async def test_an_old_picture_goes_and_one_that_is_needed_again_stays(
-    sqlite_database: Database, keeper: ImageService, tmp_path: Path
+    sqlite_database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
     """A file that a newer job has as well, or that was stored again a moment ago, outlives the older job's row."""
     old, shared, again = [
-        await stored(keeper, tmp_path, words, days_old=age) for words, age in (("a", 31), ("b", 31), ("c", 0))
+        await stored(image_service, tmp_path, words, days_old=age) for words, age in (("a", 31), ("b", 31), ("c", 0))
     ]
     for picture in (old, shared, again):
         await recorded(sqlite_database, picture, days_ago=31)
     await recorded(sqlite_database, shared, days_ago=1)
-    await house(sqlite_database, keeper).remove_old_pictures()
+    await house(sqlite_database, image_service).remove_old_pictures()
     assert files(tmp_path) == {shared.sha256, again.sha256}
-    await keeper.close()
+    await image_service.close()
 
 
 async def test_files_that_nothing_refers_to_go_after_a_day(
-    sqlite_database: Database, keeper: ImageService, tmp_path: Path
+    sqlite_database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
     """An orphan may be about to get its row, so it is left alone for a day."""
     orphan, young, kept = [
-        await stored(keeper, tmp_path, words, days_old=age) for words, age in (("a", 2), ("b", 0.5), ("c", 2))
+        await stored(image_service, tmp_path, words, days_old=age) for words, age in (("a", 2), ("b", 0.5), ("c", 2))
     ]
     await recorded(sqlite_database, kept, days_ago=2)
-    await house(sqlite_database, keeper).remove_orphans()
+    await house(sqlite_database, image_service).remove_orphans()
     assert files(tmp_path) == {young.sha256, kept.sha256}
     assert orphan.sha256 not in files(tmp_path)
-    await keeper.close()
+    await image_service.close()
 
 
-async def test_dead_tokens_are_erased(sqlite_database: Database, keeper: ImageService) -> None:
+async def test_dead_tokens_are_erased(sqlite_database: Database, image_service: ImageService) -> None:
     """An interaction's token is a secret, and of no use after fifteen minutes."""
     dead, alive = make_job(created_at=START - timedelta(minutes=16)), make_job(created_at=START - timedelta(minutes=14))
     for job in (dead, alive):
         await sqlite_database.write(adding(job))
-    await house(sqlite_database, keeper).erase_tokens()
+    await house(sqlite_database, image_service).erase_tokens()
     tokens = [
         (await sqlite_database.read(lambda connection, job=job: JobRepository(connection).get(job.id))).place.token  # type: ignore[misc]
         for job in (dead, alive)
     ]
     assert tokens == [None, alive.place.token]
-    await keeper.close()
+    await image_service.close()
 
 
-async def test_what_waits_for_a_member_waits_for_a_day(sqlite_database: Database, keeper: ImageService) -> None:
+async def test_what_waits_for_a_member_waits_for_a_day(sqlite_database: Database, image_service: ImageService) -> None:
     """A refused form is opened again within a day; then what was typed there is in no database any more."""
     form = MessageForm(pictures=(AttachmentInfo(url="https://cdn.discordapp.com/secret"),))
     filled = FilledForm(form=form, prompt="x", chosen=(0,))
@@ -131,15 +131,15 @@ async def test_what_waits_for_a_member_waits_for_a_day(sqlite_database: Database
     )
     for each in (old, young):
         await sqlite_database.write(lambda connection, each=each: SavedFormRepository(connection).add(each))  # type: ignore[misc]
-    await house(sqlite_database, keeper).erase_tokens()
+    await house(sqlite_database, image_service).erase_tokens()
     assert await sqlite_database.read(lambda connection: SavedFormRepository(connection).get(young.id)) == young
     with pytest.raises(FormGoneError):
         await sqlite_database.read(lambda connection: SavedFormRepository(connection).get(old.id))
-    await keeper.close()
+    await image_service.close()
 
 
 async def test_presets_that_were_deleted_are_forgotten_after_a_day(
-    sqlite_database: Database, keeper: ImageService
+    sqlite_database: Database, image_service: ImageService
 ) -> None:
     """What somebody deleted can be brought back for a day, and is gone then; what is in use stays."""
     shelf = PresetScope(member_id=MEMBER)
@@ -158,9 +158,9 @@ async def test_presets_that_were_deleted_are_forgotten_after_a_day(
         return [name for name in ages if found.find_deleted(shelf, undo_token(shelf, name)) is not None]
 
     await sqlite_database.write(write)
-    await house(sqlite_database, keeper).forget_presets()
+    await house(sqlite_database, image_service).forget_presets()
     assert await sqlite_database.read(known) == ["kept", "deleted"]
-    await keeper.close()
+    await image_service.close()
 
 
 async def started_from(database: Database, picture: StoredImage, *, days_ago: float, url: str = "", **job: Any) -> Job:
@@ -175,11 +175,11 @@ async def started_from(database: Database, picture: StoredImage, *, days_ago: fl
 
 
 async def test_what_jobs_start_from_goes_like_what_they_make(
-    sqlite_database: Database, keeper: ImageService, tmp_path: Path
+    sqlite_database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
     """After the same days; a file that a picture and an input share outlives the older, and a live job's stays."""
     old, new, shared, made, live = [
-        await stored(keeper, tmp_path, words, days_old=31) for words in ("a", "b", "c", "d", "e")
+        await stored(image_service, tmp_path, words, days_old=31) for words in ("a", "b", "c", "d", "e")
     ]
     for picture in (old, shared, made):
         await started_from(sqlite_database, picture, days_ago=31, delivered_at=START, finished_at=START)
@@ -187,42 +187,42 @@ async def test_what_jobs_start_from_goes_like_what_they_make(
     await started_from(sqlite_database, live, days_ago=31)
     await recorded(sqlite_database, shared, days_ago=1)
     await recorded(sqlite_database, made, days_ago=31)
-    await house(sqlite_database, keeper).remove_old_pictures()
+    await house(sqlite_database, image_service).remove_old_pictures()
     assert files(tmp_path) == {new.sha256, shared.sha256, live.sha256}
-    await keeper.close()
+    await image_service.close()
 
 
 async def test_what_jobs_started_from_that_made_nothing_goes_after_a_day(
-    sqlite_database: Database, keeper: ImageService, tmp_path: Path
+    sqlite_database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
     """Long enough to try again; else who orders and cancels all day would fill the disk."""
-    aged, fresh = [await stored(keeper, tmp_path, words, days_old=3) for words in ("a", "b")]
+    aged, fresh = [await stored(image_service, tmp_path, words, days_old=3) for words in ("a", "b")]
     ended: dict[str, Any] = {"state": State.CANCELLED, "delivered_at": START, "finished_at": START}
     await started_from(sqlite_database, aged, days_ago=1.1, **ended)
     await started_from(sqlite_database, fresh, days_ago=0.9, **ended)
-    await house(sqlite_database, keeper).remove_old_pictures()
+    await house(sqlite_database, image_service).remove_old_pictures()
     assert files(tmp_path) == {fresh.sha256}
-    await keeper.close()
+    await image_service.close()
 
 
 async def test_an_old_picture_that_another_job_starts_from_stays(
-    sqlite_database: Database, keeper: ImageService, tmp_path: Path
+    sqlite_database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
     """Also when the sweep for orphans comes by."""
-    picture = await stored(keeper, tmp_path, "a", days_old=31)
+    picture = await stored(image_service, tmp_path, "a", days_old=31)
     await recorded(sqlite_database, picture, days_ago=31)
     await started_from(sqlite_database, picture, days_ago=1, delivered_at=START, finished_at=START)
-    await house(sqlite_database, keeper).remove_old_pictures()
-    await house(sqlite_database, keeper).remove_orphans()
+    await house(sqlite_database, image_service).remove_old_pictures()
+    await house(sqlite_database, image_service).remove_orphans()
     assert files(tmp_path) == {picture.sha256}
-    await keeper.close()
+    await image_service.close()
 
 
 async def test_the_addresses_of_ended_jobs_are_erased(
-    sqlite_database: Database, keeper: ImageService, tmp_path: Path
+    sqlite_database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
     """They are signed, and so are the tokens secrets: a live job keeps its own."""
-    picture = await stored(keeper, tmp_path, "a", days_old=0)
+    picture = await stored(image_service, tmp_path, "a", days_old=0)
     secret = "https://cdn.discordapp.com/attachments/1/2/a.png?hm=secret"
     ended = await started_from(sqlite_database, picture, days_ago=0, url=secret, finished_at=START)
     alive = await started_from(sqlite_database, picture, days_ago=0, url=secret)
@@ -232,9 +232,9 @@ async def test_the_addresses_of_ended_jobs_are_erased(
         InputImageRepository(connection).set_token_hash(alive.id, 0, "2" * 64)
 
     await sqlite_database.write(hand_out)
-    await house(sqlite_database, keeper).erase_tokens()
+    await house(sqlite_database, image_service).erase_tokens()
     left = await sqlite_database.read(
         lambda connection: {row.job_id: (row.url, row.token_hash) for row in connection.execute(select(inputs))}
     )
     assert left == {ended.id: (None, None), alive.id: (secret, "2" * 64)}
-    await keeper.close()
+    await image_service.close()

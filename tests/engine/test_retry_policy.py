@@ -9,7 +9,7 @@ from tests.support.factories import make_attempt, make_job, make_request
 
 OFFERS = offers_for(make_request(), ("skillboss", "reve2img"))
 JOB = make_job()
-LIMITS = EngineConfig(poll_floor=3, poll_ceiling=10)
+CONFIG = EngineConfig(poll_floor=3, poll_ceiling=10)
 
 
 def refusals(provider: str, *faults: FaultKind) -> list[Attempt]:
@@ -91,7 +91,7 @@ def test_the_provider_s_own_wait_is_kept(said: float, seconds: float) -> None:
 )
 def test_polls_slow_down_from_the_floor_to_the_ceiling(polls: int, jitter: float, seconds: float) -> None:
     """Five at the floor, then a third slower each time."""
-    assert poll_pause(polls, jitter, LIMITS) == pytest.approx(seconds)
+    assert poll_pause(polls, jitter, CONFIG) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("polls", [0, 10, 1000, 10**6])
@@ -99,10 +99,10 @@ def test_polls_slow_down_from_the_floor_to_the_ceiling(polls: int, jitter: float
 def test_a_pause_is_never_below_the_floor(polls: int, jitter: float) -> None:
     """Also where the operator's floor is above the ceiling."""
     assert poll_pause(polls, jitter, EngineConfig(poll_floor=30, poll_ceiling=10)) == 30
-    assert 3 <= poll_pause(polls, jitter, LIMITS) <= 10
+    assert 3 <= poll_pause(polls, jitter, CONFIG) <= 10
 
 
 @pytest.mark.parametrize(("seconds", "polls"), [(0, 0), (3, 0), (4, 1), (17, 5), (10_000, 50)])
 def test_after_a_restart_polls_go_on_as_slowly_as_they_had_become(seconds: float, polls: int) -> None:
     """A job that has been at its provider for minutes is not polled as if it had just come there."""
-    assert polls_by(seconds, LIMITS) == polls
+    assert polls_by(seconds, CONFIG) == polls

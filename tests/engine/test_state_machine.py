@@ -60,13 +60,13 @@ class _Idle:
     def __init__(self, worker_id: str) -> None:
         self.worker_id = worker_id
 
-    def watch(self, job_id: str) -> None:
+    def schedule_ack_check(self, job_id: str) -> None:
         """Do nothing."""
 
     def wake(self) -> None:
         """Do nothing."""
 
-    def shut(self, _: object) -> bool:
+    def is_blocked(self, _: object) -> bool:
         """Every provider takes jobs."""
         return False
 
@@ -82,12 +82,12 @@ class Studio(RuleBasedStateMachine):
         self.clock = ManualClock()
         self.url = self.run(_files()[1].create(migrated=True))
         self.database = self.run(Database.open(self.url))
-        self.books = Ledger(allowance=60, budget=1_000, new_id=make_id)
+        self.ledger = Ledger(allowance=60, budget=1_000, new_id=make_id)
         self.hooks = 0
         self.workers = [self.worker() for _ in range(2)]
-        self.services = [self.service(lease, journal) for lease, journal in self.workers]
-        for _, journal in self.workers:
-            self.run(journal.renew())
+        self.services = [self.service(lease, job_store) for lease, job_store in self.workers]
+        for _, job_store in self.workers:
+            self.run(job_store.renew_lease())
         self.stale: list[Job] = []
         self.jobs: dict[str, Job] = {}
 
@@ -100,32 +100,32 @@ class Studio(RuleBasedStateMachine):
     def worker(self) -> tuple[Lease, JobStore]:
         """Return a lease and its journal."""
         lease = Lease(worker_id=make_id(), seconds=15, alone=False, clock=self.clock)
-        journal = JobStore(
+        job_store = JobStore(
             database=self.database,
-            books=self.books,
+            ledger=self.ledger,
             clock=self.clock,
-            limits=EngineConfig(active_per_member=2, active_per_guild=3, waiting_per_member=4),
+            config=EngineConfig(active_per_member=2, active_per_guild=3, waiting_per_member=4),
             lease=lease,
             providers=("skillboss",),
-            hook=self.hook,
+            new_callback_url=self.new_callback_url,
         )
-        return lease, journal
+        return lease, job_store
 
-    def service(self, lease: Lease, journal: JobStore) -> JobService:
+    def service(self, lease: Lease, job_store: JobStore) -> JobService:
         """Return what a worker's commands call."""
         return JobService(
             database=self.database,
-            journal=journal,
+            job_store=job_store,
             engine=cast("Engine", _Idle(lease.worker_id)),
-            books=self.books,
+            ledger=self.ledger,
             access=AccessService(database=self.database, admitted="*", now=self.clock.now),
             clock=self.clock,
-            limits=EngineConfig(waiting_per_member=4),
+            config=EngineConfig(waiting_per_member=4),
             providers=("skillboss",),
             new_id=make_id,
         )
 
-    def hook(self, provider: str) -> CallbackUrl:
+    def new_callback_url(self, provider: str) -> CallbackUrl:
         """Return an address for one submit."""
         self.hooks += 1
         return CallbackUrl(url=f"https://studio.example/{provider}", hash=hash_of(str(self.hooks)))
@@ -171,7 +171,7 @@ class Studio(RuleBasedStateMachine):
         self.refresh()
 
     @property
-    def journal(self) -> JobStore:
+    def job_store(self) -> JobStore:
         """Either worker's: what counts is the fence."""
         return self.workers[0][1]
 
@@ -190,7 +190,7 @@ class Studio(RuleBasedStateMachine):
     def acknowledge(self, number: int) -> None:
         """The card appears."""
         if job := self.pick(number, State.HELD):
-            self.do(self.journal.acknowledged(job.id, 1))
+            self.do(self.job_store.mark_acknowledged(job.id, 1))
 
     @rule(number=NUMBER)
     def abandon(self, number: int) -> None:
@@ -201,7 +201,7 @@ class Studio(RuleBasedStateMachine):
     @rule(worker=st.integers(0, 1), most=st.integers(1, 4))
     def claim(self, worker: int, most: int) -> None:
         """Slots are given: at most two a member, three a community."""
-        turn = self.run(self.workers[worker][1].claim(most, ROOM))
+        turn = self.run(self.workers[worker][1].claim_batch(most, ROOM))
         self.refresh()
         assert {self.jobs[claim.job.id] for claim in turn.claims} == {claim.job for claim in turn.claims}
         active = Counter(job.place.member_id for job in self.jobs.values() if job.state in AT_PROVIDER)
@@ -212,74 +212,74 @@ class Studio(RuleBasedStateMachine):
     def accepted(self, number: int, *, running: bool) -> None:
         """The provider takes it."""
         if job := self.pick(number, State.SUBMITTING):
-            self.do(self.journal.accepted(job, Pending(handle=job.id, running=running, cost=10)))
+            self.do(self.job_store.mark_accepted(job, Pending(handle=job.id, running=running, cost=10)))
 
     @rule(number=NUMBER)
     def unclaim(self, number: int) -> None:
         """It is put back before it was sent."""
         if job := self.pick(number, State.SUBMITTING):
-            self.do(self.journal.unclaim(job))
+            self.do(self.job_store.release_claim(job))
 
     @rule(number=NUMBER, fault=FAULTS)
     def refused(self, number: int, fault: FaultKind) -> None:
         """The provider does not take it."""
         if job := self.pick(number, State.SUBMITTING):
-            self.do(self.journal.refused(job, ProviderError(fault, provider="skillboss"), 2.0))
+            self.do(self.job_store.mark_refused(job, ProviderError(fault, provider="skillboss"), 2.0))
 
-    @rule(number=NUMBER, hooked=st.booleans())
-    def reply_lost(self, number: int, *, hooked: bool) -> None:
+    @rule(number=NUMBER, has_callback=st.booleans())
+    def reply_lost(self, number: int, *, has_callback: bool) -> None:
         """Nobody knows whether it took it."""
         if job := self.pick(number, State.SUBMITTING):
-            self.do(self.journal.reply_lost(job, hooked=hooked))
+            self.do(self.job_store.mark_reply_lost(job, has_callback=has_callback))
 
     @rule(number=NUMBER)
     def give_up(self, number: int) -> None:
         """Nobody ever told."""
         if job := self.pick(number, State.UNKNOWN):
-            self.do(self.journal.give_up(job))
+            self.do(self.job_store.give_up(job))
 
     @rule(number=NUMBER)
     def running(self, number: int) -> None:
         """The provider begins."""
         if job := self.pick(number, State.QUEUED):
-            self.do(self.journal.running(job))
+            self.do(self.job_store.mark_running(job))
 
     @rule(number=NUMBER)
     def storing(self, number: int) -> None:
         """The provider is done."""
         if job := self.pick(number, State.SUBMITTING, State.UNKNOWN, State.QUEUED, State.RUNNING):
-            self.do(self.journal.storing(job, Finished(handle=job.id, image_urls=(URL,))))
+            self.do(self.job_store.mark_storing(job, Finished(handle=job.id, image_urls=(URL,))))
 
     @rule(number=NUMBER, arrived=st.integers(1, 4))
     def done(self, number: int, arrived: int) -> None:
         """Some of the pictures arrive."""
         if job := self.pick(number, State.STORING):
             count = min(arrived, job.request.images)
-            self.do(self.journal.done(job, [make_image(job, position=position) for position in range(count)]))
+            self.do(self.job_store.mark_done(job, [make_image(job, position=position) for position in range(count)]))
 
     @rule(number=NUMBER)
     def failed(self, number: int) -> None:
         """The provider fails."""
         if job := self.pick(number, *LIVE):
-            self.do(self.journal.failed(job, FaultKind.GENERATION, Failed(kind=FaultKind.GENERATION)))
+            self.do(self.job_store.mark_failed(job, FaultKind.GENERATION, Failed(kind=FaultKind.GENERATION)))
 
     @rule(number=NUMBER)
     def cancelled(self, number: int) -> None:
         """It is cancelled in time."""
         if job := self.pick(number, State.HELD, State.QUEUED, State.RUNNING):
-            self.do(self.journal.cancelled(job))
+            self.do(self.job_store.mark_cancelled(job))
 
     @rule(number=NUMBER)
     def lost(self, number: int) -> None:
         """The hard deadline passes."""
         if job := self.pick(number, State.HELD, State.QUEUED, State.RUNNING, State.STORING):
-            self.do(self.journal.lost(job))
+            self.do(self.job_store.mark_lost(job))
 
     @rule(number=NUMBER)
     def request_cancel(self, number: int) -> None:
         """Its member presses Cancel, at whatever moment."""
         if job := self.pick(number, *State):
-            self.do(self.journal.request_cancel(job.id))
+            self.do(self.job_store.request_cancel(job.id))
 
     @rule(number=NUMBER, worker=st.integers(0, 1))
     def adopt(self, number: int, worker: int) -> None:
@@ -290,16 +290,16 @@ class Studio(RuleBasedStateMachine):
     @rule(survivor=st.integers(0, 1))
     def take_over(self, survivor: int) -> None:
         """One falls silent for the length of its lease, and comes back when the other has its jobs."""
-        journal, silent = self.workers[survivor][1], self.workers[1 - survivor]
-        self.run(journal.renew())
+        job_store, silent = self.workers[survivor][1], self.workers[1 - survivor]
+        self.run(job_store.renew_lease())
         self.clock.advance(15)
-        self.run(journal.renew())
-        taken = {job.id for job in self.run(journal.take_over())}
+        self.run(job_store.renew_lease())
+        taken = {job.id for job in self.run(job_store.take_over())}
         self.refresh()
         mine = {job.id for job in self.jobs.values() if job.owner == silent[0].worker_id and job.delivered_at is None}
         assert mine == set()
         assert taken <= self.jobs.keys()
-        self.run(silent[1].renew())
+        self.run(silent[1].renew_lease())
         self.refresh()
 
     @rule(number=NUMBER, count=st.integers(0, 4), again=st.booleans())
@@ -311,7 +311,7 @@ class Studio(RuleBasedStateMachine):
         before = self.pictures_of(job)
         late = [make_image(job, position=position) for position in range(count)]
         for _ in range(1 + again):
-            self.do(self.journal.reconciled(job, late, 10))
+            self.do(self.job_store.finish_reconciliation(job, late, 10))
         may_come = job.state in (State.FAILED, State.LOST) and not before
         assert self.pictures_of(job) == (len(late) if may_come else before)
 
@@ -323,8 +323,8 @@ class Studio(RuleBasedStateMachine):
     def time_passes(self, hours: int) -> None:
         """Days and months go by; both workers live on."""
         self.clock.advance(hours * 3600)
-        for _, journal in self.workers:
-            self.run(journal.renew())
+        for _, job_store in self.workers:
+            self.run(job_store.renew_lease())
         self.refresh()
 
     @rule(hours=st.integers(-48, 48))
@@ -338,7 +338,7 @@ class Studio(RuleBasedStateMachine):
         now = self.clock.now()
         self.run(
             self.database.write(
-                lambda connection: self.books.grant(
+                lambda connection: self.ledger.grant(
                     connection, guild_id=GUILD, member_id=who, amount=amount, actor=9, reason="prize", now=now
                 )
             )
@@ -360,22 +360,22 @@ class Studio(RuleBasedStateMachine):
 
     def steps(self, job: Job) -> list[Write]:
         """Return every step that there is, legal or not."""
-        journal = self.journal
+        job_store = self.job_store
         refusal = ProviderError(FaultKind.UNAVAILABLE, provider="skillboss")
         return [
-            lambda: journal.accepted(job, Pending(handle="late", running=False)),
-            lambda: journal.refused(job, refusal, 1.0),
-            lambda: journal.reply_lost(job, hooked=True),
-            lambda: journal.reply_lost(job, hooked=False),
-            lambda: journal.give_up(job),
-            lambda: journal.unclaim(job),
-            lambda: journal.running(job),
-            lambda: journal.storing(job, Finished(handle="late", image_urls=(URL,))),
-            lambda: journal.done(job, [make_image(job)]),
-            lambda: journal.failed(job, FaultKind.INTERNAL),
-            lambda: journal.cancelled(job),
-            lambda: journal.lost(job),
-            lambda: journal.cancel_refused(job),
+            lambda: job_store.mark_accepted(job, Pending(handle="late", running=False)),
+            lambda: job_store.mark_refused(job, refusal, 1.0),
+            lambda: job_store.mark_reply_lost(job, has_callback=True),
+            lambda: job_store.mark_reply_lost(job, has_callback=False),
+            lambda: job_store.give_up(job),
+            lambda: job_store.release_claim(job),
+            lambda: job_store.mark_running(job),
+            lambda: job_store.mark_storing(job, Finished(handle="late", image_urls=(URL,))),
+            lambda: job_store.mark_done(job, [make_image(job)]),
+            lambda: job_store.mark_failed(job, FaultKind.INTERNAL),
+            lambda: job_store.mark_cancelled(job),
+            lambda: job_store.mark_lost(job),
+            lambda: job_store.mark_cancel_refused(job),
         ]
 
     @invariant()

@@ -64,11 +64,11 @@ async def is_never_sent_again(harness: EngineHarness, folder: Path, job: Job) ->
 
 async def test_who_waits_in_line_is_sent_by_the_next(database: Database, tmp_path: Path) -> None:
     """A stop leaves the line as it is."""
-    async with engine_harness(database, tmp_path, limits=EngineConfig(active_per_provider=0)) as harness:
+    async with engine_harness(database, tmp_path, config=EngineConfig(active_per_provider=0)) as harness:
         job = await harness.asked()
         await harness.settle()
         await harness.engine.stop()
-        await harness.engine.release()
+        await harness.engine.release_lease()
         await is_sent_once_by_the_next(harness, tmp_path, job)
 
 
@@ -78,7 +78,7 @@ async def test_a_claim_that_is_not_sent_yet_is_put_back(
     """It has its slot and is about to be sent when the stop comes."""
     async with engine_harness(database, tmp_path) as harness:
         reading, go_on = asyncio.Event(), asyncio.Event()
-        get = harness.journal.get
+        get = harness.job_store.get
 
         async def slowly(job_id: str) -> tuple[Job, Attempt | None]:
             found = await get(job_id)
@@ -88,14 +88,14 @@ async def test_a_claim_that_is_not_sent_yet_is_put_back(
             return found
 
         with monkeypatch.context() as patch:
-            patch.setattr(harness.journal, "get", slowly)
+            patch.setattr(harness.job_store, "get", slowly)
             job = await harness.asked()
             await harness.when(reading.is_set)
             stopping = asyncio.create_task(harness.engine.stop())
             await harness.settle()
             go_on.set()
             await stopping
-        await harness.engine.release()
+        await harness.engine.release_lease()
         await is_sent_once_by_the_next(harness, tmp_path, job)
 
 
@@ -105,7 +105,7 @@ async def test_a_claim_that_is_being_made_is_put_back(
     """The stop comes while the transaction that gives the slot is under way."""
     async with engine_harness(database, tmp_path) as harness:
         claimed, go_on = asyncio.Event(), asyncio.Event()
-        claim = harness.journal.claim
+        claim = harness.job_store.claim_batch
 
         async def slowly(*arguments: Any, **options: Any) -> ClaimResult:
             turn = await claim(*arguments, **options)
@@ -114,7 +114,7 @@ async def test_a_claim_that_is_being_made_is_put_back(
                 await go_on.wait()
             return turn
 
-        monkeypatch.setattr(harness.journal, "claim", slowly)
+        monkeypatch.setattr(harness.job_store, "claim_batch", slowly)
         job = await harness.asked()
         await harness.when(claimed.is_set)
         assert (await harness.job(job.id)).state is State.SUBMITTING
@@ -122,7 +122,7 @@ async def test_a_claim_that_is_being_made_is_put_back(
         await harness.settle()
         go_on.set()
         await stopping
-        await harness.engine.release()
+        await harness.engine.release_lease()
         await is_sent_once_by_the_next(harness, tmp_path, job)
 
 
@@ -138,7 +138,7 @@ async def test_an_answer_that_comes_within_the_grace_is_kept(database: Database,
         assert not stopping.done()
         gates.gated.open()
         await stopping
-        await harness.engine.release()
+        await harness.engine.release_lease()
         assert (await harness.job(job.id)).state is State.QUEUED
         async with engine_harness(database, tmp_path, server=harness.server, clock=harness.clock) as heir:
             heir.server.finish()
@@ -156,7 +156,7 @@ async def test_a_submit_without_an_answer_is_not_repeated(database: Database, tm
         job = await harness.asked()
         await harness.when(gates.gated.waiting.is_set)
         await harness.engine.stop()
-        await harness.engine.release()
+        await harness.engine.release_lease()
         await is_never_sent_again(harness, tmp_path, job)
 
 
@@ -165,19 +165,19 @@ async def test_with_a_webhook_such_a_submit_is_found_again(database: Database, t
     """The next engine waits for the provider's call; with it the pictures come, and are paid for once."""
     gates = Gates()
 
-    def hook(_: str) -> CallbackUrl:
+    def new_callback_url(_: str) -> CallbackUrl:
         return CallbackUrl(url="https://studio.example/webhooks/skillboss/secret", hash="7" * 64)
 
-    async with engine_harness(database, tmp_path, wrap=gates, hook=hook) as harness:
+    async with engine_harness(database, tmp_path, wrap=gates, new_callback_url=new_callback_url) as harness:
         gates.gated.after.clear()
         job = await harness.asked()
         await harness.when(gates.gated.waiting.is_set)
         await harness.engine.stop()
-        await harness.engine.release()
+        await harness.engine.release_lease()
         made = harness.server.finish()
         async with engine_harness(database, tmp_path, server=harness.server, clock=harness.clock) as heir:
             await heir.until(job.id, State.UNKNOWN)
-            assert await heir.engine.hint("7" * 64, "skillboss", made.id)
+            assert await heir.engine.handle_webhook("7" * 64, "skillboss", made.id)
             done = await heir.until(job.id, State.DONE)
             assert (done.charged, heir.posts()) == (12, 1)
             assert await heir.problems() == []
@@ -195,11 +195,11 @@ async def test_an_answer_that_could_not_be_written_is_not_asked_for_again(
             tried.set()
             raise OSError("disk full")
 
-        monkeypatch.setattr(harness.journal, "accepted", fails)
+        monkeypatch.setattr(harness.job_store, "mark_accepted", fails)
         job = await harness.asked()
         await harness.when(tried.is_set)
         await harness.engine.stop()
-        await harness.engine.release()
+        await harness.engine.release_lease()
         await is_never_sent_again(harness, tmp_path, job)
 
 
@@ -212,7 +212,7 @@ async def test_a_fault_of_ours_after_the_submit_does_not_send_it_again(
         async def fails(*_: object) -> Job:
             raise LedgerError("a mistake")
 
-        monkeypatch.setattr(harness.journal, "accepted", fails)
+        monkeypatch.setattr(harness.job_store, "mark_accepted", fails)
         job = await harness.asked()
         failed = await harness.until(job.id, State.FAILED, step=1)
         assert (failed.fault, failed.charged) == (FaultKind.REPLY_LOST, 0)
@@ -230,13 +230,13 @@ async def test_a_stop_during_the_start_begins_nothing(
         await earlier.until(job.id, State.QUEUED)
         await earlier.engine.stop()
         waiting = await earlier.asked()
-        await earlier.engine.release()
+        await earlier.engine.release_lease()
         asked = len(earlier.server.requests)
         async with engine_harness(
             database, tmp_path, server=earlier.server, clock=earlier.clock, alone=False, start=False
         ) as harness:
             taken, go_on = asyncio.Event(), asyncio.Event()
-            take_over = harness.journal.take_over
+            take_over = harness.job_store.take_over
 
             async def slowly() -> tuple[Job, ...]:
                 jobs = await take_over()
@@ -244,7 +244,7 @@ async def test_a_stop_during_the_start_begins_nothing(
                 await go_on.wait()
                 return jobs
 
-            monkeypatch.setattr(harness.journal, "take_over", slowly)
+            monkeypatch.setattr(harness.job_store, "take_over", slowly)
             starting = asyncio.create_task(harness.engine.start())
             await harness.when(taken.is_set)
             await harness.engine.stop()
@@ -252,7 +252,7 @@ async def test_a_stop_during_the_start_begins_nothing(
             await starting
             await harness.quiet(step=5)
             assert (await harness.job(job.id)).owner == harness.engine.worker_id
-            await harness.engine.release()
+            await harness.engine.release_lease()
             for each in (job, waiting):
                 assert (await harness.job(each.id)).owner is None
             assert len(harness.server.requests) == asked
@@ -269,7 +269,7 @@ async def test_a_claim_whose_outcome_is_unknown_is_made_anew(
 ) -> None:
     """The connection breaks after the commit: the job is sent once, and as soon as the database is back."""
     async with engine_harness(database, tmp_path) as harness:
-        claim = harness.journal.claim
+        claim = harness.job_store.claim_batch
         faults = [OSError("connection lost")]
 
         async def breaks(*arguments: Any, **options: Any) -> ClaimResult:
@@ -278,7 +278,7 @@ async def test_a_claim_whose_outcome_is_unknown_is_made_anew(
                 raise faults.pop()
             return turn
 
-        monkeypatch.setattr(harness.journal, "claim", breaks)
+        monkeypatch.setattr(harness.job_store, "claim_batch", breaks)
         job = await harness.asked()
         await harness.until(job.id, State.SUBMITTING)
         broken = harness.clock.now()
@@ -304,7 +304,7 @@ async def test_a_stop_does_not_wait_for_late_pictures(
             await asyncio.Event().wait()
             raise AssertionError
 
-        monkeypatch.setattr(harness.journal, "owned", for_ever)
+        monkeypatch.setattr(harness.job_store, "list_owned", for_ever)
         await harness.when(sweeping.is_set, step=5)
         async with asyncio.timeout(60):
             await harness.engine.stop()

@@ -36,7 +36,7 @@ async def url(serve: Serve) -> str:
 
 
 @pytest.fixture
-async def keeper(store: ImageStore, url: str) -> AsyncIterator[ImageService]:
+async def image_service(store: ImageStore, url: str) -> AsyncIterator[ImageService]:
     """Give a keeper that may fetch from the server."""
     made = ImageService(
         downloader=ImageDownloader(exempt=[url], pauses=()), store=store, workers=ImageThreadPool(threads=1)
@@ -46,10 +46,10 @@ async def keeper(store: ImageStore, url: str) -> AsyncIterator[ImageService]:
 
 
 async def test_a_picture_is_fetched_checked_and_stored(
-    keeper: ImageService, store: ImageStore, url: str, tmp_path: Path
+    image_service: ImageService, store: ImageStore, url: str, tmp_path: Path
 ) -> None:
     """What comes back describes the one file that is left."""
-    stored = await keeper.keep(f"{url}/a.png")
+    stored = await image_service.keep(f"{url}/a.png")
 
     assert (SHA256, "image/png", 128, 128, len(PICTURE)) == (
         stored.sha256,
@@ -62,16 +62,16 @@ async def test_a_picture_is_fetched_checked_and_stored(
 
 
 async def test_bytes_and_addresses_of_one_picture_are_one_picture(
-    keeper: ImageService, url: str, tmp_path: Path
+    image_service: ImageService, url: str, tmp_path: Path
 ) -> None:
     """A picture that comes inline is kept like a fetched one."""
-    assert await keeper.keep(url) == await keeper.keep_bytes(PICTURE)
+    assert await image_service.keep(url) == await image_service.keep_bytes(PICTURE)
     assert len(files_in(tmp_path)) == 1
 
 
-async def test_what_is_no_picture_is_not_kept(keeper: ImageService, url: str, tmp_path: Path) -> None:
+async def test_what_is_no_picture_is_not_kept(image_service: ImageService, url: str, tmp_path: Path) -> None:
     """Neither way leaves a file."""
-    for attempt in (keeper.keep(f"{url}/text"), keeper.keep_bytes(b"no picture")):
+    for attempt in (image_service.keep(f"{url}/text"), image_service.keep_bytes(b"no picture")):
         with pytest.raises(ImageError) as caught:
             await attempt
         assert caught.value.problem == ImageProblem.NOT_A_PICTURE
@@ -84,9 +84,9 @@ async def test_a_keep_that_is_cancelled_while_it_waits_leaves_no_file(
 ) -> None:
     """The fetched file is removed although no worker ever came to it."""
     workers, downloader = ImageThreadPool(threads=1), _Announcing(exempt=[url], pauses=())
-    keeper = ImageService(downloader=downloader, store=store, workers=workers)
+    image_service = ImageService(downloader=downloader, store=store, workers=workers)
     release = threading.Event()
-    keeping = asyncio.create_task(keeper.keep(url))
+    keeping = asyncio.create_task(image_service.keep(url))
     await downloader.begun.wait()
     busy = asyncio.create_task(workers.run(release.wait))
     await asyncio.sleep(0)
@@ -99,15 +99,15 @@ async def test_a_keep_that_is_cancelled_while_it_waits_leaves_no_file(
     assert files_in(tmp_path) == []
     release.set()
     assert await busy
-    await keeper.close()
+    await image_service.close()
 
 
-async def test_a_picture_is_prepared_as_it_came_or_fitted(keeper: ImageService) -> None:
+async def test_a_picture_is_prepared_as_it_came_or_fitted(image_service: ImageService) -> None:
     """The upload is the stored file where it fits, else new bytes."""
-    stored = await keeper.keep_bytes(PICTURE)
+    stored = await image_service.keep_bytes(PICTURE)
 
-    as_it_came = await keeper.prepare(stored, stored.size)
-    smaller = await keeper.prepare(stored, stored.size // 2)
+    as_it_came = await image_service.prepare(stored, stored.size)
+    smaller = await image_service.prepare(stored, stored.size // 2)
 
     assert (as_it_came.reencoded, as_it_came.extension) == (False, "png")
     assert isinstance(as_it_came.content, Path)
@@ -117,23 +117,25 @@ async def test_a_picture_is_prepared_as_it_came_or_fitted(keeper: ImageService) 
 
 
 @pytest.mark.parametrize("limit_bytes", [100, 10_000_000])
-async def test_a_picture_that_the_retention_took_is_gone(keeper: ImageService, limit_bytes: int) -> None:
+async def test_a_picture_that_the_retention_took_is_gone(image_service: ImageService, limit_bytes: int) -> None:
     """It says so before an upload is begun, whether or not it would have to be read."""
-    stored = await keeper.keep_bytes(PICTURE)
-    assert await keeper.discard(stored.sha256, stored.media_type, older_than=datetime.now(UTC) + timedelta(hours=1))
+    stored = await image_service.keep_bytes(PICTURE)
+    assert await image_service.discard(
+        stored.sha256, stored.media_type, older_than=datetime.now(UTC) + timedelta(hours=1)
+    )
 
     with pytest.raises(ImageError) as caught:
-        await keeper.prepare(stored, limit_bytes)
+        await image_service.prepare(stored, limit_bytes)
 
     assert caught.value.problem == ImageProblem.GONE
 
 
-async def test_leftovers_are_swept(keeper: ImageService, store: ImageStore, tmp_path: Path) -> None:
+async def test_leftovers_are_swept(image_service: ImageService, store: ImageStore, tmp_path: Path) -> None:
     """Sweeping reaches the temporary folder."""
     (store.temporary() / "download-x").write_bytes(b"half")
 
-    assert await keeper.sweep_temporary(datetime.fromtimestamp(0, UTC)) == 0
-    assert await keeper.sweep_temporary(datetime(9999, 1, 1, tzinfo=UTC)) == 1
+    assert await image_service.sweep_temporary(datetime.fromtimestamp(0, UTC)) == 0
+    assert await image_service.sweep_temporary(datetime(9999, 1, 1, tzinfo=UTC)) == 1
     assert files_in(tmp_path) == []
 
 

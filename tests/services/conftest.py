@@ -13,7 +13,7 @@ from bot.container import Container
 from bot.domain.attachments import SERVED
 from bot.domain.credits import Account
 from bot.domain.jobs import Job
-from bot.engine.claimer import no_hooks
+from bot.engine.claimer import no_callback_url
 from bot.engine.config import EngineConfig
 from bot.engine.health import HealthRegistry
 from bot.engine.job_store import JobStore
@@ -54,8 +54,8 @@ class ServiceHarness:
 
     database: Database
     clock: ManualClock
-    books: Ledger
-    journal: JobStore
+    ledger: Ledger
+    job_store: JobStore
     health: HealthRegistry
     access: AccessService
     generation: JobService
@@ -70,7 +70,7 @@ class ServiceHarness:
     async def account(self, member: int = MEMBER) -> Account:
         """Return a member's account as it stands."""
         return await self.database.read(
-            lambda connection: self.books.available(connection, GUILD, member, self.clock.now())
+            lambda connection: self.ledger.available(connection, GUILD, member, self.clock.now())
         )
 
     async def audit(self) -> list[str]:
@@ -99,7 +99,7 @@ async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> A
         admitted: frozenset[int] | Literal["*"] | None = "*",
         outside: bool = False,
         providers: tuple[str, ...] = ("skillboss", "reve2img"),
-        **limits: Any,
+        **config: Any,
     ) -> ServiceHarness:
         communities = tuple(admitted) if isinstance(admitted, frozenset) else admitted
         container = Container(
@@ -116,17 +116,17 @@ async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> A
             randomness=random.Random(0),  # noqa: S311 - jitter, the same in every run
         )
         container.provider_names = providers
-        container.engine_config = EngineConfig(**limits)
+        container.engine_config = EngineConfig(**config)
         container.is_alone = True
         container.observer = Nobody()
         container.input_policy = SERVED
-        container.new_callback_url = no_hooks
+        container.new_callback_url = no_callback_url
         container.image_service = images
         return ServiceHarness(
             database=database,
             clock=clock,
-            books=container.ledger,
-            journal=container.job_store,
+            ledger=container.ledger,
+            job_store=container.job_store,
             health=container.health,
             access=container.access,
             generation=container.jobs,

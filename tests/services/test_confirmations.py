@@ -121,7 +121,7 @@ async def test_a_question_that_came_twice_is_asked_once(desk: ServiceHarness, ot
     """
     there = ConfirmationService(
         database=other,
-        books=desk.books,
+        ledger=desk.ledger,
         access=desk.access,
         clock=desk.clock,
         providers=("skillboss", "reve2img"),
@@ -183,7 +183,7 @@ async def test_a_button_pressed_twice_makes_one_job(desk: ServiceHarness) -> Non
         inputs=(InputImage(url="https://cdn.discordapp.com/a.png"),), aspect_ratio="3:2", keeps_form=True
     )
     made = (await desk.generation.request(make_context(), edit, origin=origin)).job
-    await desk.journal.prepared(made, {0: KEPT})
+    await desk.job_store.mark_prepared(made, {0: KEPT})
     with pytest.raises(AlreadyBegunError):
         await desk.generation.request(make_context(), edit, origin=origin)
     desk.clock.advance(3.1)

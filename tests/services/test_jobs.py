@@ -173,7 +173,7 @@ async def test_what_has_ended_cannot_be_cancelled(desk: ServiceHarness) -> None:
         await desk.generation.cancel(job.id, Actor(member_id=MEMBER))
 
     late = (await desk.generation.request(make_context(), make_request())).job
-    await desk.journal.cancel_refused(late)
+    await desk.job_store.mark_cancel_refused(late)
     with pytest.raises(JobStateError):
         await desk.generation.cancel(late.id, Actor(member_id=MEMBER))
 
@@ -202,9 +202,9 @@ async def test_a_job_waits_for_its_card(desk: ServiceHarness) -> None:
     """Only after its card is known to be there does a job get a slot."""
     job = (await desk.generation.request(make_context(), make_request())).job
     room = {"skillboss": 9}
-    assert (await desk.journal.claim(10, room)).claims == ()
+    assert (await desk.job_store.claim_batch(10, room)).claims == ()
     await desk.generation.acknowledged(job.id, 555)
-    (claim,) = (await desk.journal.claim(10, room)).claims
+    (claim,) = (await desk.job_store.claim_batch(10, room)).claims
     assert claim.job.id == job.id
     assert claim.job.place.message_id == 555
 

@@ -24,11 +24,11 @@ async def test_places_in_a_long_line_are_those_of_a_moment_ago(desk: ServiceHarn
     """They are remembered for two seconds; one who has left has none at once, and who is new makes the rest current."""
     first, second, third = [(await acknowledged(desk, MEMBER + number)).id for number in range(3)]
     assert await places(desk, first, second, third) == [1, 2, 3]
-    await desk.journal.claim(1, ROOM)
+    await desk.job_store.claim_batch(1, ROOM)
     assert await places(desk, first, second, third) == [None, 2, 3]
     desk.clock.advance(3)
     assert await places(desk, second, third) == [1, 2]
-    await desk.journal.claim(1, ROOM)
+    await desk.job_store.claim_batch(1, ROOM)
     fourth, fifth = [(await acknowledged(desk, MEMBER + number)).id for number in (4, 5)]
     assert await places(desk, fifth, fourth, third) == [3, 2, 1]
 
@@ -37,5 +37,5 @@ async def test_places_in_a_short_line_are_those_of_now(desk: ServiceHarness) -> 
     """Nothing is remembered where asking costs little."""
     first, second = [(await acknowledged(desk, MEMBER + number)).id for number in range(2)]
     assert await places(desk, first, second) == [1, 2]
-    await desk.journal.claim(1, ROOM)
+    await desk.job_store.claim_batch(1, ROOM)
     assert await places(desk, first, second) == [None, 1]

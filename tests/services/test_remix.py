@@ -45,9 +45,9 @@ async def ended(desk: ServiceHarness, *, shown: int = 1, **changes: Any) -> tupl
     made = [make_image(job, position=at) for at in range(shown)]
 
     def write(connection: Connection) -> None:
-        desk.books.hold(connection, job, lambda: JobRepository(connection).add(job), now)
+        desk.ledger.hold(connection, job, lambda: JobRepository(connection).add(job), now)
         if job.charged is not None:
-            desk.books.settle(connection, job, job.charged, "test", now)
+            desk.ledger.settle(connection, job, job.charged, "test", now)
         if made:
             ResultImageRepository(connection).add_all(made, now)
 
@@ -204,7 +204,7 @@ async def test_a_file_that_somebody_begins_to_use_is_not_taken(desk: ServiceHarn
 
     def write(connection: Connection) -> None:
         require_files(connection, child.request.inputs)
-        desk.books.hold(connection, child, lambda: JobRepository(connection).add(child), desk.clock.now())
+        desk.ledger.hold(connection, child, lambda: JobRepository(connection).add(child), desk.clock.now())
         written.set()
         if several:
             await_only(go.wait())

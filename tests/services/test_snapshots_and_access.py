@@ -42,7 +42,7 @@ async def measured(desk: ServiceHarness, *durations: float) -> None:
 async def test_a_balance(desk: ServiceHarness) -> None:
     """A balance has what is left of today, what was granted, what is held, and when the next allowance comes."""
     await desk.database.write(
-        lambda connection: desk.books.grant(
+        lambda connection: desk.ledger.grant(
             connection,
             guild_id=GUILD,
             member_id=MEMBER,
@@ -82,7 +82,7 @@ async def test_the_place_in_line(desk: ServiceHarness) -> None:
     assert places == [1, 2, 3]
     unseen = (await desk.generation.request(make_context(), make_request())).job
     assert (await desk.snapshots.get(unseen.id)).place_in_line is None
-    await desk.journal.claim(1, ROOM)
+    await desk.job_store.claim_batch(1, ROOM)
     assert (await desk.snapshots.get(first.id)).place_in_line is None
     assert (await desk.snapshots.get(other.id)).place_in_line == 1
 
@@ -90,10 +90,10 @@ async def test_the_place_in_line(desk: ServiceHarness) -> None:
 async def test_the_snapshot_of_an_end(desk: ServiceHarness) -> None:
     """A finished job's snapshot has its pictures in order and what the member can spend now."""
     job = await acknowledged(desk)
-    (claim,) = (await desk.journal.claim(1, ROOM)).claims
+    (claim,) = (await desk.job_store.claim_batch(1, ROOM)).claims
     pictures = [make_image(job, position=0), make_image(job, position=1)]
     storing = await desk.database.write(lambda connection: JobRepository(connection).advance(claim.job, State.STORING))
-    await desk.journal.done(storing, pictures[:1])
+    await desk.job_store.mark_done(storing, pictures[:1])
     snapshot = await desk.snapshots.get(job.id)
     assert snapshot.pictures == (pictures[0],)
     assert snapshot.available == 188
@@ -154,7 +154,7 @@ async def test_the_status_counts_the_line(desk: ServiceHarness) -> None:
     """The status counts what waits and what is drawn, and lists the providers in the operator's order."""
     await acknowledged(desk)
     await acknowledged(desk)
-    await desk.journal.claim(1, ROOM)
+    await desk.job_store.claim_batch(1, ROOM)
     status = await desk.status.get()
     assert (status.waiting, status.working) == (1, 1)
     assert [health.provider for health in status.providers] == ["skillboss", "reve2img"]
@@ -169,9 +169,9 @@ async def test_the_status_names_only_what_is_offered(open_desk: Open) -> None:
 
 async def test_the_status_tells_a_provider_in_trouble(desk: ServiceHarness) -> None:
     """A provider's fault is told with its beginning, and is over with its next good answer."""
-    desk.health.bad("skillboss", FaultKind.UNAVAILABLE, START)
+    desk.health.record_fault("skillboss", FaultKind.UNAVAILABLE, START)
     (skillboss, reve2img) = (await desk.status.get()).providers
     assert skillboss == ProviderHealth(provider="skillboss", fault=FaultKind.UNAVAILABLE, since=START)
     assert reve2img == ProviderHealth(provider="reve2img")
-    desk.health.good("skillboss", START)
+    desk.health.record_success("skillboss", START)
     assert (await desk.status.get()).providers[0] == replace(skillboss, fault=None)

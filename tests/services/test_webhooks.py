@@ -18,7 +18,7 @@ class Engine:
     def __init__(self) -> None:
         self.hints: list[tuple[str, str, str | None]] = []
 
-    async def hint(self, webhook_hash: str, provider: str, handle: str | None) -> bool:
+    async def handle_webhook(self, webhook_hash: str, provider: str, handle: str | None) -> bool:
         """Remember it."""
         self.hints.append((webhook_hash, provider, handle))
         return (webhook_hash, provider) == (hash_of(TOKEN), "skillboss")
@@ -67,7 +67,7 @@ async def test_a_fault_of_the_engine_is_passed_on() -> None:
     """Whoever called may try again."""
 
     class Away:
-        async def hint(self, *_: object, **__: object) -> bool:
+        async def handle_webhook(self, *_: object, **__: object) -> bool:
             raise ConnectionRefusedError
 
     with pytest.raises(ConnectionRefusedError):

@@ -39,23 +39,23 @@ def adding(*jobs: Job) -> Callable[[Connection], None]:
     return write
 
 
-def hold(connection: Connection, books: Ledger, job: Job, now: datetime = START) -> Account:
+def hold(connection: Connection, ledger: Ledger, job: Job, now: datetime = START) -> Account:
     """Hold the job's price and insert it."""
-    return books.hold(connection, job, lambda: JobRepository(connection).add(job), now)
+    return ledger.hold(connection, job, lambda: JobRepository(connection).add(job), now)
 
 
-def end(connection: Connection, books: Ledger, job: Job, charge: int, now: datetime = START) -> None:
+def end(connection: Connection, ledger: Ledger, job: Job, charge: int, now: datetime = START) -> None:
     """Settle a held job: done when something is charged, else failed."""
     jobs = JobRepository(connection)
     if charge:
         for state in (State.SUBMITTING, State.STORING):
             job = jobs.advance(job, state)
     job = jobs.advance(job, State.DONE if charge else State.FAILED, finished_at=now, charged=charge)
-    books.settle(connection, job, charge, "test", now)
+    ledger.settle(connection, job, charge, "test", now)
 
 
 def grant(
-    connection: Connection, books: Ledger, amount: int, now: datetime = START, *, member: int = MEMBER
+    connection: Connection, ledger: Ledger, amount: int, now: datetime = START, *, member: int = MEMBER
 ) -> Account:
     """Give a member credits."""
-    return books.grant(connection, guild_id=GUILD, member_id=member, amount=amount, actor=1, reason="prize", now=now)
+    return ledger.grant(connection, guild_id=GUILD, member_id=member, amount=amount, actor=1, reason="prize", now=now)

@@ -53,12 +53,12 @@ class Notes:
     def __init__(self, *, intended: bool = False) -> None:
         self.intended = intended
 
-    async def intend_direct(self, _: str) -> bool:
+    async def begin_direct_message(self, _: str) -> bool:
         """Note the intent."""
         before, self.intended = self.intended, True
         return not before
 
-    async def acknowledged(self, _: str, __: int) -> None:
+    async def mark_acknowledged(self, _: str, __: int) -> None:
         """Note the message."""
 
 
@@ -83,7 +83,7 @@ def done(**changes: Any) -> Snapshot:
 
 def courier(discord: Discord, notes: Notes, store: Store, clock: ManualClock | None = None) -> ResultDelivery:
     """Return a courier between the three."""
-    parts: dict[str, Any] = {"messages": discord, "journal": notes, "keeper": store}
+    parts: dict[str, Any] = {"messages": discord, "job_store": notes, "image_service": store}
     return ResultDelivery(**parts, clock=clock or ManualClock(), soft_deadline=300, actions=())
 
 

@@ -56,14 +56,14 @@ class CardUpdater:
         self,
         *,
         snapshots: JobSnapshotService,
-        journal: JobStore,
+        job_store: JobStore,
         messages: JobMessages,
         courier: ResultDelivery,
         clock: Clock,
         randomness: random.Random,
     ) -> None:
         self._snapshots = snapshots
-        self._journal = journal
+        self._job_store = job_store
         self._messages = messages
         self._courier = courier
         self._clock = clock
@@ -147,7 +147,7 @@ class CardUpdater:
             self.forget(job_id)
         elif job.state.ended:
             delivery = await self._courier.deliver(snapshot, shown.course)
-            await self._journal.delivered(job_id, delivery)
+            await self._job_store.mark_delivered(job_id, delivery)
             if delivery is not Delivery.CARD:
                 log = _log.warning if job.card_in_reach(self._clock.now()) else _log.info
                 log("card.gone", job=job_id, state=job.state, delivery=delivery)
@@ -193,7 +193,7 @@ class CardUpdater:
 
     async def _look_again(self, job: Job, shown: _Shown) -> None:
         """See whether the job moved on during an edit, here or in another process: Discord knows no fence."""
-        current, _ = await self._journal.get(job.id)
+        current, _ = await self._job_store.get(job.id)
         shown.overtaken = current.state is not job.state
         if shown.overtaken:
             self._schedule.set(job.id)

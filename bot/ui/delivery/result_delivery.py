@@ -66,15 +66,15 @@ class ResultDelivery:
     def __init__(
         self,
         *,
-        journal: JobStore,
-        keeper: ImageService,
+        job_store: JobStore,
+        image_service: ImageService,
         messages: JobMessages,
         clock: Clock,
         soft_deadline: float,
         actions: Collection[Action],
     ) -> None:
-        self._journal = journal
-        self._keeper = keeper
+        self._job_store = job_store
+        self._image_service = image_service
         self._messages = messages
         self._clock = clock
         self._soft_deadline = soft_deadline
@@ -92,7 +92,7 @@ class ResultDelivery:
         """Show `view` on the job's card; raises `CardGoneError` or what Discord and the connection raise."""
         message_id = await self._messages.edit(job, view, files)
         if job.place.message_id is None:
-            await self._journal.acknowledged(job.id, message_id)
+            await self._job_store.mark_acknowledged(job.id, message_id)
 
     async def deliver(self, snapshot: Snapshot, course: DeliveryProgress) -> Delivery:
         """Bring the end of a job to its member and return where it is; raises what asks for another try later.
@@ -104,7 +104,7 @@ class ResultDelivery:
             return Delivery.CARD
         if not snapshot.pictures:
             return Delivery.HISTORY if job.state is State.DONE else Delivery.NOWHERE
-        since = self._clock.monotonic() if await self._journal.intend_direct(job.id) else float("-inf")
+        since = self._clock.monotonic() if await self._job_store.begin_direct_message(job.id) else float("-inf")
         if await self._by(course.direct, job, partial(self._directly, snapshot, course, since)):
             return Delivery.DIRECT
         return Delivery.HISTORY
@@ -178,7 +178,7 @@ class ResultDelivery:
         if limit == 0:
             return Uploads()
         try:
-            return await prepare_uploads(self._keeper, snapshot.pictures, limit)
+            return await prepare_uploads(self._image_service, snapshot.pictures, limit)
         except (OSError, ImageError) as error:
             now = self._clock.monotonic()
             if course.unreadable_since is None:

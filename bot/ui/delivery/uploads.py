@@ -50,7 +50,7 @@ def fair_limit(pictures: Sequence[Picture], limit: int) -> int:
     return min(limit, _MOST_BYTES // max(1, len(pictures)), max(largest, 1))
 
 
-async def prepare_uploads(keeper: ImageService, pictures: Sequence[Picture], limit: int) -> Uploads:
+async def prepare_uploads(image_service: ImageService, pictures: Sequence[Picture], limit: int) -> Uploads:
     """Fit the pictures to `limit` bytes a file.
 
     Raises OSError where the store cannot be read, and `ImageError` (GONE) where it has none of them: then it may be
@@ -60,7 +60,7 @@ async def prepare_uploads(keeper: ImageService, pictures: Sequence[Picture], lim
     gone = 0
     for picture in pictures:
         try:
-            ready.append(await keeper.prepare(_stored(picture), limit))
+            ready.append(await image_service.prepare(_stored(picture), limit))
         except ImageError as error:
             gone += error.problem is ImageProblem.GONE
             _log.error("picture.not_shown", job=picture.job_id, position=picture.position, problem=error.problem)

@@ -40,9 +40,9 @@ _ESCAPE: Final = re.compile(r"\\([^0-9A-Za-z\s])")
 class HistoryHandlers:
     """Answers `/history` and its buttons, in place and to one person alone."""
 
-    def __init__(self, *, history: HistoryService, keeper: ImageService) -> None:
+    def __init__(self, *, history: HistoryService, image_service: ImageService) -> None:
         self._history = history
-        self._keeper = keeper
+        self._image_service = image_service
 
     async def open(self, interaction: discord.Interaction[Any], search: str | None) -> None:
         """Answer the command with the latest page."""
@@ -64,7 +64,7 @@ class HistoryHandlers:
         limit = fair_limit(page.pictures, interaction.filesize_limit)
         for halvings in range(_MOST_HALVINGS + 1):
             try:
-                uploads = await prepare_uploads(self._keeper, page.pictures, limit >> halvings)
+                uploads = await prepare_uploads(self._image_service, page.pictures, limit >> halvings)
             except (OSError, ImageError):
                 break
             try:
