@@ -1,1 +1,1 @@
-"""What the bot costs beside a bare handler that does the least a bot could do. Run it with `python -m benchmarks`."""
+"""Cost of the bot compared with a minimal handler: `python -m benchmarks`."""

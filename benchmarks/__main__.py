@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the bot beside a bare handler; with a group's name, that group; `--profile`: a profile."""
+"""`python -m benchmarks [GROUP]... [--profile]`: run benchmarks."""
 
 import argparse
 import asyncio
@@ -10,7 +10,7 @@ from rich.console import Console
 
 from benchmarks.completion_latency import measure_flow
 from benchmarks.databases import Maker, makers
-from benchmarks.load import Amounts, race
+from benchmarks.load import Amounts, compare
 from benchmarks.many_jobs import measure_crowd, measure_polls, measure_weight
 from benchmarks.measurements import Figure, show
 from benchmarks.micro import medians
@@ -24,7 +24,7 @@ _QUICK: Final = Amounts(rounds=1, single=10, steady=24, burst=50)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much the groups measure."""
+    """Sizes of all groups."""
 
     sizes: Sizes
     crowd: int
@@ -38,34 +38,34 @@ LITTLE: Final = Plan(sizes=Sizes(jobs=20_000, accounts=2_000, rounds=10), crowd=
 
 
 async def scale(console: Console, plan: Plan) -> bool:
-    """Each query in a new studio and in one with a million jobs behind it."""
+    """Measure each query in a new database and in one with a million jobs."""
     return await _for_each_kind(console, "Years behind it", "new", lambda maker: measure_scale(maker, plan.sizes))
 
 
 async def crowd(console: Console, plan: Plan) -> bool:
-    """Ten thousand jobs at once: start and line."""
+    """Measure start and queue with ten thousand jobs."""
     return await _for_each_kind(console, "Many jobs at once", "one job", lambda maker: measure_crowd(maker, plan.crowd))
 
 
 async def polls(console: Console, plan: Plan) -> bool:
-    """How dense the polls are, and what each costs."""
+    """Measure the rate and the cost of polls."""
     with makers() as (maker, *_):
         figures = [figure for jobs in plan.polls for figure in await measure_polls(maker, jobs)]
     return show(console, "Polls", "steady", figures)
 
 
 async def weight(console: Console, plan: Plan) -> bool:
-    """What a waiting job weighs in memory."""
+    """Measure the memory per waiting job."""
     return show(console, "Memory for each job in the engine", "", await measure_weight(plan.crowd))
 
 
 async def rate(console: Console, plan: Plan) -> bool:
-    """Transactions a second."""
+    """Measure transactions per second."""
     return await _for_each_kind(console, "Transactions", "", lambda maker: measure_rate(maker, plan.rate))
 
 
 async def flow(console: Console, plan: Plan) -> bool:
-    """From the provider's completion to the picture on Discord."""
+    """Measure the time from the provider's completion to the image on Discord."""
     return show(console, "From completion to picture", "bare", await measure_flow(plan.flow))
 
 
@@ -85,7 +85,7 @@ async def _for_each_kind(
 
 
 def main() -> int:
-    """Measure and print; return 1 where an aim is missed."""
+    """Measure and print; return 1 if an aim is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "groups", nargs="*", metavar="group", help=f"race (what is run without any), {', '.join(GROUPS)}"
@@ -105,7 +105,7 @@ def main() -> int:
     met = True
     for group in arguments.groups or ["race"]:
         if group == "race":
-            results, parts = asyncio.run(race(amounts))
+            results, parts = asyncio.run(compare(amounts))
             met &= show_race(console, results["bare"], results["bot"], medians(parts))
         else:
             met &= asyncio.run(GROUPS[group](console, LITTLE if arguments.quick else WHOLE))

@@ -1,7 +1,6 @@
-"""The bare handler: answer, submit, poll, edit with the file. No database, no books, no decoding, no retries.
+"""The baseline bot: answer, submit, poll, edit with the file.
 
-It is the least that any bot of this kind does, and so what the product is measured against. It runs as a process of
-its own, with the product's settings in the environment.
+It has no database, ledger, decoding or retries: the least work of any such bot. It runs as a separate process.
 """
 
 import asyncio
@@ -19,8 +18,8 @@ from discord.gateway import DiscordWebSocket
 _HTTP_ERRORS: Final = 400
 
 
-class Bare(discord.Client):
-    """One command, held together by nothing but the interaction."""
+class BaselineBot(discord.Client):
+    """A bot with one command and no state but the interaction."""
 
     def __init__(self, api_url: str, key: str, poll_seconds: float) -> None:
         super().__init__(intents=discord.Intents(guilds=True), max_messages=None)
@@ -71,7 +70,7 @@ class Bare(discord.Client):
 async def main() -> None:
     """Serve until SIGTERM."""
     discord.http.Route.BASE = os.environ["DISCORD_API_URL"]
-    client = Bare(
+    client = BaselineBot(
         os.environ["SKILLBOSS_API_URL"],
         os.environ["SKILLBOSS_WHOLESALE_KEY"],
         float(os.environ["POLL_INTERVAL_SECONDS"]),

@@ -1,6 +1,6 @@
-"""A contestant on its stage: a process of its own between stand-ins that cost it as little as they can.
+"""A bot process between cheap fakes.
 
-The stand-ins keep no record, limit nothing, finish a job at once and serve one cached picture.
+The fakes keep no record, limit nothing, finish a job at once and serve one cached image.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from sandbox.discord import DiscordServer, Invocation, Message, default_world, f
 from sandbox.discord.state import ACKNOWLEDGE_WITHIN
 from sandbox.providers import MANUAL, Latency, SkillBossServer
 
-BARE: Final = ("-m", "benchmarks.baseline_bot")
+BASELINE: Final = ("-m", "benchmarks.baseline_bot")
 BOT: Final = ("-m", "bot", "run")
 AT_ONCE: Final = Latency(queue=0.0, work=0.0)
 PROMPT: Final = "a lighthouse above a stormy sea"
@@ -38,7 +38,10 @@ _MEGABYTE: Final = 1024 * 1024
 
 
 class BotUnderTest:
-    """Stand-ins and one contestant. `command` is what Python is given; `folder` takes its data and its log."""
+    """The fakes and one bot.
+
+    `command` holds the arguments of Python; `folder` holds data and log.
+    """
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
         self._command = command
@@ -54,7 +57,7 @@ class BotUnderTest:
             world.add_member(world.guild("Community"), world.add_user(f"member-{number:03}"))
 
     async def start(self, *, poll_seconds: float = 0.05, webhooks: bool = False) -> None:
-        """Start the stand-ins and the contestant, which may be called by them; return once it serves commands."""
+        """Start the fakes and the bot; return once it serves commands."""
         self._folder.mkdir(parents=True, exist_ok=True)
         await self._discord.start()
         await self._skillboss.start()
@@ -77,7 +80,7 @@ class BotUnderTest:
         ready.result()
 
     async def stop(self) -> None:
-        """Stop the contestant, then the stand-ins."""
+        """Stop the bot, then the fakes."""
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGTERM)
@@ -91,31 +94,35 @@ class BotUnderTest:
         await self._skillboss.close()
 
     async def command(self) -> Invocation:
-        """Let the next member ask for a picture."""
+        """Send `/imagine` as the next member."""
         self._turn += 1
         member = self._discord.actor(f"member-{self._turn % _MEMBERS:03}")
         return await member.slash("imagine", prompt=PROMPT)
 
     async def acknowledged(self, invocation: Invocation) -> float:
-        """Wait for the first answer; return the milliseconds that it took, or raise `NoAnswerError`."""
+        """Return the milliseconds to the first answer.
+
+        Raises:
+            NoAnswerError: the bot did not answer in time.
+        """
         await invocation.acknowledged(timeout=_ANSWER_SECONDS)
         taken = invocation.acknowledged_after
         assert taken is not None
         return 1000 * taken
 
     async def finished(self, invocation: Invocation) -> None:
-        """Wait for the picture."""
+        """Wait for the image."""
         await invocation.wait_until(_has_picture, timeout=_JOB_SECONDS)
 
     async def job(self) -> float:
-        """Go through one job; return the milliseconds to its first answer."""
+        """Run one job; return the milliseconds to its first answer."""
         invocation = await self.command()
         taken = await self.acknowledged(invocation)
         await self.finished(invocation)
         return taken
 
     async def completed(self) -> float:
-        """Go through a job that the provider finishes once it is told to; return the milliseconds from then on."""
+        """Run one job; return the milliseconds from completion to the image."""
         known = len(self._skillboss.jobs)
         invocation = await self.command()
         await self.acknowledged(invocation)
@@ -127,20 +134,20 @@ class BotUnderTest:
         return 1000 * (time.perf_counter() - start)
 
     def hold_jobs(self) -> None:
-        """Let the jobs made from now on stay in the provider's queue."""
+        """Keep new jobs in the provider's queue."""
         self._skillboss.latency = MANUAL
 
     async def settle(self) -> None:
-        """Give the contestant the moment in which it writes down what it has shown."""
+        """Wait until the bot has recorded its last delivery."""
         await asyncio.sleep(_AFTERTHOUGHT_SECONDS)
 
     def cpu_seconds(self) -> float:
-        """Return the processor time of the contestant so far, of user and system together."""
+        """Return the bot's processor time so far, user and system."""
         times = self._psutil().cpu_times()
         return float(times.user + times.system)
 
     def memory(self) -> float:
-        """Return the contestant's resident memory in megabytes."""
+        """Return the bot's resident memory in megabytes."""
         return float(self._psutil().memory_info().rss) / _MEGABYTE
 
     def _psutil(self) -> psutil.Process:

@@ -1,11 +1,14 @@
-"""How long after the provider has finished its picture is on Discord: told by a webhook, and found by polling."""
+"""Time from the provider's completion to the image on Discord.
+
+Measured with webhooks and with polling.
+"""
 
 import statistics
 import tempfile
 from pathlib import Path
 from typing import Final
 
-from benchmarks.bot_under_test import BARE, BOT, BotUnderTest
+from benchmarks.bot_under_test import BASELINE, BOT, BotUnderTest
 from benchmarks.measurements import Figure
 
 WEBHOOK_AIM_MS: Final = 1_000.0
@@ -14,9 +17,12 @@ _POLL_SECONDS: Final = 3.0
 
 
 async def measure_flow(jobs: int) -> list[Figure]:
-    """Measure job after job, with the product's usual pause between polls; the bare handler can only poll."""
+    """Measure jobs one after the other with the usual poll interval.
+
+    The baseline bot can only poll.
+    """
     with tempfile.TemporaryDirectory(prefix="benchmark-flow-") as folder:
-        bare = await _completions(BotUnderTest(BARE, Path(folder) / "bare"), jobs, webhooks=False)
+        bare = await _completions(BotUnderTest(BASELINE, Path(folder) / "bare"), jobs, webhooks=False)
         polled = await _completions(BotUnderTest(BOT, Path(folder) / "polled"), jobs, webhooks=False)
         told = await _completions(BotUnderTest(BOT, Path(folder) / "told"), jobs, webhooks=True)
     return [
@@ -27,11 +33,11 @@ async def measure_flow(jobs: int) -> list[Figure]:
     ]
 
 
-async def _completions(stage: BotUnderTest, jobs: int, *, webhooks: bool) -> list[float]:
+async def _completions(bot_process: BotUnderTest, jobs: int, *, webhooks: bool) -> list[float]:
     try:
-        await stage.start(poll_seconds=_POLL_SECONDS, webhooks=webhooks)
-        stage.hold_jobs()
-        await stage.completed()
-        return [await stage.completed() for _ in range(jobs)]
+        await bot_process.start(poll_seconds=_POLL_SECONDS, webhooks=webhooks)
+        bot_process.hold_jobs()
+        await bot_process.completed()
+        return [await bot_process.completed() for _ in range(jobs)]
     finally:
-        await stage.stop()
+        await bot_process.stop()

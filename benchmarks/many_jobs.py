@@ -1,4 +1,4 @@
-"""Ten thousand jobs at once: how long a start takes, what a line costs, how dense the polls are, what a job weighs."""
+"""Ten thousand jobs at once: start, queue, polls and memory."""
 
 import asyncio
 import gc
@@ -14,8 +14,8 @@ from typing import Final
 
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks.databases import Maker, SqliteMaker, opened
-from benchmarks.harness import PROVIDER, Endless, Harness
+from benchmarks.databases import Maker, SqliteMaker, open_database
+from benchmarks.harness import PROVIDER, EndlessProvider, Harness
 from benchmarks.measurements import Figure
 from benchmarks.seed import seed
 from bot.container import new_id
@@ -38,23 +38,23 @@ _QUIET_LOOKS: Final = 8
 
 
 async def measure_crowd(maker: Maker, jobs: int) -> list[Figure]:
-    """Measure a start and a line on databases of one kind."""
+    """Measure a start and a queue on databases of one kind."""
     return [await _start(maker, jobs), *await _line(maker, jobs)]
 
 
 async def _start(maker: Maker, jobs: int) -> Figure:
-    async with opened(await maker.make("start")) as database:
-        desk = Harness(database)
-        await seed(desk, jobs, State.QUEUED, owner=new_id())
+    async with open_database(await maker.make("start")) as database:
+        harness = Harness(database)
+        await seed(harness, jobs, State.QUEUED, owner=new_id())
         start = time.perf_counter()
-        await desk.engine.start()
+        await harness.engine.start()
         taken = time.perf_counter() - start
-        await desk.close()
+        await harness.close()
     return Figure(name=f"start with {jobs:,} jobs at a provider", taken=taken, unit="s", aim=START_AIM_SECONDS)
 
 
 async def _line(maker: Maker, jobs: int) -> list[Figure]:
-    async with opened(await maker.make("short")) as short, opened(await maker.make("long")) as long:
+    async with open_database(await maker.make("short")) as short, open_database(await maker.make("long")) as long:
         desks = (Harness(short), Harness(long))
         ids = [await seed(desks[0], 1, State.HELD), await seed(desks[1], jobs, State.HELD)]
         figures = []
@@ -67,53 +67,53 @@ async def _line(maker: Maker, jobs: int) -> list[Figure]:
         ):
             taken: tuple[list[float], list[float]] = ([], [])
             for _ in range(_ROUNDS):
-                for side, desk in enumerate(desks):
+                for side, harness in enumerate(desks):
                     start = time.perf_counter()
-                    await do(desk, ids[side])
+                    await do(harness, ids[side])
                     taken[side].append(1000 * (time.perf_counter() - start))
             few, many = (statistics.median(each) for each in taken)
             figures.append(Figure(name=f"{name}, {jobs:,} waiting", base=few, taken=many))
-        for desk in desks:
-            await desk.close()
+        for harness in desks:
+            await harness.close()
     return figures
 
 
 def _dispatch(slots: int, *, line: bool) -> Callable[[Harness, list[str]], Awaitable[object]]:
-    async def dispatch(desk: Harness, ids: list[str]) -> None:
+    async def dispatch(harness: Harness, ids: list[str]) -> None:
         del ids
-        turn = await desk.job_store.claim_batch(1, {PROVIDER: slots}, with_queue=line)
+        turn = await harness.job_store.claim_batch(1, {PROVIDER: slots}, with_queue=line)
         for claim in turn.claims:
-            await desk.job_store.release_claim(claim.job)
+            await harness.job_store.release_claim(claim.job)
 
     return dispatch
 
 
-async def _twenty_cards(desk: Harness, ids: list[str]) -> None:
-    await asyncio.gather(*(desk.snapshots.get(ids[number % len(ids)]) for number in range(20)))
+async def _twenty_cards(harness: Harness, ids: list[str]) -> None:
+    await asyncio.gather(*(harness.snapshots.get(ids[number % len(ids)]) for number in range(20)))
 
 
-async def _hold(desk: Harness, ids: list[str]) -> None:
+async def _hold(harness: Harness, ids: list[str]) -> None:
     del ids
-    await desk.hold()
+    await harness.hold()
 
 
 async def measure_polls(maker: Maker, jobs: int) -> list[Figure]:
-    """Count the polls after a start with jobs that have been at their provider for minutes; time is simulated.
+    """Count the polls after a start with jobs long at their provider.
 
-    The base is the steady rate: each job once in the longest pause.
+    Time is simulated. The base is the steady rate: each job once per longest interval.
     """
-    clock, provider = ManualClock(), Endless()
+    clock, provider = ManualClock(), EndlessProvider()
     config = EngineConfig(active_per_provider=jobs)
     steady = jobs / config.poll_ceiling
-    async with opened(await maker.make(f"polls_{jobs}")) as database:
-        desk = Harness(database, config=config, provider=provider, clock=clock)
-        await seed(desk, jobs, State.QUEUED, owner=new_id())
-        await desk.engine.start()
-        first = await _polls(desk, clock, provider, _FIRST_SECONDS)
+    async with open_database(await maker.make(f"polls_{jobs}")) as database:
+        harness = Harness(database, config=config, provider=provider, clock=clock)
+        await seed(harness, jobs, State.QUEUED, owner=new_id())
+        await harness.engine.start()
+        first = await _polls(harness, clock, provider, _FIRST_SECONDS)
         cpu = time.process_time()
-        settled = await _polls(desk, clock, provider, _SETTLED_SECONDS)
+        settled = await _polls(harness, clock, provider, _SETTLED_SECONDS)
         cpu = time.process_time() - cpu
-        await desk.close()
+        await harness.close()
     return [
         Figure(name=f"polls a second after a start, {jobs:,} jobs", base=steady, taken=first, unit="", aim=_DENSER),
         Figure(name=f"polls a second later on, {jobs:,} jobs", base=steady, taken=settled, unit="", aim=_DENSER),
@@ -121,21 +121,21 @@ async def measure_polls(maker: Maker, jobs: int) -> list[Figure]:
     ]
 
 
-async def _polls(desk: Harness, clock: ManualClock, provider: Endless, seconds: int) -> float:
-    """Let time pass; return how many polls there were a second."""
+async def _polls(harness: Harness, clock: ManualClock, provider: EndlessProvider, seconds: int) -> float:
+    """Let time pass; return the polls per second."""
     before = provider.polls
     for _ in range(round(seconds / _STEP_SECONDS)):
         clock.advance(_STEP_SECONDS)
         await let_others_run(5)
-        while desk.database.busy:
+        while harness.database.busy:
             await let_others_run(1)
     return (provider.polls - before) / seconds
 
 
 async def measure_weight(jobs: int) -> list[Figure]:
-    """Measure the engine's memory for each job, in a process of its own for each state and each way of measuring.
+    """Measure the engine's memory per job, by state and by method.
 
-    To count is to remember each allocation, which takes more memory than what is counted: so not in one process.
+    Tracing allocations takes more memory than it measures, so each measurement has a separate process.
     """
     figures = []
     for state in (State.HELD, State.QUEUED):
@@ -151,26 +151,26 @@ async def measure_weight(jobs: int) -> list[Figure]:
     return figures
 
 
-async def _weigh(state: State, jobs: int, folder: Path, *, count: bool) -> float:
-    """Return the kilobytes that each job adds, by Python's count or by the system's."""
+async def _kilobytes_per_job(state: State, jobs: int, folder: Path, *, count: bool) -> float:
+    """Return the kilobytes per job, by Python's count or by the system's."""
     config = EngineConfig(active_per_provider=0 if state is State.HELD else jobs, poll_floor=0.5, poll_ceiling=1.0)
-    async with opened(await SqliteMaker(folder).make("weight")) as database:
-        provider = Endless()
-        desk = Harness(database, config=config, provider=provider)
-        await _taken_up(desk, provider, state, _WARM_UP)
-        await desk.close()
-        desk = Harness(database, config=config, provider=provider)
-        await seed(desk, jobs, state, owner=new_id(), first=_WARM_UP)
+    async with open_database(await SqliteMaker(folder).make("weight")) as database:
+        provider = EndlessProvider()
+        harness = Harness(database, config=config, provider=provider)
+        await _taken_up(harness, provider, state, _WARM_UP)
+        await harness.close()
+        harness = Harness(database, config=config, provider=provider)
+        await seed(harness, jobs, state, owner=new_id(), first=_WARM_UP)
         gc.collect()
         before = _resident()
         if count:
             tracemalloc.start()
-        await desk.engine.start()
-        await _follow(desk, provider, state, jobs)
+        await harness.engine.start()
+        await _advance_all(harness, provider, state, jobs)
         gc.collect()
         added = tracemalloc.get_traced_memory()[0] if count else _resident() - before
         tracemalloc.stop()
-        await desk.close()
+        await harness.close()
     return added / jobs / 1024
 
 
@@ -178,26 +178,31 @@ def _resident() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-async def _taken_up(desk: Harness, provider: Endless, state: State, jobs: int) -> None:
-    await seed(desk, jobs, state, owner=new_id())
-    await desk.engine.start()
-    await _follow(desk, provider, state, jobs)
+async def _taken_up(harness: Harness, provider: EndlessProvider, state: State, jobs: int) -> None:
+    await seed(harness, jobs, state, owner=new_id())
+    await harness.engine.start()
+    await _advance_all(harness, provider, state, jobs)
 
 
-async def _follow(desk: Harness, provider: Endless, state: State, jobs: int) -> None:
-    """Wait until each job was looked at: those at a provider were polled, and nobody looks at the others again."""
+async def _advance_all(harness: Harness, provider: EndlessProvider, state: State, jobs: int) -> None:
+    """Wait until each job was advanced once.
+
+    Jobs at a provider were polled; the others are not due again.
+    """
     enough = provider.polls + _POLLS_EACH * jobs
     quiet = 0
     while provider.polls < enough if state is State.QUEUED else quiet < _QUIET_LOOKS:
         await asyncio.sleep(_STEP_SECONDS)
-        quiet = 0 if desk.database.busy else quiet + 1
+        quiet = 0 if harness.database.busy else quiet + 1
 
 
 def main() -> None:
-    """Print what a job weighs, as JSON."""
+    """Print the memory per job as JSON."""
     state, jobs, way = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="benchmark-weight-") as folder:
-        print(json.dumps(asyncio.run(_weigh(State(state), int(jobs), Path(folder), count=way == "counted"))))
+        print(
+            json.dumps(asyncio.run(_kilobytes_per_job(State(state), int(jobs), Path(folder), count=way == "counted")))
+        )
 
 
 if __name__ == "__main__":

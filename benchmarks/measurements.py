@@ -1,4 +1,4 @@
-"""What the benchmarks print: one plain table a group, each figure beside what it is measured against."""
+"""Printed tables: one per group, each figure beside its base."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measurement: what Atelier takes, in `unit`; `base` is what it is measured against, `aim` the most it may be.
+    """One measurement in `unit`, with its `base` and its `aim`.
 
-    The aim is of the ratio where there is a base, else of the measurement itself; None where there is none.
+    The aim is the highest accepted ratio to the base; without a base, the highest accepted value.
     """
 
     name: str
@@ -22,12 +22,12 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How many times the base it is."""
+        """Ratio to the base."""
         return None if not self.base else self.taken / self.base
 
     @property
     def met(self) -> bool:
-        """Whether it is within its aim."""
+        """Whether the aim is met."""
         judged = self.taken if self.ratio is None else self.ratio
         return self.aim is None or judged <= self.aim
 

@@ -1,6 +1,6 @@
-"""What the bot must do and the bare handler does not, run alone: a job's durable transactions, a picture's decoding.
+"""The bot's extra work, run alone: transactions and image decoding.
 
-It runs as a process of its own, through the product's own services, and prints its result as JSON.
+It runs as a separate process, through the product's services, and prints its result as JSON.
 """
 
 import asyncio
@@ -31,7 +31,10 @@ _SIDE = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Milliseconds. `hold` is the one transaction before an answer, `transactions` all seven of a job."""
+    """Milliseconds of each part.
+
+    `hold` is the transaction before an answer, `transactions` all seven of a job.
+    """
 
     hold_wall: float
     hold_burst_median: float
@@ -43,12 +46,12 @@ class Parts:
 
     @property
     def cpu(self) -> float:
-        """The processor time a job of all that the bare handler does not do."""
+        """Processor time per job beyond the baseline bot."""
         return self.transactions_cpu + self.picture_cpu
 
 
 async def measure_parts(jobs: int, burst: int) -> Parts:
-    """Measure in a process of its own, so that nothing of this one's counts."""
+    """Measure in a separate process."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "benchmarks.micro", str(jobs), str(burst), stdout=asyncio.subprocess.PIPE
     )
@@ -59,7 +62,7 @@ async def measure_parts(jobs: int, burst: int) -> Parts:
 
 
 def medians(measured: Sequence[Parts]) -> Parts:
-    """Return each part's median over several measurements."""
+    """Return the median of each part over several measurements."""
     rows = [asdict(each) for each in measured]
     return Parts(**{name: statistics.median(row[name] for row in rows) for name in rows[0]})
 
@@ -71,14 +74,16 @@ async def _measure(jobs: int, burst: int, folder: Path) -> Parts:
     database = await Database.open(f"sqlite+aiosqlite:///{folder / 'parts.db'}")
     try:
         await migrate(database)
-        desk = Harness(database)
+        harness = Harness(database)
         data = draw_picture(PROMPT, 0, width=_SIDE, height=_SIDE, format="png")
         stored = await image_service.keep_bytes(data)
         for _ in range(_WARM_UP):
-            await desk.finish(await desk.hold(), stored)
+            await harness.finish(await harness.hold(), stored)
             await image_service.keep_bytes(data)
-        measured = Parts(**await _times(desk, image_service, data, stored, jobs), **await _burst(desk, stored, burst))
-        await desk.close()
+        measured = Parts(
+            **await _times(harness, image_service, data, stored, jobs), **await _burst(harness, stored, burst)
+        )
+        await harness.close()
         return measured
     finally:
         await database.close()
@@ -86,15 +91,15 @@ async def _measure(jobs: int, burst: int, folder: Path) -> Parts:
 
 
 async def _times(
-    desk: Harness, image_service: ImageService, data: bytes, stored: StoredImage, jobs: int
+    harness: Harness, image_service: ImageService, data: bytes, stored: StoredImage, jobs: int
 ) -> dict[str, float]:
     holds, wholes = [], []
     cpu = time.process_time()
     for _ in range(jobs):
         start = time.perf_counter()
-        held = await desk.hold()
+        held = await harness.hold()
         holds.append(time.perf_counter() - start)
-        await desk.finish(held, stored)
+        await harness.finish(held, stored)
         wholes.append(time.perf_counter() - start)
     transactions_cpu = (time.process_time() - cpu) / jobs
     pictures = []
@@ -112,16 +117,16 @@ async def _times(
     }
 
 
-async def _burst(desk: Harness, stored: StoredImage, burst: int) -> dict[str, float]:
+async def _burst(harness: Harness, stored: StoredImage, burst: int) -> dict[str, float]:
     start = time.perf_counter()
 
     async def hold() -> tuple[Job, float]:
-        job = await desk.hold()
+        job = await harness.hold()
         return job, 1000 * (time.perf_counter() - start)
 
     held = await asyncio.gather(*(hold() for _ in range(burst)))
     for job, _ in held:
-        await desk.finish(job, stored)
+        await harness.finish(job, stored)
     taken: list[Any] = [each for _, each in held]
     return {"hold_burst_median": statistics.median(taken), "hold_burst_longest": max(taken)}
 

@@ -1,4 +1,7 @@
-"""The bot with a profile of every thread, by processor time; argument: the file that gets the statistics."""
+"""The bot with a CPU profile of every thread, written to a file.
+
+The file is the only argument.
+"""
 
 import cProfile
 import pstats
@@ -20,7 +23,7 @@ def _begin(*_: Any) -> None:
 
 
 def main() -> None:
-    """Run the bot until SIGTERM, then write the statistics of all threads together."""
+    """Run the bot until SIGTERM, then write the merged statistics."""
     threading.setprofile(_begin)  # replaced by the profiler itself at a new thread's first call
     _begin()
     try:

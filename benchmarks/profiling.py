@@ -1,4 +1,4 @@
-"""Where the bot's processor time goes under the steady workload, by function and by package."""
+"""The bot's CPU time under the steady workload, by function and package."""
 
 import pstats
 import tempfile
@@ -19,19 +19,19 @@ Function = tuple[str, int, str]
 
 
 async def profile(console: Console, amounts: Amounts) -> None:
-    """Run the steady workload against a profiled bot and print what it did, in milliseconds a job.
+    """Profile the steady workload and print milliseconds per job.
 
-    Profiling about triples the time of Python code and leaves C code as it is: read it as shares.
+    Profiling about triples the time of Python code and leaves C code as it is: read the figures as shares.
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-profile-") as folder:
         file = Path(folder) / "statistics"
-        stage = BotUnderTest(("-m", "benchmarks.profiled", str(file)), Path(folder) / "bot")
+        bot_process = BotUnderTest(("-m", "benchmarks.profiled", str(file)), Path(folder) / "bot")
         try:
-            await stage.start()
-            await stream(stage, amounts.steady * amounts.rounds)
-            await stage.settle()
+            await bot_process.start()
+            await stream(bot_process, amounts.steady * amounts.rounds)
+            await bot_process.settle()
         finally:
-            await stage.stop()
+            await bot_process.stop()
         statistics: Any = pstats.Stats(str(file))
     entries: dict[Function, tuple[int, int, float, float, Any]] = statistics.stats
     jobs = amounts.steady * amounts.rounds
@@ -42,7 +42,10 @@ async def profile(console: Console, amounts: Amounts) -> None:
 
 
 def _package(function: Function) -> str:
-    """Return the top package of a function, `builtins` for C functions, `python` for the standard library."""
+    """Return the top package of a function.
+
+    `builtins` for C functions, `python` for the standard library.
+    """
     file = Path(function[0])
     parts = file.parts
     if function[0] == "~":

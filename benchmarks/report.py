@@ -1,4 +1,4 @@
-"""The tables: what was measured, and how the bot compares with the bare handler and the parts together."""
+"""Tables that compare the bot with the baseline bot plus the parts."""
 
 import statistics
 from typing import Final
@@ -17,7 +17,7 @@ BURST_AIM_MS: Final = 1000.0
 
 
 def ratio(bot: float, bare: float, parts: float) -> float:
-    """Return how many times the least possible the bot takes."""
+    """Return the ratio of the bot to the least possible."""
     return bot / (bare + parts)
 
 

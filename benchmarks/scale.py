@@ -1,6 +1,6 @@
-"""Does it stay as quick when a studio has years behind it: each query in a new studio and in one with a million jobs.
+"""Each query in a new database and in one with a million jobs.
 
-Both databases take turns, so that what else the machine does meets each alike.
+Both databases alternate, so that the load of the machine affects both alike.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from benchmarks import history_dataset
-from benchmarks.databases import Maker, opened
+from benchmarks.databases import Maker, open_database
 from benchmarks.harness import Harness
 from benchmarks.measurements import Figure
 from bot.domain.jobs import TOKEN_LIFE, Job
@@ -40,7 +40,7 @@ Do = Callable[[], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How many jobs and accounts the old studio has, how many the new one, and how often each query is measured."""
+    """Jobs and accounts of both databases, and repetitions of each query."""
 
     jobs: int = 1_000_000
     accounts: int = 100_000
@@ -66,9 +66,9 @@ async def measure_scale(maker: Maker, sizes: Sizes) -> list[Figure]:
     began = time.perf_counter()
     await history_dataset.fill(many, count=sizes.jobs, members=sizes.accounts)
     filled = time.perf_counter() - began
-    async with opened(few) as new, opened(many) as old:
+    async with open_database(few) as new, open_database(many) as old:
         figures = await _compare(new, old, sizes.rounds)
-        figures += await _prove(new, old)
+        figures += await _measure_audit(new, old)
     return [*figures, Figure(name=f"writing {sizes.jobs:,} jobs, for this benchmark", taken=filled, unit="s")]
 
 
@@ -76,15 +76,15 @@ async def _compare(new: Database, old: Database, rounds: int) -> list[Figure]:
     desks = (Harness(new), Harness(old))
     taken: dict[str, tuple[list[float], list[float]]] = {}
     try:
-        both = [_queries(desk) for desk in desks]
+        both = [_queries(harness) for harness in desks]
         for turn in range(rounds):
             for queries in zip(*both, strict=True):
                 for side in (0, 1) if turn % 2 else (1, 0):
                     query = queries[side]
                     taken.setdefault(query.name, ([], []))[side].append(await _timed(query))
     finally:
-        for desk in desks:
-            await desk.close()
+        for harness in desks:
+            await harness.close()
     return [
         Figure(name=name, taken=statistics.median(many), base=statistics.median(few), aim=AIM)
         for name, (few, many) in taken.items()
@@ -102,31 +102,31 @@ async def _timed(query: _Query) -> float:
     return taken
 
 
-class _Life:
-    """A job that the queries take through its life in turn."""
+class _JobLife:
+    """A job advanced by the queries in turn."""
 
-    def __init__(self, desk: Harness) -> None:
-        self.desk = desk
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
         self.job: Job | None = None
 
     async def hold(self) -> None:
-        self.job = await self.desk.hold()
+        self.job = await self.harness.hold()
 
     async def abandon(self) -> None:
-        await self.desk.generation.abandon(self._there)
+        await self.harness.generation.abandon(self._there)
 
     async def acknowledged(self) -> None:
         await self.hold()
-        await self.desk.generation.acknowledged(self._there.id, 1)
+        await self.harness.generation.acknowledged(self._there.id, 1)
 
     async def claim(self) -> None:
-        self.job = await self.desk.claim()
+        self.job = await self.harness.claim()
 
     async def finish(self) -> None:
-        self.job = await self.desk.finish_claimed(self._there)
+        self.job = await self.harness.finish_claimed(self._there)
 
     async def look(self) -> None:
-        await self.desk.snapshots.get(self._there.id)
+        await self.harness.snapshots.get(self._there.id)
 
     @property
     def _there(self) -> Job:
@@ -134,11 +134,11 @@ class _Life:
         return self.job
 
 
-def _queries(desk: Harness) -> tuple[_Query, ...]:
-    """Return what the product asks of its database, in an order in which each finds what it needs."""
-    life = _Life(desk)
-    whose = history_dataset.whose(_ACCOUNT)
-    page = _Page(desk, whose)
+def _queries(harness: Harness) -> tuple[_Query, ...]:
+    """Return the product's queries in an order in which each finds its data."""
+    life = _JobLife(harness)
+    account_of = history_dataset.account_of(_ACCOUNT)
+    page = _Page(harness, account_of)
     return (
         *[_Query(name="hold", do=life.hold, after=life.abandon)] * _HOLDS,
         _Query(name="snapshot in line", do=life.look, before=life.acknowledged),
@@ -148,24 +148,24 @@ def _queries(desk: Harness) -> tuple[_Query, ...]:
         _Query(name="history, latest page", do=page.latest),
         _Query(name="history, an older page", do=page.older),
         _Query(name="history, a search without a hit", do=page.search),
-        _Query(name="status", do=_status(desk)),
-        _Query(name="balance", do=lambda: desk.credits.balance(*whose)),
-        _Query(name="lease renewed, jobs taken over", do=desk.keep_lease),
-        _Query(name="sweep of the jobs under way", do=desk.job_store.list_owned),
-        _Query(name="late answers asked for", do=lambda: desk.job_store.claim_reconciliations(20)),
-        _Query(name="webhook's job found", do=lambda: desk.job_store.find_by_webhook("0" * 64)),
-        _Query(name="tokens erased", do=_write(desk, _erase_tokens)),
-        _Query(name="old pictures removed", do=_write(desk, _remove_pictures)),
-        _Query(name="files asked about", do=_read(desk, _kept)),
+        _Query(name="status", do=_status(harness)),
+        _Query(name="balance", do=lambda: harness.credits.balance(*account_of)),
+        _Query(name="lease renewed, jobs taken over", do=harness.keep_lease),
+        _Query(name="sweep of unfinished jobs", do=harness.job_store.list_owned),
+        _Query(name="late answers asked for", do=lambda: harness.job_store.claim_reconciliations(20)),
+        _Query(name="webhook's job found", do=lambda: harness.job_store.find_by_webhook("0" * 64)),
+        _Query(name="tokens erased", do=_write(harness, _erase_tokens)),
+        _Query(name="old pictures removed", do=_write(harness, _remove_pictures)),
+        _Query(name="files asked about", do=_read(harness, _kept)),
     )
 
 
 class _Page:
-    """A member with past jobs turns pages."""
+    """Paging through the history of a member with past jobs."""
 
-    def __init__(self, desk: Harness, whose: tuple[int, int]) -> None:
-        self._desk = desk
-        self._whose = whose
+    def __init__(self, harness: Harness, account_of: tuple[int, int]) -> None:
+        self._desk = harness
+        self._whose = account_of
 
     async def latest(self) -> str:
         page = await self._desk.history.latest(*self._whose)
@@ -180,7 +180,7 @@ class _Page:
         assert await self._desk.history.latest(*self._whose, "no such words") is None
 
 
-def _status(desk: Harness) -> Do:
+def _status(harness: Harness) -> Do:
     def read(connection: Connection) -> None:
         jobs = JobRepository(connection)
         jobs.count_live()
@@ -188,15 +188,15 @@ def _status(desk: Harness) -> Do:
         QueueRepository(connection).active_by_guild()
         AttemptRepository(connection).active_by_provider()
 
-    return _read(desk, read)
+    return _read(harness, read)
 
 
-def _read(desk: Harness, function: Callable[[Connection], object]) -> Do:
-    return lambda: desk.database.read(function)
+def _read(harness: Harness, function: Callable[[Connection], object]) -> Do:
+    return lambda: harness.database.read(function)
 
 
-def _write(desk: Harness, function: Callable[[Connection], object]) -> Do:
-    return lambda: desk.database.write(function)
+def _write(harness: Harness, function: Callable[[Connection], object]) -> Do:
+    return lambda: harness.database.write(function)
 
 
 def _erase_tokens(connection: Connection) -> None:
@@ -212,9 +212,9 @@ def _kept(connection: Connection) -> None:
     ResultImageRepository(connection).kept([f"{number:064x}" for number in range(_FILES_AT_ONCE)])
 
 
-async def _prove(new: Database, old: Database) -> list[Figure]:
-    """Measure the nightly audit, which reads everything, and what a hold takes meanwhile."""
-    desk = Harness(old)
+async def _measure_audit(new: Database, old: Database) -> list[Figure]:
+    """Measure the nightly audit, and a hold during it."""
+    harness = Harness(old)
     figures = []
     try:
         for name, database in (("new", new), ("old", old)):
@@ -225,12 +225,12 @@ async def _prove(new: Database, old: Database) -> list[Figure]:
         holds = []
         while not proving.done():
             start = time.perf_counter()
-            held = await desk.hold()
+            held = await harness.hold()
             holds.append(1000 * (time.perf_counter() - start))
-            await desk.finish(held)
+            await harness.finish(held)
         await proving
     finally:
-        await desk.close()
+        await harness.close()
     return [
         *figures,
         Figure(name="a hold during the audit, median", taken=statistics.median(holds)),

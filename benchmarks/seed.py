@@ -1,4 +1,4 @@
-"""Many jobs at once, in one state, each with its hold and its attempt: what would take members an hour."""
+"""Many jobs in one state, each with its hold and its attempt."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,22 +21,22 @@ _TOKEN = "x" * 180
 _AGE = timedelta(minutes=3)
 
 
-async def seed(desk: Harness, count: int, state: State, *, owner: str | None = None, first: int = 0) -> list[str]:
-    """Insert `count` jobs of the desk's own worker, or of `owner`, and return their ids, the oldest first.
+async def seed(harness: Harness, count: int, state: State, *, owner: str | None = None, first: int = 0) -> list[str]:
+    """Insert `count` jobs and return their ids, oldest first.
 
-    They wait in line (HELD) or at the provider (QUEUED), ten a member, and were made three minutes ago. A second
-    crowd in one database is numbered from another `first`.
+    The owner is the harness's worker unless `owner` is given. The jobs wait in the queue (HELD) or at the provider
+    (QUEUED), ten per member, created three minutes ago. A second set in one database starts at another `first`.
     """
     ids: list[str] = []
     for start in range(first, first + count, _AT_ONCE):
         numbers = range(start, min(start + _AT_ONCE, first + count))
-        ids += await desk.database.write(partial(_insert, desk, numbers, state, owner or desk.lease.worker_id))
+        ids += await harness.database.write(partial(_insert, harness, numbers, state, owner or harness.lease.worker_id))
     return ids
 
 
-def _insert(desk: Harness, numbers: Sequence[int], state: State, owner: str, connection: Connection) -> list[str]:
+def _insert(harness: Harness, numbers: Sequence[int], state: State, owner: str, connection: Connection) -> list[str]:
     request = generation_request(prompt=PROMPT)
-    now = desk.clock.now() - _AGE
+    now = harness.clock.now() - _AGE
     jobs = JobRepository(connection)
     attempts = AttemptRepository(connection)
     ids = []
@@ -65,7 +65,7 @@ def _insert(desk: Harness, numbers: Sequence[int], state: State, owner: str, con
             provider=None if state is State.HELD else PROVIDER,
             submitted_at=None if state is State.HELD else now,
         )
-        desk.ledger.hold(connection, job, partial(jobs.add, job), now)
+        harness.ledger.hold(connection, job, partial(jobs.add, job), now)
         if state is not State.HELD:
             attempt = Attempt(job_id=job.id, number=1, provider=PROVIDER, outcome=Outcome.OPEN, started_at=now)
             attempts.add_all([attempt])

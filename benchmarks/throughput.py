@@ -1,4 +1,7 @@
-"""How many transactions a second: the hold before each answer, and a job's whole life, by one process and by two."""
+"""Transactions per second.
+
+Holds and whole jobs, by one process and by two.
+"""
 
 import asyncio
 import json
@@ -6,7 +9,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from benchmarks.databases import Maker, opened
+from benchmarks.databases import Maker, open_database
 from benchmarks.harness import Harness
 from benchmarks.measurements import Figure
 
@@ -16,7 +19,10 @@ _PROCESSES = 2
 
 
 async def measure_rate(maker: Maker, jobs: int) -> list[Figure]:
-    """Measure on databases of one kind; several processes only where the kind allows them."""
+    """Measure on databases of one kind.
+
+    Several processes only if the kind allows them.
+    """
     url = await maker.make("rate")
     alone = (await _processes(url, jobs, 1))[0]
     figures = _figures(alone, "one process")
@@ -46,24 +52,24 @@ async def _processes(url: str, jobs: int, count: int) -> list[dict[str, float]]:
 
 
 async def _rates(url: str, jobs: int) -> dict[str, float]:
-    async with opened(url) as database:
-        desk = Harness(database, alone=False)
-        await desk.job_store.renew_lease()
-        await desk.finish(await desk.hold())
+    async with open_database(url) as database:
+        harness = Harness(database, alone=False)
+        await harness.job_store.renew_lease()
+        await harness.finish(await harness.hold())
 
         async def life() -> None:
-            await desk.finish(await desk.hold())
+            await harness.finish(await harness.hold())
 
         try:
             lives = await _rate(life, jobs)
-            holds = await _rate(desk.hold, jobs)
+            holds = await _rate(harness.hold, jobs)
         finally:
-            await desk.close()
+            await harness.close()
     return {"holds": holds, "whole lives": lives, "transactions of whole lives": lives * TRANSACTIONS_A_LIFE}
 
 
 async def _rate(do: Callable[[], Awaitable[object]], times: int) -> float:
-    """Return how often a second it is done, by several at once."""
+    """Return the completions per second with several callers."""
     left = iter(range(times))
 
     async def one_after_another() -> None:

@@ -1,11 +1,11 @@
-"""The benchmarks run: a little of every workload, both contestants, and the parts."""
+"""A small run of every workload, with both bots and the parts."""
 
 import io
 
 import pytest
 from rich.console import Console
 
-from benchmarks.load import Amounts, race
+from benchmarks.load import Amounts, compare
 from benchmarks.micro import medians
 from benchmarks.profiling import profile
 from benchmarks.report import ratio, show
@@ -14,9 +14,9 @@ A_LITTLE = Amounts(rounds=1, single=3, steady=8, burst=4)
 
 
 @pytest.mark.timeout(240)
-async def test_the_race_measures_both_contestants_and_the_parts() -> None:
-    """Everything is measured, and the tables have a line for each measurement."""
-    results, parts = await race(A_LITTLE)
+async def test_compare_measures_both_bots_and_parts() -> None:
+    """The tables have a line for each measurement."""
+    results, parts = await compare(A_LITTLE)
     for result in results.values():
         assert len(result.single) == 3
         assert len(result.burst) == 4
@@ -31,14 +31,13 @@ async def test_the_race_measures_both_contestants_and_the_parts() -> None:
 
 
 @pytest.mark.timeout(240)
-async def test_the_profile_tells_where_the_time_goes() -> None:
-    """The profile covers the threads too: the database's own functions are in it."""
+async def test_profile_shows_time_by_function() -> None:
+    """It covers threads: the database's functions are in it."""
     written = io.StringIO()
     await profile(Console(file=written, width=160), A_LITTLE)
     assert "db/sqlite.py" in written.getvalue()
     assert "images/decode.py" in written.getvalue()
 
 
-def test_the_ratio_is_to_the_bare_handler_and_the_parts_together() -> None:
-    """Twice what both take together is 2."""
+def test_ratio_compares_with_baseline_plus_parts() -> None:
     assert ratio(bot=12.0, bare=2.0, parts=4.0) == 2.0

@@ -1,4 +1,4 @@
-"""The groups run at tiny sizes, and print a line for each of what they measure."""
+"""A tiny run of each group, with a line for each measurement."""
 
 import io
 from dataclasses import replace
@@ -8,7 +8,7 @@ from rich.console import Console
 
 from benchmarks import history_dataset
 from benchmarks.__main__ import GROUPS, LITTLE, Plan
-from benchmarks.databases import Maker, makers, opened
+from benchmarks.databases import Maker, makers, open_database
 from benchmarks.measurements import Figure, show
 from benchmarks.scale import Sizes
 from db.audit import audit
@@ -26,23 +26,21 @@ LINES = {
 }
 
 
-def test_every_group_is_tried() -> None:
-    """None is left out here."""
+def test_every_group_has_a_tiny_run() -> None:
     assert set(LINES) == set(GROUPS)
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("group", LINES)
-async def test_a_group_measures_and_prints(group: str) -> None:
-    """Times are nobody's business here."""
+async def test_group_measures_and_prints(group: str) -> None:
     written = io.StringIO()
     await GROUPS[group](Console(file=written, width=160), TINY)
     for line in LINES[group]:
         assert line in written.getvalue()
 
 
-async def test_an_archive_balances() -> None:
-    """The rows of an archive are as the product would have left them: as many as asked for, and the books balance."""
+async def test_history_dataset_passes_audit() -> None:
+    """The rows are as many as requested and as the product writes them."""
     with makers() as available:
         for maker in available:
             await _prove_archive(maker)
@@ -51,7 +49,7 @@ async def test_an_archive_balances() -> None:
 async def _prove_archive(maker: Maker) -> None:
     url = await maker.make("archive")
     await history_dataset.fill(url, count=60, members=20)
-    async with opened(url) as database:
+    async with open_database(url) as database:
         assert await database.read(audit) == []
         counted = await database.read(
             lambda connection: connection.exec_driver_sql("SELECT count(*) FROM jobs").scalar()
@@ -59,13 +57,15 @@ async def _prove_archive(maker: Maker) -> None:
     assert counted == 61
 
 
-def test_the_quick_plan_measures_less() -> None:
-    """`--quick` is for a first look."""
+def test_quick_plan_measures_less() -> None:
     assert LITTLE.sizes.jobs < Sizes().jobs
 
 
-def test_a_figure_is_judged_by_its_ratio_where_there_is_one() -> None:
-    """Else by itself; without an aim nothing is missed."""
+def test_figure_with_base_is_judged_by_ratio() -> None:
+    """Without a base the value itself counts.
+
+    Without an aim nothing is missed.
+    """
     figure = Figure(name="hold", base=2.0, taken=3.0, aim=1.2)
     assert figure.ratio == 1.5
     assert not figure.met

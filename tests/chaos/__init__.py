@@ -1,20 +1,20 @@
-"""The torture: `kill -9` of the real bot at every transition and at random instants; nothing may be lost or doubled.
+"""Chaos tests: `kill -9` of the bot at each transition and at random.
 
-The bot runs as a process between the stand-ins, as in `tests/end_to_end`. No failpoint ships in the product: what it
-sends passes an *ambush* in front of the stand-in, which kills the bot before a request takes effect, after it, halfway
-through the answer, or right after the answer. Then the bot is started again, everything is let finish, and the books,
-the providers' bills, the cards and the log are compared.
+Nothing may be lost or doubled. The bot runs as a process between the fakes, as in `tests/end_to_end`. The product has
+no failpoint: a fault injector in front of each fake kills the bot before a request takes effect, after it, halfway
+through the answer, or after the answer. Then the bot starts again and finishes everything, and the ledger, the
+providers' billing, the cards and the log are compared.
 
-    plan.py         what a round will do: orders, mishaps, strikes; all decided by one seed
-    transitions.py  the rounds that strike at one transition each
-    ambush.py       watches requests and strikes
-    cradle.py       starts bots quickly
-    doorway.py      the way of the providers' webhooks to the bot, which is watched too
-    rig.py          the house with its ambushes: strike, start again, let everything finish
-    evidence.py     what the database, the providers, Discord and the log say after a round
-    verdict.py      which promises that breaks
-    tally.py        counting
-    campaign.py     many rounds, several houses at a time
+    scenario.py        a round's requests, incidents and strikes, all decided by one seed
+    transitions.py     rounds with a strike at one transition each
+    fault_injector.py  middleware of the fakes: watches requests and strikes
+    fork_server.py     starts bots quickly
+    webhook_proxy.py   forwards the providers' webhooks to the bot, observed as well
+    runner.py          plays a round: strike, restart, wait for the end
+    observations.py    reads database, providers, Discord and log after a round
+    invariants.py      names the broken promises
+    stats.py           counts
+    suite.py           many rounds, several systems at a time
 
-`python -m tests.chaos --help` tells how to run it; CONTRIBUTING.md says when.
+`python -m tests.chaos --help` lists the options; CONTRIBUTING.md says when to run it.
 """

@@ -1,4 +1,4 @@
-"""Ambushes: every request to a stand-in passes one, and the bot is struck at the moment that was chosen."""
+"""Middleware of the fakes: kills the bot at a chosen moment of a request."""
 
 import asyncio
 import contextlib
@@ -13,91 +13,95 @@ from aiohttp.typedefs import Handler, Middleware
 from sandbox.discord import DiscordServer
 from sandbox.discord.interactions import InteractionKind
 from sandbox.providers import ImageApiServer, State
-from tests.chaos.scenario import Event, Strike, UtcDateTime
+from tests.chaos.scenario import Event, Strike, StrikeMoment
 
 Classify: TypeAlias = Callable[[web.Request], Event | None]
-Deal: TypeAlias = Callable[[Signals], Awaitable[None]]
+SendSignal: TypeAlias = Callable[[Signals], Awaitable[None]]
 """Sends the bot a signal, and returns once it has ended if the signal was SIGKILL."""
 
 
-class Blow:
-    """A strike that waits for its moment; `struck` is set once the signal was sent."""
+class PendingStrike:
+    """A strike before its moment; `struck` is set once the signal was sent."""
 
     def __init__(self, strike: Strike) -> None:
         self.strike = strike
         self.struck = asyncio.Event()
         self._passing = strike.skip
 
-    def meets(self, event: Event, moment: UtcDateTime) -> bool:
-        """Tell whether this is the moment, counting those that are passed over."""
+    def matches(self, event: Event, moment: StrikeMoment) -> bool:
+        """Return whether the strike is due, counting the skipped matches."""
         if self.struck.is_set() or (event, moment) != (self.strike.event, self.strike.moment):
             return False
         self._passing -= 1
         return self._passing < 0
 
 
-class Ambush:
-    """Strikes with `deal` when a request meets the blow that is laid."""
+class FaultInjector:
+    """Sends the signal when a request matches the armed strike."""
 
-    def __init__(self, deal: Deal) -> None:
-        self._deal = deal
-        self._blow: Blow | None = None
+    def __init__(self, send_signal: SendSignal) -> None:
+        self._send_signal = send_signal
+        self._blow: PendingStrike | None = None
 
-    def lay(self, blow: Blow | None) -> None:
-        """Wait for this blow's moment, and for no other's; None lets everything pass."""
-        self._blow = blow
+    def arm(self, pending: PendingStrike | None) -> None:
+        """Wait for this strike only; None lets everything pass."""
+        self._blow = pending
 
-    async def now(self, blow: Blow) -> None:
-        """Strike, wherever the bot may be."""
-        if not blow.struck.is_set():
-            blow.struck.set()
-            await self._deal(blow.strike.signal)
+    async def strike_now(self, pending: PendingStrike) -> None:
+        """Strike at once."""
+        if not pending.struck.is_set():
+            pending.struck.set()
+            await self._send_signal(pending.strike.signal)
 
-    def around(self, classify: Classify) -> Middleware:
-        """Return what stands around every request of a server."""
+    def middleware(self, classify: Classify) -> Middleware:
+        """Return a middleware for all requests of a server."""
 
         @web.middleware
         async def watch(request: web.Request, handler: Handler) -> web.StreamResponse:
-            await request.read()  # it has arrived, all of it
+            await request.read()  # complete
             event = classify(request)
             if event is None:
                 return await handler(request)
-            if await self._strikes(event, UtcDateTime.BEFORE):
-                return _cut(request)
+            if await self._strike_if_due(event, StrikeMoment.BEFORE):
+                return _cut_connection(request)
             response = await handler(request)
-            await self._strikes(event, UtcDateTime.AFTER)
-            if self._waits_for(event, UtcDateTime.HALFWAY) and isinstance(response, web.Response):
-                return await self._in_halves(request, response, event)
-            if self._waits_for(event, UtcDateTime.ANSWERED):
+            await self._strike_if_due(event, StrikeMoment.AFTER)
+            if self._is_waiting_for(event, StrikeMoment.HALFWAY) and isinstance(response, web.Response):
+                return await self._respond_in_halves(request, response, event)
+            if self._is_waiting_for(event, StrikeMoment.ANSWERED):
                 with contextlib.suppress(ConnectionError):
                     await response.prepare(request)
                     await response.write_eof()
-                await self._strikes(event, UtcDateTime.ANSWERED)
+                await self._strike_if_due(event, StrikeMoment.ANSWERED)
             return response
 
         return watch
 
-    async def passes(self, event: Event, moment: UtcDateTime) -> None:
-        """Hear of something that is no request to a stand-in."""
-        await self._strikes(event, moment)
+    async def observe(self, event: Event, moment: StrikeMoment) -> None:
+        """Handle an event outside the requests to a fake."""
+        await self._strike_if_due(event, moment)
 
-    def _waits_for(self, event: Event, moment: UtcDateTime) -> bool:
-        blow = self._blow
+    def _is_waiting_for(self, event: Event, moment: StrikeMoment) -> bool:
+        pending = self._blow
         return (
-            blow is not None and not blow.struck.is_set() and (blow.strike.event, blow.strike.moment) == (event, moment)
+            pending is not None
+            and not pending.struck.is_set()
+            and (pending.strike.event, pending.strike.moment) == (event, moment)
         )
 
-    async def _strikes(self, event: Event, moment: UtcDateTime) -> bool:
-        """Strike if this is the moment; return whether the bot is dead by it."""
-        blow = self._blow
-        if blow is None or not blow.meets(event, moment):
+    async def _strike_if_due(self, event: Event, moment: StrikeMoment) -> bool:
+        """Strike if due; return whether the bot is dead."""
+        pending = self._blow
+        if pending is None or not pending.matches(event, moment):
             return False
-        if moment is UtcDateTime.ANSWERED:
-            await asyncio.sleep(blow.strike.after)
-        await self.now(blow)
-        return blow.strike.signal is SIGKILL
+        if moment is StrikeMoment.ANSWERED:
+            await asyncio.sleep(pending.strike.after)
+        await self.strike_now(pending)
+        return pending.strike.signal is SIGKILL
 
-    async def _in_halves(self, request: web.Request, response: web.Response, event: Event) -> web.StreamResponse:
+    async def _respond_in_halves(
+        self, request: web.Request, response: web.Response, event: Event
+    ) -> web.StreamResponse:
         body = response.body if isinstance(response.body, bytes) else b""
         stream = web.StreamResponse(status=response.status)
         stream.content_type = response.content_type
@@ -105,7 +109,7 @@ class Ambush:
         with contextlib.suppress(ConnectionError):
             await stream.prepare(request)
             await stream.write(body[: len(body) // 2])
-        await self._strikes(event, UtcDateTime.HALFWAY)
+        await self._strike_if_due(event, StrikeMoment.HALFWAY)
         with contextlib.suppress(ConnectionError):
             await stream.write(body[len(body) // 2 :])
             await stream.write_eof()
@@ -113,7 +117,7 @@ class Ambush:
 
 
 def discord_events(server: DiscordServer) -> Classify:
-    """Return what names the requests to Discord."""
+    """Return a classifier of requests to Discord."""
 
     def classify(request: web.Request) -> Event | None:
         parts = request.path.split("/")
@@ -143,7 +147,10 @@ _POLLS = {
 
 
 def provider_events(server: ImageApiServer) -> Classify:
-    """Return what names the requests to a provider; a status is named after what it is about to say."""
+    """Return a classifier of requests to a provider.
+
+    A status request is classified by the state it is about to return.
+    """
 
     def classify(request: web.Request) -> Event | None:
         parts = request.path.split("/")
@@ -159,7 +166,7 @@ def provider_events(server: ImageApiServer) -> Classify:
     return classify
 
 
-def _cut(request: web.Request) -> web.StreamResponse:
+def _cut_connection(request: web.Request) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)

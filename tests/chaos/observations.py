@@ -1,4 +1,4 @@
-"""What the database, the providers, Discord and the bot's log say after a round; it is judged elsewhere."""
+"""Reads database, providers, Discord and the bot's log after a round."""
 
 import asyncio
 import itertools
@@ -10,37 +10,40 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from bot.domain.jobs import LIVE
-from bot.domain.jobs import State as Live
+from bot.domain.jobs import State as JobState
 from db.audit import audit
 from db.database import Database
 from db.tables import accounts, attempts, jobs, pictures
 from sandbox.discord import Invocation, Message, buttons, media, text
 from sandbox.providers import State, read_mark
-from tests.chaos.scenario import Order
+from tests.chaos.scenario import PlannedRequest
 from tests.end_to_end.system_harness import REVE2IMG_KEY, SKILLBOSS_KEY, TOKEN, SystemHarness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """An order that was placed; `reached` tells whether a bot was connected then."""
+class PlacedRequest:
+    """A request sent to Discord.
 
-    order: Order
+    `reached` is whether a bot was connected then.
+    """
+
+    planned: PlannedRequest
     invocation: Invocation
     reached: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """An attempt as the database has it."""
+class AttemptRecord:
+    """An attempt in the database."""
 
     provider: str
     outcome: str
-    hooked: bool = False
+    has_webhook: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Booked:
-    """A job as the database has it. `positions` are those of its pictures."""
+class JobRecord:
+    """A job in the database. `positions` are those of its images."""
 
     id: str
     interaction_id: int
@@ -51,13 +54,13 @@ class Booked:
     delivered: bool
     delivery: str | None = None
     fault: str | None = None
-    attempts: tuple[Sent, ...] = ()
+    attempts: tuple[AttemptRecord, ...] = ()
     positions: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """A submit that a provider accepted, and whether its account was billed."""
+class AcceptedSubmit:
+    """A submit accepted by a provider; `billed` is whether it was charged."""
 
     provider: str
     state: State
@@ -66,7 +69,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A message of the bot's. `marks` are read from the pictures that it shows; `attached` counts its files."""
+    """A message of the bot.
+
+    `marks` identify its images, `attached` counts files.
+    """
 
     text: str
     marks: tuple[int, ...] = ()
@@ -77,130 +83,128 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """All that is known of one order; `direct` are the direct messages about it."""
+class RequestRecord:
+    """All observations of one request; `direct` are its direct messages."""
 
-    order: Order
+    planned: PlannedRequest
     interaction_id: int
-    booked: tuple[Booked, ...]
-    accepted: tuple[Accepted, ...]
+    jobs: tuple[JobRecord, ...]
+    accepted: tuple[AcceptedSubmit, ...]
     card: Card | None = None
     direct: tuple[Card, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """All that is known of a round.
+class Observations:
+    """All observations of a round.
 
-    `hoping` are the credits of all jobs that wait for word of a submit that no provider took, until they are given up.
-    `strays` are messages that answer no order; `secrets` and `stacks` are what the log tells.
+    `awaiting_webhook` sums the prices of jobs that wait for a webhook although no provider accepted them: they will be
+    given up. `stray_messages` answer no request. `secrets` and `stacks` were found in the log.
     """
 
-    cases: tuple[Case, ...]
+    records: tuple[RequestRecord, ...]
     problems: tuple[str, ...] = ()
     held: int = 0
-    hoping: int = 0
+    awaiting_webhook: int = 0
     lowest: int = 0
     unknown_jobs: int = 0
-    strays: tuple[str, ...] = ()
+    stray_messages: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Books:
-    booked: tuple[Booked, ...]
+class _DatabaseState:
+    jobs: tuple[JobRecord, ...]
     problems: tuple[str, ...]
     held: int
     lowest: int
 
 
-def hopes_for_a_webhook(job: Booked, *, accepted: bool) -> bool:
-    """Tell whether a job waits for word of a submit that no provider took: it will be given up, in its time."""
-    return job.state == Live.UNKNOWN and bool(job.attempts) and job.attempts[-1].hooked and not accepted
+def awaits_webhook(job: JobRecord, *, accepted: bool) -> bool:
+    """Return whether a job waits for a webhook that cannot come."""
+    return job.state == JobState.UNKNOWN and bool(job.attempts) and job.attempts[-1].has_webhook and not accepted
 
 
-class Witness:
-    """Sees what a round leaves behind: from `begin` on, and asked by `testify`."""
+class RoundObserver:
+    """Collects the observations of a round between `begin` and `collect`."""
 
-    def __init__(self, house: SystemHarness) -> None:
-        self._house = house
+    def __init__(self, system: SystemHarness) -> None:
+        self._system = system
         self._log_from = 0
         self._earlier: set[str] = set()
         self._orders: set[int] = set()
 
     def begin(self) -> None:
-        """Begin a round: what was there before is not its doing."""
-        log = self._house.folder / "bot.log"
+        """Begin a round; ignore all earlier messages and log lines."""
+        log = self._system.folder / "bot.log"
         self._log_from = log.stat().st_size if log.exists() else 0
         self._earlier = {message.id for message in self._messages()}
 
     @asynccontextmanager
-    async def looking(self) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
-        """Give what tells whether the database has a job that has not ended or was not delivered, but will be."""
-        database = await Database.open(self._house.database_url)
+    async def watch_unfinished(self) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
+        """Yield a check for jobs that have yet to end or to be delivered."""
+        database = await Database.open(self._system.database_url)
         try:
 
             async def unfinished() -> bool:
                 waiting = await database.read(_unfinished)
-                return any(state != Live.UNKNOWN or self._accepted(prompt) for prompt, state in waiting)
+                return any(state != JobState.UNKNOWN or self._accepted(prompt) for prompt, state in waiting)
 
             yield unfinished
         finally:
             await database.close()
 
-    async def testify(self, placed: list[Placed]) -> Evidence:
-        """Return everything that is known of these orders."""
-        database = await Database.open(self._house.database_url)
+    async def collect(self, placed: list[PlacedRequest]) -> Observations:
+        """Return the observations of these requests."""
+        database = await Database.open(self._system.database_url)
         try:
-            ledger = await database.read(_books)
+            state = await database.read(_database_state)
         finally:
             await database.close()
-        cases = tuple([await self._case(each, ledger) for each in placed])
-        self._orders |= {case.interaction_id for case in cases}
+        records = tuple([await self._record(each, state) for each in placed])
+        self._orders |= {record.interaction_id for record in records}
         log = self._log()
-        return Evidence(
-            cases=cases,
-            problems=ledger.problems,
-            held=ledger.held,
-            hoping=sum(
-                job.price
-                for job in ledger.booked
-                if hopes_for_a_webhook(job, accepted=bool(self._accepted(job.prompt)))
+        return Observations(
+            records=records,
+            problems=state.problems,
+            held=state.held,
+            awaiting_webhook=sum(
+                job.price for job in state.jobs if awaits_webhook(job, accepted=bool(self._accepted(job.prompt)))
             ),
-            lowest=ledger.lowest,
-            unknown_jobs=sum(each.interaction_id not in self._orders for each in ledger.booked),
-            strays=tuple(self._strays(placed)),
+            lowest=state.lowest,
+            unknown_jobs=sum(each.interaction_id not in self._orders for each in state.jobs),
+            stray_messages=tuple(self._stray_messages(placed)),
             secrets=tuple(sorted(name for name, secret in self._secrets(placed) if secret in log)),
-            stacks=tuple(_stack(line) for line in log.splitlines() if "Traceback" in line),
+            stacks=tuple(_stack_summary(line) for line in log.splitlines() if "Traceback" in line),
         )
 
-    async def _case(self, placed: Placed, ledger: _Books) -> Case:
+    async def _record(self, placed: PlacedRequest, state: _DatabaseState) -> RequestRecord:
         interaction = placed.invocation.interaction
         original = placed.invocation.message
         number = int(interaction.id)
-        return Case(
-            order=placed.order,
+        return RequestRecord(
+            planned=placed.planned,
             interaction_id=number,
-            booked=tuple(each for each in ledger.booked if each.interaction_id == number),
-            accepted=tuple(self._accepted(placed.order.prompt)),
+            jobs=tuple(each for each in state.jobs if each.interaction_id == number),
+            accepted=tuple(self._accepted(placed.planned.prompt)),
             card=None if original is None else await asyncio.to_thread(_card, original),
             direct=tuple([await asyncio.to_thread(_card, each) for each in self._direct(placed)]),
         )
 
-    def _accepted(self, prompt: str) -> list[Accepted]:
+    def _accepted(self, prompt: str) -> list[AcceptedSubmit]:
         found = []
-        for name, server in (("skillboss", self._house.skillboss), ("reve2img", self._house.reve2img)):
+        for name, server in (("skillboss", self._system.skillboss), ("reve2img", self._system.reve2img)):
             billed = {charge.job_id for charge in server.billed}
             found += [
-                Accepted(provider=name, state=job.state, billed=job.id in billed)
+                AcceptedSubmit(provider=name, state=job.state, billed=job.id in billed)
                 for job in server.jobs
                 if job.order.prompt == prompt
             ]
         return found
 
     def _messages(self) -> list[Message]:
-        world = self._house.discord.world
+        world = self._system.discord.world
         return [
             message
             for channel in world.channels.values()
@@ -211,36 +215,36 @@ class Witness:
     def _new_messages(self) -> list[Message]:
         return [each for each in self._messages() if each.id not in self._earlier]
 
-    def _direct(self, placed: Placed) -> list[Message]:
-        """Return the direct messages to the order's member that are about it."""
-        channel = self._house.discord.world.direct_message(placed.invocation.interaction.user.id)
+    def _direct(self, placed: PlacedRequest) -> list[Message]:
+        """Return the direct messages about the request."""
+        channel = self._system.discord.world.direct_message(placed.invocation.interaction.user.id)
         return [
-            each for each in self._new_messages() if each.channel_id == channel.id and placed.order.mark in text(each)
+            each for each in self._new_messages() if each.channel_id == channel.id and placed.planned.mark in text(each)
         ]
 
-    def _strays(self, placed: list[Placed]) -> list[str]:
+    def _stray_messages(self, placed: list[PlacedRequest]) -> list[str]:
         known = {each.invocation.message.id for each in placed if each.invocation.message is not None}
         known |= {message.id for each in placed for message in self._direct(each)}
         return [text(each) for each in self._new_messages() if each.id not in known and not each.ephemeral]
 
     def _log(self) -> str:
-        with (self._house.folder / "bot.log").open("rb") as file:
+        with (self._system.folder / "bot.log").open("rb") as file:
             file.seek(self._log_from)
             return file.read().decode(errors="replace")
 
-    def _secrets(self, placed: list[Placed]) -> list[tuple[str, str]]:
+    def _secrets(self, placed: list[PlacedRequest]) -> list[tuple[str, str]]:
         return [
             ("the bot's token", TOKEN),
             ("a provider's key", SKILLBOSS_KEY),
             ("a provider's key", REVE2IMG_KEY),
-            *(("a prompt", each.order.prompt) for each in placed),
-            *(("a prompt's end", each.order.mark) for each in placed),
+            *(("a prompt", each.planned.prompt) for each in placed),
+            *(("a prompt's end", each.planned.mark) for each in placed),
             *(("an interaction's token", each.invocation.interaction.token) for each in placed),
         ]
 
 
-def _stack(line: str) -> str:
-    """Return what a logged stack is about: the event, and the end of the last exception."""
+def _stack_summary(line: str) -> str:
+    """Return the event and the last line of a logged exception."""
     try:
         entry = json.loads(line)
     except ValueError:
@@ -265,9 +269,9 @@ def _unfinished(connection: Connection) -> list[tuple[str, str]]:
     return [(row.prompt, row.state) for row in connection.execute(select(jobs.c.prompt, jobs.c.state).where(waiting))]
 
 
-def _books(connection: Connection) -> _Books:
-    return _Books(
-        booked=tuple(_booked(connection)),
+def _database_state(connection: Connection) -> _DatabaseState:
+    return _DatabaseState(
+        jobs=tuple(_job_records(connection)),
         problems=tuple(audit(connection)),
         held=connection.execute(select(func.coalesce(func.sum(accounts.c.held), 0))).scalar_one(),
         lowest=min(
@@ -277,10 +281,11 @@ def _books(connection: Connection) -> _Books:
     )
 
 
-def _booked(connection: Connection) -> list[Booked]:
+def _job_records(connection: Connection) -> list[JobRecord]:
     of_attempts = {
         job_id: tuple(
-            Sent(provider=row.provider, outcome=row.outcome, hooked=row.webhook_hash is not None) for row in rows
+            AttemptRecord(provider=row.provider, outcome=row.outcome, has_webhook=row.webhook_hash is not None)
+            for row in rows
         )
         for job_id, rows in itertools.groupby(
             connection.execute(select(attempts).order_by(attempts.c.job_id, attempts.c.number)),
@@ -295,7 +300,7 @@ def _booked(connection: Connection) -> list[Booked]:
         )
     }
     return [
-        Booked(
+        JobRecord(
             id=row.id,
             interaction_id=row.interaction_id,
             prompt=row.prompt,

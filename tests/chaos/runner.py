@@ -1,4 +1,4 @@
-"""The house with its ambushes: one round after the other on the same stand-ins and the same database."""
+"""Plays rounds one after the other on the same fakes and database."""
 
 import asyncio
 import contextlib
@@ -11,17 +11,17 @@ from typing import Final
 from sandbox.discord import ClientRefusal, Invocation, NoAnswerError
 from sandbox.discord.state import ACKNOWLEDGE_WITHIN
 from sandbox.providers import ImageApiServer, Latency
-from tests.chaos.fault_injector import Ambush, Blow, discord_events, provider_events
-from tests.chaos.fork_server import Cradle
-from tests.chaos.observations import Evidence, Placed, Witness
-from tests.chaos.scenario import MEMBERS, Event, Order, Plan, Strike, UtcDateTime
-from tests.chaos.webhook_proxy import Doorway
+from tests.chaos.fault_injector import FaultInjector, PendingStrike, discord_events, provider_events
+from tests.chaos.fork_server import ForkServer
+from tests.chaos.observations import Observations, PlacedRequest, RoundObserver
+from tests.chaos.scenario import MEMBERS, Event, PlannedRequest, Scenario, Strike, StrikeMoment
+from tests.chaos.webhook_proxy import WebhookProxy
 from tests.end_to_end.system_harness import BotEndedError, BotProcess, SystemHarness
 
-_SETTLED_WITHIN: Final = 120.0
-_LOOK_SECONDS: Final = 0.05
-_STOPPED_WITHIN: Final = 60.0
-_NEVER_ASKED: Final = 100_000
+_SETTLE_TIMEOUT_SECONDS: Final = 120.0
+_POLL_SECONDS: Final = 0.05
+_STOP_TIMEOUT_SECONDS: Final = 60.0
+_HIGHEST_THRESHOLD: Final = 100_000
 _AT_ONCE: Final = Latency(queue=0.0, work=0.0)
 
 _SETTINGS: Final = {
@@ -35,104 +35,104 @@ _SETTINGS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """The end of a bot that was asked to stop: its exit code, and the seconds that it took."""
+    """Result of a requested stop: exit code and seconds."""
 
     code: int
     seconds: float
 
 
 @dataclass(slots=True, kw_only=True)
-class Played:
-    """What was done in a round: where each strike hit, and how bots that were asked to stop did so."""
+class RoundResult:
+    """Result of a round: hits of the strikes, and requested stops."""
 
-    plan: Plan
+    scenario: Scenario
     hits: list[str] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
-    evidence: Evidence | None = None
+    observations: Observations | None = None
     seconds: float = 0.0
 
 
-class Rig:
-    """A house that plays rounds. `webhooks` gives the bot a public address."""
+class Runner:
+    """A system that plays rounds. `webhooks` gives the bot a public address."""
 
     def __init__(self, folder: Path, *, database_url: str | None = None, webhooks: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._cradle = Cradle()
-        self.house = SystemHarness(folder, database_url=database_url, launch=self._launch)
-        self.house.discord.world.acknowledge_within = ACKNOWLEDGE_WITHIN  # nobody waits longer for the dead
+        self._fork_server = ForkServer()
+        self.system = SystemHarness(folder, database_url=database_url, launch=self._launch)
+        self.system.discord.world.acknowledge_within = ACKNOWLEDGE_WITHIN  # as Discord does
         self._running = asyncio.Event()
         self._settings = dict(_SETTINGS)
         self._webhooks = webhooks
-        self._ambush = Ambush(self._deal)
-        self._doorway = Doorway(self._ambush.around(lambda _: Event.WEBHOOK))
-        self._witness = Witness(self.house)
+        self._injector = FaultInjector(self._send_signal)
+        self._webhook_proxy = WebhookProxy(self._injector.middleware(lambda _: Event.WEBHOOK))
+        self._observer = RoundObserver(self.system)
         self._was_ready = False
 
     async def start(self) -> None:
-        """Start the stand-ins and the bot."""
-        house, world = self.house, self.house.discord.world
-        house.discord.app.middlewares.append(self._ambush.around(discord_events(house.discord)))
+        """Start the fakes and the bot."""
+        system, world = self.system, self.system.discord.world
+        system.discord.app.middlewares.append(self._injector.middleware(discord_events(system.discord)))
         for server in self._providers:
-            server.middlewares.append(self._ambush.around(provider_events(server)))
+            server.middlewares.append(self._injector.middleware(provider_events(server)))
         for name in MEMBERS:
             world.add_member(world.guild("Community"), world.add_user(name))
-        await house.start_stand_ins()
+        await system.start_fakes()
         if self._webhooks:
-            await self._doorway.start(f"http://127.0.0.1:{house.http_port}")
-            self._settings["WEBHOOK_PUBLIC_URL"] = self._doorway.url
-            house.skillboss.webhooks.retry_seconds = None  # until `release`: a second try finds the bot back
-        await self._up()
+            await self._webhook_proxy.start(f"http://127.0.0.1:{system.http_port}")
+            self._settings["WEBHOOK_PUBLIC_URL"] = self._webhook_proxy.url
+            system.skillboss.webhooks.retry_seconds = None  # until `release`, when the bot is back
+        await self._ensure_running()
         for name in MEMBERS:
-            # An order is one press here, whatever it costs.
-            await (await house.discord.actor(name).slash("settings set", ask_over=_NEVER_ASKED)).response()
+            # No confirmation: each request is one press.
+            await (await system.discord.actor(name).slash("settings set", ask_over=_HIGHEST_THRESHOLD)).response()
 
     async def close(self) -> None:
         """End everything."""
-        await self._doorway.close()
-        await self.house.close()
-        await self._cradle.close()
+        await self._webhook_proxy.close()
+        await self.system.close()
+        await self._fork_server.close()
 
-    async def play(self, plan: Plan) -> Played:
-        """Carry a round out to its end, and return what came of it."""
-        played, began = Played(plan=plan), time.monotonic()
-        await self._up()
-        self._witness.begin()
-        self._spoil(plan)
-        first = Blow(plan.strikes[0])
-        self._ambush.lay(first)
-        placing = [asyncio.create_task(self._place(order)) for order in plan.orders]
-        for turn, strike in enumerate(plan.strikes):
-            blow = Blow(strike) if turn else first
-            self._ambush.lay(blow)
-            await self._suffer(blow, played)
-        self._ambush.lay(None)
-        await self._up()  # first, so that webhooks that are let go find it
-        self._mend()
-        placed = await asyncio.gather(*placing)
-        await self._settled(placed)
-        played.evidence = await self._witness.testify(placed)
-        played.seconds = time.monotonic() - began
-        return played
+    async def run_round(self, scenario: Scenario) -> RoundResult:
+        """Play a round to its end and return the result."""
+        result, began = RoundResult(scenario=scenario), time.monotonic()
+        await self._ensure_running()
+        self._observer.begin()
+        self._inject_incidents(scenario)
+        first = PendingStrike(scenario.strikes[0])
+        self._injector.arm(first)
+        sending = [asyncio.create_task(self._send(planned)) for planned in scenario.requests]
+        for turn, strike in enumerate(scenario.strikes):
+            pending = PendingStrike(strike) if turn else first
+            self._injector.arm(pending)
+            await self._run_until_struck(pending, result)
+        self._injector.arm(None)
+        await self._ensure_running()  # before the held webhooks are released
+        self._clear_incidents()
+        placed = await asyncio.gather(*sending)
+        await self._wait_until_settled(placed)
+        result.observations = await self._observer.collect(placed)
+        result.seconds = time.monotonic() - began
+        return result
 
     @property
     def _providers(self) -> tuple[ImageApiServer, ...]:
-        return (self.house.skillboss, self.house.reve2img)
+        return (self.system.skillboss, self.system.reve2img)
 
-    def _spoil(self, plan: Plan) -> None:
-        """Set the round's paces and mishaps."""
+    def _inject_incidents(self, scenario: Scenario) -> None:
+        """Set the round's latencies and provider faults."""
         for server in self._providers:
-            server.latency = Latency(queue=plan.queue, work=plan.work)
-        for mishap in plan.mishaps:
-            first, second = mishap.where
-            if mishap.server == "discord":
-                self.house.discord.faults.add(first, second, **mishap.how)
+            server.latency = Latency(queue=scenario.queue, work=scenario.work)
+        for incident in scenario.incidents:
+            first, second = incident.where
+            if incident.server == "discord":
+                self.system.discord.faults.add(first, second, **incident.how)
             else:
-                server = self.house.skillboss if mishap.server == "skillboss" else self.house.reve2img
-                server.faults.add(first, second, **mishap.how)
+                server = self.system.skillboss if incident.server == "skillboss" else self.system.reve2img
+                server.faults.add(first, second, **incident.how)
 
-    def _mend(self) -> None:
-        """Let nothing go wrong any more, and everything end."""
-        self.house.discord.faults.clear()
+    def _clear_incidents(self) -> None:
+        """Clear all faults and let every job end."""
+        self.system.discord.faults.clear()
         for server in self._providers:
             server.latency = _AT_ONCE
             server.mend()
@@ -140,99 +140,101 @@ class Rig:
                 if not job.terminal:
                     server.finish(job)
 
-    async def _place(self, order: Order) -> Placed:
-        """Use the command, and do with its card what is planned."""
-        await asyncio.sleep(order.after)
-        actor = self.house.discord.actor(order.member)
-        reached = bool(self.house.discord.gateway.connected)
-        invocation = await actor.slash("imagine", prompt=order.prompt, options=order.options)
-        strike = asyncio.create_task(self._ambush.passes(Event.DELIVERED, UtcDateTime.ANSWERED))
+    async def _send(self, planned: PlannedRequest) -> PlacedRequest:
+        """Use the command, then cancel or remove the card as planned."""
+        await asyncio.sleep(planned.after)
+        actor = self.system.discord.actor(planned.member)
+        reached = bool(self.system.discord.gateway.connected)
+        invocation = await actor.slash("imagine", prompt=planned.prompt, options=planned.options)
+        strike = asyncio.create_task(self._injector.observe(Event.DELIVERED, StrikeMoment.ANSWERED))
         with contextlib.suppress(NoAnswerError, ClientRefusal):
-            await asyncio.gather(self._cancel(order, invocation), self._remove_card(order, invocation))
+            await asyncio.gather(self._cancel(planned, invocation), self._remove_card(planned, invocation))
         await strike
-        return Placed(order=order, invocation=invocation, reached=reached)
+        return PlacedRequest(planned=planned, invocation=invocation, reached=reached)
 
-    async def _cancel(self, order: Order, invocation: Invocation) -> None:
-        if order.cancel_after is None:
+    async def _cancel(self, planned: PlannedRequest, invocation: Invocation) -> None:
+        if planned.cancel_after is None:
             return
         card = await invocation.response()
-        await asyncio.sleep(order.cancel_after)
-        # Without a Cancel it has ended or cannot be cancelled, and a bot that is away hears of no press.
-        await self.house.discord.actor(order.member).click(card, label="Cancel")
+        await asyncio.sleep(planned.cancel_after)
+        # The job may have ended, may not be cancellable, or the bot may be away.
+        await self.system.discord.actor(planned.member).click(card, label="Cancel")
 
-    async def _remove_card(self, order: Order, invocation: Invocation) -> None:
-        if order.gone_after is None:
+    async def _remove_card(self, planned: PlannedRequest, invocation: Invocation) -> None:
+        if planned.gone_after is None:
             return
         card = await invocation.response()
-        await asyncio.sleep(order.gone_after)
-        self.house.discord.messages.delete(card)
+        await asyncio.sleep(planned.gone_after)
+        self.system.discord.messages.delete(card)
 
-    async def _suffer(self, blow: Blow, played: Played) -> None:
-        """Have the bot running until this blow has struck and the bot has ended."""
-        instant = asyncio.create_task(self._strike_at_an_instant(blow)) if blow.strike.event is None else None
-        await self._up(blow)
+    async def _run_until_struck(self, pending: PendingStrike, result: RoundResult) -> None:
+        """Run the bot until the strike hit and the bot exited."""
+        instant = asyncio.create_task(self._strike_at_an_instant(pending)) if pending.strike.event is None else None
+        await self._ensure_running(pending)
         if instant is not None:
             await instant
-            played.hits.append(str(blow.strike))
-        elif await self._strikes_within(blow, played.plan.patience):
-            played.hits.append(str(blow.strike))
+            result.hits.append(str(pending.strike))
+        elif await self._strikes_within(pending, result.scenario.patience):
+            result.hits.append(str(pending.strike))
         else:
-            await self._ambush.now(blow)
-            played.hits.append(f"{Strike(signal=blow.strike.signal)}, for a transition that did not come")
+            await self._injector.strike_now(pending)
+            result.hits.append(f"{Strike(signal=pending.strike.signal)}, for a transition that did not come")
         began = time.monotonic()
-        code = await self.house.bot_ended(within=_STOPPED_WITHIN)
+        code = await self.system.bot_ended(within=_STOP_TIMEOUT_SECONDS)
         self._running.clear()
-        if blow.strike.signal is SIGTERM and self._was_ready:
-            played.stops.append(Stop(code=code, seconds=time.monotonic() - began))
+        if pending.strike.signal is SIGTERM and self._was_ready:
+            result.stops.append(Stop(code=code, seconds=time.monotonic() - began))
         self._was_ready = False
 
-    async def _strike_at_an_instant(self, blow: Blow) -> None:
-        await asyncio.sleep(blow.strike.after)
+    async def _strike_at_an_instant(self, pending: PendingStrike) -> None:
+        await asyncio.sleep(pending.strike.after)
         await self._running.wait()
-        await self._ambush.now(blow)
+        await self._injector.strike_now(pending)
 
     @staticmethod
-    async def _strikes_within(blow: Blow, seconds: float) -> bool:
+    async def _strikes_within(pending: PendingStrike, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
-                await blow.struck.wait()
+                await pending.struck.wait()
         except TimeoutError:
             return False
         return True
 
     async def _launch(self, environment: dict[str, str], log: Path) -> BotProcess:
-        bot = await self._cradle.launch(environment, log)
-        asyncio.get_running_loop().call_soon(self._running.set)  # once the house knows this one, and not its last
+        bot = await self._fork_server.launch(environment, log)
+        asyncio.get_running_loop().call_soon(self._running.set)  # after the system knows this process
         return bot
 
-    async def _deal(self, number: Signals) -> None:
-        self.house.signal_bot(number)
+    async def _send_signal(self, number: Signals) -> None:
+        self.system.signal_bot(number)
         if number is SIGKILL:
-            await self.house.bot_ended()
+            await self.system.bot_ended()
 
-    async def _up(self, blow: Blow | None = None) -> None:
-        """Have the bot serving, unless this blow strikes it down before that."""
-        if self.house.bot_runs:
+    async def _ensure_running(self, pending: PendingStrike | None = None) -> None:
+        """Start the bot unless it runs; the pending strike may kill it meanwhile."""
+        if self.system.bot_runs:
             return
         try:
-            await self.house.start_bot(**self._settings)
+            await self.system.start_bot(**self._settings)
         except BotEndedError:
-            if blow is None or not blow.struck.is_set():
+            if pending is None or not pending.struck.is_set():
                 raise
         else:
             self._was_ready = True
 
-    async def _settled(self, placed: list[Placed]) -> None:
-        """Wait until every job that there is has ended and was delivered, and no more can come."""
-        async with self._witness.looking() as unfinished:
-            deadline = time.monotonic() + _SETTLED_WITHIN  # then the evidence says what has not ended
+    async def _wait_until_settled(self, placed: list[PlacedRequest]) -> None:
+        """Wait until every job is delivered and no new one can arrive."""
+        async with self._observer.watch_unfinished() as unfinished:
+            deadline = (
+                time.monotonic() + _SETTLE_TIMEOUT_SECONDS
+            )  # afterwards the observations name the unfinished jobs
             while time.monotonic() < deadline:
-                if not any(self._may_be_answered(each) for each in placed) and not await unfinished():
+                if not any(self._may_still_be_answered(each) for each in placed) and not await unfinished():
                     return
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
 
-    def _may_be_answered(self, placed: Placed) -> bool:
+    def _may_still_be_answered(self, placed: PlacedRequest) -> bool:
         interaction = placed.invocation.interaction
         if not placed.reached or interaction.acknowledged_at is not None:
             return False
-        return self.house.discord.world.now() - interaction.created_at <= ACKNOWLEDGE_WITHIN
+        return self.system.discord.world.now() - interaction.created_at <= ACKNOWLEDGE_WITHIN

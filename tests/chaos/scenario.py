@@ -1,4 +1,4 @@
-"""What a round will do, decided by a seed alone: who orders what and when, what goes wrong, where the kill strikes."""
+"""Contents of a round, decided by a seed: requests, incidents and strikes."""
 
 import random
 from dataclasses import dataclass, field
@@ -11,24 +11,24 @@ MEMBERS: Final = tuple(f"victim-{number}" for number in range(4))
 _SOONEST_SECOND_ORDER: Final = 0.4
 _LONGEST_QUEUE: Final = 0.5
 _LONGEST_WORK: Final = 0.8
-# A bot needs a second or two to start, so that many of the later strikes hit one that takes up its jobs.
+# A start takes a second or two, so many later strikes hit a bot that is taking over jobs.
 _FIRST_INSTANT: Final = 2.5
 _LATER_INSTANT: Final = 4.0
 _REACTION: Final = 0.03
 
 
 class Event(StrEnum):
-    """What can be struck at: a request of the bot, or one to it."""
+    """A request of the bot, or one to it, at which a strike can hit."""
 
     DELIVERED = "delivered"  # an interaction has gone out to the bot
     CALLBACK = "callback"  # the bot answers a command with its card
-    LOOKUP = "lookup"  # the bot looks whether a card of an earlier process is there
+    LOOKUP = "lookup"  # the bot looks up a card of an earlier process
     EDIT = "edit"  # a card's edit without pictures
     UPLOAD = "upload"  # a card's edit with pictures
-    DIRECT = "direct"  # the pictures go to their member directly, because the card is gone
+    DIRECT = "direct"  # a direct message, because the card is gone
     PRESS = "press"  # the bot answers a pressed button
     SUBMIT = "submit"
-    POLL_QUEUED = "poll-queued"  # a status that says "in the queue", and so on
+    POLL_QUEUED = "poll-queued"  # a status with this state; likewise below
     POLL_RUNNING = "poll-running"
     POLL_COMPLETED = "poll-completed"
     POLL_FAILED = "poll-failed"
@@ -38,8 +38,8 @@ class Event(StrEnum):
     START = "start"  # the bot asks for the gateway: it is starting
 
 
-class UtcDateTime(StrEnum):
-    """When an event is struck at."""
+class StrikeMoment(StrEnum):
+    """Moment of an event at which a strike hits."""
 
     BEFORE = "before"  # it has arrived; a killed bot's request never takes effect
     AFTER = "after"  # it has taken effect, and no answer goes out before the strike
@@ -49,28 +49,29 @@ class UtcDateTime(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
-    """A signal at an event's moment (passing over the first `skip`), or, without an event, at a random instant.
+    """A signal at a moment of an event; without an event at a random instant.
 
-    `after` is in seconds: from the moment, or from the round's beginning or the last strike for a random instant.
+    The first `skip` matches are passed over. `after` is in seconds: from the moment, or for a random instant from the
+    start of the round or the last strike.
     """
 
     event: Event | None = None
-    moment: UtcDateTime = UtcDateTime.BEFORE
+    moment: StrikeMoment = StrikeMoment.BEFORE
     signal: Signals = SIGKILL
     skip: int = 0
     after: float = 0.0
 
     def __str__(self) -> str:
-        """Return it as the summary names it."""
+        """Return the name used in the summary."""
         where = "random instant" if self.event is None else f"{self.event} {self.moment}"
         return f"{where} {self.signal.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """One use of `/imagine`, `after` seconds.
+class PlannedRequest:
+    """One use of `/imagine`, `after` seconds into the round.
 
-    `cancel_after` is seconds from its card to a press of Cancel, `gone_after` to the card's removal by a moderator.
+    `cancel_after` is seconds from the card to a press of Cancel, `gone_after` to the card's removal by a moderator.
     """
 
     member: str
@@ -82,19 +83,22 @@ class Order:
 
     @property
     def mark(self) -> str:
-        """The prompt's last word, which is in no other and needs no escaping."""
+        """Last word of the prompt: unique, and free of escapes."""
         return self.prompt.rpartition(" ")[2]
 
     @property
     def images(self) -> int:
-        """How many pictures are asked for."""
+        """Number of requested images."""
         images: int = self.options.get("images", 1)
         return images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mishap:
-    """A fault of a stand-in ("discord", "skillboss" or "reve2img"); `where` and `how` are what its `faults` take."""
+class Incident:
+    """A fault of a fake: "discord", "skillboss" or "reve2img".
+
+    `where` and `how` are the arguments of its `faults`.
+    """
 
     server: str
     where: tuple[str, str]
@@ -102,40 +106,44 @@ class Mishap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """A round. `queue` and `work` are the seconds that the providers' jobs take until the last strike is over.
+class Scenario:
+    """A round.
 
-    A transition that does not come within `patience` seconds is not waited for: the bot is struck then.
+    `queue` and `work` are the latencies of the providers in seconds until the last strike is over. After `patience`
+    seconds without the transition, the bot is struck anyway.
     """
 
     name: str
-    orders: tuple[Order, ...]
+    requests: tuple[PlannedRequest, ...]
     strikes: tuple[Strike, ...]
-    mishaps: tuple[Mishap, ...] = ()
+    incidents: tuple[Incident, ...] = ()
     queue: float = 0.1
     work: float = 0.1
     patience: float = 3.0
 
 
-def a_prompt(randomness: random.Random, about: str) -> str:
-    """Return a prompt that is no other's and is told from everything else in a log."""
+def make_prompt(randomness: random.Random, about: str) -> str:
+    """Return a unique prompt, distinct from anything else in a log."""
     return f"{about} {randomness.getrandbits(64):016x}"
 
 
-def random_plan(seed: int, number: int, *, jobs: int) -> Plan:
-    """Return round `number` of a campaign, with up to so many jobs. The same arguments give the same plan."""
+def random_scenario(seed: int, number: int, *, jobs: int) -> Scenario:
+    """Return round `number` of a suite with at most `jobs` jobs.
+
+    Equal arguments give equal scenarios.
+    """
     randomness = random.Random(f"{seed}:{number}")  # noqa: S311 - to be repeated, not a secret
-    return Plan(
+    return Scenario(
         name=f"round {number}",
-        orders=tuple(_order(randomness) for _ in range(randomness.randint(1, jobs))),
+        requests=tuple(_planned_request(randomness) for _ in range(randomness.randint(1, jobs))),
         strikes=tuple(_strike(randomness, first=not turn) for turn in range(randomness.choice((1, 1, 1, 1, 2, 2, 3)))),
-        mishaps=tuple(_mishap(randomness) for _ in range(randomness.choice((0, 0, 1, 2)))),
+        incidents=tuple(_incident(randomness) for _ in range(randomness.choice((0, 0, 1, 2)))),
         queue=randomness.uniform(0.0, _LONGEST_QUEUE),
         work=randomness.uniform(0.0, _LONGEST_WORK),
     )
 
 
-_WANTS: Final[tuple[dict[str, Any], ...]] = (
+_OPTIONS: Final[tuple[dict[str, Any], ...]] = (
     {},  # SkillBoss's model
     {"aspect_ratio": "16:9"},
     {"detail": 2},  # what only reve2img offers of it
@@ -144,39 +152,39 @@ _WANTS: Final[tuple[dict[str, Any], ...]] = (
 )
 
 
-def _order(randomness: random.Random) -> Order:
-    return Order(
+def _planned_request(randomness: random.Random) -> PlannedRequest:
+    return PlannedRequest(
         member=randomness.choice(MEMBERS),
-        prompt=a_prompt(randomness, randomness.choice(("a fox", "two boats", "an atelier", "rain"))),
+        prompt=make_prompt(randomness, randomness.choice(("a fox", "two boats", "an atelier", "rain"))),
         after=randomness.uniform(0.0, _SOONEST_SECOND_ORDER),
         cancel_after=randomness.uniform(0.0, 1.0) if randomness.random() < 0.25 else None,
         gone_after=randomness.uniform(0.0, 2.0) if randomness.random() < 0.1 else None,
         options={
-            **randomness.choice(_WANTS),
+            **randomness.choice(_OPTIONS),
             "images": randomness.choice((1, 1, 2, 3, 4)),
             "format": randomness.choice(("png", "jpeg", "webp")),
         },
     )
 
 
-_THRICE: Final = (UtcDateTime.BEFORE, UtcDateTime.AFTER, UtcDateTime.ANSWERED)
-# What most rounds have. The rest has rounds of its own, and is hit at random instants.
-_COMMON: Final[dict[Event, tuple[UtcDateTime, ...]]] = {
-    Event.DELIVERED: (UtcDateTime.ANSWERED,),
-    Event.CALLBACK: _THRICE,
-    Event.EDIT: _THRICE,
-    Event.UPLOAD: _THRICE,
-    Event.SUBMIT: _THRICE,
-    Event.POLL_RUNNING: _THRICE,
-    Event.POLL_COMPLETED: _THRICE,
-    Event.PICTURE: tuple(UtcDateTime),
+_COMMON_MOMENTS: Final = (StrikeMoment.BEFORE, StrikeMoment.AFTER, StrikeMoment.ANSWERED)
+# Most rounds have these. `transitions.py` and random instants cover the rest.
+_COMMON: Final[dict[Event, tuple[StrikeMoment, ...]]] = {
+    Event.DELIVERED: (StrikeMoment.ANSWERED,),
+    Event.CALLBACK: _COMMON_MOMENTS,
+    Event.EDIT: _COMMON_MOMENTS,
+    Event.UPLOAD: _COMMON_MOMENTS,
+    Event.SUBMIT: _COMMON_MOMENTS,
+    Event.POLL_RUNNING: _COMMON_MOMENTS,
+    Event.POLL_COMPLETED: _COMMON_MOMENTS,
+    Event.PICTURE: tuple(StrikeMoment),
 }
-_LATER: Final[dict[Event, tuple[UtcDateTime, ...]]] = {
-    Event.START: _THRICE,
-    Event.LOOKUP: _THRICE,
-    Event.UPLOAD: _THRICE,
-    Event.POLL_COMPLETED: _THRICE,
-    Event.PICTURE: tuple(UtcDateTime),
+_LATER: Final[dict[Event, tuple[StrikeMoment, ...]]] = {
+    Event.START: _COMMON_MOMENTS,
+    Event.LOOKUP: _COMMON_MOMENTS,
+    Event.UPLOAD: _COMMON_MOMENTS,
+    Event.POLL_COMPLETED: _COMMON_MOMENTS,
+    Event.PICTURE: tuple(StrikeMoment),
 }
 
 
@@ -196,7 +204,7 @@ def _strike(randomness: random.Random, *, first: bool) -> Strike:
     )
 
 
-_PROVIDER_MISHAPS: Final[tuple[tuple[tuple[str, str], dict[str, Any]], ...]] = (
+_PROVIDER_INCIDENTS: Final[tuple[tuple[tuple[str, str], dict[str, Any]], ...]] = (
     (("submit", "status"), {"status": 429, "retry_after": "0"}),
     (("submit", "status"), {"status": 503, "retry_after": "0"}),
     (("submit", "status"), {"status": 500, "retry_after": "0"}),
@@ -225,7 +233,7 @@ _PROVIDER_MISHAPS: Final[tuple[tuple[tuple[str, str], dict[str, Any]], ...]] = (
     (("cancel", "status"), {"status": 500}),
     (("cancel", "reset_after"), {}),
 )
-_DISCORD_MISHAPS: Final[tuple[tuple[tuple[str, str], dict[str, Any]], ...]] = (
+_DISCORD_INCIDENTS: Final[tuple[tuple[tuple[str, str], dict[str, Any]], ...]] = (
     (("PATCH", "@original"), {"status": 429, "retry_after": 0.05}),
     (("PATCH", "@original"), {"status": 500}),
     (("PATCH", "@original"), {"reset": True}),
@@ -238,7 +246,7 @@ _DISCORD_MISHAPS: Final[tuple[tuple[tuple[str, str], dict[str, Any]], ...]] = (
 )
 
 
-def _mishap(randomness: random.Random) -> Mishap:
+def _incident(randomness: random.Random) -> Incident:
     server = randomness.choice(("skillboss", "reve2img", "discord"))
-    where, how = randomness.choice(_DISCORD_MISHAPS if server == "discord" else _PROVIDER_MISHAPS)
-    return Mishap(server=server, where=where, how=how)
+    where, how = randomness.choice(_DISCORD_INCIDENTS if server == "discord" else _PROVIDER_INCIDENTS)
+    return Incident(server=server, where=where, how=how)

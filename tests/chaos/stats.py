@@ -1,14 +1,14 @@
-"""Counting what rounds did and what came of it, and the table of it."""
+"""Counts of strikes and results, and their table."""
 
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.chaos.invariants import bill
-from tests.chaos.runner import Played
+from tests.chaos.invariants import settlement
+from tests.chaos.runner import RoundResult
 
 
-class Tally:
-    """Counts of all rounds of a campaign."""
+class Stats:
+    """Counts over all rounds of a suite."""
 
     def __init__(self) -> None:
         self.rounds = 0
@@ -18,27 +18,27 @@ class Tally:
         self.ends: Counter[str] = Counter()
         self.bills: Counter[str] = Counter()
 
-    def add(self, played: Played) -> None:
+    def add(self, result: RoundResult) -> None:
         """Count a round."""
         self.rounds += 1
-        self.seconds += played.seconds
-        self.slowest_stop = max([self.slowest_stop, *(stop.seconds for stop in played.stops)])
-        self.hits.update(played.hits)
-        if played.evidence is None:
+        self.seconds += result.seconds
+        self.slowest_stop = max([self.slowest_stop, *(stop.seconds for stop in result.stops)])
+        self.hits.update(result.hits)
+        if result.observations is None:
             return
-        for case in played.evidence.cases:
-            self.ends.update(_ends(case.booked[0].state if case.booked else None, answered=case.card is not None))
-            found = bill(case)
+        for record in result.observations.records:
+            self.ends.update(_ends(record.jobs[0].state if record.jobs else None, answered=record.card is not None))
+            found = settlement(record)
             if found is not None:
                 self.bills[found] += 1
 
     def lines(self) -> Iterator[str]:
-        """Return the table, line by line."""
+        """Yield the lines of the table."""
         accepted = sum(self.bills.values())
         yield f"rounds: {self.rounds}, of {self.seconds / max(1, self.rounds):.1f} s each"
         yield f"the slowest stop took {self.slowest_stop:.1f} s"
         yield from _table("kills and stops", self.hits)
-        yield from _table("orders by their end", self.ends)
+        yield from _table("requests by their end", self.ends)
         yield from _table(f"accepted by a provider ({accepted})", self.bills)
 
 

@@ -1,4 +1,7 @@
-"""Many rounds, several houses at a time; a house in which a promise was broken is closed and kept."""
+"""Many rounds on several systems at a time.
+
+A system with a broken promise is closed and kept.
+"""
 
 import asyncio
 import json
@@ -12,66 +15,69 @@ from pathlib import Path
 from typing import Final
 
 from tests.chaos.invariants import broken_promises
-from tests.chaos.runner import Played, Rig
-from tests.chaos.scenario import Plan
-from tests.chaos.stats import Tally
+from tests.chaos.runner import RoundResult, Runner
+from tests.chaos.scenario import Scenario
+from tests.chaos.stats import Stats
 from tests.support.databases import PostgresqlDatabases
 
-_ROUNDS_A_HOUSE: Final = 40
-"""After so many rounds a house starts afresh, so that its checks stay quick."""
+_ROUNDS_PER_SYSTEM: Final = 40
+"""Rounds before a fresh system starts, so that its checks stay quick."""
 
 _PROGRESS_SECONDS: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A round that broke promises; `folder` keeps its log and, for SQLite, its database."""
+    """A round with broken promises.
 
-    plan: Plan
+    `folder` keeps its log and, for SQLite, its database.
+    """
+
+    scenario: Scenario
     database: str
     broken: tuple[str, ...]
     folder: Path
 
 
 @dataclass(slots=True, kw_only=True)
-class Campaign:
-    """What came of many rounds."""
+class SuiteResult:
+    """Result of many rounds."""
 
-    tally: Tally = field(default_factory=Tally)
+    stats: Stats = field(default_factory=Stats)
     failures: list[Failure] = field(default_factory=list)
     seconds: float = 0.0
 
 
 async def run(
-    plans: Iterable[Plan],
+    scenarios: Iterable[Scenario],
     *,
     folder: Path,
     database: str = "sqlite",
     parallel: int = 2,
     webhooks: bool = False,
     say: Callable[[str], None] = lambda _: None,
-) -> Campaign:
-    """Play all plans, each in one of so many houses below `folder`."""
-    campaign, began = Campaign(), time.monotonic()
-    waiting = iter(plans)
-    houses = _Houses(folder, database=database, webhooks=webhooks)
+) -> SuiteResult:
+    """Run all scenarios on `parallel` systems below `folder`."""
+    suite_result, began = SuiteResult(), time.monotonic()
+    waiting = iter(scenarios)
+    systems = _Systems(folder, database=database, webhooks=webhooks)
     try:
         async with asyncio.TaskGroup() as group:
-            telling = group.create_task(_tell(campaign, say))
+            reporting = group.create_task(_report_progress(suite_result, say))
             working = [
-                group.create_task(_work(waiting, houses, campaign, database, say), name=f"house {number}")
+                group.create_task(_work(waiting, systems, suite_result, database, say), name=f"system {number}")
                 for number in range(parallel)
             ]
             await asyncio.wait(working)
-            telling.cancel()
+            reporting.cancel()
     finally:
-        houses.close()
-    campaign.seconds = time.monotonic() - began
-    return campaign
+        systems.close()
+    suite_result.seconds = time.monotonic() - began
+    return suite_result
 
 
-class _Houses:
-    """Opens rigs, each with a folder and a database of its own."""
+class _Systems:
+    """Opens runners with separate folders and databases."""
 
     def __init__(self, folder: Path, *, database: str, webhooks: bool) -> None:
         self._folder = folder
@@ -81,73 +87,77 @@ class _Houses:
         self._postgresql = PostgresqlDatabases() if database == "postgresql" else None
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Rig]:
-        """Give a rig, and close it at the end."""
+    async def open(self) -> AsyncIterator[Runner]:
+        """Yield a runner and close it at the end."""
         self._opened += 1
-        folder = self._folder / f"house-{self._opened}"
+        folder = self._folder / f"system-{self._opened}"
         async with self._creating:
             url = None if self._postgresql is None else await self._postgresql.create(migrated=True)
-        rig = Rig(folder, database_url=url, webhooks=self._webhooks)
+        runner = Runner(folder, database_url=url, webhooks=self._webhooks)
         try:
-            await rig.start()
-            yield rig
+            await runner.start()
+            yield runner
         finally:
-            await rig.close()
+            await runner.close()
 
     def close(self) -> None:
-        """Stop what served databases."""
+        """Stop the database server."""
         if self._postgresql is not None:
             self._postgresql.close()
 
 
 async def _work(
-    waiting: Iterator[Plan], houses: _Houses, campaign: Campaign, database: str, say: Callable[[str], None]
+    waiting: Iterator[Scenario], systems: _Systems, suite_result: SuiteResult, database: str, say: Callable[[str], None]
 ) -> None:
-    plan = next(waiting, None)
-    while plan is not None:
-        async with houses.open() as rig:
-            for _ in range(_ROUNDS_A_HOUSE):
-                sound = await _play(rig, plan, campaign, database, say)
-                plan = next(waiting, None)
-                if plan is None or not sound:
+    scenario = next(waiting, None)
+    while scenario is not None:
+        async with systems.open() as runner:
+            for _ in range(_ROUNDS_PER_SYSTEM):
+                is_sound = await _run_round(runner, scenario, suite_result, database, say)
+                scenario = next(waiting, None)
+                if scenario is None or not is_sound:
                     break
-            folder = rig.house.folder
-        if sound:
+            folder = runner.system.folder
+        if is_sound:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-async def _play(rig: Rig, plan: Plan, campaign: Campaign, database: str, say: Callable[[str], None]) -> bool:
-    """Play one round, and return whether every promise was kept."""
-    played = Played(plan=plan)
+async def _run_round(
+    runner: Runner, scenario: Scenario, suite_result: SuiteResult, database: str, say: Callable[[str], None]
+) -> bool:
+    """Run one round; return whether every promise was kept."""
+    result = RoundResult(scenario=scenario)
     try:
-        played = await rig.play(plan)
-        assert played.evidence is not None
-        broken = broken_promises(played.evidence, [stop.code for stop in played.stops])
+        result = await runner.run_round(scenario)
+        assert result.observations is not None
+        broken = broken_promises(result.observations, [stop.code for stop in result.stops])
     except Exception as error:  # noqa: BLE001 - a round that cannot be carried out is a failure of its own
         broken = ["the round broke off: " + "".join(traceback.format_exception(error))]
-    campaign.tally.add(played)
+    suite_result.stats.add(result)
     if broken:
-        failure = Failure(plan=plan, database=database, broken=tuple(broken), folder=rig.house.folder)
-        campaign.failures.append(failure)
+        failure = Failure(scenario=scenario, database=database, broken=tuple(broken), folder=runner.system.folder)
+        suite_result.failures.append(failure)
         report = {
-            "plan": asdict(plan),
-            "hits": played.hits,
-            "stops": [asdict(stop) for stop in played.stops],
+            "scenario": asdict(scenario),
+            "hits": result.hits,
+            "stops": [asdict(stop) for stop in result.stops],
             "broken": broken,
         }
-        if played.evidence is not None:
-            report["evidence"] = asdict(played.evidence)
-        (rig.house.folder / f"{plan.name}.json").write_text(json.dumps(report, indent=1, default=str))
-        say("\n".join((f"BROKEN in {plan.name}, kept in {rig.house.folder}", *(f"  {line}" for line in broken))))
+        if result.observations is not None:
+            report["observations"] = asdict(result.observations)
+        (runner.system.folder / f"{scenario.name}.json").write_text(json.dumps(report, indent=1, default=str))
+        say(
+            "\n".join((f"BROKEN in {scenario.name}, kept in {runner.system.folder}", *(f"  {line}" for line in broken)))
+        )
     return not broken
 
 
-async def _tell(campaign: Campaign, say: Callable[[str], None]) -> None:
+async def _report_progress(suite_result: SuiteResult, say: Callable[[str], None]) -> None:
     began = time.monotonic()
     while True:
         await asyncio.sleep(_PROGRESS_SECONDS)
-        tally, minutes = campaign.tally, (time.monotonic() - began) / 60
+        stats, minutes = suite_result.stats, (time.monotonic() - began) / 60
         say(
-            f"{tally.rounds} rounds, {sum(tally.hits.values())} kills, {sum(tally.ends.values())} orders,"
-            f" {len(campaign.failures)} broken; {tally.rounds / minutes:.1f} rounds a minute"
+            f"{stats.rounds} rounds, {sum(stats.hits.values())} kills, {sum(stats.ends.values())} orders,"
+            f" {len(suite_result.failures)} broken; {stats.rounds / minutes:.1f} rounds a minute"
         )

@@ -1,4 +1,4 @@
-"""The way of the providers' webhooks to the bot: a door of its own, so that an ambush can stand in it."""
+"""Proxy for the providers' webhooks to the bot, open to strikes."""
 
 import contextlib
 from http import HTTPStatus
@@ -8,8 +8,8 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 
-class Doorway:
-    """Passes every POST on to the bot's web server, and its answer back; 502 while the bot is away."""
+class WebhookProxy:
+    """Forwards every POST to the bot's web server; 502 while the bot is away."""
 
     def __init__(self, middleware: Middleware) -> None:
         self._middleware = middleware
@@ -19,7 +19,7 @@ class Doorway:
         self.url = ""
 
     async def start(self, bot: str) -> None:
-        """Listen, and pass on to this address."""
+        """Listen, and forward to this address."""
         self._bot = bot
         self._session = aiohttp.ClientSession()
         app = web.Application(middlewares=[self._middleware])

@@ -1,4 +1,4 @@
-"""Houses for the end-to-end tests, and the check of everything that the bot sent to Discord in them."""
+"""Running bots for end-to-end tests; all Discord requests are checked."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,30 +12,33 @@ from tests.support.fidelity import Fidelity, find_description
 
 @pytest.fixture(scope="session")
 def fidelity() -> Fidelity | None:
-    """Discord's own description of its API, where it can be found."""
+    """Return a checker by Discord's API description; None if it is missing."""
     path = find_description()
     return None if path is None else Fidelity(path)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SystemHarness]:
-    """A running bot that the tests of a module share; each leaves no job behind."""
-    house = SystemHarness(tmp_path_factory.mktemp("house"))
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SystemHarness]:
+    """Yield a running bot shared by a module. Each test leaves no job behind."""
+    system = SystemHarness(tmp_path_factory.mktemp("system"))
     try:
-        await house.start(DEFAULT_ALLOWANCE="100000")
-        yield house
+        await system.start(DEFAULT_ALLOWANCE="100000")
+        yield system
     finally:
-        await house.close()
+        await system.close()
 
 
 @pytest.fixture(autouse=True)
 def sent_what_discord_takes(request: pytest.FixtureRequest, fidelity: Fidelity | None) -> Iterator[None]:
-    """Check every REST body of a test against Discord's description; `test_fidelity` tells when that is absent."""
+    """Check every REST body of a test against Discord's description.
+
+    `test_fidelity` reports a missing description.
+    """
     yield
     if fidelity is None:
         return
-    houses = [value for value in request.node.funcargs.values() if isinstance(value, SystemHarness)]
-    for each in houses:
+    systems = [value for value in request.node.funcargs.values() if isinstance(value, SystemHarness)]
+    for each in systems:
         problems = [line for sent in each.discord.requests for line in fidelity.problems(sent)]
         each.discord.recorder.clear()
         assert problems == []
@@ -43,5 +46,5 @@ def sent_what_discord_takes(request: pytest.FixtureRequest, fidelity: Fidelity |
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder for a house of one's own."""
+    """Return a folder for a separate system."""
     return tmp_path

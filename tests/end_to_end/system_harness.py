@@ -1,4 +1,4 @@
-"""The bot as a process of its own between the stand-ins, as a test drives it."""
+"""The bot as a separate process between the fakes, driven by a test."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ REVE2IMG_KEY = "end-to-end-reve2img-key"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """What the database says: problems found by the audit, jobs by state, and the sum that is held."""
+    """A summary of the bot's database: audit problems, job states, sums."""
 
     problems: list[str]
     states: list[str]
@@ -39,23 +39,23 @@ class Ledger:
 
 
 class BotEndedError(AssertionError):
-    """The bot ended before it served commands; the message is its log."""
+    """The bot exited before it served commands; the message is its log."""
 
 
 class BotProcess(Protocol):
-    """A process of the bot's, as `asyncio.subprocess` has it."""
+    """A process of the bot, with the interface of `asyncio.subprocess`."""
 
     @property
     def returncode(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs."""
+        """Exit code, negative for a signal; None while running."""
         ...
 
     def send_signal(self, number: int, /) -> None:
-        """Send it a signal."""
+        """Send a signal to the process."""
         ...
 
     async def wait(self) -> int:
-        """Return its exit code once it has ended."""
+        """Wait for the exit and return the exit code."""
         ...
 
 
@@ -73,9 +73,11 @@ async def launch(environment: dict[str, str], log: Path) -> BotProcess:
 
 
 class SystemHarness:
-    """Stand-ins whose jobs move by hand, and the bot. Everything is stopped by `close`.
+    """Fakes with manually advanced jobs, and the bot.
 
-    `database_url` is the bot's database; a file of SQLite in `folder` unless another is given.
+    `close` stops everything.
+
+    `database_url` is the bot's database; the default is an SQLite file in `folder`.
     """
 
     def __init__(self, folder: Path, *, database_url: str | None = None, launch: Launch = launch) -> None:
@@ -91,11 +93,11 @@ class SystemHarness:
         self._bot: BotProcess | None = None
 
     async def start(self, **settings: str) -> None:
-        """Start the stand-ins and the bot."""
-        await self.start_stand_ins()
+        """Start the fakes and the bot."""
+        await self.start_fakes()
         await self.start_bot(**settings)
 
-    async def start_stand_ins(self) -> None:
+    async def start_fakes(self) -> None:
         """Start everything but the bot."""
         await self.discord.start()
         await self.skillboss.start()
@@ -118,7 +120,7 @@ class SystemHarness:
         await self.discord.wait_commands()
 
     def environment(self, **settings: str) -> dict[str, str]:
-        """Return the bot's environment: nothing of this one's but what Python needs."""
+        """Return the bot's environment: Python's own variables and the settings."""
         return {
             **{name: os.environ[name] for name in ("PATH", "HOME", "COVERAGE_PROCESS_START") if name in os.environ},
             "DISCORD_TOKEN": TOKEN,
@@ -143,17 +145,17 @@ class SystemHarness:
 
     @property
     def bot_runs(self) -> bool:
-        """Whether there is a process of the bot."""
+        """Whether the bot process is running."""
         return self._bot is not None and self._bot.returncode is None
 
     def signal_bot(self, number: int) -> None:
-        """Send the bot a signal, if it runs."""
+        """Send the bot a signal if it runs."""
         if self._bot is not None and self._bot.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._bot.send_signal(number)
 
     async def bot_ended(self, *, within: float = PATIENCE) -> int:
-        """Return the bot's exit code once it has ended and Discord knows that it is gone."""
+        """Return the bot's exit code once it exited and Discord noticed."""
         assert self._bot is not None
         async with asyncio.timeout(within):
             code = await self._bot.wait()
@@ -171,11 +173,11 @@ class SystemHarness:
         self._http_socket.close()
 
     def log(self) -> str:
-        """Return all that the bot's processes have logged."""
+        """Return the log of all the bot's processes."""
         return (self.folder / "bot.log").read_text()
 
     async def ledger(self) -> Ledger:
-        """Read the books from the bot's own database."""
+        """Read the ledger from the bot's own database."""
         database = await Database.open(self.database_url)
 
         def read(connection: Connection) -> Ledger:
@@ -195,7 +197,7 @@ class SystemHarness:
             await database.close()
 
     async def pictures(self, message: Message) -> list[bytes]:
-        """Return the pictures of a card, downloaded as a client would."""
+        """Download the images of a card as a client would."""
         async with aiohttp.ClientSession() as session:
             contents = []
             for each in media(message):
@@ -205,12 +207,12 @@ class SystemHarness:
         return contents
 
     async def status(self, url: str) -> tuple[int, bytes]:
-        """Ask for any address as a stranger would; return the status and the body."""
+        """Request any URL without credentials; return the status and the body."""
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             return answer.status, await answer.read()
 
     async def get(self, path: str) -> tuple[int, object]:
-        """Ask the bot's own HTTP server."""
+        """Send a request to the bot's own HTTP server."""
         async with (
             aiohttp.ClientSession() as session,
             session.get(f"http://127.0.0.1:{self.http_port}{path}") as answer,
@@ -218,8 +220,8 @@ class SystemHarness:
             return answer.status, await answer.json()
 
 
-async def drawing(server: ImageApiServer, prompt: str) -> Job:
-    """Return what a provider makes of a prompt, once it was asked for it."""
+async def wait_for_provider_job(server: ImageApiServer, prompt: str) -> Job:
+    """Return the job for a prompt once the provider received it."""
 
     def found() -> list[Job]:
         return [job for job in server.jobs if job.order.prompt == prompt and not job.terminal]
@@ -228,18 +230,21 @@ async def drawing(server: ImageApiServer, prompt: str) -> Job:
     return found()[-1]
 
 
-def is_done(message: Message) -> bool:
-    """Tell whether a card shows its pictures."""
+def has_images(message: Message) -> bool:
+    """Return whether a card shows images."""
     return bool(media(message))
 
 
 def says(words: str) -> Callable[[Message], bool]:
-    """Return whether a card says these words, as a condition to wait for."""
+    """Return a condition: the card contains these words."""
     return lambda message: words in text(message)
 
 
 def _reserved() -> socket.socket:
-    """Return a socket that keeps its port from all who ask for any; whoever names the port may still listen on it."""
+    """Return a socket that reserves a free port.
+
+    Port 0 never yields this port; the bot may still listen on it by its number.
+    """
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     reserved.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""Delivery always ends, and ends once: whatever became of the card, what the member reads and what the row says."""
+"""Delivery always ends, exactly once, even if the card is gone."""
 
 import asyncio
 import itertools
@@ -27,9 +27,9 @@ FAILURE = "The image service refused this prompt.\nNothing was charged: 12 credi
 
 @dataclass(slots=True, kw_only=True)
 class Scene:
-    """A server of the test's own with a member, and the job that the member asked for."""
+    """A test's own server with a member and the member's job."""
 
-    house: SystemHarness
+    system: SystemHarness
     database: Database
     guild: Guild
     channel: Channel
@@ -38,32 +38,37 @@ class Scene:
 
     @property
     def card(self) -> Message:
-        """The job's one message."""
+        """The job's card."""
         assert self.invocation is not None
         assert self.invocation.message is not None
         return self.invocation.message
 
     @property
     def direct(self) -> list[Message]:
-        """What the bot has written to the member directly."""
-        return self.member.sees(self.house.discord.direct_message(self.member.user.name))
+        """Direct messages of the bot to the member."""
+        return self.member.sees(self.system.discord.direct_message(self.member.user.name))
 
     async def ask(self, channel: Channel | None = None) -> None:
-        """Use `/imagine`, and return once the job is at the provider and the card is there."""
-        taken = len(self.house.skillboss.jobs)
+        """Use `/imagine`.
+
+        Return once the provider has the job and the card exists.
+        """
+        taken = len(self.system.skillboss.jobs)
         self.invocation = await self.member.slash("imagine", channel=channel or self.channel, prompt="a kite")
         await self.invocation.response()
-        await self.house.skillboss.wait_for(lambda: len(self.house.skillboss.jobs) > taken)
+        await self.system.skillboss.wait_for(lambda: len(self.system.skillboss.jobs) > taken)
 
     def end(self, *, well: bool) -> None:
-        """Let the provider end the job: with its picture, or with a refusal."""
+        """Let the provider end the job with an image or a refusal."""
         if well:
-            self.house.skillboss.finish()
+            self.system.skillboss.finish()
         else:
-            self.house.skillboss.studio.fail(self.house.skillboss.jobs[-1], "the request was rejected (content policy)")
+            self.system.skillboss.studio.fail(
+                self.system.skillboss.jobs[-1], "the request was rejected (content policy)"
+            )
 
     async def delivery(self) -> str:
-        """Return where the member's latest job was delivered, once it was."""
+        """Return the delivery of the member's latest job once it is recorded."""
 
         def read(connection: Connection) -> str | None:
             mine = jobs.c.member_id == int(self.member.user.id)
@@ -76,95 +81,95 @@ class Scene:
         return found
 
     async def assert_pictured(self, message: Message) -> None:
-        """Expect the job's own picture in a message, and one receipt."""
-        (picture,) = await self.house.pictures(message)
+        """Expect the job's image and one receipt in a message."""
+        (picture,) = await self.system.pictures(message)
         assert read_mark(picture) == expected_mark("a kite", 0)
         assert text(message).count(RECEIPT) == 1
 
 
-async def new_scene(house: SystemHarness) -> Scene:
-    """Open a server with a member; its database is the bot's."""
+async def new_scene(system: SystemHarness) -> Scene:
+    """Open a server with a member. The bot's database is shared."""
     number = next(NUMBERS)
-    world = house.discord.world
+    world = system.discord.world
     guild = world.add_guild(f"Server {number}", owner=world.user("owner"))
     channel = world.add_channel(guild, f"room-{number}")
     user = world.add_user(f"person-{number}")
     world.add_member(guild, user)
-    house.discord.join(guild)
+    system.discord.join(guild)
     return Scene(
-        house=house,
-        database=await Database.open(house.database_url),
+        system=system,
+        database=await Database.open(system.database_url),
         guild=guild,
         channel=channel,
-        member=house.discord.actor(user.name),
+        member=system.discord.actor(user.name),
     )
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def scene(house: SystemHarness) -> AsyncIterator[Scene]:
-    """Return a scene; nothing of it is left to the next test."""
-    scene = await new_scene(house)
+async def scene(system: SystemHarness) -> AsyncIterator[Scene]:
+    """Yield a scene and remove it afterwards."""
+    scene = await new_scene(system)
     yield scene
-    house.discord.faults.clear()
+    system.discord.faults.clear()
     await scene.database.close()
-    ledger = await house.ledger()
+    ledger = await system.ledger()
     assert (ledger.problems, ledger.held) == ([], 0)
 
 
 def nothing(scene: Scene) -> None:
-    """Leave all as it is."""
+    """Change nothing."""
     del scene
 
 
 def token_dead(scene: Scene) -> None:
-    """Let the interaction's quarter of an hour pass."""
-    scene.house.discord.expire_tokens()
+    """Let the interaction token expire (15 minutes)."""
+    scene.system.discord.expire_tokens()
 
 
 def message_deleted(scene: Scene) -> None:
     """Let a moderator delete the card."""
-    scene.house.discord.messages.delete(scene.card)
+    scene.system.discord.messages.delete(scene.card)
 
 
 def channel_deleted(scene: Scene) -> None:
-    """Let the channel be deleted."""
-    scene.house.discord.delete_channel(scene.channel)
+    """Delete the channel."""
+    scene.system.discord.delete_channel(scene.channel)
 
 
 def kicked(scene: Scene) -> None:
-    """Let the bot be removed from the server."""
-    scene.house.discord.leave(scene.guild)
+    """Remove the bot from the server."""
+    scene.system.discord.leave(scene.guild)
 
 
 def kicked_later(scene: Scene) -> None:
-    """Let the bot be removed from the server, and the token die."""
+    """Remove the bot from the server and expire the token."""
     kicked(scene)
     token_dead(scene)
 
 
 def kicked_from_one_of_two(scene: Scene) -> None:
-    """Let the bot be removed from the server, with another one in common with the member."""
-    world = scene.house.discord.world
+    """Remove the bot from one of two servers that the member shares with it."""
+    world = scene.system.discord.world
     world.add_member(world.guild("Community"), scene.member.user)
     kicked_later(scene)
 
 
 def guild_gone(scene: Scene) -> None:
-    """Let the server be deleted."""
-    scene.house.discord.delete_guild(scene.guild)
+    """Delete the server."""
+    scene.system.discord.delete_guild(scene.guild)
 
 
 def direct_messages_closed(scene: Scene) -> None:
-    """Let the card be deleted, of a member who takes no direct messages."""
+    """Delete the card of a member without direct messages."""
     scene.member.user.takes_direct_messages = False
     message_deleted(scene)
 
 
 def no_access(scene: Scene) -> None:
-    """Let the bot be shut out of the channel, and the token die."""
+    """Deny the bot the channel and expire the token."""
     token_dead(scene)
     refusal = {"message": "Missing Permissions", "code": 50013}
-    scene.house.discord.faults.add("PATCH", r"/channels/\d+/messages/\d+$", status=403, body=refusal, times=9)
+    scene.system.discord.faults.add("PATCH", r"/channels/\d+/messages/\d+$", status=403, body=refusal, times=9)
 
 
 REACHED = [nothing, token_dead, kicked]
@@ -175,8 +180,8 @@ Event = Callable[[Scene], None]
 
 @pytest.mark.parametrize("event", REACHED)
 @pytest.mark.parametrize("well", [True, False], ids=["picture", "failure"])
-async def test_the_card_is_reached_by_one_token_or_the_other(scene: Scene, event: Event, *, well: bool) -> None:
-    """While either token reaches it, the card shows the end, and nothing else is written anywhere."""
+async def test_card_reachable_by_either_token_shows_end(scene: Scene, event: Event, *, well: bool) -> None:
+    """While either token works, no other message is sent."""
     await scene.ask()
     event(scene)
     scene.end(well=well)
@@ -190,8 +195,11 @@ async def test_the_card_is_reached_by_one_token_or_the_other(scene: Scene, event
 
 
 @pytest.mark.parametrize("event", BEYOND_REACH)
-async def test_a_picture_whose_card_is_beyond_reach_comes_by_direct_message(scene: Scene, event: Event) -> None:
-    """It comes once, as the same card, and says why it comes, from where, and that it came that way."""
+async def test_unreachable_card_is_delivered_by_direct_message(scene: Scene, event: Event) -> None:
+    """One direct message.
+
+    The same card, with the reason and the place of the request.
+    """
     await scene.ask()
     event(scene)
     scene.end(well=True)
@@ -204,20 +212,20 @@ async def test_a_picture_whose_card_is_beyond_reach_comes_by_direct_message(scen
 
 
 @pytest.mark.parametrize("event", NO_WAY_LEFT)
-async def test_a_picture_that_no_way_leads_to_its_member_is_in_the_history(scene: Scene, event: Event) -> None:
-    """Where no direct message is taken either, the picture is kept for `/history`, and the charge stays."""
+async def test_unreachable_member_finds_image_in_history(scene: Scene, event: Event) -> None:
+    """The charge stays."""
     await scene.ask()
     event(scene)
-    before = (await scene.house.ledger()).charged
+    before = (await scene.system.ledger()).charged
     scene.end(well=True)
     assert await scene.delivery() == "history"
     assert scene.direct == []
-    assert (await scene.house.ledger()).charged == before + 12
+    assert (await scene.system.ledger()).charged == before + 12
 
 
 @pytest.mark.parametrize("event", [*BEYOND_REACH, *NO_WAY_LEFT])
-async def test_a_failure_whose_card_is_gone_disturbs_nobody(scene: Scene, event: Event) -> None:
-    """There is nothing to give and nothing was charged, so no direct message is written."""
+async def test_failed_job_without_card_sends_no_message(scene: Scene, event: Event) -> None:
+    """Nothing to deliver and nothing charged: no direct message."""
     await scene.ask()
     event(scene)
     scene.end(well=False)
@@ -226,9 +234,8 @@ async def test_a_failure_whose_card_is_gone_disturbs_nobody(scene: Scene, event:
 
 
 @pytest.mark.parametrize("well", [True, False], ids=["picture", "failure"])
-async def test_an_archived_thread_is_opened_for_its_card(scene: Scene, *, well: bool) -> None:
-    """Archived while the job was under way, the thread is opened again and the card shows the end."""
-    thread = scene.house.discord.world.add_thread(scene.channel, "sketches")
+async def test_archived_thread_is_reopened_for_delivery(scene: Scene, *, well: bool) -> None:
+    thread = scene.system.discord.world.add_thread(scene.channel, "sketches")
     await scene.ask(thread)
     thread.archived = True
     scene.end(well=well)
@@ -239,11 +246,9 @@ async def test_an_archived_thread_is_opened_for_its_card(scene: Scene, *, well: 
 
 
 @pytest.mark.parametrize(("well", "delivery", "directly"), [(True, "direct", 1), (False, "nowhere", 0)])
-async def test_a_locked_thread_stays_as_its_moderators_left_it(
-    scene: Scene, delivery: str, directly: int, *, well: bool
-) -> None:
-    """A thread that moderators have closed is not opened: the picture comes by direct message."""
-    thread = scene.house.discord.world.add_thread(scene.channel, "closed")
+async def test_locked_thread_stays_closed(scene: Scene, delivery: str, directly: int, *, well: bool) -> None:
+    """The image comes by direct message."""
+    thread = scene.system.discord.world.add_thread(scene.channel, "closed")
     await scene.ask(thread)
     thread.archived = thread.locked = True
     scene.end(well=well)
@@ -252,22 +257,21 @@ async def test_a_locked_thread_stays_as_its_moderators_left_it(
     assert len(scene.direct) == directly
 
 
-async def test_a_picture_that_discord_finds_too_large_is_sent_smaller(scene: Scene) -> None:
-    """Refused for its size a few times, the picture is made to fit and shown."""
+async def test_image_too_large_for_discord_is_sent_smaller(scene: Scene) -> None:
     too_large = {"message": "Request entity too large", "code": 40005}
     await scene.ask()
-    fault = scene.house.discord.faults.add("PATCH", "@original$", status=413, body=too_large, times=3)
+    fault = scene.system.discord.faults.add("PATCH", "@original$", status=413, body=too_large, times=3)
     scene.end(well=True)
     assert await scene.delivery() == "card"
     assert fault.hits == 3
     assert len(media(scene.card)) == 1
 
 
-async def test_a_picture_that_is_always_too_large_is_pointed_to(scene: Scene) -> None:
-    """Where no size is small enough the card comes without the picture, says so, and says where it is."""
+async def test_image_always_too_large_is_delivered_by_history(scene: Scene) -> None:
+    """The card says so and names `/history`."""
     too_large = {"message": "Request entity too large", "code": 40005}
     await scene.ask()
-    fault = scene.house.discord.faults.add("PATCH", "@original$", status=413, body=too_large, times=7)
+    fault = scene.system.discord.faults.add("PATCH", "@original$", status=413, body=too_large, times=7)
     scene.end(well=True)
     assert await scene.delivery() == "card"
     assert fault.hits == 7
@@ -287,10 +291,12 @@ TROUBLES = [
 
 @pytest.mark.parametrize("trouble", TROUBLES)
 @pytest.mark.parametrize("well", [True, False], ids=["picture", "failure"])
-async def test_passing_trouble_is_waited_out(scene: Scene, trouble: dict[str, object], *, well: bool) -> None:
-    """What may pass is tried again until the card shows the end; no other way is taken."""
+async def test_temporary_discord_error_is_retried_until_delivery(
+    scene: Scene, trouble: dict[str, object], *, well: bool
+) -> None:
+    """No other delivery channel is used."""
     await scene.ask()
-    fault = scene.house.discord.faults.add("PATCH", "@original$", **trouble)
+    fault = scene.system.discord.faults.add("PATCH", "@original$", **trouble)
     scene.end(well=well)
     assert await scene.delivery() == "card"
     assert fault.hits == trouble["times"]
@@ -298,15 +304,18 @@ async def test_passing_trouble_is_waited_out(scene: Scene, trouble: dict[str, ob
     assert scene.direct == []
 
 
-async def test_a_fault_of_ours_does_not_keep_a_picture_back(scene: Scene) -> None:
-    """A card that Discord refuses three times for its form is given up, said in the log, and sent the next way."""
+async def test_rejected_card_body_falls_back_to_next_channel(scene: Scene) -> None:
+    """Discord rejects the body three times.
+
+    The error is logged and the next channel used.
+    """
     malformed = {"message": "Invalid Form Body", "code": 50035}
     await scene.ask()
-    fault = scene.house.discord.faults.add("PATCH", "@original$", status=400, body=malformed, times=99)
+    fault = scene.system.discord.faults.add("PATCH", "@original$", status=400, body=malformed, times=99)
     scene.end(well=True)
     assert await scene.delivery() == "direct"
     assert fault.hits >= 3  # an edit that was due before the end may be refused as well
-    assert "delivery.refused" in scene.house.log()
+    assert "delivery.refused" in scene.system.log()
     assert len(scene.direct) == 1
 
 
@@ -315,19 +324,22 @@ async def test_a_fault_of_ours_does_not_keep_a_picture_back(scene: Scene) -> Non
     [{"status": 500, "when": "after"}, {"reset": True, "when": "after"}, {"status": 429, "retry_after": 0.01}],
     ids=["5xx", "connection cut", "429"],
 )
-async def test_a_direct_message_whose_answer_was_lost_is_not_doubled(scene: Scene, trouble: dict[str, object]) -> None:
-    """Sent, but answered with an error or not at all: the library's repetition and ours both find the one message."""
+async def test_direct_message_with_lost_answer_is_sent_once(scene: Scene, trouble: dict[str, object]) -> None:
+    """The answer is an error or missing.
+
+    Neither discord.py's repetition nor ours sends a second message.
+    """
     await scene.ask()
     message_deleted(scene)
-    fault = scene.house.discord.faults.add("POST", r"/channels/\d+/messages$", **trouble)
+    fault = scene.system.discord.faults.add("POST", r"/channels/\d+/messages$", **trouble)
     scene.end(well=True)
     assert await scene.delivery() == "direct"
     assert fault.hits == 1
     assert len(scene.direct) == 1
 
 
-async def test_what_no_way_led_to_is_in_the_history_with_its_receipt(scene: Scene) -> None:
-    """The member finds the picture with `/history`, in private, and reads why it is only there; pages turn in place."""
+async def test_undeliverable_result_is_listed_in_history(scene: Scene) -> None:
+    """The page is private, gives the reason, and pages in place."""
     await scene.ask()
     scene.end(well=True)
     assert await scene.delivery() == "card"
@@ -342,51 +354,51 @@ async def test_what_no_way_led_to_is_in_the_history_with_its_receipt(scene: Scen
     assert page.ephemeral
     assert "12 credits charged" in text(page)
     assert "Delivered here alone: its card could not be reached" in text(page)
-    (picture,) = await scene.house.pictures(page)
+    (picture,) = await scene.system.pictures(page)
     assert read_mark(picture) == expected_mark("a kite", 0)
     await scene.member.click(page, label="Older")
     await invocation.wait_until(lambda message: "Delivered on its card" in text(message))
     assert "-# Search: " in text(page)
-    (picture,) = await scene.house.pictures(page)
+    (picture,) = await scene.system.pictures(page)
     assert read_mark(picture) == expected_mark("a kite", 0)
 
 
 @pytest.fixture
 async def own_scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    """A scene with a bot of its own, to be killed."""
-    house = SystemHarness(tmp_path)
+    """Yield a scene with a bot that the test may kill."""
+    system = SystemHarness(tmp_path)
     try:
-        await house.start()
-        scene = await new_scene(house)
+        await system.start()
+        scene = await new_scene(system)
         yield scene
         await scene.database.close()
     finally:
-        await house.close()
+        await system.close()
 
 
 @pytest.mark.parametrize(("when", "sent_anew"), [("before", 1), ("after", 0)])
 @pytest.mark.asyncio(loop_scope="function")
-async def test_a_bot_that_is_killed_while_it_sends_sends_once(
+async def test_bot_killed_during_direct_message_sends_once(
     own_scene: Scene, when: Literal["before", "after"], sent_anew: int
 ) -> None:
-    """Killed between the intent and the answer, the next process looks first, and sends only what is not there."""
-    house = own_scene.house
+    """The next process looks for the message before it sends."""
+    system = own_scene.system
     await own_scene.ask()
     message_deleted(own_scene)
-    gate = house.discord.faults.hold("POST", r"/channels/\d+/messages$", when=when)
+    gate = system.discord.faults.hold("POST", r"/channels/\d+/messages$", when=when)
     own_scene.end(well=True)
     await gate.wait_held()
-    await house.stop_bot(signal.SIGKILL)
-    await house.start_bot()
+    await system.stop_bot(signal.SIGKILL)
+    await system.start_bot()
     assert await own_scene.delivery() == "direct"
-    assert sent(house) == sent_anew
+    assert sent(system) == sent_anew
     gate.release()
-    await house.discord.recorder.wait(lambda _: sent(house) == sent_anew + 1)
+    await system.discord.recorder.wait(lambda _: sent(system) == sent_anew + 1)
     (message,) = own_scene.direct
     await own_scene.assert_pictured(message)
 
 
-def sent(house: SystemHarness) -> int:
-    """Return how many requests to send a message Discord has finished with."""
+def sent(system: SystemHarness) -> int:
+    """Return the number of completed requests to send a message."""
     path = "/channels/{channel_id}/messages"
-    return sum(each.method == "POST" and each.path == path for each in house.discord.requests)
+    return sum(each.method == "POST" and each.path == path for each in system.discord.requests)

@@ -1,4 +1,4 @@
-"""Presets, defaults, private cards, and the application on a member's own account, with the real process."""
+"""Presets, defaults, private cards and user installs in the real process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from db.database import Database
 from db.tables import jobs
 from sandbox.discord import Actor, Channel, Invocation, Message, add_elsewhere, buttons, text
 from sandbox.providers import expected_mark, read_mark
-from tests.end_to_end.system_harness import PATIENCE, SystemHarness, is_done
+from tests.end_to_end.system_harness import PATIENCE, SystemHarness, has_images
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -19,46 +19,49 @@ ALONE = "Only you can see this. To show it to others, save the picture and post 
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def open_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SystemHarness]:
-    """A running bot that members may bring along; there are places where only they do."""
-    house = SystemHarness(tmp_path_factory.mktemp("house"))
-    add_elsewhere(house.discord.world)
+async def shared_system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SystemHarness]:
+    """Yield a running bot with user installs, and places without the bot."""
+    system = SystemHarness(tmp_path_factory.mktemp("system"))
+    add_elsewhere(system.discord.world)
     try:
-        await house.start(DEFAULT_ALLOWANCE="1000", USER_INSTALL="on")
-        yield house
+        await system.start(DEFAULT_ALLOWANCE="1000", USER_INSTALL="on")
+        yield system
     finally:
-        await house.close()
+        await system.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def studio(open_house: SystemHarness) -> AsyncIterator[SystemHarness]:
-    """Return the house; the books must balance at the end, with nothing held."""
-    yield open_house
-    open_house.discord.faults.clear()
-    ledger = await open_house.ledger()
+async def roaming(shared_system: SystemHarness) -> AsyncIterator[SystemHarness]:
+    """Return the system; afterwards the ledger balances with nothing held."""
+    yield shared_system
+    shared_system.discord.faults.clear()
+    ledger = await shared_system.ledger()
     assert (ledger.problems, ledger.held) == ([], 0)
 
 
-async def at_work(
-    house: SystemHarness, who: Actor, channel: str | Channel = "general", **options: object
+async def start_job(
+    system: SystemHarness, who: Actor, channel: str | Channel = "general", **options: object
 ) -> Invocation:
-    """Use `/imagine`, and return once its card is there and the job at the provider."""
-    taken = len(house.skillboss.jobs)
+    """Use `/imagine`.
+
+    Return once the card exists and the provider has the job.
+    """
+    taken = len(system.skillboss.jobs)
     invocation = await who.slash("imagine", channel=channel, options=options)
     await invocation.response()
-    await house.skillboss.wait_for(lambda: len(house.skillboss.jobs) > taken)
+    await system.skillboss.wait_for(lambda: len(system.skillboss.jobs) > taken)
     return invocation
 
 
-async def pictured(house: SystemHarness, message: Message, prompt: str) -> None:
-    """Expect a prompt's own picture in a message."""
-    (picture,) = await house.pictures(message)
+async def assert_image(system: SystemHarness, message: Message, prompt: str) -> None:
+    """Expect a prompt's own image in a message."""
+    (picture,) = await system.pictures(message)
     assert read_mark(picture) == expected_mark(prompt, 0)
 
 
-async def row(house: SystemHarness, member: Actor) -> tuple[int, bool, str | None]:
-    """Return a member's latest job once it was delivered: its community, whether it is private, and where it came."""
-    database = await Database.open(house.database_url)
+async def row(system: SystemHarness, member: Actor) -> tuple[int, bool, str | None]:
+    """Return guild, privacy and delivery of a member's latest delivered job."""
+    database = await Database.open(system.database_url)
 
     def read(connection: Connection) -> tuple[int, bool, str | None] | None:
         mine = select(jobs).where(jobs.c.member_id == int(member.user.id)).order_by(jobs.c.id.desc())
@@ -76,16 +79,19 @@ async def row(house: SystemHarness, member: Actor) -> tuple[int, bool, str | Non
         await database.close()
 
 
-async def test_a_preset_is_saved_found_and_used(studio: SystemHarness) -> None:
-    """The picture is that of the prompt in its frame; the preset is told by name while the command is written."""
-    member = studio.discord.actor("member")
+async def test_preset_is_saved_completed_and_used(roaming: SystemHarness) -> None:
+    """The image has the prompt in the preset's frame.
+
+    The preset is autocompleted.
+    """
+    member = roaming.discord.actor("member")
     saved = await member.slash("preset save", options={"name": "Noir", "prompt": "film noir, {prompt}", "images": 1})
     assert "Your preset \u2068Noir\u2069 is saved" in text(await saved.response())
     offered = await member.autocomplete("imagine", "preset", "no", options={"prompt": "a fox"})
     assert [choice["name"] for choice in offered] == ["Noir · yours"]
-    invocation = await at_work(studio, member, prompt="a fox", preset=offered[0]["value"])
-    studio.skillboss.finish()
-    await pictured(studio, await invocation.wait_until(is_done), "film noir, a fox")
+    invocation = await start_job(roaming, member, prompt="a fox", preset=offered[0]["value"])
+    roaming.skillboss.finish()
+    await assert_image(roaming, await invocation.wait_until(has_images), "film noir, a fox")
 
     deleted = await (await member.slash("preset delete", options={"name": "noir"})).response()
     await (await member.click(deleted, label="Undo")).acknowledged()
@@ -94,41 +100,44 @@ async def test_a_preset_is_saved_found_and_used(studio: SystemHarness) -> None:
     assert "film noir" in text(listed)
 
 
-async def test_a_private_card_is_seen_by_its_member_alone(studio: SystemHarness) -> None:
-    """From the first state to the picture, which says how to show it to others; its buttons work."""
-    member, other = studio.discord.actor("member"), studio.discord.actor("member-two")
-    invocation = await at_work(studio, member, prompt="a secret", private=True)
+async def test_private_card_is_visible_to_its_member_only(roaming: SystemHarness) -> None:
+    """The finished card says how to share it; its buttons work."""
+    member, other = roaming.discord.actor("member"), roaming.discord.actor("member-two")
+    invocation = await start_job(roaming, member, prompt="a secret", private=True)
     card = await invocation.response()
     assert card.ephemeral
     assert card not in other.sees()
     assert [button["label"] for button in buttons(card)] == ["Cancel"]
-    studio.skillboss.finish()
-    card = await invocation.wait_until(is_done)
+    roaming.skillboss.finish()
+    card = await invocation.wait_until(has_images)
     assert ALONE in text(card)
     assert "12 credits · " in text(card)
-    await pictured(studio, card, "a secret")
-    assert await row(studio, member) == (int(studio.discord.world.guild("Community").id), True, "card")
+    await assert_image(roaming, card, "a secret")
+    assert await row(roaming, member) == (int(roaming.discord.world.guild("Community").id), True, "card")
 
 
-async def test_a_private_card_that_no_token_reaches_comes_directly(studio: SystemHarness) -> None:
-    """A quarter of an hour later the picture comes by direct message, once, and nothing is said in the channel."""
-    member = studio.discord.actor("member-two")
-    channel_before = len(studio.discord.actor("member").sees())
-    invocation = await at_work(studio, member, prompt="a late secret", private=True)
-    studio.discord.expire_tokens()
-    studio.skillboss.finish()
-    assert (await row(studio, member))[1:] == (True, "direct")
-    (direct,) = member.sees(studio.discord.direct_message("member-two"))
-    await pictured(studio, direct, "a late secret")
-    assert len(studio.discord.actor("member").sees()) == channel_before
+async def test_private_card_after_token_expiry_is_delivered_directly(roaming: SystemHarness) -> None:
+    """One direct message after the token expired; the channel stays silent."""
+    member = roaming.discord.actor("member-two")
+    channel_before = len(roaming.discord.actor("member").sees())
+    invocation = await start_job(roaming, member, prompt="a late secret", private=True)
+    roaming.discord.expire_tokens()
+    roaming.skillboss.finish()
+    assert (await row(roaming, member))[1:] == (True, "direct")
+    (direct,) = member.sees(roaming.discord.direct_message("member-two"))
+    await assert_image(roaming, direct, "a late secret")
+    assert len(roaming.discord.actor("member").sees()) == channel_before
     assert invocation.message is not None
-    assert not is_done(invocation.message)
+    assert not has_images(invocation.message)
 
 
-async def test_who_brings_the_studio_along_uses_it_in_direct_messages(studio: SystemHarness) -> None:
-    """With an account outside all servers, in their own language's place; the card is finished by its token."""
-    traveller = studio.discord.actor("traveller")
-    direct = studio.discord.direct_message("traveller")
+async def test_user_install_works_in_direct_messages(roaming: SystemHarness) -> None:
+    """The account is outside all servers, the language is the member's.
+
+    The token finishes the card.
+    """
+    traveller = roaming.discord.actor("traveller")
+    direct = roaming.discord.direct_message("traveller")
     offered = {command["name"] for command in traveller.offered(direct)}
     assert {"imagine", "credits", "history", "settings", "preset", "help", "status"} <= offered
     assert "studio" not in offered
@@ -138,59 +147,62 @@ async def test_who_brings_the_studio_along_uses_it_in_direct_messages(studio: Sy
         return int(shown.removeprefix("## ").partition(" ")[0].replace(",", ""))
 
     before = await balance()
-    invocation = await at_work(studio, traveller, direct, prompt="a harbour")
+    invocation = await start_job(roaming, traveller, direct, prompt="a harbour")
     card = await invocation.response()
     assert not card.ephemeral
-    studio.skillboss.finish()
-    await pictured(studio, await invocation.wait_until(is_done), "a harbour")
-    assert await row(studio, traveller) == (0, False, "card")
+    roaming.skillboss.finish()
+    await assert_image(roaming, await invocation.wait_until(has_images), "a harbour")
+    assert await row(roaming, traveller) == (0, False, "card")
     assert await balance() == before - 12
 
 
 @pytest.mark.parametrize("channel", ["lobby", "strict", "friends"])
-async def test_who_brings_the_studio_along_uses_it_elsewhere(studio: SystemHarness, channel: str) -> None:
-    """In a server without the bot and among friends; where external apps may not speak, for the member alone."""
-    traveller, private = studio.discord.actor("traveller"), channel == "strict"
-    invocation = await at_work(studio, traveller, channel, prompt=f"a view of {channel}")
+async def test_user_install_works_in_foreign_places(roaming: SystemHarness, channel: str) -> None:
+    """In a server without the bot and in a group.
+
+    Private where external apps may not post.
+    """
+    traveller, private = roaming.discord.actor("traveller"), channel == "strict"
+    invocation = await start_job(roaming, traveller, channel, prompt=f"a view of {channel}")
     card = await invocation.response()
     assert card.ephemeral is private
-    studio.skillboss.finish()
-    card = await invocation.wait_until(is_done)
-    await pictured(studio, card, f"a view of {channel}")
+    roaming.skillboss.finish()
+    card = await invocation.wait_until(has_images)
+    await assert_image(roaming, card, f"a view of {channel}")
     assert (ALONE in text(card)) is private
-    assert await row(studio, traveller) == (0, private, "card")
+    assert await row(roaming, traveller) == (0, private, "card")
     assert invocation.followups == []
 
 
-async def test_what_the_bot_cannot_reach_elsewhere_comes_directly(studio: SystemHarness) -> None:
-    """Its own token is nothing in a server without it."""
-    traveller = studio.discord.actor("traveller")
-    place = studio.discord.direct_message("traveller")
+async def test_user_install_result_beyond_reach_is_delivered_directly(roaming: SystemHarness) -> None:
+    """The bot token does not work in a server without the bot."""
+    traveller = roaming.discord.actor("traveller")
+    place = roaming.discord.direct_message("traveller")
     before = len(traveller.sees(place))
-    await at_work(studio, traveller, "lobby", prompt="a late harbour")
-    studio.discord.expire_tokens()
-    studio.skillboss.finish()
-    assert (await row(studio, traveller))[2] == "direct"
+    await start_job(roaming, traveller, "lobby", prompt="a late harbour")
+    roaming.discord.expire_tokens()
+    roaming.skillboss.finish()
+    assert (await row(roaming, traveller))[2] == "direct"
     direct = traveller.sees(place)
     assert len(direct) == before + 1
-    await pictured(studio, direct[-1], "a late harbour")
+    await assert_image(roaming, direct[-1], "a late harbour")
 
 
-async def test_in_a_server_that_has_the_bot_its_account_counts(studio: SystemHarness) -> None:
-    """Also for who has brought the studio along."""
-    member = studio.discord.actor("member")
+async def test_server_with_bot_charges_server_account(roaming: SystemHarness) -> None:
+    """Also for members with a user install."""
+    member = roaming.discord.actor("member")
     member.user.has_app = True
     try:
-        invocation = await at_work(studio, member, prompt="at home")
-        studio.skillboss.finish()
-        await invocation.wait_until(is_done)
+        invocation = await start_job(roaming, member, prompt="at home")
+        roaming.skillboss.finish()
+        await invocation.wait_until(has_images)
     finally:
         member.user.has_app = False
-    assert (await row(studio, member))[0] == int(studio.discord.world.guild("Community").id)
+    assert (await row(roaming, member))[0] == int(roaming.discord.world.guild("Community").id)
 
 
-async def test_without_the_setting_the_studio_stays_in_its_servers(house: SystemHarness) -> None:
-    """Discord is told that no command is for members' own accounts, and in direct messages there is no `/imagine`."""
-    commands = {command["name"]: command for command in await house.discord.wait_commands()}
+async def test_user_install_off_keeps_commands_in_servers(system: SystemHarness) -> None:
+    """No command is offered for user installs or in direct messages."""
+    commands = {command["name"]: command for command in await system.discord.wait_commands()}
     assert {tuple(command["integration_types"]) for command in commands.values()} == {(0,)}
     assert commands["imagine"]["contexts"] == [0]

@@ -1,4 +1,4 @@
-"""The main job: `/imagine` from the command to the pictures and the receipt."""
+"""The main job: `/imagine` from the command to the images and the receipt."""
 
 import asyncio
 import io
@@ -8,45 +8,44 @@ from PIL import Image
 
 from sandbox.discord import NoAnswerError, buttons, files, media, text
 from sandbox.providers import expected_mark, read_mark
-from tests.end_to_end.system_harness import PATIENCE, SystemHarness, drawing, is_done, says
+from tests.end_to_end.system_harness import PATIENCE, SystemHarness, has_images, says, wait_for_provider_job
 from tests.support.fidelity import find_description
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_a_members_imagine_becomes_one_card_with_its_picture_and_a_receipt(house: SystemHarness) -> None:
-    """A member's command is answered by one card, which is edited until it shows the picture and the receipt."""
-    member = house.discord.actor("member")
+async def test_imagine_ends_as_one_card_with_image_and_receipt(system: SystemHarness) -> None:
+    member = system.discord.actor("member")
     invocation = await member.slash("imagine", prompt="a red fox in the snow")
     card = await invocation.response()
     assert "a red fox in the snow" in text(card)
     assert "In line" in text(card)
     assert [button["label"] for button in buttons(card)] == ["Cancel"]
-    made = await drawing(house.skillboss, "a red fox in the snow")
-    house.skillboss.advance(made)
+    made = await wait_for_provider_job(system.skillboss, "a red fox in the snow")
+    system.skillboss.advance(made)
     await invocation.wait_until(says("Drawing"))
-    house.skillboss.finish(made)
-    card = await invocation.wait_until(is_done)
+    system.skillboss.finish(made)
+    card = await invocation.wait_until(has_images)
     assert "12 credits" in text(card)
     assert "Cancel" not in [button.get("label") for button in buttons(card)]
     assert media(card)[0]["url"]
-    (picture,) = await house.pictures(card)
+    (picture,) = await system.pictures(card)
     assert read_mark(picture) == expected_mark("a red fox in the snow", 0)
     assert member.sees()[-1] is card
     assert invocation.followups == []
-    ledger = await house.ledger()
+    ledger = await system.ledger()
     assert ledger.problems == []
     assert ledger.held == 0
 
 
-async def test_four_pictures_each_belong_to_their_prompt_in_the_asked_format(house: SystemHarness) -> None:
-    """Four pictures come as asked: their own marks, format and shape, alternative text from the prompt."""
-    invocation = await house.discord.actor("member-two").slash(
+async def test_four_images_match_prompt_and_options(system: SystemHarness) -> None:
+    """Marks, format, aspect ratio, and alternative text from the prompt."""
+    invocation = await system.discord.actor("member-two").slash(
         "imagine", prompt="four *bold* boats @everyone", images=4, format="webp", aspect_ratio="16:9"
     )
-    house.skillboss.finish(await drawing(house.skillboss, "four *bold* boats @everyone"))
-    card = await invocation.wait_until(is_done)
-    pictures = await house.pictures(card)
+    system.skillboss.finish(await wait_for_provider_job(system.skillboss, "four *bold* boats @everyone"))
+    card = await invocation.wait_until(has_images)
+    pictures = await system.pictures(card)
     assert [read_mark(each) for each in pictures] == [
         expected_mark("four *bold* boats @everyone", index) for index in range(4)
     ]
@@ -67,23 +66,25 @@ async def test_four_pictures_each_belong_to_their_prompt_in_the_asked_format(hou
         ({"model": "reve-2.0", "detail": 3, "aspect_ratio": "auto"}, 36),
     ],
 )
-async def test_every_model_of_reve2img_draws(house: SystemHarness, options: dict[str, object], price: int) -> None:
-    """What SkillBoss does not offer goes to reve2img, at the catalogue's price."""
-    member = house.discord.actor("member")
+async def test_every_reve2img_model_returns_images(
+    system: SystemHarness, options: dict[str, object], price: int
+) -> None:
+    """Models that SkillBoss lacks go to reve2img at the catalogue's price."""
+    member = system.discord.actor("member")
     await (await member.slash("settings set", options={"ask_over": 1000})).response()
     invocation = await member.slash("imagine", prompt="a lighthouse", options=options)
-    house.reve2img.finish(await drawing(house.reve2img, "a lighthouse"))
-    card = await invocation.wait_until(is_done)
+    system.reve2img.finish(await wait_for_provider_job(system.reve2img, "a lighthouse"))
+    card = await invocation.wait_until(has_images)
     assert f"-# {price} credits" in text(card)
 
 
-async def test_a_picture_is_upscaled_fitted_and_cut_out(house: SystemHarness) -> None:
-    """What was asked for is to be seen in the picture that a member downloads: its size and its transparency."""
+async def test_image_is_upscaled_fitted_and_cut_out(system: SystemHarness) -> None:
+    """The downloaded image has the size and the transparency."""
     options = {"upscale": "2x", "fit": "1500x", "remove_background": True, "effect": "sepia", "aspect_ratio": "16:9"}
-    invocation = await house.discord.actor("member").slash("imagine", prompt="cut out", options=options)
-    house.reve2img.finish(await drawing(house.reve2img, "cut out"))
-    card = await invocation.wait_until(is_done)
-    (picture,) = await house.pictures(card)
+    invocation = await system.discord.actor("member").slash("imagine", prompt="cut out", options=options)
+    system.reve2img.finish(await wait_for_provider_job(system.reve2img, "cut out"))
+    card = await invocation.wait_until(has_images)
+    (picture,) = await system.pictures(card)
     with Image.open(io.BytesIO(picture)) as opened:
         assert opened.size == (1500, 847)
         assert opened.has_transparency_data
@@ -92,36 +93,35 @@ async def test_a_picture_is_upscaled_fitted_and_cut_out(house: SystemHarness) ->
     assert "upscaled 2x · cut out · fit 1500x" in text(card)
 
 
-async def test_models_are_completed_with_prices(house: SystemHarness) -> None:
-    """While a member types a model, Discord shows those that there are, with the price of what is chosen."""
-    choices = await house.discord.actor("member").autocomplete("imagine", "model", "nano", images=2)
+async def test_model_completion_shows_prices(system: SystemHarness) -> None:
+    choices = await system.discord.actor("member").autocomplete("imagine", "model", "nano", images=2)
     assert [choice["name"] for choice in choices] == [
         "nano-banana · 40 credits · quick ideas from text",
         "nano-banana-pro · 140 credits · fine detail, up to 4K",
     ]
 
 
-async def test_an_answer_that_comes_at_once_is_delivered_too(house: SystemHarness) -> None:
-    """A provider may answer the submit with the finished picture."""
-    house.reve2img.faults.add("submit", "inline")
-    invocation = await house.discord.actor("member").slash("imagine", prompt="at once", model="nano-banana")
-    card = await invocation.wait_until(is_done)
-    assert read_mark((await house.pictures(card))[0]) == expected_mark("at once", 0)
+async def test_synchronous_result_is_delivered(system: SystemHarness) -> None:
+    """A provider may answer the submit with the finished image."""
+    system.reve2img.faults.add("submit", "inline")
+    invocation = await system.discord.actor("member").slash("imagine", prompt="at once", model="nano-banana")
+    card = await invocation.wait_until(has_images)
+    assert read_mark((await system.pictures(card))[0]) == expected_mark("at once", 0)
 
 
-async def test_a_long_prompt_is_cut_on_the_card_and_whole_in_a_file(house: SystemHarness) -> None:
-    """A long prompt takes a few lines of the card; the whole of it is one press away, for the presser alone."""
+async def test_long_prompt_is_cut_on_card_and_complete_in_file(system: SystemHarness) -> None:
+    """One press gives the whole prompt, privately."""
     prompt = ("a very long walk through every street of the old town " * 40).strip()
-    member = house.discord.actor("member")
+    member = system.discord.actor("member")
     invocation = await member.slash("imagine", prompt=prompt)
     card = await invocation.response()
     assert len(text(card)) < 600
-    whole = await (await house.discord.actor("member-two").click(card, label="Whole prompt")).response()
+    whole = await (await system.discord.actor("member-two").click(card, label="Whole prompt")).response()
     assert whole.ephemeral
     assert files(whole)[0]["filename"] == "prompt.txt"
     assert files(whole)[0]["size"] == len(prompt)
-    house.skillboss.finish(await drawing(house.skillboss, prompt))
-    await invocation.wait_until(is_done)
+    system.skillboss.finish(await wait_for_provider_job(system.skillboss, prompt))
+    await invocation.wait_until(has_images)
 
 
 @pytest.mark.parametrize(
@@ -142,34 +142,33 @@ async def test_a_long_prompt_is_cut_on_the_card_and_whole_in_a_file(house: Syste
         ("-# small\n# large\n> quote", True),
     ],
 )
-async def test_hostile_prompts_are_drawn_or_refused_and_never_break_the_card(
-    house: SystemHarness,
+async def test_hostile_prompt_is_accepted_or_refused_without_broken_card(
+    system: SystemHarness,
     prompt: str,
     accepted: bool,  # noqa: FBT001
 ) -> None:
-    """Whatever is typed is drawn, or refused for its sender alone with nothing charged."""
-    before = await house.ledger()
-    made = len(house.skillboss.jobs)
-    invocation = await house.discord.actor("member").slash("imagine", unchecked=True, options={"prompt": prompt})
+    """A refusal is private and charges nothing."""
+    before = await system.ledger()
+    made = len(system.skillboss.jobs)
+    invocation = await system.discord.actor("member").slash("imagine", unchecked=True, options={"prompt": prompt})
     card = await invocation.response()
     if accepted:
-        await house.skillboss.wait_for(lambda: len(house.skillboss.jobs) > made)
-        house.skillboss.finish()
-        card = await invocation.wait_until(is_done)
-        assert read_mark((await house.pictures(card))[0]) == expected_mark(prompt, 0)
+        await system.skillboss.wait_for(lambda: len(system.skillboss.jobs) > made)
+        system.skillboss.finish()
+        card = await invocation.wait_until(has_images)
+        assert read_mark((await system.pictures(card))[0]) == expected_mark(prompt, 0)
         assert "<@123>" not in text(card)
         assert "```" not in text(card)
     else:
         assert card.ephemeral
         assert "Nothing was charged." in text(card)
-        after = await house.ledger()
+        after = await system.ledger()
         assert (after.problems, after.states, after.charged) == ([], before.states, before.charged)
-    assert "Traceback" not in house.log()
+    assert "Traceback" not in system.log()
 
 
-async def test_the_balance_status_and_help_are_for_the_asker_alone(house: SystemHarness) -> None:
-    """`/credits balance` begins with what can be spent; `/status` and `/help` tell the studio's state and models."""
-    member = house.discord.actor("moderator")
+async def test_balance_status_and_help_are_private(system: SystemHarness) -> None:
+    member = system.discord.actor("moderator")
     balance = await (await member.slash("credits balance")).response()
     assert text(balance).startswith("## 100,000 credits to spend")
     status = await (await member.slash("status")).response()
@@ -181,24 +180,21 @@ async def test_the_balance_status_and_help_are_for_the_asker_alone(house: System
     assert guide.ephemeral
 
 
-async def test_the_watchdog_pages_answer(house: SystemHarness) -> None:
-    """`/healthz` and `/readyz` say that the bot runs and can serve."""
-    assert await house.get("/healthz") == (200, {"status": "ok"})
+async def test_health_endpoints_report_ready(system: SystemHarness) -> None:
+    assert await system.get("/healthz") == (200, {"status": "ok"})
     async with asyncio.timeout(PATIENCE):  # it takes commands a little before it knows that it has its gateway
-        while (await house.get("/readyz"))[0] != 200:
+        while (await system.get("/readyz"))[0] != 200:
             pass
-    assert await house.get("/readyz") == (200, {"status": "ok", "missing": []})
+    assert await system.get("/readyz") == (200, {"status": "ok", "missing": []})
 
 
-async def test_secrets_and_prompts_stay_out_of_the_log(house: SystemHarness) -> None:
-    """Neither keys, tokens nor prompts are logged, whatever happened before."""
-    log = house.log()
+async def test_log_contains_no_secret_and_no_prompt(system: SystemHarness) -> None:
+    log = system.log()
     for secret in ("end-to-end", "a red fox", "lighthouse", "aW50ZXJhY3Rpb246"):
         assert secret not in log
 
 
-async def test_discords_description_was_there_to_check_against() -> None:
-    """Everything that these tests sent was checked against Discord's own description of its API."""
+async def test_api_description_was_available_for_checks() -> None:
     if find_description() is None:
         pytest.skip("discord-openapi.json is neither in ATELIER_TEST_DATA nor in a sibling folder named shared")
     assert NoAnswerError is not None

@@ -1,6 +1,8 @@
-"""Fifty members at once with real prompts: everybody gets the pictures of their own prompt, and the books balance.
+"""Fifty members at once with real prompts.
 
-`ATELIER_TRIAL_PROMPTS=220` makes it a longer trial; it prints what it measured with `pytest -s`.
+Correct images, balanced ledger.
+
+`ATELIER_TRIAL_PROMPTS=220` makes a longer run; `pytest -s` prints its measurements.
 """
 
 import asyncio
@@ -14,7 +16,7 @@ import pytest
 
 from sandbox.discord import Invocation, text
 from sandbox.providers import Latency, expected_mark, read_mark
-from tests.end_to_end.system_harness import SystemHarness, is_done
+from tests.end_to_end.system_harness import SystemHarness, has_images
 from tests.support.fidelity import find_description
 
 MEMBERS = 50
@@ -23,7 +25,7 @@ PROMPTS = int(os.environ.get("ATELIER_TRIAL_PROMPTS", "60"))
 
 
 def real_prompts(count: int) -> list[str]:
-    """Return prompts of the PartiPrompts collection, spread over all of its kinds, or skip where it is absent."""
+    """Return prompts spread over all kinds of PartiPrompts, or skip."""
     description = find_description()
     file = None if description is None else description.parent / "data" / "PartiPrompts.tsv"
     if file is None or not file.exists():
@@ -35,34 +37,34 @@ def real_prompts(count: int) -> list[str]:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[SystemHarness]:
-    """A running bot with providers that work by themselves."""
-    house = SystemHarness(tmp_path)
+async def system(tmp_path: Path) -> AsyncIterator[SystemHarness]:
+    """Yield a running bot with providers that finish jobs by themselves."""
+    system = SystemHarness(tmp_path)
     # What SkillBoss has no slot for goes to reve2img.
-    house.skillboss.latency = house.reve2img.latency = Latency(queue=0.2, work=0.5)
+    system.skillboss.latency = system.reve2img.latency = Latency(queue=0.2, work=0.5)
     try:
-        guild = house.discord.world.guild("Community")
+        guild = system.discord.world.guild("Community")
         for number in range(MEMBERS):
-            house.discord.world.add_member(guild, house.discord.world.add_user(f"member-{number:02}"))
-        await house.start(POLL_INTERVAL_SECONDS="0.5", DEFAULT_ALLOWANCE="2000")
-        yield house
+            system.discord.world.add_member(guild, system.discord.world.add_user(f"member-{number:02}"))
+        await system.start(POLL_INTERVAL_SECONDS="0.5", DEFAULT_ALLOWANCE="2000")
+        yield system
     finally:
-        await house.close()
+        await system.close()
 
 
 @pytest.mark.timeout(600)
-async def test_fifty_members_each_get_their_own_pictures(house: SystemHarness) -> None:
-    """Every card ends with the picture drawn for its own prompt, told by the picture's pixels."""
+async def test_fifty_concurrent_members_get_their_own_images(system: SystemHarness) -> None:
+    """The marks in the images identify the prompts."""
     prompts = real_prompts(PROMPTS)
 
     async def sit(number: int) -> list[tuple[str, Invocation]]:
-        """Use one prompt after the other, each with the next format."""
-        member = house.discord.actor(f"member-{number:02}")
+        """Send one prompt after the other, cycling through the formats."""
+        member = system.discord.actor(f"member-{number:02}")
         used = []
         for turn, prompt in enumerate(prompts[number::MEMBERS]):
             invocation = await member.slash("imagine", prompt=prompt, format=FORMATS[(number + turn) % len(FORMATS)])
             await invocation.response()
-            await invocation.wait_until(is_done, timeout=240)
+            await invocation.wait_until(has_images, timeout=240)
             used.append((prompt, invocation))
         return used
 
@@ -71,16 +73,16 @@ async def test_fifty_members_each_get_their_own_pictures(house: SystemHarness) -
     for prompt, invocation in finished:
         card = invocation.message
         assert card is not None
-        (picture,) = await house.pictures(card)
+        (picture,) = await system.pictures(card)
         assert read_mark(picture) == expected_mark(prompt, 0), prompt
         assert "12 credits" in text(card)
         assert invocation.followups == []
     waits = sorted(invocation.acknowledged_after or 0.0 for _, invocation in finished)
-    ledger = await house.ledger()
+    ledger = await system.ledger()
     assert (ledger.problems, ledger.held, ledger.charged) == ([], 0, 12 * len(prompts))
     assert ledger.states == ["done"] * len(prompts)
-    assert len(house.skillboss.billed) + len(house.reve2img.billed) == len(prompts)
-    assert "Traceback" not in house.log()
+    assert len(system.skillboss.billed) + len(system.reve2img.billed) == len(prompts)
+    assert "Traceback" not in system.log()
     late = waits[len(waits) * 9 // 10]
     print(  # noqa: T201 - the trial's report
         f"\n{len(prompts)} prompts, {MEMBERS} members at once: acknowledged in median"
