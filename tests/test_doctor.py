@@ -142,7 +142,7 @@ async def test_discords_answer_is_as_it_describes_it(town: Town) -> None:
     """What the findings are read from is where Discord has it."""
     path = find_description()
     if path is None:
-        pytest.skip("Discord's OpenAPI description is not at hand (ATELIER_TEST_DATA)")
+        pytest.skip("ATELIER_TEST_DATA has no discord-openapi.json")
     await town.examine()
     (asked,) = town.discord.requests
     assert asked.path.endswith("/applications/@me")

@@ -17,21 +17,24 @@ import pytest
 from sandbox.discord import Invocation, text
 from sandbox.providers import Latency, expected_mark, read_mark
 from tests.end_to_end.system_harness import SystemHarness, has_images
-from tests.support.fidelity import find_description
+from tests.support.fidelity import data_folder
 
 MEMBERS = 50
 FORMATS = ("png", "jpeg", "webp")
+TEST_DATA = Path(__file__).resolve().parents[1] / "data"
 PROMPTS = int(os.environ.get("ATELIER_TRIAL_PROMPTS", "60"))
 
 
 def real_prompts(count: int) -> list[str]:
-    """Return prompts spread over all kinds of PartiPrompts, or skip."""
-    description = find_description()
-    file = None if description is None else description.parent / "data" / "PartiPrompts.tsv"
-    if file is None or not file.exists():
-        pytest.skip("data/PartiPrompts.tsv is neither in ATELIER_TEST_DATA nor in a sibling folder named shared")
-    with file.open(newline="") as lines:
-        prompts = [row["Prompt"] for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)]
+    """Return prompts spread over the PartiPrompts collection, or over the repository's list."""
+    collection = data_folder() / "data" / "PartiPrompts.tsv"
+    if collection.is_file():
+        with collection.open(newline="", encoding="utf-8") as lines:
+            prompts = [row["Prompt"] for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)]
+    else:
+        prompts = (TEST_DATA / "prompts.txt").read_text(encoding="utf-8").splitlines()
+    if len(prompts) < count:
+        pytest.skip(f"there are only {len(prompts)} prompts; see tests/data/README.md")
     step = len(prompts) // count
     return prompts[::step][:count]
 

@@ -1,8 +1,9 @@
 """Checks REST requests against Discord's own OpenAPI description, and by the rules that it does not spell out.
 
-The description is not part of this repository: `find_description` looks for it, and tests skip where it is absent.
+`tests/data` contains the description; a folder in `ATELIER_TEST_DATA` may have a newer one.
 """
 
+import gzip
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,6 @@ from sandbox.discord.recorder import RecordedRequest
 
 Json: TypeAlias = dict[str, Any]
 
-NAME = "discord-openapi.json"
 DESCRIPTION = "urn:discord"
 
 EPHEMERAL = 1 << 6
@@ -47,18 +47,23 @@ _FROM_THE_LIBRARY = frozenset({"tts", "nsfw"})
 
 
 def find_description() -> Path | None:
-    """Return where Discord's description lies: in `$ATELIER_TEST_DATA`, else in `shared` beside the repository."""
+    """Return the file with Discord's description, or None if missing."""
+    candidates = (data_folder() / name for name in ("discord-openapi.json", "discord-openapi.json.gz"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def data_folder() -> Path:
+    """Return the folder with the files that tests need."""
     folder = os.environ.get("ATELIER_TEST_DATA")
-    root = Path(__file__).resolve().parents[2]
-    path = (Path(folder) if folder else root.parent / "shared") / NAME
-    return path if path.is_file() else None
+    return Path(folder) if folder else Path(__file__).resolve().parents[1] / "data"
 
 
 class Fidelity:
     """Says in words what is wrong with a request (`problems`) or with the answer to it (`answer_problems`)."""
 
     def __init__(self, path: Path) -> None:
-        self._document: Json = json.loads(path.read_text())
+        content = path.read_bytes()
+        self._document: Json = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
         self._schemas: Json = self._document["components"]["schemas"]
         # Discord reads ids as numbers too, and discord.py sends some so.
         self._schemas["SnowflakeType"] = {"anyOf": [self._schemas["SnowflakeType"], {"type": "integer", "minimum": 0}]}

@@ -46,7 +46,7 @@ def fidelity() -> Fidelity:
     """Give the checker, where Discord's description is at hand."""
     path = find_description()
     if path is None:
-        pytest.skip("Discord's OpenAPI description is not at hand (ATELIER_TEST_DATA)")
+        pytest.skip("ATELIER_TEST_DATA has no discord-openapi.json")
     return Fidelity(path)
 
 

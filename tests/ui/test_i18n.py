@@ -48,7 +48,7 @@ def write(folder: Path, language: str, **texts: str) -> None:
 
 def test_the_catalogue_has_every_text(tmp_path: Path) -> None:
     """A text was added or changed? `make texts` brings the catalogues up to date."""
-    script = REPOSITORY / "scripts" / "extract-texts"
+    script = REPOSITORY / "scripts" / "extract-i18n"
     subprocess.run([sys.executable, script, "--into", tmp_path], check=True, capture_output=True)  # noqa: S603
     assert texts_of(TEMPLATE) == texts_of(tmp_path / TEMPLATE.name)
 

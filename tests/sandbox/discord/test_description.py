@@ -14,7 +14,7 @@ async def test_both_sides_keep_to_the_description(server: DiscordServer, bot: Fi
     """What discord.py sends passes the checker, and what the stand-in answers is what Discord describes."""
     path = find_description()
     if path is None:
-        pytest.skip("Discord's OpenAPI description is not at hand (ATELIER_TEST_DATA)")
+        pytest.skip("ATELIER_TEST_DATA has no discord-openapi.json")
     member = server.actor("member")
     painted = await member.slash("imagine", prompt="a lighthouse")
     message = await painted.wait_until(lambda each: bool(media(each)))
