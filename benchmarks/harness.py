@@ -137,14 +137,14 @@ class Harness:
             member_id=1 + number % members,
             token="x" * _TOKEN_LENGTH,
         )
-        return (await self.generation.request(place, self._request)).job
+        return (await self.generation.create(place, self._request)).job
 
     async def finish(self, held: Job, stored: StoredImage = STORED_IMAGE) -> Job:
         """Acknowledge a held job and finish the next job in the queue.
 
         That is usually the same one.
         """
-        await self.generation.acknowledged(held.id, held.place.interaction_id)
+        await self.generation.mark_acknowledged(held.id, held.place.interaction_id)
         return await self.finish_claimed(await self.claim(), stored)
 
     async def keep_lease(self) -> None:

@@ -117,7 +117,7 @@ class _JobLife:
 
     async def acknowledged(self) -> None:
         await self.hold()
-        await self.harness.generation.acknowledged(self._there.id, 1)
+        await self.harness.generation.mark_acknowledged(self._there.id, 1)
 
     async def claim(self) -> None:
         self.job = await self.harness.claim()

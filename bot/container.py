@@ -58,7 +58,7 @@ from bot.services.jobs import JobService
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.remix import RemixService
-from bot.services.request_resolver import ChoiceService
+from bot.services.request_resolver import ResolverService
 from bot.services.saved_forms import SavedFormService
 from bot.services.served_files import ServedFileService
 from bot.services.status import StatusService
@@ -309,9 +309,9 @@ class Container:
         )
 
     @cached_property
-    def request_resolver(self) -> ChoiceService:
+    def request_resolver(self) -> ResolverService:
         """Merge of chosen options, preset and a member's defaults."""
-        return ChoiceService(database=self.database, providers=self.provider_names)
+        return ResolverService(database=self.database, providers=self.provider_names)
 
     @cached_property
     def saved_forms(self) -> SavedFormService:

@@ -87,7 +87,7 @@ class Edit(commands.Cog):
             options=options,
             preset=preset,
             private=private,
-            inputs=self._generation.admitted(pictures),
+            inputs=self._generation.check_attachments(pictures),
             shape=pictures[0].shape,
         )
 

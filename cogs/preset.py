@@ -10,7 +10,7 @@ from discord.ext import commands
 from bot.domain.models import MAX_DETAIL, MAX_IMAGES
 from bot.domain.presets import MAX_NAME, MAX_TEMPLATE
 from bot.domain.requests import MAX_WORD
-from bot.services.request_resolver import ChoiceService
+from bot.services.request_resolver import ResolverService
 from bot.ui.command_options import CHOICES, OPTIONS_DESCRIBED, fit_choices, model_choices, version_choices
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.handlers.presets import PresetHandlers
@@ -19,7 +19,7 @@ from bot.ui.handlers.presets import PresetHandlers
 class PresetCommands(commands.GroupCog, name="preset", description=locale_str("Keep options under a name")):
     """A member's own presets, and the server's."""
 
-    def __init__(self, *, shelves: PresetHandlers, choices: ChoiceService) -> None:
+    def __init__(self, *, shelves: PresetHandlers, choices: ResolverService) -> None:
         self._shelves = shelves
         self._choices = choices
 

@@ -28,31 +28,31 @@ class PresetRepository:
         """Let no other transaction that asks for this change presets, so that what was counted stays true."""
         advisory_lock(self._connection, SAVING_PRESETS)
 
-    def list_on(self, shelf: PresetScope) -> tuple[Preset, ...]:
-        """Return the presets of a shelf, by their names."""
-        rows = self._connection.execute(select(presets).where(_kept(shelf)).order_by(presets.c.key))
+    def list_in(self, scope: PresetScope) -> tuple[Preset, ...]:
+        """Return the presets of a scope, by their names."""
+        rows = self._connection.execute(select(presets).where(_kept(scope)).order_by(presets.c.key))
         return tuple(_from_row(row) for row in rows)
 
-    def find_on(self, shelf: PresetScope, name: str) -> Preset | None:
-        """Return the preset of this name on a shelf, however it is written."""
+    def find_in(self, scope: PresetScope, name: str) -> Preset | None:
+        """Return the preset of this name on a scope, however it is written."""
         if not is_name(name):
             return None
-        named = {"the_guild": shelf.guild_id, "the_member": shelf.member_id, "the_key": preset_key(name)}
+        named = {"the_guild": scope.guild_id, "the_member": scope.member_id, "the_key": preset_key(name)}
         row = self._connection.execute(_FIND, named).first()
         return None if row is None else _from_row(row)
 
     def find(self, guild_id: int, member_id: int, name: str) -> Preset | None:
         """Return what a name stands for: the member's own preset before the server's."""
-        shelves = (PresetScope(member_id=member_id), PresetScope(guild_id=guild_id))
-        return next(filter(None, (self.find_on(shelf, name) for shelf in shelves)), None)
+        scopes = (PresetScope(member_id=member_id), PresetScope(guild_id=guild_id))
+        return next(filter(None, (self.find_in(scope, name) for scope in scopes)), None)
 
-    def count_on(self, shelf: PresetScope) -> int:
-        """Return how many presets a shelf has."""
-        counted = select(func.count()).select_from(presets).where(_kept(shelf))
+    def count_in(self, scope: PresetScope) -> int:
+        """Return how many presets a scope has."""
+        counted = select(func.count()).select_from(presets).where(_kept(scope))
         return self._connection.execute(counted).scalar_one()
 
-    def save(self, shelf: PresetScope, preset: Preset, at: datetime) -> None:
-        """Put a preset on a shelf, in place of one of the same name, also of a deleted one."""
+    def save(self, scope: PresetScope, preset: Preset, at: datetime) -> None:
+        """Put a preset on a scope, in place of one of the same name, also of a deleted one."""
         values = {
             "name": preset.name,
             "template": preset.template,
@@ -61,40 +61,42 @@ class PresetRepository:
             "saved_at": at,
             "deleted_at": None,
         }
-        key = {"guild_id": shelf.guild_id, "member_id": shelf.member_id, "key": preset.key}
+        key = {"guild_id": scope.guild_id, "member_id": scope.member_id, "key": preset.key}
         self._connection.execute(
             insert(self._connection, presets)
             .values(**key, **values)
             .on_conflict_do_update(index_elements=[presets.c.guild_id, presets.c.member_id, presets.c.key], set_=values)
         )
 
-    def delete(self, shelf: PresetScope, preset: Preset, at: datetime) -> None:
-        """Take a preset off its shelf; `restore` can put it back until it is purged."""
-        taken = update(presets).where(_on(shelf), presets.c.key == preset.key)
+    def delete(self, scope: PresetScope, preset: Preset, at: datetime) -> None:
+        """Take a preset off its scope; `restore` can put it back until it is purged."""
+        taken = update(presets).where(_in_scope(scope), presets.c.key == preset.key)
         self._connection.execute(taken.values(deleted_at=at))
 
-    def find_deleted(self, shelf: PresetScope, mark: str) -> tuple[Preset, bool] | None:
+    def find_deleted(self, scope: PresetScope, token: str) -> tuple[Preset, bool] | None:
         """Return the preset behind a mark and whether it is deleted at present; None where it is not known any more."""
-        for row in self._connection.execute(select(presets).where(_on(shelf))):
-            if undo_token(shelf, row.key) == mark:
+        for row in self._connection.execute(select(presets).where(_in_scope(scope))):
+            if undo_token(scope, row.key) == token:
                 return _from_row(row), row.deleted_at is not None
         return None
 
-    def restore(self, shelf: PresetScope, preset: Preset) -> None:
+    def restore(self, scope: PresetScope, preset: Preset) -> None:
         """Put a deleted preset back."""
-        self._connection.execute(update(presets).where(_on(shelf), presets.c.key == preset.key).values(deleted_at=None))
+        self._connection.execute(
+            update(presets).where(_in_scope(scope), presets.c.key == preset.key).values(deleted_at=None)
+        )
 
     def purge(self, before: datetime) -> None:
         """Forget the presets that were deleted before this moment."""
         self._connection.execute(delete(presets).where(presets.c.deleted_at < before))
 
 
-def _on(shelf: PresetScope) -> ColumnElement[bool]:
-    return and_(presets.c.guild_id == shelf.guild_id, presets.c.member_id == shelf.member_id)
+def _in_scope(scope: PresetScope) -> ColumnElement[bool]:
+    return and_(presets.c.guild_id == scope.guild_id, presets.c.member_id == scope.member_id)
 
 
-def _kept(shelf: PresetScope) -> ColumnElement[bool]:
-    return and_(_on(shelf), presets.c.deleted_at.is_(None))
+def _kept(scope: PresetScope) -> ColumnElement[bool]:
+    return and_(_in_scope(scope), presets.c.deleted_at.is_(None))
 
 
 def _from_row(row: Row[Any]) -> Preset:

@@ -1,4 +1,4 @@
-"""Asking before spending: a request is kept until its member says yes or no, for a day at most."""
+"""Confirmations: requests above a member's price limit, stored until the member answers, for a day at most."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +22,7 @@ from db.database import Database
 
 
 class ConfirmationService:
-    """Keeps requests that wait for a word. Nothing is held for them; `providers` are those that the studio has."""
+    """Store requests that wait for confirmation. No credits are held. `providers` are the configured ones."""
 
     def __init__(
         self,
@@ -41,17 +41,23 @@ class ConfirmationService:
         self._providers = providers
         self._new_id = new_id
 
-    async def keep(
+    async def add(
         self, place: InteractionContext, request: GenerationRequest, origin: Origin | None = None
     ) -> Confirmation:
-        """Keep a request that can be done and paid as things are, and return what to ask about.
+        """Store a request and return its confirmation.
 
-        Raises `NotInServerError`, `NotAdmittedError`, `UnsupportedOptionError`, `StudioClosedError` or
-        `InsufficientCreditsError`: who would be refused anyway is not asked first; or `AlreadyAskedError`, who was
-        asked about the same a moment ago.
+        A request that could not be created now is rejected at once, before the member is asked.
+
+        Raises:
+            NotInServerError: the request comes from outside a server and that is not allowed.
+            NotAdmittedError: the server is not admitted.
+            UnsupportedOptionError: the model does not support an option.
+            StudioClosedError: no provider takes this request.
+            InsufficientCreditsError: the member cannot pay the price.
+            AlreadyAskedError: the member was asked about the same request within `DEDUP_WINDOW`.
         """
         now = self._clock.now()
-        draft = Confirmation(
+        confirmation = Confirmation(
             id=self._new_id(),
             guild_id=place.guild_id,
             member_id=place.member_id,
@@ -66,61 +72,66 @@ class ConfirmationService:
             self._access.check(connection, place.guild_id)
             require_offer(request, self._providers)
             available = self._ledger.available(connection, place.guild_id, place.member_id, now).available
-            if available < draft.price:
-                raise InsufficientCreditsError(needed=draft.price, available=available, renews_at=period_end(now))
-            drafts = ConfirmationRepository(connection)
-            # Locked, so that a press at the same moment is seen here, whichever process it came to.
+            if available < confirmation.price:
+                raise InsufficientCreditsError(
+                    needed=confirmation.price, available=available, renews_at=period_end(now)
+                )
+            confirmations = ConfirmationRepository(connection)
+            # The lock makes a simultaneous press visible here, in whichever process it arrived.
             AccountRepository(connection).lock(place.guild_id, place.member_id)
-            lately = drafts.list_since(place.guild_id, place.member_id, now - DEDUP_WINDOW)
-            if any(_same(each, draft) for each in lately):
+            recent = confirmations.list_since(place.guild_id, place.member_id, now - DEDUP_WINDOW)
+            if any(_dedup_key(each) == _dedup_key(confirmation) for each in recent):
                 raise AlreadyAskedError
-            drafts.add(draft)
+            confirmations.add(confirmation)
 
         await self._database.write(write)
-        return draft
+        return confirmation
 
-    async def get(self, draft_id: str, member_id: int) -> tuple[Confirmation, bool]:
-        """Return a draft at its price as of now, and whether it was asked about at a lower one.
+    async def get(self, confirmation_id: str, member_id: int) -> tuple[Confirmation, bool]:
+        """Return a confirmation at its current price, and whether that is higher than the price shown before.
 
-        Raises `ConfirmationGoneError`, or `NotAllowedError` for others than its member.
+        Raises:
+            ConfirmationGoneError: it was answered or has expired.
+            NotAllowedError: it is another member's.
         """
         now = self._clock.now()
 
         def write(connection: Connection) -> tuple[Confirmation, bool]:
-            drafts = ConfirmationRepository(connection)
-            draft = drafts.get(draft_id)
-            _check(draft, member_id)
-            if draft.created_at + CONFIRMATION_LIFETIME < now:
+            confirmations = ConfirmationRepository(connection)
+            confirmation = confirmations.get(confirmation_id)
+            _check(confirmation, member_id)
+            if confirmation.created_at + CONFIRMATION_LIFETIME < now:
                 raise ConfirmationGoneError(expired=True)
-            current = replace(draft, price=price(draft.request))
-            if current.price != draft.price:
-                drafts.set_price(draft_id, current.price)
-            return current, current.price > draft.price
+            current = replace(confirmation, price=price(confirmation.request))
+            if current.price != confirmation.price:
+                confirmations.set_price(confirmation_id, current.price)
+            return current, current.price > confirmation.price
 
         return await self._database.write(write)
 
-    async def drop(self, draft_id: str, member_id: int) -> None:
-        """Forget a draft on its member's word; raises `ConfirmationGoneError`, or `NotAllowedError` for others."""
+    async def delete(self, confirmation_id: str, member_id: int) -> None:
+        """Delete a confirmation that its member declined.
+
+        Raises:
+            ConfirmationGoneError: it was already answered.
+            NotAllowedError: it is another member's.
+        """
 
         def write(connection: Connection) -> None:
-            drafts = ConfirmationRepository(connection)
-            _check(drafts.get(draft_id), member_id)
-            drafts.take(draft_id)
+            confirmations = ConfirmationRepository(connection)
+            _check(confirmations.get(confirmation_id), member_id)
+            confirmations.take(confirmation_id)
 
         await self._database.write(write)
 
 
-def _check(draft: Confirmation, member_id: int) -> None:
-    if draft.member_id != member_id:
+def _check(confirmation: Confirmation, member_id: int) -> None:
+    if confirmation.member_id != member_id:
         raise NotAllowedError(LazyText("the member who was asked"))
 
 
-def _same(one: Confirmation, other: Confirmation) -> bool:
-    """Return whether two drafts of a member are of the same wish; an address is signed anew each time."""
-    return _dedup_key(one) == _dedup_key(other)
-
-
-def _dedup_key(draft: Confirmation) -> tuple[object, ...]:
-    request = draft.request
+def _dedup_key(confirmation: Confirmation) -> tuple[object, ...]:
+    """Return a key that is equal for equal requests. Input URLs are signed again each time, so only paths count."""
+    request = confirmation.request
     pictures = [(each.parent, each.file, urlsplit(each.url or "").path) for each in request.inputs]
-    return replace(request, inputs=()), pictures, draft.origin, draft.private
+    return replace(request, inputs=()), pictures, confirmation.origin, confirmation.private

@@ -1,12 +1,11 @@
-"""All that is known of one job, for whoever asks what it was or has to look into it."""
+"""Details of one job: its attempts, its images and the jobs that it was made from."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from bot.domain.jobs import Attempt, Job
+from bot.domain.jobs import LONGEST_CHAIN, Attempt, Job, Origin
 from bot.services.jobs import Actor, check_visible
-from bot.services.lineage import Link, lineage
 from db.attempts import AttemptRepository
 from db.database import Database
 from db.jobs import JobRepository
@@ -14,10 +13,18 @@ from db.pictures import ResultImageRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Details:
-    """A job, how many pictures came of it, the jobs before it, and how many were made from it.
+class Link:
+    """One step back in a job's lineage: the action, and the job it was done on (None if its records are gone)."""
 
-    `own` is whether whoever asks may see what it cost and the ids that support needs; `attempt` is the latest submit.
+    origin: Origin
+    job: Job | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """A job with its latest attempt, image count, lineage and child count.
+
+    `own` is True if the reader may see its cost and the ids that support needs.
     """
 
     job: Job
@@ -29,13 +36,19 @@ class Details:
 
 
 class DetailService:
-    """Reads details, each as one state of the database."""
+    """Read job details, each from one state of the database."""
 
     def __init__(self, *, database: Database) -> None:
         self._database = database
 
     async def get(self, job_id: str, actor: Actor) -> Details:
-        """Return a job's details; raises `JobNotFoundError`, `JobDeletedError`, or `NotAllowedError`."""
+        """Return a job's details.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            JobDeletedError: the job was deleted.
+            NotAllowedError: the job is another member's private one.
+        """
 
         def read(connection: Connection) -> Details:
             jobs = JobRepository(connection)
@@ -46,9 +59,21 @@ class DetailService:
                 job=job,
                 pictures=len(ResultImageRepository(connection).files_by_position(job_id)),
                 attempt=attempts[-1] if attempts else None,
-                chain=lineage(connection, job),
+                chain=read_lineage(connection, job),
                 children=jobs.count_children(job_id),
                 own=actor.may_manage(job),
             )
 
         return await self._database.read(read)
+
+
+def read_lineage(connection: Connection, job: Job) -> tuple[Link, ...]:
+    """Return the steps back from a job, the latest first, at most `LONGEST_CHAIN`."""
+    jobs, links, current = JobRepository(connection), list[Link](), job
+    while current.origin is not None and len(links) < LONGEST_CHAIN:
+        parent = jobs.find(current.origin.job_id)
+        links.append(Link(origin=current.origin, job=parent))
+        if parent is None:
+            break
+        current = parent
+    return tuple(links)

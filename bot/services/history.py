@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from bot.domain.jobs import Job, Picture
-from bot.services.lineage import Link, lineage
+from bot.services.details import Link, read_lineage
 from db.database import Database
 from db.history import HistoryRepository, HistoryScope
 from db.jobs import JobRepository
@@ -83,7 +83,7 @@ def _page(connection: Connection, history: HistoryRepository, job_id: str | None
         newer=history.newer(job_id) is not None,
         older=history.older(job_id) is not None,
         search=search,
-        chain=lineage(connection, job),
+        chain=read_lineage(connection, job),
     )
 
 

@@ -1,6 +1,6 @@
-"""Asking for pictures: hold the credits and make the job, let it go once its card is there, cancel it."""
+"""Creating jobs: hold the credits, release the job once its card is on Discord, cancel it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from bot.domain.attachments import SERVED, AttachmentInfo, InputPolicy
 from bot.domain.errors import (
     AlreadyBegunError,
+    ImageGoneError,
     JobDeletedError,
     JobStateError,
     NotAllowedError,
@@ -27,33 +28,33 @@ from bot.engine.engine import Engine
 from bot.engine.job_store import JobStore
 from bot.engine.ledger import Ledger
 from bot.services.access import AccessService
-from bot.services.files import require_files
-from bot.services.request_resolver import Choice, Choose
+from bot.services.request_resolver import RequestResolver, ResolvedRequest
 from db.confirmations import ConfirmationRepository
 from db.database import Database
+from db.file_references import referenced_hashes
 from db.jobs import JobRepository
 
 DEDUP_WINDOW: Final = timedelta(seconds=3)
-"""Within this time, the same wish of the same member for the same picture is one press too many."""
+"""Within this time, the same request of the same member for the same image counts as a double press."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who acts: a member, where, and whether they may act on others' jobs there."""
+    """The member who acts, the guild they act in, and whether they moderate it."""
 
     member_id: int
     guild_id: int = 0
     moderator: bool = False
 
     def may_manage(self, job: Job) -> bool:
-        """Whether the job is theirs, or of the community that they moderate."""
+        """Return whether the job is the actor's own, or belongs to the guild that they moderate."""
         if self.member_id == job.place.member_id:
             return True
         return self.moderator and self.guild_id == job.place.guild_id
 
 
 class JobService:
-    """Makes and cancels jobs."""
+    """Create and cancel jobs."""
 
     def __init__(
         self,
@@ -80,63 +81,74 @@ class JobService:
         self._new_id = new_id
         self._policy = policy
 
-    def admitted(self, offered: Sequence[AttachmentInfo]) -> tuple[InputImage, ...]:
-        """Return what a request can start from, by what Discord says of each picture; raises `InputError`.
+    def check_attachments(self, offered: Sequence[AttachmentInfo]) -> tuple[InputImage, ...]:
+        """Return attachments as inputs, judged by Discord's metadata alone; raises `InputError`.
 
-        Nothing is fetched for it: what the pictures really are is seen once their job's card is there.
+        Nothing is fetched here: the files themselves are checked once the job's card is on Discord.
         """
         return self._policy.admitted(offered, self._clock.now())
 
-    def usable(self, offered: Sequence[AttachmentInfo]) -> tuple[AttachmentInfo, ...]:
-        """Return those of what was found somewhere that can be started from; raises `InputError` where none can."""
+    def filter_attachments(self, offered: Sequence[AttachmentInfo]) -> tuple[AttachmentInfo, ...]:
+        """Return the attachments usable as inputs; raises `InputError` if none is."""
         return self._policy.usable(offered, self._clock.now())
 
-    def answering(self) -> AbstractContextManager[None]:
-        """Let what can wait a moment wait until this is left: answers are short of time, pictures are not."""
+    def pause_dispatch(self) -> AbstractContextManager[None]:
+        """Pause dispatching while a response is pending: interactions expire after 3 s."""
         return self._engine.pause_dispatch()
 
-    async def order(
-        self, places: Mapping[bool, InteractionContext], choose: Choose, *, origin: Origin | None = None
-    ) -> Snapshot | Choice:
-        """Make the job of what a member chose, or return the choice where it costs more than they spend unasked.
+    async def resolve_and_create(
+        self, places: Mapping[bool, InteractionContext], resolve: RequestResolver, *, origin: Origin | None = None
+    ) -> Snapshot | ResolvedRequest:
+        """Resolve a request and create its job, or return the request if its member must confirm the price.
 
-        `places` is where the job belongs, by whether it is private; for the rest see `request`. It raises what `choose`
-        raises too.
+        `places` holds the interaction's context for a public (False) and a private (True) job. For the rest see
+        `create`. Raises what `resolve` and `create` raise.
         """
         now = self._clock.now()
 
-        def write(connection: Connection) -> Snapshot | Choice:
-            choice = choose(connection)
-            if price(choice.request) > choice.confirm_over:
-                return choice
-            return self._make(connection, self._job(places[choice.private], choice.request, origin, now))
+        def write(connection: Connection) -> Snapshot | ResolvedRequest:
+            resolved = resolve(connection)
+            if price(resolved.request) > resolved.confirm_over:
+                return resolved
+            return self._make(connection, self._job(places[resolved.private], resolved.request, origin, now))
 
         made = await self._database.write(write)
         if isinstance(made, Snapshot):
             self._engine.schedule_ack_check(made.job.id)
         return made
 
-    async def request(
+    async def create(
         self,
         place: InteractionContext,
         request: GenerationRequest,
         *,
         origin: Origin | None = None,
-        draft_id: str | None = None,
+        confirmation_id: str | None = None,
     ) -> Snapshot:
-        """Hold the price and make the job, durably, and return what its first card shows.
+        """Hold the price, create the job durably, and return its first snapshot.
 
-        `origin` is the job that it is made from; `draft_id` is the draft that it is, which is no more after that.
-        Nothing is fetched, or sent to a provider, before `acknowledged`. Raises `InputError`, `NotInServerError`,
-        `NotAdmittedError`, `UnsupportedOptionError`, `StudioClosedError`, `QueueFullError`, `InsufficientCreditsError`,
-        `BudgetSpentError`, `ImageGoneError`, or, where it was made already, `DuplicateInteractionError`,
-        `ConfirmationGoneError` or `AlreadyBegunError`; then nothing is held.
+        `origin` is the job that this one is made from; the confirmation `confirmation_id` is consumed. Nothing is
+        fetched, or sent to a provider, before `mark_acknowledged`. If this raises, nothing is held.
+
+        Raises:
+            InputError: an input image cannot be used.
+            NotInServerError: the request comes from outside a server and that is not allowed.
+            NotAdmittedError: the server is not admitted.
+            UnsupportedOptionError: the model does not support an option.
+            StudioClosedError: no provider takes this request now.
+            QueueFullError: too many of the member's jobs are waiting.
+            InsufficientCreditsError: the member cannot pay the price.
+            BudgetSpentError: the operator's monthly budget does not cover the price.
+            ImageGoneError: an input image's file was deleted meanwhile.
+            DuplicateInteractionError: this interaction already has a job.
+            ConfirmationGoneError: the confirmation was already answered.
+            AlreadyBegunError: the same button press already created a job.
         """
         now = self._clock.now()
 
         def write(connection: Connection) -> Snapshot:
-            if draft_id is not None:
-                ConfirmationRepository(connection).take(draft_id)
+            if confirmation_id is not None:
+                ConfirmationRepository(connection).take(confirmation_id)
             return self._make(connection, self._job(place, request, origin, now))
 
         snapshot = await self._database.write(write)
@@ -170,30 +182,32 @@ class JobService:
         return Snapshot(job=job, available=account.available)
 
     def _insert(self, connection: Connection, job: Job) -> None:
-        """Insert a job whose member's account the hold has locked, so that a press at the same moment is seen here."""
+        """Insert the job. The hold has locked its member's account, so a simultaneous press is seen here."""
         jobs = JobRepository(connection)
         jobs.add(job)
-        if job.origin is not None and _made_lately(jobs, job, job.origin):
+        if job.origin is not None and _has_recent_twin(jobs, job, job.origin):
             raise AlreadyBegunError
         place = job.place
         if jobs.count_waiting(place.guild_id, place.member_id) > self._config.waiting_per_member:
             raise QueueFullError(self._config.waiting_per_member)
 
-    async def acknowledged(self, job_id: str, message_id: int | None) -> None:
-        """Let the job go: its card is on Discord."""
+    async def mark_acknowledged(self, job_id: str, message_id: int | None) -> None:
+        """Release the job to the engine: its card is on Discord."""
         if await self._job_store.mark_acknowledged(job_id, message_id):
             self._engine.schedule_inputs(job_id)
         else:
             self._engine.wake()
 
     async def abandon(self, job: Job) -> None:
-        """Cancel a job whose card did not appear, and give the credits back; should it still appear, it says so."""
+        """Cancel a job whose card did not appear, and release its credits. If the card appears later, it says so."""
         await self._job_store.mark_cancelled(job)
 
     async def cancel(self, job_id: str, actor: Actor) -> None:
-        """Ask for a job to be cancelled; what comes of it shows on its card.
+        """Request a job's cancellation; the card shows the outcome.
 
-        Raises `NotAllowedError` for others than its member and moderators, `JobStateError` when it has ended.
+        Raises:
+            NotAllowedError: the actor is neither its member nor a moderator.
+            JobStateError: the job has ended or can no longer be cancelled.
         """
         job, _ = await self._job_store.get(job_id)
         if not actor.may_manage(job):
@@ -203,36 +217,56 @@ class JobService:
         await self._job_store.request_cancel(job_id)
         await self._engine.schedule_now(job_id, interrupt=True)
 
-    async def prompt(self, job_id: str, actor: Actor) -> str:
-        """Return a job's whole prompt; raises `JobNotFoundError`, `JobDeletedError`, or `NotAllowedError`."""
+    async def get_prompt(self, job_id: str, actor: Actor) -> str:
+        """Return a job's whole prompt.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            JobDeletedError: the job was deleted.
+            NotAllowedError: the job is another member's private one.
+        """
         job, _ = await self._job_store.get(job_id)
         check_visible(job, actor)
         return job.request.prompt
 
 
 def check_visible(job: Job, actor: Actor) -> None:
-    """Raise `JobDeletedError`, or `NotAllowedError` for who cannot see the job's card."""
+    """Check that an actor can see the job's card.
+
+    Raises:
+        JobDeletedError: the job was deleted.
+        NotAllowedError: the job is another member's private one.
+    """
     if job.deleted_at is not None:
         raise JobDeletedError
     if job.place.private and actor.member_id != job.place.member_id:
         raise NotAllowedError(LazyText("its member"))
 
 
-def _made_lately(jobs: JobRepository, job: Job, origin: Origin) -> bool:
-    """Return whether the member made another job with the same wish, of the same origin, a moment ago."""
-    lately = jobs.list_children(origin.job_id, job.place.member_id, since=job.created_at - DEDUP_WINDOW)
-    return any(each.id != job.id and each.origin == origin and _same(each, job) for each in lately)
+def require_files(connection: Connection, inputs: Iterable[InputImage]) -> None:
+    """Raise `ImageGoneError` if an input's file was deleted after it was looked up.
+
+    Locks the rows of the others until the transaction ends, so that none is deleted before the job refers to it.
+    """
+    wanted = {each.file.sha256 for each in inputs if each.file is not None}
+    if wanted and referenced_hashes(connection, wanted, hold=True) < wanted:
+        raise ImageGoneError
 
 
-def _same(one: Job, other: Job) -> bool:
-    """Return whether two jobs ask for the same."""
+def _has_recent_twin(jobs: JobRepository, job: Job, origin: Origin) -> bool:
+    """Return whether the member created an identical job from the same origin within `DEDUP_WINDOW`."""
+    recent = jobs.list_children(origin.job_id, job.place.member_id, since=job.created_at - DEDUP_WINDOW)
+    return any(each.id != job.id and each.origin == origin and _is_same(each, job) for each in recent)
+
+
+def _is_same(one: Job, other: Job) -> bool:
     return _dedup_key(one) == _dedup_key(other) and one.place.guild_id == other.place.guild_id
 
 
 def _dedup_key(job: Job) -> GenerationRequest:
-    """Return what a job asks for without what changes from press to press, or soon after it.
+    """Return the job's request without the parts that differ between two presses of the same button.
 
-    Where a picture can be fetched from is signed anew each time, and its form is known once it was.
+    An input's URL is signed again each time, and its aspect ratio is known only after it was fetched.
     """
-    wish = replace(job.request, inputs=())
-    return replace(wish, aspect_ratio=DEFAULT_RATIO) if wish.keeps_form else wish
+    request = replace(job.request, inputs=())
+    return replace(request, aspect_ratio=DEFAULT_RATIO) if request.keeps_form else request

@@ -1,4 +1,4 @@
-"""Presets: a member's own, which go with them everywhere, and a server's, which its moderators set."""
+"""Presets: a member's own, usable everywhere, and a server's, set by its moderators."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,34 +33,34 @@ from db.database import Database
 from db.preferences import PreferenceRepository
 from db.presets import PresetRepository
 
-# The shortest prompt that there is, to see what a preset leaves room for.
-_SOME_PROMPT: Final = "x"
+# The shortest possible prompt: a template that leaves no room for it is useless.
+_SHORTEST_PROMPT: Final = "x"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presets:
-    """The presets that someone can use: their own, and the server's where they are in one; each by their names."""
+    """The presets that a member can use: their own, and the current server's. Both are sorted by name."""
 
     own: tuple[Preset, ...] = ()
     shared: tuple[Preset, ...] = ()
 
     @property
     def by_name(self) -> tuple[Preset, ...]:
-        """What names stand for: a server's preset is hidden by one's own of the same name."""
+        """Return the presets that names resolve to: a member's own one hides a server's of the same name."""
         taken = {preset.key for preset in self.own}
         return (*self.own, *(preset for preset in self.shared if preset.key not in taken))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deleted:
-    """A preset that was deleted, and the mark by which it can be restored."""
+    """A deleted preset and the token that restores it."""
 
     preset: Preset
-    mark: str
+    undo_token: str
 
 
 class PresetService:
-    """Keeps presets. `providers` are those that the studio has, in the operator's order."""
+    """Store presets. `providers` are the configured ones, in the operator's order."""
 
     def __init__(
         self, *, database: Database, access: AccessService, providers: Sequence[str], now: Callable[[], datetime]
@@ -73,11 +73,17 @@ class PresetService:
     async def save(
         self, actor: Actor, *, name: str, template: str | None, options: Mapping[str, Any], shared: bool = False
     ) -> tuple[Preset, bool]:
-        """Keep the options that were chosen (not None) and a prompt's frame under a name.
+        """Save the chosen options (those not None) and a prompt template under a name.
 
-        Return the preset, and whether another one of this name made way for it. Raises `NotAllowedError` where it is
-        for the server and not by a moderator, `NotInServerError`, `EmptyPresetError`, `PresetLimitError`, a
-        `RequestError` where no prompt would make this a request, or `StudioClosedError`.
+        Return the preset, and whether it replaced one of the same name.
+
+        Raises:
+            NotAllowedError: the preset is for the server and the actor is no moderator.
+            NotInServerError: the preset is for the server and the actor is outside one.
+            EmptyPresetError: neither an option nor a template is given.
+            PresetLimitError: there are as many presets as allowed.
+            RequestError: no prompt makes a valid request with these options.
+            StudioClosedError: no provider offers a model for them.
         """
         preset = Preset(
             name=checked_name(name),
@@ -88,7 +94,7 @@ class PresetService:
         )
         if not preset.template and not preset.options:
             raise EmptyPresetError
-        shelf = _shelf(actor, shared=shared)
+        scope = _scope(actor, shared=shared)
         now = self._now()
 
         def write(connection: Connection) -> bool:
@@ -96,82 +102,95 @@ class PresetService:
             if shared:
                 self._access.check(connection, actor.guild_id)
             own = NO_PREFERENCES if shared else PreferenceRepository(connection).get(actor.member_id)
-            chosen_request(prompt=_SOME_PROMPT, options={}, providers=self._providers, preset=preset, preferences=own)
+            chosen_request(
+                prompt=_SHORTEST_PROMPT, options={}, providers=self._providers, preset=preset, preferences=own
+            )
             presets.lock()
-            replaced = presets.find_on(shelf, preset.name) is not None
-            if not replaced and presets.count_on(shelf) >= MAX_PRESETS:
+            replaced = presets.find_in(scope, preset.name) is not None
+            if not replaced and presets.count_in(scope) >= MAX_PRESETS:
                 raise PresetLimitError(MAX_PRESETS, shared=shared)
-            presets.save(shelf, preset, now)
+            presets.save(scope, preset, now)
             return replaced
 
         return preset, await self._database.write(write)
 
     async def list(self, actor: Actor) -> Presets:
-        """Return what somebody can use where they are."""
+        """Return the presets that a member can use in the current server."""
 
         def read(connection: Connection) -> Presets:
             presets = PresetRepository(connection)
             return Presets(
-                own=presets.list_on(PresetScope(member_id=actor.member_id)),
-                shared=presets.list_on(PresetScope(guild_id=actor.guild_id)) if actor.guild_id else (),
+                own=presets.list_in(PresetScope(member_id=actor.member_id)),
+                shared=presets.list_in(PresetScope(guild_id=actor.guild_id)) if actor.guild_id else (),
             )
 
         return await self._database.read(read)
 
     async def delete(self, actor: Actor, name: str, *, shared: bool = False) -> Deleted:
-        """Delete what a name stands for: one's own preset, else the server's; with `shared`, the server's.
+        """Delete the preset that a name resolves to: the member's own, else the server's; with `shared`, the server's.
 
-        It can be restored for a day. Raises `PresetNotFoundError`, `NotInServerError`, or `NotAllowedError` where it
-        is the server's and this is no moderator.
+        It can be restored for a day.
+
+        Raises:
+            PresetNotFoundError: no preset has this name.
+            NotInServerError: the server's preset is wanted outside a server.
+            NotAllowedError: the preset is the server's and the actor is no moderator.
         """
         now = self._now()
 
         def write(connection: Connection) -> Deleted:
             presets = PresetRepository(connection)
             if shared:
-                found = presets.find_on(_shelf(actor, shared=True), name)
+                found = presets.find_in(_scope(actor, shared=True), name)
             else:
                 found = presets.find(actor.guild_id, actor.member_id, name)
             if found is None:
                 raise PresetNotFoundError(name)
-            shelf = _shelf(actor, shared=found.shared)
-            presets.delete(shelf, found, now)
-            return Deleted(preset=found, mark=undo_token(shelf, found.key))
+            scope = _scope(actor, shared=found.shared)
+            presets.delete(scope, found, now)
+            return Deleted(preset=found, undo_token=undo_token(scope, found.key))
 
         return await self._database.write(write)
 
-    async def restore(self, actor: Actor, mark: str) -> Preset:
-        """Undo a deletion.
+    async def restore(self, actor: Actor, token: str) -> Preset:
+        """Undo a deletion and return the preset.
 
-        Raises `PresetNotFoundError` after a day, `PresetNameTakenError` where its name has a preset again, and
-        `PresetLimitError`.
+        Raises:
+            PresetNotFoundError: the deletion is more than a day old, or the token is not the actor's.
+            PresetNameTakenError: its name was given to another preset.
+            PresetLimitError: there are as many presets as allowed.
         """
         since = self._now() - KEPT_FOR_UNDO
-        own, theirs = PresetScope(member_id=actor.member_id), PresetScope(guild_id=actor.guild_id)
-        shelves = (own, theirs) if actor.guild_id and actor.moderator else (own,)
+        own, server = PresetScope(member_id=actor.member_id), PresetScope(guild_id=actor.guild_id)
+        scopes = (own, server) if actor.guild_id and actor.moderator else (own,)
 
         def write(connection: Connection) -> Preset:
             presets = PresetRepository(connection)
             presets.lock()
             presets.purge(since)
-            for shelf in shelves:
-                found = presets.find_deleted(shelf, mark)
+            for scope in scopes:
+                found = presets.find_deleted(scope, token)
                 if found is None:
                     continue
                 preset, deleted = found
                 if not deleted:
                     raise PresetNameTakenError(preset.name)
-                if presets.count_on(shelf) >= MAX_PRESETS:
-                    raise PresetLimitError(MAX_PRESETS, shared=shelf.shared)
-                presets.restore(shelf, preset)
+                if presets.count_in(scope) >= MAX_PRESETS:
+                    raise PresetLimitError(MAX_PRESETS, shared=scope.shared)
+                presets.restore(scope, preset)
                 return preset
             raise PresetNotFoundError
 
         return await self._database.write(write)
 
 
-def _shelf(actor: Actor, *, shared: bool) -> PresetScope:
-    """Return the shelf that somebody may put things on and take them off."""
+def _scope(actor: Actor, *, shared: bool) -> PresetScope:
+    """Return the scope that the actor may change.
+
+    Raises:
+        NotInServerError: the server's scope is wanted outside a server.
+        NotAllowedError: the server's scope is wanted and the actor is no moderator.
+    """
     if not shared:
         return PresetScope(member_id=actor.member_id)
     if actor.guild_id == 0:

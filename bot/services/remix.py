@@ -1,4 +1,4 @@
-"""Working with an ended card: what an action on it would start from, the request that it comes to, and deleting it."""
+"""Actions on an ended job: read it as a source, build the request of an action, delete it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,33 +21,33 @@ from db.inputs import InputImageRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 
-# A file that was stored a moment ago may yet be referred to by a row that is not written; the nightly round takes it.
-_LATELY: Final = timedelta(minutes=2)
+# A row that refers to a file stored just now may not be written yet; the nightly maintenance removes the file then.
+_RECENT: Final = timedelta(minutes=2)
 _PROCESSED: Final = (Action.UPSCALE, Action.CUT_OUT)
-# Upscaled again and again; who goes further is not asking for what was painted first.
-_DEEPEST: Final = 20
+# Bounds the reads for an image that was upscaled again and again.
+_MAX_PROCESSING_STEPS: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """An ended job as something to start from.
+    """An ended job as the starting point of another.
 
-    `painted` is the request with the words that made its pictures: the job's own, or that of the one before it whose
-    picture was only processed since. `pictures` are their files by position, None where no longer kept; `inputs` is
-    what the job itself started from, as far as that is kept.
+    `original` is the request with the prompt that generated its images: the job's own, or that of the earlier job
+    whose image it only processed. `pictures` maps positions to files, None if no longer kept; `inputs` are the job's
+    own inputs with the files that are still kept.
     """
 
     job: Job
-    painted: GenerationRequest
+    original: GenerationRequest
     pictures: Mapping[int, ImageFile | None]
     inputs: tuple[InputImage, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemixOptions:
-    """What a member said of an action; what it does not take is None.
+    """A member's options for an action; options that the action does not take are None.
 
-    `position` is the picture, from 0; `url` is where it can be fetched again.
+    `position` is the image, from 0; `url` is an address from which it can be fetched again.
     """
 
     position: int | None = None
@@ -58,7 +58,7 @@ class RemixOptions:
 
 
 class RemixService:
-    """Makes requests of earlier jobs, and deletes those. `providers` are those that the studio has."""
+    """Build requests from earlier jobs, and delete jobs. `providers` are the configured ones."""
 
     def __init__(
         self, *, database: Database, image_service: ImageService, clock: Clock, providers: Sequence[str]
@@ -68,10 +68,14 @@ class RemixService:
         self._clock = clock
         self._providers = providers
 
-    async def source(self, job_id: str, actor: Actor) -> Source:
-        """Return an ended job as something to start from: for whoever sees its card, and pays.
+    async def get_source(self, job_id: str, actor: Actor) -> Source:
+        """Return an ended job as a source, for any member who can see its card.
 
-        Raises `JobNotFoundError`, `JobDeletedError`, `JobRunningError`, or `NotAllowedError` for another's private one.
+        Raises:
+            JobNotFoundError: there is no such job.
+            JobDeletedError: the job was deleted.
+            JobRunningError: the job has not ended.
+            NotAllowedError: the job is another member's private one.
         """
 
         def read(connection: Connection) -> Source:
@@ -81,67 +85,74 @@ class RemixService:
                 raise JobRunningError
             return Source(
                 job=job,
-                painted=_painted(connection, job),
+                original=_original(connection, job),
                 pictures=ResultImageRepository(connection).files_by_position(job_id),
-                inputs=tuple(_looked_up(connection, each) for each in job.request.inputs),
+                inputs=tuple(_with_file(connection, each) for each in job.request.inputs),
             )
 
         return await self._database.read(read)
 
-    def request(self, source: Source, action: Action, wish: RemixOptions) -> tuple[GenerationRequest, Origin]:
-        """Return what an action on a job comes to, and where that came from.
+    def build_request(self, source: Source, action: Action, options: RemixOptions) -> tuple[GenerationRequest, Origin]:
+        """Return the request of an action on a job, and its origin.
 
-        Raises `ImageGoneError` where a picture to start from is not to be had, `JobStateError` for a job without
-        pictures, a `RequestError`, or `StudioClosedError`.
+        Raises:
+            ImageGoneError: an input image is neither kept nor fetchable.
+            JobStateError: the job has no such image.
+            RequestError: an option is not possible.
+            StudioClosedError: no provider offers a model for it.
         """
         job = source.job
         if action is Action.AGAIN:
             if any(each.file is None and each.url is None for each in source.inputs):
                 raise ImageGoneError(own=False)
             return replace(job.request, inputs=source.inputs), Origin(action=action, job_id=job.id)
-        position = wish.position or 0
+        position = options.position or 0
         if position not in source.pictures:
             raise JobStateError(job.state, action)
         origin = Origin(action=action, job_id=job.id, position=position)
         picture = InputImage(
-            url=wish.url, file=source.pictures[position], parent=ImageRef(job_id=job.id, position=position)
+            url=options.url, file=source.pictures[position], parent=ImageRef(job_id=job.id, position=position)
         )
         if picture.file is None and picture.url is None:
             raise ImageGoneError
-        return self._of_picture(source, action, picture, wish), origin
+        return self._of_picture(source, action, picture, options), origin
 
-    def quoted(self, source: Source, action: Action, wish: RemixOptions) -> GenerationRequest:
-        """Return what an action would come to with whichever picture, to know its price; raises as `request` does."""
-        return self._of_picture(source, action, InputImage(), wish)
+    def build_quote(self, source: Source, action: Action, options: RemixOptions) -> GenerationRequest:
+        """Return an action's request without its image, to know its price; raises as `build_request` does."""
+        return self._of_picture(source, action, InputImage(), options)
 
-    def _of_picture(self, source: Source, action: Action, picture: InputImage, wish: RemixOptions) -> GenerationRequest:
-        own, painted, prompt = source.job.request, source.painted, wish.prompt or ""
+    def _of_picture(
+        self, source: Source, action: Action, picture: InputImage, options: RemixOptions
+    ) -> GenerationRequest:
+        own, original, prompt = source.job.request, source.original, options.prompt or ""
         match action:
             case Action.VARY:
-                return varied(painted, picture, self._providers)
+                return varied(original, picture, self._providers)
             case Action.EDIT:
-                return edited(painted, picture, prompt, self._providers, model=wish.model)
+                return edited(original, picture, prompt, self._providers, model=options.model)
             case Action.REFERENCE:
-                return referring(painted, picture, prompt, self._providers, model=wish.model)
+                return referring(original, picture, prompt, self._providers, model=options.model)
             case Action.UPSCALE:
-                return upscaled(own, picture, wish.factor or 0, self._providers)
+                return upscaled(own, picture, options.factor or 0, self._providers)
             case Action.CUT_OUT:
                 return cut_out(own, picture, self._providers)
             case _:
                 raise ValueError(f"{action} starts from no picture")
 
-    async def deletable(self, job_id: str, actor: Actor) -> Job:
-        """Return a job that may be deleted.
+    async def get_deletable(self, job_id: str, actor: Actor) -> Job:
+        """Return a job that the actor may delete.
 
-        Raises `JobNotFoundError`, `JobRunningError`, or `NotAllowedError` for others than its member and moderators.
+        Raises:
+            JobNotFoundError: there is no such job.
+            JobRunningError: the job has not ended.
+            NotAllowedError: the actor is neither its member nor a moderator.
         """
         return await self._database.read(lambda connection: _deletable(connection, job_id, actor))
 
     async def delete(self, job_id: str, actor: Actor) -> Job:
-        """Forget a job's pictures and what it started from, and return it; its card is for the caller to take away.
+        """Delete a job's images and inputs, and return the job. The caller deletes its card.
 
-        What was made from it stays, and so does what was paid for it. Done twice, it is done once. Raises as
-        `deletable` does.
+        Jobs made from it stay, and so does its charge. Idempotent. Raises as `get_deletable` does.
         """
         now = self._clock.now()
 
@@ -155,7 +166,7 @@ class RemixService:
 
         job, unneeded = await self._database.write(write)
         for sha256, media_type in unneeded:
-            await self._image_service.discard(sha256, media_type, older_than=now - _LATELY)
+            await self._image_service.discard(sha256, media_type, older_than=now - _RECENT)
         return job
 
 
@@ -168,10 +179,10 @@ def _deletable(connection: Connection, job_id: str, actor: Actor) -> Job:
     return job
 
 
-def _painted(connection: Connection, job: Job) -> GenerationRequest:
-    """Return the request whose words made the pictures of a job that may only have processed them."""
+def _original(connection: Connection, job: Job) -> GenerationRequest:
+    """Return the request that generated a job's images; the job itself may only have processed them."""
     jobs, found = JobRepository(connection), job
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_PROCESSING_STEPS):
         if found.origin is None or found.origin.action not in _PROCESSED:
             break
         parent = jobs.find(found.origin.job_id)
@@ -181,8 +192,8 @@ def _painted(connection: Connection, job: Job) -> GenerationRequest:
     return found.request
 
 
-def _looked_up(connection: Connection, picture: InputImage) -> InputImage:
-    """Return an input with its file, which may be kept still as the studio's own picture that it was."""
+def _with_file(connection: Connection, picture: InputImage) -> InputImage:
+    """Return an input with its file. If the input was a result image of ours, that image's file may still be kept."""
     if picture.file is not None or picture.parent is None:
         return picture
     files = ResultImageRepository(connection).files_by_position(picture.parent.job_id)

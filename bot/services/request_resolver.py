@@ -1,4 +1,4 @@
-"""What a member's command asks for, once their preset and their own defaults are taken into account."""
+"""Resolving a command's options with the member's preset and defaults into a checked request."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,26 +18,29 @@ from db.presets import PresetRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """A checked request, and how its member wants it: for their eyes alone, and asked about above how many credits."""
+class ResolvedRequest:
+    """A checked request with its member's preferences for it.
+
+    `private` shows the job to its member alone. Above `confirm_over` credits the member is asked first.
+    """
 
     request: GenerationRequest
     private: bool
     confirm_over: int
 
 
-Choose = Callable[[Connection], Choice]
-"""What tells the choice within somebody's transaction, so that what it depends on costs no transaction of its own."""
+RequestResolver = Callable[[Connection], ResolvedRequest]
+"""Callback that resolves the request inside the caller's transaction, which saves a transaction per command."""
 
 
-class ChoiceService:
-    """Merges what is chosen with what is kept. `providers` are those that the studio has, in the operator's order."""
+class ResolverService:
+    """Merge chosen options with stored ones. `providers` are the configured ones, in the operator's order."""
 
     def __init__(self, *, database: Database, providers: Sequence[str]) -> None:
         self._database = database
         self._providers = providers
 
-    def choosing(
+    def resolver_for(
         self,
         *,
         guild_id: int,
@@ -48,38 +51,52 @@ class ChoiceService:
         private: bool | None = None,
         inputs: tuple[InputImage, ...] = (),
         shape: str | None = None,
-    ) -> Choose:
-        """Return what tells what a command asks for; None in `options` and for `private` is not chosen.
+    ) -> RequestResolver:
+        """Return the resolver of a command's request.
 
-        `shape` is the ratio of a picture to start from: it counts more than the one that the member prefers.
-        Where it is called it raises `PresetNotFoundError`, a `RequestError`, or `StudioClosedError`.
+        None in `options` or for `private` means not chosen. `shape` is the aspect ratio of an input image: it takes
+        precedence over the member's preferred one. The resolver itself raises:
+
+        Raises:
+            PresetNotFoundError: no preset has this name.
+            RequestError: an option is not possible.
+            StudioClosedError: no provider offers a model for it.
         """
 
-        def choose(connection: Connection) -> Choice:
-            preferences, kept = _read(connection, guild_id, member_id, preset)
-            if preset is not None and kept is None:
+        def resolve(connection: Connection) -> ResolvedRequest:
+            preferences, stored = _read(connection, guild_id, member_id, preset)
+            if preset is not None and stored is None:
                 raise PresetNotFoundError(preset)
             request = chosen_request(
                 prompt=prompt,
                 options=options,
                 providers=self._providers,
-                preset=kept,
+                preset=stored,
                 preferences=preferences,
                 inputs=inputs,
                 shape=shape,
             )
-            return _choice(request, preferences, private)
+            return _resolved(request, preferences, private)
 
-        return choose
+        return resolve
 
-    def choosing_again(self, member_id: int, request: GenerationRequest, *, private: bool | None = None) -> Choose:
-        """Return what tells how a member wants what is there already, as when they make something of a card."""
-        return lambda connection: _choice(request, PreferenceRepository(connection).get(member_id), private)
+    def resolver_for_request(
+        self, member_id: int, request: GenerationRequest, *, private: bool | None = None
+    ) -> RequestResolver:
+        """Return a resolver that adds a member's preferences to a finished request, such as a card action's."""
+        return lambda connection: _resolved(request, PreferenceRepository(connection).get(member_id), private)
 
-    async def usual(self, *, guild_id: int, member_id: int, inputs: tuple[InputImage, ...]) -> GenerationRequest:
-        """Return what a member would get who chooses nothing; raises a `RequestError` or `StudioClosedError`."""
-        choose = self.choosing(guild_id=guild_id, member_id=member_id, prompt="-", options={}, inputs=inputs)
-        return (await self._database.read(choose)).request
+    async def default_request(
+        self, *, guild_id: int, member_id: int, inputs: tuple[InputImage, ...]
+    ) -> GenerationRequest:
+        """Return the request of a member who chooses no option.
+
+        Raises:
+            RequestError: the member's defaults are not possible with these inputs.
+            StudioClosedError: no provider offers a model for it.
+        """
+        resolve = self.resolver_for(guild_id=guild_id, member_id=member_id, prompt="-", options={}, inputs=inputs)
+        return (await self._database.read(resolve)).request
 
     async def quotes(
         self,
@@ -92,19 +109,23 @@ class ChoiceService:
     ) -> tuple[Quote, ...]:
         """Return a quote for each model, for a command that is still being written; see `bot.domain.quotes`."""
         name = preset if isinstance(preset, str) else None
-        preferences, kept = await self._database.read(lambda connection: _read(connection, guild_id, member_id, name))
-        return quotes(chosen, self._providers, preset=kept, preferences=preferences, inputs=inputs)
+        preferences, stored = await self._database.read(lambda connection: _read(connection, guild_id, member_id, name))
+        return quotes(chosen, self._providers, preset=stored, preferences=preferences, inputs=inputs)
 
 
 def _read(
     connection: Connection, guild_id: int, member_id: int, preset: str | None
 ) -> tuple[Preferences, Preset | None]:
-    kept = None if preset is None else PresetRepository(connection).find(guild_id, member_id, preset)
-    return PreferenceRepository(connection).get(member_id), kept
+    stored = None if preset is None else PresetRepository(connection).find(guild_id, member_id, preset)
+    return PreferenceRepository(connection).get(member_id), stored
 
 
-def _choice(request: GenerationRequest, preferences: Preferences, private: bool | None) -> Choice:  # noqa: FBT001
-    return Choice(
+def _resolved(
+    request: GenerationRequest,
+    preferences: Preferences,
+    private: bool | None,  # noqa: FBT001
+) -> ResolvedRequest:
+    return ResolvedRequest(
         request=request,
         private=preferences.private if private is None else private,
         confirm_over=preferences.confirm_over,

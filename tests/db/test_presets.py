@@ -23,11 +23,11 @@ async def test_a_preset_comes_back_as_it_was_kept(database: Database) -> None:
         presets.save(OWN, NOIR, START)
         presets.save(OWN, plain, START)
         return [
-            presets.find_on(OWN, " NOIR "),
-            presets.find_on(SHARED, "noir"),
-            presets.find_on(PresetScope(member_id=MEMBER + 1), "noir"),
-            presets.list_on(OWN),
-            presets.count_on(OWN),
+            presets.find_in(OWN, " NOIR "),
+            presets.find_in(SHARED, "noir"),
+            presets.find_in(PresetScope(member_id=MEMBER + 1), "noir"),
+            presets.list_in(OWN),
+            presets.count_in(OWN),
         ]
 
     assert await database.write(write) == [NOIR, None, None, (plain, NOIR), 2]
@@ -36,7 +36,7 @@ async def test_a_preset_comes_back_as_it_was_kept(database: Database) -> None:
 @pytest.mark.parametrize("name", ["a\x00b", "a\ud800", "x" * 65, ""], ids=["zero", "surrogate", "long", "empty"])
 async def test_what_cannot_be_a_name_is_not_found(database: Database, name: str) -> None:
     """The database is not even asked: it may break on what it cannot hold."""
-    assert await database.read(lambda connection: PresetRepository(connection).find_on(OWN, name)) is None
+    assert await database.read(lambda connection: PresetRepository(connection).find_in(OWN, name)) is None
 
 
 async def test_ones_own_comes_before_the_servers(database: Database) -> None:
@@ -61,7 +61,7 @@ async def test_a_preset_replaces_one_of_the_same_name(database: Database) -> Non
         presets = PresetRepository(connection)
         presets.save(OWN, NOIR, START)
         presets.save(OWN, newer, START)
-        return presets.list_on(OWN)
+        return presets.list_in(OWN)
 
     assert await database.write(write) == (newer,)
 
@@ -74,10 +74,10 @@ async def test_a_deleted_preset_can_come_back_until_it_is_purged(database: Datab
         presets = PresetRepository(connection)
         presets.save(OWN, NOIR, START)
         presets.delete(OWN, NOIR, START)
-        seen: list[object] = [presets.find_on(OWN, "noir"), presets.list_on(OWN), presets.count_on(OWN)]
+        seen: list[object] = [presets.find_in(OWN, "noir"), presets.list_in(OWN), presets.count_in(OWN)]
         seen += [presets.find_deleted(OWN, mark), presets.find_deleted(SHARED, mark)]
         presets.restore(OWN, NOIR)
-        seen += [presets.find_on(OWN, "noir"), presets.find_deleted(OWN, mark)]
+        seen += [presets.find_in(OWN, "noir"), presets.find_deleted(OWN, mark)]
         presets.delete(OWN, NOIR, START)
         presets.purge(START)
         seen.append(presets.find_deleted(OWN, mark))

@@ -70,8 +70,8 @@ class EngineHarness:
 
     async def asked(self, *, place: InteractionContext | None = None, request: GenerationRequest | None = None) -> Job:
         """Make a job and let its card appear."""
-        snapshot = await self.generation.request(place or make_context(), request or make_request())
-        await self.generation.acknowledged(snapshot.job.id, 1)
+        snapshot = await self.generation.create(place or make_context(), request or make_request())
+        await self.generation.mark_acknowledged(snapshot.job.id, 1)
         return snapshot.job
 
     async def job(self, job_id: str) -> Job:

@@ -77,7 +77,7 @@ async def test_whoever_was_overtaken_changes_no_ratio(
     """The ratio is written with the files, or not at all; the rest of what was asked for stays."""
     async with editing(database, tmp_path, shelf, reve2img, start=False) as harness:
         request = editing_of(shelf.put("a.png", drawn()), aspect_ratio="3:2", images=2, effect="sepia", keeps_form=True)
-        job = (await harness.generation.request(make_context(), request)).job
+        job = (await harness.generation.create(make_context(), request)).job
         await database.write(lambda connection: JobRepository(connection).take_over(make_id(), 9))
         with pytest.raises(StaleJobError):
             await harness.job_store.mark_prepared(job, {0: UPRIGHT})

@@ -42,7 +42,7 @@ async def test_a_job_goes_its_way_and_is_charged_once(database: Database, tmp_pa
 async def test_a_job_without_its_card_is_not_submitted(sqlite_database: Database, tmp_path: Path) -> None:
     """Nothing is sent to a provider before the member has the card."""
     async with engine_harness(sqlite_database, tmp_path) as harness:
-        snapshot = await harness.generation.request(make_context(), make_request())
+        snapshot = await harness.generation.create(make_context(), make_request())
         harness.engine.wake()
         await let_others_run()
         assert (await harness.job(snapshot.job.id)).state is State.HELD
@@ -200,7 +200,7 @@ async def test_an_unanswered_command_of_an_earlier_engine_depends_on_its_card(
 ) -> None:
     """With its card on Discord the job goes on; without, it ends and the credits go back."""
     async with engine_harness(sqlite_database, tmp_path, start=False) as earlier:
-        snapshot = await earlier.generation.request(make_context(), make_request())
+        snapshot = await earlier.generation.create(make_context(), make_request())
     async with engine_harness(sqlite_database, tmp_path, start=False) as harness:
         harness.observer.card = CardLookup(there=card, message_id=7)
         await harness.engine.start()
@@ -294,7 +294,7 @@ async def test_a_job_that_nobody_acknowledges_is_seen_to(sqlite_database: Databa
     """If whoever should acknowledge a job is gone, the engine looks for its card itself, and settles it."""
     async with engine_harness(sqlite_database, tmp_path) as harness:
         harness.observer.card = CardLookup(there=False)
-        snapshot = await harness.generation.request(make_context(), make_request())
+        snapshot = await harness.generation.create(make_context(), make_request())
         harness.clock.advance(19)
         await let_others_run()
         assert (await harness.job(snapshot.job.id)).state is State.HELD

@@ -42,7 +42,7 @@ async def two_providers(
 async def waiting(harness: EngineHarness, member: int, *, guild: int = HERE, **request: Any) -> Job:
     """Return a job that is in line, without telling the engine yet."""
     place = make_context(member_id=member, guild_id=guild)
-    snapshot = await harness.generation.request(place, make_request(**request))
+    snapshot = await harness.generation.create(place, make_request(**request))
     await harness.job_store.mark_acknowledged(snapshot.job.id, 1)
     return snapshot.job
 
@@ -289,7 +289,7 @@ async def test_a_database_that_is_away_for_a_moment_costs_nothing(
 ) -> None:
     """Whichever write of a job's life breaks, and whether it was done: one submit, one charge, one set of pictures."""
     async with engine_harness(sqlite_database, tmp_path) as harness:
-        snapshot = await harness.generation.request(make_context(), make_request())
+        snapshot = await harness.generation.create(make_context(), make_request())
         await harness.job_store.mark_acknowledged(snapshot.job.id, 1)
         await harness.settle()
         writes, numbers = sqlite_database.write, itertools.count()
@@ -317,7 +317,7 @@ async def test_a_database_that_is_away_for_a_moment_costs_nothing(
 async def test_answers_come_before_pictures(sqlite_database: Database, tmp_path: Path) -> None:
     """While somebody waits for an answer nothing new is sent to providers, until they have it."""
     async with engine_harness(sqlite_database, tmp_path) as harness:
-        with harness.generation.answering():
+        with harness.generation.pause_dispatch():
             job = await harness.asked()
             await harness.quiet()
             assert (await harness.job(job.id)).state is State.HELD
@@ -327,7 +327,7 @@ async def test_answers_come_before_pictures(sqlite_database: Database, tmp_path:
 async def test_who_is_in_line_does_not_wait_for_answers_without_end(sqlite_database: Database, tmp_path: Path) -> None:
     """Commands may come all the time: slots are given once a second all the same."""
     async with engine_harness(sqlite_database, tmp_path) as harness:
-        with harness.generation.answering():
+        with harness.generation.pause_dispatch():
             for _ in range(2):
                 job = await harness.asked()
                 await harness.quiet(step=0.2, rounds=4)

@@ -49,11 +49,11 @@ async def test_a_picture_is_fetched_after_the_card_and_before_the_line(
     """Nothing is fetched for a job whose card may never appear; then the picture is stored, and its turn comes."""
     async with editing(sqlite_database, tmp_path, shelf, reve2img) as harness:
         request = editing_of(shelf.put("a.png", drawn()))
-        job = (await harness.generation.request(a_place_of(1), request)).job
+        job = (await harness.generation.create(a_place_of(1), request)).job
         await harness.quiet()
         assert (shelf.taken, job.prepared, await held(harness)) == ([], False, 20)
 
-        await harness.generation.acknowledged(job.id, 1)
+        await harness.generation.mark_acknowledged(job.id, 1)
         at_provider = await harness.until(job.id, State.RUNNING)
 
         assert at_provider.prepared
@@ -136,7 +136,7 @@ async def test_what_no_provider_could_fetch_is_refused_before_anything_is_held(
     async with editing(sqlite_database, tmp_path, shelf, reve2img, public=None) as harness:
         url = shelf.put(name, drawn(), until=harness.clock.now() + timedelta(hours=hours))
         with pytest.raises(InputError) as refusal:
-            await harness.generation.request(a_place_of(1), editing_of(url))
+            await harness.generation.create(a_place_of(1), editing_of(url))
         assert refusal.value.problem is problem
         assert (await held(harness), shelf.taken) == (0, [])
 
@@ -303,7 +303,7 @@ async def test_whoever_was_overtaken_changes_nothing(
     """A worker that comes back with a picture after another has taken the job is rejected by the fence."""
     async with editing(database, tmp_path, shelf, reve2img, start=False) as harness:
         request = editing_of(shelf.put("a.png", drawn()))
-        job = (await harness.generation.request(a_place_of(1), request)).job
+        job = (await harness.generation.create(a_place_of(1), request)).job
         await database.write(lambda connection: JobRepository(connection).take_over(make_id(), 9))
         taken = await harness.job(job.id)
         assert taken.fence > job.fence

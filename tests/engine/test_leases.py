@@ -287,7 +287,7 @@ async def test_a_waiting_job_goes_to_whoever_has_its_turn(database: Database, ot
         engine_harness(other, tmp_path, server=first.server, clock=first.clock, alone=False, start=False) as second,
     ):
         await second.job_store.renew_lease()
-        asked = await first.generation.request(make_context(), make_request())
+        asked = await first.generation.create(make_context(), make_request())
         await first.job_store.mark_acknowledged(asked.job.id, 1)  # its own engine is not woken
         mine = await first.job(asked.job.id)
         (claim,) = (await second.job_store.claim_batch(9, PLENTY)).claims

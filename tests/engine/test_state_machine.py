@@ -181,7 +181,7 @@ class Studio(RuleBasedStateMachine):
         before = self.contents()
         place = make_context(member_id=who, guild_id=GUILD)
         try:
-            self.run(self.services[worker].request(place, make_request(images=images)))
+            self.run(self.services[worker].create(place, make_request(images=images)))
         except (CreditsError, QueueFullError):
             assert self.contents() == before
         self.refresh()

@@ -9,7 +9,7 @@ from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.services.jobs import Actor
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
-from bot.services.request_resolver import Choice, ChoiceService
+from bot.services.request_resolver import ResolvedRequest, ResolverService
 from tests.services.conftest import ServiceHarness
 from tests.support.factories import GUILD, MEMBER
 
@@ -23,11 +23,11 @@ def preferences(desk: ServiceHarness) -> PreferenceService:
     return PreferenceService(database=desk.database, providers=BOTH, now=desk.clock.now)
 
 
-async def chosen(desk: ServiceHarness, providers: tuple[str, ...] = BOTH, **changes: Any) -> Choice:
+async def chosen(desk: ServiceHarness, providers: tuple[str, ...] = BOTH, **changes: Any) -> ResolvedRequest:
     """Return what a command asks for."""
-    choices = ChoiceService(database=desk.database, providers=providers)
+    choices = ResolverService(database=desk.database, providers=providers)
     command: dict[str, Any] = {"prompt": "a fox", "options": {}} | changes
-    return await desk.database.read(choices.choosing(guild_id=GUILD, member_id=MEMBER, **command))
+    return await desk.database.read(choices.resolver_for(guild_id=GUILD, member_id=MEMBER, **command))
 
 
 async def preset(desk: ServiceHarness, **changes: Any) -> None:
@@ -102,7 +102,7 @@ async def test_prices_are_those_of_what_would_be_asked(desk: ServiceHarness, pre
     """With the preset that is named so far and the defaults, where they fit; a half typed preset is none yet."""
     await preset(desk, options={"images": 2})
     await preferences.change(MEMBER, {"aspect_ratio": "auto"})
-    choices = ChoiceService(database=desk.database, providers=BOTH)
+    choices = ResolverService(database=desk.database, providers=BOTH)
 
     async def prices(named: object, **options: object) -> dict[str, int | None]:
         found = await choices.quotes(options, guild_id=GUILD, member_id=MEMBER, preset=named)

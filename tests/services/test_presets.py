@@ -165,14 +165,14 @@ async def test_deleting_can_be_undone_for_a_day(desk: ServiceHarness, presets: P
     assert deleted.preset == preset
     assert (await presets.list(ANN)).own == ()
     with pytest.raises(PresetNotFoundError):
-        await presets.restore(BEN, deleted.mark)
-    assert await presets.restore(ANN, deleted.mark) == preset
+        await presets.restore(BEN, deleted.undo_token)
+    assert await presets.restore(ANN, deleted.undo_token) == preset
     assert (await presets.list(ANN)).own == (preset,)
 
     await presets.delete(ANN, "noir")
     desk.clock.advance(timedelta(days=1, seconds=1).total_seconds())
     with pytest.raises(PresetNotFoundError):
-        await presets.restore(ANN, deleted.mark)
+        await presets.restore(ANN, deleted.undo_token)
 
 
 async def test_a_deleted_preset_does_not_push_another_one_away(presets: PresetService) -> None:
@@ -182,14 +182,14 @@ async def test_a_deleted_preset_does_not_push_another_one_away(presets: PresetSe
     newer, replaced = await save(presets, options={"images": 4})
     assert replaced is False
     with pytest.raises(PresetNameTakenError):
-        await presets.restore(ANN, deleted.mark)
+        await presets.restore(ANN, deleted.undo_token)
     assert (await presets.list(ANN)).own == (newer,)
 
     await presets.delete(ANN, "noir")
     for number in range(MAX_PRESETS):
         await save(presets, name=f"number {number}")
     with pytest.raises(PresetLimitError):
-        await presets.restore(ANN, deleted.mark)
+        await presets.restore(ANN, deleted.undo_token)
 
 
 async def test_a_moderator_deletes_and_restores_the_servers(presets: PresetService) -> None:
@@ -200,8 +200,8 @@ async def test_a_moderator_deletes_and_restores_the_servers(presets: PresetServi
     deleted = await presets.delete(MODERATOR, "noir", shared=True)
     assert deleted.preset == shared
     with pytest.raises(PresetNotFoundError):
-        await presets.restore(ANN, deleted.mark)
-    assert await presets.restore(MODERATOR, deleted.mark) == shared
+        await presets.restore(ANN, deleted.undo_token)
+    assert await presets.restore(MODERATOR, deleted.undo_token) == shared
 
 
 async def test_what_is_not_there_is_not_deleted(presets: PresetService) -> None:

@@ -22,9 +22,8 @@ from bot.domain.errors import (
 from bot.domain.jobs import Action, Delivery, Job, Origin, Picture, State
 from bot.domain.remix import KEEP_AS_IT_IS
 from bot.domain.requests import ImageFile, ImageRef, InputImage
-from bot.services.files import require_files
 from bot.services.history import HistoryService
-from bot.services.jobs import Actor
+from bot.services.jobs import Actor, require_files
 from bot.services.remix import RemixOptions
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
@@ -75,8 +74,8 @@ def file_of(picture: Picture) -> ImageFile:
 async def test_anybody_starts_from_a_public_card(desk: ServiceHarness) -> None:
     """A stranger's variation starts from the second picture, as the studio keeps it, and knows where it came from."""
     job, made = await ended(desk, shown=2, request=make_request(images=2))
-    source = await desk.remix.source(job.id, STRANGER)
-    request, origin = desk.remix.request(source, Action.VARY, RemixOptions(position=1, url="https://cdn/2"))
+    source = await desk.remix.get_source(job.id, STRANGER)
+    request, origin = desk.remix.build_request(source, Action.VARY, RemixOptions(position=1, url="https://cdn/2"))
     assert origin == Origin(action=Action.VARY, job_id=job.id, position=1)
     assert request.inputs == (
         InputImage(url="https://cdn/2", file=file_of(made[1]), parent=ImageRef(job_id=job.id, position=1)),
@@ -96,12 +95,12 @@ async def test_what_cannot_be_started_from(
     """A job that is still being made, and another's private one."""
     made, _ = await ended(desk, **job)
     with pytest.raises(error):
-        await desk.remix.source(made.id, STRANGER)
+        await desk.remix.get_source(made.id, STRANGER)
 
 
 async def test_a_job_that_nobody_knows(desk: ServiceHarness) -> None:
     """Neither to start from, nor to delete, nor to tell of."""
-    for call in (desk.remix.source, desk.remix.delete, desk.details.get):
+    for call in (desk.remix.get_source, desk.remix.delete, desk.details.get):
         with pytest.raises(JobNotFoundError):
             await call("f" * 32, ME)
 
@@ -110,21 +109,25 @@ async def test_after_the_retention_the_message_has_the_picture(desk: ServiceHarn
     """With the address that the message gives it can be fetched again; without one, that is said before all else."""
     job, _ = await ended(desk)
     await forget(desk)
-    source = await desk.remix.source(job.id, ME)
-    request, _ = desk.remix.request(source, Action.UPSCALE, RemixOptions(position=0, url="https://cdn/1", factor=2))
+    source = await desk.remix.get_source(job.id, ME)
+    request, _ = desk.remix.build_request(
+        source, Action.UPSCALE, RemixOptions(position=0, url="https://cdn/1", factor=2)
+    )
     assert request.inputs == (InputImage(url="https://cdn/1", parent=ImageRef(job_id=job.id, position=0)),)
     with pytest.raises(ImageGoneError) as caught:
-        desk.remix.request(source, Action.UPSCALE, RemixOptions(position=0, factor=2))
+        desk.remix.build_request(source, Action.UPSCALE, RemixOptions(position=0, factor=2))
     assert caught.value.own
 
 
 async def test_a_picture_given_up_between_press_and_hold(desk: ServiceHarness) -> None:
     """What the store has no more when the credits would be held is refused then; nothing is held."""
     job, _ = await ended(desk)
-    request, origin = desk.remix.request(await desk.remix.source(job.id, ME), Action.VARY, RemixOptions(position=0))
+    request, origin = desk.remix.build_request(
+        await desk.remix.get_source(job.id, ME), Action.VARY, RemixOptions(position=0)
+    )
     await forget(desk)
     with pytest.raises(ImageGoneError):
-        await desk.generation.request(make_context(), request, origin=origin)
+        await desk.generation.create(make_context(), request, origin=origin)
     assert (await desk.account()).held == 0
 
 
@@ -133,13 +136,13 @@ async def test_the_same_again_finds_its_picture_as_the_studios_own(desk: Service
     parent, (picture,) = await ended(desk)
     ref = ImageRef(job_id=parent.id, position=0)
     child, _ = await ended(desk, request=make_request(inputs=(InputImage(parent=ref),)))
-    source = await desk.remix.source(child.id, ME)
-    request, origin = desk.remix.request(source, Action.AGAIN, RemixOptions())
+    source = await desk.remix.get_source(child.id, ME)
+    request, origin = desk.remix.build_request(source, Action.AGAIN, RemixOptions())
     assert request.inputs == (InputImage(file=file_of(picture), parent=ref),)
     assert origin == Origin(action=Action.AGAIN, job_id=child.id)
     await forget(desk)
     with pytest.raises(ImageGoneError) as caught:
-        desk.remix.request(await desk.remix.source(child.id, ME), Action.AGAIN, RemixOptions())
+        desk.remix.build_request(await desk.remix.get_source(child.id, ME), Action.AGAIN, RemixOptions())
     assert not caught.value.own
 
 
@@ -151,7 +154,9 @@ async def test_an_enlarged_picture_is_varied_by_the_words_that_painted_it(desk: 
         request=make_request(prompt=KEEP_AS_IT_IS, upscale=2),
         origin=Origin(action=Action.UPSCALE, job_id=first.id, position=0),
     )
-    request, _ = desk.remix.request(await desk.remix.source(second.id, ME), Action.VARY, RemixOptions(position=0))
+    request, _ = desk.remix.build_request(
+        await desk.remix.get_source(second.id, ME), Action.VARY, RemixOptions(position=0)
+    )
     assert (request.prompt, request.detail, request.upscale) == ("a fox", 2, None)
     assert request.inputs[0].parent == ImageRef(job_id=second.id, position=0)
 
@@ -159,10 +164,10 @@ async def test_an_enlarged_picture_is_varied_by_the_words_that_painted_it(desk: 
 async def test_a_failed_job_is_only_made_again(desk: ServiceHarness) -> None:
     """It has no picture to start from."""
     job, _ = await ended(desk, shown=0, state=State.FAILED, charged=0)
-    source = await desk.remix.source(job.id, ME)
-    assert desk.remix.request(source, Action.AGAIN, RemixOptions())[0] == job.request
+    source = await desk.remix.get_source(job.id, ME)
+    assert desk.remix.build_request(source, Action.AGAIN, RemixOptions())[0] == job.request
     with pytest.raises(JobStateError):
-        desk.remix.request(source, Action.VARY, RemixOptions(position=0))
+        desk.remix.build_request(source, Action.VARY, RemixOptions(position=0))
 
 
 def stored(desk: ServiceHarness, sha256: str) -> Path:
@@ -186,11 +191,11 @@ async def test_deleting_takes_the_files_that_nothing_else_needs(desk: ServiceHar
         await desk.remix.delete(each.id, ME)
     assert [path.exists() for path in files] == [True, False]
     with pytest.raises(JobDeletedError):
-        await desk.remix.source(job.id, ME)
+        await desk.remix.get_source(job.id, ME)
     page = await HistoryService(database=desk.database).latest(GUILD, MEMBER)
     assert page is not None
     assert (page.job.id, page.older) == (child.id, False)
-    source = await desk.remix.source(child.id, ME)
+    source = await desk.remix.get_source(child.id, ME)
     assert source.inputs == (start,)
 
 

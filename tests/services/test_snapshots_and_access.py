@@ -20,8 +20,8 @@ ROOM = {"skillboss": 9}
 
 async def acknowledged(desk: ServiceHarness, member: int = MEMBER) -> Job:
     """Return a new job that waits in line."""
-    job = (await desk.generation.request(make_context(member_id=member), make_request())).job
-    await desk.generation.acknowledged(job.id, 1)
+    job = (await desk.generation.create(make_context(member_id=member), make_request())).job
+    await desk.generation.mark_acknowledged(job.id, 1)
     desk.clock.advance(1)
     return job
 
@@ -52,7 +52,7 @@ async def test_a_balance(desk: ServiceHarness) -> None:
             now=desk.clock.now(),
         )
     )
-    await desk.generation.request(make_context(), make_request(images=2))
+    await desk.generation.create(make_context(), make_request(images=2))
     balance = await desk.credits.balance(GUILD, MEMBER)
     assert (balance.available, balance.allowance, balance.granted, balance.held) == (226, 176, 50, 24)
     assert balance.renews_at.isoformat() == "2026-03-15T00:00:00+00:00"
@@ -60,7 +60,7 @@ async def test_a_balance(desk: ServiceHarness) -> None:
 
 async def test_a_new_day_brings_a_new_allowance(desk: ServiceHarness) -> None:
     """After midnight the whole allowance is there again."""
-    await desk.generation.abandon((await desk.generation.request(make_context(), make_request())).job)
+    await desk.generation.abandon((await desk.generation.create(make_context(), make_request())).job)
     desk.clock.advance(24 * 3600)
     assert (await desk.credits.balance(GUILD, MEMBER)).allowance == 200
 
@@ -80,7 +80,7 @@ async def test_the_place_in_line(desk: ServiceHarness) -> None:
     other = await acknowledged(desk, member=MEMBER + 1)
     places = [(await desk.snapshots.get(job.id)).place_in_line for job in (first, other, second)]
     assert places == [1, 2, 3]
-    unseen = (await desk.generation.request(make_context(), make_request())).job
+    unseen = (await desk.generation.create(make_context(), make_request())).job
     assert (await desk.snapshots.get(unseen.id)).place_in_line is None
     await desk.job_store.claim_batch(1, ROOM)
     assert (await desk.snapshots.get(first.id)).place_in_line is None

@@ -5,8 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.domain.jobs import Action, Job, Origin, State
-from bot.services.details import Details
-from bot.services.lineage import Link
+from bot.services.details import Details, Link
 from bot.ui.render.details import details_panel
 from bot.ui.render.lineage import lineage_lines
 from tests.support.clock import START

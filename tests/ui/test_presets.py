@@ -63,7 +63,7 @@ def test_a_preset_in_words_fits_a_message() -> None:
     """However long it is, in every answer about it."""
     for view in (
         saved_panel(LOUD, replaced=True),
-        deleted_panel(Deleted(preset=LOUD, mark="0" * 32)),
+        deleted_panel(Deleted(preset=LOUD, undo_token="0" * 32)),
         restored_panel(LOUD),
     ):
         text = text_of(view)

@@ -26,6 +26,6 @@ class PromptButton(JobButton, action="prompt", label=N_("Whole prompt")):
     @answering
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Answer with the prompt as a text file."""
-        prompt = await studio_of(interaction).generation.prompt(self.job_id, actor_of(interaction))
+        prompt = await studio_of(interaction).generation.get_prompt(self.job_id, actor_of(interaction))
         file = discord.File(io.BytesIO(prompt.encode()), filename="prompt.txt")
         await interaction.response.send_message(file=file, ephemeral=True)

@@ -35,7 +35,7 @@ class Acknowledger:
         if found is None:
             return  # Discord cannot be asked now: the engine looks for the card itself in a while
         if found.there:
-            await self._generation.acknowledged(job.id, found.message_id)
+            await self._generation.mark_acknowledged(job.id, found.message_id)
         else:
             self._presenter.forget(job.id)
             await self._generation.abandon(job)

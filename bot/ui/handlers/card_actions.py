@@ -15,7 +15,7 @@ from bot.domain.requests import price
 from bot.domain.saved_forms import CardForm, FilledForm
 from bot.services.details import DetailService
 from bot.services.remix import RemixOptions, RemixService, Source
-from bot.services.request_resolver import ChoiceService
+from bot.services.request_resolver import ResolverService
 from bot.ui.delivery.job_messages import JobMessages
 from bot.ui.handlers.error_handler import answer_error
 from bot.ui.handlers.form_errors import FormErrors
@@ -37,7 +37,7 @@ class CardActions:
         *,
         remix: RemixService,
         details: DetailService,
-        choices: ChoiceService,
+        choices: ResolverService,
         orders: Orders,
         messages: JobMessages,
         refusals: FormErrors,
@@ -64,7 +64,7 @@ class CardActions:
         `message` is its card, where that is not the one that was pressed.
         Raises what `RemixService` and `Orders.order` raise; then nothing is held.
         """
-        source = await self._remix.source(job_id, actor_of(interaction))
+        source = await self._remix.get_source(job_id, actor_of(interaction))
         if action is Action.AGAIN:
             await self._make(interaction, source, action, RemixOptions())
             return
@@ -78,7 +78,7 @@ class CardActions:
 
     async def reopen(self, interaction: discord.Interaction[Any], card: CardForm, filled: FilledForm) -> None:
         """Open a form again as it was sent; raises what `RemixService.source` raises, or `ImageGoneError`."""
-        source = await self._remix.source(card.job_id, actor_of(interaction))
+        source = await self._remix.get_source(card.job_id, actor_of(interaction))
         questions = self._questions(source, card.action, _to_be_had(source, card.urls))
         (picture,) = filled.chosen
         if picture not in questions.urls:
@@ -107,16 +107,16 @@ class CardActions:
         self, job_id: str, action: Action, interaction: discord.Interaction[Any], wish: RemixOptions
     ) -> None:
         # Read anew: it may have been deleted while the form was open.
-        source = await self._remix.source(job_id, actor_of(interaction))
+        source = await self._remix.get_source(job_id, actor_of(interaction))
         await self._make(interaction, source, action, wish)
 
     async def _make(
         self, interaction: discord.Interaction[Any], source: Source, action: Action, wish: RemixOptions
     ) -> None:
-        request, origin = self._remix.request(source, action, wish)
+        request, origin = self._remix.build_request(source, action, wish)
         # What comes of a private picture stays as private; else it is as the member prefers.
         private = True if source.job.place.private else None
-        choose = self._choices.choosing_again(interaction.user.id, request, private=private)
+        choose = self._choices.resolver_for_request(interaction.user.id, request, private=private)
         await self._orders.order(interaction, choose, origin=origin)
 
     def _questions(self, source: Source, action: Action, urls: dict[int, str | None]) -> Questions:
@@ -127,7 +127,7 @@ class CardActions:
                     urls=urls,
                     prompt=(_("What to change"), _("The rest stays as it is."), _("make it snow")),
                     models=self._models(source, action),
-                    model=source.painted.model,
+                    model=source.original.model,
                 )
             case Action.REFERENCE:
                 return Questions(
@@ -135,7 +135,7 @@ class CardActions:
                     urls=urls,
                     prompt=(_("What to draw"), _("Something new; this picture is to go by."), _("the same cat at sea")),
                     models=self._models(source, action),
-                    model=source.painted.model,
+                    model=source.original.model,
                 )
             case Action.UPSCALE:
                 return Questions(title=_("Upscale"), urls=urls, factors=self._factors(source))
@@ -159,7 +159,7 @@ class CardActions:
 
     def _price(self, source: Source, action: Action, wish: RemixOptions) -> int:
         """Return what an action would cost, whichever picture it is done with."""
-        return price(self._remix.quoted(source, action, wish))
+        return price(self._remix.build_quote(source, action, wish))
 
     async def details(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Tell all that is known of a job, to whoever pressed alone; raises what `DetailService.get` raises."""
@@ -171,7 +171,7 @@ class CardActions:
 
     async def ask_delete(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Ask whoever pressed whether a job shall be deleted; raises what `RemixService.deletable` raises."""
-        job = await self._remix.deletable(job_id, actor_of(interaction))
+        job = await self._remix.get_deletable(job_id, actor_of(interaction))
         await interaction.response.send_message(view=delete_question(job), ephemeral=True, allowed_mentions=_QUIET)
 
     async def delete(self, interaction: discord.Interaction[Any], job_id: str) -> None:

@@ -13,7 +13,7 @@ from bot.domain.quotes import Quote
 from bot.domain.requests import InputImage
 from bot.domain.saved_forms import FilledForm, MessageForm
 from bot.services.jobs import JobService
-from bot.services.request_resolver import ChoiceService
+from bot.services.request_resolver import ResolverService
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.interactions import guild_of
@@ -41,7 +41,7 @@ class EditMenu:
         self,
         *,
         generation: JobService,
-        choices: ChoiceService,
+        choices: ResolverService,
         wishes: Wishes,
         workbench: CardActions,
         refusals: FormErrors,
@@ -55,8 +55,8 @@ class EditMenu:
     async def ask(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """Open the form for a message's pictures; a card of the studio's own is edited as by its Edit button.
 
-        Raises `InputError` where it has none that can be used, or what `ChoiceService.usual` raises where no model of
-        the studio edits.
+        Raises `InputError` where it has none that can be used, or what `ResolverService.default_request` raises where
+        no model of the studio edits.
         """
         found = gather(message)
         me = interaction.client.user
@@ -64,7 +64,7 @@ class EditMenu:
         if found and job_id is not None:
             await self._workbench.act(interaction, job_id, Action.EDIT, message=message)
             return
-        pictures = self._generation.usable(found)
+        pictures = self._generation.filter_attachments(found)
         form = MessageForm(pictures=pictures[:_MOST_SHOWN], unshown=len(pictures[_MOST_SHOWN:]))
         await self._open(interaction, form)
 
@@ -74,8 +74,8 @@ class EditMenu:
         Raises as `ask` does, and `InputError` where one that was chosen is gone: no other may take its place unseen.
         """
         wanted = [form.pictures[at] for at in filled.chosen]
-        self._generation.admitted(wanted)
-        form = replace(form, pictures=self._generation.usable(form.pictures))
+        self._generation.check_attachments(wanted)
+        form = replace(form, pictures=self._generation.filter_attachments(form.pictures))
         chosen = tuple(at for at, picture in enumerate(form.pictures) if picture in wanted)
         await self._open(interaction, form, replace(filled, chosen=chosen))
 
@@ -83,7 +83,7 @@ class EditMenu:
         self, interaction: discord.Interaction[Any], form: MessageForm, filled: FilledForm | None = None
     ) -> None:
         guild, member = guild_of(interaction), interaction.user.id
-        usual = await self._choices.usual(guild_id=guild, member_id=member, inputs=(_ANY,))
+        usual = await self._choices.default_request(guild_id=guild, member_id=member, inputs=(_ANY,))
         quotes = await self._choices.quotes({}, guild_id=guild, member_id=member, inputs=(_ANY,))
         filled = filled or FilledForm(form=form, prompt="", chosen=(0,), model=usual.model)
         await interaction.response.send_modal(EditModal(form, quotes, filled, self._answered, self._refusals.answer))
@@ -101,7 +101,7 @@ class EditMenu:
             options={"model": model},
             preset=None,
             private=None,
-            inputs=self._generation.admitted(pictures),
+            inputs=self._generation.check_attachments(pictures),
             shape=pictures[0].shape,
         )
 

@@ -12,7 +12,7 @@ from bot.domain.requests import GenerationRequest
 from bot.services.confirmations import ConfirmationService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
-from bot.services.request_resolver import Choice, Choose
+from bot.services.request_resolver import RequestResolver, ResolvedRequest
 from bot.ui.handlers.acknowledge import Acknowledger
 from bot.ui.handlers.interactions import context_of
 from bot.ui.i18n import use_locale
@@ -36,16 +36,16 @@ class Orders:
         self._acknowledger = acknowledger
 
     async def order(
-        self, interaction: discord.Interaction[Any], choose: Choose, *, origin: Origin | None = None
+        self, interaction: discord.Interaction[Any], choose: RequestResolver, *, origin: Origin | None = None
     ) -> None:
         """Make the job and answer with its card, in a message of its own; ask first where it costs much.
 
         Raises what `choose` and `JobService.request` raise; then nothing is held.
         """
         places = {private: context_of(interaction, private=private) for private in (False, True)}
-        with self._generation.answering():
-            made = await self._generation.order(places, choose, origin=origin)
-            if isinstance(made, Choice):
+        with self._generation.pause_dispatch():
+            made = await self._generation.resolve_and_create(places, choose, origin=origin)
+            if isinstance(made, ResolvedRequest):
                 await self._ask(interaction, places[made.private], made.request, origin)
             else:
                 await self._acknowledger.acknowledge(interaction, made)
@@ -57,7 +57,7 @@ class Orders:
         request: GenerationRequest,
         origin: Origin | None,
     ) -> None:
-        draft = await self._drafts.keep(place, request, origin)
+        draft = await self._drafts.add(place, request, origin)
         await interaction.response.send_message(
             view=await self._question(draft, place.locale),
             ephemeral=place.private,
@@ -79,13 +79,13 @@ class Orders:
         if interaction.message is not None:
             # Known before the answer is taken: should that fail, the question's message can still say what came of it.
             place = replace(place, message_id=interaction.message.id)
-        snapshot = await self._generation.request(place, draft.request, origin=draft.origin, draft_id=draft.id)
+        snapshot = await self._generation.create(place, draft.request, origin=draft.origin, confirmation_id=draft.id)
         await self._acknowledger.acknowledge(interaction, snapshot, in_place=True)
 
     async def decline(self, interaction: discord.Interaction[Any], draft_id: str) -> None:
         """Leave it: the question goes. Raises `ConfirmationGoneError` or `NotAllowedError`."""
         _require_young(interaction)
-        await self._drafts.drop(draft_id, interaction.user.id)
+        await self._drafts.delete(draft_id, interaction.user.id)
         await interaction.response.defer()
         await interaction.delete_original_response()
 

@@ -121,7 +121,7 @@ def deleted_panel(deleted: Deleted) -> ui.LayoutView:
     lines = [f"## {title.format(name=escaped(preset.name))}", *_contents(preset)]
     lines.append("-# " + _("Undo brings it back, for a day."))
     container: ui.Container[ui.LayoutView] = ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREY)
-    container.add_item(ui.ActionRow(RestoreButton(deleted.mark)))
+    container.add_item(ui.ActionRow(RestoreButton(deleted.undo_token)))
     return payload_view(container)
 
 

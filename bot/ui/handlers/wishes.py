@@ -7,7 +7,7 @@ import discord
 from discord import app_commands
 
 from bot.domain.requests import InputImage
-from bot.services.request_resolver import ChoiceService
+from bot.services.request_resolver import ResolverService
 from bot.ui.command_options import model_choices
 from bot.ui.handlers.interactions import guild_of
 from bot.ui.handlers.job_requests import Orders
@@ -17,7 +17,7 @@ from bot.ui.handlers.presets import PresetHandlers
 class Wishes:
     """Orders what a member chose, with their preset and their own defaults where they chose nothing."""
 
-    def __init__(self, *, choices: ChoiceService, orders: Orders, shelves: PresetHandlers) -> None:
+    def __init__(self, *, choices: ResolverService, orders: Orders, shelves: PresetHandlers) -> None:
         self._choices = choices
         self._orders = orders
         self._shelves = shelves
@@ -36,9 +36,9 @@ class Wishes:
         """Ask for the pictures; None in `options`, and for the rest, is not chosen.
 
         `shape` is the ratio of what it starts from, which it keeps unless another is chosen.
-        Raises what `ChoiceService.choosing` and `Orders.order` say.
+        Raises what `ResolverService.resolver_for` and `Orders.order` say.
         """
-        choose = self._choices.choosing(
+        choose = self._choices.resolver_for(
             guild_id=guild_of(interaction),
             member_id=interaction.user.id,
             prompt=prompt,

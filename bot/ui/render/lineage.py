@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.domain.jobs import Action, Job
-from bot.services.lineage import Link
+from bot.services.details import Link
 from bot.ui.i18n import N_, _
 
 _STEPS: Final = {
