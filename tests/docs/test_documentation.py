@@ -1,4 +1,4 @@
-"""Checks of the documents against the code: settings, commands, options, models, make targets, paths, links."""
+"""Checks of the documents against the code, the Makefile and the tree."""
 
 import re
 import shutil
@@ -196,6 +196,18 @@ def test_document_links_only_to_existing_files_and_headings(document: str) -> No
             broken.append(target)
 
     assert broken == []
+
+
+def test_decisions_are_numbered_and_listed_with_their_titles() -> None:
+    pages = sorted((REPOSITORY / "docs/decisions").glob("[0-9]*.md"))
+    listed = re.findall(r"^\| \[(\d{4})\]\((\S+)\) \| (.+) \|$", read("docs/decisions/README.md"), re.MULTILINE)
+    written = []
+    for page in pages:
+        number, title = page.read_text(encoding="utf-8").split("\n")[0].removeprefix("# ").split(". ", 1)
+        written.append((f"{int(number):04}", page.name, title))
+
+    assert listed == written
+    assert len({number for number, _, _ in written}) == len(written)
 
 
 def headings(text: str) -> set[str]:
