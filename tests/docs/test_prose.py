@@ -47,9 +47,7 @@ MOST_RELATIVE_CLAUSES = 0.02
 
 FORBIDDEN = re.compile(r"\b(what|whatever|who|whom|whose|whoever|whomever|hears?|heard)\b", re.IGNORECASE)
 RELATIVE = re.compile(r"\b(that|which|who|whom|whose|what)\b", re.IGNORECASE)
-CONJUNCTION = re.compile(
-    r"\b(so|check|checks|say|says|prove|report|verify|ensure|show|know|only) that\b", re.IGNORECASE
-)
+CONJUNCTION = re.compile(r"\b(so|checks?|says?|prove|report|verify|ensure|show|know|only) that\b", re.IGNORECASE)
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 DIRECTIVE = re.compile(r"#\s*(noqa|type:|pragma|mypy:|fmt:|!)")
 
