@@ -1,7 +1,4 @@
-"""The tables. Migrations make them; a test proves that both agree."""
-
-from datetime import UTC, datetime
-from typing import Any
+"""The tables. Migrations create them; a test checks that both agree."""
 
 from sqlalchemy import (
     JSON,
@@ -9,74 +6,29 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     false,
     true,
 )
 
 from bot.domain.jobs import DEFAULT_LOCALE
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC datetime. SQLite keeps no zone, so it is taken off on the way in and put back on the way out."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Bring to UTC; a naive time is a fault of the caller."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the zone back."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
-
-
-def _id(name: str = "id", *arguments: Any, **options: Any) -> Column[str]:
-    """Return a column for one of our ids: a time-ordered UUID as 32 hexadecimal digits."""
-    return Column(name, String(32), *arguments, **options)
-
-
-def _snowflake(name: str, *arguments: Any, **options: Any) -> Column[int]:
-    return Column(name, BigInteger, *arguments, **options)
-
+from db.columns import UtcDateTime, guild_id, id_column, metadata, snowflake
 
 communities = Table(
     "communities",
     metadata,
-    _snowflake("id", primary_key=True, autoincrement=False),
+    snowflake("id", primary_key=True, autoincrement=False),
     Column("admitted_at", UtcDateTime),
-    _snowflake("admitted_by"),
+    snowflake("admitted_by"),
 )
 
-# Small things to remember between starts, by name.
+# Small values that survive a restart, by name.
 facts = Table(
     "facts",
     metadata,
@@ -84,11 +36,11 @@ facts = Table(
     Column("value", Text, nullable=False),
 )
 
-# The running processes. One whose `expires_at` no longer moves is dead or hangs: its jobs may be taken over.
+# The running processes. If `expires_at` stops moving, the process is dead or hangs: its jobs may be taken over.
 workers = Table(
     "workers",
     metadata,
-    _id(primary_key=True),
+    id_column(primary_key=True),
     Column("started_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
 )
@@ -96,8 +48,8 @@ workers = Table(
 accounts = Table(
     "accounts",
     metadata,
-    _snowflake("community_id", key="guild_id", primary_key=True, autoincrement=False),
-    _snowflake("member_id", primary_key=True, autoincrement=False),
+    guild_id(primary_key=True, autoincrement=False),
+    snowflake("member_id", primary_key=True, autoincrement=False),
     Column("period", String(10), nullable=False),
     Column("allowance", Integer, nullable=False),
     Column("granted", Integer, nullable=False),
@@ -117,25 +69,25 @@ budgets = Table(
     CheckConstraint("captured >= 0", name="captured_not_negative"),
 )
 
-# When a member, and a community (as its member 0), last got a slot. Written by nothing but claims, which take turns.
+# When a member, and a guild (as its member 0), last got a slot. Only claims write it, one at a time.
 turns = Table(
     "turns",
     metadata,
-    _snowflake("community_id", key="guild_id", primary_key=True, autoincrement=False),
-    _snowflake("member_id", primary_key=True, autoincrement=False),
+    guild_id(primary_key=True, autoincrement=False),
+    snowflake("member_id", primary_key=True, autoincrement=False),
     Column("served_at", UtcDateTime, nullable=False),
 )
 
 jobs = Table(
     "jobs",
     metadata,
-    _id(primary_key=True),
-    _snowflake("interaction_id", nullable=False),
-    _snowflake("application_id", nullable=False),
-    _snowflake("community_id", key="guild_id", nullable=False),
-    _snowflake("channel_id", nullable=False),
-    _snowflake("member_id", nullable=False),
-    _snowflake("message_id"),
+    id_column(primary_key=True),
+    snowflake("interaction_id", nullable=False),
+    snowflake("application_id", nullable=False),
+    guild_id(nullable=False),
+    snowflake("channel_id", nullable=False),
+    snowflake("member_id", nullable=False),
+    snowflake("message_id"),
     Column("token", Text),
     Column("upload_limit", Integer, nullable=False),
     Column("model", String(64), nullable=False),
@@ -156,24 +108,24 @@ jobs = Table(
     Column("submitted_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
     Column("delivered_at", UtcDateTime),
-    # The worker that sees to it; no foreign key, for a worker's row goes when the worker does.
-    _id("owner"),
+    # The worker in charge. No foreign key: a worker's row is deleted when the worker ends.
+    id_column("owner"),
     Column("delivery", String(12)),
     Column("direct_at", UtcDateTime),
     Column("reconcile_at", UtcDateTime),
     Column("private", Boolean, nullable=False, server_default=false()),
     Column("locale", String(16), nullable=False, server_default=DEFAULT_LOCALE),
     Column("prepared", Boolean, nullable=False, server_default=true()),
-    # What it was made from; no foreign key, so that a parent can be forgotten and its children stay.
+    # The job it was made from. No foreign key: a parent can be deleted while its children stay.
     Column("action", String(12)),
-    _id("parent_id"),
+    id_column("parent_id"),
     Column("parent_picture", Integer),
     Column("deleted_at", UtcDateTime),
     UniqueConstraint("interaction_id"),
     CheckConstraint("price > 0", name="price_positive"),
     CheckConstraint("charged >= 0 AND charged <= price", name="charged_within_price"),
 )
-# Partial indexes: what is looked up all the time is the few live jobs among the many old ones.
+# Partial indexes, because nearly all lookups want the few live jobs among the many old ones.
 Index(
     "ix_jobs_live",
     jobs.c.state,
@@ -216,7 +168,7 @@ Index("ix_jobs_model_finished_at", jobs.c.model, jobs.c.state, jobs.c.finished_a
 attempts = Table(
     "attempts",
     metadata,
-    _id("job_id", ForeignKey("jobs.id"), primary_key=True),
+    id_column("job_id", ForeignKey("jobs.id"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("provider", String(32), nullable=False),
     Column("outcome", String(12), nullable=False),
@@ -240,7 +192,7 @@ Index(
 pictures = Table(
     "pictures",
     metadata,
-    _id("job_id", ForeignKey("jobs.id"), primary_key=True),
+    id_column("job_id", ForeignKey("jobs.id"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("sha256", String(64), nullable=False),
     Column("media_type", String(32), nullable=False),
@@ -258,15 +210,15 @@ Index(
     postgresql_where=pictures.c.removed_at.is_(None),
 )
 
-# The pictures that jobs start from. `url` is a secret and erased at the job's end; so is the token of the address under
-# which providers may fetch a picture from us, of which only the hash is here.
+# Input images. `url` is a secret and erased when the job ends; so is the token of the address from which a provider
+# may fetch an image from us. Only the token's hash is stored.
 inputs = Table(
     "inputs",
     metadata,
-    _id("job_id", ForeignKey("jobs.id"), primary_key=True),
+    id_column("job_id", ForeignKey("jobs.id"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("url", Text),
-    _id("parent_id"),
+    id_column("parent_id"),
     Column("parent_picture", Integer),
     Column("sha256", String(64)),
     Column("media_type", String(32)),
@@ -298,41 +250,52 @@ Index(
     postgresql_where=inputs.c.removed_at.is_(None),
 )
 
-# Requests that wait for their member's word, because they cost more than the member wants to spend unasked.
+# Confirmations: requests above the price that their member wants to be asked about.
 drafts = Table(
     "drafts",
     metadata,
-    _id(primary_key=True),
-    _snowflake("community_id", key="guild_id", nullable=False),
-    _snowflake("member_id", nullable=False),
+    id_column(primary_key=True),
+    guild_id(nullable=False),
+    snowflake("member_id", nullable=False),
     Column("prompt", Text, nullable=False),
     Column("model", String(64), nullable=False),
     Column("options", JSON, nullable=False),
     Column("price", Integer, nullable=False),
     Column("action", String(12)),
-    _id("parent_id"),
+    id_column("parent_id"),
     Column("parent_picture", Integer),
     Column("private", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )
 Index("ix_drafts_created_at", drafts.c.created_at)
 
-# What was filled into forms that were refused, for a day.
+# Rejected modal input, kept for a day.
 forms = Table(
     "forms",
     metadata,
-    _id(primary_key=True),
-    _snowflake("member_id", nullable=False),
+    id_column(primary_key=True),
+    snowflake("member_id", nullable=False),
     Column("content", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )
 Index("ix_forms_created_at", forms.c.created_at)
 
-# What a member has when they choose nothing, wherever they are; None where they leave it to the studio.
+# Searches of `/history`, for as long as their paging buttons work. `query` is private like a prompt.
+searches = Table(
+    "searches",
+    metadata,
+    id_column(primary_key=True),
+    snowflake("member_id", nullable=False),
+    Column("query", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+Index("ix_searches_created_at", searches.c.created_at)
+
+# Members' default options, the same in every guild; None means the bot's default.
 preferences = Table(
     "preferences",
     metadata,
-    _snowflake("member_id", primary_key=True, autoincrement=False),
+    snowflake("member_id", primary_key=True, autoincrement=False),
     Column("model", String(64)),
     Column("aspect_ratio", String(8)),
     Column("format", String(8)),
@@ -341,29 +304,29 @@ preferences = Table(
     Column("updated_at", UtcDateTime, nullable=False),
 )
 
-# Options with a prompt template, by name: a member's own (community 0), or a community's (member 0).
+# Options with a prompt template, by name: a member's own (guild 0), or a guild's (member 0).
 presets = Table(
     "presets",
     metadata,
-    _snowflake("community_id", key="guild_id", primary_key=True, autoincrement=False),
-    _snowflake("member_id", primary_key=True, autoincrement=False),
-    # The name as it is looked up: in small letters, composed.
+    guild_id(primary_key=True, autoincrement=False),
+    snowflake("member_id", primary_key=True, autoincrement=False),
+    # The name as it is looked up: lower case, composed Unicode.
     Column("key", String(64), primary_key=True),
     Column("name", String(64), nullable=False),
     Column("template", Text, nullable=False),
     Column("options", JSON, nullable=False),
-    _snowflake("saved_by", nullable=False),
+    snowflake("saved_by", nullable=False),
     Column("saved_at", UtcDateTime, nullable=False),
-    # Kept for a while, so that deleting can be undone.
+    # Deleted rows stay for a while, so that deleting can be undone.
     Column("deleted_at", UtcDateTime),
 )
 
 holds = Table(
     "holds",
     metadata,
-    _id("job_id", ForeignKey("jobs.id"), primary_key=True),
-    _snowflake("community_id", key="guild_id", nullable=False),
-    _snowflake("member_id", nullable=False),
+    id_column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    guild_id(nullable=False),
+    snowflake("member_id", nullable=False),
     Column("allowance", Integer, nullable=False),
     Column("granted", Integer, nullable=False),
     Column("period", String(10), nullable=False),
@@ -374,14 +337,14 @@ holds = Table(
 movements = Table(
     "movements",
     metadata,
-    _id(primary_key=True),
-    _snowflake("community_id", key="guild_id", nullable=False),
-    _snowflake("member_id", nullable=False),
+    id_column(primary_key=True),
+    guild_id(nullable=False),
+    snowflake("member_id", nullable=False),
     Column("kind", String(16), nullable=False),
-    _id("job_id", ForeignKey("jobs.id")),
-    # The hold that this movement ends: unique, so at most one capture or release a hold.
-    _id("settles", ForeignKey("holds.job_id")),
-    _snowflake("actor_id", nullable=False),
+    id_column("job_id", ForeignKey("jobs.id")),
+    # The hold that this movement ends. Unique: at most one capture or release per hold.
+    id_column("settles", ForeignKey("holds.job_id")),
+    snowflake("actor_id", nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     UniqueConstraint("settles"),
@@ -392,7 +355,7 @@ Index("ix_movements_community_id_member_id_at", movements.c.guild_id, movements.
 postings = Table(
     "postings",
     metadata,
-    _id("movement_id", ForeignKey("movements.id"), primary_key=True),
+    id_column("movement_id", ForeignKey("movements.id"), primary_key=True),
     Column("book", String(12), primary_key=True),
     Column("period", String(10), nullable=False),
     Column("amount", Integer, nullable=False),

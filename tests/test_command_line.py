@@ -122,7 +122,7 @@ def test_wrong_settings_stop_every_command(command: str) -> None:
 def test_migrating_twice() -> None:
     """The first `migrate` says what it applied, the second that nothing was to do."""
     first = atelier("migrate")
-    assert (first.exit_code, first.stdout) == (0, "Applied: 0001, 0002, 0003, 0004, 0005, 0006, 0007\n")
+    assert (first.exit_code, first.stdout) == (0, "Applied: 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008\n")
     second = atelier("migrate")
     assert (second.exit_code, second.stdout) == (0, "The database is up to date.\n")
 

@@ -26,6 +26,7 @@
     |  |- AlreadyAskedError    the same press twice: the first one is being asked about
     |  |- DraftGoneError       a question about its price that was answered, or is too old
     |  |- FormGoneError        a refused form that is too old to be opened again
+    |  |- SearchGoneError      a search of `/history` that is no longer stored
     |  |- PictureGoneError     a picture of the studio's own is no longer kept, and cannot be fetched again
     |  '- StaleJobError        somebody else moved the job between reading and writing
     |- PresetError
@@ -314,6 +315,12 @@ class FormGoneError(JobError):
     """A form that was refused is not kept any more, or is another's."""
 
     code = "form_gone"
+
+
+class SearchGoneError(JobError):
+    """A search of `/history` is no longer stored, or is another member's."""
+
+    code = "search_gone"
 
 
 class ImageGoneError(JobError):

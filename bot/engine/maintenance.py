@@ -10,6 +10,7 @@ from bot.domain.confirmations import CONFIRMATION_LIFETIME
 from bot.domain.jobs import TOKEN_LIFE
 from bot.domain.presets import KEPT_FOR_UNDO
 from bot.domain.saved_forms import FORM_LIFE
+from bot.domain.searches import SEARCH_LIFETIME
 from bot.engine.clock import Clock
 from bot.engine.delay_queue import DelayQueue
 from bot.images.image_service import ImageService
@@ -22,6 +23,7 @@ from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from db.presets import PresetRepository
 from db.saved_forms import SavedFormRepository
+from db.searches import SearchRepository
 
 _log = structlog.get_logger(__name__)
 
@@ -29,6 +31,7 @@ _EVERY: Final = {
     "tokens": 60.0,
     "pictures": 3600.0,
     "presets": 3600.0,
+    "searches": 3600.0,
     "orphans": 24 * 3600.0,
     "audit": 24 * 3600.0,
 }
@@ -49,7 +52,7 @@ class Maintenance:
 
     async def run(self) -> None:
         """Do each duty in its turn, until cancelled; the one under way is let finish."""
-        for duty in ("tokens", "pictures", "presets"):
+        for duty in ("tokens", "pictures", "presets", "searches"):
             self._schedule.set(duty)
         for duty in ("orphans", "audit"):
             self._schedule.set(duty, _EVERY[duty])
@@ -67,6 +70,8 @@ class Maintenance:
                 await self.remove_old_pictures()
             case "presets":
                 await self.forget_presets()
+            case "searches":
+                await self.purge_searches()
             case "orphans":
                 await self.remove_orphans()
             case _:
@@ -114,6 +119,11 @@ class Maintenance:
         """Forget the presets that were deleted too long ago to come back."""
         before = self._clock.now() - KEPT_FOR_UNDO
         await self._database.write(lambda connection: PresetRepository(connection).purge(before))
+
+    async def purge_searches(self) -> None:
+        """Delete the searches of `/history` that are older than `SEARCH_LIFETIME`: their text is private."""
+        before = self._clock.now() - SEARCH_LIFETIME
+        await self._database.write(lambda connection: SearchRepository(connection).purge_before(before))
 
     async def remove_orphans(self) -> None:
         """Remove files that no kept picture or input refers to: their job ended otherwise, or a crash came between."""

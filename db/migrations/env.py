@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from db.tables import metadata
+import db.tables  # noqa: F401 - registers the tables
+from db.columns import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)

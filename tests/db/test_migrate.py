@@ -8,12 +8,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
+from db.columns import metadata
 from db.database import Database
 from db.key_value import KeyValueRepository
 from db.migrate import MIGRATIONS, NewerDatabaseError, migrate, pending_migrations
-from db.tables import metadata
 
-ALL = ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
+ALL = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"]
 BROKEN = '''"""Breaks half way."""
 
 import sqlalchemy as sa

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, insert, select
 from sqlalchemy.exc import StatementError
 
+from db.columns import UtcDateTime
 from db.database import Database
-from db.tables import UtcDateTime
 
 TIMES = Table("times", MetaData(), Column("id", Integer, primary_key=True), Column("at", UtcDateTime))
 

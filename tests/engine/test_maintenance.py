@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import Connection, select
 
 from bot.domain.attachments import AttachmentInfo
-from bot.domain.errors import FormGoneError
+from bot.domain.errors import FormGoneError, SearchGoneError
 from bot.domain.jobs import Job, Picture, State
 from bot.domain.presets import Preset, PresetScope, undo_token
 from bot.domain.requests import ImageFile, InputImage
 from bot.domain.saved_forms import FilledForm, MessageForm, SavedForm
+from bot.domain.searches import Search
 from bot.engine.maintenance import Maintenance
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
@@ -26,6 +27,7 @@ from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from db.presets import PresetRepository
 from db.saved_forms import SavedFormRepository
+from db.searches import SearchRepository
 from db.tables import inputs
 from sandbox.providers.pictures import draw_picture
 from tests.support.clock import START, ManualClock
@@ -135,6 +137,23 @@ async def test_what_waits_for_a_member_waits_for_a_day(sqlite_database: Database
     assert await sqlite_database.read(lambda connection: SavedFormRepository(connection).get(young.id)) == young
     with pytest.raises(FormGoneError):
         await sqlite_database.read(lambda connection: SavedFormRepository(connection).get(old.id))
+    await image_service.close()
+
+
+async def test_searches_older_than_thirty_days_are_purged(
+    sqlite_database: Database, image_service: ImageService
+) -> None:
+    """The text of a search is private, and its paging buttons are hardly pressed for that long."""
+    old, young = (
+        Search(id=make_id(), member_id=MEMBER, query="a fox", created_at=START - timedelta(days=days))
+        for days in (31, 29)
+    )
+    for each in (old, young):
+        await sqlite_database.write(lambda connection, each=each: SearchRepository(connection).add(each))  # type: ignore[misc]
+    await house(sqlite_database, image_service).purge_searches()
+    assert await sqlite_database.read(lambda connection: SearchRepository(connection).get(young.id)) == young
+    with pytest.raises(SearchGoneError):
+        await sqlite_database.read(lambda connection: SearchRepository(connection).get(old.id))
     await image_service.close()
 
 

@@ -44,6 +44,7 @@ from bot.domain.errors import (
     ProviderError,
     QueueFullError,
     RequestError,
+    SearchGoneError,
     StaleJobError,
     StudioClosedError,
     UnknownModelError,
@@ -265,6 +266,7 @@ WORDED: list[tuple[AtelierError, str]] = [
         FormGoneError(),
         "What was typed here is kept for a day, and that is over. Nothing was charged.\nOpen the form anew.",
     ),
+    (SearchGoneError(), "This search is no longer stored.\nRun `/history search:` again."),
     (
         ConfirmationGoneError(expired=True),
         "This was asked more than a day ago. Nothing was charged.\nSend the command again.",

@@ -32,6 +32,7 @@ from bot.domain.errors import (
     PromptProblem,
     QueueFullError,
     RequestError,
+    SearchGoneError,
     StaleJobError,
     StudioClosedError,
     UnknownModelError,
@@ -131,7 +132,7 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return None
 
 
-def _about_job(error: JobError) -> str | None:  # noqa: PLR0911 - as above
+def _about_job(error: JobError) -> str | None:  # noqa: PLR0911, PLR0912 - as above
     """Return what to tell who pressed a button of a job that cannot do what the button says."""
     match error:
         case JobNotFoundError():
@@ -150,6 +151,8 @@ def _about_job(error: JobError) -> str | None:  # noqa: PLR0911 - as above
             return _("You have answered this already. Pressing again makes nothing more and charges nothing more.")
         case FormGoneError():
             return _free(_("What was typed here is kept for a day, and that is over."), _("Open the form anew."))
+        case SearchGoneError():
+            return f"{_('This search is no longer stored.')}\n{_('Run `/history search:` again.')}"
         case ImageGoneError(own=True):
             return _free(
                 _("The studio no longer keeps this picture, and it is not on this message any more."),

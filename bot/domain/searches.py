@@ -1,0 +1,18 @@
+"""A search of `/history`, stored so that its paging buttons can refer to it by a short id."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+SEARCH_LIFETIME: Final = timedelta(days=30)
+"""How long a search is stored. A page is an ephemeral message, so few of its buttons are pressed after a day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """A member's search. `query` is private like a prompt: it never appears in logs."""
+
+    id: str
+    member_id: int
+    query: str
+    created_at: datetime

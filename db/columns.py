@@ -1,0 +1,53 @@
+"""Column types and naming conventions that all tables share."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, DateTime, Dialect, MetaData, String, TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime. SQLite stores no zone, so it is removed on writing and restored on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert to UTC; a naive time is the caller's mistake and raises `ValueError`."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Restore the zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def id_column(name: str = "id", *arguments: Any, **options: Any) -> Column[str]:
+    """Return a column for one of our ids: a time-ordered UUID as 32 hexadecimal digits."""
+    return Column(name, String(32), *arguments, **options)
+
+
+def snowflake(name: str, *arguments: Any, **options: Any) -> Column[int]:
+    """Return a column for one of Discord's ids."""
+    return Column(name, BigInteger, *arguments, **options)
+
+
+def guild_id(**options: Any) -> Column[int]:
+    """Return the guild's column. In the database it keeps its first name, which would need a migration to change."""
+    return snowflake("community_id", key="guild_id", **options)
