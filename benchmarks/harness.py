@@ -36,7 +36,7 @@ _TOKEN_LENGTH: Final = 180
 class SilentObserver:
     """A job observer without cards: every card exists."""
 
-    def changed(self, job_id: str) -> None:
+    def on_job_changed(self, job_id: str) -> None:
         """Do nothing."""
 
     async def find_card(self, job: Job) -> CardLookup | None:
@@ -111,6 +111,7 @@ class Harness:
         self.ledger = container.ledger
         self.lease = container.lease
         self.job_store = container.job_store
+        self.worker_store = container.worker_store
         self.engine = container.engine
         self.generation = container.jobs
         self.snapshots = container.snapshots
@@ -149,8 +150,8 @@ class Harness:
 
     async def keep_lease(self) -> None:
         """Renew the lease and take over jobs, as a worker does."""
-        await self.job_store.renew_lease()
-        await self.job_store.take_over()
+        await self.worker_store.renew_lease()
+        await self.worker_store.take_over()
 
     async def claim(self) -> Job:
         """Claim the next job in the queue."""

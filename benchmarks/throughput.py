@@ -54,7 +54,7 @@ async def _processes(url: str, jobs: int, count: int) -> list[dict[str, float]]:
 async def _rates(url: str, jobs: int) -> dict[str, float]:
     async with open_database(url) as database:
         harness = Harness(database, alone=False)
-        await harness.job_store.renew_lease()
+        await harness.worker_store.renew_lease()
         await harness.finish(await harness.hold())
 
         async def life() -> None:

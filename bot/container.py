@@ -26,14 +26,19 @@ from bot.engine.claimer import CallbackUrl
 from bot.engine.clock import Clock, SystemClock
 from bot.engine.config import EngineConfig
 from bot.engine.engine import Engine
-from bot.engine.executor import JobExecutor
 from bot.engine.health import HealthRegistry
+from bot.engine.held_jobs import HeldJobs
 from bot.engine.identify_limiter import IdentifyRateLimiter
+from bot.engine.input_downloader import InputDownloader
 from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
 from bot.engine.maintenance import Maintenance
 from bot.engine.observer import JobObserver
+from bot.engine.poller import JobPoller
+from bot.engine.provider_status import ProviderStatus
+from bot.engine.submitter import Submitter
+from bot.engine.worker_store import WorkerStore
 from bot.factories import (
     admitted_guilds,
     build_callback_url,
@@ -180,7 +185,7 @@ class Container:
     def lease(self) -> Lease:
         """This worker's lease."""
         return Lease(
-            worker_id=self.new_id(), seconds=self.settings.lease_seconds, alone=self.is_alone, clock=self.clock
+            worker_id=self.new_id(), seconds=self.settings.lease_seconds, is_alone=self.is_alone, clock=self.clock
         )
 
     @cached_property
@@ -225,19 +230,57 @@ class Container:
         return self.card_updater
 
     @cached_property
-    def executor(self) -> JobExecutor:
-        """Steps of a job."""
-        return JobExecutor(
+    def worker_store(self) -> WorkerStore:
+        """This worker's lease and jobs in the database."""
+        return WorkerStore(database=self.database, clock=self.clock, lease=self.lease)
+
+    @cached_property
+    def provider_status(self) -> ProviderStatus:
+        """Providers that accept submits now."""
+        return ProviderStatus(
+            providers=self.provider_names,
+            health=self.health,
+            breakers=CircuitBreakers(self.provider_names),
+            clock=self.clock,
+        )
+
+    @cached_property
+    def held_jobs(self) -> HeldJobs:
+        """Steps of a job before its submit."""
+        return HeldJobs(
             job_store=self.job_store,
-            providers=self.providers,
-            image_service=self.image_service,
+            input_downloader=InputDownloader(
+                self.image_service, knows=self.input_policy.knows, served=self.input_policy.served
+            ),
+            provider_status=self.provider_status,
             observer=self.observer,
             clock=self.clock,
             config=self.engine_config,
-            health=self.health,
-            breakers=CircuitBreakers(self.provider_names),
+        )
+
+    @cached_property
+    def submitter(self) -> Submitter:
+        """Submit of a claimed job."""
+        return Submitter(
+            job_store=self.job_store,
+            providers=self.providers,
+            provider_status=self.provider_status,
+            clock=self.clock,
+            config=self.engine_config,
             randomness=self.randomness,
-            policy=self.input_policy,
+        )
+
+    @cached_property
+    def poller(self) -> JobPoller:
+        """Steps of a job at its provider."""
+        return JobPoller(
+            job_store=self.job_store,
+            providers=self.providers,
+            provider_status=self.provider_status,
+            image_service=self.image_service,
+            clock=self.clock,
+            config=self.engine_config,
+            randomness=self.randomness,
         )
 
     @cached_property
@@ -245,7 +288,11 @@ class Container:
         """Scheduler of all jobs of this process."""
         return Engine(
             job_store=self.job_store,
-            executor=self.executor,
+            worker_store=self.worker_store,
+            held_jobs=self.held_jobs,
+            submitter=self.submitter,
+            poller=self.poller,
+            provider_status=self.provider_status,
             observer=self.observer,
             clock=self.clock,
             config=self.engine_config,
@@ -455,7 +502,7 @@ class Container:
     @cached_property
     def identify_limiter(self) -> IdentifyRateLimiter | None:
         """Turns of several processes to log in to the gateway; None for a single process."""
-        return None if self.lease.alone else IdentifyRateLimiter(database=self.database, clock=self.clock)
+        return None if self.lease.is_alone else IdentifyRateLimiter(database=self.database, clock=self.clock)
 
     def install(self) -> None:
         """Give the client its commands and buttons. Called once, before it starts."""

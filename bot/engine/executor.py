@@ -1,126 +1,159 @@
-"""One step of one job, by its state: waiting here, being submitted, or at a provider. Says when to look again."""
+"""The next step of each job: run when due, by the job's state, then schedule the step after it."""
 
+import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
-from bot.domain.attachments import SERVED, InputPolicy
-from bot.domain.errors import FaultKind
+from bot.domain.errors import JobStateError, StaleJobError
 from bot.domain.jobs import Attempt, Job, State
-from bot.domain.requests import GenerationRequest
-from bot.engine.circuit_breaker import CircuitBreakers
-from bot.engine.claimer import Claim
+from bot.engine.claim_tracker import ClaimState, ClaimTracker
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
-from bot.engine.health import HealthRegistry
-from bot.engine.input_downloader import InputDownloader
+from bot.engine.delay_queue import DelayQueue
+from bot.engine.held_jobs import HeldJobs
 from bot.engine.job_store import JobStore
+from bot.engine.lease import Lease
 from bot.engine.observer import JobObserver
-from bot.engine.poller import FETCH_SECONDS, JobPoller
-from bot.engine.provider_status import ProviderStatus
+from bot.engine.poller import DOWNLOAD_SECONDS, JobPoller
 from bot.engine.step_result import StepResult
 from bot.engine.submitter import Submitter
-from bot.images.image_service import ImageService
-from bot.providers.base import Provider
 
 _log = structlog.get_logger(__name__)
 
-# Discord takes an answer for 3 seconds; whatever is not there by now never will be.
-ACKNOWLEDGED_WITHIN: Final = 20.0
-
-_LOOK_AT_LATE_SECONDS: Final = 60.0
+# More than ever wait for a provider at once; steps that can be many have their own limits.
+_CONCURRENT_STEPS: Final = 512
+_RETRY_AFTER_ERROR_SECONDS: Final = 10.0
+_UNKNOWN_CLAIM_SECONDS: Final = 0.5
 
 
 class JobExecutor:
-    """What can be done for a job in each state."""
+    """Runs the due steps of this worker's jobs.
+
+    `on_slot_free` is called if a job's step may have freed a slot or queued the job. Once `stopping` is set, no submit
+    begins.
+    """
 
     def __init__(
         self,
         *,
         job_store: JobStore,
-        providers: Mapping[str, Provider],
-        image_service: ImageService,
+        claims: ClaimTracker,
+        held_jobs: HeldJobs,
+        submitter: Submitter,
+        poller: JobPoller,
         observer: JobObserver,
         clock: Clock,
         config: EngineConfig,
-        health: HealthRegistry,
-        breakers: CircuitBreakers,
+        lease: Lease,
         randomness: random.Random,
-        policy: InputPolicy = SERVED,
+        stopping: asyncio.Event,
+        on_slot_free: Callable[[], None],
     ) -> None:
         self._job_store = job_store
+        self._claims = claims
+        self._held_jobs = held_jobs
+        self._submitter = submitter
+        self._poller = poller
         self._observer = observer
         self._clock = clock
         self._config = config
-        self._provider_status = ProviderStatus(
-            providers=tuple(providers), health=health, breakers=breakers, clock=clock
-        )
-        self._input_downloader = InputDownloader(image_service, knows=policy.knows, served=policy.served)
-        self._submitter = Submitter(
-            job_store=job_store,
-            providers=providers,
-            provider_status=self._provider_status,
-            clock=clock,
-            config=config,
-            randomness=randomness,
-        )
-        self._poller = JobPoller(
-            job_store=job_store,
-            providers=providers,
-            provider_status=self._provider_status,
-            image_service=image_service,
-            clock=clock,
-            config=config,
-            randomness=randomness,
-        )
+        self._lease = lease
+        self._random = randomness
+        self._stopping = stopping
+        self._on_slot_free = on_slot_free
+        self._queue = DelayQueue(clock, self._advance, concurrency=_CONCURRENT_STEPS)
 
-    def room(self) -> dict[str, int]:
-        """Return how many submits each provider may be sent now."""
-        return self._provider_status.available_submits()
+    def schedule(self, job_id: str, delay: float = 0.0) -> None:
+        """Run the job's next step in `delay` seconds, unless it is due sooner."""
+        self._queue.set(job_id, delay)
 
-    def shut(self, request: GenerationRequest) -> bool:
-        """Return whether every provider of what is asked for lets nobody in until its operator does something."""
-        return self._provider_status.is_blocked(request)
+    def is_scheduled(self, job_id: str) -> bool:
+        """Return whether a step of the job waits or runs."""
+        return job_id in self._queue
 
-    def next_probe(self) -> float | None:
-        """Return the seconds until a provider that was in trouble may be tried again."""
-        return self._provider_status.next_probe_in()
+    async def run(self) -> None:
+        """Run steps as they become due, until cancelled; running steps are left to `drain`."""
+        await self._queue.run()
 
-    def begun(self, claim: Claim) -> None:
-        """Hear that a claimed job is about to be submitted: a provider in trouble gets one at a time."""
-        self._submitter.record_start(claim)
+    async def drain(self, seconds: float) -> None:
+        """Wait for the running steps; cancel those that take longer than `seconds`."""
+        await self._queue.drain(seconds)
 
-    def forget(self, job_id: str) -> None:
-        """Forget a job that another worker has taken."""
-        self._input_downloader.interrupt(job_id)
-        self._input_downloader.forget(job_id)
-        self._poller.forget(job_id)
-        self._submitter.forget(job_id)
+    async def _advance(self, job_id: str) -> None:
+        """Run the next step of one job and schedule the step after it."""
+        if not self._lease.is_held:
+            self.schedule(job_id, self._random.uniform(1.0, 2.0) * self._lease.renewal_interval)
+            return
+        term = self._lease.term
+        try:
+            job, attempt = await self._job_store.get(job_id)
+            if job.owner != self._lease.worker_id and not job.state.ended:
+                self._forget(job_id)
+                return
+            result = await self._step(job, attempt, term)
+            if job.state is State.SUBMITTING:
+                # Only this step: one that read an earlier state says nothing about a submit begun since.
+                self._claims.resolve(job_id)
+        except (StaleJobError, JobStateError):
+            # The job changed meanwhile: read it again.
+            self.schedule(job_id)
+            return
+        except Exception:  # noqa: BLE001 - a fault of ours must not lose the job
+            _log.exception("engine.step_failed", job=job_id)
+            self.schedule(job_id, _RETRY_AFTER_ERROR_SECONDS)
+            await self._end_overdue(job_id)
+            return
+        self._follow_up(job.state, result)
 
-    def interrupt(self, job_id: str) -> None:
-        """Stop fetching what a job starts from: its member wants something else."""
-        self._input_downloader.interrupt(job_id)
+    async def _step(self, job: Job, attempt: Attempt | None, term: int) -> StepResult:
+        """Do what the job's state requires. `term` is the lease's term before the job was read."""
+        if job.state is State.SUBMITTING:
+            return await self._submit(job, attempt, term)
+        if job.state is State.HELD:
+            result = await self._held_jobs.advance(job)
+        elif job.state.ended:
+            result = StepResult(job=job)
+        else:
+            assert attempt is not None, "a job at a provider has an attempt"  # noqa: S101 - an invariant
+            result = await self._poller.advance(job, attempt)
+        return self._ended(result.job) if result.job.state.ended else result
 
-    async def submit(self, claim: Claim) -> StepResult:
-        """Send a claimed job once, and write down what came of it."""
-        return await self._submitter.submit(claim)
+    async def _submit(self, job: Job, attempt: Attempt | None, term: int) -> StepResult:
+        """Send a job that was claimed here, or resolve a submit that may have been sent."""
+        # Only for a job read in SUBMITTING: a step that read it before the claim leaves the claim to the next step.
+        match self._claims.state_of(job):
+            case ClaimState.OURS if self._stopping.is_set():
+                return StepResult(job=job)  # the stop releases the claim
+            case ClaimState.OURS if not self._lease.is_held or self._lease.term != term:
+                # The lease ended while the job was read: another worker may own it by now.
+                return StepResult(job=job, next_step_in=0.0)
+            case ClaimState.OURS:
+                return await self._submitter.submit(self._claims.begin_submit(job))
+            case ClaimState.SENT:
+                return await self._submitter.handle_interrupted(job, attempt)
+            case ClaimState.UNKNOWN:
+                return StepResult(job=job, next_step_in=_UNKNOWN_CLAIM_SECONDS)
+            case ClaimState.UNSENT:
+                return StepResult(job=await self._job_store.release_claim(job))
 
-    async def handle_interrupted(self, job: Job, attempt: Attempt | None) -> StepResult:
-        """An earlier process sent the job, or was about to: nobody can know, so it is never sent again."""
-        return await self._submitter.handle_interrupted(job, attempt)
+    async def _end_overdue(self, job_id: str) -> None:
+        """End a job that cannot be advanced long after its hard deadline: no fault holds credits for ever.
 
-    async def reconcile(self, job: Job, attempt: Attempt | None) -> None:
-        """Ask what became of a job that ended without its provider's answer; pictures that come now are free."""
-        await self._poller.reconcile(job, attempt)
+        The margin after the deadline is the time in which finished images may be downloaded.
+        """
+        try:
+            job, _ = await self._job_store.get(job_id)
+            age = (self._clock.now() - job.created_at) / timedelta(seconds=1)
+            if not job.state.ended and age > self._config.hard_deadline + DOWNLOAD_SECONDS:
+                self._follow_up(job.state, await self._abandon(job))
+        except Exception:  # noqa: BLE001 - the next step tries again
+            _log.exception("engine.not_ended", job=job_id)
 
-    def overdue(self, job: Job) -> bool:
-        """Return whether a job is past its hard deadline by more than the time in which its pictures may be fetched."""
-        return self._age(job) > self._config.hard_deadline + FETCH_SECONDS
-
-    async def abandon(self, job: Job) -> StepResult:
+    async def _abandon(self, job: Job) -> StepResult:
         """End a job in whatever state it is."""
         _log.error("job.abandoned", job=job.id, provider=job.provider, state=job.state)
         match job.state:
@@ -131,65 +164,24 @@ class JobExecutor:
             case _:
                 return self._ended(await self._job_store.mark_lost(job))
 
-    async def advance(self, job: Job, attempt: Attempt | None) -> StepResult:
-        """Do what the job's state asks for."""
-        step = await self._advanced(job, attempt)
-        return self._ended(step.job) if step.job.state.ended else step
-
-    async def _advanced(self, job: Job, attempt: Attempt | None) -> StepResult:
-        if job.state.ended or job.state is State.SUBMITTING:
-            return StepResult(job=job)  # `submit` or `interrupted` has what is being submitted
-        if job.state is State.HELD:
-            return await self._look_at_waiting(job)
-        assert attempt is not None, "a job at a provider has an attempt"  # noqa: S101 - an invariant
-        return await self._poller.advance(job, attempt)
-
-    async def _look_at_waiting(self, job: Job) -> StepResult:
-        if job.acknowledged_at is None:
-            young = ACKNOWLEDGED_WITHIN - self._age(job)
-            if young > 0:
-                return StepResult(job=job, again=min(young, ACKNOWLEDGED_WITHIN))  # its answer may be on the way
-            found = await self._observer.find_card(job)
-            if found is None:
-                return StepResult(job=job, again=self._config.poll_ceiling)
-            if not found.there:
-                _log.warning("job.unacknowledged", job=job.id)
-                return StepResult(job=await self._job_store.mark_failed(job, FaultKind.UNACKNOWLEDGED))
-            await self._job_store.mark_acknowledged(job.id, found.message_id)
-            return StepResult(job=job, again=0.0)
-        if job.cancel_requested_at is not None:
-            return StepResult(job=await self._job_store.mark_cancelled(job))
-        age = self._age(job)
-        if age > self._config.hard_deadline:
-            return StepResult(job=await self._job_store.mark_lost(job))
-        if not job.prepared:
-            return await self._prepare(job)
-        # The dispatcher gives it a slot; this only sees to it that a job no provider takes ends some day.
-        late = age > self._config.soft_deadline
-        trouble = self._provider_status.open_longer_than(job.request, self._config.soft_deadline) if late else None
-        if trouble is not None:
-            # Whoever offers this is in trouble and has been for long: the member is better told than kept waiting.
-            return StepResult(job=await self._job_store.mark_failed(job, trouble))
-        deadline = self._config.hard_deadline if late else self._config.soft_deadline
-        again = min(deadline - age + 1.0, _LOOK_AT_LATE_SECONDS) if late else deadline - age + 1.0
-        return StepResult(job=job, again=again, show=late)
-
-    async def _prepare(self, job: Job) -> StepResult:
-        """Fetch and check what the job starts from; then it stands in line, or fails."""
-        outcome = await self._input_downloader.prepare(job, self._clock.monotonic())
-        if isinstance(outcome, float):
-            return StepResult(job=job, again=outcome)
-        if outcome.fault is not None:
-            _log.warning("job.unprepared", job=job.id, fault=outcome.fault)
-            return StepResult(job=await self._job_store.mark_inputs_failed(job, outcome.fault, outcome.files))
-        prepared = await self._job_store.mark_prepared(job, outcome.files)
-        self._input_downloader.forget(job.id)
-        return StepResult(job=prepared, again=0.0, show=True)
-
     def _ended(self, job: Job) -> StepResult:
-        self._input_downloader.forget(job.id)
+        self._held_jobs.forget(job.id)
         self._poller.forget(job.id)
         return StepResult(job=job)
 
-    def _age(self, job: Job) -> float:
-        return (self._clock.now() - job.created_at) / timedelta(seconds=1)
+    def _forget(self, job_id: str) -> None:
+        """Forget a job that another worker owns."""
+        self._claims.forget(job_id)
+        self._held_jobs.interrupt(job_id)
+        self._held_jobs.forget(job_id)
+        self._poller.forget(job_id)
+        self._submitter.forget(job_id)
+
+    def _follow_up(self, before: State, result: StepResult) -> None:
+        job = result.job
+        if job.state is not before or result.refresh_card:
+            self._observer.on_job_changed(job.id)
+        if job.state is State.HELD or job.state.ended:
+            self._on_slot_free()
+        if result.next_step_in is not None:
+            self.schedule(job.id, result.next_step_in)

@@ -23,10 +23,7 @@ from db.database import Database
 from db.inputs import InputImageRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
-from db.workers import WorkerRepository
 
-TAKEN_AT_ONCE: Final = 1_000
-"""Jobs that one transaction takes over: far fewer than it has time for."""
 FIRST_RECONCILING: Final = timedelta(minutes=1)
 RECONCILING_PAUSE: Final = timedelta(minutes=10)
 
@@ -49,7 +46,6 @@ class JobStore:
         self._database = database
         self._ledger = ledger
         self._clock = clock
-        self._lease = lease
         self._providers = tuple(providers)
         self._claimer = JobClaimer(
             config=config,
@@ -193,8 +189,8 @@ class JobStore:
         self._ledger.book_unknown_cost(connection, job, now)
         # Where a webhook has named it and only its status could not be read, it is asked about further.
         known = any(attempt.handle for attempt in AttemptRepository(connection).list_for(job.id)[-1:])
-        again = now + FIRST_RECONCILING if known else None
-        return self._end(connection, job, State.FAILED, now, fault=FaultKind.REPLY_LOST, reconcile_at=again)
+        next_step_in = now + FIRST_RECONCILING if known else None
+        return self._end(connection, job, State.FAILED, now, fault=FaultKind.REPLY_LOST, reconcile_at=next_step_in)
 
     async def record_handle(self, attempt: Attempt, handle: str) -> None:
         """A webhook named the job that a submit's reply would have named; the reply's own word counts more."""
@@ -231,14 +227,14 @@ class JobStore:
     ) -> Job:
         """Nothing will come of it: release everything. `reconcile`: its provider has it, and may be asked again."""
         now = self._clock.now()
-        again = now + FIRST_RECONCILING if reconcile else None
+        next_step_in = now + FIRST_RECONCILING if reconcile else None
 
         def write(connection: Connection) -> Job:
             extra = (
                 {} if answer is None else {"handle": answer.handle, "record_id": answer.record_id, "cost": answer.cost}
             )
             AttemptRepository(connection).end_latest(job.id, Outcome.FAILED, now, fault=fault, **extra)
-            return self._end(connection, job, State.FAILED, now, fault=fault, reconcile_at=again)
+            return self._end(connection, job, State.FAILED, now, fault=fault, reconcile_at=next_step_in)
 
         return await self._database.write(write)
 
@@ -260,8 +256,8 @@ class JobStore:
             attempts = AttemptRepository(connection)
             known = job.provider is not None and attempts.latest(job.id).handle is not None
             attempts.end_latest(job.id, Outcome.LOST, now, fault=FaultKind.DEADLINE)
-            again = now + FIRST_RECONCILING if known else None
-            return self._end(connection, job, State.LOST, now, fault=FaultKind.DEADLINE, reconcile_at=again)
+            next_step_in = now + FIRST_RECONCILING if known else None
+            return self._end(connection, job, State.LOST, now, fault=FaultKind.DEADLINE, reconcile_at=next_step_in)
 
         return await self._database.write(write)
 
@@ -291,46 +287,6 @@ class JobStore:
         """Its member wants it cancelled; what comes of it is up to where the job is."""
         now = self._clock.now()
         await self._database.write(lambda connection: JobRepository(connection).request_cancel(job_id, now))
-
-    async def renew_lease(self) -> None:
-        """Put the end of this worker's lease off, and end those of others that are silent: their jobs are nobody's."""
-        now, began = self._clock.now(), self._clock.monotonic()
-        lease = self._lease
-
-        def write(connection: Connection) -> dict[str, datetime]:
-            workers = WorkerRepository(connection)
-            workers.renew(lease.worker_id, now, now + lease.length)
-            others = workers.others(lease.worker_id)
-            workers.forget(others if lease.alone else lease.ended(others, began, now))
-            return others
-
-        lease.renewed(began, await self._database.write(write))
-
-    async def take_over(self) -> tuple[Job, ...]:
-        """Take what belongs to no worker any more, up to `TAKEN_AT_ONCE`: others write in between."""
-        return await self._database.write(
-            lambda connection: JobRepository(connection).take_over(self._lease.worker_id, TAKEN_AT_ONCE)
-        )
-
-    async def release_lease(self) -> None:
-        """Give the lease and all jobs back: this worker ends."""
-        await self._database.write(lambda connection: WorkerRepository(connection).remove(self._lease.worker_id))
-
-    async def list_owned(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the ids of this worker's live jobs, and of its ended ones that are not delivered."""
-        return await self._database.read(lambda connection: JobRepository(connection).list_owned(self._lease.worker_id))
-
-    async def list_submitting(self) -> tuple[str, ...]:
-        """Return the ids of this worker's jobs that have a slot and no answer to their submit."""
-        return await self._database.read(
-            lambda connection: JobRepository(connection).list_being_sent(self._lease.worker_id)
-        )
-
-    async def adopt(self, job_id: str) -> bool:
-        """Take one job from another worker, where its state allows that; return whether it changed hands."""
-        return await self._database.write(
-            lambda connection: JobRepository(connection).adopt(job_id, self._lease.worker_id)
-        )
 
     async def find_by_webhook(self, webhook_hash: str) -> tuple[Job, Attempt] | None:
         """Return the job and the attempt whose provider was given this webhook."""

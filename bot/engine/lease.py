@@ -19,13 +19,13 @@ _CLOCKS_APART: Final = timedelta(minutes=5)
 class Lease:
     """The lease of the worker `worker_id`; it ends `seconds` after the last renewal began.
 
-    A worker that is `alone` (a file lock proves it) owns every job, and its lease never ends.
+    A worker that `is_alone` (a file lock proves it) owns every job, and its lease never ends.
     """
 
-    def __init__(self, *, worker_id: str, seconds: float, alone: bool, clock: Clock) -> None:
+    def __init__(self, *, worker_id: str, seconds: float, is_alone: bool, clock: Clock) -> None:
         self.worker_id = worker_id
-        self.alone = alone
-        self.length = timedelta(seconds=seconds)
+        self.is_alone = is_alone
+        self.duration = timedelta(seconds=seconds)
         self._clock = clock
         self._ends = float("-inf")
         self.term = 0
@@ -33,16 +33,16 @@ class Lease:
         self._seen: dict[str, tuple[datetime, float]] | None = None
 
     @property
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         """Whether nobody else can have begun with this worker's jobs: only then may money be spent."""
-        return self.alone or self._clock.monotonic() < self._ends
+        return self.is_alone or self._clock.monotonic() < self._ends
 
     @property
-    def pause(self) -> float:
+    def renewal_interval(self) -> float:
         """The seconds between two renewals: two may fail before the lease ends."""
-        return self.length.total_seconds() / 3
+        return self.duration.total_seconds() / 3
 
-    def ended(self, others: Mapping[str, datetime], began: float, now: datetime) -> dict[str, datetime]:
+    def find_expired(self, others: Mapping[str, datetime], began: float, now: datetime) -> dict[str, datetime]:
         """Return those of the others whose lease has ended; `others` has what each has last written as its end.
 
         A first look has nothing to compare with but the wall clock, which may be minutes off: only a process that
@@ -53,15 +53,15 @@ class Lease:
         return {
             worker: ends
             for worker, (ends, since) in self._seen.items()
-            if others.get(worker) == ends and began - since >= self.length.total_seconds()
+            if others.get(worker) == ends and began - since >= self.duration.total_seconds()
         }
 
-    def renewed(self, began: float, others: Mapping[str, datetime]) -> None:
+    def record_renewal(self, began: float, others: Mapping[str, datetime]) -> None:
         """Hear that the renewal that began at `began` (monotonic seconds) is written down, and who else was there."""
         now = self._clock.monotonic()
         if now >= self._ends:
             self.term += 1
-        self._ends = began + self.length.total_seconds()
+        self._ends = began + self.duration.total_seconds()
         earlier = self._seen or {}
         # Counted from now: what was read may have been written, and that lease begun, after `began`.
         self._seen = {

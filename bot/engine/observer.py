@@ -17,7 +17,7 @@ class CardLookup:
 class JobObserver(Protocol):
     """Whoever shows jobs to people."""
 
-    def changed(self, job_id: str) -> None:
+    def on_job_changed(self, job_id: str) -> None:
         """Hear that a job (or its place in line) changed. Returns at once; whatever it leads to happens later."""
         ...
 

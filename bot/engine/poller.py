@@ -23,7 +23,7 @@ from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pendi
 
 _log = structlog.get_logger(__name__)
 
-FETCH_SECONDS: Final = 900.0
+DOWNLOAD_SECONDS: Final = 900.0
 """How long finished pictures are fetched for: providers keep them for a day and more, so an outage is waited out."""
 
 # A status that is not found right after the submit may only be late.
@@ -114,7 +114,7 @@ class JobPoller:
         if attempt.handle is not None and provider is not None:
             status = await self._read_status(job, provider, attempt.handle)
             if isinstance(status, Finished):
-                return StepResult(job=await self._job_store.mark_storing(job, status), again=0.0)
+                return StepResult(job=await self._job_store.mark_storing(job, status), next_step_in=0.0)
             if isinstance(status, Failed):
                 return StepResult(job=await self._fail(job, status))
             if isinstance(status, Cancelled):
@@ -123,7 +123,9 @@ class JobPoller:
         if attempt.webhook_hash is None or left <= 0:
             _log.error("job.unknown", job=job.id, provider=attempt.provider)
             return StepResult(job=await self._job_store.give_up(job))
-        return StepResult(job=job, again=left if attempt.handle is None else min(left, self._config.poll_ceiling))
+        return StepResult(
+            job=job, next_step_in=left if attempt.handle is None else min(left, self._config.poll_ceiling)
+        )
 
     async def _poll(self, job: Job, attempt: Attempt) -> StepResult:
         if attempt.handle is None:
@@ -143,7 +145,7 @@ class JobPoller:
                 return StepResult(job=await self._job_store.mark_cancelled(job))
             if outcome in (CancelOutcome.STARTED, CancelOutcome.UNSUPPORTED):
                 refused = await self._job_store.mark_cancel_refused(job)
-                return await self._schedule_next_poll(refused, progress, has_callback=has_callback, show=True)
+                return await self._schedule_next_poll(refused, progress, has_callback=has_callback, refresh_card=True)
         return await self._apply_status(job, attempt, progress, await self._read_status(job, provider, attempt.handle))
 
     async def _apply_status(
@@ -200,8 +202,8 @@ class JobPoller:
             progress.fetching_since = now
         progress.fetches += 1
         complete = await self._result_downloader.fetch(job, attempt.provider, attempt.result, progress.fetched)
-        if not complete and now - progress.fetching_since <= FETCH_SECONDS:
-            return StepResult(job=job, again=min(2.0**progress.fetches, _LONGEST_FETCH_PAUSE))
+        if not complete and now - progress.fetching_since <= DOWNLOAD_SECONDS:
+            return StepResult(job=job, next_step_in=min(2.0**progress.fetches, _LONGEST_FETCH_PAUSE))
         pictures = progress.fetched.pictures(job, attempt.result)
         if not pictures:
             known = not complete and attempt.handle is not None
@@ -221,7 +223,7 @@ class JobPoller:
         return status
 
     async def _schedule_next_poll(
-        self, job: Job, progress: _Progress, *, has_callback: bool, show: bool = False, at_least: float = 0.0
+        self, job: Job, progress: _Progress, *, has_callback: bool, refresh_card: bool = False, at_least: float = 0.0
     ) -> StepResult:
         """Look again after a pause, unless this was the last look before the hard deadline."""
         age = self._age(job)
@@ -235,7 +237,9 @@ class JobPoller:
         )
         progress.polls += 1
         pause = min(max(pause, at_least), max(_LONGEST_POLL_PAUSE, self._config.poll_floor))
-        return StepResult(job=job, again=min(pause, self._config.hard_deadline - age), show=show or late)
+        return StepResult(
+            job=job, next_step_in=min(pause, self._config.hard_deadline - age), refresh_card=refresh_card or late
+        )
 
     async def _fail(self, job: Job, answer: Failed) -> Job:
         _log.warning("job.failed", job=job.id, provider=job.provider, fault=answer.kind, detail=answer.detail)

@@ -7,8 +7,8 @@ from bot.domain.jobs import Job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """The job after a step; `again` is the seconds to the next look (None: not by itself)."""
+    """The job after a step; `next_step_in` is the seconds to the next look (None: not by itself)."""
 
     job: Job
-    again: float | None = None
-    show: bool = False
+    next_step_in: float | None = None
+    refresh_card: bool = False

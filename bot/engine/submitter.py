@@ -71,7 +71,7 @@ class Submitter:
             _log.warning("submit.refused", job=job.id, provider=provider, fault=error.kind, detail=error.detail)
             delay = back_off(job.tries + 1, self._random.random(), error)
             refused = await self._retry_until_persisted(partial(self._job_store.mark_refused, job, error, delay))
-            return StepResult(job=refused, again=0.0 if refused.state is State.HELD else None)
+            return StepResult(job=refused, next_step_in=0.0 if refused.state is State.HELD else None)
         except Exception:  # noqa: BLE001 - whatever it was, it may have come after the request was sent
             _log.exception("submit.broke", job=job.id, provider=provider)
             self._provider_status.record_lost_reply(provider, epoch)
@@ -95,10 +95,11 @@ class Submitter:
         match answer:
             case Pending():
                 accepted = await self._retry_until_persisted(lambda: self._job_store.mark_accepted(job, answer))
-                return StepResult(job=accepted, again=self._config.poll_floor)
+                return StepResult(job=accepted, next_step_in=self._config.poll_floor)
             case Finished():
                 return StepResult(
-                    job=await self._retry_until_persisted(lambda: self._job_store.mark_storing(job, answer)), again=0.0
+                    job=await self._retry_until_persisted(lambda: self._job_store.mark_storing(job, answer)),
+                    next_step_in=0.0,
                 )
             case Failed():
                 _log.warning("job.failed", job=job.id, provider=job.provider, fault=answer.kind, detail=answer.detail)
@@ -112,7 +113,7 @@ class Submitter:
             partial(self._job_store.mark_reply_lost, job, has_callback=has_callback)
         )
         # At once: a webhook may have been quicker than the reply, and have named the job to another process.
-        return StepResult(job=unknown, again=None if unknown.state.ended else 0.0)
+        return StepResult(job=unknown, next_step_in=None if unknown.state.ended else 0.0)
 
     async def _retry_until_persisted(self, write: Callable[[], Awaitable[Job]]) -> Job:
         """Write down a submit's answer however long the database is away: it exists nowhere else."""

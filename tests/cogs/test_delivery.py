@@ -29,7 +29,7 @@ async def nothing_more(studio: BotHarness, done: int) -> None:
     """Let everything go on that can go on without time, whatever changes, and expect no further edit."""
     (job_id,) = await studio.column("id")
     for _ in range(5):
-        studio._presenter.changed(job_id)
+        studio._presenter.on_job_changed(job_id)
         await let_others_run()
     assert edits(studio) == done
 

@@ -21,6 +21,7 @@ from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
 from bot.engine.observer import CardLookup
+from bot.engine.worker_store import WorkerStore
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
@@ -43,7 +44,7 @@ class Observer:
         self.changes: list[str] = []
         self.card: CardLookup | None = CardLookup(there=True, message_id=1)
 
-    def changed(self, job_id: str) -> None:
+    def on_job_changed(self, job_id: str) -> None:
         """Remember."""
         self.changes.append(job_id)
 
@@ -65,6 +66,7 @@ class EngineHarness:
     image_service: ImageService
     lease: Lease
     job_store: JobStore
+    worker_store: WorkerStore
     engine: Engine
     generation: JobService
 
@@ -137,7 +139,7 @@ class EngineHarness:
         Else, where two engines share a database, the second one's first look may claim what the first one is asked.
         """
         await self.settle()
-        while self.engine._claiming:
+        while self.engine._claims.is_claiming:
             await self.settle()
 
     async def idle(self, *, unless: Callable[[], object] = bool) -> None:
@@ -150,9 +152,8 @@ class EngineHarness:
 
     def _under_way(self) -> list[asyncio.Task[None]]:
         engine = self.engine
-        tasks = [*engine._dispatching, *engine._duties, *engine._schedule._running.values()]
-        if engine._following is not None:
-            tasks.append(engine._following)
+        tasks = [*engine._duties, *engine._executor._queue._running.values()]
+        tasks += [task for task in (engine._dispatch, engine._execution) if task is not None]
         return [task for task in tasks if not task.done() and not self.clock.holds(task)]
 
     async def cancel(self, job_id: str) -> None:
@@ -249,6 +250,7 @@ async def engine_harness(
             image_service=container.image_service,
             lease=container.lease,
             job_store=container.job_store,
+            worker_store=container.worker_store,
             engine=engine,
             generation=container.jobs,
         )

@@ -17,6 +17,7 @@ from bot.engine.claimer import CallbackUrl, ClaimResult, no_callback_url
 from bot.engine.config import EngineConfig
 from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
+from bot.engine.worker_store import WorkerStore
 from bot.providers.base import Finished, Pending
 from db.database import Database
 from db.jobs import JobRepository
@@ -113,9 +114,9 @@ async def test_a_worker_that_cannot_renew_stops_and_goes_on_later(
             raise OSError("no way to the database")
 
         with monkeypatch.context() as patch:
-            patch.setattr(harness.job_store, "renew_lease", fails)
+            patch.setattr(harness.worker_store, "renew_lease", fails)
             await harness.quiet(step=1)
-            assert not harness.lease.held
+            assert not harness.lease.is_held
             asked = len(harness.server.requests)
             waiting = await harness.asked()
             await harness.quiet(step=1)
@@ -124,7 +125,7 @@ async def test_a_worker_that_cannot_renew_stops_and_goes_on_later(
             await other.engine.start()
             taken = await other.until(waiting.id, State.QUEUED, step=1)
             assert taken.owner == other.engine.worker_id
-        await harness.when(lambda: harness.lease.held, step=1)
+        await harness.when(lambda: harness.lease.is_held, step=1)
         new = await harness.asked()
         assert new.owner == harness.engine.worker_id
         await harness.until(new.id, State.QUEUED, step=0.5)
@@ -156,7 +157,7 @@ async def test_a_job_is_not_sent_when_the_lease_ended_while_it_was_read(
         failed = await two.heir.until(job.id, State.FAILED, step=1)
         assert (failed.fault, failed.charged) == (FaultKind.REPLY_LOST, 0)
         two.late_wakes()
-        await two.late.when(lambda: two.late.lease.held)
+        await two.late.when(lambda: two.late.lease.is_held)
         go_on.set()
         await two.late.quiet(step=1)
         assert two.late.posts() == 0
@@ -190,7 +191,7 @@ async def test_an_answer_that_comes_after_the_lease_is_not_written(
 async def test_a_late_worker_is_rejected_in_every_state(database: Database, tmp_path: Path, state: State) -> None:
     """Whatever it has learnt meanwhile: no step of a worker whose job was taken over is written."""
     async with engine_harness(database, tmp_path, alone=False, start=False) as harness:
-        await harness.job_store.renew_lease()
+        await harness.worker_store.renew_lease()
         job = await brought_to(harness, state)
         await database.write(
             lambda connection: connection.execute(update(jobs).values(owner="x", fence=jobs.c.fence + 1))
@@ -286,7 +287,7 @@ async def test_a_waiting_job_goes_to_whoever_has_its_turn(database: Database, ot
         engine_harness(database, tmp_path, alone=False) as first,
         engine_harness(other, tmp_path, server=first.server, clock=first.clock, alone=False, start=False) as second,
     ):
-        await second.job_store.renew_lease()
+        await second.worker_store.renew_lease()
         asked = await first.generation.create(make_context(), make_request())
         await first.job_store.mark_acknowledged(asked.job.id, 1)  # its own engine is not woken
         mine = await first.job(asked.job.id)
@@ -347,8 +348,8 @@ async def test_more_jobs_than_one_transaction_takes_over_are_all_taken_up(
             await earlier.until(job.id, State.QUEUED)
         await earlier.engine.stop()
         await earlier.engine.release_lease()
-        for module in ("job_store", "engine"):
-            monkeypatch.setattr(f"bot.engine.{module}.TAKEN_AT_ONCE", 2)
+        for module in ("worker_store", "engine"):
+            monkeypatch.setattr(f"bot.engine.{module}.TAKE_OVER_BATCH", 2)
         async with engine_harness(database, tmp_path, server=earlier.server, clock=earlier.clock, alone=False) as heir:
             for made in heir.server.jobs:
                 heir.server.finish(made)
@@ -368,17 +369,17 @@ async def test_a_take_over_whose_outcome_was_lost_sends_nothing_again(
         ) as earlier,
     ):
         await harness.looked()
-        await earlier.job_store.renew_lease()
+        await earlier.worker_store.renew_lease()
         job = await brought_to(earlier, State.SUBMITTING)  # this one's engine would claim it for itself
         await database.write(lambda connection: connection.execute(update(jobs).values(owner="gone")))
-        take_over = harness.job_store.take_over
+        take_over = harness.worker_store.take_over
 
         async def cut_off() -> tuple[Job, ...]:
             await take_over()
-            monkeypatch.setattr(harness.job_store, "take_over", take_over)
+            monkeypatch.setattr(harness.worker_store, "take_over", take_over)
             raise ConnectionError("the answer to COMMIT never came")
 
-        monkeypatch.setattr(harness.job_store, "take_over", cut_off)
+        monkeypatch.setattr(harness.worker_store, "take_over", cut_off)
         ended = await harness.until(job.id, State.FAILED, step=1)
         assert (ended.fault, ended.charged) == (FaultKind.REPLY_LOST, 0)
         assert harness.posts() == 0
@@ -396,10 +397,10 @@ async def test_a_take_over_whose_outcome_is_on_its_way_sends_nothing_again(
         ) as earlier,
     ):
         await harness.looked()
-        await earlier.job_store.renew_lease()
+        await earlier.worker_store.renew_lease()
         job = await brought_to(earlier, State.SUBMITTING)
         await database.write(lambda connection: connection.execute(update(jobs).values(owner="gone")))
-        take_over, claim = harness.job_store.take_over, harness.job_store.claim_batch
+        take_over, claim = harness.worker_store.take_over, harness.job_store.claim_batch
         committed, heard = asyncio.Event(), asyncio.Event()
 
         async def slowly() -> tuple[Job, ...]:
@@ -412,7 +413,7 @@ async def test_a_take_over_whose_outcome_is_on_its_way_sends_nothing_again(
             monkeypatch.setattr(harness.job_store, "claim_batch", claim)
             raise ConnectionError("the database is away")
 
-        monkeypatch.setattr(harness.job_store, "take_over", slowly)
+        monkeypatch.setattr(harness.worker_store, "take_over", slowly)
         await harness.when(committed.is_set, step=1)
         monkeypatch.setattr(harness.job_store, "claim_batch", cut_off)
         harness.engine.wake()
@@ -439,7 +440,7 @@ async def test_a_worker_that_was_taken_for_dead_goes_on_under_its_name(
         await two.late_hangs(old)
         two.late_wakes()
         await two.both_go_on(6)
-        assert two.late.lease.held
+        assert two.late.lease.is_held
         new = await two.late.asked()
         taken = await two.late.until(new.id, State.QUEUED)
         assert taken.owner == two.late.engine.worker_id
@@ -494,37 +495,37 @@ async def test_jobs_in_line_go_on_when_the_clock_is_set_back(sqlite_database: Da
 def test_a_lease_lasts_from_the_beginning_of_its_renewal() -> None:
     """A renewal that took long is counted from when it began; after the end a new term begins."""
     clock = ManualClock()
-    lease = Lease(worker_id="me", seconds=15, alone=False, clock=clock)
-    seen = [(lease.held, lease.term)]
+    lease = Lease(worker_id="me", seconds=15, is_alone=False, clock=clock)
+    seen = [(lease.is_held, lease.term)]
     began = clock.monotonic()
     clock.advance(9)
-    lease.renewed(began, {})
+    lease.record_renewal(began, {})
     for seconds in (0, 5, 1):
         clock.advance(seconds)
-        seen.append((lease.held, lease.term))
-    lease.renewed(clock.monotonic(), {})
+        seen.append((lease.is_held, lease.term))
+    lease.record_renewal(clock.monotonic(), {})
     clock.advance(14)
-    lease.renewed(clock.monotonic(), {})
-    seen.append((lease.held, lease.term))
+    lease.record_renewal(clock.monotonic(), {})
+    seen.append((lease.is_held, lease.term))
     assert seen == [(False, 0), (True, 1), (True, 1), (False, 1), (True, 2)]
 
 
 def test_the_others_are_watched_by_the_own_clock() -> None:
     """At first by what they wrote long ago; then one is dead that writes nothing new for the length of a lease."""
     clock = ManualClock()
-    lease = Lease(worker_id="me", seconds=15, alone=False, clock=clock)
+    lease = Lease(worker_id="me", seconds=15, is_alone=False, clock=clock)
     past, future = START - timedelta(minutes=6), START + timedelta(hours=3)
     others = {"long dead": past, "ahead": future}
-    assert lease.ended(others, clock.monotonic(), clock.now()) == {"long dead": past}
-    lease.renewed(clock.monotonic(), others)
+    assert lease.find_expired(others, clock.monotonic(), clock.now()) == {"long dead": past}
+    lease.record_renewal(clock.monotonic(), others)
     clock.advance(14)
-    assert lease.ended({"ahead": future, "new": past}, clock.monotonic(), clock.now()) == {}
-    lease.renewed(clock.monotonic(), {"ahead": future, "new": past})
+    assert lease.find_expired({"ahead": future, "new": past}, clock.monotonic(), clock.now()) == {}
+    lease.record_renewal(clock.monotonic(), {"ahead": future, "new": past})
     clock.advance(1)
     others = {"ahead": future, "new": past}
-    assert lease.ended(others, clock.monotonic(), clock.now()) == {"ahead": future}
+    assert lease.find_expired(others, clock.monotonic(), clock.now()) == {"ahead": future}
     moved = {"ahead": future + timedelta(seconds=5), "new": past}
-    assert lease.ended(moved, clock.monotonic(), clock.now()) == {}
+    assert lease.find_expired(moved, clock.monotonic(), clock.now()) == {}
 
 
 async def test_a_worker_that_renews_at_the_last_moment_is_not_forgotten(database: Database) -> None:
@@ -547,9 +548,12 @@ async def test_two_that_claim_at_once_never_pass_a_limit(database: Database, oth
     config = EngineConfig(active_per_member=2, active_per_guild=5, active_per_provider=9)
     chance = random.Random(7)  # noqa: S311 - a fixed sequence
     ledger = make_ledger(allowance=10_000, budget=1_000_000)
-    journals = [_job_store(each, config) for each in (database, other) for _ in range(2)]
-    for job_store in journals:
-        await job_store.renew_lease()
+    stores: dict[str, JobStore] = {}
+    for connected in (database, other, database, other):
+        clock = ManualClock()
+        lease = Lease(worker_id=make_id(), seconds=15, is_alone=False, clock=clock)
+        stores[lease.worker_id] = _job_store(connected, config, clock, lease)
+        await WorkerStore(database=connected, clock=clock, lease=lease).renew_lease()
 
     async def fill(count: int) -> None:
         def write(connection: Connection) -> None:
@@ -563,7 +567,8 @@ async def test_two_that_claim_at_once_never_pass_a_limit(database: Database, oth
     for _ in range(12):
         await fill(6)
         turns = await asyncio.gather(
-            *(job_store.claim_batch(chance.randrange(1, 5), PLENTY) for job_store in journals), return_exceptions=True
+            *(job_store.claim_batch(chance.randrange(1, 5), PLENTY) for job_store in stores.values()),
+            return_exceptions=True,
         )
         claims = [claim for turn in turns if not isinstance(turn, BaseException) for claim in turn.claims]
         assert {type(turn) for turn in turns if isinstance(turn, BaseException)} <= {StaleJobError}
@@ -575,20 +580,18 @@ async def test_two_that_claim_at_once_never_pass_a_limit(database: Database, oth
         assert max(communities.values()) <= 5
         assert max(members.values()) <= 2
         for job in chance.sample(active, len(active) // 2):
-            owner = next(job_store for job_store in journals if job_store._lease.worker_id == job.owner)
-            await owner.mark_failed(job, FaultKind.GENERATION)
+            await stores[str(job.owner)].mark_failed(job, FaultKind.GENERATION)
     assert max(claimed.values()) == 1
     assert len(claimed) > 40
 
 
-def _job_store(database: Database, config: EngineConfig) -> JobStore:
-    clock = ManualClock()
+def _job_store(database: Database, config: EngineConfig, clock: ManualClock, lease: Lease) -> JobStore:
     return JobStore(
         database=database,
         ledger=make_ledger(allowance=10_000, budget=1_000_000),
         clock=clock,
         config=config,
-        lease=Lease(worker_id=make_id(), seconds=15, alone=False, clock=clock),
+        lease=lease,
         providers=("skillboss",),
         new_callback_url=no_callback_url,
     )

@@ -414,7 +414,7 @@ async def test_late_pictures_that_two_processes_bring_are_kept_once(
         engine_harness(database, tmp_path, start=False) as harness,
         engine_harness(other, tmp_path, server=harness.server, clock=harness.clock, start=False) as second,
     ):
-        await harness.job_store.renew_lease()
+        await harness.worker_store.renew_lease()
         asked = await harness.asked()
         (claim,) = (await harness.job_store.claim_batch(1, {"skillboss": 1})).claims
         job = await harness.job_store.mark_reply_lost(claim.job, has_callback=False)

@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from bot.engine.engine import Engine
 from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
+from bot.engine.worker_store import WorkerStore
 from bot.providers.base import Failed, Finished, Pending
 from bot.services.access import AccessService
 from bot.services.jobs import JobService
@@ -71,6 +73,15 @@ class _Idle:
         return False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Worker:
+    """One of two processes."""
+
+    lease: Lease
+    job_store: JobStore
+    worker_store: WorkerStore
+
+
 class Studio(RuleBasedStateMachine):
     """Two workers at one database; every value of a job that is no longer current is kept and tried again."""
 
@@ -85,9 +96,9 @@ class Studio(RuleBasedStateMachine):
         self.ledger = Ledger(allowance=60, budget=1_000, new_id=make_id)
         self.hooks = 0
         self.workers = [self.worker() for _ in range(2)]
-        self.services = [self.service(lease, job_store) for lease, job_store in self.workers]
-        for _, job_store in self.workers:
-            self.run(job_store.renew_lease())
+        self.services = [self.service(worker) for worker in self.workers]
+        for worker in self.workers:
+            self.run(worker.worker_store.renew_lease())
         self.stale: list[Job] = []
         self.jobs: dict[str, Job] = {}
 
@@ -97,9 +108,9 @@ class Studio(RuleBasedStateMachine):
         self.run(_files()[1].drop(self.url))
         self.runner.close()
 
-    def worker(self) -> tuple[Lease, JobStore]:
-        """Return a lease and its journal."""
-        lease = Lease(worker_id=make_id(), seconds=15, alone=False, clock=self.clock)
+    def worker(self) -> _Worker:
+        """Return a worker with a new lease."""
+        lease = Lease(worker_id=make_id(), seconds=15, is_alone=False, clock=self.clock)
         job_store = JobStore(
             database=self.database,
             ledger=self.ledger,
@@ -109,14 +120,15 @@ class Studio(RuleBasedStateMachine):
             providers=("skillboss",),
             new_callback_url=self.new_callback_url,
         )
-        return lease, job_store
+        worker_store = WorkerStore(database=self.database, clock=self.clock, lease=lease)
+        return _Worker(lease=lease, job_store=job_store, worker_store=worker_store)
 
-    def service(self, lease: Lease, job_store: JobStore) -> JobService:
+    def service(self, worker: _Worker) -> JobService:
         """Return what a worker's commands call."""
         return JobService(
             database=self.database,
-            job_store=job_store,
-            engine=cast("Engine", _Idle(lease.worker_id)),
+            job_store=worker.job_store,
+            engine=cast("Engine", _Idle(worker.lease.worker_id)),
             ledger=self.ledger,
             access=AccessService(database=self.database, admitted="*", now=self.clock.now),
             clock=self.clock,
@@ -173,7 +185,7 @@ class Studio(RuleBasedStateMachine):
     @property
     def job_store(self) -> JobStore:
         """Either worker's: what counts is the fence."""
-        return self.workers[0][1]
+        return self.workers[0].job_store
 
     @rule(who=st.sampled_from(MEMBERS), worker=st.integers(0, 1), images=st.integers(1, 4))
     def request(self, who: int, worker: int, images: int) -> None:
@@ -201,7 +213,7 @@ class Studio(RuleBasedStateMachine):
     @rule(worker=st.integers(0, 1), most=st.integers(1, 4))
     def claim(self, worker: int, most: int) -> None:
         """Slots are given: at most two a member, three a community."""
-        turn = self.run(self.workers[worker][1].claim_batch(most, ROOM))
+        turn = self.run(self.workers[worker].job_store.claim_batch(most, ROOM))
         self.refresh()
         assert {self.jobs[claim.job.id] for claim in turn.claims} == {claim.job for claim in turn.claims}
         active = Counter(job.place.member_id for job in self.jobs.values() if job.state in AT_PROVIDER)
@@ -285,21 +297,23 @@ class Studio(RuleBasedStateMachine):
     def adopt(self, number: int, worker: int) -> None:
         """A press or a webhook comes in at the other process."""
         if job := self.pick(number, *State):
-            self.do(self.workers[worker][1].adopt(job.id))
+            self.do(self.workers[worker].worker_store.adopt(job.id))
 
     @rule(survivor=st.integers(0, 1))
     def take_over(self, survivor: int) -> None:
         """One falls silent for the length of its lease, and comes back when the other has its jobs."""
-        job_store, silent = self.workers[survivor][1], self.workers[1 - survivor]
-        self.run(job_store.renew_lease())
+        worker_store, silent = self.workers[survivor].worker_store, self.workers[1 - survivor]
+        self.run(worker_store.renew_lease())
         self.clock.advance(15)
-        self.run(job_store.renew_lease())
-        taken = {job.id for job in self.run(job_store.take_over())}
+        self.run(worker_store.renew_lease())
+        taken = {job.id for job in self.run(worker_store.take_over())}
         self.refresh()
-        mine = {job.id for job in self.jobs.values() if job.owner == silent[0].worker_id and job.delivered_at is None}
+        mine = {
+            job.id for job in self.jobs.values() if job.owner == silent.lease.worker_id and job.delivered_at is None
+        }
         assert mine == set()
         assert taken <= self.jobs.keys()
-        self.run(silent[1].renew_lease())
+        self.run(silent.worker_store.renew_lease())
         self.refresh()
 
     @rule(number=NUMBER, count=st.integers(0, 4), again=st.booleans())
@@ -323,8 +337,8 @@ class Studio(RuleBasedStateMachine):
     def time_passes(self, hours: int) -> None:
         """Days and months go by; both workers live on."""
         self.clock.advance(hours * 3600)
-        for _, job_store in self.workers:
-            self.run(job_store.renew_lease())
+        for worker in self.workers:
+            self.run(worker.worker_store.renew_lease())
         self.refresh()
 
     @rule(hours=st.integers(-48, 48))

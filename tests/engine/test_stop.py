@@ -236,7 +236,7 @@ async def test_a_stop_during_the_start_begins_nothing(
             database, tmp_path, server=earlier.server, clock=earlier.clock, alone=False, start=False
         ) as harness:
             taken, go_on = asyncio.Event(), asyncio.Event()
-            take_over = harness.job_store.take_over
+            take_over = harness.worker_store.take_over
 
             async def slowly() -> tuple[Job, ...]:
                 jobs = await take_over()
@@ -244,7 +244,7 @@ async def test_a_stop_during_the_start_begins_nothing(
                 await go_on.wait()
                 return jobs
 
-            monkeypatch.setattr(harness.job_store, "take_over", slowly)
+            monkeypatch.setattr(harness.worker_store, "take_over", slowly)
             starting = asyncio.create_task(harness.engine.start())
             await harness.when(taken.is_set)
             await harness.engine.stop()
@@ -304,7 +304,7 @@ async def test_a_stop_does_not_wait_for_late_pictures(
             await asyncio.Event().wait()
             raise AssertionError
 
-        monkeypatch.setattr(harness.job_store, "list_owned", for_ever)
+        monkeypatch.setattr(harness.worker_store, "list_owned", for_ever)
         await harness.when(sweeping.is_set, step=5)
         async with asyncio.timeout(60):
             await harness.engine.stop()

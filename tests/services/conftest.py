@@ -41,7 +41,7 @@ from tests.support.factories import GUILD, MEMBER, make_id
 class Nobody:
     """A `JobObserver` that shows nothing."""
 
-    def changed(self, job_id: str) -> None:
+    def on_job_changed(self, job_id: str) -> None:
         """Hear of a change."""
 
     async def find_card(self, job: Job) -> CardLookup | None:

@@ -83,7 +83,7 @@ class CardUpdater:
             await asyncio.gather(self._loop, return_exceptions=True)
         await self._schedule.drain(grace)
 
-    def changed(self, job_id: str) -> None:
+    def on_job_changed(self, job_id: str) -> None:
         """Show the job's card anew, soon."""
         self._schedule.set(job_id)
 

@@ -39,7 +39,7 @@ class Acknowledger:
         else:
             self._presenter.forget(job.id)
             await self._generation.abandon(job)
-            self._presenter.changed(job.id)
+            self._presenter.on_job_changed(job.id)
 
     async def _answer(
         self, interaction: discord.Interaction[Any], snapshot: Snapshot, *, in_place: bool

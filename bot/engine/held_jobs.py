@@ -1,0 +1,106 @@
+"""Jobs in HELD: wait for the card, download the input images, then wait in the queue until a deadline."""
+
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from bot.domain.errors import FaultKind
+from bot.domain.jobs import Job
+from bot.engine.clock import Clock
+from bot.engine.config import EngineConfig
+from bot.engine.input_downloader import InputDownloader
+from bot.engine.job_store import JobStore
+from bot.engine.observer import JobObserver
+from bot.engine.provider_status import ProviderStatus
+from bot.engine.step_result import StepResult
+
+_log = structlog.get_logger(__name__)
+
+# Discord accepts a first response for 3 seconds: a card that is missing by now will not appear by itself.
+ACK_TIMEOUT_SECONDS: Final = 20.0
+
+_LATE_CHECK_SECONDS: Final = 60.0
+
+
+class HeldJobs:
+    """Gets jobs ready for their submit, or ends them. The dispatcher submits them."""
+
+    def __init__(
+        self,
+        *,
+        job_store: JobStore,
+        input_downloader: InputDownloader,
+        provider_status: ProviderStatus,
+        observer: JobObserver,
+        clock: Clock,
+        config: EngineConfig,
+    ) -> None:
+        self._job_store = job_store
+        self._input_downloader = input_downloader
+        self._provider_status = provider_status
+        self._observer = observer
+        self._clock = clock
+        self._config = config
+
+    def interrupt(self, job_id: str) -> None:
+        """Stop the download of a job's input images, so that its next step comes at once."""
+        self._input_downloader.interrupt(job_id)
+
+    def forget(self, job_id: str) -> None:
+        """Drop the downloaded inputs of a job that has ended or that another worker owns."""
+        self._input_downloader.forget(job_id)
+
+    async def advance(self, job: Job) -> StepResult:
+        """Do the next step of a job in HELD."""
+        if job.acknowledged_at is None:
+            return await self._check_acknowledged(job)
+        if job.cancel_requested_at is not None:
+            return StepResult(job=await self._job_store.mark_cancelled(job))
+        if self._age(job) > self._config.hard_deadline:
+            return StepResult(job=await self._job_store.mark_lost(job))
+        if not job.prepared:
+            return await self._prepare(job)
+        return await self._check_deadlines(job)
+
+    async def _check_acknowledged(self, job: Job) -> StepResult:
+        """Fail a job whose card never appeared; a card found on Discord counts as the acknowledgement."""
+        left = ACK_TIMEOUT_SECONDS - self._age(job)
+        if left > 0:
+            # Never above the timeout, also if the wall clock was set back.
+            return StepResult(job=job, next_step_in=min(left, ACK_TIMEOUT_SECONDS))
+        found = await self._observer.find_card(job)
+        if found is None:
+            return StepResult(job=job, next_step_in=self._config.poll_ceiling)
+        if not found.there:
+            _log.warning("job.unacknowledged", job=job.id)
+            return StepResult(job=await self._job_store.mark_failed(job, FaultKind.UNACKNOWLEDGED))
+        await self._job_store.mark_acknowledged(job.id, found.message_id)
+        return StepResult(job=job, next_step_in=0.0)
+
+    async def _prepare(self, job: Job) -> StepResult:
+        """Download and check the input images; the job is queued then, or it fails."""
+        outcome = await self._input_downloader.prepare(job, self._clock.monotonic())
+        if isinstance(outcome, float):
+            return StepResult(job=job, next_step_in=outcome)
+        if outcome.fault is not None:
+            _log.warning("job.unprepared", job=job.id, fault=outcome.fault)
+            return StepResult(job=await self._job_store.mark_inputs_failed(job, outcome.fault, outcome.files))
+        prepared = await self._job_store.mark_prepared(job, outcome.files)
+        self._input_downloader.forget(job.id)
+        return StepResult(job=prepared, next_step_in=0.0, refresh_card=True)
+
+    async def _check_deadlines(self, job: Job) -> StepResult:
+        """Return when to check a queued job again; fail one that no provider has accepted for too long."""
+        age = self._age(job)
+        if age <= self._config.soft_deadline:
+            return StepResult(job=job, next_step_in=self._config.soft_deadline - age + 1.0)
+        fault = self._provider_status.open_longer_than(job.request, self._config.soft_deadline)
+        if fault is not None:
+            # Every provider of this model has been failing for long: an error now is better than more waiting.
+            return StepResult(job=await self._job_store.mark_failed(job, fault))
+        left = self._config.hard_deadline - age + 1.0
+        return StepResult(job=job, next_step_in=min(left, _LATE_CHECK_SECONDS), refresh_card=True)
+
+    def _age(self, job: Job) -> float:
+        return (self._clock.now() - job.created_at) / timedelta(seconds=1)
