@@ -185,8 +185,8 @@ def _status(harness: Harness) -> Do:
         jobs = JobRepository(connection)
         jobs.count_live()
         jobs.recent_durations("reve-2.0", 50)
-        QueueRepository(connection).active_by_guild()
-        AttemptRepository(connection).active_by_provider()
+        QueueRepository(connection).count_active_by_guild()
+        AttemptRepository(connection).count_active_by_provider()
 
     return _read(harness, read)
 
@@ -209,7 +209,7 @@ def _remove_pictures(connection: Connection) -> None:
 
 
 def _kept(connection: Connection) -> None:
-    ResultImageRepository(connection).kept([f"{number:064x}" for number in range(_FILES_AT_ONCE)])
+    ResultImageRepository(connection).list_kept([f"{number:064x}" for number in range(_FILES_AT_ONCE)])
 
 
 async def _measure_audit(new: Database, old: Database) -> list[Figure]:

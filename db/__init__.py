@@ -1,1 +1,4 @@
-"""SQLite and PostgreSQL behind one small interface: tables, migrations, one repository a concept. No decisions."""
+"""Persistence on SQLite and PostgreSQL.
+
+Tables, migrations, and one repository per concept. No decisions are made here.
+"""

@@ -1,4 +1,4 @@
-"""Accounts: a member's credits in a community."""
+"""Accounts: a member's credits in a guild."""
 
 from dataclasses import asdict
 from typing import Any, Final
@@ -9,12 +9,12 @@ from bot.domain.credits import Account
 from db.dialects import insert_unless_there
 from db.tables import accounts
 
-_WHOSE: Final = (accounts.c.guild_id == bindparam("the_guild"), accounts.c.member_id == bindparam("the_member"))
-# Built once: building a statement anew costs several times what running it does.
-_FIND: Final = select(accounts).where(*_WHOSE)
+_OF_MEMBER: Final = (accounts.c.guild_id == bindparam("the_guild"), accounts.c.member_id == bindparam("the_member"))
+# Built once: building a statement costs several times as much as running it.
+_FIND: Final = select(accounts).where(*_OF_MEMBER)
 _LOCK: Final = _FIND.with_for_update()
 _INSERT: Final = insert_unless_there(accounts)
-_SAVE: Final = update(accounts).where(*_WHOSE)
+_SAVE: Final = update(accounts).where(*_OF_MEMBER)
 
 
 class AccountRepository:
@@ -25,17 +25,20 @@ class AccountRepository:
 
     def find(self, guild_id: int, member_id: int) -> Account | None:
         """Return the account as it was last saved, or None."""
-        row = self._connection.execute(_FIND, _whose(guild_id, member_id)).first()
+        row = self._connection.execute(_FIND, _keys(guild_id, member_id)).first()
         return None if row is None else _from_row(row)
 
     def lock(self, guild_id: int, member_id: int) -> Account:
-        """Return the account, made empty if missing, locked until the transaction ends."""
-        whose = _whose(guild_id, member_id)
-        row = self._connection.execute(_LOCK, whose).first()
+        """Return the account, locked until the transaction ends.
+
+        A missing account is created empty.
+        """
+        keys = _keys(guild_id, member_id)
+        row = self._connection.execute(_LOCK, keys).first()
         if row is None:
             account = Account(guild_id=guild_id, member_id=member_id)
             self._connection.execute(_INSERT[self._connection.dialect.name], asdict(account))
-            row = self._connection.execute(_LOCK, whose).one()
+            row = self._connection.execute(_LOCK, keys).one()
         return _from_row(row)
 
     def save(self, account: Account) -> None:
@@ -43,7 +46,7 @@ class AccountRepository:
         self._connection.execute(
             _SAVE,
             {
-                **_whose(account.guild_id, account.member_id),
+                **_keys(account.guild_id, account.member_id),
                 "period": account.period,
                 "allowance": account.allowance,
                 "granted": account.granted,
@@ -63,5 +66,5 @@ def _from_row(row: Row[Any]) -> Account:
     )
 
 
-def _whose(guild_id: int, member_id: int) -> dict[str, int]:
+def _keys(guild_id: int, member_id: int) -> dict[str, int]:
     return {"the_guild": guild_id, "the_member": member_id}

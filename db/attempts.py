@@ -25,7 +25,7 @@ _COLUMNS = (
     attempts.c.webhook_hash,
 )
 
-# Built once: building a statement anew costs several times what running it does.
+# Built once: building a statement costs several times as much as running it.
 _INSERT: Final = plain_insert(attempts)
 _OF_JOB: Final = select(*_COLUMNS).where(attempts.c.job_id == bindparam("of_job")).order_by(attempts.c.number)
 _LATEST: Final = (
@@ -39,7 +39,7 @@ _REMOVE_LATEST: Final = delete(attempts).where(*_LATEST)
 _BY_WEBHOOK: Final = select(*_COLUMNS).where(attempts.c.webhook_hash == bindparam("the_hash"))
 _ACTIVE: Final = (
     select(jobs.c.provider, func.count())
-    # Not the UNKNOWN ones: many at once may have been lost on their way, and would keep a provider from being used.
+    # Without UNKNOWN ones: many may be lost at once, and they would block the provider.
     .where(jobs.c.state.in_(set(AT_PROVIDER) - {State.UNKNOWN}), jobs.c.finished_at.is_(None))
     .group_by(jobs.c.provider)
 )
@@ -89,16 +89,16 @@ class AttemptRepository:
         self._connection.execute(_UPDATE_LATEST, {"of_job": job_id, **given})
 
     def end_latest(self, job_id: str, outcome: Outcome, at: datetime, **values: Any) -> None:
-        """Note how the job's last attempt ended, and forget the pictures' addresses (they may be signed).
+        """Record the outcome of a job's last attempt.
 
-        An attempt that has ended for sure keeps its outcome.
+        The result addresses are erased, because they may be signed. A final outcome is not overwritten.
         """
         given = {name: value for name, value in values.items() if value is not None}
         changes = {"of_job": job_id, "outcome": outcome, "ended_at": at, "result": [], **given}
         self._connection.execute(_END_LATEST, changes)
 
-    def name(self, attempt: Attempt, handle: str) -> None:
-        """Note how the provider names the job, unless that is known."""
+    def set_handle(self, attempt: Attempt, handle: str) -> None:
+        """Record the provider's handle for an attempt, unless it has one."""
         self._connection.execute(
             update(attempts)
             .where(
@@ -110,16 +110,16 @@ class AttemptRepository:
         )
 
     def remove_latest(self, job_id: str) -> None:
-        """Forget an attempt that was never sent."""
+        """Delete the last attempt; its submit was never sent."""
         self._connection.execute(_REMOVE_LATEST, {"of_job": job_id})
 
     def find_by_webhook(self, webhook_hash: str) -> Attempt | None:
-        """Return the attempt whose provider was given this webhook."""
+        """Return the attempt with this webhook hash, or None."""
         row = self._connection.execute(_BY_WEBHOOK, {"the_hash": webhook_hash}).first()
         return None if row is None else _from_row(row)
 
-    def active_by_provider(self) -> dict[str, int]:
-        """Return how many jobs each provider has now."""
+    def count_active_by_provider(self) -> dict[str, int]:
+        """Return the number of active jobs per provider."""
         rows = self._connection.execute(_ACTIVE)
         return {provider: count for provider, count in rows}  # noqa: C416 - rows are not pairs to a type checker
 

@@ -1,4 +1,4 @@
-"""The proof that the books balance: every account, hold and budget against the ledger's postings."""
+"""Audit of accounts, holds and budgets against the ledger's postings."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from db.tables import accounts, budgets, holds, jobs, movements, postings
 
 
 def audit(connection: Connection) -> list[str]:
-    """Return one line for each thing that does not balance; empty when the books are in order."""
+    """Return one line per discrepancy; empty if the ledger balances."""
     return [
         *_unbalanced_movements(connection),
         *_wrong_accounts(connection),
@@ -88,7 +88,7 @@ def _wrong_accounts(connection: Connection) -> Iterator[str]:
             ("granted", row.ledger_granted),
             ("held", row.ledger_held),
             ("allowance", row.ledger_allowance),
-            # Whatever is left of another period would be neither spendable nor expired.
+            # A remainder of another period would be neither spendable nor expired.
             ("allowance", row.ledger_all_allowances),
         ):
             amount = row._mapping[book]
@@ -112,7 +112,10 @@ def _missing_accounts(connection: Connection) -> Iterator[str]:
 
 
 def _rewound_accounts(connection: Connection) -> Iterator[str]:
-    """Find accounts whose period is before one that an allowance was issued for: it would be issued again."""
+    """Find accounts with a period older than their latest allowance.
+
+    Such an account would be issued that allowance a second time.
+    """
     belongs = and_(movements.c.guild_id == accounts.c.guild_id, movements.c.member_id == accounts.c.member_id)
     latest = func.max(postings.c.period)
     rows = connection.execute(
@@ -145,7 +148,7 @@ def _wrong_holds(connection: Connection) -> Iterator[str]:
 
 
 def _wrong_splits(connection: Connection) -> Iterator[str]:
-    """Find holds that are not what was taken from the account, or not the job's price."""
+    """Find holds unequal to the ledger's postings or to the job's price."""
     taken = (
         select(
             movements.c.job_id,
@@ -208,8 +211,8 @@ def _wrong_budgets(connection: Connection) -> Iterator[str]:
     )
     ledger = {month: (int(held), int(captured)) for month, held, captured in spent}
     rows = connection.execute(select(budgets.c.month, budgets.c.held, budgets.c.captured))
-    booked = {month: (held, captured) for month, held, captured in rows}
-    for month in sorted(ledger.keys() | booked.keys()):
-        has, says = booked.get(month, (0, 0)), ledger.get(month, (0, 0))
+    recorded = {month: (held, captured) for month, held, captured in rows}
+    for month in sorted(ledger.keys() | recorded.keys()):
+        has, says = recorded.get(month, (0, 0)), ledger.get(month, (0, 0))
         if has != says:
             yield f"budget of {month}: held and captured are {has}, the jobs say {says}"

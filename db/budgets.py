@@ -1,4 +1,4 @@
-"""The operator's budget: what all communities together hold and have captured in a month."""
+"""The operator's monthly budget: credits held and captured in all guilds."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from db.dialects import insert_unless_there
 from db.tables import budgets
 
-# Built once: building a statement anew costs several times what running it does.
+# Built once: building a statement costs several times as much as running it.
 _INSERT: Final = insert_unless_there(budgets)
 _OF_MONTH: Final = budgets.c.month == bindparam("of_month")
 _RESERVE: Final = (
@@ -29,7 +29,10 @@ class BudgetRepository:
         self._connection = connection
 
     def reserve(self, month: str, amount: int, limit: int) -> bool:
-        """Count `amount` as held, unless held and captured together would pass `limit`: then return False."""
+        """Add `amount` to the held credits unless that exceeds `limit`.
+
+        Held and captured credits count together. Return False if the limit would be exceeded; then nothing is held.
+        """
         if self._add(month, amount, limit):
             return True
         fresh = {"month": month, "held": 0, "captured": 0}
@@ -41,7 +44,7 @@ class BudgetRepository:
         self._connection.execute(_SETTLE, {"of_month": month, "no_longer_held": held, "now_captured": captured})
 
     def used(self, month: str) -> int:
-        """Return what is held and captured in a month."""
+        """Return the credits held and captured in a month."""
         statement = select(budgets.c.held + budgets.c.captured).where(budgets.c.month == month)
         return self._connection.execute(statement).scalar() or 0
 

@@ -1,4 +1,4 @@
-"""Column types and naming conventions that all tables share."""
+"""Column types and naming conventions shared by all tables."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -17,13 +17,20 @@ metadata = MetaData(
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC datetime. SQLite stores no zone, so it is removed on writing and restored on reading."""
+    """An aware UTC datetime.
+
+    SQLite stores no zone, so the zone is removed on writing and restored on reading.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert to UTC; a naive time is the caller's mistake and raises `ValueError`."""
+        """Convert to UTC.
+
+        Raises:
+            ValueError: the time is naive.
+        """
         if value is None:
             return None
         if value.tzinfo is None:
@@ -39,7 +46,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def id_column(name: str = "id", *arguments: Any, **options: Any) -> Column[str]:
-    """Return a column for one of our ids: a time-ordered UUID as 32 hexadecimal digits."""
+    """Return a column for our ids: time-ordered UUIDs as 32 hex digits."""
     return Column(name, String(32), *arguments, **options)
 
 
@@ -49,5 +56,8 @@ def snowflake(name: str, *arguments: Any, **options: Any) -> Column[int]:
 
 
 def guild_id(**options: Any) -> Column[int]:
-    """Return the guild's column. In the database it keeps its first name, which would need a migration to change."""
+    """Return the guild's column.
+
+    In the database it keeps its first name: renaming it would need a migration and gain nothing.
+    """
     return snowflake("community_id", key="guild_id", **options)

@@ -1,4 +1,4 @@
-"""Requests that wait for their member's word."""
+"""Requests awaiting confirmation by their member."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -13,66 +13,70 @@ from db.tables import drafts
 
 _INSERT: Final = insert(drafts)
 _GET: Final = select(drafts).where(drafts.c.id == bindparam("the_id"))
-_LATELY: Final = select(drafts).where(
+_SINCE: Final = select(drafts).where(
     drafts.c.guild_id == bindparam("the_guild"),
     drafts.c.member_id == bindparam("the_member"),
     drafts.c.created_at >= bindparam("since"),
 )
 _TAKE: Final = delete(drafts).where(drafts.c.id == bindparam("the_id"))
-_REPRICE: Final = update(drafts).where(drafts.c.id == bindparam("the_id"))
+_SET_PRICE: Final = update(drafts).where(drafts.c.id == bindparam("the_id"))
 _PURGE: Final = delete(drafts).where(drafts.c.created_at < bindparam("moment"))
 
 
 class ConfirmationRepository:
-    """Drafts within one transaction."""
+    """Confirmations within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, draft: Confirmation) -> None:
-        """Insert a draft."""
-        request = draft.request
-        # Its inputs have no rows of their own yet, so the list stands where a job has their number.
+    def add(self, confirmation: Confirmation) -> None:
+        """Insert a confirmation."""
+        request = confirmation.request
+        # Inputs have no rows before the job exists, so the list replaces the count that a job's options hold.
         inputs = {INPUTS: plain_inputs(request.inputs)} if request.inputs else {}
         self._connection.execute(
             _INSERT,
             {
-                "id": draft.id,
-                "guild_id": draft.guild_id,
-                "member_id": draft.member_id,
+                "id": confirmation.id,
+                "guild_id": confirmation.guild_id,
+                "member_id": confirmation.member_id,
                 "prompt": request.prompt,
                 "model": request.model,
                 "options": options_of(request) | inputs,
-                "price": draft.price,
-                "private": draft.private,
-                "created_at": draft.created_at,
-                **origin_columns(draft.origin),
+                "price": confirmation.price,
+                "private": confirmation.private,
+                "created_at": confirmation.created_at,
+                **origin_columns(confirmation.origin),
             },
         )
 
-    def get(self, draft_id: str) -> Confirmation:
-        """Return a draft, or raise `ConfirmationGoneError`."""
-        row = self._connection.execute(_GET, {"the_id": draft_id}).first()
+    def get(self, confirmation_id: str) -> Confirmation:
+        """Return a confirmation; raises `ConfirmationGoneError` if there is none."""
+        row = self._connection.execute(_GET, {"the_id": confirmation_id}).first()
         if row is None:
             raise ConfirmationGoneError
         return _from_row(row)
 
     def list_since(self, guild_id: int, member_id: int, since: datetime) -> tuple[Confirmation, ...]:
-        """Return what a member has been asked about since then, and has not answered."""
-        whose = {"the_guild": guild_id, "the_member": member_id, "since": since}
-        return tuple(map(_from_row, self._connection.execute(_LATELY, whose)))
+        """Return a member's unanswered confirmations created since then."""
+        keys = {"the_guild": guild_id, "the_member": member_id, "since": since}
+        return tuple(map(_from_row, self._connection.execute(_SINCE, keys)))
 
-    def take(self, draft_id: str) -> None:
-        """Remove a draft, or raise `ConfirmationGoneError`: of two who take it, one gets it."""
-        if self._connection.execute(_TAKE, {"the_id": draft_id}).rowcount != 1:
+    def take(self, confirmation_id: str) -> None:
+        """Delete a confirmation; of two concurrent callers one succeeds.
+
+        Raises:
+            ConfirmationGoneError: there is none, or the other caller was first.
+        """
+        if self._connection.execute(_TAKE, {"the_id": confirmation_id}).rowcount != 1:
             raise ConfirmationGoneError
 
-    def set_price(self, draft_id: str, price: int) -> None:
-        """Note a price that has changed since it was asked about."""
-        self._connection.execute(_REPRICE, {"the_id": draft_id, "price": price})
+    def set_price(self, confirmation_id: str, price: int) -> None:
+        """Store the current price of a confirmation."""
+        self._connection.execute(_SET_PRICE, {"the_id": confirmation_id, "price": price})
 
     def purge_before(self, moment: datetime) -> int:
-        """Remove older drafts; return how many."""
+        """Delete older confirmations; return how many."""
         return self._connection.execute(_PURGE, {"moment": moment}).rowcount
 
 

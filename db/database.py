@@ -1,6 +1,7 @@
-"""`Database`: a synchronous function of a connection, run as one transaction, on SQLite and PostgreSQL alike.
+"""Transactions on SQLite and PostgreSQL behind one interface.
 
-So nobody can await anything inside a transaction, and all of it is durable or none.
+A transaction is a synchronous function of a connection: it cannot await anything, and all of it is durable or
+none.
 """
 
 import asyncio
@@ -16,15 +17,18 @@ T = TypeVar("T")
 
 
 class Backend(Protocol):
-    """One kind of database. Neither method is ever cancelled midway: `Database` sees to that."""
+    """One kind of database.
+
+    `Database` ensures that neither method is cancelled midway.
+    """
 
     @property
     def dialect(self) -> str:
         """The SQLAlchemy name of the dialect."""
         ...
 
-    async def read(self, function: Callable[[Connection], T], *, patient: bool = False) -> T:
-        """Run in one transaction that sees one state of the database and cannot change it."""
+    async def read(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
+        """Run in one read-only transaction on a consistent snapshot."""
         ...
 
     async def write(self, function: Callable[[Connection], T]) -> T:
@@ -37,7 +41,10 @@ class Backend(Protocol):
 
 
 class Database:
-    """Runs transactions; each survives the cancellation of whoever awaits it."""
+    """Runner of transactions.
+
+    A transaction runs to its end even if its caller is cancelled.
+    """
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -45,10 +52,14 @@ class Database:
 
     @classmethod
     async def open(cls, url: str) -> Self:
-        """Return the database at `url`: `sqlite+aiosqlite:///file` (made if missing) or `postgresql+asyncpg://...`.
+        """Open the database at a URL.
 
-        Raises `sqlalchemy.exc.ArgumentError` or `ValueError` for a URL that is neither, `OSError` or a driver's error
-        when it cannot be opened.
+        That is `sqlite+aiosqlite:///file` (created if missing) or `postgresql+asyncpg://...`.
+
+        Raises:
+            sqlalchemy.exc.ArgumentError: the URL cannot be parsed.
+            ValueError: the URL names another kind of database.
+            OSError: the database cannot be opened. A driver may raise its own error instead.
         """
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
@@ -64,31 +75,32 @@ class Database:
 
     @property
     def busy(self) -> bool:
-        """Whether a transaction is under way."""
+        """Whether a transaction is running."""
         return bool(self._running)
 
-    async def read(self, function: Callable[[Connection], T], *, patient: bool = False) -> T:
-        """Return `function(connection)`, run in one read-only transaction that sees one state of the database.
+    async def read(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
+        """Return `function(connection)` from one read-only transaction.
 
-        `patient` is for what reads everything and may take minutes; else PostgreSQL gives a statement 30 seconds.
+        The transaction sees one state of the database. `long_running` is for reads of everything, which may take
+        minutes; otherwise PostgreSQL gives a statement 30 seconds.
         """
-        return await self._carry_through(self._backend.read(function, patient=patient))
+        return await self._run_to_end(self._backend.read(function, long_running=long_running))
 
     async def write(self, function: Callable[[Connection], T]) -> T:
-        """Return `function(connection)`, run in one transaction: all of it is durable, or none.
+        """Return `function(connection)` from one transaction, durable or undone.
 
-        A cancelled caller no longer knows the outcome, but the transaction is carried through. `function` may be
-        run again (PostgreSQL's deadlocks), so it changes nothing but the database.
+        A cancelled caller does not learn the outcome, but the transaction runs to its end. `function` may be run
+        again after a deadlock on PostgreSQL, so it must change nothing but the database.
         """
-        return await self._carry_through(self._backend.write(function))
+        return await self._run_to_end(self._backend.write(function))
 
     async def close(self) -> None:
-        """Finish the transactions under way and disconnect."""
+        """Finish the running transactions and disconnect."""
         while self._running:
             await asyncio.wait(self._running)
         await self._backend.close()
 
-    async def _carry_through(self, transaction: Coroutine[Any, Any, T]) -> T:
+    async def _run_to_end(self, transaction: Coroutine[Any, Any, T]) -> T:
         task = asyncio.create_task(transaction)
         self._running.add(task)
         task.add_done_callback(self._ended)
@@ -97,4 +109,4 @@ class Database:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.exception()  # looked at, so that asyncio does not report it when the caller has gone
+            task.exception()  # retrieved, so that asyncio does not report it after the caller was cancelled

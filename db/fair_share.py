@@ -1,4 +1,4 @@
-"""Turns: when each member and each community last got a slot."""
+"""Fair share: the last time that each member and guild got a slot."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,20 +10,20 @@ from bot.domain.jobs import Job
 from db.dialects import insert
 from db.tables import turns
 
-THE_COMMUNITY: Final = 0
-"""The member whose turn is that of the community as a whole."""
+WHOLE_GUILD: Final = 0
+"""The member id under which a whole guild's service time is stored."""
 
 
 class FairShareRepository:
-    """Turns within one transaction."""
+    """Service times within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def serve(self, jobs: Iterable[Job], at: datetime) -> None:
-        """Note that these jobs' members and communities got a slot."""
-        whose = {(job.place.guild_id, member) for job in jobs for member in (job.place.member_id, THE_COMMUNITY)}
-        if not whose:
+    def record_served(self, jobs: Iterable[Job], at: datetime) -> None:
+        """Record that these jobs' members and guilds got a slot."""
+        keys = {(job.place.guild_id, member) for job in jobs for member in (job.place.member_id, WHOLE_GUILD)}
+        if not keys:
             return
         statement = insert(self._connection, turns)
         self._connection.execute(
@@ -31,5 +31,5 @@ class FairShareRepository:
                 index_elements=[turns.c.guild_id, turns.c.member_id],
                 set_={"served_at": statement.excluded.served_at},
             ),
-            [{"guild_id": guild, "member_id": member, "served_at": at} for guild, member in sorted(whose)],
+            [{"guild_id": guild, "member_id": member, "served_at": at} for guild, member in sorted(keys)],
         )

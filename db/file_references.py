@@ -1,4 +1,4 @@
-"""Files of the store, which pictures and what jobs start from may share."""
+"""References from result and input images to files of the image store."""
 
 from collections.abc import Collection
 
@@ -9,10 +9,10 @@ from db.pictures import ResultImageRepository
 
 
 def referenced_hashes(connection: Connection, hashes: Collection[str], *, hold: bool = False) -> set[str]:
-    """Return which of these files some kept picture or input refers to.
+    """Return the files that some kept image refers to.
 
-    With `hold` it stays so until the transaction ends: whoever gives one of them up waits, and then sees what was
+    `hold` locks those references until the transaction ends: a concurrent deletion waits, and then sees the rows
     written here.
     """
     repositories = ResultImageRepository(connection), InputImageRepository(connection)
-    return set().union(*(repository.kept(hashes, hold=hold) for repository in repositories))
+    return set().union(*(repository.list_kept(hashes, hold=hold) for repository in repositories))

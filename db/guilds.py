@@ -1,4 +1,4 @@
-"""The servers that the application's owner has admitted."""
+"""Guilds admitted by the application's owner."""
 
 from datetime import datetime
 
@@ -9,17 +9,17 @@ from db.tables import communities
 
 
 class GuildRepository:
-    """Communities within one transaction."""
+    """Guilds within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def is_admitted(self, guild_id: int) -> bool:
-        """Return whether the server was admitted."""
+        """Return whether a guild is admitted."""
         statement = select(communities.c.admitted_at).where(communities.c.id == guild_id)
         return self._connection.execute(statement).scalar() is not None
 
     def admit(self, guild_id: int, *, by: int, at: datetime) -> None:
-        """Admit a server; a second time changes nothing."""
+        """Admit a guild; admitting it again changes nothing."""
         values = {"id": guild_id, "admitted_at": at, "admitted_by": by}
         self._connection.execute(insert(self._connection, communities).values(values).on_conflict_do_nothing())

@@ -1,4 +1,7 @@
-"""A member's past jobs that have pictures, one at a time, by keyset: page a million costs what page one does."""
+"""A member's past jobs with images, paged by key.
+
+Keyset paging makes page one million as cheap as page one.
+"""
 
 from itertools import product
 from typing import Any, Final, NamedTuple
@@ -24,50 +27,54 @@ from db.tables import jobs, pictures
 
 
 class HistoryScope(NamedTuple):
-    """A member in a community; outside communities (0) it is all that they have had anywhere."""
+    """A member in a guild; outside guilds (0), all of their jobs anywhere."""
 
     guild_id: int
     member_id: int
 
 
 def _with_pictures(*, everywhere: bool) -> Select[Any]:
-    theirs = select(jobs.c.id, jobs.c.prompt, jobs.c.action, jobs.c.parent_id).where(
+    owned = select(jobs.c.id, jobs.c.prompt, jobs.c.action, jobs.c.parent_id).where(
         jobs.c.member_id == bindparam("the_member"),
         jobs.c.finished_at.is_not(None),
         jobs.c.deleted_at.is_(None),
         exists().where(pictures.c.job_id == jobs.c.id),
     )
-    return theirs if everywhere else theirs.where(jobs.c.guild_id == bindparam("the_guild"))
+    return owned if everywhere else owned.where(jobs.c.guild_id == bindparam("the_guild"))
 
 
-def _from_there(*, everywhere: bool, older: bool) -> Select[Any]:
-    theirs = _with_pictures(everywhere=everywhere)
+def _neighbours(*, everywhere: bool, older: bool) -> Select[Any]:
+    owned = _with_pictures(everywhere=everywhere)
     if older:
-        return theirs.where(jobs.c.id < bindparam("the_id")).order_by(jobs.c.id.desc())
-    return theirs.where(jobs.c.id > bindparam("the_id")).order_by(jobs.c.id)
+        return owned.where(jobs.c.id < bindparam("the_id")).order_by(jobs.c.id.desc())
+    return owned.where(jobs.c.id > bindparam("the_id")).order_by(jobs.c.id)
 
 
 def _searched(statement: Select[Any], *, older: bool) -> Select[Any]:
-    """Return the same with a search: through so many jobs at most, lest somebody with very many holds up the rest."""
-    near = statement.limit(_SEARCHED_THROUGH).subquery("near")
+    """Return the statement with a search.
+
+    It reads at most `_MAX_SEARCHED` jobs, so that a member with very many does not delay the others.
+    """
+    near = statement.limit(_MAX_SEARCHED).subquery("near")
     matching = func.lower(_words(near)).like(bindparam("pattern"), escape="\\")
     return select(near.c.id).where(matching).order_by(near.c.id.desc() if older else near.c.id)
 
 
 def _read(statement: Select[Any], *, older: bool) -> Select[Any]:
-    """Return the ids with the words that they are found by, for a search that the database cannot do."""
+    """Return ids with their searchable text, for a search done in Python."""
     near = statement.limit(bindparam("most")).subquery("near")
     return select(near.c.id, _words(near).label("words")).order_by(near.c.id.desc() if older else near.c.id)
 
 
 def _words(near: Subquery) -> ColumnElement[str]:
-    """Return what a job is found by: its prompt, and those of the jobs before it that its picture has come through.
+    """Return a job's searchable text: its prompt and its ancestors' prompts.
 
-    Those are looked up when the search comes to a job that has any, and not kept with it: so what was made of another's
-    picture is not found by that one's words once it is deleted, and a search through jobs without any costs no more.
+    An ancestor counts if its image was processed or edited into this one. Ancestors are looked up during the
+    search and not stored with the job: once an ancestor of another member is deleted, its prompt no longer
+    matches. A search through jobs without ancestors costs no more.
     """
     own = case((near.c.prompt == KEEP_AS_IT_IS, ""), else_=near.c.prompt)
-    # A search has no line breaks, so nothing is found across two prompts.
+    # A search has no line breaks, so it never matches across two prompts.
     return case((_new(near.c), near.c.prompt), else_=own + "\n" + func.coalesce(_words_before(near), ""))
 
 
@@ -87,91 +94,96 @@ def _words_before(near: Subquery) -> ColumnElement[str]:
 
 
 def _new(columns: Any) -> ColumnElement[bool]:
-    """Return whether a job's picture is none of an earlier one: drawn from nothing, or with one to go by alone."""
+    """Return whether a job's image is new, at most guided by a reference."""
     return or_(columns.parent_id.is_(None), columns.action == Action.REFERENCE)
 
 
 def _seen(columns: Any) -> ColumnElement[bool]:
-    """Return whether the words of a job are a member's, and whoever looks back can see them: as on its card."""
+    """Return whether a job's prompt is searchable by the member.
+
+    It must be a member's text and visible to the searching member, as on the job's card.
+    """
     visible = and_(columns.deleted_at.is_(None), ~columns.private)
     return and_(columns.prompt != KEEP_AS_IT_IS, or_(columns.member_id == bindparam("the_member"), visible))
 
 
-_SEARCHED_THROUGH: Final = 20_000
-# Built once: building a statement anew costs several times what running it does.
-_WAYS: Final = tuple(product((False, True), repeat=2))
+_MAX_SEARCHED: Final = 20_000
+# Built once: building a statement costs several times as much as running it.
+_VARIANTS: Final = tuple(product((False, True), repeat=2))
 _PLAIN: Final = {
-    (everywhere, older): _from_there(everywhere=everywhere, older=older).limit(bindparam("most"))
-    for everywhere, older in _WAYS
+    (everywhere, older): _neighbours(everywhere=everywhere, older=older).limit(bindparam("most"))
+    for everywhere, older in _VARIANTS
 }
 _SEARCHED: Final = {
-    (everywhere, older): _searched(_from_there(everywhere=everywhere, older=older), older=older).limit(
+    (everywhere, older): _searched(_neighbours(everywhere=everywhere, older=older), older=older).limit(
         bindparam("most")
     )
-    for everywhere, older in _WAYS
+    for everywhere, older in _VARIANTS
 }
 _READ: Final = {
-    (everywhere, older): _read(_from_there(everywhere=everywhere, older=older), older=older)
-    for everywhere, older in _WAYS
+    (everywhere, older): _read(_neighbours(everywhere=everywhere, older=older), older=older)
+    for everywhere, older in _VARIANTS
 }
 # Greater than every id: ids are hexadecimal digits.
-_AFTER_ALL: Final = "g"
+_ABOVE_ALL_IDS: Final = "g"
 
 
 class HistoryRepository:
-    """Looks through one member's jobs within one transaction; `search` is part of a prompt, in whatever case.
+    """One member's past jobs within one transaction.
 
-    A job is found by the prompts that its picture has come through as well: see `_words`.
+    `search` is part of a prompt, in any case. The prompts of earlier versions of an image count too: see
+    `_words`.
     """
 
-    def __init__(self, connection: Connection, whose: HistoryScope, search: str | None = None) -> None:
+    def __init__(self, connection: Connection, scope: HistoryScope, search: str | None = None) -> None:
         self._connection = connection
-        self._whose = whose
+        self._scope = scope
         self._search = search
 
     def latest(self) -> str | None:
         """Return the id of the latest job."""
-        return self.older(_AFTER_ALL)
+        return self.older(_ABOVE_ALL_IDS)
 
     def older(self, job_id: str) -> str | None:
-        """Return the id of the job before this one, whosever this one is."""
+        """Return the id of the job before this one, which may be another member's."""
         return self._next(job_id, older=True)
 
     def newer(self, job_id: str) -> str | None:
-        """Return the id of the job after this one, whosever this one is."""
+        """Return the id of the job after this one, which may be another member's."""
         return self._next(job_id, older=False)
 
     def _next(self, job_id: str, *, older: bool) -> str | None:
-        parameters: dict[str, Any] = {"the_member": self._whose.member_id, "the_id": job_id, "most": 1}
-        way = self._whose.guild_id == 0, older
-        if self._whose.guild_id:
-            parameters["the_guild"] = self._whose.guild_id
+        parameters: dict[str, Any] = {"the_member": self._scope.member_id, "the_id": job_id, "most": 1}
+        variant = self._scope.guild_id == 0, older
+        if self._scope.guild_id:
+            parameters["the_guild"] = self._scope.guild_id
         if self._search is None:
-            statement = _PLAIN[way]
+            statement = _PLAIN[variant]
         elif self._search.isascii():
-            statement = _SEARCHED[way]
+            statement = _SEARCHED[variant]
             parameters["pattern"] = _pattern(self._search)
         else:
-            return self._read_through(_READ[way], parameters, self._search)
+            return self._read_through(_READ[variant], parameters, self._search)
         found: str | None = self._connection.execute(statement, parameters).scalar()
         return found
 
     def _read_through(self, statement: Select[Any], parameters: dict[str, Any], search: str) -> str | None:
-        """Return the first id with the search in its words; databases may know the case of ASCII alone.
+        """Return the first id with the search in its text.
 
-        One statement, whose rows come as they are read: a new one for every few rows would begin anew each time.
+        Python compares, because a database may fold the case of ASCII only. One streamed statement is used: several
+        smaller ones would each start again.
         """
         wanted = search.casefold()
-        parameters["most"] = _SEARCHED_THROUGH
+        parameters["most"] = _MAX_SEARCHED
         streamed = {"stream_results": True}
         with self._connection.execute(statement, parameters, execution_options=streamed) as rows:
             return next((row.id for row in rows if wanted in row.words.casefold()), None)
 
 
 def _pattern(search: str) -> str:
-    """Return what LIKE is to look for."""
-    return f"%{''.join(_literal(sign) for sign in search)}%"
+    """Return the LIKE pattern of a search."""
+    return f"%{''.join(_literal(character) for character in search)}%"
 
 
-def _literal(sign: str) -> str:
-    return f"\\{sign}" if sign in "\\%_" else sign.lower()
+def _literal(character: str) -> str:
+    return f"\\{character}" if character in "\\%_" else character.lower()

@@ -1,4 +1,4 @@
-"""The pictures that jobs start from: where they came from, and where each is in the store."""
+"""Input images: their sources and their files in the store."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -10,8 +10,8 @@ from bot.domain.jobs import LIVE, State
 from bot.domain.requests import ImageFile, ImageRef, InputImage
 from db.tables import inputs, jobs
 
-KEPT_FOR_NOTHING: Final = timedelta(days=1)
-"""How long what a job started from is kept that made nothing of it: long enough to try again."""
+UNUSED_INPUT_LIFETIME: Final = timedelta(days=1)
+"""How long the inputs of a job without a result are kept: long enough for a retry."""
 
 _INSERT: Final = insert(inputs)
 _OF_JOB: Final = select(inputs).where(inputs.c.job_id == bindparam("of_job")).order_by(inputs.c.position)
@@ -42,7 +42,7 @@ class InputImageRepository:
         self._connection = connection
 
     def add_all(self, job_id: str, pictures: Sequence[InputImage], at: datetime) -> None:
-        """Record what a new job starts from; those with a file are in the store as of `at`."""
+        """Insert a new job's inputs; those with a file are stored as of `at`."""
         rows = []
         for position, picture in enumerate(pictures):
             parent, file = picture.parent, picture.file
@@ -60,35 +60,42 @@ class InputImageRepository:
         self._connection.execute(_INSERT, rows)
 
     def list_for(self, job_id: str) -> tuple[InputImage, ...]:
-        """Return what a job starts from, in order; `file` is None where it is not stored, or not any more."""
+        """Return a job's inputs in order.
+
+        `file` is None if the file is not stored yet or no longer.
+        """
         return tuple(_from_row(row) for row in self._connection.execute(_OF_JOB, {"of_job": job_id}))
 
     def set_stored(self, job_id: str, position: int, file: ImageFile, at: datetime) -> None:
-        """Note that an input is in the store."""
+        """Record the stored file of an input."""
         self._connection.execute(
             _STORED, {"of_job": job_id, "at_position": position, **_file_columns(file), "stored_at": at}
         )
 
     def set_token_hash(self, job_id: str, position: int, token_hash: str) -> None:
-        """Note the hash of the token under which the provider may fetch an input; the one before is dead."""
+        """Record the hash of an input's token; the earlier token is invalid.
+
+        The provider fetches the input with the token.
+        """
         self._connection.execute(_STORED, {"of_job": job_id, "at_position": position, "token_hash": token_hash})
 
     def find_served(self, token_hash: str) -> ImageFile | None:
-        """Return the file behind a token, until its job has ended."""
+        """Return the file behind a token until its job has ended."""
         row = self._connection.execute(_SERVED, {"with_hash": token_hash}).first()
         return None if row is None else ImageFile(**row._mapping)
 
     def erase_secrets(self) -> None:
-        """Forget the addresses and tokens of jobs that have ended."""
+        """Erase the addresses and tokens of ended jobs."""
         ended = select(jobs.c.id).where(jobs.c.id == inputs.c.job_id, jobs.c.finished_at.is_not(None)).exists()
-        # One after the other: each finds its few rows by an index of its own.
+        # Two statements, because each finds its few rows by its own index.
         for secret in (inputs.c.url, inputs.c.token_hash):
             self._connection.execute(update(inputs).where(secret.is_not(None), ended).values({secret: None}))
 
     def remove_stored_before(self, moment: datetime, at: datetime, limit: int) -> tuple[int, list[tuple[str, str]]]:
-        """Mark up to `limit` stored inputs of ended jobs older than `moment` as removed, those of no use sooner.
+        """Mark up to `limit` stored inputs of ended jobs as removed.
 
-        Return how many, and the (sha256, media type) of their files; others may still refer to those.
+        They are older than `moment`, or, if their job produced nothing, than `UNUSED_INPUT_LIFETIME`. Return their
+        number, and the (sha256, media type) of their files; other rows may still refer to those files.
         """
         aged = self._connection.execute(
             select(inputs.c.job_id, inputs.c.position, inputs.c.sha256, inputs.c.media_type)
@@ -97,7 +104,7 @@ class InputImageRepository:
             .where(
                 or_(
                     inputs.c.stored_at < moment,
-                    and_(inputs.c.stored_at < at - KEPT_FOR_NOTHING, jobs.c.state != State.DONE),
+                    and_(inputs.c.stored_at < at - UNUSED_INPUT_LIFETIME, jobs.c.state != State.DONE),
                 )
             )
             .order_by(inputs.c.stored_at)
@@ -111,18 +118,24 @@ class InputImageRepository:
         )
         return len(aged), list({(row.sha256, row.media_type) for row in aged})
 
-    def kept(self, hashes: Iterable[str], *, hold: bool = False) -> set[str]:
-        """Return which of these files some kept input refers to; with `hold`, none is given up meanwhile."""
-        kept = select(inputs.c.sha256).where(inputs.c.sha256.in_(list(hashes)), inputs.c.removed_at.is_(None))
-        return set(self._connection.execute(kept.with_for_update(read=True) if hold else kept).scalars())
+    def list_kept(self, hashes: Iterable[str], *, hold: bool = False) -> set[str]:
+        """Return the hashes that some kept input refers to.
+
+        `hold` locks those rows until the transaction ends.
+        """
+        statement = select(inputs.c.sha256).where(inputs.c.sha256.in_(list(hashes)), inputs.c.removed_at.is_(None))
+        return set(self._connection.execute(statement.with_for_update(read=True) if hold else statement).scalars())
 
     def remove_for(self, job_id: str, at: datetime) -> set[tuple[str, str]]:
-        """Mark what a job started from as removed; return the (sha256, media type) of what was kept until now."""
-        gone = self._connection.execute(_REMOVE_OF_JOB, {"of_job": job_id, "removed_at": at})
-        return {(row.sha256, row.media_type) for row in gone}
+        """Mark a job's inputs as removed.
+
+        Return the (sha256, media type) of those kept until now.
+        """
+        removed = self._connection.execute(_REMOVE_OF_JOB, {"of_job": job_id, "removed_at": at})
+        return {(row.sha256, row.media_type) for row in removed}
 
     def count_removed(self, job_id: str) -> int:
-        """Return how many inputs of a job are no longer in the store."""
+        """Return the number of a job's inputs no longer in the store."""
         removed = select(func.count()).select_from(inputs)
         return self._connection.execute(
             removed.where(inputs.c.job_id == job_id, inputs.c.removed_at.is_not(None))

@@ -1,4 +1,4 @@
-"""Jobs: the rows that the engine, the services and the cards read, and the guarded steps between states."""
+"""Jobs and their guarded state transitions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -39,7 +39,7 @@ from db.request_codec import INPUTS, options_of, request_of
 from db.tables import jobs, pictures, workers
 
 _PLACE: Final = tuple(field.name for field in fields(InteractionContext))
-# Another process may take these over from a living one: whatever it is doing for them is done as well twice.
+# These may be taken over from a live process: whatever that process is doing for them may be done twice.
 _ADOPTABLE: Final = (State.HELD, State.UNKNOWN, State.QUEUED, State.RUNNING)
 _OWN: Final = tuple(
     field.name
@@ -49,15 +49,15 @@ _OWN: Final = tuple(
 
 
 HELD: Final = (jobs.c.state == State.HELD, jobs.c.finished_at.is_(None))
-"""What tells that a job waits here."""
+"""The conditions for a job that waits for a slot."""
 
-# Built once: building a statement anew costs several times what running it does.
+# Built once: building a statement costs several times as much as running it.
 _INSERT: Final = insert_unless_there(jobs, jobs.c.interaction_id)
 _GET: Final = select(jobs).where(jobs.c.id == bindparam("the_id"))
 _CHANGE: Final = update(jobs).where(
     jobs.c.id == bindparam("the_id"), jobs.c.state == bindparam("from_state"), jobs.c.fence == bindparam("at_fence")
 )
-# The first time stays; a message id that was not known then is still worth having.
+# The first time stays; a message id that arrives later is still added.
 _ACKNOWLEDGE: Final = (
     update(jobs)
     .where(jobs.c.id == bindparam("the_id"))
@@ -77,14 +77,14 @@ _COUNT_WAITING: Final = (
 _OWNED: Final = select(jobs.c.id, jobs.c.finished_at.is_(None).label("live")).where(
     jobs.c.owner == bindparam("of_worker"), jobs.c.delivered_at.is_(None)
 )
-_BEING_SENT: Final = select(jobs.c.id).where(
+_SUBMITTING: Final = select(jobs.c.id).where(
     jobs.c.owner == bindparam("of_worker"), jobs.c.delivered_at.is_(None), jobs.c.state == State.SUBMITTING
 )
 _OWNERLESS: Final = (
     jobs.c.delivered_at.is_(None),
     or_(jobs.c.owner.is_(None), jobs.c.owner.not_in(select(workers.c.id))),
 )
-# The condition stands outside as well: of two who take over at the same time, the second looks at the row again.
+# The condition is repeated outside, because the second of two concurrent take-overs must check the row again.
 _TAKE_OVER: Final = (
     update(jobs)
     .where(*_OWNERLESS, jobs.c.id.in_(select(jobs.c.id).where(*_OWNERLESS).limit(bindparam("most")).correlate(None)))
@@ -124,7 +124,11 @@ class JobRepository:
         self._connection = connection
 
     def add(self, job: Job) -> None:
-        """Insert a job; raises `DuplicateInteractionError` if its interaction has one already."""
+        """Insert a job.
+
+        Raises:
+            DuplicateInteractionError: its interaction already has a job.
+        """
         values: dict[str, Any] = {name: getattr(job.place, name) for name in _PLACE}
         values |= {name: getattr(job, name) for name in _OWN}
         values |= {
@@ -137,29 +141,44 @@ class JobRepository:
             **origin_columns(job.origin),
         }
         if self._connection.execute(_INSERT[self._connection.dialect.name], values).rowcount != 1:
-            # The transaction is lost with it, which is what the caller wants: nothing is held twice.
+            # Raising undoes the transaction, so nothing is held twice.
             raise DuplicateInteractionError
         if job.request.inputs:
             InputImageRepository(self._connection).add_all(job.id, job.request.inputs, job.created_at)
 
     def get(self, job_id: str) -> Job:
-        """Return the job, or raise `JobNotFoundError`."""
+        """Return the job.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+        """
         row = self._connection.execute(_GET, {"the_id": job_id}).first()
         if row is None:
             raise JobNotFoundError
         return self._job(row)
 
     def advance(self, job: Job, to: State, **changes: Any) -> Job:
-        """Move the job one legal step and return it; raises `StaleJobError` if somebody moved it meanwhile."""
+        """Move the job one legal step and return it.
+
+        Raises:
+            StaleJobError: the job was moved concurrently.
+        """
         check_transition(job.state, to)
         return self._change(job, state=to, **changes)
 
     def note(self, job: Job, **changes: Any) -> Job:
-        """Change columns of a job that stays in its state; raises `StaleJobError` like `advance`."""
+        """Change columns of a job without changing its state.
+
+        Raises:
+            StaleJobError: the job was moved concurrently.
+        """
         return self._change(job, **changes)
 
     def set_prepared(self, job: Job, request: GenerationRequest) -> Job:
-        """Note that what the job starts from is here; `request` is what it asks for now. Raises as `advance` does."""
+        """Record that the job's inputs are stored.
+
+        `request` is the request completed by the inputs. Raises as `advance` does.
+        """
         options = options_of(request)
         self._write(job, {"prepared": True} | ({"options": options} if options != options_of(job.request) else {}))
         return replace(job, prepared=True, request=request)
@@ -174,31 +193,34 @@ class JobRepository:
             raise StaleJobError
 
     def set_acknowledged(self, job_id: str, message_id: int | None, at: datetime) -> bool:
-        """Note that the card is on Discord; return whether nothing is to be fetched before the job stands in line."""
+        """Record that the card is on Discord.
+
+        Return False if inputs must be fetched before the job is queued.
+        """
         values = {"the_id": job_id, "at": at, "the_message": message_id}
         return self._connection.execute(_ACKNOWLEDGE, values).scalar() is not False
 
     def set_delivered(self, job_id: str, at: datetime, delivery: Delivery = Delivery.CARD) -> None:
-        """Note that the member has the end, and where; the first note stays."""
+        """Record how and when the result was delivered; the first record stays."""
         self._connection.execute(_DELIVER, {"the_id": job_id, "delivered_at": at, "delivery": delivery})
 
     def set_direct(self, job_id: str, at: datetime) -> bool:
-        """Note that a direct message is about to be sent; False where that was noted before."""
+        """Record the start of a direct message; return False if already recorded."""
         return self._connection.execute(_DIRECT, {"the_id": job_id, "direct_at": at}).rowcount == 1
 
     def request_cancel(self, job_id: str, at: datetime) -> None:
-        """Note that its member wants it cancelled."""
+        """Record that cancellation was requested."""
         self._connection.execute(
             update(jobs).where(jobs.c.id == job_id, jobs.c.state.in_(LIVE)).values(cancel_requested_at=at)
         )
 
     def count_waiting(self, guild_id: int, member_id: int) -> int:
-        """Return how many jobs of a member wait for a slot here."""
-        whose = {"the_guild": guild_id, "the_member": member_id}
-        return self._connection.execute(_COUNT_WAITING, whose).scalar_one()
+        """Return the number of a member's jobs that wait for a slot."""
+        keys = {"the_guild": guild_id, "the_member": member_id}
+        return self._connection.execute(_COUNT_WAITING, keys).scalar_one()
 
     def count_live(self) -> tuple[int, int]:
-        """Return how many jobs wait here and how many are at a provider."""
+        """Return the number of jobs waiting and the number at a provider."""
         waiting = self._count(jobs.c.state == State.HELD, jobs.c.finished_at.is_(None))
         return waiting, self._count(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
 
@@ -206,37 +228,47 @@ class JobRepository:
         return self._connection.execute(select(func.count()).select_from(jobs).where(*conditions)).scalar_one()
 
     def take_over(self, worker_id: str, most: int) -> tuple[Job, ...]:
-        """Give a worker up to `most` undelivered jobs whose owner is not among the workers; return those.
+        """Give a worker up to `most` undelivered jobs of dead workers.
 
-        Their fence is raised, so that the earlier owner is rejected should it wake up.
+        A worker without a row is dead. The jobs' fence is raised, so that the earlier owner is rejected if it wakes
+        up.
         """
         rows = self._connection.execute(_TAKE_OVER, {"to_worker": worker_id, "most": most}).all()
-        return tuple(sorted(self.of_rows(rows), key=lambda job: (job.created_at, job.id)))
+        return tuple(sorted(self.from_rows(rows), key=lambda job: (job.created_at, job.id)))
 
     def adopt(self, job_id: str, worker_id: str) -> bool:
-        """Give a worker one job of another, where its state allows that; return whether it changed hands."""
+        """Give a worker another worker's job if its state allows that.
+
+        Return whether it changed hands.
+        """
         return self._connection.execute(_ADOPT, {"the_id": job_id, "to_worker": worker_id}).rowcount == 1
 
     def list_owned(self, worker_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the ids of a worker's live jobs, and of its ended ones that are not delivered."""
+        """Return the ids of a worker's live jobs and undelivered ended jobs."""
         rows = self._connection.execute(_OWNED, {"of_worker": worker_id}).all()
         return tuple(row.id for row in rows if row.live), tuple(row.id for row in rows if not row.live)
 
-    def list_being_sent(self, worker_id: str) -> tuple[str, ...]:
-        """Return the ids of a worker's jobs that have a slot and no answer to their submit."""
-        return tuple(self._connection.execute(_BEING_SENT, {"of_worker": worker_id}).scalars())
+    def list_submitting(self, worker_id: str) -> tuple[str, ...]:
+        """Return the ids of a worker's jobs with a pending submit."""
+        return tuple(self._connection.execute(_SUBMITTING, {"of_worker": worker_id}).scalars())
 
     def list_reconcilable(self, now: datetime, limit: int) -> tuple[Job, ...]:
-        """Return jobs that ended without their provider's answer and about which it is time to ask again."""
-        return self.of_rows(self._connection.execute(_RECONCILE, {"now": now, "most": limit}).all())
+        """Return ended jobs with an unknown provider outcome, due for a check."""
+        return self.from_rows(self._connection.execute(_RECONCILE, {"now": now, "most": limit}).all())
 
-    def reconcile_later(self, job: Job, at: datetime | None) -> bool:
-        """Put the next question off to `at` (None: no more questions); False if another process did so first."""
+    def postpone_reconciliation(self, job: Job, at: datetime | None) -> bool:
+        """Set the next check of an unknown outcome; None ends the checks.
+
+        Return False if another process did so first.
+        """
         changes = {"the_id": job.id, "was_due": job.reconcile_at, "reconcile_at": at}
         return self._connection.execute(_RECONCILE_LATER, changes).rowcount == 1
 
-    def reconcile_from(self, job_id: str, at: datetime | None) -> bool:
-        """Ask about an ended job from `at` on (None: no more); False where it was charged, has come, or is deleted."""
+    def schedule_reconciliation(self, job_id: str, at: datetime | None) -> bool:
+        """Check an ended job's outcome from `at` on; None ends the checks.
+
+        Return False if the job is not failed or lost, already has images, or is deleted.
+        """
         statement = update(jobs).where(
             jobs.c.id == job_id,
             jobs.c.state.in_((State.FAILED, State.LOST)),
@@ -246,27 +278,30 @@ class JobRepository:
         return self._connection.execute(statement.values(reconcile_at=at)).rowcount == 1
 
     def erase_tokens(self, created_before: datetime) -> None:
-        """Forget the interaction tokens of older jobs: they are secrets, and dead."""
+        """Erase the interaction tokens of older jobs: secrets that have expired."""
         self._connection.execute(
             update(jobs).where(jobs.c.token.is_not(None), jobs.c.created_at < created_before).values(token=None)
         )
 
     def find(self, job_id: str) -> Job | None:
-        """Return the job, or None where there is none."""
+        """Return the job, or None if there is none."""
         row = self._connection.execute(_GET, {"the_id": job_id}).first()
         return None if row is None else self._job(row)
 
     def list_children(self, job_id: str, member_id: int, since: datetime) -> tuple[Job, ...]:
-        """Return the jobs that a member has made from a job since then."""
-        whose = {"of_job": job_id, "of_member": member_id, "since": since}
-        return self.of_rows(self._connection.execute(_CHILDREN, whose).all())
+        """Return the jobs that a member created from a job since then."""
+        keys = {"of_job": job_id, "of_member": member_id, "since": since}
+        return self.from_rows(self._connection.execute(_CHILDREN, keys).all())
 
     def count_children(self, job_id: str) -> int:
-        """Return how many jobs were made from a job, by whomever, and are not deleted."""
+        """Return the number of jobs made from a job by any member.
+
+        Deleted ones do not count.
+        """
         return self._connection.execute(_COUNT_CHILDREN, {"of_job": job_id}).scalar_one()
 
     def set_deleted(self, job_id: str, at: datetime) -> None:
-        """Note that an ended job was deleted: there is nothing to deliver any more, and nothing to ask about."""
+        """Mark an ended job as deleted: nothing is delivered or checked any more."""
         self._connection.execute(
             update(jobs)
             .where(jobs.c.id == job_id)
@@ -279,11 +314,14 @@ class JobRepository:
         )
 
     def recent_durations(self, model: str, limit: int) -> Sequence[float]:
-        """Return how many seconds the model's latest finished jobs took from submit to end, newest first."""
+        """Return the seconds from submit to end of a model's latest jobs.
+
+        Newest first.
+        """
         rows = self._connection.execute(_DURATIONS, {"of_model": model, "most": limit})
         return [(row.finished_at - row.submitted_at).total_seconds() for row in rows]
 
-    def of_rows(self, rows: Iterable[Row[Any]]) -> tuple[Job, ...]:
+    def from_rows(self, rows: Iterable[Row[Any]]) -> tuple[Job, ...]:
         """Return the jobs of rows of the whole table."""
         return tuple(self._job(row) for row in rows)
 
@@ -303,14 +341,14 @@ class JobRepository:
 
 
 def origin_columns(origin: Origin | None) -> dict[str, Any]:
-    """Return what is stored of where a request came from."""
+    """Return the columns of an origin."""
     if origin is None:
         return {"action": None, "parent_id": None, "parent_picture": None}
     return {"action": origin.action, "parent_id": origin.job_id, "parent_picture": origin.position}
 
 
 def origin_of(values: Mapping[Any, Any]) -> Origin | None:
-    """Return where a request came from, from its row."""
+    """Return a row's origin, or None."""
     if values["action"] is None:
         return None
     return Origin(action=Action(values["action"]), job_id=values["parent_id"], position=values["parent_picture"])

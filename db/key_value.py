@@ -1,4 +1,4 @@
-"""Small things to remember between starts."""
+"""Small values that survive a restart."""
 
 from sqlalchemy import Connection, select
 
@@ -7,17 +7,17 @@ from db.tables import facts
 
 
 class KeyValueRepository:
-    """Facts within one transaction."""
+    """Values by name within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def find(self, name: str) -> str | None:
-        """Return a fact, or None."""
+        """Return a value, or None."""
         return self._connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
 
     def save(self, name: str, value: str) -> None:
-        """Remember a fact, in place of an earlier one."""
+        """Store a value in place of an earlier one."""
         self._connection.execute(
             insert(self._connection, facts)
             .values(name=name, value=value)

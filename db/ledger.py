@@ -1,4 +1,4 @@
-"""The ledger: movements with their postings (append-only), and the holds that they open and end."""
+"""The ledger: append-only movements with postings, and holds."""
 
 from datetime import datetime
 from typing import Final
@@ -9,7 +9,7 @@ from sqlalchemy import insert as plain_insert
 from bot.domain.credits import Account, Hold, Movement
 from db.tables import holds, movements, postings
 
-# Built once: building a statement anew costs several times what running it does.
+# Built once: building a statement costs several times as much as running it.
 _ADD_MOVEMENT: Final = plain_insert(movements)
 _ADD_POSTINGS: Final = plain_insert(postings)
 _ADD_HOLD: Final = plain_insert(holds)
@@ -36,7 +36,10 @@ class LedgerRepository:
         job_id: str | None = None,
         settles: str | None = None,
     ) -> None:
-        """Append a movement; `settles` names the hold that it ends (a second one for the same hold is refused)."""
+        """Append a movement.
+
+        `settles` names the hold that the movement ends; the database rejects a second one for the same hold.
+        """
         self._connection.execute(
             _ADD_MOVEMENT,
             {

@@ -1,4 +1,7 @@
-"""Bringing a database to this version's tables: all pending migrations in one transaction, so it is old or new."""
+"""Migration of a database to this version.
+
+All pending migrations run in one transaction.
+"""
 
 from pathlib import Path
 from typing import Final
@@ -17,7 +20,10 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 class NewerDatabaseError(AtelierError):
-    """A newer version of the product has migrated this database; this one must not touch it."""
+    """A newer version of the product has migrated this database.
+
+    This version must not touch it.
+    """
 
     code = "newer_database"
 
@@ -27,15 +33,22 @@ class NewerDatabaseError(AtelierError):
 
 
 async def migrate(database: Database, migrations: Path = MIGRATIONS) -> list[str]:
-    """Apply what is pending and return the revisions applied; raises `NewerDatabaseError`.
+    """Apply pending migrations and return their revisions.
 
-    Several processes may call it at once: PostgreSQL's advisory lock and SQLite's single writer put them in line.
+    Several processes may call it at once: PostgreSQL's advisory lock and SQLite's single writer serialize them.
+
+    Raises:
+        NewerDatabaseError: a newer version has migrated the database.
     """
     return await database.write(lambda connection: _upgrade(connection, migrations))
 
 
 async def pending_migrations(database: Database, migrations: Path = MIGRATIONS) -> list[str]:
-    """Return the revisions that `migrate` would apply, oldest first; raises `NewerDatabaseError`."""
+    """Return the pending revisions, oldest first.
+
+    Raises:
+        NewerDatabaseError: a newer version has migrated the database.
+    """
     return await database.read(lambda connection: _pending(connection, migrations))
 
 

@@ -1,4 +1,4 @@
-"""Finished pictures: which job each belongs to and where its file is."""
+"""Result images and their files in the store."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ _COLUMNS = (
     pictures.c.size,
 )
 
-# Built once: building a statement anew costs several times what running it does.
+# Built once: building a statement costs several times as much as running it.
 _INSERT: Final = plain_insert(pictures)
 _OF_JOB: Final = (
     select(*_COLUMNS)
@@ -46,13 +46,13 @@ _COUNT_REMOVED: Final = (
 
 
 class ResultImageRepository:
-    """Pictures within one transaction."""
+    """Result images within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def add_all(self, new: Sequence[Picture], at: datetime) -> None:
-        """Record a job's pictures."""
+        """Insert a job's images."""
         self._connection.execute(
             _INSERT,
             [
@@ -71,12 +71,12 @@ class ResultImageRepository:
         )
 
     def list_for(self, job_id: str) -> tuple[Picture, ...]:
-        """Return the pictures of a job that are still kept, in order."""
+        """Return a job's kept images in order."""
         rows = self._connection.execute(_OF_JOB, {"of_job": job_id})
         return tuple(Picture(**row._mapping) for row in rows)
 
     def files_by_position(self, job_id: str) -> dict[int, ImageFile | None]:
-        """Return where each of a job's pictures is in the store, by its position; None for those no longer kept."""
+        """Return a job's files by image position; None if no longer kept."""
         rows = self._connection.execute(_ALL_OF_JOB, {"of_job": job_id})
         return {
             row.position: None
@@ -88,22 +88,25 @@ class ResultImageRepository:
         }
 
     def remove_for(self, job_id: str, at: datetime) -> set[tuple[str, str]]:
-        """Mark a job's pictures as removed; return the (sha256, media type) of those that were kept until now."""
-        gone = self._connection.execute(_REMOVE_OF_JOB, {"of_job": job_id, "removed_at": at})
-        return {(row.sha256, row.media_type) for row in gone}
+        """Mark a job's images as removed.
+
+        Return the (sha256, media type) of those kept until now.
+        """
+        removed = self._connection.execute(_REMOVE_OF_JOB, {"of_job": job_id, "removed_at": at})
+        return {(row.sha256, row.media_type) for row in removed}
 
     def count_removed(self, job_id: str) -> int:
-        """Return how many pictures of a job were removed because their retention had ended."""
+        """Return the number of a job's images removed after their retention."""
         return self._connection.execute(_COUNT_REMOVED, {"of_job": job_id}).scalar_one()
 
     def remove_stored_before(self, moment: datetime, at: datetime, limit: int) -> tuple[int, list[tuple[str, str]]]:
-        """Mark up to `limit` pictures older than `moment` as removed.
+        """Mark up to `limit` images older than `moment` as removed.
 
-        Return how many, and the (sha256, media type) of the files that no kept picture needs any more.
+        Return their number, and the (sha256, media type) of files that no kept image needs any more.
         """
         aged = self._connection.execute(
             select(pictures.c.job_id, pictures.c.position, pictures.c.sha256, pictures.c.media_type)
-            # Those of a job that was not delivered yet are needed still, however long that takes.
+            # Images of an undelivered job are still needed, however old they are.
             .where(pictures.c.stored_at < moment, pictures.c.removed_at.is_(None))
             .where(pictures.c.job_id.not_in(select(jobs.c.id).where(jobs.c.delivered_at.is_(None))))
             .order_by(pictures.c.stored_at)
@@ -116,10 +119,15 @@ class ResultImageRepository:
             update(pictures).where(tuple_(pictures.c.job_id, pictures.c.position).in_(keys)).values(removed_at=at)
         )
         files = {row.sha256: row.media_type for row in aged}
-        needed = self.kept(files)
+        needed = self.list_kept(files)
         return len(aged), [(sha256, media) for sha256, media in files.items() if sha256 not in needed]
 
-    def kept(self, hashes: Iterable[str], *, hold: bool = False) -> set[str]:
-        """Return which of these files some kept picture refers to; with `hold`, none is given up meanwhile."""
-        kept = select(pictures.c.sha256).where(pictures.c.sha256.in_(list(hashes)), pictures.c.removed_at.is_(None))
-        return set(self._connection.execute(kept.with_for_update(read=True) if hold else kept).scalars())
+    def list_kept(self, hashes: Iterable[str], *, hold: bool = False) -> set[str]:
+        """Return the hashes that some kept image refers to.
+
+        `hold` locks those rows until the transaction ends.
+        """
+        statement = select(pictures.c.sha256).where(
+            pictures.c.sha256.in_(list(hashes)), pictures.c.removed_at.is_(None)
+        )
+        return set(self._connection.execute(statement.with_for_update(read=True) if hold else statement).scalars())

@@ -1,4 +1,7 @@
-"""PostgreSQL through asyncpg: READ COMMITTED with row locks for writes, a snapshot for reads, bounded waits."""
+"""PostgreSQL through asyncpg.
+
+Writes use READ COMMITTED with row locks, reads a snapshot. All waits are bounded.
+"""
 
 import re
 from collections.abc import Callable
@@ -13,37 +16,36 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 T = TypeVar("T")
 
 _CONNECTIONS = 10
-# Whoever waits longer is better told: a lost network or a full server would otherwise hold every task for ever.
+# Waits are bounded, because a lost network or a full server would otherwise block every task for ever.
 _CONNECT_SECONDS = 10.0
 _POOL_SECONDS = 10.0
 _COMMAND_SECONDS = 30.0
-# A process that stands still in the midst of a transaction keeps its locks, and nobody else would get a slot or renew a
-# lease until it wakes up. So PostgreSQL ends a transaction that waits for its next statement (else milliseconds), and
-# from version 17 on any that takes too long: one that has heard half of a statement does not count as waiting.
+# A process paused inside a transaction keeps its locks: no other could get a slot or renew a lease. So PostgreSQL ends
+# idle transactions, and from version 17 all long ones (a half-received statement does not count as idle).
 _IDLE_SECONDS = 5.0
 _TRANSACTION_SECONDS = 10.0
 _SET_IF_KNOWN: Final = "SELECT set_config(name, $1, false) FROM pg_settings WHERE name = $2"
-# What reads everything, such as the audit, takes minutes once there are millions of rows.
-_PATIENT_COMMAND_SECONDS = 3600.0
-# Serialization failure and deadlock: the transaction surely did not happen and may be run again.
+# Full reads, such as the audit, take minutes with millions of rows.
+_LONG_COMMAND_SECONDS = 3600.0
+# Serialization failure and deadlock: the transaction was undone for sure and may be run again.
 _RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 _RETRIES = 5
 
-# The class of errors about values, whose messages quote them.
+# SQLSTATE class of data errors: their messages quote the values.
 _DATA_EXCEPTION: Final = "22"
 _ARGUMENT: Final = re.compile(r"invalid input for query argument \$\d+")
 
 
 class PostgresqlBackend:
-    """A pool of connections, and one connection for what takes long."""
+    """A pool of connections, and one connection for long reads."""
 
-    def __init__(self, engine: AsyncEngine, patient: AsyncEngine) -> None:
-        for each in (engine, patient):
+    def __init__(self, engine: AsyncEngine, long_engine: AsyncEngine) -> None:
+        for each in (engine, long_engine):
             event.listen(each.sync_engine, "handle_error", _forget_values)
         self._engine = engine
-        self._patient = patient
+        self._long_engine = long_engine
         self._snapshots = _read_only(engine)
-        self._patient_snapshots = _read_only(patient)
+        self._long_snapshots = _read_only(long_engine)
 
     @property
     def dialect(self) -> str:
@@ -53,18 +55,21 @@ class PostgresqlBackend:
     @classmethod
     def open(cls, url: URL) -> Self:
         """Return the backend for `url`; connects when first used."""
-        hasty = _engine(url, connections=_CONNECTIONS, command_seconds=_COMMAND_SECONDS)
-        event.listen(hasty.sync_engine, "connect", _end_what_stands_still)
-        return cls(hasty, _engine(url, connections=1, command_seconds=_PATIENT_COMMAND_SECONDS))
+        engine = _engine(url, connections=_CONNECTIONS, command_seconds=_COMMAND_SECONDS)
+        event.listen(engine.sync_engine, "connect", _set_idle_timeouts)
+        return cls(engine, _engine(url, connections=1, command_seconds=_LONG_COMMAND_SECONDS))
 
-    async def read(self, function: Callable[[Connection], T], *, patient: bool = False) -> T:
-        """Run on a snapshot; a patient one has a connection of its own, so that the others stay free."""
-        snapshots = self._patient_snapshots if patient else self._snapshots
+    async def read(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
+        """Run on a snapshot.
+
+        Long reads use a separate connection, so that they do not block the others.
+        """
+        snapshots = self._long_snapshots if long_running else self._snapshots
         async with snapshots.connect() as connection, connection.begin():
             return await connection.run_sync(function)
 
     async def write(self, function: Callable[[Connection], T]) -> T:
-        """Run, and run again when PostgreSQL chose it as a deadlock's victim."""
+        """Run, and run again after a deadlock or serialization failure."""
         for _ in range(_RETRIES):
             try:
                 return await self._transaction(function)
@@ -76,7 +81,7 @@ class PostgresqlBackend:
     async def close(self) -> None:
         """Close the pools."""
         await self._engine.dispose()
-        await self._patient.dispose()
+        await self._long_engine.dispose()
 
     async def _transaction(self, function: Callable[[Connection], T]) -> T:
         async with self._engine.connect() as connection, connection.begin():
@@ -95,7 +100,7 @@ def _engine(url: URL, *, connections: int, command_seconds: float) -> AsyncEngin
     )
 
 
-def _end_what_stands_still(connection: DBAPIConnection, _: object) -> None:
+def _set_idle_timeouts(connection: DBAPIConnection, _: object) -> None:
     cursor = connection.cursor()
     for name, seconds in (
         ("idle_in_transaction_session_timeout", _IDLE_SECONDS),
@@ -111,14 +116,14 @@ def _read_only(engine: AsyncEngine) -> AsyncEngine:
 
 
 def _forget_values(context: ExceptionContext) -> None:
-    """Take rows and parameters out of an error before anybody sees it.
+    """Remove rows and parameters from an error before it is logged.
 
-    `hide_parameters` does so for SQLAlchemy's own words only. PostgreSQL says "DETAIL: Failing row contains (...)", the
-    driver "invalid input for query argument $1: '...'", and a traceback shows the whole chain of causes.
+    `hide_parameters` does so for SQLAlchemy's message only. PostgreSQL says "DETAIL: Failing row contains (...)",
+    the driver "invalid input for query argument $1: '...'", and a traceback shows the whole chain of causes.
     """
     error: BaseException | None = context.original_exception
     if not isinstance(error, context.dialect.loaded_dbapi.Error):
-        return  # ours, out of a transaction's function
+        return  # our own error, raised inside a transaction
     words = None
     while error is not None:
         words = words or _without_values(error)
@@ -132,7 +137,10 @@ def _forget_values(context: ExceptionContext) -> None:
 
 
 def _without_values(error: BaseException) -> str:
-    """Return an error's name and its first words, or only what in them quotes no value."""
+    """Return an error's name and message without any value.
+
+    If the message may quote a value, only its harmless part is kept.
+    """
     source = error.__cause__ or error
     name = type(source).__name__
     code = str(getattr(source, "sqlstate", None) or "")

@@ -1,4 +1,4 @@
-"""What members have where they choose nothing."""
+"""Members' default options."""
 
 from datetime import datetime
 from typing import Final
@@ -9,7 +9,7 @@ from bot.domain.preferences import DEFAULT_CONFIRM_OVER, NO_PREFERENCES, Prefere
 from db.dialects import insert
 from db.tables import preferences
 
-# Built once: it is read for every command, and building it costs more than running it.
+# Built once: every command reads it, and building it costs more than running it.
 _OF_MEMBER: Final = select(preferences).where(preferences.c.member_id == bindparam("the_member"))
 
 
@@ -20,7 +20,7 @@ class PreferenceRepository:
         self._connection = connection
 
     def get(self, member_id: int) -> Preferences:
-        """Return a member's preferences; the studio's defaults for who has none."""
+        """Return a member's preferences, or the bot's defaults."""
         row = self._connection.execute(_OF_MEMBER, {"the_member": member_id}).first()
         if row is None:
             return NO_PREFERENCES
@@ -33,7 +33,10 @@ class PreferenceRepository:
         )
 
     def save(self, member_id: int, wanted: Preferences, at: datetime) -> None:
-        """Keep a member's preferences in place of the earlier ones; what is the studio's default is not written."""
+        """Store a member's preferences.
+
+        Values equal to the bot's default are not stored, so that they follow later defaults.
+        """
         values = {
             "model": wanted.model,
             "aspect_ratio": wanted.aspect_ratio,

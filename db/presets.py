@@ -1,4 +1,4 @@
-"""Presets, with those that were deleted a while ago and can still come back."""
+"""Presets, including recently deleted ones that can be restored."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -25,16 +25,16 @@ class PresetRepository:
         self._connection = connection
 
     def lock(self) -> None:
-        """Let no other transaction that asks for this change presets, so that what was counted stays true."""
+        """Block concurrent changes of presets, so that a count stays valid."""
         advisory_lock(self._connection, SAVING_PRESETS)
 
     def list_in(self, scope: PresetScope) -> tuple[Preset, ...]:
-        """Return the presets of a scope, by their names."""
+        """Return the presets of a scope, by name."""
         rows = self._connection.execute(select(presets).where(_kept(scope)).order_by(presets.c.key))
         return tuple(_from_row(row) for row in rows)
 
     def find_in(self, scope: PresetScope, name: str) -> Preset | None:
-        """Return the preset of this name on a scope, however it is written."""
+        """Return the preset of this name in a scope, in any spelling, or None."""
         if not is_name(name):
             return None
         named = {"the_guild": scope.guild_id, "the_member": scope.member_id, "the_key": preset_key(name)}
@@ -42,17 +42,17 @@ class PresetRepository:
         return None if row is None else _from_row(row)
 
     def find(self, guild_id: int, member_id: int, name: str) -> Preset | None:
-        """Return what a name stands for: the member's own preset before the server's."""
+        """Return the preset behind a name: the member's own, else the guild's."""
         scopes = (PresetScope(member_id=member_id), PresetScope(guild_id=guild_id))
         return next(filter(None, (self.find_in(scope, name) for scope in scopes)), None)
 
     def count_in(self, scope: PresetScope) -> int:
-        """Return how many presets a scope has."""
+        """Return the number of presets in a scope."""
         counted = select(func.count()).select_from(presets).where(_kept(scope))
         return self._connection.execute(counted).scalar_one()
 
     def save(self, scope: PresetScope, preset: Preset, at: datetime) -> None:
-        """Put a preset on a scope, in place of one of the same name, also of a deleted one."""
+        """Store a preset in place of one of the same name, deleted or not."""
         values = {
             "name": preset.name,
             "template": preset.template,
@@ -69,25 +69,28 @@ class PresetRepository:
         )
 
     def delete(self, scope: PresetScope, preset: Preset, at: datetime) -> None:
-        """Take a preset off its scope; `restore` can put it back until it is purged."""
+        """Mark a preset as deleted; `restore` works until it is purged."""
         taken = update(presets).where(_in_scope(scope), presets.c.key == preset.key)
         self._connection.execute(taken.values(deleted_at=at))
 
     def find_deleted(self, scope: PresetScope, token: str) -> tuple[Preset, bool] | None:
-        """Return the preset behind a mark and whether it is deleted at present; None where it is not known any more."""
+        """Return the preset behind an undo token, and whether it is deleted now.
+
+        None if the token is unknown.
+        """
         for row in self._connection.execute(select(presets).where(_in_scope(scope))):
             if undo_token(scope, row.key) == token:
                 return _from_row(row), row.deleted_at is not None
         return None
 
     def restore(self, scope: PresetScope, preset: Preset) -> None:
-        """Put a deleted preset back."""
+        """Restore a deleted preset."""
         self._connection.execute(
             update(presets).where(_in_scope(scope), presets.c.key == preset.key).values(deleted_at=None)
         )
 
     def purge(self, before: datetime) -> None:
-        """Forget the presets that were deleted before this moment."""
+        """Purge the presets deleted before this moment."""
         self._connection.execute(delete(presets).where(presets.c.deleted_at < before))
 
 

@@ -1,4 +1,7 @@
-"""The proof that no other process serves the same SQLite file: a lock that the system takes back at any death."""
+"""Lock that admits one process per SQLite file.
+
+The system releases it when the process dies, however it dies.
+"""
 
 import fcntl
 from collections.abc import Iterator
@@ -16,7 +19,12 @@ class AlreadyRunningError(AtelierError):
 
 @contextmanager
 def hold_process_lock(database: Path) -> Iterator[None]:
-    """Hold the lock beside the database file; raises `AlreadyRunningError` where another process has it, or OSError."""
+    """Hold the lock beside the database file.
+
+    Raises:
+        AlreadyRunningError: another process holds it.
+        OSError: the lock file cannot be opened.
+    """
     database.parent.mkdir(parents=True, exist_ok=True)
     database = database.resolve()  # two names of one file are one database
     with database.with_name(f"{database.name}.lock").open("a") as file:

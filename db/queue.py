@@ -1,4 +1,4 @@
-"""The line of jobs that wait for a slot: whose turn it is, and everybody's place in it."""
+"""The queue of jobs waiting for a slot: fair order and positions."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -20,11 +20,11 @@ from sqlalchemy import (
 
 from bot.domain.jobs import AT_PROVIDER, Job
 from bot.domain.models import MODEL_IDS
-from db.fair_share import THE_COMMUNITY
+from db.fair_share import WHOLE_GUILD
 from db.jobs import HELD, JobRepository
 from db.tables import jobs, turns
 
-_STANDS_IN_LINE: Final = (
+_QUEUED: Final = (
     *HELD,
     jobs.c.acknowledged_at.is_not(None),
     jobs.c.prepared,
@@ -32,17 +32,20 @@ _STANDS_IN_LINE: Final = (
 )
 
 
-def _line(most_turns: BindParameter[Any] | None = None) -> Select[Any]:
-    """Return the waiting jobs with `turn` and `round`; with `most_turns`, those alone whose turn is within it.
+def _queue(most_turns: BindParameter[Any] | None = None) -> Select[Any]:
+    """Return the waiting jobs with `turn` and `round`.
 
-    `turn` counts a member's jobs, those at a provider first and then the waiting ones by age: it is what the slots a
-    member limits, and members of a community take turns by it. `round` counts a community's jobs in the same way, so
-    that communities take turns too. Later turns come last in a community, so leaving them out changes no `round`.
-    Where turns or rounds are equal, who was served longest ago comes first: with one slot for many it goes round.
+    `turn` counts a member's jobs: those at a provider first, then the waiting ones by age. The slots of a member
+    limit it, and members of a guild take turns by it. `round` counts a guild's jobs in the same way, so that
+    guilds take turns too. On equal turns or rounds, the member or guild served longest ago comes first: even one
+    slot goes round.
+
+    With `most_turns`, only jobs up to that turn are returned. Later turns come last in a guild, so leaving them
+    out changes no `round`.
     """
-    of_them, of_theirs = turns.alias(), turns.alias()
-    members = _active(jobs.c.guild_id, jobs.c.member_id)
-    communities = _active(jobs.c.guild_id)
+    member_turns, guild_turns = turns.alias(), turns.alias()
+    member_counts = _active(jobs.c.guild_id, jobs.c.member_id)
+    guild_counts = _active(jobs.c.guild_id)
     of_member = func.row_number().over(
         partition_by=(jobs.c.guild_id, jobs.c.member_id), order_by=(jobs.c.created_at, jobs.c.id)
     )
@@ -54,25 +57,25 @@ def _line(most_turns: BindParameter[Any] | None = None) -> Select[Any]:
             jobs.c.due_at,
             jobs.c.guild_id,
             jobs.c.model,
-            (of_member + func.coalesce(members.c.active, 0)).label("turn"),
-            of_them.c.served_at,
+            (of_member + func.coalesce(member_counts.c.active, 0)).label("turn"),
+            member_turns.c.served_at,
         )
         .outerjoin(
-            members,
-            (members.c.guild_id == jobs.c.guild_id) & (members.c.member_id == jobs.c.member_id),
+            member_counts,
+            (member_counts.c.guild_id == jobs.c.guild_id) & (member_counts.c.member_id == jobs.c.member_id),
         )
         .outerjoin(
-            of_them,
-            (of_them.c.guild_id == jobs.c.guild_id) & (of_them.c.member_id == jobs.c.member_id),
+            member_turns,
+            (member_turns.c.guild_id == jobs.c.guild_id) & (member_turns.c.member_id == jobs.c.member_id),
         )
-        .where(*_STANDS_IN_LINE)
+        .where(*_QUEUED)
         .subquery()
     )
     of_guild = func.row_number().over(
         partition_by=waiting.c.guild_id,
         order_by=(waiting.c.turn, waiting.c.served_at.nulls_first(), waiting.c.created_at, waiting.c.id),
     )
-    line = (
+    queue = (
         select(
             waiting.c.id,
             waiting.c.owner,
@@ -82,51 +85,51 @@ def _line(most_turns: BindParameter[Any] | None = None) -> Select[Any]:
             waiting.c.model,
             waiting.c.turn,
             waiting.c.served_at,
-            of_theirs.c.served_at.label("guild_served_at"),
-            (of_guild + func.coalesce(communities.c.active, 0)).label("round"),
+            guild_turns.c.served_at.label("guild_served_at"),
+            (of_guild + func.coalesce(guild_counts.c.active, 0)).label("round"),
         )
-        .outerjoin(communities, communities.c.guild_id == waiting.c.guild_id)
+        .outerjoin(guild_counts, guild_counts.c.guild_id == waiting.c.guild_id)
         .outerjoin(
-            of_theirs,
-            (of_theirs.c.guild_id == waiting.c.guild_id) & (of_theirs.c.member_id == THE_COMMUNITY),
+            guild_turns,
+            (guild_turns.c.guild_id == waiting.c.guild_id) & (guild_turns.c.member_id == WHOLE_GUILD),
         )
     )
-    return line if most_turns is None else line.where(waiting.c.turn <= most_turns)
+    return queue if most_turns is None else queue.where(waiting.c.turn <= most_turns)
 
 
-def _order(line: Subquery) -> tuple[ColumnElement[Any], ...]:
+def _order(queue: Subquery) -> tuple[ColumnElement[Any], ...]:
     return (
-        line.c.round,
-        line.c.guild_served_at.nulls_first(),
-        line.c.turn,
-        line.c.served_at.nulls_first(),
-        line.c.created_at,
-        line.c.id,
+        queue.c.round,
+        queue.c.guild_served_at.nulls_first(),
+        queue.c.turn,
+        queue.c.served_at.nulls_first(),
+        queue.c.created_at,
+        queue.c.id,
     )
 
 
-def _active(*whose: Column[int]) -> Subquery:
-    """Return how many jobs are at a provider, or before it, for each of `whose`."""
+def _active(*columns: Column[int]) -> Subquery:
+    """Return the number of jobs at a provider, grouped by `columns`."""
     return (
-        select(*whose, func.count().label("active"))
+        select(*columns, func.count().label("active"))
         .where(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
-        .group_by(*whose)
+        .group_by(*columns)
         .subquery()
     )
 
 
-# Longer than any back-off. What is due later still was put off by a clock that has been set back since.
+# Longer than any back-off. A later due time comes from a clock that was set back since.
 _LONGEST_WAIT: Final = timedelta(minutes=15)
 
-# Built once: building a statement anew costs several times what running it does.
-_LINE: Final = _line().subquery()
-_IN_LINE: Final = select(_LINE.c.id, _LINE.c.owner).order_by(*_order(_LINE)).limit(bindparam("most"))
-_PLACES: Final = select(_LINE.c.id, func.row_number().over(order_by=_order(_LINE)).label("place")).subquery()
-_PLACE_IN_LINE: Final = select(_PLACES.c.place).where(_PLACES.c.id == bindparam("the_id"))
-_ANY_IN_LINE: Final = select(exists().where(*_STANDS_IN_LINE))
-_COUNT_IN_LINE: Final = select(func.count()).select_from(jobs).where(*_STANDS_IN_LINE)
-# The line is cut before the jobs' own rows are read: it may be long, and they are wide.
-_TURNS: Final = _line(bindparam("per_member")).subquery()
+# Built once: building a statement costs several times as much as running it.
+_QUEUE: Final = _queue().subquery()
+_FIRST: Final = select(_QUEUE.c.id, _QUEUE.c.owner).order_by(*_order(_QUEUE)).limit(bindparam("most"))
+_POSITIONS: Final = select(_QUEUE.c.id, func.row_number().over(order_by=_order(_QUEUE)).label("position")).subquery()
+_POSITION: Final = select(_POSITIONS.c.position).where(_POSITIONS.c.id == bindparam("the_id"))
+_HAS_WAITING: Final = select(exists().where(*_QUEUED))
+_COUNT: Final = select(func.count()).select_from(jobs).where(*_QUEUED)
+# The queue is limited before the jobs' rows are read: it may be long, and they are wide.
+_TURNS: Final = _queue(bindparam("per_member")).subquery()
 _CLAIMED: Final = (
     select(_TURNS)
     .where(or_(_TURNS.c.due_at <= bindparam("now"), _TURNS.c.due_at > bindparam("far")))
@@ -138,7 +141,7 @@ _CLAIMED: Final = (
     .subquery()
 )
 _CLAIMABLE: Final = select(jobs).join(_CLAIMED, _CLAIMED.c.id == jobs.c.id).order_by(*_order(_CLAIMED))
-_ACTIVE_BY_COMMUNITY: Final = (
+_ACTIVE_BY_GUILD: Final = (
     select(jobs.c.guild_id, func.count())
     .where(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
     .group_by(jobs.c.guild_id)
@@ -147,7 +150,7 @@ _NEXT_DUE: Final = select(func.min(jobs.c.due_at)).where(*HELD, jobs.c.due_at > 
 
 
 class QueueRepository:
-    """The line within one transaction."""
+    """The queue within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -162,10 +165,10 @@ class QueueRepository:
         models: Collection[str] = MODEL_IDS,
         full: Collection[int] = (),
     ) -> tuple[Job, ...]:
-        """Return the acknowledged, due jobs of these models whose turn it is, best first.
+        """Return acknowledged, due jobs of these models in fair order.
 
-        Communities take turns, in them their members, then by age. The first `skipped` are left out, and so are
-        those of the communities that are `full`.
+        Guilds take turns, then their members, then jobs by age. The first `skipped` jobs and those of `full` guilds
+        are left out.
         """
         parameters = {
             "per_member": per_member,
@@ -176,28 +179,28 @@ class QueueRepository:
             "models": list(models),
             "full": list(full),
         }
-        return JobRepository(self._connection).of_rows(self._connection.execute(_CLAIMABLE, parameters))
+        return JobRepository(self._connection).from_rows(self._connection.execute(_CLAIMABLE, parameters))
 
-    def first(self, most: int) -> tuple[tuple[str, str | None], ...]:
-        """Return (id, owner) of the first `most` that wait here for a slot, in the order in which they get one."""
-        return tuple((row.id, row.owner) for row in self._connection.execute(_IN_LINE, {"most": most}))
+    def list_first(self, most: int) -> tuple[tuple[str, str | None], ...]:
+        """Return (id, owner) of the first `most` waiting jobs in queue order."""
+        return tuple((row.id, row.owner) for row in self._connection.execute(_FIRST, {"most": most}))
 
-    def any(self) -> bool:
-        """Return whether anybody's job waits here for a slot."""
-        return bool(self._connection.execute(_ANY_IN_LINE).scalar_one())
+    def has_waiting(self) -> bool:
+        """Return whether any job waits for a slot."""
+        return bool(self._connection.execute(_HAS_WAITING).scalar_one())
 
     def count(self) -> int:
-        """Return how many jobs wait here for a slot."""
-        return self._connection.execute(_COUNT_IN_LINE).scalar_one()
+        """Return the number of jobs waiting for a slot."""
+        return self._connection.execute(_COUNT).scalar_one()
 
-    def place_of(self, job_id: str) -> int | None:
-        """Return a waiting job's place, from 1; None if it is in no line."""
-        return self._connection.execute(_PLACE_IN_LINE, {"the_id": job_id}).scalar()
+    def position_of(self, job_id: str) -> int | None:
+        """Return a job's queue position, from 1; None if it is not queued."""
+        return self._connection.execute(_POSITION, {"the_id": job_id}).scalar()
 
-    def active_by_guild(self) -> dict[int, int]:
-        """Return how many jobs of each community are at a provider, or before it."""
-        return {row[0]: row[1] for row in self._connection.execute(_ACTIVE_BY_COMMUNITY)}
+    def count_active_by_guild(self) -> dict[int, int]:
+        """Return the number of active jobs per guild."""
+        return {row[0]: row[1] for row in self._connection.execute(_ACTIVE_BY_GUILD)}
 
     def next_due(self, after: datetime) -> datetime | None:
-        """Return when the next job that waits for another try is due."""
+        """Return the due time of the next job that waits for a retry."""
         return self._connection.execute(_NEXT_DUE, {"after": after}).scalar()

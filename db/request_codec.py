@@ -1,4 +1,7 @@
-"""A request's options as JSON, and back: a row that an older or a newer release wrote can be read."""
+"""Encoding of a request's options as JSON.
+
+Rows of older and newer releases can be read.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
@@ -9,15 +12,15 @@ from bot.domain.requests import GenerationRequest, ImageFile, ImageRef, InputIma
 
 # Always written: the first release reads these and expects them all.
 _FIRST: Final = ("aspect_ratio", "images", "detail", "format", "resolution")
-# Written where they were asked for, so that the first release can read all rows that ask for nothing newer.
+# Written only if chosen, so that the first release can read all other rows.
 _LATER: Final = ("upscale", "remove_background", "fit", "effect", "version", "keeps_form")
-# How many pictures it starts from; they have a table of their own.
+# The number of inputs; the inputs themselves have their own table.
 INPUTS: Final = "inputs"
 _DEFAULTS: Final = {field.name: field.default for field in fields(GenerationRequest) if field.default is not MISSING}
 
 
 def options_of(request: GenerationRequest) -> dict[str, Any]:
-    """Return what is stored of a request besides its prompt, its model and its inputs."""
+    """Return a request's stored options: all but prompt, model and inputs."""
     asked = [name for name in _LATER if getattr(request, name) != _DEFAULTS[name]]
     options = {name: _plain(getattr(request, name)) for name in (*_FIRST, *asked)}
     return options | {INPUTS: len(request.inputs)} if request.inputs else options
@@ -26,7 +29,10 @@ def options_of(request: GenerationRequest) -> dict[str, Any]:
 def request_of(
     prompt: str, model: str, options: Mapping[str, Any], inputs: tuple[InputImage, ...] = ()
 ) -> GenerationRequest:
-    """Return the request; what is not stored has its default, what is not known is left out."""
+    """Return the request.
+
+    Options that are not stored get their default; unknown ones are ignored.
+    """
     known: dict[str, Any] = {name: options[name] for name in (*_FIRST, *_LATER) if name in options}
     if "fit" in known:
         known["fit"] = Fit.parse(known["fit"])
@@ -34,7 +40,7 @@ def request_of(
 
 
 def plain_inputs(inputs: Sequence[InputImage]) -> list[dict[str, Any]]:
-    """Return inputs as JSON, for a request that is no job yet."""
+    """Return inputs as JSON, for a request without a job."""
     return [asdict(each) for each in inputs]
 
 

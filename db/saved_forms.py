@@ -1,4 +1,4 @@
-"""Forms that were refused, as JSON: what their members typed, for a day."""
+"""Rejected modal input as JSON, stored for a day."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,7 +19,7 @@ _PURGE: Final = delete(forms).where(forms.c.created_at < bindparam("moment"))
 
 
 class SavedFormRepository:
-    """Refused forms within one transaction."""
+    """Rejected modal input within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -38,7 +38,7 @@ class SavedFormRepository:
         self._connection.execute(_INSERT, own | {"content": content})
 
     def get(self, form_id: str) -> SavedForm:
-        """Return a form, or raise `FormGoneError`."""
+        """Return a form; raises `FormGoneError` if there is none."""
         row = self._connection.execute(_GET, {"the_id": form_id}).first()
         if row is None:
             raise FormGoneError
@@ -49,7 +49,7 @@ class SavedFormRepository:
         return SavedForm(id=row.id, member_id=row.member_id, filled=filled, created_at=row.created_at)
 
     def purge_before(self, moment: datetime) -> int:
-        """Remove older forms; return how many."""
+        """Delete older forms; return how many."""
         return self._connection.execute(_PURGE, {"moment": moment}).rowcount
 
 

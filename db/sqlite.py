@@ -1,7 +1,7 @@
 """SQLite: one writer connection, readers apart, WAL, every commit durable.
 
-A whole transaction runs in the connection's own thread (aiosqlite's) at one go. SQLAlchemy's asyncio dialect hops
-between the loop and that thread three or four times a statement, which measured more than twice the CPU time.
+A whole transaction runs in the connection's thread (aiosqlite's). SQLAlchemy's asyncio dialect switches between the
+loop and that thread three or four times per statement, which measured more than twice the CPU time.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _READER_PRAGMAS = ("query_only = ON",)
 
 
 class SqliteBackend:
-    """The file's one writer and its readers."""
+    """The file's writer and its readers."""
 
     def __init__(self, writer: "_ThreadConnection", readers: list["_ThreadConnection"]) -> None:
         self._connections = [writer, *readers]
@@ -40,14 +40,17 @@ class SqliteBackend:
 
     @classmethod
     async def open(cls, url: URL) -> Self:
-        """Return the backend for the file that `url` names; the folder is made if missing."""
+        """Return the backend for the file of `url`.
+
+        The folder is created if missing.
+        """
         if url.database in (None, "", ":memory:"):
             raise ValueError("a SQLite database needs a file, because several connections share it")
         file = Path(str(url.database))
         file.parent.mkdir(parents=True, exist_ok=True)
-        # aiosqlite's thread outlives a failure to open, and then complains of a closed loop: fail before it exists.
+        # aiosqlite's thread outlives a failed open and then reports a closed loop, so failures are provoked before.
         await asyncio.to_thread(lambda: sqlite3.connect(file).close())
-        # The writer comes first: it makes the file and switches it to WAL.
+        # The writer comes first: it creates the file and switches it to WAL.
         connections: list[_ThreadConnection] = []
         try:
             connections.append(await _ThreadConnection.open(file, "BEGIN IMMEDIATE", _WRITER_PRAGMAS))
@@ -59,9 +62,12 @@ class SqliteBackend:
             raise
         return cls(connections[0], connections[1:])
 
-    async def read(self, function: Callable[[Connection], T], *, patient: bool = False) -> T:
-        """Run on whichever reader is free; nothing is ever cut off here, so there is no need of patience."""
-        del patient
+    async def read(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
+        """Run on a free reader.
+
+        SQLite has no statement timeout, so `long_running` makes no difference.
+        """
+        del long_running
         reader = await self._idle_readers.get()
         try:
             return await reader.run(function)
@@ -69,7 +75,7 @@ class SqliteBackend:
             self._idle_readers.put_nowait(reader)
 
     async def write(self, function: Callable[[Connection], T]) -> T:
-        """Run on the writer, in turn."""
+        """Run on the writer, one transaction at a time."""
         async with self._write_turn:
             return await self._writer.run(function)
 
@@ -80,7 +86,10 @@ class SqliteBackend:
 
 
 class _ThreadConnection:
-    """An aiosqlite connection with a SQLAlchemy connection over it that is only used in the former's thread."""
+    """An aiosqlite connection with a SQLAlchemy connection over it.
+
+    The SQLAlchemy connection is used in aiosqlite's thread only.
+    """
 
     def __init__(self, connection: aiosqlite.Connection, transactions: Connection) -> None:
         self._connection = connection
@@ -105,7 +114,7 @@ class _ThreadConnection:
                 with self._transactions.begin():
                     return function(self._transactions)
             finally:
-                # SQLAlchemy takes a COMMIT that fails for the end; for SQLite it need not be, and no other could begin.
+                # SQLAlchemy considers a failed COMMIT the end, but SQLite may keep the transaction open.
                 if self._connection.in_transaction:
                     self._connection._conn.rollback()  # noqa: SLF001
 
@@ -117,13 +126,16 @@ class _ThreadConnection:
 
 
 async def _in_thread(connection: aiosqlite.Connection, function: Callable[[], T]) -> T:
-    """Return what `function` returns, run in the connection's own thread."""
+    """Run `function` in the connection's thread and return its result."""
     result: Any = await connection._execute(function)  # type: ignore[no-untyped-call]  # noqa: SLF001
     return result  # type: ignore[no-any-return]
 
 
 def _sqlalchemy_connection(connection: aiosqlite.Connection, begin: str) -> Connection:
-    """Return a connection that lives as long as the driver's: connecting anew costs as much as two statements."""
+    """Return a connection that lives as long as the driver's.
+
+    Reconnecting costs as much as two statements.
+    """
     raw = connection._conn  # noqa: SLF001 - aiosqlite hides what SQLAlchemy needs
     # Parameters are hidden because errors go to logs, and prompts and tokens must not.
     engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool, hide_parameters=True)
@@ -131,7 +143,7 @@ def _sqlalchemy_connection(connection: aiosqlite.Connection, begin: str) -> Conn
     def do_begin(_: object) -> None:
         raw.execute(begin)
 
-    # SQLAlchemy and the driver would begin late and DEFERRED, which loses updates. It could be told by an event too,
-    # but an engine with one listener looks for listeners at every statement: a quarter of a transaction's time.
+    # SQLAlchemy and the driver would begin late and DEFERRED, which loses updates. An event listener could do this too,
+    # but an engine with a listener checks for listeners at every statement: a quarter of a transaction's time.
     engine.dialect.do_begin = do_begin  # type: ignore[assignment, method-assign]
     return engine.connect()

@@ -101,16 +101,16 @@ class JobClaimer:
         """Give slots to `limit` jobs at most; see `JobStore.claim_batch`."""
         advisory_lock(connection, CLAIMING)
         queue = QueueRepository(connection)
-        if not queue.any():
+        if not queue.has_waiting():
             return ClaimResult()
         claims = self._fill(connection, Slots(connection, self._config, available_submits), now, limit)
-        first = queue.first(_QUEUE_SHOWN + limit) if with_queue else ()
+        first = queue.list_first(_QUEUE_SHOWN + limit) if with_queue else ()
         next_due = queue.next_due(now)
         return ClaimResult(
             claims=tuple(claims),
             queue=tuple(job_id for job_id, owner in first if owner == self._lease.worker_id)[:_QUEUE_SHOWN],
             next_retry_in=None if next_due is None else (next_due - now).total_seconds(),
-            has_waiting=queue.any(),
+            has_waiting=queue.has_waiting(),
         )
 
     def _fill(self, connection: Connection, slots: Slots, now: datetime, limit: int) -> list[Claim]:
@@ -140,7 +140,7 @@ class JobClaimer:
                 break
         if new:
             attempts.add_all(new)
-            FairShareRepository(connection).serve((claim.job for claim in claims), now)
+            FairShareRepository(connection).record_served((claim.job for claim in claims), now)
         return [replace(claim, job=self._submitting(jobs, claim, now)) for claim in claims]
 
     def _addressed(self, connection: Connection, job: Job) -> Job:

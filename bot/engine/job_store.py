@@ -95,8 +95,8 @@ class JobStore:
             attempts = AttemptRepository(connection)
             latest = attempts.latest(job.id)
             if latest.outcome is Outcome.UNKNOWN and latest.provider == job.provider:
-                attempts.name(latest, handle)
-                JobRepository(connection).reconcile_from(job.id, self._clock.now())
+                attempts.set_handle(latest, handle)
+                JobRepository(connection).schedule_reconciliation(job.id, self._clock.now())
 
         await self._database.write(write)
 
@@ -194,7 +194,7 @@ class JobStore:
 
     async def record_handle(self, attempt: Attempt, handle: str) -> None:
         """A webhook named the job that a submit's reply would have named; the reply's own word counts more."""
-        await self._database.write(lambda connection: AttemptRepository(connection).name(attempt, handle))
+        await self._database.write(lambda connection: AttemptRepository(connection).set_handle(attempt, handle))
 
     async def mark_storing(self, job: Job, answer: Finished) -> Job:
         """The provider is done; its pictures' addresses are kept until they are stored."""
@@ -304,21 +304,21 @@ class JobStore:
         def write(connection: Connection) -> tuple[Job, ...]:
             jobs = JobRepository(connection)
             due = jobs.list_reconcilable(now, limit)
-            return tuple(job for job in due if jobs.reconcile_later(job, now + RECONCILING_PAUSE))
+            return tuple(job for job in due if jobs.postpone_reconciliation(job, now + RECONCILING_PAUSE))
 
         return await self._database.write(write)
 
     async def schedule_reconciliation(self, job: Job) -> None:
         """A webhook tells of a job that has ended without an answer: ask soon."""
         now = self._clock.now()
-        await self._database.write(lambda connection: JobRepository(connection).reconcile_from(job.id, now))
+        await self._database.write(lambda connection: JobRepository(connection).schedule_reconciliation(job.id, now))
 
     async def finish_reconciliation(self, job: Job, pictures: Sequence[Picture] = (), cost: int | None = None) -> None:
         """Nothing more will be heard of a job that had ended; pictures that came late are free."""
         now = self._clock.now()
 
         def write(connection: Connection) -> None:
-            if JobRepository(connection).reconcile_from(job.id, None) and pictures:
+            if JobRepository(connection).schedule_reconciliation(job.id, None) and pictures:
                 ResultImageRepository(connection).add_all(pictures, now)
                 AttemptRepository(connection).update_latest(job.id, cost=cost)
 

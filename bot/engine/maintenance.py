@@ -141,7 +141,7 @@ class Maintenance:
 
     async def prove_the_books(self) -> None:
         """Log every line in which the books do not balance."""
-        problems = await self._database.read(audit, patient=True)
+        problems = await self._database.read(audit, long_running=True)
         for problem in problems:
             _log.error("books.wrong", problem=problem)
         if not problems:

@@ -14,13 +14,13 @@ class Slots:
     """The free slots of providers and communities, counted in the database, as claims take them."""
 
     def __init__(self, connection: Connection, config: EngineConfig, available_submits: Mapping[str, int]) -> None:
-        busy = AttemptRepository(connection).active_by_provider()
+        busy = AttemptRepository(connection).count_active_by_provider()
         self._free = {
             provider: min(config.active_per_provider - busy.get(provider, 0), limit)
             for provider, limit in available_submits.items()
         }
         self._per_guild = config.active_per_guild
-        self._of_guild = QueueRepository(connection).active_by_guild() if self._per_guild else {}
+        self._of_guild = QueueRepository(connection).count_active_by_guild() if self._per_guild else {}
 
     @property
     def any_free(self) -> bool:

@@ -32,8 +32,8 @@ class WorkerStore:
         def write(connection: Connection) -> dict[str, datetime]:
             workers = WorkerRepository(connection)
             workers.renew(lease.worker_id, now, now + lease.duration)
-            others = workers.others(lease.worker_id)
-            workers.forget(others if lease.is_alone else lease.find_expired(others, began, now))
+            others = workers.list_others(lease.worker_id)
+            workers.delete_expired(others if lease.is_alone else lease.find_expired(others, began, now))
             return others
 
         lease.record_renewal(began, await self._database.write(write))
@@ -61,5 +61,5 @@ class WorkerStore:
     async def list_submitting(self) -> tuple[str, ...]:
         """Return the ids of this worker's jobs in SUBMITTING."""
         return await self._database.read(
-            lambda connection: JobRepository(connection).list_being_sent(self._lease.worker_id)
+            lambda connection: JobRepository(connection).list_submitting(self._lease.worker_id)
         )

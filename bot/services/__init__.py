@@ -1,1 +1,4 @@
-"""The use cases that commands and buttons call. They raise domain errors and catch nothing."""
+"""Use cases for commands and buttons.
+
+Services raise domain errors and catch nothing.
+"""

@@ -1,4 +1,4 @@
-"""Which servers may use the studio."""
+"""Admission of servers."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -11,10 +11,10 @@ from db.guilds import GuildRepository
 
 
 class AccessService:
-    """Admission. `admitted` is the operator's list: None leaves it to the owner's `/studio admit`, `*` admits all.
+    """Admission checks.
 
-    `outside` is whether the studio may be used where no server's account counts, which is community 0: in direct
-    messages, and where a member brought the application along.
+    `admitted` is the operator's list of guilds. None leaves admission to the owner's `/studio admit`, `*` admits all.
+    `outside` allows use outside servers (guild 0): in direct messages, and where a member installed the application.
     """
 
     def __init__(
@@ -31,7 +31,12 @@ class AccessService:
         self._outside = outside
 
     def check(self, connection: Connection, guild_id: int) -> None:
-        """Raise `NotInServerError` outside servers unless that is allowed, `NotAdmittedError` in one not admitted."""
+        """Check that a guild may use the bot.
+
+        Raises:
+            NotInServerError: `guild_id` is 0 and use outside servers is not allowed.
+            NotAdmittedError: the guild is not admitted.
+        """
         if guild_id == 0:
             if self._outside:
                 return
@@ -46,7 +51,11 @@ class AccessService:
             raise NotAdmittedError
 
     async def admit(self, guild_id: int, *, by: int) -> None:
-        """Admit a server on the word of the application's owner; raises `NotInServerError` outside one."""
+        """Admit a guild for the application's owner.
+
+        Raises:
+            NotInServerError: `guild_id` is 0.
+        """
         if guild_id == 0:
             raise NotInServerError
         now = self._now()

@@ -1,4 +1,7 @@
-"""Confirmations: requests above a member's price limit, stored until the member answers, for a day at most."""
+"""Confirmations: requests stored until their member says yes or no.
+
+A request needs one if it costs more than the member's limit. It is stored for a day at most.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +25,10 @@ from db.database import Database
 
 
 class ConfirmationService:
-    """Store requests that wait for confirmation. No credits are held. `providers` are the configured ones."""
+    """Store of requests awaiting confirmation.
+
+    No credits are held. `providers` are the configured ones.
+    """
 
     def __init__(
         self,
@@ -88,7 +94,9 @@ class ConfirmationService:
         return confirmation
 
     async def get(self, confirmation_id: str, member_id: int) -> tuple[Confirmation, bool]:
-        """Return a confirmation at its current price, and whether that is higher than the price shown before.
+        """Return a confirmation at its current price.
+
+        The second value says whether that price is higher than the one shown before.
 
         Raises:
             ConfirmationGoneError: it was answered or has expired.
@@ -131,7 +139,10 @@ def _check(confirmation: Confirmation, member_id: int) -> None:
 
 
 def _dedup_key(confirmation: Confirmation) -> tuple[object, ...]:
-    """Return a key that is equal for equal requests. Input URLs are signed again each time, so only paths count."""
+    """Return equal keys for equal requests.
+
+    Input URLs are signed again each time, so only their paths count.
+    """
     request = confirmation.request
     pictures = [(each.parent, each.file, urlsplit(each.url or "").path) for each in request.inputs]
     return replace(request, inputs=()), pictures, confirmation.origin, confirmation.private

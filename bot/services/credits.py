@@ -14,9 +14,10 @@ from db.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """`available` is what can be spent now: the day's `allowance` that is left, and `granted` credits.
+    """A member's credits.
 
-    `held` is set aside for jobs under way; the allowance is renewed at `renews_at`.
+    `allowance` is the rest of the period's allowance, renewed at `renews_at`. `granted` credits do not expire. `held`
+    is set aside for live jobs.
     """
 
     allowance: int
@@ -26,12 +27,12 @@ class Balance:
 
     @property
     def available(self) -> int:
-        """What can be spent now."""
+        """Credits to spend: allowance and grants together."""
         return self.allowance + self.granted
 
 
 class CreditService:
-    """Reads the books for people."""
+    """Read access to members' accounts."""
 
     def __init__(self, *, database: Database, ledger: Ledger, access: AccessService, clock: Clock) -> None:
         self._database = database
@@ -40,7 +41,12 @@ class CreditService:
         self._clock = clock
 
     async def balance(self, guild_id: int, member_id: int) -> Balance:
-        """Return a member's balance in a community as of now; raises `NotInServerError` or `NotAdmittedError`."""
+        """Return a member's current balance in a guild.
+
+        Raises:
+            NotInServerError: `guild_id` is 0 and use outside servers is not allowed.
+            NotAdmittedError: the guild is not admitted.
+        """
         now = self._clock.now()
 
         def read(connection: Connection) -> Account:

@@ -1,4 +1,4 @@
-"""Details of one job: its attempts, its images and the jobs that it was made from."""
+"""Details of one job: attempts, images and lineage."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,10 @@ from db.pictures import ResultImageRepository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One step back in a job's lineage: the action, and the job it was done on (None if its records are gone)."""
+    """One step back in a job's lineage.
+
+    `origin` is the action; `job` is the job it was done on, None if its records are gone.
+    """
 
     origin: Origin
     job: Job | None
@@ -36,7 +39,7 @@ class Details:
 
 
 class DetailService:
-    """Read job details, each from one state of the database."""
+    """Read access to job details, each from one state of the database."""
 
     def __init__(self, *, database: Database) -> None:
         self._database = database
@@ -68,7 +71,7 @@ class DetailService:
 
 
 def read_lineage(connection: Connection, job: Job) -> tuple[Link, ...]:
-    """Return the steps back from a job, the latest first, at most `LONGEST_CHAIN`."""
+    """Return the steps back from a job, at most `LONGEST_CHAIN`, latest first."""
     jobs, links, current = JobRepository(connection), list[Link](), job
     while current.origin is not None and len(links) < LONGEST_CHAIN:
         parent = jobs.find(current.origin.job_id)

@@ -1,4 +1,4 @@
-"""What the cards show: a job, its pictures, its place in line, its member's balance."""
+"""Snapshots of jobs for their cards: images, queue position, balance."""
 
 import statistics
 from datetime import datetime
@@ -13,23 +13,23 @@ from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from db.queue import QueueRepository
 
-_MEASURED = 50
-_ENOUGH = 5
-_REMEMBER_SECONDS = 60.0
-# To put a long line in order takes time, and every card in it asks; one that long moves on all the time anyway.
-_LONG_LINE = 200
-_LINE_SECONDS = 2.0
+_MEASURED_JOBS = 50
+_MIN_MEASURED_JOBS = 5
+_DURATIONS_CACHE_SECONDS = 60.0
+# Sorting a long queue takes time and every card in it asks for its position, so those positions are cached.
+_LONG_QUEUE = 200
+_POSITIONS_CACHE_SECONDS = 2.0
 
 
 class JobSnapshotService:
-    """Reads snapshots; each is one state of the database."""
+    """Read access to snapshots, each from one state of the database."""
 
     def __init__(self, *, database: Database, ledger: Ledger, clock: Clock) -> None:
         self._database = database
         self._ledger = ledger
         self._clock = clock
         self._usual: dict[str, tuple[float, tuple[int, int] | None]] = {}
-        self._line: tuple[float, dict[str, int]] = (float("-inf"), {})
+        self._positions: tuple[float, dict[str, int]] = (float("-inf"), {})
 
     async def get(self, job_id: str) -> Snapshot:
         """Return a job's snapshot; raises `JobNotFoundError`."""
@@ -37,7 +37,10 @@ class JobSnapshotService:
         return await self._database.read(lambda connection: self._read(connection, job_id, now))
 
     async def usual_seconds(self, model: str) -> tuple[int, int] | None:
-        """Return the median and the 90th percentile of a model's latest jobs, or None before enough were measured."""
+        """Return the median and 90th percentile of a model's latest durations.
+
+        None until enough jobs were measured.
+        """
         return await self._database.read(lambda connection: self._usual_seconds(connection, model))
 
     def _read(self, connection: Connection, job_id: str, now: datetime) -> Snapshot:
@@ -48,33 +51,36 @@ class JobSnapshotService:
             return Snapshot(job=job, pictures=pictures, available=account.available)
         return Snapshot(
             job=job,
-            place_in_line=self._place_in_line(connection, job),
+            place_in_line=self._position(connection, job),
             usual_seconds=self._usual_seconds(connection, job.request.model),
         )
 
-    def _place_in_line(self, connection: Connection, job: Job) -> int | None:
-        """Return a waiting job's place: as of now, or in a long line as of at most two seconds ago."""
+    def _position(self, connection: Connection, job: Job) -> int | None:
+        """Return a waiting job's queue position.
+
+        In a long queue the position may be up to two seconds old.
+        """
         if job.state is not State.HELD or job.acknowledged_at is None or job.cancel_requested_at is not None:
             return None
         now = self._clock.monotonic()
-        read, places = self._line
-        if job.id in places and now - read <= _LINE_SECONDS:
-            return places[job.id]
-        line = QueueRepository(connection)
-        long = line.count()
-        if long < _LONG_LINE:
-            return line.place_of(job.id)
-        places = {job_id: place for place, (job_id, _) in enumerate(line.first(long), 1)}
-        self._line = now, places
-        return places.get(job.id)
+        read_at, positions = self._positions
+        if job.id in positions and now - read_at <= _POSITIONS_CACHE_SECONDS:
+            return positions[job.id]
+        queue = QueueRepository(connection)
+        length = queue.count()
+        if length < _LONG_QUEUE:
+            return queue.position_of(job.id)
+        positions = {job_id: position for position, (job_id, _) in enumerate(queue.list_first(length), 1)}
+        self._positions = now, positions
+        return positions.get(job.id)
 
     def _usual_seconds(self, connection: Connection, model: str) -> tuple[int, int] | None:
         now = self._clock.monotonic()
-        measured, usual = self._usual.get(model, (float("-inf"), None))
-        if now - measured > _REMEMBER_SECONDS:
-            durations = JobRepository(connection).recent_durations(model, _MEASURED)
+        measured_at, usual = self._usual.get(model, (float("-inf"), None))
+        if now - measured_at > _DURATIONS_CACHE_SECONDS:
+            durations = JobRepository(connection).recent_durations(model, _MEASURED_JOBS)
             usual = None
-            if len(durations) >= _ENOUGH:
+            if len(durations) >= _MIN_MEASURED_JOBS:
                 deciles = statistics.quantiles(durations, n=10)
                 usual = (round(statistics.median(durations)), round(deciles[8]))
             self._usual[model] = (now, usual)

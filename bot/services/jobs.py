@@ -1,4 +1,7 @@
-"""Creating jobs: hold the credits, release the job once its card is on Discord, cancel it."""
+"""Creation and cancellation of jobs.
+
+Creating a job holds its credits. The engine gets the job once its card is on Discord.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -40,21 +43,21 @@ DEDUP_WINDOW: Final = timedelta(seconds=3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """The member who acts, the guild they act in, and whether they moderate it."""
+    """The acting member, their guild, and whether they moderate it."""
 
     member_id: int
     guild_id: int = 0
     moderator: bool = False
 
     def may_manage(self, job: Job) -> bool:
-        """Return whether the job is the actor's own, or belongs to the guild that they moderate."""
+        """Return whether the job is the actor's own or in a guild they moderate."""
         if self.member_id == job.place.member_id:
             return True
         return self.moderator and self.guild_id == job.place.guild_id
 
 
 class JobService:
-    """Create and cancel jobs."""
+    """Creation and cancellation of jobs."""
 
     def __init__(
         self,
@@ -82,27 +85,38 @@ class JobService:
         self._policy = policy
 
     def check_attachments(self, offered: Sequence[AttachmentInfo]) -> tuple[InputImage, ...]:
-        """Return attachments as inputs, judged by Discord's metadata alone; raises `InputError`.
+        """Return attachments as inputs, judged by Discord's metadata alone.
 
         Nothing is fetched here: the files themselves are checked once the job's card is on Discord.
+
+        Raises:
+            InputError: an attachment cannot be used.
         """
         return self._policy.admitted(offered, self._clock.now())
 
     def filter_attachments(self, offered: Sequence[AttachmentInfo]) -> tuple[AttachmentInfo, ...]:
-        """Return the attachments usable as inputs; raises `InputError` if none is."""
+        """Return the attachments usable as inputs.
+
+        Raises:
+            InputError: none is usable.
+        """
         return self._policy.usable(offered, self._clock.now())
 
     def pause_dispatch(self) -> AbstractContextManager[None]:
-        """Pause dispatching while a response is pending: interactions expire after 3 s."""
+        """Pause dispatching while a response is pending.
+
+        Interactions expire after 3 s.
+        """
         return self._engine.pause_dispatch()
 
     async def resolve_and_create(
         self, places: Mapping[bool, InteractionContext], resolve: RequestResolver, *, origin: Origin | None = None
     ) -> Snapshot | ResolvedRequest:
-        """Resolve a request and create its job, or return the request if its member must confirm the price.
+        """Resolve a request and create its job.
 
-        `places` holds the interaction's context for a public (False) and a private (True) job. For the rest see
-        `create`. Raises what `resolve` and `create` raise.
+        Return the request instead if its price exceeds the member's limit for unconfirmed requests. `places` holds the
+        interaction's context for a public (False) and a private (True) job. For the rest see `create`. Raises what
+        `resolve` and `create` raise.
         """
         now = self._clock.now()
 
@@ -182,7 +196,10 @@ class JobService:
         return Snapshot(job=job, available=account.available)
 
     def _insert(self, connection: Connection, job: Job) -> None:
-        """Insert the job. The hold has locked its member's account, so a simultaneous press is seen here."""
+        """Insert the job and check the member's limits.
+
+        The hold has locked the member's account, so a simultaneous press is seen here.
+        """
         jobs = JobRepository(connection)
         jobs.add(job)
         if job.origin is not None and _has_recent_twin(jobs, job, job.origin):
@@ -199,7 +216,10 @@ class JobService:
             self._engine.wake()
 
     async def abandon(self, job: Job) -> None:
-        """Cancel a job whose card did not appear, and release its credits. If the card appears later, it says so."""
+        """Cancel a job without a card and release its credits.
+
+        If the card appears later, it shows the cancellation.
+        """
         await self._job_store.mark_cancelled(job)
 
     async def cancel(self, job_id: str, actor: Actor) -> None:
@@ -244,9 +264,9 @@ def check_visible(job: Job, actor: Actor) -> None:
 
 
 def require_files(connection: Connection, inputs: Iterable[InputImage]) -> None:
-    """Raise `ImageGoneError` if an input's file was deleted after it was looked up.
+    """Raise `ImageGoneError` if an input's file was deleted after its look-up.
 
-    Locks the rows of the others until the transaction ends, so that none is deleted before the job refers to it.
+    The transaction locks the rows of the others until its end, so none is deleted before the job refers to it.
     """
     wanted = {each.file.sha256 for each in inputs if each.file is not None}
     if wanted and referenced_hashes(connection, wanted, hold=True) < wanted:
@@ -254,7 +274,10 @@ def require_files(connection: Connection, inputs: Iterable[InputImage]) -> None:
 
 
 def _has_recent_twin(jobs: JobRepository, job: Job, origin: Origin) -> bool:
-    """Return whether the member created an identical job from the same origin within `DEDUP_WINDOW`."""
+    """Return whether an identical job was created within `DEDUP_WINDOW`.
+
+    Identical means: by the same member, from the same origin, with the same request.
+    """
     recent = jobs.list_children(origin.job_id, job.place.member_id, since=job.created_at - DEDUP_WINDOW)
     return any(each.id != job.id and each.origin == origin and _is_same(each, job) for each in recent)
 
@@ -264,7 +287,7 @@ def _is_same(one: Job, other: Job) -> bool:
 
 
 def _dedup_key(job: Job) -> GenerationRequest:
-    """Return the job's request without the parts that differ between two presses of the same button.
+    """Return the job's request without the parts that vary between presses.
 
     An input's URL is signed again each time, and its aspect ratio is known only after it was fetched.
     """

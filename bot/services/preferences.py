@@ -1,4 +1,4 @@
-"""A member's own defaults: reading and changing them."""
+"""Members' default options."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +13,10 @@ from db.preferences import PreferenceRepository
 
 
 class PreferenceService:
-    """Preferences are one's own, and the same wherever one is. `providers` are those that the studio has."""
+    """Read and change members' default options.
+
+    They are the same in every guild. `providers` are the configured ones.
+    """
 
     def __init__(self, *, database: Database, providers: Sequence[str], now: Callable[[], datetime]) -> None:
         self._database = database
@@ -21,14 +24,19 @@ class PreferenceService:
         self._now = now
 
     async def get(self, member_id: int) -> Preferences:
-        """Return a member's preferences; the studio's defaults for who has set none."""
+        """Return a member's preferences, or the bot's defaults if none are set."""
         return await self._database.read(lambda connection: PreferenceRepository(connection).get(member_id))
 
     async def change(self, member_id: int, changes: Mapping[str, Any]) -> tuple[Preferences, Preferences]:
-        """Change some of a member's preferences, by their names; return what they were and what they are.
+        """Change some of a member's preferences, by name.
 
-        None gives one back to the studio.
-        Raises `UnknownModelError`, `OptionRangeError` or `StudioClosedError`; then nothing is changed.
+        Return the preferences before and after. None resets one to the bot's default. If this raises, nothing is
+        changed.
+
+        Raises:
+            UnknownModelError: no such model exists.
+            OptionRangeError: a value is not allowed.
+            StudioClosedError: no provider offers the model.
         """
         check_preferences(changes, self._providers)
         wanted = {name: getattr(NO_PREFERENCES, name) if value is None else value for name, value in changes.items()}

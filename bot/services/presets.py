@@ -1,4 +1,7 @@
-"""Presets: a member's own, usable everywhere, and a server's, set by its moderators."""
+"""Presets: a member's own and a server's.
+
+A member's own are usable everywhere; a server's are set by its moderators.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,14 +42,20 @@ _SHORTEST_PROMPT: Final = "x"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presets:
-    """The presets that a member can use: their own, and the current server's. Both are sorted by name."""
+    """The presets that a member can use, sorted by name.
+
+    `own` are the member's, `shared` the current server's.
+    """
 
     own: tuple[Preset, ...] = ()
     shared: tuple[Preset, ...] = ()
 
     @property
     def by_name(self) -> tuple[Preset, ...]:
-        """Return the presets that names resolve to: a member's own one hides a server's of the same name."""
+        """The presets behind their names.
+
+        A member's own preset hides a server's of the same name.
+        """
         taken = {preset.key for preset in self.own}
         return (*self.own, *(preset for preset in self.shared if preset.key not in taken))
 
@@ -60,7 +69,10 @@ class Deleted:
 
 
 class PresetService:
-    """Store presets. `providers` are the configured ones, in the operator's order."""
+    """Store of presets.
+
+    `providers` are the configured ones, in the operator's order.
+    """
 
     def __init__(
         self, *, database: Database, access: AccessService, providers: Sequence[str], now: Callable[[], datetime]
@@ -73,9 +85,9 @@ class PresetService:
     async def save(
         self, actor: Actor, *, name: str, template: str | None, options: Mapping[str, Any], shared: bool = False
     ) -> tuple[Preset, bool]:
-        """Save the chosen options (those not None) and a prompt template under a name.
+        """Save chosen options and a prompt template under a name.
 
-        Return the preset, and whether it replaced one of the same name.
+        Options that are None were not chosen. Return the preset, and whether it replaced one of the same name.
 
         Raises:
             NotAllowedError: the preset is for the server and the actor is no moderator.
@@ -127,9 +139,9 @@ class PresetService:
         return await self._database.read(read)
 
     async def delete(self, actor: Actor, name: str, *, shared: bool = False) -> Deleted:
-        """Delete the preset that a name resolves to: the member's own, else the server's; with `shared`, the server's.
+        """Delete the preset behind a name; it can be restored for a day.
 
-        It can be restored for a day.
+        That is the member's own, else the server's; with `shared`, always the server's.
 
         Raises:
             PresetNotFoundError: no preset has this name.

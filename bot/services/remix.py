@@ -1,4 +1,7 @@
-"""Actions on an ended job: read it as a source, build the request of an action, delete it."""
+"""Actions on an ended job.
+
+Read the job as a source, build the request of an action, or delete the job.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -45,7 +48,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemixOptions:
-    """A member's options for an action; options that the action does not take are None.
+    """A member's options for an action; options it does not take are None.
 
     `position` is the image, from 0; `url` is an address from which it can be fetched again.
     """
@@ -58,7 +61,10 @@ class RemixOptions:
 
 
 class RemixService:
-    """Build requests from earlier jobs, and delete jobs. `providers` are the configured ones."""
+    """Requests built from earlier jobs, and deletion of jobs.
+
+    `providers` are the configured ones.
+    """
 
     def __init__(
         self, *, database: Database, image_service: ImageService, clock: Clock, providers: Sequence[str]
@@ -69,7 +75,9 @@ class RemixService:
         self._providers = providers
 
     async def get_source(self, job_id: str, actor: Actor) -> Source:
-        """Return an ended job as a source, for any member who can see its card.
+        """Return an ended job as a source.
+
+        Every member who can see its card may use it, and pays for the new job.
 
         Raises:
             JobNotFoundError: there is no such job.
@@ -118,7 +126,10 @@ class RemixService:
         return self._of_picture(source, action, picture, options), origin
 
     def build_quote(self, source: Source, action: Action, options: RemixOptions) -> GenerationRequest:
-        """Return an action's request without its image, to know its price; raises as `build_request` does."""
+        """Return an action's request without its image, to know its price.
+
+        Raises as `build_request` does.
+        """
         return self._of_picture(source, action, InputImage(), options)
 
     def _of_picture(
@@ -150,9 +161,10 @@ class RemixService:
         return await self._database.read(lambda connection: _deletable(connection, job_id, actor))
 
     async def delete(self, job_id: str, actor: Actor) -> Job:
-        """Delete a job's images and inputs, and return the job. The caller deletes its card.
+        """Delete a job's images and inputs, and return the job.
 
-        Jobs made from it stay, and so does its charge. Idempotent. Raises as `get_deletable` does.
+        The caller deletes its card. Jobs made from it stay, and so does its charge. Idempotent. Raises as
+        `get_deletable` does.
         """
         now = self._clock.now()
 
@@ -180,7 +192,10 @@ def _deletable(connection: Connection, job_id: str, actor: Actor) -> Job:
 
 
 def _original(connection: Connection, job: Job) -> GenerationRequest:
-    """Return the request that generated a job's images; the job itself may only have processed them."""
+    """Return the request that generated a job's images.
+
+    The job itself may only have processed them.
+    """
     jobs, found = JobRepository(connection), job
     for _ in range(_MAX_PROCESSING_STEPS):
         if found.origin is None or found.origin.action not in _PROCESSED:
@@ -193,7 +208,10 @@ def _original(connection: Connection, job: Job) -> GenerationRequest:
 
 
 def _with_file(connection: Connection, picture: InputImage) -> InputImage:
-    """Return an input with its file. If the input was a result image of ours, that image's file may still be kept."""
+    """Return an input with its file.
+
+    If the input was a result image of ours, that image's file may still be kept.
+    """
     if picture.file is not None or picture.parent is None:
         return picture
     files = ResultImageRepository(connection).files_by_position(picture.parent.job_id)

@@ -1,4 +1,7 @@
-"""Resolving a command's options with the member's preset and defaults into a checked request."""
+"""Resolution of a command's options into a checked request.
+
+Unchosen options come from the preset, then from the member's defaults.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +37,10 @@ RequestResolver = Callable[[Connection], ResolvedRequest]
 
 
 class ResolverService:
-    """Merge chosen options with stored ones. `providers` are the configured ones, in the operator's order."""
+    """Builder of request resolvers.
+
+    `providers` are the configured ones, in the operator's order.
+    """
 
     def __init__(self, *, database: Database, providers: Sequence[str]) -> None:
         self._database = database
@@ -83,13 +89,16 @@ class ResolverService:
     def resolver_for_request(
         self, member_id: int, request: GenerationRequest, *, private: bool | None = None
     ) -> RequestResolver:
-        """Return a resolver that adds a member's preferences to a finished request, such as a card action's."""
+        """Return a resolver of a finished request, such as a card action's.
+
+        It adds the member's preferences for privacy and confirmation.
+        """
         return lambda connection: _resolved(request, PreferenceRepository(connection).get(member_id), private)
 
     async def default_request(
         self, *, guild_id: int, member_id: int, inputs: tuple[InputImage, ...]
     ) -> GenerationRequest:
-        """Return the request of a member who chooses no option.
+        """Return a member's request without any chosen option.
 
         Raises:
             RequestError: the member's defaults are not possible with these inputs.
@@ -107,7 +116,10 @@ class ResolverService:
         preset: object = None,
         inputs: tuple[InputImage, ...] = (),
     ) -> tuple[Quote, ...]:
-        """Return a quote for each model, for a command that is still being written; see `bot.domain.quotes`."""
+        """Return a quote for each model while a command is being typed.
+
+        See `bot.domain.quotes`.
+        """
         name = preset if isinstance(preset, str) else None
         preferences, stored = await self._database.read(lambda connection: _read(connection, guild_id, member_id, name))
         return quotes(chosen, self._providers, preset=stored, preferences=preferences, inputs=inputs)

@@ -1,4 +1,4 @@
-"""Forms that were refused: kept for a day, so that nothing is lost that somebody typed."""
+"""Rejected modal input, stored for a day so that it can be edited."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,10 @@ from db.saved_forms import SavedFormRepository
 
 
 class SavedFormService:
-    """Keeps what members filled in. Nothing is held for it, and nothing is made of it but by a form."""
+    """Store of rejected modal input.
+
+    No credits are held. Nothing is created from stored input unless its member submits it again.
+    """
 
     def __init__(self, *, database: Database, clock: Clock, new_id: Callable[[], str]) -> None:
         self._database = database
@@ -18,13 +21,17 @@ class SavedFormService:
         self._new_id = new_id
 
     async def keep(self, member_id: int, filled: FilledForm) -> str:
-        """Keep a form and return the id by which its member finds it again."""
+        """Store a form and return its id."""
         form = SavedForm(id=self._new_id(), member_id=member_id, filled=filled, created_at=self._clock.now())
         await self._database.write(lambda connection: SavedFormRepository(connection).add(form))
         return form.id
 
     async def get(self, form_id: str, member_id: int) -> FilledForm:
-        """Return a form as it was sent; raises `FormGoneError`, also for others than its member."""
+        """Return a form as it was submitted.
+
+        Raises:
+            FormGoneError: it has expired or is another member's.
+        """
         form = await self._database.read(lambda connection: SavedFormRepository(connection).get(form_id))
         if form.member_id != member_id or form.created_at + FORM_LIFE < self._clock.now():
             raise FormGoneError

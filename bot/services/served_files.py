@@ -1,4 +1,4 @@
-"""What providers fetch from us: the pictures that live jobs start from."""
+"""Input images served to providers while their job is live."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from db.inputs import InputImageRepository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedFile:
-    """A file to be given out; `size` is in bytes."""
+    """A file to serve; `size` is in bytes."""
 
     path: Path
     media_type: str
@@ -19,16 +19,16 @@ class ServedFile:
 
 
 class ServedFileService:
-    """Knows which file a token stands for."""
+    """Look-up of served files by token."""
 
     def __init__(self, *, database: Database, image_service: ImageService) -> None:
         self._database = database
         self._image_service = image_service
 
     async def find(self, token: str) -> ServedFile | None:
-        """Return the file behind a token until its job has ended, else None.
+        """Return the file behind a token until its job ends, else None.
 
-        Every call costs one hash and one look-up, so that the time it takes tells a stranger nothing.
+        Every call costs one hash and one look-up, so its duration reveals nothing to a stranger.
         """
         token_hash = hash_of(token)
         file = await self._database.read(lambda connection: InputImageRepository(connection).find_served(token_hash))

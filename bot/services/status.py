@@ -1,4 +1,4 @@
-"""How the studio is doing."""
+"""Status of the bot."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,11 @@ from db.jobs import JobRepository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Providers' health, how many jobs wait and are worked on, and each offered model's usual seconds."""
+    """The bot's status.
+
+    `providers` is their health, `waiting` and `working` count jobs, `usual_seconds` maps each offered model to its
+    median and 90th percentile.
+    """
 
     providers: tuple[ProviderHealth, ...]
     waiting: int
@@ -20,7 +24,7 @@ class Status:
 
 
 class StatusService:
-    """Reads the studio's status."""
+    """Read access to the status."""
 
     def __init__(self, *, database: Database, snapshots: JobSnapshotService, health: HealthRegistry) -> None:
         self._database = database
@@ -28,7 +32,7 @@ class StatusService:
         self._health = health
 
     async def get(self) -> Status:
-        """Return the status as of now."""
+        """Return the current status."""
         waiting, working = await self._database.read(lambda connection: JobRepository(connection).count_live())
         providers = self._health.list()
         models = offered_models([health.provider for health in providers])

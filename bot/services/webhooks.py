@@ -1,4 +1,4 @@
-"""A provider's word that a job has moved."""
+"""Providers' webhooks."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -8,30 +8,33 @@ from bot.providers.base import Provider
 
 
 class Hinted(Protocol):
-    """What takes hints: the engine."""
+    """A receiver of webhooks: the engine."""
 
     async def handle_webhook(self, webhook_hash: str, provider: str, handle: str | None) -> bool:
-        """Look at the job of this webhook soon; False where there is none.
+        """Poll the job of this webhook soon; return False if there is none.
 
-        `handle` is what the webhook's body says, and may be anybody's invention.
+        `handle` comes from the webhook's body and may be forged.
         """
         ...
 
 
 class WebhookService:
-    """Passes webhooks on as hints: the job's status is read again, and nothing of what was posted is believed."""
+    """Forwarding of webhooks to the engine, as hints.
+
+    The job's status is polled again; the posted content is not trusted.
+    """
 
     def __init__(self, *, engine: Hinted, providers: Mapping[str, Provider]) -> None:
         self._engine = engine
         self._providers = providers
 
     async def receive(self, provider: str, token: str, body: object) -> bool:
-        """Take what was posted to a webhook's address and return whether it is one of ours.
+        """Handle a posted webhook; return whether its address is ours.
 
-        `body` is its JSON, or None where it is none. Every call costs one hash and one look-up, so that the time it
-        takes tells a stranger nothing.
+        `body` is its JSON, or None if it has none. Every call costs one hash and one look-up, so its duration reveals
+        nothing to a stranger.
         """
         known = self._providers.get(provider)
         handle = None if known is None else known.parse_webhook(body)
-        # A name that no job has instead of a stranger's, which may hold what a database refuses.
+        # An unknown name may contain characters that the database rejects; the empty name matches no job.
         return await self._engine.handle_webhook(hash_of(token), "" if known is None else provider, handle)

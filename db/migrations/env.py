@@ -1,4 +1,7 @@
-"""Alembic's entry: runs the migrations on the connection that `db.migrate` hands over, inside its transaction."""
+"""Alembic's entry point.
+
+It runs the migrations on the connection and in the transaction of `db.migrate`.
+"""
 
 from alembic import context
 

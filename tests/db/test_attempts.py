@@ -103,5 +103,5 @@ async def test_slots_are_counted_by_provider(database: Database) -> None:
         make_job(),
     ]
     await database.write(adding(*jobs))
-    busy = await database.read(lambda connection: AttemptRepository(connection).active_by_provider())
+    busy = await database.read(lambda connection: AttemptRepository(connection).count_active_by_provider())
     assert busy == {"skillboss": 1, "reve2img": 1}

@@ -41,9 +41,9 @@ async def test_another_connection_sees_it(database: Database, other: Database) -
 async def test_what_takes_long_is_read_alike(database: Database) -> None:
     """A patient read sees the same, and changes as little."""
     await database.write(saving("colour", "teal"))
-    assert await database.read(finding("colour"), patient=True) == "teal"
+    assert await database.read(finding("colour"), long_running=True) == "teal"
     with pytest.raises(DBAPIError):
-        await database.read(saving("colour", "red"), patient=True)
+        await database.read(saving("colour", "red"), long_running=True)
     assert not database.busy
 
 

@@ -225,7 +225,7 @@ async def test_a_search_beyond_ascii_goes_through_so_many_jobs(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is further away is not found, and the bound holds for the whole search."""
-    monkeypatch.setattr("db.history._SEARCHED_THROUGH", 30)
+    monkeypatch.setattr("db.history._MAX_SEARCHED", 30)
     far, *between = [ended("日"), *(ended("crime") for _ in range(15))]
     near, *since = [ended("日本"), *(ended("crime") for _ in range(15))]
     await keep(database, far, *between, near, *since)

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -220,7 +220,11 @@ async def test_who_was_served_longest_ago_comes_first(database: Database) -> Non
     await add(database, *anna, bert, cleo)
     for served, expected in ((anna[0], (bert, cleo, anna[0])), (bert, (cleo, anna[0], bert))):
         at = START + timedelta(minutes=served.created_at.minute)
-        await database.write(lambda connection, job=served, at=at: FairShareRepository(connection).serve([job], at))  # type: ignore[misc]
+
+        def serve(connection: Connection, job: Job = served, at: datetime = at) -> None:
+            FairShareRepository(connection).record_served([job], at)
+
+        await database.write(serve)
         assert (await line_of(database))[:3] == tuple(job.id for job in expected)
 
 
@@ -272,9 +276,9 @@ async def test_only_live_jobs_can_be_asked_to_stop(database: Database) -> None:
 
 async def line_of(database: Database) -> tuple[str, ...]:
     """Return the ids of those that wait, in order."""
-    line = await database.read(lambda connection: QueueRepository(connection).first(9))
+    line = await database.read(lambda connection: QueueRepository(connection).list_first(9))
     places = [
-        await database.read(lambda connection, job_id=job_id: QueueRepository(connection).place_of(job_id))  # type: ignore[misc]
+        await database.read(lambda connection, job_id=job_id: QueueRepository(connection).position_of(job_id))  # type: ignore[misc]
         for job_id, _ in line
     ]
     assert places == list(range(1, len(line) + 1))
@@ -333,7 +337,7 @@ async def test_the_line_holds_only_who_can_go(database: Database) -> None:
         line = QueueRepository(connection)
         now = START + timedelta(minutes=5)
         return (
-            tuple(job_id for job_id, _ in line.first(9)),
+            tuple(job_id for job_id, _ in line.list_first(9)),
             line.list_claimable(now, 3, 9),
             line.list_claimable(now + timedelta(minutes=4), 3, 1),
         )

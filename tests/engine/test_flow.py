@@ -108,7 +108,7 @@ async def test_places_in_line_are_those_in_which_jobs_go(database: Database, tmp
 
         async def places() -> list[int | None]:
             def read(connection: Connection) -> list[int | None]:
-                return [QueueRepository(connection).place_of(job.id) for job in jobs]
+                return [QueueRepository(connection).position_of(job.id) for job in jobs]
 
             return await database.read(read)
 

@@ -535,9 +535,9 @@ async def test_a_worker_that_renews_at_the_last_moment_is_not_forgotten(database
         repository = WorkerRepository(connection)
         repository.renew("a", START, START)
         repository.renew("b", START, START)
-        seen = repository.others("me")
+        seen = repository.list_others("me")
         repository.renew("a", START, START + timedelta(seconds=5))
-        repository.forget(seen)
+        repository.delete_expired(seen)
         return list(connection.execute(select(workers.c.id)).scalars())
 
     assert await database.write(write) == ["a"]

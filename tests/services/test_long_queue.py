@@ -16,7 +16,7 @@ async def places(desk: ServiceHarness, *job_ids: str) -> list[int | None]:
 @pytest.fixture
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let two jobs be a long line."""
-    monkeypatch.setattr(job_snapshots, "_LONG_LINE", 2)
+    monkeypatch.setattr(job_snapshots, "_LONG_QUEUE", 2)
 
 
 @pytest.mark.usefixtures("short_patience")

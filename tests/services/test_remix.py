@@ -255,7 +255,7 @@ async def test_a_deleted_job_has_nothing_to_deliver(desk: ServiceHarness) -> Non
     await desk.remix.delete(job.id, ME)
     kept = await held(desk, job.id)
     assert (kept.delivered_at, kept.delivery, kept.reconcile_at) == (now, Delivery.NOWHERE, None)
-    again = await desk.database.write(lambda connection: JobRepository(connection).reconcile_from(job.id, now))
+    again = await desk.database.write(lambda connection: JobRepository(connection).schedule_reconciliation(job.id, now))
     assert not again
 
 

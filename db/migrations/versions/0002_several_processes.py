@@ -1,4 +1,4 @@
-"""Workers that own jobs, ways of delivery, webhooks, and late answers."""
+"""Workers, delivery channels, webhooks and late results."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Live jobs by member: how many of theirs wait, and whose turn it is, without reading what they had before."""
+"""Index of live jobs by member, for queue limits and fair order."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the index anew."""
+    """Recreate the index."""
     op.drop_index("ix_jobs_live", "jobs")
     op.create_index(
         "ix_jobs_live",

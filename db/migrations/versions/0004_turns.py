@@ -1,4 +1,4 @@
-"""Who last got a slot, and when: so that those who wait take turns even where there are few slots."""
+"""Service times of members and guilds, for a fair order with few slots."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "turns",
         sa.Column("community_id", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -1,4 +1,4 @@
-"""Pictures that jobs start from, where a job came from, private messages, drafts, preferences and presets."""
+"""Inputs, origins, private jobs, confirmations, preferences and presets."""
 
 import sqlalchemy as sa
 from alembic import op

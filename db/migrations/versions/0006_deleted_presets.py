@@ -1,4 +1,4 @@
-"""Deleted presets stay for a while, so that deleting one can be undone."""
+"""Deletion time of presets, so that a deletion can be undone."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What was typed into a form that was refused is kept for a day."""
+"""Rejected modal input, stored for a day."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Searches of `/history`, so that paging refers to an id instead of the text of the page."""
+"""Searches of `/history`, referred to by id in paging buttons."""
 
 import sqlalchemy as sa
 from alembic import op
