@@ -7,11 +7,10 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.domain.models import MAX_DETAIL, MAX_IMAGES
 from bot.domain.presets import MAX_NAME
-from bot.domain.requests import MAX_WORD, InputImage
+from bot.domain.requests import InputImage
 from bot.services.jobs import JobService
-from bot.ui.command_options import CHOICES, DESCRIBED, fit_choices, version_choices
+from bot.ui.command_options import OTHER_DESCRIPTIONS, image_options
 from bot.ui.handlers.edit_menu import EditMenu
 from bot.ui.handlers.message_images import offered
 from bot.ui.handlers.wishes import Wishes
@@ -32,55 +31,31 @@ class Edit(commands.Cog):
     @app_commands.command(name="edit", description=locale_str("Change pictures of yours by a prompt"))
     @app_commands.guild_only()
     @app_commands.describe(
-        **DESCRIBED
-        | {
-            "prompt": locale_str("Say what to change; the rest stays as it is"),
-            "image": locale_str("Attach the picture to change: PNG, JPEG, WebP or GIF, up to 20 MiB"),
-            "image2": locale_str("Attach another picture to go by"),
-            "image3": locale_str("Attach another picture to go by"),
-            "image4": locale_str("Attach another picture to go by"),
-            "aspect_ratio": locale_str("Choose width to height; else the picture's own, as nearly as possible"),
-        }
+        prompt=locale_str("Say what to change; the rest stays as it is"),
+        image=locale_str("Attach the picture to change: PNG, JPEG, WebP or GIF, up to 20 MiB"),
+        image2=locale_str("Attach another picture to go by"),
+        image3=locale_str("Attach another picture to go by"),
+        image4=locale_str("Attach another picture to go by"),
+        preset=locale_str(OTHER_DESCRIPTIONS["preset"]),
+        private=locale_str(OTHER_DESCRIPTIONS["private"]),
     )
-    @app_commands.choices(**CHOICES)
+    @image_options(after="image4", editing=True)
     async def edit(
         self,
         interaction: discord.Interaction[Any],
+        /,
         *,
         prompt: str,
         image: discord.Attachment,
         image2: discord.Attachment | None = None,
         image3: discord.Attachment | None = None,
         image4: discord.Attachment | None = None,
-        model: app_commands.Range[str, 1, MAX_WORD] | None = None,
-        aspect_ratio: str | None = None,
-        images: app_commands.Range[int, 1, MAX_IMAGES] | None = None,
-        detail: app_commands.Range[int, 1, MAX_DETAIL] | None = None,
-        format: str | None = None,  # noqa: A002 - the option's name
-        resolution: str | None = None,
-        upscale: str | None = None,
-        remove_background: bool | None = None,
-        fit: app_commands.Range[str, 1, MAX_WORD] | None = None,
-        effect: app_commands.Range[str, 1, MAX_WORD] | None = None,
-        version: app_commands.Range[str, 1, MAX_WORD] | None = None,
         preset: app_commands.Range[str, 1, MAX_NAME] | None = None,
         private: bool | None = None,
+        **options: Any,
     ) -> None:
         """Order the pictures: what was attached is judged by what Discord says of it, and fetched afterwards."""
         pictures = [offered(each) for each in (image, image2, image3, image4) if each is not None]
-        options = {
-            "model": model,
-            "aspect_ratio": aspect_ratio,
-            "images": images,
-            "detail": detail,
-            "format": format,
-            "resolution": resolution,
-            "upscale": upscale,
-            "remove_background": remove_background,
-            "fit": fit,
-            "effect": effect,
-            "version": version,
-        }
         await self._wishes.order(
             interaction,
             prompt=prompt,
@@ -101,11 +76,3 @@ class Edit(commands.Cog):
     @edit.autocomplete("preset")
     async def _presets(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         return await self._wishes.presets(interaction, typed)
-
-    @edit.autocomplete("fit")
-    async def _fits(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        return fit_choices(typed)
-
-    @edit.autocomplete("version")
-    async def _versions(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        return version_choices(typed)

@@ -7,11 +7,9 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.domain.models import MAX_DETAIL, MAX_IMAGES
 from bot.domain.presets import MAX_NAME, MAX_TEMPLATE
-from bot.domain.requests import MAX_WORD
 from bot.services.request_resolver import ResolverService
-from bot.ui.command_options import CHOICES, OPTIONS_DESCRIBED, fit_choices, model_choices, version_choices
+from bot.ui.command_options import image_options, model_choices
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.handlers.presets import PresetHandlers
 
@@ -25,47 +23,22 @@ class PresetCommands(commands.GroupCog, name="preset", description=locale_str("K
 
     @app_commands.command(name="save", description=locale_str("Save options and a prompt under a name"))
     @app_commands.describe(
-        **OPTIONS_DESCRIBED
-        | {
-            "name": locale_str("Name it; a preset of the same name is replaced"),
-            "prompt": locale_str("Frame the prompt: {prompt} stands for what is typed later, else it comes last"),
-            "for_server": locale_str("Save it for everybody in this server; for moderators"),
-        }
+        name=locale_str("Name it; a preset of the same name is replaced"),
+        prompt=locale_str("Frame the prompt: {prompt} stands for what is typed later, else it comes last"),
+        for_server=locale_str("Save it for everybody in this server; for moderators"),
     )
-    @app_commands.choices(**CHOICES)
+    @image_options(after="prompt")
     async def save(
         self,
         interaction: discord.Interaction[Any],
+        /,
         *,
         name: app_commands.Range[str, 1, MAX_NAME],
         prompt: app_commands.Range[str, 1, MAX_TEMPLATE] | None = None,
-        model: app_commands.Range[str, 1, MAX_WORD] | None = None,
-        aspect_ratio: str | None = None,
-        images: app_commands.Range[int, 1, MAX_IMAGES] | None = None,
-        detail: app_commands.Range[int, 1, MAX_DETAIL] | None = None,
-        format: str | None = None,  # noqa: A002 - the option's name
-        resolution: str | None = None,
-        upscale: str | None = None,
-        remove_background: bool | None = None,
-        fit: app_commands.Range[str, 1, MAX_WORD] | None = None,
-        effect: app_commands.Range[str, 1, MAX_WORD] | None = None,
-        version: app_commands.Range[str, 1, MAX_WORD] | None = None,
         for_server: bool = False,
+        **options: Any,
     ) -> None:
         """Save it, and answer with what it is."""
-        options = {
-            "model": model,
-            "aspect_ratio": aspect_ratio,
-            "images": images,
-            "detail": detail,
-            "format": format,
-            "resolution": resolution,
-            "upscale": upscale,
-            "remove_background": remove_background,
-            "fit": fit,
-            "effect": effect,
-            "version": version,
-        }
         await self._shelves.save(interaction, name=name, template=prompt, options=options, shared=for_server)
 
     @app_commands.command(name="list", description=locale_str("See your presets and this server's"))
@@ -103,11 +76,3 @@ class PresetCommands(commands.GroupCog, name="preset", description=locale_str("K
             dict(iter(interaction.namespace)), guild_id=actor.guild_id, member_id=actor.member_id
         )
         return model_choices(quotes, typed)
-
-    @save.autocomplete("fit")
-    async def _fits(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        return fit_choices(typed)
-
-    @save.autocomplete("version")
-    async def _versions(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        return version_choices(typed)

@@ -8,8 +8,8 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.domain.preferences import MAX_CONFIRM_OVER
-from bot.domain.requests import MAX_WORD
-from bot.ui.handlers.preferences import SETTINGS_CHOICES, PreferenceHandlers
+from bot.ui.command_options import setting_options
+from bot.ui.handlers.preferences import PreferenceHandlers
 
 
 class SettingsCommands(commands.GroupCog, name="settings", description=locale_str("See and change your own defaults")):
@@ -25,26 +25,21 @@ class SettingsCommands(commands.GroupCog, name="settings", description=locale_st
 
     @app_commands.command(name="set", description=locale_str("Change your own defaults"))
     @app_commands.describe(
-        model=locale_str("Choose who paints where you name no model"),
-        aspect_ratio=locale_str("Choose the width to height where you name none"),
-        format=locale_str("Choose the file's format where you name none"),
         private=locale_str("Show your cards to you alone unless you say otherwise"),
         ask_over=locale_str("Ask you first above so many credits; 0 asks each time"),
     )
-    @app_commands.choices(**SETTINGS_CHOICES)
+    @setting_options(after="interaction")
     async def change(
         self,
         interaction: discord.Interaction[Any],
+        /,
         *,
-        model: app_commands.Range[str, 1, MAX_WORD] | None = None,
-        aspect_ratio: str | None = None,
-        format: str | None = None,  # noqa: A002 - the option's name
         private: bool | None = None,
         ask_over: app_commands.Range[int, 0, MAX_CONFIRM_OVER] | None = None,
+        **options: Any,
     ) -> None:
         """Change those that were chosen, and answer with what has changed."""
-        chosen = {"model": model, "aspect_ratio": aspect_ratio, "format": format}
-        await self._panel.change(interaction, chosen | {"private": private, "confirm_over": ask_over})
+        await self._panel.change(interaction, options | {"private": private, "confirm_over": ask_over})
 
     @change.autocomplete("model")
     async def _models(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:

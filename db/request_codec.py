@@ -4,25 +4,33 @@ Rows of older and newer releases can be read.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, fields
+from dataclasses import asdict
 from typing import Any, Final
 
-from bot.domain.fit import Fit
+from bot.domain.options import OPTIONS
 from bot.domain.requests import GenerationRequest, ImageFile, ImageRef, InputImage
 
-# Always written: the first release reads these and expects them all.
-_FIRST: Final = ("aspect_ratio", "images", "detail", "format", "resolution")
-# Written only if chosen, so that the first release can read all other rows.
-_LATER: Final = ("upscale", "remove_background", "fit", "effect", "version", "keeps_form")
 # The number of inputs; the inputs themselves have their own table.
 INPUTS: Final = "inputs"
-_DEFAULTS: Final = {field.name: field.default for field in fields(GenerationRequest) if field.default is not MISSING}
+# The stored key of `GenerationRequest.keep_aspect_ratio`, written only if set, as that came after the first release.
+_KEEP_RATIO: Final = "keeps_form"
+# This option has its own column.
+_COLUMN: Final = "model"
 
 
 def options_of(request: GenerationRequest) -> dict[str, Any]:
-    """Return a request's stored options: all but prompt, model and inputs."""
-    asked = [name for name in _LATER if getattr(request, name) != _DEFAULTS[name]]
-    options = {name: _plain(getattr(request, name)) for name in (*_FIRST, *asked)}
+    """Return a request's stored options: all but prompt, model and inputs.
+
+    The options that the first release reads are always there. The others are written only if chosen, so that the first
+    release can read all other rows.
+    """
+    options: dict[str, Any] = {}
+    for name, spec in OPTIONS.items():
+        value = getattr(request, name)
+        if name != _COLUMN and (spec.always_stored or value != spec.default):
+            options[name] = spec.dump(value)
+    if request.keep_aspect_ratio:
+        options[_KEEP_RATIO] = True
     return options | {INPUTS: len(request.inputs)} if request.inputs else options
 
 
@@ -33,10 +41,9 @@ def request_of(
 
     Options that are not stored get their default; unknown ones are ignored.
     """
-    known: dict[str, Any] = {name: options[name] for name in (*_FIRST, *_LATER) if name in options}
-    if "fit" in known:
-        known["fit"] = Fit.parse(known["fit"])
-    return GenerationRequest(prompt=prompt, model=model, **known, inputs=inputs)
+    known = {name: spec.load(options[name]) for name, spec in OPTIONS.items() if name != _COLUMN and name in options}
+    keep_ratio = options.get(_KEEP_RATIO, False)
+    return GenerationRequest(prompt=prompt, model=model, **known, inputs=inputs, keep_aspect_ratio=keep_ratio)
 
 
 def plain_inputs(inputs: Sequence[InputImage]) -> list[dict[str, Any]]:
@@ -54,7 +61,3 @@ def inputs_of(plain: Sequence[Mapping[str, Any]]) -> tuple[InputImage, ...]:
         )
         for each in plain
     )
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Fit) else value

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from bot.domain.aspect_ratios import nearest_ratio
 from bot.domain.errors import InputError, InputProblem
+from bot.domain.options import nearest_ratio
 from bot.domain.requests import ImageRef, InputImage
 
 MAX_INPUTS: Final = 4

@@ -24,10 +24,10 @@
     |  |- JobDeletedError      it was deleted
     |  |- AlreadyBegunError    the same press twice: the first one has made the job
     |  |- AlreadyAskedError    the same press twice: the first one is being asked about
-    |  |- DraftGoneError       a question about its price that was answered, or is too old
+    |  |- ConfirmationGoneError  a question about its price that was answered, or is too old
     |  |- FormGoneError        a refused form that is too old to be opened again
     |  |- SearchGoneError      a search of `/history` that is no longer stored
-    |  |- PictureGoneError     a picture of the studio's own is no longer kept, and cannot be fetched again
+    |  |- ImageGoneError       a picture of the studio's own is no longer kept, and cannot be fetched again
     |  '- StaleJobError        somebody else moved the job between reading and writing
     |- PresetError
     |  |- PresetNotFoundError  no preset of this name for whoever asks
@@ -36,8 +36,8 @@
     |  '- PresetNameTakenError a deleted one cannot come back: another has its name
     |- StudioClosedError       no provider can take the job at present
     |- ProviderError           an image API answered with a fault, or not at all
-    |- PictureError            a picture could not be fetched, or is not usable
-    '- BooksError              the ledger would not balance: a fault of ours
+    |- ImageError            a picture could not be fetched, or is not usable
+    '- LedgerError             the ledger would not balance: a fault of ours
 
 Errors carry a code and the facts, no prose: one table (`bot.ui.render.error_messages`) words them for people.
 """

@@ -1,11 +1,11 @@
-"""English that the domain has to say, with what is needed to say it in another language."""
+"""English texts of the domain, kept with their template and values so that they can be translated later."""
 
 
 class LazyText(str):
-    """An English text that keeps its template and values, so that `bot.ui.i18n` can translate it.
+    """An English text that keeps its template and values for `bot.ui.i18n`.
 
-    As a string it is the English: `Phrase("1 to {highest}", highest=4)` is "1 to 4". The template is written out where
-    the phrase is made, because that is where the catalogue of texts is extracted from.
+    As a string it is the English: `LazyText("1 to {highest}", highest=4)` is "1 to 4". Write the template out as a
+    literal in the call: `scripts/extract-i18n` collects the texts from there.
     """
 
     __slots__ = ("template", "values")
@@ -14,8 +14,26 @@ class LazyText(str):
     values: dict[str, object]
 
     def __new__(cls, template: str, /, **values: object) -> "LazyText":
-        """Make the English text."""
-        phrase = super().__new__(cls, template.format(**values))
-        phrase.template = template
-        phrase.values = values
-        return phrase
+        """Create the English text."""
+        text = super().__new__(cls, template.format(**values))
+        text.template = template
+        text.values = values
+        return text
+
+
+class LazyPlural(str):
+    """An English text with a number: `LazyPlural("{count} picture", "{count} pictures", 2)` is "2 pictures"."""
+
+    __slots__ = ("number", "one", "several")
+
+    one: str
+    several: str
+    number: int
+
+    def __new__(cls, one: str, several: str, number: int, /) -> "LazyPlural":
+        """Create the English text."""
+        text = super().__new__(cls, (one if number == 1 else several).format(count=number))
+        text.one = one
+        text.several = several
+        text.number = number
+        return text

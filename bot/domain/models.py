@@ -1,29 +1,18 @@
 """The models: what each can do, what it costs, and which provider offers it under which name.
 
-Options, prices, help texts and refusals are all derived from here. Sources: seed "reve2img: Models, Parameters";
-seed "SkillBoss: Parameters"; the official Reve ratios.
+Prices, help texts and refusals are derived from here and from the table of options. Sources: seed "reve2img: Models,
+Parameters"; seed "SkillBoss: Parameters".
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from bot.domain.errors import StudioClosedError, UnknownModelError
 from bot.domain.lazy_text import LazyText
-
-REVE_RATIOS: Final = ("16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16")
-FORMATS: Final = ("png", "jpeg", "webp")
-TRANSPARENT_FORMATS: Final = ("png", "webp")
-RESOLUTIONS: Final = ("1K", "2K", "4K")
-UPSCALES: Final = (2, 3, 4)
-VERSIONS: Final = ("latest", "latest-fast")
-"""The versions with a name; dated ones exist besides."""
-MAX_IMAGES: Final = 4
-MAX_DETAIL: Final = 15
-DEFAULT_RATIO: Final = "1:1"
-DEFAULT_FORMAT: Final = "png"
+from bot.domain.options import MAX_DETAIL, OPTIONS, RATIOS, RESOLUTIONS, UPSCALES, Limit
 
 
 class Mode(StrEnum):
@@ -33,44 +22,40 @@ class Mode(StrEnum):
     EDIT = "edit"  # the prompt and pictures
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Abilities:
-    """What can be asked for; limits are inclusive.
+    """What a model or an offer can do: `abilities["detail"]` is the limit of that option (see `Limit`).
 
-    `resolutions` and `upscales` are empty where there is no such choice; `max_detail` is 1 where detail cannot be
-    scaled; `max_inputs` is how many pictures an edit may start from, 0 where there are no edits.
+    `max_inputs` is how many images an edit may start from, 0 if there are no edits.
     """
 
-    aspect_ratios: tuple[str, ...] = REVE_RATIOS
-    formats: tuple[str, ...] = FORMATS
-    resolutions: tuple[str, ...] = ()
-    max_images: int = MAX_IMAGES
-    max_detail: int = 1
-    max_inputs: int = 0
-    upscales: tuple[int, ...] = ()
-    remove_background: bool = False
-    fit: bool = False
-    effects: bool = False
-    versions: bool = False
+    max_inputs: int
+    limits: Mapping[str, Limit]
+
+    def __init__(self, *, max_inputs: int = 0, **limits: Limit) -> None:
+        """Create abilities; options without a limit here have the one of the table.
+
+        Raises:
+            ValueError: a name is not that of an option with limits.
+        """
+        usual = {name: spec.limit for name, spec in OPTIONS.items() if spec.limit is not None}
+        if unknown := limits.keys() - usual:
+            raise ValueError(f"no options with limits: {sorted(unknown)}")
+        object.__setattr__(self, "max_inputs", max_inputs)
+        object.__setattr__(self, "limits", MappingProxyType(usual | limits))
+
+    def __hash__(self) -> int:
+        """Hash the abilities; the limits are left out, for a mapping has no hash."""
+        return hash(self.max_inputs)
+
+    def __getitem__(self, option: str) -> Any:
+        """Return the limit of an option."""
+        return self.limits[option]
 
     @property
     def modes(self) -> tuple[Mode, ...]:
-        """Return what it can start from."""
+        """Return the modes: text always, edits if inputs are allowed."""
         return (Mode.TEXT, Mode.EDIT) if self.max_inputs else (Mode.TEXT,)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExtraPrices:
-    """Credits that post-processing adds to each picture, whatever its detail.
-
-    The seed says that paid post-processing costs more, not how much. These are this product's own, set beside the
-    12 credits of a picture: a larger picture costs more, and `fit` only makes one smaller, so it is free.
-    """
-
-    upscale: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({2: 6, 3: 9, 4: 12}), hash=False)
-    remove_background: int = 6
-    effect: int = 4
-    fit: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +69,6 @@ class Model:
     max_prompt: int
     abilities: Abilities
     price_factor_4k: int = 1
-    extra_prices: ExtraPrices = field(default_factory=ExtraPrices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,14 +89,14 @@ MODELS: Final = (
         edit_price=20,
         max_prompt=2560,
         abilities=Abilities(
-            aspect_ratios=(*REVE_RATIOS, "auto"),
-            max_detail=MAX_DETAIL,
             max_inputs=6,  # Reve's remix takes that many
-            upscales=UPSCALES,
+            aspect_ratio=RATIOS,
+            detail=MAX_DETAIL,
+            upscale=UPSCALES,
             remove_background=True,
             fit=True,
-            effects=True,
-            versions=True,
+            effect=True,
+            version=True,
         ),
     ),
     Model(
@@ -130,7 +114,7 @@ MODELS: Final = (
         text_price=70,
         edit_price=70,
         max_prompt=4000,
-        abilities=Abilities(resolutions=RESOLUTIONS, max_inputs=4),
+        abilities=Abilities(max_inputs=4, resolution=RESOLUTIONS),
         price_factor_4k=2,
     ),
     Model(
@@ -139,13 +123,11 @@ MODELS: Final = (
         text_price=25,
         edit_price=25,
         max_prompt=4000,
-        abilities=Abilities(resolutions=RESOLUTIONS, max_inputs=4),
+        abilities=Abilities(max_inputs=4, resolution=RESOLUTIONS),
     ),
 )
 
 MODEL_IDS: Final = tuple(model.id for model in MODELS)
-DEFAULT_MODEL: Final = "reve-2.0"
-RATIOS: Final = tuple(dict.fromkeys(ratio for model in MODELS for ratio in model.abilities.aspect_ratios))
 
 OFFERS: Final = (
     # SkillBoss knows three sizes, so three ratios (1792x1024, 1024x1024, 1024x1792), and only text.
@@ -153,7 +135,7 @@ OFFERS: Final = (
         provider="skillboss",
         model="reve-2.0",
         remote_model="reve/text-to-image",
-        abilities=Abilities(aspect_ratios=("16:9", "1:1", "9:16")),
+        abilities=Abilities(aspect_ratio=("16:9", "1:1", "9:16")),
     ),
     *(Offer(provider="reve2img", model=model.id, remote_model=model.id, abilities=model.abilities) for model in MODELS),
 )
@@ -185,17 +167,6 @@ def offered_models(providers: Collection[str]) -> tuple[Model, ...]:
 
 
 def _together(most: Abilities, offers: Sequence[Abilities]) -> Abilities:
-    """Return what one or another of the offers can do, its choices in the order of `most`."""
-    return Abilities(
-        aspect_ratios=tuple(each for each in most.aspect_ratios if any(each in one.aspect_ratios for one in offers)),
-        formats=tuple(each for each in most.formats if any(each in one.formats for one in offers)),
-        resolutions=tuple(each for each in most.resolutions if any(each in one.resolutions for one in offers)),
-        max_images=max(one.max_images for one in offers),
-        max_detail=max(one.max_detail for one in offers),
-        max_inputs=max(one.max_inputs for one in offers),
-        upscales=tuple(each for each in most.upscales if any(each in one.upscales for one in offers)),
-        remove_background=any(one.remove_background for one in offers),
-        fit=any(one.fit for one in offers),
-        effects=any(one.effects for one in offers),
-        versions=any(one.versions for one in offers),
-    )
+    """Return the union of the offers' abilities, its choices in the order of `most`."""
+    limits = {name: OPTIONS[name].widest(limit, [one[name] for one in offers]) for name, limit in most.limits.items()}
+    return Abilities(max_inputs=max(one.max_inputs for one in offers), **limits)

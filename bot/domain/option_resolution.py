@@ -4,30 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import combinations
-from typing import Any, Final
+from typing import Any
 
 from bot.domain.errors import RequestError, StudioClosedError
 from bot.domain.models import offered_models
-from bot.domain.preferences import NO_PREFERENCES, Preferences
+from bot.domain.options import drop_unset
+from bot.domain.preferences import NO_PREFERENCES, OPTIONS_WITH_SETTING, Preferences
 from bot.domain.presets import Preset
 from bot.domain.requests import GenerationRequest, InputImage, generation_request
-
-OPTIONS: Final[Mapping[str, type]] = {
-    "model": str,
-    "aspect_ratio": str,
-    "images": int,
-    "detail": int,
-    "format": str,
-    "resolution": str,
-    "upscale": str,
-    "remove_background": bool,
-    "fit": str,
-    "effect": str,
-    "version": str,
-}
-"""The options that can be chosen, kept in a preset, and merged, with the kind of their values on Discord."""
-
-_PREFERRED: Final = ("model", "aspect_ratio", "format")
 
 
 def chosen_request(
@@ -48,23 +32,16 @@ def chosen_request(
     """
     chosen = dict(preset.options if preset else {}) | drop_unset(options)
     framed = preset.prompt(prompt) if preset else prompt
-    keeps_form = shape is not None and "aspect_ratio" not in chosen
+    keep_ratio = shape is not None and "aspect_ratio" not in chosen
     if shape is not None:
         preferences = replace(preferences, aspect_ratio=shape)
     for defaults in _giving_way(chosen, preferences, providers):
         with suppress(RequestError, StudioClosedError):
             request = generation_request(prompt=framed, **(defaults | chosen), inputs=inputs, providers=providers)
-            return replace(request, keeps_form=keeps_form)
+            return replace(request, keep_aspect_ratio=keep_ratio)
     # None will do. What is wrong is told of the model that is to be expected, the preferred one.
     expected = {name: value for name, value in _own(chosen, preferences, providers).items() if name == "model"}
     return generation_request(prompt=framed, **(expected | chosen), inputs=inputs, providers=providers)
-
-
-def drop_unset(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were chosen; raises `ValueError` for a name that is none."""
-    if unknown := options.keys() - OPTIONS.keys():
-        raise ValueError(f"no options: {sorted(unknown)}")
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _giving_way(
@@ -81,6 +58,6 @@ def _giving_way(
 
 def _own(chosen: Mapping[str, Any], preferences: Preferences, providers: Sequence[str]) -> dict[str, Any]:
     """Return the member's defaults for what was not chosen, without a model that the studio has no more."""
-    own = {name: getattr(preferences, name) for name in _PREFERRED if name not in chosen}
+    own = {name: getattr(preferences, name) for name in OPTIONS_WITH_SETTING if name not in chosen}
     known = {model.id for model in offered_models(providers)}
     return {name: value for name, value in own.items() if value is not None and (name != "model" or value in known)}

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from bot.domain.errors import OptionRangeError
 from bot.domain.lazy_text import LazyText
-from bot.domain.models import FORMATS, RATIOS, find_model, offered_models
+from bot.domain.models import find_model, offered_models
+from bot.domain.options import OPTIONS
 
 DEFAULT_CONFIRM_OVER: Final = 50
 MAX_CONFIRM_OVER: Final = 100_000
@@ -27,6 +28,8 @@ class Preferences:
 
 
 NO_PREFERENCES: Final = Preferences()
+OPTIONS_WITH_SETTING: Final = tuple(name for name, spec in OPTIONS.items() if spec.setting is not None)
+"""The options of images that a member can have an own default for."""
 
 
 def check_preferences(changes: Mapping[str, Any], providers: Sequence[str]) -> None:
@@ -36,9 +39,8 @@ def check_preferences(changes: Mapping[str, Any], providers: Sequence[str]) -> N
     """
     if changes.get("model") is not None:
         find_model(changes["model"], offered_models(providers))
-    for option, values in (("aspect_ratio", RATIOS), ("format", FORMATS)):
-        if changes.get(option) not in (None, *values):
-            raise OptionRangeError(option, changes[option], ", ".join(values))
+    for name in OPTIONS_WITH_SETTING:
+        OPTIONS[name].value_of(changes.get(name))
     threshold = changes.get("confirm_over")
     if threshold is not None and not 0 <= threshold <= MAX_CONFIRM_OVER:
         raise OptionRangeError("ask_over", threshold, LazyText("0 to {highest}", highest=MAX_CONFIRM_OVER))

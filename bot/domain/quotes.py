@@ -6,7 +6,8 @@ from typing import Any
 
 from bot.domain.errors import OptionRangeError, RequestError
 from bot.domain.models import Model, offered_models
-from bot.domain.option_resolution import OPTIONS, chosen_request
+from bot.domain.option_resolution import chosen_request
+from bot.domain.options import OPTIONS
 from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.domain.presets import Preset
 from bot.domain.requests import InputImage, price
@@ -34,7 +35,7 @@ def quotes(
     `chosen` are options as they come from a command that is still being written: what is no option, or no value of
     one, counts as not chosen.
     """
-    options = {name: value for name, value in chosen.items() if name in OPTIONS and type(value) is OPTIONS[name]}
+    options = {name: value for name, value in chosen.items() if name in OPTIONS and type(value) is OPTIONS[name].kind}
 
     def quote(model: Model, options: Mapping[str, Any]) -> Quote:
         try:

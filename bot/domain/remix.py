@@ -4,20 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from bot.domain.aspect_ratios import nearest_ratio
 from bot.domain.errors import AtelierError, PromptError, StudioClosedError
 from bot.domain.jobs import Action
-from bot.domain.models import (
-    DEFAULT_FORMAT,
-    DEFAULT_MODEL,
-    DEFAULT_RATIO,
-    OFFERS,
-    TRANSPARENT_FORMATS,
-    UPSCALES,
-    Abilities,
-    Model,
-    offered_models,
-)
+from bot.domain.models import OFFERS, Abilities, Model, offered_models
+from bot.domain.options import DEFAULT_FORMAT, DEFAULT_MODEL, OPTIONS, TRANSPARENT_FORMATS, UPSCALES, Stage
 from bot.domain.requests import (
     GenerationRequest,
     InputImage,
@@ -74,16 +64,8 @@ def referring(
     model: str | None = None,
 ) -> GenerationRequest:
     """Return one picture by a new prompt that says what to draw, going by a picture, which needs no processing."""
-    wanted = GenerationRequest(
-        prompt=prompt,
-        model=model or request.model,
-        aspect_ratio=request.aspect_ratio,
-        detail=request.detail,
-        format=request.format,
-        resolution=request.resolution,
-        version=request.version,
-        inputs=(picture,),
-    )
+    kept = _with_stages(request, Stage.RESULT, Stage.GENERATION)
+    wanted = replace(kept, prompt=prompt, model=model or request.model, inputs=(picture,))
     return _fitted(wanted, _NEEDS_EDITS, providers, chosen=model is not None)
 
 
@@ -132,13 +114,13 @@ def _plain() -> GenerationRequest:
 
 def _kept(request: GenerationRequest, picture: InputImage) -> GenerationRequest:
     """Return a request for a picture as it is."""
-    return GenerationRequest(
-        prompt=KEEP_AS_IT_IS,
-        model=request.model,
-        aspect_ratio=request.aspect_ratio,
-        format=request.format,
-        inputs=(picture,),
-    )
+    return replace(_with_stages(request, Stage.RESULT), prompt=KEEP_AS_IT_IS, inputs=(picture,))
+
+
+def _with_stages(request: GenerationRequest, *stages: Stage) -> GenerationRequest:
+    """Return a request with the same prompt, but only the options of these stages."""
+    kept = {name: getattr(request, name) for name, spec in OPTIONS.items() if spec.stage in stages}
+    return GenerationRequest(prompt=request.prompt, **kept)
 
 
 def _can(request: GenerationRequest, options: dict[str, int | bool], providers: Sequence[str]) -> bool:
@@ -199,26 +181,8 @@ def _fits(
 
 def _without(wanted: GenerationRequest, lacking: Iterable[str], abilities: Abilities) -> GenerationRequest:
     """Return the wish without options that go beyond these abilities."""
-    instead: dict[str, object] = {
-        "aspect_ratio": _nearest_ratio(wanted, abilities),
-        "images": abilities.max_images,
-        "detail": abilities.max_detail,
-        "format": abilities.formats[0],
-        "resolution": None,
-        "upscale": None,
-        "remove_background": False,
-        "fit": None,
-        "effect": None,
-        "version": None,
-    }
-    left = replace(wanted, **{name: instead[name] for name in lacking})  # type: ignore[arg-type]
-    return replace(left, keeps_form=wanted.keeps_form or "aspect_ratio" in lacking)
-
-
-def _nearest_ratio(wanted: GenerationRequest, abilities: Abilities) -> str:
-    """Return the ratio that is nearest to the picture's own; the default one while its size is not known."""
     (picture,) = wanted.inputs
-    named = [ratio for ratio in abilities.aspect_ratios if ":" in ratio]
-    if picture.file is None:
-        return DEFAULT_RATIO if DEFAULT_RATIO in named else named[0]
-    return nearest_ratio(picture.file.width, picture.file.height, named)
+    size = None if picture.file is None else (picture.file.width, picture.file.height)
+    instead = {name: OPTIONS[name].fallback(abilities[name], size) for name in lacking}
+    keep_ratio = wanted.keep_aspect_ratio or "aspect_ratio" in instead
+    return replace(wanted, **instead, keep_aspect_ratio=keep_ratio)

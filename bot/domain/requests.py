@@ -1,53 +1,23 @@
-"""What a member asks for, checked before a credit is held, what it costs, and which offers can do it."""
+"""Requests for images: validation before a credit is held, prices, and the offers that can do a request."""
 
-import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from bot.domain.errors import (
     ExclusiveOptionsError,
-    OptionRangeError,
     PromptError,
     PromptProblem,
     StudioClosedError,
     UnsupportedOptionError,
 )
 from bot.domain.fit import Fit
-from bot.domain.lazy_text import LazyText
-from bot.domain.models import (
-    DEFAULT_FORMAT,
-    DEFAULT_MODEL,
-    DEFAULT_RATIO,
-    FORMATS,
-    MAX_DETAIL,
-    MAX_IMAGES,
-    OFFERS,
-    PROVIDERS,
-    RATIOS,
-    RESOLUTIONS,
-    TRANSPARENT_FORMATS,
-    UPSCALES,
-    VERSIONS,
-    Abilities,
-    Mode,
-    Model,
-    Offer,
-    find_model,
-    offered_models,
-)
+from bot.domain.models import OFFERS, PROVIDERS, Abilities, Mode, Model, Offer, find_model, offered_models
+from bot.domain.options import DEFAULT_FORMAT, DEFAULT_MODEL, DEFAULT_RATIO, OPTIONS, drop_unset
 
-UPSCALE_NAMES: Final = {f"{factor}x": factor for factor in UPSCALES}
-"""What a member chooses, with the factors."""
-MAX_WORD: Final = 64
-"""Characters of an effect's or a version's name."""
-
-# Unicode calls them letters or symbols, but nothing is to be seen: the fillers of Hangul, the Braille blank.
+# Unicode calls them letters or symbols, but they are invisible: the fillers of Hangul, the Braille blank.
 _BLANK_LETTERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
-_DATED_VERSION: Final = re.compile(r"(?:[a-z0-9][a-z0-9.-]*@)?[0-9]{8}")
-# The seed lists no effects, so any name that could be one; nothing that could be anything else.
-_EFFECT: Final = re.compile(r"\w[\w .:/+-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +56,9 @@ class InputImage:
 class GenerationRequest:
     """What pictures to make, from text or from pictures. Make one with `generation_request`, which checks it.
 
-    `prompt` is as typed; `images` is how many pictures are asked for; `detail` scales quality and price (1-15);
-    `resolution` is None where the model has no such choice; `upscale` is a factor. None and False ask for nothing.
-    `keeps_form`: nobody chose `aspect_ratio`; it is the first input's, by what Discord says until that is here.
+    `prompt` is as typed. The options are those of the table in `bot.domain.options`, one field each; None and False ask
+    for nothing. `keep_aspect_ratio`: nobody chose `aspect_ratio`, so it is the first input's: by Discord's width and
+    height until the file is here.
     """
 
     prompt: str
@@ -104,7 +74,7 @@ class GenerationRequest:
     effect: str | None = None
     version: str | None = None
     inputs: tuple[InputImage, ...] = ()
-    keeps_form: bool = False
+    keep_aspect_ratio: bool = False
 
     @property
     def mode(self) -> Mode:
@@ -113,54 +83,24 @@ class GenerationRequest:
 
 
 def generation_request(
-    *,
-    prompt: str,
-    model: str = DEFAULT_MODEL,
-    aspect_ratio: str = DEFAULT_RATIO,
-    images: int = 1,
-    detail: int = 1,
-    format: str = DEFAULT_FORMAT,  # noqa: A002 - the option's name on Discord
-    resolution: str | None = None,
-    upscale: str | None = None,
-    remove_background: bool = False,
-    fit: str | None = None,
-    effect: str | None = None,
-    version: str | None = None,
-    inputs: tuple[InputImage, ...] = (),
-    providers: Sequence[str] = PROVIDERS,
+    *, prompt: str, inputs: tuple[InputImage, ...] = (), providers: Sequence[str] = PROVIDERS, **options: Any
 ) -> GenerationRequest:
-    """Return the checked request from options as a member writes them, or raise the error of the first mistake.
+    """Return the checked request of a prompt and of options as a member writes them; None is not chosen.
 
-    `upscale` is "2x", "3x" or "4x"; `fit` is what `Fit.parse` takes. `providers` are those that this studio has: what
-    they cannot do is refused, and only their models are named as a way out. Raises a `RequestError`, or
-    `StudioClosedError` where there is no provider.
+    `providers` are those of this studio: what they cannot do is refused, and only their models are named as a way out.
+
+    Raises:
+        RequestError: the first mistake found.
+        StudioClosedError: there is no provider.
+        ValueError: a name is not that of an option.
     """
+    chosen = drop_unset(options)
     models = offered_models(providers)
-    known = find_model(model, models)
+    known = find_model(chosen.get("model", DEFAULT_MODEL), models)
     check_prompt(prompt, known.max_prompt)
-    _check_range("images", images, MAX_IMAGES)
-    _check_range("detail", detail, MAX_DETAIL)
-    _check_choice("format", format, FORMATS)
-    _check_choice("aspect_ratio", aspect_ratio, RATIOS)
-    _check_choice("resolution", resolution, (None, *RESOLUTIONS))
-    _check_choice("upscale", upscale, (None, *UPSCALE_NAMES))
-    request = GenerationRequest(
-        prompt=prompt,
-        model=model,
-        aspect_ratio=aspect_ratio,
-        images=images,
-        detail=detail,
-        format=format,
-        resolution=resolution,
-        upscale=None if upscale is None else UPSCALE_NAMES[upscale],
-        remove_background=remove_background,
-        fit=None if fit is None else Fit.parse(fit),
-        effect=_checked_effect(effect),
-        version=_checked_version(version),
-        inputs=inputs,
-    )
-    if remove_background and format not in TRANSPARENT_FORMATS:
-        raise ExclusiveOptionsError("remove_background", other="format", value=format, allowed=TRANSPARENT_FORMATS)
+    values = {name: spec.value_of(chosen.get(name)) for name, spec in OPTIONS.items()}
+    request = GenerationRequest(prompt=prompt, **values, inputs=inputs)
+    _check_exclusive(request)
     if lacking := next(unsupported_options(known.abilities, request), None):
         raise _unsupported(*lacking, request, models)
     require_offer(request, providers)
@@ -173,26 +113,18 @@ def price(request: GenerationRequest) -> int:
 
 
 def unit_price(request: GenerationRequest) -> int:
-    """Return the credits for one picture: the model's price times 4K and detail, and then what its extras add."""
+    """Return the credits for one image: the model's price times 4K and detail, plus the surcharges of the options."""
     model = find_model(request.model)
-    base = model.text_price if request.mode is Mode.TEXT else model.edit_price
-    if base is None:
+    price = model.text_price if request.mode is Mode.TEXT else model.edit_price
+    if price is None:
         raise ValueError(f"{model.id} has no price for edits: the request was not checked")
-    factor_4k = model.price_factor_4k if request.resolution == "4K" else 1
-    return base * factor_4k * request.detail + _extras(request, model)
-
-
-def _extras(request: GenerationRequest, model: Model) -> int:
-    """Return what post-processing adds to one picture."""
-    prices = model.extra_prices
-    return sum(
-        (
-            0 if request.upscale is None else prices.upscale[request.upscale],
-            prices.remove_background if request.remove_background else 0,
-            prices.effect if request.effect is not None else 0,
-            prices.fit if request.fit is not None else 0,
-        )
-    )
+    surcharges = 0
+    for name, spec in OPTIONS.items():
+        value = getattr(request, name)
+        surcharges += spec.surcharge_of(value)
+        if spec.multiplier is not None:
+            price *= spec.multiplier(value, model)
+    return price + surcharges
 
 
 def offers_for(request: GenerationRequest, providers: Sequence[str]) -> tuple[Offer, ...]:
@@ -218,22 +150,15 @@ def require_offer(request: GenerationRequest, providers: Sequence[str]) -> None:
 
 
 def unsupported_options(abilities: Abilities, request: GenerationRequest) -> Iterator[tuple[str, object]]:
-    """Yield the options of the request, with their values as a member writes them, that go beyond the abilities."""
-    wanted: tuple[tuple[str, object, bool], ...] = (
-        ("mode", request.mode.value, request.mode in abilities.modes),
-        ("inputs", len(request.inputs), len(request.inputs) <= abilities.max_inputs),
-        ("aspect_ratio", request.aspect_ratio, request.aspect_ratio in abilities.aspect_ratios),
-        ("images", request.images, request.images <= abilities.max_images),
-        ("detail", request.detail, request.detail <= abilities.max_detail),
-        ("format", request.format, request.format in abilities.formats),
-        ("resolution", request.resolution, request.resolution in (None, *abilities.resolutions)),
-        ("upscale", f"{request.upscale}x", request.upscale in (None, *abilities.upscales)),
-        ("remove_background", request.remove_background, abilities.remove_background or not request.remove_background),
-        ("fit", str(request.fit), abilities.fit or request.fit is None),
-        ("effect", request.effect, abilities.effects or request.effect is None),
-        ("version", request.version, abilities.versions or request.version is None),
-    )
-    return ((option, value) for option, value, fits in wanted if not fits)
+    """Yield the options of the request beyond the abilities, with their values as a member writes them."""
+    if request.mode not in abilities.modes:
+        yield "mode", request.mode.value
+    if len(request.inputs) > abilities.max_inputs:
+        yield "inputs", len(request.inputs)
+    for name, limit in abilities.limits.items():
+        spec, value = OPTIONS[name], getattr(request, name)
+        if not spec.is_within(limit, value):
+            yield name, spec.typed(value)
 
 
 def _covers(offer: Offer, request: GenerationRequest) -> bool:
@@ -277,30 +202,10 @@ def _visible(character: str) -> bool:
     return not blank and unicodedata.category(character) not in {"Cf", "Mn", "Me"}
 
 
-def _checked_effect(effect: str | None) -> str | None:
-    """Return the name without blanks around it."""
-    if effect is None:
-        return None
-    name = effect.strip()
-    if len(name) > MAX_WORD or not _EFFECT.fullmatch(name):
-        raise OptionRangeError("effect", effect, LazyText("a name of up to {most} letters and digits", most=MAX_WORD))
-    return name
-
-
-def _checked_version(version: str | None) -> str | None:
-    if version is None or version in VERSIONS:
-        return version
-    if len(version) > MAX_WORD or not _DATED_VERSION.fullmatch(version):
-        allowed = LazyText("{names}, or a dated one such as {example}", names=", ".join(VERSIONS), example="20250915")
-        raise OptionRangeError("version", version, allowed)
-    return version
-
-
-def _check_range(option: str, value: int, highest: int) -> None:
-    if not 1 <= value <= highest:
-        raise OptionRangeError(option, value, LazyText("1 to {highest}", highest=highest))
-
-
-def _check_choice(option: str, value: str | None, choices: Collection[str | None]) -> None:
-    if value not in choices:
-        raise OptionRangeError(option, value, ", ".join(choice for choice in choices if choice is not None))
+def _check_exclusive(request: GenerationRequest) -> None:
+    for name, spec in OPTIONS.items():
+        if spec.needs is None or getattr(request, name) in (None, False):
+            continue
+        other, allowed = spec.needs
+        if (value := getattr(request, other)) not in allowed:
+            raise ExclusiveOptionsError(name, other=other, value=value, allowed=allowed)

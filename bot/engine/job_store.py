@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from bot.domain.aspect_ratios import formed
+from bot.domain.aspect_ratios import with_input_ratio
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.jobs import Attempt, Delivery, Job, Outcome, Picture, State
 from bot.domain.requests import ImageFile, offers_for
@@ -107,7 +107,7 @@ class JobStore:
         """
         now = self._clock.now()
         inputs = (replace(each, file=files.get(at, each.file)) for at, each in enumerate(job.request.inputs))
-        request = formed(replace(job.request, inputs=tuple(inputs)), self._providers)
+        request = with_input_ratio(replace(job.request, inputs=tuple(inputs)), self._providers)
 
         def write(connection: Connection) -> Job:
             noted = JobRepository(connection).set_prepared(job, request)

@@ -23,7 +23,7 @@ from bot.domain.errors import (
 )
 from bot.domain.jobs import InteractionContext, Job, Origin, Snapshot, State
 from bot.domain.lazy_text import LazyText
-from bot.domain.models import DEFAULT_RATIO
+from bot.domain.options import DEFAULT_RATIO
 from bot.domain.requests import GenerationRequest, InputImage, price, require_offer
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
@@ -292,4 +292,4 @@ def _dedup_key(job: Job) -> GenerationRequest:
     An input's URL is signed again each time, and its aspect ratio is known only after it was fetched.
     """
     request = replace(job.request, inputs=())
-    return replace(request, aspect_ratio=DEFAULT_RATIO) if request.keeps_form else request
+    return replace(request, aspect_ratio=DEFAULT_RATIO) if request.keep_aspect_ratio else request

@@ -19,7 +19,8 @@ from bot.domain.errors import (
     PresetNotFoundError,
 )
 from bot.domain.lazy_text import LazyText
-from bot.domain.option_resolution import chosen_request, drop_unset
+from bot.domain.option_resolution import chosen_request
+from bot.domain.options import drop_unset
 from bot.domain.preferences import NO_PREFERENCES
 from bot.domain.presets import (
     KEPT_FOR_UNDO,

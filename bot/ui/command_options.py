@@ -1,78 +1,115 @@
-"""The options of the commands that make pictures: how Discord describes them, and what it offers while one is typed."""
+"""Image options of the slash commands, derived from the table in `bot.domain.options`, and their autocompletion."""
 
-from collections.abc import Iterable
-from typing import Final
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
 
+import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from bot.domain.lazy_text import LazyText
-from bot.domain.models import (
-    DEFAULT_FORMAT,
-    DEFAULT_MODEL,
-    DEFAULT_RATIO,
-    FORMATS,
-    MAX_DETAIL,
-    RATIOS,
-    RESOLUTIONS,
-    VERSIONS,
-)
+from bot.domain.options import MAX_WORD, OPTIONS, OptionSpec
 from bot.domain.quotes import Quote
-from bot.domain.requests import UPSCALE_NAMES
 from bot.ui.i18n import N_, _
 from bot.ui.render.error_messages import obstacle
 from bot.ui.render.formatting import cut, in_credits
 
-_OPTIONS: Final = {
-    "model": LazyText("Choose who paints it; else your own default or {model}", model=DEFAULT_MODEL),
-    "aspect_ratio": LazyText("Choose width to height; else your own default or {ratio}", ratio=DEFAULT_RATIO),
-    "images": N_("Ask for several pictures; each costs"),
-    "detail": LazyText("Ask for more detail, 1 to {most}; multiplies the price", most=MAX_DETAIL),
-    "format": LazyText("Choose the file's format; else your own default or {format}", format=DEFAULT_FORMAT),
-    "resolution": N_("Choose the size, for models that have the choice; 4K may cost more"),
-    "upscale": N_("Enlarge the finished picture; adds to the price"),
-    "remove_background": N_("Cut out what the picture shows, for png and webp; adds to the price"),
-    "fit": N_("Scale down to a size: 2048 (longest side), 2048x (width), x1024 (height), 1920x1080 (both)"),
-    "effect": N_("Apply an effect by its name, such as film grain; adds to the price"),
-    "version": N_("Choose a version of the model, such as latest-fast or a dated one"),
-}
-DESCRIPTIONS: Final = {
+OTHER_DESCRIPTIONS: Final = {
     "prompt": N_("Say what the picture shows"),
-    **_OPTIONS,
     "preset": N_("Use what was saved under a name; what you choose here comes before it"),
     "private": N_("Show the card to you alone; else your own default"),
 }
-OPTIONS_DESCRIBED: Final = {name: locale_str(text) for name, text in _OPTIONS.items()}
-"""The descriptions of what a preset can keep, as `app_commands.describe` takes them."""
-DESCRIBED: Final = {name: locale_str(text) for name, text in DESCRIPTIONS.items()}
-"""The descriptions of a command that makes pictures, to be translated for each member's Discord."""
+"""The descriptions of what `/imagine` takes besides the image options."""
+STUDIO_DEFAULT: Final = "default"
+"""The value in `/settings` that gives an option back to the studio's default."""
+STUDIO_DEFAULT_NAME: Final = N_("the studio's default")
 
+_Callback = TypeVar("_Callback", bound=Callable[..., Any])
+_Choices = list[app_commands.Choice[str]]
 _MOST: Final = 25
 _LONGEST: Final = 100
-_FITS: Final = {
-    "2048": N_("2048 · the longest side"),
-    "2048x": N_("2048x · the width"),
-    "x1024": N_("x1024 · the height"),
-    "1920x1080": N_("1920x1080 · both"),
-}
 
 
-def _choices(values: Iterable[str]) -> list[app_commands.Choice[str]]:
+def image_options(*, after: str, editing: bool = False) -> Callable[[_Callback], _Callback]:
+    """Return a decorator that gives a command's callback all image options, which it takes as one `**options`.
+
+    The options come after the parameter `after`. With `editing` they are described as those of an edit.
+    """
+    specs = tuple(OPTIONS.values())
+    texts = {spec.name: (spec.edit_description if editing else None) or spec.description for spec in specs}
+    choices = {spec.name: _choices(spec.choices) for spec in specs if spec.choices}
+    return _options(specs, texts, choices, after)
+
+
+def setting_options(*, after: str) -> Callable[[_Callback], _Callback]:
+    """Return a decorator that gives a callback the options with an own default; each also takes `STUDIO_DEFAULT`."""
+    specs = tuple(spec for spec in OPTIONS.values() if spec.setting is not None)
+    texts = {spec.name: spec.setting.description for spec in specs if spec.setting is not None}
+    studio = app_commands.Choice(name=locale_str(STUDIO_DEFAULT_NAME), value=STUDIO_DEFAULT)
+    choices = {spec.name: [studio, *_choices(spec.choices)] for spec in specs if spec.choices}
+    return _options(specs, texts, choices, after)
+
+
+def _options(
+    specs: Iterable[OptionSpec], texts: Mapping[str, str], choices: Mapping[str, _Choices], after: str
+) -> Callable[[_Callback], _Callback]:
+    parameters = [
+        inspect.Parameter(spec.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(spec) | None)
+        for spec in specs
+    ]
+    completed = {spec.name: _completion(spec) for spec in specs if spec.suggestions}
+
+    def decorate(callback: _Callback) -> _Callback:
+        signature = inspect.signature(callback)
+        declared: list[inspect.Parameter] = []
+        for parameter in signature.parameters.values():
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD:
+                declared.append(parameter)
+            if parameter.name == after:
+                declared += parameters
+        # discord.py makes a command's options of the callback's signature.
+        callback.__signature__ = signature.replace(parameters=declared)  # type: ignore[attr-defined]
+        callback = app_commands.describe(**{name: locale_str(text) for name, text in texts.items()})(callback)
+        callback = app_commands.choices(**choices)(callback)
+        return app_commands.autocomplete(**completed)(callback)
+
+    return decorate
+
+
+def _annotation(spec: OptionSpec) -> Any:
+    """Return the annotation of an option's parameter, as discord.py reads it."""
+    if spec.is_typed_freely:
+        return app_commands.Range[str, 1, MAX_WORD]
+    if spec.maximum is not None:
+        return app_commands.Range[int, spec.minimum, spec.maximum]
+    return spec.kind
+
+
+def _completion(spec: OptionSpec) -> Callable[[discord.Interaction[Any], str], Any]:
+    async def complete(_: discord.Interaction[Any], typed: str) -> _Choices:
+        return suggested_choices(spec, typed)
+
+    return complete
+
+
+def _choices(values: Iterable[str]) -> _Choices:
     return [app_commands.Choice(name=value, value=value) for value in values]
 
 
-CHOICES: Final = {
-    "aspect_ratio": _choices(RATIOS),
-    "format": _choices(FORMATS),
-    "resolution": _choices(RESOLUTIONS),
-    "upscale": _choices(UPSCALE_NAMES),
-}
+def suggested_choices(spec: OptionSpec, typed: str) -> _Choices:
+    """Return the suggestions of an option that match the text typed so far."""
+    wanted = typed.strip().casefold()
+    return [
+        app_commands.Choice(name=_(label), value=value)
+        for value, label in spec.suggestions.items()
+        if (value.startswith(wanted) if spec.suggest_by_prefix else wanted in value)
+    ]
 
 
-def model_choices(quotes: Iterable[Quote], typed: str) -> list[app_commands.Choice[str]]:
-    """Return the models that match, with the price of what is chosen so far; those that cannot do it come last.
+def model_choices(quotes: Iterable[Quote], typed: str) -> _Choices:
+    """Return the models that match, with the price of the options so far; models that cannot do them come last.
 
-    Where nothing matches, all are offered: that is the way out of a slip.
+    If nothing matches, all are offered, in case of a typing error.
     """
     ranked = sorted(quotes, key=lambda quote: quote.price is None)
     wanted = typed.strip().casefold()
@@ -87,14 +124,3 @@ def _quoted(quote: Quote) -> str:
     if quote.price is not None:
         return f"{quote.model.id} · {in_credits(quote.price)} · {_(quote.model.strength)}"
     return f"{quote.model.id} · {obstacle(quote.obstacle)}" if quote.obstacle else quote.model.id
-
-
-def fit_choices(typed: str) -> list[app_commands.Choice[str]]:
-    """Return the forms of a size, for as long as what is typed may become one of them."""
-    wanted = typed.strip().casefold()
-    return [app_commands.Choice(name=_(name), value=value) for value, name in _FITS.items() if value.startswith(wanted)]
-
-
-def version_choices(typed: str) -> list[app_commands.Choice[str]]:
-    """Return the versions with a name that match."""
-    return _choices(version for version in VERSIONS if typed.strip().casefold() in version)

@@ -16,7 +16,7 @@ from typing import Final
 
 import polib
 
-from bot.domain.lazy_text import LazyText
+from bot.domain.lazy_text import LazyPlural, LazyText
 
 CATALOGUES: Final = Path(__file__).parents[1] / "locale"
 CATALOGUE: Final = Path("LC_MESSAGES") / "atelier.po"
@@ -42,9 +42,11 @@ def set_locale(locale: str) -> None:
 
 
 def _(message: str) -> str:
-    """Return a text in the language in force; a `LazyText` with its values in place."""
+    """Return a text in the language in force; a text of the domain with its values in place."""
     if isinstance(message, LazyText):
         return _IN_FORCE.get().gettext(message.template).format(**message.values)
+    if isinstance(message, LazyPlural):
+        return ngettext(message.one, message.several, message.number).format(count=message.number)
     return _IN_FORCE.get().gettext(message) if message else ""  # gettext keeps its header under ""
 
 

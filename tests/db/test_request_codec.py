@@ -33,9 +33,9 @@ def test_a_row_that_asks_for_nothing_new_can_be_read_by_the_first_release() -> N
 
 def test_whether_a_ratio_was_chosen_is_kept() -> None:
     """Of older rows nobody knows: theirs stay as they are."""
-    request = GenerationRequest(prompt="a", aspect_ratio="3:4", keeps_form=True)
-    assert request_of("a", "reve-2.0", options_of(request)).keeps_form
-    assert not request_of("a", "reve-2.0", FIRST_RELEASE).keeps_form
+    request = GenerationRequest(prompt="a", aspect_ratio="3:4", keep_aspect_ratio=True)
+    assert request_of("a", "reve-2.0", options_of(request)).keep_aspect_ratio
+    assert not request_of("a", "reve-2.0", FIRST_RELEASE).keep_aspect_ratio
 
 
 def test_an_option_of_a_later_release_is_left_out() -> None:

@@ -14,9 +14,9 @@ from discord.ext import commands
 
 from bot import __version__
 from bot.domain.attachments import MAX_INPUTS
-from bot.domain.models import DEFAULT_MODEL, MODELS, OFFERS, Abilities, ExtraPrices, Model
+from bot.domain.models import MODELS, OFFERS, Abilities, Model
+from bot.domain.options import DEFAULT_MODEL, OPTIONS
 from bot.settings import Settings
-from bot.ui.command_options import CHOICES, DESCRIPTIONS
 from bot.ui.render.job_card import PROVIDER_NAMES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -109,15 +109,18 @@ def test_commands_page_lists_every_command() -> None:
 
 def abilities(can: Abilities) -> str:
     """Return the abilities of a model or an offer as the table writes them."""
-    parts = [", ".join(can.aspect_ratios)]
-    if can.resolutions:
-        parts.append(", ".join(can.resolutions))
-    if can.max_detail > 1:
-        parts.append(f"detail 1-{can.max_detail}")
-    if can.upscales:
-        parts.append(f"upscale {', '.join(f'{factor}x' for factor in can.upscales)}")
-    named = {"remove_background": can.remove_background, "fit": can.fit, "effect": can.effects, "version": can.versions}
-    return "; ".join([*parts, *(name for name, has in named.items() if has)])
+    parts = []
+    for name, spec in OPTIONS.items():
+        limit = spec.limit if spec.limit is None else can[name]
+        match limit:
+            case bool():
+                parts += [name] if limit else []
+            case int() if limit != spec.limit:
+                parts.append(f"{name} 1-{limit}")
+            case tuple() if limit != spec.limit or name == "aspect_ratio":
+                values = ", ".join(spec.typed(value) for value in limit)
+                parts.append(values if name in ("aspect_ratio", "resolution") else f"{name} {values}")
+    return "; ".join(parts)
 
 
 def priced(model: Model, price: int | None) -> str:
@@ -152,15 +155,14 @@ def test_models_page_lists_every_model_with_prices_and_offers() -> None:
 
 def test_options_page_lists_every_option_with_choices_and_prices() -> None:
     table = rows("docs/options.md")
-    prices = ExtraPrices()
 
-    assert list(table) == list(DESCRIPTIONS)
-    for name, choices in CHOICES.items():
-        assert table[name][0].startswith(", ".join(str(choice.value) for choice in choices))
-    assert table["upscale"][1] == ", ".join(f"{factor}x {added}" for factor, added in prices.upscale.items())
-    assert table["remove_background"][1] == str(prices.remove_background)
-    assert table["effect"][1] == str(prices.effect)
-    assert table["fit"][1] == str(prices.fit)
+    assert list(table) == ["prompt", *OPTIONS, "preset", "private"]
+    for name, spec in OPTIONS.items():
+        assert table[name][0].startswith(", ".join(spec.choices))
+        if isinstance(spec.surcharge, int):
+            assert table[name][1] == str(spec.surcharge)
+        elif spec.surcharge is not None:
+            assert table[name][1] == ", ".join(f"{spec.typed(each)} {price}" for each, price in spec.surcharge.items())
 
 
 def test_readme_gives_make_run_and_make_test_in_blocks_alone() -> None:

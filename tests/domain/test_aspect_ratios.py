@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.aspect_ratios import formed, nearest_ratio
+from bot.domain.aspect_ratios import with_input_ratio
+from bot.domain.options import nearest_ratio
 from bot.domain.requests import ImageFile, InputImage
 from tests.support.factories import make_request
 
@@ -19,29 +20,29 @@ def make_image(width: int, height: int) -> InputImage:
 def test_it_is_that_of_the_first_picture() -> None:
     """The rest of the request stays."""
     request = make_request(
-        aspect_ratio="3:2", detail=3, inputs=(make_image(300, 400), make_image(400, 300)), keeps_form=True
+        aspect_ratio="3:2", detail=3, inputs=(make_image(300, 400), make_image(400, 300)), keep_aspect_ratio=True
     )
-    assert formed(request, BOTH) == replace(request, aspect_ratio="3:4")
+    assert with_input_ratio(request, BOTH) == replace(request, aspect_ratio="3:4")
 
 
 @pytest.mark.parametrize(
     "request_",
     [
         make_request(aspect_ratio="3:2", inputs=(make_image(300, 400),)),
-        make_request(aspect_ratio="3:2", inputs=(InputImage(url="https://cdn.example/a.png"),), keeps_form=True),
-        make_request(aspect_ratio="3:2", keeps_form=True),
+        make_request(aspect_ratio="3:2", inputs=(InputImage(url="https://cdn.example/a.png"),), keep_aspect_ratio=True),
+        make_request(aspect_ratio="3:2", keep_aspect_ratio=True),
     ],
     ids=["chosen", "not-here", "text"],
 )
 def test_else_it_stays(request_: object) -> None:
     """Where it was chosen, and as long as nothing is known of the picture."""
-    assert formed(request_, BOTH) is request_  # type: ignore[arg-type]
+    assert with_input_ratio(request_, BOTH) is request_  # type: ignore[arg-type]
 
 
 def test_it_stays_where_no_provider_would_do_another() -> None:
     """A job that was accepted is not made impossible: SkillBoss edits nothing, so it has no ratio for it."""
-    request = make_request(aspect_ratio="3:2", inputs=(make_image(300, 400),), keeps_form=True)
-    assert formed(request, ("skillboss",)) is request
+    request = make_request(aspect_ratio="3:2", inputs=(make_image(300, 400),), keep_aspect_ratio=True)
+    assert with_input_ratio(request, ("skillboss",)) is request
 
 
 def test_the_nearest_of_some() -> None:

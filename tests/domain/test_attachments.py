@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.attachments import MAX_BYTES, SERVED, AttachmentInfo, InputPolicy
 from bot.domain.errors import InputError, InputProblem
-from bot.domain.models import REVE_RATIOS
+from bot.domain.options import REVE_RATIOS
 from bot.domain.requests import ImageFile, ImageRef, InputImage
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)

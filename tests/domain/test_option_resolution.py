@@ -11,9 +11,9 @@ from bot.domain.errors import (
     StudioClosedError,
     UnsupportedOptionError,
 )
-from bot.domain.models import FORMATS, MODEL_IDS, RATIOS
-from bot.domain.option_resolution import OPTIONS, chosen_request
-from bot.domain.option_resolution import drop_unset as options_given
+from bot.domain.models import MODEL_IDS
+from bot.domain.option_resolution import chosen_request
+from bot.domain.options import FORMATS, OPTIONS, RATIOS, drop_unset
 from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.domain.presets import Preset
 from bot.domain.requests import GenerationRequest, InputImage, generation_request
@@ -100,13 +100,13 @@ def test_an_edit_keeps_the_form_of_its_picture_unless_a_ratio_was_chosen() -> No
     """That counts more than a preferred ratio, and less than a choice or a preset's; which it was is remembered."""
     preset = Preset(name="x", options={"aspect_ratio": "1:1"})
     derived = asked(inputs=1, shape="3:4", aspect_ratio="16:9")
-    assert (derived.aspect_ratio, derived.keeps_form) == ("3:4", True)
+    assert (derived.aspect_ratio, derived.keep_aspect_ratio) == ("3:4", True)
     for request, ratio in (
         (asked({"aspect_ratio": "3:4"}, inputs=1, shape="3:4"), "3:4"),
         (asked(preset=preset, inputs=1, shape="3:4"), "1:1"),
         (asked(aspect_ratio="16:9"), "16:9"),
     ):
-        assert (request.aspect_ratio, request.keeps_form) == (ratio, False)
+        assert (request.aspect_ratio, request.keep_aspect_ratio) == (ratio, False)
 
 
 def test_what_was_chosen_is_refused() -> None:
@@ -133,7 +133,7 @@ def test_a_studio_without_providers_is_closed() -> None:
 def test_a_name_that_is_no_option_is_a_fault_of_ours() -> None:
     """It would be left out without a word."""
     with pytest.raises(ValueError, match="prompt"):
-        options_given({"prompt": "a fox"})
+        drop_unset({"prompt": "a fox"})
 
 
 preferences = st.builds(

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.models import MODELS, RATIOS, find_model
+from bot.domain.models import MODELS, find_model
+from bot.domain.options import RATIOS
 from bot.domain.requests import GenerationRequest, InputImage, generation_request, price, unit_price
 from tests.support.factories import make_job
 from tests.support.strategies import wishes
@@ -72,7 +73,7 @@ def test_a_price_is_within_its_bounds(options: dict[str, Any]) -> None:
     model = find_model(request.model)
     base = model.edit_price if request.inputs else model.text_price
     assert base is not None
-    extras = max(model.extra_prices.upscale.values()) + model.extra_prices.remove_background + model.extra_prices.effect
+    extras = 12 + 6 + 4  # the largest upscale, the background, an effect
     most = base * model.price_factor_4k * request.detail + (extras if model.id == "reve-2.0" else 0)
     assert base <= unit_price(request) <= most
     assert price(request) == unit_price(request) * request.images

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.aspect_ratios import formed
+from bot.domain.aspect_ratios import with_input_ratio
 from bot.domain.errors import PromptError, StudioClosedError, UnsupportedOptionError
 from bot.domain.jobs import Action
-from bot.domain.models import DEFAULT_MODEL
+from bot.domain.options import DEFAULT_MODEL
 from bot.domain.remix import (
     KEEP_AS_IT_IS,
     cut_out,
@@ -74,9 +74,11 @@ def test_a_ratio_that_gave_way_is_told_from_a_chosen_one() -> None:
     """A picture whose file is gone has no known size: its form is taken once it was fetched."""
     unknown = InputImage(url="https://cdn.example/a.png")
     made = edited(make_request(aspect_ratio="auto"), unknown, "make it snow", BOTH, model="seedream-5")
-    assert (made.aspect_ratio, made.keeps_form) == ("1:1", True)
-    assert formed(replace(made, inputs=(make_image(1080, 1920),)), BOTH).aspect_ratio == "9:16"
-    assert not edited(make_request(aspect_ratio="3:2"), unknown, "make it snow", BOTH, model="seedream-5").keeps_form
+    assert (made.aspect_ratio, made.keep_aspect_ratio) == ("1:1", True)
+    assert with_input_ratio(replace(made, inputs=(make_image(1080, 1920),)), BOTH).aspect_ratio == "9:16"
+    assert not edited(
+        make_request(aspect_ratio="3:2"), unknown, "make it snow", BOTH, model="seedream-5"
+    ).keep_aspect_ratio
 
 
 def test_an_edit_makes_one_picture_by_new_words() -> None:

@@ -16,6 +16,7 @@ from bot.domain.errors import (
 )
 from bot.domain.fit import Fit
 from bot.domain.models import MODELS, OFFERS, find_model, offered_models
+from bot.domain.options import OPTIONS
 from bot.domain.requests import GenerationRequest, InputImage, generation_request, offers_for, require_offer
 from tests.support.strategies import anything_asked, wishes
 
@@ -321,12 +322,12 @@ def test_a_studio_has_the_models_of_its_providers() -> None:
     assert [model.id for model in offered_models(BOTH)] == list(MODEL_IDS)
     assert offered_models(("reve2img",)) == MODELS
     (reve,) = offered_models(SKILLBOSS)
-    assert (reve.id, reve.abilities.aspect_ratios, reve.abilities.max_detail) == (
+    assert (reve.id, reve.abilities["aspect_ratio"], reve.abilities["detail"]) == (
         "reve-2.0",
         ("16:9", "1:1", "9:16"),
         1,
     )
-    assert (reve.abilities.upscales, reve.abilities.fit, reve.abilities.max_inputs) == ((), False, 0)
+    assert (reve.abilities["upscale"], reve.abilities["fit"], reve.abilities.max_inputs) == ((), False, 0)
     assert offered_models(()) == ()
 
 
@@ -361,14 +362,14 @@ def test_offers_promise_no_more_than_their_model() -> None:
     """Each is of a model that exists, and within its limits."""
     for offer in OFFERS:
         most = find_model(offer.model).abilities
-        assert set(offer.abilities.aspect_ratios) <= set(most.aspect_ratios)
-        assert set(offer.abilities.resolutions) <= set(most.resolutions)
-        assert offer.abilities.max_detail <= most.max_detail
         assert offer.abilities.max_inputs <= most.max_inputs
+        for name, spec in OPTIONS.items():
+            if spec.limit is not None:
+                assert spec.widest(most[name], [most[name], offer.abilities[name]]) == most[name]
 
 
 def test_a_model_has_a_price_for_what_it_can_do() -> None:
     """For each of its modes, and for each of its upscales."""
     for model in MODELS:
         assert (model.edit_price is None) == (model.abilities.max_inputs == 0)
-        assert set(model.abilities.upscales) <= set(model.extra_prices.upscale)
+        assert all(OPTIONS["upscale"].surcharge_of(factor) > 0 for factor in model.abilities["upscale"])

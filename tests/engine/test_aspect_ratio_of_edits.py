@@ -44,7 +44,7 @@ async def test_a_photo_that_lies_is_edited_upright(
     """Discord may say the sides of its pixels or those that are seen; what is made stands as the photo is seen."""
     async with reachable(sqlite_database, tmp_path, shelf, reve2img) as harness:
         url = shelf.put("a.jpg", lying(drawn(), orientation))
-        done, size = await made(harness, reve2img, editing_of(url, aspect_ratio=said, keeps_form=True))
+        done, size = await made(harness, reve2img, editing_of(url, aspect_ratio=said, keep_aspect_ratio=True))
     assert (done.request.aspect_ratio, reve2img.jobs[-1].asked["aspect_ratio"]) == ("2:3", "2:3")
     assert size == pixels("2:3")
 
@@ -67,7 +67,7 @@ async def test_the_first_of_several_pictures_counts(
     """It is the one that is changed; the others are only to go by. What Discord said of its sides was wrong."""
     async with reachable(sqlite_database, tmp_path, shelf, reve2img) as harness:
         urls = shelf.put("a.png", drawn(size=(64, 64))), shelf.put("b.png", drawn(size=(64, 96)))
-        done, size = await made(harness, reve2img, editing_of(*urls, aspect_ratio="16:9", keeps_form=True))
+        done, size = await made(harness, reve2img, editing_of(*urls, aspect_ratio="16:9", keep_aspect_ratio=True))
     assert (done.request.aspect_ratio, size) == ("1:1", pixels("1:1"))
 
 
@@ -76,7 +76,8 @@ async def test_whoever_was_overtaken_changes_no_ratio(
 ) -> None:
     """The ratio is written with the files, or not at all; the rest of what was asked for stays."""
     async with editing(database, tmp_path, shelf, reve2img, start=False) as harness:
-        request = editing_of(shelf.put("a.png", drawn()), aspect_ratio="3:2", images=2, effect="sepia", keeps_form=True)
+        url = shelf.put("a.png", drawn())
+        request = editing_of(url, aspect_ratio="3:2", images=2, effect="sepia", keep_aspect_ratio=True)
         job = (await harness.generation.create(make_context(), request)).job
         await database.write(lambda connection: JobRepository(connection).take_over(make_id(), 9))
         with pytest.raises(StaleJobError):

@@ -72,10 +72,10 @@ async def test_every_model_is_accepted(client: httpx.AsyncClient, server: Reve2I
         model=model,
         aspect_ratio="16:9",
         images=4,
-        detail=can.max_detail,
+        detail=can["detail"],
         format="jpeg",
-        resolution="4K" if can.resolutions else None,
-        version="latest-fast" if can.versions else None,
+        resolution="4K" if can["resolution"] else None,
+        version="latest-fast" if can["version"] else None,
     )
 
     submission = await provider_at(client, server.url).submit(request, offer_of(model))
@@ -88,7 +88,7 @@ async def test_every_model_is_accepted(client: httpx.AsyncClient, server: Reve2I
         "num_images": 4,
         "output_format": "jpeg",
     }
-    if can.resolutions:
+    if can["resolution"]:
         expected["resolution"] = "4K"
     if model == "reve-2.0":
         expected |= {"test_time_scaling": 15, "version": "latest-fast"}

@@ -60,7 +60,7 @@ async def test_the_request_is_the_documented_one(
 
 def test_every_offered_ratio_has_a_size() -> None:
     """And no size goes unoffered."""
-    assert set(OFFER.abilities.aspect_ratios) == set(SIZES)
+    assert set(OFFER.abilities["aspect_ratio"]) == set(SIZES)
 
 
 async def test_a_ratio_without_a_size_is_refused_before_anything_is_sent(

@@ -180,7 +180,7 @@ async def test_a_button_pressed_twice_makes_one_job(desk: ServiceHarness) -> Non
     with pytest.raises(AlreadyBegunError):
         await desk.generation.create(make_context(), make_request(detail=2), origin=origin)
     edit = make_request(
-        inputs=(InputImage(url="https://cdn.discordapp.com/a.png"),), aspect_ratio="3:2", keeps_form=True
+        inputs=(InputImage(url="https://cdn.discordapp.com/a.png"),), aspect_ratio="3:2", keep_aspect_ratio=True
     )
     made = (await desk.generation.create(make_context(), edit, origin=origin)).job
     await desk.job_store.mark_prepared(made, {0: KEPT})

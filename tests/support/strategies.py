@@ -4,8 +4,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bot.domain.models import FORMATS, MODELS, RATIOS, RESOLUTIONS, TRANSPARENT_FORMATS, VERSIONS, Model
-from bot.domain.requests import UPSCALE_NAMES, InputImage
+from bot.domain.models import MODELS, Model
+from bot.domain.options import OPTIONS, TRANSPARENT_FORMATS, VERSIONS, Limit, OptionSpec
+from bot.domain.requests import InputImage
 
 FITS = st.one_of(
     st.integers(1, 4096).map(str),
@@ -15,7 +16,7 @@ FITS = st.one_of(
 )
 EFFECTS = st.sampled_from(["film grain", "sepia", "80s/vhs", "halftone-2"])
 DATED_VERSIONS = ("20250915", "reve-create@20250915")
-UPSCALES = tuple(UPSCALE_NAMES)
+FREELY_TYPED = {"fit": FITS, "effect": EFFECTS, "version": st.sampled_from([*VERSIONS, *DATED_VERSIONS])}
 
 
 def inputs(most: int) -> st.SearchStrategy[tuple[InputImage, ...]]:
@@ -25,30 +26,24 @@ def inputs(most: int) -> st.SearchStrategy[tuple[InputImage, ...]]:
     )
 
 
+def typed_values(spec: OptionSpec, limit: Limit) -> st.SearchStrategy[Any]:
+    """Return the values of an option within a limit, as members write them."""
+    if spec.is_typed_freely:
+        return FREELY_TYPED[spec.name]
+    if isinstance(limit, tuple):
+        return st.sampled_from([spec.typed(value) for value in limit])
+    return st.booleans() if spec.kind is bool else st.integers(spec.minimum, limit)
+
+
 @st.composite
 def wishes(draw: st.DrawFn) -> dict[str, Any]:
     """Return options that one model can do together, each left out as often as not."""
     model: Model = draw(st.sampled_from(MODELS))
     can = model.abilities
     choices: dict[str, st.SearchStrategy[Any]] = {
-        "aspect_ratio": st.sampled_from(can.aspect_ratios),
-        "images": st.integers(1, can.max_images),
-        "detail": st.integers(1, can.max_detail),
-        "format": st.sampled_from(can.formats),
-        "inputs": inputs(can.max_inputs),
+        name: typed_values(OPTIONS[name], limit) for name, limit in can.limits.items() if limit
     }
-    if can.resolutions:
-        choices["resolution"] = st.sampled_from(can.resolutions)
-    if can.upscales:
-        choices["upscale"] = st.sampled_from([f"{factor}x" for factor in can.upscales])
-    if can.remove_background:
-        choices["remove_background"] = st.booleans()
-    if can.fit:
-        choices["fit"] = FITS
-    if can.effects:
-        choices["effect"] = EFFECTS
-    if can.versions:
-        choices["version"] = st.sampled_from([*VERSIONS, *DATED_VERSIONS])
+    choices["inputs"] = inputs(can.max_inputs)
     options = {name: draw(choice) for name, choice in choices.items() if draw(st.booleans())}
     if options.get("remove_background") and options.get("format", "png") not in TRANSPARENT_FORMATS:
         del options["format"]
@@ -60,16 +55,11 @@ def anything_asked() -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {"model": st.sampled_from([model.id for model in MODELS])},
         optional={
-            "aspect_ratio": st.sampled_from(RATIOS),
-            "images": st.integers(1, 4),
-            "detail": st.integers(1, 15),
-            "format": st.sampled_from(FORMATS),
-            "resolution": st.sampled_from(RESOLUTIONS),
-            "upscale": st.sampled_from(UPSCALES),
-            "remove_background": st.booleans(),
-            "fit": FITS,
-            "effect": EFFECTS,
-            "version": st.sampled_from(VERSIONS),
+            **{
+                name: typed_values(spec, tuple(spec.choices.values()) or spec.maximum or 1)
+                for name, spec in OPTIONS.items()
+                if name != "model"
+            },
             "inputs": inputs(7),
         },
     )

@@ -4,8 +4,9 @@ from typing import Any
 
 from discord import app_commands
 
+from bot.domain.options import OPTIONS
 from bot.domain.quotes import quotes
-from bot.ui.command_options import CHOICES, DESCRIPTIONS, fit_choices, model_choices, version_choices
+from bot.ui.command_options import OTHER_DESCRIPTIONS, model_choices, suggested_choices
 
 BOTH = ("skillboss", "reve2img")
 
@@ -50,23 +51,24 @@ def test_the_choices_fit_discord() -> None:
     """At most 25 of at most 100 characters, whatever is chosen."""
     offered = [
         *model_choices(quotes({"remove_background": True, "format": "jpeg"}, BOTH), ""),
-        *fit_choices(""),
-        *version_choices(""),
-        *(choice for choices in CHOICES.values() for choice in choices),
+        *(choice for spec in OPTIONS.values() for choice in suggested_choices(spec, "")),
     ]
     assert all(1 <= len(choice.name) <= 100 and 1 <= len(str(choice.value)) <= 100 for choice in offered)
-    assert all(len(choices) <= 25 for choices in CHOICES.values())
-    assert all(1 <= len(text) <= 100 for text in DESCRIPTIONS.values())
+    assert all(len(spec.choices) <= 25 and all(map(str, spec.choices)) for spec in OPTIONS.values())
+    texts = [*OTHER_DESCRIPTIONS.values(), *(spec.description for spec in OPTIONS.values())]
+    assert all(1 <= len(text) <= 100 for text in texts)
 
 
 def test_a_fit_is_offered_in_its_forms() -> None:
     """So that nobody has to remember them."""
-    assert [choice.value for choice in fit_choices("")] == ["2048", "2048x", "x1024", "1920x1080"]
-    assert [choice.value for choice in fit_choices("x")] == ["x1024"]
-    assert fit_choices("777") == []
+    assert [choice.value for choice in suggested_choices(OPTIONS["fit"], "")] == ["2048", "2048x", "x1024", "1920x1080"]
+    assert [choice.value for choice in suggested_choices(OPTIONS["fit"], "x")] == ["x1024"]
+    assert suggested_choices(OPTIONS["fit"], "777") == []
 
 
 def test_the_named_versions_are_offered() -> None:
     """A dated one is typed."""
-    assert version_choices("fast") == [app_commands.Choice(name="latest-fast", value="latest-fast")]
-    assert version_choices("2025") == []
+    assert suggested_choices(OPTIONS["version"], "fast") == [
+        app_commands.Choice(name="latest-fast", value="latest-fast")
+    ]
+    assert suggested_choices(OPTIONS["version"], "2025") == []

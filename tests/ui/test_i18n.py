@@ -15,7 +15,7 @@ from tests.ui.pseudo_locale import TEMPLATE
 
 REPOSITORY = Path(__file__).parents[2]
 COMMITTED = sorted(CATALOGUES.glob(f"*/{CATALOGUE}"))
-MARKS = ("_", "N_", "ngettext", "LazyText", "locale_str")
+MARKS = ("_", "N_", "ngettext", "LazyText", "LazyPlural", "locale_str")
 SOURCES = [path for folder in ("bot/ui", "cogs") for path in sorted((REPOSITORY / folder).rglob("*.py"))]
 # Keywords of discord.py's that a person reads.
 READ = ("label", "description", "placeholder", "title")

@@ -19,13 +19,14 @@ from bot.domain.errors import AtelierError, FaultKind, NotAllowedError, OptionRa
 from bot.domain.fit import Fit
 from bot.domain.jobs import Delivery, Snapshot, State
 from bot.domain.models import MODELS
+from bot.domain.options import OPTIONS
 from bot.domain.quotes import quotes
 from bot.domain.requests import InputImage, generation_request
 from bot.engine.health import ProviderHealth
 from bot.services.credits import Balance
 from bot.services.status import Status
 from bot.ui.buttons import BUTTONS
-from bot.ui.command_options import fit_choices, model_choices, version_choices
+from bot.ui.command_options import model_choices, suggested_choices
 from bot.ui.command_translator import CommandTranslator
 from bot.ui.handlers.history import empty_page, history_page, search_of
 from bot.ui.i18n import use_locale
@@ -195,8 +196,7 @@ def test_what_is_offered_while_one_types(folder: Path) -> None:
             *model_choices(quotes({}, BOTH), ""),
             *model_choices(quotes({"detail": 3}, BOTH), ""),
             *model_choices(quotes({"remove_background": True, "format": "jpeg"}, BOTH), ""),
-            *fit_choices(""),
-            *version_choices(""),
+            *(choice for spec in OPTIONS.values() for choice in suggested_choices(spec, "")),
         ]
     assert [word for choice in offered for word in english(choice.name) if word not in ("x", "K")] == []
 

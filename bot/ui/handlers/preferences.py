@@ -6,34 +6,21 @@ from typing import Any, Final
 import discord
 from discord import app_commands, ui
 
-from bot.domain.models import DEFAULT_FORMAT, DEFAULT_MODEL, DEFAULT_RATIO, FORMATS, RATIOS, Model
+from bot.domain.models import Model
+from bot.domain.options import DEFAULT_MODEL, OPTIONS
 from bot.domain.preferences import Preferences
 from bot.services.preferences import PreferenceService
+from bot.ui.command_options import STUDIO_DEFAULT, STUDIO_DEFAULT_NAME
 from bot.ui.i18n import N_, _
 from bot.ui.render.formatting import cut, in_credits
 from bot.ui.render.job_card import BLURPLE, GREEN, payload_view
 
-STUDIO: Final = "default"
-"""What is chosen to give a setting back to the studio."""
-
 _LONGEST: Final = 100
-_STUDIOS: Final = N_("the studio's default")
-_NAMES: Final = {
-    "model": N_("Model"),
-    "aspect_ratio": N_("Aspect ratio"),
-    "format": N_("Format"),
+_NAMES: Final[dict[str, str]] = {
+    **{name: spec.setting.name for name, spec in OPTIONS.items() if spec.setting is not None},
     "private": N_("Private"),
     "confirm_over": N_("Ask first"),
 }
-_USUAL: Final = {"model": DEFAULT_MODEL, "aspect_ratio": DEFAULT_RATIO, "format": DEFAULT_FORMAT}
-
-
-def _choices(values: Sequence[str]) -> list[app_commands.Choice[str]]:
-    studio = app_commands.Choice(name=app_commands.locale_str(_STUDIOS), value=STUDIO)
-    return [studio, *(app_commands.Choice(name=value, value=value) for value in values)]
-
-
-SETTINGS_CHOICES: Final = {"aspect_ratio": _choices(RATIOS), "format": _choices(FORMATS)}
 
 
 class PreferenceHandlers:
@@ -50,14 +37,15 @@ class PreferenceHandlers:
 
     async def change(self, interaction: discord.Interaction[Any], chosen: Mapping[str, Any]) -> None:
         """Change what was chosen (not None), and say what became of it."""
-        changes = {name: None if value == STUDIO else value for name, value in chosen.items() if value is not None}
+        wanted = {name: value for name, value in chosen.items() if value is not None}
+        changes = {name: None if value == STUDIO_DEFAULT else value for name, value in wanted.items()}
         before, after = await self._preferences.change(interaction.user.id, changes)
         await interaction.response.send_message(view=changed_panel(before, after), ephemeral=True)
 
     def models(self, typed: str) -> list[app_commands.Choice[str]]:
         """Return the models that match, after the way back to the studio's default."""
         wanted = typed.strip().casefold()
-        studio = app_commands.Choice(name=f"{_(_STUDIOS)} · {DEFAULT_MODEL}", value=STUDIO)
+        studio = app_commands.Choice(name=f"{_(STUDIO_DEFAULT_NAME)} · {DEFAULT_MODEL}", value=STUDIO_DEFAULT)
         named = [
             app_commands.Choice(name=cut(f"{model.id} · {_(model.strength)}", _LONGEST), value=model.id)
             for model in self._models
@@ -98,6 +86,6 @@ def _said(preferences: Preferences, field: str) -> str:
                 return _("before every picture")
             return _("before anything that costs more than {credits}").format(credits=in_credits(value))
         case _ if value is None:
-            return _("{value}, the studio's default").format(value=_USUAL[field])
+            return _("{value}, the studio's default").format(value=OPTIONS[field].default)
         case _:
             return str(value)

@@ -6,14 +6,15 @@ from typing import Any, Final
 import discord
 from discord import app_commands, ui
 
+from bot.domain.options import OPTIONS
 from bot.domain.presets import MAX_PRESETS, Preset
 from bot.services.jobs import Actor
 from bot.services.presets import Deleted, Presets, PresetService
 from bot.ui.buttons import RestoreButton
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import counted, cut, escaped, number
-from bot.ui.render.job_card import BLURPLE, GREEN, GREY, payload_view
+from bot.ui.render.formatting import cut, escaped, number
+from bot.ui.render.job_card import BLURPLE, GREEN, GREY, option_words, payload_view
 
 _MOST: Final = 25
 _LONGEST: Final = 100
@@ -159,13 +160,9 @@ def _contents(preset: Preset) -> list[str]:
 
 def _options(options: Mapping[str, Any]) -> list[str]:
     """Return the options that a preset chooses, in the words of the cards."""
-    words = {
-        "images": lambda value: counted(value, "picture"),
-        "detail": lambda value: _("detail {level}").format(level=value),
-        "upscale": lambda value: _("upscaled {factor}x").format(factor=value.rstrip("x")),
-        "remove_background": lambda value: _("cut out") if value else _("not cut out"),
-        "fit": lambda value: _("fit {size}").format(size=escaped(value)),
-        "effect": lambda value: _("effect {name}").format(name=escaped(value)),
-        "version": lambda value: _("version {name}").format(name=escaped(value)),
-    }
-    return [words[name](value) if name in words else str(value) for name, value in options.items()]
+    words = []
+    for name, typed in options.items():
+        spec = OPTIONS.get(name)
+        # What is parsed is kept in a preset as it was typed.
+        words.append(str(typed) if spec is None else option_words(spec, typed, escape=spec.parse is not None))
+    return words

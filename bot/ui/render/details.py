@@ -7,6 +7,7 @@ from typing import Any, Final
 from discord import ui
 
 from bot.domain.jobs import Job
+from bot.domain.options import OPTIONS
 from bot.domain.requests import GenerationRequest
 from bot.services.details import Details
 from bot.ui.i18n import _, ngettext
@@ -49,23 +50,12 @@ def details_panel(details: Details) -> DetailsPanel:
 
 def _options(request: GenerationRequest) -> Iterator[str]:
     """Yield every option by the name that it has in a command."""
-    values: dict[str, Any] = {
-        "model": request.model,
-        "aspect_ratio": request.aspect_ratio,
-        "images": request.images,
-        "detail": request.detail,
-        "format": request.format,
-        "resolution": request.resolution,
-        "upscale": None if request.upscale is None else f"{request.upscale}x",
-        "remove_background": request.remove_background or None,
-        "fit": request.fit,
-        "effect": request.effect,
-        "version": request.version,
-    }
-    for name, value in values.items():
-        if value is not None:
-            shown = escaped(str(value)) if name in ("effect", "version") else str(value)
-            yield f"`{name}` {_('yes') if value is True else shown}"
+    for name, spec in OPTIONS.items():
+        typed = spec.typed(getattr(request, name))
+        if typed is True:
+            yield f"`{name}` {_('yes')}"
+        elif typed is not None and typed is not False:
+            yield f"`{name}` {escaped(typed) if spec.free_text else typed}"
 
 
 def _story(details: Details) -> Iterator[str]:

@@ -38,23 +38,11 @@ from bot.domain.errors import (
     UnknownModelError,
     UnsupportedOptionError,
 )
+from bot.domain.options import OPTIONS
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.attachment_messages import input_refusal
 from bot.ui.render.formatting import ago, cut, escaped, in_credits, listed, number
 
-OPTION_NAMES: Final = {
-    "aspect_ratio": N_("aspect ratio"),
-    "images": N_("number of pictures"),
-    "resolution": N_("resolution"),
-}
-# What a model cannot do, to stand after its name, where "do" and the value would say it badly.
-_CANNOT: Final = {
-    "upscale": N_("cannot upscale a picture"),
-    "remove_background": N_("cannot remove the background"),
-    "fit": N_("cannot fit a picture to a size"),
-    "effect": N_("cannot apply an effect"),
-    "version": N_("cannot paint in another version"),
-}
 _QUOTED: Final = 60
 
 
@@ -227,8 +215,9 @@ def _unsupported(error: UnsupportedOptionError) -> str:
 
 
 def _cannot(error: UnsupportedOptionError) -> str:
-    if error.option in _CANNOT:
-        return _(_CANNOT[error.option])
+    spec = OPTIONS.get(error.option)
+    if spec is not None and spec.refusal is not None:
+        return _(spec.refusal)
     if error.option == "inputs" and isinstance(error.value, int):
         said = ngettext("cannot start from {count} picture", "cannot start from {count} pictures", error.value)
         return said.format(count=number(error.value))
@@ -241,7 +230,8 @@ def _excluded(error: ExclusiveOptionsError) -> str:
 
 
 def _option(option: str) -> str:
-    return _(OPTION_NAMES.get(option, option))
+    spec = OPTIONS.get(option)
+    return option if spec is None or spec.label is None else _(spec.label)
 
 
 _CLOSED: Final = (

@@ -10,7 +10,7 @@ from discord import ui
 
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import Action, Job, Snapshot, State
-from bot.domain.models import DEFAULT_FORMAT
+from bot.domain.options import OptionSpec, Stage, card_order
 from bot.domain.remix import only_processed
 from bot.domain.requests import GenerationRequest
 from bot.ui.buttons import ACTION_BUTTONS, CancelButton, JobButton, More, MoreMenu, PromptButton
@@ -20,7 +20,6 @@ from bot.ui.render.error_messages import failure
 from bot.ui.render.formatting import (
     ago,
     alternative,
-    counted,
     cut,
     escaped,
     in_credits,
@@ -136,16 +135,7 @@ def _title(request: GenerationRequest) -> str:
     if not only_processed(request):
         return request.prompt
     # Translators: {changes} is such as "upscaled 2x" or "cut out".
-    return _("The same picture, {changes}").format(changes=together(_processing(request)))
-
-
-def _processing(request: GenerationRequest) -> list[str]:
-    parts = []
-    if request.upscale is not None:
-        parts.append(_("upscaled {factor}x").format(factor=request.upscale))
-    if request.remove_background:
-        parts.append(_("cut out"))
-    return parts
+    return _("The same picture, {changes}").format(changes=together(_words(request, Stage.PROCESSING)))
 
 
 def prompt_is_cut(job: Job) -> bool:
@@ -212,25 +202,27 @@ def _colour(job: Job, *, late: bool) -> discord.Colour:
 
 
 def asked(request: GenerationRequest) -> list[str]:
-    """Return what is asked for besides the prompt, in the order of the options."""
-    parts = [request.model, request.aspect_ratio, counted(request.images, "picture")]
-    if request.detail > 1:
-        parts.append(_("detail {level}").format(level=request.detail))
-    if request.resolution is not None:
-        parts.append(request.resolution)
-    if request.format != DEFAULT_FORMAT:
-        parts.append(request.format)
-    parts += _processing(request)
-    if request.fit is not None:
-        parts.append(_("fit {size}").format(size=request.fit))
-    if request.effect is not None:
-        parts.append(_("effect {name}").format(name=escaped(request.effect)))
-    if request.version is not None:
-        parts.append(_("version {name}").format(name=request.version))
+    """Return the options of a request in words, and how many images it starts from."""
+    parts = _words(request, *Stage)
     if request.inputs:
         count = len(request.inputs)
         parts.append(ngettext("from {count} picture", "from {count} pictures", count).format(count=number(count)))
     return parts
+
+
+def _words(request: GenerationRequest, *stages: Stage) -> list[str]:
+    """Return the words of the options of these stages that were asked for."""
+    values = [(spec, getattr(request, spec.name)) for spec in card_order() if spec.stage in stages]
+    return [
+        option_words(spec, spec.typed(value), escape=spec.free_text)
+        for spec, value in values
+        if spec.always_on_card or value != spec.default
+    ]
+
+
+def option_words(spec: OptionSpec, typed: Any, *, escape: bool) -> str:
+    """Return the words of an option on cards and presets, from its typed form."""
+    return _(spec.card(escaped(typed) if escape else typed))
 
 
 def _state_text(snapshot: Snapshot, *, late: bool, files: Sequence[Attached], direct: bool) -> str:

@@ -1,12 +1,13 @@
 """The answers of `/credits`, `/status` and `/help`: small cards for one person."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from discord import ui
 
 from bot.domain.errors import FaultKind
-from bot.domain.models import DEFAULT_MODEL, Model
+from bot.domain.models import Model
+from bot.domain.options import DEFAULT_MODEL, OPTIONS
 from bot.engine.health import ProviderHealth
 from bot.services.credits import Balance
 from bot.services.status import Status
@@ -92,34 +93,27 @@ def _price(model: Model) -> str:
 
 
 def _abilities(model: Model) -> str:
+    """Return what a model can do, and what its options add to the price."""
     can = model.abilities
-    parts = [_(model.strength), _("1-{most} pictures").format(most=can.max_images)]
+    words = [spec.help(can[name], model) for name, spec in OPTIONS.items() if spec.help is not None]
+    parts = [_(model.strength), *(_(each) for each in words if each is not None)]
     if not can.max_inputs:
-        parts.append(_("from text only"))
-    if can.max_detail > 1:
-        parts.append(_("detail 1-{most}, which multiplies the price").format(most=can.max_detail))
-    if can.resolutions:
-        resolutions = ", ".join(can.resolutions)
-        dearer = _("{resolutions} ({factor}x at 4K)").format(resolutions=resolutions, factor=model.price_factor_4k)
-        parts.append(dearer if model.price_factor_4k > 1 else resolutions)
+        parts.insert(2, _("from text only"))  # after the number of images
     extras = " · ".join(_extras(model))
     return " · ".join(parts) + (f"\n-# {_('adds to each picture: {extras}').format(extras=extras)}" if extras else "")
 
 
-def _extras(model: Model) -> list[str]:
-    """Return what can be done to a finished picture, with what it adds to the price."""
-    can, prices = model.abilities, model.extra_prices
-    extras = []
-    if can.upscales:
-        upscales = ", ".join(f"{factor}x {number(prices.upscale[factor])}" for factor in can.upscales)
-        extras.append(_("upscale {prices}").format(prices=upscales))
-    if can.remove_background:
-        extras.append(_("remove background {price}").format(price=number(prices.remove_background)))
-    if can.effects:
-        extras.append(_("effect {price}").format(price=number(prices.effect)))
-    if can.fit:
-        extras.append(_("fit {price}").format(price=number(prices.fit) if prices.fit else _("nothing")))
-    return extras
+def _extras(model: Model) -> Iterator[str]:
+    """Yield the options with a surcharge that a model has, with their credits; free ones come last."""
+    priced = [spec for spec in OPTIONS.values() if spec.surcharge is not None and model.abilities[spec.name]]
+    for spec in sorted(priced, key=lambda spec: spec.surcharge == 0):
+        if isinstance(spec.surcharge, int):
+            credits_ = number(spec.surcharge) if spec.surcharge else _("nothing")
+        else:
+            factors = model.abilities[spec.name]
+            credits_ = ", ".join(f"{spec.typed(each)} {number(spec.surcharge_of(each))}" for each in factors)
+        if spec.surcharge_help is not None:
+            yield _(spec.surcharge_help(credits_))
 
 
 def _panel(text: str, colour: object) -> ui.LayoutView:

@@ -1,0 +1,407 @@
+"""The table of image options: each option of `/imagine` and `/edit` is one `OptionSpec`.
+
+Slash commands, autocompletion, validation, refusals, prices, presets, settings, storage, cards, the details and the
+help are derived from the table. An option needs one entry here, a field of the same name and default in
+`GenerationRequest`, its limit at the models and offers that have it, and a line in the client of each provider.
+Sources: seed "reve2img: Models, Parameters"; seed "SkillBoss: Parameters"; the official Reve ratios.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from bot.domain.errors import OptionRangeError
+from bot.domain.fit import Fit
+from bot.domain.lazy_text import LazyPlural, LazyText
+
+REVE_RATIOS: Final = ("16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16")
+RATIOS: Final = (*REVE_RATIOS, "auto")
+FORMATS: Final = ("png", "jpeg", "webp")
+TRANSPARENT_FORMATS: Final = ("png", "webp")
+RESOLUTIONS: Final = ("1K", "2K", "4K")
+UPSCALES: Final = (2, 3, 4)
+VERSIONS: Final = ("latest", "latest-fast")
+"""The versions with a name; dated versions exist besides."""
+MAX_IMAGES: Final = 4
+MAX_DETAIL: Final = 15
+MAX_WORD: Final = 64
+"""Characters of an option that is typed freely, such as an effect's name."""
+DEFAULT_MODEL: Final = "reve-2.0"
+DEFAULT_RATIO: Final = "1:1"
+DEFAULT_FORMAT: Final = "png"
+
+_DATED_VERSION: Final = re.compile(r"(?:[a-z0-9][a-z0-9.-]*@)?[0-9]{8}")
+# The seed lists no effects, so any name that could be one; nothing that could be anything else.
+_EFFECT: Final = re.compile(r"\w[\w .:/+-]*")
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
+Limit = tuple[Any, ...] | int
+"""How far a model goes: the values that it takes, the highest number, or (a bool) whether it has the option at all."""
+
+
+class Stage(Enum):
+    """The part of a generation that an option belongs to; it decides which follow-ups of a job keep the option."""
+
+    RESULT = auto()  # the form of the result image: every follow-up keeps it
+    COUNT = auto()  # how many images: only a variation keeps it
+    GENERATION = auto()  # how the image is generated: a new prompt keeps it, an upscale does not
+    PROCESSING = auto()  # what is done to the finished image: a reference does not keep it
+
+
+class ModelPrices(Protocol):
+    """The part of a model that prices and help texts of options depend on."""
+
+    @property
+    def price_factor_4k(self) -> int:
+        """Return the factor of the price at 4K."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingTexts:
+    """The texts of an option in `/settings`: its name on the panel, its description in the slash command."""
+
+    name: LazyText
+    description: LazyText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OptionSpec:
+    """Everything the product knows about one image option.
+
+    Three forms of a value are told apart: *typed* (as a member writes it and a preset keeps it: "2x"), the *value* in
+    a `GenerationRequest` (2), and its JSON in the database (`dump`, `load`). None and False mean: not asked for.
+
+    - `name`, `kind`, `description`: the option of the slash command; `edit_description` replaces the last in `/edit`.
+    - `default`: the value unless chosen. `choices`: typed form to value; `maximum`: of a number, from `minimum` up.
+    - `parse`: turns a free text into the value, or raises `OptionRangeError`. `free_text`: shown escaped.
+    - `suggestions`: offered while one types, with their labels; matched anywhere or only by their beginning.
+    - `limit`: how far a model or an offer goes unless it says otherwise; None if every model has the option.
+    - `substitute`: the value for an offer that cannot do the wanted one, from its limit and the input image's size.
+    - `needs`: another option and the values of it that this option goes with.
+    - `stage`: see `Stage`. `setting`: set if a member can have an own default (a field of `Preferences`).
+    - `always_stored`: the first release reads it from every row; other options are stored only if asked for.
+    - `multiplier`: multiplies the model's price; `surcharge`: credits that it adds to an image, for each value or any.
+    - `label`: its name within a sentence; `refusal`: follows the name of a model that cannot do it.
+    - `card`: its words on cards and presets, from the typed form. `always_on_card`: even at its default.
+      `card_after`: the option that it follows there, if not the one before it in this table.
+    - `help`: its words in `/help`, from the model's limit; `surcharge_help`: from the formatted credits.
+    """
+
+    name: str
+    kind: type[str] | type[int] | type[bool]
+    description: LazyText
+    edit_description: LazyText | None = None
+    default: Any = None
+    choices: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    minimum: int = 1
+    maximum: int | None = None
+    parse: Callable[[str], Any] | None = None
+    free_text: bool = False
+    suggestions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    suggest_by_prefix: bool = False
+    limit: Limit | None = None
+    substitute: Callable[[tuple[Any, ...], Size | None], Any] | None = None
+    needs: tuple[str, tuple[Any, ...]] | None = None
+    stage: Stage
+    setting: SettingTexts | None = None
+    always_stored: bool = False
+    dump: Callable[[Any], Any] = lambda value: value
+    load: Callable[[Any], Any] = lambda stored: stored
+    multiplier: Callable[[Any, ModelPrices], int] | None = None
+    surcharge: int | Mapping[Any, int] | None = None
+    label: LazyText | None = None
+    refusal: LazyText | None = None
+    card: Callable[[Any], str] = str
+    always_on_card: bool = False
+    card_after: str | None = None
+    help: Callable[[Any, ModelPrices], str | None] | None = None
+    surcharge_help: Callable[[str], LazyText] | None = None
+
+    @property
+    def is_typed_freely(self) -> bool:
+        """Whether Discord lets members type any text."""
+        return self.kind is str and not self.choices
+
+    def value_of(self, typed: Any) -> Any:
+        """Return the value of a typed form; the default for None.
+
+        Raises:
+            OptionRangeError: no model takes it.
+        """
+        if typed is None:
+            return self.default
+        if self.parse is not None:
+            return self.parse(typed)
+        if self.choices:
+            if typed not in self.choices:
+                raise OptionRangeError(self.name, typed, ", ".join(self.choices))
+            return self.choices[typed]
+        if self.maximum is not None and not self.minimum <= typed <= self.maximum:
+            raise OptionRangeError(self.name, typed, _range(self.minimum, self.maximum))
+        return typed
+
+    def typed(self, value: Any) -> Any:
+        """Return a value as a member writes it; None stays None."""
+        if self.kind is not str or value is None:
+            return value
+        return next((typed for typed, chosen in self.choices.items() if chosen == value), str(value))
+
+    def is_within(self, limit: Limit, value: Any) -> bool:
+        """Return whether a limit allows a value."""
+        if value is None or value is False:
+            return True
+        if isinstance(limit, bool):
+            return limit
+        return value in limit if isinstance(limit, tuple) else value <= limit
+
+    def widest(self, most: Limit, limits: Sequence[Limit]) -> Limit:
+        """Return the union of limits, its choices in the order of `most`."""
+        if isinstance(most, tuple):
+            return tuple(each for each in most if any(isinstance(one, tuple) and each in one for one in limits))
+        return max(one for one in limits if isinstance(one, int))
+
+    def fallback(self, limit: Limit, size: Size | None) -> Any:
+        """Return the value to use if the wanted one is beyond a limit; `size` is that of the first input image."""
+        if isinstance(limit, tuple):
+            if self.substitute is not None:
+                return self.substitute(limit, size)
+            return None if self.default is None else limit[0]
+        return self.default if isinstance(limit, bool) else limit
+
+    def surcharge_of(self, value: Any) -> int:
+        """Return the credits that a value adds to each image."""
+        if self.surcharge is None or value is None or value is False:
+            return 0
+        return self.surcharge if isinstance(self.surcharge, int) else self.surcharge[value]
+
+
+def nearest_ratio(width: int, height: int, ratios: Sequence[str] = REVE_RATIOS) -> str:
+    """Return the ratio nearest to that of these sides; each ratio is two numbers."""
+    own = math.log(width / height)
+    return min(ratios, key=lambda ratio: abs(math.log(_quotient(ratio)) - own))
+
+
+def _quotient(ratio: str) -> float:
+    width, height = ratio.split(":")
+    return int(width) / int(height)
+
+
+def _range(lowest: int, highest: int) -> LazyText:
+    return LazyText("{lowest} to {highest}", lowest=lowest, highest=highest)
+
+
+def _substitute_ratio(ratios: tuple[str, ...], size: Size | None) -> str:
+    """Return the ratio nearest to the input image's; the default one while its size is unknown."""
+    named = [ratio for ratio in ratios if ":" in ratio]
+    if size is None:
+        return DEFAULT_RATIO if DEFAULT_RATIO in named else named[0]
+    return nearest_ratio(*size, named)
+
+
+def _parse_effect(typed: str) -> str:
+    """Return an effect's name without the blanks around it."""
+    name = typed.strip()
+    if len(name) > MAX_WORD or not _EFFECT.fullmatch(name):
+        raise OptionRangeError("effect", typed, LazyText("a name of up to {most} letters and digits", most=MAX_WORD))
+    return name
+
+
+def _parse_version(typed: str) -> str:
+    if typed not in VERSIONS and (len(typed) > MAX_WORD or not _DATED_VERSION.fullmatch(typed)):
+        allowed = LazyText("{names}, or a dated one such as {example}", names=", ".join(VERSIONS), example="20250915")
+        raise OptionRangeError("version", typed, allowed)
+    return typed
+
+
+def _resolution_help(resolutions: tuple[str, ...], prices: ModelPrices) -> str | None:
+    joined = ", ".join(resolutions)
+    if not resolutions or prices.price_factor_4k == 1:
+        return joined or None
+    return LazyText("{resolutions} ({factor}x at 4K)", resolutions=joined, factor=prices.price_factor_4k)
+
+
+_SPECS: Final = (
+    OptionSpec(
+        name="model",
+        kind=str,
+        description=LazyText("Choose who paints it; else your own default or {model}", model=DEFAULT_MODEL),
+        default=DEFAULT_MODEL,
+        stage=Stage.RESULT,
+        setting=SettingTexts(name=LazyText("Model"), description=LazyText("Choose who paints where you name no model")),
+        always_on_card=True,
+    ),
+    OptionSpec(
+        name="aspect_ratio",
+        kind=str,
+        description=LazyText("Choose width to height; else your own default or {ratio}", ratio=DEFAULT_RATIO),
+        edit_description=LazyText("Choose width to height; else the picture's own, as nearly as possible"),
+        default=DEFAULT_RATIO,
+        choices={ratio: ratio for ratio in RATIOS},
+        limit=REVE_RATIOS,
+        substitute=_substitute_ratio,
+        stage=Stage.RESULT,
+        setting=SettingTexts(
+            name=LazyText("Aspect ratio"), description=LazyText("Choose the width to height where you name none")
+        ),
+        always_stored=True,
+        label=LazyText("aspect ratio"),
+        always_on_card=True,
+    ),
+    OptionSpec(
+        name="images",
+        kind=int,
+        description=LazyText("Ask for several pictures; each costs"),
+        default=1,
+        maximum=MAX_IMAGES,
+        limit=MAX_IMAGES,
+        stage=Stage.COUNT,
+        always_stored=True,
+        label=LazyText("number of pictures"),
+        card=lambda count: LazyPlural("{count} picture", "{count} pictures", count),
+        always_on_card=True,
+        help=lambda most, _: LazyText("1-{most} pictures", most=most),
+    ),
+    OptionSpec(
+        name="detail",
+        kind=int,
+        description=LazyText("Ask for more detail, 1 to {most}; multiplies the price", most=MAX_DETAIL),
+        default=1,
+        maximum=MAX_DETAIL,
+        limit=1,
+        stage=Stage.GENERATION,
+        always_stored=True,
+        multiplier=lambda level, _: level,
+        card=lambda level: LazyText("detail {level}", level=level),
+        help=lambda most, _: LazyText("detail 1-{most}, which multiplies the price", most=most) if most > 1 else None,
+    ),
+    OptionSpec(
+        name="format",
+        kind=str,
+        description=LazyText("Choose the file's format; else your own default or {format}", format=DEFAULT_FORMAT),
+        default=DEFAULT_FORMAT,
+        choices={format_: format_ for format_ in FORMATS},
+        limit=FORMATS,
+        stage=Stage.RESULT,
+        setting=SettingTexts(
+            name=LazyText("Format"), description=LazyText("Choose the file's format where you name none")
+        ),
+        always_stored=True,
+        card_after="resolution",
+    ),
+    OptionSpec(
+        name="resolution",
+        kind=str,
+        description=LazyText("Choose the size, for models that have the choice; 4K may cost more"),
+        choices={resolution: resolution for resolution in RESOLUTIONS},
+        limit=(),
+        stage=Stage.GENERATION,
+        always_stored=True,
+        multiplier=lambda resolution, prices: prices.price_factor_4k if resolution == "4K" else 1,
+        label=LazyText("resolution"),
+        help=_resolution_help,
+    ),
+    # The seed says that paid post-processing costs more, not how much. The surcharges of the next four are this
+    # product's own, set beside the 12 credits of an image: a larger one costs more, `fit` only shrinks, so it is free.
+    OptionSpec(
+        name="upscale",
+        kind=str,
+        description=LazyText("Enlarge the finished picture; adds to the price"),
+        choices={f"{factor}x": factor for factor in UPSCALES},
+        limit=(),
+        stage=Stage.PROCESSING,
+        surcharge=MappingProxyType({2: 6, 3: 9, 4: 12}),
+        refusal=LazyText("cannot upscale a picture"),
+        card=lambda typed: LazyText("upscaled {factor}x", factor=typed.rstrip("x")),
+        surcharge_help=lambda prices: LazyText("upscale {prices}", prices=prices),
+    ),
+    OptionSpec(
+        name="remove_background",
+        kind=bool,
+        description=LazyText("Cut out what the picture shows, for png and webp; adds to the price"),
+        default=False,
+        limit=False,
+        needs=("format", TRANSPARENT_FORMATS),
+        stage=Stage.PROCESSING,
+        surcharge=6,
+        refusal=LazyText("cannot remove the background"),
+        card=lambda wanted: LazyText("cut out") if wanted else LazyText("not cut out"),
+        surcharge_help=lambda price: LazyText("remove background {price}", price=price),
+    ),
+    OptionSpec(
+        name="fit",
+        kind=str,
+        description=LazyText(
+            "Scale down to a size: 2048 (longest side), 2048x (width), x1024 (height), 1920x1080 (both)"
+        ),
+        parse=Fit.parse,
+        suggestions={
+            "2048": LazyText("2048 · the longest side"),
+            "2048x": LazyText("2048x · the width"),
+            "x1024": LazyText("x1024 · the height"),
+            "1920x1080": LazyText("1920x1080 · both"),
+        },
+        suggest_by_prefix=True,
+        limit=False,
+        stage=Stage.PROCESSING,
+        dump=str,
+        load=Fit.parse,
+        surcharge=0,
+        refusal=LazyText("cannot fit a picture to a size"),
+        card=lambda size: LazyText("fit {size}", size=size),
+        surcharge_help=lambda price: LazyText("fit {price}", price=price),
+    ),
+    OptionSpec(
+        name="effect",
+        kind=str,
+        description=LazyText("Apply an effect by its name, such as film grain; adds to the price"),
+        parse=_parse_effect,
+        free_text=True,
+        limit=False,
+        stage=Stage.PROCESSING,
+        surcharge=4,
+        refusal=LazyText("cannot apply an effect"),
+        card=lambda name: LazyText("effect {name}", name=name),
+        surcharge_help=lambda price: LazyText("effect {price}", price=price),
+    ),
+    OptionSpec(
+        name="version",
+        kind=str,
+        description=LazyText("Choose a version of the model, such as latest-fast or a dated one"),
+        parse=_parse_version,
+        suggestions={version: version for version in VERSIONS},
+        limit=False,
+        stage=Stage.GENERATION,
+        refusal=LazyText("cannot paint in another version"),
+        card=lambda name: LazyText("version {name}", name=name),
+    ),
+)
+
+_BY_NAME: Final = {spec.name: spec for spec in _SPECS}
+OPTIONS: Final[Mapping[str, OptionSpec]] = MappingProxyType(_BY_NAME)
+"""The options by name, in the order of the slash commands."""
+
+
+def drop_unset(typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were chosen, that is, not None.
+
+    Raises:
+        ValueError: a name is not in the table.
+    """
+    if unknown := typed.keys() - OPTIONS.keys():
+        raise ValueError(f"no options: {sorted(unknown)}")
+    return {name: value for name, value in typed.items() if value is not None}
+
+
+def card_order() -> list[OptionSpec]:
+    """Return the options in the order of the cards."""
+    ordered = [spec for spec in OPTIONS.values() if spec.card_after is None]
+    for spec in OPTIONS.values():
+        if spec.card_after is not None:
+            ordered.insert(ordered.index(OPTIONS[spec.card_after]) + 1, spec)
+    return ordered
