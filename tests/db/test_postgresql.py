@@ -41,7 +41,9 @@ def again(**changes: Any) -> Callable[[Connection], None]:
 
     def write(connection: Connection) -> None:
         row = connection.execute(select(jobs)).mappings().one()
-        connection.execute(insert(jobs).values({**row, "id": "f" * 32, "interaction_id": 5} | changes))
+        # By key: the guild's column has another name in the database.
+        values = {column.key: row[column] for column in jobs.c}
+        connection.execute(insert(jobs).values(values | {"id": "f" * 32, "interaction_id": 5} | changes))
 
     return write
 
