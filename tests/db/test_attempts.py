@@ -34,8 +34,7 @@ async def latest(database: Database, job: Job) -> Attempt:
     return await database.read(lambda connection: AttemptRepository(connection).latest(job.id))
 
 
-async def test_attempts_are_listed_oldest_first(database: Database) -> None:
-    """A job's attempts come by number, and the latest is the last of them."""
+async def test_list_for_returns_attempts_oldest_first(database: Database) -> None:
     job = await a_job_with(database, 2, 1)
     await a_job_with(database, 1)
     listed = await database.read(lambda connection: AttemptRepository(connection).list_for(job.id))
@@ -43,16 +42,14 @@ async def test_attempts_are_listed_oldest_first(database: Database) -> None:
     assert await latest(database, job) == make_attempt(job, number=2)
 
 
-async def test_a_job_without_attempts_has_no_latest(database: Database) -> None:
-    """Asking for it is a fault of the caller."""
+async def test_latest_of_job_without_attempts_raises(database: Database) -> None:
     job = await a_job_with(database)
     assert await database.read(lambda connection: AttemptRepository(connection).list_for(job.id)) == ()
     with pytest.raises(NoResultFound):
         await latest(database, job)
 
 
-async def test_what_the_provider_said_is_kept_on_the_latest(database: Database) -> None:
-    """Handle, record, cost and the pictures' addresses go to the last attempt; what is not given stays."""
+async def test_update_latest_changes_given_columns_of_last_attempt_only(database: Database) -> None:
     job = await a_job_with(database, 1, 2)
 
     def write(connection: Connection) -> None:
@@ -69,8 +66,7 @@ async def test_what_the_provider_said_is_kept_on_the_latest(database: Database) 
     assert listed[0] == make_attempt(job, number=1)
 
 
-async def test_an_ended_attempt_forgets_the_addresses(database: Database) -> None:
-    """Signed addresses do not outlive the attempt; its outcome, fault and end stay."""
+async def test_end_latest_keeps_outcome_and_erases_signed_addresses(database: Database) -> None:
     job = await a_job_with(database, 1)
     end = START + timedelta(seconds=30)
 
@@ -84,16 +80,14 @@ async def test_an_ended_attempt_forgets_the_addresses(database: Database) -> Non
     assert await latest(database, job) == make_attempt(job, outcome=Outcome.FAILED, fault=FaultKind.CONTENT, cost=3)
 
 
-async def test_an_attempt_needs_its_job_and_a_number_of_its_own(database: Database) -> None:
-    """The schema refuses an attempt of no job, and a second one with the same number."""
+async def test_schema_rejects_attempt_without_job_or_with_used_number(database: Database) -> None:
     job = await a_job_with(database, 1)
     for wrong in (make_attempt(job, number=1), make_attempt(make_job(), number=1)):
         with pytest.raises(IntegrityError):
             await database.write(lambda connection, wrong=wrong: AttemptRepository(connection).add_all([wrong]))  # type: ignore[misc]
 
 
-async def test_slots_are_counted_by_provider(database: Database) -> None:
-    """Only jobs that are at a provider take a slot there; not those that perhaps never arrived."""
+async def test_count_active_by_provider_omits_unknown_outcomes(database: Database) -> None:
     ended: dict[str, Any] = {"finished_at": START, "charged": 0}
     jobs = [
         make_job(state=State.SUBMITTING, provider="skillboss"),

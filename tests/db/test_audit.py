@@ -11,8 +11,11 @@ from tests.support.factories import MEMBER
 from tests.support.ledger import end, grant, hold, make_job_for, make_ledger
 
 
-async def keep_books(database: Database) -> dict[str, Job]:
-    """Return jobs of every kind in sound books: held, charged in part, charged whole, released, across midnight."""
+async def make_sound_ledger(database: Database) -> dict[str, Job]:
+    """Return jobs of every kind in a sound ledger.
+
+    Held, charged in part, charged whole, released, and across midnight.
+    """
     ledger = make_ledger()
     tomorrow = START + timedelta(days=1)
     jobs = {
@@ -40,7 +43,7 @@ async def keep_books(database: Database) -> dict[str, Job]:
 
 
 async def tamper(database: Database, sql: str, **values: object) -> list[str]:
-    """Return what the audit says once somebody has changed the database behind the books' back."""
+    """Change the database without the ledger; return the audit's findings."""
 
     def write(connection: Connection) -> int:
         return connection.execute(text(sql), values).rowcount
@@ -50,10 +53,9 @@ async def tamper(database: Database, sql: str, **values: object) -> list[str]:
     return await database.read(audit)
 
 
-async def test_sound_books_have_nothing_to_say(database: Database) -> None:
-    """Holds, captures, releases, grants, a lost reply and a night in between: all of it balances."""
+async def test_audit_of_sound_ledger_finds_nothing(database: Database) -> None:
     assert await database.read(audit) == []
-    await keep_books(database)
+    await make_sound_ledger(database)
     assert await database.read(audit) == []
 
 
@@ -79,9 +81,10 @@ async def test_sound_books_have_nothing_to_say(database: Database) -> None:
         ("UPDATE movements SET kind = 'grant' WHERE kind = 'hold'", ["the ledger took None and None"]),
     ],
 )
-async def test_a_changed_ledger_is_told(database: Database, sql: str, told: list[str]) -> None:
-    """Whatever is changed in accounts, budgets, movements or postings, the audit names it."""
-    await keep_books(database)
+async def test_audit_reports_changed_accounts_budgets_and_postings(
+    database: Database, sql: str, told: list[str]
+) -> None:
+    await make_sound_ledger(database)
     lines = await tamper(database, sql)
     assert [words for words in told if not any(words in line for line in lines)] == []
 
@@ -106,16 +109,14 @@ async def test_a_changed_ledger_is_told(database: Database, sql: str, told: list
         ("UPDATE holds SET month = '2026-02' WHERE job_id = :id", "held", "budget of 2026-02"),
     ],
 )
-async def test_a_changed_job_or_hold_is_told(database: Database, sql: str, job: str, told: str) -> None:
-    """Whatever is changed in a job's money or in its hold, the audit names it."""
-    jobs = await keep_books(database)
+async def test_audit_reports_changed_charges_and_holds(database: Database, sql: str, job: str, told: str) -> None:
+    jobs = await make_sound_ledger(database)
     lines = await tamper(database, sql, id=jobs[job].id)
     assert [line for line in lines if told in line] != []
 
 
-async def test_a_lost_settlement_is_told(database: Database) -> None:
-    """An ended job whose release has vanished from the ledger still holds its member's credits."""
-    jobs = await keep_books(database)
+async def test_audit_reports_missing_release_of_ended_job(database: Database) -> None:
+    jobs = await make_sound_ledger(database)
     job = jobs["released"]
 
     def write(connection: Connection) -> None:

@@ -20,7 +20,7 @@ from tests.support.ledger import end, hold, make_job_for, make_ledger
 
 
 async def outcomes(databases: tuple[Database, ...], writes: list[Callable[[Connection], object]]) -> Counter[str]:
-    """Run all at once, dealt out to several processes' databases, and count how they went."""
+    """Run all writes at once on several databases and count the outcomes."""
     results = await asyncio.gather(
         *(databases[number % len(databases)].write(write) for number, write in enumerate(writes)),
         return_exceptions=True,
@@ -38,8 +38,8 @@ async def account(database: Database, member: int = MEMBER) -> Account | None:
     return await database.read(lambda connection: AccountRepository(connection).find(GUILD, member))
 
 
-async def test_holds_at_once_never_spend_more_than_there_is(database: Database, other: Database) -> None:
-    """Of fifty holds at once, in two processes, against a balance for ten, exactly ten succeed."""
+async def test_concurrent_holds_never_exceed_the_balance(database: Database, other: Database) -> None:
+    """Of fifty holds in two processes on a balance for ten, ten succeed."""
     ledger = make_ledger(allowance=125)
     went = await outcomes((database, other), [holding(ledger, make_job_for()) for _ in range(50)])
     assert went == {"done": 10, InsufficientCreditsError.__name__: 40}
@@ -49,8 +49,8 @@ async def test_holds_at_once_never_spend_more_than_there_is(database: Database, 
     assert await database.read(audit) == []
 
 
-async def test_holds_at_once_never_pass_the_budget(database: Database, other: Database) -> None:
-    """Fifty members hold at once, in two processes, against a budget for ten: exactly ten succeed."""
+async def test_concurrent_holds_never_exceed_the_budget(database: Database, other: Database) -> None:
+    """Of fifty members' holds in two processes on a budget for ten, ten succeed."""
     ledger = make_ledger(budget=125)
     jobs = [make_job_for(member=MEMBER + number) for number in range(50)]
     went = await outcomes((database, other), [holding(ledger, job) for job in jobs])
@@ -59,8 +59,7 @@ async def test_holds_at_once_never_pass_the_budget(database: Database, other: Da
     assert await database.read(audit) == []
 
 
-async def test_an_interaction_delivered_many_times_at_once_is_held_once(database: Database, other: Database) -> None:
-    """Whichever delivery is first makes the job; the others hold nothing."""
+async def test_interaction_delivered_concurrently_is_held_once(database: Database, other: Database) -> None:
     ledger = make_ledger()
     first = make_job_for()
     jobs = [first, *(make_job(place=first.place) for _ in range(9))]
@@ -72,8 +71,8 @@ async def test_an_interaction_delivered_many_times_at_once_is_held_once(database
     assert await database.read(audit) == []
 
 
-async def test_a_hold_is_settled_once_however_many_try(database: Database, other: Database) -> None:
-    """Ten settlements of one hold at once, without the guard of the job's state: the schema lets one through."""
+async def test_concurrent_settlements_of_one_hold_succeed_once(database: Database, other: Database) -> None:
+    """The guard of the job's state is left out: the schema alone must suffice."""
     ledger = make_ledger()
     job = make_job_for()
     await database.write(holding(ledger, job))
@@ -85,8 +84,7 @@ async def test_a_hold_is_settled_once_however_many_try(database: Database, other
     assert went == {"done": 1, IntegrityError.__name__: 9}
 
 
-async def test_holds_and_settlements_at_once_balance(database: Database, other: Database) -> None:
-    """While some jobs end and others begin, for the same members, nothing is lost and nobody waits for ever."""
+async def test_concurrent_holds_and_settlements_balance_without_deadlock(database: Database, other: Database) -> None:
     ledger = make_ledger()
     members = (1, 2, 3)
     first = [make_job_for(member=member) for member in members for _ in range(3)]

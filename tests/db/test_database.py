@@ -12,18 +12,16 @@ from db.key_value import KeyValueRepository
 
 
 def saving(name: str, value: str = "1") -> Callable[[Connection], None]:
-    """Return the transaction that saves a fact."""
+    """Return the transaction that saves a value."""
     return lambda connection: KeyValueRepository(connection).save(name, value)
 
 
 def finding(name: str) -> Callable[[Connection], str | None]:
-    """Return the transaction that finds a fact."""
+    """Return the transaction that finds a value."""
     return lambda connection: KeyValueRepository(connection).find(name)
 
 
-async def test_what_was_written_is_read(database: Database) -> None:
-    """A write gives back the function's value, and a later read sees it."""
-
+async def test_write_returns_result_and_later_read_sees_it(database: Database) -> None:
     def write(connection: Connection) -> str:
         KeyValueRepository(connection).save("colour", "teal")
         return "saved"
@@ -32,14 +30,12 @@ async def test_what_was_written_is_read(database: Database) -> None:
     assert await database.read(finding("colour")) == "teal"
 
 
-async def test_another_connection_sees_it(database: Database, other: Database) -> None:
-    """What one process has written, another one reads."""
+async def test_write_is_visible_to_another_process(database: Database, other: Database) -> None:
     await database.write(saving("colour", "teal"))
     assert await other.read(finding("colour")) == "teal"
 
 
-async def test_what_takes_long_is_read_alike(database: Database) -> None:
-    """A patient read sees the same, and changes as little."""
+async def test_long_running_read_sees_data_and_cannot_write(database: Database) -> None:
     await database.write(saving("colour", "teal"))
     assert await database.read(finding("colour"), long_running=True) == "teal"
     with pytest.raises(DBAPIError):
@@ -47,9 +43,7 @@ async def test_what_takes_long_is_read_alike(database: Database) -> None:
     assert not database.busy
 
 
-async def test_a_function_that_raises_leaves_nothing(database: Database) -> None:
-    """All of a transaction is durable or none, and the error reaches the caller as it is."""
-
+async def test_raising_function_is_rolled_back_and_error_propagates(database: Database) -> None:
     def write(connection: Connection) -> None:
         KeyValueRepository(connection).save("first", "1")
         KeyValueRepository(connection).save("second", "2")
@@ -63,15 +57,13 @@ async def test_a_function_that_raises_leaves_nothing(database: Database) -> None
     assert await database.read(finding("after")) == "1"
 
 
-async def test_readers_cannot_write(database: Database) -> None:
-    """The database itself refuses to change anything in a read."""
+async def test_read_cannot_write(database: Database) -> None:
     with pytest.raises(DBAPIError, match=r"read-?only"):
         await database.read(saving("sneaky"))
     assert await database.read(finding("sneaky")) is None
 
 
-async def test_a_read_sees_one_state_of_the_database(database: Database) -> None:
-    """What is written while a read is under way is not seen by it: its statements agree with each other."""
+async def test_read_sees_one_snapshot_during_concurrent_write(database: Database) -> None:
     loop = asyncio.get_running_loop()
     seen: list[str | None] = []
 
@@ -105,8 +97,7 @@ async def _write_elsewhere(url: str) -> None:
     await other.close()
 
 
-async def test_a_cancelled_write_is_carried_through(database: Database) -> None:
-    """Cancelling whoever awaits a write does not undo it: the outcome is unknown to them, but whole."""
+async def test_cancelled_write_is_completed(database: Database) -> None:
     task = asyncio.create_task(database.write(saving("kept")))
     await asyncio.sleep(0)  # it has begun
     task.cancel()
@@ -117,9 +108,7 @@ async def test_a_cancelled_write_is_carried_through(database: Database) -> None:
     assert await database.read(finding("kept")) == "1"
 
 
-async def test_a_cancelled_write_that_fails_disturbs_nobody(database: Database) -> None:
-    """When a write fails that nobody awaits any more, its error goes nowhere and the next write goes well."""
-
+async def test_failed_cancelled_write_does_not_affect_next_write(database: Database) -> None:
     def write(connection: Connection) -> None:
         KeyValueRepository(connection).save("lost", "1")
         raise LookupError
@@ -138,8 +127,7 @@ async def test_a_cancelled_write_that_fails_disturbs_nobody(database: Database) 
     assert faults == []
 
 
-async def test_close_waits_for_writes_under_way(database_url: str) -> None:
-    """Closing finishes the transactions whose callers have gone, then disconnects."""
+async def test_close_waits_for_running_writes(database_url: str) -> None:
     database = await Database.open(database_url)
     tasks = [asyncio.create_task(database.write(saving(f"fact {number}"))) for number in range(5)]
     await asyncio.sleep(0)
@@ -152,9 +140,7 @@ async def test_close_waits_for_writes_under_way(database_url: str) -> None:
     assert kept == ["1"] * 5
 
 
-async def test_concurrent_writes_lose_no_update(database: Database, other: Database) -> None:
-    """Two processes that count up the same row at once count every step."""
-
+async def test_concurrent_increments_in_two_processes_are_all_counted(database: Database, other: Database) -> None:
     def count_up(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT value FROM facts WHERE name = 'count' FOR UPDATE"))
@@ -166,9 +152,7 @@ async def test_concurrent_writes_lose_no_update(database: Database, other: Datab
     assert await database.read(finding("count")) == "40"
 
 
-async def test_sqlite_writes_are_durable_and_checked(sqlite_database: Database) -> None:
-    """The writer's connection is in WAL mode, syncs every commit and enforces foreign keys."""
-
+async def test_sqlite_writer_uses_wal_full_sync_and_foreign_keys(sqlite_database: Database) -> None:
     def pragmas(connection: Connection) -> list[object]:
         names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         return [connection.execute(text(f"PRAGMA {name}")).scalar() for name in names]
@@ -178,23 +162,19 @@ async def test_sqlite_writes_are_durable_and_checked(sqlite_database: Database) 
 
 
 async def test_sqlite_readers_are_in_wal_and_read_only(sqlite_database: Database) -> None:
-    """Readers read beside the writer and cannot change anything."""
-
     def pragmas(connection: Connection) -> list[object]:
         return [connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "query_only")]
 
     assert await sqlite_database.read(pragmas) == ["wal", 1]
 
 
-async def test_sqlite_has_several_readers_at_once(sqlite_database: Database) -> None:
-    """Three reads that wait for each other end, so they run side by side."""
+async def test_sqlite_serves_three_reads_at_once(sqlite_database: Database) -> None:
     together = threading.Barrier(3)
     met = await asyncio.gather(*(sqlite_database.read(lambda _: together.wait(10)) for _ in range(3)))
     assert sorted(met) == [0, 1, 2]
 
 
-async def test_sqlite_makes_the_folder(tmp_path: Path) -> None:
-    """The first start needs no preparation: the file's folder is made."""
+async def test_open_sqlite_creates_missing_folder(tmp_path: Path) -> None:
     file = tmp_path / "data" / "deep" / "atelier.db"
     database = await Database.open(f"sqlite+aiosqlite:///{file}")
     await database.close()
@@ -204,14 +184,12 @@ async def test_sqlite_makes_the_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url", ["sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:", "mysql://root@localhost/atelier"]
 )
-async def test_a_url_that_cannot_work_is_refused(url: str) -> None:
-    """A database in memory cannot be shared by connections, and other kinds are not supported."""
+async def test_open_unsupported_url_raises(url: str) -> None:
     with pytest.raises(ValueError, match=r"needs a file|is not supported"):
         await Database.open(url)
 
 
-async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    """Opening something else fails at once and leaves no connection (nor its thread) behind."""
+async def test_open_file_of_another_kind_raises_and_leaves_no_thread(tmp_path: Path) -> None:
     file = tmp_path / "notes.db"
     file.write_text("these are my notes " * 100)
     before = set(threading.enumerate())

@@ -26,19 +26,19 @@ def ended(prompt: str = "a fox", *, state: State = State.DONE, **place: Any) -> 
 
 
 def made_of(parent: Job, action: Action, prompt: str = KEEP_AS_IT_IS, **place: Any) -> Job:
-    """Return an ended job that was made of another's first picture."""
+    """Return an ended job made from another's first image."""
     return replace(ended(prompt, **place), origin=Origin(action=action, job_id=parent.id, position=0))
 
 
-async def keep(database: Database, *jobs: Job, pictured: Iterable[Job] | None = None) -> None:
-    """Insert jobs, each (or those named) with a picture."""
+async def insert(database: Database, *jobs: Job, pictured: Iterable[Job] | None = None) -> None:
+    """Insert jobs, each (or those named) with an image."""
     await database.write(adding(*jobs))
     pictures = [make_image(job) for job in (jobs if pictured is None else pictured)]
     await database.write(lambda connection: ResultImageRepository(connection).add_all(pictures, START))
 
 
 async def walk(database: Database, whose: HistoryScope = MINE, search: str | None = None) -> list[str]:
-    """Return the ids on all pages, from the latest to the oldest."""
+    """Return the ids on all pages, latest first."""
 
     def read(connection: Connection) -> list[str]:
         history = HistoryRepository(connection, whose, search)
@@ -52,10 +52,9 @@ async def walk(database: Database, whose: HistoryScope = MINE, search: str | Non
     return await database.read(read)
 
 
-async def test_the_latest_comes_first_and_both_ways_lead_back(database: Database) -> None:
-    """From the latest to the oldest and back, each once."""
+async def test_older_and_newer_visit_each_job_once(database: Database) -> None:
     jobs = [ended() for _ in range(3)]
-    await keep(database, *jobs)
+    await insert(database, *jobs)
     ids = [job.id for job in jobs]
     assert await walk(database) == ids[::-1]
 
@@ -66,12 +65,11 @@ async def test_the_latest_comes_first_and_both_ways_lead_back(database: Database
     assert await database.read(back) == [ids[1], ids[2], None]
 
 
-async def test_only_ones_own_jobs_of_this_community(database: Database) -> None:
-    """Others' jobs and those of other communities are not there, even where one pages from one of them."""
+async def test_history_contains_only_own_jobs_of_this_guild(database: Database) -> None:
     mine, elsewhere = ended(), ended(guild_id=GUILD + 1)
     theirs = ended(member_id=MEMBER + 1)
     outside = ended(guild_id=0)
-    await keep(database, mine, elsewhere, theirs, outside)
+    await insert(database, mine, elsewhere, theirs, outside)
     assert await walk(database) == [mine.id]
     # Outside servers it is all that is one's own: a server may be gone, or one may have left it.
     assert set(await walk(database, HistoryScope(0, MEMBER))) == {mine.id, elsewhere.id, outside.id}
@@ -79,11 +77,10 @@ async def test_only_ones_own_jobs_of_this_community(database: Database) -> None:
     assert after == mine.id
 
 
-async def test_what_has_pictures_and_has_ended(database: Database) -> None:
-    """Every end with pictures is there, removed ones too; what is under way or had none is not."""
+async def test_history_contains_every_ended_job_with_images(database: Database) -> None:
     late = [ended(state=State.LOST), ended(state=State.FAILED)]
     removed, without, under_way = ended(), ended(state=State.FAILED), make_job(state=State.STORING)
-    await keep(database, *late, removed, without, under_way, pictured=[*late, removed, under_way])
+    await insert(database, *late, removed, without, under_way, pictured=[*late, removed, under_way])
     await database.write(
         lambda connection: ResultImageRepository(connection).remove_stored_before(START.replace(year=2030), START, 1)
     )
@@ -112,50 +109,47 @@ SEARCHES = [
 
 
 @pytest.mark.parametrize(("search", "found"), SEARCHES)
-async def test_a_search_is_a_part_of_the_prompt_in_any_case(database: Database, search: str, found: bool) -> None:  # noqa: FBT001
-    """Whatever the case, also beyond ASCII; what LIKE would take for a wildcard stands for itself."""
+async def test_search_ignores_case_and_takes_wildcards_literally(database: Database, search: str, found: bool) -> None:  # noqa: FBT001
     job = ended("a Red fox in 100% snow_man back\\slash Äpfel ÉTÉ 🦊")
-    await keep(database, job, ended("a boat"))
+    await insert(database, job, ended("a boat"))
     assert await walk(database, search=search) == ([job.id] if found else [])
 
 
-async def test_false_friends_of_a_search_do_not_hide_what_is_behind_them(database: Database) -> None:
-    """Prompts that only the database takes for a match are passed over, however many they are."""
+async def test_search_skips_database_matches_that_are_no_real_matches(database: Database) -> None:
     wanted = ended("crème")
-    await keep(database, wanted, *(ended("crime") for _ in range(25)))
+    await insert(database, wanted, *(ended("crime") for _ in range(25)))
     assert await walk(database, search="CRÈME") == [wanted.id]
 
 
 @pytest.mark.parametrize("word", ["fox", "Füchslein"])
 @pytest.mark.parametrize("action", [Action.UPSCALE, Action.CUT_OUT, Action.EDIT, Action.VARY, Action.AGAIN])
-async def test_what_was_made_of_a_picture_is_found_by_its_words(database: Database, word: str, action: Action) -> None:
-    """An enlarged fox is still a fox, and so is what was made of that; both kinds of search know."""
+async def test_search_matches_prompts_of_earlier_versions_of_an_image(
+    database: Database, word: str, action: Action
+) -> None:
     fox = ended(f"a red {word}")
     child = made_of(fox, action)
     grandchild = made_of(child, Action.EDIT, "make it snow")
-    await keep(database, fox, child, grandchild)
+    await insert(database, fox, child, grandchild)
     assert await walk(database, search=word) == [grandchild.id, child.id, fox.id]
     assert await walk(database, search="snow") == [grandchild.id]
 
 
 @pytest.mark.parametrize("search", ["cat", "chaton né"])
-async def test_a_picture_to_go_by_lends_no_words(database: Database, search: str) -> None:
-    """What was only drawn by another picture is something new, and so is what comes of it."""
+async def test_search_ignores_prompts_of_reference_images(database: Database, search: str) -> None:
     cat = ended(f"a {search}")
     drawn = made_of(cat, Action.REFERENCE, "a harbour")
     larger = made_of(drawn, Action.UPSCALE)
-    await keep(database, cat, drawn, larger)
+    await insert(database, cat, drawn, larger)
     assert await walk(database, search=search) == [cat.id]
     assert await walk(database, search="harbour") == [larger.id, drawn.id]
 
 
 @pytest.mark.parametrize("search", ["Keep this picture", "exactly"])
-async def test_our_own_instruction_is_no_word_of_a_member(database: Database, search: str) -> None:
-    """Neither a picture that was only processed nor what was made of that is found by what we told the model."""
+async def test_search_ignores_the_processing_instruction(database: Database, search: str) -> None:
     fox = ended("a fox")
     larger = made_of(fox, Action.UPSCALE)
     edit = made_of(larger, Action.EDIT, "make it snow")
-    await keep(database, fox, larger, edit)
+    await insert(database, fox, larger, edit)
     assert await walk(database, search=search) == []
 
 
@@ -171,14 +165,14 @@ async def test_our_own_instruction_is_no_word_of_a_member(database: Database, se
         (MEMBER + 1, False, True, False),
     ],
 )
-async def test_only_words_that_one_can_see_find_anything(
+async def test_search_ignores_invisible_prompts_of_ancestors(
     database: Database, word: str, whose: int, *, private: bool, deleted: bool, found: bool
 ) -> None:
-    """Another's private prompt, or one that they deleted, cannot be guessed at by searching for what was made of it."""
+    """Another member's private or deleted prompt must not be guessable."""
     parent = ended(f"a {word}", member_id=whose, private=private)
     between = made_of(parent, Action.UPSCALE, member_id=MEMBER + 2)
     child = made_of(between, Action.EDIT, "make it snow")
-    await keep(database, parent, between, child)
+    await insert(database, parent, between, child)
     if deleted:
         await database.write(lambda connection: JobRepository(connection).set_deleted(parent.id, START))
     assert (child.id in await walk(database, search=word)) == found
@@ -186,17 +180,16 @@ async def test_only_words_that_one_can_see_find_anything(
 
 
 @pytest.mark.parametrize("word", ["fox", "Füchslein"])
-async def test_words_are_looked_for_as_far_back_as_a_page_tells(database: Database, word: str) -> None:
-    """A chain without end would be one statement without end; one whose beginning is gone is searched as it is."""
+async def test_search_follows_at_most_the_longest_chain_of_ancestors(database: Database, word: str) -> None:
     chain = [made_of(ended(), Action.EDIT, f"a {word}")]
     for _ in range(LONGEST_CHAIN + 1):
         chain.append(made_of(chain[-1], Action.UPSCALE))
-    await keep(database, *chain)
+    await insert(database, *chain)
     assert await walk(database, search=word) == [job.id for job in reversed(chain[:-1])]
 
 
 def statements_of(connection: Connection, read: Callable[[], object]) -> list[str]:
-    """Return the statements that are run for what is read."""
+    """Return the statements that `read` executes."""
     asked: list[str] = []
 
     def note(_: object, __: object, statement: str, *___: object) -> None:
@@ -209,9 +202,8 @@ def statements_of(connection: Connection, read: Callable[[], object]) -> list[st
 
 
 @pytest.mark.parametrize("search", ["fox", "日", "crème"])
-async def test_one_statement_whatever_is_sought(database: Database, search: str) -> None:
-    """Hundreds of prompts that do not match are no reason to ask the database again."""
-    await keep(database, *(ended("crime") for _ in range(300)))
+async def test_search_executes_one_statement_past_hundreds_of_mismatches(database: Database, search: str) -> None:
+    await insert(database, *(ended("crime") for _ in range(300)))
 
     def read(connection: Connection) -> tuple[list[str], list[str]]:
         history = HistoryRepository(connection, MINE, search)
@@ -221,25 +213,22 @@ async def test_one_statement_whatever_is_sought(database: Database, search: str)
     assert (len(latest), len(newer)) == (1, 1)
 
 
-async def test_a_search_beyond_ascii_goes_through_so_many_jobs(
+async def test_non_ascii_search_stops_after_the_maximum_of_jobs(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is further away is not found, and the bound holds for the whole search."""
     monkeypatch.setattr("db.history._MAX_SEARCHED", 30)
     far, *between = [ended("日"), *(ended("crime") for _ in range(15))]
     near, *since = [ended("日本"), *(ended("crime") for _ in range(15))]
-    await keep(database, far, *between, near, *since)
+    await insert(database, far, *between, near, *since)
     assert await walk(database, search="本") == [near.id]
     assert await walk(database, search="日") == [near.id, far.id]
 
-    await keep(database, *(ended("crime") for _ in range(15)))
+    await insert(database, *(ended("crime") for _ in range(15)))
     assert await walk(database, search="日") == []
 
 
 @pytest.mark.parametrize("search", [None, "fox", "日"])
-async def test_old_jobs_cost_nothing(sqlite_database: Database, search: str | None) -> None:
-    """Each way goes through the member's index, and never through the table."""
-
+async def test_history_statements_use_the_member_index(sqlite_database: Database, search: str | None) -> None:
     def plans(connection: Connection) -> list[str]:
         asked: list[tuple[str, Any]] = []
 

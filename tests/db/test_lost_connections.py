@@ -1,4 +1,7 @@
-"""Databases in trouble: locked, full, read-only. Errors come out as they are, and nothing is half-written."""
+"""Failing databases: locked, full or read-only.
+
+Errors propagate unchanged, and nothing is half-written.
+"""
 
 import asyncio
 import sqlite3
@@ -32,12 +35,12 @@ async def url(sqlite_databases: Databases) -> AsyncIterator[str]:
 
 
 def file_of(url: str) -> Path:
-    """Return where it lies."""
+    """Return a SQLite URL's file."""
     return Path(url.removeprefix("sqlite+aiosqlite:///"))
 
 
 async def held(database: Database) -> int:
-    """Return how many jobs there are, each with its hold and the audit's blessing."""
+    """Return the number of jobs; each has a hold and the audit finds nothing."""
 
     def read(connection: Connection) -> tuple[int, int]:
         counts = [len(connection.execute(select(table)).all()) for table in (jobs, holds)]
@@ -50,15 +53,15 @@ async def held(database: Database) -> int:
 
 
 async def hold_one(database: Database, ledger: Ledger) -> None:
-    """Make a job and hold its credits."""
+    """Create a job and hold its credits."""
     job = make_job_for()
     await database.write(lambda connection: hold(connection, ledger, job))
 
 
-async def test_a_database_that_somebody_else_locks_is_an_error_that_passes(
+async def test_write_to_locked_sqlite_file_fails_and_next_write_succeeds(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A backup tool holds the lock for longer than we wait: the write fails whole, and the next one goes well."""
+    """For example, a backup tool may hold the lock for longer than we wait."""
     monkeypatch.setattr(sqlite_module, "_BUSY_TIMEOUT_MS", 1)
     database = await Database.open(url)
     ledger = make_ledger()
@@ -75,8 +78,7 @@ async def test_a_database_that_somebody_else_locks_is_an_error_that_passes(
     await database.close()
 
 
-async def test_a_full_disk_is_an_error_that_passes(url: str) -> None:
-    """No room for the whole transaction: none of it is there, and once there is room it can be made."""
+async def test_write_to_full_disk_is_undone_and_succeeds_with_room(url: str) -> None:
     database = await Database.open(url)
     ledger = make_ledger(allowance=100_000, budget=100_000)
     await hold_one(database, ledger)
@@ -99,8 +101,7 @@ async def test_a_full_disk_is_an_error_that_passes(url: str) -> None:
     await database.close()
 
 
-async def test_a_commit_that_fails_leaves_the_writer_usable(url: str) -> None:
-    """SQLite keeps a transaction open whose COMMIT it refuses: it is undone, and the next one can begin."""
+async def test_failed_commit_is_rolled_back_and_next_write_succeeds(url: str) -> None:
     database = await Database.open(url)
     ledger = make_ledger()
 
@@ -118,8 +119,7 @@ async def test_a_commit_that_fails_leaves_the_writer_usable(url: str) -> None:
     await database.close()
 
 
-async def test_a_database_that_cannot_be_written_is_told_at_the_write(url: str) -> None:
-    """The file system has become read-only: writes fail, reads go on, and nothing hangs."""
+async def test_read_only_file_system_fails_writes_and_serves_reads(url: str) -> None:
     database = await Database.open(url)
     ledger = make_ledger()
     await hold_one(database, ledger)
@@ -136,8 +136,7 @@ async def test_a_database_that_cannot_be_written_is_told_at_the_write(url: str) 
     await database.close()
 
 
-async def test_a_folder_that_cannot_be_made_is_an_error_at_the_start(tmp_path: Path) -> None:
-    """Where the folder should be there is a file: the start fails at once."""
+async def test_open_with_file_in_place_of_folder_raises(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     with pytest.raises(OSError, match="data"):
         await Database.open(f"sqlite+aiosqlite:///{tmp_path}/data/atelier.db")
@@ -145,8 +144,7 @@ async def test_a_folder_that_cannot_be_made_is_an_error_at_the_start(tmp_path: P
         pass
 
 
-def test_one_file_is_served_by_one_process(tmp_path: Path) -> None:
-    """A second one is refused as long as the first has it, and the folder is made where there is none."""
+def test_process_lock_rejects_second_process_and_creates_folder(tmp_path: Path) -> None:
     file = tmp_path / "data" / "atelier.db"
     with hold_process_lock(file):
         with pytest.raises(AlreadyRunningError), hold_process_lock(file):
@@ -157,9 +155,7 @@ def test_one_file_is_served_by_one_process(tmp_path: Path) -> None:
         pass
 
 
-async def test_turns_are_one_at_a_time(database: Database, other: Database) -> None:
-    """Whoever waits for its turn sees all that the one before it has written: no count is lost."""
-
+async def test_advisory_lock_serializes_transactions(database: Database, other: Database) -> None:
     def count_up(connection: Connection) -> int:
         advisory_lock(connection, CLAIMING)
         facts = KeyValueRepository(connection)

@@ -38,7 +38,7 @@ def tables(connection: Connection) -> set[str]:
 
 
 def schema(connection: Connection) -> dict[str, object]:
-    """Return all that the database says of its tables, comparable."""
+    """Return the whole schema in a comparable form."""
     seen = inspect(connection)
     where = f"{connection.dialect.name}_where"
     return {
@@ -66,12 +66,11 @@ def _plain(sql: object) -> str:
 
 
 def revision(connection: Connection) -> str | None:
-    """Return the latest migration that was applied."""
+    """Return the latest applied migration."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
-async def test_the_migrations_make_the_tables_that_the_code_expects(database: Database) -> None:
-    """Alembic finds no difference between `db.tables` and a migrated database."""
+async def test_migrated_tables_equal_declared_tables(database: Database) -> None:
     options = {"compare_type": True, "compare_server_default": True}
     differences = await database.read(
         lambda connection: compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
@@ -79,26 +78,22 @@ async def test_the_migrations_make_the_tables_that_the_code_expects(database: Da
     assert differences == []
 
 
-async def test_the_migrations_make_the_constraints_that_the_code_expects(
-    database: Database, empty_database: Database
-) -> None:
-    """Alembic compares neither checks nor partial indexes, so the tables are made from the code and compared too."""
+async def test_migrated_constraints_equal_declared_constraints(database: Database, empty_database: Database) -> None:
+    """Alembic compares neither checks nor partial indexes."""
     await empty_database.write(metadata.create_all)
     migrated = await database.read(schema)
     del migrated["alembic_version"]
     assert migrated == await empty_database.read(schema)
 
 
-async def test_an_empty_database_is_brought_up_to_date(empty_database: Database) -> None:
-    """What is pending is told beforehand and applied; then nothing is pending."""
+async def test_migrate_empty_database_applies_all_pending(empty_database: Database) -> None:
     assert await pending_migrations(empty_database) == ALL
     assert await migrate(empty_database) == ALL
     assert await pending_migrations(empty_database) == []
     assert await empty_database.read(revision) == ALL[-1]
 
 
-async def test_migrating_again_does_nothing(database: Database) -> None:
-    """A start with an up-to-date database changes neither tables nor rows."""
+async def test_migrate_up_to_date_database_changes_nothing(database: Database) -> None:
     await database.write(lambda connection: KeyValueRepository(connection).save("colour", "teal"))
     before = await database.read(schema)
     assert await migrate(database) == []
@@ -106,8 +101,7 @@ async def test_migrating_again_does_nothing(database: Database) -> None:
     assert await database.read(lambda connection: KeyValueRepository(connection).find("colour")) == "teal"
 
 
-async def test_a_newer_database_is_refused_and_untouched(database: Database) -> None:
-    """An older version of the product must not run on tables that it does not know."""
+async def test_migrate_newer_database_raises_and_changes_nothing(database: Database) -> None:
     await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '8888'")))
     before = await database.read(schema)
     with pytest.raises(NewerDatabaseError) as caught:
@@ -121,15 +115,17 @@ async def test_a_newer_database_is_refused_and_untouched(database: Database) -> 
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
-    """Return the real migrations with one more that breaks half way; the path has what configurations trip over."""
+    """Return the migrations plus one that fails half way.
+
+    The path contains a percent sign, which configuration files interpret.
+    """
     folder = tmp_path / "50% done" / "migrations"
     shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "versions" / "9999_broken.py").write_text(BROKEN.format(after=ALL[-1]))
     return folder
 
 
-async def test_an_interrupted_migration_leaves_the_old_state(database: Database, broken: Path) -> None:
-    """All pending migrations are one transaction: when the last one breaks, the database is as it was."""
+async def test_failed_migration_leaves_old_state(database: Database, broken: Path) -> None:
     before = await database.read(schema)
     assert await pending_migrations(database, broken) == ["9999"]
     with pytest.raises(RuntimeError, match="power"):
@@ -139,16 +135,16 @@ async def test_an_interrupted_migration_leaves_the_old_state(database: Database,
     assert await database.read(lambda connection: KeyValueRepository(connection).find("half")) is None
 
 
-async def test_an_interrupted_first_start_leaves_nothing(empty_database: Database, broken: Path) -> None:
-    """The next start begins at the beginning, and goes well."""
+async def test_failed_first_migration_leaves_empty_database(empty_database: Database, broken: Path) -> None:
     with pytest.raises(RuntimeError, match="power"):
         await migrate(empty_database, broken)
     assert await empty_database.read(tables) == set()
     assert await migrate(empty_database) == ALL
 
 
-async def test_two_connections_migrate_at_once(empty_database: Database, empty_database_url: str) -> None:
-    """One of them does it, the other one finds it done."""
+async def test_two_concurrent_migrations_apply_each_revision_once(
+    empty_database: Database, empty_database_url: str
+) -> None:
     other = await Database.open(empty_database_url)
     try:
         applied = await asyncio.gather(migrate(empty_database), migrate(other))
@@ -157,8 +153,7 @@ async def test_two_connections_migrate_at_once(empty_database: Database, empty_d
     assert sorted(applied) == [[], ALL]
 
 
-async def test_two_processes_migrate_at_once(empty_database_url: str) -> None:
-    """Shards that start together on an empty database all start."""
+async def test_two_processes_migrating_at_once_both_succeed(empty_database_url: str) -> None:
     context = multiprocessing.get_context("spawn")
     with context.Pool(2) as pool:
         applied = await asyncio.to_thread(pool.map, _migrate_in_process, [empty_database_url] * 2)

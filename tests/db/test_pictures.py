@@ -14,7 +14,7 @@ NOW = START + MONTH + timedelta(hours=1)
 
 
 async def store(database: Database, *pictures: Picture, days_ago: float = 31) -> None:
-    """Record pictures that were stored some days ago."""
+    """Insert images stored some days ago."""
 
     def write(connection: Connection) -> None:
         ResultImageRepository(connection).add_all(pictures, NOW - timedelta(days=days_ago))
@@ -23,19 +23,18 @@ async def store(database: Database, *pictures: Picture, days_ago: float = 31) ->
 
 
 async def remove_aged(database: Database, limit: int = 100) -> tuple[int, list[tuple[str, str]]]:
-    """Remove what is older than thirty days."""
+    """Remove images older than thirty days."""
     return await database.write(
         lambda connection: ResultImageRepository(connection).remove_stored_before(NOW - MONTH, NOW, limit)
     )
 
 
 async def kept(database: Database, job_id: str) -> tuple[Picture, ...]:
-    """Return the pictures of a job that are still kept."""
+    """Return a job's kept images."""
     return await database.read(lambda connection: ResultImageRepository(connection).list_for(job_id))
 
 
-async def test_pictures_come_back_in_order(database: Database) -> None:
-    """A job's pictures are listed by position, whole, and no other job's are among them."""
+async def test_list_for_returns_one_jobs_images_in_order(database: Database) -> None:
     job, other = make_job(delivered_at=START), make_job(delivered_at=START)
     await database.write(adding(job, other))
     first, second = make_image(job, position=0), make_image(job, position=1, media_type="image/webp", size=2**33)
@@ -44,8 +43,7 @@ async def test_pictures_come_back_in_order(database: Database) -> None:
     assert await kept(database, "nobody's") == ()
 
 
-async def test_aged_pictures_are_removed_and_their_files_named(database: Database) -> None:
-    """What is older than the retention is no longer listed, and its files may go; what is younger stays."""
+async def test_remove_stored_before_returns_files_of_old_images(database: Database) -> None:
     job = make_job(delivered_at=START)
     await database.write(adding(job))
     aged, fresh = make_image(job, position=0), make_image(job, position=1, media_type="image/jpeg")
@@ -56,8 +54,7 @@ async def test_aged_pictures_are_removed_and_their_files_named(database: Databas
     assert await remove_aged(database) == (0, [])
 
 
-async def test_a_file_that_a_younger_picture_needs_is_kept(database: Database) -> None:
-    """Two pictures may share a file: it goes with the last of them."""
+async def test_remove_stored_before_keeps_files_of_younger_images(database: Database) -> None:
     old_job, young_job = make_job(delivered_at=START), make_job(delivered_at=START)
     await database.write(adding(old_job, young_job))
     old = make_image(old_job)
@@ -69,8 +66,7 @@ async def test_a_file_that_a_younger_picture_needs_is_kept(database: Database) -
     assert await kept(database, young_job.id) == (young,)
 
 
-async def test_two_aged_pictures_of_one_file_name_it_once(database: Database) -> None:
-    """The same file is not to be removed twice."""
+async def test_remove_stored_before_returns_shared_file_once(database: Database) -> None:
     job = make_job(delivered_at=START)
     await database.write(adding(job))
     one = make_image(job, position=0)
@@ -78,8 +74,7 @@ async def test_two_aged_pictures_of_one_file_name_it_once(database: Database) ->
     assert await remove_aged(database) == (2, [(one.sha256, "image/png")])
 
 
-async def test_removing_goes_in_bites(database: Database) -> None:
-    """At most `limit` at a time, the oldest first, so that a night's cleaning never holds up the studio."""
+async def test_remove_stored_before_respects_limit_oldest_first(database: Database) -> None:
     job = make_job(delivered_at=START)
     await database.write(adding(job))
     pictures = [make_image(job, position=position) for position in range(3)]

@@ -1,4 +1,4 @@
-"""What is PostgreSQL's own: errors that quote no row, and waits that end."""
+"""PostgreSQL only: errors without values, and bounded waits."""
 
 import asyncio
 import traceback
@@ -49,7 +49,7 @@ def again(**changes: Any) -> Callable[[Connection], None]:
 
 
 def private_cast(connection: Connection) -> None:
-    """Have the server itself read a prompt as a number."""
+    """Make the server read a prompt as a number."""
     connection.execute(text("SELECT CAST(prompt AS integer) FROM jobs"))
 
 
@@ -67,8 +67,9 @@ def private_cast(connection: Connection) -> None:
     ],
     ids=["check", "unique", "not-null", "too-long", "nul", "surrogate", "wrong-type", "cast"],
 )
-async def test_an_error_quotes_no_row(server: Database, write: Callable[[Connection], None], words: str) -> None:
-    """Whatever a row violates, its traceback with all causes names the fault, and neither prompt nor token."""
+async def test_database_error_names_the_fault_without_values(
+    server: Database, write: Callable[[Connection], None], words: str
+) -> None:
     with pytest.raises(DBAPIError) as caught:
         await server.write(write)
 
@@ -79,8 +80,7 @@ async def test_an_error_quotes_no_row(server: Database, write: Callable[[Connect
     assert "DETAIL" not in printed
 
 
-async def test_an_error_that_a_transaction_looks_at_is_clean_too(server: Database) -> None:
-    """Not only at the end: a repository may catch it and go on, with the code still there."""
+async def test_error_caught_inside_a_transaction_has_no_values(server: Database) -> None:
     seen: list[tuple[str, object]] = []
 
     def write(connection: Connection) -> None:
@@ -95,9 +95,7 @@ async def test_an_error_that_a_transaction_looks_at_is_clean_too(server: Databas
     assert seen[0][1] == "23514"
 
 
-async def test_our_own_errors_are_left_alone(server: Database) -> None:
-    """What a transaction raises itself comes out as it is, and so does a fault of our types."""
-
+async def test_own_errors_propagate_unchanged(server: Database) -> None:
     def refuse(_: Connection) -> None:
         raise LookupError("ours")
 
@@ -107,8 +105,9 @@ async def test_our_own_errors_are_left_alone(server: Database) -> None:
         await server.write(again(created_at=JOB.created_at.replace(tzinfo=None)))
 
 
-async def test_a_command_that_hangs_ends(monkeypatch: pytest.MonkeyPatch, server: Database) -> None:
-    """After the time for a command it is given up, and the connection serves the next one."""
+async def test_hanging_command_times_out_and_connection_is_reusable(
+    monkeypatch: pytest.MonkeyPatch, server: Database
+) -> None:
     monkeypatch.setattr(postgresql, "_COMMAND_SECONDS", 2.0)
     url = str(await server.read(lambda connection: connection.engine.url.render_as_string(hide_password=False)))
     impatient = await Database.open(url)
@@ -119,20 +118,19 @@ async def test_a_command_that_hangs_ends(monkeypatch: pytest.MonkeyPatch, server
 
 
 def between_statements(_: Connection) -> None:
-    """Leave it as it is between two statements."""
+    """Pause between two statements."""
 
 
 def within_a_statement(connection: Connection) -> None:
-    """Leave it as it is after the first half of what the driver sends of a new statement."""
+    """Pause after the first half of a statement's message."""
     driver: Any = connection.connection.driver_connection
     await_only(driver.prepare("SELECT 2"))
 
 
 @pytest.mark.parametrize("where", [between_statements, within_a_statement])
-async def test_a_transaction_that_stands_still_keeps_nobody_waiting(
+async def test_paused_transaction_loses_its_lock_and_its_writes(
     monkeypatch: pytest.MonkeyPatch, server: Database, where: Callable[[Connection], None]
 ) -> None:
-    """A process that is stopped while it has a lock loses it after a while, and with it all that it has written."""
     url = str(await server.read(lambda connection: connection.engine.url.render_as_string(hide_password=False)))
     stopped = await Database.open(url)
     with monkeypatch.context() as patch:
@@ -159,8 +157,9 @@ async def test_a_transaction_that_stands_still_keeps_nobody_waiting(
     await stopped.close()
 
 
-async def test_a_migration_may_take_its_time(monkeypatch: pytest.MonkeyPatch, postgresql_databases: Databases) -> None:
-    """Unlike other transactions it is not ended for lasting long."""
+async def test_migration_is_exempt_from_transaction_timeout(
+    monkeypatch: pytest.MonkeyPatch, postgresql_databases: Databases
+) -> None:
     monkeypatch.setattr(postgresql, "_TRANSACTION_SECONDS", 0.2)
     url = await postgresql_databases.create(migrated=False)
     database = await Database.open(url)
@@ -175,10 +174,7 @@ async def test_a_migration_may_take_its_time(monkeypatch: pytest.MonkeyPatch, po
     await postgresql_databases.drop(url)
 
 
-async def test_a_pool_without_a_free_connection_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch, server: Database
-) -> None:
-    """Whoever finds every connection taken is told after a while."""
+async def test_exhausted_pool_raises_after_its_timeout(monkeypatch: pytest.MonkeyPatch, server: Database) -> None:
     monkeypatch.setattr(postgresql, "_CONNECTIONS", 1)
     monkeypatch.setattr(postgresql, "_POOL_SECONDS", 0.1)
     url = str(await server.read(lambda connection: connection.engine.url.render_as_string(hide_password=False)))

@@ -19,9 +19,7 @@ from tests.support.factories import MEMBER
         NO_PREFERENCES,
     ],
 )
-async def test_preferences_come_back_as_they_were_kept(database: Database, wanted: Preferences) -> None:
-    """In place of the earlier ones, and nobody else's."""
-
+async def test_save_replaces_only_that_members_preferences(database: Database, wanted: Preferences) -> None:
     def write(connection: Connection) -> list[Preferences]:
         repository = PreferenceRepository(connection)
         found = [repository.get(MEMBER)]
@@ -32,8 +30,8 @@ async def test_preferences_come_back_as_they_were_kept(database: Database, wante
     assert await database.write(write) == [NO_PREFERENCES, wanted, NO_PREFERENCES]
 
 
-async def test_what_is_left_to_the_studio_follows_the_studio(database: Database) -> None:
-    """A default is not written down, so a later release may have another."""
+async def test_defaults_are_not_stored(database: Database) -> None:
+    """A later release may have other defaults."""
 
     def write(connection: Connection) -> object:
         PreferenceRepository(connection).save(MEMBER, NO_PREFERENCES, START)

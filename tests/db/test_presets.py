@@ -14,8 +14,7 @@ OWN, SHARED = PresetScope(member_id=MEMBER), PresetScope(guild_id=GUILD)
 NOIR = Preset(name="Noir", template="film noir, {prompt}", options={"images": 2, "fit": "x1024"}, saved_by=MEMBER)
 
 
-async def test_a_preset_comes_back_as_it_was_kept(database: Database) -> None:
-    """However its name is written, from its own shelf alone, sorted by name."""
+async def test_presets_are_found_in_any_spelling_in_their_scope_only(database: Database) -> None:
     plain = Preset(name="a plain one", options={"remove_background": False}, saved_by=MEMBER)
 
     def write(connection: Connection) -> list[object]:
@@ -34,13 +33,12 @@ async def test_a_preset_comes_back_as_it_was_kept(database: Database) -> None:
 
 
 @pytest.mark.parametrize("name", ["a\x00b", "a\ud800", "x" * 65, ""], ids=["zero", "surrogate", "long", "empty"])
-async def test_what_cannot_be_a_name_is_not_found(database: Database, name: str) -> None:
-    """The database is not even asked: it may break on what it cannot hold."""
+async def test_find_in_with_impossible_name_returns_none(database: Database, name: str) -> None:
+    """The database may fail on such a string, so it is not queried."""
     assert await database.read(lambda connection: PresetRepository(connection).find_in(OWN, name)) is None
 
 
-async def test_ones_own_comes_before_the_servers(database: Database) -> None:
-    """Where both have the name; and the server's is found where there is no own."""
+async def test_find_prefers_own_preset_to_the_guilds(database: Database) -> None:
     shared = Preset(name="noir", template="dark", shared=True, saved_by=7)
 
     def write(connection: Connection) -> list[Preset | None]:
@@ -53,8 +51,7 @@ async def test_ones_own_comes_before_the_servers(database: Database) -> None:
     assert await database.write(write) == [NOIR, shared, NOIR, None]
 
 
-async def test_a_preset_replaces_one_of_the_same_name(database: Database) -> None:
-    """With the name as it was written last."""
+async def test_save_replaces_preset_of_same_name(database: Database) -> None:
     newer = replace(NOIR, name="NOIR", template="", options={"detail": 2})
 
     def write(connection: Connection) -> tuple[Preset, ...]:
@@ -66,8 +63,7 @@ async def test_a_preset_replaces_one_of_the_same_name(database: Database) -> Non
     assert await database.write(write) == (newer,)
 
 
-async def test_a_deleted_preset_can_come_back_until_it_is_purged(database: Database) -> None:
-    """It is nowhere to be found meanwhile, but by its mark."""
+async def test_deleted_preset_is_restorable_by_token_until_purged(database: Database) -> None:
     mark = undo_token(OWN, NOIR.key)
 
     def write(connection: Connection) -> list[object]:

@@ -12,39 +12,34 @@ FIRST_RELEASE = {"aspect_ratio": "16:9", "images": 2, "detail": 3, "format": "we
 
 
 @given(options=wishes())
-def test_every_request_comes_back_from_json(options: dict[str, Any]) -> None:
-    """Nothing that was asked for is lost on the way through the database."""
+def test_request_survives_encoding(options: dict[str, Any]) -> None:
     request = generation_request(prompt="a", **options)
     stored = json.loads(json.dumps(options_of(request)))
     inputs = inputs_of(json.loads(json.dumps(plain_inputs(request.inputs))))
     assert request_of("a", request.model, stored, inputs) == request
 
 
-def test_a_row_of_the_first_release_is_read_with_defaults() -> None:
-    """It knew five options; what came later was not asked for."""
+def test_row_of_first_release_is_read_with_defaults() -> None:
     request = request_of("a", "reve-2.0", FIRST_RELEASE)
     assert request == GenerationRequest(prompt="a", aspect_ratio="16:9", images=2, detail=3, format="webp")
 
 
-def test_a_row_that_asks_for_nothing_new_can_be_read_by_the_first_release() -> None:
-    """It took exactly five options, so a row has no more than it needs."""
+def test_row_without_new_options_has_exactly_the_first_five() -> None:
     assert options_of(request_of("a", "reve-2.0", FIRST_RELEASE)) == FIRST_RELEASE
 
 
-def test_whether_a_ratio_was_chosen_is_kept() -> None:
-    """Of older rows nobody knows: theirs stay as they are."""
+def test_keep_aspect_ratio_survives_encoding_and_is_false_in_older_rows() -> None:
     request = GenerationRequest(prompt="a", aspect_ratio="3:4", keep_aspect_ratio=True)
     assert request_of("a", "reve-2.0", options_of(request)).keep_aspect_ratio
     assert not request_of("a", "reve-2.0", FIRST_RELEASE).keep_aspect_ratio
 
 
-def test_an_option_of_a_later_release_is_left_out() -> None:
-    """Going back a release does not make rows unreadable."""
+def test_option_of_later_release_is_ignored() -> None:
     assert request_of("a", "reve-2.0", {**FIRST_RELEASE, "seed": 7}) == request_of("a", "reve-2.0", FIRST_RELEASE)
 
 
-def test_what_is_stored_is_plain() -> None:
-    """A box as it is written; of the inputs, which have a table of their own, how many."""
+def test_encoded_options_are_plain_json() -> None:
+    """Inputs have their own table, so only their number is encoded."""
     request = GenerationRequest(
         prompt="a", upscale=2, fit=Fit(width=1920), inputs=(InputImage(url="https://cdn.example/a.png"),)
     )

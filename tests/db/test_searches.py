@@ -14,7 +14,7 @@ from tests.support.factories import MEMBER, make_id
 
 
 def make_search(**changes: object) -> Search:
-    """Return a search that no other test has."""
+    """Return a search with a fresh id."""
     values = {"id": make_id(), "member_id": MEMBER, "query": "a fox", "created_at": START}
     return Search(**(values | changes))  # type: ignore[arg-type]
 

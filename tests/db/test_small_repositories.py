@@ -28,9 +28,7 @@ RELEASE = Movement(
 )
 
 
-async def test_an_account_is_made_when_first_locked(database: Database) -> None:
-    """Finding makes nothing; locking makes an empty account; saving keeps it."""
-
+async def test_lock_creates_missing_account_and_find_does_not(database: Database) -> None:
     def write(connection: Connection) -> tuple[Account | None, Account]:
         accounts = AccountRepository(connection)
         before = accounts.find(GUILD, MEMBER)
@@ -46,8 +44,7 @@ async def test_an_account_is_made_when_first_locked(database: Database) -> None:
 
 
 @pytest.mark.parametrize("book", ["allowance", "granted", "held"])
-async def test_the_schema_refuses_a_balance_below_zero(database: Database, book: str) -> None:
-    """Whatever a fault of ours might compute, no account goes below zero."""
+async def test_schema_rejects_negative_balance(database: Database, book: str) -> None:
     amounts = {"allowance": 0, "granted": 0, "held": 0} | {book: -1}
     negative = Account(guild_id=GUILD, member_id=MEMBER, period="2026-03-14", **amounts)
 
@@ -60,9 +57,7 @@ async def test_the_schema_refuses_a_balance_below_zero(database: Database, book:
     assert await database.read(lambda connection: AccountRepository(connection).find(GUILD, MEMBER)) is None
 
 
-async def test_a_budget_is_reserved_up_to_its_limit(database: Database) -> None:
-    """Held and captured together never pass the limit; what is settled below its reservation makes room again."""
-
+async def test_reserve_fails_above_limit_and_settle_frees_budget(database: Database) -> None:
     def write(connection: Connection) -> list[object]:
         budgets = BudgetRepository(connection)
         steps: list[object] = [budgets.used("2026-03"), budgets.reserve("2026-03", 60, 100)]
@@ -74,8 +69,7 @@ async def test_a_budget_is_reserved_up_to_its_limit(database: Database) -> None:
     assert await database.write(write) == [0, True, False, True, 100, 65, True, False, True, False]
 
 
-async def test_a_hold_comes_back_with_its_split(database: Database) -> None:
-    """What was recorded is what is found; a job without a hold is a fault of the caller."""
+async def test_hold_is_read_back_with_its_split(database: Database) -> None:
     job = make_job()
     hold = Hold(job_id=job.id, allowance=7, granted=5, period="2026-03-14", month="2026-03")
 
@@ -89,9 +83,7 @@ async def test_a_hold_comes_back_with_its_split(database: Database) -> None:
         await database.read(lambda connection: LedgerRepository(connection).get_hold(make_id()))
 
 
-async def test_a_movement_is_kept_with_its_postings(database: Database) -> None:
-    """The ledger has each posting of a movement, in integers."""
-
+async def test_movement_is_stored_with_its_postings(database: Database) -> None:
     def write(connection: Connection) -> set[tuple[str, int]]:
         LedgerRepository(connection).add(GRANT, id=make_id(), account=ACCOUNT, actor_id=1, reason="prize", at=START)
         return {(row.book, row.amount) for row in connection.execute(select(postings.c.book, postings.c.amount))}
@@ -100,8 +92,7 @@ async def test_a_movement_is_kept_with_its_postings(database: Database) -> None:
 
 
 @pytest.mark.parametrize("second", [MovementKind.RELEASE, MovementKind.CAPTURE])
-async def test_the_schema_refuses_a_second_end_of_a_hold(database: Database, second: MovementKind) -> None:
-    """At most one capture or release a hold, whatever a fault of ours might try."""
+async def test_schema_rejects_second_settlement_of_a_hold(database: Database, second: MovementKind) -> None:
     job = make_job()
     hold = Hold(job_id=job.id, allowance=0, granted=12, period="2026-03-14", month="2026-03")
 
@@ -121,9 +112,7 @@ async def test_the_schema_refuses_a_second_end_of_a_hold(database: Database, sec
 
 
 @pytest.mark.parametrize("kind", [MovementKind.CAPTURE, MovementKind.RELEASE])
-async def test_the_schema_refuses_an_end_of_no_hold(database: Database, kind: MovementKind) -> None:
-    """A capture or release names the hold that it ends; and what is neither ends none."""
-
+async def test_schema_rejects_settlement_without_hold_and_hold_with_it(database: Database, kind: MovementKind) -> None:
     def write(connection: Connection) -> None:
         LedgerRepository(connection).add(
             replace(RELEASE, kind=kind), id=make_id(), account=ACCOUNT, actor_id=0, reason="end", at=START
@@ -133,9 +122,7 @@ async def test_the_schema_refuses_an_end_of_no_hold(database: Database, kind: Mo
         await database.write(write)
 
 
-async def test_a_server_is_admitted_once(database: Database) -> None:
-    """Admitting again keeps the first time and person; other servers stay out."""
-
+async def test_second_admission_keeps_first_time_and_person(database: Database) -> None:
     def write(connection: Connection) -> tuple[object, ...]:
         repository = GuildRepository(connection)
         before = repository.is_admitted(GUILD)
@@ -147,9 +134,7 @@ async def test_a_server_is_admitted_once(database: Database) -> None:
     assert await database.write(write) == (False, True, False, 1, START)
 
 
-async def test_a_fact_is_remembered_in_place_of_the_earlier(database: Database) -> None:
-    """A fact has one value, the latest."""
-
+async def test_save_replaces_earlier_value(database: Database) -> None:
     def write(connection: Connection) -> list[str | None]:
         facts = KeyValueRepository(connection)
         seen = [facts.find("commands")]

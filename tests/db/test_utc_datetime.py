@@ -11,7 +11,7 @@ TIMES = Table("times", MetaData(), Column("id", Integer, primary_key=True), Colu
 
 
 async def through(database: Database, value: datetime | None) -> datetime | None:
-    """Return what comes back of a time that was written."""
+    """Write a time and return it as read back."""
 
     def write(connection: Connection) -> datetime | None:
         TIMES.create(connection)
@@ -30,27 +30,23 @@ async def through(database: Database, value: datetime | None) -> datetime | None
         datetime(1999, 12, 31, 20, tzinfo=timezone(timedelta(hours=-8))),
     ],
 )
-async def test_a_moment_comes_back_as_the_same_instant_in_utc(database: Database, moment: datetime) -> None:
-    """Whatever zone it was written in, to the microsecond."""
+async def test_aware_time_is_read_back_as_same_instant_in_utc(database: Database, moment: datetime) -> None:
     back = await through(database, moment)
     assert back == moment
     assert back is not None
     assert back.tzinfo is UTC or back.utcoffset() == timedelta(0)
 
 
-async def test_no_moment_stays_none(database: Database) -> None:
-    """A time that is not known comes back as None."""
+async def test_none_is_read_back_as_none(database: Database) -> None:
     assert await through(database, None) is None
 
 
-async def test_a_time_without_a_zone_is_refused(database: Database) -> None:
-    """It would mean something else on each machine."""
+async def test_naive_time_raises(database: Database) -> None:
     with pytest.raises(StatementError, match="without a zone"):
         await through(database, datetime(2026, 3, 14))  # noqa: DTZ001 - that is the point
 
 
-async def test_moments_compare_in_order(database: Database) -> None:
-    """The database compares instants, not the digits of the zone they were written in."""
+async def test_times_of_different_zones_compare_as_instants(database: Database) -> None:
     early = datetime(2026, 3, 14, 12, tzinfo=timezone(timedelta(hours=9)))  # 03:00 UTC
     late = datetime(2026, 3, 14, 4, tzinfo=UTC)
 
