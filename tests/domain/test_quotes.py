@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bot.domain.errors import ExclusiveOptionsError, UnsupportedOptionError
 from bot.domain.quotes import quotes
 from bot.domain.requests import generation_request, price
-from tests.support.strategies import anything_asked
+from tests.support.strategies import any_options
 
 BOTH = ("skillboss", "reve2img")
 
@@ -58,7 +58,7 @@ def test_what_is_no_value_counts_as_not_chosen(chosen: dict[str, Any]) -> None:
     assert prices(chosen) == prices({})
 
 
-@given(chosen=anything_asked(), providers=st.sampled_from([BOTH, ("skillboss",), ("reve2img",)]))
+@given(chosen=any_options(), providers=st.sampled_from([BOTH, ("skillboss",), ("reve2img",)]))
 def test_a_quote_is_what_is_charged(chosen: dict[str, Any], providers: tuple[str, ...]) -> None:
     """The price that is shown is the price of the request, and an obstacle is what would refuse it."""
     options = {name: value for name, value in chosen.items() if name not in {"inputs", "model"}}

@@ -22,7 +22,7 @@ from bot.domain.remix import (
 )
 from bot.domain.requests import ImageFile, InputImage, generation_request, offers_for, price
 from tests.support.factories import make_request
-from tests.support.strategies import wishes
+from tests.support.strategies import valid_options
 
 BOTH = ("skillboss", "reve2img")
 TEXT_ONLY = ("skillboss",)
@@ -146,7 +146,7 @@ def test_a_studio_that_edits_can_do_everything() -> None:
     assert upscale_factors(BOTH) == (2, 3, 4)
 
 
-@given(wishes(), st.integers(64, 4096), st.integers(64, 4096))
+@given(valid_options(), st.integers(64, 4096), st.integers(64, 4096))
 def test_whatever_was_made_can_be_worked_with(options: dict[str, object], width: int, height: int) -> None:
     """Of every legal request each action makes one that some offer covers entirely, and that has a price."""
     request = generation_request(prompt="a fox", **options)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from bot.domain.fit import Fit
 from bot.domain.models import MODELS, OFFERS, find_model, offered_models
 from bot.domain.options import OPTIONS
 from bot.domain.requests import GenerationRequest, InputImage, generation_request, offers_for, require_offer
-from tests.support.strategies import anything_asked, wishes
+from tests.support.strategies import any_options, valid_options
 
 MODEL_IDS = ("reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5")
 WITH_SIZES = ("nano-banana-pro", "seedream-5")
@@ -227,7 +227,7 @@ def test_only_offers_that_cover_every_option_are_tried(
     assert [offer.provider for offer in offers_for(request, providers)] == expected
 
 
-@given(options=wishes())
+@given(options=valid_options())
 def test_every_legal_request_has_an_offer_at_reve2img(options: dict[str, Any]) -> None:
     """What the catalogue promises, one provider at least can do, with all that is asked for together."""
     request = generation_request(prompt="a", **options)
@@ -242,7 +242,7 @@ def refusal(options: dict[str, Any], providers: tuple[str, ...] = BOTH) -> Reque
         return error
 
 
-@given(options=anything_asked(), providers=st.sampled_from([BOTH, SKILLBOSS, ("reve2img",)]))
+@given(options=any_options(), providers=st.sampled_from([BOTH, SKILLBOSS, ("reve2img",)]))
 def test_whatever_is_taken_can_be_done_here(options: dict[str, Any], providers: tuple[str, ...]) -> None:
     """Any mixture of options is refused for a reason, or some provider of the studio covers all of it."""
     answer = refusal(options, providers)
@@ -252,7 +252,7 @@ def test_whatever_is_taken_can_be_done_here(options: dict[str, Any], providers: 
         assert set(getattr(answer, "models", ())) <= {model.id for model in offered_models(providers)}
 
 
-@given(options=anything_asked())
+@given(options=any_options())
 def test_a_model_that_is_named_as_a_way_out_is_one(options: dict[str, Any]) -> None:
     """With a model that the refusal names, this option is no longer what is in the way."""
     refused = refusal(options)

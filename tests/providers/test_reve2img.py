@@ -15,7 +15,7 @@ from bot.providers.http import ProviderHttp
 from bot.providers.reve2img import Reve2Img
 from sandbox.providers import MANUAL, Reve2ImgServer
 from tests.providers.provider_harness import KEY, PROMPT, RawServer, json_reply
-from tests.support.strategies import wishes
+from tests.support.strategies import valid_options
 
 AT_REST = {"model", "prompt", "aspect_ratio", "num_images", "output_format"}
 REQUEST = generation_request(prompt=PROMPT)
@@ -50,7 +50,7 @@ async def answer_to_poll(client: httpx.AsyncClient, body: str) -> Any:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(options=wishes())
+@given(options=valid_options())
 async def test_all_that_is_offered_is_accepted(
     client: httpx.AsyncClient, server: Reve2ImgServer, options: dict[str, Any]
 ) -> None:

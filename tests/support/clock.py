@@ -1,4 +1,4 @@
-"""A clock that only a test moves."""
+"""A manual clock for tests."""
 
 import asyncio
 import math
@@ -9,7 +9,7 @@ START: Final = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 
 
 class ManualClock:
-    """Implements `bot.engine.clock.Clock`; time passes by `advance` alone."""
+    """A `bot.engine.clock.Clock` moved only by `advance`."""
 
     def __init__(self, now: datetime = START) -> None:
         self._now = now
@@ -22,21 +22,21 @@ class ManualClock:
         return self._now
 
     def monotonic(self) -> float:
-        """Return seconds that never go back."""
+        """Return monotonic seconds."""
         return self._monotonic
 
     @property
     def next_alarm(self) -> float | None:
-        """The seconds until the first of those who wait has waited long enough; None when nobody waits for a time."""
+        """Return the seconds until the first timed wait ends; None without any."""
         return min((due - self._monotonic for due, _ in self._alarms), default=None)
 
     def holds(self, task: asyncio.Task[Any]) -> bool:
-        """Return whether a task waits here and nothing that it waits for has come: neither its event nor its time."""
+        """Return whether a task waits here, with neither event nor time reached."""
         event, due = self._waiting.get(task, (None, 0.0))
         return event is not None and not event.is_set() and due > self._monotonic
 
     def advance(self, seconds: float) -> None:
-        """Let time pass; whoever has waited long enough goes on at the loop's next turn."""
+        """Let time pass; due waits end at the loop's next turn."""
         self._now += timedelta(seconds=seconds)
         self._monotonic += seconds
         for due, waiter in self._alarms:
@@ -44,11 +44,14 @@ class ManualClock:
                 waiter.cancel()
 
     def set_now(self, now: datetime) -> None:
-        """Set the wall clock, as an administrator would: what is waited for is not affected."""
+        """Set the wall clock, as an administrator would; waits are unaffected."""
         self._now = now
 
     async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
-        """Return when the event is set or the seconds have passed (None: only when it is set)."""
+        """Return when the event is set or the seconds have passed.
+
+        Without seconds, only the event counts.
+        """
         me = asyncio.current_task()
         self._waiting[me] = (event, math.inf if seconds is None else self._monotonic + seconds)
         try:
@@ -70,6 +73,6 @@ class ManualClock:
 
 
 async def let_others_run(turns: int = 20) -> None:
-    """Give the loop some turns, so that everything that can go on without time or outside events has gone on."""
+    """Yield to the loop until all ready tasks have run."""
     for _ in range(turns):
         await asyncio.sleep(0)

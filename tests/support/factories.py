@@ -1,4 +1,7 @@
-"""Values for tests: each is complete and legal as it comes, and the test names only what it is about."""
+"""Factories of complete, legal values.
+
+A test names only the fields that it is about.
+"""
 
 import itertools
 from dataclasses import replace
@@ -14,17 +17,17 @@ _numbers = itertools.count(1)
 
 
 def make_id() -> str:
-    """Return an id that no other call returned, later ones greater."""
+    """Return a unique id, greater than all earlier ones."""
     return f"{next(_numbers):032x}"
 
 
 def make_request(**changes: Any) -> GenerationRequest:
-    """Return a request as a member makes it."""
+    """Return a plain request."""
     return replace(GenerationRequest(prompt="a lighthouse at dusk"), **changes)
 
 
 def make_context(**changes: Any) -> InteractionContext:
-    """Return a place with an interaction of its own."""
+    """Return a context with a fresh interaction."""
     number = next(_numbers)
     place = InteractionContext(
         interaction_id=1_100_000_000_000_000_000 + number,
@@ -40,7 +43,7 @@ def make_context(**changes: Any) -> InteractionContext:
 def make_job(
     *, place: InteractionContext | None = None, request: GenerationRequest | None = None, **changes: Any
 ) -> Job:
-    """Return a job that was just made, at its catalogue price."""
+    """Return a new job at its catalogue price."""
     wanted = request or make_request()
     job = Job(
         id=make_id(),
@@ -57,13 +60,13 @@ def make_job(
 
 
 def make_attempt(job: Job, **changes: Any) -> Attempt:
-    """Return the first submit of a job, under way."""
+    """Return a job's first submit, still open."""
     attempt = Attempt(job_id=job.id, number=1, provider="skillboss", outcome=Outcome.OPEN, started_at=START)
     return replace(attempt, **changes)
 
 
 def make_image(job: Job, **changes: Any) -> Picture:
-    """Return a finished picture of a job, with a file that no other picture has."""
+    """Return a result image of a job with a unique file."""
     picture = Picture(
         job_id=job.id,
         position=0,

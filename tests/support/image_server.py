@@ -1,4 +1,7 @@
-"""Where pictures lie, as on Discord's content network: a real server whose files the test puts and takes away."""
+"""A real HTTP server for images, like Discord's content network.
+
+The test adds and removes its files.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +23,10 @@ PHOTOS: Final = Path(__file__).parents[3] / "shared" / "data" / "photos"
 
 
 class ImageServer:
-    """Serves what was put under a name; `statuses` are answered instead, and while `gate` is clear nothing is."""
+    """Serves files by name.
+
+    `statuses` overrides the status of names. While `gate` is clear, no request is answered.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -31,7 +37,7 @@ class ImageServer:
         self.base = ""
 
     def put(self, name: str, content: bytes, *, until: datetime = START + timedelta(days=1)) -> str:
-        """Lay a file there and return its signed address."""
+        """Store a file and return its signed address."""
         self.files[name] = content
         return f"{self.base}/attachments/1/2/{name}?ex={int(until.timestamp()):x}&is=0&hm=0&"
 
@@ -45,7 +51,7 @@ class ImageServer:
 
 @asynccontextmanager
 async def image_server() -> AsyncIterator[ImageServer]:
-    """Serve an empty shelf."""
+    """Run a server without files."""
     shelf = ImageServer()
     app = web.Application()
     app.router.add_get("/attachments/1/2/{name}", shelf._serve)
@@ -60,7 +66,7 @@ async def image_server() -> AsyncIterator[ImageServer]:
 
 
 def drawn(file_format: str = "PNG", size: tuple[int, int] = (96, 64), **options: Any) -> bytes:
-    """Return a small picture's file: a gradient, so that up, down, left and right differ."""
+    """Return a small image file: a gradient with four distinct sides."""
     image = Image.linear_gradient("L").resize(size)
     out = BytesIO()
     Image.merge("RGB", (image, image.transpose(Image.Transpose.ROTATE_180), Image.new("L", size, 40))).save(
@@ -70,9 +76,10 @@ def drawn(file_format: str = "PNG", size: tuple[int, int] = (96, 64), **options:
 
 
 def lying(content: bytes, orientation: int) -> bytes:
-    """Return a picture as a phone writes it that was not held straight: the pixels as they are, and how to turn them.
+    """Return an image as a rotated phone writes it.
 
-    From an `orientation` of 5 on, what is seen is as high as the pixels are wide.
+    The pixels are unrotated and the orientation tag says how to turn them. From an `orientation` of 5 on, the visible
+    height is the pixels' width.
     """
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -83,7 +90,7 @@ def lying(content: bytes, orientation: int) -> bytes:
 
 
 def animated(file_format: str = "GIF") -> bytes:
-    """Return an animation whose first frame is red, and the others are not."""
+    """Return an animation; only its first frame is red."""
     frames = [Image.new("RGB", (48, 32), colour) for colour in ("red", "blue", "green")]
     out = BytesIO()
     frames[0].save(out, file_format, save_all=True, append_images=frames[1:], duration=40)
@@ -91,14 +98,14 @@ def animated(file_format: str = "GIF") -> bytes:
 
 
 def bomb(side: int = 20_000) -> bytes:
-    """Return a few kilobytes that would be hundreds of megabytes once decoded."""
+    """Return a few kilobytes that decode to hundreds of megabytes."""
     out = BytesIO()
     Image.new("1", (side, side)).save(out, "PNG")
     return out.getvalue()
 
 
 def a_photo(name: str = "chelsea.png") -> bytes:
-    """Return a real photo's file, or skip the test where there is none."""
+    """Return a real photo's file; skip the test if it is missing."""
     path = PHOTOS / name
     if not path.is_file():
         pytest.skip("the photos are not here: they are no part of this repository")

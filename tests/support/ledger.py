@@ -1,4 +1,4 @@
-"""The books as the product keeps them, for tests: a member, a day and a few steps."""
+"""Ledger helpers: a ledger, jobs, holds and settlements."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,12 +18,12 @@ BUDGET: Final = 10_000
 
 
 def make_ledger(*, allowance: int = ALLOWANCE, budget: int = BUDGET) -> Ledger:
-    """Return books with an allowance of 100 a day and a budget of 10,000 a month."""
+    """Return a ledger with 100 credits a day and 10,000 a month."""
     return Ledger(allowance=allowance, budget=budget, new_id=make_id)
 
 
 def make_job_for(images: int = 1, *, member: int = MEMBER, now: datetime = START) -> Job:
-    """Return a job of 12 credits a picture."""
+    """Return a job of 12 credits per image."""
     return make_job(
         place=make_context(member_id=member), request=make_request(images=images), created_at=now, due_at=now
     )
@@ -45,7 +45,7 @@ def hold(connection: Connection, ledger: Ledger, job: Job, now: datetime = START
 
 
 def end(connection: Connection, ledger: Ledger, job: Job, charge: int, now: datetime = START) -> None:
-    """Settle a held job: done when something is charged, else failed."""
+    """Settle a held job: done if something is charged, else failed."""
     jobs = JobRepository(connection)
     if charge:
         for state in (State.SUBMITTING, State.STORING):
@@ -57,5 +57,5 @@ def end(connection: Connection, ledger: Ledger, job: Job, charge: int, now: date
 def grant(
     connection: Connection, ledger: Ledger, amount: int, now: datetime = START, *, member: int = MEMBER
 ) -> Account:
-    """Give a member credits."""
+    """Grant a member credits."""
     return ledger.grant(connection, guild_id=GUILD, member_id=member, amount=amount, actor=1, reason="prize", now=now)

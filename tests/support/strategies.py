@@ -1,4 +1,4 @@
-"""What members may ask for, drawn at random: legal requests of every model, and any mixture of options."""
+"""Hypothesis strategies for requests and options."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ FREELY_TYPED = {"fit": FITS, "effect": EFFECTS, "version": st.sampled_from([*VER
 
 
 def inputs(most: int) -> st.SearchStrategy[tuple[InputImage, ...]]:
-    """Return up to so many pictures to start from."""
+    """Return a strategy of up to `most` inputs."""
     return st.integers(0, most).map(
         lambda count: tuple(InputImage(url=f"https://cdn.example/{number}.png") for number in range(count))
     )
@@ -36,8 +36,8 @@ def typed_values(spec: OptionSpec, limit: Limit) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def wishes(draw: st.DrawFn) -> dict[str, Any]:
-    """Return options that one model can do together, each left out as often as not."""
+def valid_options(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw options that one model can do together; each is absent half the time."""
     model: Model = draw(st.sampled_from(MODELS))
     can = model.abilities
     choices: dict[str, st.SearchStrategy[Any]] = {
@@ -50,8 +50,8 @@ def wishes(draw: st.DrawFn) -> dict[str, Any]:
     return {"model": model.id, **options}
 
 
-def anything_asked() -> st.SearchStrategy[dict[str, Any]]:
-    """Return any mixture of options, each by itself a value that some model takes."""
+def any_options() -> st.SearchStrategy[dict[str, Any]]:
+    """Return a strategy of any mix of options, each valid for some model."""
     return st.fixed_dictionaries(
         {"model": st.sampled_from([model.id for model in MODELS])},
         optional={
