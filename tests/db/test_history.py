@@ -37,11 +37,11 @@ async def insert(database: Database, *jobs: Job, pictured: Iterable[Job] | None 
     await database.write(lambda connection: ResultImageRepository(connection).add_all(pictures, START))
 
 
-async def walk(database: Database, whose: HistoryScope = MINE, search: str | None = None) -> list[str]:
+async def walk(database: Database, scope: HistoryScope = MINE, search: str | None = None) -> list[str]:
     """Return the ids on all pages, latest first."""
 
     def read(connection: Connection) -> list[str]:
-        history = HistoryRepository(connection, whose, search)
+        history = HistoryRepository(connection, scope, search)
         found = []
         at = history.latest()
         while at is not None:
@@ -155,7 +155,7 @@ async def test_search_ignores_the_processing_instruction(database: Database, sea
 
 @pytest.mark.parametrize("word", ["fox", "Füchslein"])
 @pytest.mark.parametrize(
-    ("whose", "private", "deleted", "found"),
+    ("owner", "private", "deleted", "found"),
     [
         (MEMBER, False, False, True),
         (MEMBER, True, False, True),
@@ -166,10 +166,10 @@ async def test_search_ignores_the_processing_instruction(database: Database, sea
     ],
 )
 async def test_search_ignores_invisible_prompts_of_ancestors(
-    database: Database, word: str, whose: int, *, private: bool, deleted: bool, found: bool
+    database: Database, word: str, owner: int, *, private: bool, deleted: bool, found: bool
 ) -> None:
     """Another member's private or deleted prompt must not be guessable."""
-    parent = ended(f"a {word}", member_id=whose, private=private)
+    parent = ended(f"a {word}", member_id=owner, private=private)
     between = made_of(parent, Action.UPSCALE, member_id=MEMBER + 2)
     child = made_of(between, Action.EDIT, "make it snow")
     await insert(database, parent, between, child)

@@ -117,12 +117,12 @@ async def test_database_errors_quote_neither_prompt_nor_token(database: Database
     job = make_job()
     await add(database, job)
     secret = make_job(
-        id=job.id, place=make_context(token="a-secret-token"), request=make_request(prompt="a private wish")
+        id=job.id, place=make_context(token="a-secret-token"), request=make_request(prompt="a private prompt")
     )
     with pytest.raises(IntegrityError) as caught:
         await add(database, secret)
     assert "a-secret-token" not in str(caught.value)
-    assert "a private wish" not in str(caught.value)
+    assert "a private prompt" not in str(caught.value)
 
 
 async def test_advance_writes_state_and_returns_job(database: Database) -> None:

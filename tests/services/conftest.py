@@ -1,4 +1,7 @@
-"""The services over a real database, with an engine that was not started: what they write is what is looked at."""
+"""Fixtures: the services on a real database.
+
+Tests look at the rows that the services write.
+"""
 
 import random
 from collections.abc import AsyncIterator, Callable
@@ -27,6 +30,7 @@ from bot.services.access import AccessService
 from bot.services.confirmations import ConfirmationService
 from bot.services.credits import CreditService
 from bot.services.details import DetailService
+from bot.services.history import HistoryService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
 from bot.services.remix import RemixService
@@ -39,18 +43,18 @@ from tests.support.factories import GUILD, MEMBER, make_id
 
 
 class Nobody:
-    """A `JobObserver` that shows nothing."""
+    """A `JobObserver` without cards."""
 
     def on_job_changed(self, job_id: str) -> None:
-        """Hear of a change."""
+        """Ignore the change."""
 
     async def find_card(self, job: Job) -> CardLookup | None:
-        """Not know."""
+        """Return no card."""
 
 
 @dataclass(kw_only=True)
 class ServiceHarness:
-    """The services, and what stands behind them."""
+    """The services and their dependencies."""
 
     database: Database
     clock: ManualClock
@@ -58,23 +62,24 @@ class ServiceHarness:
     job_store: JobStore
     health: HealthRegistry
     access: AccessService
-    generation: JobService
+    jobs: JobService
     credits: CreditService
     snapshots: JobSnapshotService
     status: StatusService
-    drafts: ConfirmationService
+    confirmations: ConfirmationService
     remix: RemixService
     details: DetailService
+    history: HistoryService
     store: ImageStore
 
     async def account(self, member: int = MEMBER) -> Account:
-        """Return a member's account as it stands."""
+        """Return a member's current account."""
         return await self.database.read(
             lambda connection: self.ledger.available(connection, GUILD, member, self.clock.now())
         )
 
     async def audit(self) -> list[str]:
-        """Return what does not balance."""
+        """Return the audit's findings."""
         return await self.database.read(audit)
 
 
@@ -82,8 +87,8 @@ Open = Callable[..., ServiceHarness]
 
 
 @pytest.fixture
-async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> AsyncIterator[Open]:
-    """Return what builds the services as an operator has set them; the books must balance at the end."""
+async def open_services(database: Database, clock: ManualClock, tmp_path: Path) -> AsyncIterator[Open]:
+    """Return a factory of services by settings; audits the ledger at the end."""
     http = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(503)))
     store = ImageStore(tmp_path)
     images = ImageService(
@@ -129,13 +134,14 @@ async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> A
             job_store=container.job_store,
             health=container.health,
             access=container.access,
-            generation=container.jobs,
+            jobs=container.jobs,
             credits=container.credits,
             snapshots=container.snapshots,
             status=container.status,
-            drafts=container.confirmations,
+            confirmations=container.confirmations,
             remix=container.remix,
             details=container.details,
+            history=container.history,
             store=store,
         )
 
@@ -146,6 +152,6 @@ async def open_desk(database: Database, clock: ManualClock, tmp_path: Path) -> A
 
 
 @pytest.fixture
-def desk(open_desk: Open) -> ServiceHarness:
-    """Return the services with the ordinary settings."""
-    return open_desk()
+def services(open_services: Open) -> ServiceHarness:
+    """Return the services with default settings."""
+    return open_services()

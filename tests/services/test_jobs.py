@@ -1,4 +1,4 @@
-"""Asking for pictures: what is held, what is refused, and that a refusal leaves nothing behind."""
+"""Creation and cancellation of jobs: holds, rejections, permissions."""
 
 from typing import Any
 
@@ -24,20 +24,19 @@ from tests.services.conftest import Open, ServiceHarness
 from tests.support.factories import GUILD, MEMBER, make_context, make_request
 
 
-async def held(desk: ServiceHarness, job_id: str) -> Job:
-    """Return a job as the database has it."""
-    return await desk.database.read(lambda connection: JobRepository(connection).get(job_id))
+async def stored_job(services: ServiceHarness, job_id: str) -> Job:
+    """Return a job as it is stored."""
+    return await services.database.read(lambda connection: JobRepository(connection).get(job_id))
 
 
-async def test_a_request_holds_its_price(desk: ServiceHarness) -> None:
-    """A request makes a job and sets its price aside at once; the snapshot says what is left."""
-    snapshot = await desk.generation.create(make_context(), make_request(images=2))
+async def test_create_holds_price_and_returns_balance(services: ServiceHarness) -> None:
+    snapshot = await services.jobs.create(make_context(), make_request(images=2))
     assert snapshot.job.state is State.HELD
     assert snapshot.job.price == 24
     assert snapshot.available == 176
-    account = await desk.account()
+    account = await services.account()
     assert (account.available, account.held) == (176, 24)
-    assert await desk.audit() == []
+    assert await services.audit() == []
 
 
 REFUSALS: list[tuple[type[Exception], dict[str, Any], dict[str, Any], dict[str, Any]]] = [
@@ -58,89 +57,81 @@ REFUSALS: list[tuple[type[Exception], dict[str, Any], dict[str, Any], dict[str, 
 @pytest.mark.parametrize(
     ("error", "settings", "place", "request_"), REFUSALS, ids=[f"{case[0].__name__}-{case[1:]}" for case in REFUSALS]
 )
-async def test_a_refusal_leaves_nothing_behind(
-    open_desk: Open,
+async def test_rejected_create_leaves_no_job_and_no_hold(
+    open_services: Open,
     error: type[Exception],
     settings: dict[str, Any],
     place: dict[str, Any],
     request_: dict[str, Any],
 ) -> None:
-    """Whatever the reason of a refusal: no job, nothing held, the account as before, the books in order."""
-    desk = open_desk(**settings)
-    before = await desk.account()
+    services = open_services(**settings)
+    before = await services.account()
     with pytest.raises(error):
-        await desk.generation.create(make_context(**place), make_request(**request_))
-    assert await desk.account() == before
-    assert await desk.database.read(lambda connection: JobRepository(connection).count_live()) == (0, 0)
-    assert await desk.audit() == []
+        await services.jobs.create(make_context(**place), make_request(**request_))
+    assert await services.account() == before
+    assert await services.database.read(lambda connection: JobRepository(connection).count_live()) == (0, 0)
+    assert await services.audit() == []
 
 
-async def test_the_line_of_a_member_has_an_end(open_desk: Open) -> None:
-    """The eleventh waiting job of a member is refused; another member is not concerned."""
-    desk = open_desk(allowance=1_000)
+async def test_eleventh_waiting_job_of_member_raises_queue_full(open_services: Open) -> None:
+    services = open_services(allowance=1_000)
     for _ in range(10):
-        await desk.generation.create(make_context(), make_request())
-    before = await desk.account()
+        await services.jobs.create(make_context(), make_request())
+    before = await services.account()
     with pytest.raises(QueueFullError) as caught:
-        await desk.generation.create(make_context(), make_request())
+        await services.jobs.create(make_context(), make_request())
     assert caught.value.limit == 10
-    assert await desk.account() == before
-    await desk.generation.create(make_context(member_id=MEMBER + 1), make_request())
+    assert await services.account() == before
+    await services.jobs.create(make_context(member_id=MEMBER + 1), make_request())
 
 
-async def test_an_interaction_makes_one_job(desk: ServiceHarness) -> None:
-    """An interaction that Discord delivers twice makes one job and holds once."""
+async def test_interaction_delivered_twice_creates_one_job(services: ServiceHarness) -> None:
     place = make_context()
-    await desk.generation.create(place, make_request())
+    await services.jobs.create(place, make_request())
     with pytest.raises(DuplicateInteractionError):
-        await desk.generation.create(place, make_request())
-    assert (await desk.account()).held == 12
+        await services.jobs.create(place, make_request())
+    assert (await services.account()).held == 12
 
 
-async def test_credits_can_be_spent_to_the_last(open_desk: Open) -> None:
-    """The last credit can be spent, and not one more."""
-    desk = open_desk(allowance=24)
-    assert (await desk.generation.create(make_context(), make_request())).available == 12
-    assert (await desk.generation.create(make_context(), make_request())).available == 0
+async def test_last_credit_can_be_spent_and_no_more(open_services: Open) -> None:
+    services = open_services(allowance=24)
+    assert (await services.jobs.create(make_context(), make_request())).available == 12
+    assert (await services.jobs.create(make_context(), make_request())).available == 0
     with pytest.raises(InsufficientCreditsError) as caught:
-        await desk.generation.create(make_context(), make_request())
+        await services.jobs.create(make_context(), make_request())
     assert (caught.value.needed, caught.value.available) == (12, 0)
 
 
-async def test_the_budget_is_shared_by_all(open_desk: Open) -> None:
-    """What members of one server hold counts against everybody's month."""
-    desk = open_desk(budget=23)
-    await desk.generation.create(make_context(), make_request())
+async def test_monthly_budget_is_shared_by_all_members(open_services: Open) -> None:
+    services = open_services(budget=23)
+    await services.jobs.create(make_context(), make_request())
     with pytest.raises(BudgetSpentError):
-        await desk.generation.create(make_context(guild_id=1, member_id=1), make_request())
+        await services.jobs.create(make_context(guild_id=1, member_id=1), make_request())
 
 
-async def test_an_admitted_server_may_ask(open_desk: Open) -> None:
-    """After the owner's word the server's members may ask; a second word changes nothing."""
-    desk = open_desk(admitted=None)
-    await desk.access.admit(GUILD, by=1)
-    await desk.access.admit(GUILD, by=2)
-    await desk.generation.create(make_context(), make_request())
+async def test_members_of_admitted_guild_may_create_jobs(open_services: Open) -> None:
+    services = open_services(admitted=None)
+    await services.access.admit(GUILD, by=1)
+    await services.access.admit(GUILD, by=2)
+    await services.jobs.create(make_context(), make_request())
     with pytest.raises(NotAdmittedError):
-        await desk.generation.create(make_context(guild_id=1), make_request())
+        await services.jobs.create(make_context(guild_id=1), make_request())
 
 
-async def test_outside_servers_a_member_has_an_account_of_its_own(open_desk: Open) -> None:
-    """Where the operator lets members bring the studio along; a server still has to be admitted."""
-    desk = open_desk(admitted=frozenset({GUILD}), outside=True)
-    await desk.generation.create(make_context(guild_id=0), make_request())
-    assert (await desk.credits.balance(0, MEMBER)).held == 12
-    assert (await desk.credits.balance(GUILD, MEMBER)).held == 0
+async def test_account_outside_guilds_is_separate_when_allowed(open_services: Open) -> None:
+    services = open_services(admitted=frozenset({GUILD}), outside=True)
+    await services.jobs.create(make_context(guild_id=0), make_request())
+    assert (await services.credits.balance(0, MEMBER)).held == 12
+    assert (await services.credits.balance(GUILD, MEMBER)).held == 0
     with pytest.raises(NotAdmittedError):
-        await desk.generation.create(make_context(guild_id=1), make_request())
+        await services.jobs.create(make_context(guild_id=1), make_request())
     with pytest.raises(NotInServerError):
-        await desk.access.admit(0, by=1)
+        await services.access.admit(0, by=1)
 
 
-async def test_no_server_is_no_server_to_admit(desk: ServiceHarness) -> None:
-    """Direct messages cannot be admitted."""
+async def test_admit_outside_guilds_raises(services: ServiceHarness) -> None:
     with pytest.raises(NotInServerError):
-        await desk.access.admit(0, by=1)
+        await services.access.admit(0, by=1)
 
 
 @pytest.mark.parametrize(
@@ -148,77 +139,69 @@ async def test_no_server_is_no_server_to_admit(desk: ServiceHarness) -> None:
     [Actor(member_id=MEMBER), Actor(member_id=1, guild_id=GUILD, moderator=True)],
     ids=["its member", "a moderator"],
 )
-async def test_who_may_cancel(desk: ServiceHarness, actor: Actor) -> None:
-    """Its member and moderators may ask for a job to be cancelled."""
-    job = (await desk.generation.create(make_context(), make_request())).job
-    await desk.generation.cancel(job.id, actor)
-    assert (await held(desk, job.id)).cancel_requested_at == desk.clock.now()
+async def test_member_and_moderator_may_cancel(services: ServiceHarness, actor: Actor) -> None:
+    job = (await services.jobs.create(make_context(), make_request())).job
+    await services.jobs.cancel(job.id, actor)
+    assert (await stored_job(services, job.id)).cancel_requested_at == services.clock.now()
 
 
-async def test_who_may_not_cancel(desk: ServiceHarness) -> None:
-    """A stranger may not, and nothing changes."""
-    job = (await desk.generation.create(make_context(), make_request())).job
+async def test_cancel_by_stranger_raises_and_changes_nothing(services: ServiceHarness) -> None:
+    job = (await services.jobs.create(make_context(), make_request())).job
     with pytest.raises(NotAllowedError):
-        await desk.generation.cancel(job.id, Actor(member_id=1))
+        await services.jobs.cancel(job.id, Actor(member_id=1))
     with pytest.raises(NotAllowedError):
-        await desk.generation.cancel(job.id, Actor(member_id=1, guild_id=GUILD + 1, moderator=True))
-    assert await held(desk, job.id) == job
+        await services.jobs.cancel(job.id, Actor(member_id=1, guild_id=GUILD + 1, moderator=True))
+    assert await stored_job(services, job.id) == job
 
 
-async def test_what_has_ended_cannot_be_cancelled(desk: ServiceHarness) -> None:
-    """A job that has ended, or that was too late to cancel, refuses another cancel."""
-    job = (await desk.generation.create(make_context(), make_request())).job
-    await desk.generation.abandon(job)
+async def test_cancel_of_ended_or_refused_job_raises(services: ServiceHarness) -> None:
+    job = (await services.jobs.create(make_context(), make_request())).job
+    await services.jobs.abandon(job)
     with pytest.raises(JobStateError):
-        await desk.generation.cancel(job.id, Actor(member_id=MEMBER))
+        await services.jobs.cancel(job.id, Actor(member_id=MEMBER))
 
-    late = (await desk.generation.create(make_context(), make_request())).job
-    await desk.job_store.mark_cancel_refused(late)
+    late = (await services.jobs.create(make_context(), make_request())).job
+    await services.job_store.mark_cancel_refused(late)
     with pytest.raises(JobStateError):
-        await desk.generation.cancel(late.id, Actor(member_id=MEMBER))
+        await services.jobs.cancel(late.id, Actor(member_id=MEMBER))
 
 
-async def test_what_is_not_there(desk: ServiceHarness) -> None:
-    """An unknown job is said to be unknown."""
+async def test_unknown_job_raises_not_found(services: ServiceHarness) -> None:
     with pytest.raises(JobNotFoundError):
-        await desk.generation.cancel("f" * 32, Actor(member_id=MEMBER))
+        await services.jobs.cancel("f" * 32, Actor(member_id=MEMBER))
     with pytest.raises(JobNotFoundError):
-        await desk.generation.get_prompt("f" * 32, Actor(member_id=MEMBER))
+        await services.jobs.get_prompt("f" * 32, Actor(member_id=MEMBER))
 
 
-async def test_a_job_whose_card_never_appeared(desk: ServiceHarness) -> None:
-    """An abandoned job is cancelled and everything is returned; whether its card is there is yet to be seen."""
-    before = await desk.account()
-    job = (await desk.generation.create(make_context(), make_request())).job
-    await desk.generation.abandon(job)
-    ended = await held(desk, job.id)
+async def test_abandoned_job_is_cancelled_and_released(services: ServiceHarness) -> None:
+    before = await services.account()
+    job = (await services.jobs.create(make_context(), make_request())).job
+    await services.jobs.abandon(job)
+    ended = await stored_job(services, job.id)
     assert (ended.state, ended.charged) == (State.CANCELLED, 0)
     assert ended.delivered_at is None
-    after = await desk.account()
+    after = await services.account()
     assert (after.available, after.held) == (before.available, 0)
 
 
-async def test_a_job_waits_for_its_card(desk: ServiceHarness) -> None:
-    """Only after its card is known to be there does a job get a slot."""
-    job = (await desk.generation.create(make_context(), make_request())).job
+async def test_job_gets_a_slot_only_after_acknowledgement(services: ServiceHarness) -> None:
+    job = (await services.jobs.create(make_context(), make_request())).job
     room = {"skillboss": 9}
-    assert (await desk.job_store.claim_batch(10, room)).claims == ()
-    await desk.generation.mark_acknowledged(job.id, 555)
-    (claim,) = (await desk.job_store.claim_batch(10, room)).claims
+    assert (await services.job_store.claim_batch(10, room)).claims == ()
+    await services.jobs.mark_acknowledged(job.id, 555)
+    (claim,) = (await services.job_store.claim_batch(10, room)).claims
     assert claim.job.id == job.id
     assert claim.job.place.message_id == 555
 
 
-async def test_the_prompt_is_kept_as_typed(desk: ServiceHarness) -> None:
-    """The whole prompt can be had, to the character."""
+async def test_get_prompt_returns_exact_text(services: ServiceHarness) -> None:
     typed = "  two\nlines 🦊 and \u202e  "
-    job = (await desk.generation.create(make_context(), make_request(prompt=typed))).job
-    assert await desk.generation.get_prompt(job.id, Actor(member_id=1)) == typed
+    job = (await services.jobs.create(make_context(), make_request(prompt=typed))).job
+    assert await services.jobs.get_prompt(job.id, Actor(member_id=1)) == typed
 
 
-async def test_the_prompt_of_a_private_job_is_its_members(desk: ServiceHarness) -> None:
-    """Others do not see the card that it belongs to."""
-    job = (await desk.generation.create(make_context(private=True), make_request())).job
+async def test_get_prompt_of_private_job_is_for_its_member_only(services: ServiceHarness) -> None:
+    job = (await services.jobs.create(make_context(private=True), make_request())).job
     with pytest.raises(NotAllowedError):
-        await desk.generation.get_prompt(job.id, Actor(member_id=1, guild_id=GUILD, moderator=True))
-    assert await desk.generation.get_prompt(job.id, Actor(member_id=MEMBER)) == job.request.prompt
+        await services.jobs.get_prompt(job.id, Actor(member_id=1, guild_id=GUILD, moderator=True))
+    assert await services.jobs.get_prompt(job.id, Actor(member_id=MEMBER)) == job.request.prompt

@@ -1,4 +1,4 @@
-"""A member's own defaults, and what a command asks for with them."""
+"""Members' default options, and their use in commands."""
 
 from typing import Any
 
@@ -18,26 +18,25 @@ ANN = Actor(member_id=MEMBER, guild_id=GUILD)
 
 
 @pytest.fixture
-def preferences(desk: ServiceHarness) -> PreferenceService:
+def preferences(services: ServiceHarness) -> PreferenceService:
     """Return the service."""
-    return PreferenceService(database=desk.database, providers=BOTH, now=desk.clock.now)
+    return PreferenceService(database=services.database, providers=BOTH, now=services.clock.now)
 
 
-async def chosen(desk: ServiceHarness, providers: tuple[str, ...] = BOTH, **changes: Any) -> ResolvedRequest:
-    """Return what a command asks for."""
-    choices = ResolverService(database=desk.database, providers=providers)
+async def resolve(services: ServiceHarness, providers: tuple[str, ...] = BOTH, **changes: Any) -> ResolvedRequest:
+    """Return the resolved request of a command."""
+    choices = ResolverService(database=services.database, providers=providers)
     command: dict[str, Any] = {"prompt": "a fox", "options": {}} | changes
-    return await desk.database.read(choices.resolver_for(guild_id=GUILD, member_id=MEMBER, **command))
+    return await services.database.read(choices.resolver_for(guild_id=GUILD, member_id=MEMBER, **command))
 
 
-async def preset(desk: ServiceHarness, **changes: Any) -> None:
-    """Keep a preset of the member's."""
-    presets = PresetService(database=desk.database, access=desk.access, providers=BOTH, now=desk.clock.now)
+async def save_preset(services: ServiceHarness, **changes: Any) -> None:
+    """Save a preset of the member's."""
+    presets = PresetService(database=services.database, access=services.access, providers=BOTH, now=services.clock.now)
     await presets.save(ANN, **({"name": "noir", "template": None, "options": {}} | changes))
 
 
-async def test_a_change_is_told_with_what_was(preferences: PreferenceService) -> None:
-    """What is not named stays; None gives one back."""
+async def test_change_returns_preferences_before_and_after(preferences: PreferenceService) -> None:
     first = Preferences(model="seedream-5", private=True, confirm_over=0)
     assert await preferences.change(MEMBER, {"model": "seedream-5", "private": True, "confirm_over": 0}) == (
         NO_PREFERENCES,
@@ -55,23 +54,21 @@ async def test_a_change_is_told_with_what_was(preferences: PreferenceService) ->
     ("changes", "error"),
     [({"private": True, "model": "dall-e"}, UnknownModelError), ({"confirm_over": -1}, OptionRangeError)],
 )
-async def test_what_the_studio_does_not_have_is_not_kept(
+async def test_change_with_impossible_value_raises_and_changes_nothing(
     preferences: PreferenceService, changes: dict[str, Any], error: type[Exception]
 ) -> None:
-    """Nothing of the whole change is."""
     with pytest.raises(error):
         await preferences.change(MEMBER, changes)
     assert await preferences.get(MEMBER) == NO_PREFERENCES
 
 
-async def test_a_command_has_its_members_preset_and_defaults(
-    desk: ServiceHarness, preferences: PreferenceService
+async def test_chosen_options_precede_preset_and_defaults(
+    services: ServiceHarness, preferences: PreferenceService
 ) -> None:
-    """The choice before the preset before the default; with the privacy and the threshold."""
-    await preset(desk, template="film noir", options={"images": 2, "aspect_ratio": "3:2"})
+    await save_preset(services, template="film noir", options={"images": 2, "aspect_ratio": "3:2"})
     changes = {"model": "seedream-5", "aspect_ratio": "16:9", "private": True, "confirm_over": 7}
     await preferences.change(MEMBER, changes)
-    found = await chosen(desk, options={"images": 3, "model": None}, preset="NOIR")
+    found = await resolve(services, options={"images": 3, "model": None}, preset="NOIR")
     request = found.request
     assert (request.prompt, request.model, request.aspect_ratio, request.images) == (
         "film noir, a fox",
@@ -80,29 +77,27 @@ async def test_a_command_has_its_members_preset_and_defaults(
         3,
     )
     assert (found.private, found.confirm_over) == (True, 7)
-    assert (await chosen(desk, private=False)).private is False
+    assert (await resolve(services, private=False)).private is False
 
 
-async def test_an_unknown_preset_is_refused(desk: ServiceHarness) -> None:
-    """By the name that was typed; a picture without it would not be what was asked for."""
+async def test_resolver_with_unknown_preset_raises(services: ServiceHarness) -> None:
     with pytest.raises(PresetNotFoundError) as caught:
-        await chosen(desk, preset="noir")
+        await resolve(services, preset="noir")
     assert caught.value.name == "noir"
 
 
-async def test_a_preset_of_a_studio_that_has_changed_is_refused_with_the_reason(desk: ServiceHarness) -> None:
-    """When it is used, in the same words as the options would be."""
-    await preset(desk, options={"upscale": "2x", "model": "reve-2.0"})
+async def test_resolver_with_outdated_preset_raises_request_error(services: ServiceHarness) -> None:
+    await save_preset(services, options={"upscale": "2x", "model": "reve-2.0"})
     with pytest.raises(UnsupportedOptionError) as caught:
-        await chosen(desk, providers=("skillboss",), preset="noir")
+        await resolve(services, providers=("skillboss",), preset="noir")
     assert (caught.value.option, caught.value.model) == ("upscale", "reve-2.0")
 
 
-async def test_prices_are_those_of_what_would_be_asked(desk: ServiceHarness, preferences: PreferenceService) -> None:
-    """With the preset that is named so far and the defaults, where they fit; a half typed preset is none yet."""
-    await preset(desk, options={"images": 2})
+async def test_quotes_use_preset_and_defaults(services: ServiceHarness, preferences: PreferenceService) -> None:
+    """A half-typed preset name counts as none."""
+    await save_preset(services, options={"images": 2})
     await preferences.change(MEMBER, {"aspect_ratio": "auto"})
-    choices = ResolverService(database=desk.database, providers=BOTH)
+    choices = ResolverService(database=services.database, providers=BOTH)
 
     async def prices(named: object, **options: object) -> dict[str, int | None]:
         found = await choices.quotes(options, guild_id=GUILD, member_id=MEMBER, preset=named)

@@ -1,4 +1,4 @@
-"""Keeping presets, and who may."""
+"""Storing presets, and permission to do so."""
 
 import asyncio
 from datetime import timedelta
@@ -32,25 +32,26 @@ MODERATOR = Actor(member_id=7, guild_id=GUILD, moderator=True)
 BOTH = ("skillboss", "reve2img")
 
 
-def service(desk: ServiceHarness, providers: tuple[str, ...] = BOTH) -> PresetService:
-    """Return the service over a desk."""
-    return PresetService(database=desk.database, access=desk.access, providers=providers, now=desk.clock.now)
+def service(services: ServiceHarness, providers: tuple[str, ...] = BOTH) -> PresetService:
+    """Return the service over a harness."""
+    return PresetService(
+        database=services.database, access=services.access, providers=providers, now=services.clock.now
+    )
 
 
 @pytest.fixture
-def presets(desk: ServiceHarness) -> PresetService:
+def presets(services: ServiceHarness) -> PresetService:
     """Return the service."""
-    return service(desk)
+    return service(services)
 
 
 async def save(presets: PresetService, who: Actor = ANN, name: str = "noir", **changes: Any) -> tuple[Preset, bool]:
-    """Save a preset, of two pictures unless something else is named."""
+    """Save a preset of two images unless options are named."""
     options: dict[str, Any] = {"template": None, "options": {"images": 2, "model": None}} | changes
     return await presets.save(who, name=name, **options)
 
 
-async def test_a_member_keeps_a_preset(presets: PresetService) -> None:
-    """Only what was chosen is kept, and only its member sees it."""
+async def test_save_stores_chosen_options_for_that_member(presets: PresetService) -> None:
     preset, replaced = await save(presets, name=" Noir ", template=" film noir ")
     assert preset == Preset(name="Noir", template="film noir", options={"images": 2}, saved_by=MEMBER)
     assert replaced is False
@@ -58,8 +59,7 @@ async def test_a_member_keeps_a_preset(presets: PresetService) -> None:
     assert (await presets.list(BEN)).by_name == ()
 
 
-async def test_a_preset_goes_with_its_member(presets: PresetService) -> None:
-    """To other servers and to direct messages; the server's stays there."""
+async def test_own_preset_is_available_in_every_guild(presets: PresetService) -> None:
     preset, _ = await save(presets)
     shared, _ = await save(presets, MODERATOR, "house style", shared=True)
     assert (await presets.list(Actor(member_id=MEMBER))).by_name == (preset,)
@@ -67,16 +67,14 @@ async def test_a_preset_goes_with_its_member(presets: PresetService) -> None:
     assert (await presets.list(ANN)).by_name == (preset, shared)
 
 
-async def test_saving_again_replaces(presets: PresetService) -> None:
-    """Under the same name, however it is written, and this is told."""
+async def test_save_of_existing_name_replaces_and_reports_it(presets: PresetService) -> None:
     await save(presets)
     newer, replaced = await save(presets, name="NOIR", options={"images": 3})
     assert replaced is True
     assert (await presets.list(ANN)).own == (newer,)
 
 
-async def test_ones_own_hides_the_servers(presets: PresetService) -> None:
-    """Both are listed, and the name stands for one's own."""
+async def test_own_preset_hides_the_guilds_of_same_name(presets: PresetService) -> None:
     shared, _ = await save(presets, MODERATOR, shared=True)
     own, _ = await save(presets)
     found = await presets.list(ANN)
@@ -84,9 +82,8 @@ async def test_ones_own_hides_the_servers(presets: PresetService) -> None:
     assert (await presets.list(BEN)).by_name == (shared,)
 
 
-async def test_only_moderators_keep_the_servers(open_desk: Open) -> None:
-    """In a server that is admitted."""
-    presets = service(open_desk(admitted=frozenset({GUILD})))
+async def test_save_shared_requires_moderator_in_admitted_guild(open_services: Open) -> None:
+    presets = service(open_services(admitted=frozenset({GUILD})))
     with pytest.raises(NotAllowedError):
         await save(presets, ANN, shared=True)
     with pytest.raises(NotInServerError):
@@ -114,10 +111,9 @@ async def test_only_moderators_keep_the_servers(open_desk: Open) -> None:
         ({"template": "a\x00b", "options": {}}, PromptError),
     ],
 )
-async def test_a_preset_that_always_fails_is_not_kept(
+async def test_save_of_impossible_preset_raises_request_error(
     presets: PresetService, changes: dict[str, Any], error: type[Exception] | None
 ) -> None:
-    """It is refused like the request that it would become."""
     if error is None:
         await save(presets, **changes)
         return
@@ -126,9 +122,9 @@ async def test_a_preset_that_always_fails_is_not_kept(
     assert (await presets.list(ANN)).own == ()
 
 
-async def test_ones_own_defaults_count_for_ones_own_presets(desk: ServiceHarness, presets: PresetService) -> None:
-    """4K without a model works for who prefers a model that can, and not for everybody."""
-    preferences = PreferenceService(database=desk.database, providers=BOTH, now=desk.clock.now)
+async def test_own_defaults_apply_to_own_presets_only(services: ServiceHarness, presets: PresetService) -> None:
+    """4K needs a model: the member's default model counts for their own preset."""
+    preferences = PreferenceService(database=services.database, providers=BOTH, now=services.clock.now)
     for member in (ANN, MODERATOR):
         await preferences.change(member.member_id, {"model": "seedream-5"})
     await save(presets, options={"resolution": "4K"})
@@ -136,8 +132,7 @@ async def test_ones_own_defaults_count_for_ones_own_presets(desk: ServiceHarness
         await save(presets, MODERATOR, options={"resolution": "4K"}, shared=True)
 
 
-async def test_there_is_room_for_so_many(presets: PresetService) -> None:
-    """For a member's own and for a server's, each; one that is there can be replaced all the same."""
+async def test_save_above_limit_raises_and_replacing_is_allowed(presets: PresetService) -> None:
     for number in range(MAX_PRESETS):
         await save(presets, name=f"number {number}")
         await save(presets, MODERATOR, name=f"number {number}", shared=True)
@@ -150,16 +145,14 @@ async def test_there_is_room_for_so_many(presets: PresetService) -> None:
     await save(presets, MODERATOR, name="my own")
 
 
-async def test_many_saves_at_once_leave_no_more_than_there_is_room_for(presets: PresetService) -> None:
-    """Also where the database lets transactions run beside each other."""
+async def test_concurrent_saves_respect_the_limit(presets: PresetService) -> None:
     saves = [save(presets, name=f"number {number}") for number in range(MAX_PRESETS + 5)]
     results = await asyncio.gather(*saves, return_exceptions=True)
     assert sum(isinstance(result, PresetLimitError) for result in results) == 5
     assert len((await presets.list(ANN)).own) == MAX_PRESETS
 
 
-async def test_deleting_can_be_undone_for_a_day(desk: ServiceHarness, presets: PresetService) -> None:
-    """By its owner alone."""
+async def test_owner_can_restore_deleted_preset_for_a_day(services: ServiceHarness, presets: PresetService) -> None:
     preset, _ = await save(presets)
     deleted = await presets.delete(ANN, "NOIR")
     assert deleted.preset == preset
@@ -170,13 +163,13 @@ async def test_deleting_can_be_undone_for_a_day(desk: ServiceHarness, presets: P
     assert (await presets.list(ANN)).own == (preset,)
 
     await presets.delete(ANN, "noir")
-    desk.clock.advance(timedelta(days=1, seconds=1).total_seconds())
+    services.clock.advance(timedelta(days=1, seconds=1).total_seconds())
     with pytest.raises(PresetNotFoundError):
         await presets.restore(ANN, deleted.undo_token)
 
 
-async def test_a_deleted_preset_does_not_push_another_one_away(presets: PresetService) -> None:
-    """Neither one that has its name by now, nor one that has its room; a second press finds it back."""
+async def test_restore_with_taken_name_or_full_scope_raises(presets: PresetService) -> None:
+    """A second press returns the restored preset."""
     await save(presets)
     deleted = await presets.delete(ANN, "noir")
     newer, replaced = await save(presets, options={"images": 4})
@@ -192,8 +185,7 @@ async def test_a_deleted_preset_does_not_push_another_one_away(presets: PresetSe
         await presets.restore(ANN, deleted.undo_token)
 
 
-async def test_a_moderator_deletes_and_restores_the_servers(presets: PresetService) -> None:
-    """Where both have the name, only when the server's is asked for; members cannot bring it back."""
+async def test_moderator_deletes_and_restores_guild_preset(presets: PresetService) -> None:
     shared, _ = await save(presets, MODERATOR, shared=True)
     own, _ = await save(presets, MODERATOR)
     assert (await presets.delete(MODERATOR, "noir")).preset == own
@@ -204,8 +196,7 @@ async def test_a_moderator_deletes_and_restores_the_servers(presets: PresetServi
     assert await presets.restore(MODERATOR, deleted.undo_token) == shared
 
 
-async def test_what_is_not_there_is_not_deleted(presets: PresetService) -> None:
-    """The error has the name as it was typed; others' presets are not there."""
+async def test_delete_unknown_preset_raises_with_typed_name(presets: PresetService) -> None:
     await save(presets, BEN)
     with pytest.raises(PresetNotFoundError) as caught:
         await presets.delete(ANN, "Noir")
@@ -214,8 +205,7 @@ async def test_what_is_not_there_is_not_deleted(presets: PresetService) -> None:
         await presets.delete(MODERATOR, "noir", shared=True)
 
 
-async def test_a_preset_is_kept_in_the_database(database: Database, desk: ServiceHarness) -> None:
-    """So that the next process has it."""
-    assert desk.database is database
-    preset, _ = await save(service(desk), template="{prompt}, at night", options={})
-    assert (await service(desk).list(ANN)).own == (preset,)
+async def test_preset_is_visible_to_another_process(database: Database, services: ServiceHarness) -> None:
+    assert services.database is database
+    preset, _ = await save(service(services), template="{prompt}, at night", options={})
+    assert (await service(services).list(ANN)).own == (preset,)

@@ -1,4 +1,4 @@
-"""Refused forms: what is kept, for whom, and for how long."""
+"""Rejected modal input: content, permission and lifetime."""
 
 from datetime import timedelta
 
@@ -35,21 +35,20 @@ def forms(database: Database, clock: ManualClock) -> SavedFormService:
 
 
 @pytest.mark.parametrize("filled", [CARD, MESSAGE], ids=["of a card", "of a message"])
-async def test_a_form_is_kept_whole(forms: SavedFormService, filled: FilledForm) -> None:
-    """Every word and every choice comes back as it was."""
+async def test_form_is_read_back_unchanged(forms: SavedFormService, filled: FilledForm) -> None:
     assert await forms.get(await forms.keep(MEMBER, filled), MEMBER) == filled
 
 
-async def test_nobody_else_reads_it(forms: SavedFormService) -> None:
-    """What somebody typed is theirs, whoever finds out its id."""
+async def test_get_form_of_another_member_raises_gone(forms: SavedFormService) -> None:
     form_id = await forms.keep(MEMBER, CARD)
     for wrong_id, member in ((form_id, MEMBER + 1), (make_id(), MEMBER)):
         with pytest.raises(FormGoneError):
             await forms.get(wrong_id, member)
 
 
-async def test_it_is_kept_for_a_day(forms: SavedFormService, database: Database, clock: ManualClock) -> None:
-    """Then it is gone for its member as well, and from the database with the next round."""
+async def test_form_expires_after_a_day_and_is_purged(
+    forms: SavedFormService, database: Database, clock: ManualClock
+) -> None:
     form_id = await forms.keep(MEMBER, CARD)
     clock.advance(FORM_LIFE.total_seconds())
     assert await forms.get(form_id, MEMBER) == CARD

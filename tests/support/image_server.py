@@ -52,16 +52,16 @@ class ImageServer:
 @asynccontextmanager
 async def image_server() -> AsyncIterator[ImageServer]:
     """Run a server without files."""
-    shelf = ImageServer()
+    images = ImageServer()
     app = web.Application()
-    app.router.add_get("/attachments/1/2/{name}", shelf._serve)
+    app.router.add_get("/attachments/1/2/{name}", images._serve)
     server = TestServer(app, host="127.0.0.1")
     await server.start_server(shutdown_timeout=0)
-    shelf.base = f"http://127.0.0.1:{server.port}"
+    images.base = f"http://127.0.0.1:{server.port}"
     try:
-        yield shelf
+        yield images
     finally:
-        shelf.gate.set()
+        images.gate.set()
         await server.close()
 
 
