@@ -1,10 +1,10 @@
-"""Stand-ins for the image APIs, over real sockets, with faults that can be switched on from outside."""
+"""Fakes of the image APIs over real sockets, with switchable faults."""
 
 from sandbox.providers.edits import derives_from
 from sandbox.providers.faults import Endpoint, Fault, FaultError, Faults, Kind
 from sandbox.providers.inputs import Input
 from sandbox.providers.job_store import MANUAL, Charge, Job, Latency, State
-from sandbox.providers.recording import Received
+from sandbox.providers.recording import RecordedRequest
 from sandbox.providers.reve2img import Reve2ImgServer
 from sandbox.providers.server import ImageApiServer
 from sandbox.providers.skillboss import SkillBossServer
@@ -24,7 +24,7 @@ __all__ = [
     "Job",
     "Kind",
     "Latency",
-    "Received",
+    "RecordedRequest",
     "Reve2ImgServer",
     "SkillBossServer",
     "State",

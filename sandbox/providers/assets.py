@@ -1,4 +1,4 @@
-"""The stand-in's CDN: serves a job's pictures, drawn when they are first asked for, and the ways in which it fails."""
+"""The fake's CDN: job images, drawn at the first request, and its faults."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from sandbox.providers.faults import Fault, Kind
-from sandbox.providers.job_store import Job, Order, State
+from sandbox.providers.job_store import Job, JobRequest, State
 from sandbox.providers.pictures import draw_picture
 
 _BLOCK: Final = b"\0" * 65_536
@@ -16,28 +16,28 @@ _EXTENSIONS: Final = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 
 def picture_paths(job: Job) -> list[str]:
-    """Return the paths of a completed job's pictures."""
+    """Return the paths of a completed job's images."""
     if job.empty or job.state is not State.COMPLETED:
         return []
-    return [f"/assets/{job.id}/{index}.{_EXTENSIONS[job.order.format]}" for index in range(job.order.images)]
+    return [f"/assets/{job.id}/{index}.{_EXTENSIONS[job.request.format]}" for index in range(job.request.images)]
 
 
 async def serve_picture(request: web.Request, job: Job, index: int, fault: Fault | None) -> web.StreamResponse:
-    """Answer with the picture, or as the fault says."""
+    """Respond with the image, or with the given fault."""
     if fault is not None and fault.kind is Kind.REDIRECT:
         return web.Response(status=302, headers={"Location": fault.to})
     if fault is not None and fault.kind is Kind.HTML:
         return web.Response(text="<!doctype html><title>Not a picture</title>", content_type="text/html")
-    data = await asyncio.to_thread(_drawn, job.order, index, tuple(each.picture for each in job.inputs))
-    content_type = f"image/{job.order.format}"
+    data = await asyncio.to_thread(_draw_cached, job.request, index, tuple(each.picture for each in job.inputs))
+    content_type = f"image/{job.request.format}"
     if fault is not None and fault.kind is Kind.ENDLESS:
-        return await _endless(request, data, content_type)
+        return await _send_endless(request, data, content_type)
     if fault is not None and fault.kind is Kind.TRUNCATED:
-        return await _half(request, data, content_type)
+        return await _send_half(request, data, content_type)
     return web.Response(body=data, content_type=content_type, headers={"Cache-Control": "public, immutable"})
 
 
-async def _endless(request: web.Request, data: bytes, content_type: str) -> web.StreamResponse:
+async def _send_endless(request: web.Request, data: bytes, content_type: str) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": content_type})
     with contextlib.suppress(ConnectionError):
         await response.prepare(request)
@@ -48,25 +48,25 @@ async def _endless(request: web.Request, data: bytes, content_type: str) -> web.
     return response
 
 
-async def _half(request: web.Request, data: bytes, content_type: str) -> web.StreamResponse:
+async def _send_half(request: web.Request, data: bytes, content_type: str) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": content_type, "Content-Length": str(len(data))})
     with contextlib.suppress(ConnectionError):
         await response.prepare(request)
         await response.write(data[: len(data) // 2])
         if request.transport is not None:
-            request.transport.close()  # after what was written is sent
+            request.transport.close()  # closes once the written half is sent
     return response
 
 
 @lru_cache(maxsize=16)
-def _drawn(order: Order, index: int, inputs: tuple[bytes, ...]) -> bytes:
+def _draw_cached(job_request: JobRequest, index: int, inputs: tuple[bytes, ...]) -> bytes:
     return draw_picture(
-        order.prompt,
+        job_request.prompt,
         index,
-        width=order.width,
-        height=order.height,
-        format=order.format,
-        cut_out=order.cut_out,
-        effect=order.effect,
+        width=job_request.width,
+        height=job_request.height,
+        format=job_request.format,
+        cut_out=job_request.cut_out,
+        effect=job_request.effect,
         inputs=inputs,
     )

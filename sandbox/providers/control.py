@@ -1,9 +1,8 @@
-"""The control endpoints beside the API: faults from outside, and what the stand-in has seen and billed.
+"""Control endpoints beside the API: faults, jobs, charges and webhooks.
 
-GET /sandbox/faults lists, PUT adds one (an object) or replaces all (a list), DELETE switches all off;
-GET /sandbox/jobs lists the jobs, with the inputs that were fetched for each, and the bill.
-Where there are webhooks, GET /sandbox/webhooks lists what was sent and POST /sandbox/webhooks/release lets go those
-that are held back.
+GET /sandbox/faults lists the faults, PUT adds one (an object) or replaces all (a list), DELETE removes all.
+GET /sandbox/jobs lists the jobs with their fetched inputs, the charges and the balance.
+With webhooks, GET /sandbox/webhooks lists the sent ones and POST /sandbox/webhooks/release sends the delayed ones.
 """
 
 import json
@@ -14,14 +13,14 @@ from aiohttp import web
 
 from sandbox.loopback import is_own
 from sandbox.providers.faults import FaultError, Faults
-from sandbox.providers.job_store import Studio
+from sandbox.providers.job_store import JobStore
 from sandbox.providers.webhooks import Webhooks
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def control_routes(faults: Faults, studio: Studio) -> list[web.RouteDef]:
-    """Return the routes that look at and change these."""
+def control_routes(faults: Faults, store: JobStore) -> list[web.RouteDef]:
+    """Return the routes for faults and jobs."""
 
     async def list_faults(_: web.Request) -> web.Response:
         return web.json_response(faults.as_json())
@@ -44,25 +43,25 @@ def control_routes(faults: Faults, studio: Studio) -> list[web.RouteDef]:
             {
                 "id": job.id,
                 "state": job.state,
-                "prompt": job.order.prompt,
-                "images": job.order.images,
+                "prompt": job.request.prompt,
+                "images": job.request.images,
                 "inputs": [each.as_json() for each in job.inputs],
             }
-            for job in studio.jobs.values()
+            for job in store.jobs.values()
         ]
-        billed = [{key: value for key, value in asdict(charge).items() if key != "owner"} for charge in studio.billed]
-        return web.json_response({"jobs": jobs, "billed": billed, "balance": studio.balance})
+        billed = [{key: value for key, value in asdict(charge).items() if key != "owner"} for charge in store.billed]
+        return web.json_response({"jobs": jobs, "billed": billed, "balance": store.balance})
 
     return [
-        web.get("/sandbox/faults", _guarded(list_faults)),
-        web.put("/sandbox/faults", _guarded(put_faults)),
-        web.delete("/sandbox/faults", _guarded(clear_faults)),
-        web.get("/sandbox/jobs", _guarded(list_jobs)),
+        web.get("/sandbox/faults", _require_own_origin(list_faults)),
+        web.put("/sandbox/faults", _require_own_origin(put_faults)),
+        web.delete("/sandbox/faults", _require_own_origin(clear_faults)),
+        web.get("/sandbox/jobs", _require_own_origin(list_jobs)),
     ]
 
 
 def webhook_routes(webhooks: Webhooks) -> list[web.RouteDef]:
-    """Return the routes that look at what was delivered and let go what is held back."""
+    """Return the routes to list webhooks and release delayed ones."""
 
     async def list_sent(_: web.Request) -> web.Response:
         return web.json_response([each.as_json() for each in webhooks.sent])
@@ -72,12 +71,12 @@ def webhook_routes(webhooks: Webhooks) -> list[web.RouteDef]:
         return web.Response(status=204)
 
     return [
-        web.get("/sandbox/webhooks", _guarded(list_sent)),
-        web.post("/sandbox/webhooks/release", _guarded(release)),
+        web.get("/sandbox/webhooks", _require_own_origin(list_sent)),
+        web.post("/sandbox/webhooks/release", _require_own_origin(release)),
     ]
 
 
-def _guarded(handler: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
+def _require_own_origin(handler: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
     async def checked(request: web.Request) -> web.StreamResponse:
         if not is_own(request):
             raise web.HTTPForbidden

@@ -1,4 +1,4 @@
-"""Faults that can be switched on from outside: which request is hit, how, and how often."""
+"""Faults of the fakes: the request they hit, their kind, and their count."""
 
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 
 class Endpoint(StrEnum):
-    """Which requests a fault is for; a webhook is the one that the stand-in makes itself."""
+    """The requests for a fault. The fake itself makes the webhook request."""
 
     SUBMIT = "submit"
     STATUS = "status"
@@ -16,40 +16,40 @@ class Endpoint(StrEnum):
 
 
 class Kind(StrEnum):
-    """What goes wrong."""
+    """The kinds of faults."""
 
     # Any endpoint.
-    STATUS = "status"  # answer with the HTTP `status` and its documented body
-    DELAY = "delay"  # wait `seconds`, then go on
-    RESET_BEFORE = "reset_before"  # the connection breaks and nothing was done
-    RESET_AFTER = "reset_after"  # all was done, then the connection breaks: the reply is lost
-    MALFORMED = "malformed"  # done, but a proxy's half page comes back instead of the answer
-    # Submit: the fate of the job that it makes.
-    INLINE = "inline"  # done at once, in the answer itself
+    STATUS = "status"  # responds with the HTTP `status` and its documented body
+    DELAY = "delay"  # waits `seconds`, then goes on
+    RESET_BEFORE = "reset_before"  # the connection breaks before any processing
+    RESET_AFTER = "reset_after"  # the connection breaks after all processing: the reply is lost
+    MALFORMED = "malformed"  # processed, but the response is a proxy's half page
+    # Submit: faults of the new job.
+    INLINE = "inline"  # completes at once, in the submit response
     FAIL = "fail"  # ends as FAILED for `reason`
-    STUCK = "stuck"  # stays in `state` for ever
+    STUCK = "stuck"  # stays in `state` forever
     EMPTY = "empty"  # completes without a picture
     SHAPE = "shape"  # delivers its pictures in `shape`
     # Status.
-    WORD = "word"  # a status `word` that no document lists
+    WORD = "word"  # an undocumented status `word`
     # Cancel.
-    UNSAID = "unsaid"  # a 200 that does not say `cancelled`; nothing was done
+    UNSAID = "unsaid"  # a 200 without `cancelled`; nothing is cancelled
     # Picture.
     HTML = "html"  # a page instead of a picture
-    ENDLESS = "endless"  # a picture's beginning, then bytes without end
+    ENDLESS = "endless"  # the picture's start, then endless bytes
     TRUNCATED = "truncated"  # half of the picture, then the connection breaks
     REDIRECT = "redirect"  # to the address `to`
     # Webhook.
-    LOST = "lost"  # is never delivered
-    TWICE = "twice"  # is delivered twice at once
-    EARLY = "early"  # the job ends and its webhook is delivered before the answer to its submit goes out
-    LATE = "late"  # is held back for `seconds`; 0: until it is released
+    LOST = "lost"  # never delivered
+    TWICE = "twice"  # delivered twice at the same time
+    EARLY = "early"  # the job ends and its webhook is delivered before the submit response
+    LATE = "late"  # delayed by `seconds`; 0: until released
 
 
-FATES: Final = frozenset({Kind.INLINE, Kind.FAIL, Kind.STUCK, Kind.EMPTY, Kind.SHAPE})
+JOB_FAULTS: Final = frozenset({Kind.INLINE, Kind.FAIL, Kind.STUCK, Kind.EMPTY, Kind.SHAPE})
 _COMMON: Final = frozenset({Kind.STATUS, Kind.DELAY, Kind.RESET_BEFORE, Kind.RESET_AFTER, Kind.MALFORMED})
 _ALLOWED: Final = {
-    Endpoint.SUBMIT: _COMMON | FATES,
+    Endpoint.SUBMIT: _COMMON | JOB_FAULTS,
     Endpoint.STATUS: _COMMON | {Kind.WORD},
     Endpoint.CANCEL: _COMMON | {Kind.UNSAID},
     Endpoint.PICTURE: (_COMMON - {Kind.RESET_AFTER, Kind.MALFORMED})
@@ -57,7 +57,7 @@ _ALLOWED: Final = {
     Endpoint.WEBHOOK: frozenset({Kind.LOST, Kind.TWICE, Kind.EARLY, Kind.LATE}),
 }
 
-# Reasons by name; any other text is taken as it is.
+# Reasons by name; any other text is used as it is.
 REASONS: Final = {
     "vendor": "upstream vendor error: the model did not return a result",
     "balance": "insufficient balance: please top up your wallet",
@@ -69,16 +69,16 @@ STATES: Final = ("IN_QUEUE", "IN_PROGRESS")
 
 
 class FaultError(ValueError):
-    """A fault that makes no sense; its text says why."""
+    """An invalid fault; its text is the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault. `times` is how many requests it hits; None is all until it is removed.
+    """One fault; it hits `times` requests, or all of them if `times` is None.
 
     `status`, `message`, `retry_after` and `in_envelope` belong to STATUS (`in_envelope`: HTTP 200 with the status as
-    the envelope's code, where there is one), `seconds` to DELAY and LATE, `reason` to FAIL, `state` to STUCK, `shape`
-    to SHAPE, `word` to WORD, `to` to REDIRECT.
+    the envelope's code, if there is an envelope), `seconds` to DELAY and LATE, `reason` to FAIL, `state` to STUCK,
+    `shape` to SHAPE, `word` to WORD, `to` to REDIRECT.
     """
 
     endpoint: Endpoint
@@ -96,7 +96,11 @@ class Fault:
     to: str = "http://127.0.0.1:1/"
 
     def __post_init__(self) -> None:
-        """Refuse what no endpoint can do."""
+        """Validate the fault.
+
+        Raises:
+            FaultError: The endpoint has no such fault, or a field is out of range.
+        """
         if self.kind not in _ALLOWED[self.endpoint]:
             raise FaultError(f"{self.endpoint} has no fault {self.kind}")
         if self.shape not in SHAPES:
@@ -107,19 +111,23 @@ class Fault:
             raise FaultError("times is at least 1, or null")
 
     @property
-    def words(self) -> str:
-        """Return the reason of FAIL in words."""
+    def reason_text(self) -> str:
+        """Return the text of the reason of FAIL."""
         return REASONS.get(self.reason, self.reason)
 
 
 class Faults:
-    """The faults that are switched on, in the order in which they were added."""
+    """The active faults, in the order of their addition."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[Fault, int | None]] = []
 
     def add(self, endpoint: Endpoint | str, kind: Kind | str, **options: Any) -> Fault:
-        """Switch a fault on; `options` are the fields of `Fault`."""
+        """Add a fault; `options` are the fields of `Fault`.
+
+        Raises:
+            FaultError: The fault is invalid.
+        """
         try:
             fault = Fault(endpoint=Endpoint(endpoint), kind=Kind(kind), **options)
         except (TypeError, ValueError) as error:
@@ -128,11 +136,11 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Switch all faults off."""
+        """Remove all faults."""
         self._entries.clear()
 
     def take(self, endpoint: Endpoint, kinds: frozenset[Kind]) -> Fault | None:
-        """Return the first fault of these kinds for a request, and count it."""
+        """Return the first fault of these kinds for a request, and count the hit."""
         for at, (fault, left) in enumerate(self._entries):
             if fault.endpoint is endpoint and fault.kind in kinds:
                 if left == 1:
@@ -143,13 +151,17 @@ class Faults:
         return None
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Return the faults that are left; `times` is how often each will still hit."""
+        """Return the active faults; `times` is the number of hits left."""
         return [{**asdict(fault), "times": left} for fault, left in self._entries]
 
     def add_json(self, value: object) -> None:
-        """Add one fault given as an object, or put a list of them in the place of all."""
+        """Add one fault (an object), or replace all faults (a list).
+
+        Raises:
+            FaultError: A fault is invalid; then nothing has changed.
+        """
         known = {field.name for field in fields(Fault)}
-        trial = Faults()  # so that a mistake in the third leaves all as it was
+        trial = Faults()  # a mistake in one entry must leave all as it was
         for entry in value if isinstance(value, list) else [value]:
             if not (isinstance(entry, dict) and {"endpoint", "kind"} <= entry.keys() <= known):
                 raise FaultError(f"a fault has an endpoint, a kind, and of the rest: {', '.join(sorted(known))}")

@@ -1,6 +1,6 @@
-"""The pictures that a task edits: fetched from their addresses when the task starts, and checked to be pictures.
+"""Input images of a task: fetched at the task's start and validated.
 
-Nothing leaves this machine: an address elsewhere counts as one that cannot be reached.
+Nothing leaves this machine: an address elsewhere counts as unreachable.
 """
 
 import asyncio
@@ -15,22 +15,22 @@ import aiohttp
 from PIL import Image, ImageOps
 
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
-_MOST_BYTES: Final = 40 * 1024 * 1024
-_MOST_PIXELS: Final = 33_554_432
-_SECONDS: Final = 10.0
-_KEPT_SIDE: Final = 1024
-_AT_A_TIME: Final = 2  # pictures that are decoded at the same time
+_MAX_BYTES: Final = 40 * 1024 * 1024
+_MAX_PIXELS: Final = 33_554_432
+_DOWNLOAD_SECONDS: Final = 10.0
+_KEPT_SIDE_PIXELS: Final = 1024
+_MAX_DECODERS: Final = 2  # concurrent decodings
 
 
 class InputError(Exception):
-    """An input of a task that cannot be used; the text is what the task fails with."""
+    """An unusable input; its text becomes the task's error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """An input as it was fetched: `sha256` is of all its `length` bytes, `width` and `height` are as a person sees it.
+    """A fetched input; `sha256` covers all its `length` bytes.
 
-    `picture` is what is kept of it to draw with: an upright copy, small and encoded.
+    `width` and `height` are those of the upright image. `picture` is a small encoded upright copy to draw with.
     """
 
     url: str
@@ -42,19 +42,23 @@ class Input:
     picture: bytes = field(repr=False)
 
     def as_json(self) -> dict[str, Any]:
-        """Return what was fetched, without its address (which may hold a secret) and its pixels."""
+        """Return the input without its pixels and its address (may hold a secret)."""
         return {name: getattr(self, name) for name in ("sha256", "length", "format", "width", "height")}
 
 
-class Inputs:
-    """Fetches the inputs of tasks, each address once."""
+class InputDownloader:
+    """Downloads the inputs of tasks, each address once."""
 
     def __init__(self) -> None:
-        self._decoders = asyncio.Semaphore(_AT_A_TIME)
+        self._decoders = asyncio.Semaphore(_MAX_DECODERS)
         self._session: aiohttp.ClientSession | None = None
 
     async def load(self, urls: tuple[str, ...]) -> tuple[Input, ...]:
-        """Return the pictures at these addresses, in their order. Raises `InputError` for the first unusable one."""
+        """Return the images at these addresses, in their order.
+
+        Raises:
+            InputError: An image is unusable; the first one is named.
+        """
         loaded = await asyncio.gather(
             *(self._load(url, f"image_urls[{at}]") for at, url in enumerate(urls)), return_exceptions=True
         )
@@ -66,31 +70,31 @@ class Inputs:
         return tuple(inputs)
 
     async def close(self) -> None:
-        """Fetch nothing more."""
+        """Close the client session."""
         if self._session is not None:
             await self._session.close()
             self._session = None
 
     async def _load(self, url: str, name: str) -> Input:
         try:
-            async with asyncio.timeout(_SECONDS):
-                content = await self._fetched(url)
+            async with asyncio.timeout(_DOWNLOAD_SECONDS):
+                content = await self._download(url)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise InputError(f"Failed to download {name}") from error
-        if len(content) > _MOST_BYTES:
-            raise InputError(f"{name} is larger than {_MOST_BYTES // 1024**2} MB")
+        if len(content) > _MAX_BYTES:
+            raise InputError(f"{name} is larger than {_MAX_BYTES // 1024**2} MB")
         async with self._decoders:
             try:
-                return await asyncio.to_thread(_decoded, url, content)
+                return await asyncio.to_thread(_decode, url, content)
             except InputError as error:
                 raise InputError(f"{name} {error}") from error
-            except Exception as error:  # Pillow has no common error for what is broken
+            except Exception as error:  # Pillow has no common error for broken images
                 raise InputError(f"{name} is not a supported image") from error
 
-    async def _fetched(self, url: str) -> bytes:
-        """Return what is at an address, or its first bytes if there are too many."""
-        if not is_here(urlsplit(url).hostname or ""):
-            raise ValueError("the stand-in reaches nothing but this machine")
+    async def _download(self, url: str) -> bytes:
+        """Return the content of an address, or its first bytes if too large."""
+        if not is_loopback_host(urlsplit(url).hostname or ""):
+            raise ValueError("the fake reaches only this machine")
         if self._session is None:
             self._session = aiohttp.ClientSession(auto_decompress=False)
         content = bytearray()
@@ -99,28 +103,28 @@ class Inputs:
                 raise ValueError(f"HTTP {answer.status}")
             async for chunk in answer.content.iter_chunked(65_536):
                 content += chunk
-                if len(content) > _MOST_BYTES:
+                if len(content) > _MAX_BYTES:
                     break
         return bytes(content)
 
 
-def is_here(host: str) -> bool:
-    """Tell whether a host is this machine, by its name or address alone."""
+def is_loopback_host(host: str) -> bool:
+    """Return whether a host is this machine, by name or address alone."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
 
 
-def _decoded(url: str, content: bytes) -> Input:
+def _decode(url: str, content: bytes) -> Input:
     with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
-        if opened.width * opened.height > _MOST_PIXELS:
+        if opened.width * opened.height > _MAX_PIXELS:
             raise InputError("has too many pixels")
         format_ = (opened.format or "").lower()
         opened.load()
         upright = ImageOps.exif_transpose(opened).convert("RGBA")
     width, height = upright.size
-    upright.thumbnail((_KEPT_SIDE, _KEPT_SIDE))
+    upright.thumbnail((_KEPT_SIDE_PIXELS, _KEPT_SIDE_PIXELS))
     kept = Image.new("RGB", upright.size, "white")
     kept.paste(upright, mask=upright.getchannel("A"))
     file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The core that both stand-ins share: jobs that move by a clock or by hand, and who was billed for them."""
+"""Jobs and charges of a fake: jobs move by timers or by a test's calls."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ RETENTION_SECONDS: Final = 7 * 86_400.0
 
 
 class State(StrEnum):
-    """A job's life (seed: "Status enum")."""
+    """The states of a job (seed: "Status enum")."""
 
     IN_QUEUE = "IN_QUEUE"
     IN_PROGRESS = "IN_PROGRESS"
@@ -29,7 +29,7 @@ TERMINAL: Final = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """How long a job waits and works, in seconds; None: for ever, until a test moves it by hand."""
+    """Seconds in the queue and at work; None waits until a test moves the job."""
 
     queue: float | None = 1.0
     work: float | None = 4.0
@@ -39,11 +39,11 @@ MANUAL: Final = Latency(queue=None, work=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What was asked for: `images` pictures of `width` x `height` pixels, `cost` in the provider's units for all.
+class JobRequest:
+    """A validated request: `images` images of `width` x `height` pixels.
 
-    `cut_out` pictures have no background; `effect` is the name of one. `input_urls` are where the pictures are that
-    are to be edited.
+    `cost` is for all images, in the provider's units. `cut_out` images have no background; `effect` is an effect's
+    name. `input_urls` are the addresses of the images to edit.
     """
 
     prompt: str
@@ -60,28 +60,29 @@ class Order:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Job:
-    """A job as the provider has it. `fails_for` is the reason it will fail for, `stuck_in` where it stays.
+    """A job at the provider.
 
-    `asked` is the body of its submit. `inputs` are the pictures that were fetched for it; `pushed` is one that a hand
-    has told to end while they come.
+    A job with a `failure_reason` will fail; one with a `stuck_state` stays in that state. `submit_body` is the body of
+    its submit. `inputs` are its fetched images. `completes_on_inputs` is set if a test completes the job during the
+    fetch. The key of its `owner` alone may read it.
     """
 
     id: str
     record_id: str
     owner: str
-    order: Order
+    request: JobRequest
     state: State = State.IN_QUEUE
     shape: str = "strings"
     empty: bool = False
-    fails_for: str | None = None
-    stuck_in: State | None = None
+    failure_reason: str | None = None
+    stuck_state: State | None = None
     error: str | None = None
     webhook_url: str | None = None
     ended_at: float | None = None
-    asked: Any = None
+    submit_body: Any = None
     inputs: tuple[Input, ...] = ()
-    pushed: bool = False
-    preparing: asyncio.Task[None] | None = field(default=None, repr=False)
+    completes_on_inputs: bool = False
+    fetch_task: asyncio.Task[None] | None = field(default=None, repr=False)
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
 
     @property
@@ -90,14 +91,14 @@ class Job:
         return self.state in TERMINAL
 
     @property
-    def lacks_inputs(self) -> bool:
-        """Return whether there are pictures to fetch before it can work."""
-        return len(self.inputs) < len(self.order.input_urls)
+    def needs_inputs(self) -> bool:
+        """Return whether inputs must be fetched before the job can work."""
+        return len(self.inputs) < len(self.request.input_urls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What an account was billed for a job, in the provider's units."""
+    """A charge to an account for one job, in the provider's units."""
 
     job_id: str
     owner: str
@@ -105,13 +106,13 @@ class Charge:
     cost: int
 
 
-class Studio:
-    """Keeps the jobs and the account.
+class JobStore:
+    """Keeps the jobs and the account's balance.
 
-    `balance` is None for an account without a bottom. With `prepaid`, credits are taken when a job is made and given
-    back when it fails (reve2img); without, a job is charged when it completes (SkillBoss: "you're charged only on
-    COMPLETED"). `clock` returns seconds and only decides when results expire; waiting uses the event loop's timers.
-    `told` is called with each job as it ends; `prepare` fetches a job's inputs, when it starts.
+    A `balance` of None is unlimited. With `prepaid`, credits are taken when a job is made and refunded when it fails
+    (reve2img); otherwise a job is charged when it completes (SkillBoss: "you're charged only on COMPLETED"). `clock`
+    returns seconds and only decides when results expire; waiting uses the event loop's timers. `on_job_end` is called
+    with each job as it ends; `fetch_inputs` fetches a job's inputs at its start.
     """
 
     def __init__(
@@ -122,8 +123,8 @@ class Studio:
         prepaid: bool = False,
         clock: Callable[[], float] = time.monotonic,
         ids: Callable[[], str] = lambda: uuid.uuid4().hex,
-        told: Callable[[Job], None] = lambda _: None,
-        prepare: Callable[[Job], Awaitable[None]] | None = None,
+        on_job_end: Callable[[Job], None] = lambda _: None,
+        fetch_inputs: Callable[[Job], Awaitable[None]] | None = None,
     ) -> None:
         self.latency = latency
         self.balance = balance
@@ -132,60 +133,60 @@ class Studio:
         self._prepaid = prepaid
         self._clock = clock
         self._ids = ids
-        self._told = told
-        self._prepare = prepare
+        self._on_job_end = on_job_end
+        self._fetch_inputs = fetch_inputs
         self._changed = asyncio.Event()
 
     def can_pay(self, cost: int) -> bool:
         """Return whether the balance covers a cost."""
         return self.balance is None or self.balance >= cost
 
-    def open(self, order: Order, *, owner: str, at_once: bool = False) -> Job:
-        """Make a job and let it begin to wait; `at_once` completes it here and now."""
-        job = Job(id=self._ids(), record_id=f"rec_{self._ids()[:16]}", owner=owner, order=order)
+    def open(self, request: JobRequest, *, owner: str, complete_now: bool = False) -> Job:
+        """Create a queued job; `complete_now` completes it at once."""
+        job = Job(id=self._ids(), record_id=f"rec_{self._ids()[:16]}", owner=owner, request=request)
         self.jobs[job.id] = job
         if self._prepaid:
             self._charge(job)
-        if at_once:
+        if complete_now:
             self.complete(job)
-        self.changed()
+        self.notify()
         return job
 
     def schedule(self, job: Job) -> None:
-        """Set the timer of the job's next step, unless it has none."""
+        """Set the timer of the job's next step, if it has one."""
         if job.timer is not None:
             job.timer.cancel()
             job.timer = None
-        if job.terminal or job.stuck_in is job.state:
+        if job.terminal or job.stuck_state is job.state:
             return
-        waiting = job.state is State.IN_QUEUE
-        seconds = self.latency.queue if waiting else self.latency.work
+        queued = job.state is State.IN_QUEUE
+        seconds = self.latency.queue if queued else self.latency.work
         if seconds is not None:
-            job.timer = asyncio.get_running_loop().call_later(seconds, self.start if waiting else self.complete, job)
+            job.timer = asyncio.get_running_loop().call_later(seconds, self.start if queued else self.complete, job)
 
     def start(self, job: Job) -> None:
-        """Let a worker claim the job; from here on it cannot be cancelled."""
+        """Start the job; from now on it cannot be cancelled."""
         if job.state is State.IN_QUEUE:
             job.state = State.IN_PROGRESS
-            if job.lacks_inputs and self._prepare is not None:
-                job.preparing = asyncio.create_task(self._prepared(job, self._prepare))
+            if job.needs_inputs and self._fetch_inputs is not None:
+                job.fetch_task = asyncio.create_task(self._start_after_inputs(job, self._fetch_inputs))
             else:
                 self.schedule(job)
-            self.changed()
+            self.notify()
 
     def complete(self, job: Job) -> None:
-        """End the job as it is meant to end: with pictures, or FAILED for its reason or for want of balance.
+        """End the job with images, or as FAILED (its reason, or no balance).
 
-        One that has yet to fetch its inputs ends when it has them: `ended` waits for that.
+        A job without its inputs fetches them first and ends afterwards: `wait_ended` waits for the end.
         """
         if job.terminal:
             return
-        if job.fails_for is not None:
-            self.fail(job, job.fails_for)
-        elif job.lacks_inputs and self._prepare is not None:
-            job.pushed = True
+        if job.failure_reason is not None:
+            self.fail(job, job.failure_reason)
+        elif job.needs_inputs and self._fetch_inputs is not None:
+            job.completes_on_inputs = True
             self.start(job)
-        elif not self._prepaid and not self.can_pay(job.order.cost):
+        elif not self._prepaid and not self.can_pay(job.request.cost):
             self.fail(job, "insufficient balance")
         else:
             if not self._prepaid:
@@ -193,7 +194,7 @@ class Studio:
             self._end(job, State.COMPLETED)
 
     def fail(self, job: Job, reason: str) -> None:
-        """End the job as FAILED; what was taken for it is given back."""
+        """End the job as FAILED and refund its charge."""
         if job.terminal:
             return
         job.error = reason
@@ -201,7 +202,7 @@ class Studio:
         self._end(job, State.FAILED)
 
     def cancel(self, job: Job) -> bool:
-        """Cancel the job if it still waits, and return whether it did."""
+        """Cancel the job if it is queued, and return whether it was."""
         if job.state is not State.IN_QUEUE:
             return False
         self._refund(job)
@@ -209,54 +210,60 @@ class Studio:
         return True
 
     def find(self, job_id: str, *, owner: str | None = None) -> Job | None:
-        """Return a job that its owner may see and whose result has not expired."""
+        """Return the owner's job unless its result has expired; None if missing."""
         job = self.jobs.get(job_id)
         if job is None or (owner is not None and job.owner != owner):
             return None
         expired = job.ended_at is not None and self._clock() - job.ended_at >= RETENTION_SECONDS
         return None if expired else job
 
-    def changed(self) -> None:
-        """Wake those who wait for something to happen."""
+    def notify(self) -> None:
+        """Wake all waiting calls of `wait_for` and `wait_ended`."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def wait_for(self, condition: Callable[[], object], *, seconds: float = 60.0) -> None:
-        """Return once the condition is true; it is looked at whenever a job moves or a request was answered."""
+        """Return once the condition is true.
+
+        It is checked whenever a job moves or a request was answered.
+
+        Raises:
+            TimeoutError: `seconds` have passed.
+        """
         async with asyncio.timeout(seconds):
             while not condition():
                 await self._changed.wait()
 
-    async def ended(self, job: Job) -> None:
-        """Return once the job has ended, however long that takes."""
+    async def wait_ended(self, job: Job) -> None:
+        """Return once the job has ended; there is no time limit."""
         while not job.terminal:
             await self._changed.wait()
 
     def close(self) -> None:
-        """Stop all timers."""
+        """Stop all timers and fetches."""
         for job in self.jobs.values():
             if job.timer is not None:
                 job.timer.cancel()
-            if job.preparing is not None:
-                job.preparing.cancel()
+            if job.fetch_task is not None:
+                job.fetch_task.cancel()
 
-    async def _prepared(self, job: Job, prepare: Callable[[Job], Awaitable[None]]) -> None:
-        """Fetch what the job edits, then let it work; one whose inputs are of no use fails."""
+    async def _start_after_inputs(self, job: Job, fetch_inputs: Callable[[Job], Awaitable[None]]) -> None:
+        """Fetch the job's inputs, then let it work; unusable inputs fail it."""
         try:
-            await prepare(job)
+            await fetch_inputs(job)
         except InputError as error:
             self.fail(job, str(error))
             return
-        if job.pushed:
+        if job.completes_on_inputs:
             self.complete(job)
         else:
             self.schedule(job)
-            self.changed()
+            self.notify()
 
     def _charge(self, job: Job) -> None:
         if self.balance is not None:
-            self.balance -= job.order.cost
-        self.billed.append(Charge(job_id=job.id, owner=job.owner, prompt=job.order.prompt, cost=job.order.cost))
+            self.balance -= job.request.cost
+        self.billed.append(Charge(job_id=job.id, owner=job.owner, prompt=job.request.prompt, cost=job.request.cost))
 
     def _refund(self, job: Job) -> None:
         charge = next((charge for charge in self.billed if charge.job_id == job.id), None)
@@ -271,5 +278,5 @@ class Studio:
         if job.timer is not None:
             job.timer.cancel()
             job.timer = None
-        self._told(job)
-        self.changed()
+        self._on_job_end(job)
+        self.notify()

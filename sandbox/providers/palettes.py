@@ -1,4 +1,4 @@
-"""The colours of the drawn pictures: small palettes that go well together, as (red, green, blue)."""
+"""Colours of the drawn images: small palettes of (red, green, blue)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
-    """A sky from top to horizon, the disc in it, and the land from far to near."""
+    """Colours of the sky from top to horizon, the disc, and land far to near."""
 
     top: Colour
     middle: Colour
@@ -82,6 +82,6 @@ PALETTES: Final = (
 
 
 def blend(first: Colour, second: Colour, share: float) -> Colour:
-    """Return the colour that is `share` (0-1) of the way from the first to the second."""
+    """Return the colour `share` (0-1) of the way from `first` to `second`."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue

@@ -1,6 +1,6 @@
-"""The pictures that the stand-ins deliver: a landscape made from the prompt, or an edit of what was sent.
+"""Images of the fakes: a landscape drawn from the prompt, or an edit.
 
-Each has a caption, and a mark to know it by.
+Each has a caption and an identifying mark.
 """
 
 import io
@@ -9,15 +9,15 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
-from sandbox.providers.edits import edited
-from sandbox.providers.finish import coloured, without_background
+from sandbox.providers.edits import draw_edit
+from sandbox.providers.image_effects import apply_effect, remove_background
 from sandbox.providers.scenes import scene
 from sandbox.providers.watermark import expected_mark, stamp, strip_height
 
 FORMATS: Final = ("png", "jpeg", "webp")
 
-_CAPTION: Final = 64
-_LAST_LATIN: Final = 0x17F  # what the font that comes with Pillow can draw
+_MAX_CAPTION_CHARS: Final = 64
+_LAST_LATIN_CODE_POINT: Final = 0x17F  # the last character of Pillow's own font
 
 
 def draw_picture(
@@ -31,20 +31,20 @@ def draw_picture(
     effect: str | None = None,
     inputs: tuple[bytes, ...] = (),
 ) -> bytes:
-    """Return the encoded picture number `index` (from 0) of a prompt; `format` is one of FORMATS.
+    """Return the encoded image number `index` (from 0) of a prompt.
 
-    With `inputs` (encoded pictures) it is an edit of the first one. A `cut_out` one is transparent around its middle;
-    an `effect` colours it, each name in its own way. The same arguments give the same bytes. It takes some 30 ms of a
-    processor for a megapixel: call it in a thread.
+    `format` is one of FORMATS. With `inputs` (encoded images) it is an edit of the first one. A `cut_out` image is
+    transparent around its middle; an `effect` colours it, each name in its own way. The same arguments give the same
+    bytes. A megapixel takes about 30 ms of CPU time: call it in a thread.
     """
     mark = expected_mark(prompt, index)
-    picture = edited(mark, inputs, width, height) if inputs else scene(mark, width, height)
+    picture = draw_edit(mark, inputs, width, height) if inputs else scene(mark, width, height)
     if effect is not None:
-        picture = coloured(picture, effect)
+        picture = apply_effect(picture, effect)
     _caption(picture, prompt)
     stamp(picture, mark)
     if cut_out:
-        picture = without_background(picture)
+        picture = remove_background(picture)
     file = io.BytesIO()
     match format:
         case "jpeg":
@@ -57,13 +57,13 @@ def draw_picture(
 
 
 def _caption(picture: Image.Image, prompt: str) -> None:
-    """Write the beginning of the prompt at the lower left, small and light on a soft shadow."""
+    """Write the start of the prompt at the lower left, light on a soft shadow."""
     line = " ".join("".join(each if each.isprintable() else " " for each in prompt).split())
-    line = "".join(each if ord(each) <= _LAST_LATIN else "·" for each in line)
+    line = "".join(each if ord(each) <= _LAST_LATIN_CODE_POINT else "·" for each in line)
     size = max(10, min(picture.size) // 44)
     font = _font(size)
     most = picture.width - 3 * size
-    text = line if len(line) <= _CAPTION else line[: _CAPTION - 1].rstrip() + "…"
+    text = line if len(line) <= _MAX_CAPTION_CHARS else line[: _MAX_CAPTION_CHARS - 1].rstrip() + "…"
     while text and font.getlength(text) > most:
         text = text[:-2].rstrip("… ") + "…" if len(text) > 2 else ""  # noqa: PLR2004
     draw = ImageDraw.Draw(picture, "RGBA")

@@ -1,4 +1,4 @@
-"""What goes over the wire apart from the contracts: the record of requests, and connections that break."""
+"""Recorded requests, and connections broken on purpose."""
 
 import json
 import socket
@@ -11,13 +11,16 @@ from aiohttp import web
 
 from sandbox.providers.faults import Endpoint
 
-# Close with a reset and without waiting, as a machine that falls over does.
+# Close with a reset and without waiting, as a crashing machine does.
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """A request as it came. Header names are in lower case; `body` is its JSON, or None when there is none."""
+class RecordedRequest:
+    """A received request.
+
+    Header names are in lower case. `body` is its JSON; None if it has none.
+    """
 
     endpoint: Endpoint
     method: str
@@ -27,13 +30,13 @@ class Received:
     body: Any = None
 
 
-async def received(request: web.Request, endpoint: Endpoint) -> Received:
+async def read_request(request: web.Request, endpoint: Endpoint) -> RecordedRequest:
     """Read a request for the record."""
     try:
         body = json.loads(await request.read())
     except (ValueError, RecursionError):
         body = None
-    return Received(
+    return RecordedRequest(
         endpoint=endpoint,
         method=request.method,
         path=request.path,
@@ -44,7 +47,7 @@ async def received(request: web.Request, endpoint: Endpoint) -> Received:
 
 
 def break_connection(request: web.Request) -> web.StreamResponse:
-    """Reset the connection; what is returned reaches nobody."""
+    """Reset the connection; the returned response is never sent."""
     transport = request.transport
     if transport is not None:
         connection = transport.get_extra_info("socket")

@@ -1,4 +1,4 @@
-"""The stand-in for reve2img, to the letter of its page (seed: "Image Models")."""
+"""Fake of reve2img, to the letter of its page (seed: "Image Models")."""
 
 import re
 from dataclasses import dataclass
@@ -7,16 +7,19 @@ from typing import Any, Final
 from aiohttp import web
 
 from sandbox.providers.faults import Endpoint, Fault, Kind
-from sandbox.providers.job_store import Job, Order, State
-from sandbox.providers.post_processing import FLAT, finish_of
-from sandbox.providers.recording import Received
-from sandbox.providers.server import ImageApiServer, Refused
-from sandbox.providers.sizes import RATIOS, pixels, shape_of
+from sandbox.providers.job_store import Job, JobRequest, State
+from sandbox.providers.post_processing import FLAT, parse_post_processing
+from sandbox.providers.recording import RecordedRequest
+from sandbox.providers.server import ImageApiServer, RequestError
+from sandbox.providers.sizes import RATIOS, pixels, ratio_within_limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Model:
-    """A row of the page's table: credits a picture from text and, if it can edit, from pictures."""
+    """A row of the page's table: credits per image.
+
+    `text` is for images from a prompt, `edit` for edits; None if the model cannot edit.
+    """
 
     text: int
     edit: int | None
@@ -35,11 +38,11 @@ _REVE_ONLY: Final = ("test_time_scaling", "version", *FLAT, "postprocessing")
 _FIELDS: Final = frozenset(
     {"model", "prompt", "image_urls", "aspect_ratio", "num_images", "output_format", "resolution", *_REVE_ONLY}
 )
-_MOST_INPUTS: Final = 8
+_MAX_INPUTS: Final = 8
 _VERSION: Final = re.compile(r"latest|latest-fast|([a-z0-9.-]+@)?\d{8}")
 _FORMATS: Final = ("png", "jpeg", "webp")
-_MOST_IMAGES: Final = 4
-_MOST_SCALING: Final = 15
+_MAX_IMAGES: Final = 4
+_MAX_SCALING: Final = 15
 _MESSAGES: Final = {
     400: "Invalid parameters",
     401: "Invalid API key",
@@ -52,19 +55,19 @@ _MESSAGES: Final = {
 
 
 class Reve2ImgServer(ImageApiServer):
-    """reve2img: credits are taken when a task is made and given back when it fails; nothing can be cancelled.
+    """Fake of reve2img: prepaid, refunds failed tasks, cannot cancel.
 
-    Its tasks know only IN_PROGRESS, SUCCESS and FAILED. Of a job's shapes, `strings` is the documented
-    `response.resultUrls` and `data.error_message`; the others are the variants of sister services.
+    Its tasks know only IN_PROGRESS, SUCCESS and FAILED. Of a job's result shapes, `strings` is the documented
+    `response.resultUrls` and `data.error_message`; the others are variants of sister services.
     """
 
     prepaid = True
 
     async def fetch_inputs(self, job: Job) -> None:
-        """Fetch what a task edits; where no ratio was asked for, it is that of the first picture."""
+        """Fetch a task's inputs; a missing ratio is taken from the first one."""
         await super().fetch_inputs(job)
         first = job.inputs[0]
-        job.order = _order(job.asked, auto=shape_of(first.width, first.height))
+        job.request = _parse_request(job.submit_body, auto=ratio_within_limits(first.width, first.height))
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the page."""
@@ -73,28 +76,35 @@ class Reve2ImgServer(ImageApiServer):
             web.get("/api/v1/status", self.handler(Endpoint.STATUS, self._status)),
         ]
 
-    def refusal(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:
-        """Return an error in the envelope, with its HTTP status or, `in_envelope`, with 200."""
+    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:
+        """Return an error in the envelope.
+
+        Its HTTP status is the error's status; 200 if `in_envelope`.
+        """
         body = {"code": status, "message": message or _MESSAGES.get(status, "Error"), "data": None}
         return web.json_response(body, status=200 if in_envelope else status)
 
-    async def _submit(self, _: web.Request, record: Received, account: str, __: Fault | None) -> web.StreamResponse:
-        order = _order(record.body)
-        if not self.studio.can_pay(order.cost):
-            raise Refused(402, _MESSAGES[402])
-        job = self.studio.open(order, owner=account)
-        job.asked = record.body
-        fate = self.with_fate(job)
-        if fate is not None and fate.kind is Kind.INLINE:
-            self.studio.complete(job)
-            await self.studio.ended(job)
-        self.studio.schedule(job)
+    async def _submit(
+        self, _: web.Request, record: RecordedRequest, account: str, __: Fault | None
+    ) -> web.StreamResponse:
+        job_request = _parse_request(record.body)
+        if not self.store.can_pay(job_request.cost):
+            raise RequestError(402, _MESSAGES[402])
+        job = self.store.open(job_request, owner=account)
+        job.submit_body = record.body
+        job_fault = self.apply_job_fault(job)
+        if job_fault is not None and job_fault.kind is Kind.INLINE:
+            self.store.complete(job)
+            await self.store.wait_ended(job)
+        self.store.schedule(job)
         return self._envelope(self._task(job))
 
-    async def _status(self, _: web.Request, record: Received, account: str, fault: Fault | None) -> web.StreamResponse:
-        job = self.studio.find(record.query.get("task_id", ""), owner=account)
+    async def _status(
+        self, _: web.Request, record: RecordedRequest, account: str, fault: Fault | None
+    ) -> web.StreamResponse:
+        job = self.store.find(record.query.get("task_id", ""), owner=account)
         if job is None:
-            raise Refused(404, _MESSAGES[404])
+            raise RequestError(404, _MESSAGES[404])
         task = self._task(job)
         if fault is not None and fault.kind is Kind.WORD:
             task = {"task_id": job.id, "status": fault.word}
@@ -110,7 +120,7 @@ class Reve2ImgServer(ImageApiServer):
             response: Any = urls if job.shape == "objects" else {"resultUrls": urls}
             if job.shape == "images":
                 response = [{"url": url} for url in urls]
-            task |= {"status": "SUCCESS", "consumed_credits": job.order.cost, "response": response}
+            task |= {"status": "SUCCESS", "consumed_credits": job.request.cost, "response": response}
         elif job.terminal:
             task |= {"status": "FAILED", "consumed_credits": 0}
             reasons: dict[str, dict[str, Any]] = {
@@ -123,81 +133,87 @@ class Reve2ImgServer(ImageApiServer):
         return task
 
 
-def _order(body: Any, *, auto: float = 3 / 2) -> Order:
-    """Return what a task asks for (seed: "Parameters"); `auto` is the shape of a picture whose ratio was left open."""
+def _parse_request(body: Any, *, auto: float = 3 / 2) -> JobRequest:
+    """Parse a task (seed: "Parameters").
+
+    `auto` is the aspect ratio of an image without a requested one.
+
+    Raises:
+        RequestError: The body has something else than the page allows.
+    """
     if not isinstance(body, dict):
-        raise Refused(400, "The body must be a JSON object")
+        raise RequestError(400, "The body must be a JSON object")
     name = body.get("model", _REVE)
     model = _MODELS.get(name) if isinstance(name, str) else None
     if model is None:
-        raise Refused(400, "Unknown model")
+        raise RequestError(400, "Unknown model")
     prompt = body.get("prompt")
     if not isinstance(prompt, str) or not prompt.strip():
-        raise Refused(400, "prompt is required")
-    images = _integer(body, "num_images", _MOST_IMAGES)
+        raise RequestError(400, "prompt is required")
+    images = _integer(body, "num_images", _MAX_IMAGES)
     format_ = _choice(body, "output_format", "png", _FORMATS)
     ratios = (*RATIOS, "auto") if name == _REVE else tuple(RATIOS)
     left_open = "image_urls" in body and "aspect_ratio" not in body
     ratio = "auto" if left_open else _choice(body, "aspect_ratio", "1:1", ratios)
     if "resolution" in body and not model.resolutions:
-        raise Refused(400, f"{name} has no resolution")
+        raise RequestError(400, f"{name} has no resolution")
     resolution = _choice(body, "resolution", "1K", model.resolutions or ("1K",))
     _check_reve_only(body, str(name))
     price, urls = _unit_price(body, model)
-    finish = finish_of(body, pixels(ratio, resolution, auto=auto))
+    post_processing = parse_post_processing(body, pixels(ratio, resolution, auto=auto))
     factor = model.factor_4k if resolution == "4K" else 1
-    scaling = _integer(body, "test_time_scaling", _MOST_SCALING)
-    return Order(
+    scaling = _integer(body, "test_time_scaling", _MAX_SCALING)
+    return JobRequest(
         prompt=prompt,
         model=str(name),
         images=images,
-        width=finish.size[0],
-        height=finish.size[1],
+        width=post_processing.size[0],
+        height=post_processing.size[1],
         format=format_,
-        cost=(price * factor * scaling + finish.cost) * images,
-        cut_out=finish.cut_out,
-        effect=finish.effect,
+        cost=(price * factor * scaling + post_processing.cost) * images,
+        cut_out=post_processing.cut_out,
+        effect=post_processing.effect,
         input_urls=urls,
     )
 
 
 def _unit_price(body: dict[str, Any], model: _Model) -> tuple[int, tuple[str, ...]]:
-    """Return what a picture costs before any extras, and the addresses of the pictures to edit."""
+    """Return an image's price before any extras, and the input addresses."""
     urls = body.get("image_urls")
     if urls is None:
         return model.text, ()
     if not isinstance(urls, list) or not all(isinstance(url, str) and url.startswith("http") for url in urls):
-        raise Refused(400, "image_urls must be a list of URLs")
-    if not 1 <= len(urls) <= _MOST_INPUTS:
-        raise Refused(400, f"image_urls must have 1 to {_MOST_INPUTS} URLs")
+        raise RequestError(400, "image_urls must be a list of URLs")
+    if not 1 <= len(urls) <= _MAX_INPUTS:
+        raise RequestError(400, f"image_urls must have 1 to {_MAX_INPUTS} URLs")
     if model.edit is None:
-        raise Refused(400, "This model takes text only")
+        raise RequestError(400, "This model takes text only")
     return model.edit, tuple(urls)
 
 
 def _check_reve_only(body: dict[str, Any], name: str) -> None:
-    """Check the fields that only Reve has, and that there are none that nobody has."""
+    """Validate the fields for Reve only, and refuse unknown fields."""
     for field in body:
         if field not in _FIELDS:
-            raise Refused(400, f"There is no field {field}")
+            raise RequestError(400, f"There is no field {field}")
     if name != _REVE:
         for field in _REVE_ONLY:
             if field in body:
-                raise Refused(400, f"{field} is for Reve only")
+                raise RequestError(400, f"{field} is for Reve only")
     version = body.get("version", "latest")
     if not isinstance(version, str) or not _VERSION.fullmatch(version):
-        raise Refused(400, "Unknown version")
+        raise RequestError(400, "Unknown version")
 
 
 def _integer(body: dict[str, Any], name: str, most: int) -> int:
     value = body.get(name, 1)
     if type(value) is not int or not 1 <= value <= most:
-        raise Refused(400, f"{name} must be an integer from 1 to {most}")
+        raise RequestError(400, f"{name} must be an integer from 1 to {most}")
     return value
 
 
 def _choice(body: dict[str, Any], name: str, default: str, choices: tuple[str, ...]) -> str:
     value = body.get(name, default)
     if not isinstance(value, str) or value not in choices:
-        raise Refused(400, f"{name} must be one of {', '.join(choices)}")
+        raise RequestError(400, f"{name} must be one of {', '.join(choices)}")
     return value

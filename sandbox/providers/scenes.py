@@ -1,6 +1,6 @@
-"""Landscapes drawn from a seed: a sky, a sun or moon, and layers of hills, dunes or sea. Never the same twice.
+"""Landscapes drawn from a seed: sky, sun or moon, and hills, dunes or sea.
 
-Drawn small and enlarged, with edges smoothed by the enlarging, so a picture of a megapixel costs milliseconds.
+They are drawn small and enlarged, so an image of a megapixel costs milliseconds. Enlarging smooths the edges.
 """
 
 import math
@@ -11,14 +11,17 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from sandbox.providers.palettes import PALETTES, Colour, Palette, blend
 
-_LONGEST: Final = 1152
+_MAX_SIDE_PIXELS: Final = 1152
 _STEPS: Final = 160
 
 
 def scene(seed: int, width: int, height: int) -> Image.Image:
-    """Return the RGB picture of a seed in this size, in pixels. The same seed gives the same picture."""
+    """Return the RGB image of a seed in this size, in pixels.
+
+    The same seed gives the same image.
+    """
     random = Random(seed)  # noqa: S311 - a drawing, not a secret
-    scale = min(1.0, _LONGEST / max(width, height))
+    scale = min(1.0, _MAX_SIDE_PIXELS / max(width, height))
     size = max(16, round(width * scale)), max(16, round(height * scale))
     palette = random.choice(PALETTES)
     picture = _sky(size, palette)
@@ -41,7 +44,10 @@ def _sky(size: tuple[int, int], palette: Palette) -> Image.Image:
 
 
 def _ramp(rows: int) -> Image.Image:
-    """Return a column of one pixel's width from dark to light: coloured first and widened after, it costs nothing."""
+    """Return a column from dark to light, one pixel wide.
+
+    Colouring the column before widening it costs almost nothing.
+    """
     return Image.linear_gradient("L").resize((1, rows), Image.Resampling.BILINEAR)
 
 
@@ -55,10 +61,10 @@ def _stars(picture: Image.Image, random: Random, horizon: float) -> None:
 
 
 def _disc(picture: Image.Image, palette: Palette, centre: tuple[float, float], radius: float) -> Image.Image:
-    """Return the picture with a disc in a soft halo."""
+    """Return the image with a disc in a soft halo."""
     x, y = centre
     halo = radius * 5
-    # The built-in gradient is dark in its middle: turned over, it is a glow.
+    # The built-in gradient is dark in its middle: inverted, it is a glow.
     glow = ImageOps.invert(Image.radial_gradient("L")).point(lambda tone: int((max(0, tone - 74) / 181) ** 1.8 * 150))
     box = int(x - halo), int(y - halo), int(x + halo), int(y + halo)
     mask = glow.resize((box[2] - box[0], box[3] - box[1]), Image.Resampling.BILINEAR)
@@ -83,13 +89,13 @@ def _hills(picture: Image.Image, palette: Palette, random: Random, horizon: floa
     for layer, share in enumerate(shares):
         colour = blend(palette.far, palette.near, share)
         mist = blend(colour, palette.horizon, 0.42 * (1 - share))
-        # What the next ridge covers all along its line need not be painted.
+        # Land below the lowest point of the next ridge is hidden: skip it.
         hidden = max(y for _, y in ridges[layer + 1]) if layer + 1 < layers else picture.height
         _land(picture, ridges[layer], colour, mist, hidden_from=int(hidden) + 2)
 
 
 def _ridge(random: Random, width: int, base: float, height: float, *, sharp: bool) -> list[tuple[float, float]]:
-    """Return the line of a ridge: a few waves of falling size, or peaks for `sharp`."""
+    """Return the line of a ridge: waves of falling size; peaks if `sharp`."""
     waves = [
         (random.uniform(0.6, 1.3) * 2**octave, random.uniform(0, math.tau), height / 1.9**octave) for octave in range(4)
     ]
@@ -107,7 +113,7 @@ def _ridge(random: Random, width: int, base: float, height: float, *, sharp: boo
 def _land(
     picture: Image.Image, ridge: list[tuple[float, float]], colour: Colour, mist: Colour, *, hidden_from: int
 ) -> None:
-    """Fill the land below a ridge, from its colour at the ridge to the mist that lies at its foot."""
+    """Fill the land below a ridge, from its colour at the top to mist below."""
     top = max(0, int(min(y for _, y in ridge)) - 1)
     bottom = min(picture.height, hidden_from)
     if bottom - top <= 1:
@@ -115,7 +121,7 @@ def _land(
     mask = Image.new("L", (picture.width, bottom - top))
     line = [(x, y - top) for x, y in ridge]
     ImageDraw.Draw(mask).polygon([(0, picture.height), *line, (picture.width, picture.height)], fill=255)
-    # The edge is softened along the ridge only: blurring all of the mask would cost more than all else.
+    # Only the ridge is softened: blurring the whole mask would cost more than the rest.
     edge = min(mask.height, int(max(y for _, y in line)) + 4)
     mask.paste(mask.crop((0, 0, picture.width, edge)).filter(ImageFilter.BoxBlur(1)), (0, 0))
     shade = ImageOps.colorize(_ramp(picture.height - top), colour, mist, whitepoint=150).crop((0, 0, 1, mask.height))
@@ -123,7 +129,7 @@ def _land(
 
 
 def _sea(picture: Image.Image, palette: Palette, random: Random, horizon: float, glitter_x: float) -> None:
-    """Draw a sea from the horizon down, with the disc's light broken on it and a far coast."""
+    """Draw a sea below the horizon, with the disc's light on it and a coast."""
     top = int(horizon * picture.height)
     coast = _ridge(random, picture.width, top - 0.004 * picture.height, picture.height * 0.03, sharp=False)
     _land(

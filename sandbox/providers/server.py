@@ -1,4 +1,4 @@
-"""What both stand-ins do alike: listen, record, check keys, apply faults and serve pictures."""
+"""Common base of the fakes: listen, record, check keys, apply faults."""
 
 import asyncio
 import time
@@ -13,19 +13,19 @@ from aiohttp.typedefs import Middleware
 
 from sandbox.providers.assets import picture_paths, serve_picture
 from sandbox.providers.control import control_routes
-from sandbox.providers.faults import FATES, Endpoint, Fault, Faults, Kind
-from sandbox.providers.inputs import Inputs
-from sandbox.providers.job_store import Charge, Job, Latency, State, Studio
-from sandbox.providers.recording import Received, break_connection, received
+from sandbox.providers.faults import JOB_FAULTS, Endpoint, Fault, Faults, Kind
+from sandbox.providers.inputs import InputDownloader
+from sandbox.providers.job_store import Charge, Job, JobStore, Latency, State
+from sandbox.providers.recording import RecordedRequest, break_connection, read_request
 
 _DELAY: Final = frozenset({Kind.DELAY})
 _SHAPE: Final = frozenset({Kind.SHAPE})
-_FATES: Final = FATES - _SHAPE
-_FAULTS: Final = frozenset(Kind) - FATES - _DELAY
-_REMEMBERED: Final = 10_000
+_JOB_FAULTS: Final = JOB_FAULTS - _SHAPE
+_FAULTS: Final = frozenset(Kind) - JOB_FAULTS - _DELAY
+_MAX_REMEMBERED: Final = 10_000
 
 
-class Refused(Exception):  # noqa: N818 - no error of the server's: it ends a handler with an answer
+class RequestError(Exception):
     """Ends a request with a status and its documented body."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -34,14 +34,14 @@ class Refused(Exception):  # noqa: N818 - no error of the server's: it ends a ha
         self.message = message
 
 
-Act = Callable[[web.Request, Received, str, Fault | None], Awaitable[web.StreamResponse]]
+EndpointHandler = Callable[[web.Request, RecordedRequest, str, Fault | None], Awaitable[web.StreamResponse]]
 
 
 class ImageApiServer(ABC):
-    """An image API on a socket of its own.
+    """An image API on its own port.
 
-    `key` is the account's key, `other_keys` are those of other accounts. `balance` None is one without a bottom.
-    `clock` (seconds) and `ids` may be given by a test; what is in `middlewares` at the start is put around requests.
+    `key` is the account's key, `other_keys` are those of other accounts. A `balance` of None is unlimited. Tests may
+    give `clock` (seconds) and `ids`. `middlewares` present at the start are put around the requests.
     """
 
     prepaid = False
@@ -57,51 +57,51 @@ class ImageApiServer(ABC):
         ids: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self.faults = Faults()
-        self.requests: deque[Received] = deque(maxlen=_REMEMBERED)
+        self.requests: deque[RecordedRequest] = deque(maxlen=_MAX_REMEMBERED)
         self.middlewares: list[Middleware] = []
-        self.studio = Studio(
+        self.store = JobStore(
             latency=latency or Latency(),
             balance=balance,
             prepaid=self.prepaid,
             clock=clock,
             ids=ids,
-            told=self.job_ended,
-            prepare=self.fetch_inputs,
+            on_job_end=self.on_job_end,
+            fetch_inputs=self.fetch_inputs,
         )
-        self._inputs = Inputs()
+        self._inputs = InputDownloader()
         self._keys = frozenset({key, *other_keys})
         self._runner: web.AppRunner | None = None
         self._url = ""
 
     @property
     def url(self) -> str:
-        """Return the address, without a slash at its end, once the server listens."""
+        """Return the address without a trailing slash; empty before the start."""
         return self._url
 
     @property
     def jobs(self) -> list[Job]:
-        """Return the jobs in the order of their making."""
-        return list(self.studio.jobs.values())
+        """Return the jobs in the order of their creation."""
+        return list(self.store.jobs.values())
 
     @property
     def billed(self) -> list[Charge]:
-        """Return the charges that stand; a refunded one is gone."""
-        return self.studio.billed
+        """Return the charges without the refunded ones."""
+        return self.store.billed
 
     @property
     def latency(self) -> Latency:
-        """How long jobs made from now on wait and work; steps that are under way keep their time."""
-        return self.studio.latency
+        """The latency of jobs from now on; running timers keep their time."""
+        return self.store.latency
 
     @latency.setter
     def latency(self, latency: Latency) -> None:
-        self.studio.latency = latency
+        self.store.latency = latency
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 takes a free one."""
         app = web.Application(client_max_size=64 * 1024 * 1024, middlewares=self.middlewares)
-        app.add_routes([*self.routes(), *control_routes(self.faults, self.studio)])
-        app.router.add_get("/assets/{job}/{name}", self._picture)
+        app.add_routes([*self.routes(), *control_routes(self.faults, self.store)])
+        app.router.add_get("/assets/{job}/{name}", self._serve_picture)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         self._runner = runner
@@ -111,56 +111,64 @@ class ImageApiServer(ABC):
         self._url = f"http://{reachable}:{bound_port}"
 
     async def close(self) -> None:
-        """Stop listening and drop all connections; closing twice is no mistake."""
-        self.studio.close()
+        """Stop listening and drop all connections. Calling it twice is allowed."""
+        self.store.close()
         await self._inputs.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
 
     async def wait_for(self, condition: Callable[[], object], *, seconds: float = 60.0) -> None:
-        """Return once the condition is true; TimeoutError after `seconds`."""
-        await self.studio.wait_for(condition, seconds=seconds)
+        """Return once the condition is true.
+
+        Raises:
+            TimeoutError: `seconds` have passed.
+        """
+        await self.store.wait_for(condition, seconds=seconds)
 
     def advance(self, job: Job | None = None) -> Job:
-        """Move a job (the latest, if none is given) one step by hand, and return it."""
+        """Move a job (default: the latest) one step, and return it."""
         job = job or self.jobs[-1]
-        (self.studio.start if job.state is State.IN_QUEUE else self.studio.complete)(job)
+        (self.store.start if job.state is State.IN_QUEUE else self.store.complete)(job)
         return job
 
     def finish(self, job: Job | None = None) -> Job:
-        """Move a job (the latest, if none is given) to its end by hand, and return it.
+        """Complete a job (default: the latest), and return it.
 
-        An edit first fetches its inputs, so it ends a little later: `finished` waits for it.
+        An edit first fetches its inputs and ends a little later: `finish_and_wait` waits for it.
         """
         job = job or self.jobs[-1]
-        self.studio.complete(job)
+        self.store.complete(job)
         return job
 
-    async def finished(self, job: Job | None = None, *, seconds: float = 60.0) -> Job:
-        """Move a job (the latest, if none is given) to its end by hand, and return it once it is there."""
+    async def finish_and_wait(self, job: Job | None = None, *, seconds: float = 60.0) -> Job:
+        """Complete a job (default: the latest), and return it once it has ended."""
         job = self.finish(job)
         async with asyncio.timeout(seconds):
-            await self.studio.ended(job)
+            await self.store.wait_ended(job)
         return job
 
     async def fetch_inputs(self, job: Job) -> None:
-        """Fetch what a job edits. Raises `InputError`."""
-        job.inputs = await self._inputs.load(job.order.input_urls)
+        """Fetch a job's inputs.
 
-    def mend(self) -> None:
-        """Switch all faults off and let go what they hold: stuck jobs move on."""
+        Raises:
+            InputError: An input is unusable.
+        """
+        job.inputs = await self._inputs.load(job.request.input_urls)
+
+    def clear_faults(self) -> None:
+        """Remove all faults and release their effects: stuck jobs move on."""
         self.faults.clear()
         for job in self.jobs:
-            if job.stuck_in is not None:
-                job.stuck_in = None
-                self.studio.schedule(job)
+            if job.stuck_state is not None:
+                job.stuck_state = None
+                self.store.schedule(job)
 
-    def job_ended(self, job: Job) -> None:  # noqa: B027 - nothing is what a contract without webhooks asks for
-        """Do what the contract does at a job's end."""
+    def on_job_end(self, job: Job) -> None:  # noqa: B027 - a contract without webhooks has nothing to do
+        """Handle the end of a job; contracts with webhooks override this."""
 
     def picture_urls(self, job: Job) -> list[str]:
-        """Return the addresses of a completed job's pictures."""
+        """Return the addresses of a completed job's images."""
         return [self.url + path for path in picture_paths(job)]
 
     @abstractmethod
@@ -168,75 +176,88 @@ class ImageApiServer(ABC):
         """Return the routes of the contract."""
 
     @abstractmethod
-    def refusal(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:
-        """Return the documented answer of a status; a None message is the documented one."""
+    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:
+        """Return the documented response of a status.
 
-    def handler(self, endpoint: Endpoint, act: Act) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """Return the handler that records the request, applies faults, checks the key and then lets `act` answer."""
+        A `message` of None is replaced by the documented one.
+        """
+
+    def handler(
+        self, endpoint: Endpoint, respond: EndpointHandler
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """Return a handler around `respond`.
+
+        It records the request, applies faults and checks the key before it calls `respond`.
+        """
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            record = await received(request, endpoint)
+            record = await read_request(request, endpoint)
             self.requests.append(record)
-            self.studio.changed()
+            self.store.notify()
             try:
-                return await self._answer(request, record, act)
-            except Refused as refused:
-                return self.refusal(refused.status, refused.message)
+                return await self._respond(request, record, respond)
+            except RequestError as error:
+                return self.error_response(error.status, error.message)
             finally:
-                self.studio.changed()
+                self.store.notify()
 
         return handle
 
-    def with_fate(self, job: Job) -> Fault | None:
-        """Give a new job its fate from the faults of submit, and return it."""
+    def apply_job_fault(self, job: Job) -> Fault | None:
+        """Apply the next submit faults to a new job, and return its job fault.
+
+        A SHAPE fault only changes the shape of the result and is not returned.
+        """
         if shape := self.faults.take(Endpoint.SUBMIT, _SHAPE):
             job.shape = shape.shape
-        fate = self.faults.take(Endpoint.SUBMIT, _FATES)
-        if fate is not None:
-            job.empty = fate.kind is Kind.EMPTY
-            job.fails_for = fate.words if fate.kind is Kind.FAIL else None
-            if fate.kind is Kind.STUCK:
-                job.stuck_in = State(fate.state)
-        return fate
+        job_fault = self.faults.take(Endpoint.SUBMIT, _JOB_FAULTS)
+        if job_fault is not None:
+            job.empty = job_fault.kind is Kind.EMPTY
+            job.failure_reason = job_fault.reason_text if job_fault.kind is Kind.FAIL else None
+            if job_fault.kind is Kind.STUCK:
+                job.stuck_state = State(job_fault.state)
+        return job_fault
 
-    async def _answer(self, request: web.Request, record: Received, act: Act) -> web.StreamResponse:
-        fault = await self._fault(record.endpoint)
+    async def _respond(
+        self, request: web.Request, record: RecordedRequest, respond: EndpointHandler
+    ) -> web.StreamResponse:
+        fault = await self._next_fault(record.endpoint)
         if fault is not None and fault.kind is Kind.RESET_BEFORE:
             return break_connection(request)
         if fault is not None and fault.kind is Kind.STATUS:
-            response = self.refusal(fault.status, fault.message, in_envelope=fault.in_envelope)
+            response = self.error_response(fault.status, fault.message, in_envelope=fault.in_envelope)
             if fault.retry_after is not None:
                 response.headers["Retry-After"] = fault.retry_after
             return response
-        response_of_act = await act(request, record, self._account(record), fault)
+        answer = await respond(request, record, self._account(record), fault)
         if fault is not None and fault.kind is Kind.RESET_AFTER:
             return break_connection(request)
         if fault is not None and fault.kind is Kind.MALFORMED:
             return web.Response(text='<html><body>{"request_id": ', content_type="text/html")
-        return response_of_act
+        return answer
 
-    async def _fault(self, endpoint: Endpoint) -> Fault | None:
-        """Wait out a delay, if there is one, and return the next fault of an endpoint."""
+    async def _next_fault(self, endpoint: Endpoint) -> Fault | None:
+        """Wait for an active delay, and return the endpoint's next fault."""
         if delay := self.faults.take(endpoint, _DELAY):
             await asyncio.sleep(delay.seconds)
         return self.faults.take(endpoint, _FAULTS)
 
-    def _account(self, record: Received) -> str:
+    def _account(self, record: RecordedRequest) -> str:
         scheme, _, key = record.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or key not in self._keys:
-            raise Refused(401, "Missing or invalid API key.")
+            raise RequestError(401, "Missing or invalid API key.")
         return key
 
-    async def _picture(self, request: web.Request) -> web.StreamResponse:
-        """Serve a picture to anybody: a CDN asks for no key."""
-        self.requests.append(await received(request, Endpoint.PICTURE))
-        self.studio.changed()
-        fault = await self._fault(Endpoint.PICTURE)
+    async def _serve_picture(self, request: web.Request) -> web.StreamResponse:
+        """Serve an image without a key, as a CDN does."""
+        self.requests.append(await read_request(request, Endpoint.PICTURE))
+        self.store.notify()
+        fault = await self._next_fault(Endpoint.PICTURE)
         if fault is not None and fault.kind is Kind.RESET_BEFORE:
             return break_connection(request)
         if fault is not None and fault.kind is Kind.STATUS:
             return web.Response(status=fault.status, text="no picture here")
-        job = self.studio.jobs.get(request.match_info["job"])
+        job = self.store.jobs.get(request.match_info["job"])
         paths = picture_paths(job) if job is not None else []
         if job is None or request.path not in paths:
             return web.Response(status=404, text="no picture here")

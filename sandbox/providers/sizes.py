@@ -1,4 +1,4 @@
-"""The pixels of an aspect ratio at a resolution."""
+"""Pixels of an aspect ratio at a resolution."""
 
 import math
 from typing import Final
@@ -12,19 +12,22 @@ RATIOS: Final = {
     "2:3": 2 / 3,
     "9:16": 9 / 16,
 }
-_EDGES: Final = {"1K": 1024, "2K": 2048, "4K": 4096}
+_EDGE_PIXELS: Final = {"1K": 1024, "2K": 2048, "4K": 4096}
 _AUTO: Final = 3 / 2
-_STEP: Final = 16
-_WIDEST: Final = 4.0
+_STEP_PIXELS: Final = 16
+_MAX_RATIO: Final = 4.0
 
 
 def pixels(ratio: str, resolution: str = "1K", *, auto: float = _AUTO) -> tuple[int, int]:
-    """Return width and height: the area of a square of that resolution, in steps of 16; `auto` is the shape of auto."""
-    edge, shape = _EDGES[resolution], RATIOS.get(ratio, auto)
+    """Return width and height, in steps of 16 pixels.
+
+    The area is that of a square of the resolution. `auto` is the ratio of `auto`.
+    """
+    edge, shape = _EDGE_PIXELS[resolution], RATIOS.get(ratio, auto)
     width, height = edge * math.sqrt(shape), edge / math.sqrt(shape)
-    return round(width / _STEP) * _STEP, round(height / _STEP) * _STEP
+    return round(width / _STEP_PIXELS) * _STEP_PIXELS, round(height / _STEP_PIXELS) * _STEP_PIXELS
 
 
-def shape_of(width: int, height: int) -> float:
-    """Return the shape that a picture made after this one has: its own, within what can be drawn."""
-    return min(_WIDEST, max(1 / _WIDEST, width / height))
+def ratio_within_limits(width: int, height: int) -> float:
+    """Return the aspect ratio of an image, limited to the range 1:4 to 4:1."""
+    return min(_MAX_RATIO, max(1 / _MAX_RATIO, width / height))

@@ -1,6 +1,7 @@
-"""A mark in the pixels: 64 dark or light blocks along the bottom edge that tell which job a picture belongs to.
+"""A mark in the pixels: 64 dark or light blocks along the bottom edge.
 
-The blocks are wide and their two tones far apart, so the mark survives JPEG, WebP and scaling.
+The mark identifies the job and the image's number. Wide blocks and distant tones make it survive JPEG, WebP and
+scaling.
 """
 
 import hashlib
@@ -16,17 +17,17 @@ _THRESHOLD: Final = 128
 
 
 def expected_mark(prompt: str, index: int) -> int:
-    """Return the 64-bit mark of the picture number `index` (from 0) of a prompt."""
+    """Return the 64-bit mark of image number `index` (from 0) of a prompt."""
     return int.from_bytes(hashlib.blake2b(f"{index}:{prompt}".encode(errors="replace"), digest_size=8).digest(), "big")
 
 
 def strip_height(height: int) -> int:
-    """Return how many of a picture's rows the mark takes."""
+    """Return the number of rows of the mark in an image of this height."""
     return max(8, height // 96)
 
 
 def stamp(picture: Image.Image, mark: int) -> None:
-    """Put the mark at the bottom of an RGB picture, in place."""
+    """Draw the mark at the bottom of an RGB image, in place."""
     blocks = Image.new("RGB", (BITS, 1))
     blocks.putdata([_LIGHT if mark >> (BITS - 1 - bit) & 1 else _DARK for bit in range(BITS)])
     rows = strip_height(picture.height)
@@ -34,7 +35,7 @@ def stamp(picture: Image.Image, mark: int) -> None:
 
 
 def read_mark(image: bytes) -> int:
-    """Return the mark of an encoded picture; of a picture without one, whatever its last rows happen to say."""
+    """Return the mark of an encoded image; an arbitrary number if it has none."""
     with Image.open(io.BytesIO(image)) as opened:
         grey = opened.convert("L")
     row = grey.height - strip_height(grey.height) / 2

@@ -1,7 +1,7 @@
-"""Webhooks of the stand-ins: what was promised at submit is posted at a job's end (seed: "4. Webhook").
+"""Webhooks of the fakes, posted at a job's end (seed: "4. Webhook").
 
 Delivery is best-effort with one retry, and never for a cancelled job. Nothing leaves this machine: an address
-elsewhere is taken as the contract takes it, and then counts as one that did not answer.
+elsewhere is accepted at submit, as the contract requires, and its delivery gets no response.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from sandbox.providers.faults import Endpoint, Fault, Faults, Kind
-from sandbox.providers.inputs import is_here
+from sandbox.providers.inputs import is_loopback_host
 from sandbox.providers.job_store import Job, State
 
 RETRY_SECONDS: Final = 5.0
-_ANSWER_SECONDS: Final = 10.0
-_REMEMBERED: Final = 10_000
+_RESPONSE_SECONDS: Final = 10.0
+_MAX_REMEMBERED: Final = 10_000
 _KINDS: Final = frozenset({Kind.LOST, Kind.TWICE, Kind.LATE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One POST of a webhook, the first or the second of its job; `status` is the answer's, None without an answer."""
+    """One POST of a webhook, attempt 1 or 2; `status` is None if unanswered."""
 
     job_id: str
     url: str
@@ -35,17 +35,20 @@ class Delivery:
     status: int | None
 
     @property
-    def taken(self) -> bool:
-        """Return whether the receiver took it, so that it is not tried again."""
+    def is_accepted(self) -> bool:
+        """Return whether the receiver accepted it; otherwise it is retried."""
         return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004 - the class of statuses
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as an object."""
+        """Return the delivery as a JSON object."""
         return asdict(self)
 
 
 def is_acceptable(url: object) -> bool:
-    """Tell whether a submit may name this webhook: https, or http on this machine, for the sandbox."""
+    """Return whether a submit may name this webhook.
+
+    It must be https; http is allowed to this machine, for the sandbox.
+    """
     if not isinstance(url, str):
         return False
     try:
@@ -53,54 +56,57 @@ def is_acceptable(url: object) -> bool:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_here(str(host))))
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback_host(str(host))))
 
 
 class Webhooks:
-    """Posts the webhooks of a server and keeps what was `sent`, in the order of the answers.
+    """Posts a server's webhooks and keeps the `sent` ones, as answered.
 
-    `body` makes what is posted for a job that has ended, `changed` is called after each answer and each end.
-    `retry_seconds` are between the first try and the second; None waits for `release`.
+    `body` builds the posted body of an ended job. `on_change` is called after each response and each finished delivery.
+    `retry_seconds` are between the attempts; None waits for `release`.
     """
 
-    def __init__(self, faults: Faults, *, body: Callable[[Job], dict[str, Any]], changed: Callable[[], None]) -> None:
-        self.sent: deque[Delivery] = deque(maxlen=_REMEMBERED)
+    def __init__(self, faults: Faults, *, body: Callable[[Job], dict[str, Any]], on_change: Callable[[], None]) -> None:
+        self.sent: deque[Delivery] = deque(maxlen=_MAX_REMEMBERED)
         self.retry_seconds: float | None = RETRY_SECONDS
         self._faults = faults
         self._body = body
-        self._changed = changed
+        self._on_change = on_change
         self._session: aiohttp.ClientSession | None = None
         self._released = asyncio.Event()
-        self._carrying: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
-    def waiting(self) -> int:
-        """Return how many jobs' webhooks are under way, held back ones included."""
-        return len(self._carrying)
+    def pending(self) -> int:
+        """Return the number of unfinished deliveries, delayed ones included."""
+        return len(self._tasks)
 
     def sent_for(self, job: Job) -> list[Delivery]:
         """Return the deliveries of a job."""
         return [each for each in self.sent if each.job_id == job.id]
 
-    def announce(self, job: Job) -> None:
-        """Begin to deliver a job's webhook, if it named one and has ended in a way that is told."""
+    def start_delivery(self, job: Job) -> None:
+        """Start the delivery of a job's webhook.
+
+        A job without a webhook and a cancelled job have none.
+        """
         if job.webhook_url is None or job.state is State.CANCELLED:
             return
         fault = self._faults.take(Endpoint.WEBHOOK, _KINDS)
         if fault is not None and fault.kind is Kind.LOST:
             return
-        task = asyncio.create_task(self._carry(job.id, job.webhook_url, self._body(job), fault, self._released))
-        self._carrying.add(task)
-        task.add_done_callback(self._carried)
+        task = asyncio.create_task(self._deliver(job.id, job.webhook_url, self._body(job), fault, self._released))
+        self._tasks.add(task)
+        task.add_done_callback(self._on_delivered)
 
     def release(self) -> None:
-        """Let go at once whatever is held back: late webhooks, and second tries that wait for their time."""
+        """Send delayed webhooks and waiting retries now."""
         self._released.set()
         self._released = asyncio.Event()
 
     async def close(self) -> None:
-        """Deliver nothing more."""
-        tasks = list(self._carrying)
+        """Cancel all deliveries."""
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -108,11 +114,11 @@ class Webhooks:
             await self._session.close()
             self._session = None
 
-    def _carried(self, task: asyncio.Task[None]) -> None:
-        self._carrying.discard(task)
-        self._changed()
+    def _on_delivered(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._on_change()
 
-    async def _carry(
+    async def _deliver(
         self, job_id: str, url: str, body: dict[str, Any], fault: Fault | None, released: asyncio.Event
     ) -> None:
         if fault is not None and fault.kind is Kind.TWICE:
@@ -121,24 +127,24 @@ class Webhooks:
         if fault is not None and fault.kind is Kind.LATE:
             await _pause(released, fault.seconds or None)
         first = await self._post(job_id, url, body, attempt=1)
-        if not first.taken:
+        if not first.is_accepted:
             await _pause(self._released, self.retry_seconds)
             await self._post(job_id, url, body, attempt=2)
 
     async def _post(self, job_id: str, url: str, body: dict[str, Any], *, attempt: int) -> Delivery:
         status: int | None = None
-        if is_here(urlsplit(url).hostname or ""):
+        if is_loopback_host(urlsplit(url).hostname or ""):
             with suppress(aiohttp.ClientError, TimeoutError):
                 async with self._client().post(url, json=body, allow_redirects=False) as answer:
                     status = answer.status
         delivery = Delivery(job_id=job_id, url=url, body=body, attempt=attempt, status=status)
         self.sent.append(delivery)
-        self._changed()
+        self._on_change()
         return delivery
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_SECONDS))
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_RESPONSE_SECONDS))
         return self._session
 
 

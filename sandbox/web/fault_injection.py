@@ -104,7 +104,7 @@ class Sabotage:
         self._set.clear()
         for name, provider in self._providers.items():
             provider.latency = self._usual[name]
-            provider.mend()
+            provider.clear_faults()
 
     def _row_of(self, service: str, fault: Json) -> Row | None:
         """Return the row that best says what a fault does: the one that agrees in most fields."""

@@ -39,7 +39,7 @@ async def test_a_member_gets_from_a_slash_to_pictures(sandbox: Sandbox, member: 
     await expect(card).to_contain_text("Member used")
     await expect(card).to_contain_text("In line")
     identity = await card.get_attribute("id")
-    await sandbox.skillboss.wait_for(lambda: [job for job in sandbox.skillboss.jobs if "harbour" in job.order.prompt])
+    await sandbox.skillboss.wait_for(lambda: [job for job in sandbox.skillboss.jobs if "harbour" in job.request.prompt])
     sandbox.skillboss.advance()
     await expect(card).to_contain_text("Drawing")
     sandbox.skillboss.finish()

@@ -159,7 +159,7 @@ def provider_events(server: ImageApiServer) -> Classify:
         if "cancel" in parts:
             return Event.CANCEL
         if "status" in parts:
-            job = server.studio.jobs.get(request.query.get("task_id", parts[-1]))
+            job = server.store.jobs.get(request.query.get("task_id", parts[-1]))
             return None if job is None else _POLLS.get(job.state)
         return Event.SUBMIT if request.method == "POST" and parts[-1] in ("run", "generate") else None
 

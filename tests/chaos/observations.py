@@ -199,7 +199,7 @@ class RoundObserver:
             found += [
                 AcceptedSubmit(provider=name, state=job.state, billed=job.id in billed)
                 for job in server.jobs
-                if job.order.prompt == prompt
+                if job.request.prompt == prompt
             ]
         return found
 

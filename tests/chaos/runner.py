@@ -135,7 +135,7 @@ class Runner:
         self.system.discord.faults.clear()
         for server in self._providers:
             server.latency = _AT_ONCE
-            server.mend()
+            server.clear_faults()
             for job in server.jobs:
                 if not job.terminal:
                     server.finish(job)

@@ -224,7 +224,7 @@ async def wait_for_provider_job(server: ImageApiServer, prompt: str) -> Job:
     """Return the job for a prompt once the provider received it."""
 
     def found() -> list[Job]:
-        return [job for job in server.jobs if job.order.prompt == prompt and not job.terminal]
+        return [job for job in server.jobs if job.request.prompt == prompt and not job.terminal]
 
     await server.wait_for(found, seconds=PATIENCE)
     return found()[-1]

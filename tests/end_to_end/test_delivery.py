@@ -63,7 +63,7 @@ class Scene:
         if well:
             self.system.skillboss.finish()
         else:
-            self.system.skillboss.studio.fail(
+            self.system.skillboss.store.fail(
                 self.system.skillboss.jobs[-1], "the request was rejected (content policy)"
             )
 

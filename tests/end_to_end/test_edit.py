@@ -51,7 +51,7 @@ class EditingMember:
         """Let the provider finish; return the card and its picture."""
         card = await asked.response()
         await self.at_provider(before)
-        await self.system.reve2img.finished()
+        await self.system.reve2img.finish_and_wait()
         card = await asked.wait_until(has_images)
         (picture,) = await self.system.pictures(card)
         return card, picture
@@ -103,7 +103,7 @@ async def test_edit_sends_attached_photo_to_provider(editor: EditingMember) -> N
     assert "reve-2.0 · 3:2 · 1 picture" in text(card)
     assert "from 1 picture" in text(card)
     assert "-# 20 credits" in text(card)
-    (url,) = editor.system.reve2img.jobs[-1].asked["image_urls"]
+    (url,) = editor.system.reve2img.jobs[-1].submit_body["image_urls"]
     assert url.startswith(f"http://127.0.0.1:{editor.system.http_port}/inputs/")
     status, _ = await editor.system.status(url)
     assert status == 404
@@ -292,7 +292,7 @@ async def test_edit_without_public_url_sends_discord_address(tmp_path_factory: p
         asked = await editor.member.slash("edit", prompt="make it dusk", image=png(photo))
         _, picture = await editor.finished(asked, 0)
         assert derives_from(picture, photo)
-        (url,) = system.reve2img.jobs[-1].asked["image_urls"]
+        (url,) = system.reve2img.jobs[-1].submit_body["image_urls"]
         assert url.startswith(system.discord.api_url.removesuffix("/api/v10"))
         assert (await system.status(f"http://127.0.0.1:{system.http_port}/inputs/x"))[0] == 404
 

@@ -21,7 +21,7 @@ async def without_faults(system: SystemHarness) -> AsyncIterator[None]:
     yield
     system.skillboss.faults.clear()
     system.reve2img.faults.clear()
-    system.skillboss.studio.balance = None
+    system.skillboss.store.balance = None
     if system.log().count(LEFT_ALONE) > told:
         await system.stop_bot()
         await system.start_bot(DEFAULT_ALLOWANCE="100000")

@@ -198,7 +198,7 @@ class Pair:
         """Return the provider's job once the provider has it."""
 
         def at_provider() -> list[Job]:
-            return [job for job in self.system.skillboss.jobs if job.order.prompt == placed.planned.prompt]
+            return [job for job in self.system.skillboss.jobs if job.request.prompt == placed.planned.prompt]
 
         await self.system.skillboss.wait_for(at_provider)
         (job,) = at_provider()
@@ -286,7 +286,7 @@ def pair(bots: Pair) -> Iterator[Pair]:
     bots.heir_hold.open()
     bots.go_on()
     for job in bots.system.skillboss.jobs:
-        bots.system.skillboss.studio.fail(job, "the test is over")  # pictures that come late would be fetched
+        bots.system.skillboss.store.fail(job, "the test is over")  # pictures that come late would be fetched
 
 
 async def test_jobs_of_paused_process_are_finished_once(pair: Pair) -> None:

@@ -28,7 +28,7 @@ async def made(
     """Have the picture made; return its job as it is stored then, and the picture's sides."""
     job = await harness.asked(request=request)
     await harness.until(job.id, State.RUNNING)
-    await reve2img.finished()
+    await reve2img.finish_and_wait()
     done = await harness.until(job.id, State.DONE, step=1)
     assert (done.price, done.charged, await harness.problems()) == (20, 20, [])
     (picture,) = await harness.database.read(lambda connection: ResultImageRepository(connection).list_for(job.id))
@@ -45,7 +45,7 @@ async def test_a_photo_that_lies_is_edited_upright(
     async with reachable(sqlite_database, tmp_path, shelf, reve2img) as harness:
         url = shelf.put("a.jpg", lying(drawn(), orientation))
         done, size = await made(harness, reve2img, editing_of(url, aspect_ratio=said, keep_aspect_ratio=True))
-    assert (done.request.aspect_ratio, reve2img.jobs[-1].asked["aspect_ratio"]) == ("2:3", "2:3")
+    assert (done.request.aspect_ratio, reve2img.jobs[-1].submit_body["aspect_ratio"]) == ("2:3", "2:3")
     assert size == pixels("2:3")
 
 
@@ -57,7 +57,7 @@ async def test_a_chosen_ratio_is_left_alone(
     async with reachable(sqlite_database, tmp_path, shelf, reve2img) as harness:
         url = shelf.put("a.jpg", lying(drawn(), 6))
         done, size = await made(harness, reve2img, editing_of(url, aspect_ratio=ratio))
-    assert (done.request.aspect_ratio, reve2img.jobs[-1].asked["aspect_ratio"]) == (ratio, ratio)
+    assert (done.request.aspect_ratio, reve2img.jobs[-1].submit_body["aspect_ratio"]) == (ratio, ratio)
     assert size == pixels(ratio, auto=2 / 3)
 
 

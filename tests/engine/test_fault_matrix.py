@@ -156,7 +156,7 @@ async def ended(harness: EngineHarness, server: ImageApiServer, job: Job) -> Job
         if current.state.ended:
             return current
         for made in server.jobs:
-            if not made.terminal and made.stuck_in is None:
+            if not made.terminal and made.stuck_state is None:
                 server.finish(made)
         harness.clock.advance(PACE)
     raise AssertionError(f"the job stays {current.state}")

@@ -49,7 +49,7 @@ async def waiting(harness: EngineHarness, member: int, *, guild: int = HERE, **r
 
 def sent(harness: EngineHarness) -> list[str]:
     """Return the prompts of what the first provider has taken, in order."""
-    return [made.order.prompt for made in harness.server.jobs]
+    return [made.request.prompt for made in harness.server.jobs]
 
 
 async def states(harness: EngineHarness, jobs: list[Job]) -> list[State]:
@@ -68,7 +68,7 @@ async def test_members_and_communities_take_turns(database: Database, tmp_path: 
         harness.engine.wake()
         await harness.server.wait_for(lambda: len(sent(harness)) == 4)
         assert sorted(sent(harness)) == ["anna 0", "bert 0", "cleo 0", "cleo 1"]
-        harness.server.finish(next(made for made in harness.server.jobs if made.order.prompt == "anna 0"))
+        harness.server.finish(next(made for made in harness.server.jobs if made.request.prompt == "anna 0"))
         await harness.when(lambda: len(sent(harness)) == 5, step=1)
         assert sent(harness)[4] == "anna 1"
 
@@ -219,7 +219,7 @@ async def test_pictures_that_cannot_be_fetched_are_waited_for(database: Database
         await harness.until(job.id, State.STORING, step=1)
         await harness.quiet(step=30)
         assert (await harness.job(job.id)).state is State.STORING
-        harness.server.mend()
+        harness.server.clear_faults()
         done = await harness.until(job.id, State.DONE, step=5)
         assert done.charged == 12
         assert await harness.problems() == []
@@ -277,7 +277,7 @@ async def test_a_provider_that_does_not_know_the_job_for_a_while_is_asked_again(
         await harness.quiet(step=1, rounds=30)
         await harness.when(lambda: len(harness.server.requests) >= polls + 3)
         assert (await harness.job(job.id)).state is State.QUEUED
-        harness.server.mend()
+        harness.server.clear_faults()
         harness.server.finish()
         assert (await harness.until(job.id, State.DONE, step=1)).charged == 12
 

@@ -70,7 +70,7 @@ async def test_the_provider_fetches_it_from_us_until_the_job_has_ended(
         job = await harness.asked(request=editing_of(shelf.put("cat.png", photo)))
         await harness.until(job.id, State.RUNNING)
         (asked,) = [each for each in reve2img.requests if each.method == "POST"]
-        (url,) = reve2img.jobs[-1].asked["image_urls"]
+        (url,) = reve2img.jobs[-1].submit_body["image_urls"]
         token = url.rpartition("/")[2]
         stored = await harness.database.read(
             lambda connection: connection.execute(select(inputs.c.token_hash)).scalar()
@@ -82,7 +82,7 @@ async def test_the_provider_fetches_it_from_us_until_the_job_has_ended(
         served = await service.find(token)
         assert served is not None
         assert served.path.read_bytes() == (await kept(harness))[0]
-        reve2img.studio.fail(reve2img.jobs[-1], "no")
+        reve2img.store.fail(reve2img.jobs[-1], "no")
         await harness.until(job.id, State.FAILED, step=1)
         assert await service.find(token) is None
 
@@ -95,7 +95,7 @@ async def test_a_whole_edit(
     async with reachable(sqlite_database, tmp_path, shelf, reve2img) as harness:
         job = await harness.asked(request=editing_of(shelf.put("rocket.jpg", photo), aspect_ratio="auto"))
         await harness.until(job.id, State.RUNNING)
-        made = await reve2img.finished()
+        made = await reve2img.finish_and_wait()
         assert [each.sha256 for each in made.inputs] == [hashlib.sha256((await kept(harness))[0]).hexdigest()]
         done = await harness.until(job.id, State.DONE, step=1)
         assert (done.charged, await held(harness), await harness.problems()) == (20, 0, [])
@@ -111,7 +111,7 @@ async def test_without_an_address_of_ours_the_signed_one_is_given(
         url = shelf.put("a.png", drawn())
         job = await harness.asked(request=editing_of(url))
         await harness.until(job.id, State.RUNNING)
-        assert reve2img.jobs[-1].asked["image_urls"] == [url]
+        assert reve2img.jobs[-1].submit_body["image_urls"] == [url]
         assert await kept(harness) == [drawn()]
 
 

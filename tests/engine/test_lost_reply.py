@@ -95,7 +95,7 @@ async def test_a_webhook_of_a_failure_gives_the_credits_back(database: Database,
     async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
         job = await lost(harness)
         (made,) = harness.server.jobs
-        harness.server.studio.fail(made, "upstream vendor error")
+        harness.server.store.fail(made, "upstream vendor error")
         assert await hooks.call(harness, made)
         failed = await harness.until(job.id, State.FAILED)
         assert (failed.charged, failed.fault) == (0, FaultKind.GENERATION)
@@ -281,7 +281,7 @@ async def test_a_named_job_whose_status_cannot_be_read_is_asked_about_further(
         assert await hooks.call(harness, harness.server.finish())
         failed = await harness.until(job.id, State.FAILED, step=10)
         assert (failed.fault, failed.charged) == (FaultKind.REPLY_LOST, 0)
-        harness.server.mend()
+        harness.server.clear_faults()
         await _until_pictures(harness, job)
         assert (await harness.job(job.id)).charged == 0
         assert await spendable(harness) == (200, 0)
@@ -322,7 +322,7 @@ async def test_who_ended_otherwise_is_not_asked_about_any_more(sqlite_database: 
     ) as harness:
         job = await harness.asked()
         await harness.until(job.id, State.LOST, step=5)
-        harness.server.studio.fail(harness.server.jobs[0], "vendor")
+        harness.server.store.fail(harness.server.jobs[0], "vendor")
         await harness.quiet(step=30)
         assert (await harness.job(job.id)).reconcile_at is None
         assert await pictures(harness, job) == ()

@@ -10,7 +10,7 @@ import structlog
 
 from bot.domain.errors import FaultKind, ProviderError
 from bot.providers.base import CancelOutcome, Failed, Finished, Pending
-from sandbox.providers import Endpoint, Received
+from sandbox.providers import Endpoint, RecordedRequest
 from tests.providers.provider_harness import KEY, ProviderHarness, RawServer
 from tests.providers.test_redaction import SPELLINGS
 
@@ -395,7 +395,7 @@ async def test_a_handle_is_never_more_than_a_name(bench: ProviderHarness) -> Non
     with pytest.raises(ProviderError):
         await bench.provider.poll(handle)
 
-    seen: Received = bench.server.requests[-1]
+    seen: RecordedRequest = bench.server.requests[-1]
     assert Endpoint.STATUS is seen.endpoint
     assert handle in (seen.path.removeprefix("/v1/run/status/"), seen.query.get("task_id"))
 
@@ -447,7 +447,7 @@ async def test_the_wrong_key_is_rejected(bench: ProviderHarness) -> None:
 
 async def test_an_empty_account_is_told_apart(bench: ProviderHarness) -> None:
     """A 402 means that the operator's account there is empty."""
-    bench.server.studio.balance = 5
+    bench.server.store.balance = 5
 
     fault = await fault_of(bench)
 

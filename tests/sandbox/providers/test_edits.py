@@ -22,7 +22,7 @@ async def submitted(reve2img: Reve2Img, *urls: str, **fields: Any) -> None:
 
 async def result(reve2img: Reve2Img) -> bytes:
     """Let the latest task end and return its first picture."""
-    job = await reve2img.server.finished()
+    job = await reve2img.server.finish_and_wait()
     return await reve2img.picture(reve2img.server.picture_urls(job)[0])
 
 
@@ -90,7 +90,7 @@ async def test_what_was_fetched_is_on_record(reve2img: Reve2Img, shelf: ImageSer
     """How many, in which order, and their digests; to be seen from another process too, without their addresses."""
     contents = [photo("rings", (64, 48), "JPEG"), photo("stripes", (32, 32))]
     await submitted(reve2img, *(shelf.put(str(at), content) for at, content in enumerate(contents)))
-    job = await reve2img.server.finished()
+    job = await reve2img.server.finish_and_wait()
 
     seen = (await reve2img.send("GET", "/sandbox/jobs", key=None)).json["jobs"][0]["inputs"]
 
@@ -109,7 +109,7 @@ async def test_a_picture_may_come_after_the_submit(reve2img: Reve2Img, shelf: Im
     early = list(shelf.taken)
     shelf.put("late", photo())
 
-    job = await reve2img.server.finished()
+    job = await reve2img.server.finish_and_wait()
 
     assert (early, shelf.taken, job.state) == ([], ["late"], State.COMPLETED)
 
@@ -153,7 +153,7 @@ async def test_an_unusable_picture_fails_the_task(
     if content is not None:
         shelf.put("b", content)
     await submitted(reve2img, shelf.put("a", photo()), shelf.at("b"))
-    job = await reve2img.server.finished()
+    job = await reve2img.server.finish_and_wait()
 
     task = (await reve2img.send("GET", f"/api/v1/status?task_id={job.id}")).json["data"]
 
@@ -166,7 +166,7 @@ async def test_what_is_not_here_is_not_reached(reve2img: Reve2Img, url: str) -> 
     """Nothing leaves this machine."""
     await submitted(reve2img, url)
 
-    assert (await reve2img.server.finished()).error == "Failed to download image_urls[0]"
+    assert (await reve2img.server.finish_and_wait()).error == "Failed to download image_urls[0]"
 
 
 async def test_a_job_that_fails_anyway_needs_no_input(reve2img: Reve2Img, shelf: ImageServer) -> None:
@@ -189,6 +189,6 @@ async def test_closing_leaves_nothing_behind(reve2img: Reve2Img) -> None:
 
         await reve2img.server.close()
 
-        assert job.preparing is not None
+        assert job.fetch_task is not None
         with pytest.raises(asyncio.CancelledError):
-            await job.preparing
+            await job.fetch_task

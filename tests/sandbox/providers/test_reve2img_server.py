@@ -18,7 +18,7 @@ async def test_a_task_is_answered_in_the_envelope(reve2img: Reve2Img) -> None:
 
     job = reve2img.server.jobs[0]
     assert reply.json == {"code": 200, "message": "success", "data": {"task_id": job.id, "status": "IN_PROGRESS"}}
-    assert job.order.model == "reve-2.0"
+    assert job.request.model == "reve-2.0"
 
 
 @pytest.mark.parametrize(
@@ -41,23 +41,23 @@ async def test_a_task_is_answered_in_the_envelope(reve2img: Reve2Img) -> None:
 )
 async def test_credits_are_taken_at_creation(reve2img: Reve2Img, body: dict[str, Any], cost: int) -> None:
     """The table's price times detail and, for one model, 4K; what post-processing adds; all that times pictures."""
-    reve2img.server.studio.balance = 1000
+    reve2img.server.store.balance = 1000
     await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox", **body})
 
     assert [charge.cost for charge in reve2img.server.billed] == [cost]
-    assert reve2img.server.studio.balance == 1000 - cost
+    assert reve2img.server.store.balance == 1000 - cost
 
 
 async def test_credits_are_given_back_on_failure(reve2img: Reve2Img) -> None:
     """A failed task costs nothing in the end."""
-    reve2img.server.studio.balance = 12
+    reve2img.server.store.balance = 12
     reve2img.server.faults.add("submit", "fail", reason="vendor")
     await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox"})
-    taken = reve2img.server.studio.balance
+    taken = reve2img.server.store.balance
     job = reve2img.server.finish()
     reply = await reve2img.send("GET", f"/api/v1/status?task_id={job.id}")
 
-    assert (taken, reve2img.server.studio.balance) == (0, 12)
+    assert (taken, reve2img.server.store.balance) == (0, 12)
     assert not reve2img.server.billed
     assert reply.json["data"]["status"] == "FAILED"
     assert reply.json["data"]["error_message"] == job.error
@@ -136,7 +136,7 @@ async def test_what_is_not_on_the_page_is_a_400(reve2img: Reve2Img, body: Any) -
 
 async def test_keys_balance_and_unknown_tasks_are_checked(reve2img: Reve2Img) -> None:
     """401, 402 and 404."""
-    reve2img.server.studio.balance = 11
+    reve2img.server.store.balance = 11
 
     assert (await reve2img.send("POST", "/api/v1/generate", {"prompt": "x"}, key=None)).status == 401
     assert (await reve2img.send("POST", "/api/v1/generate", {"prompt": "x"})).status == 402

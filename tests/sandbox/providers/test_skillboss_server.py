@@ -59,11 +59,11 @@ async def test_timers_move_jobs_too(skillboss: SkillBoss) -> None:
 
 async def test_the_synchronous_form_blocks_until_the_result(skillboss: SkillBoss) -> None:
     """Without `async` the answer is the result itself."""
-    waiting = asyncio.create_task(skillboss.send("POST", "/v1/run", run(asynchronous=None)))
+    pending = asyncio.create_task(skillboss.send("POST", "/v1/run", run(asynchronous=None)))
     await skillboss.server.wait_for(lambda: skillboss.server.jobs)
     skillboss.server.finish()
 
-    reply = await waiting
+    reply = await pending
 
     assert reply.status == 200
     assert reply.json["generated_images"] == skillboss.server.picture_urls(skillboss.server.jobs[0])
@@ -114,7 +114,7 @@ async def test_a_wrong_key_is_a_401(skillboss: SkillBoss, key: str | None) -> No
 
 async def test_an_empty_balance_is_a_402(skillboss: SkillBoss) -> None:
     """Nothing is made when the account cannot pay."""
-    skillboss.server.studio.balance = 19
+    skillboss.server.store.balance = 19
 
     assert (await skillboss.send("POST", "/v1/run", run(n=2))).status == 402
     assert (await skillboss.send("POST", "/v1/run", run(n=1))).status == 202
@@ -123,7 +123,7 @@ async def test_an_empty_balance_is_a_402(skillboss: SkillBoss) -> None:
 async def test_a_balance_that_ran_out_meanwhile_fails_the_job(skillboss: SkillBoss) -> None:
     """FAILED: "Vendor error or insufficient balance", and not billed."""
     await skillboss.send("POST", "/v1/run", run())
-    skillboss.server.studio.balance = 0
+    skillboss.server.store.balance = 0
     job = skillboss.server.finish()
 
     assert (job.state, job.error) == (State.FAILED, "insufficient balance")
@@ -134,24 +134,24 @@ async def test_cancel_answers_as_on_the_page(skillboss: SkillBoss) -> None:
     """200 with `cancelled` in the queue, 409 once started, 200 without it at the end, 404 for others' jobs."""
     for _ in range(2):
         await skillboss.send("POST", "/v1/run", run())
-    waiting, started = skillboss.server.jobs
+    pending, started = skillboss.server.jobs
     skillboss.server.advance(started)
 
-    foreign = await skillboss.send("POST", f"/v1/run/cancel/{waiting.id}", key="key-b")
-    cancelled = await skillboss.send("POST", f"/v1/run/cancel/{waiting.id}")
-    again = await skillboss.send("POST", f"/v1/run/cancel/{waiting.id}")
+    foreign = await skillboss.send("POST", f"/v1/run/cancel/{pending.id}", key="key-b")
+    cancelled = await skillboss.send("POST", f"/v1/run/cancel/{pending.id}")
+    again = await skillboss.send("POST", f"/v1/run/cancel/{pending.id}")
     late = await skillboss.send("POST", f"/v1/run/cancel/{started.id}")
 
     assert (foreign.status, cancelled.status, again.status, late.status) == (404, 200, 200, 409)
     assert cancelled.json["cancelled"] is True
     assert "cancelled" not in again.json
-    assert (waiting.state, started.state) == (State.CANCELLED, State.IN_PROGRESS)
+    assert (pending.state, started.state) == (State.CANCELLED, State.IN_PROGRESS)
 
 
 async def test_results_expire_after_seven_days(skillboss: SkillBoss) -> None:
     """Then the status knows nothing of the job."""
     now = 0.0
-    skillboss.server.studio._clock = lambda: now
+    skillboss.server.store._clock = lambda: now
     await skillboss.send("POST", "/v1/run", run())
     job = skillboss.server.finish()
     now = RETENTION_SECONDS - 1

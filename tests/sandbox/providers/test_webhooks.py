@@ -111,7 +111,7 @@ async def test_a_cancelled_job_is_not_told(skillboss: SkillBoss, receiver: Recei
     await skillboss.send("POST", f"/v1/run/cancel/{job.id}")
 
     assert job.state is State.CANCELLED
-    assert (skillboss.server.webhooks.waiting, receiver.came) == (0, [])
+    assert (skillboss.server.webhooks.pending, receiver.came) == (0, [])
 
 
 @pytest.mark.parametrize(("first", "second"), [(500, 200), (404, 503), (302, 200)])
@@ -123,7 +123,7 @@ async def test_what_was_not_taken_is_tried_once_more(
     await skillboss.send("POST", "/v1/run", run(receiver.url))
     skillboss.server.finish()
     await skillboss.server.wait_for(lambda: skillboss.server.webhooks.sent)
-    assert skillboss.server.webhooks.waiting == 1
+    assert skillboss.server.webhooks.pending == 1
     skillboss.server.webhooks.release()
     await skillboss.server.wait_for(lambda: len(skillboss.server.webhooks.sent) == 2)
 
@@ -197,7 +197,7 @@ async def test_a_webhook_may_be_lost(skillboss: SkillBoss, receiver: Receiver) -
     await skillboss.server.wait_for(lambda: skillboss.server.webhooks.sent)
 
     assert [each["request_id"] for each in receiver.came] == [skillboss.server.jobs[1].id]
-    await skillboss.server.wait_for(lambda: skillboss.server.webhooks.waiting == 0)
+    await skillboss.server.wait_for(lambda: skillboss.server.webhooks.pending == 0)
 
 
 async def test_a_webhook_may_come_twice_at_once(skillboss: SkillBoss, receiver: Receiver) -> None:
@@ -236,7 +236,7 @@ async def test_a_webhook_may_be_late(skillboss: SkillBoss, receiver: Receiver) -
     await skillboss.send("POST", "/v1/run", run(receiver.url))
     job = skillboss.server.finish()
     status = await skillboss.send("GET", f"/v1/run/status/{job.id}")
-    assert (status.json["status"], skillboss.server.webhooks.waiting, receiver.came) == ("COMPLETED", 1, [])
+    assert (status.json["status"], skillboss.server.webhooks.pending, receiver.came) == ("COMPLETED", 1, [])
 
     released = await skillboss.send("POST", "/sandbox/webhooks/release", key=None)
     await skillboss.server.wait_for(lambda: skillboss.server.webhooks.sent)
@@ -275,7 +275,7 @@ async def test_mending_lets_go_what_is_held(skillboss: SkillBoss, receiver: Rece
     skillboss.server.faults.add("webhook", "late", times=None)
     await skillboss.send("POST", "/v1/run", run(receiver.url))
     skillboss.server.finish()
-    skillboss.server.mend()
+    skillboss.server.clear_faults()
 
     await skillboss.server.wait_for(lambda: statuses(skillboss) == [(1, 200)])
     assert skillboss.server.faults.as_json() == []
@@ -293,5 +293,5 @@ async def test_closing_ends_what_is_under_way(skillboss: SkillBoss, receiver: Re
 
     await skillboss.server.close()
 
-    assert (skillboss.server.webhooks.waiting, list(skillboss.server.webhooks.sent)) == (0, [])
+    assert (skillboss.server.webhooks.pending, list(skillboss.server.webhooks.sent)) == (0, [])
     receiver.gate.set()
