@@ -11,18 +11,13 @@ import structlog
 from discord import app_commands
 from discord.ext import commands
 
-from bot.services.jobs import JobService
-from bot.ui.buttons import BUTTONS
 from bot.ui.command_translator import CommandTranslator
-from bot.ui.handlers.card_actions import CardActions
+from bot.ui.handlers.component_registry import ComponentRegistry
 from bot.ui.handlers.error_handler import answer_error
-from bot.ui.handlers.form_reopen import FormReopener
-from bot.ui.handlers.history import HistoryHandlers
-from bot.ui.handlers.job_requests import Orders
-from bot.ui.handlers.presets import PresetHandlers
 from bot.ui.i18n import set_locale
 
-_ANSWERING = ("CommandTree-invoker", "discord-ui-")
+# The names that discord.py gives to the tasks that answer commands, modals and presses.
+_ANSWERING = ("CommandTree-invoker", "discord-ui-", "discord.py: on_interaction")
 
 _log = structlog.get_logger(__name__)
 
@@ -39,17 +34,32 @@ class _Tree(app_commands.CommandTree["AtelierClient"]):
         await answer_error(interaction, error)
 
 
+class SyncMemory:
+    """The digest of the commands that Discord was sent last."""
+
+    def __init__(self, get: Callable[[], Awaitable[str | None]], set: Callable[[str], Awaitable[Any]]) -> None:  # noqa: A002
+        self.get = get
+        self.set = set
+
+
 class AtelierClient(commands.AutoShardedBot):
-    """Connects with the `guilds` intent alone: slash commands need no privileged one."""
+    """The Discord client. It connects with the `guilds` intent alone: slash commands need no privileged one.
 
-    generation: JobService
-    gallery: HistoryHandlers
-    orders: Orders
-    retries: FormReopener
-    shelves: PresetHandlers
-    workbench: CardActions
+    Cogs are added before login. Each registers its commands and menus with `tree` and its buttons with `components`.
 
-    def __init__(self, *, shard_count: int | None = None, shard_ids: Sequence[int] | None = None) -> None:
+    `identify_turn` waits for this process's turn to log in to the gateway; None with a single process.
+    `user_installs` also offers the commands to members who installed the application on their own account.
+    """
+
+    def __init__(
+        self,
+        *,
+        synced: SyncMemory,
+        shard_count: int | None = None,
+        shard_ids: Sequence[int] | None = None,
+        identify_turn: Callable[[], Awaitable[None]] | None = None,
+        user_installs: bool = False,
+    ) -> None:
         # No voice here, so no warning that voice is missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         shards: Any = None if shard_ids is None else list(shard_ids)
@@ -64,44 +74,8 @@ class AtelierClient(commands.AutoShardedBot):
             chunk_guilds_at_startup=False,
             max_messages=None,
         )
+        self.components = ComponentRegistry()
         self._translator = CommandTranslator()
-        self._cogs_to_add: Sequence[commands.Cog] = ()
-        self._menus_to_add: Sequence[app_commands.ContextMenu] = ()
-        self._on_login: Callable[[], Awaitable[None]] | None = None
-        self._synced: SyncMemory | None = None
-        self._identify_turn: Callable[[], Awaitable[None]] | None = None
-        self._user_installs = False
-
-    def install(
-        self,
-        *,
-        generation: JobService,
-        gallery: HistoryHandlers,
-        orders: Orders,
-        retries: FormReopener,
-        shelves: PresetHandlers,
-        workbench: CardActions,
-        cogs: Sequence[commands.Cog],
-        menus: Sequence[app_commands.ContextMenu] = (),
-        on_login: Callable[[], Awaitable[None]],
-        synced: "SyncMemory",
-        identify_turn: Callable[[], Awaitable[None]] | None = None,
-        user_installs: bool = False,
-    ) -> None:
-        """Give the client what it serves; called once, before it starts.
-
-        `identify_turn` waits for this process's turn to log in to the gateway, where there are several. `user_installs`
-        offers the commands also to members who have the application on their own account, wherever they are.
-        """
-        self.generation = generation
-        self.gallery = gallery
-        self.orders = orders
-        self.retries = retries
-        self.shelves = shelves
-        self.workbench = workbench
-        self._cogs_to_add = cogs
-        self._menus_to_add = menus
-        self._on_login = on_login
         self._synced = synced
         self._identify_turn = identify_turn
         self._user_installs = user_installs
@@ -114,17 +88,13 @@ class AtelierClient(commands.AutoShardedBot):
             await super().before_identify_hook(shard_id, initial=initial)
 
     async def setup_hook(self) -> None:
-        """Register buttons and commands, then let the engine begin: REST works from here on."""
-        self.add_dynamic_items(*BUTTONS)
+        """Prepare the cogs' commands for `sync_commands`."""
         await self.tree.set_translator(self._translator)
-        for cog in self._cogs_to_add:
-            await self.add_cog(cog)
-        for menu in self._menus_to_add:
-            self.tree.add_command(menu)
         self._place_commands()
-        if self._on_login is not None:
-            await self._on_login()
-        await self._sync_commands()
+
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Answer presses on permanent buttons and menus. discord.py itself answers commands and modals."""
+        await self.components.dispatch(interaction)
 
     def _place_commands(self) -> None:
         """Say where commands are offered: everywhere, or where they were; those for one kind of installation say so."""
@@ -151,9 +121,9 @@ class AtelierClient(commands.AutoShardedBot):
         if answering:
             await asyncio.wait(answering, timeout=seconds)
 
-    async def _sync_commands(self) -> None:
-        """Send the commands to Discord if they are not those that it was sent last; of several processes, one does."""
-        if self._synced is None or not (self.shard_ids is None or 0 in self.shard_ids):
+    async def sync_commands(self) -> None:
+        """Send the commands to Discord if they changed. With several processes, only the one with shard 0 does."""
+        if not (self.shard_ids is None or 0 in self.shard_ids):
             return
         registered = self.tree.get_commands()
         payload = [await command.get_translated_payload(self.tree, self._translator) for command in registered]
@@ -162,11 +132,3 @@ class AtelierClient(commands.AutoShardedBot):
             await self.tree.sync()
             await self._synced.set(digest)
             _log.info("discord.commands_synced", commands=len(payload))
-
-
-class SyncMemory:
-    """Remembers which commands Discord was sent last."""
-
-    def __init__(self, get: Callable[[], Awaitable[str | None]], set: Callable[[str], Awaitable[Any]]) -> None:  # noqa: A002
-        self.get = get
-        self.set = set

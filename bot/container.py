@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import cached_property
@@ -15,6 +15,7 @@ import httpx
 import structlog
 import uuid6
 from aiohttp.web import RouteDef
+from discord.ext import commands
 from sqlalchemy import make_url
 
 from bot.client import AtelierClient, SyncMemory
@@ -72,25 +73,25 @@ from bot.settings import Settings
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.job_messages import JobMessages
 from bot.ui.delivery.result_delivery import ResultDelivery
-from bot.ui.handlers.acknowledge import Acknowledger
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.edit_menu import EditMenu
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.form_reopen import FormReopener
 from bot.ui.handlers.history import HistoryHandlers
-from bot.ui.handlers.job_requests import Orders
+from bot.ui.handlers.job_requests import JobRequests
 from bot.ui.handlers.preferences import PreferenceHandlers
 from bot.ui.handlers.presets import PresetHandlers
-from bot.ui.handlers.wishes import Wishes
 from bot.ui.i18n import read_catalogues
 from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
 from bot.web.webhooks import WebhookEndpoint
+from cogs.card import Card
 from cogs.credits import Credits
 from cogs.edit import Edit
 from cogs.help import Help
 from cogs.history import History
 from cogs.imagine import Imagine
+from cogs.jobs import Jobs
 from cogs.preset import PresetCommands
 from cogs.settings import SettingsCommands
 from cogs.status import StudioStatus
@@ -413,8 +414,14 @@ class Container:
 
     @cached_property
     def client(self) -> AtelierClient:
-        """Connection to Discord, without commands until `install` ran."""
-        return AtelierClient(shard_count=self.settings.shard_count, shard_ids=self.settings.shard_ids)
+        """Connection to Discord, with every cog once `install` ran."""
+        return AtelierClient(
+            synced=SyncMemory(self._synced_commands, self._save_synced_commands),
+            shard_count=self.settings.shard_count,
+            shard_ids=self.settings.shard_ids,
+            identify_turn=None if self.identify_limiter is None else self.identify_limiter.wait,
+            user_installs=self.settings.user_install,
+        )
 
     @cached_property
     def messages(self) -> JobMessages:
@@ -440,19 +447,20 @@ class Container:
             snapshots=self.snapshots,
             job_store=self.job_store,
             messages=self.messages,
-            courier=self.result_delivery,
+            delivery=self.result_delivery,
             clock=self.clock,
             randomness=self.randomness,
         )
 
     @cached_property
-    def job_requests(self) -> Orders:
+    def job_requests(self) -> JobRequests:
         """Way from a request to its card, or to the question before it."""
-        return Orders(
-            generation=self.jobs,
-            drafts=self.confirmations,
+        return JobRequests(
+            jobs=self.jobs,
+            resolver=self.request_resolver,
+            confirmations=self.confirmations,
             snapshots=self.snapshots,
-            acknowledger=Acknowledger(generation=self.jobs, presenter=self.card_updater),
+            card_updater=self.card_updater,
         )
 
     @cached_property
@@ -463,12 +471,7 @@ class Container:
     @cached_property
     def history_handlers(self) -> HistoryHandlers:
         """Answers to `/history`."""
-        return HistoryHandlers(history=self.history, image_service=self.image_service)
-
-    @cached_property
-    def wishes(self) -> Wishes:
-        """Way from command options to a request."""
-        return Wishes(choices=self.request_resolver, orders=self.job_requests, shelves=self.preset_handlers)
+        return HistoryHandlers(history=self.history, images=self.image_service)
 
     @cached_property
     def form_errors(self) -> FormErrors:
@@ -481,10 +484,10 @@ class Container:
         return CardActions(
             remix=self.remix,
             details=self.details,
-            choices=self.request_resolver,
-            orders=self.job_requests,
+            resolver=self.request_resolver,
+            requests=self.job_requests,
             messages=self.messages,
-            refusals=self.form_errors,
+            form_errors=self.form_errors,
             providers=self.provider_names,
         )
 
@@ -492,11 +495,21 @@ class Container:
     def edit_menu(self) -> EditMenu:
         """Answers to "Edit this image"."""
         return EditMenu(
-            generation=self.jobs,
-            choices=self.request_resolver,
-            wishes=self.wishes,
-            workbench=self.card_actions,
-            refusals=self.form_errors,
+            jobs=self.jobs,
+            resolver=self.request_resolver,
+            requests=self.job_requests,
+            actions=self.card_actions,
+            form_errors=self.form_errors,
+        )
+
+    @cached_property
+    def form_reopener(self) -> FormReopener:
+        """Answers to the button of a rejected modal."""
+        return FormReopener(
+            forms=self.saved_forms,
+            form_errors=self.form_errors,
+            edit_menu=self.edit_menu,
+            actions=self.card_actions,
         )
 
     @cached_property
@@ -504,43 +517,34 @@ class Container:
         """Turns of several processes to log in to the gateway; None for a single process."""
         return None if self.lease.is_alone else IdentifyRateLimiter(database=self.database, clock=self.clock)
 
-    def install(self) -> None:
-        """Give the client its commands and buttons. Called once, before it starts."""
-        edit = Edit(generation=self.jobs, wishes=self.wishes, editing=self.edit_menu)
-        self.client.install(
-            generation=self.jobs,
-            gallery=self.history_handlers,
-            orders=self.job_requests,
-            retries=FormReopener(
-                forms=self.saved_forms,
-                refusals=self.form_errors,
-                editing=self.edit_menu,
-                workbench=self.card_actions,
+    @cached_property
+    def cogs(self) -> tuple[commands.Cog, ...]:
+        """Commands, menus and buttons. Each registers its own when it loads."""
+        client = self.client
+        return (
+            Imagine(requests=self.job_requests, presets=self.preset_handlers),
+            Edit(
+                client=client,
+                jobs=self.jobs,
+                requests=self.job_requests,
+                presets=self.preset_handlers,
+                edit_menu=self.edit_menu,
             ),
-            shelves=self.preset_handlers,
-            workbench=self.card_actions,
-            cogs=(
-                Imagine(wishes=self.wishes),
-                edit,
-                PresetCommands(shelves=self.preset_handlers, choices=self.request_resolver),
-                SettingsCommands(panel=PreferenceHandlers(preferences=self.preferences, models=self.models)),
-                History(gallery=self.history_handlers),
-                Credits(credits=self.credits),
-                StudioStatus(status=self.status),
-                Help(models=self.models),
-                Studio(access=self.access),
-            ),
-            menus=(edit.menu,),
-            on_login=self.on_login,
-            synced=SyncMemory(self._synced_commands, self._save_synced_commands),
-            identify_turn=None if self.identify_limiter is None else self.identify_limiter.wait,
-            user_installs=self.settings.user_install,
+            Jobs(client=client, jobs=self.jobs, requests=self.job_requests),
+            Card(client=client, actions=self.card_actions, form_reopener=self.form_reopener),
+            PresetCommands(client=client, presets=self.preset_handlers, resolver=self.request_resolver),
+            SettingsCommands(panel=PreferenceHandlers(preferences=self.preferences, models=self.models)),
+            History(client=client, history=self.history_handlers),
+            Credits(credits=self.credits),
+            StudioStatus(status=self.status),
+            Help(models=self.models),
+            Studio(access=self.access),
         )
 
-    @cached_property
-    def on_login(self) -> Callable[[], Awaitable[None]]:
-        """Callback of the client's login: it starts the engine, since REST works from here on."""
-        return self.lifecycle.start_work
+    async def install(self) -> None:
+        """Load every cog. Called once, before login."""
+        for cog in self.cogs:
+            await self.client.add_cog(cog)
 
     # Web and life cycle
 
@@ -565,7 +569,7 @@ class Container:
         return Lifecycle(
             client=self.client,
             engine=self.engine,
-            presenter=self.card_updater,
+            card_updater=self.card_updater,
             housekeeping=self.maintenance,
             web=self.web,
         )
@@ -615,6 +619,6 @@ async def run(settings: Settings, stop: asyncio.Event, clock: Clock | None = Non
         http = await stack.enter_async_context(provider_client(max_connections=provider_connections(settings)))
         container = Container(settings, database=database, http=http, clock=clock)
         stack.push_async_callback(container.close)
-        container.install()
+        await container.install()
         await asyncio.to_thread(read_catalogues)
         await container.lifecycle.serve(settings.discord_token, stop)

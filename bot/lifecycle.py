@@ -28,20 +28,15 @@ class Lifecycle:
         *,
         client: AtelierClient,
         engine: Engine,
-        presenter: CardUpdater,
+        card_updater: CardUpdater,
         housekeeping: Maintenance,
         web: WebServer,
     ) -> None:
         self._client = client
         self._engine = engine
-        self._presenter = presenter
+        self._card_updater = card_updater
         self._housekeeping = housekeeping
         self._web = web
-
-    async def start_work(self) -> None:
-        """Begin to serve jobs: REST works, the gateway may still be away."""
-        self._presenter.start()
-        await self._engine.start()
 
     async def serve(self, token: SecretStr, stop: asyncio.Event) -> None:
         """Serve until `stop`, then end cleanly."""
@@ -57,7 +52,7 @@ class Lifecycle:
         finally:
             _log.info("app.stopping")
             await asyncio.gather(self._engine.stop(), self._hang_up())
-            await self._presenter.stop(_EDIT_GRACE_SECONDS)
+            await self._card_updater.stop(_EDIT_GRACE_SECONDS)
             await self._engine.release_lease()
             await self._client.close()
             for task in (housekeeping, gateway, stopped):
@@ -72,9 +67,16 @@ class Lifecycle:
         except Exception:  # noqa: BLE001 - the connection may be broken; it ends all the same
             _log.exception("discord.not_hung_up")
 
+    async def _start_work(self) -> None:
+        self._card_updater.start()
+        await self._engine.start()
+
     async def _connect(self, token: SecretStr) -> None:
         async with self._client:
             await self._client.login(token.get_secret_value())
+            # REST works from here on, also while the gateway is away.
+            await self._start_work()
+            await self._client.sync_commands()
             # The library would ask only where its own default gateway is; ask the configured server instead.
             _, gateway, *_ = await self._client.http.get_bot_gateway()
             DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)

@@ -7,26 +7,42 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
+from bot.client import AtelierClient
 from bot.domain.presets import MAX_NAME
 from bot.domain.requests import InputImage
 from bot.services.jobs import JobService
 from bot.ui.command_options import OTHER_DESCRIPTIONS, image_options
 from bot.ui.handlers.edit_menu import EditMenu
+from bot.ui.handlers.job_requests import JobRequests
 from bot.ui.handlers.message_images import offered
-from bot.ui.handlers.wishes import Wishes
+from bot.ui.handlers.presets import PresetHandlers
 
 _ANY = (InputImage(),)
 
 
 class Edit(commands.Cog):
-    """What starts from a member's own pictures. `menu` is the message menu, which the client registers."""
+    """Edits of a member's own images."""
 
-    def __init__(self, *, generation: JobService, wishes: Wishes, editing: EditMenu) -> None:
-        self._generation = generation
-        self._wishes = wishes
-        self._editing = editing
-        self.menu = app_commands.ContextMenu(name=locale_str("Edit this image"), callback=self._edit_message)
-        self.menu.guild_only = True
+    def __init__(
+        self,
+        *,
+        client: AtelierClient,
+        jobs: JobService,
+        requests: JobRequests,
+        presets: PresetHandlers,
+        edit_menu: EditMenu,
+    ) -> None:
+        self._client = client
+        self._jobs = jobs
+        self._requests = requests
+        self._presets = presets
+        self._edit_menu = edit_menu
+        self._menu = app_commands.ContextMenu(name=locale_str("Edit this image"), callback=self._edit_message)
+        self._menu.guild_only = True
+
+    async def cog_load(self) -> None:
+        """Register the message menu."""
+        self._client.tree.add_command(self._menu)
 
     @app_commands.command(name="edit", description=locale_str("Change pictures of yours by a prompt"))
     @app_commands.guild_only()
@@ -56,23 +72,25 @@ class Edit(commands.Cog):
     ) -> None:
         """Order the pictures: what was attached is judged by what Discord says of it, and fetched afterwards."""
         pictures = [offered(each) for each in (image, image2, image3, image4) if each is not None]
-        await self._wishes.order(
+        await self._requests.create(
             interaction,
             prompt=prompt,
             options=options,
             preset=preset,
             private=private,
-            inputs=self._generation.check_attachments(pictures),
+            inputs=self._jobs.check_attachments(pictures),
             shape=pictures[0].shape,
         )
 
     async def _edit_message(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
-        await self._editing.ask(interaction, message)
+        await self._edit_menu.ask(interaction, message)
 
     @edit.autocomplete("model")
     async def _models(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        return await self._wishes.models(interaction, typed, inputs=_ANY)
+        return await self._requests.model_choices(interaction, typed, inputs=_ANY)
 
     @edit.autocomplete("preset")
-    async def _presets(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        return await self._wishes.presets(interaction, typed)
+    async def _preset_choices(
+        self, interaction: discord.Interaction[Any], typed: str
+    ) -> list[app_commands.Choice[str]]:
+        return await self._presets.choices(interaction, typed)

@@ -9,14 +9,16 @@ from discord.ext import commands
 
 from bot.domain.presets import MAX_NAME
 from bot.ui.command_options import OTHER_DESCRIPTIONS, image_options
-from bot.ui.handlers.wishes import Wishes
+from bot.ui.handlers.job_requests import JobRequests
+from bot.ui.handlers.presets import PresetHandlers
 
 
 class Imagine(commands.Cog):
     """The command that the studio is for."""
 
-    def __init__(self, *, wishes: Wishes) -> None:
-        self._wishes = wishes
+    def __init__(self, *, requests: JobRequests, presets: PresetHandlers) -> None:
+        self._requests = requests
+        self._presets = presets
 
     @app_commands.command(name="imagine", description=locale_str("Make pictures from a prompt"))
     @app_commands.guild_only()
@@ -33,12 +35,14 @@ class Imagine(commands.Cog):
         **options: Any,
     ) -> None:
         """Order the pictures: the answer is their card, or the question whether they are worth their price."""
-        await self._wishes.order(interaction, prompt=prompt, options=options, preset=preset, private=private)
+        await self._requests.create(interaction, prompt=prompt, options=options, preset=preset, private=private)
 
     @imagine.autocomplete("model")
     async def _models(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        return await self._wishes.models(interaction, typed)
+        return await self._requests.model_choices(interaction, typed)
 
     @imagine.autocomplete("preset")
-    async def _presets(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        return await self._wishes.presets(interaction, typed)
+    async def _preset_choices(
+        self, interaction: discord.Interaction[Any], typed: str
+    ) -> list[app_commands.Choice[str]]:
+        return await self._presets.choices(interaction, typed)

@@ -7,8 +7,10 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
+from bot.client import AtelierClient
 from bot.domain.presets import MAX_NAME, MAX_TEMPLATE
 from bot.services.request_resolver import ResolverService
+from bot.ui.buttons import RESTORE
 from bot.ui.command_options import image_options, model_choices
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.handlers.presets import PresetHandlers
@@ -17,9 +19,14 @@ from bot.ui.handlers.presets import PresetHandlers
 class PresetCommands(commands.GroupCog, name="preset", description=locale_str("Keep options under a name")):
     """A member's own presets, and the server's."""
 
-    def __init__(self, *, shelves: PresetHandlers, choices: ResolverService) -> None:
-        self._shelves = shelves
-        self._choices = choices
+    def __init__(self, *, client: AtelierClient, presets: PresetHandlers, resolver: ResolverService) -> None:
+        self._client = client
+        self._presets = presets
+        self._resolver = resolver
+
+    async def cog_load(self) -> None:
+        """Register the button that restores a deleted preset."""
+        self._client.components.register(RESTORE.action, self._presets.restore)
 
     @app_commands.command(name="save", description=locale_str("Save options and a prompt under a name"))
     @app_commands.describe(
@@ -39,12 +46,12 @@ class PresetCommands(commands.GroupCog, name="preset", description=locale_str("K
         **options: Any,
     ) -> None:
         """Save it, and answer with what it is."""
-        await self._shelves.save(interaction, name=name, template=prompt, options=options, shared=for_server)
+        await self._presets.save(interaction, name=name, template=prompt, options=options, shared=for_server)
 
     @app_commands.command(name="list", description=locale_str("See your presets and this server's"))
     async def show(self, interaction: discord.Interaction[Any]) -> None:
         """Answer with all that can be used here."""
-        await self._shelves.show(interaction)
+        await self._presets.show(interaction)
 
     @app_commands.command(name="delete", description=locale_str("Delete a preset"))
     @app_commands.describe(
@@ -59,20 +66,20 @@ class PresetCommands(commands.GroupCog, name="preset", description=locale_str("K
         for_server: bool = False,
     ) -> None:
         """Delete it, and answer with the way back."""
-        await self._shelves.delete(interaction, name, shared=for_server)
+        await self._presets.delete(interaction, name, shared=for_server)
 
     @delete.autocomplete("name")
     async def _deletable(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        return await self._shelves.deletable(interaction, typed)
+        return await self._presets.deletable(interaction, typed)
 
     @save.autocomplete("name")
     async def _names(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        return await self._shelves.deletable(interaction, typed)
+        return await self._presets.deletable(interaction, typed)
 
     @save.autocomplete("model")
     async def _models(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         actor = actor_of(interaction)
-        quotes = await self._choices.quotes(
+        quotes = await self._resolver.quotes(
             dict(iter(interaction.namespace)), guild_id=actor.guild_id, member_id=actor.member_id
         )
         return model_choices(quotes, typed)

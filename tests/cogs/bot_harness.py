@@ -80,7 +80,7 @@ class BotHarness:
             store=ImageStore(self._folder / "pictures"),
             workers=ImageThreadPool(),
         )
-        self._build()
+        await self._build()
         self.env = Env(self.client, settle_timeout=PATIENCE)
         await self.env.start()
         self.env.backend.subscribers.append(self._hear)
@@ -105,7 +105,7 @@ class BotHarness:
     async def restart(self) -> None:
         """Do as a new process does: everything is built anew over the same database and the same Discord."""
         await self._halt()
-        self._build()
+        await self._build()
         await self.env.restart_bot(self.client)
         await self._serve()
 
@@ -171,7 +171,7 @@ class BotHarness:
             )
         )
 
-    def _build(self) -> None:
+    async def _build(self) -> None:
         settings: dict[str, Any] = {
             "communities": tuple(self._admitted) if isinstance(self._admitted, frozenset) else self._admitted,
             "default_allowance": self._allowance,
@@ -192,21 +192,21 @@ class BotHarness:
         container.engine_config = self.config
         container.image_service = self._image_service
         container.input_policy = InputPolicy(stand_in=STAND_IN)
-        container.on_login = _nothing
-        container.install()
+        await container.install()
         self.client = container.client
-        self.generation = container.jobs
-        self._presenter = container.card_updater
+        self.jobs = container.jobs
+        self._card_updater = container.card_updater
         self._engine = container.engine
 
     async def _serve(self) -> None:
-        # Not in `on_login`: simcord waits for all that the bot itself has begun, and these loops never end.
-        self._presenter.start()
+        # After login: simcord waits for all tasks that the bot itself started, and these loops never end.
+        await self.client.sync_commands()
+        self._card_updater.start()
         await self._engine.start()
 
     async def _halt(self) -> None:
         await self._engine.stop()
-        await self._presenter.stop(4)
+        await self._card_updater.stop(4)
 
     def _new_id(self) -> str:
         return f"{next(self._numbers):032x}"
@@ -252,10 +252,6 @@ def private(result: InteractionResult) -> str:
     assert result.response is not None
     assert result.response.ephemeral
     return result.response.content
-
-
-async def _nothing() -> None:
-    pass
 
 
 def _cause(error: BaseException) -> BaseException:

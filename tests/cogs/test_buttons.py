@@ -102,7 +102,7 @@ async def test_a_fault_in_a_button_gives_a_reference(
     async def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(studio.generation, "cancel", broken)
+    monkeypatch.setattr(studio.jobs, "cancel", broken)
     pressed = await press(ann, card)
     words, reference = private(pressed).splitlines()
     assert words == "Something went wrong on our side, and the operator's log has it."
@@ -113,7 +113,7 @@ async def test_a_job_whose_records_are_gone(studio: BotHarness, monkeypatch: pyt
     """A button of a job that the database knows no more says so kindly."""
     ann = studio.member("ann")
     card = await waiting(studio, ann)
-    real = studio.generation.cancel
-    monkeypatch.setattr(studio.generation, "cancel", lambda _, actor: real("f" * 32, actor))
+    real = studio.jobs.cancel
+    monkeypatch.setattr(studio.jobs, "cancel", lambda _, actor: real("f" * 32, actor))
     pressed = await press(ann, card)
     assert private(pressed) == "This picture's records are gone, so the button does nothing any more."

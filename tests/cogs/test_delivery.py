@@ -29,14 +29,14 @@ async def nothing_more(studio: BotHarness, done: int) -> None:
     """Let everything go on that can go on without time, whatever changes, and expect no further edit."""
     (job_id,) = await studio.column("id")
     for _ in range(5):
-        studio._presenter.on_job_changed(job_id)
+        studio._card_updater.on_job_changed(job_id)
         await let_others_run()
     assert edits(studio) == done
 
 
 async def forgotten(studio: BotHarness) -> None:
     """Return once the presenter has let go of every card, as it does just after its last word on each."""
-    while studio._presenter._shown:
+    while studio._card_updater._shown:
         await let_others_run()
 
 
@@ -49,10 +49,10 @@ async def test_a_failing_edit_is_put_off_further_and_further_and_never_given_up(
     await ended(studio)
     waits = []
     for tried in range(1, 13):
-        while max((each.failures for each in studio._presenter._shown.values()), default=0) < tried:
+        while max((each.failures for each in studio._card_updater._shown.values()), default=0) < tried:
             await let_others_run()
         await nothing_more(studio, before + tried)
-        (shown,) = studio._presenter._shown.values()
+        (shown,) = studio._card_updater._shown.values()
         waits.append(shown.not_before - studio.clock.monotonic())
         studio.clock.advance(waits[-1] - 0.01)
         await nothing_more(studio, before + tried)
@@ -69,17 +69,17 @@ async def test_an_edit_that_undid_the_end_is_mended(studio: BotHarness, monkeypa
     """Another process delivers the end while an older state is on its way: the card is shown again as it should be."""
     result = await studio.imagine(studio.member("ann"), prompt="a fox")
     await studio.reaches(State.QUEUED)
-    show: Callable[..., Awaitable[None]] = studio._presenter._courier.show
+    show: Callable[..., Awaitable[None]] = studio._card_updater._delivery.show
     said: list[str] = []
 
     async def overtaken(job: Job, *arguments: Any) -> None:
         if job.state is State.RUNNING:
-            await studio._presenter._job_store.mark_cancelled(job)
-            await studio._presenter._job_store.mark_delivered(job.id)
+            await studio._card_updater._job_store.mark_cancelled(job)
+            await studio._card_updater._job_store.mark_delivered(job.id)
         await show(job, *arguments)
         said.append(studio.card(result)[-1])
 
-    monkeypatch.setattr(studio._presenter._courier, "show", overtaken)
+    monkeypatch.setattr(studio._card_updater._delivery, "show", overtaken)
     studio.server.advance()
     await studio.polls_until(lambda: studio.card(result)[-1] == CANCELLED)
     await forgotten(studio)
@@ -104,10 +104,10 @@ async def test_cards_that_others_finish_are_forgotten_in_time(studio: BotHarness
     """What this process acknowledged and another delivers leaves nothing here for ever."""
     await studio.imagine(studio.member("ann"), prompt="a fox")
     await studio.reaches(State.QUEUED)
-    (old,) = studio._presenter._shown
+    (old,) = studio._card_updater._shown
     studio.clock.advance(3601)
-    studio._presenter._remembered("another")
-    assert list(studio._presenter._shown) == ["another"]
+    studio._card_updater._remembered("another")
+    assert list(studio._card_updater._shown) == ["another"]
     assert old != "another"
 
 

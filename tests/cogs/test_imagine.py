@@ -17,7 +17,6 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.jobs import State
-from bot.ui.buttons import BUTTONS
 from tests.cogs.bot_harness import BotHarness, buttons, private
 
 NOON = "<t:1772625600:R>"
@@ -67,7 +66,7 @@ async def test_nothing_of_a_card_is_kept_in_memory(studio: BotHarness) -> None:
     store = studio.client._connection._view_store
     assert store._views == {}
     assert store._synced_message_views == {}
-    assert len(store._dynamic_items) == len(BUTTONS)
+    assert store._dynamic_items == {}
 
 
 async def test_nobody_is_pinged_by_a_prompt(studio: BotHarness) -> None:
@@ -287,7 +286,7 @@ async def test_a_fault_of_ours_gives_a_reference_that_the_log_has(
     async def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(studio.generation, "order", broken)
+    monkeypatch.setattr(studio.jobs, "resolve_and_create", broken)
     with capture_logs() as log:
         result = await studio.imagine(studio.member("ann"), prompt="a very private fox")
     words, reference = private(result).splitlines()

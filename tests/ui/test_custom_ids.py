@@ -1,71 +1,68 @@
-"""A button once sent to Discord is pressed for as long as its message exists, so its form is never forgotten."""
+"""Custom ids are permanent: each issued form is answered for ever."""
 
 import ast
-import re
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import discord
+import httpx
 import pytest
-from discord import ui
 
-import bot.ui as ui_of_ours
-from bot.ui.buttons import BUTTONS, JobButton, custom_id
+import bot.ui
+from bot.container import Container
+from bot.settings import ExplicitSettings
+from bot.ui.buttons import BUTTONS, CUSTOM_ID, MENU, ButtonSpec, MenuEntry, card_menu, custom_id
+from db.database import Database
 
 ISSUED = (Path(__file__).parent / "issued_custom_ids.txt").read_text().split()
-SOURCES = Path(ui_of_ours.__file__).parent
-# Their fields live in memory, as long as their form.
-FORMS = ("forms", "editing")
-
-
-def template_of(button: type[ui.DynamicItem[Any]]) -> re.Pattern[str]:
-    """Return the pattern that discord.py matches a pressed button's custom id with."""
-    pattern: re.Pattern[str] = button.__discord_ui_compiled_template__
-    return pattern
+ID = "0190a5c2d3e47f8899aabbccddeeff00"
+SOURCES = Path(bot.ui.__file__).parent
+# Fields of forms, which Discord sends back with their form.
+FORMS = ("modals", "edit_menu")
 
 
 def action_of(form: str) -> str:
-    """Return the version and the action of a custom id."""
-    return ":".join(form.split(":")[:2])
-
-
-@pytest.mark.parametrize("form", ISSUED)
-def test_every_form_ever_issued_is_answered(form: str) -> None:
-    """Exactly one registered button answers each form that was ever sent to Discord."""
-    assert sum(template_of(button).fullmatch(form) is not None for button in BUTTONS) == 1
-
-
-@pytest.mark.parametrize("form", ISSUED)
-async def test_a_form_makes_the_button_that_carries_it(form: str) -> None:
-    """The button made from a custom id is the one that issues this custom id."""
-    (button,) = [each for each in BUTTONS if template_of(each).fullmatch(form)]
-    match = template_of(button).fullmatch(form)
+    """Return the action of a custom id."""
+    match = CUSTOM_ID.fullmatch(form)
     assert match is not None
-    item: ui.Item[ui.LayoutView] = ui.Button(custom_id=form)
-    interaction: discord.Interaction[discord.Client] = object.__new__(discord.Interaction)
-    made = await button.from_custom_id(interaction, item, match)
-    assert made.custom_id == form
+    return match["action"]
 
 
-@pytest.mark.parametrize("button", BUTTONS)
-def test_no_form_is_issued_that_the_file_does_not_have(button: type[JobButton]) -> None:
-    """A new button, or a changed form, has to be added to the file; nothing is ever taken out of it."""
-    issued = button("0190a5c2d3e47f8899aabbccddeeff00").custom_id
-    assert issued in ISSUED
+@pytest.fixture
+async def actions(sqlite_database: Database) -> AsyncIterator[frozenset[str]]:
+    """Yield the registered actions of a client with every cog loaded."""
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(503))) as http:
+        container = Container(ExplicitSettings(shard_count=1), database=sqlite_database, http=http)
+        await container.install()
+        yield container.client.components.actions
+        await container.close()
 
 
-def test_no_action_is_issued_in_passing() -> None:
-    """Every custom id in the sources is made by `custom_id`, for a button of the file; fields of forms are none."""
-    actions = set()
+@pytest.mark.parametrize("form", ISSUED)
+async def test_every_issued_custom_id_has_a_handler(form: str, actions: frozenset[str]) -> None:
+    assert action_of(form) in actions
+
+
+async def test_every_registered_action_is_listed(actions: frozenset[str]) -> None:
+    assert actions == {action_of(form) for form in ISSUED}
+
+
+@pytest.mark.parametrize("button", BUTTONS, ids=lambda button: button.action)
+def test_every_button_form_is_listed(button: ButtonSpec) -> None:
+    """New forms are added to the file; none is removed."""
+    assert button.build(ID).custom_id in ISSUED
+
+
+def test_menu_form_is_listed() -> None:
+    assert card_menu(ID, list(MenuEntry)).custom_id == custom_id(MENU, ID)
+    assert custom_id(MENU, ID) in ISSUED
+
+
+def test_every_custom_id_is_made_by_custom_id() -> None:
+    """Fields of forms are exempt."""
     for source in SOURCES.rglob("*.py"):
         for node in ast.walk(ast.parse(source.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == custom_id.__name__:
-                actions |= {f"a1:{each.value!s}" for each in node.args[:1] if isinstance(each, ast.Constant)}
             if isinstance(node, ast.keyword) and node.arg == "custom_id" and source.stem not in FORMS:
-                assert isinstance(node.value, ast.Call)
-    made: tuple[type[Any], ...] = BUTTONS
-    actions |= {f"a1:{button.action}" for button in made if issubclass(button, JobButton)}
-    assert actions == {action_of(form) for form in ISSUED}
+                assert isinstance(node.value, ast.Call | ast.Name), source
 
 
 @pytest.mark.parametrize(
@@ -79,11 +76,10 @@ def test_no_action_is_issued_in_passing() -> None:
         "a2:cancel:0190a5c2d3e47f8899aabbccddeeff00:0",
     ],
 )
-def test_other_forms_are_not_answered(form: str) -> None:
-    """What no version of ours has issued is left alone."""
-    assert not any(template_of(button).fullmatch(form) for button in BUTTONS)
+def test_unissued_custom_id_is_not_answered(form: str) -> None:
+    assert CUSTOM_ID.fullmatch(form) is None
 
 
-def test_custom_ids_fit_discord() -> None:
-    """The longest custom id stays far below Discord's hundred characters."""
+def test_custom_ids_fit_discord_limit() -> None:
+    """Discord allows 100 characters."""
     assert len(custom_id("reference", "f" * 32, 99)) <= 100

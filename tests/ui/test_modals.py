@@ -14,7 +14,7 @@ from bot.domain.requests import InputImage
 from bot.domain.saved_forms import FilledForm, MessageForm
 from bot.services.remix import RemixOptions
 from bot.ui.handlers.edit_menu import EditModal
-from bot.ui.handlers.modals import Questions, RequestModal
+from bot.ui.handlers.modals import ModalSpec, RequestModal
 
 MORE_THAN_FIT = (
     "-# This message has 31 pictures, and a form has room for the first 25. "
@@ -44,10 +44,8 @@ async def wish(**chosen: list[str]) -> RemixOptions:
 
     prices = {"reve-2.0": 20, "seedream-5": 25}
     prompt = ("What", "How", "such as")
-    questions = Questions(
-        title="t", urls={0: "first", 1: "second"}, factors={2: 26, 3: 29}, models=prices, prompt=prompt
-    )
-    await sent(RequestModal(questions, hear, nobody), **chosen)
+    spec = ModalSpec(title="t", urls={0: "first", 1: "second"}, factors={2: 26, 3: 29}, models=prices, prompt=prompt)
+    await sent(RequestModal(spec, hear, nobody), **chosen)
     return heard[0]
 
 

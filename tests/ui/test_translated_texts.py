@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import discord
 import pytest
 from discord import app_commands, ui
 from discord.ext import commands
 
 import cogs
-from bot.client import AtelierClient
+from bot.client import AtelierClient, SyncMemory
 from bot.domain.errors import AtelierError, FaultKind, NotAllowedError, OptionRangeError
 from bot.domain.fit import Fit
 from bot.domain.jobs import Delivery, Snapshot, State
@@ -25,7 +24,7 @@ from bot.domain.requests import InputImage, generation_request
 from bot.engine.health import ProviderHealth
 from bot.services.credits import Balance
 from bot.services.status import Status
-from bot.ui.buttons import BUTTONS
+from bot.ui.buttons import BUTTONS, ButtonSpec, MenuEntry, card_menu
 from bot.ui.command_options import model_choices, suggested_choices
 from bot.ui.command_translator import CommandTranslator
 from bot.ui.handlers.history import empty_page, history_page, search_of
@@ -36,7 +35,6 @@ from bot.ui.render.panels import admitted_panel, balance_panel, help_panel, stat
 from tests.support.clock import START
 from tests.support.factories import make_job, make_request
 from tests.ui.pseudo_locale import english, write_foreign
-from tests.ui.test_custom_ids import ISSUED, template_of
 from tests.ui.test_error_messages import WORDED
 from tests.ui.test_history import job, page, received
 from tests.ui.test_job_card import LIVE_CARDS, SOFT, done, files
@@ -201,19 +199,20 @@ def test_what_is_offered_while_one_types(folder: Path) -> None:
     assert [word for choice in offered for word in english(choice.name) if word not in ("x", "K")] == []
 
 
-@pytest.mark.parametrize("form", ISSUED)
-async def test_a_button(folder: Path, form: str) -> None:
-    """Its label, where it has one; what a select says and offers."""
-    buttons: tuple[Any, ...] = BUTTONS
-    (button,) = [each for each in buttons if template_of(each).fullmatch(form)]
-    match = template_of(button).fullmatch(form)
-    interaction: discord.Interaction[discord.Client] = object.__new__(discord.Interaction)
+@pytest.mark.parametrize("button", BUTTONS, ids=lambda button: button.action)
+def test_button_is_translated(folder: Path, button: ButtonSpec) -> None:
     with use_locale("de", folder):
-        made = await button.from_custom_id(interaction, ui.Button(custom_id=form), match)
-    sent = made.item.to_component_dict()
-    offered = [text for option in sent.get("options", []) for text in (option["label"], option.get("description", ""))]
-    said = [sent.get("label", ""), sent.get("placeholder", ""), *offered]
-    assert [word for text in said for word in english(text or "")] == []
+        made = button.build("f" * 32)
+
+    assert english(made.label or "") == []
+
+
+def test_card_menu_is_translated(folder: Path) -> None:
+    with use_locale("de", folder):
+        sent = card_menu("f" * 32, list(MenuEntry)).to_component_dict()
+
+    texts = [text for option in sent["options"] for text in (option["label"], option.get("description", ""))]
+    assert [word for text in [sent["placeholder"], *texts] for word in english(text)] == []
 
 
 def registered() -> Iterator[app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu]:
@@ -236,7 +235,7 @@ def described(payload: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:
 
 async def test_the_commands(folder: Path) -> None:
     """Descriptions of commands and options, and the names of choices; commands and options keep their names."""
-    tree = AtelierClient(shard_count=1).tree
+    tree = AtelierClient(synced=SyncMemory(_none, _forget), shard_count=1).tree
     payloads = [await each.get_translated_payload(tree, CommandTranslator(folder)) for each in registered()]
     found = [entry for payload in payloads for entry in described(payload)]
     assert len(found) > 20
@@ -255,6 +254,14 @@ def strip(payload: dict[str, Any]) -> dict[str, Any]:
 
 async def test_english_commands_carry_no_translations() -> None:
     """The English catalogue says what the sources say."""
-    tree = AtelierClient(shard_count=1).tree
+    tree = AtelierClient(synced=SyncMemory(_none, _forget), shard_count=1).tree
     payloads = [await each.get_translated_payload(tree, CommandTranslator()) for each in registered()]
     assert "en-US" not in json.dumps(payloads)
+
+
+async def _none() -> str | None:
+    return None
+
+
+async def _forget(_: str) -> None:
+    pass

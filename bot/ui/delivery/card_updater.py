@@ -58,14 +58,14 @@ class CardUpdater:
         snapshots: JobSnapshotService,
         job_store: JobStore,
         messages: JobMessages,
-        courier: ResultDelivery,
+        delivery: ResultDelivery,
         clock: Clock,
         randomness: random.Random,
     ) -> None:
         self._snapshots = snapshots
         self._job_store = job_store
         self._messages = messages
-        self._courier = courier
+        self._delivery = delivery
         self._clock = clock
         self._random = randomness
         self._schedule = DelayQueue(clock, self._show, concurrency=_EDITS_AT_ONCE)
@@ -93,7 +93,7 @@ class CardUpdater:
 
     def first_card(self, snapshot: Snapshot) -> discord.ui.LayoutView:
         """Return the card that acknowledges a command, and remember that it is shown."""
-        view = self._courier.card(snapshot)
+        view = self._delivery.card(snapshot)
         shown = self._remembered(snapshot.job.id)
         shown.payload, shown.state, shown.at = _payload(view), snapshot.job.state, self._clock.monotonic()
         return view
@@ -143,10 +143,10 @@ class CardUpdater:
         job = snapshot.job
         if job.delivered_at is not None:
             if shown.overtaken and job.delivery is Delivery.CARD and job.deleted_at is None:
-                await self._courier.restore(snapshot, shown.course)
+                await self._delivery.restore(snapshot, shown.course)
             self.forget(job_id)
         elif job.state.ended:
-            delivery = await self._courier.deliver(snapshot, shown.course)
+            delivery = await self._delivery.deliver(snapshot, shown.course)
             await self._job_store.mark_delivered(job_id, delivery)
             if delivery is not Delivery.CARD:
                 log = _log.warning if job.card_in_reach(self._clock.now()) else _log.info
@@ -157,7 +157,7 @@ class CardUpdater:
 
     async def _show_progress(self, snapshot: Snapshot, shown: _Shown) -> None:
         job = snapshot.job
-        view = self._courier.card(snapshot)
+        view = self._delivery.card(snapshot)
         payload = _payload(view)
         if payload == shown.payload or shown.gone:
             return
@@ -182,7 +182,7 @@ class CardUpdater:
     async def _edit(self, job: Job, view: discord.ui.LayoutView, shown: _Shown) -> None:
         """Edit the card of a job under way; raises what another try may mend."""
         try:
-            await self._courier.show(job, view)
+            await self._delivery.show(job, view)
         except CardGoneError:
             shown.gone = True
             _log.info("card.gone_early", job=job.id, state=job.state)

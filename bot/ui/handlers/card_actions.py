@@ -16,17 +16,20 @@ from bot.domain.saved_forms import CardForm, FilledForm
 from bot.services.details import DetailService
 from bot.services.remix import RemixOptions, RemixService, Source
 from bot.services.request_resolver import ResolverService
+from bot.ui.buttons import MenuEntry
 from bot.ui.delivery.job_messages import JobMessages
+from bot.ui.handlers.component_registry import selected_values
 from bot.ui.handlers.error_handler import answer_error
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.interactions import actor_of
-from bot.ui.handlers.job_requests import Orders
-from bot.ui.handlers.modals import Questions, RequestModal
+from bot.ui.handlers.job_requests import JobRequests
+from bot.ui.handlers.modals import ModalSpec, RequestModal
 from bot.ui.i18n import _
 from bot.ui.render.deletion import delete_question, deleted_note
 from bot.ui.render.details import PROMPT_FILE, details_panel
 
 _QUIET: Final = discord.AllowedMentions.none()
+_MENU_ACTIONS: Final = {MenuEntry.CUT_OUT: Action.CUT_OUT, MenuEntry.REFERENCE: Action.REFERENCE}
 
 
 class CardActions:
@@ -37,19 +40,29 @@ class CardActions:
         *,
         remix: RemixService,
         details: DetailService,
-        choices: ResolverService,
-        orders: Orders,
+        resolver: ResolverService,
+        requests: JobRequests,
         messages: JobMessages,
-        refusals: FormErrors,
+        form_errors: FormErrors,
         providers: tuple[str, ...],
     ) -> None:
         self._remix = remix
         self._details = details
-        self._choices = choices
-        self._orders = orders
+        self._resolver = resolver
+        self._requests = requests
         self._messages = messages
-        self._refusals = refusals
+        self._form_errors = form_errors
         self._providers = providers
+
+    async def choose_from_menu(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+        """Run the action that was chosen in a card's menu."""
+        match MenuEntry(selected_values(interaction)[0]):
+            case MenuEntry.DETAILS:
+                await self.details(interaction, job_id)
+            case MenuEntry.DELETE:
+                await self.ask_delete(interaction, job_id)
+            case entry:
+                await self.act(interaction, job_id, _MENU_ACTIONS[entry])
 
     async def act(
         self,
@@ -62,16 +75,16 @@ class CardActions:
         """Make something of a job, at once where there is nothing to ask, else by a form.
 
         `message` is its card, where that is not the one that was pressed.
-        Raises what `RemixService` and `Orders.order` raise; then nothing is held.
+        Raises what `RemixService` and `JobRequests.create_resolved` raise; then nothing is held.
         """
         source = await self._remix.get_source(job_id, actor_of(interaction))
         if action is Action.AGAIN:
             await self._make(interaction, source, action, RemixOptions())
             return
         urls = _to_be_had(source, _shown(source, message or interaction.message))
-        questions = self._questions(source, action, urls)
-        if questions.needed:
-            await self._ask(interaction, questions, job_id, action)
+        spec = self._modal_spec(source, action, urls)
+        if spec.needed:
+            await self._ask(interaction, spec, job_id, action)
             return
         ((position, url),) = urls.items()
         await self._make(interaction, source, action, RemixOptions(position=position, url=url))
@@ -79,50 +92,48 @@ class CardActions:
     async def reopen(self, interaction: discord.Interaction[Any], card: CardForm, filled: FilledForm) -> None:
         """Open a form again as it was sent; raises what `RemixService.source` raises, or `ImageGoneError`."""
         source = await self._remix.get_source(card.job_id, actor_of(interaction))
-        questions = self._questions(source, card.action, _to_be_had(source, card.urls))
+        spec = self._modal_spec(source, card.action, _to_be_had(source, card.urls))
         (picture,) = filled.chosen
-        if picture not in questions.urls:
+        if picture not in spec.urls:
             raise ImageGoneError  # no other may take its place unseen
-        questions = replace(questions, typed=filled.prompt, picture=picture, model=filled.model or questions.model)
-        await self._ask(interaction, questions, card.job_id, card.action)
+        spec = replace(spec, typed=filled.prompt, picture=picture, model=filled.model or spec.model)
+        await self._ask(interaction, spec, card.job_id, card.action)
 
-    async def _ask(
-        self, interaction: discord.Interaction[Any], questions: Questions, job_id: str, action: Action
-    ) -> None:
-        card = CardForm(job_id=job_id, action=action, urls=questions.urls)
-        form = RequestModal(questions, partial(self._answered, job_id, action), partial(self._refused, card))
+    async def _ask(self, interaction: discord.Interaction[Any], spec: ModalSpec, job_id: str, action: Action) -> None:
+        card = CardForm(job_id=job_id, action=action, urls=spec.urls)
+        form = RequestModal(spec, partial(self._answered, job_id, action), partial(self._refused, card))
         await interaction.response.send_modal(form)
 
     async def _refused(
-        self, card: CardForm, interaction: discord.Interaction[Any], error: Exception, wish: RemixOptions
+        self, card: CardForm, interaction: discord.Interaction[Any], error: Exception, chosen: RemixOptions
     ) -> None:
-        if wish.prompt is None:
+        if chosen.prompt is None:
             await answer_error(interaction, error)  # choosing again costs a moment
             return
-        chosen = (wish.position or 0,)
-        filled = FilledForm(form=card, prompt=wish.prompt, chosen=chosen, model=wish.model)
-        await self._refusals.answer(interaction, error, filled)
+        position = chosen.position or 0
+        filled = FilledForm(form=card, prompt=chosen.prompt, chosen=(position,), model=chosen.model)
+        await self._form_errors.answer(interaction, error, filled)
 
     async def _answered(
-        self, job_id: str, action: Action, interaction: discord.Interaction[Any], wish: RemixOptions
+        self, job_id: str, action: Action, interaction: discord.Interaction[Any], chosen: RemixOptions
     ) -> None:
         # Read anew: it may have been deleted while the form was open.
         source = await self._remix.get_source(job_id, actor_of(interaction))
-        await self._make(interaction, source, action, wish)
+        await self._make(interaction, source, action, chosen)
 
     async def _make(
-        self, interaction: discord.Interaction[Any], source: Source, action: Action, wish: RemixOptions
+        self, interaction: discord.Interaction[Any], source: Source, action: Action, chosen: RemixOptions
     ) -> None:
-        request, origin = self._remix.build_request(source, action, wish)
+        request, origin = self._remix.build_request(source, action, chosen)
         # What comes of a private picture stays as private; else it is as the member prefers.
         private = True if source.job.place.private else None
-        choose = self._choices.resolver_for_request(interaction.user.id, request, private=private)
-        await self._orders.order(interaction, choose, origin=origin)
+        choose = self._resolver.resolver_for_request(interaction.user.id, request, private=private)
+        await self._requests.create_resolved(interaction, choose, origin=origin)
 
-    def _questions(self, source: Source, action: Action, urls: dict[int, str | None]) -> Questions:
+    def _modal_spec(self, source: Source, action: Action, urls: dict[int, str | None]) -> ModalSpec:
         match action:
             case Action.EDIT:
-                return Questions(
+                return ModalSpec(
                     title=_("Edit this picture"),
                     urls=urls,
                     prompt=(_("What to change"), _("The rest stays as it is."), _("make it snow")),
@@ -130,7 +141,7 @@ class CardActions:
                     model=source.original.model,
                 )
             case Action.REFERENCE:
-                return Questions(
+                return ModalSpec(
                     title=_("Use as reference"),
                     urls=urls,
                     prompt=(_("What to draw"), _("Something new; this picture is to go by."), _("the same cat at sea")),
@@ -138,11 +149,11 @@ class CardActions:
                     model=source.original.model,
                 )
             case Action.UPSCALE:
-                return Questions(title=_("Upscale"), urls=urls, factors=self._factors(source))
+                return ModalSpec(title=_("Upscale"), urls=urls, factors=self._factors(source))
             case Action.CUT_OUT:
-                return Questions(title=_("Cut out"), urls=urls)
+                return ModalSpec(title=_("Cut out"), urls=urls)
             case _:
-                return Questions(title=_("Vary"), urls=urls)
+                return ModalSpec(title=_("Vary"), urls=urls)
 
     def _models(self, source: Source, action: Action) -> dict[str, int]:
         """Return the models to choose from, with the price of one picture each."""
@@ -157,9 +168,9 @@ class CardActions:
             for factor in upscale_factors(self._providers)
         }
 
-    def _price(self, source: Source, action: Action, wish: RemixOptions) -> int:
+    def _price(self, source: Source, action: Action, chosen: RemixOptions) -> int:
         """Return what an action would cost, whichever picture it is done with."""
-        return price(self._remix.build_quote(source, action, wish))
+        return price(self._remix.build_quote(source, action, chosen))
 
     async def details(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Tell all that is known of a job, to whoever pressed alone; raises what `DetailService.get` raises."""

@@ -17,9 +17,9 @@ from bot.services.request_resolver import ResolverService
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.interactions import guild_of
+from bot.ui.handlers.job_requests import JobRequests
 from bot.ui.handlers.message_images import card_job, gather, names_of
 from bot.ui.handlers.modals import MAX_TYPED, chosen_of
-from bot.ui.handlers.wishes import Wishes
 from bot.ui.i18n import _, set_locale
 from bot.ui.render.formatting import cut, in_credits, number
 
@@ -40,17 +40,17 @@ class EditMenu:
     def __init__(
         self,
         *,
-        generation: JobService,
-        choices: ResolverService,
-        wishes: Wishes,
-        workbench: CardActions,
-        refusals: FormErrors,
+        jobs: JobService,
+        resolver: ResolverService,
+        requests: JobRequests,
+        actions: CardActions,
+        form_errors: FormErrors,
     ) -> None:
-        self._generation = generation
-        self._choices = choices
-        self._wishes = wishes
-        self._workbench = workbench
-        self._refusals = refusals
+        self._jobs = jobs
+        self._resolver = resolver
+        self._requests = requests
+        self._actions = actions
+        self._form_errors = form_errors
 
     async def ask(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """Open the form for a message's pictures; a card of the studio's own is edited as by its Edit button.
@@ -62,9 +62,9 @@ class EditMenu:
         me = interaction.client.user
         job_id = None if me is None else card_job(message, me.id)
         if found and job_id is not None:
-            await self._workbench.act(interaction, job_id, Action.EDIT, message=message)
+            await self._actions.act(interaction, job_id, Action.EDIT, message=message)
             return
-        pictures = self._generation.filter_attachments(found)
+        pictures = self._jobs.filter_attachments(found)
         form = MessageForm(pictures=pictures[:_MOST_SHOWN], unshown=len(pictures[_MOST_SHOWN:]))
         await self._open(interaction, form)
 
@@ -74,8 +74,8 @@ class EditMenu:
         Raises as `ask` does, and `InputError` where one that was chosen is gone: no other may take its place unseen.
         """
         wanted = [form.pictures[at] for at in filled.chosen]
-        self._generation.check_attachments(wanted)
-        form = replace(form, pictures=self._generation.filter_attachments(form.pictures))
+        self._jobs.check_attachments(wanted)
+        form = replace(form, pictures=self._jobs.filter_attachments(form.pictures))
         chosen = tuple(at for at, picture in enumerate(form.pictures) if picture in wanted)
         await self._open(interaction, form, replace(filled, chosen=chosen))
 
@@ -83,10 +83,10 @@ class EditMenu:
         self, interaction: discord.Interaction[Any], form: MessageForm, filled: FilledForm | None = None
     ) -> None:
         guild, member = guild_of(interaction), interaction.user.id
-        usual = await self._choices.default_request(guild_id=guild, member_id=member, inputs=(_ANY,))
-        quotes = await self._choices.quotes({}, guild_id=guild, member_id=member, inputs=(_ANY,))
+        usual = await self._resolver.default_request(guild_id=guild, member_id=member, inputs=(_ANY,))
+        quotes = await self._resolver.quotes({}, guild_id=guild, member_id=member, inputs=(_ANY,))
         filled = filled or FilledForm(form=form, prompt="", chosen=(0,), model=usual.model)
-        await interaction.response.send_modal(EditModal(form, quotes, filled, self._answered, self._refusals.answer))
+        await interaction.response.send_modal(EditModal(form, quotes, filled, self._answered, self._form_errors.answer))
 
     async def _answered(
         self,
@@ -95,13 +95,13 @@ class EditMenu:
         model: str | None,
         pictures: Sequence[AttachmentInfo],
     ) -> None:
-        await self._wishes.order(
+        await self._requests.create(
             interaction,
             prompt=prompt,
             options={"model": model},
             preset=None,
             private=None,
-            inputs=self._generation.check_attachments(pictures),
+            inputs=self._jobs.check_attachments(pictures),
             shape=pictures[0].shape,
         )
 

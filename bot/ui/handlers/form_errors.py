@@ -21,7 +21,7 @@ from bot.domain.errors import (
 from bot.domain.requests import readable
 from bot.domain.saved_forms import FilledForm
 from bot.services.saved_forms import SavedFormService
-from bot.ui.buttons import RetryButton
+from bot.ui.buttons import RETRY
 from bot.ui.handlers.error_handler import answer_error
 from bot.ui.i18n import _
 from bot.ui.render.details import PROMPT_FILE
@@ -63,7 +63,7 @@ class FormErrors:
         except Exception as error:  # noqa: BLE001 - the text is in no database then, and must not be lost with it
             _log.warning("form.not_kept", error=type(error).__name__)
             return await _with_text(filled.prompt, said)
-        return {"view": payload_view(ui.TextDisplay(said), ui.ActionRow(RetryButton(form_id)))}
+        return {"view": payload_view(ui.TextDisplay(said), ui.ActionRow(RETRY.build(form_id)))}
 
 
 async def _with_text(prompt: str, said: str) -> Mapping[str, Any]:

@@ -15,12 +15,12 @@ class FormReopener:
     """Answers the button of a refused form, also after a restart."""
 
     def __init__(
-        self, *, forms: SavedFormService, refusals: FormErrors, editing: EditMenu, workbench: CardActions
+        self, *, forms: SavedFormService, form_errors: FormErrors, edit_menu: EditMenu, actions: CardActions
     ) -> None:
         self._forms = forms
-        self._refusals = refusals
-        self._editing = editing
-        self._workbench = workbench
+        self._form_errors = form_errors
+        self._edit_menu = edit_menu
+        self._actions = actions
 
     async def reopen(self, interaction: discord.Interaction[Any], form_id: str) -> None:
         """Open the form, or give back what was typed where it cannot be opened any more; raises `FormGoneError`."""
@@ -28,8 +28,8 @@ class FormReopener:
         try:
             match filled.form:
                 case CardForm() as card:
-                    await self._workbench.reopen(interaction, card, filled)
+                    await self._actions.reopen(interaction, card, filled)
                 case MessageForm() as message:
-                    await self._editing.reopen(interaction, message, filled)
+                    await self._edit_menu.reopen(interaction, message, filled)
         except Exception as error:  # noqa: BLE001 - `answer_error` logs what it does not know
-            await self._refusals.give_back(interaction, error, filled)
+            await self._form_errors.give_back(interaction, error, filled)

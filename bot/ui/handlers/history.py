@@ -11,7 +11,7 @@ from bot.domain.errors import ImageError
 from bot.domain.jobs import Delivery, Job, State
 from bot.images.image_service import ImageService
 from bot.services.history import Direction, HistoryService, Page
-from bot.ui.buttons import NewerButton, OlderButton, PromptButton
+from bot.ui.buttons import NEWER, OLDER, PROMPT
 from bot.ui.delivery.discord_errors import Trouble, classify
 from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
 from bot.ui.handlers.interactions import guild_of
@@ -40,9 +40,9 @@ _ESCAPE: Final = re.compile(r"\\([^0-9A-Za-z\s])")
 class HistoryHandlers:
     """Answers `/history` and its buttons, in place and to one person alone."""
 
-    def __init__(self, *, history: HistoryService, image_service: ImageService) -> None:
+    def __init__(self, *, history: HistoryService, images: ImageService) -> None:
         self._history = history
-        self._image_service = image_service
+        self._images = images
 
     async def open(self, interaction: discord.Interaction[Any], search: str | None) -> None:
         """Answer the command with the latest page."""
@@ -50,8 +50,15 @@ class HistoryHandlers:
         page = await self._history.latest(guild_of(interaction), interaction.user.id, search)
         await self._show(interaction, page, search)
 
-    async def turn(self, interaction: discord.Interaction[Any], job_id: str, direction: Direction) -> None:
-        """Turn the page of the message whose button was pressed."""
+    async def show_newer(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+        """Show the page before a job's in the pressed message."""
+        await self._turn(interaction, job_id, Direction.NEWER)
+
+    async def show_older(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+        """Show the page after a job's in the pressed message."""
+        await self._turn(interaction, job_id, Direction.OLDER)
+
+    async def _turn(self, interaction: discord.Interaction[Any], job_id: str, direction: Direction) -> None:
         await interaction.response.defer()
         search = None if interaction.message is None else search_of(interaction.message.components)
         page = await self._history.turn(guild_of(interaction), interaction.user.id, job_id, direction, search)
@@ -64,7 +71,7 @@ class HistoryHandlers:
         limit = fair_limit(page.pictures, interaction.filesize_limit)
         for halvings in range(_MOST_HALVINGS + 1):
             try:
-                uploads = await prepare_uploads(self._image_service, page.pictures, limit >> halvings)
+                uploads = await prepare_uploads(self._images, page.pictures, limit >> halvings)
             except (OSError, ImageError):
                 break
             try:
@@ -93,12 +100,12 @@ def history_page(page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
     if files:
         container.add_item(gallery(job, files))
     container.add_item(ui.TextDisplay("\n".join(_lines(page, files))))
-    buttons: list[NewerButton | OlderButton | PromptButton] = [
-        NewerButton(job.id, disabled=not page.newer),
-        OlderButton(job.id, disabled=not page.older),
+    buttons = [
+        NEWER.build(job.id, disabled=not page.newer),
+        OLDER.build(job.id, disabled=not page.older),
     ]
     if prompt_is_cut(job):
-        buttons.append(PromptButton(job.id))
+        buttons.append(PROMPT.build(job.id))
     container.add_item(ui.ActionRow(*buttons))
     return payload_view(container)
 

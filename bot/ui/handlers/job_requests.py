@@ -1,104 +1,213 @@
-"""Asking for pictures: the one way that commands, menus, forms and buttons share. It asks first where it costs much."""
+"""Requests for images: the one path shared by commands, menus, modals and buttons."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import discord
+import structlog
+from discord import app_commands
 
 from bot.domain.confirmations import CONFIRMATION_LIFETIME, Confirmation
 from bot.domain.errors import ConfirmationGoneError
-from bot.domain.jobs import InteractionContext, Origin
-from bot.domain.requests import GenerationRequest
+from bot.domain.jobs import InteractionContext, Job, Origin, Snapshot
+from bot.domain.requests import GenerationRequest, InputImage
+from bot.engine.observer import CardLookup
 from bot.services.confirmations import ConfirmationService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
-from bot.services.request_resolver import RequestResolver, ResolvedRequest
-from bot.ui.handlers.acknowledge import Acknowledger
-from bot.ui.handlers.interactions import context_of
+from bot.services.request_resolver import RequestResolver, ResolvedRequest, ResolverService
+from bot.ui.command_options import model_choices
+from bot.ui.delivery.card_updater import CardUpdater
+from bot.ui.delivery.discord_errors import classify
+from bot.ui.handlers.interactions import context_of, guild_of
 from bot.ui.i18n import use_locale
 from bot.ui.render.confirmation import question_card
 
+_log = structlog.get_logger(__name__)
 
-class Orders:
-    """Answers an interaction with a job's card, or with the question that comes before it."""
+_ALREADY_ACKNOWLEDGED: Final = 40060
+
+
+class JobRequests:
+    """Answers an interaction with a job's card, or with a confirmation if the price is high."""
 
     def __init__(
         self,
         *,
-        generation: JobService,
-        drafts: ConfirmationService,
+        jobs: JobService,
+        resolver: ResolverService,
+        confirmations: ConfirmationService,
         snapshots: JobSnapshotService,
-        acknowledger: Acknowledger,
+        card_updater: CardUpdater,
     ) -> None:
-        self._generation = generation
-        self._drafts = drafts
+        self._jobs = jobs
+        self._resolver = resolver
+        self._confirmations = confirmations
         self._snapshots = snapshots
-        self._acknowledger = acknowledger
+        self._card_updater = card_updater
 
-    async def order(
+    async def create(
+        self,
+        interaction: discord.Interaction[Any],
+        *,
+        prompt: str,
+        options: Mapping[str, Any],
+        preset: str | None,
+        private: bool | None,
+        inputs: tuple[InputImage, ...] = (),
+        shape: str | None = None,
+    ) -> None:
+        """Create a job from a command's options. None means not chosen: the preset or the member's default applies.
+
+        `shape` is the input image's aspect ratio, kept unless another one is chosen.
+        Raises what `ResolverService.choosing` and `create_resolved` raise.
+        """
+        choose = self._resolver.resolver_for(
+            guild_id=guild_of(interaction),
+            member_id=interaction.user.id,
+            prompt=prompt,
+            options=options,
+            preset=preset,
+            private=private,
+            inputs=inputs,
+            shape=shape,
+        )
+        await self.create_resolved(interaction, choose)
+
+    async def create_resolved(
         self, interaction: discord.Interaction[Any], choose: RequestResolver, *, origin: Origin | None = None
     ) -> None:
-        """Make the job and answer with its card, in a message of its own; ask first where it costs much.
+        """Create a job and answer with its card in a new message, or with a confirmation if the price is high.
 
         Raises what `choose` and `JobService.request` raise; then nothing is held.
         """
-        places = {private: context_of(interaction, private=private) for private in (False, True)}
-        with self._generation.pause_dispatch():
-            made = await self._generation.resolve_and_create(places, choose, origin=origin)
-            if isinstance(made, ResolvedRequest):
-                await self._ask(interaction, places[made.private], made.request, origin)
+        contexts = {private: context_of(interaction, private=private) for private in (False, True)}
+        with self._jobs.pause_dispatch():
+            created = await self._jobs.resolve_and_create(contexts, choose, origin=origin)
+            if isinstance(created, ResolvedRequest):
+                await self._ask(interaction, contexts[created.private], created.request, origin)
             else:
-                await self._acknowledger.acknowledge(interaction, made)
+                await self._acknowledge(interaction, created)
+
+    async def model_choices(
+        self, interaction: discord.Interaction[Any], typed: str, inputs: tuple[InputImage, ...] = ()
+    ) -> list[app_commands.Choice[str]]:
+        """Return the models to autocomplete, priced for the options chosen so far."""
+        chosen = dict(iter(interaction.namespace))
+        quotes = await self._resolver.quotes(
+            chosen,
+            guild_id=guild_of(interaction),
+            member_id=interaction.user.id,
+            preset=chosen.get("preset"),
+            inputs=inputs,
+        )
+        return model_choices(quotes, typed)
+
+    async def confirm(self, interaction: discord.Interaction[Any], confirmation_id: str) -> None:
+        """Turn a confirmation into the job's card. If the price has risen, ask again instead.
+
+        Raises `ConfirmationGoneError`, `NotAllowedError`, or what `JobService.request` raises.
+        """
+        _require_recent(interaction)
+        confirmation, dearer = await self._confirmations.get(confirmation_id, interaction.user.id)
+        context = context_of(interaction, private=confirmation.private)
+        if dearer:
+            view = await self._question(confirmation, context.locale, dearer_than_asked=True)
+            await interaction.response.edit_message(view=view, allowed_mentions=discord.AllowedMentions.none())
+            return
+        if interaction.message is not None:
+            # Set before the answer is sent: if that fails, the confirmation's message can still show the job.
+            context = replace(context, message_id=interaction.message.id)
+        snapshot = await self._jobs.create(
+            context, confirmation.request, origin=confirmation.origin, confirmation_id=confirmation.id
+        )
+        await self._acknowledge(interaction, snapshot, in_place=True)
+
+    async def decline(self, interaction: discord.Interaction[Any], confirmation_id: str) -> None:
+        """Drop a confirmation and delete its message. Raises `ConfirmationGoneError` or `NotAllowedError`."""
+        _require_recent(interaction)
+        await self._confirmations.delete(confirmation_id, interaction.user.id)
+        await interaction.response.defer()
+        await interaction.delete_original_response()
 
     async def _ask(
         self,
         interaction: discord.Interaction[Any],
-        place: InteractionContext,
+        context: InteractionContext,
         request: GenerationRequest,
         origin: Origin | None,
     ) -> None:
-        draft = await self._drafts.add(place, request, origin)
+        confirmation = await self._confirmations.add(context, request, origin)
         await interaction.response.send_message(
-            view=await self._question(draft, place.locale),
-            ephemeral=place.private,
+            view=await self._question(confirmation, context.locale),
+            ephemeral=context.private,
             allowed_mentions=discord.AllowedMentions.none(),
         )
 
-    async def confirm(self, interaction: discord.Interaction[Any], draft_id: str) -> None:
-        """Make what was asked about: the question becomes the job's card. At a higher price it is asked again.
-
-        Raises `ConfirmationGoneError`, `NotAllowedError`, or what `JobService.request` raises.
-        """
-        _require_young(interaction)
-        draft, dearer = await self._drafts.get(draft_id, interaction.user.id)
-        place = context_of(interaction, private=draft.private)
-        if dearer:
-            view = await self._question(draft, place.locale, dearer_than_asked=True)
-            await interaction.response.edit_message(view=view, allowed_mentions=discord.AllowedMentions.none())
-            return
-        if interaction.message is not None:
-            # Known before the answer is taken: should that fail, the question's message can still say what came of it.
-            place = replace(place, message_id=interaction.message.id)
-        snapshot = await self._generation.create(place, draft.request, origin=draft.origin, confirmation_id=draft.id)
-        await self._acknowledger.acknowledge(interaction, snapshot, in_place=True)
-
-    async def decline(self, interaction: discord.Interaction[Any], draft_id: str) -> None:
-        """Leave it: the question goes. Raises `ConfirmationGoneError` or `NotAllowedError`."""
-        _require_young(interaction)
-        await self._drafts.delete(draft_id, interaction.user.id)
-        await interaction.response.defer()
-        await interaction.delete_original_response()
-
     async def _question(
-        self, draft: Confirmation, locale: str, *, dearer_than_asked: bool = False
+        self, confirmation: Confirmation, locale: str, *, dearer_than_asked: bool = False
     ) -> discord.ui.LayoutView:
-        usual = await self._snapshots.usual_seconds(draft.request.model)
+        usual = await self._snapshots.usual_seconds(confirmation.request.model)
         with use_locale(locale):
-            return question_card(draft, usual, dearer_than_asked=dearer_than_asked)
+            return question_card(confirmation, usual, dearer_than_asked=dearer_than_asked)
+
+    async def _acknowledge(
+        self, interaction: discord.Interaction[Any], snapshot: Snapshot, *, in_place: bool = False
+    ) -> None:
+        """Answer with the job's card. If the card surely did not appear, cancel the job and return its credits.
+
+        `in_place` turns the pressed message into the card. A private job's card is visible to its member only.
+        """
+        job = snapshot.job
+        found = await self._send_card(interaction, snapshot, in_place=in_place)
+        if found is None:
+            return  # Discord cannot be asked now: the engine looks for the card later
+        if found.there:
+            await self._jobs.mark_acknowledged(job.id, found.message_id)
+        else:
+            self._card_updater.forget(job.id)
+            await self._jobs.abandon(job)
+            self._card_updater.on_job_changed(job.id)
+
+    async def _send_card(
+        self, interaction: discord.Interaction[Any], snapshot: Snapshot, *, in_place: bool
+    ) -> CardLookup | None:
+        """Send the card and return whether it appeared. None if Discord cannot be asked now."""
+        card, quiet = self._card_updater.first_card(snapshot), discord.AllowedMentions.none()
+        try:
+            if in_place:
+                await interaction.response.edit_message(view=card, allowed_mentions=quiet)
+                # The pressed message is known, whatever Discord's answer says.
+                return CardLookup(there=True, message_id=interaction.message.id if interaction.message else None)
+            answer = await interaction.response.send_message(
+                view=card, ephemeral=snapshot.job.place.private, allowed_mentions=quiet
+            )
+        except Exception as error:
+            if classify(error) is None:
+                raise
+            return await self._find_card(snapshot.job, error)
+        return CardLookup(there=True, message_id=answer.message_id)
+
+    async def _find_card(self, job: Job, error: Exception) -> CardLookup | None:
+        """Return whether the card appeared despite an error.
+
+        The first try of a repeated callback, or a request whose connection broke, may have been carried out.
+        """
+        found = await self._card_updater.find_card(job)
+        if isinstance(error, discord.HTTPException) and error.code == _ALREADY_ACKNOWLEDGED:
+            return found if found is not None and found.there else CardLookup(there=True)
+        if found is not None and not found.there:
+            _log.warning("card.not_acknowledged", job=job.id, error=type(error).__name__)
+        return found
 
 
-def _require_young(interaction: discord.Interaction[Any]) -> None:
-    """Raise where the question is older than its draft can be, by Discord's own clock."""
+def _require_recent(interaction: discord.Interaction[Any]) -> None:
+    """Check that the pressed message is not older than a confirmation can be, by Discord's clock.
+
+    Raises:
+        ConfirmationGoneError: The message is older.
+    """
     asked = interaction.message
     if asked is not None and interaction.created_at - asked.created_at > CONFIRMATION_LIFETIME:
         raise ConfirmationGoneError(expired=True)

@@ -28,7 +28,7 @@ Refuse = Callable[[discord.Interaction[Any], Exception, RemixOptions], Awaitable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Questions:
+class ModalSpec:
     """What a form asks; None or nothing where it need not.
 
     `urls` are the pictures to choose from by position, with the address of each where there is one; one of them alone
@@ -54,36 +54,36 @@ class Questions:
 class RequestModal(ui.Modal):
     """Asks, and passes a wish on."""
 
-    def __init__(self, questions: Questions, answer: Answer, refuse: Refuse) -> None:
-        super().__init__(title=questions.title[:_LONGEST_TITLE], timeout=TOKEN_LIFE.total_seconds())
-        self._urls, self._answer, self._refuse = questions.urls, answer, refuse
+    def __init__(self, spec: ModalSpec, answer: Answer, refuse: Refuse) -> None:
+        super().__init__(title=spec.title[:_LONGEST_TITLE], timeout=TOKEN_LIFE.total_seconds())
+        self._urls, self._answer, self._refuse = spec.urls, answer, refuse
         self._fields: dict[str, ui.Select[Any] | ui.TextInput[Any]] = {}
-        if len(questions.urls) > 1:
-            names = {str(at): _("Picture {number}").format(number=at + 1) for at in questions.urls}
-            options = _options(names, str(questions.picture))
+        if len(spec.urls) > 1:
+            names = {str(at): _("Picture {number}").format(number=at + 1) for at in spec.urls}
+            options = _options(names, str(spec.picture))
             self._ask(_("Which picture"), ui.Select(custom_id="picture", options=options))
-        if questions.prompt is not None:
-            label, description, example = questions.prompt
+        if spec.prompt is not None:
+            label, description, example = spec.prompt
             field: ui.TextInput[Any] = ui.TextInput(
                 custom_id="prompt",
                 style=discord.TextStyle.paragraph,
                 placeholder=example,
-                default=questions.typed,
+                default=spec.typed,
                 max_length=MAX_TYPED,
             )
             self._ask(label, field, description)
-        if questions.factors is not None:
+        if spec.factors is not None:
             names = {
                 str(factor): _("{factor}x · {credits}").format(factor=factor, credits=in_credits(price))
-                for factor, price in questions.factors.items()
+                for factor, price in spec.factors.items()
             }
             self._ask(_("How much larger"), ui.Select(custom_id="factor", options=_options(names)))
-        if questions.models is not None and len(questions.models) > 1:
+        if spec.models is not None and len(spec.models) > 1:
             names = {
                 model: _("{model} · {credits}").format(model=model, credits=in_credits(price))
-                for model, price in questions.models.items()
+                for model, price in spec.models.items()
             }
-            self._ask(_("Model"), ui.Select(custom_id="model", options=_options(names, questions.model)))
+            self._ask(_("Model"), ui.Select(custom_id="model", options=_options(names, spec.model)))
 
     def _ask(self, label: str, field: ui.Select[Any] | ui.TextInput[Any], description: str | None = None) -> None:
         self._fields[field.custom_id] = field
@@ -92,15 +92,15 @@ class RequestModal(ui.Modal):
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         """Pass what was filled in on."""
         set_locale(interaction.locale.value)
-        await self._answer(interaction, self._dedup_key())
+        await self._answer(interaction, self._filled())
 
     async def on_error(  # type: ignore[override]  # as discord.py has it itself
         self, interaction: discord.Interaction[Any], error: Exception, /
     ) -> None:
         """Tell the person: discord.py would only log it."""
-        await self._refuse(interaction, error, self._dedup_key())
+        await self._refuse(interaction, error, self._filled())
 
-    def _dedup_key(self) -> RemixOptions:
+    def _filled(self) -> RemixOptions:
         position = int(self._chosen("picture") or min(self._urls))
         factor, prompt = self._chosen("factor"), self._fields.get("prompt")
         return RemixOptions(

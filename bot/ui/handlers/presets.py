@@ -10,7 +10,7 @@ from bot.domain.options import OPTIONS
 from bot.domain.presets import MAX_PRESETS, Preset
 from bot.services.jobs import Actor
 from bot.services.presets import Deleted, Presets, PresetService
-from bot.ui.buttons import RestoreButton
+from bot.ui.buttons import RESTORE
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.formatting import cut, escaped, number
@@ -122,7 +122,7 @@ def deleted_panel(deleted: Deleted) -> ui.LayoutView:
     lines = [f"## {title.format(name=escaped(preset.name))}", *_contents(preset)]
     lines.append("-# " + _("Undo brings it back, for a day."))
     container: ui.Container[ui.LayoutView] = ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREY)
-    container.add_item(ui.ActionRow(RestoreButton(deleted.undo_token)))
+    container.add_item(ui.ActionRow(RESTORE.build(deleted.undo_token)))
     return payload_view(container)
 
 

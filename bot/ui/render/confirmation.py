@@ -3,20 +3,20 @@
 from discord import ui
 
 from bot.domain.confirmations import Confirmation
-from bot.ui.buttons import ConfirmButton, DeclineButton
+from bot.ui.buttons import CONFIRM, DECLINE
 from bot.ui.i18n import _
 from bot.ui.render.formatting import in_credits, usually
 from bot.ui.render.job_card import AMBER, heading, payload_view
 
 
 def question_card(
-    draft: Confirmation, usual_seconds: tuple[int, int] | None, *, dearer_than_asked: bool = False
+    confirmation: Confirmation, usual_seconds: tuple[int, int] | None, *, dearer_than_asked: bool = False
 ) -> ui.LayoutView:
     """Return the question; `usual_seconds` are the median and the 90th percentile, None where too little was measured.
 
     `dearer_than_asked` is for a price that has risen since the question was put.
     """
-    credits_ = in_credits(draft.price)
+    credits_ = in_credits(confirmation.price)
     usual = usually(usual_seconds)
     if usual is None:
         said = _("This takes {credits}.").format(credits=credits_)
@@ -25,8 +25,8 @@ def question_card(
     if dearer_than_asked:
         said = f"{_('The price has changed since you were asked.')}\n{said}"
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=AMBER)
-    container.add_item(ui.TextDisplay(heading(draft.request, draft.member_id)))
+    container.add_item(ui.TextDisplay(heading(confirmation.request, confirmation.member_id)))
     container.add_item(ui.TextDisplay(said))
     label = _("Make it · {credits}").format(credits=credits_)
-    container.add_item(ui.ActionRow(ConfirmButton(draft.id, label=label), DeclineButton(draft.id)))
+    container.add_item(ui.ActionRow(CONFIRM.build(confirmation.id, label=label), DECLINE.build(confirmation.id)))
     return payload_view(container)

@@ -3,7 +3,7 @@
 from discord import ui
 
 from bot.domain.jobs import Job
-from bot.ui.buttons import DeleteButton
+from bot.ui.buttons import DELETE
 from bot.ui.i18n import _
 from bot.ui.render.job_card import AMBER, GREY, heading, payload_view
 
@@ -17,7 +17,7 @@ def delete_question(job: Job) -> ui.LayoutView:
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=AMBER)
     container.add_item(ui.TextDisplay(heading(job.request, job.place.member_id)))
     container.add_item(ui.TextDisplay(f"{_('Delete this?')} {lost}\n-# {_('Credits that were charged stay charged.')}"))
-    container.add_item(ui.ActionRow(DeleteButton(job.id)))
+    container.add_item(ui.ActionRow(DELETE.build(job.id)))
     return payload_view(container)
 
 

@@ -13,7 +13,7 @@ from bot.domain.jobs import Action, Job, Snapshot, State
 from bot.domain.options import OptionSpec, Stage, card_order
 from bot.domain.remix import only_processed
 from bot.domain.requests import GenerationRequest
-from bot.ui.buttons import ACTION_BUTTONS, CancelButton, JobButton, More, MoreMenu, PromptButton
+from bot.ui.buttons import CANCEL, PROMPT, REMIX, MenuEntry, card_menu
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.attachment_messages import input_failure
 from bot.ui.render.error_messages import failure
@@ -77,7 +77,7 @@ def job_card(
     `actions` are what this studio can do with a finished picture.
     `direct` is for a direct message in the card's stead: it says why it comes, and always has a button, by which the
     message is known again. The view is a payload, not a listener: it is stopped, so that discord.py keeps nothing of it
-    in memory. Presses arrive by the `DynamicItem`s' custom ids.
+    in memory. Presses arrive by their custom ids, in `ComponentRegistry`.
     """
     job = snapshot.job
     late = not job.state.ended and now - job.created_at > timedelta(seconds=soft_deadline)
@@ -88,17 +88,17 @@ def job_card(
     if files:
         container.add_item(gallery(job, files))
     container.add_item(ui.TextDisplay(_state_text(snapshot, late=late, files=files, direct=direct)))
-    buttons: list[JobButton] = []
+    buttons: list[ui.Button[ui.LayoutView]] = []
     if job.state.ended and not direct:
-        buttons += [button(job.id) for button in ACTION_BUTTONS if button.makes in _fitting(snapshot, actions)]
+        buttons += [spec.build(job.id) for action, spec in REMIX.items() if action in _fitting(snapshot, actions)]
     if job.state in _CANCELLABLE and not job.cancel_refused and job.cancel_requested_at is None:
-        buttons.append(CancelButton(job.id))
+        buttons.append(CANCEL.build(job.id))
     if direct or (prompt_is_cut(job) and not job.state.ended):  # once it has ended, Details has the whole of it
-        buttons.append(PromptButton(job.id))
+        buttons.append(PROMPT.build(job.id))
     if buttons:
         container.add_item(ui.ActionRow(*buttons))
     if job.state.ended and not direct:
-        container.add_item(ui.ActionRow(MoreMenu(job.id, _more(_fitting(snapshot, actions)))))
+        container.add_item(ui.ActionRow(card_menu(job.id, _menu_entries(_fitting(snapshot, actions)))))
     return payload_view(container)
 
 
@@ -110,9 +110,9 @@ def _fitting(snapshot: Snapshot, actions: Collection[Action]) -> Collection[Acti
     return [action for action in actions if action is Action.AGAIN and job.fault not in _FAILS_AGAIN]
 
 
-def _more(actions: Collection[Action]) -> list[More]:
-    made = {Action.CUT_OUT: More.CUT_OUT, Action.REFERENCE: More.REFERENCE}
-    return [*(entry for action, entry in made.items() if action in actions), More.DETAILS, More.DELETE]
+def _menu_entries(actions: Collection[Action]) -> list[MenuEntry]:
+    remixes = {Action.CUT_OUT: MenuEntry.CUT_OUT, Action.REFERENCE: MenuEntry.REFERENCE}
+    return [*(entry for action, entry in remixes.items() if action in actions), MenuEntry.DETAILS, MenuEntry.DELETE]
 
 
 def payload_view(*items: ui.Item[Any]) -> ui.LayoutView:

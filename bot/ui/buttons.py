@@ -1,0 +1,99 @@
+"""Buttons and menus with permanent custom ids.
+
+A custom id is `a1:<action>:<target>:<picture>`, version first. Messages keep their buttons for years, so a custom id
+that was issued once is answered for ever: `tests/ui/issued_custom_ids.txt` lists every action.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import discord
+from discord import ui
+
+from bot.domain.jobs import Action
+from bot.ui.i18n import N_, _
+
+PREFIX: Final = "a1:"
+CUSTOM_ID: Final = re.compile(r"a1:(?P<action>[a-z]+):(?P<target>[0-9a-f]{32}):(?P<picture>[0-9]{1,2})")
+
+
+def custom_id(action: str, target_id: str, picture: int = 0) -> str:
+    """Return the custom id of an action on a target or on one of its pictures.
+
+    The target is a job, a confirmation, a saved form or an undo token. Pictures count from 0.
+    """
+    return f"{PREFIX}{action}:{target_id}:{picture}"
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonSpec:
+    """A kind of button. The label is English, marked with `N_`."""
+
+    action: str
+    label: str
+    style: discord.ButtonStyle = discord.ButtonStyle.secondary
+
+    def build(self, target_id: str, *, label: str | None = None, disabled: bool = False) -> ui.Button[ui.LayoutView]:
+        """Return the button for a target. `label` replaces the translated default."""
+        return ui.Button(
+            label=_(self.label) if label is None else label,
+            style=self.style,
+            custom_id=custom_id(self.action, target_id),
+            disabled=disabled,
+        )
+
+
+CANCEL: Final = ButtonSpec("cancel", N_("Cancel"))
+PROMPT: Final = ButtonSpec("prompt", N_("Whole prompt"))
+NEWER: Final = ButtonSpec("newer", N_("Newer"))
+OLDER: Final = ButtonSpec("older", N_("Older"))
+CONFIRM: Final = ButtonSpec("confirm", N_("Make it"), discord.ButtonStyle.primary)
+DECLINE: Final = ButtonSpec("decline", N_("Leave it"))
+DELETE: Final = ButtonSpec("delete", N_("Delete"), discord.ButtonStyle.danger)
+RESTORE: Final = ButtonSpec("restore", N_("Undo"))
+RETRY: Final = ButtonSpec("retry", N_("Try again"), discord.ButtonStyle.primary)
+
+REMIX: Final = {
+    Action.AGAIN: ButtonSpec("again", N_("Again")),
+    Action.VARY: ButtonSpec("vary", N_("Vary")),
+    Action.EDIT: ButtonSpec("edit", N_("Edit")),
+    Action.UPSCALE: ButtonSpec("upscale", N_("Upscale")),
+}
+"""The buttons that make something new of a job, in the order of its card."""
+
+
+BUTTONS: Final = (CANCEL, PROMPT, NEWER, OLDER, CONFIRM, DECLINE, DELETE, RESTORE, RETRY, *REMIX.values())
+"""Every kind of button."""
+
+
+class MenuEntry(StrEnum):
+    """An entry of a card's menu."""
+
+    CUT_OUT = "cutout"
+    REFERENCE = "reference"
+    DETAILS = "details"
+    DELETE = "delete"
+
+
+MENU: Final = "more"
+"""The action of a card's menu."""
+
+_MENU_TEXTS: Final = {
+    MenuEntry.CUT_OUT: (N_("Cut out"), N_("Remove the background")),
+    MenuEntry.REFERENCE: (N_("Use as reference"), N_("Draw something new with it to go by")),
+    MenuEntry.DETAILS: (N_("Details"), N_("Every option, the price, and where it came from")),
+    MenuEntry.DELETE: (N_("Delete"), N_("For its member and for moderators")),
+}
+
+
+def card_menu(job_id: str, offered: Collection[MenuEntry]) -> ui.Select[ui.LayoutView]:
+    """Return a card's menu with the offered entries."""
+    options = [
+        discord.SelectOption(value=entry, label=_(_MENU_TEXTS[entry][0]), description=_(_MENU_TEXTS[entry][1]))
+        for entry in MenuEntry
+        if entry in offered
+    ]
+    return ui.Select(placeholder=_("More…"), custom_id=custom_id(MENU, job_id), options=options)

@@ -1,0 +1,73 @@
+"""Registry of the handlers that answer presses on permanent buttons and menus."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import discord
+import structlog
+
+from bot.ui.buttons import CUSTOM_ID, PREFIX
+from bot.ui.handlers.error_handler import answer_error
+from bot.ui.i18n import _, set_locale
+
+_log = structlog.get_logger(__name__)
+
+ComponentHandler = Callable[[discord.Interaction[Any], str], Awaitable[None]]
+"""Answers a press. The second argument is the custom id's target."""
+
+
+class ComponentRegistry:
+    """Handlers by action. Cogs register theirs when they load; the client dispatches every press here."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, ComponentHandler] = {}
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """The actions that have a handler."""
+        return frozenset(self._handlers)
+
+    def register(self, action: str, handler: ComponentHandler) -> None:
+        """Answer an action's presses with a handler.
+
+        Raises:
+            ValueError: The action already has a handler.
+        """
+        if action in self._handlers:
+            raise ValueError(action)
+        self._handlers[action] = handler
+
+    async def dispatch(self, interaction: discord.Interaction[Any]) -> None:
+        """Answer a press in the member's language, errors included. Custom ids of others are left alone."""
+        if interaction.type is not discord.InteractionType.component:
+            return
+        custom_id = _custom_id(interaction)
+        if not custom_id.startswith(PREFIX):
+            return
+        set_locale(interaction.locale.value)
+        try:
+            await self._answer(interaction, custom_id)
+        except Exception as error:  # noqa: BLE001 - `answer_error` logs unexpected errors
+            await answer_error(interaction, error)
+
+    async def _answer(self, interaction: discord.Interaction[Any], custom_id: str) -> None:
+        match = CUSTOM_ID.fullmatch(custom_id)
+        handler = None if match is None else self._handlers.get(match["action"])
+        if match is None or handler is None:
+            _log.warning("component.unknown", custom_id=custom_id)
+            await interaction.response.send_message(
+                _("This button is from another version of the studio and does not work now."), ephemeral=True
+            )
+            return
+        await handler(interaction, match["target"])
+
+
+def selected_values(interaction: discord.Interaction[Any]) -> list[str]:
+    """Return the values that a member selected in a menu."""
+    data = cast("dict[str, Any]", interaction.data or {})
+    return list(data.get("values", ()))
+
+
+def _custom_id(interaction: discord.Interaction[Any]) -> str:
+    data = cast("dict[str, Any]", interaction.data or {})
+    return str(data.get("custom_id", ""))

@@ -1,0 +1,28 @@
+"""Buttons and menu of a finished job's card, and the button of a rejected modal."""
+
+from functools import partial
+
+from discord.ext import commands
+
+from bot.client import AtelierClient
+from bot.ui.buttons import DELETE, MENU, REMIX, RETRY
+from bot.ui.handlers.card_actions import CardActions
+from bot.ui.handlers.form_reopen import FormReopener
+
+
+class Card(commands.Cog):
+    """Remixes, details and deletion of a finished job."""
+
+    def __init__(self, *, client: AtelierClient, actions: CardActions, form_reopener: FormReopener) -> None:
+        self._client = client
+        self._actions = actions
+        self._form_reopener = form_reopener
+
+    async def cog_load(self) -> None:
+        """Register the buttons and the menu."""
+        components = self._client.components
+        for action, spec in REMIX.items():
+            components.register(spec.action, partial(self._actions.act, action=action))
+        components.register(MENU, self._actions.choose_from_menu)
+        components.register(DELETE.action, self._actions.delete)
+        components.register(RETRY.action, self._form_reopener.reopen)
