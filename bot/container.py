@@ -251,7 +251,7 @@ class Container:
         return HeldJobs(
             job_store=self.job_store,
             input_downloader=InputDownloader(
-                self.image_service, knows=self.input_policy.knows, served=self.input_policy.served
+                self.image_service, knows=self.input_policy.is_known, served=self.input_policy.served
             ),
             provider_status=self.provider_status,
             observer=self.observer,

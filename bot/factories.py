@@ -101,8 +101,8 @@ def build_input_policy(settings: Settings) -> InputPolicy:
     """
     lasting = timedelta(seconds=settings.job_hard_deadline_seconds)
     return InputPolicy(
-        stand_in=None if settings.discord_api_url == DISCORD_API_URL else settings.discord_api_url,
-        lasting=None if settings.webhook_public_url is not None else lasting,
+        extra_origin=None if settings.discord_api_url == DISCORD_API_URL else settings.discord_api_url,
+        min_url_lifetime=None if settings.webhook_public_url is not None else lasting,
     )
 
 

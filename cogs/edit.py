@@ -79,7 +79,7 @@ class Edit(commands.Cog):
             preset=preset,
             private=private,
             inputs=self._jobs.check_attachments(pictures),
-            shape=pictures[0].shape,
+            input_ratio=pictures[0].aspect_ratio,
         )
 
     async def _edit_message(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
 
-from bot.domain.credits import Book, MovementKind
+from bot.domain.credits import LedgerAccount, MovementKind
 from bot.domain.jobs import LIVE
 from db.tables import accounts, budgets, holds, jobs, movements, postings
 
@@ -23,7 +23,7 @@ def audit(connection: Connection) -> list[str]:
     ]
 
 
-def _sum_of(book: Book, *conditions: ColumnElement[bool]) -> ColumnElement[int]:
+def _sum_of(book: LedgerAccount, *conditions: ColumnElement[bool]) -> ColumnElement[int]:
     matches = and_(postings.c.book == book, *conditions)
     return func.coalesce(func.sum(case((matches, postings.c.amount), else_=0)), 0)
 
@@ -44,13 +44,13 @@ def _wrong_accounts(connection: Connection) -> Iterator[str]:
         select(
             movements.c.guild_id,
             movements.c.member_id,
-            _sum_of(Book.GRANTED).label("granted"),
-            _sum_of(Book.HELD).label("held"),
+            _sum_of(LedgerAccount.GRANTED).label("granted"),
+            _sum_of(LedgerAccount.HELD).label("held"),
             func.coalesce(
                 func.sum(
                     case(
                         (
-                            and_(postings.c.book == Book.ALLOWANCE, postings.c.period == accounts.c.period),
+                            and_(postings.c.book == LedgerAccount.ALLOWANCE, postings.c.period == accounts.c.period),
                             postings.c.amount,
                         ),
                         else_=0,
@@ -58,7 +58,7 @@ def _wrong_accounts(connection: Connection) -> Iterator[str]:
                 ),
                 0,
             ).label("allowance"),
-            _sum_of(Book.ALLOWANCE).label("all_allowances"),
+            _sum_of(LedgerAccount.ALLOWANCE).label("all_allowances"),
         )
         .join(postings)
         .outerjoin(
@@ -122,7 +122,7 @@ def _rewound_accounts(connection: Connection) -> Iterator[str]:
         select(accounts.c.guild_id, accounts.c.member_id, accounts.c.period, latest.label("latest"))
         .join(movements, belongs)
         .join(postings, postings.c.movement_id == movements.c.id)
-        .where(postings.c.book == Book.ALLOWANCE)
+        .where(postings.c.book == LedgerAccount.ALLOWANCE)
         .group_by(accounts.c.guild_id, accounts.c.member_id, accounts.c.period)
         .having(latest > accounts.c.period)
     )
@@ -152,8 +152,8 @@ def _wrong_splits(connection: Connection) -> Iterator[str]:
     taken = (
         select(
             movements.c.job_id,
-            (-_sum_of(Book.ALLOWANCE)).label("allowance"),
-            (-_sum_of(Book.GRANTED)).label("granted"),
+            (-_sum_of(LedgerAccount.ALLOWANCE)).label("allowance"),
+            (-_sum_of(LedgerAccount.GRANTED)).label("granted"),
             func.max(postings.c.period).label("period"),
         )
         .join(postings)
@@ -184,7 +184,7 @@ def _wrong_splits(connection: Connection) -> Iterator[str]:
 
 def _wrong_charges(connection: Connection) -> Iterator[str]:
     earned = (
-        select(movements.c.settles.label("job_id"), _sum_of(Book.EARNED).label("earned"))
+        select(movements.c.settles.label("job_id"), _sum_of(LedgerAccount.EARNED).label("earned"))
         .join(postings)
         .where(movements.c.settles.is_not(None))
         .group_by(movements.c.settles)

@@ -57,7 +57,7 @@ class LedgerRepository:
         self._connection.execute(
             _ADD_POSTINGS,
             [
-                {"movement_id": id, "book": posting.book, "period": posting.period, "amount": posting.amount}
+                {"movement_id": id, "book": posting.account, "period": posting.period, "amount": posting.amount}
                 for posting in movement.postings
             ],
         )

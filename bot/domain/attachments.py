@@ -30,7 +30,7 @@ _EMBED_PROXY: Final = re.compile(r"images-ext-[0-9]{1,3}\.discordapp\.net")
 # Only these are signed for a time; what the embeds' proxy signs lives on.
 _SIGNED_FOLDERS: Final = ("attachments", "ephemeral-attachments")
 _PORTS: Final = {"http": 80, "https": 443}
-_LONGEST_MOMENT: Final = 12
+_MAX_TIMESTAMP_DIGITS: Final = 12
 """Hexadecimal digits of a time; longer ones are none."""
 
 
@@ -58,7 +58,7 @@ class AttachmentInfo:
         return _ENDINGS.get(ending.lower(), ending.lower()) if dot and stem else None
 
     @property
-    def shape(self) -> str | None:
+    def aspect_ratio(self) -> str | None:
         """Return the named ratio that is nearest to its own; None where its size is not known."""
         if not self.width or not self.height:
             return None
@@ -67,22 +67,22 @@ class AttachmentInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputPolicy:
-    """Which pictures a studio can start from.
+    """The rules for input images of a studio.
 
-    `stand_in` is the origin (scheme, host and port) of an API in Discord's stead, which keeps files as well. Where
-    providers fetch pictures from us, `lasting` is None; else they use the addresses that Discord signed, which must
-    live for so long: the hard deadline.
+    `extra_origin` is the origin (scheme, host and port) of an API that replaces Discord's and keeps files too.
+    `min_url_lifetime` is None if providers fetch images from us. Else they use the URLs that Discord signed, and those
+    must stay valid for that long: the hard deadline.
     """
 
-    stand_in: str | None = None
-    lasting: timedelta | None = None
+    extra_origin: str | None = None
+    min_url_lifetime: timedelta | None = None
 
     @property
     def served(self) -> bool:
         """Whether providers get pictures from us, as we have them."""
-        return self.lasting is None
+        return self.min_url_lifetime is None
 
-    def usable(self, offered: Sequence[AttachmentInfo], now: datetime) -> tuple[AttachmentInfo, ...]:
+    def select_usable(self, offered: Sequence[AttachmentInfo], now: datetime) -> tuple[AttachmentInfo, ...]:
         """Return those of what was found somewhere that can be started from.
 
         Raises `InputError`: NONE where nothing was found, or for the first where none can be used.
@@ -93,7 +93,7 @@ class InputPolicy:
         fault: InputError | None = None
         for picture in offered:
             try:
-                self.admitted([picture], now)
+                self.admit([picture], now)
             except InputError as error:
                 fault = fault or error
             else:
@@ -102,7 +102,7 @@ class InputPolicy:
             raise fault
         return tuple(usable)
 
-    def admitted(self, offered: Sequence[AttachmentInfo], now: datetime) -> tuple[InputImage, ...]:
+    def admit(self, offered: Sequence[AttachmentInfo], now: datetime) -> tuple[InputImage, ...]:
         """Return what a request can start from, or raise `InputError` for the first that cannot be used."""
         if len(offered) > MAX_INPUTS:
             raise InputError(InputProblem.TOO_MANY, value=len(offered), limit=MAX_INPUTS)
@@ -123,14 +123,14 @@ class InputPolicy:
             gif = (picture.file is not None and picture.file.media_type == GIF) or _ends_as_gif(picture.url)
             self._check_address(picture.url, now, number, "", gif=gif)
 
-    def knows(self, url: str) -> bool:
+    def is_known(self, url: str) -> bool:
         """Return whether it is an address where Discord, or what stands in for it, keeps files."""
-        return self._known(_split(url))
+        return self._is_known(_split(url))
 
-    def _known(self, parts: SplitResult | None) -> bool:
+    def _is_known(self, parts: SplitResult | None) -> bool:
         if parts is None or parts.username is not None or parts.password is not None:
             return False
-        if self.stand_in is not None and _origin(parts) == _origin(_split(self.stand_in)):
+        if self.extra_origin is not None and _origin(parts) == _origin(_split(self.extra_origin)):
             return True
         host = parts.hostname or ""
         if parts.scheme != "https" or parts.port not in (None, _PORTS["https"]):
@@ -139,16 +139,16 @@ class InputPolicy:
 
     def _check_address(self, url: str, now: datetime, number: int | None, name: str, *, gif: bool) -> None:
         parts = _split(url)
-        if parts is None or not self._known(parts):
+        if parts is None or not self._is_known(parts):
             raise InputError(InputProblem.FOREIGN, position=number, name=name)
-        until = _good_until(parts)
+        until = _url_expiry(parts)
         if until is not None and until <= now:
             raise InputError(InputProblem.EXPIRED, position=number, name=name)
-        if self.lasting is None:
+        if self.min_url_lifetime is None:
             return
         if gif:
             raise InputError(InputProblem.ANIMATED, position=number, name=name)
-        if until is not None and until < now + self.lasting:
+        if until is not None and until < now + self.min_url_lifetime:
             raise InputError(InputProblem.SHORT_LIVED, position=number, name=name)
 
 
@@ -194,10 +194,10 @@ def _origin(parts: SplitResult | None) -> tuple[str, str, int] | None:
     return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]
 
 
-def _good_until(parts: SplitResult) -> datetime | None:
+def _url_expiry(parts: SplitResult) -> datetime | None:
     """Return the end of a signed address; None for one that has none."""
     signed = parse_qs(parts.query).get("ex")
-    if signed and len(signed[0]) <= _LONGEST_MOMENT:
+    if signed and len(signed[0]) <= _MAX_TIMESTAMP_DIGITS:
         try:
             return datetime.fromtimestamp(int(signed[0], 16), UTC)
         except (ValueError, OverflowError, OSError):

@@ -11,7 +11,7 @@ from enum import StrEnum
 from bot.domain.errors import InsufficientCreditsError, LedgerError
 
 
-class Book(StrEnum):
+class LedgerAccount(StrEnum):
     """Where credits are. The first three belong to the member, the rest to the operator."""
 
     ALLOWANCE = "allowance"
@@ -39,7 +39,7 @@ class MovementKind(StrEnum):
 class Posting:
     """`amount` credits into (or, negative, out of) a book; `period` names the day of an allowance."""
 
-    book: Book
+    account: LedgerAccount
     amount: int
     period: str = ""
 
@@ -128,8 +128,8 @@ def opened_period(account: Account, period: str, allowance: int) -> tuple[Accoun
             Movement(
                 kind=MovementKind.EXPIRE,
                 postings=(
-                    Posting(book=Book.ALLOWANCE, amount=-account.allowance, period=account.period),
-                    Posting(book=Book.EXPIRED, amount=account.allowance),
+                    Posting(account=LedgerAccount.ALLOWANCE, amount=-account.allowance, period=account.period),
+                    Posting(account=LedgerAccount.EXPIRED, amount=account.allowance),
                 ),
             )
         )
@@ -138,8 +138,8 @@ def opened_period(account: Account, period: str, allowance: int) -> tuple[Accoun
             Movement(
                 kind=MovementKind.ALLOWANCE,
                 postings=(
-                    Posting(book=Book.ALLOWANCE, amount=allowance, period=period),
-                    Posting(book=Book.ISSUED, amount=-allowance),
+                    Posting(account=LedgerAccount.ALLOWANCE, amount=allowance, period=period),
+                    Posting(account=LedgerAccount.ISSUED, amount=-allowance),
                 ),
             )
         )
@@ -152,7 +152,10 @@ def decide_grant(account: Account, amount: int) -> tuple[Account, Movement]:
         raise LedgerError(f"a grant of {amount}")
     movement = Movement(
         kind=MovementKind.GRANT,
-        postings=(Posting(book=Book.GRANTED, amount=amount), Posting(book=Book.ISSUED, amount=-amount)),
+        postings=(
+            Posting(account=LedgerAccount.GRANTED, amount=amount),
+            Posting(account=LedgerAccount.ISSUED, amount=-amount),
+        ),
     )
     return replace(account, granted=account.granted + amount), movement
 
@@ -178,9 +181,9 @@ def decide_hold(account: Account, job_id: str, amount: int, now: datetime) -> tu
         held=account.held + amount,
     )
     postings = (
-        Posting(book=Book.ALLOWANCE, amount=-hold.allowance, period=hold.period),
-        Posting(book=Book.GRANTED, amount=-hold.granted),
-        Posting(book=Book.HELD, amount=amount),
+        Posting(account=LedgerAccount.ALLOWANCE, amount=-hold.allowance, period=hold.period),
+        Posting(account=LedgerAccount.GRANTED, amount=-hold.granted),
+        Posting(account=LedgerAccount.HELD, amount=amount),
     )
     return changed, hold, Movement(kind=MovementKind.HOLD, postings=_without_zeros(postings))
 
@@ -203,15 +206,15 @@ def decide_settlement(account: Account, hold: Hold, charge: int) -> tuple[Accoun
         held=account.held - hold.amount,
     )
     returned = (
-        Posting(book=Book.ALLOWANCE, amount=back_allowance, period=hold.period)
+        Posting(account=LedgerAccount.ALLOWANCE, amount=back_allowance, period=hold.period)
         if same_period
-        else Posting(book=Book.EXPIRED, amount=back_allowance)
+        else Posting(account=LedgerAccount.EXPIRED, amount=back_allowance)
     )
     postings = (
-        Posting(book=Book.HELD, amount=-hold.amount),
-        Posting(book=Book.EARNED, amount=charge),
+        Posting(account=LedgerAccount.HELD, amount=-hold.amount),
+        Posting(account=LedgerAccount.EARNED, amount=charge),
         returned,
-        Posting(book=Book.GRANTED, amount=back_granted),
+        Posting(account=LedgerAccount.GRANTED, amount=back_granted),
     )
     kind = MovementKind.CAPTURE if charge else MovementKind.RELEASE
     return changed, Movement(kind=kind, postings=_without_zeros(postings))
@@ -221,7 +224,10 @@ def unknown_cost(amount: int) -> Movement:
     """Book `amount` credits that the operator may owe a provider for a submit whose reply was lost."""
     return Movement(
         kind=MovementKind.UNKNOWN_COST,
-        postings=(Posting(book=Book.UNKNOWN, amount=amount), Posting(book=Book.ISSUED, amount=-amount)),
+        postings=(
+            Posting(account=LedgerAccount.UNKNOWN, amount=amount),
+            Posting(account=LedgerAccount.ISSUED, amount=-amount),
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a member gets who chose some options: those, else a preset's, else their own defaults, else the studio's."""
+"""Precedence of options: choice, preset, member's default, studio's default."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,33 +22,37 @@ def chosen_request(
     preset: Preset | None = None,
     preferences: Preferences = NO_PREFERENCES,
     inputs: tuple[InputImage, ...] = (),
-    shape: str | None = None,
+    input_ratio: str | None = None,
 ) -> GenerationRequest:
-    """Return the checked request of a command, or raise what `generation_request` raises.
+    """Return the checked request of a command.
 
-    `options` are as a member writes them, by their names; None is not chosen. A default of the member's that does not
-    go with what they or the preset chose gives way without a word; what was chosen is refused where it cannot be done.
-    `shape` is the ratio of the first input, by what is said of it: it counts more than the one that the member prefers.
+    `options` are as a member writes them; None is not chosen. A member's default gives way silently if it does not go
+    with the options or the preset; options and preset never give way. `input_ratio` is the first input's aspect ratio
+    according to Discord: it takes precedence over the member's preferred one. Raises the errors of
+    `generation_request`.
     """
     chosen = dict(preset.options if preset else {}) | drop_unset(options)
     framed = preset.prompt(prompt) if preset else prompt
-    keep_ratio = shape is not None and "aspect_ratio" not in chosen
-    if shape is not None:
-        preferences = replace(preferences, aspect_ratio=shape)
-    for defaults in _giving_way(chosen, preferences, providers):
+    keep_ratio = input_ratio is not None and "aspect_ratio" not in chosen
+    if input_ratio is not None:
+        preferences = replace(preferences, aspect_ratio=input_ratio)
+    for defaults in _default_candidates(chosen, preferences, providers):
         with suppress(RequestError, StudioClosedError):
             request = generation_request(prompt=framed, **(defaults | chosen), inputs=inputs, providers=providers)
             return replace(request, keep_aspect_ratio=keep_ratio)
-    # None will do. What is wrong is told of the model that is to be expected, the preferred one.
-    expected = {name: value for name, value in _own(chosen, preferences, providers).items() if name == "model"}
+    # No combination is possible, so the error is about the model that the member expects: the preferred one.
+    expected = {name: value for name, value in _own_defaults(chosen, preferences, providers).items() if name == "model"}
     return generation_request(prompt=framed, **(expected | chosen), inputs=inputs, providers=providers)
 
 
-def _giving_way(
+def _default_candidates(
     chosen: Mapping[str, Any], preferences: Preferences, providers: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the defaults to try, from all of the member's to none of them; the model is the last to go."""
-    own = _own(chosen, preferences, providers)
+    """Yield the sets of member defaults to try, largest first.
+
+    The model is the last to be given up.
+    """
+    own = _own_defaults(chosen, preferences, providers)
     others = [name for name in own if name != "model"]
     for models in (["model"], []) if "model" in own else ([],):
         for count in range(len(others), -1, -1):
@@ -56,8 +60,11 @@ def _giving_way(
                 yield {name: own[name] for name in (*models, *names)}
 
 
-def _own(chosen: Mapping[str, Any], preferences: Preferences, providers: Sequence[str]) -> dict[str, Any]:
-    """Return the member's defaults for what was not chosen, without a model that the studio has no more."""
+def _own_defaults(chosen: Mapping[str, Any], preferences: Preferences, providers: Sequence[str]) -> dict[str, Any]:
+    """Return the member's defaults for all options not chosen.
+
+    A model that the studio no longer has is left out.
+    """
     own = {name: getattr(preferences, name) for name in OPTIONS_WITH_SETTING if name not in chosen}
     known = {model.id for model in offered_models(providers)}
     return {name: value for name, value in own.items() if value is not None and (name != "model" or value in known)}

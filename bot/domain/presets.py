@@ -66,9 +66,9 @@ class PresetScope:
         return self.member_id == 0
 
 
-def undo_token(shelf: PresetScope, key: str) -> str:
+def undo_token(scope: PresetScope, key: str) -> str:
     """Return 32 hexadecimal digits that stand for a preset where a name would be too long: in a button's id."""
-    named = f"{shelf.guild_id}:{shelf.member_id}:{key}"
+    named = f"{scope.guild_id}:{scope.member_id}:{key}"
     return hashlib.sha256(named.encode()).hexdigest()[:32]
 
 

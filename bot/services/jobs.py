@@ -92,7 +92,7 @@ class JobService:
         Raises:
             InputError: an attachment cannot be used.
         """
-        return self._policy.admitted(offered, self._clock.now())
+        return self._policy.admit(offered, self._clock.now())
 
     def filter_attachments(self, offered: Sequence[AttachmentInfo]) -> tuple[AttachmentInfo, ...]:
         """Return the attachments usable as inputs.
@@ -100,7 +100,7 @@ class JobService:
         Raises:
             InputError: none is usable.
         """
-        return self._policy.usable(offered, self._clock.now())
+        return self._policy.select_usable(offered, self._clock.now())
 
     def pause_dispatch(self) -> AbstractContextManager[None]:
         """Pause dispatching while a response is pending.

@@ -56,11 +56,11 @@ class ResolverService:
         preset: str | None = None,
         private: bool | None = None,
         inputs: tuple[InputImage, ...] = (),
-        shape: str | None = None,
+        input_ratio: str | None = None,
     ) -> RequestResolver:
         """Return the resolver of a command's request.
 
-        None in `options` or for `private` means not chosen. `shape` is the aspect ratio of an input image: it takes
+        None in `options` or for `private` means not chosen. `input_ratio` is that of an input image: it takes
         precedence over the member's preferred one. The resolver itself raises:
 
         Raises:
@@ -80,7 +80,7 @@ class ResolverService:
                 preset=stored,
                 preferences=preferences,
                 inputs=inputs,
-                shape=shape,
+                input_ratio=input_ratio,
             )
             return _resolved(request, preferences, private)
 

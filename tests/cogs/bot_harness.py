@@ -191,7 +191,7 @@ class BotHarness:
         )
         container.engine_config = self.config
         container.image_service = self._image_service
-        container.input_policy = InputPolicy(stand_in=STAND_IN)
+        container.input_policy = InputPolicy(extra_origin=STAND_IN)
         await container.install()
         self.client = container.client
         self.jobs = container.jobs

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError, NoResultFound
 
-from bot.domain.credits import Account, Book, Hold, Movement, MovementKind, Posting
+from bot.domain.credits import Account, Hold, LedgerAccount, Movement, MovementKind, Posting
 from db.accounts import AccountRepository
 from db.budgets import BudgetRepository
 from db.database import Database
@@ -20,11 +20,11 @@ from tests.support.factories import GUILD, MEMBER, make_id, make_job
 ACCOUNT = Account(guild_id=GUILD, member_id=MEMBER, period="2026-03-14", allowance=150, granted=30, held=20)
 GRANT = Movement(
     kind=MovementKind.GRANT,
-    postings=(Posting(book=Book.GRANTED, amount=5), Posting(book=Book.ISSUED, amount=-5)),
+    postings=(Posting(account=LedgerAccount.GRANTED, amount=5), Posting(account=LedgerAccount.ISSUED, amount=-5)),
 )
 RELEASE = Movement(
     kind=MovementKind.RELEASE,
-    postings=(Posting(book=Book.HELD, amount=-12), Posting(book=Book.GRANTED, amount=12)),
+    postings=(Posting(account=LedgerAccount.HELD, amount=-12), Posting(account=LedgerAccount.GRANTED, amount=12)),
 )
 
 

@@ -15,7 +15,7 @@ from bot.domain.requests import ImageFile, ImageRef, InputImage
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 CDN = "https://cdn.discordapp.com/attachments/1/2/photo.png"
-ALONE = InputPolicy(lasting=timedelta(hours=2))
+ALONE = InputPolicy(min_url_lifetime=timedelta(hours=2))
 STORED = ImageFile(sha256="a" * 64, media_type="image/png", width=64, height=64, size=99)
 
 
@@ -30,14 +30,14 @@ PHOTO = AttachmentInfo(url=signed(), filename="photo.png", media_type="image/png
 def problem_of(*offered: AttachmentInfo, policy: InputPolicy = SERVED) -> InputProblem:
     """Return why pictures are refused."""
     with pytest.raises(InputError) as refusal:
-        policy.admitted(offered, NOW)
+        policy.admit(offered, NOW)
     return refusal.value.problem
 
 
 def test_a_photo_is_admitted_with_its_address_and_parent() -> None:
     """That is all that a request needs; the file comes later."""
     parent = ImageRef(job_id="1" * 32, position=0)
-    (admitted,) = SERVED.admitted([replace(PHOTO, parent=parent)], NOW)
+    (admitted,) = SERVED.admit([replace(PHOTO, parent=parent)], NOW)
     assert admitted == InputImage(url=PHOTO.url, parent=parent)
 
 
@@ -83,7 +83,7 @@ def test_what_cannot_be_used_is_refused(changes: dict[str, Any], problem: InputP
 )
 def test_what_is_just_right_is_admitted(changes: dict[str, Any]) -> None:
     """Limits are inclusive."""
-    assert len(SERVED.admitted([replace(PHOTO, **changes)], NOW)) == 1
+    assert len(SERVED.admit([replace(PHOTO, **changes)], NOW)) == 1
 
 
 @pytest.mark.parametrize(
@@ -110,15 +110,15 @@ def test_what_is_just_right_is_admitted(changes: dict[str, Any]) -> None:
 )
 def test_only_discords_own_hosts_are_known(address: str, *, known: bool) -> None:
     """A message can show pictures of anywhere; the studio goes nowhere but to Discord."""
-    assert SERVED.knows(address) is known
+    assert SERVED.is_known(address) is known
 
 
 def test_what_stands_in_for_discord_is_known_by_its_origin() -> None:
     """The sandbox keeps files where its API is; no other port of that machine is meant."""
-    policy = InputPolicy(stand_in="http://127.0.0.1:5000/api/v10")
-    assert policy.knows("http://127.0.0.1:5000/cdn/attachments/1/2/a.png")
-    assert not policy.knows("http://127.0.0.1:5001/cdn/attachments/1/2/a.png")
-    assert not policy.knows("http://127.0.0.1/cdn/attachments/1/2/a.png")
+    policy = InputPolicy(extra_origin="http://127.0.0.1:5000/api/v10")
+    assert policy.is_known("http://127.0.0.1:5000/cdn/attachments/1/2/a.png")
+    assert not policy.is_known("http://127.0.0.1:5001/cdn/attachments/1/2/a.png")
+    assert not policy.is_known("http://127.0.0.1/cdn/attachments/1/2/a.png")
 
 
 def test_a_picture_from_elsewhere_is_refused() -> None:
@@ -134,10 +134,10 @@ def test_five_pictures_are_too_many() -> None:
 def test_of_several_the_wrong_one_is_named() -> None:
     """By its number from 1 and its name; of one alone the name says enough."""
     with pytest.raises(InputError) as refusal:
-        SERVED.admitted([PHOTO, replace(PHOTO, filename="b.pdf", media_type="application/pdf")], NOW)
+        SERVED.admit([PHOTO, replace(PHOTO, filename="b.pdf", media_type="application/pdf")], NOW)
     assert (refusal.value.position, refusal.value.name, refusal.value.value) == (2, "b.pdf", "application/pdf")
     with pytest.raises(InputError) as refusal:
-        SERVED.admitted([replace(PHOTO, size=MAX_BYTES + 1)], NOW)
+        SERVED.admit([replace(PHOTO, size=MAX_BYTES + 1)], NOW)
     assert (refusal.value.position, refusal.value.limit) == (None, MAX_BYTES)
 
 
@@ -146,7 +146,7 @@ class TestWithoutAnAddressOfOurs:
 
     def test_an_address_of_a_day_outlives_a_job(self) -> None:
         """Discord signs for about a day, and a job lives for two hours."""
-        assert ALONE.admitted([PHOTO], NOW) == SERVED.admitted([PHOTO], NOW)
+        assert ALONE.admit([PHOTO], NOW) == SERVED.admit([PHOTO], NOW)
 
     def test_one_that_ends_before_the_job_is_refused(self) -> None:
         """It would be gone when the provider comes for it."""
@@ -159,7 +159,7 @@ class TestWithoutAnAddressOfOurs:
     def test_what_an_embed_shows_lives_on(self) -> None:
         """Its proxy signs without an end."""
         proxied = "https://images-ext-1.discordapp.net/external/x/https/example.org/a.png"
-        assert len(ALONE.admitted([replace(PHOTO, url=proxied)], NOW)) == 1
+        assert len(ALONE.admit([replace(PHOTO, url=proxied)], NOW)) == 1
 
     def test_a_stored_picture_needs_an_address_too(self) -> None:
         """That it is in the store is no use to a provider."""
@@ -190,12 +190,12 @@ def test_a_request_that_waited_is_checked_again() -> None:
 def test_of_what_a_message_has_the_usable_is_offered() -> None:
     """A PDF beside a photo is passed over; alone, it says why it is none; where nothing is, that is said."""
     pdf = replace(PHOTO, filename="b.pdf", media_type="application/pdf")
-    assert SERVED.usable([pdf, PHOTO], NOW) == (PHOTO,)
+    assert SERVED.select_usable([pdf, PHOTO], NOW) == (PHOTO,)
     with pytest.raises(InputError) as refusal:
-        SERVED.usable([pdf, replace(PHOTO, width=1)], NOW)
+        SERVED.select_usable([pdf, replace(PHOTO, width=1)], NOW)
     assert refusal.value.problem is InputProblem.WRONG_TYPE
     with pytest.raises(InputError) as refusal:
-        SERVED.usable([], NOW)
+        SERVED.select_usable([], NOW)
     assert refusal.value.problem is InputProblem.NONE
 
 
@@ -205,15 +205,15 @@ def test_of_what_a_message_has_the_usable_is_offered() -> None:
 )
 def test_the_shape_is_the_nearest_that_has_a_name(width: int, height: int, shape: str) -> None:
     """So that an edit has the form of its picture where nothing else was chosen."""
-    assert replace(PHOTO, width=width, height=height).shape == shape
-    assert replace(PHOTO, width=width, height=None).shape is None
+    assert replace(PHOTO, width=width, height=height).aspect_ratio == shape
+    assert replace(PHOTO, width=width, height=None).aspect_ratio is None
 
 
 @given(st.integers(1, 10_000), st.integers(1, 10_000))
 def test_turned_pictures_have_turned_shapes(width: int, height: int) -> None:
     """Upright and lying pictures are treated alike."""
-    shape = replace(PHOTO, width=width, height=height).shape
-    turned = replace(PHOTO, width=height, height=width).shape
+    shape = replace(PHOTO, width=width, height=height).aspect_ratio
+    turned = replace(PHOTO, width=height, height=width).aspect_ratio
     assert shape in REVE_RATIOS
     assert turned is not None
     assert shape is not None

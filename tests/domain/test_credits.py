@@ -4,8 +4,8 @@ import pytest
 
 from bot.domain.credits import (
     Account,
-    Book,
     Hold,
+    LedgerAccount,
     Movement,
     MovementKind,
     Posting,
@@ -33,13 +33,13 @@ def an_account(*, allowance: int = 0, granted: int = 0, held: int = 0, period: s
 
 def amounts(movement: Movement) -> dict[str, int]:
     """Return the amount of each posting."""
-    return {posting.book.value: posting.amount for posting in movement.postings}
+    return {posting.account.value: posting.amount for posting in movement.postings}
 
 
 def test_a_movement_sums_to_zero() -> None:
     """Postings that do not balance cannot even be made."""
     with pytest.raises(LedgerError):
-        Movement(kind=MovementKind.GRANT, postings=(Posting(book=Book.GRANTED, amount=5),))
+        Movement(kind=MovementKind.GRANT, postings=(Posting(account=LedgerAccount.GRANTED, amount=5),))
 
 
 def test_spending_draws_on_the_allowance_first() -> None:

@@ -8,8 +8,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from bot.domain.credits import (
     Account,
-    Book,
     Hold,
+    LedgerAccount,
     Movement,
     decide_grant,
     decide_hold,
@@ -32,7 +32,7 @@ class Bookkeeping(RuleBasedStateMachine):
         self.account = Account(guild_id=1, member_id=2)
         self.now = START
         self.open: dict[str, Hold] = {}
-        self.postings: list[tuple[Book, str, int]] = []
+        self.postings: list[tuple[LedgerAccount, str, int]] = []
         self.issued_on: Counter[str] = Counter()
 
     def record(self, *movements: Movement) -> None:
@@ -40,11 +40,11 @@ class Bookkeeping(RuleBasedStateMachine):
         for movement in movements:
             assert sum(posting.amount for posting in movement.postings) == 0
             assert all(posting.amount for posting in movement.postings)
-            ledger = [posting.book for posting in movement.postings]
+            ledger = [posting.account for posting in movement.postings]
             assert len(ledger) == len(set(ledger))  # the schema has one posting a book
-            self.postings += [(posting.book, posting.period, posting.amount) for posting in movement.postings]
+            self.postings += [(posting.account, posting.period, posting.amount) for posting in movement.postings]
 
-    def total(self, book: Book, period: str | None = None) -> int:
+    def total(self, book: LedgerAccount, period: str | None = None) -> int:
         """Return the sum of a book, of one period or of all."""
         return sum(amount for each, day, amount in self.postings if each is book and period in (None, day))
 
@@ -92,7 +92,7 @@ class Bookkeeping(RuleBasedStateMachine):
         self.record(movement)
         returned = hold.amount - charge
         back = (self.account.allowance - before.allowance) + (self.account.granted - before.granted)
-        gone = sum(posting.amount for posting in movement.postings if posting.book is Book.EXPIRED)
+        gone = sum(posting.amount for posting in movement.postings if posting.account is LedgerAccount.EXPIRED)
         assert back + gone == returned
         assert self.account.granted - before.granted == hold.granted - max(0, charge - hold.allowance)
         assert gone == (0 if hold.period == before.period else max(0, hold.allowance - charge))
@@ -106,16 +106,16 @@ class Bookkeeping(RuleBasedStateMachine):
     def nothing_is_negative(self) -> None:
         """Neither in the account nor, a day at a time, in the ledger."""
         assert min(self.account.allowance, self.account.granted, self.account.held) >= 0
-        for period in {day for book, day, _ in self.postings if book is Book.ALLOWANCE}:
-            assert self.total(Book.ALLOWANCE, period) >= 0
+        for period in {day for book, day, _ in self.postings if book is LedgerAccount.ALLOWANCE}:
+            assert self.total(LedgerAccount.ALLOWANCE, period) >= 0
 
     @invariant()
     def the_account_is_what_the_ledger_says(self) -> None:
         """The account is only a sum of postings, and what is held is the sum of the open holds."""
-        assert self.account.allowance == self.total(Book.ALLOWANCE, self.account.period)
-        assert self.account.allowance == self.total(Book.ALLOWANCE)
-        assert self.account.granted == self.total(Book.GRANTED)
-        assert self.account.held == self.total(Book.HELD) == sum(hold.amount for hold in self.open.values())
+        assert self.account.allowance == self.total(LedgerAccount.ALLOWANCE, self.account.period)
+        assert self.account.allowance == self.total(LedgerAccount.ALLOWANCE)
+        assert self.account.granted == self.total(LedgerAccount.GRANTED)
+        assert self.account.held == self.total(LedgerAccount.HELD) == sum(hold.amount for hold in self.open.values())
 
     @invariant()
     def no_period_is_opened_twice(self) -> None:

@@ -28,7 +28,7 @@ def asked(
     preset: Preset | None = None,
     prompt: str = "a fox",
     inputs: int = 0,
-    shape: str | None = None,
+    input_ratio: str | None = None,
     **preferred: Any,
 ) -> GenerationRequest:
     """Return the request of a member who chose these options and prefers this."""
@@ -39,7 +39,7 @@ def asked(
         preset=preset,
         preferences=Preferences(**preferred),
         inputs=(InputImage(url="https://example.org/a.png"),) * inputs,
-        shape=shape,
+        input_ratio=input_ratio,
     )
 
 
@@ -99,11 +99,11 @@ def test_a_model_that_cannot_edit_gives_way() -> None:
 def test_an_edit_keeps_the_form_of_its_picture_unless_a_ratio_was_chosen() -> None:
     """That counts more than a preferred ratio, and less than a choice or a preset's; which it was is remembered."""
     preset = Preset(name="x", options={"aspect_ratio": "1:1"})
-    derived = asked(inputs=1, shape="3:4", aspect_ratio="16:9")
+    derived = asked(inputs=1, input_ratio="3:4", aspect_ratio="16:9")
     assert (derived.aspect_ratio, derived.keep_aspect_ratio) == ("3:4", True)
     for request, ratio in (
-        (asked({"aspect_ratio": "3:4"}, inputs=1, shape="3:4"), "3:4"),
-        (asked(preset=preset, inputs=1, shape="3:4"), "1:1"),
+        (asked({"aspect_ratio": "3:4"}, inputs=1, input_ratio="3:4"), "3:4"),
+        (asked(preset=preset, inputs=1, input_ratio="3:4"), "1:1"),
         (asked(aspect_ratio="16:9"), "16:9"),
     ):
         assert (request.aspect_ratio, request.keep_aspect_ratio) == (ratio, False)

@@ -40,7 +40,7 @@ async def editing(
         token = new_token()
         return None if public is None else CallbackUrl(url=input_address(public, token), hash=hash_of(token))
 
-    policy = InputPolicy(stand_in=shelf.base, lasting=None if public else timedelta(hours=2))
+    policy = InputPolicy(extra_origin=shelf.base, min_url_lifetime=None if public else timedelta(hours=2))
     async with engine_harness(
         database,
         folder,

@@ -213,8 +213,8 @@ async def engine_harness(
     if second is not None:
         settings |= {"reve2img_api_key": "key", "reve2img_api_url": second.url}
         exempt.append(second.url)
-    if policy.stand_in is not None:
-        exempt.append(policy.stand_in)
+    if policy.extra_origin is not None:
+        exempt.append(policy.extra_origin)
     container = Container(
         ExplicitSettings(**settings),
         database=database,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from bot.domain.credits import Book
+from bot.domain.credits import LedgerAccount
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import Job, State
 from bot.engine.config import EngineConfig
@@ -211,5 +211,5 @@ async def _card(harness: EngineHarness, job: Job) -> Any:
 
 
 async def _possible_cost(harness: EngineHarness) -> int:
-    booked = select(func.coalesce(func.sum(postings.c.amount), 0)).where(postings.c.book == Book.UNKNOWN)
+    booked = select(func.coalesce(func.sum(postings.c.amount), 0)).where(postings.c.book == LedgerAccount.UNKNOWN)
     return await harness.database.read(lambda connection: int(connection.execute(booked).scalar_one()))

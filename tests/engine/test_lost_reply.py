@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, func, select
 
-from bot.domain.credits import Book
+from bot.domain.credits import LedgerAccount
 from bot.domain.errors import FaultKind, StaleJobError
 from bot.domain.jobs import Job, Outcome, Picture, State
 from bot.engine.callback_urls import hash_of
@@ -66,7 +66,7 @@ async def spendable(harness: EngineHarness) -> tuple[int, int]:
 
 async def possible_cost(harness: EngineHarness) -> int:
     """Return what the operator may owe for lost replies."""
-    total = select(func.coalesce(func.sum(postings.c.amount), 0)).where(postings.c.book == Book.UNKNOWN)
+    total = select(func.coalesce(func.sum(postings.c.amount), 0)).where(postings.c.book == LedgerAccount.UNKNOWN)
     return await harness.database.read(lambda connection: int(connection.execute(total).scalar_one()))
 
 

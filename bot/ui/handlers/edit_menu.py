@@ -102,7 +102,7 @@ class EditMenu:
             preset=None,
             private=None,
             inputs=self._jobs.check_attachments(pictures),
-            shape=pictures[0].shape,
+            input_ratio=pictures[0].aspect_ratio,
         )
 
 

@@ -56,11 +56,11 @@ class JobRequests:
         preset: str | None,
         private: bool | None,
         inputs: tuple[InputImage, ...] = (),
-        shape: str | None = None,
+        input_ratio: str | None = None,
     ) -> None:
         """Create a job from a command's options. None means not chosen: the preset or the member's default applies.
 
-        `shape` is the input image's aspect ratio, kept unless another one is chosen.
+        `input_ratio` is the input image's aspect ratio, kept unless another one is chosen.
         Raises what `ResolverService.choosing` and `create_resolved` raise.
         """
         choose = self._resolver.resolver_for(
@@ -71,7 +71,7 @@ class JobRequests:
             preset=preset,
             private=private,
             inputs=inputs,
-            shape=shape,
+            input_ratio=input_ratio,
         )
         await self.create_resolved(interaction, choose)
 

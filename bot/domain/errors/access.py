@@ -1,0 +1,37 @@
+"""Errors of access: places, people, and a studio without providers."""
+
+from bot.domain.errors.base import AtelierError
+
+
+class AccessError(AtelierError):
+    """Not here, or not for this person."""
+
+    code = "access"
+
+
+class NotInServerError(AccessError):
+    """The command was used outside a server."""
+
+    code = "not_in_server"
+
+
+class NotAdmittedError(AccessError):
+    """The operator has not admitted this server."""
+
+    code = "not_admitted"
+
+
+class NotAllowedError(AccessError):
+    """This person may not do this; `needs` names who may."""
+
+    code = "not_allowed"
+
+    def __init__(self, needs: str) -> None:
+        super().__init__()
+        self.needs = needs
+
+
+class StudioClosedError(AtelierError):
+    """No configured provider can take jobs for this model at present."""
+
+    code = "studio_closed"

@@ -1,0 +1,85 @@
+"""Errors of image APIs and of images."""
+
+from enum import StrEnum
+
+from bot.domain.errors.base import AtelierError
+
+
+class FaultKind(StrEnum):
+    """Why a job or a request to a provider failed; the wording table and the counters use these."""
+
+    INVALID = "invalid"  # the provider rejects the request itself (400, 422)
+    KEY_REJECTED = "key_rejected"  # the operator's key (401, 403)
+    ACCOUNT_EMPTY = "account_empty"  # the operator's balance there (402, FAILED for low balance)
+    RATE_LIMITED = "rate_limited"  # 429
+    UNAVAILABLE = "unavailable"  # 503, no connection
+    SERVER_ERROR = "server_error"  # 500 and other 5xx
+    CONTENT = "content"  # refused for what it shows or says
+    GENERATION = "generation"  # the vendor's model failed
+    NO_PICTURES = "no_pictures"  # reported done without a usable picture
+    REPLY_LOST = "reply_lost"  # sent, but the answer never came: perhaps accepted
+    MALFORMED = "malformed"  # an answer that the contract does not know
+    NOT_FOUND = "not_found"  # the provider does not know the handle (404)
+    DEADLINE = "deadline"  # the hard deadline passed
+    UNACKNOWLEDGED = "unacknowledged"  # the card never appeared
+    INTERNAL = "internal"  # a fault of ours
+    # What the member gave to start from, fetched and found wanting:
+    INPUT_GONE = "input_gone"  # its message was deleted, or its address ran out
+    INPUT_UNUSABLE = "input_unusable"  # no picture, or a broken one
+    INPUT_TOO_LARGE = "input_too_large"  # more bytes or pixels than it said
+    INPUT_TOO_SMALL = "input_too_small"
+    INPUT_UNREACHABLE = "input_unreachable"  # Discord did not give it for minutes
+
+
+class ProviderError(AtelierError):
+    """A request to an image API failed.
+
+    `maybe_accepted` is true when a submit may have reached the provider (so that it must never be repeated);
+    `retry_after` is the wait in seconds that the provider asked for; `detail` is its own words, cut and with
+    nothing secret in it, for the operator's log.
+    """
+
+    code = "provider"
+
+    def __init__(
+        self,
+        kind: FaultKind,
+        *,
+        provider: str,
+        detail: str = "",
+        status: int | None = None,
+        retry_after: float | None = None,
+        maybe_accepted: bool = False,
+        record_id: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.kind = kind
+        self.provider = provider
+        self.detail = detail
+        self.status = status
+        self.retry_after = retry_after
+        self.maybe_accepted = maybe_accepted
+        self.record_id = record_id
+
+
+class ImageProblem(StrEnum):
+    """Why a picture could not be had."""
+
+    GONE = "gone"  # 404 or 410
+    UNREACHABLE = "unreachable"  # no connection, 5xx, timeouts: trying again may help
+    FORBIDDEN_ADDRESS = "forbidden_address"  # not HTTPS, or not a public address
+    TOO_LARGE = "too_large"  # more bytes or pixels than allowed
+    TOO_SMALL = "too_small"  # fewer pixels than anything can be made of
+    NOT_A_PICTURE = "not_a_picture"
+    TRUNCATED = "truncated"
+
+
+class ImageError(AtelierError):
+    """A picture could not be fetched or decoded; the address is never part of it (it may be signed)."""
+
+    code = "picture"
+
+    def __init__(self, problem: ImageProblem, detail: str = "") -> None:
+        super().__init__()
+        self.problem = problem
+        self.detail = detail
