@@ -14,7 +14,7 @@ from sandbox.discord.messages import MessageEvent
 _END_SECONDS: Final = 120.0
 _MENTION: Final = re.compile(r"<@!?(\d+)>")
 _TIME: Final = re.compile(r"<t:(\d+)(?::\w)?>")
-_SUBTEXT: Final = re.compile(r"^-# ", re.MULTILINE)
+_LINE_STYLE: Final = re.compile(r"^(?:-#|#{1,3}) ", re.MULTILINE)
 _ISOLATES: Final = dict.fromkeys(map(ord, "\u2066\u2067\u2068\u2069"))
 """They keep a right-to-left name from reordering its line, and show as boxes in many terminals."""
 _UNITS: Final = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
@@ -54,7 +54,7 @@ def plain_text(written: str, world: World) -> str:
     def time(match: re.Match[str]) -> str:
         return _relative_time(int(match[1]) - world.now())
 
-    return _SUBTEXT.sub("", _TIME.sub(time, _MENTION.sub(name, written))).translate(_ISOLATES)
+    return _LINE_STYLE.sub("", _TIME.sub(time, _MENTION.sub(name, written))).translate(_ISOLATES)
 
 
 def _relative_time(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""The sandbox's page: the bot as people see it on Discord, in a browser, with ways to break it on purpose."""
+"""The sandbox's page: a Discord client in a browser, with fault injection."""
 
 from sandbox.web.bot_process import BotProcess, Ledger
 from sandbox.web.pages import Page

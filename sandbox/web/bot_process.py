@@ -1,10 +1,10 @@
-"""What the page needs of those who start it: the bot's process, and the member's ledger."""
+"""Interfaces of the page to the bot's process and the member's ledger."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
 Ledger: TypeAlias = Callable[[int, int], Awaitable[dict[str, Any]]]
-"""Reads the books: `ledger(community, member)` returns what the database says, as `account`, `movements` and `jobs`.
+"""Reads the ledger: `ledger(guild_id, member)` returns `account`, `movements` and `jobs` from the database.
 
 `account` is None or has `allowance`, `granted`, `held`; a movement has `at` (Unix seconds), `kind`, `reason` and
 `postings` (each `book`, `amount`); a job has `id`, `prompt`, `state`, `price`, `charged`.
@@ -12,21 +12,21 @@ Ledger: TypeAlias = Callable[[int, int], Awaitable[dict[str, Any]]]
 
 
 class BotProcess(Protocol):
-    """The bot as a process that can be killed and started again."""
+    """The bot's process; it can be killed and started again."""
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs, connected or not."""
+        """Return whether the process runs, connected or not."""
         ...
 
     async def start_bot(self) -> None:
-        """Start it and return once it serves."""
+        """Start the bot and return once it is ready."""
         ...
 
     async def stop_bot(self) -> None:
-        """Ask it to end, and return once it has."""
+        """Ask the bot to shut down, and return once it has."""
         ...
 
     async def kill_bot(self) -> None:
-        """Kill it as a power cut would."""
+        """Kill the bot, as a power cut would."""
         ...

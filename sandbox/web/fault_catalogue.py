@@ -1,4 +1,4 @@
-"""The table of what can be broken on purpose: each row of the services' own error tables, and what no table lists."""
+"""All faults of the panel: documented errors of the services, and others."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,10 +8,11 @@ from sandbox.providers import Endpoint, Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One way to fail. `service` is a provider's name or "discord"; `how` are the fields of its fault.
+class FaultRow:
+    """One fault of the panel.
 
-    `hint` says when it would change nothing.
+    `service` is a provider's name or "discord"; `how` holds the fields of its fault. `hint` names the case in which it
+    has no effect.
     """
 
     id: str
@@ -46,7 +47,7 @@ _STATUS: Final = {
     503: "Unavailable",
 }
 
-# What may happen to any request: label, kind, further fields.
+# Faults of any request: label, kind, further fields.
 _ANY: Final[tuple[tuple[str, Kind, dict[str, Any]], ...]] = (
     ("No connection: nothing was done", Kind.RESET_BEFORE, {}),
     ("Reply lost: it was done all the same", Kind.RESET_AFTER, {}),
@@ -110,12 +111,12 @@ _DISCORD: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
 )
 
 
-def rows() -> tuple[Row, ...]:
-    """Return all rows, in the order in which a person reads them."""
+def rows() -> tuple[FaultRow, ...]:
+    """Return all rows in display order."""
     return tuple(_all())
 
 
-def _all() -> Iterator[Row]:
+def _all() -> Iterator[FaultRow]:
     for service, statuses in (("skillboss", _SUBMIT_SKILLBOSS), ("reve2img", _SUBMIT_REVE2IMG)):
         yield from _answers(service, Endpoint.SUBMIT, "Submit", statuses)
         yield from _ways(service, Endpoint.SUBMIT, "Submit", _ANY)
@@ -132,15 +133,17 @@ def _all() -> Iterator[Row]:
             yield from _ways(service, Endpoint.WEBHOOK, "Webhooks", _WEBHOOK, hint=_POLLING_ONLY)
         yield from _ways(service, Endpoint.PICTURE, "Pictures", _PICTURE)
     for number, (group, label, how) in enumerate(_DISCORD):
-        yield Row(id=f"discord-{number}", service="discord", group=group, label=label, how=how)
+        yield FaultRow(id=f"discord-{number}", service="discord", group=group, label=label, how=how)
 
 
-def _answers(service: str, endpoint: Endpoint, group: str, statuses: Mapping[int, str]) -> Iterator[Row]:
+def _answers(service: str, endpoint: Endpoint, group: str, statuses: Mapping[int, str]) -> Iterator[FaultRow]:
     for status, words in statuses.items():
         how: dict[str, Any] = {"endpoint": endpoint, "kind": Kind.STATUS, "status": status}
-        yield Row(id=f"{service}-{endpoint}-{status}", service=service, group=group, label=f"{status} {words}", how=how)
-        if status == 429:  # noqa: PLR2004 - the status, whose one optional header is a row of its own
-            yield Row(
+        yield FaultRow(
+            id=f"{service}-{endpoint}-{status}", service=service, group=group, label=f"{status} {words}", how=how
+        )
+        if status == 429:  # noqa: PLR2004 - its optional header has a separate row
+            yield FaultRow(
                 id=f"{service}-{endpoint}-429-later",
                 service=service,
                 group=group,
@@ -148,7 +151,7 @@ def _answers(service: str, endpoint: Endpoint, group: str, statuses: Mapping[int
                 how={**how, "retry_after": "5"},
             )
         if service == "reve2img":
-            yield Row(
+            yield FaultRow(
                 id=f"{service}-{endpoint}-{status}-envelope",
                 service=service,
                 group=group,
@@ -164,10 +167,10 @@ def _ways(
     ways: tuple[tuple[str, Kind, dict[str, Any]], ...],
     *,
     hint: str | None = None,
-) -> Iterator[Row]:
+) -> Iterator[FaultRow]:
     for label, kind, more in ways:
         detail = "".join(f"-{value}" for value in more.values())
-        yield Row(
+        yield FaultRow(
             id=f"{service}-{endpoint}-{kind}{detail}".lower(),
             service=service,
             group=group,

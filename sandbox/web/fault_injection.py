@@ -1,4 +1,4 @@
-"""Breaking things on purpose, and what is broken now."""
+"""Fault injection of the page, and the list of active faults."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,42 +7,45 @@ from sandbox.discord import ClientRefusal, DiscordServer
 from sandbox.discord import Fault as DiscordFault
 from sandbox.discord.encoding import Json
 from sandbox.providers import ImageApiServer, Latency
-from sandbox.web.fault_catalogue import Row, rows
+from sandbox.web.fault_catalogue import FaultRow, rows
 
 _ALWAYS: Final = 1_000_000_000
-_LONGEST: Final = 3600.0
-_MOST_TIMES: Final = 1000
+_MAX_SECONDS: Final = 3600.0
+_MAX_TIMES: Final = 1000
 
 
-class Sabotage:
-    """The switches of the page. `providers` are the image APIs by name."""
+class FaultInjector:
+    """Switches faults on and off. `providers` are the image APIs by name."""
 
     def __init__(self, discord: DiscordServer, providers: Mapping[str, ImageApiServer]) -> None:
         self._discord = discord
         self._providers = providers
-        self._usual = {name: provider.latency for name, provider in providers.items()}
+        self._default_latencies = {name: provider.latency for name, provider in providers.items()}
         self._rows = {row.id: row for row in rows() if row.service == "discord" or row.service in providers}
-        self._set: list[tuple[Row, DiscordFault]] = []
+        self._discord_faults: list[tuple[FaultRow, DiscordFault]] = []
 
     def table(self) -> list[Json]:
-        """Return every row that can be switched on."""
+        """Return all available rows."""
         return [
             {"id": row.id, "service": row.service, "group": row.group, "label": row.label, "hint": row.hint}
             for row in self._rows.values()
         ]
 
     def state(self) -> Json:
-        """Return what is switched on now; `left` is how often it will still hit, None for always."""
+        """Return the active faults and the latency.
+
+        `left` is the number of hits left; None is unlimited.
+        """
         active: list[Json] = []
         for name, provider in self._providers.items():
             for position, fault in enumerate(provider.faults.as_json()):
-                row = self._row_of(name, fault)
+                row = self._best_match(name, fault)
                 label = f"{row.group}: {row.label}" if row else f"{fault['endpoint']}: {fault['kind']}"
                 active.append({"service": name, "position": position, "label": label, "left": fault["times"]})
-        for row, set_ in self._set:
-            left = set_.times - set_.hits
+        for row, active_fault in self._discord_faults:
+            left = active_fault.times - active_fault.hits
             if left > 0:
-                always = set_.times == _ALWAYS
+                always = active_fault.times == _ALWAYS
                 label = f"{row.group}: {row.label}"
                 active.append(
                     {"service": "discord", "position": row.id, "label": label, "left": None if always else left}
@@ -50,22 +53,26 @@ class Sabotage:
         latency = next((provider.latency for provider in self._providers.values()), Latency())
         return {"active": active, "latency": {"queue": latency.queue, "work": latency.work}}
 
-    def switch_on(self, row_id: object, times: object) -> None:
-        """Switch a row on for so many requests, or (None) until it is taken off."""
+    def enable(self, row_id: object, times: object) -> None:
+        """Switch a row on for `times` requests; None lasts until it is disabled.
+
+        Raises:
+            ClientRefusal: There is no such row, or `times` is out of range.
+        """
         row = self._rows.get(row_id) if isinstance(row_id, str) else None
         if row is None:
             raise ClientRefusal("There is no such fault.")
-        if times is not None and not (type(times) is int and 1 <= times <= _MOST_TIMES):
-            raise ClientRefusal(f"Times is a number from 1 to {_MOST_TIMES:,}.")
+        if times is not None and not (type(times) is int and 1 <= times <= _MAX_TIMES):
+            raise ClientRefusal(f"Times is a number from 1 to {_MAX_TIMES:,}.")
         if row.service == "discord":
-            self._set.append((row, self._discord.faults.add(times=times or _ALWAYS, **row.how)))
+            self._discord_faults.append((row, self._discord.faults.add(times=times or _ALWAYS, **row.how)))
         else:
             self._providers[row.service].faults.add(times=times, **row.how)
 
-    def take_off(self, service: object, position: object) -> None:
-        """Take one fault off; one that has just spent itself is no mistake."""
+    def disable(self, service: object, position: object) -> None:
+        """Remove one active fault; a fault without hits left is ignored."""
         if service == "discord":
-            for row, fault in self._set:
+            for row, fault in self._discord_faults:
                 if row.id == position:
                     fault.times = fault.hits
         elif isinstance(service, str) and service in self._providers:
@@ -73,13 +80,21 @@ class Sabotage:
             faults.add_json([fault for at, fault in enumerate(faults.as_json()) if at != position])
 
     def set_latency(self, queue: object, work: object) -> None:
-        """Say how long jobs made from now on wait and are drawn, in seconds."""
+        """Set the seconds in the queue and at work for jobs from now on.
+
+        Raises:
+            ClientRefusal: A number is out of range.
+        """
         latency = Latency(queue=_seconds(queue), work=_seconds(work))
         for provider in self._providers.values():
             provider.latency = latency
 
     async def disturb_gateway(self, action: object) -> None:
-        """Hang up on the bot, ask it to reconnect, or end its session."""
+        """Drop the bot's connection, ask it to reconnect, or end its session.
+
+        Raises:
+            ClientRefusal: There is no such action.
+        """
         match action:
             case "drop":
                 await self._discord.gateway.drop()
@@ -91,23 +106,23 @@ class Sabotage:
                 raise ClientRefusal("The gateway can drop, reconnect or invalidate.")
 
     def expire_tokens(self) -> None:
-        """Let the tokens of all interactions so far run out."""
+        """Expire the tokens of all interactions so far."""
         self._discord.expire_tokens()
 
     def expire_addresses(self) -> None:
-        """Let the signed addresses of all files so far run out."""
+        """Expire the signed addresses of all files so far."""
         self._discord.expire_addresses()
 
     def reset(self) -> None:
-        """Mend everything."""
+        """Remove all faults and restore the default latency."""
         self._discord.faults.clear()
-        self._set.clear()
+        self._discord_faults.clear()
         for name, provider in self._providers.items():
-            provider.latency = self._usual[name]
+            provider.latency = self._default_latencies[name]
             provider.clear_faults()
 
-    def _row_of(self, service: str, fault: Json) -> Row | None:
-        """Return the row that best says what a fault does: the one that agrees in most fields."""
+    def _best_match(self, service: str, fault: Json) -> FaultRow | None:
+        """Return the row with the most fields in common with a fault."""
         fitting = [
             row
             for row in self._rows.values()
@@ -117,6 +132,6 @@ class Sabotage:
 
 
 def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LONGEST:
-        raise ClientRefusal(f"Seconds are a number from 0 to {_LONGEST:,.0f}.")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MAX_SECONDS:
+        raise ClientRefusal(f"Seconds are a number from 0 to {_MAX_SECONDS:,.0f}.")
     return float(value)

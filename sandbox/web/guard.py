@@ -1,4 +1,4 @@
-"""Who may use the page: this machine, under its own address, by somebody who was given the printed token."""
+"""Access to the page: from this machine only, with the printed token."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,18 +30,24 @@ _LOCKED: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>
 
 
 class Guard:
-    """Lets requests through or refuses them. Another site's page fails by Host and Origin, a stranger by the token."""
+    """Checks requests to the page.
+
+    Host and Origin keep other sites out, the token keeps strangers out.
+    """
 
     def __init__(self) -> None:
         self.token = secrets.token_urlsafe(24)
 
-    def guarded(self, handler: Handler, *, acts: bool = False) -> Handler:
-        """Return the handler behind the checks; what `acts` must also say where it comes from (Origin)."""
+    def protect(self, handler: Handler, *, acts: bool = False) -> Handler:
+        """Return the handler behind the checks.
+
+        An Origin header is required if the handler `acts`.
+        """
 
         async def checked(request: web.Request) -> web.StreamResponse:
             if not is_own(request) or (acts and "Origin" not in request.headers):
                 raise web.HTTPForbidden(text="Only this sandbox's own page may ask this.", headers=HEADERS)
-            if not self._knows(request):
+            if not self._has_token(request):
                 raise web.HTTPForbidden(text=_LOCKED, content_type="text/html", headers=HEADERS)
             response = await handler(request)
             if not response.prepared:
@@ -51,23 +57,26 @@ class Guard:
 
         return checked
 
-    def greet(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Turn the token in the address into a cookie that no script and no other site can use."""
+    def set_cookie(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Store the address's token in a cookie.
+
+        Neither scripts nor other sites can use the cookie.
+        """
         if "token" in request.query:
             response.set_cookie(_cookie(request), self.token, httponly=True, samesite="Strict", path="/")
 
-    def _knows(self, request: web.Request) -> bool:
-        # Only the page itself takes the token from its address: elsewhere it would end up in logs and histories.
+    def _has_token(self, request: web.Request) -> bool:
+        # Only the page takes the token from its address: elsewhere it would end up in logs and histories.
         in_address = request.query.get("token", "") if request.path == "/" else ""
         given = in_address or request.cookies.get(_cookie(request), "")
         return secrets.compare_digest(given.encode(), self.token.encode())
 
 
 def _cookie(request: web.Request) -> str:
-    """Return the cookie's name; cookies do not tell ports apart, so it does."""
+    """Return the cookie's name; it has the port, as cookies ignore ports."""
     return f"atelier_sandbox_{request.host.rpartition(':')[2]}"
 
 
-def refused(status: HTTPStatus, text: str) -> web.Response:
-    """Return a refusal in words."""
+def refusal_response(status: HTTPStatus, text: str) -> web.Response:
+    """Return a refusal with a text."""
     return web.json_response({"refused": {"text": text}}, status=status)

@@ -1,7 +1,7 @@
-"""Discord's dialect of Markdown as a tree of plain data, from which the page makes DOM nodes.
+"""Discord's dialect of Markdown, parsed into a tree of plain data.
 
-Nothing here produces HTML. A node is a string or `{"t": kind, ...}`, with its children under "c". Where an address
-may be pressed ("link") it is http or https; anything else stays the text that was typed.
+The page makes DOM nodes of it; nothing here produces HTML. A node is a string or `{"t": kind, ...}`, with its
+children under "c". The address of a "link" is http or https; any other address stays plain text.
 """
 
 import re
@@ -16,7 +16,7 @@ from markdown_it.token import Token
 
 Node: TypeAlias = str | dict[str, Any]
 Names: TypeAlias = Callable[[str, str], str | None]
-"""The name of what is mentioned: `names("user" | "role" | "channel", id)`; None where there is no such thing."""
+"""Returns the name of a mention: `names("user" | "role" | "channel", id)`; None if missing."""
 
 _SECURE: Final = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
 _LINE: Final = re.compile(r"(#{1,3}|-#) +(\S.*)")
@@ -45,12 +45,12 @@ _NO_NAMES: Final[Names] = lambda _kind, _id: None  # noqa: E731 - a constant tha
 
 
 def tree(text: str, names: Names = _NO_NAMES) -> list[Node]:
-    """Return the nodes of a text; "gap" on a block counts the empty lines above it."""
+    """Return the nodes of a text; "gap" counts the empty lines above a block."""
     return _blocks(_PARSER.parse(text), names)
 
 
 def _heading(state: StateBlock, start: int, _end: int, silent: bool) -> bool:  # noqa: FBT001 - the parser's form
-    """Read `# `, `## `, `### ` and `-# `: always one line, and nothing but the line."""
+    """Parse `# `, `## `, `### ` and `-# `, always one whole line."""
     found = _LINE.fullmatch(state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]])
     if found is None:
         return False
@@ -68,7 +68,7 @@ def _heading(state: StateBlock, start: int, _end: int, silent: bool) -> bool:  #
 
 
 def _quote(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001 - the parser's form
-    """Read `> ` line by line, or `>>> ` to the end; there is no quote within a quote."""
+    """Parse `> ` line by line, or `>>> ` to the end; quotes do not nest."""
     if state.env.get("quoted") or state.level:
         return False
     line = _line(state, start)
@@ -98,7 +98,7 @@ def _line(state: StateBlock, number: int) -> str:
 
 
 def _angled(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - the parser's form
-    """Read what stands in angle brackets: mentions, times, emoji, commands, addresses."""
+    """Parse angle brackets: mentions, times, emoji, commands, addresses."""
     found = _ANGLED.match(state.src, state.pos) if state.src[state.pos] == "<" else None
     if found is None:
         return False
@@ -126,7 +126,7 @@ def _spoiler(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - the pa
 
 
 def _bare_address(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - the parser's form
-    """Read an address that stands in the text as it is; its scheme is already in what waits to be text."""
+    """Parse a bare address; its scheme is already in the pending text."""
     scheme = re.search(r"(?<![\w])(https?)$", state.pending, re.IGNORECASE)
     found = _ADDRESS.match(state.src, state.pos, state.posMax)
     if scheme is None or found is None or state.linkLevel:

@@ -1,4 +1,4 @@
-"""What the page says over its socket, taken apart: every field is of the kind that it should be, or it is refused."""
+"""Parsing and validation of the page's socket requests."""
 
 import json
 from collections.abc import Mapping
@@ -9,12 +9,16 @@ from sandbox.discord.encoding import Json
 from sandbox.web.uploads import Uploads
 
 
-def parsed(text: str) -> Json:
-    """Return a request as an object; raise `ClientRefusal` for what no page of ours says."""
+def parse_request(text: str) -> Json:
+    """Return a request as an object.
+
+    Raises:
+        ClientRefusal: It is not a JSON object, or not valid UTF-8 text.
+    """
     try:
         value = json.loads(text, parse_constant=_no_number)
         text.encode()
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate cannot be encoded
     except (ValueError, RecursionError):
         raise ClientRefusal("This is not JSON.") from None
     if not isinstance(value, dict):
@@ -22,24 +26,27 @@ def parsed(text: str) -> Json:
     return value
 
 
-def text_of(body: Mapping[str, Any], name: str) -> str:
-    """Return a field that is a text."""
+def read_text(body: Mapping[str, Any], name: str) -> str:
+    """Return a text field."""
     value = body.get(name)
     if not isinstance(value, str):
         raise ClientRefusal(f"{name} is a text.")
     return value
 
 
-def texts_of(body: Mapping[str, Any], name: str) -> list[str]:
-    """Return a field that is a list of texts; nothing is an empty list."""
+def read_texts(body: Mapping[str, Any], name: str) -> list[str]:
+    """Return a field with a list of texts; a missing one is an empty list."""
     value = body.get(name) or []
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise ClientRefusal(f"{name} is a list of texts.")
     return value
 
 
-def options_of(body: Mapping[str, Any], uploads: Uploads) -> Json:
-    """Return a command's options: plain values, and files in the place of `{"upload": id}`."""
+def read_options(body: Mapping[str, Any], uploads: Uploads) -> Json:
+    """Return a command's options.
+
+    Values are plain; `{"upload": id}` is replaced by its file.
+    """
     value = body.get("options") or {}
     if not isinstance(value, dict):
         raise ClientRefusal("options is an object.")
@@ -54,17 +61,20 @@ def options_of(body: Mapping[str, Any], uploads: Uploads) -> Json:
     return options
 
 
-def fields_of(body: Mapping[str, Any], uploads: Uploads) -> Json:
-    """Return what was filled into a form: texts, booleans, lists of texts, and files for `{"uploads": [id]}`."""
+def read_fields(body: Mapping[str, Any], uploads: Uploads) -> Json:
+    """Return a form's values: texts, booleans and lists of texts.
+
+    `{"uploads": [id]}` is replaced by its files.
+    """
     value = body.get("values") or {}
     if not isinstance(value, dict):
         raise ClientRefusal("values is an object.")
     fields: Json = {}
     for name, each in value.items():
         if isinstance(each, dict):
-            fields[name] = [uploads.get(key) for key in texts_of(each, "uploads")]
+            fields[name] = [uploads.get(key) for key in read_texts(each, "uploads")]
         elif isinstance(each, list):
-            fields[name] = texts_of(value, name)
+            fields[name] = read_texts(value, name)
         elif each is None or isinstance(each, (str, bool)):
             fields[name] = each
         else:

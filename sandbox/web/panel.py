@@ -1,4 +1,4 @@
-"""The side panel's actions: sabotage, the bot's process, and the books."""
+"""The side panel's actions: faults, the bot's process, and the ledger."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,21 +7,21 @@ from typing import Literal
 from sandbox.discord import Actor, ClientRefusal, DiscordServer
 from sandbox.discord.encoding import Json
 from sandbox.web.bot_process import BotProcess, Ledger
-from sandbox.web.fault_injection import Sabotage
+from sandbox.web.fault_injection import FaultInjector
 
 
 class Panel:
-    """Carries out what is pressed in the panel."""
+    """Runs the panel's actions."""
 
     def __init__(
-        self, discord: DiscordServer, sabotage: Sabotage, bot: BotProcess | None, ledger: Ledger | None
+        self, discord: DiscordServer, faults: FaultInjector, bot: BotProcess | None, ledger: Ledger | None
     ) -> None:
-        self.sabotage = sabotage
+        self.faults = faults
         self._discord = discord
         self._bot = bot
         self._ledger = ledger
         self._work: asyncio.Task[None] | None = None
-        self._ended: str | None = None
+        self._start_error: str | None = None
         self.actions: dict[str, Callable[[Actor, Json], Awaitable[Json]]] = {
             "break": self.break_,
             "mend": self.mend,
@@ -36,57 +36,57 @@ class Panel:
 
     @property
     def has_process(self) -> bool:
-        """Whether the bot can be killed and started from here."""
+        """Return whether the bot can be killed and started from here."""
         return self._bot is not None
 
     @property
     def has_ledger(self) -> bool:
-        """Whether the books can be read from here."""
+        """Return whether the ledger can be read from here."""
         return self._ledger is not None
 
     def state(self) -> Json:
-        """Return how the bot is and what is broken."""
-        return {"bot": self._bot_state(), "trouble": self._ended, **self.sabotage.state()}
+        """Return the bot's state and the active faults."""
+        return {"bot": self._bot_state(), "trouble": self._start_error, **self.faults.state()}
 
     async def close(self) -> None:
-        """Give up a start that is under way."""
+        """Cancel a start in progress."""
         if self._work is not None:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
 
     async def break_(self, _: Actor, body: Json) -> Json:
         """Switch a fault on."""
-        self.sabotage.switch_on(body.get("row"), body.get("times"))
+        self.faults.enable(body.get("row"), body.get("times"))
         return self.state()
 
     async def mend(self, _: Actor, body: Json) -> Json:
-        """Take a fault off."""
-        self.sabotage.take_off(body.get("service"), body.get("position"))
+        """Remove a fault."""
+        self.faults.disable(body.get("service"), body.get("position"))
         return self.state()
 
     async def latency(self, _: Actor, body: Json) -> Json:
-        """Set how long the image APIs take."""
-        self.sabotage.set_latency(body.get("queue"), body.get("work"))
+        """Set the latency of the image APIs."""
+        self.faults.set_latency(body.get("queue"), body.get("work"))
         return self.state()
 
     async def gateway(self, _: Actor, body: Json) -> Json:
         """Disturb the gateway."""
-        await self.sabotage.disturb_gateway(body.get("action"))
+        await self.faults.disturb_gateway(body.get("action"))
         return self.state()
 
     async def tokens(self, _: Actor, __: Json) -> Json:
-        """Let the tokens of all interactions run out."""
-        self.sabotage.expire_tokens()
+        """Expire the tokens of all interactions."""
+        self.faults.expire_tokens()
         return self.state()
 
     async def addresses(self, _: Actor, __: Json) -> Json:
-        """Let the signed addresses of all files run out."""
-        self.sabotage.expire_addresses()
+        """Expire the signed addresses of all files."""
+        self.faults.expire_addresses()
         return self.state()
 
     async def reset(self, _: Actor, __: Json) -> Json:
-        """Mend everything."""
-        self.sabotage.reset()
+        """Remove all faults."""
+        self.faults.reset()
         return self.state()
 
     async def bot(self, _: Actor, body: Json) -> Json:
@@ -107,19 +107,19 @@ class Panel:
         return self.state()
 
     async def ledger(self, actor: Actor, body: Json) -> Json:
-        """Return what the database says of this person's credits in a server (0: direct messages)."""
+        """Return the member's credits in a server (0: direct messages)."""
         if self._ledger is None:
             raise ClientRefusal("The books cannot be read from here.")
         guild = body.get("guild")
-        community = int(guild) if isinstance(guild, str) and guild.isdecimal() else 0
-        return await self._ledger(community, int(actor.user.id))
+        guild_id = int(guild) if isinstance(guild, str) and guild.isdecimal() else 0
+        return await self._ledger(guild_id, int(actor.user.id))
 
     async def _start(self, bot: BotProcess) -> None:
-        self._ended = None
+        self._start_error = None
         try:
             await bot.start_bot()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the page is where it belongs
-            self._ended = f"The bot did not start: {error}"
+        except Exception as error:  # noqa: BLE001 - the page shows any error of the start
+            self._start_error = f"The bot did not start: {error}"
 
     def _bot_state(self) -> Literal["on", "starting", "off"]:
         if self._bot is not None and not self._bot.alive:

@@ -1,4 +1,4 @@
-"""One browser tab: who sits at it, and what it is still to be told."""
+"""One browser tab: its user, and its outgoing events."""
 
 import asyncio
 import json
@@ -9,31 +9,34 @@ from aiohttp import web
 from sandbox.discord import Actor
 from sandbox.discord.encoding import Json
 
-_MOST_WAITING: Final = 5000
+_MAX_WAITING: Final = 5000
 
 
-class Seat:
-    """A tab's socket; what it is told goes out in order without anybody waiting for it."""
+class Session:
+    """A tab's socket. Events are queued and sent in order."""
 
     def __init__(self, socket: web.WebSocketResponse, actor: Actor) -> None:
         self.actor = actor
         self._socket = socket
-        self._waiting: asyncio.Queue[str] = asyncio.Queue(maxsize=_MOST_WAITING)
+        self._waiting: asyncio.Queue[str] = asyncio.Queue(maxsize=_MAX_WAITING)
         self._writer = asyncio.create_task(self._write())
 
-    def tell(self, told: Json) -> None:
-        """Send an object."""
-        self.tell_text(json.dumps(told))
+    def send(self, told: Json) -> None:
+        """Queue an object."""
+        self.send_text(json.dumps(told))
 
-    def tell_text(self, text: str) -> None:
-        """Send what is already encoded. A tab that has stopped listening is cut off; it asks anew when it is back."""
+    def send_text(self, text: str) -> None:
+        """Queue an encoded object.
+
+        If the queue is full, the tab has stopped reading: it is disconnected and reloads its state on reconnect.
+        """
         try:
             self._waiting.put_nowait(text)
         except asyncio.QueueFull:
             self._writer.cancel()
 
     async def close(self) -> None:
-        """Send nothing more."""
+        """Stop sending."""
         self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
 
@@ -44,5 +47,5 @@ class Seat:
         except ConnectionError:
             return
         finally:
-            # Without its writer the socket is of no use: closing it lets the tab connect again.
+            # The socket is useless without its writer: closing it lets the tab connect again.
             await self._socket.close()

@@ -1,4 +1,7 @@
-"""What a person does on the page, done through their `Actor`, so that the client's rules hold for every request."""
+"""A user's actions on the page, run through their `Actor`.
+
+So the client's rules hold for every request.
+"""
 
 import asyncio
 from collections import OrderedDict
@@ -12,15 +15,15 @@ from sandbox.discord.client_rules import SUBCOMMAND, SUBCOMMAND_GROUP
 from sandbox.discord.encoding import Json
 from sandbox.discord.errors import ApiError
 from sandbox.discord.interactions import CallbackKind
-from sandbox.web.command_list import named, uses
-from sandbox.web.message_parsing import fields_of, options_of, text_of, texts_of
+from sandbox.web.command_list import expand_subcommands, menu_entry
+from sandbox.web.message_parsing import read_fields, read_options, read_text, read_texts
 from sandbox.web.uploads import Uploads
 from sandbox.web.views import Views
 
 PAGE: Final = 500
-"""Messages that are shown at once; earlier ones on demand."""
+"""Messages shown at once; earlier ones on demand."""
 
-_REMEMBERED: Final = 1000
+_MAX_REMEMBERED: Final = 1000
 _SETTLED: Final = {
     CallbackKind.MESSAGE: "message",
     CallbackKind.DEFERRED_MESSAGE: "message",
@@ -29,11 +32,14 @@ _SETTLED: Final = {
     CallbackKind.MODAL: "modal",
 }
 
-Tell = Callable[[Json], None]
+Send = Callable[[Json], None]
 
 
-class Doings:
-    """The doings of everybody. An action takes the actor, the request and a way to tell the page what came of it."""
+class UserActions:
+    """All user actions by name.
+
+    An action takes the actor, the request, and a function to send events to the tab.
+    """
 
     def __init__(self, discord: DiscordServer, views: Views, uploads: Uploads) -> None:
         self._discord = discord
@@ -42,7 +48,7 @@ class Doings:
         self._invocations: OrderedDict[str, Invocation] = OrderedDict()
         self._dismissed: set[str] = set()
         self._watching: set[asyncio.Task[None]] = set()
-        self.actions: dict[str, Callable[[Actor, Json, Tell], Awaitable[Json]]] = {
+        self.actions: dict[str, Callable[[Actor, Json, Send], Awaitable[Json]]] = {
             "open": self.open,
             "earlier": self.earlier,
             "say": self.say,
@@ -57,7 +63,10 @@ class Doings:
         }
 
     def shows(self, message: Message, user_id: str) -> bool:
-        """Tell whether a person has this message before them (they may still lack the channel)."""
+        """Return whether a message is visible to a user.
+
+        The user may still lack access to its channel.
+        """
         visible = not message.deleted and message.visible_to in (None, user_id)
         return visible and message.id not in self._dismissed
 
@@ -67,8 +76,8 @@ class Doings:
             task.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
 
-    async def open(self, actor: Actor, body: Json, _: Tell) -> Json:
-        """Show a channel: its latest messages, and the commands and menus that are offered there."""
+    async def open(self, actor: Actor, body: Json, _: Send) -> Json:
+        """Return a channel's latest messages and its commands and menus."""
         channel = self._channel(actor, body)
         offered = actor.offered(channel)
         return {
@@ -77,11 +86,11 @@ class Doings:
                 each
                 for command in offered
                 if command["type"] == CHAT_INPUT
-                for each in uses(command, actor.user.locale)
+                for each in expand_subcommands(command, actor.user.locale)
             ],
             "menus": [
                 {
-                    **named(command, actor.user.locale),
+                    **menu_entry(command, actor.user.locale),
                     "kind": {MESSAGE_MENU: "message", USER_MENU: "user"}[command["type"]],
                 }
                 for command in offered
@@ -89,82 +98,84 @@ class Doings:
             ],
         }
 
-    async def earlier(self, actor: Actor, body: Json, _: Tell) -> Json:
-        """Show the messages before one."""
-        return self._page(actor, self._channel(actor, body), before=text_of(body, "before"))
+    async def earlier(self, actor: Actor, body: Json, _: Send) -> Json:
+        """Return the messages before a given one."""
+        return self._page(actor, self._channel(actor, body), before=read_text(body, "before"))
 
-    async def say(self, actor: Actor, body: Json, _: Tell) -> Json:
+    async def say(self, actor: Actor, body: Json, _: Send) -> Json:
         """Write a message."""
-        uploads = [self._uploads.get(key) for key in texts_of(body, "uploads")]
+        uploads = [self._uploads.get(key) for key in read_texts(body, "uploads")]
         channel = self._channel(actor, body)
-        message = await actor.say(text_of(body, "text"), *uploads, channel=channel)
+        message = await actor.say(read_text(body, "text"), *uploads, channel=channel)
         return {"message": message.id}
 
-    async def forward(self, actor: Actor, body: Json, _: Tell) -> Json:
+    async def forward(self, actor: Actor, body: Json, _: Send) -> Json:
         """Forward a message to a channel."""
-        message = await actor.forward(self._message(text_of(body, "message")), channel=self._channel(actor, body))
+        message = await actor.forward(self._message(read_text(body, "message")), channel=self._channel(actor, body))
         return {"message": message.id}
 
-    async def slash(self, actor: Actor, body: Json, tell: Tell) -> Json:
+    async def slash(self, actor: Actor, body: Json, send: Send) -> Json:
         """Use a slash command."""
-        channel, name = self._channel(actor, body), text_of(body, "command")
-        options = options_of(body, self._uploads)
+        channel, name = self._channel(actor, body), read_text(body, "command")
+        options = read_options(body, self._uploads)
         invocation = await actor.slash(name, channel=channel, options=options)
-        return self._begun(invocation, tell, command=f"/{name}")
+        return self._start_interaction(invocation, send, command=f"/{name}")
 
-    async def complete(self, actor: Actor, body: Json, _: Tell) -> Json:
-        """Ask the bot what it offers for an unfinished option."""
-        option, typed = text_of(body, "option"), text_of(body, "typed")
-        channel, name = self._channel(actor, body), text_of(body, "command")
+    async def complete(self, actor: Actor, body: Json, _: Send) -> Json:
+        """Ask the bot for the choices of an unfinished option."""
+        option, typed = read_text(body, "option"), read_text(body, "typed")
+        channel, name = self._channel(actor, body), read_text(body, "command")
         # Files stay where they are until the command is sent.
         given = body.get("options") or {}
         plain = {key: each for key, each in given.items() if not isinstance(each, dict) and key != option}
-        options = options_of({"options": plain}, self._uploads)
+        options = read_options({"options": plain}, self._uploads)
         try:
             choices = await actor.autocomplete(name, option, typed, channel=channel, options=options)
         except NoAnswerError:
             raise ClientRefusal("Loading options failed", field=option) from None
         return {"choices": choices}
 
-    async def menu(self, actor: Actor, body: Json, tell: Tell) -> Json:
+    async def menu(self, actor: Actor, body: Json, send: Send) -> Json:
         """Use a menu on a message or a person."""
-        name, target = text_of(body, "name"), text_of(body, "target")
+        name, target = read_text(body, "name"), read_text(body, "target")
         if body.get("kind") == "user":
             invocation = await actor.context_menu(name, target, channel=self._channel(actor, body))
         else:
             invocation = await actor.context_menu(name, self._message(target))
-        return self._begun(invocation, tell, command=name)
+        return self._start_interaction(invocation, send, command=name)
 
-    async def press(self, actor: Actor, body: Json, tell: Tell) -> Json:
+    async def press(self, actor: Actor, body: Json, send: Send) -> Json:
         """Press a button."""
-        message = self._message(text_of(body, "message"))
-        return self._begun(await actor.click(message, custom_id=text_of(body, "custom_id")), tell)
+        message = self._message(read_text(body, "message"))
+        return self._start_interaction(await actor.click(message, custom_id=read_text(body, "custom_id")), send)
 
-    async def choose(self, actor: Actor, body: Json, tell: Tell) -> Json:
+    async def choose(self, actor: Actor, body: Json, send: Send) -> Json:
         """Choose in a select menu."""
-        message = self._message(text_of(body, "message"))
-        values = texts_of(body, "values")
-        return self._begun(await actor.select(message, values, custom_id=text_of(body, "custom_id")), tell)
+        message = self._message(read_text(body, "message"))
+        values = read_texts(body, "values")
+        return self._start_interaction(
+            await actor.select(message, values, custom_id=read_text(body, "custom_id")), send
+        )
 
-    async def fill(self, actor: Actor, body: Json, tell: Tell) -> Json:
+    async def fill(self, actor: Actor, body: Json, send: Send) -> Json:
         """Send a form."""
-        opened_by = self._invocations.get(text_of(body, "interaction"))
+        opened_by = self._invocations.get(read_text(body, "interaction"))
         if opened_by is None or opened_by.interaction.modal is None:
             raise ClientRefusal("This form is no longer open.")
-        return self._begun(await actor.submit_modal(opened_by, fields_of(body, self._uploads)), tell)
+        return self._start_interaction(await actor.submit_modal(opened_by, read_fields(body, self._uploads)), send)
 
-    async def dismiss(self, actor: Actor, body: Json, _: Tell) -> Json:
-        """Put away a message that only this person sees."""
-        message = self._message(text_of(body, "message"))
+    async def dismiss(self, actor: Actor, body: Json, _: Send) -> Json:
+        """Hide an ephemeral message from its only reader."""
+        message = self._message(read_text(body, "message"))
         if message.visible_to != actor.user.id:
             raise ClientRefusal("Only messages that only you can see can be dismissed.")
         self._dismissed.add(message.id)
         return {}
 
     def label(self, message: Message) -> None:
-        """Find out once which command a new message answers to."""
+        """Record once the command of a new message."""
         about = message.interaction_metadata
-        if about is None or self._views.knows_use(message):
+        if about is None or self._views.has_command_use(message):
             return
         interaction = self._discord.interactions.find(about["id"])
         if interaction is None or "name" not in interaction.data:
@@ -175,20 +186,20 @@ class Doings:
             options = options[0].get("options") or []
         slash = interaction.data["type"] == CHAT_INPUT
         command = ("/" if slash else "") + " ".join(words)
-        self._views.note_use(message, {"who": self._views.person(interaction.user), "command": command})
+        self._views.set_command_use(message, {"who": self._views.person(interaction.user), "command": command})
 
-    def _begun(self, invocation: Invocation, tell: Tell, *, command: str | None = None) -> Json:
+    def _start_interaction(self, invocation: Invocation, send: Send, *, command: str | None = None) -> Json:
         interaction = invocation.interaction
         self._invocations[interaction.id] = invocation
-        while len(self._invocations) > _REMEMBERED:
+        while len(self._invocations) > _MAX_REMEMBERED:
             self._invocations.popitem(last=False)
-        task = asyncio.create_task(self._settle(invocation, tell))
+        task = asyncio.create_task(self._send_settled(invocation, send))
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
         return {"interaction": interaction.id, "command": command}
 
-    async def _settle(self, invocation: Invocation, tell: Tell) -> None:
-        """Tell the page how the bot answered first, or that it did not in time."""
+    async def _send_settled(self, invocation: Invocation, send: Send) -> None:
+        """Send the kind of the bot's first response; "none" if it was too late."""
         settled: Json = {"event": "settled", "interaction": invocation.interaction.id}
         try:
             settled["how"] = _SETTLED[await invocation.acknowledged()]
@@ -196,7 +207,7 @@ class Doings:
             settled["how"] = "none"
         if invocation.interaction.modal is not None:
             settled["modal"] = self._views.modal(await invocation.modal())
-        tell(settled)
+        send(settled)
 
     def _page(self, actor: Actor, channel: Channel, *, before: str | None) -> Json:
         newest_first = (
@@ -211,7 +222,7 @@ class Doings:
         return {"channel": channel.id, "messages": messages, "earlier": len(found) > PAGE}
 
     def _channel(self, actor: Actor, body: Json) -> Channel:
-        channel = self._discord.world.channels.get(text_of(body, "channel"))
+        channel = self._discord.world.channels.get(read_text(body, "channel"))
         if channel is None:
             raise ClientRefusal("There is no such channel.")
         actor.sees(channel)
@@ -224,8 +235,8 @@ class Doings:
             raise ClientRefusal("This message is gone.") from None
 
 
-async def done(work: Awaitable[Json]) -> Json:
-    """Return the answer to a request: what came of it, or why the client refuses."""
+async def respond(work: Awaitable[Json]) -> Json:
+    """Return the result of a request, or the client's refusal."""
     try:
         return {"ok": await work}
     except ClientRefusal as refusal:

@@ -1,4 +1,4 @@
-"""What a person is set to beside their doings: the application on their account, their language; and example posts."""
+"""A user's settings (account app, language), and example posts."""
 
 import asyncio
 import io
@@ -8,7 +8,7 @@ from typing import Final
 from sandbox.discord import Actor, ClientRefusal, DiscordServer, Post, Upload
 from sandbox.discord.encoding import Json
 from sandbox.providers.scenes import scene
-from sandbox.web.message_parsing import text_of
+from sandbox.web.message_parsing import read_text
 
 LANGUAGES: Final = {
     "en-US": "English",
@@ -18,12 +18,12 @@ LANGUAGES: Final = {
     "ja": "日本語",
     "pt-BR": "Português do Brasil",
 }
-_ELSEWHERE: Final = "https://pictures.example/valley.png"
+_REMOTE_URL: Final = "https://pictures.example/valley.png"
 _SIZE: Final = (960, 640)
 
 
-class PersonActions:
-    """Carries out what is set in the panel for whoever sits there."""
+class UserSettings:
+    """Changes the settings of a tab's user."""
 
     def __init__(self, discord: DiscordServer) -> None:
         self._discord = discord
@@ -34,27 +34,27 @@ class PersonActions:
         }
 
     async def install(self, actor: Actor, body: Json) -> Json:
-        """Put the application on the person's account, or take it off."""
+        """Install the app on the user's account, or remove it."""
         actor.user.has_app = body.get("on") is True
         return {}
 
     async def language(self, actor: Actor, body: Json) -> Json:
-        """Set the language that the person's client is in."""
-        language = text_of(body, "language")
+        """Set the language of the user's client."""
+        language = read_text(body, "language")
         if language not in LANGUAGES:
             raise ClientRefusal("There is no such language here.")
         actor.user.locale = language
         return {}
 
     async def example(self, actor: Actor, body: Json) -> Json:
-        """Have another app post pictures here, in one of the ways in which messages show them."""
-        channel = self._discord.world.channels[text_of(body, "channel")]
+        """Post an image here as another app, in an embed or a gallery."""
+        channel = self._discord.world.channels[read_text(body, "channel")]
         actor.sees(channel)
         picture = Upload("valley.png", await asyncio.to_thread(_picture))
         match body.get("way"):
             case "embed":
-                embed = {"title": "A picture from elsewhere", "image": {"url": _ELSEWHERE}, "color": 0x2D8A4E}
-                post = Post(embeds=[embed], copies={_ELSEWHERE: picture}, webhook=True)
+                embed = {"title": "A picture from elsewhere", "image": {"url": _REMOTE_URL}, "color": 0x2D8A4E}
+                post = Post(embeds=[embed], copies={_REMOTE_URL: picture}, webhook=True)
             case "gallery":
                 gallery = {"type": 12, "items": [{"media": {"url": "attachment://valley.png"}}]}
                 text = {"type": 10, "content": "A picture in a gallery"}

@@ -1,4 +1,7 @@
-"""Messages, people and commands as the page gets them: Discord's payloads with the texts parsed and addresses local."""
+"""Views of messages, users and commands for the page.
+
+They are Discord's payloads with parsed texts and local addresses.
+"""
 
 from typing import Any, Final
 from urllib.parse import quote
@@ -13,46 +16,46 @@ from sandbox.discord.rendering import file_id
 from sandbox.web.markdown import Node, tree
 
 MEDIA: Final = "/sandbox/page/media"
-_EXCERPT: Final = 120
+_EXCERPT_CHARS: Final = 120
 _EMBED_PICTURES: Final = ("image", "thumbnail")
 _EMBED_TEXTS: Final = ("title", "description")
 
 
 class Views:
-    """Makes views; those of messages are kept until the message changes."""
+    """Builds views; message views are cached until the message changes."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._messages: dict[str, tuple[int, Json]] = {}
         self._uses: dict[str, Json] = {}
 
-    def note_use(self, message: Message, used: Json) -> None:
-        """Remember what a message answers to (`who` used which `command`)."""
+    def set_command_use(self, message: Message, used: Json) -> None:
+        """Record the command of a message (`who` used which `command`)."""
         self._uses.setdefault(message.id, used)
 
-    def knows_use(self, message: Message) -> bool:
-        """Tell whether it is remembered."""
+    def has_command_use(self, message: Message) -> bool:
+        """Return whether the message's command is recorded."""
         return message.id in self._uses
 
     def message(self, message: Message) -> Json:
-        """Return the view of a message, whoever looks."""
-        kept = self._messages.get(message.id)
-        if kept is not None and kept[0] == len(message.revisions):
-            return kept[1]
+        """Return the view of a message, the same for all readers."""
+        cached = self._messages.get(message.id)
+        if cached is not None and cached[0] == len(message.revisions):
+            return cached[1]
         view = self._message(message)
         self._messages[message.id] = (len(message.revisions), view)
         return view
 
     def person(self, user: User) -> Json:
-        """Return an account."""
+        """Return the public view of an account."""
         return {"id": user.id, "name": user.display_name, "account": user.name, "bot": user.bot}
 
     def self(self, user: User) -> Json:
-        """Return an account as its owner has it."""
+        """Return an account's view for its owner."""
         return {**self.person(user), "has_app": user.has_app, "language": user.locale}
 
     def world(self, user: User) -> Json:
-        """Return the servers, channels, people and roles that a person sees."""
+        """Return the servers, channels, people and roles visible to a user."""
         guilds = []
         for guild in self._world.guilds.values():
             if user.id not in guild.members:
@@ -92,7 +95,7 @@ class Views:
         }
 
     def text(self, text: str) -> list[Node]:
-        """Return a text as a tree, with the names of what it mentions."""
+        """Return a text as a tree, with the names of its mentions."""
         return tree(text, self._name)
 
     def modal(self, modal: Json) -> Json:
@@ -148,7 +151,7 @@ class Views:
         }
 
     def _forwarded(self, message: Message, payload: Json) -> Json | None:
-        """Return what was forwarded, without what could be pressed in it."""
+        """Return the forwarded message without its buttons and selects."""
         if message.snapshot is None:
             return None
         taken = payload["message_snapshots"][0]["message"]
@@ -166,7 +169,7 @@ class Views:
         original = channel.messages.get(message.reference["message_id"]) if channel is not None else None
         if original is None or original.deleted or original.visible_to not in (None, message.visible_to):
             return {"id": message.reference["message_id"], "author": None, "excerpt": "Message could not be loaded"}
-        excerpt = original.content[:_EXCERPT] or "Press to see the message"
+        excerpt = original.content[:_EXCERPT_CHARS] or "Press to see the message"
         return {"id": original.id, "author": self.person(self._world.users[original.author_id]), "excerpt": excerpt}
 
     def _component(self, component: Json, files: dict[str, Json]) -> Json:
@@ -190,7 +193,7 @@ class Views:
 
     @staticmethod
     def _media(media: Json, about: Json, files: dict[str, Json] | None = None) -> Json:
-        """Return what to show; what is not kept here is named and never loaded."""
+        """Return a file's view; a remote file is named but never loaded."""
         file = (files or {}).get(media.get("attachment_id", ""), {})
         name = media.get("filename") or file.get("name") or "file"
         view: Json = {

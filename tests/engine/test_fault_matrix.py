@@ -24,7 +24,7 @@ from db.database import Database
 from db.tables import postings
 from sandbox.providers import MANUAL, Reve2ImgServer
 from sandbox.providers.server import ImageApiServer
-from sandbox.web.fault_catalogue import Row, rows
+from sandbox.web.fault_catalogue import FaultRow, rows
 from tests.engine.engine_harness import EngineHarness, engine_harness
 from tests.support.factories import make_request
 from tests.ui.view_reader import texts
@@ -92,7 +92,7 @@ CANCELS: dict[object, State] = {
 class Cell:
     """A row, and whether it happens once or for good."""
 
-    row: Row
+    row: FaultRow
     for_good: bool
 
     @property
@@ -187,7 +187,7 @@ async def test_each_fault_is_told_and_costs_what_it_should(
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.how["endpoint"] == "cancel"], ids=lambda row: row.id)
-async def test_each_answer_to_a_cancel(sqlite_database: Database, tmp_path: Path, row: Row) -> None:
+async def test_each_answer_to_a_cancel(sqlite_database: Database, tmp_path: Path, row: FaultRow) -> None:
     """Only what the provider says itself counts: cancelled and free, or drawn and charged, never both."""
     async with shop_of(row.service, sqlite_database, tmp_path) as (harness, server):
         server.faults.add(**Cell(row, for_good=False).how)

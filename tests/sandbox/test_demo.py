@@ -36,4 +36,5 @@ def test_plain_text_timestamp_shows_relative_time(world: World, offset: int, sho
 
 
 def test_plain_text_markup_for_layout_is_dropped(world: World) -> None:
+    assert plain_text("## a fox", world) == "a fox"
     assert plain_text("-# 12 credits\n-# \u2068fox\u2069 - # x", world) == "12 credits\nfox - # x"
