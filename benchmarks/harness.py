@@ -3,20 +3,19 @@
 import itertools
 import random
 import time
-from dataclasses import asdict
 from typing import Final
 
 import httpx
 
 from benchmarks.bot_under_test import PROMPT
 from bot.container import Container
-from bot.domain.jobs import InteractionContext, Job, Picture
+from bot.domain.images import ImageFile, ResultImage
+from bot.domain.jobs import InteractionContext, Job
 from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest, generation_request
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.observer import CardLookup
-from bot.images.store import StoredImage
 from bot.providers.base import CancelOutcome, Finished, Pending, Provider, Status, Submission
 from bot.settings import ExplicitSettings
 from db.database import Database
@@ -25,7 +24,7 @@ ALLOWANCE: Final = 1_000_000
 GUILD: Final = 1
 MEMBERS: Final = 250
 PROVIDER: Final = "skillboss"
-STORED_IMAGE: Final = StoredImage(sha256="0" * 64, media_type="image/png", width=1024, height=1024, size=1_000_000)
+STORED_IMAGE: Final = ImageFile(sha256="0" * 64, media_type="image/png", width=1024, height=1024, size=1_000_000)
 """Stands for a stored picture where nothing looks at the file."""
 
 _BUDGET: Final = 1_000_000_000
@@ -140,7 +139,7 @@ class Harness:
         )
         return (await self.generation.create(place, self._request)).job
 
-    async def finish(self, held: Job, stored: StoredImage = STORED_IMAGE) -> Job:
+    async def finish(self, held: Job, stored: ImageFile = STORED_IMAGE) -> Job:
         """Acknowledge a held job and finish the next job in the queue.
 
         That is usually the same one.
@@ -158,12 +157,12 @@ class Harness:
         (claim,) = (await self.job_store.claim_batch(1, {PROVIDER: 1}, with_queue=False)).claims
         return claim.job
 
-    async def finish_claimed(self, job: Job, stored: StoredImage = STORED_IMAGE) -> Job:
+    async def finish_claimed(self, job: Job, stored: ImageFile = STORED_IMAGE) -> Job:
         """Finish a claimed job."""
         job = await self.job_store.mark_accepted(job, Pending(handle=job.id, running=False, record_id="record"))
         job = await self.job_store.mark_storing(
             job, Finished(image_urls=("https://cdn.example/1.png",), handle=job.id, record_id="record")
         )
-        job = await self.job_store.mark_done(job, [Picture(job_id=job.id, position=0, **asdict(stored))])
+        job = await self.job_store.mark_done(job, [ResultImage(job_id=job.id, position=0, file=stored)])
         await self.job_store.mark_delivered(job.id)
         return job

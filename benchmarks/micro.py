@@ -16,10 +16,11 @@ from typing import Any
 
 from benchmarks.bot_under_test import PROMPT
 from benchmarks.harness import Harness
+from bot.domain.images import ImageFile
 from bot.domain.jobs import Job
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
-from bot.images.store import ImageStore, StoredImage
+from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from db.database import Database
 from db.migrate import migrate
@@ -76,10 +77,10 @@ async def _measure(jobs: int, burst: int, folder: Path) -> Parts:
         await migrate(database)
         harness = Harness(database)
         data = draw_picture(PROMPT, 0, width=_SIDE, height=_SIDE, format="png")
-        stored = await image_service.keep_bytes(data)
+        stored = await image_service.store_bytes(data)
         for _ in range(_WARM_UP):
             await harness.finish(await harness.hold(), stored)
-            await image_service.keep_bytes(data)
+            await image_service.store_bytes(data)
         measured = Parts(
             **await _times(harness, image_service, data, stored, jobs), **await _burst(harness, stored, burst)
         )
@@ -91,7 +92,7 @@ async def _measure(jobs: int, burst: int, folder: Path) -> Parts:
 
 
 async def _times(
-    harness: Harness, image_service: ImageService, data: bytes, stored: StoredImage, jobs: int
+    harness: Harness, image_service: ImageService, data: bytes, stored: ImageFile, jobs: int
 ) -> dict[str, float]:
     holds, wholes = [], []
     cpu = time.process_time()
@@ -106,7 +107,7 @@ async def _times(
     cpu = time.process_time()
     for _ in range(jobs):
         start = time.perf_counter()
-        await image_service.keep_bytes(data)
+        await image_service.store_bytes(data)
         pictures.append(time.perf_counter() - start)
     return {
         "hold_wall": 1000 * statistics.median(holds),
@@ -117,7 +118,7 @@ async def _times(
     }
 
 
-async def _burst(harness: Harness, stored: StoredImage, burst: int) -> dict[str, float]:
+async def _burst(harness: Harness, stored: ImageFile, burst: int) -> dict[str, float]:
     start = time.perf_counter()
 
     async def hold() -> tuple[Job, float]:

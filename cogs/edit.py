@@ -8,8 +8,8 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.client import AtelierClient
+from bot.domain.images import InputImage
 from bot.domain.presets import MAX_NAME
-from bot.domain.requests import InputImage
 from bot.services.jobs import JobService
 from bot.ui.command_options import OTHER_DESCRIPTIONS, image_options
 from bot.ui.handlers.edit_menu import EditMenu

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, tuple_, update
 
+from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.jobs import LIVE, State
-from bot.domain.requests import ImageFile, ImageRef, InputImage
+from db.image_files import FILE_COLUMNS, file_from_row, file_to_columns
 from db.tables import inputs, jobs
 
 UNUSED_INPUT_LIFETIME: Final = timedelta(days=1)
@@ -24,7 +25,7 @@ _REMOVE_OF_JOB: Final = (
     .returning(inputs.c.sha256, inputs.c.media_type)
 )
 _SERVED: Final = (
-    select(inputs.c.sha256, inputs.c.media_type, inputs.c.width, inputs.c.height, inputs.c.size)
+    select(*(inputs.c[name] for name in FILE_COLUMNS))
     .join(jobs, jobs.c.id == inputs.c.job_id)
     .where(
         inputs.c.token_hash == bindparam("with_hash"),
@@ -53,7 +54,7 @@ class InputImageRepository:
                     "url": picture.url,
                     "parent_id": None if parent is None else parent.job_id,
                     "parent_picture": None if parent is None else parent.position,
-                    **_file_columns(file),
+                    **file_to_columns(file),
                     "stored_at": None if file is None else at,
                 }
             )
@@ -69,7 +70,7 @@ class InputImageRepository:
     def set_stored(self, job_id: str, position: int, file: ImageFile, at: datetime) -> None:
         """Record the stored file of an input."""
         self._connection.execute(
-            _STORED, {"of_job": job_id, "at_position": position, **_file_columns(file), "stored_at": at}
+            _STORED, {"of_job": job_id, "at_position": position, **file_to_columns(file), "stored_at": at}
         )
 
     def set_token_hash(self, job_id: str, position: int, token_hash: str) -> None:
@@ -82,7 +83,7 @@ class InputImageRepository:
     def find_served(self, token_hash: str) -> ImageFile | None:
         """Return the file behind a token until its job has ended."""
         row = self._connection.execute(_SERVED, {"with_hash": token_hash}).first()
-        return None if row is None else ImageFile(**row._mapping)
+        return None if row is None else file_from_row(row._mapping)
 
     def erase_secrets(self) -> None:
         """Erase the addresses and tokens of ended jobs."""
@@ -142,17 +143,10 @@ class InputImageRepository:
         ).scalar_one()
 
 
-def _file_columns(file: ImageFile | None) -> dict[str, Any]:
-    names = ("sha256", "media_type", "width", "height", "size")
-    return {name: None if file is None else getattr(file, name) for name in names}
-
-
 def _from_row(row: Row[Any]) -> InputImage:
     stored = row.sha256 is not None and row.removed_at is None
     return InputImage(
         url=row.url,
-        file=ImageFile(sha256=row.sha256, media_type=row.media_type, width=row.width, height=row.height, size=row.size)
-        if stored
-        else None,
+        file=file_from_row(row._mapping) if stored else None,
         parent=None if row.parent_id is None else ImageRef(job_id=row.parent_id, position=row.parent_picture),
     )

@@ -7,18 +7,14 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, func, select, tuple_, update
 from sqlalchemy import insert as plain_insert
 
-from bot.domain.jobs import Picture
-from bot.domain.requests import ImageFile
+from bot.domain.images import ImageFile, ResultImage
+from db.image_files import FILE_COLUMNS, file_from_row, file_to_columns
 from db.tables import jobs, pictures
 
 _COLUMNS = (
     pictures.c.job_id,
     pictures.c.position,
-    pictures.c.sha256,
-    pictures.c.media_type,
-    pictures.c.width,
-    pictures.c.height,
-    pictures.c.size,
+    *(pictures.c[name] for name in FILE_COLUMNS),
 )
 
 # Built once: building a statement costs several times as much as running it.
@@ -51,7 +47,7 @@ class ResultImageRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add_all(self, new: Sequence[Picture], at: datetime) -> None:
+    def add_all(self, new: Sequence[ResultImage], at: datetime) -> None:
         """Insert a job's images."""
         self._connection.execute(
             _INSERT,
@@ -59,33 +55,24 @@ class ResultImageRepository:
                 {
                     "job_id": picture.job_id,
                     "position": picture.position,
-                    "sha256": picture.sha256,
-                    "media_type": picture.media_type,
-                    "width": picture.width,
-                    "height": picture.height,
-                    "size": picture.size,
+                    **file_to_columns(picture.file),
                     "stored_at": at,
                 }
                 for picture in new
             ],
         )
 
-    def list_for(self, job_id: str) -> tuple[Picture, ...]:
+    def list_for(self, job_id: str) -> tuple[ResultImage, ...]:
         """Return a job's kept images in order."""
         rows = self._connection.execute(_OF_JOB, {"of_job": job_id})
-        return tuple(Picture(**row._mapping) for row in rows)
+        return tuple(
+            ResultImage(job_id=row.job_id, position=row.position, file=file_from_row(row._mapping)) for row in rows
+        )
 
     def files_by_position(self, job_id: str) -> dict[int, ImageFile | None]:
         """Return a job's files by image position; None if no longer kept."""
         rows = self._connection.execute(_ALL_OF_JOB, {"of_job": job_id})
-        return {
-            row.position: None
-            if row.removed_at is not None
-            else ImageFile(
-                sha256=row.sha256, media_type=row.media_type, width=row.width, height=row.height, size=row.size
-            )
-            for row in rows
-        }
+        return {row.position: None if row.removed_at is not None else file_from_row(row._mapping) for row in rows}
 
     def remove_for(self, job_id: str, at: datetime) -> set[tuple[str, str]]:
         """Mark a job's images as removed.

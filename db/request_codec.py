@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.options import OPTIONS
-from bot.domain.requests import GenerationRequest, ImageFile, ImageRef, InputImage
+from bot.domain.requests import GenerationRequest
 
 # The number of inputs; the inputs themselves have their own table.
 INPUTS: Final = "inputs"

@@ -11,8 +11,8 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from bot.domain.errors import InputError, InputProblem
+from bot.domain.images import ImageRef, InputImage
 from bot.domain.options import nearest_ratio
-from bot.domain.requests import ImageRef, InputImage
 
 MAX_INPUTS: Final = 4
 """Pictures that one command or one menu takes; a model may take fewer."""

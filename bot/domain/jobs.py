@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from bot.domain.errors import FaultKind, JobStateError
+from bot.domain.images import ResultImage
 from bot.domain.requests import GenerationRequest
 
 DEFAULT_LOCALE: Final = "en-US"
@@ -201,19 +202,6 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """A finished picture. `position` counts from 0; the file lies in the store under `sha256`."""
-
-    job_id: str
-    position: int
-    sha256: str
-    media_type: str
-    width: int
-    height: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """All that a card shows. `place_in_line` counts from 1 and is None once it does not wait here.
 
@@ -222,7 +210,7 @@ class Snapshot:
     """
 
     job: Job
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[ResultImage, ...] = ()
     place_in_line: int | None = None
     available: int = 0
     usual_seconds: tuple[int, int] | None = None

@@ -7,11 +7,12 @@ from itertools import combinations
 from typing import Any
 
 from bot.domain.errors import RequestError, StudioClosedError
+from bot.domain.images import InputImage
 from bot.domain.models import offered_models
 from bot.domain.options import drop_unset
 from bot.domain.preferences import NO_PREFERENCES, OPTIONS_WITH_SETTING, Preferences
 from bot.domain.presets import Preset
-from bot.domain.requests import GenerationRequest, InputImage, generation_request
+from bot.domain.requests import GenerationRequest, generation_request
 
 
 def chosen_request(

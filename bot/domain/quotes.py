@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.errors import OptionRangeError, RequestError
+from bot.domain.images import InputImage
 from bot.domain.models import Model, offered_models
 from bot.domain.option_resolution import chosen_request
 from bot.domain.options import OPTIONS
 from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.domain.presets import Preset
-from bot.domain.requests import InputImage, price
+from bot.domain.requests import price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

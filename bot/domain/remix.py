@@ -5,16 +5,11 @@ from dataclasses import replace
 from typing import Final
 
 from bot.domain.errors import AtelierError, PromptError, StudioClosedError
+from bot.domain.images import InputImage
 from bot.domain.jobs import Action
 from bot.domain.models import OFFERS, Abilities, Model, offered_models
 from bot.domain.options import DEFAULT_FORMAT, DEFAULT_MODEL, OPTIONS, TRANSPARENT_FORMATS, UPSCALES, Stage
-from bot.domain.requests import (
-    GenerationRequest,
-    InputImage,
-    check_prompt,
-    require_offer,
-    unsupported_options,
-)
+from bot.domain.requests import GenerationRequest, check_prompt, require_offer, unsupported_options
 
 KEEP_AS_IT_IS: Final = "Keep this picture exactly as it is and change nothing in it."
 """The instruction of a generation that is only there for what comes after it: the providers document post-processing

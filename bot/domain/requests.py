@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.domain.errors import (
@@ -13,43 +13,12 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.fit import Fit
+from bot.domain.images import InputImage
 from bot.domain.models import OFFERS, PROVIDERS, Abilities, Mode, Model, Offer, find_model, offered_models
 from bot.domain.options import DEFAULT_FORMAT, DEFAULT_MODEL, DEFAULT_RATIO, OPTIONS, drop_unset
 
 # Unicode calls them letters or symbols, but they are invisible: the fillers of Hangul, the Braille blank.
 _BLANK_LETTERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageRef:
-    """Names a picture that the studio has made: its job and its place there, from 0."""
-
-    job_id: str
-    position: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageFile:
-    """A picture in the store, found there by `sha256` and `media_type`; sides in pixels, `size` in bytes."""
-
-    sha256: str
-    media_type: str
-    width: int
-    height: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputImage:
-    """A picture that a request starts from.
-
-    `url` is where it can be fetched while that address lives: by us, and in a submit by the provider. It may hold a
-    secret. `file` is None until we have it in the store; `parent` is set where it is a picture of the studio's own.
-    """
-
-    url: str | None = field(default=None, repr=False)
-    file: ImageFile | None = None
-    parent: ImageRef | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from typing import Final
 import structlog
 
 from bot.domain.errors import FaultKind, ImageError, ImageProblem
+from bot.domain.images import ImageFile, InputImage
 from bot.domain.jobs import Job
-from bot.domain.requests import ImageFile, InputImage
 from bot.images.image_service import ImageService
 
 _log = structlog.get_logger(__name__)
@@ -105,7 +105,7 @@ class InputDownloader:
     async def _drop_gone(self, preparation: InputDownloadProgress) -> None:
         """Forget files that are gone: whoever deletes the same picture knows of none that is not written down yet."""
         for at, file in list(preparation.files.items()):
-            if not await self._image_service.has(file.sha256, file.media_type):
+            if not await self._image_service.exists(file.sha256, file.media_type):
                 del preparation.files[at]
 
     async def _fetch(self, job: Job, preparation: InputDownloadProgress) -> None:
@@ -119,7 +119,7 @@ class InputDownloader:
             preparation.faults[at] = FaultKind.INPUT_GONE
             return
         try:
-            kept = await self._image_service.keep_input(picture.url)
+            kept = await self._image_service.store_input(picture.url)
         except ImageError as error:
             _log.warning("input.unusable", job=job.id, position=at, problem=error.problem, detail=error.detail)
             if error.problem is ImageProblem.UNREACHABLE:
@@ -134,17 +134,10 @@ class InputDownloader:
             preparation.not_stored = True
             _log.error("input.not_stored", job=job.id, position=at, error=type(error).__name__, errno=error.errno)
         else:
-            stored = kept.picture
             if kept.converted and not self._served:
                 preparation.faults[at] = FaultKind.INPUT_UNUSABLE
                 return
-            preparation.files[at] = ImageFile(
-                sha256=stored.sha256,
-                media_type=stored.media_type,
-                width=stored.width,
-                height=stored.height,
-                size=stored.size,
-            )
+            preparation.files[at] = kept.file
 
 
 def _missing(job: Job, preparation: InputDownloadProgress) -> list[tuple[int, InputImage]]:

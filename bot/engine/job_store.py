@@ -9,8 +9,9 @@ from sqlalchemy import Connection
 
 from bot.domain.aspect_ratios import with_input_ratio
 from bot.domain.errors import FaultKind, ProviderError
-from bot.domain.jobs import Attempt, Delivery, Job, Outcome, Picture, State
-from bot.domain.requests import ImageFile, offers_for
+from bot.domain.images import ImageFile, ResultImage
+from bot.domain.jobs import Attempt, Delivery, Job, Outcome, State
+from bot.domain.requests import offers_for
 from bot.engine.claimer import CallbackUrl, ClaimResult, JobClaimer, no_callback_url, no_input_url
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
@@ -211,7 +212,7 @@ class JobStore:
 
         return await self._database.write(write)
 
-    async def mark_done(self, job: Job, pictures: Sequence[Picture]) -> Job:
+    async def mark_done(self, job: Job, pictures: Sequence[ResultImage]) -> Job:
         """The pictures are stored: capture their price, return the rest, and end."""
         now = self._clock.now()
 
@@ -313,7 +314,9 @@ class JobStore:
         now = self._clock.now()
         await self._database.write(lambda connection: JobRepository(connection).schedule_reconciliation(job.id, now))
 
-    async def finish_reconciliation(self, job: Job, pictures: Sequence[Picture] = (), cost: int | None = None) -> None:
+    async def finish_reconciliation(
+        self, job: Job, pictures: Sequence[ResultImage] = (), cost: int | None = None
+    ) -> None:
         """Nothing more will be heard of a job that had ended; pictures that came late are free."""
         now = self._clock.now()
 

@@ -8,9 +8,9 @@ from typing import Final
 import structlog
 
 from bot.domain.errors import ImageError, ImageProblem
-from bot.domain.jobs import Job, Picture
+from bot.domain.images import ImageFile, ResultImage
+from bot.domain.jobs import Job
 from bot.images.image_service import ImageService
-from bot.images.store import StoredImage
 
 _log = structlog.get_logger(__name__)
 
@@ -23,23 +23,15 @@ _TRIES_WHEN_SHORT: Final = 3
 class ResultDownloadProgress:
     """What has come of a job's addresses so far; losing it in a restart only fetches them again."""
 
-    kept: dict[str, StoredImage] = field(default_factory=dict)
+    kept: dict[str, ImageFile] = field(default_factory=dict)
     unusable: set[str] = field(default_factory=set)
     short: dict[str, int] = field(default_factory=dict)
 
-    def pictures(self, job: Job, urls: Sequence[str]) -> list[Picture]:
+    def pictures(self, job: Job, urls: Sequence[str]) -> list[ResultImage]:
         """Return the job's pictures that are stored, in the provider's order."""
         return [
-            Picture(
-                job_id=job.id,
-                position=position,
-                sha256=each.sha256,
-                media_type=each.media_type,
-                width=each.width,
-                height=each.height,
-                size=each.size,
-            )
-            for position, each in enumerate(self.kept[url] for url in urls if url in self.kept)
+            ResultImage(job_id=job.id, position=position, file=file)
+            for position, file in enumerate(self.kept[url] for url in urls if url in self.kept)
         ]
 
 
@@ -66,7 +58,7 @@ class ResultDownloader:
 
     async def _try(self, job: Job, provider: str, url: str, fetched: ResultDownloadProgress) -> bool:
         try:
-            fetched.kept[url] = await self._image_service.keep(url)
+            fetched.kept[url] = await self._image_service.store_url(url)
         except ImageError as error:
             _log.warning("picture.unusable", job=job.id, provider=provider, problem=error.problem)
             if error.problem is ImageProblem.UNREACHABLE:

@@ -1,5 +1,6 @@
 """Telling whether a file is a picture, by decoding all of it."""
 
+import hashlib
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,23 +11,13 @@ from typing import Final
 from PIL import Image
 
 from bot.domain.errors import ImageError, ImageProblem
+from bot.domain.images import ImageFile
 
 PILLOW_FORMATS: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
 """The media types that are pictures here, with Pillow's names for them."""
 
 HEAD_BYTES: Final = 12
 _RIFF_HEADER_BYTES: Final = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageInfo:
-    """What a file is: `size` in bytes, `width` and `height` in pixels as encoded (before any EXIF rotation)."""
-
-    media_type: str
-    width: int
-    height: int
-    size: int
-    frames: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +34,7 @@ class ImageLimits:
 DEFAULT_LIMITS: Final = ImageLimits()
 
 
-def inspect(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> ImageInfo:
+def inspect(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
     """Decode the picture completely and return what it is. Takes processor time: run it in a worker.
 
     Raises `ImageError`: NOT_A_PICTURE (another format, or broken), TRUNCATED, TOO_LARGE (refused from the header,
@@ -59,8 +50,10 @@ def inspect(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> ImageInfo:
             # Closing `file` closes all that Pillow holds.
             image = Image.open(file, formats=[PILLOW_FORMATS[media_type]])
             width, height = image.size
-            frames = _decode(image, limits, animated=media_type != "image/jpeg")
-    return ImageInfo(media_type=media_type, width=width, height=height, size=size, frames=frames)
+            _decode(image, limits, animated=media_type != "image/jpeg")
+        file.seek(0)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return ImageFile(sha256=sha256, media_type=media_type, width=width, height=height, size=size)
 
 
 @contextmanager
@@ -99,25 +92,25 @@ def sniff(head: bytes, size: int) -> str:
     raise ImageError(ImageProblem.NOT_A_PICTURE, "magic")
 
 
-def _decode(image: Image.Image, limits: ImageLimits, *, animated: bool) -> int:
-    """Decode frame after frame and return how many there are; a JPEG's further pictures are not frames."""
+def _decode(image: Image.Image, limits: ImageLimits, *, animated: bool) -> None:
+    """Decode frame after frame; a JPEG's further images are not frames."""
     total = 0
     for frame in range(limits.max_frames):
         if frame:
             try:
                 image.seek(frame)
             except EOFError:
-                return frame
+                return
         total += _check_size(image, limits)
         if total > limits.max_total_pixels:
             raise ImageError(ImageProblem.TOO_LARGE, "frames")
         image.load()
         if not animated:
-            return 1
+            return
     try:
         image.seek(limits.max_frames)
     except EOFError:
-        return limits.max_frames
+        return
     raise ImageError(ImageProblem.TOO_LARGE, "frames")
 
 

@@ -1,25 +1,17 @@
 """What the rest of the product asks of pictures: take one in, and get one ready for an upload."""
 
 import tempfile
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from bot.domain.errors import ImageError, ImageProblem
+from bot.domain.images import ImageFile
 from bot.images.decode import DEFAULT_LIMITS, ImageLimits, inspect
 from bot.images.download import ImageDownloader
 from bot.images.reencode import Upload, fit
-from bot.images.sanitize import take_in
-from bot.images.store import ImageStore, StoredFile, StoredImage
+from bot.images.sanitize import SanitizedImage, sanitize
+from bot.images.store import ImageStore, StoredFile
 from bot.images.thread_pool import ImageThreadPool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredInput:
-    """A member's picture in the store. `converted`: its address gives it in another format, or with more frames."""
-
-    picture: StoredImage
-    converted: bool
 
 
 class ImageService:
@@ -44,7 +36,7 @@ class ImageService:
         self._workers = workers
         self._limits = limits
 
-    async def keep(self, url: str) -> StoredImage:
+    async def store_url(self, url: str) -> ImageFile:
         """Fetch a picture, decode it completely and store it; fetched twice, it is stored once.
 
         Raises `ImageError`; OSError where the disk is full or read-only. Neither leaves a temporary file, nor does
@@ -53,36 +45,36 @@ class ImageService:
         folder = await self._workers.run(self._store.temporary)
         path = await self._downloader.fetch(url, into=folder)
         try:
-            return await self._workers.run(self._take, path)
+            return await self._workers.run(self._store_file, path)
         finally:
             _drop(path)
 
-    async def keep_input(self, url: str) -> StoredInput:
+    async def store_input(self, url: str) -> SanitizedImage:
         """Fetch a picture that a member gives, make it fit to start from, and store it.
 
-        Raises as `keep` does, and `ImageError` (TOO_SMALL); what is too much is less than there.
+        Raises as `store_url` does, and `ImageError` (TOO_SMALL); what is too much is less than there.
         """
         folder = await self._workers.run(self._store.temporary)
         path = await self._inputs.fetch(url, into=folder)
         try:
-            return await self._workers.run(self._take_input, path)
+            return await self._workers.run(self._store_input_file, path)
         finally:
             _drop(path)
 
-    async def keep_bytes(self, data: bytes) -> StoredImage:
-        """Do as `keep` with a picture that came inside an answer or an upload."""
-        return await self._workers.run(self._take_bytes, data)
+    async def store_bytes(self, data: bytes) -> ImageFile:
+        """Do as `store_url` with a picture that came inside an answer or an upload."""
+        return await self._workers.run(self._store_bytes, data)
 
-    async def prepare(self, picture: StoredImage, limit_bytes: int) -> Upload:
+    async def prepare_upload(self, image_file: ImageFile, limit_bytes: int) -> Upload:
         """Return the picture as it came, or re-encoded so that it has at most `limit_bytes`.
 
         Raises `ImageError`: GONE if the store has it no more, TOO_LARGE if it cannot be made to fit.
         """
-        path = self._store.path(picture.sha256, picture.media_type)
+        path = self._store.path(image_file.sha256, image_file.media_type)
         try:
             if not await self._workers.run(path.is_file):
                 raise ImageError(ImageProblem.GONE, "store")
-            return await self._workers.run(fit, path, picture, limit_bytes)
+            return await self._workers.run(fit, path, image_file, limit_bytes)
         except FileNotFoundError:
             raise ImageError(ImageProblem.GONE, "store") from None
 
@@ -90,7 +82,7 @@ class ImageService:
         """Return where a stored picture's file lies, or lay until it was removed."""
         return self._store.path(sha256, media_type)
 
-    async def has(self, sha256: str, media_type: str) -> bool:
+    async def exists(self, sha256: str, media_type: str) -> bool:
         """Return whether a picture's file is in the store."""
         return await self._workers.run(self._store.exists, sha256, media_type)
 
@@ -115,20 +107,23 @@ class ImageService:
         await self._inputs.close()
         await self._workers.close()
 
-    def _take(self, temporary: Path) -> StoredImage:
-        return self._store.add(temporary, inspect(temporary, self._limits))
+    def _store_file(self, temporary: Path) -> ImageFile:
+        image_file = inspect(temporary, self._limits)
+        self._store.add(temporary, image_file)
+        return image_file
 
-    def _take_input(self, temporary: Path) -> StoredInput:
-        taken = take_in(temporary)
-        return StoredInput(picture=self._store.add(temporary, taken.info), converted=taken.converted)
+    def _store_input_file(self, temporary: Path) -> SanitizedImage:
+        sanitized = sanitize(temporary)
+        self._store.add(temporary, sanitized.file)
+        return sanitized
 
-    def _take_bytes(self, data: bytes) -> StoredImage:
+    def _store_bytes(self, data: bytes) -> ImageFile:
         with tempfile.NamedTemporaryFile(dir=self._store.temporary(), prefix="bytes-", delete=False) as file:
             path = Path(file.name)
             try:
                 file.write(data)
                 file.flush()
-                return self._take(path)
+                return self._store_file(path)
             finally:
                 _drop(path)
 

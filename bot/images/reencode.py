@@ -5,11 +5,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from PIL import Image, ImageOps
 
 from bot.domain.errors import ImageError, ImageProblem
+from bot.domain.images import ImageFile
 from bot.images.decode import PILLOW_FORMATS, pillow_faults
 from bot.images.store import EXTENSIONS
 
@@ -21,33 +22,16 @@ _SMALLEST_SIDE: Final = 64
 _LARGEST_WEBP_SIDE: Final = 16_383
 
 
-class Measured(Protocol):
-    """What is known of a decoded picture; `ImageInfo` and `StoredImage` are both."""
-
-    @property
-    def media_type(self) -> str: ...  # noqa: D102
-    @property
-    def width(self) -> int: ...  # noqa: D102
-    @property
-    def height(self) -> int: ...  # noqa: D102
-    @property
-    def size(self) -> int: ...  # noqa: D102
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """What to upload: a file as it came, or new bytes if `reencoded`. `extension` has no dot; `size` is in bytes."""
+    """An image to upload: the stored file as it is, or new bytes if `reencoded`. `extension` has no dot."""
 
     content: Path | bytes
     extension: str
-    media_type: str
     reencoded: bool
-    width: int
-    height: int
-    size: int
 
 
-def fit(path: Path, info: Measured, limit_bytes: int) -> Upload:
+def fit(path: Path, image_file: ImageFile, limit_bytes: int) -> Upload:
     """Return the picture in at most `limit_bytes`. Takes processor time: run it in a worker.
 
     A picture that is too large becomes a JPEG, or a WebP if it is transparent anywhere: first at falling quality, then
@@ -55,18 +39,10 @@ def fit(path: Path, info: Measured, limit_bytes: int) -> Upload:
     its other metadata dropped (a colour profile stays); of an animation the first frame stays. Raises `ImageError`:
     TOO_LARGE if no sensible size fits; OSError where the file cannot be read.
     """
-    if info.size <= limit_bytes:
-        return Upload(
-            content=path,
-            extension=EXTENSIONS[info.media_type],
-            media_type=info.media_type,
-            reencoded=False,
-            width=info.width,
-            height=info.height,
-            size=info.size,
-        )
+    if image_file.size <= limit_bytes:
+        return Upload(content=path, extension=EXTENSIONS[image_file.media_type], reencoded=False)
     with path.open("rb") as file, pillow_faults():
-        image, profile = _upright(Image.open(file, formats=[PILLOW_FORMATS[info.media_type]]))
+        image, profile = _upright(Image.open(file, formats=[PILLOW_FORMATS[image_file.media_type]]))
         encoder = _Encoder("image/webp" if image.mode == "RGBA" else "image/jpeg", profile, limit_bytes)
         return _shrink(image, encoder)
 
@@ -110,7 +86,7 @@ def _shrink(image: Image.Image, encoder: _Encoder) -> Upload:
     for quality in _QUALITIES:
         data = encoder.encode(at_hand, quality)
         if data and encoder.excess(len(data)) <= 1:
-            return _upload(at_hand, data, encoder)
+            return Upload(content=data, extension=EXTENSIONS[encoder.media_type], reencoded=True)
     for _ in range(_ROUNDS):
         # Bytes grow with the area; a little less, so that the next round mostly is the last.
         scale *= min(0.9, 0.95 / math.sqrt(encoder.excess(len(data)))) if data else 0.7
@@ -119,20 +95,8 @@ def _shrink(image: Image.Image, encoder: _Encoder) -> Upload:
         at_hand = _scaled(image, scale)
         data = encoder.encode(at_hand, _SCALED_QUALITY)
         if data and encoder.excess(len(data)) <= 1:
-            return _upload(at_hand, data, encoder)
+            return Upload(content=data, extension=EXTENSIONS[encoder.media_type], reencoded=True)
     raise ImageError(ImageProblem.TOO_LARGE, "upload")
-
-
-def _upload(image: Image.Image, data: bytes, encoder: _Encoder) -> Upload:
-    return Upload(
-        content=data,
-        extension=EXTENSIONS[encoder.media_type],
-        media_type=encoder.media_type,
-        reencoded=True,
-        width=image.width,
-        height=image.height,
-        size=len(data),
-    )
 
 
 def _scaled(image: Image.Image, scale: float) -> Image.Image:

@@ -9,7 +9,8 @@ from PIL import Image
 
 from bot.domain.attachments import GIF, MAX_BYTES, MAX_PIXELS, MAX_SIDE, MIN_SIDE
 from bot.domain.errors import ImageError, ImageProblem
-from bot.images.decode import HEAD_BYTES, PILLOW_FORMATS, ImageInfo, ImageLimits, inspect, pillow_faults, sniff
+from bot.domain.images import ImageFile
+from bot.images.decode import HEAD_BYTES, PILLOW_FORMATS, ImageLimits, inspect, pillow_faults, sniff
 from bot.images.strip_metadata import UPRIGHT, StrippedImage, strip_metadata
 
 INPUT_LIMITS: Final = ImageLimits(max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS, max_side=MAX_SIDE)
@@ -34,14 +35,14 @@ _TURNS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
-    """A picture as it is to be kept. `converted`: it came in another format, or with more frames."""
+class SanitizedImage:
+    """A member's image, ready for a provider. `converted`: it came in another format, or with more frames."""
 
-    info: ImageInfo
+    file: ImageFile
     converted: bool
 
 
-def take_in(path: Path) -> Intake:
+def sanitize(path: Path) -> SanitizedImage:
     """Make the file fit to be given to a provider, in place. Takes processor time: run it in a worker.
 
     GIFs and animations become a PNG of their first frame, what lies on its side is turned upright, and of all others
@@ -50,35 +51,36 @@ def take_in(path: Path) -> Intake:
     if path.stat().st_size > INPUT_LIMITS.max_bytes:
         raise ImageError(ImageProblem.TOO_LARGE, "bytes")
     data = path.read_bytes()
-    bare = strip_metadata(data, sniff(data[:HEAD_BYTES], len(data)))
-    path.write_bytes(bare.data)
-    info = inspect(path, INPUT_LIMITS)
-    if min(info.width, info.height) < MIN_SIDE:
+    stripped = strip_metadata(data, sniff(data[:HEAD_BYTES], len(data)))
+    path.write_bytes(stripped.data)
+    file = inspect(path, INPUT_LIMITS)
+    if min(file.width, file.height) < MIN_SIDE:
         raise ImageError(ImageProblem.TOO_SMALL, "pixels")
-    if bare.orientation != UPRIGHT or info.media_type == GIF or (bare.moving and info.media_type != _PNG):
-        _redraw(path, info, bare)
-        info = inspect(path, _WRITTEN_LIMITS)
-    elif info.media_type == _JPEG and not bare.data.endswith(_END_OF_JPEG):
+    becomes_png = file.media_type == GIF or (stripped.moving and file.media_type != _PNG)
+    if stripped.orientation != UPRIGHT or becomes_png:
+        _redraw(path, file.media_type, stripped)
+    elif file.media_type == _JPEG and not stripped.data.endswith(_END_OF_JPEG):
         # Cut off right at its end: decoders take it, so its end is put back.
-        path.write_bytes(bare.data + _END_OF_JPEG)
-        info = replace(info, size=info.size + len(_END_OF_JPEG))
-    return Intake(info=info, converted=bare.moving)
+        path.write_bytes(stripped.data + _END_OF_JPEG)
+    else:
+        return SanitizedImage(file=file, converted=stripped.moving)
+    return SanitizedImage(file=inspect(path, _WRITTEN_LIMITS), converted=stripped.moving)
 
 
-def _redraw(path: Path, info: ImageInfo, bare: StrippedImage) -> None:
+def _redraw(path: Path, media_type: str, stripped: StrippedImage) -> None:
     """Write the picture anew, as a person sees it."""
     out = BytesIO()
-    with path.open("rb") as file, pillow_faults():
-        image: Image.Image = Image.open(file, formats=[PILLOW_FORMATS[info.media_type]])
+    with path.open("rb") as opened, pillow_faults():
+        image: Image.Image = Image.open(opened, formats=[PILLOW_FORMATS[media_type]])
         profile = image.info.get("icc_profile")
         image.load()
-        if bare.moving:
+        if stripped.moving:
             image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-        if turn := _TURNS.get(bare.orientation):
+        if turn := _TURNS.get(stripped.orientation):
             image = image.transpose(turn)
-        if bare.moving or info.media_type == _PNG:
+        if stripped.moving or media_type == _PNG:
             image.save(out, "PNG", icc_profile=profile)
-        elif info.media_type == "image/webp":
+        elif media_type == "image/webp":
             image.save(out, "WEBP", quality=_QUALITY, exact=True, icc_profile=profile)
         else:
             image.save(out, "JPEG", quality=_QUALITY, icc_profile=profile)

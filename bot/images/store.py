@@ -1,6 +1,5 @@
 """Finished pictures on disk, each under the hash of its content. Which to keep is decided by the database."""
 
-import hashlib
 import os
 import re
 import secrets
@@ -10,23 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bot.images.decode import ImageInfo
+from bot.domain.images import ImageFile
 
 EXTENSIONS: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MEDIA_TYPES: Final = {extension: media_type for media_type, extension in EXTENSIONS.items()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredImage:
-    """A picture in the store; `size` in bytes, `width` and `height` in pixels."""
-
-    sha256: str
-    media_type: str
-    width: int
-    height: int
-    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +43,15 @@ class ImageStore:
         self._temporary.mkdir(parents=True, exist_ok=True)
         return self._temporary
 
-    def add(self, temporary: Path, info: ImageInfo) -> StoredImage:
+    def add(self, temporary: Path, image: ImageFile) -> None:
         """Move a file out of `temporary()` into the store; the same content again is the same picture.
 
         The temporary file is gone afterwards, whether this succeeds or raises.
         """
         try:
             with temporary.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
                 os.fsync(file.fileno())
-            target = self.path(sha256, info.media_type)
+            target = self.path(image.sha256, image.media_type)
             self._make_folder(target.parent)
             # Also over a file that exists: its age starts anew, and damage is mended.
             temporary.replace(target)
@@ -72,9 +59,6 @@ class ImageStore:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        return StoredImage(
-            sha256=sha256, media_type=info.media_type, width=info.width, height=info.height, size=info.size
-        )
 
     def path(self, sha256: str, media_type: str) -> Path:
         """Return where such a picture lies or would lie; raise ValueError for what is no hash or no known type."""

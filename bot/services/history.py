@@ -7,7 +7,8 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from bot.domain.jobs import Job, Picture
+from bot.domain.images import ResultImage
+from bot.domain.jobs import Job
 from bot.services.details import Link, read_lineage
 from db.database import Database
 from db.history import HistoryRepository, HistoryScope
@@ -33,7 +34,7 @@ class Page:
     """
 
     job: Job
-    pictures: tuple[Picture, ...]
+    pictures: tuple[ResultImage, ...]
     removed: int
     newer: bool
     older: bool

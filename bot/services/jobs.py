@@ -21,10 +21,11 @@ from bot.domain.errors import (
     QueueFullError,
     StudioClosedError,
 )
+from bot.domain.images import InputImage
 from bot.domain.jobs import InteractionContext, Job, Origin, Snapshot, State
 from bot.domain.lazy_text import LazyText
 from bot.domain.options import DEFAULT_RATIO
-from bot.domain.requests import GenerationRequest, InputImage, price, require_offer
+from bot.domain.requests import GenerationRequest, price, require_offer
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.engine import Engine

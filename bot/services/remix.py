@@ -11,10 +11,11 @@ from typing import Final
 from sqlalchemy import Connection
 
 from bot.domain.errors import ImageGoneError, JobRunningError, JobStateError, NotAllowedError
+from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.jobs import Action, Job, Origin
 from bot.domain.lazy_text import LazyText
 from bot.domain.remix import cut_out, edited, referring, upscaled, varied
-from bot.domain.requests import GenerationRequest, ImageFile, ImageRef, InputImage
+from bot.domain.requests import GenerationRequest
 from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
 from bot.services.jobs import Actor, check_visible

@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bot.domain.errors import PresetNotFoundError
+from bot.domain.images import InputImage
 from bot.domain.option_resolution import chosen_request
 from bot.domain.preferences import Preferences
 from bot.domain.presets import Preset
 from bot.domain.quotes import Quote, quotes
-from bot.domain.requests import GenerationRequest, InputImage
+from bot.domain.requests import GenerationRequest
 from db.database import Database
 from db.preferences import PreferenceRepository
 from db.presets import PresetRepository

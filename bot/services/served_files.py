@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.domain.images import ImageFile
 from bot.engine.callback_urls import hash_of
 from bot.images.image_service import ImageService
 from db.database import Database
@@ -11,11 +12,10 @@ from db.inputs import InputImageRepository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedFile:
-    """A file to serve; `size` is in bytes."""
+    """An image file to serve, and its path in the store."""
 
     path: Path
-    media_type: str
-    size: int
+    file: ImageFile
 
 
 class ServedFileService:
@@ -34,6 +34,4 @@ class ServedFileService:
         file = await self._database.read(lambda connection: InputImageRepository(connection).find_served(token_hash))
         if file is None:
             return None
-        return ServedFile(
-            path=self._image_service.path(file.sha256, file.media_type), media_type=file.media_type, size=file.size
-        )
+        return ServedFile(path=self._image_service.path(file.sha256, file.media_type), file=file)

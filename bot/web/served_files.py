@@ -69,8 +69,8 @@ class ServedFileEndpoint:
 
     async def _send(self, request: web.Request, served: ServedFile) -> web.StreamResponse:
         response = web.StreamResponse(headers=_HEADERS)
-        response.content_type = served.media_type
-        response.content_length = served.size
+        response.content_type = served.file.media_type
+        response.content_length = served.file.size
         response.force_close()
         try:
             file = await asyncio.to_thread(served.path.open, "rb")

@@ -2,9 +2,10 @@
 
 from functools import partial
 
-from bot.domain.jobs import Picture
+from bot.domain.images import ResultImage
 from db.pictures import ResultImageRepository
 from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, buttons, texts
+from tests.support.factories import make_image_file
 
 
 def page(result: InteractionResult) -> list[str]:
@@ -136,7 +137,7 @@ async def test_pictures_that_came_late(studio: BotHarness) -> None:
     result = await studio.imagine(ann, prompt="a fox")
     await studio.finish(result)
     (job_id,) = await studio.column("id")
-    late = Picture(job_id=job_id, position=0, sha256="a" * 64, media_type="image/png", width=1, height=1, size=1)
+    late = ResultImage(job_id=job_id, position=0, file=make_image_file())
     await studio.database.write(
         lambda connection: ResultImageRepository(connection).add_all([late], studio.clock.now())
     )

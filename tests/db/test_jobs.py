@@ -15,8 +15,8 @@ from bot.domain.errors import (
     StaleJobError,
 )
 from bot.domain.fit import Fit
+from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.jobs import Action, Delivery, Job, Origin, State
-from bot.domain.requests import ImageFile, ImageRef, InputImage
 from db.database import Database
 from db.jobs import JobRepository
 from db.workers import WorkerRepository

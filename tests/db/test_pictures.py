@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from bot.domain.jobs import Picture
+from bot.domain.images import ResultImage
 from db.database import Database
 from db.pictures import ResultImageRepository
 from tests.support.clock import START
@@ -13,7 +13,7 @@ MONTH = timedelta(days=30)
 NOW = START + MONTH + timedelta(hours=1)
 
 
-async def store(database: Database, *pictures: Picture, days_ago: float = 31) -> None:
+async def store(database: Database, *pictures: ResultImage, days_ago: float = 31) -> None:
     """Insert images stored some days ago."""
 
     def write(connection: Connection) -> None:
@@ -29,7 +29,7 @@ async def remove_aged(database: Database, limit: int = 100) -> tuple[int, list[t
     )
 
 
-async def kept(database: Database, job_id: str) -> tuple[Picture, ...]:
+async def kept(database: Database, job_id: str) -> tuple[ResultImage, ...]:
     """Return a job's kept images."""
     return await database.read(lambda connection: ResultImageRepository(connection).list_for(job_id))
 
@@ -49,7 +49,7 @@ async def test_remove_stored_before_returns_files_of_old_images(database: Databa
     aged, fresh = make_image(job, position=0), make_image(job, position=1, media_type="image/jpeg")
     await store(database, aged)
     await store(database, fresh, days_ago=29)
-    assert await remove_aged(database) == (1, [(aged.sha256, "image/png")])
+    assert await remove_aged(database) == (1, [(aged.file.sha256, "image/png")])
     assert await kept(database, job.id) == (fresh,)
     assert await remove_aged(database) == (0, [])
 
@@ -58,7 +58,7 @@ async def test_remove_stored_before_keeps_files_of_younger_images(database: Data
     old_job, young_job = make_job(delivered_at=START), make_job(delivered_at=START)
     await database.write(adding(old_job, young_job))
     old = make_image(old_job)
-    young = make_image(young_job, sha256=old.sha256)
+    young = make_image(young_job, sha256=old.file.sha256)
     await store(database, old)
     await store(database, young, days_ago=1)
     assert await remove_aged(database) == (1, [])
@@ -70,8 +70,8 @@ async def test_remove_stored_before_returns_shared_file_once(database: Database)
     job = make_job(delivered_at=START)
     await database.write(adding(job))
     one = make_image(job, position=0)
-    await store(database, one, make_image(job, position=1, sha256=one.sha256))
-    assert await remove_aged(database) == (2, [(one.sha256, "image/png")])
+    await store(database, one, make_image(job, position=1, sha256=one.file.sha256))
+    assert await remove_aged(database) == (2, [(one.file.sha256, "image/png")])
 
 
 async def test_remove_stored_before_respects_limit_oldest_first(database: Database) -> None:
@@ -82,6 +82,6 @@ async def test_remove_stored_before_respects_limit_oldest_first(database: Databa
         await store(database, picture, days_ago=days)
     assert await remove_aged(database, limit=2) == (
         2,
-        [(pictures[1].sha256, "image/png"), (pictures[2].sha256, "image/png")],
+        [(pictures[1].file.sha256, "image/png"), (pictures[2].file.sha256, "image/png")],
     )
-    assert await remove_aged(database, limit=2) == (1, [(pictures[0].sha256, "image/png")])
+    assert await remove_aged(database, limit=2) == (1, [(pictures[0].file.sha256, "image/png")])

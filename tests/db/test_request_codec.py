@@ -4,7 +4,8 @@ from typing import Any
 from hypothesis import given
 
 from bot.domain.fit import Fit
-from bot.domain.requests import GenerationRequest, InputImage, generation_request
+from bot.domain.images import InputImage
+from bot.domain.requests import GenerationRequest, generation_request
 from db.request_codec import inputs_of, options_of, plain_inputs, request_of
 from tests.support.strategies import valid_options
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.aspect_ratios import with_input_ratio
+from bot.domain.images import ImageFile, InputImage
 from bot.domain.options import nearest_ratio
-from bot.domain.requests import ImageFile, InputImage
 from tests.support.factories import make_request
 
 BOTH = ("skillboss", "reve2img")

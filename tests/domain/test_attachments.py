@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from bot.domain.attachments import MAX_BYTES, SERVED, AttachmentInfo, InputPolicy
 from bot.domain.errors import InputError, InputProblem
+from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.options import REVE_RATIOS
-from bot.domain.requests import ImageFile, ImageRef, InputImage
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 CDN = "https://cdn.discordapp.com/attachments/1/2/photo.png"

@@ -11,12 +11,13 @@ from bot.domain.errors import (
     StudioClosedError,
     UnsupportedOptionError,
 )
+from bot.domain.images import InputImage
 from bot.domain.models import MODEL_IDS
 from bot.domain.option_resolution import chosen_request
 from bot.domain.options import FORMATS, OPTIONS, RATIOS, drop_unset
 from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.domain.presets import Preset
-from bot.domain.requests import GenerationRequest, InputImage, generation_request
+from bot.domain.requests import GenerationRequest, generation_request
 from tests.support.strategies import any_options
 
 BOTH = ("skillboss", "reve2img")

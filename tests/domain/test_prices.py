@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.images import InputImage
 from bot.domain.models import MODELS, find_model
 from bot.domain.options import RATIOS
-from bot.domain.requests import GenerationRequest, InputImage, generation_request, price, unit_price
+from bot.domain.requests import GenerationRequest, generation_request, price, unit_price
 from tests.support.factories import make_job
 from tests.support.strategies import valid_options
 

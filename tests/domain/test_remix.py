@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bot.domain.aspect_ratios import with_input_ratio
 from bot.domain.errors import PromptError, StudioClosedError, UnsupportedOptionError
+from bot.domain.images import ImageFile, InputImage
 from bot.domain.jobs import Action
 from bot.domain.options import DEFAULT_MODEL
 from bot.domain.remix import (
@@ -20,7 +21,7 @@ from bot.domain.remix import (
     upscaled,
     varied,
 )
-from bot.domain.requests import ImageFile, InputImage, generation_request, offers_for, price
+from bot.domain.requests import generation_request, offers_for, price
 from tests.support.factories import make_request
 from tests.support.strategies import valid_options
 

@@ -15,9 +15,10 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.fit import Fit
+from bot.domain.images import InputImage
 from bot.domain.models import MODELS, OFFERS, find_model, offered_models
 from bot.domain.options import OPTIONS
-from bot.domain.requests import GenerationRequest, InputImage, generation_request, offers_for, require_offer
+from bot.domain.requests import GenerationRequest, generation_request, offers_for, require_offer
 from tests.support.strategies import any_options, valid_options
 
 MODEL_IDS = ("reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5")

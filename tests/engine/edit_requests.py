@@ -6,7 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.domain.attachments import InputPolicy
-from bot.domain.requests import GenerationRequest, InputImage
+from bot.domain.images import InputImage
+from bot.domain.requests import GenerationRequest
 from bot.engine.callback_urls import hash_of, input_address, new_token
 from bot.engine.claimer import CallbackUrl
 from bot.services.served_files import ServedFileService

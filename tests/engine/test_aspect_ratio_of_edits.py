@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from bot.domain.errors import StaleJobError
+from bot.domain.images import ImageFile
 from bot.domain.jobs import Job, State
-from bot.domain.requests import GenerationRequest, ImageFile
+from bot.domain.requests import GenerationRequest
 from db.database import Database
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
@@ -32,7 +33,7 @@ async def made(
     done = await harness.until(job.id, State.DONE, step=1)
     assert (done.price, done.charged, await harness.problems()) == (20, 20, [])
     (picture,) = await harness.database.read(lambda connection: ResultImageRepository(connection).list_for(job.id))
-    with Image.open(harness.image_service.path(picture.sha256, picture.media_type)) as image:
+    with Image.open(harness.image_service.path(picture.file.sha256, picture.file.media_type)) as image:
         return done, image.size
 
 

@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import Connection
 
 from bot.domain.errors import FaultKind
+from bot.domain.images import ImageFile
 from bot.domain.jobs import Job, State
 from bot.engine.circuit_breaker import FIRST_PAUSE, TROUBLES_TO_OPEN
 from bot.engine.config import EngineConfig
-from bot.images.store import StoredImage
 from db.database import Database
 from db.queue import QueueRepository
 from sandbox.providers import MANUAL, Reve2ImgServer
@@ -230,15 +230,15 @@ async def test_pictures_that_never_come_are_not_paid_for(sqlite_database: Databa
     async with engine_harness(sqlite_database, tmp_path) as harness:
         job = await harness.asked(request=make_request(images=2))
         await harness.until(job.id, State.QUEUED)
-        keep = harness.image_service.keep
+        keep = harness.image_service.store_url
         made = harness.server.finish()
 
-        async def only_the_first(url: str) -> StoredImage:
+        async def only_the_first(url: str) -> ImageFile:
             if url != harness.server.picture_urls(made)[0]:
                 raise OSError(errno.ENOSPC, "disk full")
             return await keep(url)
 
-        harness.image_service.keep = only_the_first  # type: ignore[method-assign]
+        harness.image_service.store_url = only_the_first  # type: ignore[method-assign]
         done = await harness.until(job.id, State.DONE, step=10)
         assert done.charged == 12
         assert (harness.clock.now() - job.created_at).total_seconds() > 900
@@ -250,16 +250,16 @@ async def test_a_full_disk_is_waited_for(sqlite_database: Database, tmp_path: Pa
     async with engine_harness(sqlite_database, tmp_path) as harness:
         job = await harness.asked()
         await harness.until(job.id, State.QUEUED)
-        keep = harness.image_service.keep
+        keep = harness.image_service.store_url
 
-        async def full(_: str) -> StoredImage:
+        async def full(_: str) -> ImageFile:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        harness.image_service.keep = full  # type: ignore[assignment, method-assign]
+        harness.image_service.store_url = full  # type: ignore[assignment, method-assign]
         harness.server.finish()
         await harness.until(job.id, State.STORING, step=1)
         await harness.quiet(step=15)
-        harness.image_service.keep = keep  # type: ignore[method-assign]
+        harness.image_service.store_url = keep  # type: ignore[method-assign]
         done = await harness.until(job.id, State.DONE, step=5)
         assert done.charged == 12
         assert await harness.problems() == []

@@ -13,9 +13,7 @@ from sqlalchemy import Connection, select
 
 from bot.domain.errors import FaultKind, InputError, InputProblem, StaleJobError
 from bot.domain.jobs import InteractionContext, Job, State
-from bot.domain.requests import ImageFile
 from bot.engine.callback_urls import hash_of
-from bot.images.store import StoredImage
 from bot.services.served_files import ServedFileService
 from db.database import Database
 from db.jobs import JobRepository
@@ -307,14 +305,14 @@ async def test_whoever_was_overtaken_changes_nothing(
         await database.write(lambda connection: JobRepository(connection).take_over(make_id(), 9))
         taken = await harness.job(job.id)
         assert taken.fence > job.fence
-        stored = (await harness.image_service.keep_input(request.inputs[0].url or "")).picture
+        stored = (await harness.image_service.store_input(request.inputs[0].url or "")).file
         with pytest.raises(StaleJobError):
-            await harness.job_store.mark_prepared(job, {0: file_of(stored)})
+            await harness.job_store.mark_prepared(job, {0: stored})
         with pytest.raises(StaleJobError):
             await harness.job_store.mark_inputs_failed(job, FaultKind.INPUT_GONE, {})
         again = await harness.job(job.id)
         assert (again.prepared, again.state, again.request.inputs[0].file) == (False, State.HELD, None)
-        await harness.job_store.mark_prepared(taken, {0: file_of(stored)})
+        await harness.job_store.mark_prepared(taken, {0: stored})
         assert (await harness.job(job.id)).prepared
 
 
@@ -328,17 +326,6 @@ async def test_many_take_turns(
         made = [await harness.asked(place=a_place_of(next(numbers)), request=editing_of(url)) for _ in range(40)]
         for job in made:
             await harness.until(job.id, State.RUNNING, step=0.2)
-
-
-def file_of(stored: StoredImage) -> ImageFile:
-    """Return a stored picture as jobs know it."""
-    return ImageFile(
-        sha256=stored.sha256,
-        media_type=stored.media_type,
-        width=stored.width,
-        height=stored.height,
-        size=stored.size,
-    )
 
 
 def a_place_of(member: int) -> InteractionContext:

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, func, select
 
 from bot.domain.credits import LedgerAccount
 from bot.domain.errors import FaultKind, StaleJobError
-from bot.domain.jobs import Job, Outcome, Picture, State
+from bot.domain.images import ResultImage
+from bot.domain.jobs import Job, Outcome, State
 from bot.engine.callback_urls import hash_of
 from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
@@ -49,7 +50,7 @@ async def lost(harness: EngineHarness) -> Job:
     return job
 
 
-async def pictures(harness: EngineHarness, job: Job) -> tuple[Picture, ...]:
+async def pictures(harness: EngineHarness, job: Job) -> tuple[ResultImage, ...]:
     """Return a job's pictures."""
     return await harness.database.read(lambda connection: ResultImageRepository(connection).list_for(job.id))
 

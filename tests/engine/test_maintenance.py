@@ -11,15 +11,15 @@ from sqlalchemy import Connection, select
 
 from bot.domain.attachments import AttachmentInfo
 from bot.domain.errors import FormGoneError, SearchGoneError
-from bot.domain.jobs import Job, Picture, State
+from bot.domain.images import ImageFile, InputImage, ResultImage
+from bot.domain.jobs import Job, State
 from bot.domain.presets import Preset, PresetScope, undo_token
-from bot.domain.requests import ImageFile, InputImage
 from bot.domain.saved_forms import FilledForm, MessageForm, SavedForm
 from bot.domain.searches import Search
 from bot.engine.maintenance import Maintenance
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
-from bot.images.store import ImageStore, StoredImage
+from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from db.database import Database
 from db.inputs import InputImageRepository
@@ -31,7 +31,7 @@ from db.searches import SearchRepository
 from db.tables import inputs
 from sandbox.providers.pictures import draw_picture
 from tests.support.clock import START, ManualClock
-from tests.support.factories import MEMBER, make_id, make_image, make_job, make_request
+from tests.support.factories import MEMBER, make_id, make_job, make_request
 from tests.support.ledger import adding
 
 RETENTION = timedelta(days=30)
@@ -47,9 +47,9 @@ async def image_service(tmp_path: Path) -> ImageService:
     )
 
 
-async def stored(image_service: ImageService, folder: Path, words: str, *, days_old: float) -> StoredImage:
+async def stored(image_service: ImageService, folder: Path, words: str, *, days_old: float) -> ImageFile:
     """Store a picture of its own, as if `days_old` days ago."""
-    picture = await image_service.keep_bytes(draw_picture(words, 0, width=64, height=64, format="png"))
+    picture = await image_service.store_bytes(draw_picture(words, 0, width=64, height=64, format="png"))
     _age(folder, picture.sha256, days_old)
     return picture
 
@@ -60,10 +60,10 @@ def _age(folder: Path, sha256: str, days: float) -> None:
     os.utime(file, (then, then))
 
 
-async def recorded(database: Database, picture: StoredImage, *, days_ago: float) -> Picture:
+async def recorded(database: Database, picture: ImageFile, *, days_ago: float) -> ResultImage:
     """Record the picture as a finished job's."""
     job = make_job(delivered_at=START)
-    row = make_image(job, sha256=picture.sha256, media_type=picture.media_type)
+    row = ResultImage(job_id=job.id, position=0, file=picture)
     await database.write(adding(job))
     at = START - timedelta(days=days_ago)
     await database.write(lambda connection: ResultImageRepository(connection).add_all([row], at))
@@ -182,13 +182,12 @@ async def test_presets_that_were_deleted_are_forgotten_after_a_day(
     await image_service.close()
 
 
-async def started_from(database: Database, picture: StoredImage, *, days_ago: float, url: str = "", **job: Any) -> Job:
+async def started_from(database: Database, picture: ImageFile, *, days_ago: float, url: str = "", **job: Any) -> Job:
     """Record the picture as what a job started from; one that has ended is done unless told otherwise."""
     if "finished_at" in job:
         job = {"state": State.DONE, **job}
-    file = ImageFile(sha256=picture.sha256, media_type=picture.media_type, width=64, height=64, size=picture.size)
     at = START - timedelta(days=days_ago)
-    made = make_job(request=make_request(inputs=(InputImage(url=url or None, file=file),)), created_at=at, **job)
+    made = make_job(request=make_request(inputs=(InputImage(url=url or None, file=picture),)), created_at=at, **job)
     await database.write(adding(made))
     return made
 

@@ -49,7 +49,7 @@ async def test_a_picture_is_fetched_checked_and_stored(
     image_service: ImageService, store: ImageStore, url: str, tmp_path: Path
 ) -> None:
     """What comes back describes the one file that is left."""
-    stored = await image_service.keep(f"{url}/a.png")
+    stored = await image_service.store_url(f"{url}/a.png")
 
     assert (SHA256, "image/png", 128, 128, len(PICTURE)) == (
         stored.sha256,
@@ -65,13 +65,13 @@ async def test_bytes_and_addresses_of_one_picture_are_one_picture(
     image_service: ImageService, url: str, tmp_path: Path
 ) -> None:
     """A picture that comes inline is kept like a fetched one."""
-    assert await image_service.keep(url) == await image_service.keep_bytes(PICTURE)
+    assert await image_service.store_url(url) == await image_service.store_bytes(PICTURE)
     assert len(files_in(tmp_path)) == 1
 
 
 async def test_what_is_no_picture_is_not_kept(image_service: ImageService, url: str, tmp_path: Path) -> None:
     """Neither way leaves a file."""
-    for attempt in (image_service.keep(f"{url}/text"), image_service.keep_bytes(b"no picture")):
+    for attempt in (image_service.store_url(f"{url}/text"), image_service.store_bytes(b"no picture")):
         with pytest.raises(ImageError) as caught:
             await attempt
         assert caught.value.problem == ImageProblem.NOT_A_PICTURE
@@ -86,7 +86,7 @@ async def test_a_keep_that_is_cancelled_while_it_waits_leaves_no_file(
     workers, downloader = ImageThreadPool(threads=1), _Announcing(exempt=[url], pauses=())
     image_service = ImageService(downloader=downloader, store=store, workers=workers)
     release = threading.Event()
-    keeping = asyncio.create_task(image_service.keep(url))
+    keeping = asyncio.create_task(image_service.store_url(url))
     await downloader.begun.wait()
     busy = asyncio.create_task(workers.run(release.wait))
     await asyncio.sleep(0)
@@ -104,28 +104,29 @@ async def test_a_keep_that_is_cancelled_while_it_waits_leaves_no_file(
 
 async def test_a_picture_is_prepared_as_it_came_or_fitted(image_service: ImageService) -> None:
     """The upload is the stored file where it fits, else new bytes."""
-    stored = await image_service.keep_bytes(PICTURE)
+    stored = await image_service.store_bytes(PICTURE)
 
-    as_it_came = await image_service.prepare(stored, stored.size)
-    smaller = await image_service.prepare(stored, stored.size // 2)
+    as_it_came = await image_service.prepare_upload(stored, stored.size)
+    smaller = await image_service.prepare_upload(stored, stored.size // 2)
 
     assert (as_it_came.reencoded, as_it_came.extension) == (False, "png")
     assert isinstance(as_it_came.content, Path)
     assert as_it_came.content.read_bytes() == PICTURE
     assert (smaller.reencoded, smaller.extension) == (True, "jpg")
-    assert smaller.size <= stored.size // 2
+    assert isinstance(smaller.content, bytes)
+    assert len(smaller.content) <= stored.size // 2
 
 
 @pytest.mark.parametrize("limit_bytes", [100, 10_000_000])
 async def test_a_picture_that_the_retention_took_is_gone(image_service: ImageService, limit_bytes: int) -> None:
     """It says so before an upload is begun, whether or not it would have to be read."""
-    stored = await image_service.keep_bytes(PICTURE)
+    stored = await image_service.store_bytes(PICTURE)
     assert await image_service.discard(
         stored.sha256, stored.media_type, older_than=datetime.now(UTC) + timedelta(hours=1)
     )
 
     with pytest.raises(ImageError) as caught:
-        await image_service.prepare(stored, limit_bytes)
+        await image_service.prepare_upload(stored, limit_bytes)
 
     assert caught.value.problem == ImageProblem.GONE
 

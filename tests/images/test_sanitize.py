@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps, PngImagePlugin
 
 from bot.domain.errors import ImageError, ImageProblem
-from bot.images.sanitize import Intake, take_in
+from bot.images.sanitize import SanitizedImage, sanitize
 from bot.images.strip_metadata import strip_metadata
 from tests.images.samples import encoded, noise
 from tests.support.image_server import a_photo, animated, bomb, drawn
@@ -31,11 +31,11 @@ def exif(orientation: int = 1) -> Image.Exif:
     return notes
 
 
-def taken(folder: Path, content: bytes) -> tuple[Intake, bytes]:
+def taken(folder: Path, content: bytes) -> tuple[SanitizedImage, bytes]:
     """Take a file in, and return what it is now."""
     path = folder / "given"
     path.write_bytes(content)
-    return take_in(path), path.read_bytes()
+    return sanitize(path), path.read_bytes()
 
 
 def pixels(content: bytes) -> bytes:
@@ -52,10 +52,11 @@ def test_notes_go_and_pixels_stay(tmp_path: Path, file_format: str) -> None:
     )
     content = encoded(noise(), file_format, **options)
     assert SECRET in content
-    intake, bare = taken(tmp_path, content)
+    sanitized, bare = taken(tmp_path, content)
     assert SECRET not in bare
     assert pixels(bare) == pixels(content)
-    assert (intake.converted, intake.info.media_type, intake.info.size) == (False, FORMATS[file_format], len(bare))
+    assert not sanitized.converted
+    assert (sanitized.file.media_type, sanitized.file.size) == (FORMATS[file_format], len(bare))
 
 
 def test_what_stands_in_a_png_beside_its_notes_stays(tmp_path: Path) -> None:
@@ -85,25 +86,25 @@ def test_what_follows_the_picture_goes(tmp_path: Path) -> None:
 def test_what_lies_on_its_side_is_turned(tmp_path: Path, file_format: str, orientation: int) -> None:
     """As every viewer turns it, so that the provider sees what the member saw."""
     content = encoded(Image.open(BytesIO(drawn())), file_format, exif=exif(orientation))
-    intake, upright = taken(tmp_path, content)
+    sanitized, upright = taken(tmp_path, content)
     with Image.open(BytesIO(content)) as before, Image.open(BytesIO(upright)) as after:
         seen = ImageOps.exif_transpose(before).convert("RGB")
         assert (after.size, dict(after.getexif())) == (seen.size, {})
-        assert (intake.info.width, intake.info.height) == seen.size
+        assert (sanitized.file.width, sanitized.file.height) == seen.size
         for corner in ((2, 2), (seen.width - 3, 2), (2, seen.height - 3)):
             near = zip(seen.getpixel(corner), after.convert("RGB").getpixel(corner), strict=True)  # type: ignore[arg-type]
             assert all(abs(one - other) < 24 for one, other in near)
     assert SECRET not in upright
-    assert not intake.converted
+    assert not sanitized.converted
 
 
 @pytest.mark.parametrize("file_format", ["GIF", "PNG", "WEBP"])
 def test_an_animation_becomes_its_first_frame(tmp_path: Path, file_format: str) -> None:
     """As a PNG, whatever it was."""
-    intake, still = taken(tmp_path, animated(file_format))
+    sanitized, still = taken(tmp_path, animated(file_format))
     with Image.open(BytesIO(still)) as image:
         assert (image.format, getattr(image, "n_frames", 1)) == ("PNG", 1)
-    assert (intake.converted, intake.info.frames) == (True, 1)
+    assert sanitized.converted
     red, green, *_ = pixels(still)
     assert red > 200
     assert green < 60
@@ -164,7 +165,7 @@ def test_a_small_file_that_would_take_hours_is_refused_undecoded(
 
 def test_a_jpeg_of_as_many_scans_as_encoders_write_is_taken(tmp_path: Path) -> None:
     """And a few more."""
-    assert taken(tmp_path, with_many_scans(20))[0].info.media_type == "image/jpeg"
+    assert taken(tmp_path, with_many_scans(20))[0].file.media_type == "image/jpeg"
 
 
 def test_an_animation_of_one_frame_is_taken(tmp_path: Path) -> None:
@@ -192,9 +193,9 @@ def test_what_is_transparent_stays_so_when_it_is_turned(tmp_path: Path) -> None:
 def test_real_photos_keep_their_pixels(tmp_path: Path, name: str) -> None:
     """As they came from cameras and editors."""
     photo = a_photo(name)
-    intake, bare = taken(tmp_path, photo)
+    sanitized, bare = taken(tmp_path, photo)
     assert pixels(bare) == pixels(photo)
-    assert not intake.converted
+    assert not sanitized.converted
 
 
 @settings(max_examples=300)

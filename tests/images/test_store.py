@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.images.decode import ImageInfo
-from bot.images.store import ImageStore, StoredImage
+from bot.domain.images import ImageFile
+from bot.images.store import ImageStore
 from tests.images.samples import files_in
 
 BODY = b"the store does not look inside"
 SHA256 = hashlib.sha256(BODY).hexdigest()
-INFO = ImageInfo(media_type="image/jpeg", width=3, height=2, size=len(BODY), frames=1)
+FILE = ImageFile(sha256=SHA256, media_type="image/jpeg", width=3, height=2, size=len(BODY))
 
 
 def temporary(store: ImageStore, name: str = "download-1") -> Path:
@@ -25,9 +25,8 @@ def test_a_picture_lies_under_its_hash(tmp_path: Path) -> None:
     """The file moves into the store, and nothing is left of it elsewhere."""
     store = ImageStore(tmp_path / "new" / "pictures")
 
-    stored = store.add(temporary(store), INFO)
+    store.add(temporary(store), FILE)
 
-    assert StoredImage(sha256=SHA256, media_type="image/jpeg", width=3, height=2, size=len(BODY)) == stored
     path = tmp_path / "new" / "pictures" / SHA256[:2] / SHA256[2:4] / f"{SHA256}.jpg"
     assert path == store.path(SHA256, "image/jpeg")
     assert [path] == files_in(tmp_path)
@@ -39,10 +38,10 @@ def test_a_picture_lies_under_its_hash(tmp_path: Path) -> None:
 def test_the_same_picture_is_stored_once(tmp_path: Path) -> None:
     """Adding it again answers the same and mends a damaged file."""
     store = ImageStore(tmp_path)
-    first = store.add(temporary(store), INFO)
+    store.add(temporary(store), FILE)
     store.path(SHA256, "image/jpeg").write_bytes(b"damaged")
 
-    assert first == store.add(temporary(store), INFO)
+    store.add(temporary(store), FILE)
     assert [store.path(SHA256, "image/jpeg")] == files_in(tmp_path)
     assert store.path(SHA256, "image/jpeg").read_bytes() == BODY
 
@@ -50,7 +49,7 @@ def test_the_same_picture_is_stored_once(tmp_path: Path) -> None:
 def test_a_picture_is_removed(tmp_path: Path) -> None:
     """Removing tells whether there was anything to remove."""
     store = ImageStore(tmp_path)
-    store.add(temporary(store), INFO)
+    store.add(temporary(store), FILE)
 
     future, past = datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC) - timedelta(hours=1)
     assert not store.remove(SHA256, "image/jpeg", older_than=past)
@@ -87,7 +86,7 @@ def test_a_full_disk_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(failing, full)
     with pytest.raises(OSError, match="No space left"):
-        store.add(path, INFO)
+        store.add(path, FILE)
 
     assert files_in(tmp_path) == []
 
@@ -109,7 +108,7 @@ def test_nothing_shows_before_it_is_complete(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(os, "fsync", watched_fsync)
     monkeypatch.setattr(Path, "replace", watched_replace)
-    store.add(path, INFO)
+    store.add(path, FILE)
 
     assert steps == ["file", "folder", "folder", "replace", "folder"]
 
@@ -117,7 +116,7 @@ def test_nothing_shows_before_it_is_complete(tmp_path: Path, monkeypatch: pytest
 def test_the_store_lists_its_pictures(tmp_path: Path) -> None:
     """Only pictures are listed, not what lies about."""
     store = ImageStore(tmp_path)
-    store.add(temporary(store), INFO)
+    store.add(temporary(store), FILE)
     temporary(store, "download-2")
     (tmp_path / "ab" / "cd").mkdir(parents=True)
     (tmp_path / "ab" / "cd" / "notes.txt").write_text("not ours")
@@ -132,7 +131,7 @@ def test_the_store_lists_its_pictures(tmp_path: Path) -> None:
 def test_what_a_crash_left_is_swept(tmp_path: Path) -> None:
     """Old temporary files go; those that may still be written stay, and so do pictures."""
     store = ImageStore(tmp_path)
-    store.add(temporary(store), INFO)
+    store.add(temporary(store), FILE)
     old, new = temporary(store, "old"), temporary(store, "new")
     os.utime(old, (1_000, 1_000))
     os.utime(new, (3_000, 3_000))

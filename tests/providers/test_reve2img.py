@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from bot.domain.errors import FaultKind, ProviderError
+from bot.domain.images import InputImage
 from bot.domain.models import MODELS, OFFERS, Offer
-from bot.domain.requests import InputImage, generation_request, price
+from bot.domain.requests import generation_request, price
 from bot.providers.base import CancelOutcome, Failed, Finished, Pending
 from bot.providers.http import ProviderHttp
 from bot.providers.reve2img import Reve2Img

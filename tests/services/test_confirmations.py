@@ -17,8 +17,9 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.fit import Fit
+from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.jobs import Action, Origin, State
-from bot.domain.requests import GenerationRequest, ImageFile, ImageRef, InputImage
+from bot.domain.requests import GenerationRequest
 from bot.services.confirmations import ConfirmationService
 from db.confirmations import ConfirmationRepository
 from db.database import Database

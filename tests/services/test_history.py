@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.jobs import Job, Picture, State
+from bot.domain.images import ResultImage
+from bot.domain.jobs import Job, State
 from bot.services.history import LONGEST_SEARCH, Direction, HistoryService
 from db.database import Database
 from db.pictures import ResultImageRepository
@@ -24,7 +25,7 @@ def ended(prompt: str = "a fox") -> Job:
     )
 
 
-async def keep(database: Database, *pictures: Picture, days_ago: int = 0) -> None:
+async def keep(database: Database, *pictures: ResultImage, days_ago: int = 0) -> None:
     """Record pictures."""
     at = START - timedelta(days=days_ago)
     await database.write(lambda connection: ResultImageRepository(connection).add_all(pictures, at))

@@ -19,9 +19,9 @@ from bot.domain.errors import (
     JobStateError,
     NotAllowedError,
 )
-from bot.domain.jobs import Action, Delivery, Job, Origin, Picture, State
+from bot.domain.images import ImageRef, InputImage, ResultImage
+from bot.domain.jobs import Action, Delivery, Job, Origin, State
 from bot.domain.remix import KEEP_AS_IT_IS
-from bot.domain.requests import ImageFile, ImageRef, InputImage
 from bot.services.jobs import Actor, require_files
 from bot.services.remix import RemixOptions
 from db.jobs import JobRepository
@@ -35,7 +35,7 @@ STRANGER = Actor(member_id=MEMBER + 1, guild_id=GUILD)
 MODERATOR = Actor(member_id=MEMBER + 2, guild_id=GUILD, moderator=True)
 
 
-async def ended(services: ServiceHarness, *, shown: int = 1, **changes: Any) -> tuple[Job, list[Picture]]:
+async def ended(services: ServiceHarness, *, shown: int = 1, **changes: Any) -> tuple[Job, list[ResultImage]]:
     """Insert a paid, ended job with some images."""
     now = services.clock.now()
     usual: dict[str, Any] = {"state": State.DONE, "finished_at": now, "delivered_at": now, "charged": 12}
@@ -59,24 +59,13 @@ async def remove_images(services: ServiceHarness) -> None:
     await services.database.write(lambda connection: connection.execute(gone))
 
 
-def file_of(picture: Picture) -> ImageFile:
-    """Return an image's file."""
-    return ImageFile(
-        sha256=picture.sha256,
-        media_type=picture.media_type,
-        width=picture.width,
-        height=picture.height,
-        size=picture.size,
-    )
-
-
 async def test_stranger_may_vary_image_of_public_job(services: ServiceHarness) -> None:
     job, made = await ended(services, shown=2, request=make_request(images=2))
     source = await services.remix.get_source(job.id, STRANGER)
     request, origin = services.remix.build_request(source, Action.VARY, RemixOptions(position=1, url="https://cdn/2"))
     assert origin == Origin(action=Action.VARY, job_id=job.id, position=1)
     assert request.inputs == (
-        InputImage(url="https://cdn/2", file=file_of(made[1]), parent=ImageRef(job_id=job.id, position=1)),
+        InputImage(url="https://cdn/2", file=made[1].file, parent=ImageRef(job_id=job.id, position=1)),
     )
 
 
@@ -131,7 +120,7 @@ async def test_again_uses_parent_image_when_own_input_was_removed(services: Serv
     child, _ = await ended(services, request=make_request(inputs=(InputImage(parent=ref),)))
     source = await services.remix.get_source(child.id, ME)
     request, origin = services.remix.build_request(source, Action.AGAIN, RemixOptions())
-    assert request.inputs == (InputImage(file=file_of(picture), parent=ref),)
+    assert request.inputs == (InputImage(file=picture.file, parent=ref),)
     assert origin == Origin(action=Action.AGAIN, job_id=child.id)
     await remove_images(services)
     with pytest.raises(ImageGoneError) as caught:
@@ -174,9 +163,9 @@ def stored(services: ServiceHarness, sha256: str) -> Path:
 async def test_delete_removes_files_without_other_references(services: ServiceHarness) -> None:
     job, (picture,) = await ended(services)
     parent, (used,) = await ended(services)
-    start = InputImage(file=file_of(used), parent=ImageRef(job_id=parent.id, position=0))
+    start = InputImage(file=used.file, parent=ImageRef(job_id=parent.id, position=0))
     child, _ = await ended(services, request=make_request(inputs=(start,)))
-    files = [stored(services, each.sha256) for each in (used, picture)]
+    files = [stored(services, each.file.sha256) for each in (used, picture)]
     for each in (job, parent):
         await services.remix.delete(each.id, ME)
     assert [path.exists() for path in files] == [True, False]
@@ -192,8 +181,8 @@ async def test_delete_removes_files_without_other_references(services: ServiceHa
 async def test_delete_waits_for_concurrent_use_of_its_file(services: ServiceHarness) -> None:
     """Two processes: the job that starts from the file commits first."""
     parent, (used,) = await ended(services)
-    file = stored(services, used.sha256)
-    start = InputImage(file=file_of(used), parent=ImageRef(job_id=parent.id, position=0))
+    file = stored(services, used.file.sha256)
+    start = InputImage(file=used.file, parent=ImageRef(job_id=parent.id, position=0))
     child = make_job(request=make_request(inputs=(start,)))
     written, go = asyncio.Event(), asyncio.Event()
 

@@ -7,7 +7,8 @@ import itertools
 from dataclasses import replace
 from typing import Any, Final
 
-from bot.domain.jobs import Attempt, InteractionContext, Job, Outcome, Picture, State
+from bot.domain.images import ImageFile, ResultImage
+from bot.domain.jobs import Attempt, InteractionContext, Job, Outcome, State
 from bot.domain.requests import GenerationRequest, price
 from tests.support.clock import START
 
@@ -65,15 +66,12 @@ def make_attempt(job: Job, **changes: Any) -> Attempt:
     return replace(attempt, **changes)
 
 
-def make_image(job: Job, **changes: Any) -> Picture:
+def make_image_file(**changes: Any) -> ImageFile:
+    """Return a stored file with a unique hash."""
+    file = ImageFile(sha256=f"{next(_numbers):064x}", media_type="image/png", width=1024, height=1024, size=123_456)
+    return replace(file, **changes)
+
+
+def make_image(job: Job, position: int = 0, **file_changes: Any) -> ResultImage:
     """Return a result image of a job with a unique file."""
-    picture = Picture(
-        job_id=job.id,
-        position=0,
-        sha256=f"{next(_numbers):064x}",
-        media_type="image/png",
-        width=1024,
-        height=1024,
-        size=123_456,
-    )
-    return replace(picture, **changes)
+    return ResultImage(job_id=job.id, position=position, file=make_image_file(**file_changes))

@@ -4,9 +4,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from bot.domain.images import InputImage
 from bot.domain.models import MODELS, Model
 from bot.domain.options import OPTIONS, TRANSPARENT_FORMATS, VERSIONS, Limit, OptionSpec
-from bot.domain.requests import InputImage
 
 FITS = st.one_of(
     st.integers(1, 4096).map(str),

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import FaultKind
 from bot.domain.fit import Fit
+from bot.domain.images import ImageFile, InputImage
 from bot.domain.jobs import Action, Job, Snapshot, State
 from bot.domain.remix import KEEP_AS_IT_IS
-from bot.domain.requests import ImageFile, InputImage
 from bot.ui.render.formatting import one_line
 from bot.ui.render.job_card import Attached, job_card
 from tests.support.clock import START

@@ -9,8 +9,8 @@ import pytest
 from discord import ui
 
 from bot.domain.attachments import AttachmentInfo
+from bot.domain.images import InputImage
 from bot.domain.quotes import quotes
-from bot.domain.requests import InputImage
 from bot.domain.saved_forms import FilledForm, MessageForm
 from bot.services.remix import RemixOptions
 from bot.ui.handlers.edit_menu import EditModal

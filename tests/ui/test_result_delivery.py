@@ -68,7 +68,7 @@ class Store:
     def __init__(self, upload: Upload | Exception) -> None:
         self.upload = upload
 
-    async def prepare(self, *_: object) -> Upload:
+    async def prepare_upload(self, *_: object) -> Upload:
         """Give it."""
         if isinstance(self.upload, Exception):
             raise self.upload
@@ -87,7 +87,7 @@ def courier(discord: Discord, notes: Notes, store: Store, clock: ManualClock | N
     return ResultDelivery(**parts, clock=clock or ManualClock(), soft_deadline=300, actions=())
 
 
-PICTURE = Upload(content=b"x", extension="png", media_type="image/png", reencoded=False, width=1, height=1, size=1)
+PICTURE = Upload(content=b"x", extension="png", reencoded=False)
 
 
 async def test_a_store_that_is_away_is_waited_for_then_done_without() -> None:

@@ -16,11 +16,12 @@ import cogs
 from bot.client import AtelierClient, SyncMemory
 from bot.domain.errors import AtelierError, FaultKind, NotAllowedError, OptionRangeError
 from bot.domain.fit import Fit
+from bot.domain.images import InputImage
 from bot.domain.jobs import Delivery, Snapshot, State
 from bot.domain.models import MODELS
 from bot.domain.options import OPTIONS
 from bot.domain.quotes import quotes
-from bot.domain.requests import InputImage, generation_request
+from bot.domain.requests import generation_request
 from bot.engine.health import ProviderHealth
 from bot.services.credits import Balance
 from bot.services.status import Status

@@ -13,6 +13,7 @@ from bot.web import served_files as module
 from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
 from tests.support.clock import let_others_run
+from tests.support.factories import make_image_file
 from tests.web.raw_client import wire_to
 
 TOKEN = "Zm9vYmFyYmF6cXV4cXV1eGNvcmdlZ3JhdWx0Z2FyeQ0"
@@ -34,7 +35,7 @@ class Gate:
         """Have a file behind a token."""
         path = self.folder / f"{len(self.files)}.png"
         path.write_bytes(content)
-        self.files[token] = ServedFile(path=path, media_type="image/png", size=len(content))
+        self.files[token] = ServedFile(path=path, file=make_image_file(size=len(content)))
 
     async def find(self, token: str) -> ServedFile | None:
         """Answer as the service does."""

@@ -10,10 +10,9 @@ import discord
 import structlog
 
 from bot.domain.errors import ImageError, ImageProblem
-from bot.domain.jobs import Picture
+from bot.domain.images import ResultImage
 from bot.images.image_service import ImageService
 from bot.images.reencode import Upload
-from bot.images.store import StoredImage
 from bot.ui.render.job_card import Attached
 
 # Discord takes 25 MiB a request; the card itself and the multipart's seams need some of it.
@@ -44,13 +43,13 @@ class Uploads:
             raise ImageError(ImageProblem.GONE, "store") from error
 
 
-def fair_limit(pictures: Sequence[Picture], limit: int) -> int:
+def fair_limit(pictures: Sequence[ResultImage], limit: int) -> int:
     """Return how many bytes each picture may have, so that they fit `limit` each and one request together."""
-    largest = max((picture.size for picture in pictures), default=0)
+    largest = max((picture.file.size for picture in pictures), default=0)
     return min(limit, _MOST_BYTES // max(1, len(pictures)), max(largest, 1))
 
 
-async def prepare_uploads(image_service: ImageService, pictures: Sequence[Picture], limit: int) -> Uploads:
+async def prepare_uploads(image_service: ImageService, pictures: Sequence[ResultImage], limit: int) -> Uploads:
     """Fit the pictures to `limit` bytes a file.
 
     Raises OSError where the store cannot be read, and `ImageError` (GONE) where it has none of them: then it may be
@@ -60,23 +59,13 @@ async def prepare_uploads(image_service: ImageService, pictures: Sequence[Pictur
     gone = 0
     for picture in pictures:
         try:
-            ready.append(await image_service.prepare(_stored(picture), limit))
+            ready.append(await image_service.prepare_upload(picture.file, limit))
         except ImageError as error:
             gone += error.problem is ImageProblem.GONE
             _log.error("picture.not_shown", job=picture.job_id, position=picture.position, problem=error.problem)
     if pictures and gone == len(pictures):
         raise ImageError(ImageProblem.GONE, "store")
     return Uploads(tuple(ready))
-
-
-def _stored(picture: Picture) -> StoredImage:
-    return StoredImage(
-        sha256=picture.sha256,
-        media_type=picture.media_type,
-        width=picture.width,
-        height=picture.height,
-        size=picture.size,
-    )
 
 
 def _file(upload: Upload, filename: str) -> discord.File:

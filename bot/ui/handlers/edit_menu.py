@@ -8,9 +8,9 @@ import discord
 from discord import ui
 
 from bot.domain.attachments import MAX_INPUTS, AttachmentInfo
+from bot.domain.images import InputImage
 from bot.domain.jobs import TOKEN_LIFE, Action
 from bot.domain.quotes import Quote
-from bot.domain.requests import InputImage
 from bot.domain.saved_forms import FilledForm, MessageForm
 from bot.services.jobs import JobService
 from bot.services.request_resolver import ResolverService

@@ -10,8 +10,9 @@ from discord import app_commands
 
 from bot.domain.confirmations import CONFIRMATION_LIFETIME, Confirmation
 from bot.domain.errors import ConfirmationGoneError
+from bot.domain.images import InputImage
 from bot.domain.jobs import InteractionContext, Job, Origin, Snapshot
-from bot.domain.requests import GenerationRequest, InputImage
+from bot.domain.requests import GenerationRequest
 from bot.engine.observer import CardLookup
 from bot.services.confirmations import ConfirmationService
 from bot.services.job_snapshots import JobSnapshotService

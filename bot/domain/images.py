@@ -1,0 +1,47 @@
+"""Values for images: a stored file, an image to start from, an image that a job made."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFile:
+    """A decoded image file. The store finds it by `sha256` and `media_type`.
+
+    `width` and `height` are in pixels as encoded (before any EXIF rotation), `size` is in bytes.
+    """
+
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRef:
+    """Names one image of a job by its position, counted from 0."""
+
+    job_id: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputImage:
+    """An image that a request starts from.
+
+    `url` is its address while that address lives: we fetch it, and in a submit the provider does. It may hold a secret.
+    `file` is None until the image is in the store. `parent` is set if the bot itself made the image.
+    """
+
+    url: str | None = field(default=None, repr=False)
+    file: ImageFile | None = None
+    parent: ImageRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultImage:
+    """An image that a job made. `position` counts from 0."""
+
+    job_id: str
+    position: int
+    file: ImageFile
