@@ -1,0 +1,82 @@
+"""The dispatch of presses to the handlers that cogs registered."""
+
+from typing import Any, cast
+from unittest.mock import AsyncMock, Mock
+
+import discord
+import pytest
+
+from bot.domain.errors import JobNotFoundError
+from bot.ui.handlers.component_registry import ComponentRegistry, selected_values
+from tests.ui.test_custom_ids import ISSUED, action_of
+
+TARGET = "0190a5c2d3e47f8899aabbccddeeff00"
+UNKNOWN = "This button is from another version of the studio and does not work now."
+
+
+def press(custom_id: str, *values: str, kind: discord.InteractionType = discord.InteractionType.component) -> Any:
+    """Return an interaction of a pressed button or a menu."""
+    interaction = Mock(type=kind, locale=discord.Locale.american_english)
+    interaction.data = {"custom_id": custom_id, "values": list(values)}
+    interaction.response.is_done = Mock(return_value=False)
+    interaction.response.send_message = AsyncMock()
+    return interaction
+
+
+@pytest.mark.parametrize("form", ISSUED)
+async def test_press_reaches_the_handler_of_its_action(form: str) -> None:
+    registry = ComponentRegistry()
+    handlers = {action_of(each): AsyncMock() for each in ISSUED}
+    for action, handler in handlers.items():
+        registry.register(action, handler)
+    interaction = press(form)
+    await registry.dispatch(interaction)
+    assert [action for action, handler in handlers.items() if handler.await_count] == [action_of(form)]
+    handlers[action_of(form)].assert_awaited_once_with(interaction, TARGET)
+
+
+@pytest.mark.parametrize("custom_id", [f"a1:gone:{TARGET}:0", "a1:cancel", "a1:"])
+async def test_press_of_unknown_action_is_answered_in_private(custom_id: str) -> None:
+    registry = ComponentRegistry()
+    registry.register("cancel", AsyncMock())
+    interaction = press(custom_id)
+    await registry.dispatch(interaction)
+    interaction.response.send_message.assert_awaited_once_with(UNKNOWN, ephemeral=True)
+
+
+@pytest.mark.parametrize("custom_id", [f"a2:cancel:{TARGET}:0", f"xa1:cancel:{TARGET}:0", "prompt"])
+async def test_press_of_foreign_custom_id_is_not_answered(custom_id: str) -> None:
+    handler = AsyncMock()
+    registry = ComponentRegistry()
+    registry.register("cancel", handler)
+    interaction = press(custom_id)
+    await registry.dispatch(interaction)
+    handler.assert_not_awaited()
+    interaction.response.send_message.assert_not_awaited()
+
+
+async def test_modal_with_a_custom_id_of_ours_is_not_dispatched() -> None:
+    interaction = press(f"a1:cancel:{TARGET}:0", kind=discord.InteractionType.modal_submit)
+    await ComponentRegistry().dispatch(interaction)
+    interaction.response.send_message.assert_not_awaited()
+
+
+async def test_error_of_a_handler_is_answered_in_private() -> None:
+    registry = ComponentRegistry()
+    registry.register("cancel", AsyncMock(side_effect=JobNotFoundError()))
+    interaction = press(f"a1:cancel:{TARGET}:0")
+    await registry.dispatch(interaction)
+    (call,) = interaction.response.send_message.await_args_list
+    assert call.kwargs["ephemeral"] is True
+    assert "records are gone" in cast("str", call.kwargs["content"])
+
+
+def test_action_registered_twice_is_an_error() -> None:
+    registry = ComponentRegistry()
+    registry.register("cancel", AsyncMock())
+    with pytest.raises(ValueError, match="cancel"):
+        registry.register("cancel", AsyncMock())
+
+
+def test_selected_values_are_those_of_the_interaction() -> None:
+    assert selected_values(press("a1:more", "details")) == ["details"]
