@@ -28,6 +28,7 @@ from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.providers.transport import provider_client
 from bot.settings import ExplicitSettings
+from bot.ui.component_tree import walk
 from db.audit import audit
 from db.database import Database
 from db.migrate import migrate
@@ -220,23 +221,13 @@ class BotHarness:
 
 def texts(components: list[dict[str, Any]]) -> list[str]:
     """Return the texts of a message's components, from top to bottom."""
-    found: list[str] = []
-    for component in components:
-        if "content" in component:
-            found.append(component["content"])
-        found.extend(texts(component.get("components", [])))
-    return found
+    return [component["content"] for component in walk(components) if "content" in component]
 
 
 def buttons(result: InteractionResult) -> list[str]:
     """Return the labels of a card's buttons."""
     assert result.response is not None
-    return _labels(result.response.components)
-
-
-def _labels(components: list[dict[str, Any]]) -> list[str]:
-    own = [component["label"] for component in components if "label" in component]
-    return [*own, *(label for component in components for label in _labels(component.get("components", [])))]
+    return [component["label"] for component in walk(result.response.components) if "label" in component]
 
 
 def panel(result: InteractionResult) -> list[str]:

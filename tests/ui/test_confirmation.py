@@ -7,8 +7,7 @@ import pytest
 
 from bot.domain.confirmations import Confirmation
 from bot.domain.jobs import State
-from bot.ui.render.confirmation import question_card
-from bot.ui.render.deletion import delete_question, deleted_note
+from bot.ui.render.confirmation import delete_question, deleted_note, question_card
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_id, make_job, make_request
 from tests.ui.view_reader import parts, texts

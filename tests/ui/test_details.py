@@ -6,8 +6,7 @@ from typing import Any
 
 from bot.domain.jobs import Action, Job, Origin, State
 from bot.services.details import Details, Link
-from bot.ui.render.details import details_panel
-from bot.ui.render.lineage import lineage_lines
+from bot.ui.render.details import details_panel, lineage_lines
 from tests.support.clock import START
 from tests.support.factories import make_attempt, make_context, make_job, make_request
 from tests.ui.view_reader import parts, texts

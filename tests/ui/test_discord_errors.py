@@ -7,7 +7,7 @@ import aiohttp
 import discord
 import pytest
 
-from bot.ui.delivery.discord_errors import Trouble, classify
+from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
 
 
 def refusal(status: int, answer: Any) -> discord.HTTPException:
@@ -17,41 +17,41 @@ def refusal(status: int, answer: Any) -> discord.HTTPException:
 
 
 REFUSALS = [
-    (403, 50001, Trouble.CLOSED),
-    (403, 50007, Trouble.CLOSED),
-    (403, 50013, Trouble.CLOSED),
-    (400, 50278, Trouble.CLOSED),
-    (403, 0, Trouble.PASSING),
-    (404, 0, Trouble.PASSING),
-    (413, 0, Trouble.TOO_LARGE),
-    (403, 40333, Trouble.PASSING),
-    (404, 10003, Trouble.CLOSED),
-    (404, 10004, Trouble.CLOSED),
-    (404, 10008, Trouble.CLOSED),
-    (404, 10015, Trouble.TOKEN_DEAD),
-    (401, 50027, Trouble.TOKEN_DEAD),
-    (400, 50083, Trouble.ARCHIVED),
-    (413, 40005, Trouble.TOO_LARGE),
-    (413, 0, Trouble.TOO_LARGE),
-    (400, 40005, Trouble.TOO_LARGE),
-    (400, 50035, Trouble.MALFORMED),
-    (401, 0, Trouble.PASSING),
-    (429, 0, Trouble.PASSING),
-    (403, 40003, Trouble.PASSING),
-    (500, 0, Trouble.PASSING),
-    (503, 0, Trouble.PASSING),
+    (403, 50001, DiscordErrorKind.CLOSED),
+    (403, 50007, DiscordErrorKind.CLOSED),
+    (403, 50013, DiscordErrorKind.CLOSED),
+    (400, 50278, DiscordErrorKind.CLOSED),
+    (403, 0, DiscordErrorKind.PASSING),
+    (404, 0, DiscordErrorKind.PASSING),
+    (413, 0, DiscordErrorKind.TOO_LARGE),
+    (403, 40333, DiscordErrorKind.PASSING),
+    (404, 10003, DiscordErrorKind.CLOSED),
+    (404, 10004, DiscordErrorKind.CLOSED),
+    (404, 10008, DiscordErrorKind.CLOSED),
+    (404, 10015, DiscordErrorKind.TOKEN_DEAD),
+    (401, 50027, DiscordErrorKind.TOKEN_DEAD),
+    (400, 50083, DiscordErrorKind.ARCHIVED),
+    (413, 40005, DiscordErrorKind.TOO_LARGE),
+    (413, 0, DiscordErrorKind.TOO_LARGE),
+    (400, 40005, DiscordErrorKind.TOO_LARGE),
+    (400, 50035, DiscordErrorKind.MALFORMED),
+    (401, 0, DiscordErrorKind.PASSING),
+    (429, 0, DiscordErrorKind.PASSING),
+    (403, 40003, DiscordErrorKind.PASSING),
+    (500, 0, DiscordErrorKind.PASSING),
+    (503, 0, DiscordErrorKind.PASSING),
 ]
 
 
 @pytest.mark.parametrize(("status", "code", "trouble"), REFUSALS)
-def test_a_refusal_means(status: int, code: int, trouble: Trouble) -> None:
+def test_a_refusal_means(status: int, code: int, trouble: DiscordErrorKind) -> None:
     """The code says more than the status; what is unknown may pass."""
     assert classify(refusal(status, {"code": code, "message": "no"})) is trouble
 
 
 def test_a_page_of_a_proxy_is_not_discords_word() -> None:
     """A 403 that is a page comes from what stands before Discord, and passes."""
-    assert classify(refusal(403, "<!DOCTYPE html><title>Access denied</title>")) is Trouble.PASSING
+    assert classify(refusal(403, "<!DOCTYPE html><title>Access denied</title>")) is DiscordErrorKind.PASSING
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_page_of_a_proxy_is_not_discords_word() -> None:
 )
 def test_a_broken_connection_passes(error: Exception) -> None:
     """Whatever happens to a connection may go better next time."""
-    assert classify(error) is Trouble.PASSING
+    assert classify(error) is DiscordErrorKind.PASSING
 
 
 def test_a_fault_of_ours_is_no_trouble_of_discords() -> None:

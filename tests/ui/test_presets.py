@@ -5,7 +5,8 @@ from discord import ui
 
 from bot.domain.presets import MAX_PRESETS, Preset
 from bot.services.presets import Deleted, Presets
-from bot.ui.handlers.presets import deleted_panel, preset_choices, presets_panel, restored_panel, saved_panel
+from bot.ui.handlers.presets import preset_choices
+from bot.ui.render.preset_panels import deleted_panel, presets_panel, restored_panel, saved_panel
 from tests.ui.view_reader import parts
 
 LOUD = Preset(

@@ -6,6 +6,7 @@ from typing import Any
 
 from discord import ui
 
+from bot.ui.component_tree import walk
 from bot.ui.render.formatting import one_line
 
 # Discord's client: a backslash before anything that is no letter, digit or space stands for that character.
@@ -30,12 +31,6 @@ def active(text: str) -> list[str]:
 
 def parts(view: ui.LayoutView) -> Iterator[dict[str, Any]]:
     """Yield every component of a card as it is sent, outermost first."""
-
-    def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        for component in components:
-            yield component
-            yield from walk(component.get("components", []))
-
     yield from walk(view.to_components())  # type: ignore[no-untyped-call]
 
 

@@ -17,7 +17,7 @@ from bot.engine.delay_queue import DelayQueue
 from bot.engine.job_store import JobStore
 from bot.engine.observer import CardLookup
 from bot.services.job_snapshots import JobSnapshotService
-from bot.ui.delivery.discord_errors import Trouble, classify
+from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
 from bot.ui.delivery.job_messages import CardGoneError, JobMessages
 from bot.ui.delivery.result_delivery import DeliveryProgress, ResultDelivery
 
@@ -46,7 +46,7 @@ class _Shown:
     overtaken: bool = False  # the job had moved on when an edit was done, so that the edit may have undone a later one
     failures: int = 0
     not_before: float = float("-inf")
-    course: DeliveryProgress = field(default_factory=DeliveryProgress)
+    progress: DeliveryProgress = field(default_factory=DeliveryProgress)
 
 
 class CardUpdater:
@@ -129,7 +129,7 @@ class CardUpdater:
         shown.failures += 1
         shown.not_before = self._clock.monotonic() + wait
         self._schedule.set(job_id, wait)
-        if classify(error) is Trouble.PASSING:
+        if classify(error) is DiscordErrorKind.PASSING:
             _log.warning("card.not_shown", job=job_id, error=type(error).__name__, retry_in=round(wait, 1))
         else:
             _log.error("card.failed", job=job_id, retry_in=round(wait, 1), exc_info=error)
@@ -143,10 +143,10 @@ class CardUpdater:
         job = snapshot.job
         if job.delivered_at is not None:
             if shown.overtaken and job.delivery is Delivery.CARD and job.deleted_at is None:
-                await self._delivery.restore(snapshot, shown.course)
+                await self._delivery.restore(snapshot, shown.progress)
             self.forget(job_id)
         elif job.state.ended:
-            delivery = await self._delivery.deliver(snapshot, shown.course)
+            delivery = await self._delivery.deliver(snapshot, shown.progress)
             await self._job_store.mark_delivered(job_id, delivery)
             if delivery is not Delivery.CARD:
                 log = _log.warning if job.card_in_reach(self._clock.now()) else _log.info
@@ -187,7 +187,7 @@ class CardUpdater:
             shown.gone = True
             _log.info("card.gone_early", job=job.id, state=job.state)
         except Exception as error:
-            if classify(error) is Trouble.PASSING:
+            if classify(error) is DiscordErrorKind.PASSING:
                 raise
             _log.exception("card.refused", job=job.id)
 

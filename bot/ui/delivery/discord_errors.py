@@ -8,7 +8,7 @@ import aiohttp
 import discord
 
 
-class Trouble(Enum):
+class DiscordErrorKind(Enum):
     """Why a request to Discord came to nothing."""
 
     PASSING = auto()  # the service or the connection: trying again may help
@@ -21,37 +21,37 @@ class Trouble(Enum):
 
 UNKNOWN_MESSAGE: Final = 10008
 _CODES: Final = {
-    10003: Trouble.CLOSED,  # unknown channel
-    10004: Trouble.CLOSED,  # unknown guild
-    UNKNOWN_MESSAGE: Trouble.CLOSED,
-    10013: Trouble.CLOSED,  # unknown user
-    10015: Trouble.TOKEN_DEAD,  # unknown webhook
-    40003: Trouble.PASSING,  # opening direct messages too fast
-    40005: Trouble.TOO_LARGE,
-    40333: Trouble.PASSING,  # an internal network error
-    50001: Trouble.CLOSED,  # missing access
-    50007: Trouble.CLOSED,  # cannot send messages to this user
-    50013: Trouble.CLOSED,  # missing permissions
-    50027: Trouble.TOKEN_DEAD,  # invalid webhook token
-    50083: Trouble.ARCHIVED,
-    50278: Trouble.CLOSED,  # no server in common with this user
+    10003: DiscordErrorKind.CLOSED,  # unknown channel
+    10004: DiscordErrorKind.CLOSED,  # unknown guild
+    UNKNOWN_MESSAGE: DiscordErrorKind.CLOSED,
+    10013: DiscordErrorKind.CLOSED,  # unknown user
+    10015: DiscordErrorKind.TOKEN_DEAD,  # unknown webhook
+    40003: DiscordErrorKind.PASSING,  # opening direct messages too fast
+    40005: DiscordErrorKind.TOO_LARGE,
+    40333: DiscordErrorKind.PASSING,  # an internal network error
+    50001: DiscordErrorKind.CLOSED,  # missing access
+    50007: DiscordErrorKind.CLOSED,  # cannot send messages to this user
+    50013: DiscordErrorKind.CLOSED,  # missing permissions
+    50027: DiscordErrorKind.TOKEN_DEAD,  # invalid webhook token
+    50083: DiscordErrorKind.ARCHIVED,
+    50278: DiscordErrorKind.CLOSED,  # no server in common with this user
 }
 _STATUSES: Final = {
-    HTTPStatus.BAD_REQUEST: Trouble.MALFORMED,
-    HTTPStatus.FORBIDDEN: Trouble.CLOSED,
-    HTTPStatus.NOT_FOUND: Trouble.CLOSED,
+    HTTPStatus.BAD_REQUEST: DiscordErrorKind.MALFORMED,
+    HTTPStatus.FORBIDDEN: DiscordErrorKind.CLOSED,
+    HTTPStatus.NOT_FOUND: DiscordErrorKind.CLOSED,
 }
 _NOT_DISCORDS_WORD: Final = 0
 
 
-def classify(error: BaseException) -> Trouble | None:
+def classify(error: BaseException) -> DiscordErrorKind | None:
     """Return what an exception means; None where it came neither from Discord nor from the connection to it."""
     if isinstance(error, discord.HTTPException):
         if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return Trouble.TOO_LARGE  # also where only what stands before Discord says so
+            return DiscordErrorKind.TOO_LARGE  # also where only what stands before Discord says so
         if error.code == _NOT_DISCORDS_WORD and error.status != HTTPStatus.BAD_REQUEST:
-            return Trouble.PASSING  # a proxy's page or block: Discord's own word has a code
-        return _CODES.get(error.code) or _STATUSES.get(error.status, Trouble.PASSING)  # type: ignore[call-overload]
+            return DiscordErrorKind.PASSING  # a proxy's page or block: Discord's own word has a code
+        return _CODES.get(error.code) or _STATUSES.get(error.status, DiscordErrorKind.PASSING)  # type: ignore[call-overload]
     if isinstance(error, (discord.RateLimited, aiohttp.ClientError, OSError, TimeoutError)):
-        return Trouble.PASSING
+        return DiscordErrorKind.PASSING
     return None

@@ -1,6 +1,6 @@
 """The ways to a job's member on Discord: its one message, by either token, and a direct message. No policy here."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 import discord
@@ -10,12 +10,15 @@ from discord.utils import MISSING
 from bot.domain.jobs import Job
 from bot.engine.clock import Clock
 from bot.engine.observer import CardLookup
-from bot.ui.delivery.discord_errors import UNKNOWN_MESSAGE, Trouble, classify
+from bot.ui.component_tree import custom_ids
+from bot.ui.delivery.discord_errors import UNKNOWN_MESSAGE, DiscordErrorKind, classify
 
 DIRECT_UPLOAD_LIMIT: Final = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
 """Bytes that a file in a direct message may have."""
 
 _LONGEST_NONCE: Final = 25
+# The interaction token does not help; the bot token still may.
+_TOKEN_FAILED: Final = (DiscordErrorKind.TOKEN_DEAD, DiscordErrorKind.CLOSED, DiscordErrorKind.ARCHIVED)
 _DIRECT_MESSAGES_READ: Final = 500
 
 Files = Callable[[], list[discord.File]]
@@ -48,7 +51,11 @@ class JobMessages:
             except discord.HTTPException as error:
                 if error.code == UNKNOWN_MESSAGE:
                     raise CardGoneError from error
-                if classify(error) not in (Trouble.TOKEN_DEAD, Trouble.CLOSED, Trouble.ARCHIVED):
+                if classify(error) not in (
+                    DiscordErrorKind.TOKEN_DEAD,
+                    DiscordErrorKind.CLOSED,
+                    DiscordErrorKind.ARCHIVED,
+                ):
                     raise
         return await self._edit_by_bot(job, view, files)
 
@@ -62,12 +69,12 @@ class JobMessages:
             match classify(error):
                 case None:
                     raise
-                case Trouble.CLOSED | Trouble.TOKEN_DEAD:
+                case DiscordErrorKind.CLOSED | DiscordErrorKind.TOKEN_DEAD:
                     return CardLookup(there=False)
                 case _:
                     return None
         # An answer that is no card, such as an error's, is not the job's.
-        if not any(f":{job.id}:" in each for each in _custom_ids(message.components)):
+        if not any(f":{job.id}:" in each for each in custom_ids(message.components)):
             return CardLookup(there=False)
         return CardLookup(there=True, message_id=message.id)
 
@@ -82,7 +89,11 @@ class JobMessages:
             except discord.HTTPException as error:
                 if error.code == UNKNOWN_MESSAGE:
                     return True
-                if classify(error) not in (Trouble.TOKEN_DEAD, Trouble.CLOSED, Trouble.ARCHIVED):
+                if classify(error) not in (
+                    DiscordErrorKind.TOKEN_DEAD,
+                    DiscordErrorKind.CLOSED,
+                    DiscordErrorKind.ARCHIVED,
+                ):
                     raise
             else:
                 return True
@@ -91,7 +102,7 @@ class JobMessages:
         try:
             await self._by_bot(job, job.place.message_id).delete()
         except discord.HTTPException as error:
-            if classify(error) in (Trouble.CLOSED, Trouble.ARCHIVED):
+            if classify(error) in (DiscordErrorKind.CLOSED, DiscordErrorKind.ARCHIVED):
                 return error.code == UNKNOWN_MESSAGE
             raise
         return True
@@ -113,7 +124,7 @@ class JobMessages:
         # By Discord's own clock: the command came before whatever was sent about it.
         command = discord.Object(job.place.interaction_id)
         async for message in channel.history(limit=_DIRECT_MESSAGES_READ, after=command):
-            if any(f":{job.id}:" in each for each in _custom_ids(message.components)):
+            if any(f":{job.id}:" in each for each in custom_ids(message.components)):
                 return True
         return False
 
@@ -133,12 +144,12 @@ class JobMessages:
             try:
                 await message.edit(**_changes(view, files))
             except discord.HTTPException as error:
-                if classify(error) is not Trouble.ARCHIVED:
+                if classify(error) is not DiscordErrorKind.ARCHIVED:
                     raise
                 await self._open_thread(job)
                 await message.edit(**_changes(view, files))
         except discord.HTTPException as error:
-            if classify(error) in (Trouble.CLOSED, Trouble.ARCHIVED):
+            if classify(error) in (DiscordErrorKind.CLOSED, DiscordErrorKind.ARCHIVED):
                 raise CardGoneError from error
             raise
         return message.id
@@ -164,11 +175,3 @@ def _changes(view: ui.LayoutView, files: Files | None) -> dict[str, Any]:
         "attachments": MISSING if files is None else files(),
         "allowed_mentions": discord.AllowedMentions.none(),
     }
-
-
-def _custom_ids(components: Iterable[Any]) -> Iterable[str]:
-    for component in components:
-        custom_id = getattr(component, "custom_id", None)
-        if custom_id is not None:
-            yield custom_id
-        yield from _custom_ids(getattr(component, "children", ()))

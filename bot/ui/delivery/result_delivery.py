@@ -14,7 +14,7 @@ from bot.domain.jobs import Action, Delivery, Job, Snapshot, State
 from bot.engine.clock import Clock
 from bot.engine.job_store import JobStore
 from bot.images.image_service import ImageService
-from bot.ui.delivery.discord_errors import Trouble, classify
+from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
 from bot.ui.delivery.job_messages import DIRECT_UPLOAD_LIMIT, CardGoneError, Files, JobMessages
 from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
 from bot.ui.i18n import use_locale
@@ -35,8 +35,8 @@ _MOST_HALVINGS: Final = 6
 
 
 @dataclass(slots=True)
-class _Way:
-    """What was learnt of one way: faults of ours on it, and how often its upload limit was halved."""
+class DeliveryChannel:
+    """What was learnt of one channel: faults of ours on it, and how often its upload limit was halved."""
 
     faults: int = 0
     cuts: int = 0
@@ -52,8 +52,8 @@ class _Way:
 class DeliveryProgress:
     """What was learnt on the way of one delivery; losing it in a restart only costs a few requests."""
 
-    card: _Way = field(default_factory=_Way)
-    direct: _Way = field(default_factory=_Way)
+    card: DeliveryChannel = field(default_factory=DeliveryChannel)
+    direct: DeliveryChannel = field(default_factory=DeliveryChannel)
     unreadable_since: float | None = None
 
 
@@ -94,79 +94,79 @@ class ResultDelivery:
         if job.place.message_id is None:
             await self._job_store.mark_acknowledged(job.id, message_id)
 
-    async def deliver(self, snapshot: Snapshot, course: DeliveryProgress) -> Delivery:
+    async def deliver(self, snapshot: Snapshot, progress: DeliveryProgress) -> Delivery:
         """Bring the end of a job to its member and return where it is; raises what asks for another try later.
 
         An intent to send a direct message was only recorded when the card was beyond reach, so it is not tried again.
         """
         job = snapshot.job
-        if job.direct_at is None and await self._by(course.card, job, partial(self._on_card, snapshot, course)):
+        if job.direct_at is None and await self._by(progress.card, job, partial(self._on_card, snapshot, progress)):
             return Delivery.CARD
         if not snapshot.pictures:
             return Delivery.HISTORY if job.state is State.DONE else Delivery.NOWHERE
         since = self._clock.monotonic() if await self._job_store.begin_direct_message(job.id) else float("-inf")
-        if await self._by(course.direct, job, partial(self._directly, snapshot, course, since)):
+        if await self._by(progress.direct, job, partial(self._directly, snapshot, progress, since)):
             return Delivery.DIRECT
         return Delivery.HISTORY
 
-    async def restore(self, snapshot: Snapshot, course: DeliveryProgress) -> None:
+    async def restore(self, snapshot: Snapshot, progress: DeliveryProgress) -> None:
         """Show a delivered end again, on a card that was given an older state since."""
-        await self._by(course.card, snapshot.job, partial(self._on_card, snapshot, course))
+        await self._by(progress.card, snapshot.job, partial(self._on_card, snapshot, progress))
 
-    async def _by(self, way: _Way, job: Job, send: Callable[[], Awaitable[None]]) -> bool:
-        """Return whether it went this way; False where the way is closed. Raises what asks for another try later.
+    async def _by(self, channel: DeliveryChannel, job: Job, send: Callable[[], Awaitable[None]]) -> bool:
+        """Send by a channel and return whether it worked. False if the channel is closed.
 
-        A card that nothing listens for any more and a member who takes no direct messages are in the ordinary course of
-        things; whatever else closes a way is worth the operator's look.
+        A card out of reach and a member who takes no direct messages are expected. Any other closed channel is logged
+        as a warning. Raises an error that asks for another try later.
         """
         expected = False
-        while not way.closed:
+        while not channel.closed:
             try:
                 await send()
             except CardGoneError:
-                way.closed = True
+                channel.closed = True
                 expected = not job.card_in_reach(self._clock.now())
             except Exception as error:
                 match classify(error):
                     case None:
                         raise  # ours: the store's or the database's, and no word on this way
-                    case Trouble.PASSING:
-                        self._note_cut(way, error)
+                    case DiscordErrorKind.PASSING:
+                        self._note_cut(channel, error)
                         raise
-                    case Trouble.TOO_LARGE if way.halvings <= _MOST_HALVINGS:
-                        way.halvings += 1
-                    case Trouble.TOO_LARGE | Trouble.MALFORMED:
-                        way.faults += 1
-                        if way.faults < _FAULTS_BEFORE_NEXT_WAY:
+                    case DiscordErrorKind.TOO_LARGE if channel.halvings <= _MOST_HALVINGS:
+                        channel.halvings += 1
+                    case DiscordErrorKind.TOO_LARGE | DiscordErrorKind.MALFORMED:
+                        channel.faults += 1
+                        if channel.faults < _FAULTS_BEFORE_NEXT_WAY:
                             raise
                         _log.exception("delivery.refused", job=job.id)
-                        way.closed = True
+                        channel.closed = True
                     case _:
-                        way.closed = expected = True  # the member takes no direct messages
+                        channel.closed = expected = True  # the member takes no direct messages
             else:
                 return True
         log = _log.info if expected else _log.warning
         log("delivery.way_closed", job=job.id, state=job.state)
         return False
 
-    def _note_cut(self, way: _Way, error: Exception) -> None:
+    def _note_cut(self, channel: DeliveryChannel, error: Exception) -> None:
         """Send less next time where uploads are cut off again and again, though Discord can be reached."""
         if isinstance(error, aiohttp.ClientConnectorError):
             return
-        way.cuts += isinstance(error, aiohttp.ClientOSError | TimeoutError)
-        if way.cuts == _CUTS_BEFORE_HALVING and way.halvings < _MOST_HALVINGS_FOR_CUTS:
-            way.cuts = 0
-            way.halvings += 1
+        channel.cuts += isinstance(error, aiohttp.ClientOSError | TimeoutError)
+        if channel.cuts == _CUTS_BEFORE_HALVING and channel.halvings < _MOST_HALVINGS_FOR_CUTS:
+            channel.cuts = 0
+            channel.halvings += 1
 
-    async def _on_card(self, snapshot: Snapshot, course: DeliveryProgress) -> None:
+    async def _on_card(self, snapshot: Snapshot, progress: DeliveryProgress) -> None:
         limit = fair_limit(snapshot.pictures, snapshot.job.place.upload_limit)
-        uploads = await self._uploads(snapshot, course, course.card.limit(limit))
+        uploads = await self._uploads(snapshot, progress, progress.card.limit(limit))
         await self.show(snapshot.job, self.card(snapshot, uploads), uploads.files if uploads.ready else None)
 
-    async def _directly(self, snapshot: Snapshot, course: DeliveryProgress, since: float) -> None:
+    async def _directly(self, snapshot: Snapshot, progress: DeliveryProgress, since: float) -> None:
         job = snapshot.job
         limit = fair_limit(snapshot.pictures, min(job.place.upload_limit, DIRECT_UPLOAD_LIMIT))
-        uploads = await self._uploads(snapshot, course, course.direct.limit(limit))
+        uploads = await self._uploads(snapshot, progress, progress.direct.limit(limit))
         # As late as can be: getting the files ready may take longer than Discord knows a nonce.
         perhaps_sent = self._clock.monotonic() - since > _NONCE_HOLDS_SECONDS
         if perhaps_sent and await self._messages.sent_direct(job):
@@ -174,16 +174,16 @@ class ResultDelivery:
         view = self.card(snapshot, uploads, direct=True)
         await self._messages.send_direct(job, view, uploads.files if uploads.ready else None)
 
-    async def _uploads(self, snapshot: Snapshot, course: DeliveryProgress, limit: int) -> Uploads:
+    async def _uploads(self, snapshot: Snapshot, progress: DeliveryProgress, limit: int) -> Uploads:
         if limit == 0:
             return Uploads()
         try:
             return await prepare_uploads(self._image_service, snapshot.pictures, limit)
         except (OSError, ImageError) as error:
             now = self._clock.monotonic()
-            if course.unreadable_since is None:
-                course.unreadable_since = now
-            if now - course.unreadable_since > _STORE_AWAY_SECONDS:
+            if progress.unreadable_since is None:
+                progress.unreadable_since = now
+            if now - progress.unreadable_since > _STORE_AWAY_SECONDS:
                 return Uploads()
             _log.error("picture.not_read", job=snapshot.job.id, error=type(error).__name__)
             raise ImageError(ImageProblem.UNREACHABLE, "store") from error

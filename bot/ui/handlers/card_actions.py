@@ -17,6 +17,7 @@ from bot.services.details import DetailService
 from bot.services.remix import RemixOptions, RemixService, Source
 from bot.services.request_resolver import ResolverService
 from bot.ui.buttons import MenuEntry
+from bot.ui.component_tree import walk
 from bot.ui.delivery.job_messages import JobMessages
 from bot.ui.handlers.component_registry import selected_values
 from bot.ui.handlers.error_handler import answer_error
@@ -25,7 +26,7 @@ from bot.ui.handlers.interactions import actor_of
 from bot.ui.handlers.job_requests import JobRequests
 from bot.ui.handlers.modals import ModalSpec, RequestModal
 from bot.ui.i18n import _
-from bot.ui.render.deletion import delete_question, deleted_note
+from bot.ui.render.confirmation import delete_question, deleted_note
 from bot.ui.render.details import PROMPT_FILE, details_panel
 
 _QUIET: Final = discord.AllowedMentions.none()
@@ -213,8 +214,7 @@ def _shown(source: Source, message: discord.Message | None) -> dict[int, str | N
 
 
 def _gallery(components: Iterable[Any]) -> Iterator[str]:
-    """Yield the addresses of the pictures that a message shows, signed anew with each press."""
-    for component in components:
+    """Yield the URLs of the images that a message shows. Discord signs them again with each press."""
+    for component in walk(components):
         if isinstance(component, discord.MediaGalleryComponent):
             yield from (item.media.url for item in component.items)
-        yield from _gallery(getattr(component, "children", ()))

@@ -9,7 +9,7 @@ import structlog
 from discord import app_commands
 
 from bot.domain.errors import AtelierError, DuplicateInteractionError
-from bot.ui.delivery.discord_errors import Trouble, classify
+from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
 from bot.ui.i18n import _, use_locale
 from bot.ui.render.error_messages import error_message, unexpected
 
@@ -44,7 +44,7 @@ async def _answer(interaction: discord.Interaction[Any], error: BaseException, d
     if isinstance(error, discord.NotFound) and error.code in _TOO_LATE:
         _log.warning("interaction.too_late")
         return
-    if classify(error) is Trouble.PASSING:
+    if classify(error) is DiscordErrorKind.PASSING:
         # By its name alone: the texts of connection errors quote addresses, and those of interactions hold tokens.
         _log.warning("interaction.passing_trouble", error=type(error).__name__)
         await _send(interaction, await dress(_("Discord did not take the answer. Try again in a moment.")))

@@ -12,10 +12,11 @@ from bot.domain.jobs import Delivery, Job, State
 from bot.images.image_service import ImageService
 from bot.services.history import Direction, HistoryService, Page
 from bot.ui.buttons import NEWER, OLDER, PROMPT
-from bot.ui.delivery.discord_errors import Trouble, classify
+from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
 from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
 from bot.ui.handlers.interactions import guild_of
 from bot.ui.i18n import _, ngettext
+from bot.ui.render.details import lineage_lines, message_link
 from bot.ui.render.formatting import ago, escaped, in_credits, number
 from bot.ui.render.job_card import (
     BLURPLE,
@@ -29,7 +30,6 @@ from bot.ui.render.job_card import (
     reencoded_note,
     settlement,
 )
-from bot.ui.render.lineage import lineage_lines, message_link
 
 # What is between the isolates that `escaped` puts around it: the words before it are in some language.
 _SEARCH: Final = re.compile(r"-# [^\u2068\n]*(\u2068.*\u2069)[^\u2069\n]*")
@@ -77,7 +77,7 @@ class HistoryHandlers:
             try:
                 await _edit(interaction, history_page(page, uploads.attached), uploads)
             except discord.HTTPException as error:
-                if classify(error) is not Trouble.TOO_LARGE:
+                if classify(error) is not DiscordErrorKind.TOO_LARGE:
                     raise
             else:
                 return

@@ -1,13 +1,14 @@
 """The pictures of a message, wherever it has them: files, Components V2, embeds, and what was forwarded."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import discord
 
 from bot.domain.attachments import AttachmentInfo
+from bot.ui.component_tree import custom_ids, walk
 
 # The menu of an ended card, which names its job.
 _CARD: Final = re.compile(r"a1:more:([0-9a-f]{32}):[0-9]{1,2}")
@@ -44,16 +45,13 @@ def card_job(message: discord.Message, me: int) -> str | None:
     """Return the job whose ended card a message is; None for any other. `me` is the bot: others copy custom ids."""
     if message.author.id != me:
         return None
-    for component in _walk(message.components):
-        match = _CARD.fullmatch(getattr(component, "custom_id", None) or "")
-        if match is not None:
-            return match[1]
-    return None
+    matches = map(_CARD.fullmatch, custom_ids(message.components))
+    return next((match[1] for match in matches if match is not None), None)
 
 
 def _of_part(part: discord.Message | discord.MessageSnapshot) -> Iterator[AttachmentInfo]:
     yield from (offered(attachment) for attachment in part.attachments)
-    for component in _walk(part.components):
+    for component in walk(part.components):
         match component:
             case discord.MediaGalleryComponent():
                 yield from (_of_media(item.media) for item in component.items)
@@ -63,16 +61,6 @@ def _of_part(part: discord.Message | discord.MessageSnapshot) -> Iterator[Attach
                 yield _of_media(component.media, name=component.name, size=component.size)
     for embed in part.embeds:
         yield from _of_embed(embed)
-
-
-def _walk(components: Iterable[Any]) -> Iterator[Any]:
-    """Yield components and those within them: a section's texts and its accessory, a container's and a row's."""
-    for component in components:
-        yield component
-        yield from _walk(getattr(component, "children", ()))
-        accessory = getattr(component, "accessory", None)
-        if accessory is not None:
-            yield from _walk([accessory])
 
 
 def _of_media(media: discord.UnfurledMediaItem, *, name: str | None = None, size: int | None = None) -> AttachmentInfo:

@@ -1,26 +1,20 @@
-"""`/settings` as its member sees it: what they have where they choose nothing."""
+"""Handlers of `/settings` and the autocompletion of its models."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import discord
-from discord import app_commands, ui
+from discord import app_commands
 
 from bot.domain.models import Model
-from bot.domain.options import DEFAULT_MODEL, OPTIONS
-from bot.domain.preferences import Preferences
+from bot.domain.options import DEFAULT_MODEL
 from bot.services.preferences import PreferenceService
 from bot.ui.command_options import STUDIO_DEFAULT, STUDIO_DEFAULT_NAME
-from bot.ui.i18n import N_, _
-from bot.ui.render.formatting import cut, in_credits
-from bot.ui.render.job_card import BLURPLE, GREEN, payload_view
+from bot.ui.i18n import _
+from bot.ui.render.formatting import cut
+from bot.ui.render.settings_panel import changed_panel, settings_panel
 
 _LONGEST: Final = 100
-_NAMES: Final[dict[str, str]] = {
-    **{name: spec.setting.name for name, spec in OPTIONS.items() if spec.setting is not None},
-    "private": N_("Private"),
-    "confirm_over": N_("Ask first"),
-}
 
 
 class PreferenceHandlers:
@@ -32,7 +26,7 @@ class PreferenceHandlers:
 
     async def show(self, interaction: discord.Interaction[Any]) -> None:
         """Show all settings."""
-        view = preferences_panel(await self._preferences.get(interaction.user.id))
+        view = settings_panel(await self._preferences.get(interaction.user.id))
         await interaction.response.send_message(view=view, ephemeral=True)
 
     async def change(self, interaction: discord.Interaction[Any], chosen: Mapping[str, Any]) -> None:
@@ -51,41 +45,3 @@ class PreferenceHandlers:
             for model in self._models
         ]
         return [choice for choice in (studio, *named) if wanted in choice.name.casefold()] or [studio, *named]
-
-
-def preferences_panel(preferences: Preferences) -> ui.LayoutView:
-    """Return every setting and what it means."""
-    lines = [f"## {_('Your settings')}"]
-    lines += [f"**{_(name)}** · {_said(preferences, field)}" for field, name in _NAMES.items()]
-    lines.append(
-        "-# " + _("They go with you everywhere. What you choose in a command or by a preset comes before them.")
-    )
-    lines.append("-# " + _("Change them with `/settings set`."))
-    return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=BLURPLE))
-
-
-def changed_panel(before: Preferences, after: Preferences) -> ui.LayoutView:
-    """Return what has changed, with what it was."""
-    changed = [field for field in _NAMES if getattr(before, field) != getattr(after, field)]
-    if not changed:
-        return preferences_panel(after)
-    lines = [f"## {_('Your settings are changed')}"]
-    for field in changed:
-        was = _("was: {value}").format(value=_said(before, field))
-        lines.append(f"**{_(_NAMES[field])}** · {_said(after, field)}\n-# {was}")
-    return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREEN))
-
-
-def _said(preferences: Preferences, field: str) -> str:
-    value = getattr(preferences, field)
-    match field:
-        case "private":
-            return _("only you see your cards") if value else _("everybody in the channel sees your cards")
-        case "confirm_over":
-            if value == 0:
-                return _("before every picture")
-            return _("before anything that costs more than {credits}").format(credits=in_credits(value))
-        case _ if value is None:
-            return _("{value}, the studio's default").format(value=OPTIONS[field].default)
-        case _:
-            return str(value)

@@ -1,24 +1,32 @@
 """Details: all that is known of a job, for one person's eyes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from discord import ui
 
-from bot.domain.jobs import Job
+from bot.domain.jobs import Action, Job
 from bot.domain.options import OPTIONS
 from bot.domain.requests import GenerationRequest
-from bot.services.details import Details
-from bot.ui.i18n import _, ngettext
+from bot.services.details import Details, Link
+from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.formatting import ago, escaped, in_credits, number, seconds
 from bot.ui.render.job_card import BLURPLE, payload_view
-from bot.ui.render.lineage import lineage_lines
 
 PROMPT_FILE: Final = "prompt.txt"
 
 # With all the rest this stays far below the 4,000 characters of a message.
 _MOST_OF_PROMPT: Final = 1500
+
+_STEPS: Final = {
+    Action.AGAIN: N_("The same again as {job}"),
+    Action.VARY: N_("A variation of {picture} of {job}"),
+    Action.EDIT: N_("An edit of {picture} of {job}"),
+    Action.UPSCALE: N_("Enlarged from {picture} of {job}"),
+    Action.CUT_OUT: N_("Cut out of {picture} of {job}"),
+    Action.REFERENCE: N_("Drawn by {picture} of {job}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +124,29 @@ def _ids(details: Details) -> Iterator[str]:
 def _plain(identifier: str) -> str:
     """Return a provider's id, which is whatever it sent, as it can stand in a block of code."""
     return identifier.replace("`", "'").replace("\n", " ")[:200]
+
+
+def message_link(job: Job) -> str | None:
+    """Return the address of a job's message; None where there is none that others can open."""
+    place = job.place
+    if place.message_id is None or place.private or not place.guild_id:
+        return None  # nobody can be led there, or it is not known in which server that is
+    return f"https://discord.com/channels/{place.guild_id}/{place.channel_id}/{place.message_id}"
+
+
+def lineage_lines(chain: Sequence[Link]) -> list[str]:
+    """Return one line for each step back, the latest first."""
+    return [_step(link) for link in chain]
+
+
+def _step(link: Link) -> str:
+    picture = _("picture {number}").format(number=(link.origin.position or 0) + 1)
+    return _(_STEPS[link.origin.action]).format(picture=picture, job=_named(link.job))
+
+
+def _named(job: Job | None) -> str:
+    if job is None:
+        return _("a job whose records are gone")
+    if job.deleted_at is not None:
+        return _("a job that was deleted")
+    return message_link(job) or _("a job that only its member sees")

@@ -1,0 +1,55 @@
+"""Panels of `/settings`."""
+
+from typing import Final
+
+from discord import ui
+
+from bot.domain.options import OPTIONS
+from bot.domain.preferences import Preferences
+from bot.ui.i18n import N_, _
+from bot.ui.render.formatting import in_credits
+from bot.ui.render.job_card import BLURPLE, GREEN, payload_view
+
+_NAMES: Final[dict[str, str]] = {
+    **{name: spec.setting.name for name, spec in OPTIONS.items() if spec.setting is not None},
+    "private": N_("Private"),
+    "confirm_over": N_("Ask first"),
+}
+
+
+def settings_panel(preferences: Preferences) -> ui.LayoutView:
+    """Return every setting and what it means."""
+    lines = [f"## {_('Your settings')}"]
+    lines += [f"**{_(name)}** · {_value(preferences, field)}" for field, name in _NAMES.items()]
+    lines.append(
+        "-# " + _("They go with you everywhere. What you choose in a command or by a preset comes before them.")
+    )
+    lines.append("-# " + _("Change them with `/settings set`."))
+    return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=BLURPLE))
+
+
+def changed_panel(before: Preferences, after: Preferences) -> ui.LayoutView:
+    """Return what has changed, with what it was."""
+    changed = [field for field in _NAMES if getattr(before, field) != getattr(after, field)]
+    if not changed:
+        return settings_panel(after)
+    lines = [f"## {_('Your settings are changed')}"]
+    for field in changed:
+        was = _("was: {value}").format(value=_value(before, field))
+        lines.append(f"**{_(_NAMES[field])}** · {_value(after, field)}\n-# {was}")
+    return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREEN))
+
+
+def _value(preferences: Preferences, field: str) -> str:
+    value = getattr(preferences, field)
+    match field:
+        case "private":
+            return _("only you see your cards") if value else _("everybody in the channel sees your cards")
+        case "confirm_over":
+            if value == 0:
+                return _("before every picture")
+            return _("before anything that costs more than {credits}").format(credits=in_credits(value))
+        case _ if value is None:
+            return _("{value}, the studio's default").format(value=OPTIONS[field].default)
+        case _:
+            return str(value)
