@@ -17,10 +17,10 @@ from bot.domain.preferences import NO_PREFERENCES, OPTIONS_WITH_SETTING
 from bot.domain.presets import Preset
 from bot.domain.requests import GenerationRequest, generation_request, price
 from bot.ui.command_options import image_options
-from bot.ui.handlers.presets import saved_panel
 from bot.ui.render.error_messages import error_message
 from bot.ui.render.job_card import asked
 from bot.ui.render.panels import help_panel
+from bot.ui.render.preset_panels import saved_panel
 from db import request_codec
 from db.request_codec import options_of, request_of
 from tests.ui.view_reader import parts
