@@ -168,7 +168,7 @@ class _Page:
         self._whose = account_of
 
     async def latest(self) -> str:
-        page = await self._desk.history.latest(*self._whose)
+        page = await self._desk.history.open(*self._whose)
         assert page is not None
         return page.job.id
 
@@ -177,7 +177,7 @@ class _Page:
         await self._desk.history.turn(*self._whose, job_id, Direction.OLDER)
 
     async def search(self) -> None:
-        assert await self._desk.history.latest(*self._whose, "no such words") is None
+        assert await self._desk.history.open(*self._whose, "no such words") is None
 
 
 def _status(harness: Harness) -> Do:

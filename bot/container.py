@@ -379,7 +379,7 @@ class Container:
     @cached_property
     def history(self) -> HistoryService:
         """Pages of a member's past jobs."""
-        return HistoryService(database=self.database)
+        return HistoryService(database=self.database, clock=self.clock, new_id=self.new_id)
 
     @cached_property
     def preferences(self) -> PreferenceService:

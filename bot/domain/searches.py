@@ -1,4 +1,4 @@
-"""A search of `/history`, stored so that its paging buttons can refer to it by a short id."""
+"""Searches of `/history`, stored so that paging buttons refer to an id."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +10,10 @@ SEARCH_LIFETIME: Final = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """A member's search. `query` is private like a prompt: it never appears in logs."""
+    """A member's search.
+
+    `query` is private like a prompt: it never appears in logs.
+    """
 
     id: str
     member_id: int

@@ -1,25 +1,30 @@
-"""Looking back: a member's own finished jobs, one at a time, with their pictures."""
+"""A member's own finished jobs with their images, one page per job."""
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import Connection
 
+from bot.domain.errors import SearchGoneError
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Job
+from bot.domain.searches import SEARCH_LIFETIME, Search
+from bot.engine.clock import Clock
 from bot.services.details import Link, read_lineage
 from db.database import Database
 from db.history import HistoryRepository, HistoryScope
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
+from db.searches import SearchRepository
 
 LONGEST_SEARCH: Final = 100
 
 
 class Direction(StrEnum):
-    """Which way to turn a page."""
+    """The direction of a page turn."""
 
     NEWER = "newer"
     OLDER = "older"
@@ -27,10 +32,10 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One job with the pictures that are still kept; `removed` counts those whose retention has ended.
+    """One job with its kept images.
 
-    `newer` and `older` tell whether there are jobs on either side; `search` is what all of them have in their prompt;
-    `chain` are the jobs before this one, from which it was made.
+    `removed` counts the images past their retention. `newer` and `older` say whether there are jobs on either side. All
+    pages of a `search` match its query. `chain` holds the earlier jobs that this one was made from.
     """
 
     job: Job
@@ -38,49 +43,79 @@ class Page:
     removed: int
     newer: bool
     older: bool
-    search: str | None = None
+    search: Search | None = None
     chain: tuple[Link, ...] = ()
 
 
 class HistoryService:
-    """Reads past jobs. Whoever asks sees their own alone, of the community that they ask in (outside one, of all)."""
+    """Read access to past jobs.
 
-    def __init__(self, *, database: Database) -> None:
+    Members see only their own: those of one guild, or all of them outside guilds (guild 0).
+    """
+
+    def __init__(self, *, database: Database, clock: Clock, new_id: Callable[[], str]) -> None:
         self._database = database
+        self._clock = clock
+        self._new_id = new_id
 
-    async def latest(self, guild_id: int, member_id: int, search: str | None = None) -> Page | None:
-        """Return the latest job that has pictures, and `search` in its prompt; None where there is none."""
-        wanted = _tidied(search)
+    async def open(self, guild_id: int, member_id: int, query: str | None = None) -> Page | None:
+        """Return the latest page; with a query, the latest page that matches it.
+
+        None if there is no page. A query is part of a prompt. The search is stored for `SEARCH_LIFETIME`, so that the
+        page's buttons can refer to it by id.
+        """
+        wanted = _normalized(query)
+        search = None
+        if wanted is not None:
+            search = Search(id=self._new_id(), member_id=member_id, query=wanted, created_at=self._clock.now())
 
         def read(connection: Connection) -> Page | None:
-            history = HistoryRepository(connection, HistoryScope(guild_id, member_id), wanted)
-            return _page(connection, history, history.latest(), wanted)
+            history = _history(connection, guild_id, member_id, search)
+            return _page(connection, history, history.latest(), search)
 
-        return await self._database.read(read)
+        page = await self._database.read(read)
+        # Searching may take a while, so it is a read: the writer stays free. A search without a page has no buttons.
+        if page is not None and search is not None:
+            await self._database.write(lambda connection: SearchRepository(connection).add(search))
+        return page
+
+    async def get_search(self, search_id: str, member_id: int) -> Search:
+        """Return a member's search.
+
+        Raises:
+            SearchGoneError: it is no longer stored, or another member's.
+        """
+        search = await self._database.read(lambda connection: SearchRepository(connection).get(search_id))
+        if search.member_id != member_id or search.created_at + SEARCH_LIFETIME < self._clock.now():
+            raise SearchGoneError
+        return search
 
     async def turn(
-        self, guild_id: int, member_id: int, job_id: str, direction: Direction, search: str | None = None
+        self, guild_id: int, member_id: int, job_id: str, direction: Direction, search: Search | None = None
     ) -> Page | None:
-        """Return the page next to that of `job_id`; the latest where there is none, and None where there is no page."""
-        wanted = _tidied(search)
+        """Return the page next to a job's, else the latest; None without any."""
 
         def read(connection: Connection) -> Page | None:
-            history = HistoryRepository(connection, HistoryScope(guild_id, member_id), wanted)
+            history = _history(connection, guild_id, member_id, search)
             found = history.newer(job_id) if direction is Direction.NEWER else history.older(job_id)
-            return _page(connection, history, found or history.latest(), wanted)
+            return _page(connection, history, found or history.latest(), search)
 
         return await self._database.read(read)
 
 
-def _page(connection: Connection, history: HistoryRepository, job_id: str | None, search: str | None) -> Page | None:
+def _history(connection: Connection, guild_id: int, member_id: int, search: Search | None) -> HistoryRepository:
+    return HistoryRepository(connection, HistoryScope(guild_id, member_id), None if search is None else search.query)
+
+
+def _page(connection: Connection, history: HistoryRepository, job_id: str | None, search: Search | None) -> Page | None:
     if job_id is None:
         return None
-    kept = ResultImageRepository(connection)
+    images = ResultImageRepository(connection)
     job = JobRepository(connection).get(job_id)
     return Page(
         job=job,
-        pictures=kept.list_for(job_id),
-        removed=kept.count_removed(job_id),
+        pictures=images.list_for(job_id),
+        removed=images.count_removed(job_id),
         newer=history.newer(job_id) is not None,
         older=history.older(job_id) is not None,
         search=search,
@@ -88,9 +123,13 @@ def _page(connection: Connection, history: HistoryRepository, job_id: str | None
     )
 
 
-def _tidied(search: str | None) -> str | None:
-    """Return a search on one line, of bounded length, without what no prompt has; None where nothing is left."""
-    if search is None:
+def _normalized(query: str | None) -> str | None:
+    """Return a query on one line, or None if nothing is left.
+
+    It has at most `LONGEST_SEARCH` characters. Control characters and lone surrogates become spaces: no stored prompt
+    contains them.
+    """
+    if query is None:
         return None
-    printable = "".join(" " if unicodedata.category(sign) in ("Cc", "Cs") else sign for sign in search)
+    printable = "".join(" " if unicodedata.category(character) in ("Cc", "Cs") else character for character in query)
     return " ".join(printable.split())[:LONGEST_SEARCH].rstrip() or None

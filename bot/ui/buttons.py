@@ -1,7 +1,8 @@
 """Buttons and menus with permanent custom ids.
 
-A custom id is `a1:<action>:<target>:<picture>`, version first. Messages keep their buttons for years, so a custom id
-that was issued once is answered for ever: `tests/ui/issued_custom_ids.txt` lists every action.
+A custom id is `a1:<action>:<target>:<picture>`, version first; the paging buttons of a search add `:<search>`.
+Messages keep their buttons for years, so a custom id that was issued once is answered for ever:
+`tests/ui/issued_custom_ids.txt` lists every form.
 """
 
 import re
@@ -17,15 +18,18 @@ from bot.domain.jobs import Action
 from bot.ui.i18n import N_, _
 
 PREFIX: Final = "a1:"
-CUSTOM_ID: Final = re.compile(r"a1:(?P<action>[a-z]+):(?P<target>[0-9a-f]{32}):(?P<picture>[0-9]{1,2})")
+CUSTOM_ID: Final = re.compile(
+    r"a1:(?P<action>[a-z]+):(?P<target>[0-9a-f]{32}):(?P<picture>[0-9]{1,2})(?::(?P<search>[0-9a-f]{32}))?"
+)
 
 
-def custom_id(action: str, target_id: str, picture: int = 0) -> str:
+def custom_id(action: str, target_id: str, picture: int = 0, *, search_id: str | None = None) -> str:
     """Return the custom id of an action on a target or on one of its pictures.
 
     The target is a job, a confirmation, a saved form or an undo token. Pictures count from 0.
     """
-    return f"{PREFIX}{action}:{target_id}:{picture}"
+    base = f"{PREFIX}{action}:{target_id}:{picture}"
+    return base if search_id is None else f"{base}:{search_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,14 @@ class ButtonSpec:
     label: str
     style: discord.ButtonStyle = discord.ButtonStyle.secondary
 
-    def build(self, target_id: str, *, label: str | None = None, disabled: bool = False) -> ui.Button[ui.LayoutView]:
+    def build(
+        self, target_id: str, *, label: str | None = None, disabled: bool = False, search_id: str | None = None
+    ) -> ui.Button[ui.LayoutView]:
         """Return the button for a target. `label` replaces the translated default."""
         return ui.Button(
             label=_(self.label) if label is None else label,
             style=self.style,
-            custom_id=custom_id(self.action, target_id),
+            custom_id=custom_id(self.action, target_id, search_id=search_id),
             disabled=disabled,
         )
 

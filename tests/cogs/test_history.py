@@ -1,9 +1,11 @@
 """`/history` as a member sees and pages it, on simcord."""
 
+from datetime import timedelta
 from functools import partial
 
 from bot.domain.images import ResultImage
 from db.pictures import ResultImageRepository
+from db.searches import SearchRepository
 from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, buttons, texts
 from tests.support.factories import make_image_file
 
@@ -96,6 +98,33 @@ async def test_a_search_stays_while_one_pages(studio: BotHarness) -> None:
     assert prompt(result) == "a \\*red\\* fox"
     nothing = await ann.slash(studio.channel, "history", search="50%")
     assert page(nothing)[0].startswith("## Nothing found\n")
+
+
+async def test_search_with_markup_and_bidi_control_pages_within_its_matches_after_restart(studio: BotHarness) -> None:
+    odd = "a*b_c `x` ~~y~~ \u202e"
+    member = studio.member("member")
+    await made(studio, member, f"first {odd} z", "a boat", f"second {odd} z")
+    result = await member.slash(studio.channel, "history", search=odd)
+    assert "second" in prompt(result)
+    await studio.restart()
+    await turn(member, result, "Older")
+    assert "first" in prompt(result)
+    await turn(member, result, "Newer")
+    assert "second" in prompt(result)
+
+
+async def test_turning_a_page_of_a_purged_search_says_how_to_search_again(studio: BotHarness) -> None:
+    member = studio.member("member")
+    await made(studio, member, "a red fox", "a boat", "a red car")
+    result = await member.slash(studio.channel, "history", search="red")
+    later = studio.clock.now() + timedelta(days=1)
+    await studio.database.write(lambda connection: SearchRepository(connection).purge_before(later))
+    assert result.response is not None
+    pressed = await member.click(result.response, label="Older")
+    (answer,) = pressed.followups
+    assert answer.ephemeral
+    assert answer.content == "This search is no longer stored.\nRun `/history search:` again."
+    assert prompt(result) == "a red car"
 
 
 async def test_nobody_sees_anothers_pictures(studio: BotHarness) -> None:

@@ -1,16 +1,20 @@
-"""Looking back: whose jobs, which page, and what is left of it."""
+"""`HistoryService`: scope, paging, retention and stored searches."""
 
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
+from bot.domain.errors import SearchGoneError
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Job, State
+from bot.domain.searches import SEARCH_LIFETIME
 from bot.services.history import LONGEST_SEARCH, Direction, HistoryService
 from db.database import Database
 from db.pictures import ResultImageRepository
-from tests.support.clock import START
-from tests.support.factories import GUILD, MEMBER, make_image, make_job, make_request
+from db.tables import searches
+from tests.support.clock import START, ManualClock
+from tests.support.factories import GUILD, MEMBER, make_id, make_image, make_job, make_request
 from tests.support.ledger import adding
 
 
@@ -25,24 +29,23 @@ def ended(prompt: str = "a fox") -> Job:
     )
 
 
-async def keep(database: Database, *pictures: ResultImage, days_ago: int = 0) -> None:
+async def store(database: Database, *pictures: ResultImage, days_ago: int = 0) -> None:
     """Record pictures."""
     at = START - timedelta(days=days_ago)
     await database.write(lambda connection: ResultImageRepository(connection).add_all(pictures, at))
 
 
 @pytest.fixture
-def history(database: Database) -> HistoryService:
+def history(database: Database, clock: ManualClock) -> HistoryService:
     """Return the service."""
-    return HistoryService(database=database)
+    return HistoryService(database=database, clock=clock, new_id=make_id)
 
 
-async def test_a_page_knows_its_neighbours(database: Database, history: HistoryService) -> None:
-    """Each page tells whether there are others on either side, and turning leads there."""
+async def test_turn_reaches_the_neighbours_that_a_page_announces(database: Database, history: HistoryService) -> None:
     jobs = [ended() for _ in range(3)]
     await database.write(adding(*jobs))
-    await keep(database, *(make_image(job) for job in jobs))
-    latest = await history.latest(GUILD, MEMBER)
+    await store(database, *(make_image(job) for job in jobs))
+    latest = await history.open(GUILD, MEMBER)
     assert latest is not None
     assert (latest.job.id, latest.newer, latest.older) == (jobs[2].id, False, True)
     middle = await history.turn(GUILD, MEMBER, jobs[2].id, Direction.OLDER)
@@ -54,31 +57,29 @@ async def test_a_page_knows_its_neighbours(database: Database, history: HistoryS
     assert beyond == latest
 
 
-async def test_nobody_else_sees_anything(database: Database, history: HistoryService) -> None:
-    """Another member, or the same one in another community, has no page, whatever job they page from."""
+async def test_turn_for_another_member_or_guild_returns_none(database: Database, history: HistoryService) -> None:
     job = ended()
     await database.write(adding(job))
-    await keep(database, make_image(job))
+    await store(database, make_image(job))
     for guild, member in ((GUILD, MEMBER + 1), (GUILD + 1, MEMBER), (0, MEMBER + 1)):
-        assert await history.latest(guild, member) is None
+        assert await history.open(guild, member) is None
         for direction in Direction:
             assert await history.turn(guild, member, job.id, direction) is None
             assert await history.turn(guild, member, "0" * 32, direction) is None
             assert await history.turn(guild, member, "f" * 32, direction) is None
 
 
-async def test_pictures_past_their_retention_are_counted(database: Database, history: HistoryService) -> None:
-    """What is still kept comes with the page; what is not is counted."""
+async def test_page_lists_kept_images_and_counts_removed_ones(database: Database, history: HistoryService) -> None:
     job = ended()
     await database.write(adding(job))
     aged, kept = make_image(job), make_image(job, position=1)
-    await keep(database, aged, days_ago=31)
-    await keep(database, kept)
+    await store(database, aged, days_ago=31)
+    await store(database, kept)
     month_ago = START - timedelta(days=30)
     await database.write(
         lambda connection: ResultImageRepository(connection).remove_stored_before(month_ago, START, 10)
     )
-    page = await history.latest(GUILD, MEMBER)
+    page = await history.open(GUILD, MEMBER)
     assert page is not None
     assert (page.pictures, page.removed) == ((kept,), 1)
 
@@ -94,13 +95,62 @@ async def test_pictures_past_their_retention_are_counted(database: Database, his
         (None, None),
     ],
 )
-async def test_a_search_is_made_what_a_prompt_can_have(
+async def test_query_is_normalized_to_one_bounded_line(
     database: Database, history: HistoryService, typed: str | None, wanted: str | None
 ) -> None:
-    """Whatever was typed is one line of bounded length that every database takes."""
     job = ended(f"two words a fox half a pair {'x' * 400}")
     await database.write(adding(job))
-    await keep(database, make_image(job))
-    page = await history.latest(GUILD, MEMBER, typed)
+    await store(database, make_image(job))
+    page = await history.open(GUILD, MEMBER, typed)
     assert page is not None
-    assert page.search == wanted
+    assert (page.search and page.search.query) == wanted
+
+
+ODD_QUERY = "a*b_c `x` ~~y~~ \u202e"
+
+
+async def test_turn_with_a_stored_search_skips_jobs_that_do_not_match(
+    database: Database, history: HistoryService
+) -> None:
+    jobs = [ended(prompt) for prompt in (f"first {ODD_QUERY} z", "another", f"second {ODD_QUERY.upper()} z")]
+    await database.write(adding(*jobs))
+    await store(database, *(make_image(job) for job in jobs))
+    latest = await history.open(GUILD, MEMBER, ODD_QUERY)
+    assert latest is not None
+    assert latest.search is not None
+    search = await history.get_search(latest.search.id, MEMBER)
+    assert search == latest.search
+    older = await history.turn(GUILD, MEMBER, latest.job.id, Direction.OLDER, search)
+    assert older is not None
+    assert (latest.job.id, older.job.id) == (jobs[2].id, jobs[0].id)
+    assert (older.newer, older.older, older.search) == (True, False, search)
+
+
+async def test_get_search_of_another_member_raises_search_gone(database: Database, history: HistoryService) -> None:
+    job = ended()
+    await database.write(adding(job))
+    await store(database, make_image(job))
+    page = await history.open(GUILD, MEMBER, "fox")
+    assert page is not None
+    assert page.search is not None
+    with pytest.raises(SearchGoneError):
+        await history.get_search(page.search.id, MEMBER + 1)
+
+
+async def test_get_search_after_its_lifetime_raises_search_gone(
+    database: Database, history: HistoryService, clock: ManualClock
+) -> None:
+    job = ended()
+    await database.write(adding(job))
+    await store(database, make_image(job))
+    page = await history.open(GUILD, MEMBER, "fox")
+    assert page is not None
+    assert page.search is not None
+    clock.advance((SEARCH_LIFETIME + timedelta(seconds=1)).total_seconds())
+    with pytest.raises(SearchGoneError):
+        await history.get_search(page.search.id, MEMBER)
+
+
+async def test_search_without_a_match_is_not_stored(database: Database, history: HistoryService) -> None:
+    assert await history.open(GUILD, MEMBER, "fox") is None
+    assert await database.read(lambda connection: connection.execute(select(searches)).all()) == []

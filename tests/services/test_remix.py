@@ -171,7 +171,7 @@ async def test_delete_removes_files_without_other_references(services: ServiceHa
     assert [path.exists() for path in files] == [True, False]
     with pytest.raises(JobDeletedError):
         await services.remix.get_source(job.id, ME)
-    page = await services.history.latest(GUILD, MEMBER)
+    page = await services.history.open(GUILD, MEMBER)
     assert page is not None
     assert (page.job.id, page.older) == (child.id, False)
     source = await services.remix.get_source(child.id, ME)
@@ -254,7 +254,7 @@ async def test_details_contain_lineage_and_child_count(services: ServiceHarness)
     assert (await services.details.get(first.id, ME)).children == 0
     with pytest.raises(JobDeletedError):
         await services.details.get(second.id, ME)
-    page = await services.history.latest(GUILD, MEMBER)
+    page = await services.history.open(GUILD, MEMBER)
     assert page is not None
     assert page.chain == details.chain
 

@@ -10,11 +10,12 @@ import pytest
 import bot.ui
 from bot.container import Container
 from bot.settings import ExplicitSettings
-from bot.ui.buttons import BUTTONS, CUSTOM_ID, MENU, ButtonSpec, MenuEntry, card_menu, custom_id
+from bot.ui.buttons import BUTTONS, CUSTOM_ID, MENU, NEWER, OLDER, ButtonSpec, MenuEntry, card_menu, custom_id
 from db.database import Database
 
 ISSUED = (Path(__file__).parent / "issued_custom_ids.txt").read_text().split()
 ID = "0190a5c2d3e47f8899aabbccddeeff00"
+SEARCH_ID = "0190a5c2d3e47f8899aabbccddeeff01"
 SOURCES = Path(bot.ui.__file__).parent
 # Fields of forms, which Discord sends back with their form.
 FORMS = ("modals", "edit_menu")
@@ -52,6 +53,11 @@ def test_every_button_form_is_listed(button: ButtonSpec) -> None:
     assert button.build(ID).custom_id in ISSUED
 
 
+@pytest.mark.parametrize("button", [NEWER, OLDER], ids=lambda button: button.action)
+def test_paging_form_of_a_search_is_listed(button: ButtonSpec) -> None:
+    assert button.build(ID, search_id=SEARCH_ID).custom_id in ISSUED
+
+
 def test_menu_form_is_listed() -> None:
     assert card_menu(ID, list(MenuEntry)).custom_id == custom_id(MENU, ID)
     assert custom_id(MENU, ID) in ISSUED
@@ -73,6 +79,8 @@ def test_every_custom_id_is_made_by_custom_id() -> None:
         "a1:cancel:0190A5C2D3E47F8899AABBCCDDEEFF00:0",
         "xa1:cancel:0190a5c2d3e47f8899aabbccddeeff00:0",
         "a1:cancel:0190a5c2d3e47f8899aabbccddeeff00:0\n",
+        "a1:older:0190a5c2d3e47f8899aabbccddeeff00:0:",
+        "a1:older:0190a5c2d3e47f8899aabbccddeeff00:0:0190a5c2d3e47f8899aabbccddeeff0",
         "a2:cancel:0190a5c2d3e47f8899aabbccddeeff00:0",
     ],
 )
@@ -82,4 +90,4 @@ def test_unissued_custom_id_is_not_answered(form: str) -> None:
 
 def test_custom_ids_fit_discord_limit() -> None:
     """Discord allows 100 characters."""
-    assert len(custom_id("reference", "f" * 32, 99)) <= 100
+    assert len(custom_id("reference", "f" * 32, 99, search_id="f" * 32)) <= 100

@@ -1,9 +1,9 @@
-"""The pages of `/history`, to the letter, and that their search survives every turn."""
+"""Pages of `/history`: their texts, and the search in their buttons."""
 
 from dataclasses import replace
 from datetime import timedelta
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
+from unittest.mock import AsyncMock, Mock
 
 import discord
 import pytest
@@ -11,16 +11,17 @@ from discord import ui
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.domain.errors import FaultKind
+from bot.domain.errors import FaultKind, SearchGoneError
 from bot.domain.jobs import Delivery, Job, State
-from bot.services.history import Page
-from bot.ui.handlers.history import empty_page, history_page, search_of
-from bot.ui.render.formatting import one_line
+from bot.domain.searches import Search
+from bot.services.history import Direction, Page
+from bot.ui.handlers.history import HistoryHandlers, empty_page, has_search_line, history_page
 from bot.ui.render.job_card import Attached
 from tests.support.clock import START
-from tests.support.factories import make_context, make_image, make_job, make_request
+from tests.support.factories import GUILD, MEMBER, make_context, make_image, make_job, make_request
 from tests.ui.view_reader import gallery, labels, parts, texts
 
+SEARCH_ID: Final = "0190a5c2d3e47f8899aabbccddeeff01"
 HEADING = "## \u2068a lighthouse at dusk\u2069\n-# reve-2.0 · 1:1 · 1 picture · for <@42>"
 AGO = f"<t:{int(START.timestamp())}:R>"
 LINK = "https://discord.com/channels/700/800/555"
@@ -159,28 +160,85 @@ def received(view: ui.LayoutView) -> list[Any]:
     return [discord.components._component_factory(component) for component in sent]
 
 
-@given(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=100))
+QUERIES = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=100)
+
+
+def stored(query: str) -> Search:
+    """Return a search as it is stored."""
+    return Search(id=SEARCH_ID, member_id=MEMBER, query=query, created_at=START)
+
+
+def custom_ids(view: ui.LayoutView) -> list[str]:
+    """Return the custom ids of a page's buttons."""
+    return [part["custom_id"] for part in parts(view) if part["type"] == 2]
+
+
+@given(QUERIES)
+@example("a*b_c `x` ~~y~~ \u202e")
 @example("a *bold* _fox_ [x](y) <@1> @everyone # -# `x` ~~y~~ ||z|| 1. \\ \\\\")
-@example("@\u200b")
 @example("\u2068fox\u2069")
+@example("x" * 100)
+def test_page_of_a_search_shows_it_and_carries_its_id(query: str) -> None:
+    of = job()
+    view = history_page(page(of, search=stored(query)))
+    assert custom_ids(view) == [f"a1:newer:{of.id}:0:{SEARCH_ID}", f"a1:older:{of.id}:0:{SEARCH_ID}"]
+    assert has_search_line(received(view))
+
+
+@given(QUERIES)
 @example("-# Search: fox")
-def test_a_search_survives_its_page(typed: str) -> None:
-    """What a page says of its search is the search again, whatever signs it has; if not, it is none at all."""
-    search = one_line(typed)
-    kept = search_of(received(history_page(page(job(), search=search or None))))
-    assert kept in (search or None, None)
-    if search and not set(search) & {"\u200b", "\u2068", "\u2069"}:
-        assert kept == search
+def test_page_without_a_search_carries_no_id_and_no_search_line(prompt: str) -> None:
+    of = job(request=make_request(prompt=prompt))
+    view = history_page(page(of))
+    assert custom_ids(view)[:2] == [f"a1:newer:{of.id}:0", f"a1:older:{of.id}:0"]
+    assert not has_search_line(received(view))
 
 
-@pytest.mark.parametrize("line", ["-# Search: *fox*", "-# Search: ", "Search: fox", "-# Search: \u2068a*b\u2069"])
-def test_a_search_that_is_not_ours_is_none(line: str) -> None:
-    """A line that no page of ours says is not taken for a search."""
-    message = SimpleNamespace(children=[discord.components._component_factory({"type": 10, "id": 1, "content": line})])
-    assert search_of([message]) is None
+def turner(found: Search | None = None) -> tuple[HistoryHandlers, Mock]:
+    """Return handlers over a fake service that has this search, and that service."""
+    service = Mock(turn=AsyncMock(return_value=None), get_search=AsyncMock(return_value=found))
+    if found is None:
+        service.get_search.side_effect = SearchGoneError
+    return HistoryHandlers(history=service, images=Mock()), service
 
 
-def test_a_page_without_a_search_has_none() -> None:
-    """Paging without a search stays without one, even where a prompt looks like one."""
-    trap = job(request=make_request(prompt="-# Search: fox"))
-    assert search_of(received(history_page(page(trap)))) is None
+def press(view: ui.LayoutView, custom_id: str) -> Any:
+    """Return the press of a button on a page."""
+    interaction = Mock(guild_id=GUILD, user=Mock(id=MEMBER), data={"custom_id": custom_id})
+    interaction.message.components = received(view)
+    interaction.response.defer = AsyncMock()
+    interaction.edit_original_response = AsyncMock()
+    return interaction
+
+
+async def test_press_with_a_search_id_turns_within_that_search() -> None:
+    search = stored("a fox")
+    handlers, service = turner(search)
+    view = history_page(page(job(), search=search))
+    await handlers.show_older(press(view, custom_ids(view)[1]), "1" * 32)
+    service.get_search.assert_awaited_once_with(SEARCH_ID, MEMBER)
+    service.turn.assert_awaited_once_with(GUILD, MEMBER, "1" * 32, Direction.OLDER, search)
+
+
+async def test_press_with_a_purged_search_raises_search_gone() -> None:
+    handlers, service = turner()
+    view = history_page(page(job(), search=stored("a fox")))
+    with pytest.raises(SearchGoneError):
+        await handlers.show_newer(press(view, custom_ids(view)[0]), "1" * 32)
+    service.turn.assert_not_awaited()
+
+
+async def test_press_on_a_page_from_before_stored_searches_raises_search_gone() -> None:
+    """Such a page shows a search but has no id; paging on would silently leave the search."""
+    handlers, service = turner()
+    view = history_page(page(job(), search=stored("a fox")))
+    with pytest.raises(SearchGoneError):
+        await handlers.show_older(press(view, f"a1:older:{'1' * 32}:0"), "1" * 32)
+    service.turn.assert_not_awaited()
+
+
+async def test_press_on_an_old_page_without_a_search_turns_it() -> None:
+    handlers, service = turner()
+    view = history_page(page(job()))
+    await handlers.show_newer(press(view, f"a1:newer:{'1' * 32}:0"), "1" * 32)
+    service.turn.assert_awaited_once_with(GUILD, MEMBER, "1" * 32, Direction.NEWER, None)

@@ -68,6 +68,12 @@ def selected_values(interaction: discord.Interaction[Any]) -> list[str]:
     return list(data.get("values", ()))
 
 
+def search_id_of(interaction: discord.Interaction[Any]) -> str | None:
+    """Return the search id in the pressed custom id, or None."""
+    match = CUSTOM_ID.fullmatch(_custom_id(interaction))
+    return None if match is None else match["search"]
+
+
 def _custom_id(interaction: discord.Interaction[Any]) -> str:
     data = cast("dict[str, Any]", interaction.data or {})
     return str(data.get("custom_id", ""))

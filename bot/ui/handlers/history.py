@@ -1,19 +1,19 @@
-"""`/history` as its member sees it: a page of one job with its pictures, and the search that its buttons keep."""
+"""Pages of `/history`: one job with its images, and buttons to its neighbours."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import discord
 from discord import ui
 
-from bot.domain.errors import ImageError
+from bot.domain.errors import ImageError, SearchGoneError
 from bot.domain.jobs import Delivery, Job, State
 from bot.images.image_service import ImageService
 from bot.services.history import Direction, HistoryService, Page
 from bot.ui.buttons import NEWER, OLDER, PROMPT
 from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
 from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
+from bot.ui.handlers.component_registry import search_id_of
 from bot.ui.handlers.interactions import guild_of
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.details import lineage_lines, message_link
@@ -31,10 +31,9 @@ from bot.ui.render.job_card import (
     settlement,
 )
 
-# What is between the isolates that `escaped` puts around it: the words before it are in some language.
-_SEARCH: Final = re.compile(r"-# [^\u2068\n]*(\u2068.*\u2069)[^\u2069\n]*")
+# Markdown for small text: the search line begins with it, every other page's first text is a heading.
+_SEARCH_LINE: Final = "-# "
 _MOST_HALVINGS: Final = 3
-_ESCAPE: Final = re.compile(r"\\([^0-9A-Za-z\s])")
 
 
 class HistoryHandlers:
@@ -44,11 +43,11 @@ class HistoryHandlers:
         self._history = history
         self._images = images
 
-    async def open(self, interaction: discord.Interaction[Any], search: str | None) -> None:
+    async def open(self, interaction: discord.Interaction[Any], query: str | None) -> None:
         """Answer the command with the latest page."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        page = await self._history.latest(guild_of(interaction), interaction.user.id, search)
-        await self._show(interaction, page, search)
+        page = await self._history.open(guild_of(interaction), interaction.user.id, query)
+        await self._show(interaction, page, query)
 
     async def show_newer(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Show the page before a job's in the pressed message."""
@@ -59,14 +58,25 @@ class HistoryHandlers:
         await self._turn(interaction, job_id, Direction.OLDER)
 
     async def _turn(self, interaction: discord.Interaction[Any], job_id: str, direction: Direction) -> None:
-        await interaction.response.defer()
-        search = None if interaction.message is None else search_of(interaction.message.components)
-        page = await self._history.turn(guild_of(interaction), interaction.user.id, job_id, direction, search)
-        await self._show(interaction, page, search)
+        """Show a neighbour of a job in the pressed message.
 
-    async def _show(self, interaction: discord.Interaction[Any], page: Page | None, search: str | None) -> None:
+        Raises:
+            SearchGoneError: the page's search is no longer stored.
+        """
+        await interaction.response.defer()
+        search_id, search = search_id_of(interaction), None
+        if search_id is not None:
+            search = await self._history.get_search(search_id, interaction.user.id)
+        elif interaction.message is not None and has_search_line(interaction.message.components):
+            # Without an id, the page is older than stored searches. Paging on would silently leave its search, and
+            # its text cannot be trusted: Discord may have changed characters.
+            raise SearchGoneError
+        page = await self._history.turn(guild_of(interaction), interaction.user.id, job_id, direction, search)
+        await self._show(interaction, page, None if search is None else search.query)
+
+    async def _show(self, interaction: discord.Interaction[Any], page: Page | None, query: str | None) -> None:
         if page is None:
-            await _edit(interaction, empty_page(search), Uploads())
+            await _edit(interaction, empty_page(query), Uploads())
             return
         limit = fair_limit(page.pictures, interaction.filesize_limit)
         for halvings in range(_MOST_HALVINGS + 1):
@@ -95,14 +105,15 @@ def history_page(page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
     job = page.job
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=BLURPLE)
     if page.search is not None:
-        container.add_item(ui.TextDisplay(_search_line(page.search)))
+        container.add_item(ui.TextDisplay(_search_line(page.search.query)))
     container.add_item(ui.TextDisplay(heading(job.request, job.place.member_id)))
     if files:
         container.add_item(gallery(job, files))
     container.add_item(ui.TextDisplay("\n".join(_lines(page, files))))
+    search_id = None if page.search is None else page.search.id
     buttons = [
-        NEWER.build(job.id, disabled=not page.newer),
-        OLDER.build(job.id, disabled=not page.older),
+        NEWER.build(job.id, disabled=not page.newer, search_id=search_id),
+        OLDER.build(job.id, disabled=not page.older, search_id=search_id),
     ]
     if prompt_is_cut(job):
         buttons.append(PROMPT.build(job.id))
@@ -110,9 +121,9 @@ def history_page(page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
     return payload_view(container)
 
 
-def empty_page(search: str | None) -> ui.LayoutView:
+def empty_page(query: str | None) -> ui.LayoutView:
     """Return what to say where there is nothing to show."""
-    if search is None:
+    if query is None:
         lines = [
             f"## {_('Nothing here yet')}",
             _("Make your first picture with `/imagine`; it is kept here for a while."),
@@ -121,23 +132,18 @@ def empty_page(search: str | None) -> ui.LayoutView:
         lines = [
             f"## {_('Nothing found')}",
             _("None of your pictures has this in its prompt. Try fewer letters, or leave it out."),
-            _search_line(search),
+            _search_line(query),
         ]
     return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREY))
 
 
-def _search_line(search: str) -> str:
-    return "-# " + _("Search: {search}").format(search=escaped(search))
+def _search_line(query: str) -> str:
+    return _SEARCH_LINE + _("Search: {search}").format(search=escaped(query))
 
 
-def search_of(components: Iterable[Any]) -> str | None:
-    """Return the search that a page says it has; None where it has none, or says it in a way that is not ours."""
-    line = next(filter(None, map(_SEARCH.fullmatch, _texts(components))), None)
-    if line is None:
-        return None
-    shown = line[1]
-    search = _ESCAPE.sub(r"\1", shown).replace("@\u200b", "@").strip("\u2068\u2069")
-    return search if escaped(search) == shown else None
+def has_search_line(components: Iterable[Any]) -> bool:
+    """Return whether a page shows a search: its first text is then not the heading."""
+    return next(_texts(components), "").startswith(_SEARCH_LINE)
 
 
 def _texts(components: Iterable[Any]) -> Iterator[str]:
