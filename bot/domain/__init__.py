@@ -1,1 +1,4 @@
-"""The rules of the studio: pure Python, standard library only. No Discord, no HTTP, no SQL, no clock."""
+"""The rules of the studio, in pure Python.
+
+Standard library only: no Discord, no HTTP, no SQL, no clock.
+"""

@@ -1,4 +1,4 @@
-"""Aspect ratios of edits: a request that nobody chose a ratio for keeps that of its first input image."""
+"""Aspect ratios of edits without a chosen ratio."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,9 +8,10 @@ from bot.domain.requests import GenerationRequest, offers_for
 
 
 def with_input_ratio(request: GenerationRequest, providers: Sequence[str]) -> GenerationRequest:
-    """Return the request with the ratio of its first input, if it keeps that and the file is here.
+    """Return the request with the aspect ratio of its first input.
 
-    Only ratios that these providers can do with all the other options are used, so the request stays possible.
+    That is only so if the request keeps that ratio and the file is here; else the request is returned unchanged. Only
+    ratios that these providers can do with all the other options are used, so the request stays possible.
     """
     file = request.inputs[0].file if request.keep_aspect_ratio and request.inputs else None
     if file is None:

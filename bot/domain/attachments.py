@@ -1,6 +1,8 @@
-"""Pictures that a member gives to start from: what is taken, judged by what Discord says of them before any is fetched.
+"""Rules for input images, checked before any download.
 
-Source: the official Reve's limits for pictures (sides up to 8192, 33,554,432 pixels), and this product's 20 MiB.
+The facts about an image are those that Discord gives.
+
+Source: the official Reve's limits for images (sides up to 8192, 33,554,432 pixels), and this product's 20 MiB.
 """
 
 import re
@@ -25,9 +27,9 @@ MEDIA_TYPES: Final = ("image/png", "image/jpeg", "image/webp", GIF)
 
 _ENDINGS: Final = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "gif": GIF}
 _DISCORDS: Final = ("cdn.discordapp.com", "media.discordapp.net")
-# The numbered hosts that fetch what embeds show, so that nobody is sent to a stranger's server.
+# The numbered hosts that fetch what embeds show, so nobody is sent to a foreign server.
 _EMBED_PROXY: Final = re.compile(r"images-ext-[0-9]{1,3}\.discordapp\.net")
-# Only these are signed for a time; what the embeds' proxy signs lives on.
+# Only these expire; the URLs of the embeds' proxy do not.
 _SIGNED_FOLDERS: Final = ("attachments", "ephemeral-attachments")
 _PORTS: Final = {"http": 80, "https": 443}
 _MAX_TIMESTAMP_DIGITS: Final = 12
@@ -36,9 +38,10 @@ _MAX_TIMESTAMP_DIGITS: Final = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentInfo:
-    """A picture as Discord describes it; None where it says nothing. `size` is in bytes, sides are in pixels.
+    """An attachment as Discord describes it; unknown facts are None.
 
-    `media_type` may have parameters behind it. `parent` is set where it is one of the studio's own.
+    `size` is in bytes, sides are in pixels. `media_type` may have parameters behind it. `parent` is set if it is one of
+    the studio's own images.
     """
 
     url: str
@@ -51,7 +54,10 @@ class AttachmentInfo:
 
     @property
     def kind(self) -> str | None:
-        """Return its media type as it is declared, else by the ending of its name; None where neither tells."""
+        """Return the declared media type, else the one of the file's ending.
+
+        None if neither is known.
+        """
         if self.media_type:
             return self.media_type.partition(";")[0].strip().lower()
         stem, dot, ending = self.filename.rpartition(".")
@@ -59,7 +65,7 @@ class AttachmentInfo:
 
     @property
     def aspect_ratio(self) -> str | None:
-        """Return the named ratio that is nearest to its own; None where its size is not known."""
+        """Return the nearest named ratio; None if the size is unknown."""
         if not self.width or not self.height:
             return None
         return nearest_ratio(self.width, self.height)
@@ -79,13 +85,14 @@ class InputPolicy:
 
     @property
     def served(self) -> bool:
-        """Whether providers get pictures from us, as we have them."""
+        """Whether providers fetch images from us."""
         return self.min_url_lifetime is None
 
     def select_usable(self, offered: Sequence[AttachmentInfo], now: datetime) -> tuple[AttachmentInfo, ...]:
-        """Return those of what was found somewhere that can be started from.
+        """Return the usable ones of the attachments found in a message.
 
-        Raises `InputError`: NONE where nothing was found, or for the first where none can be used.
+        Raises:
+            InputError: NONE if there are no attachments; the first one's fault if none is usable.
         """
         if not offered:
             raise InputError(InputProblem.NONE)
@@ -103,7 +110,11 @@ class InputPolicy:
         return tuple(usable)
 
     def admit(self, offered: Sequence[AttachmentInfo], now: datetime) -> tuple[InputImage, ...]:
-        """Return what a request can start from, or raise `InputError` for the first that cannot be used."""
+        """Return the input images of a request.
+
+        Raises:
+            InputError: for the first unusable attachment.
+        """
         if len(offered) > MAX_INPUTS:
             raise InputError(InputProblem.TOO_MANY, value=len(offered), limit=MAX_INPUTS)
         for position, picture in enumerate(offered, 1):
@@ -113,7 +124,11 @@ class InputPolicy:
         return tuple(InputImage(url=picture.url, parent=picture.parent) for picture in offered)
 
     def check(self, inputs: Sequence[InputImage], now: datetime) -> None:
-        """Raise `InputError` unless each can be had, and can be given to a provider."""
+        """Check that each input can be fetched and given to a provider.
+
+        Raises:
+            InputError: for the first one that cannot.
+        """
         for position, picture in enumerate(inputs, 1):
             number = position if len(inputs) > 1 else None
             if picture.file is not None and self.served:
@@ -124,7 +139,7 @@ class InputPolicy:
             self._check_address(picture.url, now, number, "", gif=gif)
 
     def is_known(self, url: str) -> bool:
-        """Return whether it is an address where Discord, or what stands in for it, keeps files."""
+        """Return whether a URL is one of Discord's or of the extra origin."""
         return self._is_known(_split(url))
 
     def _is_known(self, parts: SplitResult | None) -> bool:
@@ -153,11 +168,15 @@ class InputPolicy:
 
 
 SERVED: Final = InputPolicy()
-"""Of a studio that providers can fetch from, on Discord itself."""
+"""The policy of a studio that providers can fetch from, on Discord itself."""
 
 
 def _check_described(picture: AttachmentInfo, number: int | None) -> None:
-    """Raise `InputError` where what Discord says of a picture is beyond what is taken."""
+    """Check an attachment's metadata against the limits.
+
+    Raises:
+        InputError: the attachment is beyond one of them.
+    """
 
     def fault(problem: InputProblem, value: int | str | None = None, limit: int | None = None) -> InputError:
         return InputError(problem, position=number, name=picture.filename, value=value, limit=limit)
@@ -179,7 +198,7 @@ def _check_described(picture: AttachmentInfo, number: int | None) -> None:
 
 
 def _split(url: str) -> SplitResult | None:
-    """Return the parts of an address; None where it is none."""
+    """Return the parts of a URL; None if it is not a valid one."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -195,14 +214,14 @@ def _origin(parts: SplitResult | None) -> tuple[str, str, int] | None:
 
 
 def _url_expiry(parts: SplitResult) -> datetime | None:
-    """Return the end of a signed address; None for one that has none."""
+    """Return the expiry of a signed URL; None if it has none."""
     signed = parse_qs(parts.query).get("ex")
     if signed and len(signed[0]) <= _MAX_TIMESTAMP_DIGITS:
         try:
             return datetime.fromtimestamp(int(signed[0], 16), UTC)
         except (ValueError, OverflowError, OSError):
             pass
-    # Without a signature, or with a broken one, Discord gives no attachment any more.
+    # Without a signature, or with a broken one, Discord no longer serves an attachment.
     attached = any(part in _SIGNED_FOLDERS for part in parts.path.split("/")[:3])
     return datetime.min.replace(tzinfo=UTC) if attached else None
 

@@ -1,4 +1,4 @@
-"""A request that waits for its member's word, because it costs more than they want to spend unasked."""
+"""Requests held back until the member confirms their price."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,14 +8,14 @@ from bot.domain.jobs import Origin
 from bot.domain.requests import GenerationRequest
 
 CONFIRMATION_LIFETIME: Final = timedelta(days=1)
-"""How long the question can be answered; the pictures that members attach are not reachable for longer either."""
+"""How long a confirmation can be answered; attached images are not reachable for longer either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
-    """What would be made, for how many credits, and whose word it waits for.
+    """A request with its price, and the member it waits for.
 
-    `private` is whether only its member sees the question and what comes of it.
+    `private` is true if only that member sees the question and the result.
     """
 
     id: str

@@ -1,7 +1,7 @@
-"""Credits: accounts, holds and the double-entry postings that move them. Integers only, nothing is stored here.
+"""Credits: accounts, holds and double-entry postings.
 
-Every change of an account comes as a `Movement` whose postings sum to zero. An allowance belongs to a period (a
-day); granted credits do not expire; spending draws on the allowance first.
+Integers only; nothing is stored here. Every change of an account comes as a `Movement` whose postings sum to zero.
+An allowance belongs to a period (a day); granted credits do not expire; spending draws on the allowance first.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +12,10 @@ from bot.domain.errors import InsufficientCreditsError, LedgerError
 
 
 class LedgerAccount(StrEnum):
-    """Where credits are. The first three belong to the member, the rest to the operator."""
+    """An account of the ledger.
+
+    The first three belong to the member, the rest to the operator.
+    """
 
     ALLOWANCE = "allowance"
     GRANTED = "granted"
@@ -24,7 +27,7 @@ class LedgerAccount(StrEnum):
 
 
 class MovementKind(StrEnum):
-    """Why credits moved."""
+    """The reason for a movement of credits."""
 
     ALLOWANCE = "allowance"
     EXPIRE = "expire"
@@ -37,7 +40,10 @@ class MovementKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
-    """`amount` credits into (or, negative, out of) a book; `period` names the day of an allowance."""
+    """`amount` credits into an account, or out of it if negative.
+
+    `period` names the day of an allowance.
+    """
 
     account: LedgerAccount
     amount: int
@@ -46,20 +52,23 @@ class Posting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
-    """Postings that happen together or not at all."""
+    """Postings written together or not at all."""
 
     kind: MovementKind
     postings: tuple[Posting, ...]
 
     def __post_init__(self) -> None:
-        """Refuse postings that do not balance."""
+        """Raise `LedgerError` unless the postings balance."""
         if sum(posting.amount for posting in self.postings) != 0:
             raise LedgerError(f"{self.kind} does not sum to zero")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A member's credits in a community. `allowance` is what is left of `period`'s."""
+    """A member's credits in a guild.
+
+    `allowance` is the rest of that of `period`.
+    """
 
     guild_id: int
     member_id: int
@@ -70,15 +79,15 @@ class Account:
 
     @property
     def available(self) -> int:
-        """What the member can spend now."""
+        """The credits that the member can spend now."""
         return self.allowance + self.granted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Credits set aside for a job, with the split that says where each part came from.
+    """Credits set aside for a job, split by their source.
 
-    `month` is the operator's budget month that the hold counts against.
+    `month` is the operator's budget month of the hold.
     """
 
     job_id: str
@@ -89,36 +98,40 @@ class Hold:
 
     @property
     def amount(self) -> int:
-        """All that is held."""
+        """All held credits."""
         return self.allowance + self.granted
 
 
 def period_of(now: datetime) -> str:
-    """Return the name of the allowance period at `now`: the UTC day, as YYYY-MM-DD."""
+    """Return the allowance period at `now`: the UTC day, as YYYY-MM-DD."""
     return now.astimezone(UTC).date().isoformat()
 
 
 def period_end(now: datetime) -> datetime:
-    """Return when the allowance period of `now` ends and the next allowance is there."""
+    """Return the end of the allowance period of `now`.
+
+    The next allowance is issued then.
+    """
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + timedelta(days=1)
 
 
 def month_of(now: datetime) -> str:
-    """Return the name of the budget month at `now`, as YYYY-MM."""
+    """Return the budget month at `now`, as YYYY-MM."""
     return period_of(now)[:7]
 
 
 def month_end(now: datetime) -> datetime:
-    """Return when the budget month of `now` ends."""
+    """Return the end of the budget month of `now`."""
     first = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return (first + timedelta(days=32)).replace(day=1)
 
 
 def opened_period(account: Account, period: str, allowance: int) -> tuple[Account, tuple[Movement, ...]]:
-    """Return the account in `period`, with what is left of the old allowance expired and the new one issued.
+    """Return the account in `period`, with the movements that open it.
 
-    A period never goes backwards, so that a clock set back cannot issue an allowance twice.
+    The rest of the old allowance expires and the new one is issued. A period never goes backwards, so a clock set back
+    cannot issue an allowance twice.
     """
     if period <= account.period:
         return account, ()
@@ -147,7 +160,11 @@ def opened_period(account: Account, period: str, allowance: int) -> tuple[Accoun
 
 
 def decide_grant(account: Account, amount: int) -> tuple[Account, Movement]:
-    """Return the account with `amount` more granted credits (at least 1)."""
+    """Return the account with `amount` more granted credits (at least 1).
+
+    Raises:
+        LedgerError: the amount is below 1.
+    """
     if amount < 1:
         raise LedgerError(f"a grant of {amount}")
     movement = Movement(
@@ -161,7 +178,12 @@ def decide_grant(account: Account, amount: int) -> tuple[Account, Movement]:
 
 
 def decide_hold(account: Account, job_id: str, amount: int, now: datetime) -> tuple[Account, Hold, Movement]:
-    """Set `amount` aside, from the allowance first; raise `InsufficientCreditsError` when there is less."""
+    """Set `amount` aside, from the allowance first.
+
+    Raises:
+        InsufficientCreditsError: fewer credits are available.
+        LedgerError: the amount is below 1.
+    """
     if amount < 1:
         raise LedgerError(f"a hold of {amount}")
     if amount > account.available:
@@ -189,9 +211,13 @@ def decide_hold(account: Account, job_id: str, amount: int, now: datetime) -> tu
 
 
 def decide_settlement(account: Account, hold: Hold, charge: int) -> tuple[Account, Movement]:
-    """End a hold: charge part of it (0 to all), from the allowance first, and return each other part to its source.
+    """End a hold: charge a part of it and return the rest to its source.
 
-    What came from an allowance whose period has ended goes to `expired`, because that day's credits are gone.
+    The charge (0 to all) draws on the allowance first. The rest of an allowance whose period has ended goes to
+    `expired`, because that day's credits are gone.
+
+    Raises:
+        LedgerError: the charge is below 0 or above the hold.
     """
     if not 0 <= charge <= hold.amount:
         raise LedgerError(f"a charge of {charge} against a hold of {hold.amount}")
@@ -221,7 +247,10 @@ def decide_settlement(account: Account, hold: Hold, charge: int) -> tuple[Accoun
 
 
 def unknown_cost(amount: int) -> Movement:
-    """Book `amount` credits that the operator may owe a provider for a submit whose reply was lost."""
+    """Return the movement for a submit with a lost reply.
+
+    `amount` are the credits that the operator may owe the provider.
+    """
     return Movement(
         kind=MovementKind.UNKNOWN_COST,
         postings=(

@@ -1,4 +1,4 @@
-"""The box that a finished picture is made to fit into, and how a member writes it in one word."""
+"""The option `fit`: a box for the finished image, written in one word."""
 
 import re
 from dataclasses import dataclass
@@ -18,9 +18,10 @@ _BOX: Final = re.compile(r"([0-9]{1,6})?x([0-9]{1,6})?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """What a picture is scaled down to fit: pixels, 1-4096. Either `longest` is set, or `width` or `height` or both.
+    """The box to scale an image down to, in pixels (1-4096).
 
-    Source: seed "Reve 2.0 Capability Status" (fit_image with max_dim, max_width or max_height up to 4096).
+    Either `longest` is set, or `width` or `height` or both. Source: seed "Reve 2.0 Capability Status" (fit_image with
+    max_dim, max_width or max_height up to 4096).
     """
 
     longest: int | None = None
@@ -29,7 +30,11 @@ class Fit:
 
     @classmethod
     def parse(cls, typed: str) -> "Fit":
-        """Return the box that was typed ("2048", "2048x", "x1024", "1920x1080"), or raise `OptionRangeError`."""
+        """Return the box of a typed text ("2048", "2048x", "x1024", "1920x1080").
+
+        Raises:
+            OptionRangeError: the text is not a box, or a side is out of range.
+        """
         text = "".join(typed.split()).lower().replace("×", "x")  # noqa: RUF001 - what a phone's keyboard may offer
         found: Fit | None = None
         if _LONGEST.fullmatch(text):
@@ -43,11 +48,11 @@ class Fit:
 
     @property
     def sides(self) -> tuple[int, ...]:
-        """Return the limits that are set."""
+        """Return the given limits."""
         return tuple(side for side in (self.longest, self.width, self.height) if side is not None)
 
     def __str__(self) -> str:
-        """Return the shortest text that `parse` takes for this."""
+        """Return the shortest text for `parse`."""
         if self.longest is not None:
             return str(self.longest)
         return f"{self.width or ''}x{self.height or ''}"

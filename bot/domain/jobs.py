@@ -1,4 +1,4 @@
-"""A job: its states, the legal transitions between them, and what is known of it."""
+"""Jobs: their states, legal transitions and records."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,12 +15,12 @@ TOKEN_LIFE: Final = timedelta(minutes=15)
 
 
 class State(StrEnum):
-    """Where a job is. The last four are ends."""
+    """A job's state. The last four are final."""
 
     HELD = "held"  # credits are held; waits for a slot
-    SUBMITTING = "submitting"  # the paid request is under way
+    SUBMITTING = "submitting"  # the paid request is running
     UNKNOWN = "unknown"  # its reply was lost: perhaps accepted, never repeated
-    QUEUED = "queued"  # in the provider's line
+    QUEUED = "queued"  # in the provider's queue
     RUNNING = "running"
     STORING = "storing"  # the provider is done; the pictures are being fetched
     DONE = "done"
@@ -30,7 +30,7 @@ class State(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the state is final."""
         return not TRANSITIONS[self]
 
 
@@ -54,17 +54,21 @@ AT_PROVIDER: Final = (State.SUBMITTING, State.UNKNOWN, State.QUEUED, State.RUNNI
 
 
 def check_transition(current: State, wanted: State) -> None:
-    """Raise `JobStateError` unless the step is in the table."""
+    """Check a transition against the table.
+
+    Raises:
+        JobStateError: the transition is not in the table.
+    """
     if wanted not in TRANSITIONS[current]:
         raise JobStateError(current, wanted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InteractionContext:
-    """Where on Discord a job came from and where its one message is.
+    """The place on Discord of a job and of its one message.
 
-    `token` is a secret that lives 15 minutes; it is None once erased. `message_id` is None until the card is known
-    to be there. `upload_limit` is in bytes. `private` is a message that only its member sees: no bot token reaches it.
+    `token` is a secret that lives 15 minutes; it is None once erased. `message_id` is None until the card is known to
+    exist. `upload_limit` is in bytes. `private` is a message that only its member sees: no bot token reaches it.
     `locale` is the language of the message, as Discord names it.
     """
 
@@ -81,7 +85,7 @@ class InteractionContext:
 
 
 class Action(StrEnum):
-    """What a member did with an earlier job that made this one."""
+    """The action on an earlier job from which this job was made."""
 
     AGAIN = "again"  # the same once more
     VARY = "vary"  # the same prompt, starting from a picture
@@ -93,7 +97,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The job that a job was made from; `position` is the picture, None where it was the whole job."""
+    """The job that this job was made from.
+
+    `position` is the image, None if it was the whole job.
+    """
 
     action: Action
     job_id: str
@@ -101,28 +108,29 @@ class Origin:
 
 
 LONGEST_CHAIN: Final = 8
-"""How many steps back from a job are looked at, to tell where it came from and to find it by their words."""
+"""How many origins of a job are followed back, for its details and for the search of its history."""
 
 
 class Delivery(StrEnum):
-    """Where a job's member finds its end."""
+    """The place of a job's result."""
 
     CARD = "card"  # in the job's one message
     DIRECT = "direct"  # in a direct message, because the card could not be reached
     HISTORY = "history"  # in `/history` alone
-    NOWHERE = "nowhere"  # there was nothing to give and no way to say so
+    NOWHERE = "nowhere"  # there was no result and no way to say so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job as the database has it. Times are aware UTC; credits are integers.
+    """A job as the database stores it.
 
-    `owner` is the worker that sees to it; `fence` grows whenever another takes it over, and with each claim, so that
-    whoever is late is rejected. `due_at` is when a waiting job may be tried next. `charged` is None until the hold is
-    settled. `tries` counts submits that were surely not accepted. `direct_at` is when a direct message was first
-    intended. `reconcile_at` is when the provider is asked again what became of a job that ended without its answer.
-    `prepared` is False while its inputs are still to be fetched and checked. `origin` is the job that it was made from;
-    `deleted_at` is when its member or a moderator took it away.
+    Times are aware UTC; credits are integers. `owner` is the worker that handles the job. `fence` grows at each
+    takeover and at each claim, so writes of a former owner are rejected. `due_at` is the earliest time of the next
+    try of a waiting job. `charged` is None until the hold is settled. `tries` counts submits that were surely not
+    accepted. `direct_at` is the time when a direct message was first intended. `reconcile_at` is the time to ask
+    the provider again about a job that ended without its answer. `prepared` is False while its inputs are still to
+    be fetched and checked. `origin` is the job that it was made from. `deleted_at` is the time when its member or a
+    moderator deleted it.
     """
 
     id: str
@@ -153,25 +161,28 @@ class Job:
 
     @property
     def unit_price(self) -> int:
-        """Credits for one of its pictures."""
+        """Credits for one of its images."""
         return self.price // self.request.images
 
     def token_alive(self, now: datetime) -> bool:
-        """Whether the interaction's token can still be used; a minute is kept in reserve."""
+        """Return whether the interaction token is usable.
+
+        One minute is kept in reserve.
+        """
         return self.place.token is not None and now < self.created_at + TOKEN_LIFE - timedelta(minutes=1)
 
     def card_in_reach(self, now: datetime) -> bool:
-        """Whether its card can be edited, as far as is known: some listen to their interaction's token alone.
+        """Return whether the card can be edited, as far as is known.
 
-        Those are the private ones, and those where the bot itself is not.
+        Private cards, and cards where the bot is not installed, can be edited by the interaction token only.
         """
         return self.token_alive(now) or not (self.place.private or self.place.guild_id == 0)
 
 
 class Outcome(StrEnum):
-    """What became of one submit."""
+    """The outcome of one submit."""
 
-    OPEN = "open"  # under way, or accepted and not ended
+    OPEN = "open"  # running, or accepted and not ended
     REFUSED = "refused"  # surely not accepted
     UNKNOWN = "unknown"  # the reply was lost
     COMPLETED = "completed"
@@ -184,8 +195,8 @@ class Outcome(StrEnum):
 class Attempt:
     """One submit to one provider.
 
-    `cost` is in the provider's units; `result` holds the pictures' addresses between the provider's answer and
-    their being stored. `webhook_hash` is the SHA-256 of the secret in the address that the provider may call.
+    `cost` is in the provider's units. `result` holds the images' URLs between the provider's answer and their storage.
+    `webhook_hash` is the SHA-256 of the secret in the callback URL.
     """
 
     job_id: str
@@ -203,10 +214,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All that a card shows. `place_in_line` counts from 1 and is None once it does not wait here.
+    """All data of a card.
 
-    `available` is what the member can spend now; `usual_seconds` is (median, 90th percentile) of the model where
-    enough was measured.
+    `place_in_line` is the queue position; it counts from 1 and is None once the job does not wait here. `available` is
+    the member's spendable credits. `usual_seconds` is (median, 90th percentile) of the model if enough was measured.
     """
 
     job: Job

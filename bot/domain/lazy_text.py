@@ -1,8 +1,8 @@
-"""English texts of the domain, kept with their template and values so that they can be translated later."""
+"""English texts of the domain, translatable later."""
 
 
 class LazyText(str):
-    """An English text that keeps its template and values for `bot.ui.i18n`.
+    """An English text with its template and values, for `bot.ui.i18n`.
 
     As a string it is the English: `LazyText("1 to {highest}", highest=4)` is "1 to 4". Write the template out as a
     literal in the call: `scripts/extract-i18n` collects the texts from there.
@@ -22,7 +22,10 @@ class LazyText(str):
 
 
 class LazyPlural(str):
-    """An English text with a number: `LazyPlural("{count} picture", "{count} pictures", 2)` is "2 pictures"."""
+    """An English text with a number, in two forms.
+
+    `LazyPlural("{count} picture", "{count} pictures", 2)` is "2 pictures".
+    """
 
     __slots__ = ("number", "one", "several")
 

@@ -1,4 +1,4 @@
-"""The models: what each can do, what it costs, and which provider offers it under which name.
+"""Models: abilities, prices, and the providers that offer them.
 
 Prices, help texts and refusals are derived from here and from the table of options. Sources: seed "reve2img: Models,
 Parameters"; seed "SkillBoss: Parameters".
@@ -16,7 +16,7 @@ from bot.domain.options import MAX_DETAIL, OPTIONS, RATIOS, RESOLUTIONS, UPSCALE
 
 
 class Mode(StrEnum):
-    """What a model starts from."""
+    """The starting point of a generation: text, or text and images."""
 
     TEXT = "text"  # the prompt alone
     EDIT = "edit"  # the prompt and pictures
@@ -24,16 +24,17 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True, init=False)
 class Abilities:
-    """What a model or an offer can do: `abilities["detail"]` is the limit of that option (see `Limit`).
+    """The limits of a model or an offer.
 
-    `max_inputs` is how many images an edit may start from, 0 if there are no edits.
+    `abilities["detail"]` is the limit of that option (see `Limit`). `max_inputs` is how many images an edit may start
+    from, 0 if there are no edits.
     """
 
     max_inputs: int
     limits: Mapping[str, Limit]
 
     def __init__(self, *, max_inputs: int = 0, **limits: Limit) -> None:
-        """Create abilities; options without a limit here have the one of the table.
+        """Create abilities; missing limits are those of the option table.
 
         Raises:
             ValueError: a name is not that of an option with limits.
@@ -45,7 +46,7 @@ class Abilities:
         object.__setattr__(self, "limits", MappingProxyType(usual | limits))
 
     def __hash__(self) -> int:
-        """Hash the abilities; the limits are left out, for a mapping has no hash."""
+        """Hash the abilities without the limits: a mapping has no hash."""
         return hash(self.max_inputs)
 
     def __getitem__(self, option: str) -> Any:
@@ -60,7 +61,10 @@ class Abilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model as members know it. Prices are credits a picture; `edit_price` is None where there are no edits."""
+    """A model as members know it.
+
+    Prices are credits per image; `edit_price` is None if there are no edits.
+    """
 
     id: str
     strength: str
@@ -73,7 +77,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A provider's way to run a model: the name it uses there, and what it can do of the model's abilities."""
+    """A provider's version of a model.
+
+    `remote_model` is the model's name there; `abilities` is the provider's part of the model's abilities.
+    """
 
     provider: str
     model: str
@@ -144,9 +151,13 @@ PROVIDERS: Final = tuple(dict.fromkeys(offer.provider for offer in OFFERS))
 
 
 def find_model(model_id: str, models: Sequence[Model] = MODELS) -> Model:
-    """Return the model of this name, or raise `UnknownModelError` naming those that there are.
+    """Return the model with this id.
 
-    `models` are a studio's; one that has none raises `StudioClosedError`.
+    `models` are those of the studio.
+
+    Raises:
+        UnknownModelError: no model has this id; the error names the existing ones.
+        StudioClosedError: the studio has no models.
     """
     if not models:
         raise StudioClosedError
@@ -157,7 +168,10 @@ def find_model(model_id: str, models: Sequence[Model] = MODELS) -> Model:
 
 
 def offered_models(providers: Collection[str]) -> tuple[Model, ...]:
-    """Return the models that these providers offer, each with no more abilities than their offers have together."""
+    """Return the models of these providers.
+
+    Each has no more abilities than their offers have together.
+    """
     found = []
     for model in MODELS:
         offers = [offer.abilities for offer in OFFERS if offer.model == model.id and offer.provider in providers]
@@ -167,6 +181,9 @@ def offered_models(providers: Collection[str]) -> tuple[Model, ...]:
 
 
 def _together(most: Abilities, offers: Sequence[Abilities]) -> Abilities:
-    """Return the union of the offers' abilities, its choices in the order of `most`."""
+    """Return the union of the offers' abilities.
+
+    Choices are in the order of `most`.
+    """
     limits = {name: OPTIONS[name].widest(limit, [one[name] for one in offers]) for name, limit in most.limits.items()}
     return Abilities(max_inputs=max(one.max_inputs for one in offers), **limits)

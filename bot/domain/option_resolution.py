@@ -1,4 +1,4 @@
-"""Precedence of options: choice, preset, member's default, studio's default."""
+"""Precedence of options: choice, preset, own default, studio's default."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress

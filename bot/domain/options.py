@@ -1,4 +1,4 @@
-"""The table of image options: each option of `/imagine` and `/edit` is one `OptionSpec`.
+"""The table of image options, one `OptionSpec` each.
 
 Slash commands, autocompletion, validation, refusals, prices, presets, settings, storage, cards, the details and the
 help are derived from the table. An option needs one entry here, a field of the same name and default in
@@ -41,11 +41,14 @@ _EFFECT: Final = re.compile(r"\w[\w .:/+-]*")
 Size = tuple[int, int]
 """Width and height in pixels."""
 Limit = tuple[Any, ...] | int
-"""How far a model goes: the values that it takes, the highest number, or (a bool) whether it has the option at all."""
+"""The limit of a model: its values, its highest number, or (a bool) whether it has the option at all."""
 
 
 class Stage(Enum):
-    """The part of a generation that an option belongs to; it decides which follow-ups of a job keep the option."""
+    """The part of a generation that an option belongs to.
+
+    It decides which follow-ups of a job keep the option.
+    """
 
     RESULT = auto()  # the form of the result image: every follow-up keeps it
     COUNT = auto()  # how many images: only a variation keeps it
@@ -54,7 +57,7 @@ class Stage(Enum):
 
 
 class ModelPrices(Protocol):
-    """The part of a model that prices and help texts of options depend on."""
+    """The prices of a model, as options need them."""
 
     @property
     def price_factor_4k(self) -> int:
@@ -64,7 +67,10 @@ class ModelPrices(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingTexts:
-    """The texts of an option in `/settings`: its name on the panel, its description in the slash command."""
+    """The texts of an option in `/settings`.
+
+    `name` is shown on the panel, `description` in the slash command.
+    """
 
     name: LazyText
     description: LazyText
@@ -125,14 +131,14 @@ class OptionSpec:
 
     @property
     def is_typed_freely(self) -> bool:
-        """Whether Discord lets members type any text."""
+        """Whether Discord accepts any text for the option."""
         return self.kind is str and not self.choices
 
     def value_of(self, typed: Any) -> Any:
         """Return the value of a typed form; the default for None.
 
         Raises:
-            OptionRangeError: no model takes it.
+            OptionRangeError: no model takes the value.
         """
         if typed is None:
             return self.default
@@ -147,7 +153,7 @@ class OptionSpec:
         return typed
 
     def typed(self, value: Any) -> Any:
-        """Return a value as a member writes it; None stays None."""
+        """Return a value in its typed form; None stays None."""
         if self.kind is not str or value is None:
             return value
         return next((typed for typed, chosen in self.choices.items() if chosen == value), str(value))
@@ -161,13 +167,19 @@ class OptionSpec:
         return value in limit if isinstance(limit, tuple) else value <= limit
 
     def widest(self, most: Limit, limits: Sequence[Limit]) -> Limit:
-        """Return the union of limits, its choices in the order of `most`."""
+        """Return the union of limits.
+
+        Choices are in the order of `most`.
+        """
         if isinstance(most, tuple):
             return tuple(each for each in most if any(isinstance(one, tuple) and each in one for one in limits))
         return max(one for one in limits if isinstance(one, int))
 
     def fallback(self, limit: Limit, size: Size | None) -> Any:
-        """Return the value to use if the wanted one is beyond a limit; `size` is that of the first input image."""
+        """Return the value to use if the wanted one is beyond a limit.
+
+        `size` is that of the first input image.
+        """
         if isinstance(limit, tuple):
             if self.substitute is not None:
                 return self.substitute(limit, size)
@@ -175,14 +187,17 @@ class OptionSpec:
         return self.default if isinstance(limit, bool) else limit
 
     def surcharge_of(self, value: Any) -> int:
-        """Return the credits that a value adds to each image."""
+        """Return the credits added to each image by a value."""
         if self.surcharge is None or value is None or value is False:
             return 0
         return self.surcharge if isinstance(self.surcharge, int) else self.surcharge[value]
 
 
 def nearest_ratio(width: int, height: int, ratios: Sequence[str] = REVE_RATIOS) -> str:
-    """Return the ratio nearest to that of these sides; each ratio is two numbers."""
+    """Return the ratio nearest to that of these sides.
+
+    Each ratio is two numbers.
+    """
     own = math.log(width / height)
     return min(ratios, key=lambda ratio: abs(math.log(_quotient(ratio)) - own))
 
@@ -197,7 +212,10 @@ def _range(lowest: int, highest: int) -> LazyText:
 
 
 def _substitute_ratio(ratios: tuple[str, ...], size: Size | None) -> str:
-    """Return the ratio nearest to the input image's; the default one while its size is unknown."""
+    """Return the ratio nearest to that of the input image.
+
+    It is the default one while the size is unknown.
+    """
     named = [ratio for ratio in ratios if ":" in ratio]
     if size is None:
         return DEFAULT_RATIO if DEFAULT_RATIO in named else named[0]
@@ -388,7 +406,7 @@ OPTIONS: Final[Mapping[str, OptionSpec]] = MappingProxyType(_BY_NAME)
 
 
 def drop_unset(typed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were chosen, that is, not None.
+    """Return the chosen options: all but None.
 
     Raises:
         ValueError: a name is not in the table.

@@ -1,4 +1,4 @@
-"""What a member has where they choose nothing: their own defaults in place of the studio's."""
+"""A member's own defaults, in place of the studio's."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ MAX_CONFIRM_OVER: Final = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """A member's defaults, the same wherever they are; None leaves it to the studio.
+    """A member's defaults in all servers; None means the studio's.
 
-    `confirm_over` are credits: what costs more is asked about before anything is held; 0 asks each time.
+    `confirm_over` are credits: a request above them is confirmed before anything is held; 0 confirms each one.
     """
 
     model: str | None = None
@@ -33,9 +33,14 @@ OPTIONS_WITH_SETTING: Final = tuple(name for name, spec in OPTIONS.items() if sp
 
 
 def check_preferences(changes: Mapping[str, Any], providers: Sequence[str]) -> None:
-    """Check the preferences that are to change, by their names; None gives one back to the studio.
+    """Check the new values of preferences by name.
 
-    Raises `UnknownModelError`, `OptionRangeError`, or `StudioClosedError` where the studio has no models.
+    None resets a preference to the studio's default.
+
+    Raises:
+        UnknownModelError: the studio has no such model.
+        OptionRangeError: a value is out of range.
+        StudioClosedError: the studio has no models.
     """
     if changes.get("model") is not None:
         find_model(changes["model"], offered_models(providers))

@@ -1,4 +1,4 @@
-"""Presets: options with a prompt's frame under a name, one member's or a server's."""
+"""Presets: options and a prompt template, saved under a name."""
 
 import hashlib
 import unicodedata
@@ -13,7 +13,7 @@ from bot.domain.lazy_text import LazyText
 MAX_NAME: Final = 64
 MAX_TEMPLATE: Final = 2000
 MAX_PRESETS: Final = 25
-"""How many a member may have, and a server: as many as Discord shows while a name is typed."""
+"""How many a member or a server may have: as many as Discord offers in autocompletion."""
 KEPT_FOR_UNDO: Final = timedelta(days=1)
 PLACEHOLDER: Final = "{prompt}"
 
@@ -29,10 +29,10 @@ _UNSEEN: Final = ("Cf", "Mn", "Me", "Zs", "Zl", "Zp")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """What a name stands for. `shared` ones are the server's, the others their member's own.
+    """A preset of a member, or of a server if `shared`.
 
-    `template` frames the prompt; empty, it adds nothing. `options` are as a member writes them, by their names on
-    Discord, and only those that were chosen. `saved_by` is whoever saved it last.
+    `template` frames the prompt; an empty one adds nothing. `options` are typed forms by option name, only the chosen
+    ones. `saved_by` is the member who last saved it.
     """
 
     name: str
@@ -43,11 +43,14 @@ class Preset:
 
     @property
     def key(self) -> str:
-        """Return what it is looked up by."""
+        """Return the key for look-ups."""
         return preset_key(self.name)
 
     def prompt(self, typed: str) -> str:
-        """Return the whole prompt: what was typed, in its place in the template or after it."""
+        """Return the whole prompt.
+
+        The typed prompt takes its place in the template, or follows it.
+        """
         if PLACEHOLDER in self.template:
             return self.template.replace(PLACEHOLDER, typed)
         return f"{self.template}, {typed}" if self.template else typed
@@ -55,39 +58,55 @@ class Preset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresetScope:
-    """Whose presets: a server's, or a member's own, which go with them everywhere. The other one is 0."""
+    """The owner of presets: a server, or a member in all servers.
+
+    The id of the other one is 0.
+    """
 
     guild_id: int = 0
     member_id: int = 0
 
     @property
     def shared(self) -> bool:
-        """Whether they are a server's."""
+        """Whether the owner is a server."""
         return self.member_id == 0
 
 
 def undo_token(scope: PresetScope, key: str) -> str:
-    """Return 32 hexadecimal digits that stand for a preset where a name would be too long: in a button's id."""
+    """Return 32 hexadecimal digits that identify a preset in a button's id.
+
+    A name would be too long for one.
+    """
     named = f"{scope.guild_id}:{scope.member_id}:{key}"
     return hashlib.sha256(named.encode()).hexdigest()[:32]
 
 
 def preset_key(name: str) -> str:
-    """Return what a name is looked up by: people write it in capitals or not, and keyboards compose or not."""
+    """Return the look-up key of a name.
+
+    It ignores upper and lower case and how keyboards compose letters.
+    """
     return unicodedata.normalize("NFC", _composed(name).casefold())
 
 
 def checked_name(name: str) -> str:
-    """Return a preset's name, blanks around it taken off; raises `OptionRangeError`."""
+    """Return a preset's name without the blanks around it.
+
+    Raises:
+        OptionRangeError: it is not a valid name.
+    """
     if not is_name(name):
         raise OptionRangeError("name", name, _NAME)
     return _composed(name)
 
 
 def is_name(name: str) -> bool:
-    """Return whether a preset can have this name: nothing else can be looked for, not by every database."""
+    """Return whether a name is valid for a preset.
+
+    Invalid are names without a visible character, too long ones, and those that some database cannot store.
+    """
     tidied = _composed(name)
-    # Some letters become several in small letters, and the key has to fit as well.
+    # Some letters become several in lower case, and the key has to fit as well.
     fits = 1 <= len(tidied) <= MAX_NAME and len(preset_key(name)) <= MAX_NAME
     categories = [unicodedata.category(sign) for sign in tidied]
     readable = not any(each in _UNREADABLE for each in categories)
@@ -95,9 +114,12 @@ def is_name(name: str) -> bool:
 
 
 def checked_template(template: str | None) -> str:
-    """Return a prompt's frame, empty for None; raises `OptionRangeError`.
+    """Return a prompt template; an empty one for None.
 
-    What else could be wrong with it shows in a prompt that it frames, which is checked as every prompt is.
+    Other faults of it show in the framed prompt, which is checked like every prompt.
+
+    Raises:
+        OptionRangeError: it is too long, or has the placeholder twice.
     """
     text = (template or "").strip()
     if len(text) > MAX_TEMPLATE or text.count(PLACEHOLDER) > 1:

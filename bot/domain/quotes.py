@@ -1,4 +1,4 @@
-"""What each model of a studio would cost, or cannot do, while a member is still choosing options."""
+"""Prices of all models while a member is still choosing options."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,10 @@ from bot.domain.requests import price
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """A model with the price of all pictures, or with the reason why it cannot do what was chosen."""
+    """A model with the price of all images, or the obstacle.
+
+    `obstacle` is the reason why the model cannot do the chosen options.
+    """
 
     model: Model
     price: int | None = None
@@ -31,10 +34,9 @@ def quotes(
     preferences: Preferences = NO_PREFERENCES,
     inputs: tuple[InputImage, ...] = (),
 ) -> tuple[Quote, ...]:
-    """Return a quote for each model that these providers offer, of what would be asked for if it were chosen.
+    """Return a quote for each model of these providers.
 
-    `chosen` are options as they come from a command that is still being written: what is no option, or no value of
-    one, counts as not chosen.
+    `chosen` are the options of a command that is still being written: unknown names and invalid values are ignored.
     """
     options = {name: value for name, value in chosen.items() if name in OPTIONS and type(value) is OPTIONS[name].kind}
 

@@ -1,4 +1,4 @@
-"""What is made of an earlier job and its pictures: the request that each action on a card comes to."""
+"""Requests made from an earlier job by the actions on its card."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -12,24 +12,31 @@ from bot.domain.options import DEFAULT_FORMAT, DEFAULT_MODEL, OPTIONS, TRANSPARE
 from bot.domain.requests import GenerationRequest, check_prompt, require_offer, unsupported_options
 
 KEEP_AS_IT_IS: Final = "Keep this picture exactly as it is and change nothing in it."
-"""The instruction of a generation that is only there for what comes after it: the providers document post-processing
-as a part of a generation alone."""
+"""The instruction of a generation that only serves its post-processing: the providers document post-processing only as
+a part of a generation."""
 
 _NEEDS_EDITS: Final = frozenset({"mode", "inputs"})
 _ANY: Final = InputImage()
 
 
 def only_processed(request: GenerationRequest) -> bool:
-    """Return whether a request keeps a picture as it is, for what comes after: its prompt is ours, no member's."""
+    """Return whether a request only processes an unchanged image.
+
+    Its prompt is ours then, not a member's.
+    """
     return request.prompt == KEEP_AS_IT_IS and (request.upscale is not None or request.remove_background)
 
 
 def varied(request: GenerationRequest, picture: InputImage, providers: Sequence[str]) -> GenerationRequest:
-    """Return the same prompt and options, starting from a picture.
+    """Return the same prompt and options, starting from an image.
 
-    A model that cannot edit gives way, first to the default one; options that its offer cannot do are dropped. Raises
-    `UnsupportedOptionError` or `StudioClosedError` where no model of these providers can, `PromptError` where none that
-    can takes so long a prompt. So do the functions below.
+    A model that cannot edit is replaced, by the default one first; options that its offer cannot do are dropped. This
+    and the following functions raise the same errors.
+
+    Raises:
+        UnsupportedOptionError: no model of these providers can do it.
+        StudioClosedError: these providers have no model for it.
+        PromptError: the prompt is too long for every model that can do it.
     """
     return _fitted(replace(request, inputs=(picture,)), _NEEDS_EDITS, providers)
 
@@ -42,9 +49,9 @@ def edited(
     *,
     model: str | None = None,
 ) -> GenerationRequest:
-    """Return one picture by a new prompt that says what to change, with the options of the job that made it.
+    """Return an edit of one image by a new prompt.
 
-    `model` is the one to use whatever the job had; None keeps it where possible.
+    It keeps the options of the job that made the image. `model` replaces that of the job; None keeps it if possible.
     """
     wanted = replace(request, prompt=prompt, model=model or request.model, images=1, inputs=(picture,))
     return _fitted(wanted, _NEEDS_EDITS, providers, chosen=model is not None)
@@ -58,7 +65,10 @@ def referring(
     *,
     model: str | None = None,
 ) -> GenerationRequest:
-    """Return one picture by a new prompt that says what to draw, going by a picture, which needs no processing."""
+    """Return a new image by a new prompt, with an image as reference.
+
+    Post-processing is not kept.
+    """
     kept = _with_stages(request, Stage.RESULT, Stage.GENERATION)
     wanted = replace(kept, prompt=prompt, model=model or request.model, inputs=(picture,))
     return _fitted(wanted, _NEEDS_EDITS, providers, chosen=model is not None)
@@ -67,13 +77,16 @@ def referring(
 def upscaled(
     request: GenerationRequest, picture: InputImage, factor: int, providers: Sequence[str]
 ) -> GenerationRequest:
-    """Return a picture enlarged: a generation that keeps it as it is, and the upscale after it."""
+    """Return the upscale of an image.
+
+    It is a generation that keeps the image as it is, with the upscale after it.
+    """
     wanted = replace(_kept(request, picture), upscale=factor, remove_background=request.remove_background)
     return _fitted(wanted, _NEEDS_EDITS | {"upscale"}, providers)
 
 
 def cut_out(request: GenerationRequest, picture: InputImage, providers: Sequence[str]) -> GenerationRequest:
-    """Return a picture without its background, in a format that can be transparent."""
+    """Return the image without its background, in a transparent format."""
     kept = _kept(request, picture)
     format_ = kept.format if kept.format in TRANSPARENT_FORMATS else DEFAULT_FORMAT
     wanted = replace(kept, remove_background=True, format=format_)
@@ -81,12 +94,12 @@ def cut_out(request: GenerationRequest, picture: InputImage, providers: Sequence
 
 
 def upscale_factors(providers: Sequence[str]) -> tuple[int, ...]:
-    """Return by what some model of these providers can enlarge a picture that is there already."""
+    """Return the upscale factors for existing images at these providers."""
     return tuple(factor for factor in UPSCALES if _can(_kept(_plain(), _ANY), {"upscale": factor}, providers))
 
 
 def possible_actions(providers: Sequence[str]) -> frozenset[Action]:
-    """Return what can ever be done here with a finished picture, whichever it is."""
+    """Return the actions that any finished image can have here."""
     possible = {Action.AGAIN}
     kept = _kept(_plain(), _ANY)
     if _can(kept, {}, providers):
@@ -99,7 +112,7 @@ def possible_actions(providers: Sequence[str]) -> frozenset[Action]:
 
 
 def editing_models(providers: Sequence[str]) -> tuple[Model, ...]:
-    """Return the models of these providers that can start from a picture."""
+    """Return the models of these providers with edits."""
     return tuple(model for model in offered_models(providers) if model.abilities.max_inputs)
 
 
@@ -108,12 +121,12 @@ def _plain() -> GenerationRequest:
 
 
 def _kept(request: GenerationRequest, picture: InputImage) -> GenerationRequest:
-    """Return a request for a picture as it is."""
+    """Return a request that keeps an image as it is."""
     return replace(_with_stages(request, Stage.RESULT), prompt=KEEP_AS_IT_IS, inputs=(picture,))
 
 
 def _with_stages(request: GenerationRequest, *stages: Stage) -> GenerationRequest:
-    """Return a request with the same prompt, but only the options of these stages."""
+    """Return a request with the same prompt and the options of these stages."""
     kept = {name: getattr(request, name) for name, spec in OPTIONS.items() if spec.stage in stages}
     return GenerationRequest(prompt=request.prompt, **kept)
 
@@ -130,9 +143,9 @@ def _can(request: GenerationRequest, options: dict[str, int | bool], providers: 
 def _fitted(
     wanted: GenerationRequest, essential: frozenset[str], providers: Sequence[str], *, chosen: bool = False
 ) -> GenerationRequest:
-    """Return what comes nearest to a wish and can be done here, with all that is `essential`.
+    """Return the nearest possible request with all `essential` options.
 
-    Where the model was `chosen`, no other takes its place.
+    If the model was `chosen`, no other one replaces it.
     """
     models = [model for model in _by_preference(wanted.model, providers) if not chosen or model.id == wanted.model]
     if not models:
@@ -150,7 +163,7 @@ def _fitted(
             return min(fits, key=lambda fit: fit[0])[1]
     if too_long is not None:
         raise too_long
-    # Says what of it no model can do, or which ones can.
+    # The error names the options that no model can do, or the models that can.
     bare = GenerationRequest(prompt=wanted.prompt, model=models[0].id, inputs=wanted.inputs)
     require_offer(replace(bare, **{name: getattr(wanted, name) for name in essential - _NEEDS_EDITS}), providers)
     raise StudioClosedError
@@ -164,7 +177,10 @@ def _by_preference(preferred: str, providers: Sequence[str]) -> list[Model]:
 def _fits(
     wanted: GenerationRequest, essential: frozenset[str], providers: Sequence[str]
 ) -> Iterator[tuple[int, GenerationRequest]]:
-    """Yield how many options each offer of the model would have to drop, and what is left of the wish then."""
+    """Yield the reduced request for each offer of the model.
+
+    Each comes with the number of options dropped for it.
+    """
     for provider in providers:
         for offer in OFFERS:
             if (offer.provider, offer.model) != (provider, wanted.model):
@@ -175,7 +191,7 @@ def _fits(
 
 
 def _without(wanted: GenerationRequest, lacking: Iterable[str], abilities: Abilities) -> GenerationRequest:
-    """Return the wish without options that go beyond these abilities."""
+    """Return the request without options beyond these abilities."""
     (picture,) = wanted.inputs
     size = None if picture.file is None else (picture.file.width, picture.file.height)
     instead = {name: OPTIONS[name].fallback(abilities[name], size) for name in lacking}

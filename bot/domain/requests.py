@@ -1,4 +1,4 @@
-"""Requests for images: validation before a credit is held, prices, and the offers that can do a request."""
+"""Requests for images: validation, prices and possible offers."""
 
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
@@ -23,7 +23,7 @@ _BLANK_LETTERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """What pictures to make, from text or from pictures. Make one with `generation_request`, which checks it.
+    """A request for images; `generation_request` makes a checked one.
 
     `prompt` is as typed. The options are those of the table in `bot.domain.options`, one field each; None and False ask
     for nothing. `keep_aspect_ratio`: nobody chose `aspect_ratio`, so it is the first input's: by Discord's width and
@@ -47,16 +47,17 @@ class GenerationRequest:
 
     @property
     def mode(self) -> Mode:
-        """Return what it starts from."""
+        """Return the mode: an edit if there are inputs."""
         return Mode.EDIT if self.inputs else Mode.TEXT
 
 
 def generation_request(
     *, prompt: str, inputs: tuple[InputImage, ...] = (), providers: Sequence[str] = PROVIDERS, **options: Any
 ) -> GenerationRequest:
-    """Return the checked request of a prompt and of options as a member writes them; None is not chosen.
+    """Return the checked request of a prompt and typed options.
 
-    `providers` are those of this studio: what they cannot do is refused, and only their models are named as a way out.
+    None is not chosen. `providers` are those of this studio: a request beyond them is refused, and only their models
+    are suggested instead.
 
     Raises:
         RequestError: the first mistake found.
@@ -77,12 +78,18 @@ def generation_request(
 
 
 def price(request: GenerationRequest) -> int:
-    """Return the credits for all pictures of a request (seed: "Models", "Credits are multiplied by ...")."""
+    """Return the credits for all images of a request.
+
+    Source: seed "Models", "Credits are multiplied by ...".
+    """
     return unit_price(request) * request.images
 
 
 def unit_price(request: GenerationRequest) -> int:
-    """Return the credits for one image: the model's price times 4K and detail, plus the surcharges of the options."""
+    """Return the credits for one image.
+
+    That is the model's price times 4K and detail, plus the surcharges of the options.
+    """
     model = find_model(request.model)
     price = model.text_price if request.mode is Mode.TEXT else model.edit_price
     if price is None:
@@ -97,29 +104,33 @@ def unit_price(request: GenerationRequest) -> int:
 
 
 def offers_for(request: GenerationRequest, providers: Sequence[str]) -> tuple[Offer, ...]:
-    """Return the offers that cover every option of the request, in the operator's order of providers."""
+    """Return the offers with every option of the request.
+
+    They are in the operator's order of providers.
+    """
     fitting = [offer for offer in OFFERS if offer.provider in providers and _covers(offer, request)]
     return tuple(sorted(fitting, key=lambda offer: providers.index(offer.provider)))
 
 
 def require_offer(request: GenerationRequest, providers: Sequence[str]) -> None:
-    """Raise unless some configured provider can do the request.
+    """Check that some configured provider can do the request.
 
-    `UnsupportedOptionError` when the model is offered but not with these options: it names the models that can
-    here; `StudioClosedError` when no configured provider offers the model at all.
+    Raises:
+        UnsupportedOptionError: the model is offered, but not with these options; the error names the models that can.
+        StudioClosedError: no configured provider offers the model.
     """
     if offers_for(request, providers):
         return
     offered = [offer for offer in OFFERS if offer.provider in providers and offer.model == request.model]
     if not offered:
         raise StudioClosedError
-    # Of several offers, what the one that comes nearest lacks.
+    # The options that the nearest of several offers lacks.
     lacking = min((list(unsupported_options(offer.abilities, request)) for offer in offered), key=len)
     raise _unsupported(*lacking[0], request, offered_models(providers))
 
 
 def unsupported_options(abilities: Abilities, request: GenerationRequest) -> Iterator[tuple[str, object]]:
-    """Yield the options of the request beyond the abilities, with their values as a member writes them."""
+    """Yield the options beyond the abilities, with their typed values."""
     if request.mode not in abilities.modes:
         yield "mode", request.mode.value
     if len(request.inputs) > abilities.max_inputs:
@@ -137,7 +148,10 @@ def _covers(offer: Offer, request: GenerationRequest) -> bool:
 def _unsupported(
     option: str, value: object, request: GenerationRequest, models: Collection[Model]
 ) -> UnsupportedOptionError:
-    """Return the error that names the models that can do all that is asked for, or else this option at least."""
+    """Return the error for an unsupported option.
+
+    It names the models that can do the whole request, or else at least this option.
+    """
     lacks = {model.id: {name for name, _ in unsupported_options(model.abilities, request)} for model in models}
     lacks.pop(request.model, None)
     able = [model for model, lacking in lacks.items() if not lacking]
@@ -146,12 +160,16 @@ def _unsupported(
 
 
 def readable(prompt: str) -> str:
-    """Return a prompt without the characters that cannot be sent on."""
+    """Return a prompt without unreadable characters."""
     return "".join(character for character in prompt if not _unreadable(character))
 
 
 def check_prompt(prompt: str, limit: int) -> None:
-    """Raise `PromptError` unless a model that takes `limit` code points can be given this."""
+    """Check a prompt for a model that takes `limit` code points.
+
+    Raises:
+        PromptError: it is unreadable, empty or too long.
+    """
     length = len(prompt)
     if any(_unreadable(character) for character in prompt):
         raise PromptError(PromptProblem.UNREADABLE, length=length, limit=limit)
@@ -162,7 +180,10 @@ def check_prompt(prompt: str, limit: int) -> None:
 
 
 def _unreadable(character: str) -> bool:
-    """Return whether no provider, database or JSON can be trusted with it: lone surrogates, control characters."""
+    """Return whether a character is unsafe to send or store.
+
+    Those are lone surrogates and control characters: no provider, database or JSON handles them reliably.
+    """
     return unicodedata.category(character) in {"Cs", "Cc"} and character not in "\n\r\t"
 
 

@@ -1,4 +1,4 @@
-"""What a member filled into a form that was refused: kept, so that they can take it up again where they were."""
+"""Refused forms, stored so that members can continue them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +9,15 @@ from bot.domain.attachments import AttachmentInfo
 from bot.domain.jobs import Action
 
 FORM_LIFE: Final = timedelta(days=1)
-"""How long a form is kept: until credits are there again; the addresses of its pictures do not live longer either."""
+"""How long a form is stored: until the next allowance; the URLs of its images expire then too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardForm:
-    """The form of an action on a card: its job, and where the pictures that it offers can be fetched, by position."""
+    """The form of an action on a card.
+
+    `urls` are the addresses of the offered images, by position.
+    """
 
     job_id: str
     action: Action
@@ -23,7 +26,10 @@ class CardForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageForm:
-    """The form for the pictures of a message; `unshown` are those beyond the `pictures` that it offers."""
+    """The form for the images of a message.
+
+    `unshown` is the number of images beyond the offered `pictures`.
+    """
 
     pictures: tuple[AttachmentInfo, ...]
     unshown: int = 0
@@ -31,7 +37,10 @@ class MessageForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilledForm:
-    """A form as it was sent: `chosen` are pictures, by position; `model` is None where there was none to choose."""
+    """A form as submitted.
+
+    `chosen` are image positions; `model` is None if there was no choice.
+    """
 
     form: CardForm | MessageForm
     prompt: str
@@ -41,7 +50,7 @@ class FilledForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedForm:
-    """A filled form that was refused, and whose it is."""
+    """A refused form and its member."""
 
     id: str
     member_id: int

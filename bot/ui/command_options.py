@@ -1,4 +1,7 @@
-"""Image options of the slash commands, derived from the table in `bot.domain.options`, and their autocompletion."""
+"""Image options of the slash commands, and their autocompletion.
+
+Both are derived from the table in `bot.domain.options`.
+"""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -31,9 +34,10 @@ _LONGEST: Final = 100
 
 
 def image_options(*, after: str, editing: bool = False) -> Callable[[_Callback], _Callback]:
-    """Return a decorator that gives a command's callback all image options, which it takes as one `**options`.
+    """Return a decorator that adds all image options to a callback.
 
-    The options come after the parameter `after`. With `editing` they are described as those of an edit.
+    The callback takes them as `**options`. They come after the parameter `after`. With `editing` they are described as
+    those of an edit.
     """
     specs = tuple(OPTIONS.values())
     texts = {spec.name: (spec.edit_description if editing else None) or spec.description for spec in specs}
@@ -42,7 +46,10 @@ def image_options(*, after: str, editing: bool = False) -> Callable[[_Callback],
 
 
 def setting_options(*, after: str) -> Callable[[_Callback], _Callback]:
-    """Return a decorator that gives a callback the options with an own default; each also takes `STUDIO_DEFAULT`."""
+    """Return a decorator that adds the options with an own default.
+
+    Each also takes `STUDIO_DEFAULT`.
+    """
     specs = tuple(spec for spec in OPTIONS.values() if spec.setting is not None)
     texts = {spec.name: spec.setting.description for spec in specs if spec.setting is not None}
     studio = app_commands.Choice(name=locale_str(STUDIO_DEFAULT_NAME), value=STUDIO_DEFAULT)
@@ -97,7 +104,7 @@ def _choices(values: Iterable[str]) -> _Choices:
 
 
 def suggested_choices(spec: OptionSpec, typed: str) -> _Choices:
-    """Return the suggestions of an option that match the text typed so far."""
+    """Return the suggestions of an option for the text typed so far."""
     wanted = typed.strip().casefold()
     return [
         app_commands.Choice(name=_(label), value=value)
@@ -107,9 +114,9 @@ def suggested_choices(spec: OptionSpec, typed: str) -> _Choices:
 
 
 def model_choices(quotes: Iterable[Quote], typed: str) -> _Choices:
-    """Return the models that match, with the price of the options so far; models that cannot do them come last.
+    """Return the matching models with the price of the options so far.
 
-    If nothing matches, all are offered, in case of a typing error.
+    Models that cannot do the options come last. If nothing matches, all are offered, in case of a typing error.
     """
     ranked = sorted(quotes, key=lambda quote: quote.price is None)
     wanted = typed.strip().casefold()

@@ -1,13 +1,13 @@
-"""Every error that the product raises on purpose.
+"""The errors of the product.
 
     AtelierError
-    |- RequestError            what a member asked for cannot be done as asked
-    |  |- PromptError          empty, too long, or with characters that no provider takes
+    |- RequestError            the request is impossible as asked
+    |  |- PromptError          empty, too long, or with unreadable characters
     |  |- UnknownModelError
-    |  |- OptionRangeError     a value outside what the option takes
-    |  |- UnsupportedOptionError  the model cannot do this option; names those that can
-    |  |- ExclusiveOptionsError  two options that do not go together
-    |  '- InputError           a picture to start from cannot be used
+    |  |- OptionRangeError     a value out of the option's range
+    |  |- UnsupportedOptionError  the model lacks this option; others are named
+    |  |- ExclusiveOptionsError  two options exclude each other
+    |  '- InputError           an input image is unusable
     |- CreditsError
     |  |- InsufficientCreditsError
     |  '- BudgetSpentError
@@ -19,27 +19,27 @@
     |  |- QueueFullError       too many jobs waiting for this member
     |  |- DuplicateInteractionError  Discord delivered an interaction twice
     |  |- JobNotFoundError
-    |  |- JobStateError        the job has moved on; the transition is not legal from here
-    |  |- JobRunningError      it is still being made, so nothing can be made of it yet
-    |  |- JobDeletedError      it was deleted
-    |  |- AlreadyBegunError    the same press twice: the first one has made the job
-    |  |- AlreadyAskedError    the same press twice: the first one is being asked about
-    |  |- ConfirmationGoneError  a question about its price that was answered, or is too old
-    |  |- FormGoneError        a refused form that is too old to be opened again
-    |  |- SearchGoneError      a search of `/history` that is no longer stored
-    |  |- ImageGoneError       a picture of the studio's own is no longer kept, and cannot be fetched again
-    |  '- StaleJobError        somebody else moved the job between reading and writing
+    |  |- JobStateError        the transition is illegal from the job's state
+    |  |- JobRunningError      the job has not ended
+    |  |- JobDeletedError      the job was deleted
+    |  |- AlreadyBegunError    pressed twice: the job already exists
+    |  |- AlreadyAskedError    pressed twice: the member is already asked to confirm
+    |  |- ConfirmationGoneError  a confirmation was answered or has expired
+    |  |- FormGoneError        a refused form is no longer stored
+    |  |- SearchGoneError      a search of `/history` is no longer stored
+    |  |- ImageGoneError       an image is no longer stored and cannot be fetched again
+    |  '- StaleJobError        another worker changed the job after it was read
     |- PresetError
-    |  |- PresetNotFoundError  no preset of this name for whoever asks
-    |  |- EmptyPresetError     neither a prompt nor an option to keep
-    |  |- PresetLimitError     as many as there may be
-    |  '- PresetNameTakenError a deleted one cannot come back: another has its name
-    |- StudioClosedError       no provider can take the job at present
-    |- ProviderError           an image API answered with a fault, or not at all
-    |- ImageError            a picture could not be fetched, or is not usable
-    '- LedgerError             the ledger would not balance: a fault of ours
+    |  |- PresetNotFoundError  the member and the server have no preset of this name
+    |  |- EmptyPresetError     neither a prompt nor an option to save
+    |  |- PresetLimitError     the highest number is reached
+    |  '- PresetNameTakenError a deleted preset's name is in use again
+    |- StudioClosedError       no provider takes the job at present
+    |- ProviderError           an image API answered with an error, or not at all
+    |- ImageError              an image could not be fetched or used
+    '- LedgerError             the ledger would not balance: our own fault
 
-Errors carry a code and the facts, no prose: one table (`bot.ui.render.error_messages`) words them for people.
+Errors carry a code and facts, no prose: `bot.ui.render.error_messages` has the texts.
 """
 
 from bot.domain.errors.access import AccessError, NotAdmittedError, NotAllowedError, NotInServerError, StudioClosedError

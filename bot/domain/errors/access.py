@@ -1,10 +1,10 @@
-"""Errors of access: places, people, and a studio without providers."""
+"""Access errors: wrong place, missing permission, no provider."""
 
 from bot.domain.errors.base import AtelierError
 
 
 class AccessError(AtelierError):
-    """Not here, or not for this person."""
+    """Not allowed here, or not for this person."""
 
     code = "access"
 
@@ -22,7 +22,10 @@ class NotAdmittedError(AccessError):
 
 
 class NotAllowedError(AccessError):
-    """This person may not do this; `needs` names who may."""
+    """This person may not do this.
+
+    `needs` names the people who may.
+    """
 
     code = "not_allowed"
 

@@ -4,7 +4,10 @@ from typing import ClassVar
 
 
 class AtelierError(Exception):
-    """Base of all. `code` is stable and goes to logs; the attributes are the facts."""
+    """Base of all errors.
+
+    `code` is stable and goes to logs; the attributes are the facts.
+    """
 
     code: ClassVar[str] = "error"
 

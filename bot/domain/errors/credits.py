@@ -6,13 +6,16 @@ from bot.domain.errors.base import AtelierError
 
 
 class CreditsError(AtelierError):
-    """The books do not allow it; nothing was held."""
+    """The credits or the budget do not allow it; nothing was held."""
 
     code = "credits"
 
 
 class InsufficientCreditsError(CreditsError):
-    """`needed` credits, `available` to spend; the allowance is renewed at `renews_at`."""
+    """`needed` credits, but only `available` to spend.
+
+    The allowance is renewed at `renews_at`.
+    """
 
     code = "insufficient_credits"
 
@@ -24,7 +27,10 @@ class InsufficientCreditsError(CreditsError):
 
 
 class BudgetSpentError(CreditsError):
-    """The operator's budget of the month has no room for this; it is renewed at `renews_at`."""
+    """The operator's monthly budget has no room for this.
+
+    It is renewed at `renews_at`.
+    """
 
     code = "budget_spent"
 
@@ -34,7 +40,7 @@ class BudgetSpentError(CreditsError):
 
 
 class LedgerError(AtelierError):
-    """The ledger would not balance: a fault of ours, never of a member."""
+    """The ledger would not balance: our fault, never a member's."""
 
     code = "books"
 

@@ -4,13 +4,13 @@ from bot.domain.errors.base import AtelierError
 
 
 class JobError(AtelierError):
-    """A job cannot be made, found or moved."""
+    """A job cannot be made, found or changed."""
 
     code = "job"
 
 
 class QueueFullError(JobError):
-    """The member has `limit` jobs waiting already."""
+    """The member already has `limit` waiting jobs."""
 
     code = "queue_full"
 
@@ -20,19 +20,19 @@ class QueueFullError(JobError):
 
 
 class DuplicateInteractionError(JobError):
-    """This interaction has made a job already: Discord delivered it twice."""
+    """This interaction already has a job: Discord delivered it twice."""
 
     code = "duplicate_interaction"
 
 
 class JobNotFoundError(JobError):
-    """No such job, or it is not visible to whoever asks."""
+    """No such job, or the member may not see it."""
 
     code = "job_not_found"
 
 
 class JobStateError(JobError):
-    """The job is in `state`, where the wanted step is not legal."""
+    """The transition `wanted` is illegal from `state`."""
 
     code = "job_state"
 
@@ -49,7 +49,7 @@ class StaleJobError(JobError):
 
 
 class JobRunningError(JobError):
-    """The job has no end yet, so nothing can be made of it."""
+    """The job has not ended, so nothing can be made from it."""
 
     code = "job_running"
 
@@ -61,19 +61,25 @@ class JobDeletedError(JobError):
 
 
 class AlreadyBegunError(JobError):
-    """The same member asked for the same of the same job a moment ago: a button pressed twice."""
+    """The member just made the same request: a button pressed twice."""
 
     code = "already_begun"
 
 
 class AlreadyAskedError(JobError):
-    """The same member was asked about the same a moment ago: a button pressed, or a command sent, twice."""
+    """The member is already being asked to confirm the same request.
+
+    A button was pressed, or a command sent, twice.
+    """
 
     code = "already_asked"
 
 
 class ConfirmationGoneError(JobError):
-    """A request that waited for its member's word is gone: `expired`, or else it was answered before."""
+    """A confirmation is gone.
+
+    It was answered before, or has `expired`.
+    """
 
     code = "draft_gone"
 
@@ -83,7 +89,7 @@ class ConfirmationGoneError(JobError):
 
 
 class FormGoneError(JobError):
-    """A form that was refused is not kept any more, or is another's."""
+    """A refused form is no longer stored, or is another member's."""
 
     code = "form_gone"
 
@@ -95,7 +101,10 @@ class SearchGoneError(JobError):
 
 
 class ImageGoneError(JobError):
-    """A picture to start from is no longer kept; `own` is what the job itself made, else what it was made from."""
+    """An input image is no longer stored.
+
+    `own` is true for the job's own result, false for its input.
+    """
 
     code = "picture_gone"
 

@@ -4,13 +4,16 @@ from bot.domain.errors.base import AtelierError
 
 
 class PresetError(AtelierError):
-    """It cannot be done with this preset."""
+    """The action is impossible with this preset."""
 
     code = "preset"
 
 
 class PresetNotFoundError(PresetError):
-    """No preset of this `name`, neither the member's own nor the server's; None where a name is not known."""
+    """Neither the member nor the server has a preset of this `name`.
+
+    The name is None if it is not known.
+    """
 
     code = "preset_not_found"
 
@@ -26,7 +29,10 @@ class EmptyPresetError(PresetError):
 
 
 class PresetLimitError(PresetError):
-    """There are `limit` presets already: the member's own, or the server's where it is `shared`."""
+    """There are already `limit` presets.
+
+    They are the member's own, or the server's if `shared`.
+    """
 
     code = "preset_limit"
 
@@ -37,7 +43,7 @@ class PresetLimitError(PresetError):
 
 
 class PresetNameTakenError(PresetError):
-    """A deleted preset cannot come back, for another one has its `name` by now."""
+    """A deleted preset cannot be restored: another one has its `name`."""
 
     code = "preset_name_taken"
 

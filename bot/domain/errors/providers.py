@@ -6,7 +6,10 @@ from bot.domain.errors.base import AtelierError
 
 
 class FaultKind(StrEnum):
-    """Why a job or a request to a provider failed; the wording table and the counters use these."""
+    """The reason why a job or a request to a provider failed.
+
+    The error messages and the counters use it.
+    """
 
     INVALID = "invalid"  # the provider rejects the request itself (400, 422)
     KEY_REJECTED = "key_rejected"  # the operator's key (401, 403)
@@ -16,27 +19,27 @@ class FaultKind(StrEnum):
     SERVER_ERROR = "server_error"  # 500 and other 5xx
     CONTENT = "content"  # refused for what it shows or says
     GENERATION = "generation"  # the vendor's model failed
-    NO_PICTURES = "no_pictures"  # reported done without a usable picture
+    NO_PICTURES = "no_pictures"  # reported done without a usable image
     REPLY_LOST = "reply_lost"  # sent, but the answer never came: perhaps accepted
     MALFORMED = "malformed"  # an answer that the contract does not know
     NOT_FOUND = "not_found"  # the provider does not know the handle (404)
     DEADLINE = "deadline"  # the hard deadline passed
     UNACKNOWLEDGED = "unacknowledged"  # the card never appeared
-    INTERNAL = "internal"  # a fault of ours
-    # What the member gave to start from, fetched and found wanting:
-    INPUT_GONE = "input_gone"  # its message was deleted, or its address ran out
-    INPUT_UNUSABLE = "input_unusable"  # no picture, or a broken one
-    INPUT_TOO_LARGE = "input_too_large"  # more bytes or pixels than it said
+    INTERNAL = "internal"  # our own fault
+    # Input images that turned out to be unusable:
+    INPUT_GONE = "input_gone"  # its message was deleted, or its URL expired
+    INPUT_UNUSABLE = "input_unusable"  # no image, or a broken one
+    INPUT_TOO_LARGE = "input_too_large"  # more bytes or pixels than declared
     INPUT_TOO_SMALL = "input_too_small"
-    INPUT_UNREACHABLE = "input_unreachable"  # Discord did not give it for minutes
+    INPUT_UNREACHABLE = "input_unreachable"  # Discord did not serve it for minutes
 
 
 class ProviderError(AtelierError):
     """A request to an image API failed.
 
-    `maybe_accepted` is true when a submit may have reached the provider (so that it must never be repeated);
-    `retry_after` is the wait in seconds that the provider asked for; `detail` is its own words, cut and with
-    nothing secret in it, for the operator's log.
+    `maybe_accepted` is true if a submit may have reached the provider, so that it must never be repeated. `retry_after`
+    is the wait in seconds that the provider asked for. `detail` is the provider's text, cut and without secrets, for
+    the operator's log.
     """
 
     code = "provider"
@@ -63,19 +66,22 @@ class ProviderError(AtelierError):
 
 
 class ImageProblem(StrEnum):
-    """Why a picture could not be had."""
+    """The reason why an image could not be fetched or used."""
 
     GONE = "gone"  # 404 or 410
     UNREACHABLE = "unreachable"  # no connection, 5xx, timeouts: trying again may help
     FORBIDDEN_ADDRESS = "forbidden_address"  # not HTTPS, or not a public address
     TOO_LARGE = "too_large"  # more bytes or pixels than allowed
-    TOO_SMALL = "too_small"  # fewer pixels than anything can be made of
+    TOO_SMALL = "too_small"  # fewer pixels than a generation needs
     NOT_A_PICTURE = "not_a_picture"
     TRUNCATED = "truncated"
 
 
 class ImageError(AtelierError):
-    """A picture could not be fetched or decoded; the address is never part of it (it may be signed)."""
+    """An image could not be fetched or decoded.
+
+    Its URL is never part of the error, as it may be signed.
+    """
 
     code = "picture"
 

@@ -6,13 +6,13 @@ from bot.domain.errors.base import AtelierError
 
 
 class RequestError(AtelierError):
-    """What was asked for cannot be done as asked; nothing was held."""
+    """The request is impossible as asked; nothing was held."""
 
     code = "request"
 
 
 class PromptProblem(StrEnum):
-    """What is wrong with a prompt."""
+    """The fault of a prompt."""
 
     EMPTY = "empty"
     TOO_LONG = "too_long"
@@ -32,7 +32,7 @@ class PromptError(RequestError):
 
 
 class UnknownModelError(RequestError):
-    """No model of this name; `models` are the names that exist."""
+    """No model has this name; `models` are the existing ones."""
 
     code = "unknown_model"
 
@@ -43,7 +43,10 @@ class UnknownModelError(RequestError):
 
 
 class OptionRangeError(RequestError):
-    """`value` is not among what `option` takes, which `allowed` describes (a range or a list)."""
+    """`value` is out of range for `option`.
+
+    `allowed` describes the valid values (a range or a list).
+    """
 
     code = "option_range"
 
@@ -68,7 +71,10 @@ class UnsupportedOptionError(RequestError):
 
 
 class ExclusiveOptionsError(RequestError):
-    """`option` does not go with this `value` of the `other` one, which takes only what is `allowed` then."""
+    """`option` does not go with `value` of the `other` option.
+
+    `allowed` are the values of the other one that go with it.
+    """
 
     code = "exclusive_options"
 
@@ -81,27 +87,27 @@ class ExclusiveOptionsError(RequestError):
 
 
 class InputProblem(StrEnum):
-    """What is wrong with a picture to start from, as far as can be told before it is fetched."""
+    """The fault of an input image, as far as it shows before the download."""
 
-    NONE = "none"  # nothing there to start from
-    TOO_MANY = "too_many"  # pictures
-    FOREIGN = "foreign"  # not where Discord keeps files
+    NONE = "none"  # no image at all
+    TOO_MANY = "too_many"  # images
+    FOREIGN = "foreign"  # its URL is not one of Discord's
     WRONG_TYPE = "wrong_type"
-    UNMEASURED = "unmeasured"  # Discord found no width and height in it, so it is no picture
+    UNMEASURED = "unmeasured"  # Discord found no width and height, so it is no image
     TOO_HEAVY = "too_heavy"  # bytes
     TOO_LARGE = "too_large"  # a side, or pixels
     TOO_SMALL = "too_small"
-    EXPIRED = "expired"  # its address has run out
-    SHORT_LIVED = "short_lived"  # its address may run out before the job ends, and we have none of our own
-    ANIMATED = "animated"  # it would have to be changed first, and we have no address of our own to give that from
-    GONE = "gone"  # neither an address nor a file is left
+    EXPIRED = "expired"  # its URL has expired
+    SHORT_LIVED = "short_lived"  # its URL may expire before the job ends, and we cannot serve the image
+    ANIMATED = "animated"  # it must be converted first, and we cannot serve the result
+    GONE = "gone"  # neither a URL nor a file is left
 
 
 class InputError(RequestError):
-    """A picture to start from cannot be used; nothing was held.
+    """An input image is unusable; nothing was held.
 
-    `position` counts from 1 and is None where there is but one. `name` is the file's, `value` what it has too much or
-    too little of (bytes, pixels, a type, pictures), `limit` what it may have.
+    `position` counts from 1 and is None if there is only one. `name` is the file's. `value` is the excessive or
+    insufficient quantity (bytes, pixels, a type, images), `limit` the allowed one.
     """
 
     code = "input"
