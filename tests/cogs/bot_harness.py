@@ -1,4 +1,4 @@
-"""A whole studio on simcord's Discord: real client, cogs, services, engine and SQLite, SkillBoss's stand-in by hand."""
+"""The wired product on simcord's Discord, with SQLite and provider fakes."""
 
 import asyncio
 import contextlib
@@ -48,7 +48,7 @@ _BEGIN: Final = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
 
 class BotHarness:
-    """The wired product on simcord. What a person sees is read with `card` and `texts`."""
+    """The product on simcord. `card` and `texts` read the visible texts."""
 
     def __init__(
         self, folder: Path, *, admitted: frozenset[int] | str | None, allowance: int, reve2img: bool = False
@@ -67,7 +67,7 @@ class BotHarness:
         self.last_interaction: dict[str, Any] = {}
 
     async def start(self) -> None:
-        """Bring it up: the database is migrated, the commands are synced, the engine serves."""
+        """Migrate the database, sync the commands and start the engine."""
         self.database = await Database.open(f"sqlite+aiosqlite:///{self._folder / 'atelier.db'}")
         await migrate(self.database)
         await self.server.start()
@@ -90,7 +90,7 @@ class BotHarness:
         await self._serve()
 
     async def stop(self) -> None:
-        """Take it down; an error that no test expected fails the test."""
+        """Stop everything; an unexpected error fails the test."""
         await self._halt()
         await self.env.shutdown()
         await self.server.close()
@@ -104,14 +104,14 @@ class BotHarness:
         assert [error for error in map(_cause, self.env.errors) if type(error) not in self.expected] == []
 
     async def restart(self) -> None:
-        """Do as a new process does: everything is built anew over the same database and the same Discord."""
+        """Rebuild everything over the same database and the same Discord."""
         await self._halt()
         await self._build()
         await self.env.restart_bot(self.client)
         await self._serve()
 
     def member(self, name: str, **permissions: bool) -> MemberActor:
-        """Return somebody who has joined the server, with these permissions besides everybody's."""
+        """Return a new member of the server with these extra permissions."""
         roles = [self.guild.create_role(name, permissions=discord.Permissions(**permissions))] if permissions else []
         return self.guild.add_member(self.env.create_user(name), roles=roles)
 
@@ -120,48 +120,48 @@ class BotHarness:
         return await who.slash(self.channel, "imagine", **options)
 
     def card(self, result: InteractionResult) -> list[str]:
-        """Return the texts of a command's card as it is now, from top to bottom."""
+        """Return the current texts of a command's card, top to bottom."""
         assert result.response is not None
         return texts(result.response.components)
 
     async def until(self, condition: Callable[[], object]) -> None:
-        """Return once the condition is true; it is looked at whenever a message changes."""
+        """Wait for a condition, checked at each message change."""
         async with asyncio.timeout(PATIENCE):
             while not condition():
                 await self._seen.wait()
 
     async def reaches(self, *states: State) -> None:
-        """Return once the jobs, oldest first, are in these states."""
+        """Wait until the jobs, oldest first, have these states."""
         async with asyncio.timeout(PATIENCE):
             while await self.column("state") != list(states):
                 pass
 
     async def polls_until(self, condition: Callable[[], object]) -> None:
-        """Let the engine look at every job until a card meets the condition; no time passes."""
+        """Advance every job until the condition holds; no time passes."""
         async with asyncio.timeout(PATIENCE):
             while not condition():
                 await self.look()
 
     async def look(self) -> None:
-        """Let the engine look at every job, and return when a message changes, or after a moment."""
+        """Advance every job; return at a message change or after 0.1 s."""
         for job_id in await self.column("id"):
             await self._engine.schedule_now(job_id)
         await self._moment()
 
     async def _moment(self) -> None:
-        """Return when a message changes, or after a moment."""
+        """Return at a message change or after 0.1 s."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.1):
                 await self._seen.wait()
 
     async def finish(self, result: InteractionResult) -> None:
-        """Let the image API finish its latest job, and return once the card shows the end."""
+        """Let the image API finish its latest job; wait for the final card."""
         await self.reaches(State.QUEUED)
         self.server.finish()
         await self.polls_until(lambda: "left today" in self.card(result)[-1])
 
     def requests(self, method: str, ending: str) -> int:
-        """Return how many requests of a method Discord got whose path ends like this."""
+        """Return the number of requests to Discord by method and path ending."""
         return sum(each.method == method and each.path.endswith(ending) for each in self.env.http_requests)
 
     async def column(self, name: str) -> list[Any]:
@@ -220,7 +220,7 @@ class BotHarness:
 
 
 def texts(components: list[dict[str, Any]]) -> list[str]:
-    """Return the texts of a message's components, from top to bottom."""
+    """Return the texts of a message's components, top to bottom."""
     return [component["content"] for component in walk(components) if "content" in component]
 
 
@@ -231,7 +231,7 @@ def buttons(result: InteractionResult) -> list[str]:
 
 
 def panel(result: InteractionResult) -> list[str]:
-    """Return the lines of a panel that only its member sees."""
+    """Return the lines of an ephemeral panel."""
     assert result.response is not None
     assert result.response.ephemeral
     (text,) = texts(result.response.components)
@@ -239,7 +239,7 @@ def panel(result: InteractionResult) -> list[str]:
 
 
 def private(result: InteractionResult) -> str:
-    """Return the words of an answer that only its member sees."""
+    """Return the content of an ephemeral answer."""
     assert result.response is not None
     assert result.response.ephemeral
     return result.response.content

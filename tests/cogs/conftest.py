@@ -1,4 +1,4 @@
-"""One studio a test, over simcord and a database of its own."""
+"""One bot per test on simcord, with a separate database."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,14 +14,14 @@ from tests.cogs.bot_harness import BotHarness
 
 @pytest.fixture(autouse=True)
 def _original(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mend a gap of simcord: it does not decode the `%40original` that a rebuilt webhook sends."""
+    """Patch simcord to decode the `%40original` of a rebuilt webhook."""
     path_of = transport._path_of
     monkeypatch.setattr(transport, "_path_of", lambda url: unquote(path_of(url)))
 
 
 @pytest.fixture(autouse=True)
 def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mend a gap of simcord: it does not say that the application is there with the server."""
+    """Patch simcord to report a server install."""
     make = interactions.base_payload
 
     def base_payload(*arguments: Any, guild_id: int | None, **options: Any) -> Any:
@@ -32,9 +32,9 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def studio(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[BotHarness]:
-    """Return a running studio; a `studio` mark changes what its operator has set."""
-    mark = request.node.get_closest_marker("studio")
+async def bot(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[BotHarness]:
+    """Yield a running bot; a `bot` mark changes the operator's settings."""
+    mark = request.node.get_closest_marker("bot")
     options: dict[str, Any] = {"admitted": "*", "allowance": 200} | (mark.kwargs if mark else {})
     made = BotHarness(tmp_path, **options)
     await made.start()
@@ -44,4 +44,4 @@ async def studio(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterato
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark."""
-    config.addinivalue_line("markers", "studio(**options): what the operator of the `studio` fixture has set")
+    config.addinivalue_line("markers", "bot(**options): settings of the operator for the `bot` fixture")

@@ -1,4 +1,4 @@
-"""The buttons of a card, pressed by its member, by moderators and by others, on simcord."""
+"""Card buttons pressed by member, moderators and strangers, on simcord."""
 
 import pytest
 
@@ -8,10 +8,10 @@ from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, b
 CANCELLED = "Cancelled. Nothing was charged: 12 credits returned, 200 left today."
 
 
-async def waiting(studio: BotHarness, who: MemberActor, prompt: str = "a fox") -> InteractionResult:
-    """Return the command's result once its job waits at the image API."""
-    result = await studio.imagine(who, prompt=prompt)
-    await studio.reaches(State.QUEUED)
+async def waiting(bot: BotHarness, who: MemberActor, prompt: str = "a fox") -> InteractionResult:
+    """Return the command's result once the image API has its job."""
+    result = await bot.imagine(who, prompt=prompt)
+    await bot.reaches(State.QUEUED)
     return result
 
 
@@ -21,70 +21,72 @@ async def press(who: MemberActor, card: InteractionResult, label: str = "Cancel"
     return await who.click(card.response, label=label)
 
 
-async def test_its_member_cancels(studio: BotHarness) -> None:
-    """The member's own press gets no message of its own: the card says that it is cancelled and what came back."""
-    ann = studio.member("ann")
-    card = await waiting(studio, ann)
-    pressed = await press(ann, card)
-    await studio.until(lambda: studio.card(card)[-1] == CANCELLED)
+async def test_cancel_by_member_updates_card(bot: BotHarness) -> None:
+    """The press gets no separate message.
+
+    The card shows the cancellation and the refund.
+    """
+    member = bot.member("member")
+    card = await waiting(bot, member)
+    pressed = await press(member, card)
+    await bot.until(lambda: bot.card(card)[-1] == CANCELLED)
     assert pressed.acknowledged
     assert pressed.followups == []
-    assert len(studio.channel.history()) == 1
+    assert len(bot.channel.history()) == 1
     assert buttons(card) == ["Again"]
-    assert await studio.column("state") == ["cancelled"]
+    assert await bot.column("state") == ["cancelled"]
 
 
-async def test_a_moderator_cancels(studio: BotHarness) -> None:
-    """Who has Manage Messages may cancel anybody's job; the credits go back to its member."""
-    card = await waiting(studio, studio.member("ann"))
-    await press(studio.member("mod", manage_messages=True), card)
-    await studio.until(lambda: studio.card(card)[-1] == CANCELLED)
+async def test_cancel_by_moderator_refunds_member(bot: BotHarness) -> None:
+    """Manage Messages suffices; the credits return to the member."""
+    card = await waiting(bot, bot.member("member"))
+    await press(bot.member("mod", manage_messages=True), card)
+    await bot.until(lambda: bot.card(card)[-1] == CANCELLED)
 
 
-async def test_a_stranger_cannot_cancel(studio: BotHarness) -> None:
-    """Anybody else is told in private who may, and the job goes on.
+async def test_cancel_by_stranger_is_refused_privately(bot: BotHarness) -> None:
+    """The answer explains the permission; the job continues.
 
-    The error never comes to simcord's ears: the button answers it, where discord.py would only have logged it.
+    The button answers the error, so simcord never sees it.
     """
-    card = await waiting(studio, studio.member("ann"))
-    before = studio.card(card)
-    pressed = await press(studio.member("eve"), card)
+    card = await waiting(bot, bot.member("member"))
+    before = bot.card(card)
+    pressed = await press(bot.member("stranger"), card)
     assert private(pressed) == "Only its member or a moderator can do that."
-    assert studio.card(card) == before
-    assert await studio.column("cancel_requested_at") == [None]
+    assert bot.card(card) == before
+    assert await bot.column("cancel_requested_at") == [None]
 
 
-async def test_a_button_works_after_a_restart(studio: BotHarness) -> None:
-    """A card from before a restart is still cancelled by its button."""
-    ann = studio.member("ann")
-    card = await waiting(studio, ann)
-    await studio.restart()
-    await press(ann, card)
-    await studio.until(lambda: studio.card(card)[-1] == CANCELLED)
+async def test_cancel_on_card_after_restart_works(bot: BotHarness) -> None:
+    member = bot.member("member")
+    card = await waiting(bot, member)
+    await bot.restart()
+    await press(member, card)
+    await bot.until(lambda: bot.card(card)[-1] == CANCELLED)
 
 
-async def test_a_cancel_that_comes_too_late_says_so(studio: BotHarness) -> None:
-    """Once the image API has begun it cannot be cancelled: the card says so and that it may be charged."""
-    ann = studio.member("ann")
-    card = await waiting(studio, ann)
-    studio.server.advance()
-    await press(ann, card)
-    await studio.until(lambda: "Too late" in studio.card(card)[-1])
-    assert studio.card(card)[-1] == (
+async def test_cancel_after_start_is_too_late(bot: BotHarness) -> None:
+    """The card says that a charge is possible."""
+    member = bot.member("member")
+    card = await waiting(bot, member)
+    bot.server.advance()
+    await press(member, card)
+    await bot.until(lambda: "Too late" in bot.card(card)[-1])
+    assert bot.card(card)[-1] == (
         "Drawing · since <t:1772625600:R>\n-# Too late to cancel: it has begun, and is charged if it completes."
     )
     assert buttons(card) == []
-    studio.server.finish()
-    await studio.polls_until(lambda: "left today" in studio.card(card)[-1])
-    assert studio.card(card)[-1] == "-# 12 credits · 188 left today · 1\u00a0s"
+    bot.server.finish()
+    await bot.polls_until(lambda: "left today" in bot.card(card)[-1])
+    assert bot.card(card)[-1] == "-# 12 credits · 188 left today · 1\u00a0s"
 
 
-async def test_the_whole_prompt_can_be_read(studio: BotHarness) -> None:
-    """A long prompt is cut on the card; its button gives the whole of it as a file, in private, to anybody."""
+async def test_prompt_button_sends_whole_prompt(bot: BotHarness) -> None:
+    """A button sends the complete prompt as a private file."""
     prompt = "a fox in the snow under a tree, " * 20
-    card = await waiting(studio, studio.member("ann"), prompt)
+    card = await waiting(bot, bot.member("member"), prompt)
     assert buttons(card) == ["Cancel", "Whole prompt"]
-    pressed = await press(studio.member("eve"), card, "Whole prompt")
+    pressed = await press(bot.member("stranger"), card, "Whole prompt")
     assert private(pressed) == ""
     assert pressed.response is not None
     (file,) = pressed.response.attachments
@@ -92,28 +94,26 @@ async def test_the_whole_prompt_can_be_read(studio: BotHarness) -> None:
     assert (await file.read()).decode() == prompt
 
 
-async def test_a_fault_in_a_button_gives_a_reference(
-    studio: BotHarness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+async def test_button_failure_gives_reference_and_log_line(
+    bot: BotHarness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What breaks behind a button is answered like any other fault of ours, in private, and logged."""
-    ann = studio.member("ann")
-    card = await waiting(studio, ann)
+    member = bot.member("member")
+    card = await waiting(bot, member)
 
     async def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(studio.jobs, "cancel", broken)
-    pressed = await press(ann, card)
+    monkeypatch.setattr(bot.jobs, "cancel", broken)
+    pressed = await press(member, card)
     words, reference = private(pressed).splitlines()
     assert words == "Something went wrong on our side, and the operator's log has it."
     assert reference.removeprefix("Reference: `").removesuffix("`") in capsys.readouterr().out
 
 
-async def test_a_job_whose_records_are_gone(studio: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A button of a job that the database knows no more says so kindly."""
-    ann = studio.member("ann")
-    card = await waiting(studio, ann)
-    real = studio.jobs.cancel
-    monkeypatch.setattr(studio.jobs, "cancel", lambda _, actor: real("f" * 32, actor))
-    pressed = await press(ann, card)
+async def test_button_of_unknown_job_is_refused_politely(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    member = bot.member("member")
+    card = await waiting(bot, member)
+    real = bot.jobs.cancel
+    monkeypatch.setattr(bot.jobs, "cancel", lambda _, actor: real("f" * 32, actor))
+    pressed = await press(member, card)
     assert private(pressed) == "This picture's records are gone, so the button does nothing any more."

@@ -1,4 +1,4 @@
-"""What the presenter does when Discord does not take an edit, or another process was quicker, on simcord."""
+"""Card updates after rejected edits or a faster process, on simcord."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,162 +13,160 @@ from tests.support.clock import let_others_run
 CANCELLED = "Cancelled. Nothing was charged: 12 credits returned, 200 left today."
 
 
-def edits(studio: BotHarness) -> int:
-    """Return how many edits Discord has got, with either token."""
-    return studio.requests("PATCH", "")
+def edits(bot: BotHarness) -> int:
+    """Return the number of edits sent to Discord, with either token."""
+    return bot.requests("PATCH", "")
 
 
-async def ended(studio: BotHarness) -> None:
-    """Let the image API finish, and return once the job is done."""
-    studio.server.finish()
-    while await studio.column("state") != ["done"]:
-        await studio.look()
+async def ended(bot: BotHarness) -> None:
+    """Let the image API finish; return once the job is done."""
+    bot.server.finish()
+    while await bot.column("state") != ["done"]:
+        await bot.look()
 
 
-async def nothing_more(studio: BotHarness, done: int) -> None:
-    """Let everything go on that can go on without time, whatever changes, and expect no further edit."""
-    (job_id,) = await studio.column("id")
+async def nothing_more(bot: BotHarness, done: int) -> None:
+    """Run everything possible without time passing; expect no further edit."""
+    (job_id,) = await bot.column("id")
     for _ in range(5):
-        studio._card_updater.on_job_changed(job_id)
+        bot._card_updater.on_job_changed(job_id)
         await let_others_run()
-    assert edits(studio) == done
+    assert edits(bot) == done
 
 
-async def forgotten(studio: BotHarness) -> None:
-    """Return once the presenter has let go of every card, as it does just after its last word on each."""
-    while studio._card_updater._shown:
+async def forgotten(bot: BotHarness) -> None:
+    """Wait until the card updater has dropped every card."""
+    while bot._card_updater._shown:
         await let_others_run()
 
 
-async def test_a_failing_edit_is_put_off_further_and_further_and_never_given_up(studio: BotHarness) -> None:
-    """From two seconds on to five minutes; neither a change nor a place in line brings it forward; then it is there."""
-    result = await studio.imagine(studio.member("ann"), prompt="a fox")
-    await studio.reaches(State.QUEUED)
-    before = edits(studio)
-    studio.env.inject_error("PATCH", "*", status=401, times=12)
-    await ended(studio)
+async def test_failing_edit_is_retried_with_growing_delay(bot: BotHarness) -> None:
+    """From 2 seconds to 5 minutes; no change shortens the delay."""
+    result = await bot.imagine(bot.member("member"), prompt="a fox")
+    await bot.reaches(State.QUEUED)
+    before = edits(bot)
+    bot.env.inject_error("PATCH", "*", status=401, times=12)
+    await ended(bot)
     waits = []
     for tried in range(1, 13):
-        while max((each.failures for each in studio._card_updater._shown.values()), default=0) < tried:
+        while max((each.failures for each in bot._card_updater._shown.values()), default=0) < tried:
             await let_others_run()
-        await nothing_more(studio, before + tried)
-        (shown,) = studio._card_updater._shown.values()
-        waits.append(shown.not_before - studio.clock.monotonic())
-        studio.clock.advance(waits[-1] - 0.01)
-        await nothing_more(studio, before + tried)
-        studio.clock.advance(0.02)
+        await nothing_more(bot, before + tried)
+        (shown,) = bot._card_updater._shown.values()
+        waits.append(shown.not_before - bot.clock.monotonic())
+        bot.clock.advance(waits[-1] - 0.01)
+        await nothing_more(bot, before + tried)
+        bot.clock.advance(0.02)
     assert all(least <= wait <= 1.5 * least for least, wait in zip((2, 4, 8, 16, 32, 64, 128), waits, strict=False))
     assert waits[8:] == [300] * 4
-    await studio.until(lambda: "left today" in studio.card(result)[-1])
-    while await studio.column("delivery") != ["card"]:
+    await bot.until(lambda: "left today" in bot.card(result)[-1])
+    while await bot.column("delivery") != ["card"]:
         await let_others_run()
-    await forgotten(studio)
+    await forgotten(bot)
 
 
-async def test_an_edit_that_undid_the_end_is_mended(studio: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process delivers the end while an older state is on its way: the card is shown again as it should be."""
-    result = await studio.imagine(studio.member("ann"), prompt="a fox")
-    await studio.reaches(State.QUEUED)
-    show: Callable[..., Awaitable[None]] = studio._card_updater._delivery.show
+async def test_stale_edit_after_delivery_is_corrected(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process delivers while an older state is in transit."""
+    result = await bot.imagine(bot.member("member"), prompt="a fox")
+    await bot.reaches(State.QUEUED)
+    show: Callable[..., Awaitable[None]] = bot._card_updater._delivery.show
     said: list[str] = []
 
     async def overtaken(job: Job, *arguments: Any) -> None:
         if job.state is State.RUNNING:
-            await studio._card_updater._job_store.mark_cancelled(job)
-            await studio._card_updater._job_store.mark_delivered(job.id)
+            await bot._card_updater._job_store.mark_cancelled(job)
+            await bot._card_updater._job_store.mark_delivered(job.id)
         await show(job, *arguments)
-        said.append(studio.card(result)[-1])
+        said.append(bot.card(result)[-1])
 
-    monkeypatch.setattr(studio._card_updater._delivery, "show", overtaken)
-    studio.server.advance()
-    await studio.polls_until(lambda: studio.card(result)[-1] == CANCELLED)
-    await forgotten(studio)
+    monkeypatch.setattr(bot._card_updater._delivery, "show", overtaken)
+    bot.server.advance()
+    await bot.polls_until(lambda: bot.card(result)[-1] == CANCELLED)
+    await forgotten(bot)
     assert [each.split(" · ")[0] for each in said] == ["Drawing", CANCELLED]
 
 
-async def test_a_refused_progress_edit_is_left_alone(studio: BotHarness) -> None:
-    """What Discord refuses for its form while a job is under way is not sent again; the end is."""
-    result = await studio.imagine(studio.member("ann"), prompt="a fox")
-    await studio.reaches(State.QUEUED)
-    before = edits(studio)
-    studio.env.inject_error("PATCH", "/webhooks/*", status=400, code=50035)
-    studio.server.advance()
-    while edits(studio) == before:
-        await studio.look()
-    await nothing_more(studio, before + 1)
-    studio.server.finish()
-    await studio.polls_until(lambda: "left today" in studio.card(result)[-1])
+async def test_rejected_progress_edit_is_not_repeated(bot: BotHarness) -> None:
+    """A body rejected for its form is not repeated; the final edit is sent."""
+    result = await bot.imagine(bot.member("member"), prompt="a fox")
+    await bot.reaches(State.QUEUED)
+    before = edits(bot)
+    bot.env.inject_error("PATCH", "/webhooks/*", status=400, code=50035)
+    bot.server.advance()
+    while edits(bot) == before:
+        await bot.look()
+    await nothing_more(bot, before + 1)
+    bot.server.finish()
+    await bot.polls_until(lambda: "left today" in bot.card(result)[-1])
 
 
-async def test_cards_that_others_finish_are_forgotten_in_time(studio: BotHarness) -> None:
-    """What this process acknowledged and another delivers leaves nothing here for ever."""
-    await studio.imagine(studio.member("ann"), prompt="a fox")
-    await studio.reaches(State.QUEUED)
-    (old,) = studio._card_updater._shown
-    studio.clock.advance(3601)
-    studio._card_updater._remembered("another")
-    assert list(studio._card_updater._shown) == ["another"]
+async def test_card_delivered_elsewhere_is_dropped_from_memory(bot: BotHarness) -> None:
+    """The job was acknowledged here and delivered elsewhere."""
+    await bot.imagine(bot.member("member"), prompt="a fox")
+    await bot.reaches(State.QUEUED)
+    (old,) = bot._card_updater._shown
+    bot.clock.advance(3601)
+    bot._card_updater._remembered("another")
+    assert list(bot._card_updater._shown) == ["another"]
     assert old != "another"
 
 
-async def test_an_answer_that_had_come_twice_still_names_its_message(studio: BotHarness) -> None:
-    """After Discord's 40060 the card is looked up, so that it can be edited once the token is dead."""
-    ann = studio.member("ann")
-    studio.env.inject_error("POST", "/interactions/*/callback", status=400, code=40060)
-    await studio.imagine(ann, prompt="a fox")
-    await studio.reaches(State.QUEUED)
-    assert await studio.column("message_id") == [None]
+async def test_duplicate_answer_still_records_message(bot: BotHarness) -> None:
+    """Discord's 40060; the message is needed after token expiry."""
+    member = bot.member("member")
+    bot.env.inject_error("POST", "/interactions/*/callback", status=400, code=40060)
+    await bot.imagine(member, prompt="a fox")
+    await bot.reaches(State.QUEUED)
+    assert await bot.column("message_id") == [None]
 
-    result = await studio.imagine(ann, prompt="a fox")
+    result = await bot.imagine(member, prompt="a fox")
     assert result.response is not None
-    assert (await studio.column("message_id"))[1] == result.response.id
+    assert (await bot.column("message_id"))[1] == result.response.id
 
 
-async def test_a_card_that_never_appeared_counts_as_told_once_discord_says_so(studio: BotHarness) -> None:
-    """While Discord cannot be asked, an abandoned job is not taken for delivered."""
-    studio.env.inject_error("POST", "/interactions/*/callback", status=400, code=50035)
-    studio.env.inject_error("PATCH", "/webhooks/*", status=401)
-    await studio.imagine(studio.member("ann"), prompt="a fox")
-    assert await studio.column("state") == ["cancelled"]
-    while edits(studio) == 0:
+async def test_missing_card_counts_as_delivered_after_confirmation(bot: BotHarness) -> None:
+    """While Discord is unreachable, an abandoned job is not delivered."""
+    bot.env.inject_error("POST", "/interactions/*/callback", status=400, code=50035)
+    bot.env.inject_error("PATCH", "/webhooks/*", status=401)
+    await bot.imagine(bot.member("member"), prompt="a fox")
+    assert await bot.column("state") == ["cancelled"]
+    while edits(bot) == 0:
         await let_others_run()
-    assert await studio.column("delivered_at") == [None]
-    studio.clock.advance(3)
-    while await studio.column("delivery") != ["nowhere"]:
+    assert await bot.column("delivered_at") == [None]
+    bot.clock.advance(3)
+    while await bot.column("delivery") != ["nowhere"]:
         await let_others_run()
 
 
 @pytest.mark.parametrize("takes_direct_messages", [True, False])
-async def test_a_late_private_picture_is_no_cause_for_a_warning(
-    studio: BotHarness, *, takes_direct_messages: bool
-) -> None:
-    """Its card listens to a token that is dead by then, so it is the ordinary course that it goes on from there."""
-    ann = studio.member("ann")
-    await studio.imagine(ann, prompt="a fox", private=True)
-    await studio.reaches(State.QUEUED)
-    studio.clock.advance(15 * 60)
+async def test_late_private_result_logs_no_warning(bot: BotHarness, *, takes_direct_messages: bool) -> None:
+    """The token of a private card has expired by then, as usual."""
+    member = bot.member("member")
+    await bot.imagine(member, prompt="a fox", private=True)
+    await bot.reaches(State.QUEUED)
+    bot.clock.advance(15 * 60)
     if not takes_direct_messages:
-        studio.env.inject_error("POST", "*/messages", status=403, code=50007)
+        bot.env.inject_error("POST", "*/messages", status=403, code=50007)
     with capture_logs() as log:
-        await ended(studio)
-        while None in await studio.column("delivery"):
+        await ended(bot)
+        while None in await bot.column("delivery"):
             await let_others_run()
-        await forgotten(studio)
-    assert await studio.column("delivery") == ["direct" if takes_direct_messages else "history"]
+        await forgotten(bot)
+    assert await bot.column("delivery") == ["direct" if takes_direct_messages else "history"]
     assert {line["event"] for line in log} >= {"delivery.way_closed", "card.gone"}
     assert [line for line in log if line["log_level"] != "info"] == []
 
 
-async def test_a_card_that_somebody_deleted_is_warned_of(studio: BotHarness) -> None:
-    """The bot could have reached it, so something is not as it should be."""
-    await studio.imagine(studio.member("ann"), prompt="a fox")
-    await studio.reaches(State.QUEUED)
-    studio.clock.advance(15 * 60)
-    studio.env.inject_error("PATCH", "*/messages/*", status=404, code=10008, times=None)
+async def test_deleted_card_logs_warning(bot: BotHarness) -> None:
+    """The bot could have reached the card."""
+    await bot.imagine(bot.member("member"), prompt="a fox")
+    await bot.reaches(State.QUEUED)
+    bot.clock.advance(15 * 60)
+    bot.env.inject_error("PATCH", "*/messages/*", status=404, code=10008, times=None)
     with capture_logs() as log:
-        await ended(studio)
-        while None in await studio.column("delivery"):
+        await ended(bot)
+        while None in await bot.column("delivery"):
             await let_others_run()
-        await forgotten(studio)
+        await forgotten(bot)
     warned = [line["event"] for line in log if line["log_level"] == "warning"]
     assert warned == ["delivery.way_closed", "card.gone"]

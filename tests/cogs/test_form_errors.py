@@ -1,4 +1,4 @@
-"""A form that is refused: nothing is lost that was typed into it, on simcord."""
+"""Rejected modals keep everything that was typed, on simcord."""
 
 from datetime import timedelta
 from typing import Any
@@ -24,37 +24,37 @@ from tests.cogs.test_remix import finished, press
 from tests.support.image_server import drawn
 
 # Enough for a picture, and not for an edit of it on the same day.
-pytestmark = pytest.mark.studio(reve2img=True, allowance=30)
+pytestmark = pytest.mark.bot(reve2img=True, allowance=30)
 NEXT_DAY = 13 * 3600.0
 GONE = "This was deleted, so there is nothing left to work with.\nWhat you typed:"
 
 
 @pytest.fixture(autouse=True)
-def _expected(studio: BotHarness) -> None:
-    """Refusals are what this is about."""
-    studio.expected = [AlreadyBegunError, FormGoneError, InsufficientCreditsError, JobDeletedError, PromptError]
+def _expected(bot: BotHarness) -> None:
+    """Expect refusals in these tests."""
+    bot.expected = [AlreadyBegunError, FormGoneError, InsufficientCreditsError, JobDeletedError, PromptError]
 
 
 async def send(who: MemberActor, form: InteractionResult, **values: Any) -> InteractionResult:
-    """Send a form with these values, and the rest as it stands there."""
+    """Send a form with these values and its defaults."""
     standing = {field["custom_id"]: _value(field) for field in fields(form).values()}
     return await who.submit_modal(form, standing | values)
 
 
 async def refused(who: MemberActor, card: InteractionResult, prompt: str, **more: list[str]) -> InteractionResult:
-    """Return what a member hears who sends a card's Edit form and cannot pay it."""
+    """Send a card's Edit form without enough credits; return the answer."""
     return await send(who, await press(who, card, "Edit"), prompt=prompt, **more)
 
 
 def heard(result: InteractionResult) -> list[str]:
-    """Return the texts of an answer that its member alone sees."""
+    """Return the texts of an ephemeral answer."""
     assert result.response is not None
     assert result.response.ephemeral
     return texts(result.response.components)
 
 
 def filled(result: InteractionResult) -> dict[str, Any]:
-    """Return what stands in a form that was just opened, by its label."""
+    """Return the values of a just opened form by label."""
     return {label: _value(field) for label, field in fields(result).items()}
 
 
@@ -64,178 +64,181 @@ def _value(field: dict[str, Any]) -> Any:
     return field.get("value", "")
 
 
-async def delete(studio: BotHarness) -> None:
-    """Let all jobs be deleted."""
-    gone = update(jobs).values(deleted_at=studio.clock.now())
-    await studio.database.write(lambda connection: connection.execute(gone))
+async def delete(bot: BotHarness) -> None:
+    """Delete all jobs."""
+    gone = update(jobs).values(deleted_at=bot.clock.now())
+    await bot.database.write(lambda connection: connection.execute(gone))
 
 
-async def test_a_form_that_was_refused_is_opened_again_as_it_was_sent(studio: BotHarness) -> None:
-    """Whoever has no credits left presses the button when there are some, also after a restart, and sends it."""
-    ann = studio.member("ann")
-    card = await finished(studio, ann)
-    answer = await refused(ann, card, "make it snow\n\nand quiet", model=["seedream-5"])
+async def test_rejected_form_reopens_as_sent(bot: BotHarness) -> None:
+    """The button works once there are credits, also after a restart."""
+    member = bot.member("member")
+    card = await finished(bot, member)
+    answer = await refused(member, card, "make it snow\n\nand quiet", model=["seedream-5"])
     (said,) = heard(answer)
     assert said.startswith("This takes 25 credits and you have 18. Nothing was charged.\nYour next allowance is there ")
     assert buttons(answer) == ["Try again"]
 
-    await studio.restart()
-    again = await press(ann, answer, "Try again")
+    await bot.restart()
+    again = await press(member, answer, "Try again")
     assert filled(again) == {"What to change": "make it snow\n\nand quiet", "Model": ["seedream-5"]}
-    once_more = await send(ann, again, prompt="make it night", model=["reve-2.0"])
+    once_more = await send(member, again, prompt="make it night", model=["reve-2.0"])
     assert heard(once_more)[0].startswith("This takes 20 credits and you have 18.")
 
-    studio.clock.advance(NEXT_DAY)
-    again = await press(ann, once_more, "Try again")
+    bot.clock.advance(NEXT_DAY)
+    again = await press(member, once_more, "Try again")
     assert filled(again) == {"What to change": "make it night", "Model": ["reve-2.0"]}
-    made = await send(ann, again, prompt="make it dusk")
-    assert "make it dusk" in studio.card(made)[0]
-    assert await studio.column("action") == [None, "edit"]
+    made = await send(member, again, prompt="make it dusk")
+    assert "make it dusk" in bot.card(made)[0]
+    assert await bot.column("action") == [None, "edit"]
 
 
-@pytest.mark.studio(reve2img=True, allowance=200)
-async def test_too_long_a_prompt_is_there_to_be_shortened(studio: BotHarness) -> None:
-    """All of it, whatever it has; what no provider can be sent is left out."""
-    ann = studio.member("ann")
-    card = await finished(studio, ann)
+@pytest.mark.bot(reve2img=True, allowance=200)
+async def test_too_long_prompt_reopens_complete(bot: BotHarness) -> None:
+    """Characters that no provider accepts are left out."""
+    member = bot.member("member")
+    card = await finished(bot, member)
     typed = "``` snow & <b> * 雪 " * 150
-    answer = await refused(ann, card, typed, model=["reve-2.0"])
+    answer = await refused(member, card, typed, model=["reve-2.0"])
     assert heard(answer)[0].startswith("The prompt has 2,850 characters; this model takes 2,560.")
-    assert filled(await press(ann, answer, "Try again"))["What to change"] == typed
-    answer = await refused(ann, card, "snow\x00fall")
-    assert filled(await press(ann, answer, "Try again"))["What to change"] == "snowfall"
+    assert filled(await press(member, answer, "Try again"))["What to change"] == typed
+    answer = await refused(member, card, "snow\x00fall")
+    assert filled(await press(member, answer, "Try again"))["What to change"] == "snowfall"
 
 
 @pytest.mark.parametrize("when", ["before it is sent", "before it is opened again"])
-async def test_what_cannot_be_opened_again_is_given_back(studio: BotHarness, when: str) -> None:
-    """Where the picture is gone there is no form for it any more, and the text is there to be copied."""
-    ann = studio.member("ann")
-    card = await finished(studio, ann)
-    opened = await press(ann, card, "Edit")
+async def test_form_for_missing_image_returns_text(bot: BotHarness, when: str) -> None:
+    """The image is gone, so the answer has the text to copy."""
+    member = bot.member("member")
+    card = await finished(bot, member)
+    opened = await press(member, card, "Edit")
     if when == "before it is sent":
-        await delete(studio)
-        answer = await send(ann, opened, prompt="make it snow")
+        await delete(bot)
+        answer = await send(member, opened, prompt="make it snow")
     else:
-        answer = await send(ann, opened, prompt="make it snow")
-        await delete(studio)
-        answer = await press(ann, answer, "Try again")
+        answer = await send(member, opened, prompt="make it snow")
+        await delete(bot)
+        answer = await press(member, answer, "Try again")
     assert heard(answer) == [GONE, "```\nmake it snow\n```"]
     assert buttons(answer) == []
 
 
 @pytest.mark.parametrize("typed", ["a lot of snow " * 150, "```snow"], ids=["long", "with a fence"])
-async def test_what_a_block_does_not_hold_is_given_back_as_a_file(studio: BotHarness, typed: str) -> None:
-    """Word for word."""
-    ann = studio.member("ann")
-    opened = await press(ann, await finished(studio, ann), "Edit")
-    await delete(studio)
-    answer = await send(ann, opened, prompt=typed)
+async def test_text_unfit_for_code_block_is_returned_as_file(bot: BotHarness, typed: str) -> None:
+    member = bot.member("member")
+    opened = await press(member, await finished(bot, member), "Edit")
+    await delete(bot)
+    answer = await send(member, opened, prompt=typed)
     assert heard(answer) == [GONE]
     assert answer.response is not None
     (file,) = answer.response.attachments
     assert (file.filename, (await file.read()).decode()) == ("prompt.txt", typed)
 
 
-async def test_what_cannot_be_kept_is_given_back(studio: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that is away takes nothing with it."""
-    ann = studio.member("ann")
-    card = await finished(studio, ann)
+async def test_unsaved_form_returns_text(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is away."""
+    member = bot.member("member")
+    card = await finished(bot, member)
 
     async def away(*_: object) -> str:
         raise ConnectionError
 
     monkeypatch.setattr(SavedFormService, "keep", away)
-    first, text = heard(await refused(ann, card, "make it snow"))
+    first, text = heard(await refused(member, card, "make it snow"))
     assert first.startswith("This takes 20 credits and you have 18.")
     assert text == "```\nmake it snow\n```"
 
 
-async def test_a_form_is_kept_for_a_day(studio: BotHarness) -> None:
-    """Then the button says so."""
-    ann = studio.member("ann")
-    answer = await refused(ann, await finished(studio, ann), "make it snow")
-    studio.clock.advance(24 * 3600 + 1)
-    assert private(await press(ann, answer, "Try again")) == (
+async def test_saved_form_expires_after_a_day(bot: BotHarness) -> None:
+    member = bot.member("member")
+    answer = await refused(member, await finished(bot, member), "make it snow")
+    bot.clock.advance(24 * 3600 + 1)
+    assert private(await press(member, answer, "Try again")) == (
         "What was typed here is kept for a day, and that is over. Nothing was charged.\nOpen the form anew."
     )
 
 
-@pytest.mark.studio(reve2img=True, allowance=200)
-async def test_what_was_sent_twice_needs_no_second_form(studio: BotHarness) -> None:
-    """The first one has everything; where a form has no text, choosing again takes a moment."""
-    ann = studio.member("ann")
-    card = await finished(studio, ann)
-    opened = [await press(ann, card, "Edit") for _ in range(2)]
-    await send(ann, opened[0], prompt="make it snow")
-    said = private(await send(ann, opened[1], prompt="make it snow"))
+@pytest.mark.bot(reve2img=True, allowance=200)
+async def test_duplicate_submission_saves_no_second_form(bot: BotHarness) -> None:
+    """The first form has everything; a form without text needs no saving."""
+    member = bot.member("member")
+    card = await finished(bot, member)
+    opened = [await press(member, card, "Edit") for _ in range(2)]
+    await send(member, opened[0], prompt="make it snow")
+    said = private(await send(member, opened[1], prompt="make it snow"))
     assert said == "This has begun already: you pressed twice, and it is made and charged once."
-    upscale = await press(ann, card, "Upscale")
-    await delete(studio)
-    assert private(await send(ann, upscale, factor=["2"])) == GONE.splitlines()[0]
+    upscale = await press(member, card, "Upscale")
+    await delete(bot)
+    assert private(await send(member, upscale, factor=["2"])) == GONE.splitlines()[0]
 
 
-@pytest.mark.studio(reve2img=True, allowance=10)
+@pytest.mark.bot(reve2img=True, allowance=10)
 @pytest.mark.parametrize("chosen", [["0"], ["0", "1"]])
-async def test_a_picture_that_can_be_had_no_more_is_not_exchanged_for_another(
-    studio: BotHarness, monkeypatch: pytest.MonkeyPatch, chosen: list[str]
+async def test_reopened_form_never_swaps_missing_image(
+    bot: BotHarness, monkeypatch: pytest.MonkeyPatch, chosen: list[str]
 ) -> None:
-    """A form without the picture that was meant would be about the other one, and no menu would even say so."""
-    studio.expected += [InputError]
-    cdn, hours = studio.env.backend.cdn, iter((1, 24))
+    bot.expected += [InputError]
+    cdn, hours = bot.env.backend.cdn, iter((1, 24))
     store = cdn.store_attachment
 
     def stored(number: int, channel: int, filename: str, *rest: Any) -> dict[str, Any]:
         payload: dict[str, Any] = store(number, channel, filename, *rest)
-        until = int((studio.clock.now() + timedelta(hours=next(hours))).timestamp())
+        until = int((bot.clock.now() + timedelta(hours=next(hours))).timestamp())
         url = f"{STAND_IN}/attachments/1/{number}/{filename}?ex={until:x}&is=0&hm=0&"
         return {**payload, "width": 64, "height": 96, "url": url}
 
     monkeypatch.setattr(cdn, "store_attachment", stored)
-    ann = studio.member("ann")
-    message = await ann.send(studio.channel, "look", attachments=[("a.png", drawn()), ("b.png", drawn())])
+    member = bot.member("member")
+    message = await member.send(bot.channel, "look", attachments=[("a.png", drawn()), ("b.png", drawn())])
     answer = await send(
-        ann, await ann.context_menu(studio.channel, "Edit this image", message), prompt="make it snow", pictures=chosen
+        member,
+        await member.context_menu(bot.channel, "Edit this image", message),
+        prompt="make it snow",
+        pictures=chosen,
     )
     assert heard(answer)[0].startswith("This takes 20 credits and you have 10.")
-    assert filled(await press(ann, answer, "Try again"))["Which pictures"] == chosen
-    studio.clock.advance(3601)
-    said, text = heard(await press(ann, answer, "Try again"))
+    assert filled(await press(member, answer, "Try again"))["Which pictures"] == chosen
+    bot.clock.advance(3601)
+    said, text = heard(await press(member, answer, "Try again"))
     assert said.endswith("What you typed:")
     assert text == "```\nmake it snow\n```"
 
 
-async def test_a_picture_of_a_card_is_not_exchanged_for_another_either(studio: BotHarness) -> None:
-    """Of two, one is no longer kept: whoever meant that one is not offered the other without a word."""
-    studio.expected += [ImageGoneError]
-    ann = studio.member("ann")
-    card = await finished(studio, ann, images=2)
-    answer = await refused(ann, card, "make it snow", picture=["1"])
-    assert filled(await press(ann, answer, "Try again"))["Which picture"] == ["1"]
+async def test_reopened_card_form_never_swaps_missing_image(bot: BotHarness) -> None:
+    """One of two images was removed; the other is not offered in its place."""
+    bot.expected += [ImageGoneError]
+    member = bot.member("member")
+    card = await finished(bot, member, images=2)
+    answer = await refused(member, card, "make it snow", picture=["1"])
+    assert filled(await press(member, answer, "Try again"))["Which picture"] == ["1"]
 
     def forget(connection: Connection) -> None:
         content = connection.execute(select(forms.c.content)).scalar_one()
         connection.execute(update(forms).values(content=content | {"card": content["card"] | {"urls": {}}}))
-        connection.execute(update(pictures).where(pictures.c.position == 1).values(removed_at=studio.clock.now()))
+        connection.execute(update(pictures).where(pictures.c.position == 1).values(removed_at=bot.clock.now()))
 
-    await studio.database.write(forget)
-    said, text = heard(await press(ann, answer, "Try again"))
+    await bot.database.write(forget)
+    said, text = heard(await press(member, answer, "Try again"))
     assert said.startswith("The studio no longer keeps this picture")
     assert text == "```\nmake it snow\n```"
 
 
-@pytest.mark.studio(reve2img=True, allowance=200)
-async def test_what_has_its_card_is_not_offered_once_more(studio: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the studio stumbles behind the card, the job goes on: a second one would be paid as well."""
-    studio.expected += [ValueError]
-    ann = studio.member("ann")
-    opened = await press(ann, await finished(studio, ann), "Edit")
+@pytest.mark.bot(reve2img=True, allowance=200)
+async def test_form_with_existing_card_offers_no_retry(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failure behind the card the job continues.
+
+    A second one would be charged.
+    """
+    bot.expected += [ValueError]
+    member = bot.member("member")
+    opened = await press(member, await finished(bot, member), "Edit")
 
     async def away(*_: object) -> bool:
         raise ValueError("behind the card")
 
     monkeypatch.setattr(JobStore, "mark_acknowledged", away)
-    made = await send(ann, opened, prompt="make it snow")
-    assert "make it snow" in studio.card(made)[0]
+    made = await send(member, opened, prompt="make it snow")
+    assert "make it snow" in bot.card(made)[0]
     (told,) = made.followups
     assert "Reference: " in told.content
     assert told.components == []

@@ -1,4 +1,4 @@
-"""Who sees a text decides its language: a server's card speaks the server's, what one person sees speaks theirs."""
+"""A server's card uses its language, a private answer the reader's."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,10 @@ Speaking = Callable[[str, str], None]
 
 @pytest.fixture
 def use_locale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Speaking:
-    """Return what sets the language of members and of servers; German is one that nobody speaks."""
+    """Return a setter for the locales of members and servers.
+
+    The German catalogue is the pseudo locale.
+    """
     monkeypatch.setattr(i18n, "CATALOGUES", write_foreign(tmp_path / "locale"))
     made = simcord.interactions.base_payload
 
@@ -32,35 +35,34 @@ def use_locale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Speaking:
     return set_locales
 
 
-async def test_a_card_speaks_the_servers_language(studio: BotHarness, use_locale: Speaking) -> None:
-    """From its first state to its receipt, whoever called; so do its buttons."""
+async def test_card_uses_server_language(bot: BotHarness, use_locale: Speaking) -> None:
+    """From the first state to the receipt, buttons included."""
     use_locale("en-US", "de")
-    result = await studio.imagine(studio.member("ann"), prompt="42")
-    assert [word for text in [*studio.card(result), *buttons(result)] for word in english(text)] == []
-    await studio.reaches(State.QUEUED)
-    studio.server.finish()
-    await studio.polls_until(lambda: "188" in studio.card(result)[-1])
-    assert [word for text in studio.card(result) for word in english(text)] == []
-    assert await studio.column("locale") == ["de"]
+    result = await bot.imagine(bot.member("member"), prompt="42")
+    assert [word for text in [*bot.card(result), *buttons(result)] for word in english(text)] == []
+    await bot.reaches(State.QUEUED)
+    bot.server.finish()
+    await bot.polls_until(lambda: "188" in bot.card(result)[-1])
+    assert [word for text in bot.card(result) for word in english(text)] == []
+    assert await bot.column("locale") == ["de"]
 
 
-async def test_what_one_person_sees_speaks_theirs(studio: BotHarness, use_locale: Speaking) -> None:
-    """A panel, an error, a page of the history; the card stays in the server's."""
-    studio.expected = [PromptError]
+async def test_private_answer_uses_member_language(bot: BotHarness, use_locale: Speaking) -> None:
+    """A panel, an error, a history page; the card keeps the server's language."""
+    bot.expected = [PromptError]
     use_locale("de", "en-GB")
-    ann = studio.member("ann")
-    assert [word for line in panel(await ann.slash(studio.channel, "credits balance")) for word in english(line)] == []
-    assert english(private(await studio.imagine(ann, prompt=" "))) == []
-    card = await studio.imagine(ann, prompt="42")
-    assert studio.card(card)[-1].startswith("In line")
+    member = bot.member("member")
+    assert [word for line in panel(await member.slash(bot.channel, "credits balance")) for word in english(line)] == []
+    assert english(private(await bot.imagine(member, prompt=" "))) == []
+    card = await bot.imagine(member, prompt="42")
+    assert bot.card(card)[-1].startswith("In line")
 
 
-async def test_a_button_answers_in_the_language_of_whoever_presses(studio: BotHarness, use_locale: Speaking) -> None:
-    """Here a refusal, on a card in another language."""
+async def test_button_answer_uses_language_of_presser(bot: BotHarness, use_locale: Speaking) -> None:
     use_locale("en-US", "en-US")
-    result = await studio.imagine(studio.member("ann"), prompt="42")
+    result = await bot.imagine(bot.member("member"), prompt="42")
     use_locale("de", "en-US")
     assert result.response is not None
-    answer = await studio.member("bob").click(result.response, label="Cancel")
+    answer = await bot.member("other").click(result.response, label="Cancel")
     assert english(private(answer)) == []
     assert private(answer)

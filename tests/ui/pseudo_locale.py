@@ -1,4 +1,7 @@
-"""A language that nobody speaks: the catalogue in other letters, so that whatever is left in ours was forgotten."""
+"""A pseudo locale.
+
+The catalogue in other letters, to find untranslated text.
+"""
 
 import re
 import string
@@ -32,12 +35,12 @@ def foreign(text: str) -> str:
 
 
 def english(text: str) -> list[str]:
-    """Return the words of a text that nobody has translated."""
+    """Return the untranslated words of a text."""
     return _WORD.findall(_ALIKE.sub("", text))
 
 
 def write_foreign(folder: Path, language: str = "de") -> Path:
-    """Write the catalogue of the language that nobody speaks, under another one's name, and return the folder."""
+    """Write the pseudo locale under `language`'s name; return the folder."""
     catalogue = polib.pofile(str(TEMPLATE))
     catalogue.metadata |= {"Language": language, "Plural-Forms": "nplurals=2; plural=(n != 1);"}
     for entry in catalogue:

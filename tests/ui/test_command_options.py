@@ -1,4 +1,4 @@
-"""What Discord offers while a command is written: the models with their prices first of all."""
+"""Autocompletion of command options: models with prices, sizes, versions."""
 
 from typing import Any
 
@@ -12,12 +12,11 @@ BOTH = ("skillboss", "reve2img")
 
 
 def names(typed: str = "", **chosen: Any) -> list[str]:
-    """Return what is offered for the model."""
+    """Return the completions of the model."""
     return [choice.name for choice in model_choices(quotes(chosen, BOTH), typed)]
 
 
-def test_a_model_shows_its_price_and_what_it_is_good_at() -> None:
-    """All models, as long as nothing is typed."""
+def test_model_completion_shows_price_and_strength() -> None:
     assert names() == [
         "reve-2.0 · 12 credits · all-round, true to the prompt, good at text",
         "nano-banana · 20 credits · quick ideas from text",
@@ -26,8 +25,8 @@ def test_a_model_shows_its_price_and_what_it_is_good_at() -> None:
     ]
 
 
-def test_what_was_chosen_changes_the_prices() -> None:
-    """Models that cannot do it come last and say what they cannot."""
+def test_model_completion_prices_follow_choice() -> None:
+    """Unable models come last and name the obstacle."""
     assert names(images=2, resolution="4K") == [
         "nano-banana-pro · 280 credits · fine detail, up to 4K",
         "seedream-5 · 50 credits · photographs and scenes",
@@ -39,16 +38,16 @@ def test_what_was_chosen_changes_the_prices() -> None:
     ]
 
 
-def test_typing_narrows_the_models() -> None:
-    """By name or by what a model is good at, in any case; a slip offers all of them."""
+def test_model_completion_filters_by_text() -> None:
+    """By name or strength, ignoring case; a typo offers all."""
     assert [name.split(" ")[0] for name in names("NANO")] == ["nano-banana", "nano-banana-pro"]
     assert [name.split(" ")[0] for name in names(" photo")] == ["seedream-5"]
     assert len(names("dall-e")) == 4
     assert [choice.value for choice in model_choices(quotes({}, BOTH), "seed")] == ["seedream-5"]
 
 
-def test_the_choices_fit_discord() -> None:
-    """At most 25 of at most 100 characters, whatever is chosen."""
+def test_completions_fit_discord_limits() -> None:
+    """At most 25 of at most 100 characters."""
     offered = [
         *model_choices(quotes({"remove_background": True, "format": "jpeg"}, BOTH), ""),
         *(choice for spec in OPTIONS.values() for choice in suggested_choices(spec, "")),
@@ -59,15 +58,13 @@ def test_the_choices_fit_discord() -> None:
     assert all(1 <= len(text) <= 100 for text in texts)
 
 
-def test_a_fit_is_offered_in_its_forms() -> None:
-    """So that nobody has to remember them."""
+def test_fit_completion_lists_forms() -> None:
     assert [choice.value for choice in suggested_choices(OPTIONS["fit"], "")] == ["2048", "2048x", "x1024", "1920x1080"]
     assert [choice.value for choice in suggested_choices(OPTIONS["fit"], "x")] == ["x1024"]
     assert suggested_choices(OPTIONS["fit"], "777") == []
 
 
-def test_the_named_versions_are_offered() -> None:
-    """A dated one is typed."""
+def test_version_completion_lists_named_versions() -> None:
     assert suggested_choices(OPTIONS["version"], "fast") == [
         app_commands.Choice(name="latest-fast", value="latest-fast")
     ]

@@ -1,4 +1,4 @@
-"""What is asked before much is spent, and before a card is deleted."""
+"""Questions before an expensive request and before a deletion."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from tests.ui.view_reader import parts, texts
 
 
 def a_draft(**changes: Any) -> Confirmation:
-    """Return a request for 96 credits that waits for its member's word."""
+    """Return a confirmation of 96 credits."""
     values: dict[str, Any] = {
         "id": make_id(),
         "guild_id": GUILD,
@@ -35,21 +35,20 @@ def a_draft(**changes: Any) -> Confirmation:
         ((150, 400), "This takes 96 credits; usually 2-7 min."),
     ],
 )
-def test_the_question_has_price_and_time(usual: tuple[int, int] | None, words: str) -> None:
-    """The price, and the median and the 90th percentile of what was measured, where enough was."""
+def test_confirmation_shows_price_and_time(usual: tuple[int, int] | None, words: str) -> None:
+    """Median and 90th percentile, if measured."""
     heading, said = texts(question_card(a_draft(), usual))
     assert heading.splitlines()[1] == "-# reve-2.0 · 1:1 · 4 pictures · detail 2 · for <@42>"
     assert said == words
 
 
-def test_a_price_that_rose_is_named_as_such() -> None:
-    """Who is asked again hears why."""
+def test_confirmation_with_risen_price_says_so() -> None:
     _, said = texts(question_card(a_draft(), None, dearer_than_asked=True))
     assert said == "The price has changed since you were asked.\nThis takes 96 credits."
 
 
-def test_the_buttons_carry_the_drafts_id() -> None:
-    """Making it names the price once more; both buttons work after a restart."""
+def test_confirmation_buttons_carry_id() -> None:
+    """The button repeats the price; both work after a restart."""
     draft = a_draft()
     buttons = [part for part in parts(question_card(draft, None)) if part["type"] == 2]
     assert [(each["label"], each["custom_id"]) for each in buttons] == [
@@ -58,8 +57,8 @@ def test_the_buttons_carry_the_drafts_id() -> None:
     ]
 
 
-def test_deleting_says_what_is_lost() -> None:
-    """Pictures, where there are any; and that it does not pay anything back."""
+def test_delete_question_names_loss() -> None:
+    """Images, if any; no refund."""
     with_pictures = make_job(state=State.DONE, charged=12, finished_at=START + timedelta(seconds=30))
     assert texts(delete_question(with_pictures))[1] == (
         "Delete this? Its pictures go for good, here and in `/history`. What was made from them stays.\n"
@@ -69,8 +68,8 @@ def test_deleting_says_what_is_lost() -> None:
     assert texts(delete_question(without))[1].startswith("Delete this? Its card goes for good.")
 
 
-def test_a_card_that_cannot_be_taken_away() -> None:
-    """The answer says so, and what to do."""
+def test_deleted_note_for_unreachable_card_says_so() -> None:
+    """With the next step."""
     assert texts(deleted_note(card_gone=True)) == ["Deleted."]
     assert texts(deleted_note(card_gone=False)) == [
         "Deleted. Its message cannot be reached any more: dismiss or delete it yourself."

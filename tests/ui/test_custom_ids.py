@@ -22,7 +22,7 @@ FORMS = ("modals", "edit_menu")
 
 
 def action_of(form: str) -> str:
-    """Return the action of a custom id."""
+    """Return version and action of a custom id."""
     match = CUSTOM_ID.fullmatch(form)
     assert match is not None
     return match["action"]

@@ -1,4 +1,4 @@
-"""Details and the chain of jobs, as a person reads them."""
+"""Details and the chain of jobs in words."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -13,13 +13,13 @@ from tests.ui.view_reader import parts, texts
 
 
 def a_done_job(**changes: Any) -> Job:
-    """Return a job that waited for 5 seconds and was drawn in 26."""
+    """Return a job with 5 s of waiting and 26 s of generating."""
     times = {"submitted_at": START + timedelta(seconds=5), "finished_at": START + timedelta(seconds=31)}
     return replace(make_job(state=State.DONE, charged=12, place=make_context(message_id=5)), **(times | changes))
 
 
 def details(job: Job, **changes: Any) -> Details:
-    """Return what its member may know of a job."""
+    """Return the details for the member of a job."""
     values: dict[str, Any] = {
         "job": job,
         "pictures": 1,
@@ -31,8 +31,8 @@ def details(job: Job, **changes: Any) -> Details:
     return Details(**(values | changes))
 
 
-def test_times_price_and_ids() -> None:
-    """How long it waited and was drawn, what was paid, and a block of ids that nothing in it can break out of."""
+def test_details_show_times_price_and_ids() -> None:
+    """The block of ids cannot be broken out of."""
     job = a_done_job(price=24)
     panel = details_panel(details(job))
     *_, story, ids = texts(panel.view)
@@ -48,15 +48,14 @@ def test_times_price_and_ids() -> None:
     ]
 
 
-def test_a_strangers_details_have_no_price_and_no_ids() -> None:
-    """What it cost and its ids are its member's and the moderators'."""
+def test_details_for_stranger_hide_price_and_ids() -> None:
+    """Only the member and moderators see them."""
     shown = "\n".join(texts(details_panel(details(a_done_job(), own=False)).view))
     assert "credits" not in shown
     assert "job 0" not in shown
 
 
-def test_a_prompt_is_shown_as_typed_and_a_long_one_is_a_file() -> None:
-    """Line by line and harmless; beyond what fits it comes as a file, whole."""
+def test_details_show_prompt_or_file() -> None:
     typed = a_done_job(request=make_request(prompt="# a fox\n\n**bold** @everyone"))
     prompt = texts(details_panel(details(typed)).view)[1]
     assert prompt.splitlines() == [
@@ -70,8 +69,8 @@ def test_a_prompt_is_shown_as_typed_and_a_long_one_is_a_file() -> None:
     assert sum(len(text) for text in texts(panel.view)) < 4000
 
 
-def test_the_chain_in_words() -> None:
-    """Each step names the picture and leads to the message, where others can open it."""
+def test_details_describe_chain() -> None:
+    """Each step names the image and links the message if others can open it."""
     public = a_done_job()
     chain = [
         Link(origin=Origin(action=Action.UPSCALE, job_id=public.id, position=1), job=public),

@@ -1,4 +1,4 @@
-"""What Discord's refusals mean."""
+"""Classification of Discord's refusals."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +11,7 @@ from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
 
 
 def refusal(status: int, answer: Any) -> discord.HTTPException:
-    """Return what discord.py raises for an answer."""
+    """Return discord.py's exception for an answer."""
     response: Any = SimpleNamespace(status=status, reason="")
     return discord.HTTPException(response, answer)
 
@@ -44,24 +44,22 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("status", "code", "trouble"), REFUSALS)
-def test_a_refusal_means(status: int, code: int, trouble: DiscordErrorKind) -> None:
-    """The code says more than the status; what is unknown may pass."""
+def test_refusal_is_classified(status: int, code: int, trouble: DiscordErrorKind) -> None:
+    """The code decides before the status; unknown refusals may pass."""
     assert classify(refusal(status, {"code": code, "message": "no"})) is trouble
 
 
-def test_a_page_of_a_proxy_is_not_discords_word() -> None:
-    """A 403 that is a page comes from what stands before Discord, and passes."""
+def test_proxy_page_is_temporary() -> None:
+    """A 403 with an HTML page is temporary."""
     assert classify(refusal(403, "<!DOCTYPE html><title>Access denied</title>")) is DiscordErrorKind.PASSING
 
 
 @pytest.mark.parametrize(
     "error", [aiohttp.ServerDisconnectedError(), ConnectionResetError(), TimeoutError(), discord.RateLimited(9.0)]
 )
-def test_a_broken_connection_passes(error: Exception) -> None:
-    """Whatever happens to a connection may go better next time."""
+def test_connection_error_is_temporary(error: Exception) -> None:
     assert classify(error) is DiscordErrorKind.PASSING
 
 
-def test_a_fault_of_ours_is_no_trouble_of_discords() -> None:
-    """What neither Discord nor the connection raised is not explained here."""
+def test_internal_error_is_not_classified() -> None:
     assert classify(ZeroDivisionError()) is None

@@ -1,4 +1,4 @@
-"""Every error in words: what happened, whether it cost anything, the next step."""
+"""Every error in words: event, cost, next step."""
 
 import re
 from collections.abc import Iterator
@@ -300,21 +300,20 @@ BASES = (PresetError, RequestError, CreditsError, AccessError, JobError)
 
 
 def concrete(error: type[AtelierError] = AtelierError) -> Iterator[type[AtelierError]]:
-    """Yield every kind of error that the product raises."""
+    """Yield every concrete error class of the product."""
     for kind in error.__subclasses__():
         if kind.__module__.startswith(("bot.", "db.")):
             yield kind
             yield from concrete(kind)
 
 
-def test_every_error_has_words_or_is_ours() -> None:
-    """A new kind of error has to be worded, or named as one that no member can bring about."""
+def test_every_error_has_message_or_is_internal() -> None:
+    """A new error is worded, or listed as unreachable by members."""
     assert set(concrete()) == {type(error) for error, _ in WORDED} | set(OURS) | set(BASES)
 
 
 @pytest.mark.parametrize(("error", "words"), WORDED, ids=[f"{error.code}-{at}" for at, (error, _) in enumerate(WORDED)])
-def test_an_error_in_words(error: AtelierError, words: str) -> None:
-    """Each error is told in its own words."""
+def test_error_has_its_message(error: AtelierError, words: str) -> None:
     assert error_message(error) == words
 
 
@@ -323,8 +322,8 @@ def test_an_error_in_words(error: AtelierError, words: str) -> None:
     [LedgerError("off by one"), ProviderError(FaultKind.INVALID, provider="skillboss"), DuplicateInteractionError()],
     ids=lambda error: type(error).__name__,
 )
-def test_a_fault_of_ours_has_no_words(error: AtelierError) -> None:
-    """What is no member's doing is not worded here, so that it gets a reference and a line in the log."""
+def test_internal_error_has_no_message(error: AtelierError) -> None:
+    """It gets a reference and a log line instead."""
     assert error_message(error) is None
 
 
@@ -336,8 +335,11 @@ ALL_TEXTS = [
 
 
 @pytest.mark.parametrize("text", ALL_TEXTS)
-def test_the_tone(text: str) -> None:
-    """At most three short lines; no exclamation mark, no HTTP code, no stack, no blame."""
+def test_message_has_right_tone(text: str) -> None:
+    """At most three short lines.
+
+    No exclamation mark, HTTP code, stack or blame.
+    """
     assert len(text.splitlines()) <= 3
     assert all(len(line) <= 120 for line in text.splitlines())
     assert "!" not in text
@@ -349,8 +351,7 @@ def test_the_tone(text: str) -> None:
     [error for error, _ in WORDED if isinstance(error, RequestError | CreditsError | QueueFullError)],
     ids=lambda error: error.code,
 )
-def test_a_refusal_says_that_it_was_free(error: AtelierError) -> None:
-    """Whenever a request is refused, the member hears that nothing was charged, right after what happened."""
+def test_refusal_says_nothing_was_charged(error: AtelierError) -> None:
     words = error_message(error)
     assert words is not None
     assert words.splitlines()[0].endswith("Nothing was charged.")
@@ -369,17 +370,15 @@ def test_a_refusal_says_that_it_was_free(error: AtelierError) -> None:
         (UnknownModelError("x", ()), "cannot do that"),
     ],
 )
-def test_an_obstacle_in_a_few_words(error: RequestError, words: str) -> None:
-    """What stands after a model's name while a command is still being written."""
+def test_obstacle_is_short(error: RequestError, words: str) -> None:
+    """It follows a model name during completion."""
     assert obstacle(error) == words
 
 
 @pytest.mark.parametrize("error", [UnknownModelError("x" * 6000, ("a",)), OptionRangeError("fit", "9" * 6000, "1")])
-def test_what_was_typed_is_quoted_briefly(error: RequestError) -> None:
-    """An answer has no room for six thousand characters."""
+def test_typed_value_is_quoted_briefly(error: RequestError) -> None:
     assert len(error_message(error) or "") < 200
 
 
-def test_a_job_without_a_known_fault() -> None:
-    """A job that failed for no recorded reason is a fault of ours."""
+def test_failure_without_fault_is_internal() -> None:
     assert failure(None) == failure(FaultKind.INTERNAL)

@@ -1,4 +1,4 @@
-"""Text that people typed, and numbers as people say them."""
+"""Escaping of typed text, and numbers in words."""
 
 import re
 from datetime import UTC, datetime
@@ -78,8 +78,8 @@ SIGNS = st.lists(st.sampled_from(["👩‍👩‍👧‍👦", "👍🏽", "🇩
 @example("1. list")
 @example("https://example.org")
 @example("\\*already escaped\\*")
-def test_escaped_text_reads_as_typed_and_does_nothing(typed: str) -> None:
-    """Whatever is typed is shown as typed, on one line, with no formatting, no link and no mention."""
+def test_escaped_text_reads_as_typed(typed: str) -> None:
+    """One line, no formatting, no link, no mention."""
     shown = escaped(typed)
     assert shown.startswith("\u2068")
     assert shown.endswith("\u2069")
@@ -91,8 +91,8 @@ def test_escaped_text_reads_as_typed_and_does_nothing(typed: str) -> None:
 
 
 @pytest.mark.parametrize("typed", ["1. list", "23. list", "- list", "+ list", "# heading", "-# small", "> quote"])
-def test_nothing_begins_a_block(typed: str) -> None:
-    """A prompt that looks like a list, a heading or a quotation is still one plain line."""
+def test_escaped_text_starts_no_block(typed: str) -> None:
+    """A list, heading or quotation stays one plain line."""
     inner = escaped(typed)[1:-1]
     assert unescaped(inner) == typed
     assert not inner.startswith(("- ", "+ ", "# ", "-# ", "> "))
@@ -100,8 +100,8 @@ def test_nothing_begins_a_block(typed: str) -> None:
 
 
 @given(st.one_of(TYPED, HOSTILE, SIGNS), st.integers(min_value=1, max_value=200))
-def test_cut_text_is_short_enough_and_a_beginning(text: str, limit: int) -> None:
-    """What is cut has at most `limit` code points, ends with an ellipsis, and is the text's own beginning."""
+def test_cut_text_is_short_prefix(text: str, limit: int) -> None:
+    """At most `limit` code points, an ellipsis at the end."""
     shown = cut(text, limit)
     assert len(shown) <= limit
     if len(text) <= limit:
@@ -112,8 +112,8 @@ def test_cut_text_is_short_enough_and_a_beginning(text: str, limit: int) -> None
 
 
 @pytest.mark.parametrize("sign", ["👩‍👩‍👧‍👦", "👍🏽", "e\u0301\u0302", "❤️", "1️⃣", "🏴\U000e0067\U000e0062\U000e007f"])
-def test_cut_tears_no_sign(sign: str) -> None:
-    """An emoji of several code points, or a letter with its marks, is kept whole or left out."""
+def test_cut_keeps_grapheme_whole(sign: str) -> None:
+    """Emoji of several code points, and letters with marks."""
     text = sign * 40
     for limit in range(len(sign) + 1, 3 * len(sign) + 2):
         kept = cut(text, limit)[:-1]
@@ -121,14 +121,12 @@ def test_cut_tears_no_sign(sign: str) -> None:
         assert text.startswith(kept)
 
 
-def test_cut_prefers_a_space() -> None:
-    """Where a space is near the end, no word is torn."""
+def test_cut_prefers_space_near_end() -> None:
     assert cut("a red panda astronaut", 16) == "a red panda…"
     assert cut("incomprehensibilities", 10) == "incompreh…"
 
 
-def test_cut_of_marks_without_a_letter() -> None:
-    """A heap of marks is cut all the same."""
+def test_cut_of_marks_without_letter_is_short() -> None:
     assert len(cut("\u0301" * 500, 100)) == 100
 
 
@@ -140,8 +138,8 @@ def test_cut_of_marks_without_a_letter() -> None:
 @example("🦊" * 512)
 @example("a" * 1023 + "🦊")
 @example("🦊 " * 1000)
-def test_alternative_text_fits_and_begins_as_typed(text: str) -> None:
-    """A picture's description has at most 1,024 UTF-16 units and begins as the prompt does."""
+def test_alternative_text_is_short_prefix(text: str) -> None:
+    """At most 1,024 UTF-16 units."""
     shown = alternative(text)
     assert utf16(shown) <= 1024
     if shown != one_line(text):
@@ -150,20 +148,18 @@ def test_alternative_text_fits_and_begins_as_typed(text: str) -> None:
 
 
 @pytest.mark.parametrize("limit", range(2, 12))
-def test_alternative_text_ends_for_every_small_limit(limit: int) -> None:
-    """The search for what fits comes to an end however tight the limit is."""
+def test_alternative_text_terminates_for_small_limits(limit: int) -> None:
+    """The search for the fitting length ends."""
     assert utf16(alternative("🦊" * 20, limit)) <= limit
 
 
-def test_ordinals() -> None:
-    """Places in line are said as people say them."""
+def test_ordinals_are_english() -> None:
     numbers = (1, 2, 3, 4, 11, 12, 13, 21, 22, 101, 111)
     said = "1st 2nd 3rd 4th 11th 12th 13th 21st 22nd 101st 111th"
     assert " ".join(map(ordinal, numbers)) == said
 
 
-def test_counts() -> None:
-    """One is one, the others are many, and thousands are set apart."""
+def test_counts_have_plural_and_separators() -> None:
     assert [counted(number, "picture") for number in (0, 1, 2)] == ["0 pictures", "1 picture", "2 pictures"]
     assert [in_credits(number) for number in (1, 24, 1_000)] == ["1 credit", "24 credits", "1,000 credits"]
 
@@ -178,8 +174,11 @@ def test_counts() -> None:
         (125, "2\u00a0min\u00a05\u00a0s"),
     ],
 )
-def test_durations(duration: float, said: str) -> None:
-    """Durations are whole seconds, at least one, and minutes from a minute on; no line ends within one."""
+def test_durations_are_readable(duration: float, said: str) -> None:
+    """Whole seconds, at least one; minutes from one minute on.
+
+    No line break inside.
+    """
     assert seconds(duration) == said
 
 
@@ -199,16 +198,15 @@ def test_durations(duration: float, said: str) -> None:
         ((121, 120), "usually 2\u00a0min\u00a01\u00a0s"),
     ],
 )
-def test_usual_waits(measured: tuple[int, int] | None, said: str | None) -> None:
-    """The usual wait is a span in the unit that people would use; nothing is said before enough was measured."""
+def test_usual_wait_is_readable(measured: tuple[int, int] | None, said: str | None) -> None:
+    """A span in a natural unit; empty before enough is measured."""
     assert usually(measured) == said
 
 
-def test_lists() -> None:
-    """Names are listed as in a sentence."""
+def test_names_are_listed_as_in_sentence() -> None:
     assert [listed(("a",)), listed(("a", "b")), listed(("a", "b", "c"))] == ["a", "a or b", "a, b or c"]
 
 
-def test_moments() -> None:
-    """A moment is Discord's own mark, which each reader sees in their own time."""
+def test_moment_is_discord_timestamp() -> None:
+    """Discord's own timestamp mark."""
     assert ago(datetime(2026, 3, 4, 12, 0, tzinfo=UTC)) == "<t:1772625600:R>"

@@ -1,4 +1,4 @@
-"""Pages of `/history`: their texts, and the search in their buttons."""
+"""The pages of `/history`, letter for letter."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -47,17 +47,17 @@ def page(of: Job, *, kept: int = 1, removed: int = 0, **changes: Any) -> Page:
 
 
 def shown(of: Page, *files: str) -> list[str]:
-    """Return what a page says under its pictures."""
+    """Return the texts of a page below its images."""
     return texts(history_page(of, [Attached(filename=name) for name in files]))[-1].splitlines()
 
 
 def disabled(view: ui.LayoutView) -> list[bool]:
-    """Return which of a page's buttons cannot be pressed."""
+    """Return which paging buttons are disabled."""
     return [part["disabled"] for part in parts(view) if part["type"] == 2]
 
 
-def test_a_page() -> None:
-    """A page is the prompt, what was asked, the picture, the receipt with its time, and where it was delivered."""
+def test_page_shows_job() -> None:
+    """Prompt, options, image, receipt with time, and delivery."""
     view = history_page(page(job()), [Attached(filename="atelier-1.png")])
     assert texts(view) == [
         HEADING,
@@ -68,14 +68,12 @@ def test_a_page() -> None:
     assert disabled(view) == [False, False]
 
 
-def test_the_ends_of_the_history() -> None:
-    """Where there is no further page its button cannot be pressed."""
+def test_page_at_end_disables_button() -> None:
     assert disabled(history_page(page(job(), newer=False))) == [True, False]
     assert disabled(history_page(page(job(), older=False))) == [False, True]
 
 
-def test_a_long_prompt_can_be_read_here_too() -> None:
-    """Where the heading cuts the prompt, the button that gives the whole of it is there."""
+def test_page_with_cut_prompt_has_prompt_button() -> None:
     view = history_page(page(job(request=make_request(prompt="a fox " * 60))))
     assert labels(view) == ["Newer", "Older", "Whole prompt"]
 
@@ -90,20 +88,19 @@ WHEREABOUTS = {
 
 
 @pytest.mark.parametrize("delivery", WHEREABOUTS)
-def test_where_a_job_was_delivered(delivery: Delivery | None) -> None:
-    """The receipt says how it was delivered, and links the card where that has it."""
+def test_page_names_delivery(delivery: Delivery | None) -> None:
+    """It links the card if that has the images."""
     assert shown(page(job(delivery)), "1.png")[-1] == WHEREABOUTS[delivery]
 
 
-def test_a_card_without_a_known_message_or_outside_a_server() -> None:
-    """Without a message there is no link, nor where it is not known in which server the message is."""
+def test_page_without_message_or_server_has_no_link() -> None:
+    """The link needs both."""
     assert shown(page(job(place=make_context())), "1.png")[-1] == "-# Delivered on its card"
     place = make_context(guild_id=0, message_id=5)
     assert shown(page(job(place=place)), "1.png")[-1] == "-# Delivered on its card"
 
 
-def test_pictures_that_came_late_are_free() -> None:
-    """A job that had been given up says that its pictures came late, that they are free, and what was returned."""
+def test_page_of_late_images_says_free() -> None:
     late = job(state=State.LOST, charged=0, fault=FaultKind.DEADLINE)
     assert shown(page(late), "1.png") == [
         f"-# Came late, so free: 12 credits returned · by SkillBoss · {AGO}",
@@ -111,8 +108,7 @@ def test_pictures_that_came_late_are_free() -> None:
     ]
 
 
-def test_a_receipt_of_fewer_pictures() -> None:
-    """What was returned stands beside what was charged."""
+def test_receipt_of_partial_result_shows_refund() -> None:
     few = job(request=make_request(images=2), price=24)
     assert shown(page(few), "1.png")[0] == f"-# 24 held · 12 charged · 12 returned · by SkillBoss · {AGO}"
 
@@ -134,18 +130,17 @@ OVER = "no longer kept here: the studio keeps pictures for a while only."
     ],
     ids=["the only one", "all", "one of two", "direct", "only here"],
 )
-def test_pictures_whose_time_is_over(of: Page, line: str) -> None:
-    """It is said kindly, with where they may still be seen."""
+def test_page_of_removed_images_explains_retention(of: Page, line: str) -> None:
+    """With the place where they may still be."""
     assert shown(of, *("1.png" for _ in of.pictures))[0] == line
 
 
-def test_what_cannot_be_shown_is_missed_in_words() -> None:
-    """A picture that fits no limit, or is not in the store, is counted."""
+def test_page_counts_unshown_images() -> None:
+    """Too large for any limit, or missing in the store."""
     assert shown(page(job(), kept=2), "1.png")[0] == "1 picture could not be shown here."
 
 
-def test_an_empty_history() -> None:
-    """Who has no pictures yet hears how to make one; who found none hears what to do."""
+def test_empty_page_names_next_step() -> None:
     assert texts(empty_page(None)) == [
         "## Nothing here yet\nMake your first picture with `/imagine`; it is kept here for a while."
     ]
@@ -229,7 +224,10 @@ async def test_press_with_a_purged_search_raises_search_gone() -> None:
 
 
 async def test_press_on_a_page_from_before_stored_searches_raises_search_gone() -> None:
-    """Such a page shows a search but has no id; paging on would silently leave the search."""
+    """Such a page shows a search but has no id.
+
+    Paging on would silently leave the search.
+    """
     handlers, service = turner()
     view = history_page(page(job(), search=stored("a fox")))
     with pytest.raises(SearchGoneError):

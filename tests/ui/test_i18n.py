@@ -1,4 +1,4 @@
-"""The catalogues are complete, translations fit their texts, and each locale gets the nearest language."""
+"""Catalogues are complete, translations fit, locales find a language."""
 
 import ast
 import string
@@ -22,17 +22,17 @@ READ = ("label", "description", "placeholder", "title")
 
 
 def texts_of(file: Path) -> set[tuple[str, str]]:
-    """Return the texts of a catalogue, each with its plural."""
+    """Return the texts of a catalogue with their plurals."""
     return {(entry.msgid, entry.msgid_plural) for entry in polib.pofile(str(file)) if not entry.obsolete}
 
 
 def fields(text: str) -> set[str]:
-    """Return the names of a text's placeholders."""
+    """Return the placeholder names of a text."""
     return {name for _before, name, _form, _turn in string.Formatter().parse(text) if name is not None}
 
 
 def strange(entry: polib.POEntry) -> set[str]:
-    """Return the placeholders of a translation that its source does not have."""
+    """Return placeholders of a translation that its source lacks."""
     said = [entry.msgstr, *entry.msgstr_plural.values()]
     return set().union(*map(fields, said)) - fields(entry.msgid) - fields(entry.msgid_plural)
 
@@ -46,26 +46,25 @@ def write(folder: Path, language: str, **texts: str) -> None:
     made.save(str(folder / language / CATALOGUE))
 
 
-def test_the_catalogue_has_every_text(tmp_path: Path) -> None:
-    """A text was added or changed? `make texts` brings the catalogues up to date."""
+def test_catalogue_has_every_text(tmp_path: Path) -> None:
+    """`make i18n` updates the catalogues."""
     script = REPOSITORY / "scripts" / "extract-i18n"
     subprocess.run([sys.executable, script, "--into", tmp_path], check=True, capture_output=True)  # noqa: S603
     assert texts_of(TEMPLATE) == texts_of(tmp_path / TEMPLATE.name)
 
 
 @pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.parts[-3])
-def test_every_language_knows_the_same_texts(file: Path) -> None:
-    """Also those that it has no translation for yet."""
+def test_every_language_has_same_texts(file: Path) -> None:
+    """Untranslated ones included."""
     assert texts_of(file) == texts_of(TEMPLATE)
 
 
 @pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.parts[-3])
-def test_no_translation_has_a_placeholder_of_its_own(file: Path) -> None:
-    """It would break the message that it stands in."""
+def test_translation_has_no_extra_placeholder(file: Path) -> None:
     assert [(entry.msgid, names) for entry in polib.pofile(str(file)) if (names := strange(entry))] == []
 
 
-def test_a_strange_placeholder_is_found() -> None:
+def test_extra_placeholder_is_found() -> None:
     """In a translation and in each of its plurals."""
     assert strange(polib.POEntry(msgid="{count} held", msgstr="{anzahl} belegt")) == {"anzahl"}
     plural = polib.POEntry(msgid="one", msgid_plural="{count}", msgstr_plural={0: "eins", 1: "{count} {x}"})
@@ -73,12 +72,12 @@ def test_a_strange_placeholder_is_found() -> None:
 
 
 def is_mark(node: ast.AST) -> bool:
-    """Return whether it is a call that marks a text."""
+    """Return whether a node is a call of a gettext mark."""
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS
 
 
 def unmarked(tree: ast.Module) -> list[str]:
-    """Return what looks like a text for people and is not marked, or is put together before it is marked."""
+    """Return unmarked texts, and texts composed before marking."""
     found: list[str] = []
     skipped: set[ast.AST] = set()
     for node in ast.walk(tree):
@@ -98,12 +97,15 @@ def unmarked(tree: ast.Module) -> list[str]:
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: f"{file.parent.name}/{file.stem}")
 def test_every_text_is_marked(file: Path) -> None:
-    """Two words in a row, or a label, are for people: `_("{count} left").format(count=3)`, never an f-string in `_`."""
+    """Two words in a row, or a label, are for people.
+
+    `_("{count} left").format(count=3)`.
+    """
     assert unmarked(ast.parse(file.read_text(encoding="utf-8"))) == []
 
 
-def test_what_is_not_marked_is_found() -> None:
-    """Sentences, also within an f-string, labels of a word, and f-strings in a mark; but no names of events."""
+def test_unmarked_text_is_found() -> None:
+    """Sentences, f-strings, one-word labels; no event names."""
     source = """a("it is late"); f"{x} are here"; b(label="Go"); _(f"{x}"); _("so be it"); c("a.b"); b(label=_("Go"))"""
     assert sorted(unmarked(ast.parse(source))) == [" are here", "Go", "_(f'{x}')", "it is late"]
 
@@ -120,8 +122,8 @@ def test_what_is_not_marked_is_found() -> None:
         ("x/../pt", "word"),
     ],
 )
-def test_a_locale_gets_the_nearest_language(tmp_path: Path, locale: str, said: str) -> None:
-    """The region's, else the language's, else English; each text for itself."""
+def test_locale_gets_nearest_language(tmp_path: Path, locale: str, said: str) -> None:
+    """Region, else language, else English; each text separately."""
     write(tmp_path, "pt", word="da língua", other="outra")
     write(tmp_path, "pt_BR", word="da região")
     with use_locale(locale, tmp_path):
@@ -130,8 +132,7 @@ def test_a_locale_gets_the_nearest_language(tmp_path: Path, locale: str, said: s
     assert _("word") == "word"
 
 
-def test_a_phrase_of_the_domain_is_said_with_its_values(tmp_path: Path) -> None:
-    """As a string it is English; in another language its values stand where that wants them."""
+def test_lazy_text_is_translated_with_values(tmp_path: Path) -> None:
     write(tmp_path, "de", **{"{first} to {last}": "von {first} bis {last}"})
     phrase = LazyText("{first} to {last}", first=1, last=4)
     assert phrase == "1 to 4"
@@ -141,8 +142,7 @@ def test_a_phrase_of_the_domain_is_said_with_its_values(tmp_path: Path) -> None:
         assert _("") == ""
 
 
-def test_plurals_follow_the_language(tmp_path: Path) -> None:
-    """A language may have more forms than two."""
+def test_plurals_follow_language(tmp_path: Path) -> None:
     made = polib.POFile()
     made.metadata = {
         "Content-Type": "text/plain; charset=utf-8",
@@ -156,13 +156,12 @@ def test_plurals_follow_the_language(tmp_path: Path) -> None:
     assert [ngettext("fox", "foxes", number) for number in (1, 3)] == ["fox", "foxes"]
 
 
-def test_a_catalogue_is_read_once() -> None:
-    """Cards are made all the time."""
+def test_catalogue_is_read_once() -> None:
     assert catalogue("en-US") is catalogue("en-US")
 
 
-def test_no_answer_waits_for_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was read at the start serves all regions of a language, also those that nobody has spoken yet."""
+def test_answer_reads_no_catalogue_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catalogues read at the start serve all regions."""
     read_catalogues()
     monkeypatch.setattr("polib.pofile", None)
     with use_locale("en-ZA"):

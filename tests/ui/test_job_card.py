@@ -1,4 +1,4 @@
-"""Every card that people see, to the letter, and that no prompt breaks one."""
+"""Every card, letter for letter; no prompt breaks one."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -28,17 +28,17 @@ SOFT = 300.0
 
 
 def card(snapshot: Snapshot, seconds: float = 5, *files: Attached) -> ui.LayoutView:
-    """Return the card as it is so many seconds after the command."""
+    """Return the card `seconds` after the command."""
     return job_card(snapshot, START + timedelta(seconds=seconds), SOFT, files)
 
 
 def waiting(state: State = State.HELD, **changes: Any) -> Job:
-    """Return a job that has not ended."""
+    """Return an unfinished job."""
     return make_job(state=state, **changes)
 
 
 def done(pictures: int = 1, *, asked: int | None = None, seconds: float = 31, **options: Any) -> Snapshot:
-    """Return a finished job's snapshot, with so many pictures of those asked for."""
+    """Return a finished job's snapshot with some of its requested images."""
     request = make_request(images=asked or pictures, **options)
     job = make_job(request=request, state=State.DONE, provider="skillboss")
     job = replace(job, charged=job.unit_price * pictures, finished_at=START + timedelta(seconds=seconds))
@@ -48,7 +48,7 @@ def done(pictures: int = 1, *, asked: int | None = None, seconds: float = 31, **
 
 
 def files(count: int, *reencoded: int) -> list[Attached]:
-    """Return so many attached files; those numbered (from 1) were re-encoded."""
+    """Return attached files; those numbered (from 1) were re-encoded."""
     return [Attached(filename=f"atelier-{number}.png", reencoded=number in reencoded) for number in range(1, count + 1)]
 
 
@@ -111,10 +111,10 @@ LIVE_CARDS = {
 
 
 @pytest.mark.parametrize(("snapshot", "seconds", "state", "accent", "pressable"), LIVE_CARDS.values(), ids=LIVE_CARDS)
-def test_a_card_while_it_waits(
+def test_card_of_unfinished_job(
     snapshot: Snapshot, seconds: float, state: str, accent: int, pressable: list[str]
 ) -> None:
-    """While a job lives its card has the prompt, what was asked for, one line of state, and Cancel while it helps."""
+    """Prompt, options, one state line, and Cancel while it helps."""
     view = card(snapshot, seconds)
     assert texts(view) == [HEADING, state]
     assert colour(view) == accent
@@ -122,8 +122,8 @@ def test_a_card_while_it_waits(
     assert gallery(view) == []
 
 
-def test_a_card_with_one_picture() -> None:
-    """A finished card is the picture, with the prompt as its description, and a receipt without needless numbers."""
+def test_card_with_one_image() -> None:
+    """The prompt is the description; the receipt has no needless numbers."""
     view = card(done(), 31, *files(1))
     assert texts(view) == [HEADING, "-# 12 credits · 176 left today · 31\u00a0s"]
     assert gallery(view) == [("attachment://atelier-1.png", "a lighthouse at dusk")]
@@ -131,8 +131,7 @@ def test_a_card_with_one_picture() -> None:
     assert labels(view) == []
 
 
-def test_a_card_with_four_pictures() -> None:
-    """Four pictures are one gallery and one receipt."""
+def test_card_with_four_images_has_one_gallery() -> None:
     view = card(done(4, detail=2), 31, *files(4))
     assert texts(view) == [
         "## \u2068a lighthouse at dusk\u2069\n-# reve-2.0 · 1:1 · 4 pictures · detail 2 · for <@42>",
@@ -141,8 +140,8 @@ def test_a_card_with_four_pictures() -> None:
     assert [url for url, _ in gallery(view)] == [f"attachment://atelier-{number}.png" for number in range(1, 5)]
 
 
-def test_a_card_says_all_that_was_asked_for() -> None:
-    """In the order of the command's options; what was left out is not said."""
+def test_card_names_requested_options() -> None:
+    """In the order of the command's options."""
     request = make_request(
         aspect_ratio="auto",
         images=2,
@@ -163,20 +162,18 @@ def test_a_card_says_all_that_was_asked_for() -> None:
     assert "film \\*grain" in heading
 
 
-def test_the_gallery_comes_before_the_receipt() -> None:
-    """From top to bottom: prompt, pictures, receipt, what can be done with them."""
+def test_card_shows_gallery_before_receipt() -> None:
     assert [part["type"] for part in parts(card(done(), 31, *files(1)))] == [17, 10, 12, 10, 1, 3]
 
 
-def test_a_card_names_every_option_that_was_chosen() -> None:
-    """What differs from the ordinary is named under the prompt, in the order of the options."""
+def test_card_names_every_chosen_option() -> None:
     request = make_request(model="nano-banana-pro", aspect_ratio="16:9", images=2, resolution="4K", format="webp")
     (heading, _) = texts(card(Snapshot(job=make_job(request=request))))
     assert heading.splitlines()[1] == "-# nano-banana-pro · 16:9 · 2 pictures · 4K · webp · for <@42>"
 
 
-def test_fewer_pictures_than_asked_for() -> None:
-    """When fewer pictures came, the card says so first, and the receipt shows what was held, charged and returned."""
+def test_card_of_partial_result_says_so() -> None:
+    """Said first; the receipt shows held, charged and returned credits."""
     view = card(done(1, asked=3), 31, *files(1))
     assert texts(view)[1] == (
         "1 picture of 3 came; only what came was charged.\n"
@@ -194,14 +191,14 @@ def test_fewer_pictures_than_asked_for() -> None:
     ],
     ids=["the only one", "one", "some", "all"],
 )
-def test_pictures_that_had_to_be_re_encoded(attached: list[Attached], note: str) -> None:
-    """What was changed to fit the server's upload limit is named in the small print."""
+def test_card_names_reencoded_images(attached: list[Attached], note: str) -> None:
+    """For the server's upload limit."""
     view = card(done(len(attached)), 31, *attached)
     assert texts(view)[1].splitlines()[-1] == f"-# {note} re-encoded to fit this server's upload limit."
 
 
-def test_a_picture_that_cannot_be_shown() -> None:
-    """A picture that is no longer in the store, or fits no limit, is missed in words, with where to look for it."""
+def test_card_of_unshown_image_says_so() -> None:
+    """Missing in the store or too large; with the place to look."""
     one = "1 picture could not be shown here. Look for it with `/history`.\n"
     assert texts(card(done(4), 31, *files(3)))[1].startswith(one)
     view = card(done(), 31)
@@ -212,12 +209,12 @@ def test_a_picture_that_cannot_be_shown() -> None:
 
 
 def direct(snapshot: Snapshot, *attached: Attached) -> ui.LayoutView:
-    """Return the card as it comes by direct message."""
+    """Return the card for a direct message."""
     return job_card(snapshot, START + timedelta(seconds=31), SOFT, attached, direct=True)
 
 
-def test_a_card_that_comes_by_direct_message() -> None:
-    """It says first why it comes and from where, ends with a receipt that says so, and always has a button."""
+def test_direct_message_card_explains_itself() -> None:
+    """Reason and origin first; a receipt that says so; always a button."""
     view = direct(done(), *files(1))
     assert texts(view) == [
         "-# Your picture from <#800>: its card there could not be reached any more.",
@@ -228,16 +225,15 @@ def test_a_card_that_comes_by_direct_message() -> None:
     assert labels(view) == ["Whole prompt"]
 
 
-def test_several_pictures_by_direct_message_of_a_command_used_there() -> None:
-    """Outside servers no place is named; the numbers are."""
+def test_direct_message_card_outside_server_names_no_place() -> None:
     snapshot = done(2)
     snapshot = replace(snapshot, job=replace(snapshot.job, place=make_context(guild_id=0)))
     (why, *_) = texts(direct(snapshot, *files(2)))
     assert why == "-# Your 2 pictures: its card could not be reached any more."
 
 
-def test_what_does_not_fit_a_direct_message() -> None:
-    """The limit that is named is that of direct messages, and `/history` is the server's."""
+def test_direct_message_card_of_too_large_image() -> None:
+    """It names the limit of direct messages, and the server's `/history`."""
     text = texts(direct(done(2), *files(1, 1)))[-1]
     assert text.startswith("1 picture could not be shown here. Look for it with `/history`.\n")
     assert text.endswith("\n-# The picture was re-encoded to fit a direct message's upload limit.")
@@ -276,8 +272,8 @@ FAILED = {
 
 
 @pytest.mark.parametrize("fault", FaultKind)
-def test_a_failed_card(fault: FaultKind) -> None:
-    """A failed card says why, that nothing was charged, and the next step, in at most three lines."""
+def test_failed_card_explains_fault(fault: FaultKind) -> None:
+    """Reason, no charge, next step, in at most three lines."""
     why, next_step = FAILED[fault].split("|")
     view = card(Snapshot(job=make_job(state=State.FAILED, fault=fault, charged=0), available=200))
     assert texts(view) == [
@@ -299,8 +295,8 @@ WILL_FAIL_AGAIN = {
 
 
 @pytest.mark.parametrize("fault", FaultKind)
-def test_a_failed_card_offers_the_same_again_where_that_may_help(fault: FaultKind) -> None:
-    """What was refused for its words, or for the picture to start from, has to be asked for differently."""
+def test_failed_card_offers_again_if_useful(fault: FaultKind) -> None:
+    """Not after a refused prompt or input image."""
     failed = Snapshot(job=make_job(state=State.FAILED, fault=fault, charged=0))
     view = job_card(failed, START, SOFT, actions=tuple(Action))
     assert labels(view) == ([] if fault in WILL_FAIL_AGAIN else ["Again"])
@@ -314,8 +310,8 @@ def test_a_failed_card_offers_the_same_again_where_that_may_help(fault: FaultKin
         ({"upscale": 2, "remove_background": True}, "The same picture, upscaled 2x and cut out"),
     ],
 )
-def test_a_card_of_a_picture_that_is_only_processed(options: dict[str, Any], title: str) -> None:
-    """Nobody has typed its prompt, so neither the heading nor the picture's description says it."""
+def test_card_of_processed_image_hides_internal_prompt(options: dict[str, Any], title: str) -> None:
+    """Its prompt is internal and never shown."""
     view = card(done(prompt=KEEP_AS_IT_IS, inputs=(InputImage(),), **options), 31, *files(1))
     assert texts(view)[0].splitlines()[0] == f"## \u2068{title}\u2069"
     assert gallery(view) == [("attachment://atelier-1.png", title)]
@@ -324,8 +320,8 @@ def test_a_card_of_a_picture_that_is_only_processed(options: dict[str, Any], tit
     assert KEEP_AS_IT_IS in plain(texts(typed)[0])
 
 
-def test_a_card_whose_picture_is_being_fetched() -> None:
-    """Until what it starts from is here it stands in no line, and can be cancelled."""
+def test_card_during_input_download() -> None:
+    """No queue position yet; Cancel works."""
     for count, said in ((1, "Fetching your picture"), (3, "Fetching your 3 pictures")):
         request = make_request(inputs=(InputImage(url="https://cdn.discordapp.com/a.png"),) * count)
         view = card(Snapshot(job=make_job(request=request, prepared=False)))
@@ -333,16 +329,15 @@ def test_a_card_whose_picture_is_being_fetched() -> None:
         assert labels(view) == ["Cancel"]
 
 
-def test_a_card_that_failed_by_one_of_several_pictures_says_which() -> None:
-    """The others could be had."""
+def test_failed_card_names_faulty_input() -> None:
     stored = InputImage(file=ImageFile(sha256="a" * 64, media_type="image/png", width=64, height=64, size=99))
     request = make_request(inputs=(stored, InputImage(), stored))
     job = make_job(request=request, state=State.FAILED, fault=FaultKind.INPUT_UNREACHABLE, charged=0)
     assert texts(card(Snapshot(job=job)))[1].startswith("Discord did not hand over picture 2.\n")
 
 
-def test_a_lost_card() -> None:
-    """A job that the hard deadline ended is told like a failure."""
+def test_lost_card_reads_like_failure() -> None:
+    """The hard deadline passed."""
     job = make_job(state=State.LOST, fault=FaultKind.DEADLINE, charged=0)
     view = card(Snapshot(job=job, available=200), 7300)
     assert texts(view)[1].splitlines() == [
@@ -352,16 +347,15 @@ def test_a_lost_card() -> None:
     assert colour(view) == RED
 
 
-def test_a_cancelled_card() -> None:
-    """A cancelled card is grey and says what came back."""
+def test_cancelled_card_shows_refund() -> None:
     view = card(Snapshot(job=make_job(state=State.CANCELLED, charged=0), available=1_200))
     assert texts(view)[1] == "Cancelled. Nothing was charged: 12 credits returned, 1,200 left today."
     assert colour(view) == GREY
     assert labels(view) == []
 
 
-def test_a_long_prompt_is_cut_and_can_be_read_whole() -> None:
-    """A prompt of more than about three lines ends in an ellipsis; a button gives the whole of it, later Details."""
+def test_long_prompt_is_cut_on_card() -> None:
+    """After about three lines; a button, later Details, has the whole prompt."""
     view = card(Snapshot(job=make_job(request=make_request(prompt="a fox in the snow " * 20))))
     assert labels(view) == ["Cancel", "Whole prompt"]
     assert texts(view)[0].splitlines()[0].endswith("…\u2069")
@@ -370,15 +364,14 @@ def test_a_long_prompt_is_cut_and_can_be_read_whole() -> None:
     assert "Details" in [option["label"] for part in parts(ended) for option in part.get("options", [])]
 
 
-def test_blank_space_before_a_prompt_hides_nothing() -> None:
-    """A prompt that begins with a page of blank space is shown from its first word."""
+def test_leading_blank_space_is_skipped() -> None:
     view = card(Snapshot(job=make_job(request=make_request(prompt="\n" * 200 + "a fox" + " " * 200))))
     assert texts(view)[0].startswith("## \u2068a fox\u2069\n")
     assert labels(view) == ["Cancel"]
 
 
-async def test_a_card_is_a_payload_and_not_a_listener() -> None:
-    """The view is stopped, so that the library keeps nothing of it when it is sent."""
+async def test_card_view_is_stopped() -> None:
+    """The view is stopped, so discord.py stores nothing."""
     assert card(Snapshot(job=make_job())).is_finished()
 
 
@@ -395,8 +388,8 @@ HOSTILE = st.one_of(
 @example("🦊" * 4000, State.DONE)
 @example("@" * 4000, State.DONE)
 @example("\\" * 4000, State.DONE)
-def test_no_prompt_breaks_a_card(prompt: str, state: State) -> None:
-    """Whatever the prompt, a card stays within Discord's limits, and the prompt does nothing but stand there."""
+def test_any_prompt_keeps_card_valid(prompt: str, state: State) -> None:
+    """The card stays within Discord's limits and the prompt is inert."""
     assume(one_line(prompt))  # a blank one is refused before there is a card
     request = make_request(prompt=prompt, images=4, detail=15, resolution="4K", format="jpeg")
     place = make_context(member_id=2**63 - 1)

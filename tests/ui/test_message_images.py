@@ -1,4 +1,4 @@
-"""Where a message has its pictures, as Discord describes them."""
+"""Images of a message as Discord describes them."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ PROXY = "https://images-ext-1.discordapp.net/external/sig/https/example.org"
 
 
 def a_message(**parts: Any) -> discord.Message:
-    """Return a message as discord.py makes it from what Discord sends."""
+    """Return a message parsed by discord.py from Discord's payload."""
     state: Any = object.__new__(ConnectionState)
     state.http = None
     state._messages = None
@@ -29,7 +29,7 @@ def a_message(**parts: Any) -> discord.Message:
         "id": "1",
         "channel_id": "3",
         "type": 0,
-        "author": {"id": "77", "username": "ann", "discriminator": "0", "avatar": None},
+        "author": {"id": "77", "username": "member", "discriminator": "0", "avatar": None},
         "content": "",
         "timestamp": "2026-03-14T09:26:53+00:00",
         "edited_timestamp": None,
@@ -54,24 +54,24 @@ def a_file(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def a_media(name: str, **changes: Any) -> dict[str, Any]:
-    """Return what a component shows of an uploaded file."""
+    """Return the media of an uploaded file in a component."""
     shown = {"id": "6", "url": f"{CDN}/{name}?ex=1", "proxy_url": f"{CDN}/{name}?ex=2", "attachment_id": "6"}
     return {**shown, "content_type": "image/png", "width": 100, "height": 50, **changes}
 
 
 def an_embed(path: str, **changes: Any) -> dict[str, Any]:
-    """Return what Discord shows of a link."""
+    """Return the embed of a link."""
     image = {"url": f"https://example.org/{path}", "proxy_url": f"{PROXY}/{path}", "width": 800, "height": 600}
     return {"type": "rich", "image": {**image, **changes}}
 
 
 def found(message: discord.Message) -> list[str]:
-    """Return the last parts of the pictures' addresses, in their order."""
+    """Return the last path parts of the image addresses, in order."""
     return [picture.url.rpartition("/")[2].partition("?")[0] for picture in gather(message)]
 
 
-def test_files_with_what_is_known_of_them() -> None:
-    """Also those that are no pictures: what is wrong with them is told, not hidden."""
+def test_attachments_are_found_with_metadata() -> None:
+    """Non-images included: their problem is reported, not hidden."""
     message = a_message(attachments=[a_file("a.png"), a_file("b.pdf", content_type="application/pdf", width=None)])
     first, second = gather(message)
     assert (first.filename, first.media_type, first.size, first.width, first.height) == (
@@ -84,8 +84,8 @@ def test_files_with_what_is_known_of_them() -> None:
     assert (second.media_type, second.width) == ("application/pdf", None)
 
 
-def test_components_of_every_kind() -> None:
-    """A card of the studio's has no attachments: its pictures are in galleries, thumbnails and files, however deep."""
+def test_component_images_are_found() -> None:
+    """In galleries, thumbnails and files, at any depth."""
     message = a_message(
         components=[
             {
@@ -110,22 +110,22 @@ def test_components_of_every_kind() -> None:
     assert gather(message)[3].size == 7
 
 
-def test_what_a_component_shows_of_elsewhere_is_taken_from_discord() -> None:
-    """The stranger's own address is never asked."""
+def test_external_component_image_uses_discord_proxy() -> None:
+    """The foreign address is never requested."""
     elsewhere = a_media("a.png", url="https://example.org/a.png", attachment_id=None, proxy_url=f"{PROXY}/a.png")
     message = a_message(components=[{"type": 12, "id": 3, "items": [{"media": elsewhere}]}])
     assert [picture.url for picture in gather(message)] == [f"{PROXY}/a.png"]
 
 
-def test_embeds_by_discords_copy_alone() -> None:
-    """The picture of a page has any name, but Discord has seen that it is one."""
+def test_embed_image_uses_discord_proxy() -> None:
+    """A page image has any name; Discord knows its type."""
     message = a_message(embeds=[an_embed("photo.php"), an_embed("b.jpg"), an_embed("c.png", proxy_url=None)])
     first, second = gather(message)
     assert (first.url, first.filename, first.width) == (f"{PROXY}/photo.php", "", 800)
     assert (second.url, second.filename) == (f"{PROXY}/b.jpg", "b.jpg")
 
 
-def test_a_forwarded_message_brings_its_pictures() -> None:
+def test_forwarded_images_are_found() -> None:
     """They are in its snapshot."""
     snapshot = {
         "type": 0,
@@ -145,19 +145,19 @@ def test_a_forwarded_message_brings_its_pictures() -> None:
     assert found(message) == ["a.png", "c.png", "b.png"]
 
 
-def test_each_picture_once() -> None:
-    """A file that an embed shows as well is signed anew there."""
+def test_duplicate_image_is_listed_once() -> None:
+    """An embed signs the address of an attachment again."""
     shown_again = an_embed("", proxy_url=f"{CDN}/a.png?ex=9")
     assert found(a_message(attachments=[a_file("a.png")], embeds=[shown_again])) == ["a.png"]
 
 
-def test_words_alone_have_none() -> None:
-    """Nor have stickers, avatars and emoji."""
+def test_text_message_has_no_image() -> None:
+    """Stickers, avatars and emoji do not count."""
     assert gather(a_message(content="a fox")) == ()
 
 
-def test_what_tells_pictures_apart() -> None:
-    """A name and a size, as far as they are known."""
+def test_images_have_distinguishing_names() -> None:
+    """A name and a size, if known."""
     message = a_message(attachments=[a_file("a.png"), a_file("b.pdf", width=None)], embeds=[an_embed("photo.php")])
     assert names_of(gather(message)) == ["a.png · 64x48", "b.pdf", "800x600"]
 
@@ -172,8 +172,8 @@ def test_what_tells_pictures_apart() -> None:
         (ME, "a1:more:x:0", None),
     ],
 )
-def test_a_card_is_known_by_its_menu(author: int, custom_id: str, job: str | None) -> None:
-    """Only the bot's own, and only one that has ended."""
+def test_job_card_is_recognised_by_its_menu(author: int, custom_id: str, job: str | None) -> None:
+    """Only the bot's own, finished cards."""
     menu = {"type": 3, "id": 4, "custom_id": custom_id, "options": [{"label": "Details", "value": "details"}]}
     components = [{"type": 17, "id": 1, "components": [{"type": 1, "id": 2, "components": [menu]}]}]
     user = {"id": str(author), "username": "x", "discriminator": "0", "avatar": None}

@@ -1,4 +1,4 @@
-"""Forms that a client fills in as no form of ours can be: with choices that were never offered."""
+"""Modals filled in with choices that were never offered."""
 
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -27,7 +27,7 @@ async def nobody(*_: object) -> None:
 
 
 async def sent(form: ui.Modal, **chosen: list[str]) -> None:
-    """Send a form in with these choices, and any words."""
+    """Submit a form with these choices and any text."""
     interaction: Any = SimpleNamespace(locale=discord.Locale.american_english)
     values: list[Any] = [{"type": 3, "custom_id": name, "values": values} for name, values in chosen.items()]
     words: Any = {"type": 4, "custom_id": "prompt", "value": "make it snow"}
@@ -36,7 +36,7 @@ async def sent(form: ui.Modal, **chosen: list[str]) -> None:
 
 
 async def wish(**chosen: list[str]) -> RemixOptions:
-    """Return what a form of two pictures makes of these choices."""
+    """Return the remix options of a form with two images."""
     heard: list[RemixOptions] = []
 
     async def hear(_: discord.Interaction[Any], wish: RemixOptions) -> None:
@@ -49,23 +49,22 @@ async def wish(**chosen: list[str]) -> RemixOptions:
     return heard[0]
 
 
-async def test_what_was_chosen_is_passed_on() -> None:
-    """As the form offers it."""
+async def test_chosen_values_are_passed_on() -> None:
     assert await wish(picture=["1"], factor=["3"], model=["seedream-5"]) == RemixOptions(
         position=1, url="second", factor=3, model="seedream-5", prompt="make it snow"
     )
 
 
-async def test_what_was_not_offered_is_not_chosen() -> None:
-    """Neither a picture that is not there, nor a number that is none, nor a model that this studio does not have."""
+async def test_unoffered_values_are_ignored() -> None:
+    """A missing image, a non-number, a model of another bot."""
     assert await wish(picture=["99"], factor=["x"], model=["gone"]) == RemixOptions(
         position=0, url="first", prompt="make it snow"
     )
     assert await wish(picture=[], factor=["7"]) == RemixOptions(position=0, url="first", prompt="make it snow")
 
 
-async def test_pictures_of_a_message_that_are_not_there() -> None:
-    """The first one is meant, as where nothing is chosen; the rest are taken in their order."""
+async def test_unknown_message_images_are_ignored() -> None:
+    """The first one counts, as without a choice; the rest keep their order."""
     heard: list[tuple[str | None, list[str]]] = []
 
     async def hear(_: discord.Interaction[Any], __: str, model: str | None, pictures: Sequence[AttachmentInfo]) -> None:
@@ -81,8 +80,8 @@ async def test_pictures_of_a_message_that_are_not_there() -> None:
 
 
 @pytest.mark.parametrize("unshown", [0, 6])
-def test_a_form_says_that_it_has_not_all_pictures(unshown: int) -> None:
-    """A menu of Discord's holds so many: whoever misses one reads why, and where to go with it."""
+def test_form_names_omitted_images(unshown: int) -> None:
+    """Discord's select has a limit; the form says where to go instead."""
     form = MessageForm(pictures=tuple(AttachmentInfo(url=str(at)) for at in range(25)), unshown=unshown)
     able = quotes({}, ("reve2img",), inputs=(InputImage(),))
     modal = EditModal(form, able, FilledForm(form=form, prompt="", chosen=(0,)), nobody, nobody)

@@ -1,4 +1,7 @@
-"""A new image option: its entry in the table and its field are enough for everything but a provider's mapping."""
+"""A new image option.
+
+Its entry in the table and its field are enough for everything but a provider's mapping.
+"""
 
 import json
 from dataclasses import dataclass, fields, replace

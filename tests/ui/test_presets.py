@@ -1,4 +1,4 @@
-"""Presets in words, within what Discord takes."""
+"""Presets in words, within Discord's limits."""
 
 import pytest
 from discord import ui
@@ -29,7 +29,7 @@ LOUD = Preset(
 
 
 def many(count: int, *, shared: bool = False) -> tuple[Preset, ...]:
-    """Return presets that take as much room as any can."""
+    """Return presets of maximal size."""
     return tuple(
         Preset(name=f"{number:02}" + LOUD.name[2:], template="\U0001f98a" * 2000, options=LOUD.options, shared=shared)
         for number in range(count)
@@ -44,13 +44,13 @@ def text_of(view: ui.LayoutView) -> str:
 
 
 def length(text: str) -> int:
-    """Return the length as Discord counts it."""
+    """Return the length by Discord's count."""
     return len(text.encode("utf-16-le")) // 2
 
 
 @pytest.mark.parametrize("in_server", [True, False])
-def test_as_many_as_there_may_be_fit_one_message(in_server: bool) -> None:  # noqa: FBT001 - a parameter
-    """Those that have no room are counted."""
+def test_preset_list_fits_message(in_server: bool) -> None:  # noqa: FBT001 - a parameter
+    """The rest is counted."""
     presets = Presets(own=many(MAX_PRESETS), shared=many(MAX_PRESETS, shared=True) if in_server else ())
     text = text_of(presets_panel(presets, in_server=in_server))
     assert length(text) <= 4000
@@ -60,8 +60,7 @@ def test_as_many_as_there_may_be_fit_one_message(in_server: bool) -> None:  # no
     ) == MAX_PRESETS * (2 if in_server else 1)
 
 
-def test_a_preset_in_words_fits_a_message() -> None:
-    """However long it is, in every answer about it."""
+def test_preset_answers_fit_message() -> None:
     for view in (
         saved_panel(LOUD, replaced=True),
         deleted_panel(Deleted(preset=LOUD, undo_token="0" * 32)),
@@ -72,8 +71,8 @@ def test_a_preset_in_words_fits_a_message() -> None:
         assert "not cut out" in text
 
 
-def test_names_are_offered_within_discords_limits() -> None:
-    """At most 25, of at most 100 characters; those that begin with what was typed come first."""
+def test_preset_completions_fit_discord_limits() -> None:
+    """At most 25 of at most 100 characters; prefix matches come first."""
     offered = preset_choices((*many(25), *many(25, shared=True)), "")
     assert len(offered) == 25
     assert all(len(choice.name) <= 100 and len(choice.value) <= 100 for choice in offered)

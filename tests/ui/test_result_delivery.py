@@ -1,4 +1,7 @@
-"""What a delivery does when the store cannot be read, and which intent it finds, with Discord and the database away."""
+"""Delivery with an unreadable store or an earlier intent.
+
+Discord and the database are replaced.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -19,7 +22,7 @@ MISSED = "1 picture could not be shown here. Look for it with `/history`"
 
 
 class Discord:
-    """Stands in for `JobMessages`: remembers what was sent, where."""
+    """Fake of `JobMessages`: records messages and their targets."""
 
     def __init__(self, *, card: bool = True, sent_before: bool = False) -> None:
         self.card = card
@@ -27,7 +30,7 @@ class Discord:
         self.shown: list[tuple[str, ui.LayoutView]] = []
 
     async def edit(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
-        """Show on the card, if there is one."""
+        """Edit the card if it exists."""
         del job
         if not self.card:
             raise CardGoneError
@@ -37,18 +40,18 @@ class Discord:
         return 1
 
     async def send_direct(self, job: Job, view: ui.LayoutView, files: Files | None) -> None:
-        """Send."""
+        """Record a direct message."""
         del job, files
         self.shown.append(("direct", view))
 
     async def sent_direct(self, job: Job) -> bool:
-        """Return whether it was sent before."""
+        """Return whether a direct message was sent before."""
         del job
         return self.sent_before
 
 
 class Notes:
-    """Stands in for the journal: whether a direct message was intended before."""
+    """Fake of the job store: whether a direct message was intended before."""
 
     def __init__(self, *, intended: bool = False) -> None:
         self.intended = intended
@@ -63,7 +66,7 @@ class Notes:
 
 
 class Store:
-    """Stands in for the keeper: gives a file, or fails."""
+    """Fake of the image service: returns a file, or fails."""
 
     def __init__(self, upload: Upload | Exception) -> None:
         self.upload = upload
@@ -76,13 +79,13 @@ class Store:
 
 
 def done(**changes: Any) -> Snapshot:
-    """Return the snapshot of a finished job with one picture."""
+    """Return the snapshot of a finished job with one image."""
     job = replace(make_job(state=State.DONE, charged=12, finished_at=START), **changes)
     return Snapshot(job=job, pictures=(make_image(job),))
 
 
-def courier(discord: Discord, notes: Notes, store: Store, clock: ManualClock | None = None) -> ResultDelivery:
-    """Return a courier between the three."""
+def build_delivery(discord: Discord, notes: Notes, store: Store, clock: ManualClock | None = None) -> ResultDelivery:
+    """Return a result delivery between the three fakes."""
     parts: dict[str, Any] = {"messages": discord, "job_store": notes, "image_service": store}
     return ResultDelivery(**parts, clock=clock or ManualClock(), soft_deadline=300, actions=())
 
@@ -90,10 +93,10 @@ def courier(discord: Discord, notes: Notes, store: Store, clock: ManualClock | N
 PICTURE = Upload(content=b"x", extension="png", reencoded=False)
 
 
-async def test_a_store_that_is_away_is_waited_for_then_done_without() -> None:
-    """For a quarter of an hour it may come back; then the card goes without the picture, and says where to look."""
+async def test_unavailable_store_is_retried_then_skipped() -> None:
+    """After 15 minutes the card goes out without the image and says so."""
     discord, course, clock = Discord(), DeliveryProgress(), ManualClock()
-    way = courier(discord, Notes(), Store(PermissionError()), clock)
+    way = build_delivery(discord, Notes(), Store(PermissionError()), clock)
     for _ in range(5):
         with pytest.raises(ImageError):
             await way.deliver(done(), course)
@@ -104,10 +107,10 @@ async def test_a_store_that_is_away_is_waited_for_then_done_without() -> None:
     assert texts(view)[-1].startswith(MISSED)
 
 
-async def test_a_file_that_cannot_be_opened_closes_no_way(tmp_path: Any) -> None:
-    """Too many open files, a mount that went: ours to mend, and no reason to bring the picture elsewhere."""
+async def test_unopenable_file_keeps_delivery_channel(tmp_path: Any) -> None:
+    """Too many open files or a lost mount: no reason for another channel."""
     discord, course = Discord(), DeliveryProgress()
-    way = courier(discord, Notes(), Store(replace(PICTURE, content=tmp_path / "gone.png")))
+    way = build_delivery(discord, Notes(), Store(replace(PICTURE, content=tmp_path / "gone.png")))
     for _ in range(5):
         with pytest.raises(ImageError) as caught:
             await way.deliver(done(), course)
@@ -116,10 +119,10 @@ async def test_a_file_that_cannot_be_opened_closes_no_way(tmp_path: Any) -> None
 
 
 @pytest.mark.parametrize(("sent_before", "sent"), [(True, 0), (False, 1)])
-async def test_an_intent_of_an_earlier_process_is_looked_into(*, sent_before: bool, sent: int) -> None:
-    """The card is not tried again; what was sent is not sent again; what was not is sent."""
+async def test_earlier_direct_intent_is_checked(*, sent_before: bool, sent: int) -> None:
+    """The card is not tried again; a sent message is not repeated."""
     discord = Discord(sent_before=sent_before)
-    way = courier(discord, Notes(intended=True), Store(PICTURE))
+    way = build_delivery(discord, Notes(intended=True), Store(PICTURE))
     assert await way.deliver(done(direct_at=START), DeliveryProgress()) is Delivery.DIRECT
     assert [place for place, _ in discord.shown] == ["direct"] * sent
 
@@ -133,9 +136,9 @@ async def test_an_intent_of_an_earlier_process_is_looked_into(*, sent_before: bo
     ],
     ids=["pictures past their retention", "failed", "cancelled"],
 )
-async def test_what_has_nothing_to_give_sends_nothing(snapshot: Snapshot, delivery: Delivery) -> None:
-    """Without a card and without pictures there is no direct message, and no intent of one."""
+async def test_result_without_content_sends_nothing(snapshot: Snapshot, delivery: Delivery) -> None:
+    """No card and no images: no direct message and no intent."""
     discord, notes = Discord(card=False), Notes()
-    assert await courier(discord, notes, Store(PICTURE)).deliver(snapshot, DeliveryProgress()) is delivery
+    assert await build_delivery(discord, notes, Store(PICTURE)).deliver(snapshot, DeliveryProgress()) is delivery
     assert discord.shown == []
     assert not notes.intended

@@ -1,4 +1,4 @@
-"""In a language that has every text of the catalogue, nothing that people see is left in English."""
+"""With a complete catalogue no visible text stays English."""
 
 import importlib
 import json
@@ -47,12 +47,12 @@ BOTH = ("skillboss", "reve2img")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return catalogues with a German that nobody speaks."""
+    """Return catalogues with the pseudo locale as German."""
     return write_foreign(tmp_path_factory.mktemp("locale"))
 
 
 def left(folder: Path, make: Callable[[], ui.LayoutView]) -> list[str]:
-    """Return the English words of what is made while that language is spoken."""
+    """Return the English words left in the output of `make`."""
     with use_locale("de", folder):
         view = make()
     return [word for text in [*texts(view), *labels(view)] for word in english(text.replace(PROMPT, ""))]
@@ -83,29 +83,26 @@ ENDED = [
 
 
 @pytest.mark.parametrize(("snapshot", "seconds"), [case[:2] for case in LIVE_CARDS.values()], ids=LIVE_CARDS)
-def test_a_card_that_waits(folder: Path, snapshot: Snapshot, seconds: float) -> None:
-    """Heading, state and buttons."""
+def test_waiting_card_is_translated(folder: Path, snapshot: Snapshot, seconds: float) -> None:
     assert left(folder, lambda: job_card(snapshot, START, seconds - SOFT)) == []
 
 
 @pytest.mark.parametrize("snapshot", ENDED, ids=range(len(ENDED)))
-def test_a_card_that_ended(folder: Path, snapshot: Snapshot) -> None:
-    """Every fault, what was returned, and every option that was asked for."""
+def test_ended_card_is_translated(folder: Path, snapshot: Snapshot) -> None:
     assert left(folder, lambda: job_card(snapshot, START, SOFT)) == []
 
 
 @pytest.mark.parametrize("reencoded", [(1,), (1, 2), (1, 2, 3)])
 @pytest.mark.parametrize("direct", [False, True])
 @pytest.mark.parametrize("asked", [1, 3, 4])
-def test_a_card_with_pictures(folder: Path, asked: int, reencoded: tuple[int, ...], *, direct: bool) -> None:
-    """The receipt, what is missing, what was re-encoded, and why a direct message comes."""
+def test_card_with_images_is_translated(folder: Path, asked: int, reencoded: tuple[int, ...], *, direct: bool) -> None:
     snapshot = done(min(asked, 3), asked=asked)
     assert left(folder, lambda: job_card(snapshot, START, SOFT, files(asked, *reencoded), direct=direct)) == []
     assert left(folder, lambda: job_card(snapshot, START, SOFT, files(1, 1), direct=direct)) == []
 
 
 def raised() -> Iterator[AtelierError]:
-    """Yield every error that has words; those that quote the domain as the domain raises them."""
+    """Yield every worded error, as the domain raises it."""
     for error, _words in WORDED:
         if not isinstance(error, OptionRangeError | NotAllowedError):
             yield error
@@ -126,14 +123,12 @@ def raised() -> Iterator[AtelierError]:
 
 
 @pytest.mark.parametrize("error", list(raised()), ids=lambda error: error.code)
-def test_an_error(folder: Path, error: AtelierError) -> None:
-    """What happened, whether it cost anything, the next step."""
+def test_error_message_is_translated(folder: Path, error: AtelierError) -> None:
     with use_locale("de", folder):
         assert english(error_message(error) or "") == []
 
 
-def test_what_broke(folder: Path) -> None:
-    """A fault of ours and of a provider."""
+def test_failure_message_is_translated(folder: Path) -> None:
     with use_locale("de", folder):
         assert english(unexpected("0a1b2c3d")) == []
         assert [word for fault in FaultKind for text in failure(fault) for word in english(text)] == []
@@ -151,14 +146,12 @@ PAGES = [
 
 
 @pytest.mark.parametrize("shown", PAGES, ids=range(len(PAGES)))
-def test_a_page_of_the_history(folder: Path, shown: Any) -> None:
-    """Receipt, whereabouts, what is gone, the search, the buttons."""
+def test_history_page_is_translated(folder: Path, shown: Any) -> None:
     assert left(folder, lambda: history_page(shown, files(1, 1))) == []
     assert left(folder, lambda: history_page(shown)) == []
 
 
-def test_an_empty_history(folder: Path) -> None:
-    """With a search and without."""
+def test_empty_history_is_translated(folder: Path) -> None:
     assert left(folder, lambda: empty_page("42")) == []
     assert left(folder, lambda: empty_page(None)) == []
 
@@ -176,8 +169,7 @@ HEALTH = [
 ]
 
 
-def test_the_panels(folder: Path) -> None:
-    """Balance, status, help and the answer to `/studio admit`."""
+def test_panels_are_translated(folder: Path) -> None:
     balance = Balance(allowance=5, granted=7, held=12, renews_at=START)
     assert left(folder, lambda: balance_panel(balance)) == []
     for health in HEALTH:
@@ -187,8 +179,7 @@ def test_the_panels(folder: Path) -> None:
     assert left(folder, admitted_panel) == []
 
 
-def test_what_is_offered_while_one_types(folder: Path) -> None:
-    """Models with what they are good at and what they cannot, sizes, versions."""
+def test_completions_are_translated(folder: Path) -> None:
     with use_locale("de", folder):
         offered = [
             *model_choices(quotes({}, BOTH), ""),
@@ -216,7 +207,7 @@ def test_card_menu_is_translated(folder: Path) -> None:
 
 
 def registered() -> Iterator[app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu]:
-    """Yield the commands of every cog, without what a cog is built from."""
+    """Yield the commands of every cog without building the cogs."""
     for file in sorted(Path(cogs.__file__).parent.glob("[a-z]*.py")):
         for each in vars(importlib.import_module(f"cogs.{file.stem}")).values():
             if isinstance(each, type) and issubclass(each, commands.Cog) and each.__module__ == f"cogs.{file.stem}":
@@ -225,7 +216,7 @@ def registered() -> Iterator[app_commands.Command[Any, ..., Any] | app_commands.
 
 
 def described(payload: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:
-    """Yield the path, the text and its translation for all that a member reads of a command."""
+    """Yield path, text and translation of every visible text of a command."""
     for part in [payload, *payload.get("choices", [])]:
         kind = "description" if part is payload else "name"
         yield part["name"], part[kind], (part.get(f"{kind}_localizations") or {}).get("de")
@@ -233,8 +224,8 @@ def described(payload: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:
         yield from described(option)
 
 
-async def test_the_commands(folder: Path) -> None:
-    """Descriptions of commands and options, and the names of choices; commands and options keep their names."""
+async def test_command_descriptions_are_translated(folder: Path) -> None:
+    """Descriptions and choice names; command and option names stay."""
     tree = AtelierClient(synced=SyncMemory(_none, _forget), shard_count=1).tree
     payloads = [await each.get_translated_payload(tree, CommandTranslator(folder)) for each in registered()]
     found = [entry for payload in payloads for entry in described(payload)]
@@ -247,13 +238,12 @@ async def test_the_commands(folder: Path) -> None:
 
 
 def strip(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return a command without its choices, whose names may be translated."""
+    """Return a command without its choices."""
     options = [strip(option) for option in payload.get("options", [])]
     return {name: value for name, value in payload.items() if name != "choices"} | {"options": options}
 
 
-async def test_english_commands_carry_no_translations() -> None:
-    """The English catalogue says what the sources say."""
+async def test_english_commands_have_no_translations() -> None:
     tree = AtelierClient(synced=SyncMemory(_none, _forget), shard_count=1).tree
     payloads = [await each.get_translated_payload(tree, CommandTranslator()) for each in registered()]
     assert "en-US" not in json.dumps(payloads)

@@ -1,4 +1,4 @@
-"""How Discord reads what the bot sends: escapes, limits, and the parts of a card."""
+"""Readers of outgoing views: escapes, limits and parts of a card."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _ACTIVE = frozenset("*_~`|<>[]()#")
 
 
 def unescaped(text: str) -> str:
-    """Return what a reader sees of escaped text, without the invisible characters that were put in."""
+    """Return the visible text without escapes and invisible characters."""
     return _ESCAPE.sub(r"\1", text).replace("@\u200b", "@")
 
 
@@ -25,17 +25,17 @@ def plain(text: str) -> str:
 
 
 def active(text: str) -> list[str]:
-    """Return the characters of the text that Discord would take for formatting."""
+    """Return the characters that Discord would treat as formatting."""
     return [character for character in _ESCAPE.sub("", text) if character in _ACTIVE]
 
 
 def parts(view: ui.LayoutView) -> Iterator[dict[str, Any]]:
-    """Yield every component of a card as it is sent, outermost first."""
+    """Yield every component of a sent card, outermost first."""
     yield from walk(view.to_components())  # type: ignore[no-untyped-call]
 
 
 def texts(view: ui.LayoutView) -> list[str]:
-    """Return a card's texts, from top to bottom."""
+    """Return a card's texts, top to bottom."""
     return [part["content"] for part in parts(view) if "content" in part]
 
 
@@ -52,10 +52,10 @@ def colour(view: ui.LayoutView) -> int:
 
 
 def gallery(view: ui.LayoutView) -> list[tuple[str, str]]:
-    """Return a card's pictures with their alternative text."""
+    """Return a card's images with their alternative text."""
     return [(item["media"]["url"], item["description"]) for part in parts(view) for item in part.get("items", [])]
 
 
 def utf16(text: str) -> int:
-    """Return a length as Discord's clients count it."""
+    """Return a length by the count of Discord's clients."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
