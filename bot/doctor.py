@@ -11,7 +11,8 @@ import httpx
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.settings import PROVIDERS, Settings
+from bot.providers.registry import PROVIDERS
+from bot.settings import Settings
 from db.database import Database
 from db.migrate import NewerDatabaseError, pending_migrations
 
@@ -125,26 +126,23 @@ def _user_install(*, wanted: bool, possible: bool) -> Finding:
 
 async def _keys(settings: Settings) -> list[Finding]:
     """Ask each provider for a job that cannot exist: free, and it tells whether the key is let in."""
-    probes = {
-        "skillboss": ("SKILLBOSS_WHOLESALE_KEY", f"{settings.skillboss_api_url}/v1/run/status/atelier-doctor"),
-        "reve2img": ("REVE2IMG_API_KEY", f"{settings.reve2img_api_url}/api/v1/status?task_id=atelier-doctor"),
-    }
     findings: list[Finding] = []
-    for provider in PROVIDERS:
-        variable, url = probes[provider]
-        key = settings.key_of(provider)
+    for name, spec in PROVIDERS.items():
+        key = settings.key_of(name)
         if key is None:
             continue
-        status = await _get(url, {"Authorization": f"Bearer {key.get_secret_value()}"})
+        status = await _get(
+            f"{settings.api_url_of(name)}{spec.probe_path}", {"Authorization": f"Bearer {key.get_secret_value()}"}
+        )
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             remedy = "Copy the key anew from the provider's dashboard; SkillBoss takes wholesale keys only."
-            findings.append(Finding(good=False, what=f"{provider} does not accept {variable}", remedy=remedy))
+            findings.append(Finding(good=False, what=f"{name} does not accept {spec.key_variable}", remedy=remedy))
         elif status is None or status >= httpx.codes.INTERNAL_SERVER_ERROR:
-            findings.append(_unreachable(provider, status, variable.split("_", maxsplit=1)[0] + "_API_URL"))
+            findings.append(_unreachable(name, status, spec.url_variable))
         else:
-            findings.append(Finding(good=True, what=f"{provider} accepts {variable}"))
+            findings.append(Finding(good=True, what=f"{name} accepts {spec.key_variable}"))
     if not findings:
-        remedy = "Set SKILLBOSS_WHOLESALE_KEY or REVE2IMG_API_KEY in .env."
+        remedy = f"Set {' or '.join(spec.key_variable for spec in PROVIDERS.values())} in .env."
         findings.append(Finding(good=False, what="no provider has a key", remedy=remedy))
     return findings
 
@@ -152,8 +150,13 @@ async def _keys(settings: Settings) -> list[Finding]:
 async def _webhook(settings: Settings) -> list[Finding]:
     if settings.webhook_public_url is None:
         return [Finding(good=True, what="WEBHOOK_PUBLIC_URL is not set: the providers are polled")]
-    if _is_private(settings.webhook_public_url) and not _is_private(settings.skillboss_api_url):
-        what = "WEBHOOK_PUBLIC_URL is not a public address: SkillBoss refuses every job that names one"
+    refusing = [
+        spec.display_name
+        for spec in PROVIDERS.values()
+        if spec.needs_public_webhooks and not _is_private(settings.api_url_of(spec.name))
+    ]
+    if _is_private(settings.webhook_public_url) and refusing:
+        what = f"WEBHOOK_PUBLIC_URL is not a public address: {refusing[0]} refuses every job that names one"
         remedy = "Set it to the https address at which the internet reaches the bot, or leave it unset."
         return [Finding(good=False, what=what, remedy=remedy)]
     status = await _get(f"{settings.webhook_public_url}/healthz", {})

@@ -1,6 +1,5 @@
 """Parts built from the settings alone."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -16,8 +15,7 @@ from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.providers.base import Provider
 from bot.providers.http import ProviderHttp
-from bot.providers.reve2img import Reve2Img
-from bot.providers.skillboss import SkillBoss
+from bot.providers.registry import PROVIDERS
 from bot.settings import DISCORD_API_URL, Settings
 
 _CONNECTIONS_FOR_CANCELS: Final = 16
@@ -25,21 +23,21 @@ _CONNECTIONS_FOR_CANCELS: Final = 16
 
 def build_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, Provider]:
     """Return the providers that have a key, in the operator's order."""
-    made: dict[str, Callable[[ProviderHttp], Provider]] = {"skillboss": SkillBoss, "reve2img": Reve2Img}
-    addresses = {"skillboss": settings.skillboss_api_url, "reve2img": settings.reve2img_api_url}
     providers: dict[str, Provider] = {}
     for name in settings.providers:
         key = settings.key_of(name)
         if key is not None:
-            http = ProviderHttp(name=name, base_url=addresses[name], key=key.get_secret_value(), client=client)
-            providers[name] = made[name](http)
+            http = ProviderHttp(
+                name=name, base_url=settings.api_url_of(name), key=key.get_secret_value(), client=client
+            )
+            providers[name] = PROVIDERS[name].build(http)
     return providers
 
 
 def build_image_service(settings: Settings) -> ImageService:
     """Return the image service, which fetches results and members' images by separate rules."""
     # The configured API hosts may serve images even from this machine; all others must be public.
-    exempt = [settings.skillboss_api_url, settings.reve2img_api_url]
+    exempt = [settings.api_url_of(name) for name in PROVIDERS]
     verify = httpx.create_ssl_context(trust_env=False)
     return ImageService(
         downloader=ImageDownloader(exempt=exempt, verify=verify),

@@ -1,18 +1,20 @@
 """The settings: environment variables and `.env`, checked as a whole before anything starts."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, create_model, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-PROVIDERS: Final = ("skillboss", "reve2img")
+from bot.providers.registry import PROVIDERS
 
 DISCORD_API_URL: Final = "https://discord.com/api/v10"
 
+# "reve" is a name for a later release, accepted so that an operator can write the order once.
+_PROVIDER_NAMES: Final = (*PROVIDERS, "reve")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -50,6 +52,12 @@ def _names(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _known_providers(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not set(names) <= set(_PROVIDER_NAMES):
+        raise ValueError("an unknown provider")
+    return names
+
+
 def _communities(value: object) -> object:
     if not isinstance(value, str) or value.strip() == "*":
         return "*" if isinstance(value, str) else value
@@ -68,7 +76,22 @@ Count = Annotated[int, Field(ge=1)]
 _AN_ADDRESS: Final = "takes an https:// address (http:// only on this machine)"
 
 
-class Settings(BaseSettings):
+def _provider_fields() -> dict[str, Any]:
+    """Return each provider's key and URL as fields for `create_model`."""
+    fields: dict[str, Any] = {}
+    for spec in PROVIDERS.values():
+        fields[spec.key_setting] = (SecretStr | None, Field(default=None, description=spec.key_description))
+        fields[spec.url_setting] = (Address, Field(default=spec.default_url, description=_AN_ADDRESS))
+    return fields
+
+
+if TYPE_CHECKING:
+    _ProviderSettings = BaseSettings
+else:
+    _ProviderSettings = create_model("_ProviderSettings", __base__=BaseSettings, **_provider_fields())
+
+
+class Settings(_ProviderSettings):
     """Every setting, by the lower-case name of its variable. Descriptions say what a variable takes."""
 
     model_config = SettingsConfigDict(
@@ -77,16 +100,13 @@ class Settings(BaseSettings):
 
     discord_token: Annotated[SecretStr | None, Field(description="takes the bot's token")] = None
     discord_api_url: Annotated[Address, Field(description=_AN_ADDRESS)] = DISCORD_API_URL
-    skillboss_wholesale_key: Annotated[SecretStr | None, Field(description="takes a SkillBoss wholesale key")] = None
-    skillboss_api_url: Annotated[Address, Field(description=_AN_ADDRESS)] = "https://api.skillboss.co"
-    reve2img_api_key: Annotated[SecretStr | None, Field(description="takes a reve2img key")] = None
-    reve2img_api_url: Annotated[Address, Field(description=_AN_ADDRESS)] = "https://reve2img.com"
     provider_order: Annotated[
-        tuple[Literal["skillboss", "reve2img", "reve"], ...],
+        tuple[str, ...],
         NoDecode,
         BeforeValidator(_names),
-        Field(description="takes names of providers with commas between: skillboss, reve2img, reve"),
-    ] = ("skillboss", "reve2img", "reve")
+        AfterValidator(_known_providers),
+        Field(description=f"takes names of providers with commas between: {', '.join(_PROVIDER_NAMES)}"),
+    ] = _PROVIDER_NAMES
     database_url: Annotated[
         DatabaseUrl | None,
         Field(repr=False, description="takes sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME"),
@@ -153,13 +173,19 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'atelier.db'}"
 
     def key_of(self, provider: str) -> SecretStr | None:
-        """Return the key of a provider, or None."""
-        return {"skillboss": self.skillboss_wholesale_key, "reve2img": self.reve2img_api_key}.get(provider)
+        """Return the key of a provider, or None if it has none or does not exist."""
+        spec = PROVIDERS.get(provider)
+        key: SecretStr | None = None if spec is None else getattr(self, spec.key_setting)
+        return key
+
+    def api_url_of(self, provider: str) -> str:
+        """Return the API's URL of a provider of the registry."""
+        return str(getattr(self, PROVIDERS[provider].url_setting))
 
     @property
     def providers(self) -> tuple[str, ...]:
         """The providers that have a key, in the operator's order."""
-        return tuple(name for name in self.provider_order if name in PROVIDERS and self.key_of(name) is not None)
+        return tuple(name for name in self.provider_order if self.key_of(name) is not None)
 
 
 class ExplicitSettings(Settings):

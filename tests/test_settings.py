@@ -205,7 +205,7 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEBHOOK_PUBLIC_URL", "https://bot.example.org/")
     settings = load_settings()
     assert settings.discord_api_url == "http://127.0.0.1:8080/api/v10"
-    assert settings.skillboss_api_url == "http://localhost:1"
+    assert settings.api_url_of("skillboss") == "http://localhost:1"
     assert settings.webhook_public_url == "https://bot.example.org"
 
 

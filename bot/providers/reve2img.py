@@ -13,6 +13,7 @@ from bot.providers.error_details import failure_kind, words_of
 from bot.providers.http import Answer, Call, ProviderHttp
 from bot.providers.parsing import cost_of, handle_of, image_urls
 from bot.providers.redaction import without
+from bot.providers.spec import ProviderSpec
 from bot.providers.unknown_statuses import UnknownWords
 
 _LOWEST_ERROR: Final = 400
@@ -166,3 +167,15 @@ def _reason(body: dict[str, Any]) -> str:
     response = data.get("response") if isinstance(data, dict) else None
     places = (data, response if isinstance(response, dict) else None, body.get("error"), body.get("message"))
     return next((words for place in places if (words := words_of(place))), "")
+
+
+SPEC: Final = ProviderSpec(
+    name=Reve2Img.name,
+    display_name="reve2img",
+    key_setting="reve2img_api_key",
+    key_description="takes a reve2img key",
+    url_setting="reve2img_api_url",
+    default_url="https://reve2img.com",
+    probe_path="/api/v1/status?task_id=atelier-doctor",
+    build=Reve2Img,
+)

@@ -13,6 +13,7 @@ from bot.providers.error_details import failure_kind, refuses_content, words_of
 from bot.providers.http import Answer, Call, ProviderHttp
 from bot.providers.parsing import handle_of, image_urls
 from bot.providers.redaction import without
+from bot.providers.spec import ProviderSpec
 from bot.providers.unknown_statuses import UnknownWords
 
 # Seed: "Parameters", inputs.size. The page's first lines name `aspect_ratio` as well; exactly one is sent.
@@ -134,3 +135,16 @@ def _finish_reason(body: dict[str, Any]) -> str:
     result = body.get("result")
     reason = result.get("finish_reason") if isinstance(result, dict) else None
     return reason if isinstance(reason, str) else ""
+
+
+SPEC: Final = ProviderSpec(
+    name=SkillBoss.name,
+    display_name="SkillBoss",
+    key_setting="skillboss_wholesale_key",
+    key_description="takes a SkillBoss wholesale key",
+    url_setting="skillboss_api_url",
+    default_url="https://api.skillboss.co",
+    probe_path="/v1/run/status/atelier-doctor",
+    build=SkillBoss,
+    needs_public_webhooks=True,
+)

@@ -16,8 +16,8 @@ from bot import __version__
 from bot.domain.attachments import MAX_INPUTS
 from bot.domain.models import MODELS, OFFERS, Abilities, Model
 from bot.domain.options import DEFAULT_MODEL, OPTIONS
+from bot.providers.registry import display_name
 from bot.settings import Settings
-from bot.ui.render.job_card import PROVIDER_NAMES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SETTINGS = {name.upper() for name in Settings.model_fields}
@@ -139,7 +139,7 @@ def edited(model: Model) -> str:
 def model_row(model: Model) -> list[str]:
     """Return the cells of a model's row after its name."""
     offers = [
-        PROVIDER_NAMES[offer.provider]
+        display_name(offer.provider)
         + (f" ({abilities(offer.abilities)})" if offer.abilities != model.abilities else "")
         for offer in OFFERS
         if offer.model == model.id

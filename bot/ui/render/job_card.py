@@ -13,6 +13,7 @@ from bot.domain.jobs import Action, Job, Snapshot, State
 from bot.domain.options import OptionSpec, Stage, card_order
 from bot.domain.remix import only_processed
 from bot.domain.requests import GenerationRequest
+from bot.providers.registry import display_name
 from bot.ui.buttons import CANCEL, PROMPT, REMIX, MenuEntry, card_menu
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.attachment_messages import input_failure
@@ -39,8 +40,6 @@ BLURPLE: Final = discord.Colour(0x5865F2)
 GREEN: Final = discord.Colour(0x3BA55D)
 AMBER: Final = discord.Colour(0xF0B232)
 RED: Final = discord.Colour(0xDA373C)
-
-PROVIDER_NAMES: Final = {"skillboss": "SkillBoss", "reve2img": "reve2img"}
 
 # What was refused for what it says, shows or starts from will be refused again.
 _FAILS_AGAIN: Final = (
@@ -282,7 +281,7 @@ def settlement(held: int, charged: int) -> list[str]:
 
 def provider_credit(provider: str) -> str:
     """Return whose work a picture is."""
-    return _("by {provider}").format(provider=PROVIDER_NAMES.get(provider, provider))
+    return _("by {provider}").format(provider=display_name(provider))
 
 
 def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) -> str:

@@ -9,11 +9,12 @@ from bot.domain.errors import FaultKind
 from bot.domain.models import Model
 from bot.domain.options import DEFAULT_MODEL, OPTIONS
 from bot.engine.health import ProviderHealth
+from bot.providers.registry import display_name
 from bot.services.credits import Balance
 from bot.services.status import Status
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.formatting import ago, in_credits, number, usually
-from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, PROVIDER_NAMES
+from bot.ui.render.job_card import AMBER, BLURPLE, GREEN
 
 _CLOSED: Final = frozenset({FaultKind.KEY_REJECTED, FaultKind.ACCOUNT_EMPTY})
 
@@ -38,7 +39,7 @@ def status_panel(status: Status) -> ui.LayoutView:
         count=number(status.waiting)
     )
     lines.append(f"{waiting} · {_('{count} being drawn').format(count=number(status.working))}")
-    lines += [f"-# {PROVIDER_NAMES.get(each.provider, each.provider)}: {_condition(each)}" for each in status.providers]
+    lines += [f"-# {display_name(each.provider)}: {_condition(each)}" for each in status.providers]
     for model, measured in status.usual_seconds.items():
         lines.append(f"-# {model}: {usually(measured) or _('not measured yet')}")
     fine = open_ and all(health.fault is None for health in status.providers)

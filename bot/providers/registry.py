@@ -1,0 +1,18 @@
+"""The providers of this release, in the default order."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from bot.providers import reve2img, skillboss
+from bot.providers.spec import ProviderSpec
+
+PROVIDERS: Final[Mapping[str, ProviderSpec]] = MappingProxyType(
+    {spec.name: spec for spec in (skillboss.SPEC, reve2img.SPEC)}
+)
+
+
+def display_name(provider: str) -> str:
+    """Return a provider's name for members; one of an older release keeps its plain name."""
+    spec = PROVIDERS.get(provider)
+    return provider if spec is None else spec.display_name

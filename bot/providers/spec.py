@@ -1,0 +1,38 @@
+"""Description of a provider: its names, its settings and its client."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.providers.base import Provider
+from bot.providers.http import ProviderHttp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderSpec:
+    """A provider as settings, doctor, cards and the container know it.
+
+    `name` is also the provider's name in the catalogue's offers and in the database. The settings are named like their
+    environment variables in lower case. `key_description` says what the key's variable takes. `probe_path` is a free
+    GET for a job that cannot exist: its status shows whether the key is accepted. `needs_public_webhooks`: the provider
+    refuses a job with a webhook at a private address.
+    """
+
+    name: str
+    display_name: str
+    key_setting: str
+    key_description: str
+    url_setting: str
+    default_url: str
+    probe_path: str
+    build: Callable[[ProviderHttp], Provider]
+    needs_public_webhooks: bool = False
+
+    @property
+    def key_variable(self) -> str:
+        """Return the environment variable of the key."""
+        return self.key_setting.upper()
+
+    @property
+    def url_variable(self) -> str:
+        """Return the environment variable of the API's URL."""
+        return self.url_setting.upper()

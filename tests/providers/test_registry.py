@@ -1,0 +1,30 @@
+from pathlib import Path
+
+from bot.domain import models
+from bot.providers.registry import PROVIDERS, display_name
+from bot.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_registry_has_the_providers_of_the_catalogue_in_default_order() -> None:
+    assert tuple(PROVIDERS) == models.PROVIDERS
+    assert Settings.model_fields["provider_order"].default[: len(PROVIDERS)] == tuple(PROVIDERS)
+
+
+def test_provider_spec_names_its_client() -> None:
+    assert all(name == spec.name == getattr(spec.build, "name", None) for name, spec in PROVIDERS.items())
+
+
+def test_provider_variables_are_settings_and_in_the_example_file() -> None:
+    example = (ROOT / ".env.example").read_text()
+    for spec in PROVIDERS.values():
+        assert Settings.model_fields[spec.url_setting].default == spec.default_url
+        assert Settings.model_fields[spec.key_setting].default is None
+        assert spec.key_variable in example
+        assert spec.url_variable in example
+
+
+def test_display_name_of_an_unknown_provider_is_its_name() -> None:
+    assert display_name("skillboss") == "SkillBoss"
+    assert display_name("of-an-older-release") == "of-an-older-release"
