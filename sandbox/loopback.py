@@ -1,4 +1,4 @@
-"""Telling this machine's own requests from those that some other site makes through a visitor's browser."""
+"""Check that a request comes from this machine and no other site."""
 
 from ipaddress import ip_address
 
@@ -8,9 +8,10 @@ _NAMES = ("127.0.0.1", "localhost")
 
 
 def is_own(request: web.Request) -> bool:
-    """Tell whether a request comes from this machine, was meant for it (Host), and is no other site's (Origin).
+    """Return True if a request comes from this machine and its own page.
 
-    Without the Host check a site could point its own name at 127.0.0.1 and would then share an origin with us.
+    Its Host must be this machine and its Origin no other site. Without the Host check a site could point its own name
+    at 127.0.0.1 and share an origin with us.
     """
     if request.remote is None or not ip_address(request.remote).is_loopback:
         return False

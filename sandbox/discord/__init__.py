@@ -1,4 +1,4 @@
-"""A stand-in for Discord over real sockets: gateway, REST v10 and CDN, with the people who use them."""
+"""A fake Discord over real sockets: gateway, REST v10, CDN, and its users."""
 
 from sandbox.discord.actors import Actor
 from sandbox.discord.client_rules import ClientRefusal

@@ -1,4 +1,4 @@
-"""What a person can do in the client: use commands and menus, press and choose, fill in forms, write messages."""
+"""A person's actions in the client: commands, presses, forms, posts."""
 
 # ruff: noqa: ASYNC109 - a deadline as an argument reads best where tests wait for something
 
@@ -14,7 +14,7 @@ from sandbox.discord.client_rules import (
     descend,
     fill_options,
 )
-from sandbox.discord.commands import CommandBook
+from sandbox.discord.commands import CommandRegistry
 from sandbox.discord.components import Kind, emoji_of
 from sandbox.discord.encoding import Json
 from sandbox.discord.entities import Channel, Message, Upload, User
@@ -22,7 +22,7 @@ from sandbox.discord.interactions import Interaction, InteractionKind
 from sandbox.discord.invocations import Invocation, NoAnswerError
 from sandbox.discord.limits import LINK_STYLE
 from sandbox.discord.message_reader import buttons, selects
-from sandbox.discord.messages import MessageBook, MessageForm
+from sandbox.discord.messages import MessageForm, MessageStore
 from sandbox.discord.modals import filled_modal
 from sandbox.discord.permissions import Permission
 from sandbox.discord.posting import check_writing, unfurled
@@ -35,10 +35,13 @@ Begin = Callable[..., Interaction]
 
 
 class Actor:
-    """One person at their client. Everything raises `ClientRefusal` where the client would not let them."""
+    """One person at their client.
+
+    Every method raises `ClientRefusal` if the client would not allow the action.
+    """
 
     def __init__(
-        self, user: User, *, world: World, commands: CommandBook, messages: MessageBook, cdn: Cdn, begin: Begin
+        self, user: User, *, world: World, commands: CommandRegistry, messages: MessageStore, cdn: Cdn, begin: Begin
     ) -> None:
         self.user = user
         self._world = world
@@ -80,7 +83,7 @@ class Actor:
         options: Mapping[str, Any] | None = None,
         **more_options: Any,
     ) -> list[Json]:
-        """Return what the bot offers while `typed` stands in one of a command's options."""
+        """Return the bot's choices for a command option with `typed` in it."""
         place = self._place(channel)
         resolver = Resolver(self._world, self._cdn, place)
         values = {**(options or {}), **more_options, option: typed}
@@ -146,7 +149,10 @@ class Actor:
         return self._invoke(InteractionKind.COMPONENT, self._world.channels[message.channel_id], data, message)
 
     async def select(self, message: Message, values: list[str], *, custom_id: str | None = None) -> Invocation:
-        """Choose in a select menu: values of its options, or names or ids of members, roles or channels."""
+        """Choose in a select menu.
+
+        `values` are values of its options, or names or ids of members, roles or channels.
+        """
         self._require_visible(message)
         menu = next((each for each in selects(message) if custom_id in (None, each["custom_id"])), None)
         if menu is None or menu.get("disabled"):
@@ -166,7 +172,7 @@ class Actor:
         return self._invoke(InteractionKind.COMPONENT, place, data, message)
 
     async def submit_modal(self, invocation: Invocation, values: Mapping[str, Any]) -> Invocation:
-        """Fill in and send the form that the bot opened; `values` are by custom_id."""
+        """Fill in and send the modal opened by the bot; `values` are by custom_id."""
         modal = await invocation.modal()
         opened_by = invocation.interaction
         if opened_by.user.id != self.user.id:
@@ -193,7 +199,10 @@ class Actor:
         channel: str | Channel = "general",
         pictures: Mapping[str, Upload] | None = None,
     ) -> Message:
-        """Write a message. `pictures` are what the links in it lead to, by their addresses: Discord embeds those."""
+        """Write a message.
+
+        `pictures` are the images behind its links, by address: Discord embeds those.
+        """
         place = self._place(channel)
         check_writing(self._world, self.user, place, content, uploads)
         files = {str(number): upload for number, upload in enumerate(uploads)}
@@ -203,7 +212,7 @@ class Actor:
         return self._messages.create(place, self.user.id, MessageForm(payload=payload, files=files))
 
     async def forward(self, message: Message, *, channel: str | Channel = "general") -> Message:
-        """Forward a message to a channel; what it shows goes with it."""
+        """Forward a message, with everything it shows, to a channel."""
         self._require_visible(message)
         place = self._place(channel)
         check_writing(self._world, self.user, place, "forwarded", ())
@@ -212,7 +221,7 @@ class Actor:
         return self._messages.forward(message, place, self.user.id)
 
     def offered(self, channel: str | Channel = "general") -> list[Json]:
-        """Return the commands and menus that the client offers this person in a channel."""
+        """Return the commands and menus offered to this person in a channel."""
         place = self._place(channel)
         if place.guild_id and not self._world.may(self.user.id, place, Permission.USE_APPLICATION_COMMANDS):
             return []
@@ -286,7 +295,10 @@ def _with_guild(data: Json, command: Json) -> Json:
 
 
 def _typing_into(definitions: list[Json], focused: str) -> list[Json]:
-    """Return the options with the focused one taking any text: it is unfinished, whatever its kind."""
+    """Return the options, with the focused one accepting any text.
+
+    The text of a focused option is unfinished, so its type is not checked.
+    """
     option = next((each for each in definitions if each["name"] == focused), None)
     if option is None or not option.get("autocomplete"):
         raise ClientRefusal(f"option {focused!r} does not complete")

@@ -1,4 +1,4 @@
-"""The stand-in's content network: signed, expiring addresses of attachments, and the files behind them."""
+"""The fake CDN: files of attachments at signed, expiring addresses."""
 
 import hashlib
 import hmac
@@ -24,7 +24,10 @@ _UNSAFE = re.compile(r"[^\w.\-]")
 
 
 def measured(data: bytes) -> tuple[int | None, int | None, str | None]:
-    """Return width, height and media type of a picture, or three times None for anything else. Decodes no pixels."""
+    """Return width, height and media type of an image; three None otherwise.
+
+    No pixels are decoded.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -35,7 +38,7 @@ def measured(data: bytes) -> tuple[int | None, int | None, str | None]:
 
 
 class Cdn:
-    """Keeps uploads in memory and serves them under `/cdn` while the signature of their address holds."""
+    """In-memory uploads, served under `/cdn` while their signature is valid."""
 
     def __init__(self, *, now: Clock, base_url: Callable[[], str]) -> None:
         self._now = now
@@ -47,7 +50,10 @@ class Cdn:
     def store(
         self, upload: Upload, *, attachment_id: str, channel_id: str, folder: str, description: str | None = None
     ) -> Attachment:
-        """Keep a file and return its attachment; its name is made safe as Discord makes it."""
+        """Store a file and return its attachment.
+
+        The file name is made safe in the same way as on Discord.
+        """
         filename = _UNSAFE.sub("_", upload.filename) or "unknown"
         width, height, picture_type = measured(upload.data)
         attachment = Attachment(
@@ -103,15 +109,15 @@ class Cdn:
         }
 
     def copy(self, url: str, upload: Upload, *, attachment_id: str) -> None:
-        """Keep what another site has at an address, as the proxy does for pictures in embeds."""
+        """Store another site's image by address, like the proxy behind embeds."""
         self._copies[url] = self.store(upload, attachment_id=attachment_id, channel_id="0", folder="external")
 
     def copy_of(self, url: str) -> Attachment | None:
-        """Return the proxy's copy of what is at another site's address."""
+        """Return the proxy's copy of an image at another site's address."""
         return self._copies.get(url)
 
     def expire(self) -> None:
-        """Let all addresses that were handed out so far run out, as if a day had passed; new ones are good."""
+        """Expire all addresses handed out so far; new ones are valid."""
         self._secret = secrets.token_bytes(16)
 
     def find(self, attachment_id: str) -> Attachment | None:
@@ -119,7 +125,7 @@ class Cdn:
         return self._files.get(attachment_id)
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Answer a download; a wrong or outlived signature is a 404, as on the real network."""
+        """Answer a download; 404 for a wrong or expired signature, like Discord."""
         attachment = self._files.get(request.match_info["attachment_id"])
         if attachment is None or not self._signed(request, attachment):
             return web.Response(status=HTTPStatus.NOT_FOUND, text="This content is no longer available.")
@@ -127,7 +133,10 @@ class Cdn:
 
     @staticmethod
     def sent(attachment: Attachment) -> web.Response:
-        """Return a file as an answer in which nothing runs: it shares its origin with the sandbox's page."""
+        """Return a file as a response without active content.
+
+        The CDN shares its origin with the sandbox's page.
+        """
         kind = attachment.content_type or "application/octet-stream"
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
         if not kind.startswith(("image/", "video/", "audio/")):

@@ -1,4 +1,4 @@
-"""What Discord's own client lets a person do: it fills in options by the registered command and refuses the rest."""
+"""Rules of Discord's own client: it fills in options and refuses the rest."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,10 @@ _NOT_RESOLVED = ("user", "deaf", "mute")
 
 
 class ClientRefusal(Exception):  # noqa: N818 - what a person is told, no fault of the program
-    """The client would not let a person do this; nothing was sent. `field` is the option or input it is about."""
+    """The client would not allow this action; nothing was sent.
+
+    `field` is the option or input concerned.
+    """
 
     def __init__(self, text: str, *, field: str | None = None) -> None:
         super().__init__(text)
@@ -29,7 +32,7 @@ class ClientRefusal(Exception):  # noqa: N818 - what a person is told, no fault 
 
 
 class Resolver:
-    """Turns what a person picked (a member, a channel, a file) into ids, and collects the objects they stand for."""
+    """Turns picked members, channels and files into ids and objects."""
 
     def __init__(self, world: World, cdn: Cdn, channel: Channel) -> None:
         self._world = world
@@ -80,7 +83,7 @@ class Resolver:
             return self.role(name)
 
     def attachment(self, upload: Upload) -> str:
-        """Resolve a file by uploading it, if it is not larger than this place allows."""
+        """Upload a file, if it is within this place's limit, and resolve it."""
         limit = DEFAULT_UPLOAD_LIMIT if self.guild is None else self.guild.upload_limit
         if len(upload.data) > limit:
             raise ClientRefusal(f"{upload.filename} is larger than {limit:,} bytes")
@@ -94,7 +97,7 @@ class Resolver:
         return stored.id
 
     def require_kind(self, channel_id: str, kinds: list[int] | None, *, field: str) -> None:
-        """Refuse a channel that is of none of these kinds (none given: any will do)."""
+        """Refuse a channel of another kind; without `kinds` any is accepted."""
         if kinds and self._world.channels[channel_id].kind not in kinds:
             raise ClientRefusal(f"{field} takes another kind of channel", field=field)
 
@@ -120,7 +123,7 @@ def check_command_use(command: Json, user: User, channel: Channel, world: World)
 
 
 def descend(command: Json, words: list[str]) -> tuple[list[Json], list[Json]]:
-    """Follow the words after a command's name; return the subcommands on the way and the options at the end."""
+    """Return the subcommands on the path of `words`, and the final options."""
     options: list[Json] = command.get("options") or []
     way: list[Json] = []
     for word in words:
@@ -140,7 +143,10 @@ def descend(command: Json, words: list[str]) -> tuple[list[Json], list[Json]]:
 def fill_options(
     definitions: list[Json], values: Mapping[str, Any], resolver: Resolver, *, unchecked: bool, partial: bool = False
 ) -> list[Json]:
-    """Return the options that a client would send for these values; `partial` allows required ones to be missing."""
+    """Return the options as a client would send them for these values.
+
+    `partial` allows required options to be missing.
+    """
     known = {each["name"]: each for each in definitions}
     filled = []
     for name, value in values.items():

@@ -1,4 +1,4 @@
-"""What Discord accepts as an application command."""
+"""Discord's rules for application commands."""
 
 import re
 
@@ -22,7 +22,7 @@ _NAME = re.compile(r"^[-_'\w]{1,32}$")
 
 
 def check_command(command: Json, form: FormErrors, path: Path = ()) -> None:
-    """Note what is wrong with one command."""
+    """Add the mistakes of one command to `form`."""
     name = command.get("name")
     if not isinstance(name, str):
         form.required((*path, "name"))

@@ -1,22 +1,22 @@
-"""The commands that the bot has registered, for everywhere and for single guilds."""
+"""The bot's registered commands, global and by guild."""
 
 from sandbox.discord.command_rules import CHAT_INPUT, check_command
 from sandbox.discord.encoding import Json
 from sandbox.discord.errors import TOO_MANY_COMMANDS, UNKNOWN_COMMAND, FormErrors, Path, api_error
-from sandbox.discord.notifier import Bell
+from sandbox.discord.notifier import Notifier
 from sandbox.discord.state import World
 
 MOST = {1: 100, 2: 15, 3: 15}
 """Commands a kind: slash commands, user menus, message menus."""
 
 
-class CommandBook:
+class CommandRegistry:
     """Registered commands by scope (a guild's id, or None for everywhere)."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._scopes: dict[str | None, dict[str, Json]] = {}
-        self.changed = Bell()
+        self.changed = Notifier()
 
     def registered(self, guild_id: str | None = None) -> list[Json]:
         """Return the commands of one scope."""
@@ -30,7 +30,7 @@ class CommandBook:
             raise api_error(UNKNOWN_COMMAND) from None
 
     def find(self, name: str, kind: int, guild_id: str | None) -> Json | None:
-        """Return the command that a person in this guild would use by this name; a guild's own goes first."""
+        """Return a guild's command by name; its own goes before a global one."""
         for scope in (guild_id, None):
             for command in self.registered(scope):
                 if command["name"] == name and command["type"] == kind:
@@ -78,7 +78,7 @@ class CommandBook:
             if sum(each["type"] == kind for each in commands) > most:
                 raise api_error(TOO_MANY_COMMANDS)
         self._scopes[guild_id] = {each["id"]: each for each in commands}
-        self.changed.ring()
+        self.changed.notify()
 
     def _built(self, command: Json, guild_id: str | None, known_id: str | None) -> Json:
         rights = command.get("default_member_permissions")

@@ -1,4 +1,4 @@
-"""Message components as trees: walking them, giving them ids and defaults, and tying `attachment://` to files."""
+"""Component trees: walking, ids, defaults, `attachment://` links."""
 
 from collections.abc import Callable, Iterator
 from enum import IntEnum
@@ -66,7 +66,7 @@ def children(component: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
 
 
 def walk(components: list[Json], path: Path = ("components",)) -> Iterator[tuple[Path, Json]]:
-    """Yield every component of the trees with its path, parents before children."""
+    """Yield every component with its path, parents before children."""
     stack = [((*path, index), each) for index, each in reversed(list(enumerate(components))) if _is_object(each)]
     while stack:
         here, component = stack.pop()
@@ -79,7 +79,7 @@ def _is_object(value: Any) -> bool:
 
 
 def media_slots(component: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
-    """Yield the media objects (`{"url": ...}`) that this component itself holds, with their paths."""
+    """Yield a component's own media objects (`{"url": ...}`) with their paths."""
     for key in ("media", "file"):
         if isinstance(component.get(key), dict):
             yield (*path, key), component[key]
@@ -90,7 +90,7 @@ def media_slots(component: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]
 
 
 def mapped_media(components: list[Json], change: Callable[[Json], Json]) -> list[Json]:
-    """Return a copy of the trees in which every media object was replaced by `change(media)`."""
+    """Return a copy of the trees with `change(media)` for every media object."""
     return [_mapped(component, change) for component in components]
 
 
@@ -110,7 +110,7 @@ def _mapped(component: Json, change: Callable[[Json], Json]) -> Json:
 
 
 def completed(components: list[Json]) -> list[Json]:
-    """Return a copy with what Discord fills in: an id for every component and the fields that were left out."""
+    """Return a copy with an id for every component and the default fields."""
     taken = {component["id"] for _, component in walk(components) if component.get("id")}
     free = (number for number in range(1, 1_000_000) if number not in taken)
     return [_completed(component, free) for component in components]
@@ -131,7 +131,7 @@ def _completed(component: Json, free: Iterator[int]) -> Json:
 
 
 def text_length(components: list[Json]) -> int:
-    """Return the characters of all text displays together, which Discord limits to 4,000."""
+    """Return the length of all text displays together; Discord allows 4,000."""
     return sum(
         len(str(each.get("content", ""))) for _, each in walk(components) if each.get("type") == Kind.TEXT_DISPLAY
     )

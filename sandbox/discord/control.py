@@ -1,4 +1,4 @@
-"""Driving the stand-in from another process: a small JSON API under `/sandbox/discord`, for this machine only.
+"""Control of the fake by another process: a local JSON API.
 
 POST   /sandbox/discord/faults    the fields of a fault: {"method": "PATCH", "path": "messages", "status": 500, ...}
 DELETE /sandbox/discord/faults
@@ -14,7 +14,7 @@ from aiohttp import web
 from sandbox.discord.cdn import Cdn
 from sandbox.discord.faults import Faults
 from sandbox.discord.gateway import Gateway
-from sandbox.discord.interactions import InteractionBook
+from sandbox.discord.interactions import InteractionStore
 from sandbox.loopback import is_own
 
 _FAULT_FIELDS = frozenset(
@@ -25,7 +25,7 @@ _FAULT_FIELDS = frozenset(
 class Control:
     """Answers the control requests."""
 
-    def __init__(self, *, faults: Faults, gateway: Gateway, interactions: InteractionBook, cdn: Cdn) -> None:
+    def __init__(self, *, faults: Faults, gateway: Gateway, interactions: InteractionStore, cdn: Cdn) -> None:
         self._faults = faults
         self._gateway = gateway
         self._interactions = interactions

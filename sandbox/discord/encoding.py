@@ -1,4 +1,4 @@
-"""How Discord spells things in JSON: snowflake ids, timestamps, and the aliases used for raw objects."""
+"""JSON forms of snowflake ids and timestamps, and aliases for raw objects."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ def stamp(at: float) -> str:
 
 
 class Snowflakes:
-    """Makes ids that carry their time in the upper bits and never repeat or go backwards."""
+    """Makes increasing, unique ids with their time in the upper bits."""
 
     def __init__(self, now: Clock) -> None:
         self._now = now

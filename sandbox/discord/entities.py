@@ -1,10 +1,10 @@
-"""The things that a Discord is made of: users, guilds, roles, channels, messages, attachments. State, no behaviour."""
+"""Data of the fake: users, guilds, roles, channels, messages, attachments."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
 from sandbox.discord.encoding import Json
-from sandbox.discord.notifier import Bell
+from sandbox.discord.notifier import Notifier
 
 DEFAULT_UPLOAD_LIMIT = 10 * 1024 * 1024
 """Bytes a file may have where no boost raises it."""
@@ -25,7 +25,10 @@ COMPONENTS_V2 = 1 << 15
 
 @dataclass(slots=True, kw_only=True)
 class User:
-    """An account, a person's or a bot's. `has_app`: the application is installed on it."""
+    """An account of a person or a bot.
+
+    `has_app`: the application is installed on the account.
+    """
 
     id: str
     name: str
@@ -38,7 +41,7 @@ class User:
 
 @dataclass(slots=True, kw_only=True)
 class Role:
-    """A role of a guild; the one whose id is the guild's is everyone's."""
+    """A role of a guild. The role with the guild's id is @everyone."""
 
     id: str
     name: str
@@ -58,7 +61,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overwrite:
-    """What a channel allows or denies to one role (`kind` 0) or one member (1)."""
+    """Permissions allowed or denied in a channel to a role or member.
+
+    `kind` is 0 for a role, 1 for a member.
+    """
 
     id: str
     kind: Literal[0, 1]
@@ -68,7 +74,10 @@ class Overwrite:
 
 @dataclass(slots=True, kw_only=True)
 class Guild:
-    """A server. `upload_limit` is in bytes a file. The application is installed where the bot is a member."""
+    """A server. `upload_limit` is in bytes per file.
+
+    The application is installed in every guild with the bot as a member.
+    """
 
     id: str
     name: str
@@ -84,7 +93,10 @@ class Guild:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file on its way to Discord; without a content type it is guessed from the name."""
+    """A file to upload.
+
+    A missing content type is guessed from the name.
+    """
 
     filename: str
     data: bytes
@@ -93,7 +105,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A file that was uploaded. `folder` is the first part of its path on the CDN; pixels only for pictures."""
+    """An uploaded file.
+
+    `folder` is the first part of its path on the CDN. Only images have a width and a height.
+    """
 
     id: str
     folder: str
@@ -108,7 +123,10 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """What a message looked like from `at` on (Unix seconds), as the API showed it. `deleted` ends the list."""
+    """A message as the API showed it from `at` on (Unix seconds).
+
+    `deleted` marks the last revision.
+    """
 
     at: float
     payload: Json
@@ -117,9 +135,9 @@ class Revision:
 
 @dataclass(slots=True, kw_only=True)
 class Message:
-    """A message and everything it ever said. `visible_to` is the one who sees an ephemeral message.
+    """A message and all its revisions.
 
-    `snapshot` is what a forwarded message took with it.
+    `visible_to` is the only user to see an ephemeral message. `snapshot` is the content of a forwarded message.
     """
 
     id: str
@@ -142,7 +160,7 @@ class Message:
     snapshot: "Message | None" = None
     deleted: bool = False
     revisions: list[Revision] = field(default_factory=list)
-    changed: Bell = field(default_factory=Bell)
+    changed: Notifier = field(default_factory=Notifier)
 
     @property
     def payload(self) -> Json:
@@ -167,9 +185,9 @@ class Message:
 
 @dataclass(slots=True, kw_only=True)
 class Channel:
-    """A channel of a guild, a thread of one (`parent_id`), or a direct message.
+    """A guild's channel, a thread (`parent_id`), or a direct message.
 
-    With the bot, `recipient_id` is the person; among people only, `people` are all who are in it.
+    In a direct message with the bot, `recipient_id` is the person. Among people only, `people` are its members.
     """
 
     id: str
@@ -190,9 +208,10 @@ class Channel:
 
 @dataclass(slots=True, kw_only=True)
 class Application:
-    """The bot's registration. `privileged_intents` are the gateway intents that were granted to it.
+    """The bot's registration.
 
-    `installable` are the ways in which it may be installed (0: to servers, 1: on accounts).
+    `privileged_intents` are its granted gateway intents. `installable` are the ways to install it (0: on servers, 1: on
+    accounts).
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Discord's JSON errors: the codes that this stand-in answers with, and the nested shape of a refused form."""
+"""Discord's JSON errors: codes, and the nested form of a rejected body."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -62,7 +62,7 @@ _KNOWN: Mapping[int, tuple[int, str]] = {
 
 
 class ApiError(Exception):
-    """An answer other than success: the HTTP status, the headers and the JSON body."""
+    """A response other than success: HTTP status, headers and JSON body."""
 
     def __init__(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(f"{status} {body}")
@@ -81,12 +81,12 @@ def api_error(code: int, *, errors: Json | None = None) -> ApiError:
 
 
 def plain_error(status: HTTPStatus) -> ApiError:
-    """Return an error without a code of its own, such as `401: Unauthorized`."""
+    """Return an error without a specific code, such as `401: Unauthorized`."""
     return ApiError(status, {"message": f"{status.value}: {status.phrase}", "code": 0})
 
 
 class FormErrors:
-    """Collects what is wrong with a body, then raises it all at once as code 50035."""
+    """Collects a body's mistakes, then raises them together (code 50035)."""
 
     def __init__(self) -> None:
         self._tree: Json = {}
@@ -103,7 +103,7 @@ class FormErrors:
         self.add(path, "BASE_TYPE_REQUIRED", "This field is required")
 
     def length(self, value: object, path: Path, least: int, most: int) -> None:
-        """Note a string or list whose length is outside `least` to `most`."""
+        """Add a string or list with a length outside `least` to `most`."""
         if not isinstance(value, (str, list)):
             self.add(path, "BASE_TYPE_BAD_TYPE", "Could not interpret value.")
         elif not least <= len(value) <= most:

@@ -1,4 +1,4 @@
-"""Faults on demand: the next requests that match answer with an error, hang, or lose their connection."""
+"""Faults on demand: matching requests fail, hang or lose their connection."""
 
 import asyncio
 import re
@@ -8,16 +8,16 @@ from typing import Any, Literal
 
 from sandbox.discord.encoding import Json
 from sandbox.discord.errors import ApiError
-from sandbox.discord.notifier import Bell
+from sandbox.discord.notifier import Notifier
 from sandbox.discord.ratelimits import TOO_MANY_REQUESTS, too_many
 
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """What happens to the next `times` requests of `method` whose path matches the regular expression `path`.
+    """A fault for the next `times` requests of `method` and `path`.
 
-    `status` answers with that error, `reset` cuts the connection; with `when="after"` the request takes effect first.
-    `delay` is in seconds. A fault with `gate` set holds each request until `release()`.
+    `path` is a regular expression. `status` answers with that error, `reset` cuts the connection; with `when="after"`
+    the request takes effect first. `delay` is in seconds. A fault with `gate` set holds each request until `release()`.
     """
 
     method: str
@@ -32,9 +32,9 @@ class Fault:
     retry_after: float = 0.05
     gate: asyncio.Event | None = None
     hits: int = 0
-    hit: Bell = field(default_factory=Bell)
+    hit: Notifier = field(default_factory=Notifier)
     held: int = 0
-    stopped: Bell = field(default_factory=Bell)
+    stopped: Notifier = field(default_factory=Notifier)
 
     def matches(self, method: str, path: str) -> bool:
         """Tell whether this request is one of those meant."""
@@ -58,7 +58,10 @@ class Fault:
             await self.hit.wait()
 
     async def wait_held(self) -> None:
-        """Return once a request stands at the gate: it was read, and with `when="after"` it took effect."""
+        """Return once a request is held at the gate.
+
+        The request was read by then; with `when="after"` it has taken effect.
+        """
         while not self.held:
             await self.stopped.wait()
 
@@ -66,7 +69,7 @@ class Fault:
         """Stand at the gate, if there is one, until it opens."""
         if self.gate is not None:
             self.held += 1
-            self.stopped.ring()
+            self.stopped.notify()
             await self.gate.wait()
 
     def release(self) -> None:
@@ -92,7 +95,7 @@ class Faults:
         return self.add(method, path, gate=asyncio.Event(), when=when)
 
     def clear(self) -> None:
-        """Take all faults away and let go whatever they hold."""
+        """Remove all faults and release the requests they hold."""
         for fault in self._set:
             fault.release()
         self._set.clear()
@@ -102,6 +105,6 @@ class Faults:
         for fault in self._set:
             if fault.matches(method, path):
                 fault.hits += 1
-                fault.hit.ring()
+                fault.hit.notify()
                 return fault
         return None

@@ -1,4 +1,4 @@
-"""The gateway: websocket sessions of the bot, the events that they get, and resuming after a lost connection."""
+"""The gateway: the bot's websocket sessions, their events, and resuming."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from sandbox.discord.encoding import Json
-from sandbox.discord.notifier import Bell
+from sandbox.discord.notifier import Notifier
 from sandbox.discord.payloads import application_payload, guild_create_payload, member_payload, own_user_payload
 from sandbox.discord.state import World
 
@@ -80,7 +80,7 @@ class Hangup(Exception):  # noqa: N818 - not an error of this program
 
 
 class Connection:
-    """One websocket; what is sent goes out in order without anybody waiting for it."""
+    """One websocket; messages are sent in order, without waiting for them."""
 
     def __init__(self, socket: web.WebSocketResponse) -> None:
         self.socket = socket
@@ -103,11 +103,11 @@ class Connection:
                 return
 
     def stop(self) -> None:
-        """Send what is waiting and nothing after it."""
+        """Send the waiting messages and none after them."""
         self._queue.put_nowait(None)
 
     async def close(self, code: int) -> None:
-        """Send what is waiting, then close."""
+        """Send the waiting messages, then close."""
         self.stop()
         await asyncio.wait({self._writer}, timeout=CLOSE_TIMEOUT)
         await self.socket.close(code=code)
@@ -115,7 +115,7 @@ class Connection:
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """What the gateway remembers of a bot's shard, connected or not."""
+    """The gateway's memory of one shard, connected or not."""
 
     id: str
     shard: tuple[int, int]
@@ -133,14 +133,17 @@ class Session:
             self.connection.send_text(text)
 
     def covers(self, guild_id: str | None) -> bool:
-        """Tell whether this shard is the one for a guild; direct messages go to shard 0."""
+        """Return True if this shard serves a guild.
+
+        Shard 0 serves direct messages.
+        """
         number, count = self.shard
         return number == (0 if guild_id is None else (int(guild_id) >> 22) % count)
 
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """An IDENTIFY or a RESUME: when (Unix seconds), which, and for which shard of how many."""
+    """An IDENTIFY or a RESUME: its time (Unix seconds), kind, shard and count."""
 
     at: float
     kind: str
@@ -157,7 +160,7 @@ class Gateway:
         self._connections: set[Connection] = set()
         self.sessions: dict[str, Session] = {}
         self.handshakes: list[Handshake] = []
-        self.changed = Bell()
+        self.changed = Notifier()
 
     @property
     def connected(self) -> list[Session]:
@@ -165,7 +168,10 @@ class Gateway:
         return [session for session in self.sessions.values() if session.connection is not None]
 
     def dispatch(self, event: str, data: Any, *, guild_id: str | None = None, intent: int = 0) -> bool:
-        """Send an event to the shard it belongs to, where its intent was asked for; tell whether anybody gets it."""
+        """Send an event to its shard, if the intent was requested.
+
+        Return True if a session receives it.
+        """
         listeners = [
             each for each in self.sessions.values() if each.covers(guild_id) and each.intents & intent == intent
         ]
@@ -215,12 +221,15 @@ class Gateway:
         return socket
 
     def _left(self, connection: Connection, session: Session | None, code: int | None) -> None:
-        """Let go of a connection that ended; a bot that says goodbye (`code`) gives its session up."""
+        """Release an ended connection.
+
+        A bot that closes with a goodbye (`code`) ends its session.
+        """
         if session is not None and session.connection is connection:
             session.connection = None
             if code in _CLEAN:
                 self.sessions.pop(session.id, None)
-        self.changed.ring()
+        self.changed.notify()
 
     def _received(self, connection: Connection, session: Session | None, text: str) -> Session | None:
         try:
@@ -303,7 +312,7 @@ class Gateway:
 
     def _shook_hands(self, kind: str, session: Session) -> None:
         self.handshakes.append(Handshake(self._world.now(), kind, session.shard))
-        self.changed.ring()
+        self.changed.notify()
 
     def _send_members(self, session: Session, data: Json) -> None:
         guild = self._world.guilds.get(str(data.get("guild_id")))

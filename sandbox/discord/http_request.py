@@ -1,4 +1,4 @@
-"""One REST request as the routes see it, and reading it off the socket (JSON or multipart)."""
+"""One REST request: its route, and reading its body (JSON or multipart)."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _FILE_FIELD = re.compile(r"^files?\[(\d+)\]$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request whose route is known. `files` are by their number in `files[n]`."""
+    """A request with a known route. `files` are by their number in `files[n]`."""
 
     method: str
     template: str
@@ -51,7 +51,10 @@ Handler: TypeAlias = Callable[[Call], Reply]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method and a path as Discord's description spells it. `open` routes are guarded by a token in their path."""
+    """A method and a path in the spelling of Discord's description.
+
+    `open` routes are guarded by a token in their path.
+    """
 
     method: str
     template: str
@@ -60,7 +63,10 @@ class Route:
 
 
 async def read_body(request: web.Request) -> tuple[Any, dict[str, Upload]]:
-    """Return the JSON of a request (or of its `payload_json`) and its files (code 50109 for what is not JSON)."""
+    """Return a request's JSON (or its `payload_json`) and its files.
+
+    Invalid JSON is code 50109.
+    """
     raw = await request.read()
     if request.content_type == "multipart/form-data":
         return _from_multipart(raw, parse_mimetype(request.headers["Content-Type"]).parameters.get("boundary", ""))

@@ -1,4 +1,4 @@
-"""What Discord accepts in the parts of a form that are filled in: how long, how many, and which choices."""
+"""Discord's rules for form fields: lengths, counts and choices."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ _MOST_VALUES: Final = {**dict.fromkeys(SELECTS, 25), Kind.FILE_UPLOAD: 10, Kind.
 
 
 def check_input(component: Json, path: Path, form: FormErrors) -> None:
-    """Note what is wrong with a select, a text input, a file upload or a group of choices."""
+    """Add the mistakes of a select, text input, file upload or choice group."""
     kind = component.get("type", 0)
     if kind == Kind.TEXT_INPUT:
         _check_text_input(component, path, form)
@@ -28,7 +28,10 @@ def check_input(component: Json, path: Path, form: FormErrors) -> None:
 
 
 def check_place(component: Json, path: Path, form: FormErrors, *, in_modal: bool) -> None:
-    """Note a text input or a file upload in a message, and what cannot be filled in in a modal."""
+    """Add fields that their kind of body does not allow.
+
+    Text inputs and file uploads belong in modals; a select in a modal cannot be disabled.
+    """
     kind = component.get("type", 0)
     if not in_modal and kind in (Kind.TEXT_INPUT, Kind.FILE_UPLOAD):
         form.add((*path, "type"), "UNION_TYPE_CHOICES", "This component cannot be used in a message.")

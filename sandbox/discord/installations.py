@@ -1,4 +1,7 @@
-"""Where the application is installed, and so which commands a person has where (Discord: Installation Contexts)."""
+"""Installations of the application, and the commands offered by each.
+
+See Discord: Installation Contexts.
+"""
 
 from collections.abc import Iterable
 from enum import IntEnum
@@ -9,14 +12,14 @@ from sandbox.discord.state import World
 
 
 class Install(IntEnum):
-    """How the application came to a person: with the server, or on their own account."""
+    """An installation of the application: on a server or on an account."""
 
     GUILD = 0
     USER = 1
 
 
 class Context(IntEnum):
-    """Where something is done: in a server, in the direct message with the bot, among people only."""
+    """A place: a server, the direct message with the bot, or among people."""
 
     GUILD = 0
     BOT_DM = 1
@@ -24,14 +27,14 @@ class Context(IntEnum):
 
 
 def context_of(channel: Channel) -> Context:
-    """Return what kind of place a channel is."""
+    """Return a channel's kind of place."""
     if channel.guild_id is not None:
         return Context.GUILD
     return Context.PRIVATE if channel.people else Context.BOT_DM
 
 
 def installs_at(world: World, user: User, channel: Channel) -> set[Install]:
-    """Return by which installations this person has the application in this place."""
+    """Return the installations by which a person has the application here."""
     found = {Install.USER} if user.has_app else set()
     match context_of(channel):
         case Context.GUILD:
@@ -44,7 +47,7 @@ def installs_at(world: World, user: User, channel: Channel) -> set[Install]:
 
 
 def is_offered(command: Json, world: World, user: User, channel: Channel) -> bool:
-    """Tell whether a command may be used here, by its `integration_types` and `contexts`."""
+    """Return True if `integration_types` and `contexts` allow a command here."""
     contexts = command.get("contexts")
     if contexts is not None and context_of(channel) not in contexts:
         return False
@@ -52,7 +55,7 @@ def is_offered(command: Json, world: World, user: User, channel: Channel) -> boo
 
 
 def owners_of(types: Iterable[int], world: World, user: User, channel: Channel) -> Json:
-    """Return `authorizing_integration_owners` of what these installations allow here."""
+    """Return `authorizing_integration_owners` for these installations here."""
     allowed = set(types) & installs_at(world, user, channel)
     owners: Json = {}
     if Install.GUILD in allowed:
@@ -63,7 +66,7 @@ def owners_of(types: Iterable[int], world: World, user: User, channel: Channel) 
 
 
 def types_of(command: Json | None) -> set[int]:
-    """Return the installations that a command is for; of one that is not known, all."""
+    """Return a command's installations; all of them for an unknown command."""
     return _types(command or {})
 
 

@@ -1,10 +1,10 @@
-"""What the bot is sent when a person does something: INTERACTION_CREATE in full."""
+"""The bot's event for a person's action: INTERACTION_CREATE in full."""
 
 from sandbox.discord.encoding import Json
 from sandbox.discord.entities import Channel, User
 from sandbox.discord.installations import context_of
 from sandbox.discord.interactions import Interaction, InteractionKind
-from sandbox.discord.messages import MessageBook
+from sandbox.discord.messages import MessageStore
 from sandbox.discord.payloads import channel_payload, member_payload, user_payload
 from sandbox.discord.permissions import DIRECT_MESSAGE, Permission
 from sandbox.discord.state import World
@@ -14,13 +14,13 @@ _OUTSIDER = Permission.EMBED_LINKS | Permission.ATTACH_FILES | Permission.USE_EX
 
 
 def seen_member(world: World, user: User, channel: Channel) -> Json:
-    """Return the member with what they may do in this channel, as interactions carry it."""
+    """Return the member with their permissions in this channel."""
     guild = world.guilds[channel.guild_id or ""]
     payload = member_payload(guild.members[user.id], world)
     return {**payload, "permissions": str(int(world.permissions(user.id, channel)))}
 
 
-def interaction_payload(interaction: Interaction, world: World, messages: MessageBook) -> Json:
+def interaction_payload(interaction: Interaction, world: World, messages: MessageStore) -> Json:
     """Return the event's data for one interaction."""
     channel, user = interaction.channel, interaction.user
     payload: Json = {

@@ -1,4 +1,4 @@
-"""Interactions from the service's side: their tokens and deadlines, and what the bot may answer to them."""
+"""Interactions in the service: tokens, deadlines and allowed responses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,8 +28,8 @@ from sandbox.discord.errors import (
 )
 from sandbox.discord.installations import Context, Install, context_of
 from sandbox.discord.limits import CHOICES, check_modal
-from sandbox.discord.messages import MessageBook, MessageForm
-from sandbox.discord.notifier import Bell
+from sandbox.discord.messages import MessageForm, MessageStore
+from sandbox.discord.notifier import Notifier
 from sandbox.discord.payloads import user_payload
 from sandbox.discord.permissions import Permission
 from sandbox.discord.state import ACKNOWLEDGE_WITHIN, World
@@ -42,7 +42,7 @@ CHOICE_TEXT = 100
 
 
 class InteractionKind(IntEnum):
-    """What a person did."""
+    """The kind of a person's action."""
 
     COMMAND = 2
     COMPONENT = 3
@@ -73,10 +73,10 @@ _REPLY = 19
 
 @dataclass(slots=True, kw_only=True)
 class Interaction:
-    """One thing that a person did, and what the bot has answered so far. Times are Unix seconds.
+    """One action of a person, and the bot's responses so far.
 
-    `message` is the one whose component was used, `original` the one that `@original` means; `opened_by` is what a
-    submitted modal answers to. `owners` are by whose installations it was possible, as the API names them.
+    Times are Unix seconds. `message` is the message of the used component, `original` the message behind `@original`.
+    `opened_by` opened a submitted modal. `owners` are the installations in use, as the API names them.
     """
 
     id: str
@@ -98,20 +98,20 @@ class Interaction:
     modal: Json | None = None
     choices: list[Json] | None = None
     followups: list[Message] = field(default_factory=list)
-    changed: Bell = field(default_factory=Bell)
+    changed: Notifier = field(default_factory=Notifier)
 
 
-class InteractionBook:
-    """The interactions of this Discord, and the answers that the bot gives to them."""
+class InteractionStore:
+    """All interactions, and the bot's responses to them."""
 
-    def __init__(self, world: World, messages: MessageBook) -> None:
+    def __init__(self, world: World, messages: MessageStore) -> None:
         self._world = world
         self._messages = messages
         self._by_id: dict[str, Interaction] = {}
         self._by_token: dict[str, Interaction] = {}
 
     def add(self, interaction: Interaction) -> None:
-        """Take up a new interaction and let go of those whose tokens have run out."""
+        """Add an interaction and forget those with expired tokens."""
         oldest = self._world.now() - 2 * TOKEN_LIFETIME
         for each in list(self._by_id.values()):
             if each.created_at >= oldest:
@@ -126,12 +126,15 @@ class InteractionBook:
         return self._by_id.get(interaction_id)
 
     def expire_tokens(self) -> None:
-        """Make the tokens of everything answered so far as old as they may get, and then some."""
+        """Expire the tokens of all interactions so far."""
         for each in self._by_id.values():
             each.token_from -= TOKEN_LIFETIME
 
     def by_webhook(self, application_id: str, token: str) -> Interaction:
-        """Return the acknowledged interaction that this token belongs to (codes 10003, 10015, 50027)."""
+        """Return the acknowledged interaction of a token.
+
+        Failures are codes 10003, 10015 and 50027.
+        """
         if application_id != self._world.application.id:
             raise api_error(UNKNOWN_WEBHOOK)
         found = self._by_token.get(token)
@@ -154,7 +157,10 @@ class InteractionBook:
         return found
 
     def acknowledge(self, interaction_id: str, token: str, body: Json, files: Mapping[str, Upload]) -> Json:
-        """Take the first answer and return the interaction-callback response object (codes 10062, 40060)."""
+        """Accept the first response and return the callback response object.
+
+        Failures are codes 10062 and 40060.
+        """
         interaction = self._by_id.get(interaction_id)
         now = self._world.now()
         if interaction is None or interaction.token != token:
@@ -184,21 +190,24 @@ class InteractionBook:
                 interaction.modal = data
         interaction.acknowledged_at = now
         interaction.callback = callback
-        interaction.changed.ring()
+        interaction.changed.notify()
         return self._callback_response(interaction)
 
     def follow_up(self, interaction: Interaction, form: MessageForm) -> Message:
-        """Post another message; the first one after a deferred answer takes that answer's place, as on Discord."""
+        """Post a follow-up.
+
+        The first one after a deferral replaces the deferred response, like on Discord.
+        """
         original = interaction.original
         if original is not None and original.loading and not original.deleted:
             self._messages.edit(original, form)
-            interaction.changed.ring()
+            interaction.changed.notify()
             return original
         if _user_installed_only(interaction) and len(interaction.followups) >= USER_INSTALL_FOLLOWUPS:
             raise api_error(TOO_MANY_FOLLOWUPS)
         message = self._answer(interaction, form)
         interaction.followups.append(message)
-        interaction.changed.ring()
+        interaction.changed.notify()
         return message
 
     def _hidden(self, interaction: Interaction, flags: int) -> bool:
@@ -306,6 +315,6 @@ class InteractionBook:
 
 
 def _user_installed_only(interaction: Interaction) -> bool:
-    """Tell whether only somebody's own installation brought the application to a place that is not its own."""
+    """Return True if only a user installation made the action possible."""
     elsewhere = context_of(interaction.channel) is not Context.BOT_DM
     return elsewhere and str(int(Install.GUILD)) not in interaction.owners

@@ -1,4 +1,4 @@
-"""What a person sees of the bot's answer after doing something, and waiting for it to become what it should be."""
+"""The bot's response as a person sees it, and waiting for its changes."""
 
 # ruff: noqa: ASYNC109 - a deadline as an argument reads best where tests wait for something
 
@@ -24,7 +24,10 @@ class Invocation:
 
     @property
     def message(self) -> Message | None:
-        """The answer as it is now; for a pressed button that updates its message, that message."""
+        """The current response.
+
+        For a press that updates its message, it is that message.
+        """
         return self.interaction.original
 
     @property
@@ -34,12 +37,19 @@ class Invocation:
 
     @property
     def acknowledged_after(self) -> float | None:
-        """Seconds from the person's doing to the first answer, by the world's clock; None before it."""
+        """Seconds from the action to the first response; None before it.
+
+        Measured by the world's clock.
+        """
         at = self.interaction.acknowledged_at
         return None if at is None else at - self.interaction.created_at
 
     async def acknowledged(self, *, timeout: float | None = None) -> CallbackKind:
-        """Return how the bot answered first, or raise `NoAnswerError` after `timeout` seconds (else Discord's)."""
+        """Return the kind of the bot's first response.
+
+        Raises:
+            NoAnswerError: None arrived within `timeout` seconds (default: Discord's limit).
+        """
         if timeout is None:
             timeout = self.interaction.acknowledge_within
         try:
@@ -51,7 +61,11 @@ class Invocation:
         return self.interaction.callback
 
     async def response(self, *, timeout: float | None = None) -> Message:
-        """Return the first answer, which may still be "thinking", or raise `NoAnswerError`."""
+        """Return the first response; it may still be "thinking".
+
+        Raises:
+            NoAnswerError: No message arrived in time.
+        """
         callback = await self.acknowledged(timeout=timeout)
         if self.interaction.original is None:
             raise NoAnswerError(f"the answer was not a message but {callback.name}")
@@ -65,7 +79,11 @@ class Invocation:
         return self.interaction.modal
 
     async def wait_until(self, holds: Callable[[Message], bool], *, timeout: float = PATIENCE) -> Message:
-        """Return the answer once `holds(message)`, or raise `TimeoutError` telling what it said last."""
+        """Return the response once `holds(message)`.
+
+        Raises:
+            TimeoutError: The condition was not met in time; the message has the last text.
+        """
         try:
             async with asyncio.timeout(timeout):
                 return await self._until(holds)

@@ -1,4 +1,4 @@
-"""What Discord accepts in a message or a modal, and the complaints (code 50035) about what it does not."""
+"""Discord's limits of messages and modals, reported as code 50035."""
 
 from sandbox.discord.components import SELECTS, Kind, media_slots, text_length, walk
 from sandbox.discord.encoding import Json
@@ -71,7 +71,10 @@ _LISTS: dict[int, dict[str, tuple[int, int]]] = {
 
 
 def check_message(payload: Json, form: FormErrors, *, v2: bool) -> None:
-    """Note what is wrong with a message's body; `v2` says whether it is, or is to be, Components V2."""
+    """Add the mistakes of a message's body.
+
+    `v2`: the message has, or will have, Components V2.
+    """
     if v2:
         for field in ("content", "embeds", "poll", "sticker_ids"):
             if payload.get(field):
@@ -102,7 +105,7 @@ def check_message(payload: Json, form: FormErrors, *, v2: bool) -> None:
 
 
 def check_modal(data: Json, form: FormErrors) -> None:
-    """Note what is wrong with a modal: its title, its id, one to five items at the top, and each of them."""
+    """Add the mistakes of a modal: title, id, one to five items, each item."""
     for field, most in (("title", 45), ("custom_id", 100)):
         if data.get(field) is None:
             form.required(("data", field))
@@ -121,7 +124,10 @@ def check_modal(data: Json, form: FormErrors) -> None:
 def check_components(
     components: list[Json], form: FormErrors, *, top: frozenset[Kind], path: Path = ("components",)
 ) -> None:
-    """Note what is wrong with component trees whose roots may be of the kinds in `top`."""
+    """Add the mistakes of component trees.
+
+    `top` are the kinds allowed as roots.
+    """
     for index, component in enumerate(components):
         _check_kind(component, top, (*path, index), form)
     seen: set[str] = set()

@@ -1,4 +1,4 @@
-"""Reading a message the way a person or a test looks at it: its texts, its buttons, its pictures, its files."""
+"""A message as people and tests see it: texts, buttons, images, files."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Making, changing and removing messages by the API's rules, whoever asks for it."""
+"""Creating, editing and deleting messages by the API's rules."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ from sandbox.discord.entities import (
     Upload,
 )
 from sandbox.discord.errors import EMPTY_MESSAGE, ENTITY_TOO_LARGE, THREAD_ARCHIVED, FormErrors, api_error
-from sandbox.discord.notifier import Bell
+from sandbox.discord.notifier import Notifier
 from sandbox.discord.rendering import Renderer, file_id
 from sandbox.discord.state import World
 
@@ -38,15 +38,18 @@ _SETTABLE = EPHEMERAL | SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | COMPONENTS_V2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageForm:
-    """What somebody sent to make or change a message: the JSON body, and the files by their number."""
+    """A request to create or edit a message: JSON body, files by number."""
 
     payload: Json = field(default_factory=dict)
     files: Mapping[str, Upload] = field(default_factory=dict)
     upload_limit: int = DEFAULT_UPLOAD_LIMIT
 
 
-class MessageBook:
-    """Every change of a message goes through here: it is checked, recorded as a revision, and published."""
+class MessageStore:
+    """All messages.
+
+    Each change is checked, stored as a revision and published.
+    """
 
     def __init__(self, world: World, cdn: Cdn, publish: Publish) -> None:
         self._world = world
@@ -99,16 +102,22 @@ class MessageBook:
         return message
 
     def forward(self, message: Message, channel: Channel, author_id: str) -> Message:
-        """Post a message that carries what another one shows now, as a copy (a forwarded one's own copy goes on)."""
+        """Post a copy of another message's current content.
+
+        Forwarding a forwarded message passes on its own copy.
+        """
         source = message.snapshot or message
         reference: Json = {"type": 1, "channel_id": message.channel_id, "message_id": message.id}
         if message.guild_id is not None:
             reference["guild_id"] = message.guild_id
-        copy = replace(source, flags=source.flags & ~EPHEMERAL, revisions=[], changed=Bell())
+        copy = replace(source, flags=source.flags & ~EPHEMERAL, revisions=[], changed=Notifier())
         return self.create(channel, author_id, MessageForm(), reference=reference, snapshot=copy)
 
     def edit(self, message: Message, form: MessageForm) -> None:
-        """Change what the body names and keep the rest (code 50083 in an archived thread)."""
+        """Change the named fields and keep the rest.
+
+        An archived thread is code 50083.
+        """
         if self._world.channels[message.channel_id].archived:
             raise api_error(THREAD_ARCHIVED)
         wanted = form.payload.get("flags")
@@ -142,7 +151,7 @@ class MessageBook:
         self._record(message, "update")
 
     def delete(self, message: Message) -> None:
-        """Take the message away; its history stays for whoever looks back."""
+        """Delete the message; its history remains readable."""
         message.deleted = True
         self._record(message, "delete")
 
@@ -237,7 +246,7 @@ class MessageBook:
         payload = message.payload if event == "delete" else self.render(message)
         message.revisions.append(Revision(at=self._world.now(), payload=payload, deleted=event == "delete"))
         self._publish(event, message)
-        message.changed.ring()
+        message.changed.notify()
 
 
 def _check_references(components: list[Json], names: Mapping[str, str], complaints: FormErrors) -> None:

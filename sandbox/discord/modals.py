@@ -1,4 +1,4 @@
-"""Filling in a modal as a person would, and the components that its submission sends."""
+"""Filling in a modal as a person would, and its submitted components."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,10 +12,13 @@ LONGEST_INPUT = 4000
 
 
 def filled_modal(modal: Json, values: Mapping[str, Any], resolver: Resolver) -> list[Json]:
-    """Return the submitted components for `values` by custom_id; what is left out keeps its default.
+    """Return the submitted components for `values` by custom_id.
 
-    A file upload takes a list of `Upload`s, a select a list of values (or names of members, roles, channels), a
-    checkbox a bool, everything else a string. Raises `ClientRefusal` for what the form does not take.
+    Omitted fields keep their default. A file upload takes a list of `Upload`s, a select a list of values (or names of
+    members, roles, channels), a checkbox a bool, everything else a string.
+
+    Raises:
+        ClientRefusal: The form does not accept a value.
     """
     components = completed(modal["components"])
     fields = {each["custom_id"] for _, each in walk(components) if "custom_id" in each}

@@ -1,4 +1,4 @@
-"""How users, members, guilds, channels and the application look in the API's JSON."""
+"""JSON of users, members, guilds, channels and the application."""
 
 from sandbox.discord.encoding import Json, stamp
 from sandbox.discord.entities import (
@@ -38,7 +38,7 @@ def own_user_payload(user: User) -> Json:
 
 
 def application_payload(application: Application, world: World) -> Json:
-    """Return the application with its owner, as `/oauth2/applications/@me` shows it."""
+    """Return the application and its owner as `/oauth2/applications/@me` does."""
     return {
         "id": application.id,
         "name": application.name,
@@ -210,7 +210,10 @@ def guild_payload(guild: Guild, world: World) -> Json:
 
 
 def guild_create_payload(guild: Guild, world: World, *, all_members: bool) -> Json:
-    """Return GUILD_CREATE's data. Without the members intent only the bot itself is listed, as Discord does."""
+    """Return GUILD_CREATE's data.
+
+    Without the members intent only the bot itself is listed, like on Discord.
+    """
     listed = [member for member in guild.members.values() if all_members or member.user_id == world.bot.id]
     return {
         **guild_payload(guild, world),

@@ -1,4 +1,4 @@
-"""Permission bits, and how roles and channel overwrites add up to what somebody may do."""
+"""Permission bits, and adding up roles and channel overwrites."""
 
 from enum import IntFlag
 
@@ -6,7 +6,7 @@ from sandbox.discord.entities import Channel, Guild, Member
 
 
 class Permission(IntFlag):
-    """The bits that this stand-in looks at or shows (Discord: Topics, Permissions)."""
+    """The permission bits in use here (Discord: Topics, Permissions)."""
 
     KICK_MEMBERS = 1 << 1
     BAN_MEMBERS = 1 << 2
@@ -51,7 +51,7 @@ DIRECT_MESSAGE = int(MEMBER_DEFAULT)
 
 
 def guild_permissions(guild: Guild, member: Member) -> int:
-    """Return what `member` may do in `guild` before channel overwrites."""
+    """Return a member's permissions in `guild`, before channel overwrites."""
     if member.user_id == guild.owner_id:
         return ALL
     held = guild.roles[guild.id].permissions
@@ -61,7 +61,10 @@ def guild_permissions(guild: Guild, member: Member) -> int:
 
 
 def channel_permissions(guild: Guild, member: Member, channel: Channel) -> int:
-    """Return what `member` may do in `channel`: overwrites of everyone, then of roles, then of the member."""
+    """Return a member's permissions in `channel`.
+
+    Overwrites apply in this order: everyone, roles, member.
+    """
     held = guild_permissions(guild, member)
     if held == ALL:
         return ALL

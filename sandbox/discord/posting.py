@@ -1,4 +1,4 @@
-"""What is written without the bot: a person's own messages, what they forward, and what other apps post."""
+"""Posts by people, forwards, and other apps' messages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from sandbox.discord.components import Kind
 from sandbox.discord.encoding import Json
 from sandbox.discord.entities import COMPONENTS_V2, DEFAULT_UPLOAD_LIMIT, Channel, Message, Upload, User
 from sandbox.discord.limits import CONTENT, FILES
-from sandbox.discord.messages import MessageBook, MessageForm
+from sandbox.discord.messages import MessageForm, MessageStore
 from sandbox.discord.permissions import Permission
 from sandbox.discord.state import World
 
 
 def check_writing(world: World, user: User, place: Channel, content: str, uploads: Sequence[Upload]) -> None:
-    """Refuse what this person's client would not send there."""
+    """Refuse a message that the person's client would not send there."""
     may = world.permissions(user.id, place)
     if not may & Permission.SEND_MESSAGES or (uploads and not may & Permission.ATTACH_FILES):
         raise ClientRefusal(f"{user.name} may not write this in #{place.name}")
@@ -32,7 +32,10 @@ def check_writing(world: World, user: User, place: Channel, content: str, upload
 
 
 def unfurled(world: World, cdn: Cdn, pictures: Mapping[str, Upload]) -> list[Json]:
-    """Return the embeds that Discord makes of links to pictures; what they lead to is kept by the proxy."""
+    """Return Discord's embeds for links to images.
+
+    The proxy keeps a copy of each image.
+    """
     embeds: list[Json] = []
     for url, upload in pictures.items():
         cdn.copy(url, upload, attachment_id=world.snowflakes.next())
@@ -43,9 +46,10 @@ def unfurled(world: World, cdn: Cdn, pictures: Mapping[str, Upload]) -> list[Jso
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """What another app posts. `copies` are pictures of other sites by their addresses, which the proxy then has.
+    """A message of another app.
 
-    A `webhook` is no account: nobody can ask for its user.
+    `copies` are other sites' images by address; the proxy keeps them. A `webhook` has no account, so its user cannot be
+    requested.
     """
 
     content: str = ""
@@ -56,8 +60,8 @@ class Post:
     webhook: bool = False
 
 
-def post_as(world: World, cdn: Cdn, messages: MessageBook, name: str, place: Channel, post: Post) -> Message:
-    """Post a message as another app or webhook, which is made when it first does."""
+def post_as(world: World, cdn: Cdn, messages: MessageStore, name: str, place: Channel, post: Post) -> Message:
+    """Post a message as another app or webhook, created at its first post."""
     author = next((user for user in world.users.values() if user.name == name), None) or world.add_user(name)
     author.bot = True
     for url, upload in (post.copies or {}).items():

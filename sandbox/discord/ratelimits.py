@@ -1,4 +1,4 @@
-"""Discord's rate limits: a bucket a route and major parameter, and 50 requests a second in all."""
+"""Rate limits: per route and major parameter, and 50 a second overall."""
 
 import hashlib
 import math
@@ -43,7 +43,10 @@ class _Window:
 
 
 class RateLimits:
-    """Counts requests in fixed windows. `clock` is monotonic seconds; `enabled = False` lets everything pass."""
+    """Counts requests in fixed windows.
+
+    `clock` is monotonic seconds; `enabled = False` lets everything pass.
+    """
 
     def __init__(
         self,
@@ -61,7 +64,11 @@ class RateLimits:
         self._windows: dict[str, _Window] = {}
 
     def take(self, method: str, template: str, params: Mapping[str, str]) -> Mapping[str, str]:
-        """Count one request and return the headers for its answer, or raise the 429."""
+        """Count one request and return its response headers.
+
+        Raises:
+            ApiError: The limit is reached (429).
+        """
         # Interaction callbacks are outside the limits, webhooks of interactions outside the overall one.
         if not self.enabled or template.startswith("/interactions/"):
             return {}
@@ -97,7 +104,7 @@ class RateLimits:
 
 
 def too_many(retry_after: float, *, overall: bool = False) -> ApiError:
-    """Return a 429 as Discord itself sends it, asking to wait `retry_after` seconds."""
+    """Return a 429 in Discord's form, with `retry_after` seconds to wait."""
     return _too_many(retry_after, "global" if overall else "user", {"X-RateLimit-Global": "true"} if overall else {})
 
 

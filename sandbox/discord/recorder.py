@@ -1,4 +1,4 @@
-"""What the bot sent: every REST request, for tests to look at and to check against Discord's own description."""
+"""A record of every REST request, for tests and OpenAPI checks."""
 
 # ruff: noqa: ASYNC109 - a deadline as an argument reads best where tests wait for something
 
@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.discord.notifier import PATIENCE, Bell
+from sandbox.discord.notifier import PATIENCE, Notifier
 
 
 @dataclass(frozen=True, slots=True)
 class SentFile:
-    """A file in a multipart request: the field's name, the file's name, and its length in bytes."""
+    """A file in a multipart request: field name, file name, length in bytes."""
 
     field: str
     filename: str
@@ -21,10 +21,11 @@ class SentFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedRequest:
-    """One request. `path` is the route as Discord's description spells it, `target` what was really asked for.
+    """One request.
 
-    `json` is the JSON body or a multipart body's `payload_json`, `answer` the JSON that went back;
-    `status` 0 means that the connection was cut instead. `at` is Unix seconds.
+    `path` is the route in the spelling of Discord's description, `target` the requested path. `json` is the JSON body
+    or a multipart body's `payload_json`, `answer` the JSON of the response. `status` 0 means that the connection was
+    cut instead. `at` is Unix seconds.
     """
 
     method: str
@@ -43,19 +44,19 @@ class Recorder:
     def __init__(self, *, enabled: bool = True) -> None:
         self.enabled = enabled
         self.requests: list[RecordedRequest] = []
-        self._changed = Bell()
+        self._changed = Notifier()
 
     def add(self, request: RecordedRequest) -> None:
         """Keep one more."""
         self.requests.append(request)
-        self._changed.ring()
+        self._changed.notify()
 
     def clear(self) -> None:
-        """Forget what was kept."""
+        """Remove all records."""
         self.requests.clear()
 
     async def wait(self, matches: Callable[[RecordedRequest], bool], *, timeout: float = PATIENCE) -> RecordedRequest:
-        """Return the first request that matches, waiting up to `timeout` seconds for it."""
+        """Return the first matching request; wait up to `timeout` seconds."""
         async with asyncio.timeout(timeout):
             while True:
                 for request in self.requests:

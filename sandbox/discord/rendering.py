@@ -1,4 +1,4 @@
-"""How messages look in the API's JSON: their files, pictures and embeds with freshly signed addresses."""
+"""JSON of messages; their files have freshly signed addresses."""
 
 import re
 
@@ -52,7 +52,7 @@ class Renderer:
         return payload
 
     def _body(self, message: Message) -> Json:
-        """Return what a forwarded message takes with it."""
+        """Return the content carried along by a forwarded message."""
         named = {f"{_HERE}{each.filename}": each for each in message.attachments.values()}
         in_embeds = {str((each.get(key) or {}).get("url")) for each in message.embeds for key in _EMBED_PICTURES}
         # Files of a V2 message appear only where its components show them, those of embeds only in the embeds.
@@ -101,7 +101,7 @@ class Renderer:
         }
 
     def _elsewhere(self, url: str) -> Json:
-        """Return a picture of another site: at its own address, and through the proxy where that has it."""
+        """Return another site's image: its address and the proxy's, if any."""
         copy = self._cdn.copy_of(url)
         if copy is None:
             return {"url": url, "proxy_url": url, "width": None, "height": None}

@@ -1,4 +1,4 @@
-"""From a socket to a route and back: authorization, faults, rate limits, the record, and Discord's way with errors."""
+"""REST dispatch: authorization, faults, rate limits, recording, errors."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ class RestApi:
         self._now = now
 
     def mount(self, app: web.Application, routes: Iterable[Route]) -> None:
-        """Add the routes to an application, and an answer for what is no route."""
+        """Add the routes to an application, and a response for unknown routes."""
         for route in routes:
             app.router.add_route(route.method, PREFIX + route.template, self._endpoint(route))
         app.router.add_route("*", PREFIX + "/{rest:.*}", self._not_found)

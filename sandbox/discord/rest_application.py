@@ -1,8 +1,8 @@
-"""Routes about the bot itself: its account, its application, the gateway's address, its commands."""
+"""Routes for the bot's account, application, gateway address and commands."""
 
 from collections.abc import Callable
 
-from sandbox.discord.commands import CommandBook
+from sandbox.discord.commands import CommandRegistry
 from sandbox.discord.encoding import Json
 from sandbox.discord.errors import INVALID_JSON, UNKNOWN_USER, api_error
 from sandbox.discord.http_request import NO_CONTENT, Call, Reply, Route
@@ -15,9 +15,9 @@ DAILY_IDENTIFIES = 1000
 
 
 class ApplicationRoutes:
-    """Answers what a bot asks at its start."""
+    """Serves the requests of a bot's start."""
 
-    def __init__(self, world: World, commands: CommandBook, gateway_url: Callable[[], str]) -> None:
+    def __init__(self, world: World, commands: CommandRegistry, gateway_url: Callable[[], str]) -> None:
         self._world = world
         self._commands = commands
         self._gateway_url = gateway_url

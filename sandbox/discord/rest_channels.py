@@ -1,4 +1,4 @@
-"""Routes that the bot token reaches: guilds, members, channels and their messages, direct messages."""
+"""Routes for the bot token: guilds, members, channels, messages."""
 
 from itertools import islice
 
@@ -18,7 +18,7 @@ from sandbox.discord.errors import (
     api_error,
 )
 from sandbox.discord.http_request import NO_CONTENT, Call, Reply, Route
-from sandbox.discord.messages import MessageBook, MessageForm
+from sandbox.discord.messages import MessageForm, MessageStore
 from sandbox.discord.payloads import channel_payload, guild_payload, member_payload, role_payload
 from sandbox.discord.permissions import Permission
 from sandbox.discord.state import World
@@ -29,9 +29,9 @@ _MOST = 100
 
 
 class ChannelRoutes:
-    """Answers by what the bot may see and do; ephemeral messages do not exist here."""
+    """Serves by the bot's permissions; ephemeral messages do not exist here."""
 
-    def __init__(self, world: World, messages: MessageBook) -> None:
+    def __init__(self, world: World, messages: MessageStore) -> None:
         self._world = world
         self._messages = messages
 
@@ -84,7 +84,10 @@ class ChannelRoutes:
         return Reply(channel_payload(self._channel(call), self._world))
 
     def edit_thread(self, call: Call) -> Reply:
-        """Take a thread out of the archive or put it there: whoever may write there, unless moderators locked it."""
+        """Archive a thread or reopen it.
+
+        Everyone with permission to write there may do so, unless moderators locked it.
+        """
         thread = self._channel(call)
         if thread.parent_id is None:
             self._require(thread, Permission.MANAGE_CHANNELS)
@@ -137,7 +140,10 @@ class ChannelRoutes:
         return Reply(self._messages.render(message))
 
     def delete(self, call: Call) -> Reply:
-        """Remove a message: the bot's own, or another's where the bot may manage messages."""
+        """Delete a message.
+
+        Other authors' messages need the permission to manage messages.
+        """
         channel = self._channel(call)
         message = self._message(call, channel)
         if message.author_id != self._world.bot.id:

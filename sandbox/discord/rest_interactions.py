@@ -1,9 +1,12 @@
-"""Routes that answer interactions: the callback, `@original` and the follow-ups. Their tokens are in the path."""
+"""Routes of interactions: callback, `@original` and follow-ups.
+
+Their tokens are in the path.
+"""
 
 from sandbox.discord.entities import Message
 from sandbox.discord.http_request import NO_CONTENT, Call, Reply, Route
-from sandbox.discord.interactions import Interaction, InteractionBook
-from sandbox.discord.messages import MessageBook, MessageForm
+from sandbox.discord.interactions import Interaction, InteractionStore
+from sandbox.discord.messages import MessageForm, MessageStore
 
 _WEBHOOK = "/webhooks/{webhook_id}/{webhook_token}"
 _MESSAGE = _WEBHOOK + "/messages/{message_id}"
@@ -12,7 +15,7 @@ _MESSAGE = _WEBHOOK + "/messages/{message_id}"
 class InteractionRoutes:
     """Answers the requests that a bot makes with an interaction's token."""
 
-    def __init__(self, interactions: InteractionBook, messages: MessageBook) -> None:
+    def __init__(self, interactions: InteractionStore, messages: MessageStore) -> None:
         self._interactions = interactions
         self._messages = messages
 
@@ -27,7 +30,7 @@ class InteractionRoutes:
         ]
 
     def callback(self, call: Call) -> Reply:
-        """Take the first answer; with `?with_response=1` say what became of it."""
+        """Accept the first response; return its outcome if `?with_response=1`."""
         response = self._interactions.acknowledge(
             call.params["interaction_id"], call.params["interaction_token"], call.json, call.files
         )

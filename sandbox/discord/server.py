@@ -1,4 +1,4 @@
-"""The stand-in for Discord as a whole: one server for the gateway, the REST API, the CDN and the control API."""
+"""The fake Discord: one server for gateway, REST API, CDN and control API."""
 
 # ruff: noqa: ASYNC109 - a deadline as an argument reads best where tests wait for something
 
@@ -11,7 +11,7 @@ from aiohttp import web
 
 from sandbox.discord.actors import Actor
 from sandbox.discord.cdn import Cdn
-from sandbox.discord.commands import CommandBook
+from sandbox.discord.commands import CommandRegistry
 from sandbox.discord.control import Control
 from sandbox.discord.encoding import Json
 from sandbox.discord.entities import DEFAULT_UPLOAD_LIMIT, Channel, Guild, Message, User
@@ -26,8 +26,8 @@ from sandbox.discord.gateway import (
 )
 from sandbox.discord.installations import owners_of, types_of
 from sandbox.discord.interaction_payloads import interaction_payload, seen_member
-from sandbox.discord.interactions import Interaction, InteractionBook, InteractionKind
-from sandbox.discord.messages import MessageBook, MessageEvent, Publish
+from sandbox.discord.interactions import Interaction, InteractionKind, InteractionStore
+from sandbox.discord.messages import MessageEvent, MessageStore, Publish
 from sandbox.discord.notifier import PATIENCE
 from sandbox.discord.payloads import guild_create_payload
 from sandbox.discord.permissions import Permission
@@ -47,9 +47,10 @@ _INTENTS = {True: GUILD_MESSAGES_INTENT, False: DIRECT_MESSAGES_INTENT}
 
 
 class DiscordServer:
-    """A Discord of one's own. Time is the world's clock, so a test can move it; `rate_limits` and `record` turn off.
+    """A private Discord.
 
-    Errors in use raise at the caller; what the bot does wrong is answered as Discord answers it.
+    Time is the world's clock, so a test can move it. `rate_limits` and `record` can be turned off. Wrong use by a test
+    raises at the caller; the bot's mistakes get Discord's responses.
     """
 
     def __init__(
@@ -66,9 +67,9 @@ class DiscordServer:
         self.rate_limits = rate_limits if isinstance(rate_limits, RateLimits) else RateLimits(enabled=rate_limits)
         self.cdn = Cdn(now=world.now, base_url=lambda: self.cdn_url)
         self.gateway = Gateway(world, url=lambda: self.gateway_url, heartbeat_interval=heartbeat_interval)
-        self.commands = CommandBook(world)
-        self.messages = MessageBook(world, self.cdn, self._publish)
-        self.interactions = InteractionBook(world, self.messages)
+        self.commands = CommandRegistry(world)
+        self.messages = MessageStore(world, self.cdn, self._publish)
+        self.interactions = InteractionStore(world, self.messages)
         self._subscribers: list[Publish] = []
         self._runner: web.AppRunner | None = None
         self._address = ("127.0.0.1", 0)
@@ -83,17 +84,17 @@ class DiscordServer:
 
     @property
     def api_url(self) -> str:
-        """What stands in for `https://discord.com/api/v10`."""
+        """The fake's address instead of `https://discord.com/api/v10`."""
         return self.base_url + PREFIX
 
     @property
     def cdn_url(self) -> str:
-        """What stands in for `https://cdn.discordapp.com`."""
+        """The fake's address instead of `https://cdn.discordapp.com`."""
         return self.base_url + "/cdn"
 
     @property
     def gateway_url(self) -> str:
-        """What stands in for `wss://gateway.discord.gg/`."""
+        """The fake's address instead of `wss://gateway.discord.gg/`."""
         return self.base_url.replace("http", "ws", 1) + "/gateway/"
 
     @property
@@ -102,7 +103,10 @@ class DiscordServer:
         return self.recorder.requests
 
     async def start(self, host: str = "127.0.0.1", port: int = 0, *, or_another: bool = False) -> None:
-        """Listen; port 0 picks a free one, and so does `or_another` if this one is taken."""
+        """Listen on a port.
+
+        Port 0 picks a free one; so does `or_another` if the given one is taken.
+        """
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         try:
@@ -160,7 +164,10 @@ class DiscordServer:
         return post_as(self.world, self.cdn, self.messages, name, place, post)
 
     def subscribe(self, callback: Publish) -> Callable[[], None]:
-        """Call `callback(event, message)` at every message change; the returned function ends it."""
+        """Call `callback(event, message)` at every message change.
+
+        The returned function unsubscribes.
+        """
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback)
 
@@ -179,7 +186,7 @@ class DiscordServer:
         self.gateway.dispatch("GUILD_DELETE", {"id": guild.id}, guild_id=guild.id, intent=GUILDS_INTENT)
 
     def delete_channel(self, channel: Channel) -> None:
-        """Remove a channel of a guild, with its threads and all that was written there."""
+        """Delete a guild's channel with its threads and messages."""
         for each in [*self.world.channels.values()]:
             if channel.id in (each.id, each.parent_id):
                 del self.world.channels[each.id]
@@ -199,7 +206,10 @@ class DiscordServer:
         self.interactions.expire_tokens()
 
     def expire_addresses(self) -> None:
-        """Let the signed addresses of all files so far run out; messages that are read again have fresh ones."""
+        """Expire the signed addresses of all files so far.
+
+        A message read after that has fresh addresses.
+        """
         self.cdn.expire()
 
     def _build(self) -> web.Application:
@@ -264,7 +274,10 @@ class DiscordServer:
         message: Message | None,
         opened_by: Interaction | None,
     ) -> Json:
-        """Return by whose installations this is possible; what a message or a form began goes on by the same."""
+        """Return the installations that make an action possible.
+
+        A press or a submitted form keeps the installations of the message or modal behind it.
+        """
         if opened_by is not None:
             return opened_by.owners
         if kind is InteractionKind.COMPONENT:

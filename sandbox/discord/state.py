@@ -1,4 +1,4 @@
-"""One Discord's state: who and what exists, found by id or by name, and the world that tests and demos start from."""
+"""The fake's state, found by id or name, and the default world."""
 
 import time
 from dataclasses import dataclass, field
@@ -28,9 +28,10 @@ ACKNOWLEDGE_WITHIN = 3.0
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """Everything that exists. Look-ups by a name or an id raise `KeyError` with what was asked for.
+    """All users, guilds and channels.
 
-    An interaction must be answered within `acknowledge_within` seconds; more than Discord's are for busy machines.
+    Look-ups by name or id raise `KeyError` with the missing key. An interaction must be answered within
+    `acknowledge_within` seconds; busy machines may need more than Discord's 3.
     """
 
     application: Application
@@ -76,7 +77,7 @@ class World:
         return sorted(own, key=lambda channel: channel.position)
 
     def direct_message(self, user_id: str) -> Channel:
-        """Return the direct message between the bot and this user, opened when there is none."""
+        """Return the direct message between bot and user, opened if missing."""
         for channel in self.channels.values():
             if channel.recipient_id == user_id:
                 return channel
@@ -87,7 +88,7 @@ class World:
         return opened
 
     def permissions(self, user_id: str, channel: Channel) -> int:
-        """Return what this user may do in the channel; nothing where they are not."""
+        """Return the user's permissions in the channel; 0 outside of it."""
         if channel.people:
             return DIRECT_MESSAGE if user_id in channel.people else 0
         if channel.guild_id is None:
@@ -124,7 +125,7 @@ class World:
         return user
 
     def add_guild(self, name: str, *, owner: User, with_bot: bool = True) -> Guild:
-        """Make a guild with its everyone role, its owner and, unless told otherwise, the bot."""
+        """Create a guild with @everyone, its owner and, by default, the bot."""
         guild = Guild(id=self.snowflakes.next(), name=name, owner_id=owner.id, created_at=self.now())
         guild.roles[guild.id] = Role(id=guild.id, name="@everyone", permissions=int(MEMBER_DEFAULT), position=0)
         self.guilds[guild.id] = guild
@@ -162,7 +163,7 @@ class World:
         return channel
 
     def add_private_channel(self, name: str, *people: User) -> Channel:
-        """Make a direct message among people, in which the bot is not; with three or more it is a group."""
+        """Create a direct message without the bot; a group for three or more."""
         kind = DIRECT_MESSAGE_CHANNEL if len(people) == PAIR else GROUP_CHANNEL
         channel = Channel(id=self.snowflakes.next(), kind=kind, name=name, people=tuple(person.id for person in people))
         self.channels[channel.id] = channel
@@ -178,7 +179,7 @@ class World:
 
 
 def empty_world(*, token: str, now: Clock = time.time) -> World:
-    """Return a Discord with the application, its owner and the bot, and no guild."""
+    """Return a world with application, owner and bot, and no guild."""
     snowflakes = Snowflakes(now)
     bot_id = snowflakes.next()
     bot = User(id=bot_id, name="atelier", display_name="Atelier", bot=True)

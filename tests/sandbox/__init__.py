@@ -1,1 +1,1 @@
-"""Tests of the local stand-ins."""
+"""Tests of the local fakes."""

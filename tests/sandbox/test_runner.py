@@ -14,7 +14,7 @@ QUIT = [sys.executable, "-c", "raise SystemExit(3)"]
 
 @pytest.fixture
 async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """Give a sandbox whose bot ends at once."""
+    """Return a sandbox with a bot that ends at once."""
     sandbox = Sandbox(command=QUIT, folder=tmp_path / "sandbox")
     with pytest.raises(BotEndedError) as ended:
         await sandbox.start()

@@ -1,4 +1,4 @@
-"""Checks REST requests against Discord's own OpenAPI description, and by the rules that it does not spell out.
+"""Checks of requests against Discord's OpenAPI and unwritten rules.
 
 `tests/data` contains the description; a folder in `ATELIER_TEST_DATA` may have a newer one.
 """
@@ -59,7 +59,10 @@ def data_folder() -> Path:
 
 
 class Fidelity:
-    """Says in words what is wrong with a request (`problems`) or with the answer to it (`answer_problems`)."""
+    """Describes mistakes of requests and responses in words.
+
+    `problems` is about the request, `answer_problems` about the response.
+    """
 
     def __init__(self, path: Path) -> None:
         content = path.read_bytes()
@@ -72,7 +75,7 @@ class Fidelity:
         self._validator = lru_cache(maxsize=None)(self._new_validator)
 
     def problems(self, request: RecordedRequest) -> list[str]:
-        """Return what Discord would not take, or would not understand, in this request."""
+        """Return the parts of a request that Discord would reject or ignore."""
         operation = self._document["paths"].get(request.path, {}).get(request.method.lower())
         if operation is None:
             return [f"{request.method} {request.path}: there is no such route"]
@@ -89,7 +92,7 @@ class Fidelity:
         ]
 
     def answer_problems(self, request: RecordedRequest) -> list[str]:
-        """Return where the answer that this request got differs from what Discord describes."""
+        """Return the differences between a response and Discord's description."""
         operation = self._document["paths"].get(request.path, {}).get(request.method.lower())
         if operation is None or request.status == 0:
             return []
@@ -119,7 +122,10 @@ class Fidelity:
         return found
 
     def _cause(self, error: ValidationError) -> ValidationError:
-        """Return what is wrong behind "not valid under any of the schemas": the fault in the one that is meant."""
+        """Return the real fault behind "not valid under any of the schemas".
+
+        It is the fault in the schema meant by the value.
+        """
         if error.validator not in ("oneOf", "anyOf") or not error.context:
             return error
         branches = error.validator_value
@@ -160,7 +166,7 @@ class Fidelity:
                     yield f"{path}.{key}: Discord knows no such key"
 
     def _branches(self, value: Any, schema: Json) -> Iterator[Json]:
-        """Yield the plain schemas that describe `value`, following references and choosing in unions."""
+        """Yield the plain schemas of `value`, following references and unions."""
         schema = self._resolved(schema)
         yield schema
         for each in schema.get("allOf", []):
@@ -177,12 +183,15 @@ class Fidelity:
 
 
 def _shortened(message: str) -> str:
-    """Return a message without the middle of the value that it quotes, which may be a whole body."""
+    """Return a message without the middle of its quoted value.
+
+    The value may be a whole body.
+    """
     return message if len(message) <= LONGEST else f"{message[: LONGEST // 2]} ... {message[-LONGEST // 2 :]}"
 
 
 def _absolute(node: Any) -> Any:
-    """Return the schema with its references pointing into the whole description."""
+    """Return the schema with references into the whole description."""
     if isinstance(node, dict):
         return {
             key: DESCRIPTION + each if key == "$ref" and each.startswith("#") else _absolute(each)

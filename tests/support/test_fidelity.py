@@ -51,7 +51,7 @@ def fidelity() -> Fidelity:
 
 
 def sent(method: str, path: str, json: Any, *files: SentFile, status: int = 200, answer: Any = None) -> RecordedRequest:
-    """Return a request as the stand-in records it."""
+    """Return a request as the fake records it."""
     return RecordedRequest(
         method=method, path=path, target="", json=json, files=files, status=status, at=0.0, answer=answer
     )

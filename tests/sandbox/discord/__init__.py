@@ -1,1 +1,1 @@
-"""Tests of the stand-in for Discord."""
+"""Tests of the fake Discord."""

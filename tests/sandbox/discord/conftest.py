@@ -1,4 +1,4 @@
-"""A stand-in for Discord, and a real discord.py client that is connected to it."""
+"""A fake Discord with a connected discord.py client."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,7 +22,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def server(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DiscordServer]:
-    """Give a running stand-in that discord.py takes for Discord."""
+    """Return a running fake with discord.py connected to it."""
     server = DiscordServer(default_world(token=TOKEN, now=clock))
     server.world.acknowledge_within = PATIENCE
     await server.start()
@@ -34,17 +34,17 @@ async def server(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 
 @asynccontextmanager
-async def running(server: DiscordServer, painter: FixtureBot) -> AsyncIterator[FixtureBot]:
+async def running(server: DiscordServer, fixture_bot: FixtureBot) -> AsyncIterator[FixtureBot]:
     """Keep a bot connected."""
-    async with painter:
-        task = asyncio.create_task(painter.start(TOKEN))
+    async with fixture_bot:
+        task = asyncio.create_task(fixture_bot.start(TOKEN))
         ready = asyncio.create_task(server.wait_ready())
         await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
         if task.done():
             task.result()
-        await painter.wait_until_ready()
-        yield painter
+        await fixture_bot.wait_until_ready()
+        yield fixture_bot
     await task
 
 
@@ -53,8 +53,8 @@ async def connect() -> AsyncIterator[Connect]:
     """Give a function that connects a bot for the rest of the test."""
     async with AsyncExitStack() as stack:
 
-        async def connected(server: DiscordServer, painter: FixtureBot) -> FixtureBot:
-            return await stack.enter_async_context(running(server, painter))
+        async def connected(server: DiscordServer, fixture_bot: FixtureBot) -> FixtureBot:
+            return await stack.enter_async_context(running(server, fixture_bot))
 
         yield connected
 

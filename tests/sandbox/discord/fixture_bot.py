@@ -1,4 +1,4 @@
-"""A small bot made with discord.py, for trying the stand-in: it answers in each of the ways that a bot can answer."""
+"""A small discord.py bot with every way of responding."""
 
 import asyncio
 import io
@@ -13,7 +13,7 @@ from PIL import Image
 PATIENCE = 60.0
 """Seconds to wait for what comes much sooner on a machine that has time."""
 
-TOKEN = "token-of-the-painter"
+TOKEN = "token-of-the-fixture-bot"
 MODELS = ("reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5")
 
 
@@ -95,7 +95,7 @@ class Form(discord.ui.Modal, title="Edit"):
     )
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
-        """Say what was filled in."""
+        """Reply with the submitted values."""
         prompt, model, image = self.prompt.component, self.model.component, self.image.component
         assert isinstance(prompt, discord.ui.TextInput)
         assert isinstance(model, discord.ui.Select)
@@ -105,7 +105,7 @@ class Form(discord.ui.Modal, title="Edit"):
 
 
 class FixtureBot(discord.Client):
-    """The bot. `seen` holds every command's interaction in the order of coming, `arrived` tells of a new one."""
+    """The bot. `seen` holds all commands' interactions in order."""
 
     def __init__(self, intents: discord.Intents | None = None) -> None:
         super().__init__(intents=intents or discord.Intents(guilds=True), guild_ready_timeout=0.05)
@@ -126,7 +126,7 @@ class FixtureBot(discord.Client):
         self.resumed.set()
 
     async def on_message(self, message: discord.Message) -> None:
-        """Keep what was written."""
+        """Store the message."""
         self.heard.put_nowait(message)
 
     def _add_commands(self) -> None:
@@ -167,7 +167,7 @@ class FixtureBot(discord.Client):
         async def edit(
             interaction: discord.Interaction, image: discord.Attachment, member: discord.Member | None = None
         ) -> None:
-            """Say what was attached."""
+            """Describe the attachment."""
             about = f"{image.filename} {image.width}x{image.height} {len(await image.read())} {member}"
             await interaction.response.send_message(about)
 
@@ -196,5 +196,5 @@ class FixtureBot(discord.Client):
         tree.add_command(credits_group)
 
     def next_quiet(self) -> Coroutine[Any, Any, discord.Interaction]:
-        """Listen from now on, and return the next interaction of the command that answers nothing."""
+        """Return the next interaction of the command without a response."""
         return self.wait_for("quiet", timeout=PATIENCE)

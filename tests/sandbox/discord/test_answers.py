@@ -1,4 +1,4 @@
-"""Answers to what is pressed and filled in: a card that is turned into another one, and messages beside it."""
+"""Responses to presses and forms: updated cards and further messages."""
 
 from typing import Any
 

@@ -8,7 +8,7 @@ from tests.sandbox.discord.fixture_bot import PATIENCE, FixtureBot, picture
 
 
 def raw(interaction: discord.Interaction) -> dict[str, Any]:
-    """Return what the interaction carries, as it came."""
+    """Return an interaction's raw data."""
     return cast("dict[str, Any]", interaction.data)
 
 

@@ -1,4 +1,4 @@
-"""Places that close or vanish while the bot still writes there: threads, channels, guilds, direct messages."""
+"""Threads, channels, guilds and direct messages closed while in use."""
 
 import discord
 import pytest

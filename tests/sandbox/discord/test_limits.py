@@ -21,7 +21,7 @@ def gallery(count: int, **more: Any) -> dict[str, Any]:
 
 
 def numbered(count: int) -> list[dict[str, Any]]:
-    """Return so many buttons with ids of their own."""
+    """Return `count` buttons with different ids."""
     return [{**BUTTON, "custom_id": str(number)} for number in range(count)]
 
 
@@ -36,7 +36,7 @@ def menu(count: int, **more: Any) -> dict[str, Any]:
 
 
 def complaints(form: FormErrors) -> str:
-    """Return the body of the error that the form raises, as text; empty when it raises none."""
+    """Return the form's error body as text; empty without an error."""
     try:
         form.raise_if_any()
     except ApiError as error:

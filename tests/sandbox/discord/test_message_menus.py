@@ -1,4 +1,4 @@
-"""What the bot gets of a message that a menu is used on: everything that is to be seen of it, at fresh addresses."""
+"""A message menu's data: all visible content, at fresh addresses."""
 
 from typing import Any, cast
 
@@ -26,7 +26,7 @@ async def resolved(server: DiscordServer, bot: FixtureBot, message: Message) -> 
 
 
 async def fetched(url: str) -> bytes:
-    """Return what is at an address; anything but a 200 raises."""
+    """Return the content at an address; raise unless the status is 200."""
     async with aiohttp.ClientSession(raise_for_status=True) as session, session.get(url) as answer:
         return await answer.read()
 

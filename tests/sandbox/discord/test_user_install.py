@@ -1,4 +1,4 @@
-"""Where only a person has the application: what is offered there, what the bot is told, and what it may do."""
+"""Commands, data and permissions with a user installation only."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ async def asked(server: DiscordServer, bot: FixtureBot, who: str, channel: Any) 
 
 
 def commands_of(server: DiscordServer, who: str, channel: Any) -> set[str]:
-    """Return the names of what is offered to somebody, each once."""
+    """Return the names of a person's offered commands, each once."""
     names = [command["name"] for command in server.actor(who).offered(channel)]
     assert len(names) == len(set(names))
     return set(names)
