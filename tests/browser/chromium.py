@@ -1,4 +1,4 @@
-"""Finding a Chromium on this machine and starting it without a word to anybody outside."""
+"""Find and start Chromium without background network traffic."""
 
 import os
 import shutil
@@ -18,11 +18,11 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-WHERE_FROM = "No Chromium: install Debian's package `chromium`, or give a browser's path in ATELIER_BROWSER."
+MISSING_BROWSER = "No Chromium: install Debian's package `chromium`, or give a browser's path in ATELIER_BROWSER."
 
 
 def find_chromium() -> str | None:
-    """Return the path of the browser: ATELIER_BROWSER, else the first one on PATH."""
+    """Return the browser's path: ATELIER_BROWSER, else the first on PATH."""
     named = os.environ.get("ATELIER_BROWSER")
     if named:
         return named if Path(named).is_file() else None
@@ -31,7 +31,7 @@ def find_chromium() -> str | None:
 
 @asynccontextmanager
 async def running_chromium(path: str) -> AsyncIterator[Browser]:
-    """Keep the browser open, without a window."""
+    """Run a headless browser."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
         try:

@@ -1,4 +1,7 @@
-"""A browser, the whole sandbox with the real bot, and people before its page. Without a browser the tests skip."""
+"""Fixtures: a browser, the sandbox with the real bot, and open pages.
+
+Without a browser the tests skip.
+"""
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,28 +12,28 @@ from playwright.async_api import Browser, expect
 
 from sandbox.providers import Latency
 from sandbox.runner import Sandbox
-from tests.browser.chromium import WHERE_FROM, find_chromium, running_chromium
-from tests.browser.page_driver import SLOWEST, PageDriver
+from tests.browser.chromium import MISSING_BROWSER, find_chromium, running_chromium
+from tests.browser.page_driver import TIMEOUT_MILLISECONDS, PageDriver
 
 OpenPage = Callable[..., Awaitable[PageDriver]]
 
-expect.set_options(timeout=SLOWEST)
+expect.set_options(timeout=TIMEOUT_MILLISECONDS)
 
 
 class QuickSandbox(Sandbox):
-    """The sandbox whose bot looks at its jobs more often than people need, and gives members enough credits."""
+    """A sandbox with a fast-polling bot and enough credits for members."""
 
     def environment(self) -> dict[str, str]:
-        """Return the settings with which the bot serves this sandbox."""
+        """Return the bot's settings."""
         return {**super().environment(), "POLL_INTERVAL_SECONDS": "0.1", "DEFAULT_ALLOWANCE": "5000"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium() -> AsyncIterator[Browser]:
-    """Give a browser."""
+    """Yield a browser."""
     path = find_chromium()
     if path is None:
-        pytest.skip(WHERE_FROM)
+        pytest.skip(MISSING_BROWSER)
     async with running_chromium(path) as browser:
         yield browser
 
@@ -40,7 +43,7 @@ async def shared_sandbox(
     chromium: Browser,  # first, so that without a browser nothing else starts
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Sandbox]:
-    """Give the sandbox of a module, with its bot."""
+    """Yield the sandbox of a module, with its bot."""
     del chromium
     folder = tmp_path_factory.mktemp("browser") / "sandbox"
     sandbox = QuickSandbox(command=[sys.executable, "-m", "bot", "run"], folder=folder)
@@ -53,8 +56,8 @@ async def shared_sandbox(
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def sandbox(shared_sandbox: Sandbox) -> Sandbox:
-    """Give the sandbox with its APIs at once."""
-    shared_sandbox.discord.world.acknowledge_within = SLOWEST / 1000
+    """Return the sandbox with almost immediate APIs."""
+    shared_sandbox.discord.world.acknowledge_within = TIMEOUT_MILLISECONDS / 1000
     for provider in (shared_sandbox.skillboss, shared_sandbox.reve2img):
         provider.latency = Latency(queue=0, work=0.1)
     return shared_sandbox
@@ -62,7 +65,7 @@ async def sandbox(shared_sandbox: Sandbox) -> Sandbox:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def open_page(chromium: Browser, sandbox: Sandbox) -> AsyncIterator[OpenPage]:
-    """Give a function that opens the page as somebody."""
+    """Yield a function to open the page as a person."""
     opened: list[PageDriver] = []
 
     async def open_as(who: str = "member", *, width: int = 1280) -> PageDriver:
@@ -70,11 +73,11 @@ async def open_page(chromium: Browser, sandbox: Sandbox) -> AsyncIterator[OpenPa
         return opened[-1]
 
     yield open_as
-    for visitor in opened:
-        await visitor.close()
+    for driver in opened:
+        await driver.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def member(open_page: OpenPage) -> PageDriver:
-    """Give the member before the page."""
+    """Return the page as the member."""
     return await open_page()

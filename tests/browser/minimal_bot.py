@@ -1,4 +1,4 @@
-"""The page with a small bot of the tests instead of the product, so that every kind of answer can be tried."""
+"""The page with a small test bot in place of the product."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,20 +10,20 @@ from playwright.async_api import Browser
 
 from sandbox.discord import DiscordServer, World, default_world
 from sandbox.web import Page
-from tests.browser.page_driver import SLOWEST, PageDriver
+from tests.browser.page_driver import TIMEOUT_MILLISECONDS, PageDriver
 from tests.sandbox.discord.conftest import running
 from tests.sandbox.discord.fixture_bot import TOKEN, FixtureBot
 
 
-def small_world() -> World:
-    """Return the community that the small bots know the token of."""
+def minimal_world() -> World:
+    """Return a world with the test bot's token."""
     world = default_world(token=TOKEN)
-    world.acknowledge_within = SLOWEST / 1000
+    world.acknowledge_within = TIMEOUT_MILLISECONDS / 1000
     return world
 
 
 @asynccontextmanager
-async def visiting(
+async def open_with_bot(
     chromium: Browser,
     bot: FixtureBot,
     monkeypatch: pytest.MonkeyPatch,
@@ -31,8 +31,8 @@ async def visiting(
     world: World | None = None,
     width: int = 1280,
 ) -> AsyncIterator[tuple[PageDriver, DiscordServer]]:
-    """Keep a member before a page whose bot is this one."""
-    server = DiscordServer(world or small_world())
+    """Run the test bot and open the page as the member."""
+    server = DiscordServer(world or minimal_world())
     page = Page(server)
     page.mount()
     await server.start()
@@ -42,8 +42,8 @@ async def visiting(
     try:
         async with running(server, bot):
             await server.wait_commands()
-            visitor = await PageDriver.open(chromium, page.url, width=width)
-            yield visitor, server
-            await visitor.close()
+            driver = await PageDriver.open(chromium, page.url, width=width)
+            yield driver, server
+            await driver.close()
     finally:
         await server.close()

@@ -1,21 +1,24 @@
-"""A person before the sandbox's page in a real browser."""
+"""Driver of the sandbox's page in a real browser."""
 
 from pathlib import Path
 
 from playwright.async_api import Browser, Dialog, Error, Locator, Page, expect
 
-SLOWEST = 60_000
+TIMEOUT_MILLISECONDS = 60_000
 """Milliseconds to wait for what comes much sooner on a machine that has time."""
 
 
 class PageDriver:
-    """One browser window with cookies of its own. `faults` are errors of the page's scripts; there should be none."""
+    """A browser window with separate cookies.
+
+    `faults` are errors of the page's scripts; there should be none.
+    """
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.faults: list[str] = []
         self.dialogs: list[str] = []
-        page.set_default_timeout(SLOWEST)
+        page.set_default_timeout(TIMEOUT_MILLISECONDS)
         page.on("pageerror", self._fault)
         page.on("dialog", self._dialog)
         self.messages = page.locator("#messages > li.message")
@@ -25,30 +28,30 @@ class PageDriver:
 
     @classmethod
     async def open(cls, browser: Browser, url: str, who: str = "member", *, width: int = 1280) -> "PageDriver":
-        """Open the printed address in a window of its own, as this person, in #general."""
+        """Open the printed address in a new window, as this person, in #general."""
         context = await browser.new_context(viewport={"width": width, "height": 860}, color_scheme="dark")
-        visitor = cls(await context.new_page())
-        await visitor.page.goto(url)
-        await visitor.page.wait_for_selector("body[data-ready]")
+        driver = cls(await context.new_page())
+        await driver.page.goto(url)
+        await driver.page.wait_for_selector("body[data-ready]")
         if who != "member":
-            await visitor.page.select_option("#who", who)
-            await expect(visitor.page.locator("#account .avatar")).to_have_text(who[0].upper())
-        await expect(visitor.page.locator("#channel-general")).to_have_attribute("aria-current", "page")
-        return visitor
+            await driver.page.select_option("#who", who)
+            await expect(driver.page.locator("#account .avatar")).to_have_text(who[0].upper())
+        await expect(driver.page.locator("#channel-general")).to_have_attribute("aria-current", "page")
+        return driver
 
     async def close(self) -> None:
-        """Close the window; fails if a script of the page has failed."""
+        """Close the window; fail if a script of the page has failed."""
         await self.page.context.close()
         assert self.faults == []
         assert self.dialogs == []
 
     async def send(self, line: str) -> None:
-        """Write a line, a command with its options among them, and send it by the button."""
+        """Type a message or a command with options, and press Send."""
         await self.page.fill("#message-input", line)
         await self.page.click("#send")
 
     def card(self, words: str) -> Locator:
-        """Return the message that has these words."""
+        """Return the message with this text."""
         return self.messages.filter(has_text=words)
 
     def button(self, card: Locator, name: str) -> Locator:

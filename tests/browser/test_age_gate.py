@@ -1,4 +1,4 @@
-"""An age-restricted channel asks before it shows anything, as Discord's client does."""
+"""The age gate of restricted channels, as in Discord's client."""
 
 import re
 
@@ -10,8 +10,7 @@ from tests.browser.conftest import OpenPage
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_the_channel_shows_itself_after_continue(open_page: OpenPage) -> None:
-    """Before, there is neither a message nor a place to write; afterwards the tab asks this person no more."""
+async def test_restricted_channel_after_continue_opens_without_asking_again(open_page: OpenPage) -> None:
     member = await open_page()
     page, gate = member.page, member.page.locator("#gate")
     await page.click("#channel-restricted")
@@ -37,8 +36,7 @@ async def test_the_channel_shows_itself_after_continue(open_page: OpenPage) -> N
     await expect(member.messages).to_have_count(0)
 
 
-async def test_what_is_written_there_stays_behind_the_question(open_page: OpenPage) -> None:
-    """A message that comes while the question is asked is not shown."""
+async def test_restricted_channel_before_continue_hides_new_messages(open_page: OpenPage) -> None:
     one, two = await open_page("member"), await open_page("member-two")
     await two.page.click("#channel-restricted")
     await one.page.click("#channel-restricted")
@@ -51,8 +49,7 @@ async def test_what_is_written_there_stays_behind_the_question(open_page: OpenPa
     await expect(two.card("written behind the question")).to_be_visible()
 
 
-async def test_going_back_leads_to_the_channel_before(open_page: OpenPage) -> None:
-    """By the keyboard alone: the answers have the focus, and Escape goes back as well."""
+async def test_age_gate_by_keyboard_returns_to_previous_channel(open_page: OpenPage) -> None:
     member = await open_page()
     page = member.page
     await page.click("#channel-showcase")

@@ -1,4 +1,4 @@
-"""A channel with 500 messages and jobs under way: what changes is what was changed."""
+"""A channel with 500 messages and changing job cards."""
 
 import json
 from collections.abc import AsyncIterator
@@ -41,8 +41,8 @@ def card(number: int, line: str) -> Json:
     }
 
 
-class Busy:
-    """The stand-in with its messages; `jobs` are the cards that still change."""
+class BusyChannel:
+    """A fake Discord with messages; `jobs` are the changing cards."""
 
     def __init__(self) -> None:
         self.server = DiscordServer(default_world(token="nobody connects"))
@@ -60,35 +60,34 @@ class Busy:
                 self.server.messages.create(channel, people[number // 3 % 2], form)
 
     def change(self, job: Message, line: str) -> None:
-        """Edit a card as the bot would."""
+        """Edit a card as the bot does."""
         self.server.messages.edit(job, MessageForm(payload=card(self.jobs.index(job), line)))
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def busy() -> AsyncIterator[Busy]:
-    """Give the channel, served."""
-    busy = Busy()
-    await busy.server.start()
-    yield busy
-    await busy.server.close()
+async def busy_channel() -> AsyncIterator[BusyChannel]:
+    """Yield the served channel."""
+    busy_channel = BusyChannel()
+    await busy_channel.server.start()
+    yield busy_channel
+    await busy_channel.server.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def visitor(chromium: Browser, busy: Busy) -> AsyncIterator[PageDriver]:
-    """Give a member before the channel."""
-    visitor = await PageDriver.open(chromium, busy.page.url)
-    yield visitor
-    await visitor.close()
+async def driver(chromium: Browser, busy_channel: BusyChannel) -> AsyncIterator[PageDriver]:
+    """Yield the page of the channel as the member."""
+    driver = await PageDriver.open(chromium, busy_channel.page.url)
+    yield driver
+    await driver.close()
 
 
-async def test_an_edit_touches_its_own_message_only(busy: Busy, visitor: PageDriver) -> None:
-    """Of 500 messages one changes, in place and without a node made anew; who writes is not disturbed."""
-    await expect(visitor.messages).to_have_count(MESSAGES)
-    page, job = visitor.page, busy.jobs[-1]
+async def test_message_edit_changes_only_its_node(busy_channel: BusyChannel, driver: PageDriver) -> None:
+    await expect(driver.messages).to_have_count(MESSAGES)
+    page, job = driver.page, busy_channel.jobs[-1]
     await page.focus("#message-input")
     await page.keyboard.type("half a sen")
     await page.evaluate(WATCH)
-    busy.change(job, "Drawing · 40 %")
+    busy_channel.change(job, "Drawing · 40 %")
     changed = page.locator(f"#message-{job.id}")
     await expect(changed).to_contain_text("Drawing · 40 %")
     await page.keyboard.type("tence")
@@ -100,47 +99,46 @@ async def test_an_edit_touches_its_own_message_only(busy: Busy, visitor: PageDri
     await expect(page.locator("#message-input")).to_have_value("half a sentence")
 
 
-async def test_all_jobs_change_where_they_stand(busy: Busy, visitor: PageDriver) -> None:
-    """Ten cards that change at once stay the same nodes, and the newest message stays in view."""
-    page = visitor.page
-    ids = [f"message-{job.id}" for job in busy.jobs]
+async def test_simultaneous_edits_keep_nodes_and_newest_message_visible(
+    busy_channel: BusyChannel, driver: PageDriver
+) -> None:
+    page = driver.page
+    ids = [f"message-{job.id}" for job in busy_channel.jobs]
     await page.evaluate(f"window.kept = {json.dumps(ids)}.map((id) => document.getElementById(id))")
     await page.evaluate(WATCH)
     for percent in (10, 20, 30):
-        for job in busy.jobs:
-            busy.change(job, f"Drawing · {percent} %")
+        for job in busy_channel.jobs:
+            busy_channel.change(job, f"Drawing · {percent} %")
     await expect(page.locator(f"#{ids[-1]}")).to_contain_text("Drawing · 30 %")
 
     assert sorted(await page.evaluate("[...window.touched]")) == sorted(ids)
     assert await page.evaluate("window.kept.every((node) => node.isConnected)")
-    await expect(visitor.messages.last).to_be_in_viewport()
+    await expect(driver.messages.last).to_be_in_viewport()
 
 
-async def test_reading_back_is_not_disturbed(busy: Busy, visitor: PageDriver) -> None:
-    """Who has scrolled up stays where they are while messages change and come; one press leads back."""
-    page = visitor.page
-    await expect(visitor.messages.last).to_be_in_viewport()
+async def test_scrolled_up_view_stays_while_messages_change(busy_channel: BusyChannel, driver: PageDriver) -> None:
+    page = driver.page
+    await expect(driver.messages.last).to_be_in_viewport()
     await page.hover("#messages")
     await page.mouse.wheel(0, -2_000)
     await expect(page.locator("#jump")).to_be_visible()
-    read = visitor.card("message 450 ")
+    read = driver.card("message 450 ")
     await read.scroll_into_view_if_needed()
     await expect(read).to_be_in_viewport()
-    busy.change(busy.jobs[-1], "Drawing\n\non\n\nseveral\n\nlines")
-    await busy.server.actor("member-two").say("the newest of all")
-    await expect(visitor.card("the newest of all")).to_have_count(1)
+    busy_channel.change(busy_channel.jobs[-1], "Drawing\n\non\n\nseveral\n\nlines")
+    await busy_channel.server.actor("member-two").say("the newest of all")
+    await expect(driver.card("the newest of all")).to_have_count(1)
 
     await expect(read).to_be_in_viewport()
     await page.click("#jump")
-    await expect(visitor.card("the newest of all")).to_be_in_viewport()
+    await expect(driver.card("the newest of all")).to_be_in_viewport()
     await expect(page.locator("#jump")).to_be_hidden()
 
 
-async def test_a_message_far_up_can_be_reached_by_the_keyboard(busy: Busy, visitor: PageDriver) -> None:
-    """Home goes to the first of the messages, which is then in view."""
-    del busy
-    page = visitor.page
-    await visitor.messages.last.focus()
+async def test_first_message_by_home_key_becomes_visible(busy_channel: BusyChannel, driver: PageDriver) -> None:
+    del busy_channel
+    page = driver.page
+    await driver.messages.last.focus()
     await page.keyboard.press("Home")
-    await expect(visitor.messages.first).to_be_focused()
-    await expect(visitor.messages.first).to_be_in_viewport()
+    await expect(driver.messages.first).to_be_focused()
+    await expect(driver.messages.first).to_be_in_viewport()

@@ -1,4 +1,4 @@
-"""A prompt is text, whatever it contains."""
+"""Hostile prompts and messages are shown as plain text."""
 
 import pytest
 from playwright.async_api import expect
@@ -18,30 +18,28 @@ ATTACKS = [
 ]
 
 
-async def test_a_hostile_prompt_is_only_text(open_page: OpenPage) -> None:
-    """Nothing runs, nothing becomes an element or a link, and everybody reads what was typed."""
+async def test_hostile_prompt_is_shown_as_text(open_page: OpenPage) -> None:
     one, two = await open_page("member"), await open_page("member-two")
     for attack in ATTACKS:
         await one.send(f"/imagine prompt:{attack}")
-        for visitor in (one, two):
-            card = visitor.messages.last
+        for driver in (one, two):
+            card = driver.messages.last
             await expect(card.get_by_role("heading")).to_contain_text(attack[:60])  # a heading has three lines
             await expect(card.locator(".gallery img")).to_have_attribute("alt", attack)
             await expect(card.locator("script, svg a, iframe, a, img:not(.gallery img)")).to_have_count(0)
 
-    for visitor in (one, two):
-        assert await visitor.page.evaluate("window.hurt") is None
+    for driver in (one, two):
+        assert await driver.page.evaluate("window.hurt") is None
 
 
-async def test_a_hostile_message_is_only_text(open_page: OpenPage) -> None:
-    """The same in a plain message, where Discord's markdown allows links: none to a script is made."""
+async def test_hostile_message_is_shown_as_text_without_script_links(open_page: OpenPage) -> None:
     one, two = await open_page("member"), await open_page("member-two")
     for attack in ATTACKS:
         await one.send(attack)
-        for visitor in (one, two):
-            message = visitor.messages.last
+        for driver in (one, two):
+            message = driver.messages.last
             await expect(message.locator(".content")).to_have_text(attack)
             await expect(message.locator(".content :is(script, svg, iframe, img, a)")).to_have_count(0)
 
-    for visitor in (one, two):
-        assert await visitor.page.evaluate("window.hurt") is None
+    for driver in (one, two):
+        assert await driver.page.evaluate("window.hurt") is None

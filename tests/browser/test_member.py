@@ -1,4 +1,4 @@
-"""The path of a member through the page, with a real browser and the real bot."""
+"""A member's use of the page, with a real browser and the real bot."""
 
 import re
 
@@ -14,13 +14,12 @@ from tests.sandbox.discord.fixture_bot import picture
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def own(visitor: PageDriver, words: str) -> Locator:
-    """Return the message that says this to nobody else."""
-    return visitor.page.locator("#messages > li.message[data-ephemeral]").filter(has_text=words)
+def own_message(driver: PageDriver, words: str) -> Locator:
+    """Return the ephemeral message with this text."""
+    return driver.page.locator("#messages > li.message[data-ephemeral]").filter(has_text=words)
 
 
-async def test_a_member_gets_from_a_slash_to_pictures(sandbox: Sandbox, member: PageDriver) -> None:
-    """From `/` by the picker and the options to the card, which changes in place, its pictures and the receipt."""
+async def test_imagine_from_picker_shows_images_and_receipt_in_place(sandbox: Sandbox, member: PageDriver) -> None:
     sandbox.skillboss.latency = MANUAL
     page = member.page
     await page.fill("#message-input", "/")
@@ -62,8 +61,7 @@ async def test_a_member_gets_from_a_slash_to_pictures(sandbox: Sandbox, member: 
     await expect(member.lightbox).to_have_count(0)
 
 
-async def test_a_waiting_job_is_cancelled_by_its_button(sandbox: Sandbox, member: PageDriver) -> None:
-    """Cancel ends the job on the card where it stood, for nothing, and takes the button away."""
+async def test_cancel_button_ends_queued_job_without_charge(sandbox: Sandbox, member: PageDriver) -> None:
     sandbox.skillboss.latency = MANUAL
     await member.send("/imagine prompt:never to be drawn")
     card = member.card("never to be drawn")
@@ -73,8 +71,7 @@ async def test_a_waiting_job_is_cancelled_by_its_button(sandbox: Sandbox, member
     await expect(member.button(card, "Cancel")).to_have_count(0)
 
 
-async def test_everything_goes_by_the_keyboard_alone(member: PageDriver) -> None:
-    """Skip link, picker, options, sending, the picture, and an ephemeral's dismissal need no mouse."""
+async def test_page_by_keyboard_alone_reaches_every_step(member: PageDriver) -> None:
     page = member.page
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
@@ -104,7 +101,7 @@ async def test_everything_goes_by_the_keyboard_alone(member: PageDriver) -> None
     await page.locator("#message-input").focus()
     await page.keyboard.type("/credits balance ")
     await page.keyboard.press("Enter")
-    answer = own(member, "used /credits balance")
+    answer = own_message(member, "used /credits balance")
     await expect(answer).to_contain_text("credits")
     dismiss = answer.get_by_role("button", name="Dismiss message")
     await dismiss.focus()
@@ -112,15 +109,14 @@ async def test_everything_goes_by_the_keyboard_alone(member: PageDriver) -> None
     await expect(answer).to_have_count(0)
 
 
-async def test_two_people_see_their_own_ephemerals_and_the_same_card(open_page: OpenPage) -> None:
-    """What only one may see appears in no other window; what is for all appears in both, live."""
+async def test_ephemeral_is_shown_to_one_person_and_card_to_both(open_page: OpenPage) -> None:
     one, two = await open_page("member"), await open_page("member-two")
     await one.send("/imagine prompt:one for both")
     await expect(one.card("one for both").locator(".tile img")).to_have_count(1)
     await expect(two.card("one for both").locator(".tile img")).to_have_count(1)
     await one.send("/credits balance ")
     await two.send("/status ")
-    mine, theirs = own(one, "Member used /credits balance"), own(two, "Member Two used /status")
+    mine, theirs = own_message(one, "Member used /credits balance"), own_message(two, "Member Two used /status")
     await expect(mine).to_have_count(1)
     await expect(theirs).to_have_count(1)
     await expect(one.card("Member Two used /status")).to_have_count(0)
@@ -132,8 +128,7 @@ async def test_two_people_see_their_own_ephemerals_and_the_same_card(open_page: 
     await expect(theirs).to_have_count(1)
 
 
-async def test_a_number_out_of_range_is_told_beside_its_field(member: PageDriver) -> None:
-    """Too many pictures never reach the bot: the field says what it takes, has the focus, and can be mended."""
+async def test_number_out_of_range_shows_error_and_keeps_focus(member: PageDriver) -> None:
     await member.send("/imagine prompt:too many images:9")
     error = member.page.locator("#option-images-error")
     await expect(error).to_have_text("Must be between 1 and 4.")
@@ -146,21 +141,19 @@ async def test_a_number_out_of_range_is_told_beside_its_field(member: PageDriver
     await expect(member.card("too many").locator(".tile img")).to_have_count(1)
 
 
-async def test_a_long_prompt_comes_whole_as_a_file(member: PageDriver) -> None:
-    """The card cuts a long prompt; its details have all of it as a file, for the one who asked."""
+async def test_long_prompt_is_complete_in_details_file(member: PageDriver) -> None:
     prompt = "a library under the sea " + "with shelves of coral and quiet green light, " * 90
     await member.send(f"/imagine model:nano-banana prompt:{prompt[:3_990]}")
     card = member.card("a library under the sea").filter(has_not=member.page.locator(".file-card"))
     await card.get_by_role("combobox").click()
     await member.page.get_by_role("option", name="Details").click()
-    answer = own(member, "prompt.txt")
+    answer = own_message(member, "prompt.txt")
 
     await expect(answer).to_contain_text("Only you can see this")
     assert await member.download(answer, "prompt.txt") == prompt[:3_990].strip()
 
 
-async def test_a_photo_goes_with_a_plain_message(open_page: OpenPage) -> None:
-    """A file chosen by the button waits above the composer, and is then in the message for everybody."""
+async def test_attached_photo_is_shown_in_plain_message(open_page: OpenPage) -> None:
     one, two = await open_page("member"), await open_page("member-two")
     async with one.page.expect_file_chooser() as chooser:
         await one.page.click("#attach")
@@ -168,15 +161,14 @@ async def test_a_photo_goes_with_a_plain_message(open_page: OpenPage) -> None:
     await expect(one.page.locator("#tray .file-chip[data-state=ready]")).to_contain_text("harbour.png")
     await one.send("look at this harbour")
 
-    for visitor in (one, two):
-        shown = visitor.card("look at this harbour").locator(".tile img")
+    for driver in (one, two):
+        shown = driver.card("look at this harbour").locator(".tile img")
         await expect(shown).to_have_count(1)
         assert await shown.evaluate("each => each.decode().then(() => each.naturalWidth)") == 60
     await expect(one.page.locator("#tray")).to_be_hidden()
 
 
-async def test_the_page_fits_a_phone(open_page: OpenPage) -> None:
-    """At 390 px nothing has to be scrolled sideways, and the channels are behind a button."""
+async def test_page_at_390_px_needs_no_sideways_scrolling(open_page: OpenPage) -> None:
     phone = await open_page("member", width=390)
     await phone.send("/imagine prompt:seen on a phone")
     await expect(phone.card("seen on a phone").locator(".tile img")).to_have_count(1)
@@ -187,8 +179,7 @@ async def test_the_page_fits_a_phone(open_page: OpenPage) -> None:
     await expect(phone.page.locator("#channel-name")).to_have_text(re.compile("showcase"))
 
 
-async def test_the_channels_of_a_phone_take_the_focus_and_give_it_back(open_page: OpenPage) -> None:
-    """Opened by the keyboard they have it, being somebody else leaves it where it was, and Escape closes them."""
+async def test_channel_drawer_on_phone_takes_and_returns_focus(open_page: OpenPage) -> None:
     phone = await open_page("member", width=390)
     page = phone.page
     await page.focus("#open-sidebar")

@@ -1,4 +1,4 @@
-// Doing something that the bot answers: waiting with the person, and saying it when no answer comes.
+// Actions with a response of the bot: pending states, and an error if no response comes.
 import { act, byId, fill, h } from "./dom.js";
 import { offer, walk, defaults } from "./components.js";
 import { icon } from "./icons.js";
@@ -8,8 +8,8 @@ import { openModal } from "./modal.js";
 import { openSelect } from "./selects.js";
 import { person, store } from "./store.js";
 
-const waiting = new Map(); // interaction -> what to do when it settles
-const early = new Map(); // what settled before its question was answered
+const waiting = new Map(); // interaction -> callback for its end
+const early = new Map(); // interactions settled before the reply to their request
 
 on("settled", (settled) => {
   const run = waiting.get(settled.interaction);
@@ -25,7 +25,7 @@ function whenSettled(interaction, run) {
   else waiting.set(interaction, run);
 }
 
-// Use a command or a menu: a row says so until the bot has answered, or that it did not.
+// Use a command or a menu. A pending row shows until the bot responds, or shows the failure.
 export async function use(what, body, command) {
   const { interaction } = await ask(what, body);
   const row = pendingRow(command);
@@ -64,7 +64,7 @@ function failed(row) {
 act("dismiss-pending", (node) => node.closest(".message").remove());
 act("dismiss", (node) => ask("dismiss", { message: node.dataset.message }).catch(say));
 
-// Something on a message was used: the element is busy until the bot has answered.
+// Use a button or select of a message. The element is busy until the bot responds.
 async function onMessage(node, what, body) {
   const { message } = body;
   const key = node.dataset.key;
@@ -115,19 +115,19 @@ function openForm(modal, interaction) {
   openModal(modal, (values) => sendForm(interaction, values));
 }
 
-// Send a form; the form itself shows what is wrong with it.
+// Send a form. The form itself shows its errors.
 async function sendForm(interaction, values) {
   const sent = await ask("fill", { interaction, values });
   return new Promise((resolve) => {
     whenSettled(sent.interaction, (settled) => {
       resolve(settled.how !== "none");
-      // It may be answered by another one, which is opened once this one is closed.
+      // The response may be another form: open it once this one is closed.
       if (settled.modal) setTimeout(() => openForm(settled.modal, sent.interaction), 0);
     });
   });
 }
 
-// A line that goes by itself, for what belongs to no place.
+// Show a short message at the bottom for five seconds.
 export function say(error) {
   if (!(error instanceof Refusal)) console.error(error);
   const text = error instanceof Error ? error.message : String(error);

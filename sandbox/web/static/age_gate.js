@@ -1,4 +1,4 @@
-// The question before an age-restricted channel, asked once a server of each person for as long as the tab is open.
+// The age gate of a restricted channel, shown once per server and person while the tab is open.
 import { act, byId, fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { me } from "./store.js";
@@ -7,7 +7,7 @@ const keyOf = (channel) => `adult ${me().account} ${channel.guild}`;
 
 export const isGated = (channel) => Boolean(channel?.nsfw) && sessionStorage.getItem(keyOf(channel)) === null;
 
-// Put the question in the place of the channel; `enter` and `back` are what its two answers do.
+// Show the gate in place of the channel. `enter` and `back` are called by its two buttons.
 export function showGate(channel, { enter, back }) {
   act("gate-enter", () => {
     sessionStorage.setItem(keyOf(channel), "yes");

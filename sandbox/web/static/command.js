@@ -1,4 +1,4 @@
-// A slash command being filled in: a chip for each option, hints while one has the focus, errors beside it.
+// The input of a slash command: a chip per option, a hint for the focused one, errors beside each.
 import { fill, h } from "./dom.js";
 import { use } from "./actions.js";
 import { Listbox, fitting } from "./listbox.js";
@@ -36,7 +36,7 @@ export class CommandLine {
     this.refreshMore();
   }
 
-  // Begin with what stood behind the command's name, such as `prompt: a fox images: 2`, and the files in the tray.
+  // Start with the text after the command's name, such as `prompt: a fox images: 2`, and the staged files.
   begin(rest, staged) {
     const names = this.definition.options.map((each) => each.name);
     const found = [...rest.matchAll(/(?:^|\s)([-_\w]+):/g)].filter((each) => names.includes(each[1]));
@@ -49,7 +49,7 @@ export class CommandLine {
       const first = this.definition.options.find((option) => option.type === 3);
       if (first) this.add(first).type(rest.trim());
     }
-    if (staged.length > 0) this.error.textContent = "Files go into the command's own options; choose them again.";
+    if (staged.length > 0) this.error.textContent = "Commands take files in their own options. Choose the files again there.";
     const first = [...this.shown.values()].find((each) => each.isEmpty()) ?? [...this.shown.values()][0];
     if (first) first.focus();
     else (this.more.hidden ? this.name : this.more).focus();
@@ -66,7 +66,7 @@ export class CommandLine {
     return made;
   }
 
-  // Take an optional option off the line; leaving the first empty one leaves the command.
+  // Remove an optional option. Leaving the first empty option leaves the command.
   drop(made) {
     const all = [...this.shown.values()];
     const before = all[all.indexOf(made) - 1];
@@ -144,7 +144,7 @@ export class CommandLine {
     this.moreList.show(fitting(this.rest, this.typed));
   }
 
-  // An option has the focus: say what it takes.
+  // Show the hint of the focused option.
   focused(option) {
     fill(this.hint, hint(option));
     this.popup.hidden = true;
@@ -163,10 +163,10 @@ export class CommandLine {
       this.add(option).give(file);
       refused -= 1;
     }
-    this.complain(refused > 0 ? "This command has no further place for a file." : null);
+    this.complain(refused > 0 ? "This command takes no more files." : null);
   }
 
-  // What is filled in so far, for the sandbox.
+  // Return the values so far, for autocompletion.
   values() {
     const values = {};
     for (const [name, made] of this.shown) {

@@ -1,4 +1,4 @@
-// A message's components: everything that the API knows of, by its type.
+// A message's components, by the API's types.
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { nodes } from "./markdown.js";
@@ -45,7 +45,7 @@ function component(each, message) {
     case 17:
       return container(each, message);
     default:
-      return h("p", { class: "unknown" }, `A component of type ${each.type}, which this page does not know.`);
+      return h("p", { class: "unknown" }, `Unknown component type ${each.type}.`);
   }
 }
 
@@ -116,7 +116,7 @@ function select(each, message) {
   );
 }
 
-// What a select stands at before anybody chose.
+// Return a select's initial values.
 export function defaults(each) {
   if (each.type === 3) return (each.options ?? []).filter((option) => option.default).map((option) => option.value);
   return (each.default_values ?? []).map((value) => value.id);
@@ -127,7 +127,7 @@ function nameOf(each, value) {
   return entities(ENTITY[each.type]).find((item) => item.value === value)?.name ?? value;
 }
 
-// Everybody and everything that a select or an option of this kind offers.
+// Return the choices of a select or an option of this kind.
 export function entities(kind, { guild, people, roles, channelKinds } = current()) {
   const members = people.map((each) => ({ value: each.id, name: each.name, description: each.account }));
   const groups = roles.map((each) => ({ value: each.id, name: `@${each.name}`, description: "Role" }));
@@ -146,7 +146,7 @@ function current() {
   return { guild, people, roles: guild?.roles ?? [] };
 }
 
-// The list that a select opens: its items, and between how many of them may be chosen.
+// Return a select's items, and the least and most choices.
 export function offer(each) {
   const items =
     each.type === 3
@@ -155,7 +155,7 @@ export function offer(each) {
   return { items, min: each.min_values ?? 1, max: each.max_values ?? 1, filter: each.type !== 3 };
 }
 
-// Every component of a message or a form, however deep.
+// Yield all components of a message or a form, at any depth.
 export function* walk(list) {
   for (const each of list) {
     yield each;

@@ -1,4 +1,4 @@
-// Writing: plain messages, and the list of commands that opens with a slash.
+// The composer: plain messages, and the command list after a slash.
 import { act, byId, fill, h } from "./dom.js";
 import { CommandLine } from "./command.js";
 import { say } from "./actions.js";
@@ -12,7 +12,7 @@ const MOST_FILES = 10;
 const LONGEST = 2000;
 
 let files = [];
-let command = null; // the command line while a command is being filled in
+let command = null; // the open command line, or null
 let input, picker, popup, error, tray, count, place;
 
 export function buildComposer() {
@@ -48,7 +48,7 @@ export function buildComposer() {
   takeDrops(document.body, addFiles);
 }
 
-// The channel, the person or the commands have changed.
+// Refresh after a change of the channel, the person or the commands.
 export function refreshComposer({ keep = false } = {}) {
   const channel = channelOf(store.channel);
   const label = channel && !channel.guild ? `Message @${channel.name}` : `Message #${channel?.name ?? ""}`;

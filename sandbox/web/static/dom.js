@@ -1,4 +1,4 @@
-// Making DOM nodes and bringing existing ones up to date. Text only ever becomes a text node.
+// DOM nodes: creation and update in place. Text always becomes a text node.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -46,9 +46,9 @@ export function fill(node, ...children) {
   append(node, children);
 }
 
-// Make `old` look like `fresh` with as few changes as possible, and return the node that is now in its place.
-// What must keep its identity among its siblings has a `data-key`. Attributes that begin with `data-live` belong to
-// the page's own state (a revealed spoiler, a pressed button) and stay.
+// Make `old` look like `fresh` with as few changes as possible, and return the node now in its place.
+// `data-key` keeps a node's identity among its siblings. Attributes starting with `data-live` hold the page's own
+// state (a revealed spoiler, a pressed button) and stay.
 export function morph(old, fresh) {
   if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || keyOf(old) !== keyOf(fresh)) {
     old.replaceWith(fresh);
@@ -63,7 +63,7 @@ export function morph(old, fresh) {
   return old;
 }
 
-// Make a node's content look like these children; what stays keeps its identity, and with it the focus.
+// Make a node's content look like these children. Kept nodes keep their identity and the focus.
 export function morphInto(node, ...children) {
   const fresh = node.cloneNode(false);
   append(fresh, children);
@@ -75,7 +75,7 @@ function morphAttributes(old, fresh) {
     if (!fresh.hasAttribute(name) && !name.startsWith("data-live")) old.removeAttribute(name);
   }
   for (const { name, value } of fresh.attributes) {
-    // A style attribute would be refused by the page's policy; the object model is not.
+    // The page's policy refuses style attributes, but allows the object model.
     if (name === "style") {
       if (old.style.cssText !== fresh.style.cssText) old.style.cssText = fresh.style.cssText;
     } else if (old.getAttribute(name) !== value) old.setAttribute(name, value);

@@ -1,4 +1,4 @@
-// Embeds, which older kinds of messages carry.
+// Embeds of older kinds of messages.
 import { h } from "./dom.js";
 import { nodes } from "./markdown.js";
 import { gallery, thumbnail } from "./media.js";

@@ -1,4 +1,4 @@
-// The fields of a form: each has a node, a value, and a place for what is wrong with it.
+// The fields of a form: each has a node, a value and an error line.
 import { h } from "./dom.js";
 import { defaults, offer } from "./components.js";
 import { filePicker } from "./files.js";
@@ -7,7 +7,7 @@ import { openSelect } from "./selects.js";
 
 let made = 0;
 
-// Make the field of a label; `read()` returns `{ value }` or `{ error }`.
+// Build the field of a label. `read()` returns `{ value }` or `{ error }`.
 export function field(label, dialog) {
   made += 1;
   const id = `field-${made}`;
@@ -134,7 +134,7 @@ function checkbox(each, { id, describedBy, label }) {
 }
 
 function unknown(each) {
-  return { control: h("p", { class: "unknown" }, `A field of type ${each.type}, which this page does not know.`), focus() {}, read: () => ({}) };
+  return { control: h("p", { class: "unknown" }, `Unknown field type ${each.type}.`), focus() {}, read: () => ({}) };
 }
 
 const MAKERS = {

@@ -1,10 +1,10 @@
-// Picking files by button, drop or paste; they are uploaded at once and sent later by their id.
+// File input by button, drop or paste. Files are uploaded at once and sent later by id.
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { upload } from "./socket.js";
 import { sizeOf } from "./media.js";
 
-// A field that takes up to `most` files. `changed` is called whenever what is in it changes.
+// A field for up to `most` files. `changed` is called at each change.
 export function filePicker({ id, describedBy, most, changed = () => {} }) {
   let picked = [];
   const input = h("input", { type: "file", id, class: "file-input", multiple: most > 1, "aria-describedby": describedBy });
@@ -52,7 +52,7 @@ export function filePicker({ id, describedBy, most, changed = () => {} }) {
   };
 }
 
-// A file on its way to the sandbox.
+// Start the upload of a file.
 export function staged(file, changed) {
   const each = { name: file.name || "pasted.png", size: file.size, preview: file.type.startsWith("image/") ? URL.createObjectURL(file) : null, upload: null, error: null };
   upload(file.name ? file : new File([file], each.name, { type: file.type }))

@@ -1,4 +1,4 @@
-// The member's books: the account, the jobs, and every movement with its postings.
+// The member's ledger: the account, the jobs, and all movements with their postings.
 import { byId, h, morphInto } from "./dom.js";
 import { ask } from "./socket.js";
 import { channelOf, me, store } from "./store.js";
@@ -8,27 +8,27 @@ const whole = new Intl.NumberFormat("en-US");
 const signed = new Intl.NumberFormat("en-US", { signDisplay: "always" });
 
 export async function drawLedger() {
-  let books;
+  let ledger;
   try {
-    books = await ask("ledger", { guild: channelOf(store.channel)?.guild ?? null });
+    ledger = await ask("ledger", { guild: channelOf(store.channel)?.guild ?? null });
   } catch {
     return;
   }
   const top = byId("ledger-account");
   const place = byId("ledger");
   if (!top || !place) return;
-  morphInto(top, account(books.account));
-  morphInto(place, content(books));
+  morphInto(top, account(ledger.account));
+  morphInto(place, content(ledger));
 }
 
-// The credits stay in view while something is broken further down.
-function account(books) {
-  if (!books) return h("p", { class: "hint" }, `${me().name} has no account here yet.`);
-  return h("dl", { class: "account-books" }, ["allowance", "granted", "held"].map((book) => h("div", {}, h("dt", {}, book), h("dd", { id: `ledger-${book}` }, whole.format(books[book])))));
+// The credits are at the top: they stay in view beside the fault list.
+function account(credits) {
+  if (!credits) return h("p", { class: "hint" }, `${me().name} has no account here yet.`);
+  return h("dl", { class: "account-credits" }, ["allowance", "granted", "held"].map((book) => h("div", {}, h("dt", {}, book), h("dd", { id: `ledger-${book}` }, whole.format(credits[book])))));
 }
 
 function content({ jobs, movements }) {
-  if (jobs.length === 0 && movements.length === 0) return [h("p", { class: "hint" }, "Nothing has been moved yet.")];
+  if (jobs.length === 0 && movements.length === 0) return [h("p", { class: "hint" }, "No movements yet.")];
   return [
     h("h4", {}, "Jobs"),
     h("ul", { id: "ledger-jobs" }, jobs.map(job)),
@@ -40,7 +40,7 @@ function content({ jobs, movements }) {
 }
 
 function job(each) {
-  const charged = each.charged === null ? `${whole.format(each.price)} held or asked` : `${whole.format(each.charged)} of ${whole.format(each.price)} charged`;
+  const charged = each.charged === null ? `${whole.format(each.price)} held or quoted` : `${whole.format(each.charged)} of ${whole.format(each.price)} charged`;
   return h("li", { "data-key": each.id, "data-state": each.state }, h("b", {}, each.state), ` ${each.prompt.slice(0, 60)} `, h("span", { class: "option-facts" }, [charged, each.provider, each.fault].filter(Boolean).join(" · ")));
 }
 

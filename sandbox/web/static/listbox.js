@@ -1,4 +1,4 @@
-// A list to choose from, driven by the keyboard or the pointer. The focus stays where the typing happens.
+// A list for keyboard and pointer. The focus stays in the input.
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { emoji } from "./components.js";
@@ -6,7 +6,7 @@ import { emoji } from "./components.js";
 let made = 0;
 
 export class Listbox {
-  // `onPick(item)` is called for each pick; `input` is the field whose `aria-activedescendant` tells what is active.
+  // `onPick(item)` is called for each pick. `input` gets the active item as `aria-activedescendant`.
   constructor({ label, onPick, input = null, multiple = false }) {
     made += 1;
     this.name = `list-${made}`;
@@ -16,7 +16,7 @@ export class Listbox {
     this.onPick = onPick;
     this.input = input;
     this.node = h("ul", { class: "listbox", id: this.name, role: "listbox", "aria-label": label, "aria-multiselectable": multiple, tabindex: input ? null : "0" });
-    // Pointer down, not click: the field must not lose the focus before.
+    // Pointer down, not click: a click comes after the input has lost the focus.
     this.node.addEventListener("pointerdown", (event) => event.preventDefault());
     this.node.addEventListener("click", (event) => {
       const option = event.target.closest('[role="option"]');
@@ -28,7 +28,7 @@ export class Listbox {
     });
   }
 
-  show(items, { active = 0, empty = "Nothing fits." } = {}) {
+  show(items, { active = 0, empty = "No matches." } = {}) {
     this.items = items;
     const option = (item, index) =>
       h(
@@ -64,7 +64,7 @@ export class Listbox {
     if (item && !item.disabled) this.onPick(item);
   }
 
-  // Handle a key; returns whether it was for the list.
+  // Handle a key, and return whether the list used it.
   key(event) {
     const last = this.items.length - 1;
     if (last < 0) return false;
@@ -78,7 +78,7 @@ export class Listbox {
   }
 }
 
-// Items whose name, value or description has the words; names that begin with them go first.
+// Return the items with these words in name, value or description; matching name starts go first.
 export function fitting(items, typed) {
   const words = typed.trim().toLowerCase();
   if (!words) return items;

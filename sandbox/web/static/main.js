@@ -1,4 +1,4 @@
-// Putting the page together: who sits here, which channel is open, and what happens when something is heard.
+// The page's entry point: the current person, the open channel, and the handlers of events.
 import { act, byId, fill } from "./dom.js";
 import { buildComposer, refreshComposer } from "./composer.js";
 import { say } from "./actions.js";
@@ -11,7 +11,7 @@ import { buildPanel, showPanel, watchLedger } from "./panel.js";
 import { buildSidebar, closeSidebar, drawSidebar } from "./sidebar.js";
 import { channelOf, channels, store } from "./store.js";
 
-// The token was for the first visit; it does not stay in the address or the history.
+// The token is only for the first visit: remove it from the address and the history.
 if (location.search) history.replaceState(null, "", location.pathname + location.hash);
 
 async function become(who) {
@@ -28,7 +28,7 @@ async function become(who) {
   watchLedger();
 }
 
-let opening = 0; // counts what was opened: only the latest may show itself when its answer comes
+let opening = 0; // counts openings: only the latest one may be shown when its reply comes
 
 async function openChannel(id, { keep = false } = {}) {
   const channel = channelOf(id);
@@ -53,7 +53,7 @@ async function openChannel(id, { keep = false } = {}) {
   refreshComposer({ keep: keep && !moved });
 }
 
-// An age-restricted channel shows nothing of itself until the person wants to see it.
+// An age-restricted channel shows nothing before the person agrees.
 function holdBack(channel) {
   const kept = channelOf(sessionStorage.getItem("channel"));
   store.channel = channel.id;
@@ -68,7 +68,7 @@ function holdBack(channel) {
   });
 }
 
-// Open a channel and put the focus where a person goes on; on a phone that must not open the keyboard.
+// Open a channel and set the focus. On a phone the focus must not open the keyboard.
 async function visit(id) {
   try {
     await openChannel(id);

@@ -1,4 +1,4 @@
-// The tree that the sandbox made of a text, as DOM nodes. Every text becomes a text node, every kind is listed here.
+// DOM nodes of a parsed text. Every text becomes a text node, every kind is listed here.
 import { act, h } from "./dom.js";
 import { channelOf } from "./store.js";
 import { timestamp } from "./time.js";
@@ -51,14 +51,14 @@ function node(each) {
     case "command":
       return h("button", { class: "mention", type: "button", "data-act": "use-command", "data-command": each.name }, `/${each.name}`);
     case "emoji":
-      // A server's own emoji is a picture elsewhere, which this page does not load.
+      // A server's own emoji is an image elsewhere, and this page loads nothing from elsewhere.
       return h("span", { class: "emoji-name", title: `:${each.name}:` }, `:${each.name}:`);
     default:
       return document.createTextNode("");
   }
 }
 
-// Discord shows the address of a message as its channel.
+// Discord shows a message's address as its channel.
 function messageLink(address) {
   const [, channel, message] = MESSAGE.exec(address);
   const name = channelOf(channel)?.name;

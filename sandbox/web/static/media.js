@@ -11,7 +11,7 @@ export function sizeOf(bytes) {
 const isPicture = (media) => media.src && media.type.startsWith("image/") && media.width;
 const isFilm = (media) => media.src && media.type.startsWith("video/");
 
-// One to ten pictures as Discord lays them out; the stylesheet has the layout for each count.
+// One to ten pictures in Discord's layout. The stylesheet has the layout for each count.
 export function gallery(items) {
   return h(
     "div",
@@ -61,7 +61,7 @@ function missing(media) {
     "div",
     { class: "tile remote", title: address },
     icon("picture", 24),
-    h("span", {}, "A picture from elsewhere, which the sandbox does not load"),
+    h("span", {}, "A picture on another site. The sandbox does not load it."),
     h("code", {}, address),
   );
 }
@@ -107,7 +107,7 @@ function enlarge(tileNode) {
   );
   let at = tiles.indexOf(tileNode);
   if (at < 0) return;
-  // The dialog itself takes the focus: a key that is still held down must not press anything in it.
+  // The dialog itself takes the focus: a key still held down must not press anything in it.
   const dialog = h("dialog", { id: "lightbox", "aria-label": "Picture", tabindex: "-1", autofocus: true });
 
   function show() {
@@ -119,10 +119,10 @@ function enlarge(tileNode) {
       h(
         "div",
         { class: "lightbox-bar" },
-        several && h("button", { type: "button", class: "plain", "aria-label": "Picture before", on: { click: () => step(-1) } }, icon("left", 24)),
+        several && h("button", { type: "button", class: "plain", "aria-label": "Previous picture", on: { click: () => step(-1) } }, icon("left", 24)),
         h("p", {}, picture.alt || "No description", several && ` (${at + 1} of ${tiles.length})`),
         several && h("button", { type: "button", class: "plain", "aria-label": "Next picture", on: { click: () => step(1) } }, icon("right", 24)),
-        h("a", { href: picture.getAttribute("src"), target: "_blank", rel: "noopener", class: "plain", "aria-label": "Open in a tab of its own" }, icon("link")),
+        h("a", { href: picture.getAttribute("src"), target: "_blank", rel: "noopener", class: "plain", "aria-label": "Open in a new tab" }, icon("link")),
         h("button", { type: "button", class: "plain", id: "lightbox-close", "aria-label": "Close", on: { click: () => dialog.close() } }, icon("close", 24)),
       ),
     );

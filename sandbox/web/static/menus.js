@@ -53,7 +53,7 @@ function openMenu(label, at, items, back) {
 
 function apps(kind, body) {
   const offered = store.menus.filter((each) => each.kind === kind);
-  if (offered.length === 0) return [{ title: "Apps" }, { name: "Nothing is offered here", disabled: true }];
+  if (offered.length === 0) return [{ title: "Apps" }, { name: "No app commands here", disabled: true }];
   return [
     { title: "Apps" },
     ...offered.map((each) => ({
@@ -87,7 +87,7 @@ function messageMenu(id, at, back) {
   );
 }
 
-// Where to forward a message to: everywhere this person may write.
+// The targets for forwarding: all channels this person may write in.
 function forwardMenu(id, at, back) {
   const to = (sign) => (each) => ({ name: `${sign}${each.name}`, run: () => ask("forward", { message: id, channel: each.id }).catch(say) });
   const writable = (list) => list.filter((each) => each.writable);
@@ -96,7 +96,7 @@ function forwardMenu(id, at, back) {
     at,
     [
       ...store.world.guilds.flatMap((guild) => [{ title: `Forward to ${guild.name}` }, ...writable(guild.channels).map(to("#"))]),
-      { title: "Forward to somebody" },
+      { title: "Forward to a person" },
       ...writable(directs()).map(to("@")),
     ],
     back,

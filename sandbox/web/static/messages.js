@@ -1,4 +1,4 @@
-// The list of messages: grouped by author, kept in order, edited in place, and scrolled as a reader expects.
+// The message list: grouped by author, ordered, edited in place, with stable scrolling.
 import { act, byId, fill, h, morph } from "./dom.js";
 import { components } from "./components.js";
 import { embed } from "./embeds.js";
@@ -126,7 +126,7 @@ export function showAll(messages, earlier) {
   rove();
 }
 
-// Put earlier messages above without moving what is being read.
+// Add earlier messages above without moving the visible ones.
 export function showEarlier(messages, earlier) {
   const box = scroller();
   const fromEnd = box.scrollHeight - box.scrollTop;
@@ -138,7 +138,7 @@ export function showEarlier(messages, earlier) {
   box.scrollTop = box.scrollHeight - fromEnd;
 }
 
-// A message came or changed.
+// Add or update a message.
 export function upsert(message) {
   const existing = byId(`message-${message.id}`);
   if (existing) {
@@ -170,14 +170,14 @@ export function remove(id) {
   rove();
 }
 
-// Draw a message again as it is.
+// Redraw a message.
 export function refresh(id, previous = before(id)) {
   const message = store.messages.get(id);
   const node = byId(`message-${id}`);
   if (message && node) redraw(node, message, previous);
 }
 
-// Whether the tab key leads here is not the message's to say.
+// The tab index belongs to the list, not to the message: keep it.
 function redraw(node, message, previous) {
   const fresh = render(message, previous);
   fresh.tabIndex = node.tabIndex;
@@ -193,7 +193,7 @@ function before(id) {
   return previous;
 }
 
-// One message can be reached by the tab key, the others from it by the arrows.
+// The tab key reaches one message, the arrow keys the others.
 function rove(wanted = list().lastElementChild) {
   list().querySelector('[tabindex="0"]')?.setAttribute("tabindex", "-1");
   wanted?.setAttribute("tabindex", "0");
@@ -207,7 +207,7 @@ export function watchScrolling() {
   const box = scroller();
   let top = 0;
   box.addEventListener("scroll", () => {
-    // Only a reader scrolls up; what grows below moves the view down at most.
+    // Only the reader scrolls up: growing content moves the view down at most.
     if (box.scrollHeight - box.scrollTop - box.clientHeight < NEAR) stuck = true;
     else if (box.scrollTop < top) stuck = false;
     top = box.scrollTop;

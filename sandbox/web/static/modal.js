@@ -1,4 +1,4 @@
-// Forms that the bot opens.
+// Modals of the bot.
 import { byId, fill, h } from "./dom.js";
 import { field, valueOf } from "./fields.js";
 import { icon } from "./icons.js";
@@ -7,7 +7,7 @@ import { nodes } from "./markdown.js";
 import { closeSelect } from "./selects.js";
 import { store } from "./store.js";
 
-// `send` sends what was filled in and returns whether the bot took it.
+// `send` sends the values and returns whether the bot accepted them.
 export function openModal(modal, send) {
   byId("modal")?.close();
   const fields = new Map();

@@ -10,9 +10,9 @@ const STRING = 3, INTEGER = 4, BOOLEAN = 5, CHANNEL = 7, NUMBER = 10, FILE = 11;
 const KINDS = { 3: "text", 4: "whole number", 5: "true or false", 6: "member", 7: "channel", 8: "role", 9: "member or role", 10: "number", 11: "file" };
 const ENTITY = { 6: "user", 7: "channel", 8: "role", 9: "mentionable" };
 const MISSING = "This option is required. Specify a value.";
-const PAUSE = 250; // milliseconds of quiet before the bot is asked what it offers
+const PAUSE = 250; // milliseconds without typing before autocompletion
 
-// What an option takes, for the hint above the line.
+// Return the hint for an option.
 export function hint(option) {
   const between = (least, most, words) => {
     if (least !== undefined && most !== undefined) return `${least} to ${most}${words}`;
@@ -92,7 +92,7 @@ function typedOption(option, line) {
   });
   const { node, complain } = frame(option, input);
   const list = listed ? new Listbox({ label: `Values of ${option.name}`, input, onPick: pick }) : null;
-  let picked = null; // the item whose name stands in the field
+  let picked = null; // the picked item; null after typing
   let timer = 0;
   let asked = 0;
 
@@ -111,7 +111,7 @@ function typedOption(option, line) {
   }
 
   function show(items, empty) {
-    // What was chosen stays in the field and the whole list can be looked at again.
+    // The chosen value stays in the field, and the whole list is shown.
     list.show(items, { active: 0, empty });
     fill(line.popup, h("p", { class: "popup-title" }, option.name), list.node);
     line.popup.hidden = false;
@@ -160,7 +160,7 @@ function typedOption(option, line) {
       event.preventDefault();
       line.drop(made);
     } else if ((event.key === "Enter" || event.key === "Tab") && !event.shiftKey) {
-      // While the list is open the key takes its active item; the next one sends or goes on.
+      // While the list is open the key picks its active item. The next key sends or moves on.
       const takes = open && list.active >= 0 && !picked;
       if (takes) {
         event.preventDefault();
@@ -189,7 +189,7 @@ function typedOption(option, line) {
   return made;
 }
 
-// The value that a field's text stands for, or what is wrong with it.
+// Return the value of a field's text, or its error.
 function read(option, text, picked) {
   if (text === "") return option.required ? { error: MISSING } : {};
   if (picked) return { value: picked.value };

@@ -1,10 +1,10 @@
-// The side panel: breaking things on purpose, the bot's process, and the member's books beside it.
+// The side panel: fault injection, the bot's process, and the member's ledger.
 import { act, byId, fill, h, morph } from "./dom.js";
 import { icon } from "./icons.js";
 import { drawLedger } from "./ledger.js";
 import { ask } from "./socket.js";
 import { say } from "./actions.js";
-import { personSection } from "./user_settings.js";
+import { userSection } from "./user_settings.js";
 import { store } from "./store.js";
 
 const SERVICES = { skillboss: "SkillBoss", reve2img: "reve2img", discord: "Discord" };
@@ -16,29 +16,29 @@ let timer = 0;
 const press = (what, body) => ask(what, body).then((state) => showPanel(state)).catch(say);
 const button = (id, label, run, style = "secondary") => h("button", { type: "button", id, class: `button ${style}`, on: { click: run } }, label);
 
-// `again` shows anew who sits here.
+// `again` reloads the current person.
 export function buildPanel(again) {
-  const { table, has_process: process, has_ledger: books } = store.world;
+  const { table, has_process: process, has_ledger: ledger } = store.world;
   fill(
     byId("panel"),
     h("header", { class: "panel-head" }, h("h2", {}, "Break things"), h("button", { type: "button", class: "plain", id: "close-panel", "data-act": "toggle-panel", "aria-label": "Close" }, icon("close", 22))),
-    books && h("div", { id: "ledger-account", role: "group", "aria-label": "Credits, as the database has them" }),
-    h("p", { class: "hint" }, "Only this sandbox is hurt. Watch what a member sees, and what their credits do."),
+    ledger && h("div", { id: "ledger-account", role: "group", "aria-label": "Credits in the database" }),
+    h("p", { class: "hint" }, "This affects only the sandbox. Watch the member's view and their credits."),
     h("section", { "aria-labelledby": "panel-bot" }, h("h3", { id: "panel-bot" }, "The bot"), h("p", { id: "panel-bot-state", role: "status" }),
       process && h("div", { class: "buttons" },
         button("bot-kill", "Kill the bot", () => press("bot", { action: "kill" }), "danger"),
-        button("bot-start", "Start it again", () => press("bot", { action: "start" }), "success"),
-        button("bot-stop", "Stop it kindly", () => press("bot", { action: "stop" }))),
+        button("bot-start", "Start the bot", () => press("bot", { action: "start" }), "success"),
+        button("bot-stop", "Shut down gracefully", () => press("bot", { action: "stop" }))),
       h("div", { class: "buttons" },
         button("gateway-drop", "Drop the gateway", () => press("gateway", { action: "drop" })),
         button("gateway-reconnect", "Ask to reconnect", () => press("gateway", { action: "reconnect" })),
-        button("gateway-invalidate", "End its session", () => press("gateway", { action: "invalidate" })),
-        button("expire-tokens", "Let interaction tokens run out", () => press("tokens", {})),
-        button("expire-addresses", "Let files' addresses run out", () => press("addresses", {})))),
-    personSection(again),
+        button("gateway-invalidate", "End the session", () => press("gateway", { action: "invalidate" })),
+        button("expire-tokens", "Expire interaction tokens", () => press("tokens", {})),
+        button("expire-addresses", "Expire file addresses", () => press("addresses", {})))),
+    userSection(again),
     table.some((row) => row.service !== "discord") && latency(),
-    h("section", { "aria-labelledby": "panel-faults" }, h("h3", { id: "panel-faults" }, "Failures"), faultForm(table), h("ul", { id: "active-faults", "aria-label": "What is broken now" }), button("reset-all", "Mend everything", () => press("reset", {}), "success")),
-    books && h("section", { "aria-labelledby": "panel-ledger" }, h("h3", { id: "panel-ledger" }, "The books"), h("p", { class: "hint" }, "As the database has them, for who you are, here."), h("div", { id: "ledger" })),
+    h("section", { "aria-labelledby": "panel-faults" }, h("h3", { id: "panel-faults" }, "Failures"), faultForm(table), h("ul", { id: "active-faults", "aria-label": "What is broken now" }), button("reset-all", "Fix everything", () => press("reset", {}), "success")),
+    ledger && h("section", { "aria-labelledby": "panel-ledger" }, h("h3", { id: "panel-ledger" }, "The ledger"), h("p", { class: "hint" }, "From the database, for the current person in this server."), h("div", { id: "ledger" })),
   );
   showPanel(store.panel);
 }
@@ -52,9 +52,9 @@ function latency() {
   return h(
     "section",
     { "aria-labelledby": "panel-latency" },
-    h("h3", { id: "panel-latency" }, "How long the image APIs take"),
+    h("h3", { id: "panel-latency" }, "Speed of the image APIs"),
     h("div", { class: "buttons" }, SPEEDS.map(([label, inLine, drawing]) => button(`latency-${label.toLowerCase().replace(" ", "-")}`, label, () => press("latency", { queue: inLine, work: drawing })))),
-    h("div", { class: "pair" }, h("label", { for: "latency-queue" }, "Seconds in line", queue), h("label", { for: "latency-work" }, "Seconds drawing", work)),
+    h("div", { class: "pair" }, h("label", { for: "latency-queue" }, "Seconds in queue", queue), h("label", { for: "latency-work" }, "Seconds at work", work)),
     h("p", { class: "hint" }, "For jobs made from now on."),
   );
 }
@@ -63,7 +63,7 @@ function faultForm(table) {
   const service = h("select", { id: "fault-service" }, [...new Set(table.map((row) => row.service))].map((each) => h("option", { value: each }, SERVICES[each] ?? each)));
   const row = h("select", { id: "fault-row", "aria-describedby": "fault-hint" });
   const hint = h("p", { id: "fault-hint", class: "hint", hidden: true });
-  const times = h("select", { id: "fault-times" }, [["1", "Once"], ["3", "Three times"], ["10", "Ten times"], ["", "Until it is mended"]].map(([value, label]) => h("option", { value }, label)));
+  const times = h("select", { id: "fault-times" }, [["1", "Once"], ["3", "Three times"], ["10", "Ten times"], ["", "Until fixed"]].map(([value, label]) => h("option", { value }, label)));
 
   function offer() {
     const groups = Map.groupBy ? Map.groupBy(own(), (each) => each.group) : grouped(own());
@@ -100,7 +100,7 @@ function grouped(rows) {
   return groups;
 }
 
-// Show how the bot is and what is broken, in the panel and at the top of the page.
+// Show the bot's state and the active faults, in the panel and in the header.
 export function showPanel(state) {
   store.panel = state;
   const broken = state.active.length;
@@ -125,12 +125,12 @@ export function showPanel(state) {
 }
 
 function fault(each) {
-  const left = each.left === null ? "until mended" : each.left === 1 ? "once" : `${each.left} times`;
+  const left = each.left === null ? "until fixed" : each.left === 1 ? "once" : `${each.left} times`;
   return h(
     "li",
     { "data-key": `${each.service} ${each.position}` },
     h("span", {}, h("b", {}, SERVICES[each.service] ?? each.service), ` ${each.label} `, h("span", { class: "option-facts" }, left)),
-    h("button", { type: "button", class: "plain", "data-act": "mend", "data-service": each.service, "data-position": each.position, "aria-label": `Mend: ${each.label}` }, icon("close", 16)),
+    h("button", { type: "button", class: "plain", "data-act": "mend", "data-service": each.service, "data-position": each.position, "aria-label": `Fix: ${each.label}` }, icon("close", 16)),
   );
 }
 
@@ -149,7 +149,7 @@ act("toggle-panel", () => {
   watchLedger();
 });
 
-// The books are read again and again while somebody looks at them.
+// Reload the ledger every second while the panel is open.
 export function watchLedger() {
   clearTimeout(timer);
   if (byId("panel").hidden || !byId("ledger")) return;

@@ -1,4 +1,4 @@
-// The list that opens over a select menu, in messages and in forms.
+// The list of a select menu, in messages and in forms.
 import { h } from "./dom.js";
 import { Listbox, fitting } from "./listbox.js";
 
@@ -6,8 +6,8 @@ let close = null;
 
 export const closeSelect = () => close?.();
 
-// Open the list of a select. `done(values)` gets what was chosen: at once where one is chosen, else at closing, and
-// only if it changed.
+// Open the list of a select. `done(values)` gets the choice: at once for a single one, else at closing, and
+// only after a change.
 export function openSelect(anchor, { items, min, max, filter, chosen, done, container = document.body }) {
   close?.();
   const several = max > 1;

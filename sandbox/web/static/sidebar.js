@@ -1,4 +1,4 @@
-// Servers, channels, direct messages, and who sits here.
+// Servers, channels, direct messages, and the current person.
 import { act, byId, fill, h, morphInto } from "./dom.js";
 import { icon } from "./icons.js";
 import { avatar } from "./messages.js";

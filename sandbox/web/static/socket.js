@@ -1,4 +1,4 @@
-// The socket to the sandbox: questions with answers, events, and connecting again when it was lost.
+// The socket to the sandbox: requests with replies, events, and reconnection.
 
 export class Refusal extends Error {
   constructor(refused) {
@@ -13,7 +13,7 @@ let socket = null;
 let number = 0;
 let pause = 250;
 
-// Listen to "open", "lost", and the events that the sandbox sends.
+// Listen to "open", "lost", and the sandbox's events.
 export function on(event, run) {
   listeners.set(event, [...(listeners.get(event) ?? []), run]);
 }
@@ -22,7 +22,7 @@ function emit(event, value) {
   for (const run of listeners.get(event) ?? []) run(value);
 }
 
-// Ask for something; resolves to what came of it, or throws a `Refusal` that says why not.
+// Send a request. Resolves to its result, or throws a `Refusal` with the reason.
 export function ask(what, body = {}) {
   return new Promise((resolve, reject) => {
     if (socket?.readyState !== WebSocket.OPEN) {
@@ -63,7 +63,7 @@ function received(message) {
   else waiting.resolve(message.ok);
 }
 
-// Give the sandbox a file, and return its id there.
+// Upload a file, and return its id.
 export async function upload(file) {
   const type = file.type || "application/octet-stream";
   const answer = await fetch(`/sandbox/page/uploads?name=${encodeURIComponent(file.name)}`, {

@@ -1,15 +1,15 @@
-// What the page knows: who sits here, where, and what is there. Changed only by main.js and the parts that own a field.
+// The page's state. Only main.js and the module of a field change it.
 
 export const store = {
-  world: null, // people, guilds, channels and roles as this person sees them
+  world: null, // people, guilds, channels and roles visible to this person
   channel: null, // the id of the open channel
-  messages: new Map(), // the open channel's, by id
+  messages: new Map(), // of the open channel, by id
   commands: [],
   menus: [],
-  panel: null, // how the bot is and what is broken
+  panel: null, // the bot's state and the active faults
   unread: new Set(), // ids of channels
-  failures: new Map(), // what went wrong with a message's components, by message id
-  chosen: new Map(), // what was chosen in a message's select, by `message custom_id`
+  failures: new Map(), // errors of a message's components, by message id
+  chosen: new Map(), // choices in a message's select, by `message custom_id`
 };
 
 export const me = () => store.world?.me;
@@ -18,7 +18,7 @@ export function channels() {
   return store.world ? [...store.world.guilds.flatMap((guild) => guild.channels), ...directs()] : [];
 }
 
-// The direct message with the bot, then those among people.
+// The direct message with the bot, then those between people.
 export const directs = () => [store.world.direct, ...store.world.private];
 
 export const channelOf = (id) => channels().find((each) => each.id === id);
@@ -27,7 +27,7 @@ export const guildHere = () => store.world?.guilds.find((each) => each.id === ch
 
 export const person = (id) => store.world?.people.find((each) => each.id === id);
 
-// Who can be picked here: the server's members, or both sides of a direct message.
+// The people to pick here: the server's members, or both sides of a direct message.
 export function people() {
   const guild = guildHere();
   if (guild) return store.world.people.filter((each) => guild.members.includes(each.id));
@@ -37,7 +37,7 @@ export function people() {
 
 export const roles = () => guildHere()?.roles ?? [];
 
-// Ids are numbers too large for JavaScript's; longer is later, and of the same length the order of texts is theirs.
+// Ids are too large for JavaScript numbers: compare the lengths, then the texts.
 export const isEarlier = (a, b) => a.length < b.length || (a.length === b.length && a < b);
 
 const HUES = [235, 145, 25, 335, 195, 275];

@@ -1,4 +1,4 @@
-// Times as Discord writes them, and keeping "2 minutes ago" true.
+// Times in Discord's formats; relative times are refreshed.
 import { h } from "./dom.js";
 
 const LOCALE = "en-US";
@@ -41,7 +41,7 @@ export function timestamp(seconds, style) {
   return h("time", { class: "stamp", "data-at": seconds, "data-style": style, title: format(seconds, "F") }, format(seconds, style));
 }
 
-// When a message was written: the time alone today, the date as well before.
+// The time of a message, with the date if it is not from today.
 export function written(seconds) {
   const day = new Date(seconds * 1000).toDateString();
   if (day === new Date().toDateString()) return `Today at ${format(seconds, "t")}`;

@@ -1,4 +1,4 @@
-"""Both stand-ins, with jobs that are moved by hand, and a plain client to talk to them."""
+"""Fixtures: both API fakes with manual jobs, and a plain client."""
 
 from collections.abc import AsyncIterator
 
@@ -11,14 +11,14 @@ from tests.sandbox.providers.support import Api, ImageServer
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """Return a client without any of the product's care."""
+    """Yield a plain HTTP client."""
     async with aiohttp.ClientSession() as session:
         yield session
 
 
 @pytest.fixture
 async def skillboss(session: aiohttp.ClientSession) -> AsyncIterator[Api[SkillBossServer]]:
-    """Return the stand-in for SkillBoss."""
+    """Yield the fake of SkillBoss."""
     server = SkillBossServer(key="key-a", other_keys=("key-b",), latency=MANUAL)
     await server.start()
     yield Api(server, session)
@@ -27,7 +27,7 @@ async def skillboss(session: aiohttp.ClientSession) -> AsyncIterator[Api[SkillBo
 
 @pytest.fixture
 async def reve2img(session: aiohttp.ClientSession) -> AsyncIterator[Api[Reve2ImgServer]]:
-    """Return the stand-in for reve2img."""
+    """Yield the fake of reve2img."""
     server = Reve2ImgServer(key="key-a", latency=MANUAL)
     await server.start()
     yield Api(server, session)
@@ -35,9 +35,9 @@ async def reve2img(session: aiohttp.ClientSession) -> AsyncIterator[Api[Reve2Img
 
 
 @pytest.fixture
-async def shelf() -> AsyncIterator[ImageServer]:
-    """Return a place for the pictures that are to be edited."""
-    shelf = ImageServer()
-    await shelf.start()
-    yield shelf
-    await shelf.close()
+async def image_server() -> AsyncIterator[ImageServer]:
+    """Yield a server of images to edit."""
+    image_server = ImageServer()
+    await image_server.start()
+    yield image_server
+    await image_server.close()

@@ -1,4 +1,4 @@
-"""A few words to talk to a stand-in with."""
+"""Helpers to call an API fake."""
 
 import io
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Server = TypeVar("Server", bound=ImageApiServer)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer: its status, its headers and its JSON (or None)."""
+    """A response: its status, its headers and its JSON (or None)."""
 
     status: int
     json: Any
@@ -23,14 +23,14 @@ class Reply:
 
 
 class Api(Generic[Server]):
-    """A stand-in and a client with its key."""
+    """An API fake and a client with its key."""
 
     def __init__(self, server: Server, session: aiohttp.ClientSession) -> None:
         self.server = server
         self._session = session
 
     async def send(self, method: str, path: str, body: Any = None, *, key: str | None = "key-a") -> Reply:
-        """Send a request and return its answer."""
+        """Send a request and return its response."""
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         async with self._session.request(method, self.server.url + path, json=body, headers=headers) as response:
             is_json = response.content_type == "application/json"
@@ -41,17 +41,17 @@ class Api(Generic[Server]):
             )
 
     async def picture(self, url: str) -> bytes:
-        """Return the bytes of a picture; anything but a 200 raises."""
+        """Return the bytes of an image; anything but a 200 raises."""
         async with self._session.get(url, allow_redirects=False, raise_for_status=True) as response:
             return await response.read()
 
 
 class ImageServer:
-    """Pictures at addresses of this machine, for the stand-ins to fetch; `taken` are the names that were asked for."""
+    """Images at local addresses; `requested` are the requested names."""
 
     def __init__(self) -> None:
         self.url = ""
-        self.taken: list[str] = []
+        self.requested: list[str] = []
         self._files: dict[str, bytes] = {}
         self._runner: web.AppRunner | None = None
 
@@ -70,24 +70,24 @@ class ImageServer:
             await self._runner.cleanup()
 
     def put(self, name: str, content: bytes) -> str:
-        """Put something there and return its address."""
+        """Serve some content and return its address."""
         self._files[name] = content
         return self.at(name)
 
     def at(self, name: str) -> str:
-        """Return the address of what is, or will be, there."""
+        """Return the address of a name, served or not."""
         return f"{self.url}/{name}"
 
     async def _serve(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        self.taken.append(name)
+        self.requested.append(name)
         if name not in self._files:
             raise web.HTTPNotFound
         return web.Response(body=self._files[name], content_type="application/octet-stream")
 
 
 def photo(kind: str = "stripes", size: tuple[int, int] = (600, 400), format_: str = "PNG") -> bytes:
-    """Return an encoded picture that is easily told from the other kind."""
+    """Return an encoded image; its two kinds look very different."""
     ramp = Image.linear_gradient("L") if kind == "stripes" else Image.radial_gradient("L")
     picture = ImageOps.colorize(ramp, "#123c1e", "#e8d8a0", mid="#c04020").resize(size)
     file = io.BytesIO()

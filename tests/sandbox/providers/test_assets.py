@@ -1,4 +1,4 @@
-"""The stand-in's CDN serves real pictures to anybody, and fails as it is told."""
+"""Images of the API fakes' CDN, and its faults."""
 
 import asyncio
 
@@ -12,14 +12,13 @@ SkillBoss = Api[SkillBossServer]
 
 
 async def finished_urls(skillboss: SkillBoss, **inputs: object) -> list[str]:
-    """Return the addresses of a completed job's pictures."""
+    """Return the addresses of a completed job's images."""
     body = {"model": "reve/text-to-image", "async": True, "inputs": {"prompt": "a fox", **inputs}}
     await skillboss.send("POST", "/v1/run", body)
     return skillboss.server.picture_urls(skillboss.server.finish())
 
 
-async def test_each_picture_is_of_its_job_and_number(skillboss: SkillBoss) -> None:
-    """The pixels prove whose picture it is; the request for it is on record, without a key."""
+async def test_image_has_mark_of_its_job_and_number(skillboss: SkillBoss) -> None:
     urls = await finished_urls(skillboss, n=2, output_format="jpeg")
 
     marks = [read_mark(await skillboss.picture(url)) for url in urls]
@@ -31,23 +30,20 @@ async def test_each_picture_is_of_its_job_and_number(skillboss: SkillBoss) -> No
 
 
 @pytest.mark.parametrize("path", ["/assets/nothing/0.png", "/assets/{job}/4.png", "/assets/{job}/0.gif"])
-async def test_other_addresses_have_no_picture(skillboss: SkillBoss, path: str) -> None:
-    """Neither an unknown job nor a picture that it does not have."""
+async def test_unknown_image_address_is_404(skillboss: SkillBoss, path: str) -> None:
     await finished_urls(skillboss)
 
     assert (await skillboss.send("GET", path.format(job=skillboss.server.jobs[0].id))).status == 404
 
 
-async def test_an_unfinished_job_has_no_picture(skillboss: SkillBoss) -> None:
-    """Nobody sees a picture before it is done."""
+async def test_unfinished_job_has_no_image(skillboss: SkillBoss) -> None:
     await skillboss.send("POST", "/v1/run", {"model": "reve/text-to-image", "async": True, "inputs": {"prompt": "x"}})
 
     assert (await skillboss.send("GET", f"/assets/{skillboss.server.jobs[0].id}/0.png")).status == 404
 
 
 @pytest.mark.parametrize(("status", "times"), [(404, 1), (500, 1)])
-async def test_a_status_hits_as_often_as_it_was_told(skillboss: SkillBoss, status: int, times: int) -> None:
-    """Once, and then the picture comes."""
+async def test_status_fault_hits_its_number_of_times(skillboss: SkillBoss, status: int, times: int) -> None:
     (url,) = await finished_urls(skillboss)
     skillboss.server.faults.add("picture", "status", status=status, times=times)
 
@@ -58,16 +54,14 @@ async def test_a_status_hits_as_often_as_it_was_told(skillboss: SkillBoss, statu
     assert read_mark(await skillboss.picture(url)) == expected_mark("a fox", 0)
 
 
-async def test_a_page_may_come_instead_of_a_picture(skillboss: SkillBoss) -> None:
-    """A 200 that is no picture."""
+async def test_html_fault_sends_page(skillboss: SkillBoss) -> None:
     (url,) = await finished_urls(skillboss)
     skillboss.server.faults.add("picture", "html")
 
     assert (await skillboss.picture(url)).startswith(b"<!doctype html>")
 
 
-async def test_a_picture_may_break_off(skillboss: SkillBoss) -> None:
-    """Half of it comes, then the connection ends."""
+async def test_truncated_fault_breaks_off(skillboss: SkillBoss) -> None:
     (url,) = await finished_urls(skillboss)
     skillboss.server.faults.add("picture", "truncated")
 
@@ -75,23 +69,21 @@ async def test_a_picture_may_break_off(skillboss: SkillBoss) -> None:
         await skillboss.picture(url)
 
 
-async def test_a_picture_may_never_end(skillboss: SkillBoss, session: aiohttp.ClientSession) -> None:
-    """More bytes than anybody should take, until the reader hangs up."""
+async def test_endless_fault_never_ends(skillboss: SkillBoss, session: aiohttp.ClientSession) -> None:
     (url,) = await finished_urls(skillboss)
     skillboss.server.faults.add("picture", "endless")
 
     async with session.get(url) as response:
-        taken = 0
+        requested = 0
         async for chunk in response.content.iter_chunked(65_536):
-            taken += len(chunk)
-            if taken > 3_000_000:
+            requested += len(chunk)
+            if requested > 3_000_000:
                 break
 
-    assert taken > 3_000_000
+    assert requested > 3_000_000
 
 
-async def test_a_picture_may_point_elsewhere(skillboss: SkillBoss, session: aiohttp.ClientSession) -> None:
-    """A redirect to a private address, as an attacker would send it."""
+async def test_redirect_fault_names_private_address(skillboss: SkillBoss, session: aiohttp.ClientSession) -> None:
     (url,) = await finished_urls(skillboss)
     skillboss.server.faults.add("picture", "redirect", to="http://10.0.0.1/")
 
@@ -99,8 +91,7 @@ async def test_a_picture_may_point_elsewhere(skillboss: SkillBoss, session: aioh
         assert (response.status, response.headers["Location"]) == (302, "http://10.0.0.1/")
 
 
-async def test_a_connection_may_break(skillboss: SkillBoss) -> None:
-    """A reset before anything came, and once more for the client's own second try."""
+async def test_reset_fault_breaks_connection(skillboss: SkillBoss) -> None:
     (url,) = await finished_urls(skillboss)
     skillboss.server.faults.add("picture", "reset_before", times=2)
 
@@ -108,8 +99,7 @@ async def test_a_connection_may_break(skillboss: SkillBoss) -> None:
         await skillboss.picture(url)
 
 
-async def test_many_pictures_can_be_fetched_at_a_time(skillboss: SkillBoss) -> None:
-    """They are drawn in threads, so the server goes on answering."""
+async def test_images_can_be_fetched_concurrently(skillboss: SkillBoss) -> None:
     urls = await finished_urls(skillboss, n=4, output_format="webp")
 
     pictures = await asyncio.gather(*(skillboss.picture(url) for url in urls))

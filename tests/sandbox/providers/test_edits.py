@@ -1,4 +1,4 @@
-"""The stand-in for reve2img fetches what it is to edit when the task starts, and its result shows what it edited."""
+"""Edits of the reve2img fake: input fetching and the resulting images."""
 
 import asyncio
 import hashlib
@@ -14,23 +14,22 @@ from tests.sandbox.providers.support import Api, ImageServer, photo
 Reve2Img = Api[Reve2ImgServer]
 
 
-async def submitted(reve2img: Reve2Img, *urls: str, **fields: Any) -> None:
-    """Submit an edit of what is at these addresses."""
+async def submit_edit(reve2img: Reve2Img, *urls: str, **fields: Any) -> None:
+    """Submit an edit of the images at these addresses."""
     body = {"prompt": "make it dusk", "image_urls": list(urls), **fields}
     assert (await reve2img.send("POST", "/api/v1/generate", body)).status == 200
 
 
 async def result(reve2img: Reve2Img) -> bytes:
-    """Let the latest task end and return its first picture."""
+    """Complete the latest task and return its first image."""
     job = await reve2img.server.finish_and_wait()
     return await reve2img.picture(reve2img.server.picture_urls(job)[0])
 
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "GIF"])
-async def test_an_edit_shows_the_picture_it_was_made_from(reve2img: Reve2Img, shelf: ImageServer, format_: str) -> None:
-    """The pixels prove whose job it is, and which of two photos it began with."""
+async def test_edit_derives_from_its_input(reve2img: Reve2Img, image_server: ImageServer, format_: str) -> None:
     source, other = photo("stripes", format_=format_), photo("rings")
-    await submitted(reve2img, shelf.put("a", source))
+    await submit_edit(reve2img, image_server.put("a", source))
 
     made = await result(reve2img)
 
@@ -38,27 +37,25 @@ async def test_an_edit_shows_the_picture_it_was_made_from(reve2img: Reve2Img, sh
     assert (derives_from(made, source), derives_from(made, other)) == (True, False)
 
 
-async def test_the_others_are_insets_of_the_first(reve2img: Reve2Img, shelf: ImageServer) -> None:
-    """Of several inputs the first is the photo that is edited; a scaled and compressed result still shows it."""
+async def test_edit_of_several_inputs_derives_from_first(reve2img: Reve2Img, image_server: ImageServer) -> None:
     source, other = photo("rings"), photo("stripes")
-    await submitted(reve2img, shelf.put("a", source), *(shelf.put(name, other) for name in "bcd"))
+    await submit_edit(reve2img, image_server.put("a", source), *(image_server.put(name, other) for name in "bcd"))
 
     made = await result(reve2img)
     with Image.open(io.BytesIO(made)) as opened:
         smaller = io.BytesIO()
         opened.convert("RGB").resize((640, 427)).save(smaller, "JPEG", quality=60)
 
-    assert shelf.taken.count("a") == 1
-    assert sorted(shelf.taken) == ["a", "b", "c", "d"]
+    assert image_server.requested.count("a") == 1
+    assert sorted(image_server.requested) == ["a", "b", "c", "d"]
     assert derives_from(smaller.getvalue(), source)
     assert not derives_from(smaller.getvalue(), other)
 
 
-async def test_an_effect_hides_nothing(reve2img: Reve2Img, shelf: ImageServer) -> None:
-    """Its colours take the place of the photo's, which is still known by its tones."""
+async def test_edit_with_effect_derives_from_input(reve2img: Reve2Img, image_server: ImageServer) -> None:
     source = photo("rings")
     steps = [{"process": "effect", "effect_name": "sepia"}]
-    await submitted(reve2img, shelf.put("a", source), postprocessing=steps)
+    await submit_edit(reve2img, image_server.put("a", source), postprocessing=steps)
 
     made = await result(reve2img)
 
@@ -76,20 +73,18 @@ async def test_an_effect_hides_nothing(reve2img: Reve2Img, shelf: ImageServer) -
         ({"upscale": "enabled", "upscale_factor": 2}, (1440, 2912)),
     ],
 )
-async def test_the_shape_is_that_of_the_first_picture(
-    reve2img: Reve2Img, shelf: ImageServer, fields: dict[str, Any], size: tuple[int, int]
+async def test_edit_size_follows_first_input_unless_requested(
+    reve2img: Reve2Img, image_server: ImageServer, fields: dict[str, Any], size: tuple[int, int]
 ) -> None:
-    """Unless another one was asked for."""
-    await submitted(reve2img, shelf.put("a", photo(size=(300, 600))), **fields)
+    await submit_edit(reve2img, image_server.put("a", photo(size=(300, 600))), **fields)
 
     with Image.open(io.BytesIO(await result(reve2img))) as picture:
         assert picture.size == size
 
 
-async def test_what_was_fetched_is_on_record(reve2img: Reve2Img, shelf: ImageServer) -> None:
-    """How many, in which order, and their digests; to be seen from another process too, without their addresses."""
+async def test_fetched_inputs_are_recorded_without_addresses(reve2img: Reve2Img, image_server: ImageServer) -> None:
     contents = [photo("rings", (64, 48), "JPEG"), photo("stripes", (32, 32))]
-    await submitted(reve2img, *(shelf.put(str(at), content) for at, content in enumerate(contents)))
+    await submit_edit(reve2img, *(image_server.put(str(at), content) for at, content in enumerate(contents)))
     job = await reve2img.server.finish_and_wait()
 
     seen = (await reve2img.send("GET", "/sandbox/jobs", key=None)).json["jobs"][0]["inputs"]
@@ -100,32 +95,29 @@ async def test_what_was_fetched_is_on_record(reve2img: Reve2Img, shelf: ImageSer
         (digests[0], "jpeg", 64, 48),
         (digests[1], "png", 32, 32),
     ]
-    assert shelf.url not in str(seen)
+    assert image_server.url not in str(seen)
 
 
-async def test_a_picture_may_come_after_the_submit(reve2img: Reve2Img, shelf: ImageServer) -> None:
-    """Nothing is fetched before the task starts."""
-    await submitted(reve2img, shelf.at("late"))
-    early = list(shelf.taken)
-    shelf.put("late", photo())
+async def test_input_is_fetched_at_task_start(reve2img: Reve2Img, image_server: ImageServer) -> None:
+    await submit_edit(reve2img, image_server.at("late"))
+    early = list(image_server.requested)
+    image_server.put("late", photo())
 
     job = await reve2img.server.finish_and_wait()
 
-    assert (early, shelf.taken, job.state) == ([], ["late"], State.COMPLETED)
+    assert (early, image_server.requested, job.state) == ([], ["late"], State.COMPLETED)
 
 
-async def test_timers_carry_an_edit_through(reve2img: Reve2Img, shelf: ImageServer) -> None:
-    """Without a hand it starts, fetches, works and ends."""
+async def test_edit_with_timers_completes(reve2img: Reve2Img, image_server: ImageServer) -> None:
     reve2img.server.latency = Latency(queue=0.0, work=0.0)
-    await submitted(reve2img, shelf.put("a", photo()))
+    await submit_edit(reve2img, image_server.put("a", photo()))
 
     await reve2img.server.wait_for(lambda: reve2img.server.jobs[0].state is State.COMPLETED)
 
 
-async def test_an_inline_edit_waits_for_its_input(reve2img: Reve2Img, shelf: ImageServer) -> None:
-    """A synchronous answer comes with the pictures."""
+async def test_inline_edit_responds_with_images(reve2img: Reve2Img, image_server: ImageServer) -> None:
     reve2img.server.faults.add("submit", "inline")
-    body = {"prompt": "x", "image_urls": [shelf.put("a", photo())]}
+    body = {"prompt": "x", "image_urls": [image_server.put("a", photo())]}
 
     reply = await reve2img.send("POST", "/api/v1/generate", body)
 
@@ -146,13 +138,12 @@ async def test_an_inline_edit_waits_for_its_input(reve2img: Reve2Img, shelf: Ima
     ],
     ids=["missing", "empty", "page", "broken off", "format", "pixels", "bytes"],
 )
-async def test_an_unusable_picture_fails_the_task(
-    reve2img: Reve2Img, shelf: ImageServer, content: bytes | None, reason: str
+async def test_unusable_input_fails_task_and_refunds(
+    reve2img: Reve2Img, image_server: ImageServer, content: bytes | None, reason: str
 ) -> None:
-    """It says which one, and the credits are given back."""
     if content is not None:
-        shelf.put("b", content)
-    await submitted(reve2img, shelf.put("a", photo()), shelf.at("b"))
+        image_server.put("b", content)
+    await submit_edit(reve2img, image_server.put("a", photo()), image_server.at("b"))
     job = await reve2img.server.finish_and_wait()
 
     task = (await reve2img.send("GET", f"/api/v1/status?task_id={job.id}")).json["data"]
@@ -162,28 +153,25 @@ async def test_an_unusable_picture_fails_the_task(
 
 
 @pytest.mark.parametrize("url", ["https://a.example/x.png", "http://127.0.0.1:1/x.png", "http://[/", "http://"])
-async def test_what_is_not_here_is_not_reached(reve2img: Reve2Img, url: str) -> None:
-    """Nothing leaves this machine."""
-    await submitted(reve2img, url)
+async def test_remote_input_is_not_fetched(reve2img: Reve2Img, url: str) -> None:
+    await submit_edit(reve2img, url)
 
     assert (await reve2img.server.finish_and_wait()).error == "Failed to download image_urls[0]"
 
 
-async def test_a_job_that_fails_anyway_needs_no_input(reve2img: Reve2Img, shelf: ImageServer) -> None:
-    """It ends at once, by hand too."""
+async def test_failing_job_ends_without_fetching_input(reve2img: Reve2Img, image_server: ImageServer) -> None:
     reve2img.server.faults.add("submit", "fail", reason="content")
-    await submitted(reve2img, shelf.at("a"))
+    await submit_edit(reve2img, image_server.at("a"))
 
     assert reve2img.server.finish().state is State.FAILED
-    assert shelf.taken == []
+    assert image_server.requested == []
 
 
-async def test_closing_leaves_nothing_behind(reve2img: Reve2Img) -> None:
-    """Not even when a picture is on its way."""
+async def test_close_cancels_input_fetch(reve2img: Reve2Img) -> None:
     silent = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
     async with silent:
         port = silent.sockets[0].getsockname()[1]
-        await submitted(reve2img, f"http://127.0.0.1:{port}/x.png")
+        await submit_edit(reve2img, f"http://127.0.0.1:{port}/x.png")
         job = reve2img.server.advance()
         await asyncio.sleep(0)
 

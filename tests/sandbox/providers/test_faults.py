@@ -1,4 +1,4 @@
-"""Faults are switched on in Python or over HTTP, hit as often as they were told, and make no nonsense."""
+"""Faults of the API fakes, in Python and over HTTP."""
 
 import asyncio
 from typing import Any
@@ -13,15 +13,14 @@ SkillBoss = Api[SkillBossServer]
 RUN = {"model": "reve/text-to-image", "async": True, "inputs": {"prompt": "a fox"}}
 
 
-def test_faults_hit_in_order_and_run_out() -> None:
-    """The first fits first; one without a number stays."""
+def test_faults_hit_in_order_until_used_up() -> None:
     faults = Faults()
     faults.add("submit", "status", status=500, times=2)
     faults.add("submit", "status", status=503, times=None)
 
-    taken = [faults.take(Endpoint.SUBMIT, frozenset({Kind.STATUS})) for _ in range(4)]
+    requested = [faults.take(Endpoint.SUBMIT, frozenset({Kind.STATUS})) for _ in range(4)]
 
-    assert [fault.status for fault in taken if fault] == [500, 500, 503, 503]
+    assert [fault.status for fault in requested if fault] == [500, 500, 503, 503]
     assert faults.take(Endpoint.STATUS, frozenset({Kind.STATUS})) is None
     faults.clear()
     assert faults.as_json() == []
@@ -40,14 +39,12 @@ def test_faults_hit_in_order_and_run_out() -> None:
         ("submit", "delay", {"colour": "red"}),
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused(endpoint: str, kind: str, options: dict[str, Any]) -> None:
-    """A mistake in a test is told at once."""
+def test_invalid_fault_is_refused(endpoint: str, kind: str, options: dict[str, Any]) -> None:
     with pytest.raises(FaultError):
         Faults().add(endpoint, kind, **options)
 
 
-async def test_faults_are_switched_from_outside(skillboss: SkillBoss) -> None:
-    """PUT of an object adds, PUT of a list replaces, GET lists what is left, DELETE clears."""
+async def test_control_endpoint_adds_replaces_lists_and_clears_faults(skillboss: SkillBoss) -> None:
     fault = {"endpoint": "submit", "kind": "status", "status": 503, "times": 2, "retry_after": "3"}
     await skillboss.send("PUT", "/sandbox/faults", {"endpoint": "picture", "kind": "html"}, key=None)
     await skillboss.send("PUT", "/sandbox/faults", [fault], key=None)
@@ -62,8 +59,7 @@ async def test_faults_are_switched_from_outside(skillboss: SkillBoss) -> None:
 
 
 @pytest.mark.parametrize("body", [[{"endpoint": "submit"}], 5, [{"endpoint": "submit", "kind": "html"}], [1]])
-async def test_nonsense_from_outside_changes_nothing(skillboss: SkillBoss, body: Any) -> None:
-    """A list with one mistake is refused as a whole."""
+async def test_invalid_fault_list_changes_nothing(skillboss: SkillBoss, body: Any) -> None:
     skillboss.server.faults.add("submit", "delay")
 
     reply = await skillboss.send("PUT", "/sandbox/faults", body, key=None)
@@ -72,14 +68,12 @@ async def test_nonsense_from_outside_changes_nothing(skillboss: SkillBoss, body:
     assert len(skillboss.server.faults.as_json()) == 1
 
 
-async def test_what_is_no_json_is_refused(skillboss: SkillBoss, session: aiohttp.ClientSession) -> None:
-    """The control endpoint says so."""
+async def test_malformed_fault_json_is_refused(skillboss: SkillBoss, session: aiohttp.ClientSession) -> None:
     async with session.put(f"{skillboss.server.url}/sandbox/faults", data=b"{") as response:
         assert response.status == 400
 
 
-async def test_jobs_and_the_bill_are_seen_from_outside(skillboss: SkillBoss) -> None:
-    """A test in another process can tell what was charged, without any key."""
+async def test_control_endpoint_lists_jobs_and_charges_without_key(skillboss: SkillBoss) -> None:
     await skillboss.send("POST", "/v1/run", RUN)
     job = skillboss.server.finish()
 
@@ -90,8 +84,7 @@ async def test_jobs_and_the_bill_are_seen_from_outside(skillboss: SkillBoss) -> 
     assert "key-a" not in str(seen)
 
 
-async def test_a_lost_reply_leaves_the_job_behind(skillboss: SkillBoss) -> None:
-    """A reset after processing made the job; one before did not."""
+async def test_reset_after_keeps_job_and_reset_before_does_not(skillboss: SkillBoss) -> None:
     skillboss.server.faults.add("submit", "reset_before")
     skillboss.server.faults.add("submit", "reset_after")
     made = []
@@ -104,8 +97,7 @@ async def test_a_lost_reply_leaves_the_job_behind(skillboss: SkillBoss) -> None:
 
 
 @pytest.mark.parametrize("state", ["IN_QUEUE", "IN_PROGRESS"])
-async def test_a_job_may_be_stuck(skillboss: SkillBoss, state: str) -> None:
-    """No timer moves it from there; a hand can."""
+async def test_stuck_job_ignores_timers_but_can_be_completed(skillboss: SkillBoss, state: str) -> None:
     skillboss.server.latency = type(skillboss.server.latency)(queue=0.0, work=0.0)
     skillboss.server.faults.add("submit", "stuck", state=state)
     await skillboss.send("POST", "/v1/run", RUN)
@@ -117,8 +109,7 @@ async def test_a_job_may_be_stuck(skillboss: SkillBoss, state: str) -> None:
     assert skillboss.server.finish(job).state is State.COMPLETED
 
 
-async def test_a_delay_holds_the_answer_back(skillboss: SkillBoss) -> None:
-    """The request is on record at once and answered later."""
+async def test_delay_fault_records_request_at_once(skillboss: SkillBoss) -> None:
     skillboss.server.faults.add("submit", "delay", seconds=0.01)
     asked = asyncio.create_task(skillboss.send("POST", "/v1/run", RUN))
     await skillboss.server.wait_for(lambda: skillboss.server.requests)
@@ -127,12 +118,10 @@ async def test_a_delay_holds_the_answer_back(skillboss: SkillBoss) -> None:
     assert (await asked).status == 202
 
 
-async def test_waiting_for_what_never_comes_ends(skillboss: SkillBoss) -> None:
-    """A test does not hang."""
+async def test_wait_for_false_condition_times_out(skillboss: SkillBoss) -> None:
     with pytest.raises(TimeoutError):
         await skillboss.server.wait_for(lambda: False, seconds=0.01)
 
 
-async def test_a_server_may_be_closed_twice(skillboss: SkillBoss) -> None:
-    """The fixture closes it once more."""
+async def test_server_can_be_closed_twice(skillboss: SkillBoss) -> None:
     await skillboss.server.close()

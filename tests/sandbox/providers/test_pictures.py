@@ -1,4 +1,4 @@
-"""Pictures are drawn in the asked size and format, and their marks tell them apart."""
+"""Drawn images: size, format and mark."""
 
 import io
 
@@ -12,8 +12,7 @@ from sandbox.providers.sizes import pixels
 
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("size", [(1024, 1024), (1024, 1792), (1360, 768), (200, 300)])
-def test_a_mark_survives_every_format(format_: str, size: tuple[int, int]) -> None:
-    """The picture is of the asked size and format, and says which job and which of its pictures it is."""
+def test_mark_survives_format_and_size(format_: str, size: tuple[int, int]) -> None:
     data = draw_picture("a red panda", 3, width=size[0], height=size[1], format=format_)
 
     with Image.open(io.BytesIO(data)) as picture:
@@ -23,8 +22,7 @@ def test_a_mark_survives_every_format(format_: str, size: tuple[int, int]) -> No
 
 
 @pytest.mark.parametrize("quality", [30, 60])
-def test_a_mark_survives_scaling_and_hard_compression(quality: int) -> None:
-    """A picture that was made smaller to fit an upload limit is still known."""
+def test_mark_survives_scaling_and_compression(quality: int) -> None:
     with Image.open(io.BytesIO(draw_picture("fox", 0, width=1024, height=1024, format="png"))) as picture:
         for format_ in ("JPEG", "WEBP"):
             smaller = io.BytesIO()
@@ -34,8 +32,7 @@ def test_a_mark_survives_scaling_and_hard_compression(quality: int) -> None:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_a_mark_survives_what_is_done_to_a_picture(format_: str) -> None:
-    """An effect and a missing background, which a JPEG fills."""
+def test_mark_survives_effect_and_removed_background(format_: str) -> None:
     data = draw_picture("fox", 0, width=640, height=480, format=format_, cut_out=True, effect="halftone")
 
     with Image.open(io.BytesIO(data)) as picture:
@@ -43,23 +40,20 @@ def test_a_mark_survives_what_is_done_to_a_picture(format_: str) -> None:
     assert read_mark(data) == expected_mark("fox", 0)
 
 
-def test_each_picture_has_its_own_mark() -> None:
-    """Neither another prompt nor another index has the same mark."""
+def test_marks_of_prompts_and_indices_differ() -> None:
     marks = {expected_mark(prompt, index) for prompt in ("a", "b", "") for index in range(4)}
 
     assert len(marks) == 12
 
 
-def test_the_same_prompt_gives_the_same_picture() -> None:
-    """A picture depends on nothing but what was asked for."""
+def test_same_arguments_draw_same_image() -> None:
     first, second = (draw_picture("fox", 0, width=256, height=256, format="png") for _ in range(2))
 
     assert first == second
 
 
 @pytest.mark.parametrize("prompt", ["", "桜の木の下で 🌸", "x" * 4000, "line\nbreak\x00", "ß ü é"])
-def test_any_prompt_can_be_drawn(prompt: str) -> None:
-    """The caption is cut to the picture and leaves out what its font lacks."""
+def test_any_prompt_is_drawn_with_its_mark(prompt: str) -> None:
     data = draw_picture(prompt, 0, width=128, height=128, format="png")
 
     assert read_mark(data) == expected_mark(prompt, 0)
@@ -75,6 +69,5 @@ def test_any_prompt_can_be_drawn(prompt: str) -> None:
         ("auto", "1K", (1248, 832)),
     ],
 )
-def test_a_ratio_and_a_resolution_are_pixels(ratio: str, resolution: str, size: tuple[int, int]) -> None:
-    """The area follows the resolution, the shape follows the ratio."""
+def test_pixels_follow_ratio_and_resolution(ratio: str, resolution: str, size: tuple[int, int]) -> None:
     assert pixels(ratio, resolution) == size

@@ -1,4 +1,4 @@
-"""The stand-in for reve2img keeps to its page."""
+"""The fake of reve2img follows its page."""
 
 import io
 from typing import Any
@@ -12,8 +12,7 @@ from tests.sandbox.providers.support import Api
 Reve2Img = Api[Reve2ImgServer]
 
 
-async def test_a_task_is_answered_in_the_envelope(reve2img: Reve2Img) -> None:
-    """The default model is reve-2.0, and a task is in progress at once."""
+async def test_new_task_is_in_progress_in_envelope(reve2img: Reve2Img) -> None:
     reply = await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox"})
 
     job = reve2img.server.jobs[0]
@@ -39,8 +38,7 @@ async def test_a_task_is_answered_in_the_envelope(reve2img: Reve2Img) -> None:
         ({"postprocessing": [{"process": "fit_image", "max_dim": 512}], "version": "latest-fast"}, 12),
     ],
 )
-async def test_credits_are_taken_at_creation(reve2img: Reve2Img, body: dict[str, Any], cost: int) -> None:
-    """The table's price times detail and, for one model, 4K; what post-processing adds; all that times pictures."""
+async def test_task_takes_its_credits_at_creation(reve2img: Reve2Img, body: dict[str, Any], cost: int) -> None:
     reve2img.server.store.balance = 1000
     await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox", **body})
 
@@ -48,23 +46,21 @@ async def test_credits_are_taken_at_creation(reve2img: Reve2Img, body: dict[str,
     assert reve2img.server.store.balance == 1000 - cost
 
 
-async def test_credits_are_given_back_on_failure(reve2img: Reve2Img) -> None:
-    """A failed task costs nothing in the end."""
+async def test_failed_task_refunds_credits(reve2img: Reve2Img) -> None:
     reve2img.server.store.balance = 12
     reve2img.server.faults.add("submit", "fail", reason="vendor")
     await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox"})
-    taken = reve2img.server.store.balance
+    requested = reve2img.server.store.balance
     job = reve2img.server.finish()
     reply = await reve2img.send("GET", f"/api/v1/status?task_id={job.id}")
 
-    assert (taken, reve2img.server.store.balance) == (0, 12)
+    assert (requested, reve2img.server.store.balance) == (0, 12)
     assert not reve2img.server.billed
     assert reply.json["data"]["status"] == "FAILED"
     assert reply.json["data"]["error_message"] == job.error
 
 
-async def test_a_finished_task_tells_its_cost(reve2img: Reve2Img) -> None:
-    """SUCCESS comes with consumed_credits and response.resultUrls."""
+async def test_finished_task_has_cost_and_urls(reve2img: Reve2Img) -> None:
     await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox", "num_images": 2})
     job = reve2img.server.finish()
     reply = await reve2img.send("GET", f"/api/v1/status?task_id={job.id}")
@@ -126,16 +122,14 @@ async def test_a_finished_task_tells_its_cost(reve2img: Reve2Img) -> None:
         {"prompt": "x", "model": "seedream-5", "postprocessing": []},
     ],
 )
-async def test_what_is_not_on_the_page_is_a_400(reve2img: Reve2Img, body: Any) -> None:
-    """The envelope carries the same code as HTTP."""
+async def test_undocumented_request_is_400_in_envelope(reve2img: Reve2Img, body: Any) -> None:
     reply = await reve2img.send("POST", "/api/v1/generate", body)
 
     assert (reply.status, reply.json["code"]) == (400, 400)
     assert not reve2img.server.jobs
 
 
-async def test_keys_balance_and_unknown_tasks_are_checked(reve2img: Reve2Img) -> None:
-    """401, 402 and 404."""
+async def test_missing_key_low_balance_and_unknown_task_are_refused(reve2img: Reve2Img) -> None:
     reve2img.server.store.balance = 11
 
     assert (await reve2img.send("POST", "/api/v1/generate", {"prompt": "x"}, key=None)).status == 401
@@ -143,8 +137,7 @@ async def test_keys_balance_and_unknown_tasks_are_checked(reve2img: Reve2Img) ->
     assert (await reve2img.send("GET", "/api/v1/status?task_id=x")).status == 404
 
 
-async def test_an_inline_task_is_successful_at_once(reve2img: Reve2Img) -> None:
-    """Synchronous models may answer SUCCESS with their pictures."""
+async def test_inline_task_responds_with_success(reve2img: Reve2Img) -> None:
     reve2img.server.faults.add("submit", "inline")
 
     reply = await reve2img.send("POST", "/api/v1/generate", {"prompt": "x"})
@@ -174,10 +167,7 @@ async def test_an_inline_task_is_successful_at_once(reve2img: Reve2Img) -> None:
         ({"postprocessing": [{"process": "fit_image", "max_dim": 1}]}, (1, 1)),
     ],
 )
-async def test_a_picture_has_the_size_that_was_asked_for(
-    reve2img: Reve2Img, body: dict[str, Any], size: tuple[int, int]
-) -> None:
-    """Resolution, upscaling and fitting show in the pixels, so that a person sees that they work."""
+async def test_image_has_requested_size(reve2img: Reve2Img, body: dict[str, Any], size: tuple[int, int]) -> None:
     await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox", **body})
     (url,) = reve2img.server.picture_urls(reve2img.server.finish())
 
@@ -185,8 +175,7 @@ async def test_a_picture_has_the_size_that_was_asked_for(
         assert picture.size == size
 
 
-async def test_a_cut_out_picture_is_transparent(reve2img: Reve2Img) -> None:
-    """Around its middle; the mark stays."""
+async def test_removed_background_is_transparent_and_mark_stays(reve2img: Reve2Img) -> None:
     await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox", "remove_background": True})
     (url,) = reve2img.server.picture_urls(reve2img.server.finish())
     data = await reve2img.picture(url)
@@ -197,8 +186,7 @@ async def test_a_cut_out_picture_is_transparent(reve2img: Reve2Img) -> None:
     assert read_mark(data) == expected_mark("a fox", 0)
 
 
-async def test_an_effect_is_to_be_seen(reve2img: Reve2Img) -> None:
-    """Another effect gives another picture, with the same mark."""
+async def test_effects_draw_different_images_with_same_mark(reve2img: Reve2Img) -> None:
     pictures = []
     for steps in ([], [{"process": "effect", "effect_name": "sepia"}], [{"process": "effect", "effect_name": "noir"}]):
         await reve2img.send("POST", "/api/v1/generate", {"prompt": "a fox", "postprocessing": steps})

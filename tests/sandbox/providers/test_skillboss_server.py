@@ -1,4 +1,4 @@
-"""The stand-in for SkillBoss keeps to its page."""
+"""The fake of SkillBoss follows its page."""
 
 import asyncio
 from typing import Any
@@ -18,8 +18,7 @@ def run(*, asynchronous: bool | None = True, **inputs: Any) -> dict[str, Any]:
     return body if asynchronous is None else {**body, "async": asynchronous}
 
 
-async def test_a_submit_is_answered_as_on_the_page(skillboss: SkillBoss) -> None:
-    """202 with the request id in the body and in a header, and the record id in another."""
+async def test_submit_is_202_with_documented_ids(skillboss: SkillBoss) -> None:
     reply = await skillboss.send("POST", "/v1/run", run())
 
     job = skillboss.server.jobs[0]
@@ -34,8 +33,7 @@ async def test_a_submit_is_answered_as_on_the_page(skillboss: SkillBoss) -> None
     assert (reply.headers["x-request-id"], reply.headers["x-record-id"]) == (job.id, job.record_id)
 
 
-async def test_a_job_goes_through_its_lifecycle_and_is_billed_at_its_end(skillboss: SkillBoss) -> None:
-    """IN_QUEUE, IN_PROGRESS, COMPLETED; charged only then."""
+async def test_job_passes_states_and_is_charged_when_completed(skillboss: SkillBoss) -> None:
     await skillboss.send("POST", "/v1/run", run(n=2))
     job = skillboss.server.jobs[0]
     seen = []
@@ -49,16 +47,14 @@ async def test_a_job_goes_through_its_lifecycle_and_is_billed_at_its_end(skillbo
     assert skillboss.server.billed[0].cost == 20
 
 
-async def test_timers_move_jobs_too(skillboss: SkillBoss) -> None:
-    """Without a hand a job takes its latency."""
+async def test_job_with_timers_completes(skillboss: SkillBoss) -> None:
     skillboss.server.latency = Latency(queue=0.0, work=0.0)
     await skillboss.send("POST", "/v1/run", run())
 
     await skillboss.server.wait_for(lambda: skillboss.server.jobs[0].state is State.COMPLETED)
 
 
-async def test_the_synchronous_form_blocks_until_the_result(skillboss: SkillBoss) -> None:
-    """Without `async` the answer is the result itself."""
+async def test_synchronous_submit_responds_with_result(skillboss: SkillBoss) -> None:
     pending = asyncio.create_task(skillboss.send("POST", "/v1/run", run(asynchronous=None)))
     await skillboss.server.wait_for(lambda: skillboss.server.jobs)
     skillboss.server.finish()
@@ -69,8 +65,7 @@ async def test_the_synchronous_form_blocks_until_the_result(skillboss: SkillBoss
     assert reply.json["generated_images"] == skillboss.server.picture_urls(skillboss.server.jobs[0])
 
 
-async def test_a_webhook_implies_the_asynchronous_form(skillboss: SkillBoss) -> None:
-    """No need to set `async` as well."""
+async def test_submit_with_webhook_is_asynchronous(skillboss: SkillBoss) -> None:
     body = {**run(asynchronous=None), "webhook_url": "https://bot.example/hook"}
 
     assert (await skillboss.send("POST", "/v1/run", body)).status == 202
@@ -96,8 +91,7 @@ async def test_a_webhook_implies_the_asynchronous_form(skillboss: SkillBoss) -> 
         run(output_format="gif"),
     ],
 )
-async def test_what_is_not_on_the_page_is_a_400(skillboss: SkillBoss, body: Any) -> None:
-    """Invalid model, missing required field, or malformed JSON."""
+async def test_undocumented_submit_is_400(skillboss: SkillBoss, body: Any) -> None:
     reply = await skillboss.send("POST", "/v1/run", body)
 
     assert reply.status == 400
@@ -106,22 +100,19 @@ async def test_what_is_not_on_the_page_is_a_400(skillboss: SkillBoss, body: Any)
 
 
 @pytest.mark.parametrize("key", [None, "wrong"])
-async def test_a_wrong_key_is_a_401(skillboss: SkillBoss, key: str | None) -> None:
-    """Every endpoint asks for the key."""
+async def test_wrong_key_is_401_on_every_endpoint(skillboss: SkillBoss, key: str | None) -> None:
     for method, path in (("POST", "/v1/run"), ("GET", "/v1/run/status/x"), ("POST", "/v1/run/cancel/x")):
         assert (await skillboss.send(method, path, run(), key=key)).status == 401
 
 
-async def test_an_empty_balance_is_a_402(skillboss: SkillBoss) -> None:
-    """Nothing is made when the account cannot pay."""
+async def test_submit_above_balance_is_402(skillboss: SkillBoss) -> None:
     skillboss.server.store.balance = 19
 
     assert (await skillboss.send("POST", "/v1/run", run(n=2))).status == 402
     assert (await skillboss.send("POST", "/v1/run", run(n=1))).status == 202
 
 
-async def test_a_balance_that_ran_out_meanwhile_fails_the_job(skillboss: SkillBoss) -> None:
-    """FAILED: "Vendor error or insufficient balance", and not billed."""
+async def test_balance_used_up_meanwhile_fails_job_uncharged(skillboss: SkillBoss) -> None:
     await skillboss.send("POST", "/v1/run", run())
     skillboss.server.store.balance = 0
     job = skillboss.server.finish()
@@ -130,8 +121,7 @@ async def test_a_balance_that_ran_out_meanwhile_fails_the_job(skillboss: SkillBo
     assert not skillboss.server.billed
 
 
-async def test_cancel_answers_as_on_the_page(skillboss: SkillBoss) -> None:
-    """200 with `cancelled` in the queue, 409 once started, 200 without it at the end, 404 for others' jobs."""
+async def test_cancel_responds_by_job_state_and_owner(skillboss: SkillBoss) -> None:
     for _ in range(2):
         await skillboss.send("POST", "/v1/run", run())
     pending, started = skillboss.server.jobs
@@ -148,8 +138,7 @@ async def test_cancel_answers_as_on_the_page(skillboss: SkillBoss) -> None:
     assert (pending.state, started.state) == (State.CANCELLED, State.IN_PROGRESS)
 
 
-async def test_results_expire_after_seven_days(skillboss: SkillBoss) -> None:
-    """Then the status knows nothing of the job."""
+async def test_status_after_seven_days_is_404(skillboss: SkillBoss) -> None:
     now = 0.0
     skillboss.server.store._clock = lambda: now
     await skillboss.send("POST", "/v1/run", run())

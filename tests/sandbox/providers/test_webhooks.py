@@ -1,4 +1,4 @@
-"""Webhooks of the stand-in for SkillBoss, as a receiver on a socket of its own gets them."""
+"""Webhooks of the SkillBoss fake, received on a real socket."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,11 +16,14 @@ SkillBoss = Api[SkillBossServer]
 
 
 class Receiver:
-    """Takes webhooks at `url`, keeps what came, and answers with `statuses` in turn, then with 200."""
+    """Receives webhooks at `url` and keeps their bodies.
+
+    It responds with `statuses` in turn, then with 200.
+    """
 
     def __init__(self) -> None:
         self.url = ""
-        self.came: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.statuses: list[int] = []
         self.gate: asyncio.Event | None = None
         self.arrived = asyncio.Event()
@@ -42,7 +45,7 @@ class Receiver:
         return app
 
     async def _take(self, request: web.Request) -> web.Response:
-        self.came.append(await request.json())
+        self.received.append(await request.json())
         self.arrived.set()
         if self.gate is not None:
             await self.gate.wait()
@@ -51,7 +54,7 @@ class Receiver:
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    """Give who is called back."""
+    """Yield a webhook receiver."""
     receiver = Receiver()
     await receiver.start()
     yield receiver
@@ -59,66 +62,62 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture(autouse=True)
-def no_second_try_by_itself(skillboss: SkillBoss) -> None:
-    """Second tries wait until a test lets them go."""
+def hold_retries(skillboss: SkillBoss) -> None:
+    """Hold retries until a test releases them."""
     skillboss.server.webhooks.retry_seconds = None
 
 
 def run(url: str, **inputs: Any) -> dict[str, Any]:
-    """Return the body of a submit that names a webhook."""
+    """Return a submit body with a webhook."""
     return {"model": "reve/text-to-image", "inputs": {"prompt": "a fox", **inputs}, "webhook_url": url}
 
 
 def statuses(skillboss: SkillBoss) -> list[tuple[int, int | None]]:
-    """Return which try got which answer, over all jobs."""
+    """Return attempt and status of all deliveries."""
     return [(each.attempt, each.status) for each in skillboss.server.webhooks.sent]
 
 
-async def test_a_completed_job_is_told_as_on_the_page(skillboss: SkillBoss, receiver: Receiver) -> None:
-    """Status OK, the pictures as objects, no error; once, as it was taken."""
+async def test_completed_job_posts_documented_webhook_once(skillboss: SkillBoss, receiver: Receiver) -> None:
     await skillboss.send("POST", "/v1/run", run(receiver.url, n=2))
     job = skillboss.server.finish()
     await skillboss.server.wait_for(lambda: skillboss.server.webhooks.sent)
 
     urls = skillboss.server.picture_urls(job)
-    told = {
+    expected = {
         "request_id": job.id,
         "status": "OK",
         "payload": {"generated_images": [{"url": urls[0]}, {"url": urls[1]}]},
         "error": None,
     }
-    assert receiver.came == [told]
+    assert receiver.received == [expected]
     (delivery,) = skillboss.server.webhooks.sent_for(job)
-    assert (delivery.url, delivery.body, delivery.attempt, delivery.status) == (receiver.url, told, 1, 200)
+    assert (delivery.url, delivery.body, delivery.attempt, delivery.status) == (receiver.url, expected, 1, 200)
 
 
-async def test_a_failed_job_is_told_as_on_the_page(skillboss: SkillBoss, receiver: Receiver) -> None:
-    """Status ERROR, no payload, the reason in words."""
+async def test_failed_job_posts_documented_webhook(skillboss: SkillBoss, receiver: Receiver) -> None:
     skillboss.server.faults.add("submit", "fail", reason="the vendor gave up")
     await skillboss.send("POST", "/v1/run", run(receiver.url))
     job = skillboss.server.finish()
     await skillboss.server.wait_for(lambda: skillboss.server.webhooks.sent)
 
-    assert receiver.came == [
+    assert receiver.received == [
         {"request_id": job.id, "status": "ERROR", "payload": None, "error": "the vendor gave up"},
     ]
 
 
-async def test_a_cancelled_job_is_not_told(skillboss: SkillBoss, receiver: Receiver) -> None:
-    """Whoever cancelled knows."""
+async def test_cancelled_job_posts_no_webhook(skillboss: SkillBoss, receiver: Receiver) -> None:
     await skillboss.send("POST", "/v1/run", run(receiver.url))
     job = skillboss.server.jobs[0]
     await skillboss.send("POST", f"/v1/run/cancel/{job.id}")
 
     assert job.state is State.CANCELLED
-    assert (skillboss.server.webhooks.pending, receiver.came) == (0, [])
+    assert (skillboss.server.webhooks.pending, receiver.received) == (0, [])
 
 
 @pytest.mark.parametrize(("first", "second"), [(500, 200), (404, 503), (302, 200)])
-async def test_what_was_not_taken_is_tried_once_more(
+async def test_refused_webhook_is_retried_once(
     skillboss: SkillBoss, receiver: Receiver, first: int, second: int
 ) -> None:
-    """Anything but a 2xx counts as not taken; after the second try that is the end of it."""
     receiver.statuses = [first, second]
     await skillboss.send("POST", "/v1/run", run(receiver.url))
     skillboss.server.finish()
@@ -128,11 +127,10 @@ async def test_what_was_not_taken_is_tried_once_more(
     await skillboss.server.wait_for(lambda: len(skillboss.server.webhooks.sent) == 2)
 
     assert statuses(skillboss) == [(1, first), (2, second)]
-    assert len(receiver.came) == 2
+    assert len(receiver.received) == 2
 
 
-async def test_a_second_try_comes_by_itself(skillboss: SkillBoss, receiver: Receiver) -> None:
-    """After its seconds, without a hand."""
+async def test_retry_follows_after_its_seconds(skillboss: SkillBoss, receiver: Receiver) -> None:
     skillboss.server.webhooks.retry_seconds = 0.0
     receiver.statuses = [500]
     await skillboss.send("POST", "/v1/run", run(receiver.url))
@@ -141,8 +139,7 @@ async def test_a_second_try_comes_by_itself(skillboss: SkillBoss, receiver: Rece
     await skillboss.server.wait_for(lambda: statuses(skillboss) == [(1, 500), (2, 200)])
 
 
-async def test_nobody_there_is_no_answer(skillboss: SkillBoss, receiver: Receiver) -> None:
-    """A receiver that is down leaves no status."""
+async def test_unreachable_receiver_has_no_status(skillboss: SkillBoss, receiver: Receiver) -> None:
     await receiver.close()
     await skillboss.send("POST", "/v1/run", run(receiver.url))
     skillboss.server.finish()
@@ -150,8 +147,7 @@ async def test_nobody_there_is_no_answer(skillboss: SkillBoss, receiver: Receive
     await skillboss.server.wait_for(lambda: statuses(skillboss) == [(1, None)])
 
 
-async def test_nothing_is_posted_to_another_machine(skillboss: SkillBoss) -> None:
-    """An address elsewhere is taken, as the contract takes it, and never called."""
+async def test_remote_webhook_is_accepted_but_never_posted(skillboss: SkillBoss) -> None:
     reply = await skillboss.send("POST", "/v1/run", run("https://bot.example/hook"))
     skillboss.server.finish()
 
@@ -180,44 +176,40 @@ async def test_nothing_is_posted_to_another_machine(skillboss: SkillBoss) -> Non
         (5, False),
     ],
 )
-async def test_which_addresses_are_taken(skillboss: SkillBoss, url: Any, good: bool) -> None:  # noqa: FBT001
-    """Https, and http on this machine; the rest is a 400 and makes no job."""
+async def test_webhook_url_must_be_https_or_local(skillboss: SkillBoss, url: Any, good: bool) -> None:  # noqa: FBT001
     reply = await skillboss.send("POST", "/v1/run", run(url))
 
     assert is_acceptable(url) is good
     assert (reply.status, len(skillboss.server.jobs)) == ((202, 1) if good else (400, 0))
 
 
-async def test_a_webhook_may_be_lost(skillboss: SkillBoss, receiver: Receiver) -> None:
-    """The next one comes again."""
+async def test_lost_fault_drops_one_webhook(skillboss: SkillBoss, receiver: Receiver) -> None:
     skillboss.server.faults.add("webhook", "lost")
     for _ in range(2):
         await skillboss.send("POST", "/v1/run", run(receiver.url))
         skillboss.server.finish()
     await skillboss.server.wait_for(lambda: skillboss.server.webhooks.sent)
 
-    assert [each["request_id"] for each in receiver.came] == [skillboss.server.jobs[1].id]
+    assert [each["request_id"] for each in receiver.received] == [skillboss.server.jobs[1].id]
     await skillboss.server.wait_for(lambda: skillboss.server.webhooks.pending == 0)
 
 
-async def test_a_webhook_may_come_twice_at_once(skillboss: SkillBoss, receiver: Receiver) -> None:
-    """Both are there before either is answered."""
+async def test_twice_fault_posts_concurrently(skillboss: SkillBoss, receiver: Receiver) -> None:
     receiver.gate = asyncio.Event()
     skillboss.server.faults.add("webhook", "twice")
     await skillboss.send("POST", "/v1/run", run(receiver.url))
     skillboss.server.finish()
-    while len(receiver.came) < 2:
+    while len(receiver.received) < 2:
         receiver.arrived.clear()
         await receiver.arrived.wait()
     receiver.gate.set()
     await skillboss.server.wait_for(lambda: len(skillboss.server.webhooks.sent) == 2)
 
-    assert receiver.came[0] == receiver.came[1]
+    assert receiver.received[0] == receiver.received[1]
     assert sorted(statuses(skillboss)) == [(1, 200), (2, 200)]
 
 
-async def test_a_webhook_may_come_before_the_answer_to_its_submit(skillboss: SkillBoss, receiver: Receiver) -> None:
-    """The receiver has it while the submit still waits for a reply, which then knows nothing of the end."""
+async def test_early_fault_posts_before_submit_response(skillboss: SkillBoss, receiver: Receiver) -> None:
     receiver.gate = asyncio.Event()
     skillboss.server.faults.add("webhook", "early")
     submitting = asyncio.create_task(skillboss.send("POST", "/v1/run", run(receiver.url)))
@@ -227,26 +219,24 @@ async def test_a_webhook_may_come_before_the_answer_to_its_submit(skillboss: Ski
     reply = await submitting
 
     assert (reply.status, reply.json["status"]) == (202, "IN_QUEUE")
-    assert [each["request_id"] for each in receiver.came] == [reply.json["request_id"]]
+    assert [each["request_id"] for each in receiver.received] == [reply.json["request_id"]]
 
 
-async def test_a_webhook_may_be_late(skillboss: SkillBoss, receiver: Receiver) -> None:
-    """Held back until it is released, from outside too."""
+async def test_late_fault_waits_for_release(skillboss: SkillBoss, receiver: Receiver) -> None:
     skillboss.server.faults.add("webhook", "late")
     await skillboss.send("POST", "/v1/run", run(receiver.url))
     job = skillboss.server.finish()
     status = await skillboss.send("GET", f"/v1/run/status/{job.id}")
-    assert (status.json["status"], skillboss.server.webhooks.pending, receiver.came) == ("COMPLETED", 1, [])
+    assert (status.json["status"], skillboss.server.webhooks.pending, receiver.received) == ("COMPLETED", 1, [])
 
     released = await skillboss.send("POST", "/sandbox/webhooks/release", key=None)
     await skillboss.server.wait_for(lambda: skillboss.server.webhooks.sent)
 
     assert released.status == 204
-    assert len(receiver.came) == 1
+    assert len(receiver.received) == 1
 
 
-async def test_a_late_webhook_comes_by_itself(skillboss: SkillBoss, receiver: Receiver) -> None:
-    """After its seconds."""
+async def test_late_fault_posts_after_its_seconds(skillboss: SkillBoss, receiver: Receiver) -> None:
     skillboss.server.faults.add("webhook", "late", seconds=0.01)
     await skillboss.send("POST", "/v1/run", run(receiver.url))
     skillboss.server.finish()
@@ -254,10 +244,9 @@ async def test_a_late_webhook_comes_by_itself(skillboss: SkillBoss, receiver: Re
     await skillboss.server.wait_for(lambda: statuses(skillboss) == [(1, 200)])
 
 
-async def test_deliveries_are_seen_from_outside(
+async def test_control_endpoint_lists_deliveries_for_own_origin(
     skillboss: SkillBoss, receiver: Receiver, session: aiohttp.ClientSession
 ) -> None:
-    """A test in another process can read them; another site's page cannot."""
     await skillboss.send("POST", "/v1/run", run(receiver.url))
     job = skillboss.server.finish()
     await skillboss.server.wait_for(lambda: skillboss.server.webhooks.sent)
@@ -270,8 +259,7 @@ async def test_deliveries_are_seen_from_outside(
         assert answer.status == 403
 
 
-async def test_mending_lets_go_what_is_held(skillboss: SkillBoss, receiver: Receiver) -> None:
-    """Late webhooks are delivered, and nothing is broken any more."""
+async def test_clear_faults_releases_late_webhooks(skillboss: SkillBoss, receiver: Receiver) -> None:
     skillboss.server.faults.add("webhook", "late", times=None)
     await skillboss.send("POST", "/v1/run", run(receiver.url))
     skillboss.server.finish()
@@ -281,8 +269,7 @@ async def test_mending_lets_go_what_is_held(skillboss: SkillBoss, receiver: Rece
     assert skillboss.server.faults.as_json() == []
 
 
-async def test_closing_ends_what_is_under_way(skillboss: SkillBoss, receiver: Receiver) -> None:
-    """A webhook that nobody answers, and one that is held back, do not keep the server."""
+async def test_close_cancels_deliveries(skillboss: SkillBoss, receiver: Receiver) -> None:
     receiver.gate = asyncio.Event()
     await skillboss.send("POST", "/v1/run", run(receiver.url))
     skillboss.server.finish()

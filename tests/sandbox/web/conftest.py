@@ -1,4 +1,4 @@
-"""The page on a stand-in for Discord, a bot that is connected to it, and browser tabs over real sockets."""
+"""Fixtures: the page on a fake Discord, a connected bot, and browser tabs."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -13,14 +13,14 @@ from sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
 from sandbox.web import Page
 from tests.sandbox.discord.conftest import running
 from tests.sandbox.discord.fixture_bot import PATIENCE, TOKEN, Clock, FixtureBot
-from tests.sandbox.web.ws_client import Process, WsClient
+from tests.sandbox.web.ws_client import FakeBotProcess, WsClient
 
-OpenTab = Callable[..., Awaitable[WsClient]]
+OpenClient = Callable[..., Awaitable[WsClient]]
 
 
 @pytest.fixture
 def discord_server() -> DiscordServer:
-    """Give a stand-in that does not listen yet."""
+    """Return a fake Discord before its start."""
     server = DiscordServer(default_world(token=TOKEN, now=Clock()))
     server.world.acknowledge_within = PATIENCE
     return server
@@ -28,24 +28,24 @@ def discord_server() -> DiscordServer:
 
 @pytest.fixture
 def providers() -> dict[str, SkillBossServer | Reve2ImgServer]:
-    """Give the image APIs; they need not listen for what is tried here."""
+    """Return the image APIs, not listening."""
     return {"skillboss": SkillBossServer(latency=MANUAL), "reve2img": Reve2ImgServer(latency=MANUAL)}
 
 
 @pytest.fixture
-def process() -> Process:
-    """Give a process of the bot that only notes what is asked of it."""
-    return Process()
+def process() -> FakeBotProcess:
+    """Return a fake process of the bot to record calls."""
+    return FakeBotProcess()
 
 
 @pytest.fixture
 async def page(
     discord_server: DiscordServer,
     providers: dict[str, SkillBossServer | Reve2ImgServer],
-    process: Process,
+    process: FakeBotProcess,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Page]:
-    """Give the page, served."""
+    """Yield the served page."""
     page = Page(discord_server, providers=providers, bot=process, ledger=process.ledger)
     page.mount()
     await discord_server.start()
@@ -58,7 +58,7 @@ async def page(
 
 @pytest.fixture
 async def bot(page: Page, discord_server: DiscordServer) -> AsyncIterator[FixtureBot]:
-    """Give a connected bot with its commands registered."""
+    """Yield a connected bot with its commands registered."""
     del page
     async with running(discord_server, FixtureBot()) as painter:
         await discord_server.wait_commands()
@@ -67,7 +67,7 @@ async def bot(page: Page, discord_server: DiscordServer) -> AsyncIterator[Fixtur
 
 @pytest.fixture
 async def browser(page: Page) -> AsyncIterator[aiohttp.ClientSession]:
-    """Give a browser that has opened the printed address."""
+    """Yield a browser session with the page's cookie."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         async with session.get(page.url) as answer:
             assert answer.status == 200
@@ -75,8 +75,10 @@ async def browser(page: Page) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-async def open_tab(page: Page, discord_server: DiscordServer, browser: aiohttp.ClientSession) -> AsyncIterator[OpenTab]:
-    """Give a function that opens a tab as a person, in a channel."""
+async def open_client(
+    page: Page, discord_server: DiscordServer, browser: aiohttp.ClientSession
+) -> AsyncIterator[OpenClient]:
+    """Yield a function to open a tab as a user, in a channel."""
     del page
     async with AsyncExitStack() as stack:
 
@@ -86,10 +88,10 @@ async def open_tab(page: Page, discord_server: DiscordServer, browser: aiohttp.C
                     f"{discord_server.base_url}/sandbox/page/socket", headers={"Origin": discord_server.base_url}
                 )
             )
-            tab = WsClient(socket, browser, discord_server.base_url)
-            stack.push_async_callback(tab.close)
-            tab.world = await tab.ask("be", who=who)
-            await tab.open(channel)
-            return tab
+            client = WsClient(socket, browser, discord_server.base_url)
+            stack.push_async_callback(client.close)
+            client.world = await client.ask("be", who=who)
+            await client.open(channel)
+            return client
 
         yield opened

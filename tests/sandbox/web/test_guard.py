@@ -1,11 +1,11 @@
-"""Who may use the page: strangers, other sites and other names are turned away, and what people upload cannot act."""
+"""Access checks of the page, and safe uploads."""
 
 import aiohttp
 import pytest
 
 from sandbox.discord import DiscordServer
 from sandbox.web import Page
-from tests.sandbox.web.conftest import OpenTab
+from tests.sandbox.web.conftest import OpenClient
 
 PATHS = ["/", "/sandbox/page/static/main.js", "/sandbox/page/socket", "/sandbox/page/media/1/a.png"]
 
@@ -17,8 +17,7 @@ async def status(session: aiohttp.ClientSession, url: str, **headers: str) -> in
         return answer.status
 
 
-async def test_the_printed_address_opens_the_page(page: Page, browser: aiohttp.ClientSession) -> None:
-    """The token becomes a cookie that neither scripts nor other sites can use."""
+async def test_printed_address_sets_http_only_same_site_cookie(page: Page, browser: aiohttp.ClientSession) -> None:
     del page
     (cookie,) = browser.cookie_jar
     assert cookie["httponly"]
@@ -26,8 +25,7 @@ async def test_the_printed_address_opens_the_page(page: Page, browser: aiohttp.C
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_nothing_is_served_without_the_token(page: Page, discord_server: DiscordServer, path: str) -> None:
-    """Without the cookie there is nothing, with a wrong token neither."""
+async def test_request_without_valid_token_is_refused(page: Page, discord_server: DiscordServer, path: str) -> None:
     del page
     async with aiohttp.ClientSession() as stranger:
         own = discord_server.base_url
@@ -36,10 +34,9 @@ async def test_nothing_is_served_without_the_token(page: Page, discord_server: D
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_another_site_is_turned_away(
+async def test_request_of_another_site_is_refused(
     page: Page, discord_server: DiscordServer, browser: aiohttp.ClientSession, path: str
 ) -> None:
-    """By its Origin, by a name of its own for this machine, and by what the browser says of the request."""
     del page
     url = discord_server.base_url + path
     port = discord_server.base_url.rpartition(":")[2]
@@ -49,20 +46,18 @@ async def test_another_site_is_turned_away(
     assert await status(browser, url, Sec_Fetch_Site="cross-site") == 403
 
 
-async def test_what_acts_must_say_where_it_comes_from(
+async def test_socket_and_upload_without_origin_are_refused(
     page: Page, discord_server: DiscordServer, browser: aiohttp.ClientSession
 ) -> None:
-    """The socket and the uploads are closed to a request without an Origin."""
     del page
     assert await status(browser, f"{discord_server.base_url}/sandbox/page/socket") == 403
     async with browser.post(f"{discord_server.base_url}/sandbox/page/uploads", data=b"x") as answer:
         assert answer.status == 403
 
 
-async def test_the_control_addresses_are_guarded_by_name_too(
+async def test_control_endpoint_under_foreign_host_name_is_refused(
     page: Page, discord_server: DiscordServer, browser: aiohttp.ClientSession
 ) -> None:
-    """A site that calls this machine by a name of its own cannot set faults."""
     del page
     port = discord_server.base_url.rpartition(":")[2]
     foreign = {"Host": f"evil.example:{port}", "Origin": f"http://evil.example:{port}"}
@@ -71,8 +66,7 @@ async def test_the_control_addresses_are_guarded_by_name_too(
         assert answer.status == 403
 
 
-async def test_the_page_is_under_a_strict_policy(page: Page, browser: aiohttp.ClientSession) -> None:
-    """Only its own scripts run, nothing may frame it, and it tells nobody its address."""
+async def test_page_has_strict_content_policy(page: Page, browser: aiohttp.ClientSession) -> None:
     async with browser.get(page.url) as answer:
         policy = answer.headers["Content-Security-Policy"]
         text = await answer.text()
@@ -83,14 +77,13 @@ async def test_the_page_is_under_a_strict_policy(page: Page, browser: aiohttp.Cl
     assert "<script>" not in text
 
 
-async def test_what_is_uploaded_cannot_act(
-    discord_server: DiscordServer, browser: aiohttp.ClientSession, open_tab: OpenTab
+async def test_uploaded_page_is_only_downloaded_in_sandbox(
+    discord_server: DiscordServer, browser: aiohttp.ClientSession, open_client: OpenClient
 ) -> None:
-    """A page among the uploads shares the origin: it is only ever downloaded, and would be locked up if opened."""
-    tab = await open_tab()
-    upload = await tab.upload(b"<script>alert(1)</script>", "evil.html")
-    await tab.ask("say", channel=tab.channel, text="", uploads=[upload])
-    message = await tab.message()
+    client = await open_client()
+    upload = await client.upload(b"<script>alert(1)</script>", "evil.html")
+    await client.ask("say", channel=client.channel, text="", uploads=[upload])
+    message = await client.message()
     (file,) = message["files"]
     addresses = [file["src"], discord_server.actor("member").sees()[0].payload["attachments"][0]["url"]]
     for address in addresses:

@@ -1,4 +1,4 @@
-"""The books that the page shows are those in the database, whether the bot runs or not."""
+"""The page's ledger comes from the database, with or without the bot."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ NOTHING: dict[str, Any] = {"account": None, "movements": [], "jobs": []}
 
 @pytest.fixture
 async def file(tmp_path: Path) -> Path:
-    """Give a database in which member 2 of community 1 was given an allowance."""
+    """Return a database with an allowance of member 2 in guild 1."""
     file = tmp_path / "atelier.db"
     database = await Database.open(f"sqlite+aiosqlite:///{file}")
 
@@ -39,8 +39,7 @@ async def file(tmp_path: Path) -> Path:
     return file
 
 
-async def test_the_books_are_read(file: Path) -> None:
-    """The account, and each movement with its postings."""
+async def test_ledger_returns_account_and_movements(file: Path) -> None:
     books = await sandbox_ledger(file)(1, 2)
     assert books["account"] == {"allowance": 200, "granted": 0, "held": 0, "period": "2026-11-21"}
     (movement,) = books["movements"]
@@ -49,14 +48,12 @@ async def test_the_books_are_read(file: Path) -> None:
     assert books["jobs"] == []
 
 
-async def test_another_member_sees_nothing_of_it(file: Path) -> None:
-    """Neither another member nor another community."""
+async def test_ledger_of_other_member_or_guild_is_empty(file: Path) -> None:
     assert await sandbox_ledger(file)(1, 3) == NOTHING
     assert await sandbox_ledger(file)(0, 2) == NOTHING
 
 
-async def test_before_the_bot_has_made_it_there_is_nothing(tmp_path: Path) -> None:
-    """No file, and a file without tables; neither is made or changed."""
+async def test_ledger_without_database_is_empty_and_creates_no_file(tmp_path: Path) -> None:
     missing, empty = tmp_path / "missing.db", tmp_path / "empty.db"
     empty.touch()
     assert await sandbox_ledger(missing)(1, 2) == NOTHING

@@ -1,4 +1,4 @@
-"""Discord's Markdown as a tree: the dialect, and that nothing which was typed becomes more than text."""
+"""Discord's Markdown as a harmless tree."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sandbox.web.markdown import tree
-from tests.sandbox.web.ws_client import written
+from tests.sandbox.web.ws_client import plain_text
 
 KINDS = {
     "p", "h1", "h2", "h3", "small", "quote", "ul", "ol", "li", "pre", "code", "br", "strong", "em", "u", "s",
@@ -41,7 +41,7 @@ def all_nodes(nodes: list[Any]) -> Iterator[Any]:
 
 
 def paragraph(text: str) -> Any:
-    """Return what the one paragraph of a text holds."""
+    """Return the nodes of the only paragraph of a text."""
     (block,) = tree(text)
     assert isinstance(block, dict)
     assert block["t"] == "p"
@@ -52,40 +52,34 @@ def paragraph(text: str) -> Any:
     ("text", "kind"),
     [("**a**", "strong"), ("*a*", "em"), ("_a_", "em"), ("__a__", "u"), ("~~a~~", "s"), ("||a||", "spoiler")],
 )
-def test_marks_are_read(text: str, kind: str) -> None:
-    """Each mark makes its kind."""
+def test_mark_becomes_its_node(text: str, kind: str) -> None:
     assert paragraph(text) == [{"t": kind, "c": ["a"]}]
 
 
-def test_marks_nest() -> None:
-    """Marks stand within marks."""
+def test_nested_marks_become_nested_nodes() -> None:
     assert paragraph("**a *b* ||c||**") == [
         {"t": "strong", "c": ["a ", {"t": "em", "c": ["b"]}, " ", {"t": "spoiler", "c": ["c"]}]}
     ]
 
 
-def test_blocks_are_read() -> None:
-    """Headings, small print, quotes, lists and code blocks are blocks of their own, without empty lines between."""
+def test_block_becomes_its_node_without_empty_line() -> None:
     text = "# a\n## b\n### c\n#### d\n-# e\n> f\n> g\nh\n- i\n  - j\n1. k\n```py\nl\n```"
     kinds = [node["t"] for node in tree(text) if isinstance(node, dict)]
     assert kinds == ["h1", "h2", "h3", "p", "small", "quote", "p", "ul", "ol", "pre"]
 
 
-def test_a_line_break_and_an_empty_line_stay() -> None:
-    """What stands on lines of its own stays there."""
+def test_line_break_and_empty_line_are_kept() -> None:
     assert tree("a\nb\n\n\nc") == [{"t": "p", "c": ["a", {"t": "br"}, "b"]}, {"t": "p", "c": ["c"], "gap": 2}]
 
 
-def test_a_long_quote_takes_the_rest() -> None:
-    """After `>>> ` everything is quoted, and there is no quote within it."""
+def test_long_quote_takes_rest_and_does_not_nest() -> None:
     (quote,) = tree(">>> a\nb\n\n> c")
     assert isinstance(quote, dict)
     assert quote["t"] == "quote"
-    assert written([quote]) == "ab> c"
+    assert plain_text([quote]) == "ab> c"
 
 
-def test_mentions_have_their_names() -> None:
-    """Mentions, times, emoji and commands are known by their ids; what is unknown has no name."""
+def test_mention_has_name_unless_unknown() -> None:
     names = {("user", "1"): "Member", ("role", "2"): "Mods", ("channel", "3"): "general"}
     found = tree("<@1><@!1><@&2><#3><@9><t:5:R><a:wave:12></credits balance:4>", lambda *what: names.get(what))
     assert found == [
@@ -114,21 +108,18 @@ def test_mentions_have_their_names() -> None:
         ("(http://b.c/d)", "http://b.c/d"),
     ],
 )
-def test_addresses_are_links(text: str, href: str) -> None:
-    """Masked, bare and bracketed addresses can be pressed."""
+def test_http_address_becomes_link(text: str, href: str) -> None:
     links = [node for node in all_nodes(tree(text)) if isinstance(node, dict) and node["t"] == "link"]
     assert [link["href"] for link in links] == [href]
 
 
-def test_a_backslash_takes_the_meaning_away() -> None:
-    """Escaped marks are text."""
+def test_escaped_mark_stays_text() -> None:
     assert paragraph(r"\*a\* \<@1> \|\|b\|\| \# c") == ["*a* <@1> ||b|| # c"]
-    assert written(tree(r"\# a")) == "# a"
+    assert plain_text(tree(r"\# a")) == "# a"
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_texts_stay_texts(text: str) -> None:
-    """Neither markup nor a dangerous address becomes anything."""
+def test_hostile_text_stays_text(text: str) -> None:
     for node in all_nodes(tree(text)):
         assert isinstance(node, str) or node["t"] != "link"
 
@@ -138,8 +129,7 @@ def test_hostile_texts_stay_texts(text: str) -> None:
 @example("> " * 100)
 @example("[" * 150)
 @example("*_" * 150)
-def test_any_text_makes_a_harmless_tree(text: str) -> None:
-    """Whatever is typed: only known kinds, only secure links, and it can be sent."""
+def test_any_text_becomes_encodable_tree_of_known_nodes(text: str) -> None:
     nodes = tree(text)
     json.dumps(nodes)
     for node in all_nodes(nodes):

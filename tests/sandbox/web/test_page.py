@@ -1,4 +1,4 @@
-"""The page's protocol: seeing, writing, using commands, forms and menus, and refusing what Discord would refuse."""
+"""The page's protocol: messages, commands, forms, menus, and refusals."""
 
 import json
 
@@ -7,13 +7,12 @@ import pytest
 from sandbox.discord import DiscordServer, Upload
 from sandbox.discord.encoding import Json
 from tests.sandbox.discord.fixture_bot import FixtureBot, picture
-from tests.sandbox.web.conftest import OpenTab
-from tests.sandbox.web.ws_client import RefusedError, written
+from tests.sandbox.web.conftest import OpenClient
+from tests.sandbox.web.ws_client import RefusedError, plain_text
 
 
-async def test_a_person_sees_their_channels(open_tab: OpenTab) -> None:
-    """Each sees what they may: the moderators' room is not a member's."""
-    member, moderator = await open_tab("member"), await open_tab("moderator")
+async def test_user_sees_only_permitted_channels(open_client: OpenClient) -> None:
+    member, moderator = await open_client("member"), await open_client("moderator")
 
     def names(world: Json) -> list[str]:
         return [each["name"] for guild in world["guilds"] for each in guild["channels"]]
@@ -25,46 +24,46 @@ async def test_a_person_sees_their_channels(open_tab: OpenTab) -> None:
     assert restricted["nsfw"]
 
 
-async def test_a_channel_that_is_hidden_stays_hidden(open_tab: OpenTab, discord_server: DiscordServer) -> None:
-    """Neither opening nor hearing it is possible."""
-    tab = await open_tab("member")
+async def test_hidden_channel_sends_no_messages_and_cannot_be_opened(
+    open_client: OpenClient, discord_server: DiscordServer
+) -> None:
+    client = await open_client("member")
     hidden = discord_server.world.channel("moderators")
     with pytest.raises(RefusedError):
-        await tab.ask("open", channel=hidden.id)
+        await client.ask("open", channel=hidden.id)
     await discord_server.actor("moderator").say("secret", channel="moderators")
     await discord_server.actor("moderator").say("public")
-    await tab.message(lambda message: message["raw"] == "public")
-    assert "secret" not in json.dumps(tab.events)
+    await client.message(lambda message: message["raw"] == "public")
+    assert "secret" not in json.dumps(client.events)
 
 
-async def test_messages_are_live(open_tab: OpenTab) -> None:
-    """What one writes the other reads, as a tree."""
-    writer, reader = await open_tab("member"), await open_tab("member-two")
+async def test_new_message_reaches_other_tab_as_tree(open_client: OpenClient) -> None:
+    writer, reader = await open_client("member"), await open_client("member-two")
     await writer.ask("say", channel=writer.channel, text="**hi** <script>", uploads=[])
     heard = await reader.message()
     assert heard["author"]["account"] == "member"
     assert heard["text"] == [{"t": "p", "c": [{"t": "strong", "c": ["hi"]}, " <script>"]}]
 
 
-async def test_a_command_is_answered_and_its_message_edited_in_place(bot: FixtureBot, open_tab: OpenTab) -> None:
-    """The card is heard as it changes; its pictures have local addresses, and it names the command."""
+async def test_command_card_updates_are_sent_with_local_image_addresses(
+    bot: FixtureBot, open_client: OpenClient
+) -> None:
     del bot
-    tab = await open_tab()
-    assert (await tab.slash("imagine", prompt="a fox"))["how"] == "message"
-    thinking = await tab.message()
-    card = await tab.message(lambda message: bool(message["components"]))
+    client = await open_client()
+    assert (await client.slash("imagine", prompt="a fox"))["how"] == "message"
+    thinking = await client.message()
+    card = await client.message(lambda message: bool(message["components"]))
     assert thinking["loading"]
     assert thinking["id"] == card["id"]
     assert card["used"]["command"] == "/imagine"
     text, gallery, _ = card["components"]
-    assert written(text["tree"]) == "a fox None 1"
+    assert plain_text(text["tree"]) == "a fox None 1"
     assert gallery["items"][0]["media"]["src"].startswith("/sandbox/page/media/")
 
 
-async def test_two_people_see_different_ephemerals(bot: FixtureBot, open_tab: OpenTab) -> None:
-    """An answer for one is heard and listed by that one only."""
+async def test_ephemeral_is_sent_and_listed_for_one_user(bot: FixtureBot, open_client: OpenClient) -> None:
     del bot
-    mine, other = await open_tab("member"), await open_tab("member-two")
+    mine, other = await open_client("member"), await open_client("member-two")
     await mine.slash("hello", private=True)
     hidden = await mine.message()
     await mine.slash("hello")
@@ -77,19 +76,20 @@ async def test_two_people_see_different_ephemerals(bot: FixtureBot, open_tab: Op
     assert hidden["id"] in [each["id"] for each in listed]
 
 
-async def test_an_ephemeral_can_be_dismissed(bot: FixtureBot, open_tab: OpenTab) -> None:
-    """It goes for good; what everybody sees cannot be dismissed."""
+async def test_dismissed_ephemeral_is_gone_and_public_message_is_refused(
+    bot: FixtureBot, open_client: OpenClient
+) -> None:
     del bot
-    tab = await open_tab()
-    await tab.slash("hello", private=True)
-    hidden = await tab.message()
-    await tab.ask("dismiss", message=hidden["id"])
-    await tab.hear(lambda event: event["event"] == "gone" and event["message"] == hidden["id"])
-    assert (await tab.open("general"))["messages"] == []
-    await tab.slash("hello")
-    public = await tab.message(lambda message: message["only"] is None)
+    client = await open_client()
+    await client.slash("hello", private=True)
+    hidden = await client.message()
+    await client.ask("dismiss", message=hidden["id"])
+    await client.wait_for_event(lambda event: event["event"] == "gone" and event["message"] == hidden["id"])
+    assert (await client.open("general"))["messages"] == []
+    await client.slash("hello")
+    public = await client.message(lambda message: message["only"] is None)
     with pytest.raises(RefusedError):
-        await tab.ask("dismiss", message=public["id"])
+        await client.ask("dismiss", message=public["id"])
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,12 @@ async def test_an_ephemeral_can_be_dismissed(bot: FixtureBot, open_tab: OpenTab)
         ({"prompt": "a fox", "colour": "red"}, "colour"),
     ],
 )
-async def test_wrong_options_are_refused_beside_the_field(
-    bot: FixtureBot, open_tab: OpenTab, options: dict[str, object], field: str
+async def test_invalid_option_is_refused_with_its_field(
+    bot: FixtureBot, open_client: OpenClient, options: dict[str, object], field: str
 ) -> None:
-    """The bot never hears of them."""
-    tab = await open_tab()
+    client = await open_client()
     with pytest.raises(RefusedError) as refused:
-        await tab.slash("imagine", **options)
+        await client.slash("imagine", **options)
     assert refused.value.field == field
     assert bot.seen == []
 
@@ -127,26 +126,23 @@ async def test_wrong_options_are_refused_beside_the_field(
         "[" * 5000,
     ],
 )
-async def test_what_no_page_says_is_refused(open_tab: OpenTab, text: str) -> None:
-    """The socket goes on after it."""
-    tab = await open_tab()
-    await tab.send_text(text)
-    assert await tab.ask("open", channel=tab.channel)
+async def test_malformed_request_is_refused_and_socket_continues(open_client: OpenClient, text: str) -> None:
+    client = await open_client()
+    await client.send_text(text)
+    assert await client.ask("open", channel=client.channel)
 
 
 @pytest.mark.parametrize("what", ["fly", "press", "choose", "fill", "menu", "dismiss", "slash", "open", "break"])
-async def test_unfinished_requests_are_refused(open_tab: OpenTab, what: str) -> None:
-    """Every action refuses a request without its fields."""
-    tab = await open_tab()
+async def test_request_without_fields_is_refused(open_client: OpenClient, what: str) -> None:
+    client = await open_client()
     with pytest.raises(RefusedError):
-        await tab.ask(what)
+        await client.ask(what)
 
 
-async def test_commands_are_offered_where_they_are_usable(bot: FixtureBot, open_tab: OpenTab) -> None:
-    """Subcommands are spelled out; a command for servers is not offered in direct messages."""
+async def test_commands_depend_on_channel_and_list_subcommands(bot: FixtureBot, open_client: OpenClient) -> None:
     del bot
-    tab = await open_tab()
-    here, direct = await tab.open("general"), await tab.open("direct")
+    client = await open_client()
+    here, direct = await client.open("general"), await client.open("direct")
     names = [each["name"] for each in here["commands"]]
     assert "credits balance" in names
     assert "credits balance" not in [each["name"] for each in direct["commands"]]
@@ -156,13 +152,12 @@ async def test_commands_are_offered_where_they_are_usable(bot: FixtureBot, open_
     assert here["menus"] == [{"name": "Report", "label": "Report", "kind": "message"}]
 
 
-async def test_an_option_is_completed_by_the_bot(bot: FixtureBot, open_tab: OpenTab) -> None:
-    """The bot is asked live, with what is filled in so far."""
+async def test_autocompletion_asks_bot_with_current_options(bot: FixtureBot, open_client: OpenClient) -> None:
     del bot
-    tab = await open_tab()
-    answer = await tab.ask(
+    client = await open_client()
+    answer = await client.ask(
         "complete",
-        channel=tab.channel,
+        channel=client.channel,
         command="imagine",
         option="model",
         typed="nano",
@@ -171,29 +166,26 @@ async def test_an_option_is_completed_by_the_bot(bot: FixtureBot, open_tab: Open
     assert [each["value"] for each in answer["choices"]] == ["nano-banana", "nano-banana-pro"]
 
 
-async def test_a_file_goes_into_an_option(bot: FixtureBot, open_tab: OpenTab) -> None:
-    """It is uploaded first and named by its id; an unknown id is refused."""
+async def test_uploaded_file_reaches_option_and_unknown_id_is_refused(bot: FixtureBot, open_client: OpenClient) -> None:
     del bot
-    tab = await open_tab()
-    upload = await tab.upload(picture(), "photo.png")
-    assert (await tab.slash("edit", image={"upload": upload}))["how"] == "message"
-    assert (await tab.message())["raw"].startswith("photo.png 30x20")
+    client = await open_client()
+    upload = await client.upload(picture(), "photo.png")
+    assert (await client.slash("edit", image={"upload": upload}))["how"] == "message"
+    assert (await client.message())["raw"].startswith("photo.png 30x20")
     with pytest.raises(RefusedError):
-        await tab.slash("edit", image={"upload": "99"})
+        await client.slash("edit", image={"upload": "99"})
 
 
-async def test_a_file_that_is_too_large_is_refused(open_tab: OpenTab) -> None:
-    """As Discord's client refuses it, before it is sent."""
-    tab = await open_tab()
+async def test_too_large_upload_is_refused(open_client: OpenClient) -> None:
+    client = await open_client()
     with pytest.raises(RefusedError):
-        await tab.upload(b"x" * (10 * 1024 * 1024 + 1), "large.bin")
+        await client.upload(b"x" * (10 * 1024 * 1024 + 1), "large.bin")
 
 
-async def test_a_form_is_filled_in_and_sent(bot: FixtureBot, open_tab: OpenTab) -> None:
-    """What the form does not take is refused beside its field, and the form stays open."""
+async def test_form_refuses_invalid_fields_and_sends_valid_ones(bot: FixtureBot, open_client: OpenClient) -> None:
     del bot
-    tab = await open_tab()
-    opened = await tab.slash("form")
+    client = await open_client()
+    opened = await client.slash("form")
     assert opened["how"] == "modal"
     assert opened["modal"]["title"] == "Edit"
     interaction = opened["interaction"]
@@ -206,82 +198,81 @@ async def test_a_form_is_filled_in_and_sent(bot: FixtureBot, open_tab: OpenTab) 
         ({"prompt": 7}, "prompt"),
     ):
         with pytest.raises(RefusedError) as refused:
-            await tab.ask("fill", interaction=interaction, values=values)
+            await client.ask("fill", interaction=interaction, values=values)
         assert refused.value.field == field
-    upload = await tab.upload(picture(), "photo.png")
+    upload = await client.upload(picture(), "photo.png")
     filled = {"prompt": "a fox", "model": ["reve-2.0"], "image": {"uploads": [upload]}}
-    begun = await tab.ask("fill", interaction=interaction, values=filled)
-    assert (await tab.settled(begun))["how"] == "message"
-    assert (await tab.message())["raw"] == "a fox ['reve-2.0'] ['photo.png']"
+    started = await client.ask("fill", interaction=interaction, values=filled)
+    assert (await client.settled(started))["how"] == "message"
+    assert (await client.message())["raw"] == "a fox ['reve-2.0'] ['photo.png']"
 
 
-async def test_a_form_is_only_for_whom_it_was_opened(bot: FixtureBot, open_tab: OpenTab) -> None:
-    """Somebody else's form cannot be sent."""
+async def test_form_of_other_user_is_refused(bot: FixtureBot, open_client: OpenClient) -> None:
     del bot
-    mine, other = await open_tab("member"), await open_tab("member-two")
+    mine, other = await open_client("member"), await open_client("member-two")
     opened = await mine.slash("form")
     with pytest.raises(RefusedError):
         await other.ask("fill", interaction=opened["interaction"], values={"prompt": "a"})
 
 
-async def test_a_button_is_pressed(bot: FixtureBot, open_tab: OpenTab) -> None:
-    """The message changes in place; a button that is not there is refused."""
+async def test_pressed_button_updates_message_and_unknown_one_is_refused(
+    bot: FixtureBot, open_client: OpenClient
+) -> None:
     del bot
-    tab = await open_tab()
-    await tab.slash("imagine", prompt="a fox")
-    card = await tab.message(lambda message: bool(message["components"]))
-    begun = await tab.ask("press", message=card["id"], custom_id="a1:again:77")
-    assert (await tab.settled(begun))["how"] == "update"
+    client = await open_client()
+    await client.slash("imagine", prompt="a fox")
+    card = await client.message(lambda message: bool(message["components"]))
+    started = await client.ask("press", message=card["id"], custom_id="a1:again:77")
+    assert (await client.settled(started))["how"] == "update"
     with pytest.raises(RefusedError):
-        await tab.ask("press", message=card["id"], custom_id="a1:again:78")
+        await client.ask("press", message=card["id"], custom_id="a1:again:78")
 
 
-async def test_a_menu_is_used_on_a_message(bot: FixtureBot, open_tab: OpenTab) -> None:
-    """Its answer names the menu."""
+async def test_message_menu_response_names_menu(bot: FixtureBot, open_client: OpenClient) -> None:
     del bot
-    tab = await open_tab()
-    await tab.ask("say", channel=tab.channel, text="look", uploads=[])
-    target = await tab.message()
-    begun = await tab.ask("menu", kind="message", name="Report", target=target["id"], channel=tab.channel)
-    await tab.settled(begun)
-    answer = await tab.message(lambda message: message["raw"] == "reported look")
+    client = await open_client()
+    await client.ask("say", channel=client.channel, text="look", uploads=[])
+    target = await client.message()
+    started = await client.ask("menu", kind="message", name="Report", target=target["id"], channel=client.channel)
+    await client.settled(started)
+    answer = await client.message(lambda message: message["raw"] == "reported look")
     assert answer["used"]["command"] == "Report"
 
 
-async def test_no_answer_is_said(bot: FixtureBot, discord_server: DiscordServer, open_tab: OpenTab) -> None:
-    """When the time for an answer is over the application did not respond."""
+async def test_command_without_response_settles_as_none(
+    bot: FixtureBot, discord_server: DiscordServer, open_client: OpenClient
+) -> None:
     del bot
-    tab = await open_tab()
+    client = await open_client()
     discord_server.world.acknowledge_within = 0.1
-    assert (await tab.slash("quiet"))["how"] == "none"
+    assert (await client.slash("quiet"))["how"] == "none"
 
 
-async def test_writing_is_refused_as_the_client_refuses_it(open_tab: OpenTab) -> None:
-    """Empty, too long, too many files."""
-    tab = await open_tab()
+async def test_invalid_message_is_refused(open_client: OpenClient) -> None:
+    client = await open_client()
     for text, uploads in ((" ", []), ("x" * 2001, []), ("", ["nothing"])):
         with pytest.raises(RefusedError):
-            await tab.ask("say", channel=tab.channel, text=text, uploads=uploads)
+            await client.ask("say", channel=client.channel, text=text, uploads=uploads)
 
 
-async def test_an_old_channel_opens_with_its_latest_messages(open_tab: OpenTab, discord_server: DiscordServer) -> None:
-    """Earlier ones come on demand, in order, each once."""
+async def test_long_channel_opens_with_latest_messages_and_pages_back(
+    open_client: OpenClient, discord_server: DiscordServer
+) -> None:
     for number in range(600):
         await discord_server.actor("member").say(str(number))
-    tab = await open_tab()
-    latest = await tab.open("general")
+    client = await open_client()
+    latest = await client.open("general")
     assert latest["earlier"]
     first = latest["messages"][0]["id"]
-    earlier = await tab.ask("earlier", channel=tab.channel, before=first)
+    earlier = await client.ask("earlier", channel=client.channel, before=first)
     assert not earlier["earlier"]
     shown = [each["raw"] for each in earlier["messages"] + latest["messages"]]
     assert shown == [str(number) for number in range(600)]
 
 
-async def test_pictures_keep_their_address_over_edits(open_tab: OpenTab, discord_server: DiscordServer) -> None:
-    """Discord signs anew each time; an address that changed would make the picture flicker."""
+async def test_file_keeps_page_address_over_edits(open_client: OpenClient, discord_server: DiscordServer) -> None:
     await discord_server.actor("member").say("look", Upload("a.png", picture()))
-    tab = await open_tab()
-    first = (await tab.open("general"))["messages"][0]["files"][0]["src"]
-    again = (await tab.open("general"))["messages"][0]["files"][0]["src"]
+    client = await open_client()
+    first = (await client.open("general"))["messages"][0]["files"][0]["src"]
+    again = (await client.open("general"))["messages"][0]["files"][0]["src"]
     assert first == again

@@ -1,4 +1,4 @@
-"""The page's own files: what keeps them safe and readable can be read off them."""
+"""Safety and readability of the page's own files."""
 
 import re
 from pathlib import Path
@@ -15,22 +15,19 @@ MARKUP_FROM_TEXT = re.compile(
 
 
 @pytest.mark.parametrize("file", SCRIPTS, ids=lambda file: file.name)
-def test_no_script_makes_markup_of_text(file: Path) -> None:
-    """Nodes are made one by one, texts become text nodes."""
+def test_script_creates_no_markup_from_text(file: Path) -> None:
     assert MARKUP_FROM_TEXT.findall(file.read_text()) == []
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_nothing_is_loaded_from_elsewhere(file: Path) -> None:
-    """Every address in the files is local (a namespace's name is no address)."""
+def test_file_names_no_remote_address(file: Path) -> None:
     text = file.read_text().replace("http://www.w3.org/2000/svg", "")
     assert re.findall(r"https?://\w[\w.]*", text) == []
     assert "@import" not in text
 
 
 @pytest.mark.parametrize("file", SCRIPTS, ids=lambda file: file.name)
-def test_every_import_is_there_and_used(file: Path) -> None:
-    """Modules name files that exist, names that those export, and use what they import."""
+def test_import_exists_and_is_used(file: Path) -> None:
     text = file.read_text()
     for names, module in re.findall(r'import \{([^}]*)\} from "\./([\w.]+)"', text):
         source = (STATIC / module).read_text()
@@ -40,8 +37,7 @@ def test_every_import_is_there_and_used(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", SCRIPTS, ids=lambda file: file.name)
-def test_every_module_is_one_idea(file: Path) -> None:
-    """It says what it is for at its top, and is not too long."""
+def test_module_starts_with_comment_and_is_short(file: Path) -> None:
     lines = file.read_text().splitlines()
     assert lines[0].startswith("//")
     assert len(lines) < 350

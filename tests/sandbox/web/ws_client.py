@@ -1,4 +1,4 @@
-"""A browser tab without a browser: it says what the page says and hears what the page hears."""
+"""A client of the page's socket, without a browser."""
 
 import asyncio
 import io
@@ -12,7 +12,7 @@ from tests.sandbox.discord.fixture_bot import PATIENCE
 
 
 class RefusedError(Exception):
-    """The sandbox refused; `field` is what the refusal is about."""
+    """A refusal of the sandbox; `field` is the field concerned."""
 
     def __init__(self, refused: Json) -> None:
         super().__init__(refused["text"])
@@ -20,7 +20,7 @@ class RefusedError(Exception):
 
 
 class WsClient:
-    """One socket. `events` are all that was heard so far."""
+    """One socket. `events` are all events received so far."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, browser: aiohttp.ClientSession, base_url: str) -> None:
         self.events: list[Json] = []
@@ -31,23 +31,27 @@ class WsClient:
         self._base_url = base_url
         self._asked = 0
         self._answers: dict[int, asyncio.Future[Json]] = {}
-        self._heard = asyncio.Event()
+        self._event_received = asyncio.Event()
         self._reader = asyncio.create_task(self._read())
 
     async def ask(self, what: str, **body: Any) -> Json:
-        """Ask for something and return what came of it, or raise `RefusedError`."""
+        """Send a request and return its result.
+
+        Raises:
+            RefusedError: The sandbox refused it.
+        """
         self._asked += 1
         answer = self._answers[self._asked] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"n": self._asked, "do": what, **body})
         async with asyncio.timeout(PATIENCE):
-            told = await answer
-        if "refused" in told:
-            raise RefusedError(told["refused"])
-        ok: Json = told["ok"]
+            received = await answer
+        if "refused" in received:
+            raise RefusedError(received["refused"])
+        ok: Json = received["ok"]
         return ok
 
     async def send_text(self, text: str) -> None:
-        """Send something as it is."""
+        """Send a text as it is."""
         await self._socket.send_str(text)
 
     async def open(self, name: str) -> Json:
@@ -60,32 +64,32 @@ class WsClient:
         return await self.ask("open", channel=self.channel)
 
     async def slash(self, command: str, **options: Any) -> Json:
-        """Use a command here and return how it settled."""
-        begun = await self.ask("slash", channel=self.channel, command=command, options=options)
-        return await self.settled(begun)
+        """Use a command here and return its settled event."""
+        started = await self.ask("slash", channel=self.channel, command=command, options=options)
+        return await self.settled(started)
 
-    async def settled(self, begun: Json) -> Json:
-        """Return how a thing that was begun has settled."""
-        return await self.hear(lambda event: event.get("interaction") == begun["interaction"])
+    async def settled(self, started: Json) -> Json:
+        """Return the settled event of a started interaction."""
+        return await self.wait_for_event(lambda event: event.get("interaction") == started["interaction"])
 
     async def message(self, matches: Callable[[Json], bool] = lambda _: True) -> Json:
-        """Return the view of the first message heard that matches."""
-        event = await self.hear(lambda each: each["event"] == "message" and matches(each["message"]))
+        """Return the view of the first matching message."""
+        event = await self.wait_for_event(lambda each: each["event"] == "message" and matches(each["message"]))
         message: Json = event["message"]
         return message
 
-    async def hear(self, matches: Callable[[Json], bool]) -> Json:
-        """Return the first event that matches, waiting for it."""
+    async def wait_for_event(self, matches: Callable[[Json], bool]) -> Json:
+        """Return the first matching event, and wait for it if necessary."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 for event in self.events:
                     if matches(event):
                         return event
-                self._heard.clear()
-                await self._heard.wait()
+                self._event_received.clear()
+                await self._event_received.wait()
 
     async def upload(self, data: bytes, name: str = "a.png") -> str:
-        """Give the sandbox a file and return its id."""
+        """Upload a file and return its id."""
         async with self._browser.post(
             f"{self._base_url}/sandbox/page/uploads",
             params={"name": name},
@@ -105,16 +109,16 @@ class WsClient:
 
     async def _read(self) -> None:
         async for frame in self._socket:
-            told = frame.json()
-            if "event" in told:
-                self.events.append(told)
-                self._heard.set()
-            elif told.get("n") in self._answers:
-                self._answers.pop(told["n"]).set_result(told)
+            received = frame.json()
+            if "event" in received:
+                self.events.append(received)
+                self._event_received.set()
+            elif received.get("n") in self._answers:
+                self._answers.pop(received["n"]).set_result(received)
 
 
-class Process:
-    """What the page takes for the bot's process and for the books; it keeps what was asked."""
+class FakeBotProcess:
+    """A fake of the bot's process and ledger; it records calls."""
 
     def __init__(self) -> None:
         self.alive = True
@@ -122,7 +126,7 @@ class Process:
         self.fails: Exception | None = None
 
     async def start_bot(self) -> None:
-        """Start, or fail as told."""
+        """Start, or raise `fails`."""
         self.asked.append("start")
         if self.fails is not None:
             raise self.fails
@@ -139,12 +143,12 @@ class Process:
         self.alive = False
 
     async def ledger(self, guild: int, member: int) -> Json:
-        """Return books that name whose they are."""
+        """Return a ledger and record its guild and member."""
         self.asked.append((guild, member))
         return {"account": {"allowance": 188, "granted": 0, "held": 12}, "movements": [], "jobs": []}
 
 
-def written(nodes: list[Any]) -> str:
-    """Return the bare text of a tree."""
-    parts = [node if isinstance(node, str) else node.get("v", "") + written(node.get("c", [])) for node in nodes]
+def plain_text(nodes: list[Any]) -> str:
+    """Return the plain text of a tree."""
+    parts = [node if isinstance(node, str) else node.get("v", "") + plain_text(node.get("c", [])) for node in nodes]
     return "".join(parts)
