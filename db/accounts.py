@@ -42,7 +42,7 @@ class AccountRepository:
         return _from_row(row)
 
     def save(self, account: Account) -> None:
-        """Write back an account that `lock` returned."""
+        """Write back a locked account."""
         self._connection.execute(
             _SAVE,
             {

@@ -52,7 +52,7 @@ class AttemptRepository:
         self._connection = connection
 
     def add_all(self, new: Sequence[Attempt]) -> None:
-        """Record submits that are about to be sent."""
+        """Record submits before they are sent."""
         self._connection.execute(
             _INSERT,
             [

@@ -29,7 +29,7 @@ class BudgetRepository:
         self._connection = connection
 
     def reserve(self, month: str, amount: int, limit: int) -> bool:
-        """Add `amount` to the held credits unless that exceeds `limit`.
+        """Add `amount` to the held credits up to `limit`.
 
         Held and captured credits count together. Return False if the limit would be exceeded; then nothing is held.
         """
@@ -40,7 +40,7 @@ class BudgetRepository:
         return self._add(month, amount, limit)
 
     def settle(self, month: str, *, held: int, captured: int) -> None:
-        """End a reservation of `held`, of which `captured` was charged."""
+        """End a reservation of `held` with `captured` charged."""
         self._connection.execute(_SETTLE, {"of_month": month, "no_longer_held": held, "now_captured": captured})
 
     def used(self, month: str) -> int:

@@ -12,7 +12,7 @@ def insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.I
 
 
 def insert_unless_there(table: Table, *columns: Column[int]) -> Mapping[str, postgresql.Insert | sqlite.Insert]:
-    """Return, per dialect, an INSERT that skips existing rows.
+    """Return, per dialect, an INSERT for missing rows only.
 
     A row exists if it has the same `columns`; without `columns`, any key counts.
     """

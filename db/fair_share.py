@@ -1,4 +1,4 @@
-"""Fair share: the last time that each member and guild got a slot."""
+"""Fair share: the last slot time of each member and guild."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -21,7 +21,7 @@ class FairShareRepository:
         self._connection = connection
 
     def record_served(self, jobs: Iterable[Job], at: datetime) -> None:
-        """Record that these jobs' members and guilds got a slot."""
+        """Record a slot for these jobs' members and guilds."""
         keys = {(job.place.guild_id, member) for job in jobs for member in (job.place.member_id, WHOLE_GUILD)}
         if not keys:
             return

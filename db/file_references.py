@@ -9,7 +9,7 @@ from db.pictures import ResultImageRepository
 
 
 def referenced_hashes(connection: Connection, hashes: Collection[str], *, hold: bool = False) -> set[str]:
-    """Return the files that some kept image refers to.
+    """Return the files referred to by a kept image.
 
     `hold` locks those references until the transaction ends: a concurrent deletion waits, and then sees the rows
     written here.

@@ -145,11 +145,11 @@ class HistoryRepository:
         return self.older(_ABOVE_ALL_IDS)
 
     def older(self, job_id: str) -> str | None:
-        """Return the id of the job before this one, which may be another member's."""
+        """Return the id of the job before this one, possibly another member's."""
         return self._next(job_id, older=True)
 
     def newer(self, job_id: str) -> str | None:
-        """Return the id of the job after this one, which may be another member's."""
+        """Return the id of the job after this one, possibly another member's."""
         return self._next(job_id, older=False)
 
     def _next(self, job_id: str, *, older: bool) -> str | None:

@@ -15,5 +15,5 @@ def file_to_columns(file: ImageFile | None) -> dict[str, Any]:
 
 
 def file_from_row(row: RowMapping) -> ImageFile:
-    """Return the file that a row describes. The row may have more columns."""
+    """Return the file described by a row; the row may have more columns."""
     return ImageFile(**{name: row[name] for name in FILE_COLUMNS})

@@ -120,7 +120,7 @@ class InputImageRepository:
         return len(aged), list({(row.sha256, row.media_type) for row in aged})
 
     def list_kept(self, hashes: Iterable[str], *, hold: bool = False) -> set[str]:
-        """Return the hashes that some kept input refers to.
+        """Return the hashes referred to by a kept input.
 
         `hold` locks those rows until the transaction ends.
         """

@@ -175,7 +175,7 @@ class JobRepository:
         return self._change(job, **changes)
 
     def set_prepared(self, job: Job, request: GenerationRequest) -> Job:
-        """Record that the job's inputs are stored.
+        """Record the storage of the job's inputs.
 
         `request` is the request completed by the inputs. Raises as `advance` does.
         """
@@ -193,7 +193,7 @@ class JobRepository:
             raise StaleJobError
 
     def set_acknowledged(self, job_id: str, message_id: int | None, at: datetime) -> bool:
-        """Record that the card is on Discord.
+        """Record the appearance of the card on Discord.
 
         Return False if inputs must be fetched before the job is queued.
         """
@@ -209,13 +209,13 @@ class JobRepository:
         return self._connection.execute(_DIRECT, {"the_id": job_id, "direct_at": at}).rowcount == 1
 
     def request_cancel(self, job_id: str, at: datetime) -> None:
-        """Record that cancellation was requested."""
+        """Record a cancellation request."""
         self._connection.execute(
             update(jobs).where(jobs.c.id == job_id, jobs.c.state.in_(LIVE)).values(cancel_requested_at=at)
         )
 
     def count_waiting(self, guild_id: int, member_id: int) -> int:
-        """Return the number of a member's jobs that wait for a slot."""
+        """Return the number of a member's jobs waiting for a slot."""
         keys = {"the_guild": guild_id, "the_member": member_id}
         return self._connection.execute(_COUNT_WAITING, keys).scalar_one()
 
@@ -237,7 +237,7 @@ class JobRepository:
         return tuple(sorted(self.from_rows(rows), key=lambda job: (job.created_at, job.id)))
 
     def adopt(self, job_id: str, worker_id: str) -> bool:
-        """Give a worker another worker's job if its state allows that.
+        """Give a worker another worker's job if the job's state permits.
 
         Return whether it changed hands.
         """
@@ -278,7 +278,7 @@ class JobRepository:
         return self._connection.execute(statement.values(reconcile_at=at)).rowcount == 1
 
     def erase_tokens(self, created_before: datetime) -> None:
-        """Erase the interaction tokens of older jobs: secrets that have expired."""
+        """Erase the expired interaction tokens of older jobs: they are secrets."""
         self._connection.execute(
             update(jobs).where(jobs.c.token.is_not(None), jobs.c.created_at < created_before).values(token=None)
         )
@@ -289,7 +289,7 @@ class JobRepository:
         return None if row is None else self._job(row)
 
     def list_children(self, job_id: str, member_id: int, since: datetime) -> tuple[Job, ...]:
-        """Return the jobs that a member created from a job since then."""
+        """Return a member's jobs created from a job since then."""
         keys = {"of_job": job_id, "of_member": member_id, "since": since}
         return self.from_rows(self._connection.execute(_CHILDREN, keys).all())
 

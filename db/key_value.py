@@ -1,4 +1,4 @@
-"""Small values that survive a restart."""
+"""Small values kept across restarts."""
 
 from sqlalchemy import Connection, select
 

@@ -110,7 +110,7 @@ class ResultImageRepository:
         return len(aged), [(sha256, media) for sha256, media in files.items() if sha256 not in needed]
 
     def list_kept(self, hashes: Iterable[str], *, hold: bool = False) -> set[str]:
-        """Return the hashes that some kept image refers to.
+        """Return the hashes referred to by a kept image.
 
         `hold` locks those rows until the transaction ends.
         """

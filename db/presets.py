@@ -1,4 +1,4 @@
-"""Presets, including recently deleted ones that can be restored."""
+"""Presets, including recently deleted ones."""
 
 from datetime import datetime
 from typing import Any, Final

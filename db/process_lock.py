@@ -1,4 +1,4 @@
-"""Lock that admits one process per SQLite file.
+"""Lock for one process per SQLite file.
 
 The system releases it when the process dies, however it dies.
 """

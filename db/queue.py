@@ -202,5 +202,5 @@ class QueueRepository:
         return {row[0]: row[1] for row in self._connection.execute(_ACTIVE_BY_GUILD)}
 
     def next_due(self, after: datetime) -> datetime | None:
-        """Return the due time of the next job that waits for a retry."""
+        """Return the due time of the next waiting retry."""
         return self._connection.execute(_NEXT_DUE, {"after": after}).scalar()

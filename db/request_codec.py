@@ -53,7 +53,7 @@ def plain_inputs(inputs: Sequence[InputImage]) -> list[dict[str, Any]]:
 
 
 def inputs_of(plain: Sequence[Mapping[str, Any]]) -> tuple[InputImage, ...]:
-    """Return the inputs that `plain_inputs` wrote."""
+    """Return the inputs encoded by `plain_inputs`."""
     return tuple(
         InputImage(
             url=each["url"],

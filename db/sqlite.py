@@ -132,7 +132,7 @@ async def _in_thread(connection: aiosqlite.Connection, function: Callable[[], T]
 
 
 def _sqlalchemy_connection(connection: aiosqlite.Connection, begin: str) -> Connection:
-    """Return a connection that lives as long as the driver's.
+    """Return a connection with the lifetime of the driver's.
 
     Reconnecting costs as much as two statements.
     """

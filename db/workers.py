@@ -34,7 +34,7 @@ class WorkerRepository:
         return False
 
     def list_others(self, worker_id: str) -> dict[str, datetime]:
-        """Return the lease end of each other worker, by that worker's clock."""
+        """Return each other worker's lease end, by its own clock."""
         rows = self._connection.execute(_OTHERS, {"the_id": worker_id})
         return {row.id: row.expires_at for row in rows}
 
@@ -47,7 +47,7 @@ class WorkerRepository:
             self._connection.execute(_DELETE_EXPIRED, [{"the_id": id_, "the_end": end} for id_, end in dead.items()])
 
     def remove(self, worker_id: str) -> None:
-        """Delete a worker that ends, and release its jobs to the others."""
+        """Delete an ending worker and release its jobs to the others."""
         mine = update(jobs).where(jobs.c.owner == worker_id, jobs.c.delivered_at.is_(None))
         self._connection.execute(mine.values(owner=None))
         self._connection.execute(delete(workers).where(workers.c.id == worker_id))

@@ -18,15 +18,15 @@ from tests.support.clock import ManualClock
 from tests.support.databases import Databases, PostgresqlDatabases, SqliteDatabases, make_postgresql_user
 
 _FIRST: Final = ("chaos", "end_to_end", "browser", "benchmarks")
-"""Folders of tests that take minutes. The benchmarks, for which a slow start is a fault, are not beside the torture."""
+"""Folders of slow tests, in order. Benchmarks measure start-up time, so they stay apart from the crash tests."""
 
-# How long an example takes, or the drawing of its values, says more about the machine than about the product.
+# No deadlines, because durations say more about the machine than about the product.
 hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any machine")
 
-# The default draws every local variable of every frame, for which a busy machine stands still for seconds.
+# The default formats every local variable of every frame, which takes seconds on a busy machine.
 structlog.configure(
     processors=[
         structlog.processors.add_log_level,
@@ -63,7 +63,7 @@ def _turn(item: pytest.Item) -> int:
 
 @pytest.fixture(autouse=True)
 def _restore_logging() -> Iterator[None]:
-    """Undo the logging set-up of commands that a test runs in this process."""
+    """Undo the logging set-up of commands run in this process."""
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     levels = {name: logging.getLogger(name).level for name in QUIET}
@@ -163,7 +163,7 @@ async def empty_database(empty_database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def sqlite_database(sqlite_databases: Databases) -> AsyncIterator[Database]:
-    """Return a fresh, migrated SQLite database, where the kind does not matter or is the point."""
+    """Return a fresh, migrated SQLite database."""
     url = await sqlite_databases.create(migrated=True)
     database = await Database.open(url)
     yield database

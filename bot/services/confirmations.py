@@ -118,7 +118,7 @@ class ConfirmationService:
         return await self._database.write(write)
 
     async def delete(self, confirmation_id: str, member_id: int) -> None:
-        """Delete a confirmation that its member declined.
+        """Delete a declined confirmation.
 
         Raises:
             ConfirmationGoneError: it was already answered.

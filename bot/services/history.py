@@ -59,7 +59,7 @@ class HistoryService:
         self._new_id = new_id
 
     async def open(self, guild_id: int, member_id: int, query: str | None = None) -> Page | None:
-        """Return the latest page; with a query, the latest page that matches it.
+        """Return the latest page; with a query, the latest match.
 
         None if there is no page. A query is part of a prompt. The search is stored for `SEARCH_LIFETIME`, so that the
         page's buttons can refer to it by id.

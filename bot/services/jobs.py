@@ -288,7 +288,7 @@ def _is_same(one: Job, other: Job) -> bool:
 
 
 def _dedup_key(job: Job) -> GenerationRequest:
-    """Return the job's request without the parts that vary between presses.
+    """Return the job's request without the parts varying between presses.
 
     An input's URL is signed again each time, and its aspect ratio is known only after it was fetched.
     """

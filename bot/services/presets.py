@@ -43,7 +43,7 @@ _SHORTEST_PROMPT: Final = "x"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presets:
-    """The presets that a member can use, sorted by name.
+    """A member's usable presets, sorted by name.
 
     `own` are the member's, `shared` the current server's.
     """
@@ -63,7 +63,7 @@ class Presets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deleted:
-    """A deleted preset and the token that restores it."""
+    """A deleted preset and its undo token."""
 
     preset: Preset
     undo_token: str
@@ -128,7 +128,7 @@ class PresetService:
         return preset, await self._database.write(write)
 
     async def list(self, actor: Actor) -> Presets:
-        """Return the presets that a member can use in the current server."""
+        """Return a member's usable presets in the current server."""
 
         def read(connection: Connection) -> Presets:
             presets = PresetRepository(connection)
@@ -198,7 +198,7 @@ class PresetService:
 
 
 def _scope(actor: Actor, *, shared: bool) -> PresetScope:
-    """Return the scope that the actor may change.
+    """Return a scope after checking the actor's permission to change it.
 
     Raises:
         NotInServerError: the server's scope is wanted outside a server.

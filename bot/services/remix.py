@@ -152,7 +152,7 @@ class RemixService:
                 raise ValueError(f"{action} starts from no picture")
 
     async def get_deletable(self, job_id: str, actor: Actor) -> Job:
-        """Return a job that the actor may delete.
+        """Return a job after checking the actor's permission to delete it.
 
         Raises:
             JobNotFoundError: there is no such job.
@@ -193,7 +193,7 @@ def _deletable(connection: Connection, job_id: str, actor: Actor) -> Job:
 
 
 def _original(connection: Connection, job: Job) -> GenerationRequest:
-    """Return the request that generated a job's images.
+    """Return the request behind a job's images.
 
     The job itself may only have processed them.
     """

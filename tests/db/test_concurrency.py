@@ -29,7 +29,7 @@ async def outcomes(databases: tuple[Database, ...], writes: list[Callable[[Conne
 
 
 def holding(ledger: Ledger, job: Job) -> Callable[[Connection], object]:
-    """Return the transaction that holds a job."""
+    """Return the transaction of a hold."""
     return lambda connection: hold(connection, ledger, job)
 
 
@@ -50,7 +50,7 @@ async def test_concurrent_holds_never_exceed_the_balance(database: Database, oth
 
 
 async def test_concurrent_holds_never_exceed_the_budget(database: Database, other: Database) -> None:
-    """Of fifty members' holds in two processes on a budget for ten, ten succeed."""
+    """Of fifty holds in two processes on a budget for ten, ten succeed."""
     ledger = make_ledger(budget=125)
     jobs = [make_job_for(member=MEMBER + number) for number in range(50)]
     went = await outcomes((database, other), [holding(ledger, job) for job in jobs])

@@ -12,12 +12,12 @@ from db.key_value import KeyValueRepository
 
 
 def saving(name: str, value: str = "1") -> Callable[[Connection], None]:
-    """Return the transaction that saves a value."""
+    """Return a transaction to save a value."""
     return lambda connection: KeyValueRepository(connection).save(name, value)
 
 
 def finding(name: str) -> Callable[[Connection], str | None]:
-    """Return the transaction that finds a value."""
+    """Return a transaction to find a value."""
     return lambda connection: KeyValueRepository(connection).find(name)
 
 
@@ -68,7 +68,7 @@ async def test_read_sees_one_snapshot_during_concurrent_write(database: Database
     seen: list[str | None] = []
 
     if database.dialect == "postgresql":
-        # A function runs on the loop here, so the write must come from elsewhere: a thread with a loop of its own.
+        # A function runs on the loop here, so the write must come from a thread with another loop.
         def write_meanwhile() -> None:
             thread = threading.Thread(target=lambda: asyncio.run(_write_elsewhere(database_url)))
             thread.start()

@@ -19,7 +19,7 @@ MINE = HistoryScope(GUILD, MEMBER)
 
 
 def ended(prompt: str = "a fox", *, state: State = State.DONE, **place: Any) -> Job:
-    """Return a job that has ended."""
+    """Return an ended job."""
     return make_job(
         request=make_request(prompt=prompt), place=make_context(**place), state=state, finished_at=START, charged=0
     )
@@ -189,7 +189,7 @@ async def test_search_follows_at_most_the_longest_chain_of_ancestors(database: D
 
 
 def statements_of(connection: Connection, read: Callable[[], object]) -> list[str]:
-    """Return the statements that `read` executes."""
+    """Return the statements executed by `read`."""
     asked: list[str] = []
 
     def note(_: object, __: object, statement: str, *___: object) -> None:

@@ -115,7 +115,7 @@ async def test_migrate_newer_database_raises_and_changes_nothing(database: Datab
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
-    """Return the migrations plus one that fails half way.
+    """Return the migrations plus a failing one.
 
     The path contains a percent sign, which configuration files interpret.
     """

@@ -37,7 +37,7 @@ async def server(postgresql_databases: Databases) -> AsyncIterator[Database]:
 
 
 def again(**changes: Any) -> Callable[[Connection], None]:
-    """Return the transaction that copies the job's row with changes."""
+    """Return a transaction to copy the job's row with changes."""
 
     def write(connection: Connection) -> None:
         row = connection.execute(select(jobs)).mappings().one()

@@ -23,7 +23,7 @@ async def add(database: Database, *jobs: Job) -> None:
 
 
 def waiting(member: int, minute: int, *, guild: int = GUILD, **changes: Any) -> Job:
-    """Return a job that waits for a slot since `minute`."""
+    """Return a job waiting for a slot since `minute`."""
     at = START + timedelta(minutes=minute)
     place = make_context(member_id=member, guild_id=guild)
     return make_job(place=place, created_at=at, due_at=at, acknowledged_at=at, **changes)

@@ -19,7 +19,7 @@ from tests.support.ledger import adding
 
 
 def ended(prompt: str = "a fox") -> Job:
-    """Return a job that has ended."""
+    """Return an ended job."""
     return make_job(
         request=make_request(prompt=prompt, images=2),
         state=State.DONE,

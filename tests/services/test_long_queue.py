@@ -9,7 +9,7 @@ from tests.support.factories import MEMBER
 
 
 async def positions(services: ServiceHarness, *job_ids: str) -> list[int | None]:
-    """Return the positions that the cards of jobs show now."""
+    """Return the current positions on the cards of jobs."""
     return [(await services.snapshots.get(job_id)).place_in_line for job_id in job_ids]
 
 
@@ -21,7 +21,7 @@ def two_jobs_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("two_jobs_are_long")
 async def test_positions_in_long_queue_are_cached_for_two_seconds(services: ServiceHarness) -> None:
-    """A job that left has no position at once; a new job refreshes the cache."""
+    """A job loses its position at once; a new job refreshes the cache."""
     first, second, third = [(await acknowledged(services, MEMBER + number)).id for number in range(3)]
     assert await positions(services, first, second, third) == [1, 2, 3]
     await services.job_store.claim_batch(1, ROOM)

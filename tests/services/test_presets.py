@@ -123,7 +123,7 @@ async def test_save_of_impossible_preset_raises_request_error(
 
 
 async def test_own_defaults_apply_to_own_presets_only(services: ServiceHarness, presets: PresetService) -> None:
-    """4K needs a model: the member's default model counts for their own preset."""
+    """4K needs a model: a member's default counts for their own presets."""
     preferences = PreferenceService(database=services.database, providers=BOTH, now=services.clock.now)
     for member in (ANN, MODERATOR):
         await preferences.change(member.member_id, {"model": "seedream-5"})

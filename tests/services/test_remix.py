@@ -151,7 +151,7 @@ async def test_failed_job_allows_only_again(services: ServiceHarness) -> None:
 
 
 def stored(services: ServiceHarness, sha256: str) -> Path:
-    """Store a file that has been there for a while."""
+    """Store an old file."""
     path = services.store.path(sha256, "image/png")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"a picture")
@@ -179,7 +179,7 @@ async def test_delete_removes_files_without_other_references(services: ServiceHa
 
 
 async def test_delete_waits_for_concurrent_use_of_its_file(services: ServiceHarness) -> None:
-    """Two processes: the job that starts from the file commits first."""
+    """Two processes: the job starting from the file commits first."""
     parent, (used,) = await ended(services)
     file = stored(services, used.file.sha256)
     start = InputImage(file=used.file, parent=ImageRef(job_id=parent.id, position=0))
@@ -205,7 +205,7 @@ async def test_delete_waits_for_concurrent_use_of_its_file(services: ServiceHarn
 
 
 async def blocked_transactions(services: ServiceHarness) -> int:
-    """Return the number of transactions that wait for another one."""
+    """Return the number of blocked transactions."""
     waiters = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )

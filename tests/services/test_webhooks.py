@@ -13,7 +13,7 @@ TOKEN = new_token()
 
 
 class Engine:
-    """A fake engine that records hints and knows one webhook."""
+    """A fake engine with recorded hints and one webhook."""
 
     def __init__(self) -> None:
         self.hints: list[tuple[str, str, str | None]] = []

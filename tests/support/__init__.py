@@ -1,1 +1,1 @@
-"""Helpers that several test packages share."""
+"""Helpers shared by several test packages."""

@@ -30,7 +30,7 @@ class Databases(Protocol):
         ...
 
     def close(self) -> None:
-        """Delete everything that was created."""
+        """Delete everything created."""
         ...
 
 
@@ -65,7 +65,7 @@ class SqliteDatabases:
 
 
 class PostgresqlDatabases:
-    """Databases on a PostgreSQL server that the tests start.
+    """Databases on a PostgreSQL server started by the tests.
 
     The server comes from a wheel and listens on a socket in a temporary folder.
     """

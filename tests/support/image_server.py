@@ -98,7 +98,7 @@ def animated(file_format: str = "GIF") -> bytes:
 
 
 def bomb(side: int = 20_000) -> bytes:
-    """Return a few kilobytes that decode to hundreds of megabytes."""
+    """Return a few kilobytes of hundreds of megabytes once decoded."""
     out = BytesIO()
     Image.new("1", (side, side)).save(out, "PNG")
     return out.getvalue()

@@ -30,7 +30,7 @@ def make_job_for(images: int = 1, *, member: int = MEMBER, now: datetime = START
 
 
 def adding(*jobs: Job) -> Callable[[Connection], None]:
-    """Return the transaction that inserts jobs, without holds."""
+    """Return a transaction to insert jobs without holds."""
 
     def write(connection: Connection) -> None:
         for job in jobs:

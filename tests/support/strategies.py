@@ -37,7 +37,7 @@ def typed_values(spec: OptionSpec, limit: Limit) -> st.SearchStrategy[Any]:
 
 @st.composite
 def valid_options(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw options that one model can do together; each is absent half the time."""
+    """Draw compatible options of one model; each is absent half the time."""
     model: Model = draw(st.sampled_from(MODELS))
     can = model.abilities
     choices: dict[str, st.SearchStrategy[Any]] = {
