@@ -10,7 +10,7 @@ FILE_COLUMNS: Final = ("sha256", "media_type", "width", "height", "size")
 
 
 def file_to_columns(file: ImageFile | None) -> dict[str, Any]:
-    """Return the values of the file's columns; all are None if there is no file."""
+    """Return the values of the file's columns; all None without a file."""
     return {name: None if file is None else getattr(file, name) for name in FILE_COLUMNS}
 
 
