@@ -1,4 +1,4 @@
-"""Which pictures can be started from, judged by what Discord says of them: nothing is fetched for it."""
+"""Rules for input images, checked by metadata alone."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ STORED = ImageFile(sha256="a" * 64, media_type="image/png", width=64, height=64,
 
 
 def signed(address: str = CDN, *, hours: float = 24) -> str:
-    """Return an address that is good for so many hours."""
+    """Return a URL with an expiry in so many hours."""
     return f"{address}?ex={int((NOW + timedelta(hours=hours)).timestamp()):x}&is=65f2b0ad&hm=00&"
 
 
@@ -28,14 +28,13 @@ PHOTO = AttachmentInfo(url=signed(), filename="photo.png", media_type="image/png
 
 
 def problem_of(*offered: AttachmentInfo, policy: InputPolicy = SERVED) -> InputProblem:
-    """Return why pictures are refused."""
+    """Return the problem for which the attachments are refused."""
     with pytest.raises(InputError) as refusal:
         policy.admit(offered, NOW)
     return refusal.value.problem
 
 
-def test_a_photo_is_admitted_with_its_address_and_parent() -> None:
-    """That is all that a request needs; the file comes later."""
+def test_admit_photo_returns_its_url_and_parent() -> None:
     parent = ImageRef(job_id="1" * 32, position=0)
     (admitted,) = SERVED.admit([replace(PHOTO, parent=parent)], NOW)
     assert admitted == InputImage(url=PHOTO.url, parent=parent)
@@ -63,8 +62,7 @@ def test_a_photo_is_admitted_with_its_address_and_parent() -> None:
         ({"url": f"{CDN}?ex={'f' * 40}"}, InputProblem.EXPIRED),
     ],
 )
-def test_what_cannot_be_used_is_refused(changes: dict[str, Any], problem: InputProblem) -> None:
-    """By the first thing that is wrong with it."""
+def test_admit_unusable_attachment_raises_its_first_problem(changes: dict[str, Any], problem: InputProblem) -> None:
     assert problem_of(replace(PHOTO, **changes)) is problem
 
 
@@ -81,8 +79,7 @@ def test_what_cannot_be_used_is_refused(changes: dict[str, Any], problem: InputP
         {"width": 16, "height": 16},
     ],
 )
-def test_what_is_just_right_is_admitted(changes: dict[str, Any]) -> None:
-    """Limits are inclusive."""
+def test_admit_attachment_at_the_limits_accepts_it(changes: dict[str, Any]) -> None:
     assert len(SERVED.admit([replace(PHOTO, **changes)], NOW)) == 1
 
 
@@ -108,31 +105,27 @@ def test_what_is_just_right_is_admitted(changes: dict[str, Any]) -> None:
         ("", False),
     ],
 )
-def test_only_discords_own_hosts_are_known(address: str, *, known: bool) -> None:
-    """A message can show pictures of anywhere; the studio goes nowhere but to Discord."""
+def test_is_known_accepts_only_discords_hosts(address: str, *, known: bool) -> None:
     assert SERVED.is_known(address) is known
 
 
-def test_what_stands_in_for_discord_is_known_by_its_origin() -> None:
-    """The sandbox keeps files where its API is; no other port of that machine is meant."""
+def test_is_known_accepts_extra_origin_with_its_port_only() -> None:
     policy = InputPolicy(extra_origin="http://127.0.0.1:5000/api/v10")
     assert policy.is_known("http://127.0.0.1:5000/cdn/attachments/1/2/a.png")
     assert not policy.is_known("http://127.0.0.1:5001/cdn/attachments/1/2/a.png")
     assert not policy.is_known("http://127.0.0.1/cdn/attachments/1/2/a.png")
 
 
-def test_a_picture_from_elsewhere_is_refused() -> None:
-    """Before its size or anything else is looked at by the network."""
+def test_admit_foreign_url_raises_foreign_before_other_checks() -> None:
     assert problem_of(replace(PHOTO, url="https://example.org/photo.png")) is InputProblem.FOREIGN
 
 
-def test_five_pictures_are_too_many() -> None:
-    """Four is what one command attaches."""
+def test_admit_five_attachments_raises_too_many() -> None:
     assert problem_of(*[PHOTO] * 5) is InputProblem.TOO_MANY
 
 
-def test_of_several_the_wrong_one_is_named() -> None:
-    """By its number from 1 and its name; of one alone the name says enough."""
+def test_input_error_of_several_names_position_and_file() -> None:
+    """One attachment alone needs no position."""
     with pytest.raises(InputError) as refusal:
         SERVED.admit([PHOTO, replace(PHOTO, filename="b.pdf", media_type="application/pdf")], NOW)
     assert (refusal.value.position, refusal.value.name, refusal.value.value) == (2, "b.pdf", "application/pdf")
@@ -141,36 +134,34 @@ def test_of_several_the_wrong_one_is_named() -> None:
     assert (refusal.value.position, refusal.value.limit) == (None, MAX_BYTES)
 
 
-class TestWithoutAnAddressOfOurs:
-    """Providers fetch from Discord themselves, so the address must outlive the job, and the file be fit as it is."""
+class TestWithoutOwnUrl:
+    """Providers fetch from Discord.
 
-    def test_an_address_of_a_day_outlives_a_job(self) -> None:
-        """Discord signs for about a day, and a job lives for two hours."""
+    The URL must outlive the job, and the file must be usable as it is.
+    """
+
+    def test_url_valid_for_a_day_is_admitted(self) -> None:
         assert ALONE.admit([PHOTO], NOW) == SERVED.admit([PHOTO], NOW)
 
-    def test_one_that_ends_before_the_job_is_refused(self) -> None:
-        """It would be gone when the provider comes for it."""
+    def test_url_expiring_before_the_job_ends_is_refused(self) -> None:
         assert problem_of(replace(PHOTO, url=signed(hours=1.99)), policy=ALONE) is InputProblem.SHORT_LIVED
 
-    def test_a_gif_is_refused(self) -> None:
-        """We would give its first frame, but cannot."""
+    def test_gif_is_refused(self) -> None:
+        """Its first frame must be served, and we cannot serve it."""
         assert problem_of(replace(PHOTO, media_type="image/gif"), policy=ALONE) is InputProblem.ANIMATED
 
-    def test_what_an_embed_shows_lives_on(self) -> None:
-        """Its proxy signs without an end."""
+    def test_url_of_embed_proxy_never_expires(self) -> None:
         proxied = "https://images-ext-1.discordapp.net/external/x/https/example.org/a.png"
         assert len(ALONE.admit([replace(PHOTO, url=proxied)], NOW)) == 1
 
-    def test_a_stored_picture_needs_an_address_too(self) -> None:
-        """That it is in the store is no use to a provider."""
+    def test_stored_image_still_needs_a_valid_url(self) -> None:
         with pytest.raises(InputError) as refusal:
             ALONE.check([InputImage(file=STORED)], NOW)
         assert refusal.value.problem is InputProblem.GONE
         ALONE.check([InputImage(file=STORED, url=signed())], NOW)
         SERVED.check([InputImage(file=STORED)], NOW)
 
-    def test_a_stored_gif_is_told_by_its_file_or_its_name(self) -> None:
-        """Whatever the address says, and the other way round."""
+    def test_stored_gif_is_recognized_by_media_type_or_url(self) -> None:
         for picture in (
             InputImage(url=signed(), file=replace(STORED, media_type="image/gif")),
             InputImage(url=signed("https://cdn.discordapp.com/attachments/1/2/a.GIF")),
@@ -180,15 +171,13 @@ class TestWithoutAnAddressOfOurs:
             assert refusal.value.problem is InputProblem.ANIMATED
 
 
-def test_a_request_that_waited_is_checked_again() -> None:
-    """A question about the price may be answered when the address has run out."""
+def test_check_of_confirmed_request_finds_expired_url() -> None:
     for picture in (InputImage(url=signed(hours=-1)), InputImage()):
         with pytest.raises(InputError):
             SERVED.check([picture], NOW)
 
 
-def test_of_what_a_message_has_the_usable_is_offered() -> None:
-    """A PDF beside a photo is passed over; alone, it says why it is none; where nothing is, that is said."""
+def test_select_usable_skips_unusable_attachments_and_explains_none() -> None:
     pdf = replace(PHOTO, filename="b.pdf", media_type="application/pdf")
     assert SERVED.select_usable([pdf, PHOTO], NOW) == (PHOTO,)
     with pytest.raises(InputError) as refusal:
@@ -203,15 +192,13 @@ def test_of_what_a_message_has_the_usable_is_offered() -> None:
     ("width", "height", "shape"),
     [(1024, 1024, "1:1"), (1920, 1080, "16:9"), (1080, 1920, "9:16"), (451, 300, "3:2"), (4000, 100, "16:9")],
 )
-def test_the_shape_is_the_nearest_that_has_a_name(width: int, height: int, shape: str) -> None:
-    """So that an edit has the form of its picture where nothing else was chosen."""
+def test_aspect_ratio_is_the_nearest_named_one(width: int, height: int, shape: str) -> None:
     assert replace(PHOTO, width=width, height=height).aspect_ratio == shape
     assert replace(PHOTO, width=width, height=None).aspect_ratio is None
 
 
 @given(st.integers(1, 10_000), st.integers(1, 10_000))
-def test_turned_pictures_have_turned_shapes(width: int, height: int) -> None:
-    """Upright and lying pictures are treated alike."""
+def test_aspect_ratio_of_turned_image_is_turned(width: int, height: int) -> None:
     shape = replace(PHOTO, width=width, height=height).aspect_ratio
     turned = replace(PHOTO, width=height, height=width).aspect_ratio
     assert shape in REVE_RATIOS
@@ -222,7 +209,6 @@ def test_turned_pictures_have_turned_shapes(width: int, height: int) -> None:
 
 
 @given(st.text(max_size=60))
-def test_no_address_breaks_it(address: str) -> None:
-    """Whatever a message says, it is known or it is not."""
+def test_is_known_takes_any_text(address: str) -> None:
     with pytest.raises(InputError):
         SERVED.check([InputImage(url=address)], NOW)

@@ -23,7 +23,10 @@ START = datetime(2026, 2, 27, 12, tzinfo=UTC)
 
 
 class Bookkeeping(RuleBasedStateMachine):
-    """Any sequence of days, grants, holds and settlements, checked against the postings after every step."""
+    """Any sequence of days, grants, holds and settlements.
+
+    Its account is compared with the postings after every step.
+    """
 
     holds = Bundle("holds")
 
@@ -45,12 +48,12 @@ class Bookkeeping(RuleBasedStateMachine):
             self.postings += [(posting.account, posting.period, posting.amount) for posting in movement.postings]
 
     def total(self, book: LedgerAccount, period: str | None = None) -> int:
-        """Return the sum of a book, of one period or of all."""
+        """Return the sum of an account, of one period or of all."""
         return sum(amount for each, day, amount in self.postings if each is book and period in (None, day))
 
     @rule(hours=st.integers(-72, 72), allowance=st.integers(0, 50))
     def open_period(self, hours: int, allowance: int) -> None:
-        """Time passes, or an administrator sets the clock back."""
+        """Let time pass, or set the clock back."""
         self.now += timedelta(hours=hours)
         before = self.account
         self.account, movements = opened_period(self.account, period_of(self.now), allowance)
@@ -61,13 +64,13 @@ class Bookkeeping(RuleBasedStateMachine):
 
     @rule(amount=st.integers(1, 60))
     def grant(self, amount: int) -> None:
-        """A moderator is generous."""
+        """Grant credits."""
         self.account, movement = decide_grant(self.account, amount)
         self.record(movement)
 
     @rule(target=holds, amount=st.integers(1, 60))
     def hold(self, amount: int) -> str:
-        """A member asks for a picture, perhaps with too few credits."""
+        """Hold credits for a job, perhaps more than available."""
         name = f"job {len(self.postings)} {len(self.open)}"
         if amount > self.account.available:
             with pytest.raises(InsufficientCreditsError):
@@ -82,7 +85,7 @@ class Bookkeeping(RuleBasedStateMachine):
 
     @rule(name=consumes(holds), share=st.floats(0, 1))
     def settle(self, name: str, share: float) -> None:
-        """A job ends, whenever that is."""
+        """Settle a hold at any time."""
         if not name:
             return
         hold = self.open.pop(name)
@@ -99,19 +102,22 @@ class Bookkeeping(RuleBasedStateMachine):
 
     @invariant()
     def the_sum_is_zero(self) -> None:
-        """No credit is made or lost."""
+        """Check that no credit is created or lost."""
         assert sum(amount for _, _, amount in self.postings) == 0
 
     @invariant()
     def nothing_is_negative(self) -> None:
-        """Neither in the account nor, a day at a time, in the ledger."""
+        """Check the account, and each day of the ledger."""
         assert min(self.account.allowance, self.account.granted, self.account.held) >= 0
         for period in {day for book, day, _ in self.postings if book is LedgerAccount.ALLOWANCE}:
             assert self.total(LedgerAccount.ALLOWANCE, period) >= 0
 
     @invariant()
     def the_account_is_what_the_ledger_says(self) -> None:
-        """The account is only a sum of postings, and what is held is the sum of the open holds."""
+        """Check that the account equals its postings.
+
+        Held credits equal the sum of the open holds.
+        """
         assert self.account.allowance == self.total(LedgerAccount.ALLOWANCE, self.account.period)
         assert self.account.allowance == self.total(LedgerAccount.ALLOWANCE)
         assert self.account.granted == self.total(LedgerAccount.GRANTED)
@@ -119,10 +125,10 @@ class Bookkeeping(RuleBasedStateMachine):
 
     @invariant()
     def no_period_is_opened_twice(self) -> None:
-        """Whatever the clock does, each day's allowance is issued once."""
+        """Check that each day's allowance is issued once."""
         assert set(self.issued_on.values()) <= {1}
 
 
 TestBookkeeping = Bookkeeping.TestCase
-TestBookkeeping.__doc__ = "The books balance after any sequence of days, grants, holds and settlements."
+TestBookkeeping.__doc__ = "The ledger balances after any sequence of days, grants, holds and settlements."
 TestBookkeeping.settings = settings(max_examples=60, stateful_step_count=30)

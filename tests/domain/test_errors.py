@@ -10,19 +10,16 @@ def every_error() -> list[type[AtelierError]]:
     return [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, AtelierError)]
 
 
-def test_the_tree_in_the_docstring_is_the_tree() -> None:
-    """Whoever reads the top of the file knows every error."""
+def test_docstring_tree_lists_every_error() -> None:
     drawn = re.findall(r"\w+Error\b", inspect.getdoc(errors) or "")
     assert sorted(drawn) == sorted(each.__name__ for each in every_error())
 
 
-def test_every_error_has_a_code_of_its_own() -> None:
-    """Codes go to logs and to the wording table, so none stands for two errors."""
+def test_error_codes_are_unique() -> None:
     codes = [each.code for each in every_error()]
     assert sorted(codes) == sorted(set(codes))
 
 
-def test_an_error_tells_its_code_and_facts() -> None:
-    """That is what a log line shows."""
+def test_error_text_has_code_and_facts() -> None:
     assert str(OptionRangeError("images", 9, "1 to 4")) == "option_range(option='images', value=9, allowed='1 to 4')"
     assert "rate_limited" in str(ProviderError(FaultKind.RATE_LIMITED, provider="skillboss", status=429))

@@ -21,8 +21,7 @@ from tests.support.strategies import FITS
         ("0512", Fit(longest=512)),
     ],
 )
-def test_a_box_is_written_in_one_word(typed: str, fit: Fit) -> None:
-    """The longest side, a width, a height, or both."""
+def test_parse_accepts_longest_side_width_height_or_both(typed: str, fit: Fit) -> None:
     assert Fit.parse(typed) == fit
 
 
@@ -30,24 +29,21 @@ def test_a_box_is_written_in_one_word(typed: str, fit: Fit) -> None:
     "typed",
     ["", " ", "x", "0", "4097", "0x100", "100x0", "5000x", "x5000", "-5", "2K", "12.5", "1x2x3", "1920*1080", "٢٠٤٨"],
 )
-def test_what_is_no_box_is_refused_with_the_forms(typed: str) -> None:
-    """The error has what was typed and what would be taken."""
+def test_parse_of_invalid_text_raises_with_text_and_forms(typed: str) -> None:
     with pytest.raises(OptionRangeError) as caught:
         Fit.parse(typed)
     assert (caught.value.option, caught.value.value, caught.value.allowed) == ("fit", typed, FIT_FORMS)
 
 
 @given(typed=FITS)
-def test_a_box_is_shown_as_it_is_written(typed: str) -> None:
-    """What is shown or stored can be parsed again, and means the same."""
+def test_str_of_fit_parses_to_the_same_fit(typed: str) -> None:
     fit = Fit.parse(typed)
     assert str(fit) == typed
     assert Fit.parse(str(fit)) == fit
 
 
 @given(typed=st.text(max_size=12))
-def test_any_text_is_a_box_or_refused(typed: str) -> None:
-    """Nothing that is typed is an accident, and every limit of a box is in range."""
+def test_parse_of_any_text_returns_sides_in_range_or_raises(typed: str) -> None:
     try:
         fit = Fit.parse(typed)
     except OptionRangeError:

@@ -32,7 +32,7 @@ def asked(
     input_ratio: str | None = None,
     **preferred: Any,
 ) -> GenerationRequest:
-    """Return the request of a member who chose these options and prefers this."""
+    """Return the request of a member with these choices and preferences."""
     return chosen_request(
         prompt=prompt,
         options=options or {},
@@ -44,27 +44,23 @@ def asked(
     )
 
 
-def test_who_chooses_nothing_gets_the_studios_defaults() -> None:
-    """As before there were any preferences."""
+def test_no_choice_gives_the_studios_defaults() -> None:
     assert asked() == generation_request(prompt="a fox")
 
 
-def test_a_choice_comes_before_a_preset_before_a_preference() -> None:
-    """For each option apart."""
+def test_choice_precedes_preset_precedes_preference() -> None:
     preset = Preset(name="x", options={"model": "seedream-5", "images": 2, "aspect_ratio": "3:2"})
     request = asked({"images": 3}, preset=preset, model="nano-banana", aspect_ratio="16:9", format="webp")
     assert (request.model, request.images, request.aspect_ratio, request.format) == ("seedream-5", 3, "3:2", "webp")
 
 
-def test_what_is_none_or_false_is_told_apart() -> None:
-    """False is a choice and undoes the preset's; None is none."""
+def test_false_overrides_the_preset_and_none_does_not() -> None:
     preset = Preset(name="x", options={"remove_background": True})
     assert asked({"remove_background": None}, preset=preset).remove_background is True
     assert asked({"remove_background": False}, preset=preset).remove_background is False
 
 
-def test_a_preset_frames_the_prompt_and_the_whole_is_checked() -> None:
-    """The length that counts is that of what is sent."""
+def test_preset_frames_prompt_and_whole_length_is_checked() -> None:
     preset = Preset(name="x", template="oil, {prompt}")
     assert asked(preset=preset).prompt == "oil, a fox"
     with pytest.raises(PromptError) as caught:
@@ -84,21 +80,20 @@ def test_a_preset_frames_the_prompt_and_the_whole_is_checked() -> None:
         ({}, {"model": "gone-1.0", "format": "webp"}, {"model": "reve-2.0", "format": "webp"}),
     ],
 )
-def test_a_default_gives_way_to_what_was_chosen(
+def test_preference_gives_way_to_choices(
     options: dict[str, Any], preferred: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    """Without a word, the model last, and no more of them than need be."""
+    """The model gives way last, and no more preferences than necessary do."""
     request = asked(options, **preferred)
     assert {name: getattr(request, name) for name in expected} == expected
 
 
-def test_a_model_that_cannot_edit_gives_way() -> None:
-    """Who prefers a model for text can still edit."""
+def test_preferred_model_without_edits_gives_way_to_inputs() -> None:
     assert asked(inputs=1, model="nano-banana").model == "reve-2.0"
 
 
-def test_an_edit_keeps_the_form_of_its_picture_unless_a_ratio_was_chosen() -> None:
-    """That counts more than a preferred ratio, and less than a choice or a preset's; which it was is remembered."""
+def test_edit_keeps_input_ratio_unless_chosen_or_in_preset() -> None:
+    """`keep_aspect_ratio` records which of them it was."""
     preset = Preset(name="x", options={"aspect_ratio": "1:1"})
     derived = asked(inputs=1, input_ratio="3:4", aspect_ratio="16:9")
     assert (derived.aspect_ratio, derived.keep_aspect_ratio) == ("3:4", True)
@@ -110,29 +105,25 @@ def test_an_edit_keeps_the_form_of_its_picture_unless_a_ratio_was_chosen() -> No
         assert (request.aspect_ratio, request.keep_aspect_ratio) == (ratio, False)
 
 
-def test_what_was_chosen_is_refused() -> None:
-    """A choice, or a preset's, gives way to nothing."""
+def test_impossible_choice_or_preset_raises() -> None:
     with pytest.raises(UnsupportedOptionError):
         asked({"model": "nano-banana", "detail": 2}, model="reve-2.0")
     with pytest.raises(ExclusiveOptionsError):
         asked({"remove_background": True}, preset=Preset(name="x", options={"format": "jpeg"}))
 
 
-def test_a_refusal_is_told_of_the_preferred_model() -> None:
-    """It is the one to be expected, where no other would do either."""
+def test_refusal_names_the_preferred_model() -> None:
     with pytest.raises(UnsupportedOptionError) as caught:
         asked({"detail": 2, "resolution": "4K"}, model="seedream-5", aspect_ratio="auto")
     assert (caught.value.model, caught.value.option) == ("seedream-5", "detail")
 
 
-def test_a_studio_without_providers_is_closed() -> None:
-    """Whatever is preferred."""
+def test_no_providers_raises_studio_closed() -> None:
     with pytest.raises(StudioClosedError):
         chosen_request(prompt="a fox", options={}, providers=(), preferences=Preferences(model="reve-2.0"))
 
 
-def test_a_name_that_is_no_option_is_a_fault_of_ours() -> None:
-    """It would be left out without a word."""
+def test_drop_unset_with_unknown_name_raises() -> None:
     with pytest.raises(ValueError, match="prompt"):
         drop_unset({"prompt": "a fox"})
 
@@ -146,8 +137,9 @@ preferences = st.builds(
 
 
 @given(chosen=any_options(), own=preferences, providers=st.sampled_from([BOTH, ("skillboss",), ("reve2img",)]))
-def test_preferences_stand_in_nobodys_way(chosen: dict[str, Any], own: Preferences, providers: tuple[str, ...]) -> None:
-    """What is possible without them is possible with them, and gives all that was chosen."""
+def test_preferences_never_make_a_possible_choice_fail(
+    chosen: dict[str, Any], own: Preferences, providers: tuple[str, ...]
+) -> None:
     options = {name: value for name, value in chosen.items() if name in OPTIONS}
     try:
         plain = chosen_request(prompt="a", options=options, providers=providers, preferences=NO_PREFERENCES)

@@ -8,8 +8,7 @@ from bot.domain.preferences import NO_PREFERENCES, check_preferences
 BOTH = ("skillboss", "reve2img")
 
 
-def test_the_studio_asks_above_fifty_credits() -> None:
-    """Unless a member says otherwise; and cards are for everybody."""
+def test_default_preferences_confirm_above_fifty_credits_publicly() -> None:
     assert (NO_PREFERENCES.confirm_over, NO_PREFERENCES.private) == (50, False)
 
 
@@ -22,8 +21,7 @@ def test_the_studio_asks_above_fifty_credits() -> None:
         {"confirm_over": 100_000},
     ],
 )
-def test_what_can_be_preferred(changes: dict[str, Any]) -> None:
-    """What the studio has, and None for its own default."""
+def test_check_accepts_offered_values_and_none(changes: dict[str, Any]) -> None:
     check_preferences(changes, BOTH)
 
 
@@ -37,14 +35,12 @@ def test_what_can_be_preferred(changes: dict[str, Any]) -> None:
         ({"confirm_over": 100_001}, OptionRangeError),
     ],
 )
-def test_what_cannot_be_preferred(changes: dict[str, Any], error: type[AtelierError]) -> None:
-    """What would fail in every command is refused when it is set."""
+def test_check_of_impossible_value_raises(changes: dict[str, Any], error: type[AtelierError]) -> None:
     with pytest.raises(error):
         check_preferences(changes, BOTH)
 
 
-def test_a_model_needs_a_provider() -> None:
-    """One that this studio does not have, and any where it has none."""
+def test_check_of_model_without_provider_raises() -> None:
     with pytest.raises(UnknownModelError):
         check_preferences({"model": "seedream-5"}, ("skillboss",))
     with pytest.raises(StudioClosedError):

@@ -18,30 +18,25 @@ from bot.domain.presets import MAX_NAME, Preset, PresetScope, checked_name, chec
         ("{0} {model} %s", "{0} {model} %s, a cat"),
     ],
 )
-def test_a_template_frames_the_prompt(template: str, prompt: str) -> None:
-    """In its place, or behind it; nothing else in braces means anything."""
+def test_prompt_takes_its_place_in_the_template_or_follows_it(template: str, prompt: str) -> None:
     assert Preset(name="x", template=template).prompt("a cat") == prompt
 
 
-def test_what_is_typed_is_no_template() -> None:
-    """A prompt that says {prompt} is taken as it is."""
+def test_placeholder_in_typed_prompt_is_kept() -> None:
     assert Preset(name="x", template="oil, {prompt}").prompt("the word {prompt}") == "oil, the word {prompt}"
 
 
 @pytest.mark.parametrize("name", ["House Style", "house style", " HOUSE  style ", "house\nstyle"])
-def test_a_name_is_found_however_it_is_written(name: str) -> None:
-    """In capitals or not, with more blanks or fewer."""
+def test_preset_key_ignores_case_and_blanks(name: str) -> None:
     assert preset_key(name) == "house style"
 
 
-def test_a_name_is_found_however_it_is_composed() -> None:
-    """Two keyboards send the same word as different code points."""
+def test_preset_key_ignores_unicode_composition() -> None:
     assert preset_key(unicodedata.normalize("NFD", "Äöü Å")) == preset_key(unicodedata.normalize("NFC", "äÖÜ å"))
 
 
 @given(name=st.text(max_size=80))
-def test_a_name_that_is_taken_is_found_and_fits(name: str) -> None:
-    """Whatever is accepted fits its columns, is found by itself, and is accepted again as it is."""
+def test_accepted_name_fits_its_column_and_is_stable(name: str) -> None:
     try:
         checked = checked_name(name)
     except OptionRangeError:
@@ -53,27 +48,23 @@ def test_a_name_that_is_taken_is_found_and_fits(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 65, "\u200b", "\ufb03" * 40, "a\x00b", "\ud800"])
-def test_what_is_no_name(name: str) -> None:
-    """Nothing to be seen, too long (also once in small letters), or with what no database takes."""
+def test_invalid_name_raises(name: str) -> None:
     with pytest.raises(OptionRangeError):
         checked_name(name)
 
 
 @pytest.mark.parametrize("template", ["{prompt} and {prompt}", "x" * 2001])
-def test_what_is_no_template(template: str) -> None:
-    """The prompt goes to one place."""
+def test_invalid_template_raises(template: str) -> None:
     with pytest.raises(OptionRangeError):
         checked_template(template)
 
 
-def test_a_template_is_kept_without_blanks_around_it() -> None:
-    """And none is an empty one."""
+def test_template_is_stripped_and_none_is_empty() -> None:
     assert checked_template("  oil on canvas\n") == "oil on canvas"
     assert checked_template(None) == ""
 
 
-def test_a_mark_stands_for_one_preset() -> None:
-    """It has the form that buttons have for a job, and another owner's preset of the same name has another one."""
+def test_undo_token_is_unique_per_scope_and_fits_a_custom_id() -> None:
     marks = {
         undo_token(PresetScope(member_id=1), "a"),
         undo_token(PresetScope(guild_id=1), "a"),

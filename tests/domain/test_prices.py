@@ -15,8 +15,8 @@ from tests.support.strategies import valid_options
 PICTURE = InputImage(url="https://cdn.example/fox.png")
 
 
-def test_the_prices_are_those_of_the_seed() -> None:
-    """Seed "reve2img: Models": base credits a picture, from text and from pictures."""
+def test_model_prices_equal_the_seed() -> None:
+    """Source: seed "reve2img: Models", base credits per image."""
     assert {model.id: (model.text_price, model.edit_price) for model in MODELS} == {
         "reve-2.0": (12, 20),
         "nano-banana": (20, None),
@@ -51,25 +51,28 @@ def test_the_prices_are_those_of_the_seed() -> None:
         ({"model": "nano-banana-pro", "inputs": (PICTURE,), "resolution": "4K"}, 140, 140),
     ],
 )
-def test_a_request_costs_pictures_times_detail_times_size(options: dict[str, Any], each: int, total: int) -> None:
-    """Seed: "Credits are multiplied by num_images", detail "billed as base x N", nano-banana-pro x2 at 4K.
+def test_price_is_images_times_detail_times_size_plus_surcharges(
+    options: dict[str, Any], each: int, total: int
+) -> None:
+    """Seed: "Credits are multiplied by num_images".
 
-    Post-processing is added to each picture; detail does not multiply it.
+    Detail is "billed as base x N", nano-banana-pro x2 at 4K.
+
+    Post-processing is added to each image; detail does not multiply it.
     """
     request = generation_request(prompt="a", **options)
     assert (unit_price(request), price(request)) == (each, total)
 
 
 @given(options=valid_options(), ratio=st.sampled_from(RATIOS))
-def test_no_price_depends_on_a_ratio(options: dict[str, Any], ratio: str) -> None:
+def test_price_is_independent_of_ratio(options: dict[str, Any], ratio: str) -> None:
     """A ratio may be set right after the credits were held."""
     request = generation_request(prompt="a", **options)
     assert price(replace(request, aspect_ratio=ratio)) == price(request)
 
 
 @given(options=valid_options())
-def test_a_price_is_within_its_bounds(options: dict[str, Any]) -> None:
-    """Never below the table's price, never above it with everything at its most; a job divides it exactly."""
+def test_unit_price_is_within_bounds_and_divides_the_price(options: dict[str, Any]) -> None:
     request = generation_request(prompt="a", **options)
     model = find_model(request.model)
     base = model.edit_price if request.inputs else model.text_price
@@ -82,8 +85,7 @@ def test_a_price_is_within_its_bounds(options: dict[str, Any]) -> None:
 
 
 @given(options=valid_options(), images=st.integers(1, 4))
-def test_asking_for_more_never_costs_less(options: dict[str, Any], images: int) -> None:
-    """Leaving an option out never raises the price, and each picture costs the same."""
+def test_price_grows_with_options_and_images(options: dict[str, Any], images: int) -> None:
     request = generation_request(prompt="a", **options)
     for name in set(options) - {"model", "format"}:
         less = generation_request(prompt="a", **{key: value for key, value in options.items() if key != name})
@@ -91,12 +93,10 @@ def test_asking_for_more_never_costs_less(options: dict[str, Any], images: int) 
     assert price(generation_request(prompt="a", **options | {"images": images})) == unit_price(request) * images
 
 
-def test_an_unchecked_edit_has_no_price() -> None:
-    """A model without edits has no price for one: better an error than a wrong charge."""
+def test_price_of_edit_without_edit_price_raises() -> None:
     with pytest.raises(ValueError, match="nano-banana"):
         price(GenerationRequest(prompt="a", model="nano-banana", inputs=(PICTURE,)))
 
 
-def test_a_model_is_found_by_its_name() -> None:
-    """Every model that the catalogue has."""
+def test_find_model_returns_every_model_by_id() -> None:
     assert [find_model(model.id) for model in MODELS] == list(MODELS)

@@ -17,15 +17,13 @@ def prices(chosen: dict[str, Any], providers: tuple[str, ...] = BOTH) -> dict[st
     return {quote.model.id: quote.price for quote in quotes(chosen, providers)}
 
 
-def test_every_model_of_the_studio_has_its_price() -> None:
-    """As long as nothing is chosen, that of one picture."""
+def test_quotes_without_options_are_prices_of_one_image() -> None:
     assert prices({}) == {"reve-2.0": 12, "nano-banana": 20, "nano-banana-pro": 70, "seedream-5": 25}
     assert prices({}, ("skillboss",)) == {"reve-2.0": 12}
     assert prices({}, ()) == {}
 
 
-def test_a_price_follows_what_was_chosen() -> None:
-    """And a model that cannot do it has none."""
+def test_quotes_follow_options_and_omit_impossible_models() -> None:
     assert prices({"images": 4}) == {"reve-2.0": 48, "nano-banana": 80, "nano-banana-pro": 280, "seedream-5": 100}
     found = quotes({"resolution": "4K", "images": 2}, BOTH)
     assert [quote.price for quote in found] == [None, None, 280, 50]
@@ -33,8 +31,7 @@ def test_a_price_follows_what_was_chosen() -> None:
     assert found[0].obstacle.option == "resolution"
 
 
-def test_options_that_exclude_each_other_are_an_obstacle_everywhere() -> None:
-    """No model can do both, and each says so."""
+def test_exclusive_options_are_an_obstacle_for_every_model() -> None:
     (reve, *others) = quotes({"remove_background": True, "format": "jpeg"}, BOTH)
     assert isinstance(reve.obstacle, ExclusiveOptionsError)
     assert all(quote.obstacle is not None for quote in others)
@@ -53,14 +50,12 @@ def test_options_that_exclude_each_other_are_an_obstacle_everywhere() -> None:
         {"model": "reve-2.0", "prompt": "a fox", "other": object()},
     ],
 )
-def test_what_is_no_value_counts_as_not_chosen(chosen: dict[str, Any]) -> None:
-    """A half-written command still has prices."""
+def test_invalid_values_count_as_not_chosen(chosen: dict[str, Any]) -> None:
     assert prices(chosen) == prices({})
 
 
 @given(chosen=any_options(), providers=st.sampled_from([BOTH, ("skillboss",), ("reve2img",)]))
-def test_a_quote_is_what_is_charged(chosen: dict[str, Any], providers: tuple[str, ...]) -> None:
-    """The price that is shown is the price of the request, and an obstacle is what would refuse it."""
+def test_quote_equals_the_price_or_error_of_the_request(chosen: dict[str, Any], providers: tuple[str, ...]) -> None:
     options = {name: value for name, value in chosen.items() if name not in {"inputs", "model"}}
     for quote in quotes(options, providers):
         if quote.obstacle is None:

@@ -1,4 +1,4 @@
-"""What each action on a card comes to: the request, what gives way in it, and what is refused."""
+"""Requests made by the actions on a card."""
 
 from dataclasses import replace
 
@@ -30,15 +30,14 @@ TEXT_ONLY = ("skillboss",)
 
 
 def make_image(width: int = 1024, height: int = 1024) -> InputImage:
-    """Return a picture of the studio's own."""
+    """Return one of the studio's own images."""
     return InputImage(file=ImageFile(sha256="0" * 64, media_type="image/png", width=width, height=height, size=9))
 
 
 PICTURE = make_image()
 
 
-def test_a_variation_keeps_prompt_and_options() -> None:
-    """The same words and options, with the picture to start from; it costs what an edit costs."""
+def test_variation_keeps_prompt_and_options_at_edit_price() -> None:
     request = make_request(aspect_ratio="16:9", images=3, detail=2, effect="sepia")
     made = varied(request, PICTURE, BOTH)
     assert (made.prompt, made.aspect_ratio, made.images, made.detail, made.effect) == (
@@ -52,14 +51,13 @@ def test_a_variation_keeps_prompt_and_options() -> None:
     assert price(made) == (20 * 2 + 4) * 3
 
 
-def test_a_model_that_cannot_edit_gives_way() -> None:
-    """A picture of nano-banana is varied by the default model, in the same shape."""
+def test_variation_of_model_without_edits_uses_default_model() -> None:
     made = varied(make_request(model="nano-banana", aspect_ratio="3:2", images=2), PICTURE, BOTH)
     assert (made.model, made.aspect_ratio, made.images) == (DEFAULT_MODEL, "3:2", 2)
 
 
-def test_options_that_the_new_model_lacks_are_dropped() -> None:
-    """A chosen model does what it can: detail and effect go, and "auto" becomes the picture's own shape."""
+def test_chosen_model_drops_its_unsupported_options() -> None:
+    """The ratio "auto" becomes the image's own."""
     request = make_request(aspect_ratio="auto", detail=5, effect="sepia", version="latest-fast")
     made = edited(request, make_image(1920, 1080), "make it snow", BOTH, model="seedream-5")
     assert (made.model, made.aspect_ratio, made.detail, made.effect, made.version) == (
@@ -71,8 +69,8 @@ def test_options_that_the_new_model_lacks_are_dropped() -> None:
     )
 
 
-def test_a_ratio_that_gave_way_is_told_from_a_chosen_one() -> None:
-    """A picture whose file is gone has no known size: its form is taken once it was fetched."""
+def test_dropped_ratio_is_taken_from_the_file_later() -> None:
+    """The size of an image without a file is unknown."""
     unknown = InputImage(url="https://cdn.example/a.png")
     made = edited(make_request(aspect_ratio="auto"), unknown, "make it snow", BOTH, model="seedream-5")
     assert (made.aspect_ratio, made.keep_aspect_ratio) == ("1:1", True)
@@ -82,41 +80,35 @@ def test_a_ratio_that_gave_way_is_told_from_a_chosen_one() -> None:
     ).keep_aspect_ratio
 
 
-def test_an_edit_makes_one_picture_by_new_words() -> None:
-    """The new prompt says what to change; how the picture was processed stays."""
+def test_edit_makes_one_image_and_keeps_processing() -> None:
     made = edited(make_request(images=4, remove_background=True), PICTURE, "make it snow", BOTH)
     assert (made.prompt, made.images, made.remove_background) == ("make it snow", 1, True)
 
 
-def test_a_reference_is_not_processed_as_the_picture_was() -> None:
-    """What is drawn by a picture has its model, shape and format, and no effect or upscale of it."""
+def test_reference_keeps_model_ratio_and_format_without_processing() -> None:
     request = make_request(images=4, aspect_ratio="9:16", effect="sepia", upscale=2, format="webp")
     made = referring(request, PICTURE, "the same cat at sea", BOTH)
     assert (made.aspect_ratio, made.format, made.images, made.effect, made.upscale) == ("9:16", "webp", 1, None, None)
 
 
 @pytest.mark.parametrize(("factor", "credits"), [(2, 26), (3, 29), (4, 32)])
-def test_an_upscale_keeps_the_picture_as_it_is(factor: int, credits: int) -> None:  # noqa: A002
-    """A generation that changes nothing, and the upscale after it, at the price of both."""
+def test_upscale_keeps_the_image_and_costs_generation_plus_upscale(factor: int, credits: int) -> None:  # noqa: A002
     made = upscaled(make_request(images=4, detail=3, effect="sepia"), PICTURE, factor, BOTH)
     assert (made.prompt, made.images, made.detail, made.effect, made.upscale) == (KEEP_AS_IT_IS, 1, 1, None, factor)
     assert price(made) == credits
 
 
-def test_what_was_cut_out_stays_so_when_enlarged() -> None:
-    """The upscale of a picture without a background has none either."""
+def test_upscale_of_cut_out_removes_the_background_again() -> None:
     assert upscaled(make_request(remove_background=True), PICTURE, 2, BOTH).remove_background
 
 
 @pytest.mark.parametrize(("had", "gets"), [("png", "png"), ("webp", "webp"), ("jpeg", "png")])
-def test_a_cut_out_is_in_a_format_that_can_be_transparent(had: str, gets: str) -> None:
-    """JPEG knows no transparency, so PNG takes its place."""
+def test_cut_out_uses_a_transparent_format(had: str, gets: str) -> None:
     made = cut_out(make_request(format=had), PICTURE, BOTH)
     assert (made.format, made.remove_background) == (gets, True)
 
 
-def test_a_prompt_too_long_for_the_new_model_goes_to_one_that_takes_it() -> None:
-    """Of the models that edit, one that takes the whole prompt is used; where none does, it is refused."""
+def test_long_prompt_selects_a_model_that_takes_it_or_raises() -> None:
     made = varied(make_request(model="nano-banana", prompt="x" * 3000), PICTURE, BOTH)
     assert made.model in ("nano-banana-pro", "seedream-5")
     with pytest.raises(PromptError):
@@ -125,8 +117,7 @@ def test_a_prompt_too_long_for_the_new_model_goes_to_one_that_takes_it() -> None
         edited(make_request(), PICTURE, "   ", BOTH)
 
 
-def test_a_studio_from_text_only_says_so() -> None:
-    """Where no provider edits, every action on a picture is refused, and only the same again is offered."""
+def test_studio_without_edits_refuses_image_actions() -> None:
     with pytest.raises(UnsupportedOptionError):
         varied(make_request(), PICTURE, TEXT_ONLY)
     with pytest.raises(UnsupportedOptionError):
@@ -141,15 +132,15 @@ def test_a_studio_from_text_only_says_so() -> None:
         varied(make_request(), PICTURE, ())
 
 
-def test_a_studio_that_edits_can_do_everything() -> None:
-    """With a provider of all models, every action is offered."""
+def test_studio_with_edits_offers_every_action() -> None:
     assert possible_actions(BOTH) == set(Action)
     assert upscale_factors(BOTH) == (2, 3, 4)
 
 
 @given(valid_options(), st.integers(64, 4096), st.integers(64, 4096))
-def test_whatever_was_made_can_be_worked_with(options: dict[str, object], width: int, height: int) -> None:
-    """Of every legal request each action makes one that some offer covers entirely, and that has a price."""
+def test_every_action_on_any_legal_request_is_possible_and_priced(
+    options: dict[str, object], width: int, height: int
+) -> None:
     request = generation_request(prompt="a fox", **options)  # type: ignore[arg-type]
     picture = make_image(width, height)
     made = [

@@ -28,8 +28,7 @@ SKILLBOSS = ("skillboss",)
 BOTH = ("skillboss", "reve2img")
 
 
-def test_a_prompt_is_enough() -> None:
-    """Everything else has a default."""
+def test_prompt_alone_gives_defaults() -> None:
     assert generation_request(prompt="a lighthouse") == GenerationRequest(
         prompt="a lighthouse",
         model="reve-2.0",
@@ -62,8 +61,7 @@ def test_a_prompt_is_enough() -> None:
         "  a  ",
     ],
 )
-def test_whatever_can_be_read_is_a_prompt(prompt: str) -> None:
-    """In any script and direction, and exactly as it was typed."""
+def test_readable_prompt_is_kept_as_typed(prompt: str) -> None:
     assert generation_request(prompt=prompt).prompt == prompt
 
 
@@ -86,16 +84,15 @@ def test_whatever_can_be_read_is_a_prompt(prompt: str) -> None:
         " " * 5000,
     ],
 )
-def test_a_prompt_with_nothing_to_see_is_empty(prompt: str) -> None:
-    """Blanks, zero-width characters, marks without a letter and blank letters say nothing."""
+def test_prompt_without_visible_character_is_empty(prompt: str) -> None:
     with pytest.raises(PromptError) as caught:
         generation_request(prompt=prompt)
     assert caught.value.problem is PromptProblem.EMPTY
 
 
 @pytest.mark.parametrize("prompt", ["a\ud800", "\udfff", "a\x00b", "\x00", "a\x1b[31m", "\x7f", "a\u0085"])
-def test_a_prompt_that_cannot_travel_is_unreadable(prompt: str) -> None:
-    """Lone surrogates and control characters break JSON, PostgreSQL or a terminal."""
+def test_prompt_with_control_or_surrogate_is_unreadable(prompt: str) -> None:
+    """They break JSON, PostgreSQL or a terminal."""
     with pytest.raises(PromptError) as caught:
         generation_request(prompt=prompt)
     assert caught.value.problem is PromptProblem.UNREADABLE
@@ -103,8 +100,7 @@ def test_a_prompt_that_cannot_travel_is_unreadable(prompt: str) -> None:
 
 @pytest.mark.parametrize(("model", "limit"), [("reve-2.0", 2560), ("nano-banana", 4000), ("seedream-5", 4000)])
 @pytest.mark.parametrize("character", ["*", "🗼", "\u202b"])
-def test_a_prompt_has_the_length_that_its_model_takes(model: str, limit: int, character: str) -> None:
-    """In code points: one more than the limit is refused, with both numbers."""
+def test_prompt_length_is_limited_in_code_points_by_model(model: str, limit: int, character: str) -> None:
     generation_request(prompt="a" + character * (limit - 1), model=model)
     with pytest.raises(PromptError) as caught:
         generation_request(prompt="a" + character * limit, model=model)
@@ -113,8 +109,7 @@ def test_a_prompt_has_the_length_that_its_model_takes(model: str, limit: int, ch
 
 
 @given(prompt=st.text(alphabet=st.characters(categories=None), max_size=60))
-def test_any_text_is_taken_or_refused(prompt: str) -> None:
-    """No prompt is an accident, and what is taken can be encoded, by JSON and by the database."""
+def test_any_text_is_an_encodable_prompt_or_refused(prompt: str) -> None:
     try:
         request = generation_request(prompt=prompt)
     except PromptError:
@@ -125,8 +120,7 @@ def test_any_text_is_taken_or_refused(prompt: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["", "reve", "REVE-2.0", "reve-2.0 ", "dall-e"])
-def test_an_unknown_model_is_refused_with_those_that_exist(model: str) -> None:
-    """A model is chosen by its exact name."""
+def test_unknown_model_raises_with_existing_models(model: str) -> None:
     with pytest.raises(UnknownModelError) as caught:
         generation_request(prompt="a", model=model)
     assert (caught.value.model, caught.value.models) == (model, MODEL_IDS)
@@ -158,16 +152,14 @@ def test_an_unknown_model_is_refused_with_those_that_exist(model: str) -> None:
         ("version", f"{'a' * 60}@20250915", "latest, latest-fast, or a dated one such as 20250915"),
     ],
 )
-def test_a_value_out_of_range_is_refused_with_the_range(option: str, value: object, allowed: str) -> None:
-    """What no model takes is told apart from what this model cannot do."""
+def test_value_out_of_range_raises_with_the_range(option: str, value: object, allowed: str) -> None:
     with pytest.raises(OptionRangeError) as caught:
         generation_request(prompt="a", **{option: value})  # type: ignore[arg-type]
     assert (caught.value.option, caught.value.value, caught.value.allowed) == (option, value, allowed)
 
 
 @pytest.mark.parametrize(("images", "detail"), [(1, 1), (4, 1), (1, 15), (4, 15)])
-def test_the_ends_of_a_range_are_in_it(images: int, detail: int) -> None:
-    """Limits are inclusive."""
+def test_range_limits_are_inclusive(images: int, detail: int) -> None:
     request = generation_request(prompt="a", images=images, detail=detail)
     assert (request.images, request.detail) == (images, detail)
 
@@ -187,21 +179,20 @@ def test_the_ends_of_a_range_are_in_it(images: int, detail: int) -> None:
         ("nano-banana", "version", "latest-fast", ("reve-2.0",)),
     ],
 )
-def test_an_option_that_the_model_lacks_is_refused_with_models_that_have_it(
+def test_unsupported_option_raises_with_models_that_have_it(
     model: str, option: str, value: object, models: tuple[str, ...]
 ) -> None:
-    """The member learns what to choose instead."""
     with pytest.raises(UnsupportedOptionError) as caught:
         generation_request(prompt="a", model=model, **{option: value})  # type: ignore[arg-type]
     error = caught.value
     assert (error.model, error.option, error.value, error.models) == (model, option, value, models)
 
 
-def test_the_prompt_is_never_part_of_an_error() -> None:
+def test_error_text_never_contains_the_prompt() -> None:
     """An error's text goes to logs."""
     for wrong in ({"images": 9}, {"model": "x"}, {"resolution": "4K"}, {"format": "gif"}):
         with pytest.raises(RequestError) as caught:
-            generation_request(prompt="a private wish", **wrong)
+            generation_request(prompt="a private prompt", **wrong)
         assert "private" not in str(caught.value)
 
 
@@ -220,23 +211,21 @@ def test_the_prompt_is_never_part_of_an_error() -> None:
         (("someone-else",), {}, []),
     ],
 )
-def test_only_offers_that_cover_every_option_are_tried(
+def test_offers_cover_every_option_in_provider_order(
     providers: tuple[str, ...], options: dict[str, object], expected: list[str]
 ) -> None:
-    """In the order in which the operator named the providers; nothing asked for is silently dropped."""
     request = generation_request(prompt="a", **options)  # type: ignore[arg-type]
     assert [offer.provider for offer in offers_for(request, providers)] == expected
 
 
 @given(options=valid_options())
 def test_every_legal_request_has_an_offer_at_reve2img(options: dict[str, Any]) -> None:
-    """What the catalogue promises, one provider at least can do, with all that is asked for together."""
     request = generation_request(prompt="a", **options)
     assert "reve2img" in {offer.provider for offer in offers_for(request, BOTH)}
 
 
 def refusal(options: dict[str, Any], providers: tuple[str, ...] = BOTH) -> RequestError | GenerationRequest:
-    """Return the error that refuses these options, or the request."""
+    """Return the error for these options, or the request."""
     try:
         return generation_request(prompt="a", **options, providers=providers)
     except RequestError as error:
@@ -244,8 +233,7 @@ def refusal(options: dict[str, Any], providers: tuple[str, ...] = BOTH) -> Reque
 
 
 @given(options=any_options(), providers=st.sampled_from([BOTH, SKILLBOSS, ("reve2img",)]))
-def test_whatever_is_taken_can_be_done_here(options: dict[str, Any], providers: tuple[str, ...]) -> None:
-    """Any mixture of options is refused for a reason, or some provider of the studio covers all of it."""
+def test_accepted_request_has_an_offer_here(options: dict[str, Any], providers: tuple[str, ...]) -> None:
     answer = refusal(options, providers)
     if isinstance(answer, GenerationRequest):
         assert offers_for(answer, providers)
@@ -254,8 +242,7 @@ def test_whatever_is_taken_can_be_done_here(options: dict[str, Any], providers: 
 
 
 @given(options=any_options())
-def test_a_model_that_is_named_as_a_way_out_is_one(options: dict[str, Any]) -> None:
-    """With a model that the refusal names, this option is no longer what is in the way."""
+def test_suggested_model_supports_the_refused_option(options: dict[str, Any]) -> None:
     refused = refusal(options)
     if not isinstance(refused, UnsupportedOptionError):
         return
@@ -264,8 +251,7 @@ def test_a_model_that_is_named_as_a_way_out_is_one(options: dict[str, Any]) -> N
         assert not isinstance(again, UnsupportedOptionError) or again.option != refused.option
 
 
-def test_models_that_can_do_all_of_it_are_named_alone() -> None:
-    """Nobody is sent to a model that lacks another of the options."""
+def test_suggested_models_can_do_all_options_if_any_can() -> None:
     with pytest.raises(UnsupportedOptionError) as caught:
         generation_request(prompt="a", model="nano-banana", resolution="2K", inputs=(PICTURE,), aspect_ratio="16:9")
     assert caught.value.models == ("nano-banana-pro", "seedream-5")
@@ -274,8 +260,7 @@ def test_models_that_can_do_all_of_it_are_named_alone() -> None:
     assert (caught.value.option, caught.value.models) == ("detail", ("reve-2.0",))
 
 
-def test_options_are_kept_as_values() -> None:
-    """What is written in a member's way is parsed once."""
+def test_typed_options_become_values() -> None:
     request = generation_request(
         prompt="a", upscale="3x", remove_background=True, fit="1920x1080", effect=" film grain ", version="latest-fast"
     )
@@ -285,8 +270,7 @@ def test_options_are_kept_as_values() -> None:
 
 
 @pytest.mark.parametrize("format_", ["png", "webp"])
-def test_a_picture_without_background_needs_transparency(format_: str) -> None:
-    """JPEG has none, so the two options exclude each other."""
+def test_remove_background_needs_a_transparent_format(format_: str) -> None:
     assert generation_request(prompt="a", remove_background=True, format=format_).remove_background
     with pytest.raises(ExclusiveOptionsError) as caught:
         generation_request(prompt="a", remove_background=True, format="jpeg")
@@ -296,8 +280,7 @@ def test_a_picture_without_background_needs_transparency(format_: str) -> None:
 
 
 @pytest.mark.parametrize(("model", "most"), [("reve-2.0", 6), ("nano-banana-pro", 4), ("seedream-5", 4)])
-def test_an_edit_starts_from_so_many_pictures(model: str, most: int) -> None:
-    """One more than the model takes is refused with the models that take as many, if there are any."""
+def test_number_of_inputs_is_limited_by_model(model: str, most: int) -> None:
     assert generation_request(prompt="a", inputs=(PICTURE,) * most, model=model).mode == "edit"
     with pytest.raises(UnsupportedOptionError) as caught:
         generation_request(prompt="a", inputs=(PICTURE,) * (most + 1), model=model)
@@ -306,8 +289,7 @@ def test_an_edit_starts_from_so_many_pictures(model: str, most: int) -> None:
     assert error.models == (() if model == "reve-2.0" else ("reve-2.0",))
 
 
-def test_a_model_for_text_alone_names_those_that_edit() -> None:
-    """nano-banana makes no edits, and neither does SkillBoss."""
+def test_edit_with_text_only_model_raises_with_editing_models() -> None:
     with pytest.raises(UnsupportedOptionError) as caught:
         generation_request(prompt="a", inputs=(PICTURE,), model="nano-banana")
     error = caught.value
@@ -318,8 +300,7 @@ def test_a_model_for_text_alone_names_those_that_edit() -> None:
     assert (caught.value.option, caught.value.models) == ("mode", ())
 
 
-def test_a_studio_has_the_models_of_its_providers() -> None:
-    """Each with what its providers can do there, and nothing that nobody can."""
+def test_offered_models_have_the_abilities_of_their_providers() -> None:
     assert [model.id for model in offered_models(BOTH)] == list(MODEL_IDS)
     assert offered_models(("reve2img",)) == MODELS
     (reve,) = offered_models(SKILLBOSS)
@@ -332,8 +313,7 @@ def test_a_studio_has_the_models_of_its_providers() -> None:
     assert offered_models(()) == ()
 
 
-def test_a_model_that_the_studio_lacks_is_unknown_there() -> None:
-    """The way out is a model that it has; where it has none, it is closed."""
+def test_model_without_provider_is_unknown_in_the_studio() -> None:
     with pytest.raises(UnknownModelError) as caught:
         generation_request(prompt="a", model="seedream-5", providers=SKILLBOSS)
     assert caught.value.models == ("reve-2.0",)
@@ -341,8 +321,7 @@ def test_a_model_that_the_studio_lacks_is_unknown_there() -> None:
         generation_request(prompt="a", providers=())
 
 
-def test_a_model_that_no_configured_provider_offers_is_closed() -> None:
-    """That is the studio's state, not the member's mistake."""
+def test_require_offer_without_offer_of_model_raises_studio_closed() -> None:
     with pytest.raises(StudioClosedError):
         require_offer(generation_request(prompt="a", model="nano-banana"), SKILLBOSS)
     with pytest.raises(StudioClosedError):
@@ -350,8 +329,7 @@ def test_a_model_that_no_configured_provider_offers_is_closed() -> None:
 
 
 @pytest.mark.parametrize(("option", "value"), [("aspect_ratio", "3:2"), ("aspect_ratio", "auto"), ("detail", 2)])
-def test_an_option_that_no_configured_provider_does_is_named(option: str, value: object) -> None:
-    """The model is there, the option is not: the error names it, and the models that can here (none)."""
+def test_require_offer_names_the_option_no_provider_can_do(option: str, value: object) -> None:
     request = generation_request(prompt="a", **{option: value})  # type: ignore[arg-type]
     with pytest.raises(UnsupportedOptionError) as caught:
         require_offer(request, SKILLBOSS)
@@ -359,8 +337,7 @@ def test_an_option_that_no_configured_provider_does_is_named(option: str, value:
     assert (error.option, error.value, error.model, error.models) == (option, value, "reve-2.0", ())
 
 
-def test_offers_promise_no_more_than_their_model() -> None:
-    """Each is of a model that exists, and within its limits."""
+def test_offers_stay_within_their_models_abilities() -> None:
     for offer in OFFERS:
         most = find_model(offer.model).abilities
         assert offer.abilities.max_inputs <= most.max_inputs
@@ -369,8 +346,7 @@ def test_offers_promise_no_more_than_their_model() -> None:
                 assert spec.widest(most[name], [most[name], offer.abilities[name]]) == most[name]
 
 
-def test_a_model_has_a_price_for_what_it_can_do() -> None:
-    """For each of its modes, and for each of its upscales."""
+def test_models_have_prices_for_their_modes_and_upscales() -> None:
     for model in MODELS:
         assert (model.edit_price is None) == (model.abilities.max_inputs == 0)
         assert all(OPTIONS["upscale"].surcharge_of(factor) > 0 for factor in model.abilities["upscale"])
