@@ -1,4 +1,4 @@
-"""Real servers on this machine's loopback."""
+"""HTTP servers on this machine's loopback."""
 
 from collections.abc import AsyncIterator
 
@@ -11,7 +11,10 @@ from tests.images.samples import Handler, Serve
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Start a server whose every path is answered by one handler; gives its address, without a path."""
+    """Yield a starter of servers with one handler for every path.
+
+    The starter returns the address without a path.
+    """
     servers: list[TestServer] = []
 
     async def start(handler: Handler) -> str:

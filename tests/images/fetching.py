@@ -1,4 +1,4 @@
-"""A downloader for the tests of this folder, and what it answers."""
+"""A downloader for these tests, and checks of its answers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +20,7 @@ TLS = httpx.create_ssl_context(trust_env=False)
 
 @asynccontextmanager
 async def downloader(**options: Any) -> AsyncIterator[ImageDownloader]:
-    """Give a downloader that never repeats, unless told."""
+    """Yield a downloader without retries by default."""
     settings: dict[str, Any] = {"pauses": (), "verify": TLS} | options
     made = ImageDownloader(**settings)
     try:
@@ -30,7 +30,7 @@ async def downloader(**options: Any) -> AsyncIterator[ImageDownloader]:
 
 
 async def problem_of(url: str, folder: Path, **options: Any) -> ImageProblem:
-    """Return why `url` cannot be fetched; nothing may be left of the attempt."""
+    """Return the problem with `url`; expect no leftover file."""
     async with downloader(**options) as made:
         with pytest.raises(ImageError) as caught:
             await made.fetch(url, into=folder)
@@ -41,7 +41,7 @@ async def problem_of(url: str, folder: Path, **options: Any) -> ImageProblem:
 
 
 def answering(response: Callable[[], web.StreamResponse]) -> Handler:
-    """Return a handler that gives a new response each time."""
+    """Return a handler with a new response for each request."""
 
     async def handler(_request: web.Request) -> web.StreamResponse:
         return response()
@@ -50,7 +50,7 @@ def answering(response: Callable[[], web.StreamResponse]) -> Handler:
 
 
 async def raw_server(answer: bytes) -> tuple[asyncio.Server, str]:
-    """Serve the same bytes to every request, then close the connection."""
+    """Answer every request with the same bytes, then close the connection."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Real picture files, and the shape of the servers that give them, for the tests of this folder."""
+"""Image files, and types of their servers, for these tests."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -14,14 +14,17 @@ Serve = Callable[[Handler], Awaitable[str]]
 
 
 def noise(mode: str = "RGB", size: tuple[int, int] = (64, 48), seed: int = 1) -> Image.Image:
-    """Return a picture of random noise, which no format compresses well; the same for the same seed."""
+    """Return an image of random noise, reproducible by its seed.
+
+    No format compresses it well.
+    """
     width, height = size
     data = random.Random(seed).randbytes(width * height * len(Image.new(mode, (1, 1)).getbands()))  # noqa: S311
     return Image.frombytes(mode, size, data)
 
 
 def encoded(image: Image.Image, file_format: str = "PNG", **options: Any) -> bytes:
-    """Return the picture as a file's bytes."""
+    """Return the image as the bytes of a file."""
     out = BytesIO()
     image.save(out, file_format, **options)
     return out.getvalue()

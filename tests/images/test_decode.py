@@ -15,7 +15,7 @@ from tests.images.samples import encoded, noise
 
 
 def problem_of(path: Path, data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageProblem:
-    """Return why a file of these bytes is no picture."""
+    """Return the problem of a file with these bytes."""
     path.write_bytes(data)
     with pytest.raises(ImageError) as caught:
         inspect(path, limits)
@@ -23,7 +23,7 @@ def problem_of(path: Path, data: bytes, limits: ImageLimits = DEFAULT_LIMITS) ->
 
 
 def png_of(width: int, height: int) -> bytes:
-    """Return a tiny PNG whose header announces any size."""
+    """Return a tiny PNG with any size in its header."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -36,8 +36,8 @@ def png_of(width: int, height: int) -> bytes:
     ("file_format", "media_type"),
     [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("WEBP", "image/webp"), ("GIF", "image/gif")],
 )
-def test_a_picture_is_described(tmp_path: Path, file_format: str, media_type: str) -> None:
-    """The four formats are told by their content, whatever the file is called."""
+def test_image_format_is_detected_by_content(tmp_path: Path, file_format: str, media_type: str) -> None:
+    """By the content, never by the file name."""
     path = tmp_path / "anything.txt"
     data = encoded(noise(), file_format)
     path.write_bytes(data)
@@ -48,16 +48,15 @@ def test_a_picture_is_described(tmp_path: Path, file_format: str, media_type: st
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "I;16"])
-def test_any_colour_mode_of_png_decodes(tmp_path: Path, mode: str) -> None:
-    """Bilevel, grey, palette, transparent and 16-bit PNGs are pictures too."""
+def test_png_of_any_colour_mode_decodes(tmp_path: Path, mode: str) -> None:
+    """Bilevel, grey, palette, transparent and 16-bit."""
     path = tmp_path / "a"
     path.write_bytes(encoded(Image.new(mode, (5, 7))))
 
     assert (inspect(path).width, inspect(path).height) == (5, 7)
 
 
-def test_a_jpeg_of_a_printer_decodes(tmp_path: Path) -> None:
-    """A CMYK JPEG is a picture."""
+def test_cmyk_jpeg_decodes(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(encoded(noise("CMYK"), "JPEG"))
 
@@ -65,8 +64,8 @@ def test_a_jpeg_of_a_printer_decodes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG"])
-def test_the_frames_of_an_animation_are_counted(tmp_path: Path, file_format: str) -> None:
-    """Every frame is decoded, and counts."""
+def test_animation_frames_are_counted(tmp_path: Path, file_format: str) -> None:
+    """Every frame is decoded."""
     path = tmp_path / "a"
     frames = [noise(seed=seed) for seed in range(3)]
     path.write_bytes(encoded(frames[0], file_format, save_all=True, append_images=frames[1:]))
@@ -89,16 +88,16 @@ def test_the_frames_of_an_animation_are_counted(tmp_path: Path, file_format: str
     ],
 )
 @pytest.mark.parametrize("part", [0.5, 0.95])
-def test_a_truncated_picture_is_noticed(tmp_path: Path, file_format: str, options: dict[str, Any], part: float) -> None:
-    """A file that ends too early has a good header, so only the complete decode tells."""
+def test_truncated_image_is_detected(tmp_path: Path, file_format: str, options: dict[str, Any], part: float) -> None:
+    """The header is intact; only the complete decode finds it."""
     data = encoded(noise(size=(200, 200)), file_format, **options)
 
     assert problem_of(tmp_path / "a", data[: int(len(data) * part)]) == ImageProblem.TRUNCATED
     assert not PillowImageFile.LOAD_TRUNCATED_IMAGES
 
 
-def test_a_truncated_animation_is_noticed(tmp_path: Path) -> None:
-    """The first frame being whole is not enough."""
+def test_truncated_animation_is_detected(tmp_path: Path) -> None:
+    """Its first frame is complete."""
     frames = [noise(size=(100, 100), seed=seed) for seed in range(3)]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
@@ -120,13 +119,13 @@ def test_a_truncated_animation_is_noticed(tmp_path: Path) -> None:
         b"RIFF\x08\0\0\0WAVE" + bytes(100),
     ],
 )
-def test_anything_else_is_not_a_picture(tmp_path: Path, data: bytes) -> None:
-    """Other formats, and files that only begin like a picture, are none."""
+def test_other_file_is_not_an_image(tmp_path: Path, data: bytes) -> None:
+    """Other formats, and files with an image header only."""
     assert problem_of(tmp_path / "a", data) == ImageProblem.NOT_A_PICTURE
 
 
-def test_broken_pixels_are_not_a_picture(tmp_path: Path) -> None:
-    """A header in order with garbage behind it does not decode."""
+def test_broken_pixel_data_is_not_an_image(tmp_path: Path) -> None:
+    """Garbage after a valid header."""
     data = bytearray(encoded(noise(size=(200, 200))))
     data[200:4000] = bytes(3800)
 
@@ -136,16 +135,16 @@ def test_broken_pixels_are_not_a_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("width", "height"), [(50_000, 50_000), (10_000, 10_000), (9_000, 9_000), (16_385, 1), (1, 2**31 - 1)]
 )
-def test_a_bomb_is_refused_from_its_header(tmp_path: Path, width: int, height: int) -> None:
-    """Sizes beyond the limits are too large whether or not Pillow has an opinion; nothing is decoded for it."""
+def test_oversized_image_is_rejected_by_header(tmp_path: Path, width: int, height: int) -> None:
+    """Nothing is decoded, with or without a warning of Pillow."""
     before = Image.MAX_IMAGE_PIXELS
 
     assert problem_of(tmp_path / "a", png_of(width, height)) == ImageProblem.TOO_LARGE
     assert before == Image.MAX_IMAGE_PIXELS
 
 
-def test_a_webp_bomb_is_refused(tmp_path: Path) -> None:
-    """A canvas of 16,383 pixels a side in a few bytes of WebP is too large."""
+def test_webp_bomb_is_rejected(tmp_path: Path) -> None:
+    """A canvas of 16,383 pixels per side in a few bytes."""
     side = (16_383 - 1).to_bytes(3, "little")
     body = b"VP8X" + struct.pack("<I", 10) + bytes(4) + side + side
     data = b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
@@ -153,23 +152,21 @@ def test_a_webp_bomb_is_refused(tmp_path: Path) -> None:
     assert problem_of(tmp_path / "a", data) == ImageProblem.TOO_LARGE
 
 
-def test_a_header_that_promises_more_than_the_file_holds_is_truncated(tmp_path: Path) -> None:
-    """A size within the limits with next to no pixels is a truncated picture."""
+def test_header_with_too_few_pixels_is_truncated(tmp_path: Path) -> None:
     assert problem_of(tmp_path / "a", png_of(100, 100)) == ImageProblem.TRUNCATED
 
 
-def test_a_file_over_the_limit_is_not_opened(tmp_path: Path) -> None:
-    """The bytes are counted first."""
+def test_file_over_byte_limit_is_not_opened(tmp_path: Path) -> None:
     assert problem_of(tmp_path / "a", encoded(noise()), ImageLimits(max_bytes=100)) == ImageProblem.TOO_LARGE
 
 
-def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
-    """Trouble with the disk is not blamed on the picture."""
+def test_missing_file_raises_os_error(tmp_path: Path) -> None:
+    """A disk fault is not a fault of the image."""
     with pytest.raises(FileNotFoundError):
         inspect(tmp_path / "nowhere")
 
 
-def test_a_failing_disk_is_not_the_pictures_fault() -> None:
-    """An error that the operating system numbers passes through the decoder unchanged."""
+def test_disk_error_passes_through_decoder() -> None:
+    """An OSError with errno passes through the decoder unchanged."""
     with pytest.raises(OSError, match="Input/output error"), pillow_faults():
         raise OSError(5, "Input/output error")

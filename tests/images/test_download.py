@@ -10,8 +10,8 @@ from tests.images.fetching import BODY, answering, downloader, problem_of, raw_s
 from tests.images.samples import Serve, files_in
 
 
-async def test_a_body_is_written_as_it_came(serve: Serve, tmp_path: Path) -> None:
-    """A body of several megabytes arrives byte for byte in the one new file of the folder."""
+async def test_body_is_written_unchanged(serve: Serve, tmp_path: Path) -> None:
+    """Several megabytes, byte for byte."""
     body = BODY * 100_000
     url = await serve(answering(lambda: web.Response(body=body)))
 
@@ -22,8 +22,8 @@ async def test_a_body_is_written_as_it_came(serve: Serve, tmp_path: Path) -> Non
     assert [path] == files_in(tmp_path)
 
 
-async def test_a_signed_address_is_requested_verbatim(serve: Serve, tmp_path: Path) -> None:
-    """No library on the way re-quotes the path or the query, which a signature may cover."""
+async def test_signed_address_is_requested_verbatim(serve: Serve, tmp_path: Path) -> None:
+    """No library re-quotes path or query, which a signature may cover."""
     seen: list[str] = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -53,15 +53,14 @@ async def test_a_signed_address_is_requested_verbatim(serve: Serve, tmp_path: Pa
         (302, ImageProblem.NOT_A_PICTURE),
     ],
 )
-async def test_a_status_is_a_problem(serve: Serve, tmp_path: Path, status: int, problem: ImageProblem) -> None:
-    """Every status but 200 is one of the problems; a redirect that leads nowhere is no picture."""
+async def test_status_maps_to_problem(serve: Serve, tmp_path: Path, status: int, problem: ImageProblem) -> None:
+    """A redirect without a target is not an image."""
     url = await serve(answering(lambda: web.Response(status=status)))
 
     assert problem == await problem_of(url, tmp_path, exempt=[url])
 
 
-async def test_a_refused_connection_is_unreachable(tmp_path: Path) -> None:
-    """A port that nobody listens on is unreachable."""
+async def test_refused_connection_is_unreachable(tmp_path: Path) -> None:
     server, url = await raw_server(b"")
     server.close()
     await server.wait_closed()
@@ -70,8 +69,7 @@ async def test_a_refused_connection_is_unreachable(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"])
-async def test_an_answer_that_is_not_http_is_unreachable(tmp_path: Path, answer: bytes) -> None:
-    """A connection that is closed, or answers something else, is unreachable."""
+async def test_non_http_answer_is_unreachable(tmp_path: Path, answer: bytes) -> None:
     server, url = await raw_server(answer)
 
     assert await problem_of(url, tmp_path, exempt=[url]) == ImageProblem.UNREACHABLE
@@ -79,8 +77,8 @@ async def test_an_answer_that_is_not_http_is_unreachable(tmp_path: Path, answer:
     server.close()
 
 
-async def test_a_name_that_does_not_resolve_is_unreachable(tmp_path: Path) -> None:
-    """A failed look-up may succeed later."""
+async def test_unresolvable_name_is_unreachable(tmp_path: Path) -> None:
+    """The lookup may succeed later."""
 
     async def lookup(_host: str, _port: int) -> list[str]:
         raise OSError(-2, "Name or service not known")
@@ -89,8 +87,8 @@ async def test_a_name_that_does_not_resolve_is_unreachable(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("option", ["read_seconds", "total_seconds"])
-async def test_a_silent_server_is_unreachable(serve: Serve, tmp_path: Path, option: str) -> None:
-    """Both the wait for the next byte and the whole attempt are bounded."""
+async def test_silent_server_is_unreachable(serve: Serve, tmp_path: Path, option: str) -> None:
+    """The wait for each byte and the whole attempt are bounded."""
     never = asyncio.Event()
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -105,8 +103,7 @@ async def test_a_silent_server_is_unreachable(serve: Serve, tmp_path: Path, opti
     assert await problem_of(url, tmp_path, exempt=[url], **{option: 0.05}) == ImageProblem.UNREACHABLE
 
 
-async def test_a_body_shorter_than_announced_is_truncated(tmp_path: Path) -> None:
-    """The connection's end before the announced length is noticed."""
+async def test_body_shorter_than_announced_is_truncated(tmp_path: Path) -> None:
     server, url = await raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + BODY)
 
     assert await problem_of(url, tmp_path, exempt=[url]) == ImageProblem.TRUNCATED
@@ -114,8 +111,7 @@ async def test_a_body_shorter_than_announced_is_truncated(tmp_path: Path) -> Non
     server.close()
 
 
-async def test_an_announced_length_over_the_cap_is_refused_unread(tmp_path: Path) -> None:
-    """The header alone is enough to refuse."""
+async def test_announced_length_over_cap_is_rejected_unread(tmp_path: Path) -> None:
     server, url = await raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n")
 
     assert await problem_of(url, tmp_path, exempt=[url], max_bytes=100) == ImageProblem.TOO_LARGE
@@ -123,8 +119,7 @@ async def test_an_announced_length_over_the_cap_is_refused_unread(tmp_path: Path
     server.close()
 
 
-async def test_an_endless_body_is_capped(serve: Serve, tmp_path: Path) -> None:
-    """A server that never stops sending is left at the cap."""
+async def test_endless_body_is_capped(serve: Serve, tmp_path: Path) -> None:
     sent = 0
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -141,8 +136,8 @@ async def test_an_endless_body_is_capped(serve: Serve, tmp_path: Path) -> None:
     assert sent < 100_000_000
 
 
-async def test_a_compressed_bomb_is_capped(serve: Serve, tmp_path: Path) -> None:
-    """The cap counts what comes out of gzip, not what goes in."""
+async def test_compressed_bomb_is_capped(serve: Serve, tmp_path: Path) -> None:
+    """The cap counts decompressed bytes."""
     bomb = gzip.compress(bytes(50_000_000))
     url = await serve(answering(lambda: web.Response(body=bomb, headers={"Content-Encoding": "gzip"})))
 
@@ -150,8 +145,8 @@ async def test_a_compressed_bomb_is_capped(serve: Serve, tmp_path: Path) -> None
     assert await problem_of(url, tmp_path, exempt=[url], max_bytes=1_000_000) == ImageProblem.TOO_LARGE
 
 
-async def test_a_compressed_body_is_inflated(serve: Serve, tmp_path: Path) -> None:
-    """A server that compresses although it was asked not to is understood."""
+async def test_compressed_body_is_decompressed(serve: Serve, tmp_path: Path) -> None:
+    """The server compresses although not asked to."""
     body = BODY * 50_000
     packed = gzip.compress(body)
     url = await serve(answering(lambda: web.Response(body=packed, headers={"Content-Encoding": "gzip"})))
@@ -172,17 +167,20 @@ async def test_a_compressed_body_is_inflated(serve: Serve, tmp_path: Path) -> No
     ],
     ids=["cut off", "not packed", "packed twice", "unknown"],  # by their bytes, which hold the time, no two runs agree
 )
-async def test_a_broken_or_strange_encoding_is_refused(
+async def test_broken_or_unknown_encoding_is_rejected(
     serve: Serve, tmp_path: Path, encoding: str, body: bytes, problem: ImageProblem
 ) -> None:
-    """Cut off gzip is truncated; garbage, stacked and unknown encodings are no pictures."""
+    """Cut gzip is truncated.
+
+    Garbage, stacked and unknown encodings are no image.
+    """
     url = await serve(answering(lambda: web.Response(body=body, headers={"Content-Encoding": encoding})))
 
     assert problem == await problem_of(url, tmp_path, exempt=[url])
 
 
-async def test_what_may_pass_is_tried_again(serve: Serve, tmp_path: Path) -> None:
-    """An unreachable picture and a truncated one are fetched again after the pauses."""
+async def test_temporary_problem_is_retried(serve: Serve, tmp_path: Path) -> None:
+    """Unreachable and truncated images."""
     answers = [503, 503, 200]
     pauses: list[float] = []
 
@@ -202,8 +200,8 @@ async def test_what_may_pass_is_tried_again(serve: Serve, tmp_path: Path) -> Non
     assert pauses == [1, 2]
 
 
-async def test_what_will_not_pass_is_not_tried_again(serve: Serve, tmp_path: Path) -> None:
-    """A picture that is gone is asked for once."""
+async def test_permanent_problem_is_not_retried(serve: Serve, tmp_path: Path) -> None:
+    """A missing image is requested once."""
     asked = 0
 
     async def handler(_request: web.Request) -> web.Response:
@@ -217,8 +215,7 @@ async def test_what_will_not_pass_is_not_tried_again(serve: Serve, tmp_path: Pat
     assert asked == 1
 
 
-async def test_a_cancelled_download_leaves_nothing(serve: Serve, tmp_path: Path) -> None:
-    """A cancellation in the middle of the body removes the file."""
+async def test_cancelled_download_removes_file(serve: Serve, tmp_path: Path) -> None:
     begun, never = asyncio.Event(), asyncio.Event()
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -242,8 +239,8 @@ async def test_a_cancelled_download_leaves_nothing(serve: Serve, tmp_path: Path)
     assert files_in(tmp_path) == []
 
 
-async def test_a_folder_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
-    """Trouble with the disk is not blamed on the picture."""
+async def test_missing_folder_raises_os_error(tmp_path: Path) -> None:
+    """A disk fault is not a fault of the image."""
     async with downloader() as made:
         with pytest.raises(FileNotFoundError):
             await made.fetch("https://cdn.example/a.png", into=tmp_path / "nowhere")

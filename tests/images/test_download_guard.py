@@ -12,7 +12,7 @@ from tests.images.samples import Serve
 
 
 async def test_redirects_are_followed(serve: Serve, tmp_path: Path) -> None:
-    """Five redirects, relative ones too, lead to the picture."""
+    """Five, relative ones included."""
 
     async def handler(request: web.Request) -> web.Response:
         step = int(request.path[1:])
@@ -29,7 +29,7 @@ async def test_redirects_are_followed(serve: Serve, tmp_path: Path) -> None:
 
 
 async def test_endless_redirects_are_unreachable(serve: Serve, tmp_path: Path) -> None:
-    """A sixth redirect is not followed."""
+    """The sixth is not followed."""
     asked = 0
 
     async def handler(_request: web.Request) -> web.Response:
@@ -56,15 +56,15 @@ async def test_endless_redirects_are_unreachable(serve: Serve, tmp_path: Path) -
         "https://[bad/",
     ],
 )
-async def test_a_redirect_to_a_forbidden_address_is_refused(serve: Serve, tmp_path: Path, location: str) -> None:
-    """Each hop is judged like the first."""
+async def test_redirect_to_forbidden_address_is_rejected(serve: Serve, tmp_path: Path, location: str) -> None:
+    """Each hop is checked like the first."""
     url = await serve(answering(lambda: web.Response(status=302, headers={"Location": location})))
 
     assert await problem_of(url, tmp_path, exempt=[url]) == ImageProblem.FORBIDDEN_ADDRESS
 
 
-async def test_an_exempt_origin_exempts_no_other_port(serve: Serve, tmp_path: Path) -> None:
-    """A redirect from the sandbox to another local service is refused, and that service hears nothing."""
+async def test_exempt_origin_exempts_no_other_port(serve: Serve, tmp_path: Path) -> None:
+    """A redirected request never reaches another local service."""
     asked: list[str] = []
 
     async def secret(request: web.Request) -> web.Response:
@@ -79,8 +79,8 @@ async def test_an_exempt_origin_exempts_no_other_port(serve: Serve, tmp_path: Pa
     assert asked == []
 
 
-async def test_a_name_for_a_private_address_is_refused(serve: Serve, tmp_path: Path) -> None:
-    """What counts is the address that a name resolves to at the time of connecting."""
+async def test_name_of_private_address_is_rejected(serve: Serve, tmp_path: Path) -> None:
+    """The address at connect time counts."""
     asked: list[str] = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -97,10 +97,8 @@ async def test_a_name_for_a_private_address_is_refused(serve: Serve, tmp_path: P
     assert asked == []
 
 
-async def test_a_name_is_looked_up_once_and_connected_to_as_judged(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A second answer of the name server, which might be private, is never asked for."""
+async def test_name_is_resolved_once_and_connected_as_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A second answer of the name server might be private."""
     first_bytes: list[bytes] = []
     lookups: list[str] = []
 
@@ -122,10 +120,10 @@ async def test_a_name_is_looked_up_once_and_connected_to_as_judged(
     server.close()
 
 
-async def test_nothing_that_identifies_us_is_sent(
+async def test_download_sends_no_identifying_header(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No key, cookie or referrer goes along, not even one that the server set a moment ago, nor through a proxy."""
+    """No key, cookie or referrer, no fresh cookie of the server, no proxy."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     seen: list[set[str]] = []
@@ -146,8 +144,8 @@ async def test_nothing_that_identifies_us_is_sent(
     assert 3 * [{"host", "accept", "accept-encoding", "user-agent"}] == seen
 
 
-async def test_no_log_names_the_address(serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Signed addresses are secrets: no library logs them, not even at DEBUG."""
+async def test_log_contains_no_address(serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Signed addresses are secrets, at DEBUG too."""
     caplog.set_level(logging.DEBUG)
     url = await serve(answering(lambda: web.Response(body=BODY)))
 
@@ -177,6 +175,6 @@ async def test_no_log_names_the_address(serve: Serve, tmp_path: Path, caplog: py
         "https://user:secret@cdn.example/",
     ],
 )
-async def test_a_malformed_address_is_refused(tmp_path: Path, url: str) -> None:
-    """Whatever a library says of an odd address, the answer is the same."""
+async def test_malformed_address_is_rejected(tmp_path: Path, url: str) -> None:
+    """By any library's exception."""
     assert await problem_of(url, tmp_path) == ImageProblem.FORBIDDEN_ADDRESS

@@ -21,13 +21,13 @@ SHA256 = hashlib.sha256(PICTURE).hexdigest()
 
 @pytest.fixture
 def store(tmp_path: Path) -> ImageStore:
-    """Give an empty store."""
+    """Return an empty store."""
     return ImageStore(tmp_path)
 
 
 @pytest.fixture
 async def url(serve: Serve) -> str:
-    """Give the address of a server that has one picture, whatever it is asked for but `/text`."""
+    """Return the address of a server with one image, and text at `/text`."""
 
     async def handler(request: web.Request) -> web.Response:
         return web.Response(body=b"no picture" if request.path == "/text" else PICTURE)
@@ -37,7 +37,7 @@ async def url(serve: Serve) -> str:
 
 @pytest.fixture
 async def image_service(store: ImageStore, url: str) -> AsyncIterator[ImageService]:
-    """Give a keeper that may fetch from the server."""
+    """Yield an image service with access to the server."""
     made = ImageService(
         downloader=ImageDownloader(exempt=[url], pauses=()), store=store, workers=ImageThreadPool(threads=1)
     )
@@ -45,10 +45,9 @@ async def image_service(store: ImageStore, url: str) -> AsyncIterator[ImageServi
     await made.close()
 
 
-async def test_a_picture_is_fetched_checked_and_stored(
+async def test_image_is_downloaded_checked_and_stored(
     image_service: ImageService, store: ImageStore, url: str, tmp_path: Path
 ) -> None:
-    """What comes back describes the one file that is left."""
     stored = await image_service.store_url(f"{url}/a.png")
 
     assert (SHA256, "image/png", 128, 128, len(PICTURE)) == (
@@ -61,16 +60,13 @@ async def test_a_picture_is_fetched_checked_and_stored(
     assert [store.path(SHA256, "image/png")] == files_in(tmp_path)
 
 
-async def test_bytes_and_addresses_of_one_picture_are_one_picture(
-    image_service: ImageService, url: str, tmp_path: Path
-) -> None:
-    """A picture that comes inline is kept like a fetched one."""
+async def test_inline_image_equals_downloaded_image(image_service: ImageService, url: str, tmp_path: Path) -> None:
     assert await image_service.store_url(url) == await image_service.store_bytes(PICTURE)
     assert len(files_in(tmp_path)) == 1
 
 
-async def test_what_is_no_picture_is_not_kept(image_service: ImageService, url: str, tmp_path: Path) -> None:
-    """Neither way leaves a file."""
+async def test_non_image_is_not_stored(image_service: ImageService, url: str, tmp_path: Path) -> None:
+    """No file is left, inline or downloaded."""
     for attempt in (image_service.store_url(f"{url}/text"), image_service.store_bytes(b"no picture")):
         with pytest.raises(ImageError) as caught:
             await attempt
@@ -79,10 +75,8 @@ async def test_what_is_no_picture_is_not_kept(image_service: ImageService, url: 
     assert files_in(tmp_path) == []
 
 
-async def test_a_keep_that_is_cancelled_while_it_waits_leaves_no_file(
-    store: ImageStore, url: str, tmp_path: Path
-) -> None:
-    """The fetched file is removed although no worker ever came to it."""
+async def test_cancelled_store_removes_downloaded_file(store: ImageStore, url: str, tmp_path: Path) -> None:
+    """No worker ever took the downloaded file."""
     workers, downloader = ImageThreadPool(threads=1), _Announcing(exempt=[url], pauses=())
     image_service = ImageService(downloader=downloader, store=store, workers=workers)
     release = threading.Event()
@@ -102,8 +96,7 @@ async def test_a_keep_that_is_cancelled_while_it_waits_leaves_no_file(
     await image_service.close()
 
 
-async def test_a_picture_is_prepared_as_it_came_or_fitted(image_service: ImageService) -> None:
-    """The upload is the stored file where it fits, else new bytes."""
+async def test_prepared_upload_is_stored_file_or_reencoded(image_service: ImageService) -> None:
     stored = await image_service.store_bytes(PICTURE)
 
     as_it_came = await image_service.prepare_upload(stored, stored.size)
@@ -118,8 +111,8 @@ async def test_a_picture_is_prepared_as_it_came_or_fitted(image_service: ImageSe
 
 
 @pytest.mark.parametrize("limit_bytes", [100, 10_000_000])
-async def test_a_picture_that_the_retention_took_is_gone(image_service: ImageService, limit_bytes: int) -> None:
-    """It says so before an upload is begun, whether or not it would have to be read."""
+async def test_removed_image_is_reported_missing(image_service: ImageService, limit_bytes: int) -> None:
+    """Reported before the upload, read or not."""
     stored = await image_service.store_bytes(PICTURE)
     assert await image_service.discard(
         stored.sha256, stored.media_type, older_than=datetime.now(UTC) + timedelta(hours=1)
@@ -131,8 +124,7 @@ async def test_a_picture_that_the_retention_took_is_gone(image_service: ImageSer
     assert caught.value.problem == ImageProblem.GONE
 
 
-async def test_leftovers_are_swept(image_service: ImageService, store: ImageStore, tmp_path: Path) -> None:
-    """Sweeping reaches the temporary folder."""
+async def test_sweep_removes_temporary_files(image_service: ImageService, store: ImageStore, tmp_path: Path) -> None:
     (store.temporary() / "download-x").write_bytes(b"half")
 
     assert await image_service.sweep_temporary(datetime.fromtimestamp(0, UTC)) == 0
@@ -141,7 +133,7 @@ async def test_leftovers_are_swept(image_service: ImageService, store: ImageStor
 
 
 class _Announcing(ImageDownloader):
-    """A real downloader that says when it begins and ends, and waits in between for a word."""
+    """A downloader that signals start and end, and waits in between."""
 
     def __init__(self, *, exempt: list[str], pauses: tuple[float, ...]) -> None:
         super().__init__(exempt=exempt, pauses=pauses)

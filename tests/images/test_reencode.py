@@ -12,7 +12,7 @@ from tests.images.samples import encoded, noise
 
 
 def fitted(path: Path, data: bytes, limit_bytes: int) -> Upload:
-    """Fit a file of these bytes, and check what every result must be."""
+    """Re-encode a file of these bytes and check the common guarantees."""
     path.write_bytes(data)
     result = fit(path, inspect(path), limit_bytes)
     assert size_of(result) <= limit_bytes
@@ -20,12 +20,12 @@ def fitted(path: Path, data: bytes, limit_bytes: int) -> Upload:
 
 
 def size_of(upload: Upload) -> int:
-    """Return the bytes of an upload."""
+    """Return the size of an upload in bytes."""
     return len(upload.content) if isinstance(upload.content, bytes) else upload.content.stat().st_size
 
 
 def opened(upload: Upload) -> Image.Image:
-    """Return the picture of an upload, completely decoded."""
+    """Return the fully decoded image of an upload."""
     assert isinstance(upload.content, bytes)
     image = Image.open(BytesIO(upload.content))
     image.load()
@@ -35,8 +35,8 @@ def opened(upload: Upload) -> Image.Image:
 @pytest.mark.parametrize(
     ("file_format", "extension"), [("PNG", "png"), ("JPEG", "jpg"), ("WEBP", "webp"), ("GIF", "gif")]
 )
-def test_what_fits_is_left_alone(tmp_path: Path, file_format: str, extension: str) -> None:
-    """A picture of exactly the limit is uploaded as it came, as the file itself."""
+def test_fitting_image_is_unchanged(tmp_path: Path, file_format: str, extension: str) -> None:
+    """A file of exactly the limit is uploaded itself."""
     path = tmp_path / "a"
     data = encoded(noise(), file_format)
 
@@ -48,8 +48,8 @@ def test_what_fits_is_left_alone(tmp_path: Path, file_format: str, extension: st
     assert data == path.read_bytes()
 
 
-def test_a_large_opaque_picture_keeps_its_pixels_as_jpeg(tmp_path: Path) -> None:
-    """A noisy PNG that is too large loses quality before it loses pixels."""
+def test_large_opaque_image_becomes_full_size_jpeg(tmp_path: Path) -> None:
+    """Quality goes before pixels."""
     data = encoded(noise(size=(512, 512)))
 
     result = fitted(tmp_path / "a", data, len(data) // 2)
@@ -57,8 +57,8 @@ def test_a_large_opaque_picture_keeps_its_pixels_as_jpeg(tmp_path: Path) -> None
     assert (result.extension, opened(result).format, opened(result).size) == ("jpg", "JPEG", (512, 512))
 
 
-def test_a_much_too_large_picture_is_scaled_down(tmp_path: Path) -> None:
-    """Where quality alone does not do, the picture gets smaller and keeps its shape."""
+def test_much_too_large_image_is_scaled_down(tmp_path: Path) -> None:
+    """The aspect ratio stays."""
     result = fitted(tmp_path / "a", encoded(noise(size=(512, 256))), 20_000)
 
     width, height = opened(result).size
@@ -67,16 +67,16 @@ def test_a_much_too_large_picture_is_scaled_down(tmp_path: Path) -> None:
     assert size_of(result) > 5_000, "no more is lost than needed"
 
 
-def test_the_same_file_gives_the_same_upload(tmp_path: Path) -> None:
-    """Nothing random is in it: a repeated delivery is the same."""
+def test_reencoding_is_deterministic(tmp_path: Path) -> None:
+    """A repeated delivery is identical."""
     data = encoded(noise(size=(256, 256)))
 
     assert fitted(tmp_path / "a", data, 20_000) == fitted(tmp_path / "b", data, 20_000)
 
 
 @pytest.mark.parametrize("limit_bytes", [100_000, 15_000])
-def test_transparency_is_kept_as_webp(tmp_path: Path, limit_bytes: int) -> None:
-    """A cut-out stays cut out, at full size and scaled down."""
+def test_transparent_image_becomes_transparent_webp(tmp_path: Path, limit_bytes: int) -> None:
+    """At full size and scaled down."""
     image = noise(size=(256, 256)).convert("RGBA")
     image.paste((0, 0, 0, 0), (0, 0, 128, 256))
 
@@ -90,31 +90,30 @@ def test_transparency_is_kept_as_webp(tmp_path: Path, limit_bytes: int) -> None:
     ) == (0, 255)
 
 
-def test_an_alpha_channel_that_hides_nothing_is_no_transparency(tmp_path: Path) -> None:
-    """Many tools write an opaque alpha channel; such a picture becomes a JPEG."""
+def test_opaque_alpha_channel_becomes_jpeg(tmp_path: Path) -> None:
+    """Many tools write an opaque alpha channel."""
     data = encoded(noise(size=(256, 256)).convert("RGBA"))
 
     assert fitted(tmp_path / "a", data, len(data) // 2).extension == "jpg"
 
 
-def test_the_transparent_colour_of_a_palette_is_kept(tmp_path: Path) -> None:
-    """A GIF or a palette PNG with a transparent entry becomes a transparent WebP."""
+def test_transparent_palette_becomes_transparent_webp(tmp_path: Path) -> None:
+    """GIF or palette PNG."""
     image = noise("L", size=(200, 200)).convert("P")
     data = encoded(image, "PNG", transparency=0)
 
     assert opened(fitted(tmp_path / "a", data, len(data) - 1)).mode == "RGBA"
 
 
-def test_an_animation_that_is_too_large_becomes_its_first_frame(tmp_path: Path) -> None:
-    """A still picture is better than none."""
+def test_too_large_animation_becomes_first_frame(tmp_path: Path) -> None:
     frames = [noise(size=(200, 200), seed=seed) for seed in range(3)]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
     assert fitted(tmp_path / "a", data, len(data) // 2).extension == "jpg"
 
 
-def test_metadata_is_dropped_and_its_rotation_applied(tmp_path: Path) -> None:
-    """What a camera wrote stays here; the picture stands as it was meant to, in its colours."""
+def test_metadata_is_dropped_and_rotation_applied(tmp_path: Path) -> None:
+    """The colours stay."""
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter
     exif[0x010E] = "taken at home"
@@ -131,15 +130,14 @@ def test_metadata_is_dropped_and_its_rotation_applied(tmp_path: Path) -> None:
     assert profile == opened(result).info["icc_profile"]
 
 
-def test_broken_metadata_is_no_obstacle(tmp_path: Path) -> None:
-    """A picture with garbage for EXIF is fitted unturned."""
+def test_broken_exif_is_ignored(tmp_path: Path) -> None:
+    """Garbage EXIF: no rotation."""
     data = encoded(noise(size=(200, 100)), "JPEG", quality=100, exif=b"Exif\0\0garbage")
 
     assert opened(fitted(tmp_path / "a", data, len(data) * 2 // 3)).width == 200
 
 
-def test_sixteen_bits_of_grey_are_not_washed_out(tmp_path: Path) -> None:
-    """A deep grey picture keeps its brightness."""
+def test_16_bit_grey_keeps_brightness(tmp_path: Path) -> None:
     image = Image.frombytes("I;16", (64, 64), b"".join((30_000 + step).to_bytes(2, "little") for step in range(4096)))
     data = encoded(image, compress_level=0)
 
@@ -148,8 +146,8 @@ def test_sixteen_bits_of_grey_are_not_washed_out(tmp_path: Path) -> None:
     assert pytest.approx(shown.getpixel((32, 32)), abs=6) == 125
 
 
-def test_a_picture_wider_than_webp_allows_is_scaled_for_it(tmp_path: Path) -> None:
-    """WebP ends at 16,383 pixels a side; a transparent picture beyond gets narrower."""
+def test_transparent_image_beyond_webp_limit_is_scaled(tmp_path: Path) -> None:
+    """WebP allows 16,383 pixels per side."""
     image = noise(size=(16_384, 4)).convert("RGBA")
     image.paste((0, 0, 0, 0), (0, 0, 100, 4))
     data = encoded(image)
@@ -157,8 +155,8 @@ def test_a_picture_wider_than_webp_allows_is_scaled_for_it(tmp_path: Path) -> No
     assert opened(fitted(tmp_path / "a", data, len(data) - 1)).width == 16_383
 
 
-def test_what_cannot_be_made_to_fit_is_too_large(tmp_path: Path) -> None:
-    """A thumbnail of a few pixels is not what anyone waits for."""
+def test_unfittable_image_is_too_large(tmp_path: Path) -> None:
+    """A thumbnail of a few pixels is useless."""
     data = encoded(noise(size=(256, 256)))
 
     with pytest.raises(ImageError) as caught:
@@ -167,14 +165,16 @@ def test_what_cannot_be_made_to_fit_is_too_large(tmp_path: Path) -> None:
     assert caught.value.problem == ImageProblem.TOO_LARGE
 
 
-def test_a_limit_of_nothing_is_too_large(tmp_path: Path) -> None:
-    """No room at all ends the same way."""
+def test_zero_limit_is_too_large(tmp_path: Path) -> None:
     with pytest.raises(ImageError):
         fitted(tmp_path / "a", encoded(noise()), 0)
 
 
-def test_a_quality_that_the_encoder_cannot_do_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Libwebp fails on large noise at high quality; the next quality is tried, then the next size."""
+def test_failing_encoder_quality_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libwebp fails on large noise at high quality.
+
+    The next quality or size is tried.
+    """
     save = Image.Image.save
 
     def failing(image: Image.Image, out: BytesIO, file_format: str, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of a picture that a member gives: the same pixels, one frame, upright, and nothing else in the file."""
+"""Sanitized input images: same pixels, one frame, upright, no metadata."""
 
 import contextlib
 import zlib
@@ -23,7 +23,7 @@ ALL_FORMATS = FORMATS | {"GIF": "image/gif"}
 
 
 def exif(orientation: int = 1) -> Image.Exif:
-    """Return what a phone writes into a photo."""
+    """Return a phone's EXIF data."""
     notes = Image.Exif()
     notes[0x0112] = orientation
     notes[0x010F] = SECRET.decode()
@@ -32,21 +32,21 @@ def exif(orientation: int = 1) -> Image.Exif:
 
 
 def taken(folder: Path, content: bytes) -> tuple[SanitizedImage, bytes]:
-    """Take a file in, and return what it is now."""
+    """Sanitize a file and return the result with its bytes."""
     path = folder / "given"
     path.write_bytes(content)
     return sanitize(path), path.read_bytes()
 
 
 def pixels(content: bytes) -> bytes:
-    """Return a picture's pixels as they are encoded."""
+    """Return the encoded pixel data of an image."""
     with Image.open(BytesIO(content)) as image:
         return image.convert("RGBA").tobytes()
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_notes_go_and_pixels_stay(tmp_path: Path, file_format: str) -> None:
-    """To the bit: nothing is encoded anew where only notes are in the way."""
+def test_metadata_is_removed_and_pixel_data_kept(tmp_path: Path, file_format: str) -> None:
+    """Bit for bit: nothing is re-encoded for metadata alone."""
     options: dict[str, Any] = {"exif": exif(), "xmp": b"<x:xmpmeta>" + SECRET} | (
         {"comment": SECRET, "progressive": True} if file_format == "JPEG" else {}
     )
@@ -59,8 +59,8 @@ def test_notes_go_and_pixels_stay(tmp_path: Path, file_format: str) -> None:
     assert (sanitized.file.media_type, sanitized.file.size) == (FORMATS[file_format], len(bare))
 
 
-def test_what_stands_in_a_png_beside_its_notes_stays(tmp_path: Path) -> None:
-    """Text goes, transparency and the profile stay."""
+def test_png_keeps_transparency_and_profile(tmp_path: Path) -> None:
+    """Text goes; transparency and colour profile stay."""
     notes = PngImagePlugin.PngInfo()
     notes.add_text("Author", SECRET.decode())
     notes.add_itxt("Comment", SECRET.decode(), zip=True)
@@ -72,8 +72,8 @@ def test_what_stands_in_a_png_beside_its_notes_stays(tmp_path: Path) -> None:
     assert pixels(bare) == pixels(content)
 
 
-def test_what_follows_the_picture_goes(tmp_path: Path) -> None:
-    """Phones put a film, or a second photo with its own notes, behind the first."""
+def test_trailing_data_is_removed(tmp_path: Path) -> None:
+    """Phones append a video or a second photo with its metadata."""
     behind = encoded(noise(seed=2), "JPEG", exif=exif())
     _, bare = taken(tmp_path, encoded(noise(), "JPEG") + behind)
     assert SECRET not in bare
@@ -83,8 +83,8 @@ def test_what_follows_the_picture_goes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("orientation", range(2, 9))
-def test_what_lies_on_its_side_is_turned(tmp_path: Path, file_format: str, orientation: int) -> None:
-    """As every viewer turns it, so that the provider sees what the member saw."""
+def test_exif_rotation_is_applied(tmp_path: Path, file_format: str, orientation: int) -> None:
+    """The provider sees the image as viewers show it."""
     content = encoded(Image.open(BytesIO(drawn())), file_format, exif=exif(orientation))
     sanitized, upright = taken(tmp_path, content)
     with Image.open(BytesIO(content)) as before, Image.open(BytesIO(upright)) as after:
@@ -99,8 +99,8 @@ def test_what_lies_on_its_side_is_turned(tmp_path: Path, file_format: str, orien
 
 
 @pytest.mark.parametrize("file_format", ["GIF", "PNG", "WEBP"])
-def test_an_animation_becomes_its_first_frame(tmp_path: Path, file_format: str) -> None:
-    """As a PNG, whatever it was."""
+def test_animation_becomes_first_frame(tmp_path: Path, file_format: str) -> None:
+    """As PNG."""
     sanitized, still = taken(tmp_path, animated(file_format))
     with Image.open(BytesIO(still)) as image:
         assert (image.format, getattr(image, "n_frames", 1)) == ("PNG", 1)
@@ -123,22 +123,22 @@ def test_an_animation_becomes_its_first_frame(tmp_path: Path, file_format: str) 
         (drawn("WEBP")[:-20], ImageProblem.TRUNCATED),
     ],
 )
-def test_what_is_no_use_is_refused(tmp_path: Path, content: bytes, problem: ImageProblem) -> None:
-    """By what it is, not by what it is called."""
+def test_unusable_file_is_rejected(tmp_path: Path, content: bytes, problem: ImageProblem) -> None:
+    """By content, not by name."""
     with pytest.raises(ImageError) as refusal:
         taken(tmp_path, content)
     assert refusal.value.problem is problem
 
 
 def with_many_scans(scans: int) -> bytes:
-    """Return a JPEG that goes over its pixels so many times more: the last scan again and again, a few bytes each."""
+    """Return a JPEG with extra scans: the last one repeated, a few bytes each."""
     content = encoded(Image.new("RGB", (512, 512), "grey"), "JPEG", progressive=True)
     last = content.rindex(b"\xff\xda")
     return content[:-2] + content[last:-2] * scans + content[-2:]
 
 
 def with_many_pieces(pieces: int) -> bytes:
-    """Return a PNG with so many empty pieces before its pixels."""
+    """Return a PNG with empty chunks before its pixels."""
     content = drawn()
     pixels_at = content.index(b"IDAT") - 4
     empty = b"\x00\x00\x00\x00IDAT" + zlib.crc32(b"IDAT").to_bytes(4)
@@ -146,30 +146,29 @@ def with_many_pieces(pieces: int) -> bytes:
 
 
 def with_many_notes(notes: int) -> bytes:
-    """Return a GIF with so many comments before its first frame."""
+    """Return a GIF with comments before its first frame."""
     content = drawn("GIF")
     frame_at = 13 + 3 * 2 ** ((content[10] & 7) + 1)
     return content[:frame_at] + b"\x21\xfe\x01a\x00" * notes + content[frame_at:]
 
 
 @pytest.mark.parametrize("content", [with_many_scans(100), with_many_pieces(60_000), with_many_notes(60_000)])
-def test_a_small_file_that_would_take_hours_is_refused_undecoded(
+def test_small_expensive_file_is_rejected_undecoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
-    """Two such would keep everybody's finished pictures waiting: each scan goes over all pixels."""
+    """Each scan goes over all pixels."""
     monkeypatch.setattr(Image, "open", None)
     with pytest.raises(ImageError) as refusal:
         taken(tmp_path, content)
     assert refusal.value.problem is ImageProblem.TOO_LARGE
 
 
-def test_a_jpeg_of_as_many_scans_as_encoders_write_is_taken(tmp_path: Path) -> None:
-    """And a few more."""
+def test_jpeg_with_usual_scans_is_accepted(tmp_path: Path) -> None:
     assert taken(tmp_path, with_many_scans(20))[0].file.media_type == "image/jpeg"
 
 
-def test_an_animation_of_one_frame_is_taken(tmp_path: Path) -> None:
-    """Some encoders write a still so; the frame is not lost with what surrounds it."""
+def test_animation_with_one_frame_is_accepted(tmp_path: Path) -> None:
+    """Some encoders write stills this way."""
     still = encoded(Image.new("RGB", (64, 48), "red"), "WEBP", lossless=True)[12:]
     sides = (63).to_bytes(3, "little") + (47).to_bytes(3, "little")
     frame = bytes(6) + sides + bytes(4) + still
@@ -181,8 +180,8 @@ def test_an_animation_of_one_frame_is_taken(tmp_path: Path) -> None:
     assert pixels(file)[:4] == b"\xff\x00\x00\xff"
 
 
-def test_what_is_transparent_stays_so_when_it_is_turned(tmp_path: Path) -> None:
-    """Also where a palette says what is transparent."""
+def test_rotation_keeps_transparency(tmp_path: Path) -> None:
+    """Palette transparency too."""
     image = Image.new("P", (64, 48), 0)
     image.putpalette([255, 0, 0])
     _, upright = taken(tmp_path, encoded(image, "PNG", exif=exif(6), transparency=0))
@@ -190,8 +189,8 @@ def test_what_is_transparent_stays_so_when_it_is_turned(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "rocket.jpg"])
-def test_real_photos_keep_their_pixels(tmp_path: Path, name: str) -> None:
-    """As they came from cameras and editors."""
+def test_real_photo_keeps_pixels(tmp_path: Path, name: str) -> None:
+    """From cameras and editors."""
     photo = a_photo(name)
     sanitized, bare = taken(tmp_path, photo)
     assert pixels(bare) == pixels(photo)
@@ -200,8 +199,8 @@ def test_real_photos_keep_their_pixels(tmp_path: Path, name: str) -> None:
 
 @settings(max_examples=300)
 @given(st.sampled_from(list(ALL_FORMATS)), st.data())
-def test_broken_files_break_nothing(file_format: str, data: st.DataObject) -> None:
-    """Whatever is changed in a file, taking its notes out ends, and either gives a file or says what is wrong."""
+def test_mutated_file_is_sanitized_or_rejected(file_format: str, data: st.DataObject) -> None:
+    """Sanitizing ends with a file or a problem."""
     content = bytearray(
         encoded(noise(size=(16, 16)), file_format, **({} if file_format == "GIF" else {"exif": exif()}))
     )

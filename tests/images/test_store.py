@@ -15,14 +15,14 @@ FILE = ImageFile(sha256=SHA256, media_type="image/jpeg", width=3, height=2, size
 
 
 def temporary(store: ImageStore, name: str = "download-1") -> Path:
-    """Return a file on its way into the store."""
+    """Return a temporary file for the store."""
     path = store.temporary() / name
     path.write_bytes(BODY)
     return path
 
 
-def test_a_picture_lies_under_its_hash(tmp_path: Path) -> None:
-    """The file moves into the store, and nothing is left of it elsewhere."""
+def test_added_image_is_stored_under_hash(tmp_path: Path) -> None:
+    """The file is moved."""
     store = ImageStore(tmp_path / "new" / "pictures")
 
     store.add(temporary(store), FILE)
@@ -35,8 +35,8 @@ def test_a_picture_lies_under_its_hash(tmp_path: Path) -> None:
     assert not store.exists(SHA256, "image/png")
 
 
-def test_the_same_picture_is_stored_once(tmp_path: Path) -> None:
-    """Adding it again answers the same and mends a damaged file."""
+def test_same_image_is_stored_once(tmp_path: Path) -> None:
+    """Adding it again repairs a damaged file."""
     store = ImageStore(tmp_path)
     store.add(temporary(store), FILE)
     store.path(SHA256, "image/jpeg").write_bytes(b"damaged")
@@ -46,8 +46,8 @@ def test_the_same_picture_is_stored_once(tmp_path: Path) -> None:
     assert store.path(SHA256, "image/jpeg").read_bytes() == BODY
 
 
-def test_a_picture_is_removed(tmp_path: Path) -> None:
-    """Removing tells whether there was anything to remove."""
+def test_image_is_removed(tmp_path: Path) -> None:
+    """The result tells whether it existed."""
     store = ImageStore(tmp_path)
     store.add(temporary(store), FILE)
 
@@ -69,15 +69,14 @@ def test_a_picture_is_removed(tmp_path: Path) -> None:
         (SHA256, "text/html"),
     ],
 )
-def test_only_hashes_are_paths(tmp_path: Path, sha256: str, media_type: str) -> None:
-    """Whatever is no hash, or no known type, leads to no file."""
+def test_invalid_hash_or_type_has_no_path(tmp_path: Path, sha256: str, media_type: str) -> None:
     with pytest.raises(ValueError, match="not a stored picture"):
         ImageStore(tmp_path).path(sha256, media_type)
 
 
 @pytest.mark.parametrize("failing", ["os.fsync", "pathlib.Path.replace"])
-def test_a_full_disk_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
-    """The operating system's error surfaces, and the file is gone."""
+def test_full_disk_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    """The OSError is raised."""
     store = ImageStore(tmp_path)
     path = temporary(store)
 
@@ -91,8 +90,8 @@ def test_a_full_disk_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytes
     assert files_in(tmp_path) == []
 
 
-def test_nothing_shows_before_it_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file is flushed before its name appears, and the folder after."""
+def test_file_appears_only_when_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is flushed before the rename, the folder after."""
     store = ImageStore(tmp_path)
     path = temporary(store)
     steps: list[str] = []
@@ -113,8 +112,8 @@ def test_nothing_shows_before_it_is_complete(tmp_path: Path, monkeypatch: pytest
     assert steps == ["file", "folder", "folder", "replace", "folder"]
 
 
-def test_the_store_lists_its_pictures(tmp_path: Path) -> None:
-    """Only pictures are listed, not what lies about."""
+def test_store_lists_images_only(tmp_path: Path) -> None:
+    """Other files are ignored."""
     store = ImageStore(tmp_path)
     store.add(temporary(store), FILE)
     temporary(store, "download-2")
@@ -128,8 +127,8 @@ def test_the_store_lists_its_pictures(tmp_path: Path) -> None:
     assert datetime.fromtimestamp(1_000, UTC) == found[0].modified
 
 
-def test_what_a_crash_left_is_swept(tmp_path: Path) -> None:
-    """Old temporary files go; those that may still be written stay, and so do pictures."""
+def test_sweep_removes_leftovers_of_crash(tmp_path: Path) -> None:
+    """Old temporary files go; recent ones and images stay."""
     store = ImageStore(tmp_path)
     store.add(temporary(store), FILE)
     old, new = temporary(store, "old"), temporary(store, "new")

@@ -20,8 +20,8 @@ from bot.images.url_policy import (
     "address",
     ["93.184.216.34", "1.1.1.1", "2606:4700::1111", "::ffff:93.184.216.34", "64:ff9b::5db8:d822"],
 )
-def test_addresses_of_the_internet_are_public(address: str) -> None:
-    """Global unicast addresses are public, also where IPv6 only wraps a public IPv4 address."""
+def test_global_address_is_public(address: str) -> None:
+    """Also as IPv4 wrapped in IPv6."""
     assert is_public(address)
 
 
@@ -67,8 +67,8 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
         "",
     ],
 )
-def test_other_addresses_are_not_public(address: str) -> None:
-    """Private, local, reserved, multicast, tunnelled, scoped and malformed addresses are not public."""
+def test_other_address_is_not_public(address: str) -> None:
+    """Private, local, reserved, multicast, tunnelled, scoped, malformed."""
     assert not is_public(address)
 
 
@@ -95,8 +95,8 @@ def test_other_addresses_are_not_public(address: str) -> None:
         "https://ex ample.com/",
     ],
 )
-def test_only_https_to_a_name_or_a_public_literal_passes(url: str) -> None:
-    """Other schemes, private literals in any notation and odd hosts are refused before anything is resolved."""
+def test_disallowed_url_is_rejected(url: str) -> None:
+    """Nothing is resolved for other URLs."""
     with pytest.raises(ImageError) as caught:
         check_public(httpx.URL(url))
 
@@ -106,27 +106,24 @@ def test_only_https_to_a_name_or_a_public_literal_passes(url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["https://cdn.example.com/a.png", "https://1.1.1.1/", "https://[2606:4700::1111]:8443/"]
 )
-def test_public_addresses_pass(url: str) -> None:
-    """A name or a public literal over HTTPS passes."""
+def test_public_https_url_is_accepted(url: str) -> None:
     check_public(httpx.URL(url))
 
 
 @pytest.mark.parametrize("url", ["https://user:secret@example.com/", "https://user@example.com/", "https://h:99999/"])
-def test_users_in_addresses_and_impossible_ports_are_refused(url: str) -> None:
-    """A user in the address would become an Authorization header."""
+def test_url_with_user_or_bad_port_is_rejected(url: str) -> None:
+    """A user would become an Authorization header."""
     with pytest.raises(ImageError):
         check_shape(httpx.URL(url))
 
 
-def test_an_origin_knows_the_default_ports() -> None:
-    """The port counts even where the address leaves it out; the path never does."""
+def test_origin_includes_default_port() -> None:
+    """The path never counts."""
     assert origin(httpx.URL("https://A.example/x")) == origin(httpx.URL("https://a.example:443/y"))
     assert origin(httpx.URL("http://a.example")) == ("http", "a.example", 80)
 
 
-async def test_a_name_with_one_private_address_is_refused_as_a_whole() -> None:
-    """One private address among public ones is enough."""
-
+async def test_name_with_one_private_address_is_rejected() -> None:
     async def lookup(_host: str, _port: int) -> list[str]:
         return ["93.184.216.34", "10.0.0.1"]
 
@@ -136,8 +133,8 @@ async def test_a_name_with_one_private_address_is_refused_as_a_whole() -> None:
     assert caught.value.problem == ImageProblem.FORBIDDEN_ADDRESS
 
 
-async def test_a_public_name_resolves_to_what_was_looked_up() -> None:
-    """The resolver hands on exactly the addresses that it judged, of the wanted family."""
+async def test_public_name_resolves_to_checked_addresses() -> None:
+    """Exactly the checked addresses of the wanted family."""
 
     async def lookup(_host: str, _port: int) -> list[str]:
         return ["93.184.216.34", "2606:4700::1111"]
@@ -153,8 +150,8 @@ async def test_a_public_name_resolves_to_what_was_looked_up() -> None:
     assert [found["host"] for found in four] == ["93.184.216.34"]
 
 
-async def test_a_name_without_an_address_is_a_failed_look_up() -> None:
-    """No address at all is an OSError, as from the operating system; an impossible name is refused."""
+async def test_name_without_address_fails_lookup() -> None:
+    """OSError, as from the operating system; an impossible name is rejected."""
 
     async def nothing(_host: str, _port: int) -> list[str]:
         return []
@@ -168,16 +165,16 @@ async def test_a_name_without_an_address_is_a_failed_look_up() -> None:
         await PublicResolver(impossible).resolve("a" * 70, 443)
 
 
-def test_a_socket_is_made_for_public_addresses_only() -> None:
-    """The last check looks at the very address that is connected to."""
+def test_socket_is_created_for_public_address_only() -> None:
+    """The last check, on the connected address."""
     with public_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("1.1.1.1", 443))) as made:
         assert made.family == socket.AF_INET
     with pytest.raises(ImageError):
         public_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 443)))
 
 
-async def test_a_literal_that_slipped_through_is_stopped_when_connecting() -> None:
-    """Aiohttp does not resolve literals; the socket's own check stops them."""
+async def test_private_literal_is_stopped_at_connect() -> None:
+    """Aiohttp does not resolve literals."""
     transport = ImageTransport(verify=httpx.create_ssl_context(trust_env=False), socket_factory=public_socket)
 
     with pytest.raises(ImageError) as caught:
@@ -187,6 +184,5 @@ async def test_a_literal_that_slipped_through_is_stopped_when_connecting() -> No
     await transport.aclose()
 
 
-async def test_the_operating_system_resolves() -> None:
-    """The usual look-up gives addresses as text."""
+async def test_system_lookup_returns_text_addresses() -> None:
     assert "127.0.0.1" in await system_lookup("127.0.0.1", 443)

@@ -1,4 +1,4 @@
-"""Every provider on its stand-in in turn."""
+"""Every provider with its fake, in turn."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -13,20 +13,20 @@ from tests.providers.provider_harness import CASES, KEY, Case, ProviderHarness
 
 @pytest.fixture(scope="session")
 def certificates() -> ssl.SSLContext:
-    """Return the trusted certificates, read once: it takes longer than most tests."""
+    """Return the trusted certificates, read once because that is slow."""
     return httpx.create_ssl_context(trust_env=False)
 
 
 @pytest.fixture
 async def client(certificates: ssl.SSLContext) -> AsyncIterator[httpx.AsyncClient]:
-    """Return the shared client, closed after the test."""
+    """Yield the shared client."""
     async with provider_client(verify=certificates) as client:
         yield client
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.name)
 async def bench(request: pytest.FixtureRequest, client: httpx.AsyncClient) -> AsyncIterator[ProviderHarness]:
-    """Return each provider on its stand-in in turn."""
+    """Yield each provider with its fake."""
     case: Case = request.param
     server = case.server()
     await server.start()

@@ -1,4 +1,4 @@
-"""Every provider on its stand-in, over real sockets, and servers that answer with whatever bytes a test wants."""
+"""Every provider with its fake over sockets, and raw TCP servers."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ PROMPT = "a lighthouse whose lamp is a small moon"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A provider: how to build its client and its stand-in, and what it offers."""
+    """A provider: factories of its client and its fake, and its offers."""
 
     name: str
     build: Callable[[ProviderHttp], Provider]
@@ -36,7 +36,7 @@ CASES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderHarness:
-    """A provider and its stand-in, wired together."""
+    """A provider wired to its fake."""
 
     case: Case
     server: ImageApiServer
@@ -50,7 +50,7 @@ class ProviderHarness:
 
     @property
     def request(self) -> GenerationRequest:
-        """Return an everyday request."""
+        """Return an ordinary request."""
         return generation_request(prompt=PROMPT, images=2)
 
     def provider_at(self, url: str, *, submit_read_timeout: float = 120.0) -> Provider:
@@ -67,7 +67,7 @@ class ProviderHarness:
 
 
 class RawServer:
-    """Reads each request and answers with fixed bytes; then hangs up, or keeps the connection silent."""
+    """Answers each request with fixed bytes; then closes or stays silent."""
 
     def __init__(self, reply: bytes, *, silent: bool = False) -> None:
         self.requests: list[bytes] = []
@@ -83,7 +83,7 @@ class RawServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Let the silent connections go and stop."""
+        """Drop the silent connections and stop."""
         self._over.set()
         self._server.close()
         await self._server.wait_closed()

@@ -1,4 +1,4 @@
-"""The contract that every provider keeps, over real sockets against its stand-in."""
+"""The contract of every provider, over real sockets with its fake."""
 
 import re
 import traceback
@@ -25,15 +25,14 @@ async def submitted(bench: ProviderHarness) -> Pending:
 
 
 async def fault_of(bench: ProviderHarness, url: str | None = None, **options: Any) -> ProviderError:
-    """Return the error that a submit raises."""
+    """Return the error of a submit."""
     provider = bench.provider if url is None else bench.provider_at(url, **options)
     with pytest.raises(ProviderError) as caught:
         await provider.submit(bench.request, bench.offer)
     return caught.value
 
 
-async def test_a_job_goes_from_submit_to_its_pictures(bench: ProviderHarness) -> None:
-    """A job is accepted, runs, and ends with as many pictures as were asked for."""
+async def test_job_is_submitted_and_returns_requested_images(bench: ProviderHarness) -> None:
     job = await submitted(bench)
     bench.server.advance()
     running = await bench.provider.poll(job.handle)
@@ -48,8 +47,7 @@ async def test_a_job_goes_from_submit_to_its_pictures(bench: ProviderHarness) ->
     assert job.handle == finished.handle
 
 
-async def test_an_inline_result_is_taken(bench: ProviderHarness) -> None:
-    """A provider that answers with the pictures at once is believed."""
+async def test_synchronous_result_is_accepted(bench: ProviderHarness) -> None:
     bench.server.faults.add("submit", "inline")
 
     finished = await bench.provider.submit(bench.request, bench.offer)
@@ -60,8 +58,8 @@ async def test_an_inline_result_is_taken(bench: ProviderHarness) -> None:
 
 
 @pytest.mark.parametrize("shape", ["strings", "objects", "images", "top_level"])
-async def test_every_shape_of_a_result_is_read(bench: ProviderHarness, shape: str) -> None:
-    """The pictures are found in each of the shapes that the documents show."""
+async def test_every_result_form_is_parsed(bench: ProviderHarness, shape: str) -> None:
+    """All documented forms."""
     bench.server.faults.add("submit", "shape", shape=shape)
     job = await submitted(bench)
     bench.server.finish()
@@ -72,8 +70,7 @@ async def test_every_shape_of_a_result_is_read(bench: ProviderHarness, shape: st
     assert tuple(bench.server.picture_urls(bench.server.jobs[0])) == finished.image_urls
 
 
-async def test_done_without_a_picture_is_a_failure(bench: ProviderHarness) -> None:
-    """A job that completes without a picture has failed."""
+async def test_completed_job_without_image_is_failed(bench: ProviderHarness) -> None:
     bench.server.faults.add("submit", "empty")
     job = await submitted(bench)
     bench.server.finish()
@@ -93,8 +90,10 @@ async def test_done_without_a_picture_is_a_failure(bench: ProviderHarness) -> No
         ("content", FaultKind.CONTENT),
     ],
 )
-async def test_a_failed_job_says_why(bench: ProviderHarness, shape: str, reason: str, kind: FaultKind) -> None:
-    """The reason of a failure is found wherever it stands, and sorted by what it says."""
+async def test_failure_reason_is_found_and_classified(
+    bench: ProviderHarness, shape: str, reason: str, kind: FaultKind
+) -> None:
+    """Wherever the reason stands."""
     bench.server.faults.add("submit", "shape", shape=shape)
     bench.server.faults.add("submit", "fail", reason=reason)
     job = await submitted(bench)
@@ -107,8 +106,7 @@ async def test_a_failed_job_says_why(bench: ProviderHarness, shape: str, reason:
     assert bench.server.jobs[0].error == failed.detail
 
 
-async def test_a_failure_hides_the_key_and_addresses(bench: ProviderHarness) -> None:
-    """Whatever a provider says of a failure, neither the key nor an address stays in it."""
+async def test_failure_detail_contains_no_key_or_address(bench: ProviderHarness) -> None:
     bench.server.faults.add("submit", "fail", reason=f"call to https://vendor.example/x?sig=1 with {KEY} failed\n" * 20)
     job = await submitted(bench)
     bench.server.finish()
@@ -122,8 +120,8 @@ async def test_a_failure_hides_the_key_and_addresses(bench: ProviderHarness) -> 
     assert "\n" not in failed.detail
 
 
-async def test_an_unknown_status_word_counts_as_pending(bench: ProviderHarness) -> None:
-    """A word that no document lists keeps the job alive."""
+async def test_unknown_status_word_is_pending(bench: ProviderHarness) -> None:
+    """The job stays alive."""
     job = await submitted(bench)
     bench.server.faults.add("status", "word", word="WARMING_UP")
 
@@ -149,10 +147,10 @@ async def test_an_unknown_status_word_counts_as_pending(bench: ProviderHarness) 
         (524, FaultKind.SERVER_ERROR, True),
     ],
 )
-async def test_each_status_to_a_submit_is_sorted(
+async def test_submit_status_is_classified(
     bench: ProviderHarness, status: int, kind: FaultKind, *, maybe_accepted: bool, in_envelope: bool
 ) -> None:
-    """A refusal is known by its status, or by the envelope's code; only documented ones surely took nothing."""
+    """By status or envelope code; only documented refusals are certain."""
     bench.server.faults.add("submit", "status", status=status, message="because", in_envelope=in_envelope)
 
     fault = await fault_of(bench)
@@ -163,8 +161,7 @@ async def test_each_status_to_a_submit_is_sorted(
     assert not bench.server.jobs
 
 
-async def test_a_submit_is_sent_once_whatever_comes_back(bench: ProviderHarness) -> None:
-    """Nothing here repeats a paid call."""
+async def test_submit_is_never_repeated(bench: ProviderHarness) -> None:
     for status in (429, 500, 503):
         bench.server.faults.add("submit", "status", status=status)
         await fault_of(bench)
@@ -175,23 +172,22 @@ async def test_a_submit_is_sent_once_whatever_comes_back(bench: ProviderHarness)
     assert len(bench.server.jobs) == 1
 
 
-async def test_the_wait_that_was_asked_for_is_passed_on(bench: ProviderHarness) -> None:
-    """Retry-After reaches whoever plans the next try."""
+async def test_retry_after_is_passed_on(bench: ProviderHarness) -> None:
     bench.server.faults.add("submit", "status", status=429, retry_after="17")
 
     assert (await fault_of(bench)).retry_after == 17.0
 
 
-async def test_a_refusal_for_content_is_not_the_operators_fault(bench: ProviderHarness) -> None:
-    """A 400 or 403 that names the content policy is about the prompt, not about the key or the request."""
+async def test_content_refusal_is_classified_as_content(bench: ProviderHarness) -> None:
+    """A 400 or 403 that names the content policy concerns the prompt."""
     for status in (400, 403, 422):
         bench.server.faults.add("submit", "status", status=status, message="blocked by our content policy")
 
         assert FaultKind.CONTENT is (await fault_of(bench)).kind
 
 
-async def test_a_refusal_that_quotes_the_prompt_is_not_judged_by_it(bench: ProviderHarness) -> None:
-    """A prompt about safety does not make a bad parameter a refusal of content, and does not reach the log."""
+async def test_quoted_prompt_does_not_affect_classification(bench: ProviderHarness) -> None:
+    """A prompt about safety makes no content refusal, and is not logged."""
     bench.server.faults.add("submit", "status", status=400, message=f"bad size for: {bench.request.prompt}")
 
     fault = await fault_of(bench)
@@ -201,8 +197,8 @@ async def test_a_refusal_that_quotes_the_prompt_is_not_judged_by_it(bench: Provi
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
-async def test_a_quoted_prompt_is_in_no_detail(bench: ProviderHarness, spelling: Callable[[str], str]) -> None:
-    """Neither a refused submit, nor a failed job, nor a faulty status brings the prompt to the log, cut or escaped."""
+async def test_error_detail_contains_no_prompt(bench: ProviderHarness, spelling: Callable[[str], str]) -> None:
+    """After a refused submit, a failed job or a faulty status, cut or escaped."""
     quoted = f"cannot draw {spelling(bench.request.prompt)} {spelling(bench.request.prompt[5:30])}"
     bench.server.faults.add("submit", "status", status=400, message=quoted)
     refused = await fault_of(bench)
@@ -221,8 +217,7 @@ async def test_a_quoted_prompt_is_in_no_detail(bench: ProviderHarness, spelling:
         assert not {"lighthouse", "lamp", "moon"} & set(re.findall("[a-z]+", detail.lower()))
 
 
-async def test_an_unknown_status_word_that_quotes_the_prompt_is_not_logged(bench: ProviderHarness) -> None:
-    """Even where a word is expected there may be a sentence."""
+async def test_unknown_status_word_with_prompt_is_not_logged(bench: ProviderHarness) -> None:
     job = await submitted(bench)
     bench.server.faults.add("status", "word", word=bench.request.prompt)
     with structlog.testing.capture_logs() as logs:
@@ -231,8 +226,8 @@ async def test_an_unknown_status_word_that_quotes_the_prompt_is_not_logged(bench
     assert [entry["status"] for entry in logs] == ["[hidden]"]
 
 
-async def test_the_fault_of_a_cancel_has_no_words(bench: ProviderHarness) -> None:
-    """Whoever cancels does not say what to hide, so nothing of the provider's answer is kept."""
+async def test_cancel_error_has_no_detail(bench: ProviderHarness) -> None:
+    """The prompt is unknown there, so nothing of the answer is kept."""
     job = await submitted(bench)
     bench.server.faults.add("cancel", "status", status=500, message=bench.request.prompt)
     if bench.case.name == "reve2img":
@@ -244,8 +239,7 @@ async def test_the_fault_of_a_cancel_has_no_words(bench: ProviderHarness) -> Non
     assert (caught.value.kind, caught.value.detail) == (FaultKind.SERVER_ERROR, "")
 
 
-async def test_a_webhook_is_asked_for_where_there_are_any(bench: ProviderHarness) -> None:
-    """The address of a submit reaches the providers that take webhooks, and no others."""
+async def test_webhook_url_is_sent_if_supported(bench: ProviderHarness) -> None:
     await bench.provider.submit(bench.request, bench.offer, webhook_url=WEBHOOK)
     sent = bench.server.requests[0].body
 
@@ -253,8 +247,8 @@ async def test_a_webhook_is_asked_for_where_there_are_any(bench: ProviderHarness
     assert (bench.case.name == "skillboss") is bench.provider.takes_webhooks
 
 
-async def test_the_webhooks_token_is_in_no_detail(bench: ProviderHarness) -> None:
-    """An answer that quotes the webhook's address, whole or in pieces, does not bring its token to the log."""
+async def test_error_detail_contains_no_webhook_token(bench: ProviderHarness) -> None:
+    """Quoted whole or in pieces."""
     token = WEBHOOK.rpartition("/")[2]
     escaped = WEBHOOK.replace("/", "\\/")
     for quoted in (WEBHOOK, escaped, token, f"token={token[3:30]}, bad"):
@@ -266,8 +260,8 @@ async def test_the_webhooks_token_is_in_no_detail(bench: ProviderHarness) -> Non
             assert token[5:20] not in caught.value.detail
 
 
-async def test_a_webhooks_body_names_a_job_at_most(bench: ProviderHarness) -> None:
-    """Bodies of either end name the job; whatever else is posted, the handle is None and nothing raises."""
+async def test_webhook_body_yields_handle_or_none(bench: ProviderHarness) -> None:
+    """Any other body gives None and raises nothing."""
     ok = {"request_id": "c546", "status": "OK", "payload": {"generated_images": [{"url": "https://x/y"}]}}
     error = {"request_id": "c546", "status": "ERROR", "payload": None, "error": "no"}
     named = "c546" if bench.provider.takes_webhooks else None
@@ -279,8 +273,7 @@ async def test_a_webhooks_body_names_a_job_at_most(bench: ProviderHarness) -> No
         assert bench.provider.parse_webhook({"request_id": handle}) is None
 
 
-async def test_nobody_listening_is_surely_not_accepted(bench: ProviderHarness) -> None:
-    """A refused connection took nothing."""
+async def test_refused_connection_is_certainly_not_accepted(bench: ProviderHarness) -> None:
     await bench.server.close()
 
     fault = await fault_of(bench)
@@ -288,16 +281,15 @@ async def test_nobody_listening_is_surely_not_accepted(bench: ProviderHarness) -
     assert (fault.kind, fault.maybe_accepted) == (FaultKind.UNAVAILABLE, False)
 
 
-async def test_a_name_that_does_not_resolve_is_surely_not_accepted(bench: ProviderHarness) -> None:
-    """A host that does not exist took nothing."""
+async def test_unresolvable_host_is_certainly_not_accepted(bench: ProviderHarness) -> None:
     fault = await fault_of(bench, "http://nowhere.invalid")
 
     assert (fault.kind, fault.maybe_accepted) == (FaultKind.UNAVAILABLE, False)
 
 
 @pytest.mark.parametrize("kind", ["reset_after", "reset_before"])
-async def test_a_reset_after_sending_is_a_lost_reply(bench: ProviderHarness, kind: str) -> None:
-    """A connection that breaks after the request went out may have delivered it: nobody can tell from here."""
+async def test_reset_after_sending_is_lost_reply(bench: ProviderHarness, kind: str) -> None:
+    """The provider may have accepted the request."""
     bench.server.faults.add("submit", kind)
 
     fault = await fault_of(bench)
@@ -306,16 +298,14 @@ async def test_a_reset_after_sending_is_a_lost_reply(bench: ProviderHarness, kin
     assert len(bench.server.jobs) == (1 if kind == "reset_after" else 0)
 
 
-async def test_silence_after_sending_is_a_lost_reply(bench: ProviderHarness) -> None:
-    """A read that times out may belong to an accepted job."""
+async def test_read_timeout_is_lost_reply(bench: ProviderHarness) -> None:
     async with RawServer(b"", silent=True) as server:
         fault = await fault_of(bench, server.url, submit_read_timeout=0.05)
 
     assert (fault.kind, fault.maybe_accepted) == (FaultKind.REPLY_LOST, True)
 
 
-async def test_hanging_up_after_sending_is_a_lost_reply(bench: ProviderHarness) -> None:
-    """A server that closes without a word may have accepted the job."""
+async def test_close_without_answer_is_lost_reply(bench: ProviderHarness) -> None:
     async with RawServer(b"") as server:
         fault = await fault_of(bench, server.url)
 
@@ -323,8 +313,7 @@ async def test_hanging_up_after_sending_is_a_lost_reply(bench: ProviderHarness) 
     assert len(server.requests) == 1
 
 
-async def test_half_an_answer_is_a_lost_reply(bench: ProviderHarness) -> None:
-    """An answer that breaks off in its body may belong to an accepted job."""
+async def test_partial_answer_is_lost_reply(bench: ProviderHarness) -> None:
     async with RawServer(b'HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"request_id"') as server:
         fault = await fault_of(bench, server.url)
 
@@ -347,18 +336,16 @@ async def test_half_an_answer_is_a_lost_reply(bench: ProviderHarness) -> None:
     ],
     ids=["no-http", "empty", "list", "null", "object", "no-gzip", "no-chunk", "deep", "huge", "redirect"],
 )
-async def test_an_answer_that_the_contract_does_not_know_may_be_an_acceptance(
-    bench: ProviderHarness, reply: bytes
-) -> None:
-    """An answer that makes no sense is a fault of its own kind, after which a submit is not repeated."""
+async def test_malformed_answer_may_be_accepted(bench: ProviderHarness, reply: bytes) -> None:
+    """A submit is not repeated after it."""
     async with RawServer(reply) as server:
         fault = await fault_of(bench, server.url)
 
     assert (fault.kind, fault.maybe_accepted) == (FaultKind.MALFORMED, True)
 
 
-async def test_a_broken_page_after_an_accepted_job_is_malformed(bench: ProviderHarness) -> None:
-    """The stand-in's half page, sent in the place of an answer, counts as perhaps accepted: and it was."""
+async def test_broken_answer_to_accepted_job_may_be_accepted(bench: ProviderHarness) -> None:
+    """The fake did accept the job."""
     bench.server.faults.add("submit", "malformed")
 
     fault = await fault_of(bench)
@@ -368,8 +355,8 @@ async def test_a_broken_page_after_an_accepted_job_is_malformed(bench: ProviderH
 
 
 @pytest.mark.parametrize("kind", ["reset_before", "malformed", "status"])
-async def test_a_fault_of_a_poll_never_speaks_of_acceptance(bench: ProviderHarness, kind: str) -> None:
-    """Reading a status is free, so its faults are all alike: try again."""
+async def test_poll_error_is_never_maybe_accepted(bench: ProviderHarness, kind: str) -> None:
+    """Polls are free: all faults are retried."""
     job = await submitted(bench)
     # A read on a connection that breaks is repeated once by the transport, on a new one.
     bench.server.faults.add("status", kind, times=2)
@@ -380,16 +367,16 @@ async def test_a_fault_of_a_poll_never_speaks_of_acceptance(bench: ProviderHarne
     assert not caught.value.maybe_accepted
 
 
-async def test_a_job_that_the_provider_does_not_know_is_not_found(bench: ProviderHarness) -> None:
-    """A handle that is unknown, or forgotten after seven days, is a fault of its own kind."""
+async def test_unknown_handle_is_not_found(bench: ProviderHarness) -> None:
+    """Unknown, or forgotten after seven days."""
     with pytest.raises(ProviderError) as caught:
         await bench.provider.poll("no such job")
 
     assert FaultKind.NOT_FOUND is caught.value.kind
 
 
-async def test_a_handle_is_never_more_than_a_name(bench: ProviderHarness) -> None:
-    """A handle with slashes and marks stays inside its place in the address."""
+async def test_handle_is_escaped_in_address(bench: ProviderHarness) -> None:
+    """Slashes and marks stay inside the path segment."""
     handle = "../../v1/run?x=1#y&task_id=2"
 
     with pytest.raises(ProviderError):
@@ -400,8 +387,8 @@ async def test_a_handle_is_never_more_than_a_name(bench: ProviderHarness) -> Non
     assert handle in (seen.path.removeprefix("/v1/run/status/"), seen.query.get("task_id"))
 
 
-async def test_a_cancel_is_believed_only_when_it_was_said(bench: ProviderHarness) -> None:
-    """A waiting job is cancelled where the provider knows cancelling; elsewhere nothing is sent."""
+async def test_cancel_needs_explicit_confirmation(bench: ProviderHarness) -> None:
+    """Providers without cancel get no request."""
     job = await submitted(bench)
 
     outcome = await bench.provider.cancel(job.handle)
@@ -413,8 +400,8 @@ async def test_a_cancel_is_believed_only_when_it_was_said(bench: ProviderHarness
         assert len(bench.server.requests) == 1
 
 
-async def test_the_key_goes_to_the_api_and_nowhere_else(bench: ProviderHarness) -> None:
-    """A redirect is not followed, so the key never reaches the address it names."""
+async def test_key_is_sent_to_configured_host_only(bench: ProviderHarness) -> None:
+    """A redirect is not followed."""
     async with RawServer(b"") as elsewhere:
         reply = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {elsewhere.url}/\r\nContent-Length: 0\r\n\r\n"
         async with RawServer(reply.encode()) as server:
@@ -424,8 +411,8 @@ async def test_the_key_goes_to_the_api_and_nowhere_else(bench: ProviderHarness) 
     assert not elsewhere.requests
 
 
-async def test_the_key_is_in_no_text(bench: ProviderHarness) -> None:
-    """Neither a repr nor an error with all that hangs on it shows the key."""
+async def test_key_is_in_no_text(bench: ProviderHarness) -> None:
+    """Neither repr nor error chain."""
     bench.server.faults.add("submit", "status", status=401, message=f"bad key {KEY}")
     refused = await fault_of(bench)
     bench.server.faults.add("submit", "reset_after")
@@ -438,15 +425,14 @@ async def test_the_key_is_in_no_text(bench: ProviderHarness) -> None:
     assert KEY not in repr(bench.provider)
 
 
-async def test_the_wrong_key_is_rejected(bench: ProviderHarness) -> None:
-    """The stand-in knows keys, and its refusal is understood."""
+async def test_wrong_key_is_rejected(bench: ProviderHarness) -> None:
     bench.server._keys = frozenset({"another"})
 
     assert FaultKind.KEY_REJECTED is (await fault_of(bench)).kind
 
 
-async def test_an_empty_account_is_told_apart(bench: ProviderHarness) -> None:
-    """A 402 means that the operator's account there is empty."""
+async def test_empty_account_is_classified(bench: ProviderHarness) -> None:
+    """402: the operator's account is empty."""
     bench.server.store.balance = 5
 
     fault = await fault_of(bench)

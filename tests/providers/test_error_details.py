@@ -1,4 +1,4 @@
-"""Reasons are found in answers of every shape, sorted, and made safe for a log."""
+"""Failure reasons: found in any form, classified, safe for a log."""
 
 from collections.abc import Iterator
 
@@ -22,35 +22,35 @@ from bot.providers.error_details import clean_detail, failure_kind, words_of
         (None, ""),
     ],
 )
-def test_the_first_reason_is_found(answer: object, words: str) -> None:
-    """`error` may be a string or an object, and "success" is no reason."""
+def test_first_reason_is_found(answer: object, words: str) -> None:
+    """`error` may be a string or an object; "success" is no reason."""
     assert words_of(answer) == words
 
 
-class Looked(list[object]):
-    """A list that counts how many of its items were looked at, in all lists together."""
+class CountingList(list[object]):
+    """A list that counts inspected items over all lists."""
 
     items = 0
 
     def __iter__(self) -> Iterator[object]:
-        """Count and go on."""
+        """Count and continue."""
         for item in super().__iter__():
-            Looked.items += 1
+            CountingList.items += 1
             yield item
 
 
 @pytest.mark.parametrize("deep", [1, 2, 3])
-def test_long_lists_are_not_walked(monkeypatch: pytest.MonkeyPatch, deep: int) -> None:
-    """A reason stands among the first few items, or nowhere; so it is in lists of lists."""
-    monkeypatch.setattr(Looked, "items", 0)
+def test_long_lists_are_not_searched(monkeypatch: pytest.MonkeyPatch, deep: int) -> None:
+    """A reason is among the first few items, nested lists too."""
+    monkeypatch.setattr(CountingList, "items", 0)
     answer: object = 0
     for _ in range(deep):
-        answer = Looked([answer] * 100)
+        answer = CountingList([answer] * 100)
 
     assert words_of({"error": answer}) == ""
     assert words_of([*[0] * 19, "no luck"]) == "no luck"
     assert words_of([*[0] * 20, "no luck"]) == ""
-    assert 0 < Looked.items <= 20 + 20 * 20
+    assert 0 < CountingList.items <= 20 + 20 * 20
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,13 @@ def test_long_lists_are_not_walked(monkeypatch: pytest.MonkeyPatch, deep: int) -
         ("", FaultKind.GENERATION),
     ],
 )
-def test_a_failure_is_sorted_by_its_words(words: str, kind: FaultKind) -> None:
-    """Content, an empty account, or simply a failed generation."""
+def test_failure_is_classified_by_words(words: str, kind: FaultKind) -> None:
+    """Content, empty account, or plain failure."""
     assert failure_kind(words) is kind
 
 
-def test_a_detail_is_one_short_line_without_secrets() -> None:
-    """Addresses and credentials are blotted out before the words are cut."""
+def test_detail_is_short_line_without_secrets() -> None:
+    """Addresses and credentials go before the cut."""
     detail = clean_detail("see https://a.example/x?y=1\nBearer abc.def and sk-1234\x00 " + "long " * 100)
 
     assert detail.startswith("see [address] [hidden] and [hidden] long")

@@ -1,4 +1,4 @@
-"""What `ProviderHttp` refuses to be built with, and the details of its errors."""
+"""`ProviderHttp`: rejected arguments, and details of its errors."""
 
 from datetime import UTC, datetime
 
@@ -14,29 +14,30 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def http_at(client: httpx.AsyncClient, url: str, key: str = KEY) -> ProviderHttp:
-    """Return the HTTP of a provider called x."""
+    """Return the HTTP client of a provider named x."""
     return ProviderHttp(name="x", base_url=url, key=key, client=client, clock=lambda: NOW)
 
 
 @pytest.mark.parametrize(
     "url", ["", "api.example", "ftp://api.example", "https://", "https://u:p@h/", "https://h/?k=1"]
 )
-async def test_an_address_must_be_a_plain_one(client: httpx.AsyncClient, url: str) -> None:
-    """An address without a host, or with more than a path, stops the start."""
+async def test_malformed_base_url_is_rejected(client: httpx.AsyncClient, url: str) -> None:
+    """No host, or more than a path: the start fails."""
     with pytest.raises(ValueError, match="x: the address"):
         http_at(client, url)
 
 
 @pytest.mark.parametrize("key", ["", "two words", "line\nbreak", "schlüssel"])
-async def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(
-    client: httpx.AsyncClient, key: str
-) -> None:
-    """A key with a line break would be an injection; the message names the provider only."""
+async def test_key_with_line_break_is_rejected_without_showing_it(client: httpx.AsyncClient, key: str) -> None:
+    """A line break would be a header injection.
+
+    The message names the provider only.
+    """
     with pytest.raises(ValueError, match=r"^x: the key must be printable ASCII without spaces$"):
         http_at(client, "https://api.example", key)
 
 
-async def test_a_path_in_the_address_is_kept(client: httpx.AsyncClient) -> None:
+async def test_base_url_path_is_kept(client: httpx.AsyncClient) -> None:
     """A proxy may serve the API below a path."""
     async with RawServer(json_reply("{}")) as server:
         await http_at(client, f"{server.url}/skillboss/").read("/v1/run/status/1")
@@ -44,8 +45,7 @@ async def test_a_path_in_the_address_is_kept(client: httpx.AsyncClient) -> None:
     assert server.requests[0].startswith(b"GET /skillboss/v1/run/status/1 HTTP/1.1\r\n")
 
 
-async def test_a_retry_after_date_is_compared_with_the_given_clock(client: httpx.AsyncClient) -> None:
-    """A date is turned into seconds from now."""
+async def test_retry_after_date_uses_given_clock(client: httpx.AsyncClient) -> None:
     reply = json_reply("{}", "503 Service Unavailable", "Retry-After: Sun, 01 Mar 2026 12:01:30 GMT\r\n")
     async with RawServer(reply) as server:
         with pytest.raises(ProviderError) as caught:
@@ -69,13 +69,13 @@ async def test_a_retry_after_date_is_compared_with_the_given_clock(client: httpx
         ("Sun, 01 Mar 2026 12:00:10 -0000", 10.0),
     ],
 )
-def test_retry_after_is_read_with_care(header: str | None, seconds: float | None) -> None:
-    """Numbers and dates are taken, nonsense is not, and nobody waits for more than a day."""
+def test_retry_after_is_parsed_and_bounded(header: str | None, seconds: float | None) -> None:
+    """Numbers and dates count, nonsense does not; at most a day."""
     assert seconds_to_wait(header, NOW) == seconds
 
 
-async def test_a_record_id_is_kept_on_an_error(client: httpx.AsyncClient) -> None:
-    """What support asks for is there when something went wrong."""
+async def test_error_keeps_record_id(client: httpx.AsyncClient) -> None:
+    """Support asks for it."""
     async with RawServer(json_reply("{}", "500 Oops", "x-record-id: rec_9\r\n")) as server:
         with pytest.raises(ProviderError) as caught:
             await http_at(client, server.url).submit("/v1/run", {})
@@ -83,8 +83,8 @@ async def test_a_record_id_is_kept_on_an_error(client: httpx.AsyncClient) -> Non
     assert caught.value.record_id == "rec_9"
 
 
-async def test_a_refusal_whose_body_breaks_off_is_still_a_refusal(client: httpx.AsyncClient) -> None:
-    """The status is enough to know that nothing was taken."""
+async def test_refusal_with_partial_body_is_refusal(client: httpx.AsyncClient) -> None:
+    """The status suffices."""
     async with RawServer(b"HTTP/1.1 429 Slow\r\nContent-Length: 99\r\n\r\n{") as server:
         with pytest.raises(ProviderError) as caught:
             await http_at(client, server.url).submit("/v1/run", {})
@@ -93,8 +93,7 @@ async def test_a_refusal_whose_body_breaks_off_is_still_a_refusal(client: httpx.
 
 
 @pytest.mark.parametrize("call", [Call.READ, Call.CANCEL])
-async def test_only_a_submit_can_be_accepted(client: httpx.AsyncClient, call: Call) -> None:
-    """A lost reply to a free call is nothing to worry about."""
+async def test_lost_reply_to_free_call_is_not_accepted(client: httpx.AsyncClient, call: Call) -> None:
     http = http_at(client, "https://api.example")
 
     assert not http.error(FaultKind.REPLY_LOST, call).maybe_accepted
@@ -104,15 +103,12 @@ async def test_only_a_submit_can_be_accepted(client: httpx.AsyncClient, call: Ca
 @pytest.mark.parametrize(
     ("status", "kind"), [(301, "malformed"), (410, "not_found"), (418, "invalid"), (599, "server_error")]
 )
-def test_statuses_outside_the_table_have_a_kind_too(status: int, kind: str) -> None:
-    """Whatever comes, there is a kind for it."""
+def test_unlisted_status_has_kind(status: int, kind: str) -> None:
     assert kind_of_status(status) == FaultKind(kind)
 
 
-async def test_a_server_that_only_trickles_is_given_up(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever sends a byte now and then is not silent, but the exchange ends all the same."""
+async def test_trickling_server_times_out(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then is not silence, but the exchange ends."""
     # Leaves the exchange a tenth of a second in all, far less than the silence that a read would bear.
     monkeypatch.setattr("bot.providers.http._SLACK_SECONDS", 0.1 - READ_SECONDS - _POOL_SECONDS)
     async with RawServer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", silent=True) as server:

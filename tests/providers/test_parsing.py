@@ -1,4 +1,4 @@
-"""Pictures, handles and amounts are found in answers, and what cannot be used is left out."""
+"""Images, handles and costs in answers; unusable values are left out."""
 
 import pytest
 
@@ -16,14 +16,13 @@ A, B = "https://cdn.example/a.png", "https://cdn.example/b.png"
         {"resultUrls": [A, B, None, 7, "", "not an address", "ftp://x/y", "https://", "http://[", {"uri": A}]},
     ],
 )
-def test_addresses_are_found_once_and_in_order(result: object) -> None:
-    """Lists of strings and of objects, bare or named; duplicates and nonsense are dropped."""
+def test_image_addresses_are_unique_and_ordered(result: object) -> None:
+    """Lists of strings or objects, bare or named, without duplicates."""
     assert image_urls(result) == (A, B)
 
 
 @pytest.mark.parametrize("result", [None, "https://cdn.example/a.png", 5, {}, {"images": "x"}, []])
-def test_what_is_no_result_has_no_pictures(result: object) -> None:
-    """Anything else gives nothing."""
+def test_other_result_has_no_images(result: object) -> None:
     assert image_urls(result) == ()
 
 
@@ -43,8 +42,8 @@ def test_what_is_no_result_has_no_pictures(result: object) -> None:
         (None, None),
     ],
 )
-def test_a_handle_is_a_short_plain_name(value: object, handle: str | None) -> None:
-    """What could not stand in an address, or would change its path, is no handle."""
+def test_handle_is_short_plain_name(value: object, handle: str | None) -> None:
+    """It must fit an address without changing its path."""
     assert handle_of(value) == handle
 
 
@@ -52,6 +51,6 @@ def test_a_handle_is_a_short_plain_name(value: object, handle: str | None) -> No
     ("value", "cost"),
     [(12, 12), (12.0, 12), (12.2, 13), (0, 0), (-1, None), (True, None), ("12", None), (float("nan"), None)],
 )
-def test_a_cost_is_whole_units(value: object, cost: int | None) -> None:
+def test_cost_is_rounded_up(value: object, cost: int | None) -> None:
     """A part of a unit counts as one."""
     assert cost_of(value) == cost

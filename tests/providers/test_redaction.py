@@ -34,7 +34,10 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 
 
 def a_piece_survives(prompt: str, words: str) -> bool:
-    """Tell whether anything of the prompt as long as a piece is left; both are compared on one line, in lower case."""
+    """Tell whether anything of the prompt as long as a piece is left.
+
+    Both are compared on one line, in lower case.
+    """
 
     def on_one_line(text: str) -> str:
         return " ".join("".join(each if each.isprintable() else " " for each in text).split()).casefold()
@@ -108,7 +111,10 @@ def test_a_short_prompt_is_blotted_out_whole(prompt: str) -> None:
 
 
 def test_a_very_short_prompt_is_no_part_of_a_word() -> None:
-    """A prompt of one letter leaves the reason readable; a script without spaces has no such words."""
+    """A prompt of one letter leaves the reason readable.
+
+    A script without spaces has no such words.
+    """
     assert without("insufficient balance", ["a"]) == "insufficient balance"
     assert without("concatenate the cat", ["cat"]) == f"concatenate the {HIDDEN}"
     assert without("不适当的猫图片", ["猫"]) == f"不适当的{HIDDEN}图片"

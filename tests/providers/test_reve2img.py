@@ -1,4 +1,4 @@
-"""What is reve2img's own: its four models' options, its envelope, its cost, and where it puts a reason."""
+"""reve2img's specifics: options of its models, envelope, cost, reasons."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -32,7 +32,7 @@ OFFER = offer_of("reve-2.0")
 
 @pytest.fixture
 async def server() -> AsyncIterator[Reve2ImgServer]:
-    """Return the stand-in, whose jobs are moved by hand."""
+    """Yield the fake with manually advanced jobs."""
     server = Reve2ImgServer(key=KEY, latency=MANUAL)
     await server.start()
     yield server
@@ -45,17 +45,17 @@ def provider_at(client: httpx.AsyncClient, url: str) -> Reve2Img:
 
 
 async def answer_to_poll(client: httpx.AsyncClient, body: str) -> Any:
-    """Return what is made of an answer to a poll."""
+    """Return the status parsed from an answer to a poll."""
     async with RawServer(json_reply(body)) as raw:
         return await provider_at(client, raw.url).poll("t1")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(options=valid_options())
-async def test_all_that_is_offered_is_accepted(
+async def test_every_offered_request_is_accepted(
     client: httpx.AsyncClient, server: Reve2ImgServer, options: dict[str, Any]
 ) -> None:
-    """The strict stand-in takes every request that the catalogue lets through, and bills what the member is charged."""
+    """The strict fake bills the member's price."""
     request = generation_request(prompt=PROMPT, **options)
 
     submission = await provider_at(client, server.url).submit(request, offer_of(request.model))
@@ -66,7 +66,6 @@ async def test_all_that_is_offered_is_accepted(
 
 @pytest.mark.parametrize("model", [model.id for model in MODELS])
 async def test_every_model_is_accepted(client: httpx.AsyncClient, server: Reve2ImgServer, model: str) -> None:
-    """Each model's own options, word for word."""
     can = offer_of(model).abilities
     request = generation_request(
         prompt=PROMPT,
@@ -131,18 +130,21 @@ CUT_OUT = {"process": "remove_background"}
         ),
     ],
 )
-async def test_post_processing_is_flat_or_a_list(
+async def test_post_processing_is_flat_or_list(
     client: httpx.AsyncClient, server: Reve2ImgServer, options: dict[str, Any], sent: dict[str, object]
 ) -> None:
-    """The flat fields where they suffice, else the list for all of it; never both, and the size last."""
+    """Flat fields if sufficient, else one list; never both, and the size last."""
     await provider_at(client, server.url).submit(generation_request(prompt=PROMPT, **options), OFFER)
 
     body = server.requests[0].body
     assert {name: body[name] for name in body if name not in AT_REST} == sent
 
 
-async def test_an_edit_sends_its_pictures(client: httpx.AsyncClient, server: Reve2ImgServer) -> None:
-    """image_urls, in order, is what makes it an edit (seed: "Image-to-image"); Reve may choose the shape."""
+async def test_edit_sends_image_urls_in_order(client: httpx.AsyncClient, server: Reve2ImgServer) -> None:
+    """`image_urls` makes an edit (seed: "Image-to-image").
+
+    Reve may choose the ratio.
+    """
     inputs = tuple(InputImage(url=f"https://cdn.example/{name}.png") for name in "ab")
     request = generation_request(prompt=PROMPT, inputs=inputs, aspect_ratio="auto")
 
@@ -153,8 +155,8 @@ async def test_an_edit_sends_its_pictures(client: httpx.AsyncClient, server: Rev
     assert server.billed[0].cost == 20
 
 
-async def test_an_inputs_address_is_in_no_error(client: httpx.AsyncClient) -> None:
-    """It may hold a secret, and the provider may quote it."""
+async def test_error_contains_no_input_address(client: httpx.AsyncClient) -> None:
+    """It may contain a secret that the provider quotes."""
     url = "https://cdn.example/fox.png?secret=0123456789abcdef"
     request = generation_request(prompt=PROMPT, inputs=(InputImage(url=url),))
     async with RawServer(json_reply(f'{{"code": 400, "message": "cannot fetch {url}"}}', "400 Bad Request")) as raw:
@@ -164,15 +166,13 @@ async def test_an_inputs_address_is_in_no_error(client: httpx.AsyncClient) -> No
     assert "0123456789abcdef" not in str(caught.value)
 
 
-async def test_options_at_rest_are_left_out(client: httpx.AsyncClient, server: Reve2ImgServer) -> None:
-    """Neither a detail of 1 nor anything that nobody chose is sent."""
+async def test_default_options_are_not_sent(client: httpx.AsyncClient, server: Reve2ImgServer) -> None:
     await provider_at(client, server.url).submit(REQUEST, OFFER)
 
     assert set(server.requests[0].body) == AT_REST
 
 
-async def test_the_cost_is_what_the_provider_says(client: httpx.AsyncClient, server: Reve2ImgServer) -> None:
-    """consumed_credits is the attempt's cost."""
+async def test_consumed_credits_are_cost(client: httpx.AsyncClient, server: Reve2ImgServer) -> None:
     provider = provider_at(client, server.url)
     await provider.submit(generation_request(prompt=PROMPT, images=2, detail=3), OFFER)
     server.finish()
@@ -193,15 +193,14 @@ async def test_the_cost_is_what_the_provider_says(client: httpx.AsyncClient, ser
         '{"response": {"error": "why"}}',
     ],
 )
-async def test_the_reason_of_a_failure_is_found(client: httpx.AsyncClient, data: str) -> None:
-    """In each place where it may stand; "success" of the envelope is no reason."""
+async def test_failure_reason_is_found(client: httpx.AsyncClient, data: str) -> None:
+    """In each possible place; "success" of the envelope is no reason."""
     body = f'{{"code": 200, "message": "success", "data": {data[:-1]}, "status": "FAILED"}}}}'
 
     assert await answer_to_poll(client, body) == Failed(kind=FaultKind.GENERATION, detail="why", handle="t1")
 
 
-async def test_the_envelopes_message_is_the_last_reason(client: httpx.AsyncClient) -> None:
-    """When the task says nothing, the envelope may."""
+async def test_envelope_message_is_last_reason(client: httpx.AsyncClient) -> None:
     body = '{"code": "200", "message": "nothing came", "data": {"status": "failed", "consumed_credits": 0}}'
 
     failed = await answer_to_poll(client, body)
@@ -210,8 +209,8 @@ async def test_the_envelopes_message_is_the_last_reason(client: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("code", ["402", '"402"'])
-async def test_an_error_in_the_envelope_is_one(client: httpx.AsyncClient, code: str) -> None:
-    """HTTP 200 with an error's code is an error, whether the code is a number or digits."""
+async def test_envelope_error_code_is_error(client: httpx.AsyncClient, code: str) -> None:
+    """HTTP 200 with an error code, number or digits."""
     with pytest.raises(ProviderError) as caught:
         await answer_to_poll(client, f'{{"code": {code}, "message": "Insufficient credits"}}')
 
@@ -222,21 +221,19 @@ async def test_an_error_in_the_envelope_is_one(client: httpx.AsyncClient, code: 
 @pytest.mark.parametrize(
     "body", ['{"code": 200}', '{"code": 200, "data": {}}', '{"code": 200, "data": {"task_id": "t"}}']
 )
-async def test_a_status_without_a_status_is_malformed(client: httpx.AsyncClient, body: str) -> None:
-    """A poll that says nothing of the task is a fault, not an end."""
+async def test_status_answer_without_status_is_malformed(client: httpx.AsyncClient, body: str) -> None:
     with pytest.raises(ProviderError) as caught:
         await answer_to_poll(client, body)
 
     assert (caught.value.kind, caught.value.maybe_accepted) == (FaultKind.MALFORMED, False)
 
 
-async def test_a_task_without_a_status_is_accepted(client: httpx.AsyncClient) -> None:
-    """An answer to a submit that names the task has accepted it."""
+async def test_submit_answer_with_task_only_is_accepted(client: httpx.AsyncClient) -> None:
     async with RawServer(json_reply('{"code": 200, "data": {"task_id": 7}}')) as raw:
         assert await provider_at(client, raw.url).submit(REQUEST, OFFER) == Pending(handle="7", running=True)
 
 
-async def test_pictures_without_a_task_are_taken(client: httpx.AsyncClient) -> None:
+async def test_images_without_task_are_accepted(client: httpx.AsyncClient) -> None:
     """A synchronous model may name no task."""
     body = '{"code": 200, "data": {"status": "SUCCESS", "response": ["https://cdn.example/a.png"]}}'
     async with RawServer(json_reply(body)) as raw:
@@ -245,7 +242,7 @@ async def test_pictures_without_a_task_are_taken(client: httpx.AsyncClient) -> N
     assert submission == Finished(image_urls=("https://cdn.example/a.png",))
 
 
-async def test_nothing_is_sent_to_cancel(client: httpx.AsyncClient, server: Reve2ImgServer) -> None:
+async def test_cancel_sends_nothing(client: httpx.AsyncClient, server: Reve2ImgServer) -> None:
     """No cancel is documented."""
     assert await provider_at(client, server.url).cancel("t1") is CancelOutcome.UNSUPPORTED
     assert not server.requests

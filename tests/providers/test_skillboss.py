@@ -1,4 +1,4 @@
-"""What is SkillBoss's own: its request, its headers, its cancel, and a reply of which only the headers came."""
+"""SkillBoss's specifics: request, headers, cancel, partial replies."""
 
 from collections.abc import AsyncIterator
 
@@ -21,7 +21,7 @@ REQUEST = generation_request(prompt=PROMPT)
 
 @pytest.fixture
 async def server() -> AsyncIterator[SkillBossServer]:
-    """Return the stand-in, whose jobs are moved by hand."""
+    """Yield the fake with manually advanced jobs."""
     server = SkillBossServer(key=KEY, latency=MANUAL)
     await server.start()
     yield server
@@ -41,10 +41,10 @@ async def accepted(provider: SkillBoss) -> str:
 
 
 @pytest.mark.parametrize(("ratio", "size"), [("1:1", "1024x1024"), ("9:16", "1024x1792"), ("16:9", "1792x1024")])
-async def test_the_request_is_the_documented_one(
+async def test_submit_sends_documented_request(
     client: httpx.AsyncClient, server: SkillBossServer, ratio: str, size: str
 ) -> None:
-    """Always asynchronous, with a size and no aspect_ratio."""
+    """Always asynchronous, with a size and without aspect_ratio."""
     request = generation_request(prompt=PROMPT, aspect_ratio=ratio, images=3, format="webp")
 
     submission = await provider_at(client, server.url).submit(request, OFFER)
@@ -58,15 +58,12 @@ async def test_the_request_is_the_documented_one(
     assert submission == Pending(handle=job.id, running=False, record_id=job.record_id)
 
 
-def test_every_offered_ratio_has_a_size() -> None:
-    """And no size goes unoffered."""
+def test_every_offered_ratio_has_size() -> None:
+    """And the reverse."""
     assert set(OFFER.abilities["aspect_ratio"]) == set(SIZES)
 
 
-async def test_a_ratio_without_a_size_is_refused_before_anything_is_sent(
-    client: httpx.AsyncClient, server: SkillBossServer
-) -> None:
-    """A request that no offer of SkillBoss covers is surely not accepted."""
+async def test_unsupported_ratio_is_refused_before_submit(client: httpx.AsyncClient, server: SkillBossServer) -> None:
     request = generation_request(prompt=PROMPT, aspect_ratio="3:2")
 
     with pytest.raises(ProviderError) as caught:
@@ -77,8 +74,8 @@ async def test_a_ratio_without_a_size_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize("body", ["<html>", "", "[]"])
-async def test_a_job_is_known_by_its_header_when_the_body_is_unusable(client: httpx.AsyncClient, body: str) -> None:
-    """The paid job is not lost: the header names it (seed: "also returned in the x-request-id response header")."""
+async def test_header_names_job_if_body_is_unusable(client: httpx.AsyncClient, body: str) -> None:
+    """Seed: "also returned in the x-request-id response header"."""
     headers = "x-request-id: c546\r\nx-record-id: rec_1\r\n"
     async with RawServer(json_reply(body, "202 Accepted", headers)) as raw:
         submission = await provider_at(client, raw.url).submit(REQUEST, OFFER)
@@ -86,8 +83,7 @@ async def test_a_job_is_known_by_its_header_when_the_body_is_unusable(client: ht
     assert submission == Pending(handle="c546", running=False, record_id="rec_1")
 
 
-async def test_a_job_is_known_by_its_header_when_the_body_breaks_off(client: httpx.AsyncClient) -> None:
-    """A connection that breaks after the headers has told enough."""
+async def test_header_names_job_if_body_is_partial(client: httpx.AsyncClient) -> None:
     async with RawServer(b"HTTP/1.1 202 Accepted\r\nx-request-id: c546\r\nContent-Length: 99\r\n\r\n{") as raw:
         submission = await provider_at(client, raw.url).submit(REQUEST, OFFER)
 
@@ -95,22 +91,24 @@ async def test_a_job_is_known_by_its_header_when_the_body_breaks_off(client: htt
 
 
 @pytest.mark.parametrize("body", ['{"request_id": "c546"}', '{"request_id": "c546", "status": "CANCELLED"}'])
-async def test_a_named_job_without_a_sensible_status_is_pending(client: httpx.AsyncClient, body: str) -> None:
-    """Reading the status will tell what became of it."""
+async def test_named_job_without_status_is_pending(client: httpx.AsyncClient, body: str) -> None:
     async with RawServer(json_reply(body)) as raw:
         assert await provider_at(client, raw.url).submit(REQUEST, OFFER) == Pending(handle="c546", running=False)
 
 
-async def test_the_synchronous_form_is_understood(client: httpx.AsyncClient) -> None:
-    """Pictures at the top of an answer without a status are a result (seed: the page's first lines)."""
+async def test_synchronous_answer_is_result(client: httpx.AsyncClient) -> None:
+    """Images at the top level without a status (seed.
+
+    First lines of the page).
+    """
     async with RawServer(json_reply('{"images": [{"url": "https://cdn.example/a.png"}]}')) as raw:
         submission = await provider_at(client, raw.url).submit(REQUEST, OFFER)
 
     assert submission == Finished(image_urls=("https://cdn.example/a.png",))
 
 
-async def test_a_job_may_fail_in_the_answer_to_its_submit(client: httpx.AsyncClient) -> None:
-    """What the vendor quotes of the prompt stays out of the log."""
+async def test_submit_answer_may_be_failure(client: httpx.AsyncClient) -> None:
+    """A quoted prompt is not logged."""
     body = '{"request_id": "c546", "status": "FAILED", "error": "no balance for %s"}'
     async with RawServer(json_reply(body % PROMPT)) as raw:
         submission = await provider_at(client, raw.url).submit(REQUEST, OFFER)
@@ -118,8 +116,8 @@ async def test_a_job_may_fail_in_the_answer_to_its_submit(client: httpx.AsyncCli
     assert submission == Failed(kind=FaultKind.ACCOUNT_EMPTY, detail="no balance for [hidden]", handle="c546")
 
 
-async def test_no_picture_for_safety_is_a_refusal_of_content(client: httpx.AsyncClient) -> None:
-    """`finish_reason` tells why a completed job has no picture."""
+async def test_safety_finish_reason_is_content_refusal(client: httpx.AsyncClient) -> None:
+    """`finish_reason` explains a completed job without an image."""
     body = '{"status": "COMPLETED", "result": {"generated_images": [], "finish_reason": "IMAGE_SAFETY"}}'
     async with RawServer(json_reply(body)) as raw:
         status = await provider_at(client, raw.url).poll("c546")
@@ -128,8 +126,7 @@ async def test_no_picture_for_safety_is_a_refusal_of_content(client: httpx.Async
 
 
 @pytest.mark.parametrize("body", ["{}", "[]", '{"status": 5}'])
-async def test_a_status_without_a_status_is_malformed(client: httpx.AsyncClient, body: str) -> None:
-    """A poll that says nothing of the job is a fault, not an end."""
+async def test_status_answer_without_status_is_malformed(client: httpx.AsyncClient, body: str) -> None:
     async with RawServer(json_reply(body)) as raw:
         with pytest.raises(ProviderError) as caught:
             await provider_at(client, raw.url).poll("c546")
@@ -137,8 +134,8 @@ async def test_a_status_without_a_status_is_malformed(client: httpx.AsyncClient,
     assert (caught.value.kind, caught.value.maybe_accepted) == (FaultKind.MALFORMED, False)
 
 
-async def test_an_unknown_word_is_logged_once_a_word(client: httpx.AsyncClient, server: SkillBossServer) -> None:
-    """The log names the word, and neither the prompt nor the handle."""
+async def test_unknown_status_word_is_logged_once(client: httpx.AsyncClient, server: SkillBossServer) -> None:
+    """Without prompt and handle."""
     provider = provider_at(client, server.url)
     handle = await accepted(provider)
     server.faults.add("status", "word", word="WARMING_UP", times=2)
@@ -152,8 +149,8 @@ async def test_an_unknown_word_is_logged_once_a_word(client: httpx.AsyncClient, 
     assert handle not in str(logs)
 
 
-async def test_the_servers_own_addresses_are_never_followed(client: httpx.AsyncClient) -> None:
-    """status_url and cancel_url may name another host: the key goes to the configured one only."""
+async def test_addresses_in_answers_are_not_followed(client: httpx.AsyncClient) -> None:
+    """status_url and cancel_url may name hosts without a right to the key."""
     async with RawServer(json_reply("{}")) as elsewhere:
         body = '{{"request_id": "c546", "status": "IN_QUEUE", "status_url": "{0}/s", "cancel_url": "{0}/c"}}'
         async with RawServer(json_reply(body.format(elsewhere.url))) as raw:
@@ -170,8 +167,7 @@ async def test_the_servers_own_addresses_are_never_followed(client: httpx.AsyncC
     ]
 
 
-async def test_a_waiting_job_is_cancelled(client: httpx.AsyncClient, server: SkillBossServer) -> None:
-    """An explicit `cancelled: true` cancels, and the status agrees."""
+async def test_explicit_cancel_is_confirmed(client: httpx.AsyncClient, server: SkillBossServer) -> None:
     provider = provider_at(client, server.url)
     handle = await accepted(provider)
 
@@ -181,8 +177,8 @@ async def test_a_waiting_job_is_cancelled(client: httpx.AsyncClient, server: Ski
     assert not server.billed
 
 
-async def test_a_job_that_started_is_not_cancelled(client: httpx.AsyncClient, server: SkillBossServer) -> None:
-    """409 means that it will be billed if it completes."""
+async def test_started_job_is_not_cancelled(client: httpx.AsyncClient, server: SkillBossServer) -> None:
+    """409: it will be billed if it completes."""
     provider = provider_at(client, server.url)
     handle = await accepted(provider)
     server.advance()
@@ -190,8 +186,8 @@ async def test_a_job_that_started_is_not_cancelled(client: httpx.AsyncClient, se
     assert await provider.cancel(handle) is CancelOutcome.STARTED
 
 
-async def test_a_200_that_does_not_say_so_cancels_nothing(client: httpx.AsyncClient, server: SkillBossServer) -> None:
-    """The status must be read again; so must it when the answer is no JSON."""
+async def test_cancel_without_confirmation_is_undecided(client: httpx.AsyncClient, server: SkillBossServer) -> None:
+    """The status decides; likewise without JSON."""
     provider = provider_at(client, server.url)
     handle = await accepted(provider)
     server.faults.add("cancel", "unsaid")
@@ -201,13 +197,12 @@ async def test_a_200_that_does_not_say_so_cancels_nothing(client: httpx.AsyncCli
     assert await provider.cancel(handle) is CancelOutcome.READ_AGAIN
 
 
-async def test_cancelling_an_unknown_job_says_so(client: httpx.AsyncClient, server: SkillBossServer) -> None:
+async def test_cancel_of_unknown_job_is_not_found(client: httpx.AsyncClient, server: SkillBossServer) -> None:
     """404: unknown, or of another account."""
     assert await provider_at(client, server.url).cancel("nothing") is CancelOutcome.UNKNOWN_JOB
 
 
-async def test_a_fault_of_cancel_is_raised(client: httpx.AsyncClient, server: SkillBossServer) -> None:
-    """Other statuses are faults like everywhere."""
+async def test_cancel_error_is_raised(client: httpx.AsyncClient, server: SkillBossServer) -> None:
     server.faults.add("cancel", "status", status=500)
 
     with pytest.raises(ProviderError) as caught:

@@ -1,4 +1,4 @@
-"""What the aiohttp transport makes of broken connections: pinned here, because a paid call depends on it."""
+"""Exceptions of the aiohttp transport; a paid call depends on them."""
 
 import asyncio
 
@@ -14,14 +14,17 @@ from tests.providers.provider_harness import RawServer, json_reply
 
 
 async def raised(client: httpx.AsyncClient, url: str, *, method: str = "POST", read: float = 5.0) -> Exception:
-    """Return what a request raises."""
+    """Return the exception of a request."""
     with pytest.raises((httpx.HTTPError, aiohttp.ClientError)) as caught:
         await client.request(method, url, timeout=httpx.Timeout(5.0, read=read))
     return caught.value
 
 
-async def test_a_refused_connection_is_known_by_its_cause(client: httpx.AsyncClient) -> None:
-    """Httpx says ConnectTimeout here; only the cause says that nothing was sent."""
+async def test_refused_connection_is_known_by_cause(client: httpx.AsyncClient) -> None:
+    """Httpx raises ConnectTimeout.
+
+    Only the cause proves that nothing was sent.
+    """
     server = Reve2ImgServer()
     await server.start()
     await server.close()
@@ -33,8 +36,8 @@ async def test_a_refused_connection_is_known_by_its_cause(client: httpx.AsyncCli
     assert kind_of_exception(error) is FaultKind.UNAVAILABLE
 
 
-async def test_a_reset_after_sending_has_the_same_name_and_another_cause(client: httpx.AsyncClient) -> None:
-    """The same ConnectTimeout stands for a job that may have been taken: its name must never be trusted."""
+async def test_reset_after_sending_has_different_cause(client: httpx.AsyncClient) -> None:
+    """The job may have been accepted."""
     server = Reve2ImgServer()
     await server.start()
     server.faults.add("submit", "reset_before")
@@ -47,8 +50,8 @@ async def test_a_reset_after_sending_has_the_same_name_and_another_cause(client:
     assert kind_of_exception(error) is FaultKind.REPLY_LOST
 
 
-async def test_a_server_that_hangs_up_has_the_same_name_too(client: httpx.AsyncClient) -> None:
-    """A connection closed without an answer is a ConnectTimeout as well, and a lost reply."""
+async def test_close_without_answer_has_different_cause(client: httpx.AsyncClient) -> None:
+    """A lost reply."""
     async with RawServer(b"") as server:
         error = await raised(client, server.url)
 
@@ -57,8 +60,8 @@ async def test_a_server_that_hangs_up_has_the_same_name_too(client: httpx.AsyncC
     assert kind_of_exception(error) is FaultKind.REPLY_LOST
 
 
-async def test_silence_is_a_read_timeout(client: httpx.AsyncClient) -> None:
-    """No answer within the read timeout is a lost reply."""
+async def test_silence_raises_read_timeout(client: httpx.AsyncClient) -> None:
+    """A lost reply."""
     async with RawServer(b"", silent=True) as server:
         error = await raised(client, server.url, read=0.05)
 
@@ -66,8 +69,8 @@ async def test_silence_is_a_read_timeout(client: httpx.AsyncClient) -> None:
     assert kind_of_exception(error) is FaultKind.REPLY_LOST
 
 
-async def test_no_http_at_all_comes_through_unmapped(client: httpx.AsyncClient) -> None:
-    """The transport has no mapping for bytes that are no HTTP: aiohttp's own error comes through."""
+async def test_non_http_answer_is_unmapped(client: httpx.AsyncClient) -> None:
+    """Aiohttp's own error is raised."""
     async with RawServer(b"hello\r\n\r\n") as server:
         error = await raised(client, server.url)
 
@@ -87,13 +90,16 @@ async def test_no_http_at_all_comes_through_unmapped(client: httpx.AsyncClient) 
         (aiohttp.ConnectionTimeoutError(), FaultKind.UNAVAILABLE),
     ],
 )
-def test_exceptions_of_another_transport_are_sorted_alike(error: Exception, kind: FaultKind) -> None:
-    """Without a cause of aiohttp's the exception's own name counts, and what is unknown is a lost reply."""
+def test_exception_of_other_transport_is_classified(error: Exception, kind: FaultKind) -> None:
+    """Without aiohttp's cause the name counts.
+
+    Unknown exceptions are lost replies.
+    """
     assert kind_of_exception(error) is kind
 
 
-async def test_every_post_has_a_connection_of_its_own() -> None:
-    """A POST never meets a connection that the server is about to close, so its reply is not lost for that."""
+async def test_every_post_opens_new_connection() -> None:
+    """A pooled connection may be closing, which would lose the reply."""
     connections: set[object] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -120,8 +126,8 @@ async def test_every_post_has_a_connection_of_its_own() -> None:
     assert (posts, gets) == (3, 1)
 
 
-async def test_the_client_is_bound_to_nothing(client: httpx.AsyncClient) -> None:
-    """It follows no redirect, takes no proxy from the environment, and has no address or key of its own."""
+async def test_client_has_no_implicit_configuration(client: httpx.AsyncClient) -> None:
+    """No redirects, no proxy from the environment, no address, no key."""
     assert client.follow_redirects is False
     assert client.trust_env is False
     assert str(client.base_url) == ""

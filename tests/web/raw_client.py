@@ -1,4 +1,4 @@
-"""A plain socket to a server: what no well-behaved client would send."""
+"""A plain socket for malformed HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ class RawClient:
         await self.writer.drain()
 
     async def rest(self) -> str:
-        """Return all that comes until the other side hangs up; nothing where it hangs up rudely."""
+        """Return everything until the peer closes; empty after a reset."""
         try:
             async with asyncio.timeout(60):
                 return (await self.reader.read()).decode()
@@ -32,8 +32,8 @@ class RawClient:
 
 
 @asynccontextmanager
-async def wire_to(port: int) -> AsyncIterator[RawClient]:
-    """Connect, and hang up at the end."""
+async def connect_raw(port: int) -> AsyncIterator[RawClient]:
+    """Connect, and close at the end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         yield RawClient(reader, writer)

@@ -1,4 +1,4 @@
-"""Slow and many visitors, over real sockets."""
+"""Slow and numerous clients, over real sockets."""
 
 import asyncio
 from typing import Any, cast
@@ -6,11 +6,11 @@ from typing import Any, cast
 import pytest
 
 from bot.web.connection_limiter import ConnectionLimiter
-from tests.web.raw_client import wire_to
+from tests.web.raw_client import connect_raw
 
 
 class Echo(asyncio.Protocol):
-    """Sends back what it hears, and remembers."""
+    """Echoes and records received bytes."""
 
     def __init__(self) -> None:
         self.heard = b""
@@ -19,31 +19,31 @@ class Echo(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Record the connection."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer."""
+        """Echo."""
         self.heard += data
         if self.transport is not None:
             self.transport.write(data)
 
     def pause_writing(self) -> None:
-        """Wait."""
+        """Record the pause."""
         self.writing.append("paused")
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Record the end of the pause."""
         self.writing.append("resumed")
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """End."""
+        """Record the end."""
         self.lost.set()
 
 
-class House:
-    """A door, everybody who came in, and their connections."""
+class LimiterHarness:
+    """A limiter with its accepted connections."""
 
     def __init__(self, *, head_seconds: float = 60.0, most: int = 2, kept: int = 0) -> None:
         self.visitors: list[Echo] = []
@@ -58,7 +58,7 @@ class House:
         return port
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         assert self._server is not None
         self._server.close()
 
@@ -71,10 +71,10 @@ class House:
         return self.visitors[-1]
 
 
-async def test_everything_is_passed_on() -> None:
+async def test_limiter_forwards_everything() -> None:
     """Bytes in both directions, and the end."""
-    house = House()
-    async with wire_to(await house.open()) as wire:
+    house = LimiterHarness()
+    async with connect_raw(await house.open()) as wire:
         await wire.send("hello")
         assert await wire.reader.readexactly(5) == b"hello"
         wire.writer.write_eof()
@@ -85,10 +85,10 @@ async def test_everything_is_passed_on() -> None:
 
 
 @pytest.mark.parametrize("begun", ["", "GET / HTTP/1.1\r\nHost: x\r\n", "\r\n\r"])
-async def test_whoever_does_not_end_the_head_is_dropped(begun: str) -> None:
-    """Silence and a head without its end are alike."""
-    house = House(head_seconds=1.0)
-    async with wire_to(await house.open()) as wire:
+async def test_unfinished_headers_close_connection(begun: str) -> None:
+    """Silence, or headers without an end."""
+    house = LimiterHarness(head_seconds=1.0)
+    async with connect_raw(await house.open()) as wire:
         if begun:
             await wire.send(begun)
         await wire.rest()
@@ -97,10 +97,10 @@ async def test_whoever_does_not_end_the_head_is_dropped(begun: str) -> None:
     house.close()
 
 
-async def test_whoever_has_said_what_they_want_may_stay() -> None:
-    """The end of the head is heard in whatever pieces it comes."""
-    house = House()
-    async with wire_to(await house.open()) as wire:
+async def test_finished_headers_keep_connection() -> None:
+    """The end of the headers is found in any fragmentation."""
+    house = LimiterHarness()
+    async with connect_raw(await house.open()) as wire:
         for piece in ("GET / HTTP/1.1\r", "\n", "\r", "\n"):
             assert house.connections == [] or house.connections[0]._patience is not None
             await wire.send(piece)
@@ -111,10 +111,10 @@ async def test_whoever_has_said_what_they_want_may_stay() -> None:
     house.close()
 
 
-async def test_a_visitor_who_does_not_listen() -> None:
-    """The inner protocol hears when nothing more can be sent, and when it can again."""
-    house = House()
-    async with wire_to(await house.open()) as wire:
+async def test_client_that_does_not_read_pauses_protocol() -> None:
+    """The inner protocol is paused and resumed."""
+    house = LimiterHarness()
+    async with connect_raw(await house.open()) as wire:
         await wire.send("hello")
         await wire.reader.readexactly(5)
         house.connections[0].pause_writing()
@@ -123,21 +123,21 @@ async def test_a_visitor_who_does_not_listen() -> None:
     house.close()
 
 
-async def test_no_more_than_so_many_come_in() -> None:
-    """One too many is turned away; when somebody leaves there is room again."""
-    house = House(most=2)
+async def test_connections_over_limit_are_refused() -> None:
+    """A closed connection makes room."""
+    house = LimiterHarness(most=2)
     port = await house.open()
-    async with wire_to(port) as first:
+    async with connect_raw(port) as first:
         await first.send("1")
         await first.reader.readexactly(1)
-        async with wire_to(port) as second:
+        async with connect_raw(port) as second:
             await second.send("2")
             await second.reader.readexactly(1)
-            async with wire_to(port) as third:
+            async with connect_raw(port) as third:
                 await third.send("3")
                 assert await third.rest() == ""
         await house.visitors[1].lost.wait()
-        async with wire_to(port) as fourth:
+        async with connect_raw(port) as fourth:
             await fourth.send("4")
             assert await fourth.reader.readexactly(1) == b"4"
     assert [visitor.heard for visitor in house.visitors] == [b"1", b"2", b"", b"4"]
@@ -145,14 +145,14 @@ async def test_no_more_than_so_many_come_in() -> None:
 
 
 class From(asyncio.Transport):
-    """A connection from an address that a test cannot have."""
+    """A connection from an arbitrary address."""
 
     def __init__(self, peer: object) -> None:
         super().__init__({"peername": peer})
         self.aborted = False
 
     def abort(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.aborted = True
 
 
@@ -162,9 +162,9 @@ STRANGERS = [("172.17.0.1", 1), ("8.8.8.8", 1), ("2001:db8::1", 1, 0, 0), ("fe80
 
 @pytest.mark.parametrize("neighbour", NEIGHBOURS)
 @pytest.mark.parametrize("stranger", STRANGERS)
-async def test_the_last_places_are_for_this_machine(stranger: object, neighbour: object) -> None:
-    """Strangers may take all but so many; whoever is here gets in, as long as there is a place at all."""
-    house = House(most=4, kept=1)
+async def test_last_places_are_reserved_for_loopback(stranger: object, neighbour: object) -> None:
+    """Others may use all but the reserved places."""
+    house = LimiterHarness(most=4, kept=1)
 
     def comes(peer: object) -> tuple[asyncio.Protocol, bool]:
         protocol, transport = house.door(), From(peer)
@@ -188,7 +188,7 @@ async def test_the_last_places_are_for_this_machine(stranger: object, neighbour:
     assert house.door.inside == 0
 
 
-async def test_there_are_such_places_unless_somebody_says_otherwise() -> None:
-    """The health check of a container comes from the container."""
+async def test_loopback_reservation_is_default() -> None:
+    """A container's health check comes from the container."""
     door = ConnectionLimiter(Echo)
     assert (door.most, door.kept) == (256, 16)

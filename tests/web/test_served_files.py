@@ -1,4 +1,4 @@
-"""The address from which providers fetch pictures, over real sockets."""
+"""The endpoint for input images, over real sockets."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,15 +14,15 @@ from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
 from tests.support.clock import let_others_run
 from tests.support.factories import make_image_file
-from tests.web.raw_client import wire_to
+from tests.web.raw_client import connect_raw
 
 TOKEN = "Zm9vYmFyYmF6cXV4cXV1eGNvcmdlZ3JhdWx0Z2FyeQ0"
 CONTENT = bytes(range(256)) * 4000
 
 
 @dataclass
-class Gate:
-    """A running server, and what the test lets it give."""
+class FileServer:
+    """A running server with files chosen by the test."""
 
     folder: Path
     port: int = 0
@@ -32,29 +32,32 @@ class Gate:
     endpoint: ServedFileEndpoint | None = None
 
     def put(self, token: str, content: bytes = CONTENT) -> None:
-        """Have a file behind a token."""
+        """Put a file behind a token."""
         path = self.folder / f"{len(self.files)}.png"
         path.write_bytes(content)
         self.files[token] = ServedFile(path=path, file=make_image_file(size=len(content)))
 
     async def find(self, token: str) -> ServedFile | None:
-        """Answer as the service does."""
+        """Return the file of a token, as the service does."""
         self.asked.append(token)
         if self.error is not None:
             raise self.error
         return self.files.get(token)
 
     async def ask(self, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-        """Return the status, the headers and the body of an answer."""
+        """Return status, headers and body of an answer."""
         url = f"http://127.0.0.1:{self.port}{path}"
         async with aiohttp.ClientSession() as session, session.request(method, url) as answer:
             return answer.status, dict(answer.headers), await answer.read()
 
 
 @pytest.fixture
-async def gate(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Gate]:
-    """Return a running server; a parameter is how many seconds it waits for a slow reader."""
-    gate = Gate(tmp_path)
+async def gate(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[FileServer]:
+    """Yield a running server.
+
+    The parameter is its timeout for slow readers in seconds.
+    """
+    gate = FileServer(tmp_path)
     endpoint = gate.endpoint = ServedFileEndpoint(gate, send_seconds=getattr(request, "param", 60.0))
     server = WebServer(host="127.0.0.1", port=0, ready=_nothing_missing, routes=endpoint.routes)
     gate.port = await server.start()
@@ -66,8 +69,8 @@ async def _nothing_missing() -> list[str]:
     return []
 
 
-async def test_a_provider_gets_the_picture(gate: Gate) -> None:
-    """All of it, as what it is, for nobody else to keep or to run."""
+async def test_provider_gets_image(gate: FileServer) -> None:
+    """Complete, with its type; neither cached nor executed."""
     gate.put(TOKEN)
     status, headers, body = await gate.ask(f"/inputs/{TOKEN}")
     assert (status, body) == (200, CONTENT)
@@ -79,16 +82,16 @@ async def test_a_provider_gets_the_picture(gate: Gate) -> None:
     assert headers["Connection"] == "close"
 
 
-async def test_head_tells_without_giving(gate: Gate) -> None:
-    """Some providers look first."""
+async def test_head_returns_headers_only(gate: FileServer) -> None:
+    """Some providers send HEAD first."""
     gate.put(TOKEN)
     status, headers, body = await gate.ask(f"/inputs/{TOKEN}", "HEAD")
     assert (status, headers["Content-Length"], body) == (200, str(len(CONTENT)), b"")
 
 
 @pytest.mark.parametrize("token", ["x", TOKEN[:-1], "%2e%2e%2fsecret", "%00", "%ff", "a" * 4000])
-async def test_strangers_find_nothing(gate: Gate, token: str) -> None:
-    """The same 404 as any address, after the one look-up that is always done."""
+async def test_unknown_token_is_not_found(gate: FileServer, token: str) -> None:
+    """The usual 404, after the usual single lookup."""
     gate.put(TOKEN)
     status, _, body = await gate.ask(f"/inputs/{token}")
     assert (status, body) == (404, b"404: Not Found")
@@ -96,15 +99,14 @@ async def test_strangers_find_nothing(gate: Gate, token: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-async def test_nothing_can_be_sent_there(gate: Gate, method: str) -> None:
-    """It gives, and takes nothing."""
+async def test_other_methods_are_rejected(gate: FileServer, method: str) -> None:
     gate.put(TOKEN)
     assert (await gate.ask(f"/inputs/{TOKEN}", method))[0] == 405
     assert gate.asked == []
 
 
-async def test_a_file_that_is_missing_is_not_found(gate: Gate, capsys: pytest.CaptureFixture[str]) -> None:
-    """The operator hears of it; the provider, and the log, learn no path."""
+async def test_missing_file_is_not_found_and_logged(gate: FileServer, capsys: pytest.CaptureFixture[str]) -> None:
+    """The log has a line without a path."""
     gate.put(TOKEN)
     gate.files[TOKEN].path.unlink()
     assert (await gate.ask(f"/inputs/{TOKEN}"))[0] == 404
@@ -113,8 +115,8 @@ async def test_a_file_that_is_missing_is_not_found(gate: Gate, capsys: pytest.Ca
     assert TOKEN not in said.out + said.err
 
 
-async def test_a_database_that_is_away_may_be_back(gate: Gate, capsys: pytest.CaptureFixture[str]) -> None:
-    """503, so that the provider tries again; no token is in the log, whatever the error says."""
+async def test_unavailable_database_returns_503(gate: FileServer, capsys: pytest.CaptureFixture[str]) -> None:
+    """503, so that the provider retries; no token in the log."""
     gate.error = OSError(f"lost /inputs/{TOKEN}")
     assert (await gate.ask(f"/inputs/{TOKEN}"))[0] == 503
     said = capsys.readouterr()
@@ -123,11 +125,11 @@ async def test_a_database_that_is_away_may_be_back(gate: Gate, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("gate", [0.5], indirect=True)
-async def test_who_reads_too_slowly_gives_the_place_back(gate: Gate) -> None:
-    """The connection is cut; others are served meanwhile."""
+async def test_slow_reader_is_disconnected(gate: FileServer) -> None:
+    """Others are served meanwhile."""
     gate.put(TOKEN, bytes(20 * 1024 * 1024))
     gate.put("other")
-    async with wire_to(gate.port) as wire:
+    async with connect_raw(gate.port) as wire:
         await wire.send(f"GET /inputs/{TOKEN} HTTP/1.1\r\nHost: x\r\n\r\n")
         assert await wire.status() == 200
         assert (await gate.ask("/inputs/other"))[0] == 200
@@ -138,12 +140,12 @@ async def test_who_reads_too_slowly_gives_the_place_back(gate: Gate) -> None:
         assert len(await wire.rest()) < 20 * 1024 * 1024
 
 
-async def test_only_so_many_are_served_at_a_time(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more is told to come back: a flood must not take all places."""
+async def test_concurrent_downloads_are_limited(gate: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood cannot take all places."""
     monkeypatch.setattr(module, "_FILES", 1)
     gate.put(TOKEN, bytes(20 * 1024 * 1024))
     gate.put("other")
-    async with wire_to(gate.port) as wire:
+    async with connect_raw(gate.port) as wire:
         await wire.send(f"GET /inputs/{TOKEN} HTTP/1.1\r\nHost: x\r\n\r\n")
         assert await wire.status() == 200
         assert (await gate.ask("/inputs/other"))[0] == 503

@@ -1,4 +1,4 @@
-"""The two pages that a watchman reads."""
+"""The health endpoints."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -9,20 +9,20 @@ import structlog
 from aiohttp import web
 
 from bot.web.server import WebServer
-from tests.web.raw_client import wire_to
+from tests.web.raw_client import connect_raw
 
 Answer = tuple[int, dict[str, object]]
 
 
 class Watched:
-    """A served readiness that the test decides."""
+    """A server with a readiness chosen by the test."""
 
     def __init__(self) -> None:
         self.missing: list[str] = []
         self.port = 0
 
     async def ready(self) -> list[str]:
-        """Return what is missing."""
+        """Return the missing parts."""
         return self.missing
 
     async def get(self, path: str) -> Answer:
@@ -33,7 +33,7 @@ class Watched:
 
 @pytest.fixture
 async def watched() -> AsyncIterator[Watched]:
-    """Return a running server."""
+    """Yield a running server."""
     made = Watched()
     server = WebServer(host="127.0.0.1", port=0, ready=made.ready)
     made.port = await server.start()
@@ -41,49 +41,45 @@ async def watched() -> AsyncIterator[Watched]:
     await server.stop()
 
 
-async def test_health(watched: Watched) -> None:
-    """The process is up, whatever else is missing."""
+async def test_healthz_is_ok_while_running(watched: Watched) -> None:
     watched.missing = ["gateway"]
     assert await watched.get("/healthz") == (200, {"status": "ok"})
 
 
-async def test_ready(watched: Watched) -> None:
-    """When nothing is missing the bot is ready."""
+async def test_readyz_is_ok_when_nothing_is_missing(watched: Watched) -> None:
     assert await watched.get("/readyz") == (200, {"status": "ok", "missing": []})
 
 
-async def test_not_ready(watched: Watched) -> None:
-    """What is missing is named, with a 503, until it is there."""
+async def test_readyz_names_missing_parts(watched: Watched) -> None:
+    """503 with the missing parts."""
     watched.missing = ["gateway", "database"]
     assert await watched.get("/readyz") == (503, {"status": "not ready", "missing": ["gateway", "database"]})
     watched.missing = []
     assert (await watched.get("/readyz"))[0] == 200
 
 
-async def test_nothing_else_is_served(watched: Watched) -> None:
-    """Any other path is not found."""
+async def test_other_path_is_not_found(watched: Watched) -> None:
     assert (await watched.get("/"))[0] == 404
 
 
-async def test_a_connection_is_for_one_request(watched: Watched) -> None:
-    """After the answer the server hangs up; so it does after an answer that something does not exist."""
+async def test_connection_serves_one_request(watched: Watched) -> None:
+    """Also after a 404."""
     for path in ("/healthz", "/nothing"):
-        async with wire_to(watched.port) as wire:
+        async with connect_raw(watched.port) as wire:
             await wire.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
             assert "Connection: close" in await wire.rest()
 
 
-async def test_a_head_that_does_not_end() -> None:
-    """Whoever trickles does not keep a connection."""
+async def test_unfinished_headers_close_connection() -> None:
     server = WebServer(host="127.0.0.1", port=0, ready=Watched().ready, head_seconds=0.1)
-    async with wire_to(await server.start()) as wire:
+    async with connect_raw(await server.start()) as wire:
         await wire.send("GET /healthz HTTP/1.1\r\n")
         assert await wire.rest() == ""
     await server.stop()
 
 
-async def test_a_fault_of_ours_is_logged_by_its_route() -> None:
-    """The answer is a 500 without details; what was in the path is not in the log."""
+async def test_internal_error_is_logged_by_route() -> None:
+    """A 500 without details; the path is not logged."""
 
     async def broken(_: web.Request) -> web.Response:
         raise LookupError("ours")
@@ -98,8 +94,8 @@ async def test_a_fault_of_ours_is_logged_by_its_route() -> None:
     await server.stop()
 
 
-async def test_a_port_that_is_taken() -> None:
-    """A taken port is an OSError at the start, and stopping afterwards is fine."""
+async def test_taken_port_raises_os_error() -> None:
+    """Stopping afterwards works."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -109,6 +105,5 @@ async def test_a_port_that_is_taken() -> None:
         await server.stop()
 
 
-async def test_stopping_what_was_never_started() -> None:
-    """A server that did not start can be stopped."""
+async def test_unstarted_server_can_be_stopped() -> None:
     await WebServer(host="127.0.0.1", port=0, ready=Watched().ready).stop()

@@ -1,4 +1,4 @@
-"""The webhooks' address, over real sockets: what is answered, what is passed on, and what never is."""
+"""The webhook endpoint, over real sockets."""
 
 import asyncio
 import gzip
@@ -14,7 +14,7 @@ import structlog
 from bot.web import webhooks as module
 from bot.web.server import WebServer
 from bot.web.webhooks import MAX_BODY_BYTES, WebhookEndpoint
-from tests.web.raw_client import wire_to
+from tests.web.raw_client import connect_raw
 
 TOKEN = "Zm9vYmFyYmF6cXV4cXV1eGNvcmdlZ3JhdWx0Z2FyeQ0"
 PATH = f"/webhooks/skillboss/{TOKEN}"
@@ -23,8 +23,8 @@ OK: dict[str, object] = {"request_id": "c546", "status": "OK", "payload": {"gene
 
 
 @dataclass
-class Post:
-    """A running server whose receiver the test decides."""
+class WebhookServer:
+    """A running server with a receiver chosen by the test."""
 
     port: int = 0
     ours: bool = True
@@ -36,7 +36,7 @@ class Post:
     full: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def receive(self, provider: str, token: str, body: object) -> bool:
-        """Remember what came, and answer as the test wants."""
+        """Record the call and return the test's answer."""
         self.received.append((provider, token, body))
         self.inside += 1
         self.most_inside = max(self.most_inside, self.inside)
@@ -52,7 +52,7 @@ class Post:
         return self.ours
 
     async def send(self, data: bytes, path: str = PATH, method: str = "POST", **headers: str) -> tuple[int, bytes]:
-        """Return the status and the body of the answer."""
+        """Return status and body of the answer."""
         url = f"http://127.0.0.1:{self.port}{path}"
         async with (
             aiohttp.ClientSession(skip_auto_headers=["Content-Type"]) as session,
@@ -62,9 +62,9 @@ class Post:
 
 
 @pytest.fixture
-async def post(request: pytest.FixtureRequest) -> AsyncIterator[Post]:
-    """Return a running server; a parameter is how many seconds its endpoint waits for a body."""
-    post = Post()
+async def post(request: pytest.FixtureRequest) -> AsyncIterator[WebhookServer]:
+    """Yield a running server; the parameter is its body timeout in seconds."""
+    post = WebhookServer()
     endpoint = WebhookEndpoint(post, read_seconds=getattr(request, "param", 60.0))
     server = WebServer(host="127.0.0.1", port=0, ready=_nothing_missing, routes=endpoint.routes)
     post.port = await server.start()
@@ -76,14 +76,14 @@ async def _nothing_missing() -> list[str]:
     return []
 
 
-async def test_a_webhook_of_ours_is_taken(post: Post) -> None:
-    """204 with no body, and the parts of the address and the JSON are passed on."""
+async def test_known_webhook_is_accepted(post: WebhookServer) -> None:
+    """204 without a body; address parts and JSON are forwarded."""
     assert await post.send(json.dumps(OK).encode()) == (204, b"")
     assert post.received == [("skillboss", TOKEN, OK)]
 
 
-async def test_a_strangers_webhook_is_not_found(post: Post) -> None:
-    """404 like any other address, after all that is done for one of ours."""
+async def test_unknown_webhook_is_not_found(post: WebhookServer) -> None:
+    """The usual 404, after the usual work."""
     post.ours = False
     status, body = await post.send(json.dumps(OK).encode())
     assert (status, body) == (404, b"404: Not Found")
@@ -92,8 +92,8 @@ async def test_a_strangers_webhook_is_not_found(post: Post) -> None:
 
 
 @pytest.mark.parametrize("path", ["/webhooks/nobody/x", "/webhooks/skillboss/%7Bx%7D", "/webhooks/%00/%ff%00"])
-async def test_no_form_of_an_address_ends_early(post: Post, path: str) -> None:
-    """Whatever stands in the places of provider and token is looked up."""
+async def test_any_address_is_looked_up(post: WebhookServer, path: str) -> None:
+    """Any provider and token is looked up."""
     assert (await post.send(b"{}", path=path))[0] == 204
     assert len(post.received) == 1
 
@@ -103,36 +103,34 @@ async def test_no_form_of_an_address_ends_early(post: Post, path: str) -> None:
     [b"", b"hello", b"{", b"\xff\xfe", b"[" * 60_000, b"1" * 60_000, gzip.compress(b"{}")],
     ids=["empty", "words", "half", "no-text", "deep", "long-number", "gzip"],
 )
-async def test_a_body_that_is_no_json_is_a_hint_all_the_same(post: Post, body: bytes) -> None:
-    """It names no job, but somebody who knows the token has called."""
+async def test_non_json_body_is_still_a_hint(post: WebhookServer, body: bytes) -> None:
+    """It names no job, but the caller knows the token."""
     assert (await post.send(body))[0] == 204
     assert post.received == [("skillboss", TOKEN, None)]
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "application/x-www-form-urlencoded", "nonsense"])
-async def test_the_content_type_does_not_matter(post: Post, kind: str) -> None:
-    """JSON is JSON, whatever it is called."""
+async def test_content_type_is_ignored(post: WebhookServer, kind: str) -> None:
     await post.send(json.dumps(OK).encode(), **{"Content-Type": kind})
     assert post.received == [("skillboss", TOKEN, OK)]
 
 
-async def test_a_compressed_body_is_not_unpacked(post: Post) -> None:
-    """A few bytes that become many are taken as they are."""
+async def test_compressed_body_is_not_decompressed(post: WebhookServer) -> None:
     bomb = gzip.compress(b" " * 10_000_000)
     assert (await post.send(bomb, **{"Content-Encoding": "gzip"}))[0] == 204
     assert post.received == [("skillboss", TOKEN, None)]
 
 
-async def test_the_largest_body(post: Post) -> None:
-    """A body at the cap is read; one byte more is too large, and nothing is looked up for it."""
+async def test_body_at_cap_is_read(post: WebhookServer) -> None:
+    """One byte more is too large, and nothing is looked up."""
     assert (await post.send(b" " * MAX_BODY_BYTES))[0] == 204
     assert (await post.send(b" " * (MAX_BODY_BYTES + 1)))[0] == 413
     assert len(post.received) == 1
 
 
-async def test_a_large_body_that_does_not_say_so(post: Post) -> None:
-    """Sent in chunks it is stopped at the cap."""
-    async with wire_to(post.port) as wire:
+async def test_chunked_body_over_cap_is_rejected(post: WebhookServer) -> None:
+    """Sent in chunks."""
+    async with connect_raw(post.port) as wire:
         await wire.send(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(5):
             await wire.send(b"4000\r\n" + b" " * 0x4000 + b"\r\n")
@@ -141,63 +139,62 @@ async def test_a_large_body_that_does_not_say_so(post: Post) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
-async def test_only_posts_are_taken(post: Post, method: str) -> None:
-    """Any other method is a 405 that tells nothing of the token."""
+async def test_other_methods_are_rejected(post: WebhookServer, method: str) -> None:
+    """405, for any token."""
     assert (await post.send(b"", method=method))[0] == 405
     assert post.received == []
 
 
 @impatient
-async def test_a_body_that_trickles_is_given_up(post: Post) -> None:
-    """Whoever promises a body and does not send it gets a 408."""
-    async with wire_to(post.port) as wire:
+async def test_missing_body_times_out(post: WebhookServer) -> None:
+    async with connect_raw(post.port) as wire:
         await wire.send(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{{")
         assert await wire.status() == 408
     assert post.received == []
 
 
 @impatient
-async def test_whoever_was_given_up_keeps_no_place(post: Post) -> None:
-    """After the 408 nobody waits for the rest of the body."""
-    async with wire_to(post.port) as wire:
+async def test_timed_out_request_frees_its_place(post: WebhookServer) -> None:
+    """After the 408 nothing waits for the rest."""
+    async with connect_raw(post.port) as wire:
         await wire.send(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{{")
         async with asyncio.timeout(60):
             assert "408" in (await wire.reader.read()).decode()
 
 
-def test_a_slow_body_is_given_up_before_a_health_check_is() -> None:
-    """The check of the Dockerfile waits for four seconds."""
+def test_body_timeout_is_shorter_than_health_check() -> None:
+    """The check of the Dockerfile waits four seconds."""
     assert module.READ_SECONDS <= 3
 
 
-async def test_a_body_that_makes_no_sense(post: Post) -> None:
-    """Chunks that are none are a 400."""
-    async with wire_to(post.port) as wire:
+async def test_malformed_body_is_bad_request(post: WebhookServer) -> None:
+    """Invalid chunks."""
+    async with connect_raw(post.port) as wire:
         await wire.send(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
         assert await wire.status() == 400
     assert post.received == []
 
 
-async def test_whoever_hangs_up_is_forgotten(post: Post) -> None:
-    """A connection that ends in its body leaves nothing: no look-up, no line in the log."""
+async def test_aborted_request_leaves_no_trace(post: WebhookServer) -> None:
+    """No lookup and no log line."""
     with structlog.testing.capture_logs() as logs:
-        async with wire_to(post.port) as wire:
+        async with connect_raw(post.port) as wire:
             await wire.send(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{{")
         assert (await post.send(b"[]"))[0] == 204
     assert post.received == [("skillboss", TOKEN, [])]
     assert logs == []
 
 
-async def test_the_database_is_away(post: Post) -> None:
-    """503, so that the provider tries again; the next one is taken."""
+async def test_unavailable_database_returns_503(post: WebhookServer) -> None:
+    """503, so that the provider retries; the next one is accepted."""
     post.error = ConnectionRefusedError("the database")
     assert (await post.send(b"{}"))[0] == 503
     post.error = None
     assert (await post.send(b"{}"))[0] == 204
 
 
-async def test_so_many_are_looked_up_at_a_time(post: Post) -> None:
-    """The rest wait for their turn, and all are answered."""
+async def test_concurrent_lookups_are_limited(post: WebhookServer) -> None:
+    """The rest wait, and all are answered."""
     post.gate = asyncio.Event()
     sent = [asyncio.create_task(post.send(b"{}")) for _ in range(3 * module._AT_ONCE)]
     await post.full.wait()
@@ -206,10 +203,10 @@ async def test_so_many_are_looked_up_at_a_time(post: Post) -> None:
     assert post.most_inside == module._AT_ONCE
 
 
-async def test_no_token_is_logged(
-    post: Post, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+async def test_log_contains_no_token(
+    post: WebhookServer, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither a fault of ours, nor a stranger, nor a request that no library can read brings a token to the log."""
+    """Neither an internal error, nor a stranger, nor a malformed request."""
     caplog.set_level(logging.DEBUG)
     with structlog.testing.capture_logs() as logs:
         post.error = ConnectionRefusedError(f"no look-up for {TOKEN}")
@@ -217,7 +214,7 @@ async def test_no_token_is_logged(
         post.error, post.ours = None, False
         await post.send(b"{}")
         for head in (f"POST {PATH} HTTP/7.x\r\n", f"POST {PATH} HTTP/1.1\r\nBad {TOKEN}\r\n", f"{TOKEN}\x00\r\n"):
-            async with wire_to(post.port) as wire:
+            async with connect_raw(post.port) as wire:
                 await wire.send(f"{head}\r\n")
                 await wire.rest()
 
@@ -226,9 +223,8 @@ async def test_no_token_is_logged(
     assert TOKEN not in repr(logs) + caplog.text + "".join(capsys.readouterr())
 
 
-async def test_without_the_endpoint_there_is_no_address() -> None:
-    """Where no public address is set nothing takes webhooks."""
+async def test_server_without_public_url_has_no_webhooks() -> None:
     server = WebServer(host="127.0.0.1", port=0, ready=_nothing_missing)
-    post = Post(port=await server.start())
+    post = WebhookServer(port=await server.start())
     assert (await post.send(b"{}"))[0] == 404
     await server.stop()
