@@ -1,1 +1,4 @@
-"""Pictures: fetched safely, decoded completely, kept under their hash, fitted to upload limits. No Discord, no SQL."""
+"""Image downloads, decoding, storage and fitting to upload limits.
+
+No Discord, no SQL.
+"""

@@ -22,7 +22,10 @@ _RIFF_HEADER_BYTES: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageLimits:
-    """What is decoded at most: bytes, pixels of one frame, pixels of a side, frames, pixels of all frames together."""
+    """Limits of decoding.
+
+    Bytes, pixels of one frame, pixels of a side, frames, pixels of all frames together.
+    """
 
     max_bytes: int = 40 * 1024 * 1024
     max_pixels: int = 64 * 1024 * 1024
@@ -35,10 +38,14 @@ DEFAULT_LIMITS: Final = ImageLimits()
 
 
 def inspect(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
-    """Decode the picture completely and return what it is. Takes processor time: run it in a worker.
+    """Decode the image completely and return its description.
 
-    Raises `ImageError`: NOT_A_PICTURE (another format, or broken), TRUNCATED, TOO_LARGE (refused from the header,
-    before the decoder allocates); OSError where the file cannot be read.
+    Takes processor time: run it in a worker.
+
+    Raises:
+        ImageError: NOT_A_PICTURE (another format, or broken), TRUNCATED, or TOO_LARGE (by the header, before
+            the decoder allocates).
+        OSError: The file cannot be read.
     """
     size = path.stat().st_size
     if size > limits.max_bytes:
@@ -58,7 +65,10 @@ def inspect(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
 
 @contextmanager
 def pillow_faults() -> Iterator[None]:
-    """Turn whatever Pillow raises on a bad file into a `ImageError`; a fault of the disk stays an OSError."""
+    """Turn Pillow's exceptions on a bad file into `ImageError`.
+
+    A fault of the disk stays an OSError.
+    """
     try:
         yield
     except ImageError:
@@ -77,7 +87,13 @@ def pillow_faults() -> Iterator[None]:
 
 
 def sniff(head: bytes, size: int) -> str:
-    """Return the media type that a file's first `HEAD_BYTES` tell, of `size` bytes in all; raises `ImageError`."""
+    """Return the media type of a file.
+
+    `head` are its first `HEAD_BYTES`, `size` is its length in bytes.
+
+    Raises:
+        ImageError: NOT_A_PICTURE, or TRUNCATED for a WebP shorter than its header says.
+    """
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if head.startswith(b"\xff\xd8\xff"):
@@ -115,7 +131,11 @@ def _decode(image: Image.Image, limits: ImageLimits, *, animated: bool) -> None:
 
 
 def _check_size(image: Image.Image, limits: ImageLimits) -> int:
-    """Return the pixels of the present frame; raise `ImageError` (TOO_LARGE) where they are too many."""
+    """Return the pixels of the present frame.
+
+    Raises:
+        ImageError: TOO_LARGE if they exceed the limits.
+    """
     pixels = image.width * image.height
     if pixels > limits.max_pixels or max(image.size) > limits.max_side:
         raise ImageError(ImageProblem.TOO_LARGE, "pixels")

@@ -14,13 +14,17 @@ _ENCODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 class Inflater:
-    """Inflates a stream block by block, so that whoever counts the output can stop a bomb early."""
+    """Inflates a stream in blocks, so that the caller can stop a bomb early."""
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(wbits=_ZLIB_OR_GZIP)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield blocks of at most `BLOCK_BYTES`; raise `ImageError` (NOT_A_PICTURE) on garbage."""
+        """Yield blocks of at most `BLOCK_BYTES`.
+
+        Raises:
+            ImageError: NOT_A_PICTURE on garbage.
+        """
         while True:
             try:
                 block = self._inflate.decompress(data, BLOCK_BYTES)
@@ -50,7 +54,11 @@ class Plain:
 
 
 def transfer_decoder(encoding: str) -> Inflater | Plain:
-    """Return what undoes a `Content-Encoding`; raise `ImageError` (NOT_A_PICTURE) for stacked or unknown ones."""
+    """Return the decoder of a `Content-Encoding`.
+
+    Raises:
+        ImageError: NOT_A_PICTURE for stacked or unknown encodings.
+    """
     encoding = encoding.strip().lower()
     if encoding in {"", "identity"}:
         return Plain()

@@ -1,4 +1,4 @@
-"""Fetching one picture from an address that a stranger may have chosen, to a temporary file."""
+"""Download of one image from an untrusted URL to a temporary file."""
 
 import asyncio
 import os
@@ -40,13 +40,14 @@ _log = structlog.get_logger(__name__)
 
 
 class ImageDownloader:
-    """Fetches pictures over HTTPS from public addresses, checked at every connection and every redirect.
+    """Downloads images over HTTPS from public addresses only.
 
-    `exempt` are addresses whose origin (scheme, host, port) may be anything, such as a sandbox on this machine; a
-    redirect away from them is checked like any other. `max_bytes` caps the body, inflated if it came compressed.
-    `total_seconds` bounds one attempt; `pauses` are the seconds before each further attempt, so their number is the
-    number of repetitions; `redirects` is how many are followed. `verify` is for sharing one TLS context, for it is
-    costly to make. No cookie, key or referrer is ever sent, and no address gets into an error or a log.
+    The address is checked at every connection and every redirect. `exempt` are URLs with an origin (scheme,
+    host, port) at any address, such as a sandbox on this machine; a redirect away from them is checked like any
+    other. `max_bytes` caps the body, after inflating. `total_seconds` bounds one attempt. `pauses` are the
+    seconds before each further attempt, so their number is the number of repetitions. `redirects` is the
+    maximum of redirects. `verify` shares one TLS context, because making one is costly. No cookie, key or
+    referrer is ever sent, and no URL gets into an error or a log.
     """
 
     def __init__(
@@ -76,12 +77,15 @@ class ImageDownloader:
         self._trusted = ImageTransport(verify=verify)
 
     async def fetch(self, url: str, *, into: Path) -> Path:
-        """Return a new file in the folder `into` with the body of `url`; the caller removes it.
+        """Return a new file in the folder `into` with the body of `url`.
 
-        Raises `ImageError`: GONE (404, 410 and other refusals), UNREACHABLE (5xx, 408, 425, 429, timeouts, no
-        connection, too many redirects), TRUNCATED, TOO_LARGE, FORBIDDEN_ADDRESS, NOT_A_PICTURE (an answer without a
-        body, or encoded in an unknown way); OSError where the file cannot be written. On any error and on
-        cancellation no file is left.
+        The caller removes the file. On any error and on cancellation no file is left.
+
+        Raises:
+            ImageError: GONE (404, 410 and other refusals), UNREACHABLE (5xx, 408, 425, 429, timeouts, no
+                connection, too many redirects), TRUNCATED, TOO_LARGE, FORBIDDEN_ADDRESS, or NOT_A_PICTURE (no body,
+                or an unknown encoding).
+            OSError: The file cannot be written.
         """
         for pause in self._pauses:
             try:
@@ -104,7 +108,10 @@ class ImageDownloader:
         return path
 
     async def _translated(self, url: str, file: IO[bytes]) -> None:
-        """Fetch; faults of HTTP become `ImageError`s, cut off from causes that would name the address."""
+        """Download, and turn HTTP faults into `ImageError`.
+
+        The errors have no cause, because a cause would name the URL.
+        """
         try:
             async with asyncio.timeout(self._total_seconds):
                 await self._follow(url, file)

@@ -1,4 +1,4 @@
-"""What the rest of the product asks of pictures: take one in, and get one ready for an upload."""
+"""Download, storage and upload preparation of images."""
 
 import tempfile
 from datetime import datetime
@@ -15,10 +15,10 @@ from bot.images.thread_pool import ImageThreadPool
 
 
 class ImageService:
-    """Fetches, checks, stores and prepares pictures without blocking the event loop.
+    """Fetches, checks, stores and prepares images off the event loop.
 
-    It owns `downloader` and `workers`: `close` closes them, and `inputs`, which fetches what members give, where that
-    is to come from other addresses than finished pictures.
+    It owns `downloader`, `workers` and `inputs`: `close` closes them. `inputs` downloads members' images, if
+    their hosts differ from those of result images.
     """
 
     def __init__(
@@ -37,10 +37,14 @@ class ImageService:
         self._limits = limits
 
     async def store_url(self, url: str) -> ImageFile:
-        """Fetch a picture, decode it completely and store it; fetched twice, it is stored once.
+        """Download an image, decode it completely and store it.
 
-        Raises `ImageError`; OSError where the disk is full or read-only. Neither leaves a temporary file, nor does
-        a cancellation, though a picture may have been stored by then.
+        The same image is stored once. Neither an error nor a cancellation leaves a temporary file, though the image
+        may be stored by then.
+
+        Raises:
+            ImageError: The image cannot be fetched or decoded.
+            OSError: The disk is full or read-only.
         """
         folder = await self._workers.run(self._store.temporary)
         path = await self._downloader.fetch(url, into=folder)
@@ -50,9 +54,13 @@ class ImageService:
             _drop(path)
 
     async def store_input(self, url: str) -> SanitizedImage:
-        """Fetch a picture that a member gives, make it fit to start from, and store it.
+        """Download a member's image, sanitize it and store it.
 
-        Raises as `store_url` does, and `ImageError` (TOO_SMALL); what is too much is less than there.
+        The limits are lower than those of `store_url`.
+
+        Raises:
+            ImageError: As `store_url`, and TOO_SMALL.
+            OSError: The disk is full or read-only.
         """
         folder = await self._workers.run(self._store.temporary)
         path = await self._inputs.fetch(url, into=folder)
@@ -62,13 +70,17 @@ class ImageService:
             _drop(path)
 
     async def store_bytes(self, data: bytes) -> ImageFile:
-        """Do as `store_url` with a picture that came inside an answer or an upload."""
+        """Decode and store an image from an answer or an upload.
+
+        Raises as `store_url` does.
+        """
         return await self._workers.run(self._store_bytes, data)
 
     async def prepare_upload(self, image_file: ImageFile, limit_bytes: int) -> Upload:
-        """Return the picture as it came, or re-encoded so that it has at most `limit_bytes`.
+        """Return the stored image, re-encoded if it exceeds `limit_bytes`.
 
-        Raises `ImageError`: GONE if the store has it no more, TOO_LARGE if it cannot be made to fit.
+        Raises:
+            ImageError: GONE if the file is no longer in the store, TOO_LARGE if it cannot be made to fit.
         """
         path = self._store.path(image_file.sha256, image_file.media_type)
         try:
@@ -87,9 +99,9 @@ class ImageService:
         return await self._workers.run(self._store.exists, sha256, media_type)
 
     async def discard(self, sha256: str, media_type: str, *, older_than: datetime) -> bool:
-        """Delete a picture that nothing refers to, unless it was stored since `older_than`; return whether it is gone.
+        """Delete an unreferenced image; return True if it is gone.
 
-        A picture is stored before its row is written, so one that was stored lately may yet be referred to.
+        An image stored since `older_than` stays: its row may not be written yet.
         """
         return await self._workers.run(lambda: self._store.remove(sha256, media_type, older_than=older_than))
 
@@ -98,7 +110,10 @@ class ImageService:
         return await self._workers.run(lambda: list(self._store.files()))
 
     async def sweep_temporary(self, older_than: datetime) -> int:
-        """Delete temporary files that a crash left before `older_than`; return how many."""
+        """Delete temporary files older than `older_than`; return their number.
+
+        A crash leaves such files.
+        """
         return await self._workers.run(lambda: self._store.sweep_temporary(older_than=older_than))
 
     async def close(self) -> None:

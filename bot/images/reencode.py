@@ -1,4 +1,7 @@
-"""Making a picture fit an upload limit: untouched where it fits, else with as many of its pixels as possible."""
+"""Re-encoding of images to fit an upload limit.
+
+An image that fits stays untouched; any other keeps as many of its pixels as possible.
+"""
 
 import math
 from contextlib import suppress
@@ -24,7 +27,10 @@ _LARGEST_WEBP_SIDE: Final = 16_383
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """An image to upload: the stored file as it is, or new bytes if `reencoded`. `extension` has no dot."""
+    """An image to upload: the stored file, or new bytes if `reencoded`.
+
+    `extension` has no dot.
+    """
 
     content: Path | bytes
     extension: str
@@ -32,12 +38,16 @@ class Upload:
 
 
 def fit(path: Path, image_file: ImageFile, limit_bytes: int) -> Upload:
-    """Return the picture in at most `limit_bytes`. Takes processor time: run it in a worker.
+    """Return the image in at most `limit_bytes`.
 
-    A picture that is too large becomes a JPEG, or a WebP if it is transparent anywhere: first at falling quality, then
-    at falling size, in a bounded number of steps that depend on nothing but the file. Its EXIF orientation is applied,
-    its other metadata dropped (a colour profile stays); of an animation the first frame stays. Raises `ImageError`:
-    TOO_LARGE if no sensible size fits; OSError where the file cannot be read.
+    Takes processor time: run it in a worker. An image that is too large becomes a JPEG, or a WebP if it is
+    transparent anywhere: first at falling quality, then at falling size, in a bounded number of steps that
+    depend on the file alone. Its EXIF orientation is applied and its other metadata dropped (a colour profile
+    stays). Of an animation the first frame stays.
+
+    Raises:
+        ImageError: TOO_LARGE if no sensible size fits.
+        OSError: The file cannot be read.
     """
     if image_file.size <= limit_bytes:
         return Upload(content=path, extension=EXTENSIONS[image_file.media_type], reencoded=False)
@@ -107,7 +117,10 @@ def _scaled(image: Image.Image, scale: float) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> tuple[Image.Image, bytes | None]:
-    """Return the first frame as shown, in RGB or (where it is transparent anywhere) RGBA, and its colour profile."""
+    """Return the first frame as shown, and its colour profile.
+
+    The frame is RGB, or RGBA if it is transparent anywhere.
+    """
     profile = image.info.get("icc_profile") if image.mode in {"RGB", "RGBA", "P"} else None
     image.load()
     with suppress(Exception):  # broken EXIF is no reason to lose the picture

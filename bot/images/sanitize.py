@@ -1,4 +1,7 @@
-"""What becomes of a picture that a member gives: checked, stood upright, one frame, and nothing but the picture."""
+"""Sanitizing of members' images.
+
+It enforces limits, turns images upright, keeps one frame and strips metadata.
+"""
 
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -20,7 +23,7 @@ _JPEG: Final = "image/jpeg"
 _PNG: Final = "image/png"
 _END_OF_JPEG: Final = b"\xff\xd9"
 _QUALITY: Final = 95
-# What is written anew may grow a little: providers take more.
+# A re-encoded file may grow a little: providers take more.
 _WRITTEN_LIMITS: Final = replace(INPUT_LIMITS, max_bytes=2 * MAX_BYTES)
 # How a picture is brought upright that lies as EXIF says.
 _TURNS: Final = {
@@ -36,17 +39,23 @@ _TURNS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SanitizedImage:
-    """A member's image, ready for a provider. `converted`: it came in another format, or with more frames."""
+    """A member's image, ready for a provider.
+
+    `converted`: the image came in another format, or with more frames.
+    """
 
     file: ImageFile
     converted: bool
 
 
 def sanitize(path: Path) -> SanitizedImage:
-    """Make the file fit to be given to a provider, in place. Takes processor time: run it in a worker.
+    """Make a member's image file fit for a provider, in place.
 
-    GIFs and animations become a PNG of their first frame, what lies on its side is turned upright, and of all others
-    the pixels stay as they were encoded. Raises `ImageError`: TOO_SMALL besides what `inspect` does.
+    Takes processor time: run it in a worker. GIFs and animations become a PNG of their first frame. Rotated
+    images are turned upright. The pixels of all others stay as they were encoded.
+
+    Raises:
+        ImageError: As `inspect`, and TOO_SMALL.
     """
     if path.stat().st_size > INPUT_LIMITS.max_bytes:
         raise ImageError(ImageProblem.TOO_LARGE, "bytes")
@@ -68,7 +77,7 @@ def sanitize(path: Path) -> SanitizedImage:
 
 
 def _redraw(path: Path, media_type: str, stripped: StrippedImage) -> None:
-    """Write the picture anew, as a person sees it."""
+    """Encode the image again, as a person sees it."""
     out = BytesIO()
     with path.open("rb") as opened, pillow_faults():
         image: Image.Image = Image.open(opened, formats=[PILLOW_FORMATS[media_type]])

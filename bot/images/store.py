@@ -1,4 +1,7 @@
-"""Finished pictures on disk, each under the hash of its content. Which to keep is decided by the database."""
+"""Image files on disk, each under the hash of its content.
+
+The database decides which to keep.
+"""
 
 import os
 import re
@@ -19,7 +22,10 @@ _MEDIA_TYPES: Final = {extension: media_type for media_type, extension in EXTENS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """A file in the store, as the disk knows it; `modified` is when it was last added."""
+    """A file in the store, as the disk lists it.
+
+    `modified` is the time of its last `add`.
+    """
 
     sha256: str
     media_type: str
@@ -28,10 +34,10 @@ class StoredFile:
 
 
 class ImageStore:
-    """Files `root/ab/cd/<sha256>.<extension>`, readable and complete at any instant, a crash included.
+    """Files `root/ab/cd/<sha256>.<extension>`, always complete.
 
-    Every method blocks (`add` flushes to the disk), so call them in a worker. A full or read-only disk surfaces as
-    OSError, and leaves no temporary file.
+    A file is readable and complete at any instant, even after a crash. Every method blocks (`add` flushes to
+    the disk), so call them in a worker. A full or read-only disk raises OSError and leaves no temporary file.
     """
 
     def __init__(self, root: Path) -> None:
@@ -39,21 +45,24 @@ class ImageStore:
         self._temporary = root / "tmp"
 
     def temporary(self) -> Path:
-        """Return the folder for files on their way into the store, on its file system; it is made if needed."""
+        """Return the folder for incoming files; create it if missing.
+
+        It is on the store's file system.
+        """
         self._temporary.mkdir(parents=True, exist_ok=True)
         return self._temporary
 
     def add(self, temporary: Path, image: ImageFile) -> None:
-        """Move a file out of `temporary()` into the store; the same content again is the same picture.
+        """Move a file out of `temporary()` into the store, as `image` says.
 
-        The temporary file is gone afterwards, whether this succeeds or raises.
+        The same content is stored once. The temporary file is gone afterwards, even if this raises.
         """
         try:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             target = self.path(image.sha256, image.media_type)
             self._make_folder(target.parent)
-            # Also over a file that exists: its age starts anew, and damage is mended.
+            # Replace an existing file too: that resets its age and repairs damage.
             temporary.replace(target)
             _sync_folder(target.parent)
         except BaseException:
@@ -61,19 +70,24 @@ class ImageStore:
             raise
 
     def path(self, sha256: str, media_type: str) -> Path:
-        """Return where such a picture lies or would lie; raise ValueError for what is no hash or no known type."""
+        """Return the path of an image, stored or not.
+
+        Raises:
+            ValueError: This is not a hash, or not a known media type.
+        """
         if not _SHA256.fullmatch(sha256) or media_type not in EXTENSIONS:
             raise ValueError(f"not a stored picture: {sha256!r}, {media_type!r}")
         return self._root / sha256[:2] / sha256[2:4] / f"{sha256}.{EXTENSIONS[media_type]}"
 
     def exists(self, sha256: str, media_type: str) -> bool:
-        """Tell whether the picture is here."""
+        """Return True if the image is in the store."""
         return self.path(sha256, media_type).is_file()
 
     def remove(self, sha256: str, media_type: str, *, older_than: datetime) -> bool:
-        """Delete the picture unless it was stored, or stored again, since `older_than`; return whether it is gone.
+        """Delete an image; return True if it is gone.
 
-        It is moved aside before its age is read, so that one that is stored again at this moment is not lost.
+        An image stored since `older_than` stays. The file is moved aside before its age is read, so that an image
+        stored again at this moment is not lost.
         """
         path = self.path(sha256, media_type)
         aside = self.temporary() / f"old-{secrets.token_hex(8)}"
@@ -88,9 +102,9 @@ class ImageStore:
         return True
 
     def files(self) -> Iterator[StoredFile]:
-        """Go through all pictures in no particular order, to find those that the database does not know.
+        """Yield all images in no particular order.
 
-        A picture is stored before its row is written: leave alone what was modified lately.
+        An image is stored before its row is written, so a recent file without a row is not an orphan.
         """
         for path in self._root.glob("??/??/*.*"):
             media_type = _MEDIA_TYPES.get(path.suffix[1:])
@@ -104,9 +118,9 @@ class ImageStore:
             yield StoredFile(sha256=path.stem, media_type=media_type, size=stat.st_size, modified=modified)
 
     def sweep_temporary(self, *, older_than: datetime) -> int:
-        """Delete what a crash left in `temporary()` and was not written since `older_than`; return how many.
+        """Delete temporary files not written since `older_than`; count them.
 
-        Other processes may be writing there: leave them longer than a download takes.
+        A crash leaves such files. Other processes may be writing there: leave files longer than a download takes.
         """
         removed = 0
         for path in self.temporary().iterdir():
@@ -128,7 +142,7 @@ class ImageStore:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the folder's entries on the disk, so that a power cut does not undo a rename."""
+    """Flush the folder's entries, so that a power cut undoes no rename."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -1,8 +1,9 @@
-"""Taking out of a picture's file what is not the picture: places, cameras, names, comments, further pictures.
+"""Strip metadata from image files without re-encoding.
 
-The formats are made of marked pieces, so the pixels stay as they were encoded, to the bit. What tells how to show them
-stays too: colour profiles, transparency, density. It comes before any decoding, so that no decoder gets to see what a
-stranger has put beside the pixels, nor a small file that would keep it busy for hours.
+Places, cameras, names, comments and further images go. The formats are made of marked pieces, so the pixels
+stay as they were encoded, to the bit. Colour profiles, transparency and density stay too, because they say
+how to show the pixels. This runs before any decoding, so that no decoder sees a stranger's other data, nor
+a small file that would keep it busy for hours.
 """
 
 import re
@@ -56,7 +57,10 @@ _ENTRY_BYTES: Final = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrippedImage:
-    """The file of one still picture. `orientation` is EXIF's, 1 to 8; `moving`: it was the first frame of several."""
+    """The file of one still image.
+
+    `orientation` is EXIF's, 1 to 8. `moving`: it was the first frame of several.
+    """
 
     data: bytes
     orientation: int = UPRIGHT
@@ -64,9 +68,12 @@ class StrippedImage:
 
 
 def strip_metadata(data: bytes, media_type: str) -> StrippedImage:
-    """Return the first picture of a file without its metadata; whether it can be decoded is for others to tell.
+    """Return the first image of a file without its metadata.
 
-    Raises `ImageError` (NOT_A_PICTURE, TRUNCATED, TOO_LARGE) where its pieces do not fit together, or are too many.
+    Whether the image can be decoded is not checked.
+
+    Raises:
+        ImageError: NOT_A_PICTURE, TRUNCATED or TOO_LARGE if its pieces do not fit together, or are too many.
     """
     try:
         return _STRIPPED[media_type](data)
@@ -99,7 +106,10 @@ def _bare_png(data: bytes) -> StrippedImage:
 
 
 def _bare_webp(data: bytes) -> StrippedImage:
-    """Of an animation the first frame stays, in its animation's frame: it may be smaller than the whole."""
+    """Strip a WebP; of an animation keep the first frame.
+
+    That frame stays in its animation's frame: it may be smaller than the whole.
+    """
     end = 8 + struct.unpack_from("<I", data, 4)[0]
     kept = []
     orientation, moving = UPRIGHT, False
@@ -146,7 +156,10 @@ def _palette_bytes(flags: int) -> int:
 
 
 def _after_blocks(data: bytes, at: int) -> int:
-    """Return where a run of a GIF's blocks ends; where the file ends in its midst, the decoder tells whether enough."""
+    """Return the end of a run of a GIF's blocks.
+
+    If the file ends within the run, the decoder decides whether that is enough.
+    """
     while at < len(data) and data[at]:
         at += 1 + data[at]
     return at + 1
@@ -167,7 +180,10 @@ def _bare_jpeg(data: bytes) -> StrippedImage:
 
 
 def _jpeg_pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield segments and scans with their markers, up to the end of the first picture, or of the file."""
+    """Yield segments and scans with their markers.
+
+    The end is that of the first image, or of the file.
+    """
     at = len(_SOI)
     while True:
         while data[at + 1] == 0xFF:  # noqa: PLR2004 - fill bytes may precede a marker

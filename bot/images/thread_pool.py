@@ -1,4 +1,4 @@
-"""The bounded pool of threads in which pictures are decoded and encoded, off the event loop."""
+"""Bounded thread pool for decoding and encoding images."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,15 +10,21 @@ _Arguments = TypeVarTuple("_Arguments")
 
 
 class ImageThreadPool:
-    """Runs blocking work on pictures; `threads` bounds how many are in memory at a time (up to 256 MB each)."""
+    """Runs blocking work on images.
+
+    `threads` bounds the images in memory at a time (up to 256 MB each).
+    """
 
     def __init__(self, threads: int = 2) -> None:
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="picture")
 
     async def run(self, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
-        """Return what `work` returns; if the caller is cancelled, work that has begun still ends, unseen."""
+        """Run `work` in a thread and return its result.
+
+        If the caller is cancelled, work that has begun still ends, and its result is dropped.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
     async def close(self) -> None:
-        """Drop what has not begun and wait for what has."""
+        """Drop work that has not begun and wait for the rest."""
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)

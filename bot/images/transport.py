@@ -1,4 +1,7 @@
-"""The HTTP transport that pictures come through: no cookies, no proxies, no keys, the address sent as it was given."""
+"""HTTP transport of image downloads.
+
+No cookies, no proxies, no keys; the URL is sent as given.
+"""
 
 import socket
 import ssl
@@ -12,7 +15,10 @@ from yarl import URL
 
 
 class _Verbatim:
-    """Hands addresses to aiohttp without its re-quoting (`%2F` to `/`), which breaks those that are signed as text."""
+    """URL for aiohttp without re-quoting.
+
+    Re-quoting (`%2F` to `/`) breaks URLs signed as text.
+    """
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
@@ -22,10 +28,10 @@ class _Verbatim:
 
 
 class ImageTransport(AiohttpTransport):
-    """httpx's transport over an aiohttp session of its own.
+    """httpx transport over a private aiohttp session.
 
-    It is used directly rather than through an `httpx.AsyncClient`, which would keep cookies, turn an address's user
-    and password into a header, and log every address.
+    It is used directly rather than through an `httpx.AsyncClient`, because that would keep cookies, turn a
+    URL's user and password into a header, and log every URL.
     """
 
     def __init__(
@@ -41,13 +47,16 @@ class ImageTransport(AiohttpTransport):
         self._session: aiohttp.ClientSession | None = None
 
     def get_client(self) -> aiohttp.ClientSession:
-        """Return what sends requests; the session is made at the first one, when an event loop runs."""
+        """Return the session.
+
+        It is made at the first request, when an event loop runs.
+        """
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     ssl=self.ssl_context,
                     resolver=self._resolver,
-                    # Each connection is judged by a look-up of its own.
+                    # Each connection is checked by a separate look-up.
                     use_dns_cache=False,
                     socket_factory=self._socket_factory,
                 ),

@@ -1,4 +1,7 @@
-"""Which addresses a picture may be fetched from: public ones over HTTPS, judged again at the moment of connecting."""
+"""Rules for image URLs: public addresses over HTTPS.
+
+The address is checked again at the moment of connecting.
+"""
 
 import asyncio
 import ipaddress
@@ -25,15 +28,15 @@ _LAST_PORT: Final = 65535
 
 
 def forbidden(detail: str) -> ImageError:
-    """Return the error of an address that is not fetched from; `detail` must not hold the address."""
+    """Return the error of a forbidden URL; `detail` must not hold the URL."""
     return ImageError(ImageProblem.FORBIDDEN_ADDRESS, detail)
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address (canonical text) belongs to the public internet.
+    """Return True if an IP address belongs to the public internet.
 
-    An IPv4 address inside an IPv6 one (mapped, or NAT64's well-known prefix) is judged as itself; the other tunnels
-    (6to4, Teredo, IPv4-compatible) and scoped addresses are never public.
+    `address` is canonical text. An IPv4 address inside an IPv6 one (mapped, or NAT64's well-known prefix) is
+    judged as itself. The other tunnels (6to4, Teredo, IPv4-compatible) and scoped addresses are never public.
     """
     try:
         ip = ipaddress.ip_address(address)
@@ -50,15 +53,18 @@ def is_public(address: str) -> bool:
 
 
 def origin(url: httpx.URL) -> Origin:
-    """Return what decides whether an address is exempt; the path does not count."""
+    """Return scheme, host and port: they decide whether a URL is exempt."""
     return url.scheme, url.host, url.port or _DEFAULT_PORTS.get(url.scheme, 0)
 
 
 def check_public(url: httpx.URL) -> None:
-    """Raise `ImageError` (FORBIDDEN_ADDRESS) unless it is HTTPS and its host is a name or a public IP address.
+    """Check for HTTPS and for a name or a public IP address as host.
 
-    A host that a resolver might read as a number (decimal, octal, hexadecimal, shortened) must be a canonical address.
-    A name is judged later, by what it resolves to.
+    A host that a resolver might read as a number (decimal, octal, hexadecimal, shortened) must be a canonical
+    address. A name is checked later, by the addresses it resolves to.
+
+    Raises:
+        ImageError: FORBIDDEN_ADDRESS.
     """
     if url.scheme != "https":
         raise forbidden("scheme")
@@ -72,7 +78,11 @@ def check_public(url: httpx.URL) -> None:
 
 
 def check_shape(url: httpx.URL) -> None:
-    """Raise `ImageError` (FORBIDDEN_ADDRESS) where it carries a name and password, or an impossible port."""
+    """Refuse a URL with a user and password, or with an impossible port.
+
+    Raises:
+        ImageError: FORBIDDEN_ADDRESS.
+    """
     if url.userinfo:
         raise forbidden("userinfo")
     if url.port is not None and not 0 < url.port <= _LAST_PORT:
@@ -87,9 +97,10 @@ async def system_lookup(host: str, port: int) -> list[str]:
 
 
 class PublicResolver(AbstractResolver):
-    """Resolves names for aiohttp, which connects to exactly these addresses: no second look-up can differ.
+    """Resolver for aiohttp that returns public addresses only.
 
-    A host with any address that is not public is refused as a whole, for it is misconfigured or an attack.
+    aiohttp connects to exactly these addresses, so no second look-up can differ. A host with any non-public
+    address is refused as a whole, because it is misconfigured or an attack.
     """
 
     def __init__(self, lookup: Lookup) -> None:
@@ -98,7 +109,12 @@ class PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the host's addresses; raise `ImageError` (FORBIDDEN_ADDRESS), or OSError where there are none."""
+        """Return the host's addresses.
+
+        Raises:
+            ImageError: FORBIDDEN_ADDRESS.
+            OSError: The host has no address.
+        """
         try:
             addresses = await self._lookup(host, port)
         except UnicodeError:  # a label that no DNS name can have
@@ -127,9 +143,12 @@ class PublicResolver(AbstractResolver):
 
 
 def public_socket(found: tuple[Any, ...]) -> socket.socket:
-    """Make the socket of one connection; the last check, because aiohttp resolves no IP literal.
+    """Make the socket of one connection.
 
-    `found` is one row of `getaddrinfo`. Raises `ImageError` (FORBIDDEN_ADDRESS).
+    This is the last check, because aiohttp resolves no IP literal. `found` is one row of `getaddrinfo`.
+
+    Raises:
+        ImageError: FORBIDDEN_ADDRESS.
     """
     family, kind, proto, _, sockaddr = found
     if not is_public(sockaddr[0]):
