@@ -1,4 +1,4 @@
-"""What `atelier doctor` looks at: each thing that the bot needs, and what to do where it is missing."""
+"""Checks of `atelier doctor`: each need of the bot, and its remedy."""
 
 import sqlite3
 import tempfile
@@ -22,7 +22,10 @@ DATABASE_FAULTS = (SQLAlchemyError, OSError, ValueError, sqlite3.Error)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing looked at; `remedy` says what to do. A good one may have a remedy too: then it is a note."""
+    """Result of one check.
+
+    `remedy` says how to fix a fault. With a good result it is a note.
+    """
 
     good: bool
     what: str
@@ -104,7 +107,10 @@ async def _discord(settings: Settings) -> list[Finding]:
 
 
 def _on_accounts(answer: httpx.Response) -> bool:
-    """Return whether Discord lets people add the application to their accounts, which is installation type 1."""
+    """Return True if people can add the application to their accounts.
+
+    That is Discord's installation type 1.
+    """
     try:
         return answer.json()["integration_types_config"]["1"] is not None
     except (ValueError, LookupError, TypeError):
@@ -125,7 +131,10 @@ def _user_install(*, wanted: bool, possible: bool) -> Finding:
 
 
 async def _keys(settings: Settings) -> list[Finding]:
-    """Ask each provider for a job that cannot exist: free, and it tells whether the key is let in."""
+    """Check each key by asking its provider for a job that cannot exist.
+
+    That is free, and its status shows whether the key is accepted.
+    """
     findings: list[Finding] = []
     for name, spec in PROVIDERS.items():
         key = settings.key_of(name)
@@ -174,7 +183,10 @@ async def _webhook(settings: Settings) -> list[Finding]:
 
 
 def _is_private(url: str) -> bool:
-    """Return whether an address names this machine or a private network by itself; names are not looked up."""
+    """Return True if a URL names this machine or a private network.
+
+    Names are not looked up.
+    """
     host = urlsplit(url).hostname or ""
     try:
         return not ip_address(host).is_global
@@ -183,7 +195,10 @@ def _is_private(url: str) -> bool:
 
 
 def _first_cause(error: BaseException) -> str:
-    """Return the name of what the driver said first: the wrappers around it name nothing."""
+    """Return the name of the driver's own error.
+
+    The wrappers around it name nothing.
+    """
     while error.__cause__ is not None:
         error = error.__cause__
     return type(error).__name__

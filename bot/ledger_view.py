@@ -1,4 +1,7 @@
-"""A member's ledger for the sandbox's page, read from the database even while the bot is down."""
+"""A member's ledger for the sandbox's page.
+
+It is read from the database even while the bot is down.
+"""
 
 import asyncio
 import sqlite3

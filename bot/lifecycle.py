@@ -21,7 +21,10 @@ _ANSWER_GRACE_SECONDS: Final = 3.0
 
 
 class Lifecycle:
-    """Runs the parts in the right order. What it is given is closed by whoever gave it."""
+    """Runs the parts in the right order.
+
+    Their builder closes them.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,7 @@
-"""Logging: structlog over the standard library's, so that discord.py's lines come out the same way."""
+"""Logging by structlog over the standard library's.
+
+So discord.py's lines have the same format.
+"""
 
 import logging
 import re
@@ -27,7 +30,7 @@ class _Discreet(structlog.stdlib.ProcessorFormatter):
 
 
 def configure_logging(level: str, form: str) -> None:
-    """Send everything to standard error as text for people or as one JSON object a line."""
+    """Log to standard error, as text or as one JSON object a line."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

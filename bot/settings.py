@@ -1,4 +1,7 @@
-"""The settings: environment variables and `.env`, checked as a whole before anything starts."""
+"""Settings: environment variables and `.env`.
+
+They are checked as a whole before anything starts.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
@@ -19,7 +22,10 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class SettingsError(Exception):
-    """The settings have mistakes: `lines` has one for each, naming the variable and what it takes."""
+    """Mistakes in the settings.
+
+    `lines` has one for each, naming the variable and the values it takes.
+    """
 
     def __init__(self, lines: tuple[str, ...]) -> None:
         super().__init__("\n".join(lines))
@@ -92,7 +98,10 @@ else:
 
 
 class Settings(_ProviderSettings):
-    """Every setting, by the lower-case name of its variable. Descriptions say what a variable takes."""
+    """All settings, each under its variable's name in lower case.
+
+    Descriptions say which values a variable takes.
+    """
 
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
@@ -151,7 +160,10 @@ class Settings(_ProviderSettings):
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Take blanks off (they come with copying), and take a blank value for an unset one."""
+        """Strip blanks and drop blank values.
+
+        Blanks come with copying; a blank value counts as unset.
+        """
         stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
         return {name: value for name, value in stripped.items() if value != ""}
 
@@ -169,7 +181,10 @@ class Settings(_ProviderSettings):
 
     @property
     def database_address(self) -> str:
-        """The database's URL; a file in the data folder unless DATABASE_URL says otherwise."""
+        """The database's URL.
+
+        Without DATABASE_URL, a file in the data folder.
+        """
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'atelier.db'}"
 
     def key_of(self, provider: str) -> SecretStr | None:
@@ -189,7 +204,10 @@ class Settings(_ProviderSettings):
 
 
 class ExplicitSettings(Settings):
-    """Settings from keyword arguments alone: neither the environment nor `.env` is read."""
+    """Settings from keyword arguments alone.
+
+    Neither the environment nor `.env` is read.
+    """
 
     @classmethod
     def settings_customise_sources(
@@ -206,7 +224,13 @@ class ExplicitSettings(Settings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Return the settings, or raise `SettingsError`. No value is ever part of the error: it may be a secret."""
+    """Return the settings.
+
+    No value is ever part of an error: it may be a secret.
+
+    Raises:
+        SettingsError: A setting has a wrong value.
+    """
     try:
         return Settings(**overrides)
     except ValidationError as error:

@@ -1,1 +1,4 @@
-"""Image APIs, one module each, behind the Protocol in `base`. No Discord, no SQL, no credits."""
+"""Image APIs, one module each, behind the Protocol in `base`.
+
+No Discord, no SQL, no credits.
+"""

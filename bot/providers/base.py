@@ -1,4 +1,4 @@
-"""What the engine knows of an image API: one small Protocol and the values that it answers with."""
+"""Protocol of an image API and the values it returns."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,9 +11,10 @@ from bot.domain.requests import GenerationRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """Accepted and not finished. `handle` names the job there; `record_id` is what its support asks for.
+    """An accepted, unfinished job.
 
-    `running` is false while it waits in the provider's own line; `cost` is in the provider's units, if told.
+    `handle` names the job at the provider. Its support asks for `record_id`. `running` is False while the job
+    waits in the provider's queue. `cost` is in the provider's units, if given.
     """
 
     handle: str
@@ -26,9 +27,10 @@ class Pending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """Done. `image_urls` is never empty, without duplicates, in the provider's order.
+    """A finished job.
 
-    `handle` is None only where the provider answers inline and names no job.
+    `image_urls` is never empty, without duplicates, in the provider's order. `handle` is None only if the
+    provider answers inline and names no job.
     """
 
     image_urls: tuple[str, ...]
@@ -39,7 +41,10 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Ended without a picture. `detail` is the provider's own words, cut and with nothing secret, for the log."""
+    """A job that ended without an image.
+
+    `detail` is the provider's own words for the log, cut and without secrets.
+    """
 
     kind: FaultKind
     detail: str = ""
@@ -50,13 +55,13 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
-    """The provider says that the job was cancelled before it started; it is not billed."""
+    """A job cancelled before it started; it is not billed."""
 
     handle: str
 
 
 class CancelOutcome(StrEnum):
-    """What a provider made of a cancel."""
+    """A provider's answer to a cancel."""
 
     CANCELLED = "cancelled"  # it said so explicitly
     STARTED = "started"  # too late: the work has begun and will be billed if it completes
@@ -70,22 +75,26 @@ Status = Pending | Finished | Failed | Cancelled
 
 
 class Provider(Protocol):
-    """An image API. Faults of HTTP and of the contract are raised as `ProviderError`."""
+    """An image API.
+
+    Faults of HTTP and of the contract are raised as `ProviderError`.
+    """
 
     @property
     def name(self) -> str:
-        """The provider's name in settings, in the catalogue's offers and in the database."""
+        """The provider's name in settings, offers and the database."""
         ...
 
     @property
     def takes_webhooks(self) -> bool:
-        """Whether it posts to the `webhook_url` of a submit when the job has ended."""
+        """Whether it posts to the `webhook_url` of a submit at the job's end."""
         ...
 
     async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> Submission:
-        """Send the job once; never retried here. A paid call: see `ProviderError.maybe_accepted`.
+        """Send the job once; never retried here.
 
-        `webhook_url` is left out where the provider takes none.
+        This is a paid call: see `ProviderError.maybe_accepted`. `webhook_url` is ignored if the provider takes
+        none.
         """
         ...
 
@@ -101,5 +110,8 @@ class Provider(Protocol):
         ...
 
     def parse_webhook(self, body: object) -> str | None:
-        """Return the handle that a webhook's JSON names, or None. Anybody may have posted it: nothing else counts."""
+        """Return the handle in a webhook's JSON, or None.
+
+        Anybody may have posted it, so nothing else in it counts.
+        """
         ...

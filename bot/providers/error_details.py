@@ -1,4 +1,4 @@
-"""A provider's own words: found in its answers, made safe for a log, and read for why a job failed."""
+"""A provider's own words: extraction, cleaning and classification."""
 
 import re
 from collections.abc import Iterable
@@ -53,7 +53,10 @@ def words_of(value: object, *, depth: int = 0) -> str:
 
 
 def clean_detail(text: str) -> str:
-    """Return the words on one line of at most 300 characters, without addresses and credentials."""
+    """Return the words on one line, without URLs and credentials.
+
+    The line has at most 300 characters.
+    """
     text = _ADDRESS.sub("[address]", text)
     text = _CREDENTIAL.sub("[hidden]", text)
     text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
@@ -61,12 +64,15 @@ def clean_detail(text: str) -> str:
 
 
 def refuses_content(text: str) -> bool:
-    """Return whether the words say that the prompt or the picture was refused for what it says or shows."""
+    """Return True if the words refuse the prompt or image for its content."""
     return _CONTENT.search(text) is not None
 
 
 def failure_kind(text: str) -> FaultKind:
-    """Return why a job ended as FAILED (seed: "Vendor error or insufficient balance")."""
+    """Return the reason of a FAILED job.
+
+    Seed: "Vendor error or insufficient balance".
+    """
     if refuses_content(text):
         return FaultKind.CONTENT
     if _ACCOUNT_EMPTY.search(text):

@@ -1,7 +1,8 @@
-"""What a fault of HTTP means: the one table from statuses and foreign exceptions to `ProviderError`'s facts.
+"""Mapping of HTTP faults to the facts of a `ProviderError`.
 
-The hard question is whether a paid submit may have been accepted. It surely was not when no connection was made, or
-when the provider refused with a status that its documents list. A lost reply always counts as "perhaps".
+This is the one table of statuses and foreign exceptions. The hard question is whether a paid submit may
+have been accepted. It surely was not if no connection was made, or if the provider refused with a status
+that its documents list. A lost reply always counts as "perhaps".
 """
 
 import email.utils
@@ -32,7 +33,7 @@ KIND_OF_STATUS: Final[Mapping[int, FaultKind]] = MappingProxyType(
 )
 
 # The statuses by which a submit is surely not accepted. A 500 is here because the seed calls it "safe to retry";
-# whoever retries it does so at most once, since a server that broke may have broken after taking the job. Gateway
+# callers retry it at most once, since a server that broke may have broken after taking the job. Gateway
 # statuses (502, 504) are not: the server behind the gateway may well have answered.
 REFUSALS: Final = frozenset({400, 401, 402, 403, 404, 422, 429, 500, 503})
 
@@ -61,7 +62,7 @@ MAX_RETRY_AFTER: Final = 86_400.0
 
 
 def kind_of_status(status: int) -> FaultKind:
-    """Return what a status outside 2xx means."""
+    """Return the fault kind of a status outside 2xx."""
     if kind := KIND_OF_STATUS.get(status):
         return kind
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
@@ -72,10 +73,11 @@ def kind_of_status(status: int) -> FaultKind:
 
 
 def kind_of_exception(error: Exception) -> FaultKind:
-    """Return UNAVAILABLE when nothing was sent, MALFORMED for what is not HTTP, else REPLY_LOST.
+    """Return the fault kind of a foreign exception.
 
-    The transport maps refused connections, resets after sending and servers that hang up alike to
-    `httpx.ConnectTimeout`, so the exception's cause is what tells them apart.
+    UNAVAILABLE if nothing was sent, MALFORMED if the answer is not HTTP, else REPLY_LOST. The transport maps
+    refused connections, resets after sending and servers that hang up alike to `httpx.ConnectTimeout`, so the
+    exception's cause distinguishes them.
     """
     cause = error.__cause__
     real = cause if isinstance(cause, aiohttp.ClientError) else error
@@ -87,7 +89,10 @@ def kind_of_exception(error: Exception) -> FaultKind:
 
 
 def seconds_to_wait(header: str | None, now: datetime) -> float | None:
-    """Return the seconds of a Retry-After header, which is a number or an HTTP date; at most a day, never negative."""
+    """Return the seconds of a Retry-After header.
+
+    The header is a number or an HTTP date. The result is at most a day and never negative.
+    """
     if header is None:
         return None
     try:

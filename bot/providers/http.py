@@ -1,4 +1,4 @@
-"""One provider's HTTP: its address, its key, its timeouts, and how its faults become `ProviderError`s."""
+"""HTTP access to one provider: URL, key, timeouts and fault mapping."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ _MAYBE_CONTENT: Final = frozenset({400, 403, 422})
 
 
 class Call(Enum):
-    """What a request is for, which decides what its faults mean."""
+    """Purpose of a request; it decides the meaning of faults."""
 
     SUBMIT = "submit"  # paid: a lost reply may be an accepted job
     READ = "read"
@@ -41,7 +41,10 @@ class Call(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer that is not a fault by its status. `document` is its JSON, or None with the `fault` that it makes."""
+    """An answer without a fault by its status.
+
+    `document` is its JSON. If it has none, `document` is None and `fault` is the error for that.
+    """
 
     status: int
     headers: httpx.Headers
@@ -50,15 +53,19 @@ class Answer:
 
     @property
     def record_id(self) -> str | None:
-        """Return what the provider's support asks for (seed: "1. Submit", x-record-id), if it came."""
+        """Return the id for the provider's support, if any.
+
+        Seed: "1. Submit", x-record-id.
+        """
         return handle_of(self.headers.get("x-record-id"))
 
 
 class ProviderHttp:
-    """Sends requests to one origin with its key, once each: nothing is retried and no redirect followed here.
+    """Sends requests to one origin with its key, once each.
 
-    The client is shared and belongs to whoever built it. `base_url` may have a path; addresses are only ever built
-    from it, so the key goes nowhere else. `clock` returns the aware time that a Retry-After date is compared with.
+    Nothing is retried and no redirect followed here. The client is shared, and its builder closes it.
+    `base_url` may have a path; URLs are only ever built from it, so the key goes nowhere else. `clock` returns
+    the aware time to compare a Retry-After date with.
     """
 
     def __init__(
@@ -90,7 +97,10 @@ class ProviderHttp:
         return f"{type(self).__name__}(name={self.name!r})"
 
     async def submit(self, path: str, payload: Mapping[str, Any], *, hide: tuple[str, ...] = ()) -> Answer:
-        """Send a paid job once. `hide` are words, such as the prompt, that must not come back in an error's detail."""
+        """Send a paid job once.
+
+        `hide` are words, such as the prompt, to keep out of an error's detail.
+        """
         return await self._exchange(Call.SUBMIT, "POST", path, payload=payload, hide=hide)
 
     async def read(self, path: str, params: Mapping[str, str] | None = None, *, hide: tuple[str, ...] = ()) -> Answer:
@@ -98,14 +108,17 @@ class ProviderHttp:
         return await self._exchange(Call.READ, "GET", path, params=params, hide=hide)
 
     async def cancel(self, path: str, *, answers: frozenset[int]) -> Answer:
-        """Ask to drop a job; the statuses in `answers` are answers, not faults.
+        """Ask to drop a job; statuses in `answers` are answers, not faults.
 
-        Whoever cancels has no prompt at hand that could be hidden, so the faults come without the provider's words.
+        The caller of a cancel has no prompt to hide, so the faults come without the provider's words.
         """
         return await self._exchange(Call.CANCEL, "POST", path, answers=answers)
 
     def clean(self, words: str, hide: tuple[str, ...] = ()) -> str:
-        """Return a provider's words fit for a log: cut, and without the key, addresses and what to `hide`."""
+        """Return a provider's words fit for a log.
+
+        They are cut, and without the key, URLs and the texts in `hide`.
+        """
         return clean_detail(without(words, (self._key, *hide)))
 
     def error(
@@ -140,7 +153,10 @@ class ProviderHttp:
         headers: httpx.Headers,
         hide: tuple[str, ...] = (),
     ) -> ProviderError:
-        """Return the error that a status, of HTTP or of an envelope, stands for, with the reason in the body."""
+        """Return the error of a status, with the reason in the body.
+
+        The status is that of HTTP or of an envelope.
+        """
         words = "" if call is Call.CANCEL else words_of(document)
         words = without(words, hide)  # a prompt must not decide what its refusal is about
         kind = kind_of_status(status)
@@ -212,7 +228,10 @@ async def _read_capped(response: httpx.Response) -> bytes:
 
 
 def _parsed(body: bytes) -> object:
-    """Return the JSON of a body, or None when it is none (a bare `null` is no answer either)."""
+    """Return the JSON of a body, or None if there is none.
+
+    A bare `null` is no answer either.
+    """
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

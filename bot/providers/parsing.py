@@ -1,4 +1,7 @@
-"""Picture addresses, job handles and amounts out of answers that the documents describe in more than one shape."""
+"""Parsing of image URLs, job handles and amounts in answers.
+
+The documents describe them in more than one form.
+"""
 
 import math
 from collections.abc import Iterator
@@ -12,17 +15,20 @@ _HIGHEST_COST: Final = 2**31 - 1
 
 
 def image_urls(value: object) -> tuple[str, ...]:
-    """Return the picture addresses of a result in their order, without duplicates.
+    """Return the image URLs of a result in order, without duplicates.
 
-    A result is a bare list, or an object with one or more lists; their items are addresses or objects with `url`
+    A result is a bare list, or an object with one or more lists; their items are URLs or objects with `url`
     (seed: header text `images[].url`; Quickstart `generated_images` strings; Webhook `generated_images[].url`).
-    What is no absolute http(s) address is left out.
+    Anything but an absolute http(s) URL is left out.
     """
     return tuple(dict.fromkeys(url for url in _candidates(value) if isinstance(url, str) and _is_address(url)))
 
 
 def handle_of(value: object) -> str | None:
-    """Return a job's name as the provider gave it, or None if it cannot be put in an address safely."""
+    """Return the provider's name of a job.
+
+    None if it cannot be put in a URL safely.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
@@ -34,9 +40,9 @@ def handle_of(value: object) -> str | None:
 
 
 def cost_of(value: object) -> int | None:
-    """Return an amount in the provider's units as an integer (a fraction counts as a whole unit), if there is one.
+    """Return an amount in the provider's units, if there is one.
 
-    One that no column of a database holds is no amount.
+    A fraction counts as a whole unit. An amount too large for a database column counts as none.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _HIGHEST_COST:
         return None

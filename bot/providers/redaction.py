@@ -1,7 +1,7 @@
-"""Finding a text in a provider's words however it was quoted, so that neither prompts nor keys reach a log.
+"""Redaction of prompts and keys in a provider's words.
 
-Providers quote what they were sent: word for word, in other case or spacing, escaped for JSON, HTML or an address, and
-often only a piece of it. So both sides are compared folded, the words are read in each of those spellings, and every
+Providers quote requests word for word, in other case or spacing, escaped for JSON, HTML or a URL, and often
+only in part. So both sides are compared folded, the words are read in each of those spellings, and every
 piece of at least `SHORTEST_PIECE` characters counts.
 """
 
@@ -41,7 +41,7 @@ _PERCENT: Final = re.compile(r"(?:%[0-9a-fA-F]{2})+|\+")
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A spelling of the words: its characters, and for each one where it begins and ends in the words themselves."""
+    """A spelling of the words, with each character's place in the words."""
 
     text: str
     starts: list[int]
@@ -65,7 +65,10 @@ class _Reading:
         return _Reading("".join((*parts, self.text[at:])), starts + self.starts[at:], ends + self.ends[at:])
 
     def folded(self, most: int | None = None) -> "_Reading":
-        """Return the reading without case, composition and the kinds of space, cut to so many characters."""
+        """Return the reading without case, composition and kinds of space.
+
+        It is cut to `most` characters.
+        """
         characters: list[str] = []
         starts: list[int] = []
         ends: list[int] = []
@@ -83,15 +86,15 @@ class _Reading:
 
     @property
     def reach(self) -> int:
-        """Where in the words a piece must begin to be in the reading for certain, as long as that was cut."""
+        """The place in the words up to which a cut reading finds every piece."""
         at = _LONGEST_READING - SHORTEST_PIECE
         return self.starts[at] if at < len(self.starts) else MAX_WORDS
 
 
 def without(words: str, hide: Iterable[str]) -> str:
-    """Return the words, cut to `MAX_WORDS`, with every quotation of the texts in `hide` blotted out.
+    """Return the words with every quotation of the texts in `hide` removed.
 
-    They are cut sooner where they grow by being folded: what was not searched is not returned.
+    The words are cut to `MAX_WORDS`, or sooner if folding makes them longer: unsearched words are not returned.
     """
     searched = words[: MAX_WORDS + _MARGIN]
     readings = _readings(searched)
@@ -124,7 +127,10 @@ def _reading(text: str) -> _Reading:
 
 
 def _quotations(readings: Iterable[_Reading], wanted: str) -> Iterator[tuple[int, int]]:
-    """Yield where in the words pieces of `wanted` stand, pieces that overlap each by itself."""
+    """Yield the places of pieces of `wanted` in the words.
+
+    Overlapping pieces come one by one.
+    """
     size = min(SHORTEST_PIECE, len(wanted))
     pieces = {wanted[at : at + size] for at in range(len(wanted) - size + 1)}
     for reading in readings:
@@ -135,7 +141,10 @@ def _quotations(readings: Iterable[_Reading], wanted: str) -> Iterator[tuple[int
 
 
 def _stands_alone(text: str, begin: int, end: int) -> bool:
-    """Return whether a piece is no part of a longer word, in the scripts that put spaces between words."""
+    """Return True if a piece is not part of a longer word.
+
+    This holds for scripts with spaces between words.
+    """
     before = text[begin - 1 : begin + 1] if begin else ""
     after = text[end - 1 : end + 1]
     return not any(len(pair) > 1 and pair.isascii() and pair.isalnum() for pair in (before, after))
@@ -153,7 +162,10 @@ def _blotted(words: str, quoted: list[bool]) -> str:
 
 @lru_cache(maxsize=4096)
 def _folded(character: str) -> str:
-    """Return a character without its case and its kind; whatever does not print is a space, like a space."""
+    """Return a character without its case and its kind.
+
+    Unprintable characters become a space.
+    """
     if character.isspace() or not character.isprintable():
         return " "
     apart = unicodedata.normalize("NFKD", character.upper())

@@ -13,6 +13,9 @@ PROVIDERS: Final[Mapping[str, ProviderSpec]] = MappingProxyType(
 
 
 def display_name(provider: str) -> str:
-    """Return a provider's name for members; one of an older release keeps its plain name."""
+    """Return a provider's name for members.
+
+    A provider of an older release keeps its plain name.
+    """
     spec = PROVIDERS.get(provider)
     return provider if spec is None else spec.display_name

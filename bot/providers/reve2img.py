@@ -1,4 +1,7 @@
-"""reve2img: four models behind one call, with credits (seed: "Image Models")."""
+"""reve2img: four models behind one call, with credits.
+
+Seed: "Image Models".
+"""
 
 from typing import Any, Final
 
@@ -21,7 +24,10 @@ _HIGHEST_ERROR: Final = 599
 
 
 class Reve2Img:
-    """The provider `reve2img`. Its envelope has a `code` of its own, checked besides the HTTP status."""
+    """The provider `reve2img`.
+
+    Its envelope has a separate `code`, checked besides the HTTP status.
+    """
 
     name: Final = "reve2img"
     takes_webhooks: Final = False  # none are documented
@@ -41,7 +47,10 @@ class Reve2Img:
         *,
         webhook_url: str | None = None,  # noqa: ARG002 - the Protocol's signature
     ) -> Submission:
-        """Send the job (seed: "Text-to-image", "Image-to-image"); a model may answer with the pictures at once."""
+        """Send the job; a model may answer with the images at once.
+
+        Seed: "Text-to-image", "Image-to-image".
+        """
         hide = (request.prompt, *(each.url for each in request.inputs if each.url))  # an address may hold a secret
         answer = await self._http.submit("/api/v1/generate", _payload(request, offer), hide=hide)
         return self._status(answer, Call.SUBMIT, None, hide=hide)
@@ -60,7 +69,11 @@ class Reve2Img:
         return None
 
     def _status(self, answer: Answer, call: Call, handle: str | None, *, hide: tuple[str, ...]) -> Submission:
-        """Return what an answer says of the job, or raise the fault that its `code` or its shape is."""
+        """Return the job's state in an answer.
+
+        Raises:
+            ProviderError: The `code` or the form of the answer is a fault.
+        """
         if answer.fault is not None:
             raise answer.fault
         body = answer.document if isinstance(answer.document, dict) else {}
@@ -100,9 +113,9 @@ class Reve2Img:
 
 
 def _payload(request: GenerationRequest, offer: Offer) -> dict[str, object]:
-    """Return the body of a call (seed: "Parameters"); what was not asked for is left out.
+    """Return the body of a call, with the chosen options only.
 
-    `image_urls` is what makes it an edit.
+    Seed: "Parameters". `image_urls` makes the call an edit.
     """
     payload: dict[str, object] = {
         "model": offer.remote_model,
@@ -123,10 +136,11 @@ def _payload(request: GenerationRequest, offer: Offer) -> dict[str, object]:
 
 
 def _processing(request: GenerationRequest) -> dict[str, object]:
-    """Return what is done to finished pictures: the flat fields where they suffice, else the list, never both.
+    """Return the post-processing of finished images.
 
-    In the list the size comes last, so that it is the size of what arrives; the effect comes first, so that it does
-    not paint on a background that is gone.
+    The flat fields are used if they suffice, else the list, never both. In the list the size comes last, so
+    that it is the size of the delivered image. The effect comes first, so that it does not paint on a removed
+    background.
     """
     if request.fit is None and request.effect is None:
         flat: dict[str, object] = {}
@@ -162,7 +176,7 @@ def _error_code(code: object) -> int | None:
 
 
 def _reason(body: dict[str, Any]) -> str:
-    """Return the first reason among the places where it may stand: the task, its response, the envelope."""
+    """Return the first reason in the task, its response or the envelope."""
     data = body.get("data")
     response = data.get("response") if isinstance(data, dict) else None
     places = (data, response if isinstance(response, dict) else None, body.get("error"), body.get("message"))

@@ -1,4 +1,7 @@
-"""SkillBoss: an asynchronous queue in front of Reve (seed: "Reve Text-to-Image API")."""
+"""SkillBoss: an asynchronous queue in front of Reve.
+
+Seed: "Reve Text-to-Image API".
+"""
 
 from typing import Any, Final
 from urllib.parse import quote
@@ -25,7 +28,10 @@ _CANCEL_ANSWERS: Final = frozenset({_CONFLICT, _NOT_FOUND})
 
 
 class SkillBoss:
-    """The provider `skillboss`: always asynchronous, though an inline result is accepted too."""
+    """The provider `skillboss`.
+
+    It is always asynchronous, though an inline result is accepted too.
+    """
 
     name: Final = "skillboss"
     takes_webhooks: Final = True
@@ -68,7 +74,10 @@ class SkillBoss:
         )
 
     async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> Status:
-        """Read the status (seed: "2. Poll status"); a job that it does not know, or no longer, is NOT_FOUND."""
+        """Read the status; an unknown job is NOT_FOUND.
+
+        Seed: "2. Poll status".
+        """
         answer = await self._http.read(f"/v1/run/status/{quote(handle, safe='')}", hide=hide)
         status = self._status(_object(answer), handle, answer.record_id, hide=hide) if answer.fault is None else None
         if status is None:
@@ -76,7 +85,10 @@ class SkillBoss:
         return status
 
     async def cancel(self, handle: str) -> CancelOutcome:
-        """Ask to drop the job (seed: "3. Cancel"): only an explicit `cancelled: true` cancels it."""
+        """Ask to drop the job.
+
+        Seed: "3. Cancel". Only an explicit `cancelled: true` cancels it.
+        """
         answer = await self._http.cancel(f"/v1/run/cancel/{quote(handle, safe='')}", answers=_CANCEL_ANSWERS)
         if answer.status == _CONFLICT:
             return CancelOutcome.STARTED
@@ -85,13 +97,16 @@ class SkillBoss:
         return CancelOutcome.CANCELLED if _object(answer).get("cancelled") is True else CancelOutcome.READ_AGAIN
 
     def parse_webhook(self, body: object) -> str | None:
-        """Return the `request_id` (seed: "4. Webhook", "Payload format"); OK and ERROR bodies alike have it."""
+        """Return the `request_id`; OK and ERROR bodies alike have it.
+
+        Seed: "4. Webhook", "Payload format".
+        """
         return handle_of(body.get("request_id")) if isinstance(body, dict) else None
 
     def _status(
         self, body: dict[str, Any], handle: str | None, record_id: str | None, *, hide: tuple[str, ...]
     ) -> Status | None:
-        """Return what an answer says of the job; None when it says nothing of one.
+        """Return the job's state in an answer; None if it has none.
 
         The result is the same at the top of a synchronous answer and under `result` of a status.
         """

@@ -1,4 +1,7 @@
-"""The shared HTTP client: httpx's API over aiohttp, which costs a fraction of httpx's own processor time."""
+"""Shared HTTP client: httpx's API over aiohttp.
+
+aiohttp costs a fraction of httpx's own processor time.
+"""
 
 import ssl
 from typing import Final
@@ -11,11 +14,11 @@ _KEEPALIVE_SECONDS: Final = 15.0
 
 
 class FreshPosts(httpx.AsyncBaseTransport):
-    """Sends GETs over pooled connections and every POST over a connection of its own.
+    """Sends GETs over pooled connections and each POST over a new one.
 
-    On a pooled connection that the server is just closing, nobody can tell whether a POST was taken; a job would be
-    given up as perhaps accepted for no reason. A handshake costs nothing against a picture's half minute. A GET on
-    such a connection is sent once more by aiohttp, on a new one.
+    On a pooled connection that the server is just closing, nobody can know whether a POST was taken; a job
+    would be given up as perhaps accepted for no reason. A handshake costs nothing against an image's half
+    minute. aiohttp sends a GET on such a connection once more, on a new one.
     """
 
     def __init__(self, *, verify: ssl.SSLContext, max_connections: int) -> None:

@@ -1,4 +1,4 @@
-"""Status words that a contract does not list: worth a line in the log, once each."""
+"""Log of status words missing from a provider's contract."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ _LONGEST: Final = 40
 
 
 class UnknownWords:
-    """Logs each unknown word of a provider once, and no more than a hundred of them."""
+    """Logs each unknown word of a provider once, up to a hundred."""
 
     def __init__(self, provider: str, log: FilteringBoundLogger) -> None:
         self._provider = provider
@@ -19,7 +19,10 @@ class UnknownWords:
         self._told: set[str] = set()
 
     def tell(self, word: str) -> None:
-        """Log the word, from which whoever calls has taken what must not be logged, unless it was logged before."""
+        """Log the word unless it was logged before.
+
+        The caller has removed all secrets.
+        """
         word = clean_detail(word[:_LONGEST])
         if word in self._told or len(self._told) >= _MOST:
             return

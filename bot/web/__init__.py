@@ -1,1 +1,1 @@
-"""The HTTP side of the bot: what watchdogs ask, and what providers tell."""
+"""HTTP endpoints for health checks and providers."""

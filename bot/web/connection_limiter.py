@@ -1,4 +1,4 @@
-"""Who comes in over HTTP: how many at a time, and how long anybody may take to say what they want."""
+"""Limit of concurrent connections and of the time to send headers."""
 
 import asyncio
 import ipaddress
@@ -7,19 +7,20 @@ from typing import Final
 
 HEAD_SECONDS: Final = 10.0
 MOST_VISITORS: Final = 256
-# Of these: whoever watches the bot from its own machine, such as Docker's health check, finds room in any flood.
+# Of these: local health checks, such as Docker's, find room in any flood.
 RESERVED_FOR_LOOPBACK: Final = 16
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
 class ConnectionLimiter:
-    """Makes the protocol of each connection: one of `inner`, which is left alone once its request has a whole head.
+    """Makes the protocol of each connection, within limits.
 
-    Web servers wait for a head as long as it trickles, so a few hundred idle connections would keep everybody else out.
-    Here a connection beyond `most` is dropped, and so is one whose head takes longer than `head_seconds`. The last
-    `kept` places are for connections from this machine. It is meant for one request a connection: the head of a second
-    one would have all the time in the world.
+    Web servers wait for a head as long as it trickles, so a few hundred idle connections would keep everybody
+    else out. Here a connection beyond `most` is dropped, and so is one with a head that takes longer than
+    `head_seconds`. The protocol made by `inner` is left alone once its request has a whole head. The last
+    `kept` places are for connections from this machine. It is meant for one request a connection: the head of a
+    second one would have unlimited time.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class ConnectionLimiter:
 
 
 class _Visitor(asyncio.Protocol):
-    """One connection on its way through the door; everything is passed on to its inner protocol."""
+    """One limited connection; it passes everything to its inner protocol."""
 
     def __init__(self, door: ConnectionLimiter, inner: asyncio.Protocol) -> None:
         self._door = door

@@ -1,7 +1,7 @@
-"""`GET /inputs/{token}`: a provider fetches a picture that a job starts from.
+"""`GET /inputs/{token}`: a provider downloads an input image.
 
-The token is all that it takes, so it is in no log, and it dies with the job. Strangers learn nothing: whatever the
-token, the same is done up to and including the one look-up.
+The token alone gives access, so it is in no log, and it dies with the job. Strangers learn nothing: for
+every token the same is done up to and including the one look-up.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 class ServedFileSource(Protocol):
-    """What knows the files: the service."""
+    """Look-up of served files: the service."""
 
     async def find(self, token: str) -> ServedFile | None:
         """Return the file behind a token, while its job lives."""
@@ -37,7 +37,10 @@ class ServedFileSource(Protocol):
 
 
 class ServedFileEndpoint:
-    """Answers 200 with the picture, 404 to any token that stands for none, and 503 when it cannot tell or is busy."""
+    """Answers 200 with the image, 404 to any other token.
+
+    503 if the look-up fails or the server is busy.
+    """
 
     def __init__(self, source: ServedFileSource, *, send_seconds: float = SEND_SECONDS) -> None:
         self._source = source
@@ -47,7 +50,10 @@ class ServedFileEndpoint:
 
     @property
     def routes(self) -> tuple[web.RouteDef, ...]:
-        """What the web server serves for it; HEAD is answered like GET, without the picture."""
+        """Routes for the web server.
+
+        HEAD is answered like GET, without the image.
+        """
         return (web.get("/inputs/{token:[^/]+}", self._give),)
 
     async def _give(self, request: web.Request) -> web.StreamResponse:

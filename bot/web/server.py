@@ -1,7 +1,8 @@
-"""The web server: `/healthz` (the process is up), `/readyz` (database and gateway are there), and what else is served.
+"""Web server for health checks and further routes.
 
-The internet may reach it, so it is frugal: one request a connection, a bounded number of them, and nothing that
-strangers send reaches the log.
+`/healthz`: the process is up. `/readyz`: database and gateway are there. The internet may reach the server,
+so it is frugal: one request a connection, a bounded number of them, and nothing from strangers reaches the
+log.
 """
 
 import asyncio
@@ -22,7 +23,10 @@ _log = structlog.get_logger(__name__)
 
 
 class WebServer:
-    """Serves until `stop`. `ready` returns what is missing, by name; `routes` are served besides the two pages."""
+    """Serves until `stop`.
+
+    `ready` returns the names of missing parts; `routes` are served besides the two pages.
+    """
 
     def __init__(
         self,
@@ -50,7 +54,7 @@ class WebServer:
             access_log=None,
             logger=_silent_logger(),
             auto_decompress=False,  # a small body may become a large one
-            lingering_time=0.0,  # whoever never sends the rest of a body would keep a place
+            lingering_time=0.0,  # a client that never sends the rest of a body would keep a place
             shutdown_timeout=_SHUTDOWN_SECONDS,
         )
         await self._runner.setup()
@@ -79,7 +83,10 @@ class WebServer:
 
 @web.middleware
 async def _answer_once(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer and close the connection; a fault of ours is logged by its route, for a path may hold a secret."""
+    """Answer and close the connection.
+
+    A fault of ours is logged by its route, because a path may hold a secret.
+    """
     try:
         response = await handler(request)
     except web.HTTPException as answer:
@@ -94,7 +101,10 @@ async def _answer_once(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 def _silent_logger() -> logging.Logger:
-    """Return a logger for the library that says nothing: it quotes requests that it cannot read, tokens included."""
+    """Return a silent logger for the library.
+
+    The library quotes unreadable requests, tokens included.
+    """
     logger = logging.getLogger("bot.web.aiohttp")
     logger.disabled = True
     return logger

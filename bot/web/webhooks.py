@@ -1,7 +1,7 @@
-"""`POST /webhooks/{provider}/{token}`: a provider tells that a job has moved.
+"""`POST /webhooks/{provider}/{token}`: a provider reports a change.
 
-Anybody can post here, so a body is worth no more than a hint, and strangers learn nothing: whatever the token, the same
-is done with a request, up to and including the one look-up. No token is ever logged.
+Anybody can post here, so a body is no more than a hint, and strangers learn nothing: for every token the
+same is done with a request, up to and including the one look-up. No token is ever logged.
 """
 
 import asyncio
@@ -22,18 +22,18 @@ _log = structlog.get_logger(__name__)
 
 
 class WebhookReceiver(Protocol):
-    """What takes webhooks: the service."""
+    """Receiver of webhooks: the service."""
 
     async def receive(self, provider: str, token: str, body: object) -> bool:
-        """Take what was posted, and return whether it belongs to a job."""
+        """Handle a webhook; return True if it belongs to a job."""
         ...
 
 
 class WebhookEndpoint:
-    """Answers 204 to a webhook that belongs to a job, 404 to any other, and 503 when neither can be told.
+    """Answers 204 to a webhook of a job, 404 to any other.
 
-    A body that is no JSON, whatever its content type, is a hint all the same. 413 for one above `MAX_BODY_BYTES`, 408
-    for one that takes longer than `read_seconds`.
+    503 if the look-up fails. A body without JSON, of any content type, is a hint all the same. 413 for one
+    above `MAX_BODY_BYTES`, 408 for one that takes longer than `read_seconds`.
     """
 
     def __init__(self, receiver: WebhookReceiver, *, read_seconds: float = READ_SECONDS) -> None:
@@ -43,7 +43,7 @@ class WebhookEndpoint:
 
     @property
     def routes(self) -> tuple[web.RouteDef, ...]:
-        """What the web server serves for it."""
+        """Routes for the web server."""
         return (web.post("/webhooks/{provider:[^/]+}/{token:[^/]+}", self._receive),)
 
     async def _receive(self, request: web.Request) -> web.Response:
@@ -61,7 +61,10 @@ class WebhookEndpoint:
         return web.Response(status=web.HTTPNoContent.status_code)
 
     async def _read(self, request: web.Request) -> bytes:
-        """Return the body; no more than the cap is ever held, and nobody is waited for longer than `read_seconds`."""
+        """Return the body.
+
+        No more than the cap is ever held, and no sender is waited for longer than `read_seconds`.
+        """
         if (request.content_length or 0) > MAX_BODY_BYTES:
             raise web.HTTPRequestEntityTooLarge(max_size=MAX_BODY_BYTES, actual_size=request.content_length or 0)
         body = bytearray()
