@@ -127,7 +127,7 @@ def month_end(now: datetime) -> datetime:
     return (first + timedelta(days=32)).replace(day=1)
 
 
-def opened_period(account: Account, period: str, allowance: int) -> tuple[Account, tuple[Movement, ...]]:
+def open_period(account: Account, period: str, allowance: int) -> tuple[Account, tuple[Movement, ...]]:
     """Return the account in `period`, with the movements that open it.
 
     The rest of the old allowance expires and the new one is issued. A period never goes backwards, so a clock set back

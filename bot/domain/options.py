@@ -80,7 +80,7 @@ class SettingTexts:
 class OptionSpec:
     """Everything the product knows about one image option.
 
-    Three forms of a value are told apart: *typed* (as a member writes it and a preset keeps it: "2x"), the *value* in
+    A value has three forms: *typed* (as a member writes it and a preset keeps it: "2x"), the *value* in
     a `GenerationRequest` (2), and its JSON in the database (`dump`, `load`). None and False mean: not asked for.
 
     - `name`, `kind`, `description`: the option of the slash command; `edit_description` replaces the last in `/edit`.

@@ -89,7 +89,7 @@ def preset_key(name: str) -> str:
     return unicodedata.normalize("NFC", _composed(name).casefold())
 
 
-def checked_name(name: str) -> str:
+def validate_name(name: str) -> str:
     """Return a preset's name without the blanks around it.
 
     Raises:
@@ -113,7 +113,7 @@ def is_name(name: str) -> bool:
     return fits and readable and not all(each in _UNSEEN for each in categories)
 
 
-def checked_template(template: str | None) -> str:
+def validate_template(template: str | None) -> str:
     """Return a prompt template; an empty one for None.
 
     Other faults of it show in the framed prompt, which is checked like every prompt.

@@ -27,7 +27,7 @@ def only_processed(request: GenerationRequest) -> bool:
     return request.prompt == KEEP_AS_IT_IS and (request.upscale is not None or request.remove_background)
 
 
-def varied(request: GenerationRequest, picture: InputImage, providers: Sequence[str]) -> GenerationRequest:
+def make_variation(request: GenerationRequest, picture: InputImage, providers: Sequence[str]) -> GenerationRequest:
     """Return the same prompt and options, starting from an image.
 
     A model that cannot edit is replaced, by the default one first; options that its offer cannot do are dropped. This
@@ -41,7 +41,7 @@ def varied(request: GenerationRequest, picture: InputImage, providers: Sequence[
     return _fitted(replace(request, inputs=(picture,)), _NEEDS_EDITS, providers)
 
 
-def edited(
+def make_edit(
     request: GenerationRequest,
     picture: InputImage,
     prompt: str,
@@ -57,7 +57,7 @@ def edited(
     return _fitted(wanted, _NEEDS_EDITS, providers, chosen=model is not None)
 
 
-def referring(
+def make_reference(
     request: GenerationRequest,
     picture: InputImage,
     prompt: str,
@@ -74,7 +74,7 @@ def referring(
     return _fitted(wanted, _NEEDS_EDITS, providers, chosen=model is not None)
 
 
-def upscaled(
+def make_upscale(
     request: GenerationRequest, picture: InputImage, factor: int, providers: Sequence[str]
 ) -> GenerationRequest:
     """Return the upscale of an image.
@@ -85,7 +85,7 @@ def upscaled(
     return _fitted(wanted, _NEEDS_EDITS | {"upscale"}, providers)
 
 
-def cut_out(request: GenerationRequest, picture: InputImage, providers: Sequence[str]) -> GenerationRequest:
+def make_cut_out(request: GenerationRequest, picture: InputImage, providers: Sequence[str]) -> GenerationRequest:
     """Return the image without its background, in a transparent format."""
     kept = _kept(request, picture)
     format_ = kept.format if kept.format in TRANSPARENT_FORMATS else DEFAULT_FORMAT

@@ -13,7 +13,7 @@ from bot.domain.credits import (
     decide_settlement,
     month_end,
     month_of,
-    opened_period,
+    open_period,
     period_of,
     unknown_cost,
 )
@@ -40,7 +40,7 @@ class Ledger:
         account = AccountRepository(connection).find(guild_id, member_id) or Account(
             guild_id=guild_id, member_id=member_id
         )
-        return opened_period(account, period_of(now), self._allowance)[0]
+        return open_period(account, period_of(now), self._allowance)[0]
 
     def hold(self, connection: Connection, job: Job, insert_job: Callable[[], None], now: datetime) -> Account:
         """Hold the job's price and insert the job, and return the account.
@@ -95,7 +95,7 @@ class Ledger:
 
     def _today(self, connection: Connection, guild_id: int, member_id: int, now: datetime) -> Account:
         account = AccountRepository(connection).lock(guild_id, member_id)
-        account, movements = opened_period(account, period_of(now), self._allowance)
+        account, movements = open_period(account, period_of(now), self._allowance)
         for movement in movements:
             self._record(connection, account, movement, now, actor=STUDIO, reason="daily allowance")
         return account

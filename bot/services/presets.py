@@ -27,9 +27,9 @@ from bot.domain.presets import (
     MAX_PRESETS,
     Preset,
     PresetScope,
-    checked_name,
-    checked_template,
     undo_token,
+    validate_name,
+    validate_template,
 )
 from bot.services.access import AccessService
 from bot.services.jobs import Actor
@@ -99,8 +99,8 @@ class PresetService:
             StudioClosedError: no provider offers a model for them.
         """
         preset = Preset(
-            name=checked_name(name),
-            template=checked_template(template),
+            name=validate_name(name),
+            template=validate_template(template),
             options=drop_unset(options),
             shared=shared,
             saved_by=actor.member_id,

@@ -14,7 +14,7 @@ from bot.domain.errors import ImageGoneError, JobRunningError, JobStateError, No
 from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.jobs import Action, Job, Origin
 from bot.domain.lazy_text import LazyText
-from bot.domain.remix import cut_out, edited, referring, upscaled, varied
+from bot.domain.remix import make_cut_out, make_edit, make_reference, make_upscale, make_variation
 from bot.domain.requests import GenerationRequest
 from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
@@ -139,15 +139,15 @@ class RemixService:
         own, original, prompt = source.job.request, source.original, options.prompt or ""
         match action:
             case Action.VARY:
-                return varied(original, picture, self._providers)
+                return make_variation(original, picture, self._providers)
             case Action.EDIT:
-                return edited(original, picture, prompt, self._providers, model=options.model)
+                return make_edit(original, picture, prompt, self._providers, model=options.model)
             case Action.REFERENCE:
-                return referring(original, picture, prompt, self._providers, model=options.model)
+                return make_reference(original, picture, prompt, self._providers, model=options.model)
             case Action.UPSCALE:
-                return upscaled(own, picture, options.factor or 0, self._providers)
+                return make_upscale(own, picture, options.factor or 0, self._providers)
             case Action.CUT_OUT:
-                return cut_out(own, picture, self._providers)
+                return make_cut_out(own, picture, self._providers)
             case _:
                 raise ValueError(f"{action} starts from no picture")
 

@@ -14,7 +14,7 @@ from bot.domain.credits import (
     decide_settlement,
     month_end,
     month_of,
-    opened_period,
+    open_period,
     period_end,
     period_of,
     unknown_cost,
@@ -86,7 +86,7 @@ def test_settlement_returns_the_rest_to_its_sources(charge: int, allowance: int,
 
 def test_settlement_in_later_period_expires_the_allowance_part() -> None:
     held, hold, _ = decide_hold(make_account(allowance=7, granted=30), "job", 12, NOW)
-    today, _ = opened_period(held, NEXT_DAY, 100)
+    today, _ = open_period(held, NEXT_DAY, 100)
     settled, movement = decide_settlement(today, hold, 0)
     assert settled == make_account(allowance=100, granted=30, period=NEXT_DAY)
     assert amounts(movement) == {"held": -12, "expired": 7, "granted": 5}
@@ -101,7 +101,7 @@ def test_settlement_outside_the_hold_raises(charge: int) -> None:
 
 def test_new_period_expires_old_and_issues_new_allowance() -> None:
     """Granted and held credits stay."""
-    opened, movements = opened_period(make_account(allowance=3, granted=4, held=5), NEXT_DAY, 100)
+    opened, movements = open_period(make_account(allowance=3, granted=4, held=5), NEXT_DAY, 100)
     assert opened == make_account(allowance=100, granted=4, held=5, period=NEXT_DAY)
     assert [(movement.kind, amounts(movement)) for movement in movements] == [
         (MovementKind.EXPIRE, {"allowance": -3, "expired": 3}),
@@ -110,21 +110,21 @@ def test_new_period_expires_old_and_issues_new_allowance() -> None:
 
 
 def test_new_period_without_allowance_has_no_postings() -> None:
-    opened, movements = opened_period(make_account(), NEXT_DAY, 0)
+    opened, movements = open_period(make_account(), NEXT_DAY, 0)
     assert (opened, movements) == (make_account(period=NEXT_DAY), ())
 
 
 @pytest.mark.parametrize("period", [DAY, "2026-03-13", "2025-12-31"])
 def test_same_or_earlier_period_issues_no_allowance(period: str) -> None:
     account = make_account(allowance=3)
-    assert opened_period(account, period, 100) == (account, ())
+    assert open_period(account, period, 100) == (account, ())
 
 
 def test_granted_credits_outlive_the_period() -> None:
     granted, movement = decide_grant(make_account(allowance=3), 50)
     assert granted == make_account(allowance=3, granted=50)
     assert amounts(movement) == {"granted": 50, "issued": -50}
-    assert opened_period(granted, NEXT_DAY, 10)[0].granted == 50
+    assert open_period(granted, NEXT_DAY, 10)[0].granted == 50
 
 
 def test_unknown_cost_moves_only_the_operators_accounts() -> None:

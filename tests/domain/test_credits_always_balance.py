@@ -14,7 +14,7 @@ from bot.domain.credits import (
     decide_grant,
     decide_hold,
     decide_settlement,
-    opened_period,
+    open_period,
     period_of,
 )
 from bot.domain.errors import InsufficientCreditsError
@@ -56,7 +56,7 @@ class Bookkeeping(RuleBasedStateMachine):
         """Let time pass, or set the clock back."""
         self.now += timedelta(hours=hours)
         before = self.account
-        self.account, movements = opened_period(self.account, period_of(self.now), allowance)
+        self.account, movements = open_period(self.account, period_of(self.now), allowance)
         if movements or self.account != before:
             self.issued_on[self.account.period] += 1
             assert self.account.period > before.period

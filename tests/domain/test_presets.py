@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.errors import OptionRangeError
-from bot.domain.presets import MAX_NAME, Preset, PresetScope, checked_name, checked_template, preset_key, undo_token
+from bot.domain.presets import MAX_NAME, Preset, PresetScope, preset_key, undo_token, validate_name, validate_template
 
 
 @pytest.mark.parametrize(
@@ -38,30 +38,30 @@ def test_preset_key_ignores_unicode_composition() -> None:
 @given(name=st.text(max_size=80))
 def test_accepted_name_fits_its_column_and_is_stable(name: str) -> None:
     try:
-        checked = checked_name(name)
+        checked = validate_name(name)
     except OptionRangeError:
         return
     assert 1 <= len(checked) <= MAX_NAME
     assert 1 <= len(preset_key(name)) <= MAX_NAME
     assert preset_key(checked) == preset_key(name)
-    assert checked_name(checked) == checked
+    assert validate_name(checked) == checked
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 65, "\u200b", "\ufb03" * 40, "a\x00b", "\ud800"])
 def test_invalid_name_raises(name: str) -> None:
     with pytest.raises(OptionRangeError):
-        checked_name(name)
+        validate_name(name)
 
 
 @pytest.mark.parametrize("template", ["{prompt} and {prompt}", "x" * 2001])
 def test_invalid_template_raises(template: str) -> None:
     with pytest.raises(OptionRangeError):
-        checked_template(template)
+        validate_template(template)
 
 
 def test_template_is_stripped_and_none_is_empty() -> None:
-    assert checked_template("  oil on canvas\n") == "oil on canvas"
-    assert checked_template(None) == ""
+    assert validate_template("  oil on canvas\n") == "oil on canvas"
+    assert validate_template(None) == ""
 
 
 def test_undo_token_is_unique_per_scope_and_fits_a_custom_id() -> None:

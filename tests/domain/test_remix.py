@@ -13,13 +13,13 @@ from bot.domain.jobs import Action
 from bot.domain.options import DEFAULT_MODEL
 from bot.domain.remix import (
     KEEP_AS_IT_IS,
-    cut_out,
-    edited,
+    make_cut_out,
+    make_edit,
+    make_reference,
+    make_upscale,
+    make_variation,
     possible_actions,
-    referring,
     upscale_factors,
-    upscaled,
-    varied,
 )
 from bot.domain.requests import generation_request, offers_for, price
 from tests.support.factories import make_request
@@ -39,7 +39,7 @@ PICTURE = make_image()
 
 def test_variation_keeps_prompt_and_options_at_edit_price() -> None:
     request = make_request(aspect_ratio="16:9", images=3, detail=2, effect="sepia")
-    made = varied(request, PICTURE, BOTH)
+    made = make_variation(request, PICTURE, BOTH)
     assert (made.prompt, made.aspect_ratio, made.images, made.detail, made.effect) == (
         request.prompt,
         "16:9",
@@ -52,14 +52,14 @@ def test_variation_keeps_prompt_and_options_at_edit_price() -> None:
 
 
 def test_variation_of_model_without_edits_uses_default_model() -> None:
-    made = varied(make_request(model="nano-banana", aspect_ratio="3:2", images=2), PICTURE, BOTH)
+    made = make_variation(make_request(model="nano-banana", aspect_ratio="3:2", images=2), PICTURE, BOTH)
     assert (made.model, made.aspect_ratio, made.images) == (DEFAULT_MODEL, "3:2", 2)
 
 
 def test_chosen_model_drops_its_unsupported_options() -> None:
     """The ratio "auto" becomes the image's own."""
     request = make_request(aspect_ratio="auto", detail=5, effect="sepia", version="latest-fast")
-    made = edited(request, make_image(1920, 1080), "make it snow", BOTH, model="seedream-5")
+    made = make_edit(request, make_image(1920, 1080), "make it snow", BOTH, model="seedream-5")
     assert (made.model, made.aspect_ratio, made.detail, made.effect, made.version) == (
         "seedream-5",
         "16:9",
@@ -72,64 +72,64 @@ def test_chosen_model_drops_its_unsupported_options() -> None:
 def test_dropped_ratio_is_taken_from_the_file_later() -> None:
     """The size of an image without a file is unknown."""
     unknown = InputImage(url="https://cdn.example/a.png")
-    made = edited(make_request(aspect_ratio="auto"), unknown, "make it snow", BOTH, model="seedream-5")
+    made = make_edit(make_request(aspect_ratio="auto"), unknown, "make it snow", BOTH, model="seedream-5")
     assert (made.aspect_ratio, made.keep_aspect_ratio) == ("1:1", True)
     assert with_input_ratio(replace(made, inputs=(make_image(1080, 1920),)), BOTH).aspect_ratio == "9:16"
-    assert not edited(
+    assert not make_edit(
         make_request(aspect_ratio="3:2"), unknown, "make it snow", BOTH, model="seedream-5"
     ).keep_aspect_ratio
 
 
 def test_edit_makes_one_image_and_keeps_processing() -> None:
-    made = edited(make_request(images=4, remove_background=True), PICTURE, "make it snow", BOTH)
+    made = make_edit(make_request(images=4, remove_background=True), PICTURE, "make it snow", BOTH)
     assert (made.prompt, made.images, made.remove_background) == ("make it snow", 1, True)
 
 
 def test_reference_keeps_model_ratio_and_format_without_processing() -> None:
     request = make_request(images=4, aspect_ratio="9:16", effect="sepia", upscale=2, format="webp")
-    made = referring(request, PICTURE, "the same cat at sea", BOTH)
+    made = make_reference(request, PICTURE, "the same cat at sea", BOTH)
     assert (made.aspect_ratio, made.format, made.images, made.effect, made.upscale) == ("9:16", "webp", 1, None, None)
 
 
 @pytest.mark.parametrize(("factor", "credits"), [(2, 26), (3, 29), (4, 32)])
 def test_upscale_keeps_the_image_and_costs_generation_plus_upscale(factor: int, credits: int) -> None:  # noqa: A002
-    made = upscaled(make_request(images=4, detail=3, effect="sepia"), PICTURE, factor, BOTH)
+    made = make_upscale(make_request(images=4, detail=3, effect="sepia"), PICTURE, factor, BOTH)
     assert (made.prompt, made.images, made.detail, made.effect, made.upscale) == (KEEP_AS_IT_IS, 1, 1, None, factor)
     assert price(made) == credits
 
 
 def test_upscale_of_cut_out_removes_the_background_again() -> None:
-    assert upscaled(make_request(remove_background=True), PICTURE, 2, BOTH).remove_background
+    assert make_upscale(make_request(remove_background=True), PICTURE, 2, BOTH).remove_background
 
 
 @pytest.mark.parametrize(("had", "gets"), [("png", "png"), ("webp", "webp"), ("jpeg", "png")])
 def test_cut_out_uses_a_transparent_format(had: str, gets: str) -> None:
-    made = cut_out(make_request(format=had), PICTURE, BOTH)
+    made = make_cut_out(make_request(format=had), PICTURE, BOTH)
     assert (made.format, made.remove_background) == (gets, True)
 
 
 def test_long_prompt_selects_a_model_that_takes_it_or_raises() -> None:
-    made = varied(make_request(model="nano-banana", prompt="x" * 3000), PICTURE, BOTH)
+    made = make_variation(make_request(model="nano-banana", prompt="x" * 3000), PICTURE, BOTH)
     assert made.model in ("nano-banana-pro", "seedream-5")
     with pytest.raises(PromptError):
-        varied(make_request(prompt="x" * 4001), PICTURE, BOTH)
+        make_variation(make_request(prompt="x" * 4001), PICTURE, BOTH)
     with pytest.raises(PromptError):
-        edited(make_request(), PICTURE, "   ", BOTH)
+        make_edit(make_request(), PICTURE, "   ", BOTH)
 
 
 def test_studio_without_edits_refuses_image_actions() -> None:
     with pytest.raises(UnsupportedOptionError):
-        varied(make_request(), PICTURE, TEXT_ONLY)
+        make_variation(make_request(), PICTURE, TEXT_ONLY)
     with pytest.raises(UnsupportedOptionError):
-        edited(make_request(), PICTURE, "x", TEXT_ONLY)
+        make_edit(make_request(), PICTURE, "x", TEXT_ONLY)
     with pytest.raises(UnsupportedOptionError):
-        upscaled(make_request(), PICTURE, 2, TEXT_ONLY)
+        make_upscale(make_request(), PICTURE, 2, TEXT_ONLY)
     with pytest.raises(UnsupportedOptionError):
-        cut_out(make_request(), PICTURE, TEXT_ONLY)
+        make_cut_out(make_request(), PICTURE, TEXT_ONLY)
     assert possible_actions(TEXT_ONLY) == {Action.AGAIN}
     assert upscale_factors(TEXT_ONLY) == ()
     with pytest.raises(StudioClosedError):
-        varied(make_request(), PICTURE, ())
+        make_variation(make_request(), PICTURE, ())
 
 
 def test_studio_with_edits_offers_every_action() -> None:
@@ -144,11 +144,11 @@ def test_every_action_on_any_legal_request_is_possible_and_priced(
     request = generation_request(prompt="a fox", **options)  # type: ignore[arg-type]
     picture = make_image(width, height)
     made = [
-        varied(request, picture, BOTH),
-        edited(request, picture, "make it snow", BOTH),
-        referring(request, picture, "a cat", BOTH),
-        *(upscaled(request, picture, factor, BOTH) for factor in upscale_factors(BOTH)),
-        cut_out(request, picture, BOTH),
+        make_variation(request, picture, BOTH),
+        make_edit(request, picture, "make it snow", BOTH),
+        make_reference(request, picture, "a cat", BOTH),
+        *(make_upscale(request, picture, factor, BOTH) for factor in upscale_factors(BOTH)),
+        make_cut_out(request, picture, BOTH),
     ]
     assert all(offers_for(each, BOTH) for each in made)
     assert all(price(each) > 0 for each in made)
