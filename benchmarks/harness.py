@@ -41,7 +41,7 @@ class SilentObserver:
     async def find_card(self, job: Job) -> CardLookup | None:
         """Report an existing card."""
         del job
-        return CardLookup(there=True, message_id=1)
+        return CardLookup(exists=True, message_id=1)
 
 
 class EndlessProvider:
@@ -111,6 +111,7 @@ class Harness:
         self.lease = container.lease
         self.job_store = container.job_store
         self.worker_store = container.worker_store
+        self.reconciliations = container.reconciliations
         self.engine = container.engine
         self.generation = container.jobs
         self.snapshots = container.snapshots

@@ -152,7 +152,7 @@ def _queries(harness: Harness) -> tuple[_Query, ...]:
         _Query(name="balance", do=lambda: harness.credits.balance(*account_of)),
         _Query(name="lease renewed, jobs taken over", do=harness.keep_lease),
         _Query(name="sweep of unfinished jobs", do=harness.worker_store.list_owned),
-        _Query(name="late answers asked for", do=lambda: harness.job_store.claim_reconciliations(20)),
+        _Query(name="late answers asked for", do=lambda: harness.reconciliations.claim_due(20)),
         _Query(name="webhook's job found", do=lambda: harness.job_store.find_by_webhook("0" * 64)),
         _Query(name="tokens erased", do=_write(harness, _erase_tokens)),
         _Query(name="old pictures removed", do=_write(harness, _remove_pictures)),

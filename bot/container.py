@@ -38,6 +38,7 @@ from bot.engine.maintenance import Maintenance
 from bot.engine.observer import JobObserver
 from bot.engine.poller import JobPoller
 from bot.engine.provider_status import ProviderStatus
+from bot.engine.reconciliation_store import ReconciliationStore
 from bot.engine.submitter import Submitter
 from bot.engine.worker_store import WorkerStore
 from bot.factories import (
@@ -236,6 +237,11 @@ class Container:
         return WorkerStore(database=self.database, clock=self.clock, lease=self.lease)
 
     @cached_property
+    def reconciliations(self) -> ReconciliationStore:
+        """Late answers about ended jobs in the database."""
+        return ReconciliationStore(database=self.database, clock=self.clock)
+
+    @cached_property
     def provider_status(self) -> ProviderStatus:
         """Providers that accept submits now."""
         return ProviderStatus(
@@ -251,7 +257,7 @@ class Container:
         return HeldJobs(
             job_store=self.job_store,
             input_downloader=InputDownloader(
-                self.image_service, knows=self.input_policy.is_known, served=self.input_policy.served
+                self.image_service, is_allowed=self.input_policy.is_known, is_served=self.input_policy.served
             ),
             provider_status=self.provider_status,
             observer=self.observer,
@@ -276,6 +282,7 @@ class Container:
         """Steps of a job at its provider."""
         return JobPoller(
             job_store=self.job_store,
+            reconciliations=self.reconciliations,
             providers=self.providers,
             provider_status=self.provider_status,
             image_service=self.image_service,
@@ -290,6 +297,7 @@ class Container:
         return Engine(
             job_store=self.job_store,
             worker_store=self.worker_store,
+            reconciliations=self.reconciliations,
             held_jobs=self.held_jobs,
             submitter=self.submitter,
             poller=self.poller,

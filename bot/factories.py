@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 
 from bot.domain.attachments import MAX_BYTES, InputPolicy
-from bot.engine.callback_urls import hash_of, input_address, new_token, webhook_address
+from bot.engine.callback_urls import hash_token, input_url_for, new_token, webhook_url_for
 from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
 from bot.images.download import ImageDownloader
@@ -75,7 +75,7 @@ def build_callback_url(settings: Settings, provider: Provider) -> CallbackUrl | 
     if public_url is None or not provider.takes_webhooks:
         return None
     token = new_token()
-    return CallbackUrl(url=webhook_address(public_url, provider.name, token), hash=hash_of(token))
+    return CallbackUrl(url=webhook_url_for(public_url, provider.name, token), hash=hash_token(token))
 
 
 def build_input_url(settings: Settings) -> CallbackUrl | None:
@@ -84,7 +84,7 @@ def build_input_url(settings: Settings) -> CallbackUrl | None:
     if public_url is None:
         return None
     token = new_token()
-    return CallbackUrl(url=input_address(public_url, token), hash=hash_of(token))
+    return CallbackUrl(url=input_url_for(public_url, token), hash=hash_token(token))
 
 
 def provider_connections(settings: Settings) -> int:

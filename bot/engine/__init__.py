@@ -1,1 +1,4 @@
-"""The durable job engine: it moves jobs from held credits to stored pictures and knows no Discord."""
+"""The durable job engine: from held credits to stored images.
+
+It knows no Discord.
+"""

@@ -1,4 +1,4 @@
-"""Knowledge of this worker's claims: which jobs may be submitted, and which may have been sent already."""
+"""Knowledge of this worker's claims: unsent, perhaps sent, or unknown."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ class ClaimTracker:
 
     @property
     def ours(self) -> tuple[Claim, ...]:
-        """Claims of this worker whose submit has not begun."""
+        """Claims of this worker without a submit."""
         return tuple(self._ours.values())
 
     @property
@@ -50,12 +50,18 @@ class ClaimTracker:
 
     @property
     def has_lost_claim(self) -> bool:
-        """Whether the outcome of a claim transaction is unknown: jobs may have a slot without a known claim."""
+        """Whether a claim transaction ended without a known outcome.
+
+        Jobs may have a slot then without a known claim.
+        """
         return self._claim_lost
 
     @contextmanager
     def claiming(self) -> Iterator[None]:
-        """Surround a claim transaction. Any error but `StaleJobError` (rolled back) leaves its outcome unknown."""
+        """Surround a claim transaction.
+
+        Any error but `StaleJobError` (rolled back) leaves its outcome unknown.
+        """
         self._claim_running = True
         try:
             yield
@@ -69,7 +75,10 @@ class ClaimTracker:
 
     @contextmanager
     def taking_over(self) -> Iterator[None]:
-        """Surround a take-over transaction. Any error, also a cancellation, leaves its outcome unknown for good."""
+        """Surround a take-over transaction.
+
+        Any error, also a cancellation, leaves its outcome unknown for good.
+        """
         self._take_over_running = True
         try:
             yield
@@ -84,25 +93,31 @@ class ClaimTracker:
         self._ours[claim.job.id] = claim
 
     def discard(self, job_id: str) -> None:
-        """Drop a claim that is being released."""
+        """Drop a claim before its release."""
         self._ours.pop(job_id, None)
 
     def add_adopted(self, job_id: str) -> None:
-        """Record a job taken over in SUBMITTING: its former worker may have sent it."""
+        """Record a job taken over in SUBMITTING.
+
+        Its former worker may have sent it.
+        """
         self._sent.add(job_id)
 
     def begin_submit(self, job: Job) -> Claim:
-        """Return the job's claim and mark it as sent: from here on only a stored answer proves otherwise."""
+        """Mark the job as sent and return its claim.
+
+        From here on only a stored answer proves otherwise. Raises KeyError without a claim.
+        """
         claim = self._ours.pop(job.id)
         self._sent.add(job.id)
         return claim
 
     def resolve(self, job_id: str) -> None:
-        """Forget a submit whose outcome is stored."""
+        """Forget a submit after its outcome is stored."""
         self._sent.discard(job_id)
 
     def forget(self, job_id: str) -> None:
-        """Forget a job that another worker owns."""
+        """Forget a job of another worker."""
         self._ours.pop(job_id, None)
         self._sent.discard(job_id)
 
@@ -111,11 +126,11 @@ class ClaimTracker:
         return job_id in self._ours or job_id in self._sent
 
     def clear_lost_claim(self) -> None:
-        """Record that every job of a lost claim transaction was found in the database."""
+        """Record the recovery of a lost claim: all its jobs are scheduled."""
         self._claim_lost = False
 
     def state_of(self, job: Job) -> ClaimState:
-        """Return what is known about the submit of a job read in SUBMITTING.
+        """Return the claim state of a job read in SUBMITTING.
 
         A claim counts only for the fence it was made with: a later fence is another submit.
         """

@@ -1,4 +1,4 @@
-"""Giving slots to those whose turn it is: which jobs, at which provider, under which addresses. In one transaction."""
+"""Claims: choose queued jobs for the free slots, in one transaction."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,15 +21,18 @@ from db.jobs import JobRepository
 from db.locks import CLAIMING, advisory_lock
 from db.queue import QueueRepository
 
-# Cards that show a place in line are refreshed as far back as a member would watch it move.
+# Cards further back would hardly be watched: their queue position is not refreshed.
 _QUEUE_SHOWN: Final = 20
-# A line is read on past those that are passed over, but not to its end: it may be long, and others write too.
+# The queue is read past skipped jobs, but not to its end: it may be long and blocks other writes meanwhile.
 _PAGES: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackUrl:
-    """An address at which a provider may call us, or fetch from us, and the hash by which it is known again."""
+    """A URL for a provider, and the hash to recognize it.
+
+    The provider calls it (webhook) or downloads from it (input image).
+    """
 
     url: str = field(repr=False)
     hash: str
@@ -37,9 +40,9 @@ class CallbackUrl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A job that got a slot, and the offer that it is to be submitted to, with what may be called about it.
+    """A job with a slot, the chosen offer and the webhook URL, if any.
 
-    The job's inputs have the addresses from which the provider may fetch them.
+    The job's inputs have the URLs from which the provider downloads them.
     """
 
     job: Job
@@ -49,10 +52,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimResult:
-    """What came of giving slots.
+    """The result of one claim transaction.
 
-    `claims` are SUBMITTING now; `queue` has, where it was wanted, the first of this worker's jobs that still wait;
-    `next_retry_in` is the seconds to the next job that waits for another try; `has_waiting`: any job still waits.
+    `claims` are in SUBMITTING now. `queue` has the first of this worker's jobs in the queue, if requested.
+    `next_retry_in` is the number of seconds until the next job may be tried again. `has_waiting`: any job still
+    waits, of any worker.
     """
 
     claims: tuple[Claim, ...] = ()
@@ -62,17 +66,17 @@ class ClaimResult:
 
 
 def no_callback_url(_: str) -> CallbackUrl | None:
-    """Return no hook, for studios that providers cannot call."""
+    """Return no webhook URL: providers cannot call this installation."""
     return None
 
 
 def no_input_url() -> CallbackUrl | None:
-    """Return no address, for studios that providers cannot fetch from: Discord's own are used."""
+    """Return no input URL: providers download from Discord's URLs instead."""
     return None
 
 
 class JobClaimer:
-    """Fills free slots on somebody's connection. It keeps nothing between turns."""
+    """Fills free slots on a given connection. It keeps no state."""
 
     def __init__(
         self,
@@ -98,22 +102,22 @@ class JobClaimer:
         *,
         with_queue: bool,
     ) -> ClaimResult:
-        """Give slots to `limit` jobs at most; see `JobStore.claim_batch`."""
+        """Claim up to `limit` jobs; see `JobStore.claim_batch`."""
         advisory_lock(connection, CLAIMING)
         queue = QueueRepository(connection)
         if not queue.has_waiting():
             return ClaimResult()
-        claims = self._fill(connection, Slots(connection, self._config, available_submits), now, limit)
-        first = queue.list_first(_QUEUE_SHOWN + limit) if with_queue else ()
+        claims = self._claim_jobs(connection, Slots(connection, self._config, available_submits), now, limit)
+        waiting = queue.list_first(_QUEUE_SHOWN + limit) if with_queue else ()
         next_due = queue.next_due(now)
         return ClaimResult(
             claims=tuple(claims),
-            queue=tuple(job_id for job_id, owner in first if owner == self._lease.worker_id)[:_QUEUE_SHOWN],
+            queue=tuple(job_id for job_id, owner in waiting if owner == self._lease.worker_id)[:_QUEUE_SHOWN],
             next_retry_in=None if next_due is None else (next_due - now).total_seconds(),
             has_waiting=queue.has_waiting(),
         )
 
-    def _fill(self, connection: Connection, slots: Slots, now: datetime, limit: int) -> list[Claim]:
+    def _claim_jobs(self, connection: Connection, slots: Slots, now: datetime, limit: int) -> list[Claim]:
         jobs = JobRepository(connection)
         attempts = AttemptRepository(connection)
         claims: list[Claim] = []
@@ -125,7 +129,7 @@ class JobClaimer:
             if offer is None:
                 continue
             callback_url = self._new_callback_url(offer.provider)
-            claims.append(Claim(job=self._addressed(connection, job), offer=offer, callback_url=callback_url))
+            claims.append(Claim(job=self._with_input_urls(connection, job), offer=offer, callback_url=callback_url))
             new.append(
                 Attempt(
                     job_id=job.id,
@@ -136,31 +140,34 @@ class JobClaimer:
                     webhook_hash=None if callback_url is None else callback_url.hash,
                 )
             )
-            if len(claims) == limit or not slots.any_free:
+            if len(claims) == limit or not slots.has_free:
                 break
         if new:
             attempts.add_all(new)
             FairShareRepository(connection).record_served((claim.job for claim in claims), now)
-        return [replace(claim, job=self._submitting(jobs, claim, now)) for claim in claims]
+        return [replace(claim, job=self._mark_submitting(jobs, claim, now)) for claim in claims]
 
-    def _addressed(self, connection: Connection, job: Job) -> Job:
-        """Return the job with addresses for this submit alone, where providers fetch from us; older ones are dead."""
+    def _with_input_urls(self, connection: Connection, job: Job) -> Job:
+        """Return the job with new input URLs for this submit; older ones expire.
+
+        Unchanged if providers cannot download from us.
+        """
         inputs = []
-        for position, picture in enumerate(job.request.inputs):
+        for position, image in enumerate(job.request.inputs):
             input_url = self._new_input_url()
             if input_url is not None:
                 InputImageRepository(connection).set_token_hash(job.id, position, input_url.hash)
-            inputs.append(picture if input_url is None else replace(picture, url=input_url.url))
+            inputs.append(image if input_url is None else replace(image, url=input_url.url))
         return replace(job, request=replace(job.request, inputs=tuple(inputs))) if inputs else job
 
     def _list_claimable(self, queue: QueueRepository, slots: Slots, now: datetime, limit: int) -> Iterator[Job]:
-        """Yield those who may be served, best first, as long as there are slots for any of them.
+        """Yield claimable jobs, best first, while a slot is free for any.
 
-        Who is passed over must not hide those behind: the line is read on, past whom no free slot is for.
+        Skipped jobs must not hide those behind them: the queue is read on past jobs without a free slot.
         """
         seen: set[str] = set()
         skipped = 0
-        for _ in range(_PAGES if slots.any_free else 0):
+        for _ in range(_PAGES if slots.has_free else 0):
             wanted = slots.models, slots.full_guilds
             page = queue.list_claimable(
                 now, self._config.active_per_member, limit, skipped, models=wanted[0], full=wanted[1]
@@ -168,16 +175,17 @@ class JobClaimer:
             yield from (job for job in page if job.id not in seen)
             seen.update(job.id for job in page)
             if wanted != (slots.models, slots.full_guilds):
-                skipped = 0  # fewer are wanted now, so they are counted anew
+                skipped = 0  # fewer models or guilds have a free slot now: the offset counts other rows
             elif len(page) < limit:
                 return
             else:
                 skipped += len(page)
 
-    def _submitting(self, jobs: JobRepository, claim: Claim, now: datetime) -> Job:
-        """Move a claimed job on; one that another worker holds is taken from it, for nothing is under way yet.
+    def _mark_submitting(self, jobs: JobRepository, claim: Claim, now: datetime) -> Job:
+        """Move a claimed job to SUBMITTING and to this worker.
 
-        The fence rises with every claim: what is written late about an earlier submit must not be taken for this one's.
+        The job may belong to another worker: nothing has been sent for it yet. The fence rises with every claim, so
+        that a late write about an earlier submit is rejected.
         """
         job = claim.job
         return jobs.advance(

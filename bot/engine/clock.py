@@ -1,4 +1,4 @@
-"""Time as an argument: what the product asks of a clock, and the system's."""
+"""The clock interface and the system clock."""
 
 import asyncio
 import time
@@ -7,18 +7,21 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Wall time for what is stored, monotonic time for what is waited for."""
+    """Wall time for stored values, monotonic time for waits."""
 
     def now(self) -> datetime:
-        """Return the aware UTC time."""
+        """Return the current time in UTC, with its time zone."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that never go back."""
+        """Return monotonic seconds."""
         ...
 
     async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
-        """Return when the event is set or the seconds have passed (None: only when it is set)."""
+        """Return once the event is set or the seconds have passed.
+
+        None: only once the event is set.
+        """
         ...
 
 
@@ -26,15 +29,15 @@ class SystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime:
-        """Return the aware UTC time."""
+        """Return the current time in UTC, with its time zone."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that never go back."""
+        """Return monotonic seconds."""
         return time.monotonic()
 
     async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
-        """Return when the event is set or the seconds have passed."""
+        """Return once the event is set or the seconds have passed."""
         try:
             async with asyncio.timeout(seconds):
                 await event.wait()

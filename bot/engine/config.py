@@ -1,16 +1,16 @@
-"""The operator's numbers that the engine goes by."""
+"""The operator's limits and deadlines for the engine."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
-    """Slots, paces and deadlines; all times in seconds.
+    """Slots, intervals and deadlines; all times in seconds.
 
-    `active_per_member`, `active_per_guild` (None: as many as there are) and `active_per_provider` are slots;
-    `waiting_per_member` bounds the line; `poll_floor` is the shortest pause between two polls of a job and
-    `poll_ceiling` the longest. `unknown_wait` is how long a webhook is waited for when a submit's reply was lost;
-    `reconcile_for` how long after the end of such a job, or of a lost one, its provider still knows it.
+    `active_per_member`, `active_per_guild` (None: unlimited) and `active_per_provider` are slots;
+    `waiting_per_member` limits the queue. `poll_floor` is the shortest pause between two polls of a job,
+    `poll_ceiling` the longest. `unknown_wait` is how long a lost reply waits for a webhook; `reconcile_for` is
+    how long after such a job, or a lost one, its provider is asked for late images.
     """
 
     active_per_member: int = 3

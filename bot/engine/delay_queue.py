@@ -1,4 +1,4 @@
-"""One heap of due times for all jobs, instead of a sleeping task for each."""
+"""One heap of due times for all jobs, instead of a task for each."""
 
 import asyncio
 import heapq
@@ -13,12 +13,14 @@ _log = structlog.get_logger(__name__)
 
 
 class DelayQueue:
-    """Calls `handle(key)` once the key is due; a key has at most one due time and one call under way.
+    """Calls `handle(key)` once the key is due.
 
-    No more than `concurrency` calls are under way. What is due beyond them waits in the heap, in turn: a task for each
-    would weigh ten times as much, and after a start thousands are due at once. A key that is set while its call is
-    under way runs again after it. A call that raises is logged: a handler that wants another try sets its key again
-    itself.
+    A key has at most one due time and one running call. A key set during its call runs again afterwards.
+
+    At most `concurrency` calls run; other due keys wait in the heap, in order. A task for each would weigh ten
+    times as much, and after a start thousands are due at once.
+
+    A call that raises is logged: a handler that wants another try sets its key again itself.
     """
 
     def __init__(self, clock: Clock, handle: Callable[[str], Awaitable[None]], *, concurrency: int) -> None:
@@ -40,7 +42,10 @@ class DelayQueue:
         return key in self._due or key in self._running
 
     def set(self, key: str, delay: float = 0.0) -> None:
-        """Make `key` due in `delay` seconds, unless it is due sooner: who asked for a look gets it in time."""
+        """Make `key` due in `delay` seconds, unless it is due sooner.
+
+        A delay never postpones a key, so that a request for "now" is kept.
+        """
         due = self._clock.monotonic() + delay
         if key in self._due and self._due[key][0] <= due:
             return
@@ -50,14 +55,17 @@ class DelayQueue:
         self._changed.set()
 
     async def run(self) -> None:
-        """Call the handler as keys become due, until cancelled; the calls under way are left to `drain`."""
+        """Call the handler as keys become due, until cancelled.
+
+        Running calls are left to `drain`.
+        """
         while True:
             delay = self._start_due()
             self._changed.clear()
             await self._clock.wait(self._changed, delay)
 
     async def drain(self, seconds: float) -> None:
-        """Wait for the calls under way; cancel those that take longer."""
+        """Wait for the running calls; cancel them after `seconds`."""
         running = list(self._running.values())
         if not running:
             return
@@ -77,7 +85,7 @@ class DelayQueue:
             if due > now:
                 return due - now
             if len(self._running) >= self._concurrency:
-                return None  # `_finished` says when one may begin
+                return None  # `_finished` starts the next one
             heapq.heappop(self._heap)
             if key in self._running:
                 continue  # stays in `_due`; `_finished` sets it again
@@ -95,7 +103,7 @@ class DelayQueue:
 
     def _finished(self, key: str) -> None:
         if len(self._running) >= self._concurrency:
-            self._changed.set()  # what is due may have waited for this one's place
+            self._changed.set()  # a due key may have waited for this place
         del self._running[key]
         waiting = self._due.pop(key, None)
         if waiting is not None:

@@ -1,4 +1,4 @@
-"""The dispatch loop: claim free slots for queued jobs and hand the claims to the executor."""
+"""The dispatch loop: claim free slots for queued jobs."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,10 @@ _LONGEST_PAUSE_SECONDS: Final = 1.0
 
 
 class Dispatcher:
-    """Claims slots for queued jobs until `stopping` is set. `schedule` makes a job's next step due now."""
+    """Claims slots for queued jobs until `stopping` is set.
+
+    `schedule` makes a job's next step due now: its submit.
+    """
 
     def __init__(
         self,
@@ -93,11 +96,17 @@ class Dispatcher:
             await self._clock.wait(self._woken, delay)
 
     async def release_unsent(self) -> None:
-        """Return every claimed job without a submit to the queue. Called once no submit can begin any more."""
+        """Return every claimed job without a submit to the queue.
+
+        Called once no submit can begin any more.
+        """
         await self._release(self._claims.ours)
 
     async def _dispatch(self) -> float | None:
-        """Claim jobs and schedule their submits; return the seconds to the next try (None: when woken)."""
+        """Claim jobs, schedule their submits and return the next delay.
+
+        The delay is in seconds; None waits until woken.
+        """
         if not self._lease.is_held:
             return _LEASE_CHECK_SECONDS
         if (pause := self._pause_left()) > 0:
@@ -129,7 +138,10 @@ class Dispatcher:
         return min((delay for delay in delays if delay is not None), default=None)
 
     def _pause_left(self) -> float:
-        """Return the seconds for which claiming stays paused; 0 without a pause or after its maximum."""
+        """Return the remaining seconds of a pause; 0 without one.
+
+        It is 0 also after the longest pause.
+        """
         if not self._pauses:
             self._paused_since = None
             return 0.0
@@ -140,7 +152,7 @@ class Dispatcher:
         return left
 
     async def _schedule_unknown_claims(self) -> None:
-        """Schedule the jobs of a claim transaction whose outcome was lost, so that their claims are released."""
+        """Schedule the jobs of a lost claim, so that they are released."""
         for job_id in await self._worker_store.list_submitting():
             if not self._claims.is_known(job_id):
                 self._schedule(job_id)
@@ -157,7 +169,7 @@ class Dispatcher:
                 _log.exception("engine.not_put_back", job=claim.job.id)
 
     def _show_positions(self, queue: tuple[str, ...]) -> None:
-        """Refresh the cards that show a queue position."""
+        """Refresh the cards with a queue position."""
         if queue:
             self._queue_shown_at = self._clock.monotonic()
         for job_id in queue:

@@ -1,4 +1,4 @@
-"""The engine: runs the jobs of this process and takes over those of processes that ended."""
+"""The engine: start, stop and recovery of all jobs of this process."""
 
 import asyncio
 import random
@@ -22,12 +22,13 @@ from bot.engine.lease import Lease
 from bot.engine.observer import JobObserver
 from bot.engine.poller import JobPoller
 from bot.engine.provider_status import ProviderStatus
+from bot.engine.reconciliation_store import ReconciliationStore
 from bot.engine.submitter import Submitter
 from bot.engine.worker_store import TAKE_OVER_BATCH, WorkerStore
 
 _log = structlog.get_logger(__name__)
 
-# Together with the card updater's, below the ten seconds after which a supervisor kills the process.
+# With the card updater's grace, less than the ten seconds after which a supervisor kills the process.
 _GRACE_SECONDS: Final = 5.0
 _SWEEP_SECONDS: Final = 30.0
 _RECONCILE_BATCH: Final = 20
@@ -44,6 +45,7 @@ class Engine:
         *,
         job_store: JobStore,
         worker_store: WorkerStore,
+        reconciliations: ReconciliationStore,
         held_jobs: HeldJobs,
         submitter: Submitter,
         poller: JobPoller,
@@ -56,6 +58,7 @@ class Engine:
     ) -> None:
         self._job_store = job_store
         self._worker_store = worker_store
+        self._reconciliations = reconciliations
         self._held_jobs = held_jobs
         self._poller = poller
         self._provider_status = provider_status
@@ -102,7 +105,7 @@ class Engine:
         return self._lease.worker_id
 
     async def start(self) -> None:
-        """Take over the jobs of processes that ended, then start the background tasks."""
+        """Take over the jobs of ended processes and start the background tasks."""
         await self._worker_store.renew_lease()
         await self._take_over()
         if self._stopping.is_set():
@@ -116,7 +119,10 @@ class Engine:
         ]
 
     async def stop(self) -> None:
-        """Begin nothing new and let running steps finish (bounded); the next process continues the rest."""
+        """Begin nothing new and let running steps finish (bounded).
+
+        The next process continues the rest.
+        """
         self._stopping.set()
         self.wake()
         for duty in self._duties:
@@ -131,14 +137,14 @@ class Engine:
         await self._dispatcher.release_unsent()
 
     async def release_lease(self) -> None:
-        """Give up the lease, once nothing in this process changes a job any more."""
+        """Give up the lease. Called once no job can change here any more."""
         try:
             await self._worker_store.release_lease()
         except Exception:  # noqa: BLE001 - the lease expires by itself
             _log.exception("engine.lease_not_released")
 
     def is_blocked(self, request: GenerationRequest) -> bool:
-        """Return whether every provider of the request takes no jobs until the operator acts."""
+        """Return whether no provider accepts the request until its operator acts."""
         return self._provider_status.is_blocked(request)
 
     def wake(self) -> None:
@@ -146,11 +152,14 @@ class Engine:
         self._dispatcher.wake()
 
     def pause_dispatch(self) -> AbstractContextManager[None]:
-        """Claim no slots while an interaction waits for its response, for a second at most."""
+        """Claim no slots inside this context, for a second at most.
+
+        Used while an interaction waits for its response.
+        """
         return self._dispatcher.pause()
 
     def schedule_inputs(self, job_id: str) -> None:
-        """Download a job's input images now: its card was acknowledged."""
+        """Download a job's input images now: its card exists."""
         self._executor.schedule(job_id)
 
     def schedule_ack_check(self, job_id: str) -> None:
@@ -158,9 +167,10 @@ class Engine:
         self._executor.schedule(job_id, ACK_TIMEOUT_SECONDS)
 
     async def schedule_now(self, job_id: str, *, interrupt: bool = False) -> None:
-        """Run a job's next step now, and adopt the job if another worker owns it and its state allows that.
+        """Run a job's next step now; adopt the job if possible.
 
-        `interrupt` stops the download of its input images: its member cancels it.
+        A job of another worker is adopted if its state allows that. `interrupt` stops the download of its input
+        images: its member cancels it.
         """
         await self._worker_store.adopt(job_id)
         if interrupt:
@@ -168,7 +178,7 @@ class Engine:
         self._executor.schedule(job_id)
 
     async def handle_webhook(self, webhook_hash: str, provider: str, handle: str | None) -> bool:
-        """Schedule the job of a provider's webhook call; return False if the call is unknown.
+        """Schedule the job of a webhook call; return False if unknown.
 
         The call is only a hint: the status is read before anything is believed. `handle` is the job's name in the
         call; it counts only if the submit's own reply was lost.
@@ -182,7 +192,7 @@ class Engine:
             job, _ = await self._job_store.get(job.id)  # the job may have been given up meanwhile
         if job.state.ended:
             if job.state is State.LOST or job.fault is FaultKind.REPLY_LOST:
-                await self._job_store.schedule_reconciliation(job)
+                await self._reconciliations.schedule(job)
         else:
             await self.schedule_now(job.id)
         return True
@@ -202,7 +212,7 @@ class Engine:
         await self._take_over()
 
     async def _take_over(self) -> None:
-        """Take over the jobs of workers that ended, one batch at a time."""
+        """Take over the jobs of ended workers, one batch at a time."""
         taken: tuple[Job, ...] | None = None
         while (taken is None or len(taken) == TAKE_OVER_BATCH) and not self._stopping.is_set():
             with self._claims.taking_over():
@@ -210,7 +220,10 @@ class Engine:
             self._schedule_adopted(taken)
 
     def _schedule_adopted(self, jobs: tuple[Job, ...]) -> None:
-        """Schedule jobs of other workers. Their polls are spread, to be no denser than in the steady state."""
+        """Schedule jobs of other workers.
+
+        Their polls are spread, to be no denser than in the steady state.
+        """
         live = [job for job in jobs if not job.state.ended]
         for job in live:
             if job.state is State.SUBMITTING:
@@ -225,7 +238,7 @@ class Engine:
         self.wake()
 
     async def _sweep(self) -> None:
-        """Schedule jobs and deliveries of this worker that were dropped from memory."""
+        """Schedule this worker's jobs and deliveries missing from memory."""
         live, undelivered = await self._worker_store.list_owned()
         for job_id in live:
             if not self._executor.is_scheduled(job_id):
@@ -234,8 +247,8 @@ class Engine:
             self._observer.on_job_changed(job_id)
 
     async def _reconcile(self) -> None:
-        """Ask providers about jobs that ended without their answer."""
-        for job in await self._job_store.claim_reconciliations(_RECONCILE_BATCH):
+        """Ask providers about ended jobs without a known outcome."""
+        for job in await self._reconciliations.claim_due(_RECONCILE_BATCH):
             try:
                 _, attempt = await self._job_store.get(job.id)
                 await self._poller.reconcile(job, attempt)

@@ -1,4 +1,4 @@
-"""The next step of each job: run when due, by the job's state, then schedule the step after it."""
+"""The next step of each job, by its state, whenever it is due."""
 
 import asyncio
 import random
@@ -76,11 +76,14 @@ class JobExecutor:
         return job_id in self._queue
 
     async def run(self) -> None:
-        """Run steps as they become due, until cancelled; running steps are left to `drain`."""
+        """Run steps as they become due, until cancelled.
+
+        Running steps are left to `drain`.
+        """
         await self._queue.run()
 
     async def drain(self, seconds: float) -> None:
-        """Wait for the running steps; cancel those that take longer than `seconds`."""
+        """Wait for the running steps; cancel them after `seconds`."""
         await self._queue.drain(seconds)
 
     async def _advance(self, job_id: str) -> None:
@@ -110,7 +113,10 @@ class JobExecutor:
         self._follow_up(job.state, result)
 
     async def _step(self, job: Job, attempt: Attempt | None, term: int) -> StepResult:
-        """Do what the job's state requires. `term` is the lease's term before the job was read."""
+        """Do the step of the job's state.
+
+        `term` is the lease's term before the job was read.
+        """
         if job.state is State.SUBMITTING:
             return await self._submit(job, attempt, term)
         if job.state is State.HELD:
@@ -123,7 +129,7 @@ class JobExecutor:
         return self._ended(result.job) if result.job.state.ended else result
 
     async def _submit(self, job: Job, attempt: Attempt | None, term: int) -> StepResult:
-        """Send a job that was claimed here, or resolve a submit that may have been sent."""
+        """Send a job claimed here, or resolve an interrupted submit."""
         # Only for a job read in SUBMITTING: a step that read it before the claim leaves the claim to the next step.
         match self._claims.state_of(job):
             case ClaimState.OURS if self._stopping.is_set():
@@ -141,9 +147,10 @@ class JobExecutor:
                 return StepResult(job=await self._job_store.release_claim(job))
 
     async def _end_overdue(self, job_id: str) -> None:
-        """End a job that cannot be advanced long after its hard deadline: no fault holds credits for ever.
+        """End a failing job long after its hard deadline.
 
-        The margin after the deadline is the time in which finished images may be downloaded.
+        No fault of ours may hold credits for ever. The margin after the deadline is the time in which finished
+        images may be downloaded.
         """
         try:
             job, _ = await self._job_store.get(job_id)
@@ -154,7 +161,7 @@ class JobExecutor:
             _log.exception("engine.not_ended", job=job_id)
 
     async def _abandon(self, job: Job) -> StepResult:
-        """End a job in whatever state it is."""
+        """End a job in any state."""
         _log.error("job.abandoned", job=job.id, provider=job.provider, state=job.state)
         match job.state:
             case State.SUBMITTING:
@@ -170,7 +177,7 @@ class JobExecutor:
         return StepResult(job=job)
 
     def _forget(self, job_id: str) -> None:
-        """Forget a job that another worker owns."""
+        """Forget a job of another worker."""
         self._claims.forget(job_id)
         self._held_jobs.interrupt(job_id)
         self._held_jobs.forget(job_id)

@@ -1,4 +1,7 @@
-"""How the providers have been answering, for `/status` and the readiness page. In memory: it starts fresh."""
+"""Latest answers of each provider, for `/status` and the health page.
+
+They are kept in memory: a restart forgets them.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +11,7 @@ from bot.domain.errors import FaultKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderHealth:
-    """A provider's last answers: `fault` is None while the latest one was good."""
+    """A provider's health: `fault` is None after a good answer."""
 
     provider: str
     fault: FaultKind | None = None
@@ -16,18 +19,18 @@ class ProviderHealth:
 
 
 class HealthRegistry:
-    """One line for each configured provider, in the operator's order."""
+    """The health of each configured provider, in the operator's order."""
 
     def __init__(self, providers: tuple[str, ...]) -> None:
         self._health = {provider: ProviderHealth(provider=provider) for provider in providers}
 
     def record_success(self, provider: str, now: datetime) -> None:
-        """Hear that a provider answered as it should."""
+        """Record a good answer of a provider."""
         if provider in self._health and self._health[provider].fault is not None:
             self._health[provider] = ProviderHealth(provider=provider, since=now)
 
     def record_fault(self, provider: str, fault: FaultKind, now: datetime) -> None:
-        """Hear that a provider did not take or answer a request."""
+        """Record a failed request to a provider."""
         if provider in self._health and self._health[provider].fault is not fault:
             self._health[provider] = ProviderHealth(provider=provider, fault=fault, since=now)
 

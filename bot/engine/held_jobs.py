@@ -1,4 +1,4 @@
-"""Jobs in HELD: wait for the card, download the input images, then wait in the queue until a deadline."""
+"""Jobs in HELD: card, input images, deadlines."""
 
 from datetime import timedelta
 from typing import Final
@@ -24,7 +24,10 @@ _LATE_CHECK_SECONDS: Final = 60.0
 
 
 class HeldJobs:
-    """Gets jobs ready for their submit, or ends them. The dispatcher submits them."""
+    """Gets jobs ready for their submit, or ends them.
+
+    The dispatcher submits them.
+    """
 
     def __init__(
         self,
@@ -44,11 +47,11 @@ class HeldJobs:
         self._config = config
 
     def interrupt(self, job_id: str) -> None:
-        """Stop the download of a job's input images, so that its next step comes at once."""
+        """Stop the download of a job's input images; its next step is due then."""
         self._input_downloader.interrupt(job_id)
 
     def forget(self, job_id: str) -> None:
-        """Drop the downloaded inputs of a job that has ended or that another worker owns."""
+        """Drop the downloaded inputs of an ended or foreign job."""
         self._input_downloader.forget(job_id)
 
     async def advance(self, job: Job) -> StepResult:
@@ -64,7 +67,10 @@ class HeldJobs:
         return await self._check_deadlines(job)
 
     async def _check_acknowledged(self, job: Job) -> StepResult:
-        """Fail a job whose card never appeared; a card found on Discord counts as the acknowledgement."""
+        """Fail a job without a card.
+
+        A card found on Discord counts as the acknowledgement.
+        """
         left = ACK_TIMEOUT_SECONDS - self._age(job)
         if left > 0:
             # Never above the timeout, also if the wall clock was set back.
@@ -72,14 +78,17 @@ class HeldJobs:
         found = await self._observer.find_card(job)
         if found is None:
             return StepResult(job=job, next_step_in=self._config.poll_ceiling)
-        if not found.there:
+        if not found.exists:
             _log.warning("job.unacknowledged", job=job.id)
             return StepResult(job=await self._job_store.mark_failed(job, FaultKind.UNACKNOWLEDGED))
         await self._job_store.mark_acknowledged(job.id, found.message_id)
         return StepResult(job=job, next_step_in=0.0)
 
     async def _prepare(self, job: Job) -> StepResult:
-        """Download and check the input images; the job is queued then, or it fails."""
+        """Download and check the input images.
+
+        The job is queued then, or it fails.
+        """
         outcome = await self._input_downloader.prepare(job, self._clock.monotonic())
         if isinstance(outcome, float):
             return StepResult(job=job, next_step_in=outcome)
@@ -91,7 +100,10 @@ class HeldJobs:
         return StepResult(job=prepared, next_step_in=0.0, refresh_card=True)
 
     async def _check_deadlines(self, job: Job) -> StepResult:
-        """Return when to check a queued job again; fail one that no provider has accepted for too long."""
+        """Return the time of the next check of a queued job.
+
+        A job fails once no provider has accepted it for too long.
+        """
         age = self._age(job)
         if age <= self._config.soft_deadline:
             return StepResult(job=job, next_step_in=self._config.soft_deadline - age + 1.0)

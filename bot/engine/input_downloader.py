@@ -1,4 +1,7 @@
-"""Fetching what jobs start from, before they stand in line: what is here is kept between tries."""
+"""Download of input images before a job is queued.
+
+Finished downloads are kept between tries.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -14,13 +17,13 @@ from bot.images.image_service import ImageService
 
 _log = structlog.get_logger(__name__)
 
-# Jobs whose inputs are fetched at the same time; the others' turn comes with their next look.
-_AT_ONCE: Final = 32
-_TURN_SECONDS: Final = 1.0
+# Jobs with running downloads; other jobs try again with their next step.
+_CONCURRENT_JOBS: Final = 32
+_BUSY_SECONDS: Final = 1.0
 _TRIES_WHEN_SHORT: Final = 3
-# Longer than a hiccup of Discord's, shorter than anybody waits for a card that says nothing new.
-_FETCH_SECONDS: Final = 120.0
-_LONGEST_PAUSE: Final = 30.0
+# Longer than a short outage of Discord, shorter than a member's patience with an unchanged card.
+_DOWNLOAD_SECONDS: Final = 120.0
+_LONGEST_PAUSE_SECONDS: Final = 30.0
 
 _FAULTS: Final = {
     ImageProblem.GONE: FaultKind.INPUT_GONE,
@@ -34,7 +37,10 @@ _FAULTS: Final = {
 
 @dataclass(slots=True)
 class InputDownloadProgress:
-    """What has come of a job's inputs so far, by position; losing it in a restart only fetches them again."""
+    """Downloaded inputs and faults of a job, by position.
+
+    A restart loses it and downloads again.
+    """
 
     files: dict[int, ImageFile] = field(default_factory=dict)
     faults: dict[int, FaultKind] = field(default_factory=dict)
@@ -45,104 +51,107 @@ class InputDownloadProgress:
 
     @property
     def fault(self) -> FaultKind | None:
-        """Why the first of those that can never be used cannot; None while each may."""
+        """Fault of the first unusable input; None if all may be usable."""
         return self.faults[min(self.faults)] if self.faults else None
 
 
 class InputDownloader:
-    """Fetches inputs, a bounded number of jobs at a time.
+    """Downloads inputs for a bounded number of jobs at a time.
 
-    `knows` tells whether an address is one where Discord keeps files: no other is fetched. `served` tells whether
-    providers get what is stored; else they fetch the address themselves, and what had to be converted here would still
-    be there as it came.
+    `is_allowed` tells whether a URL is one of Discord's file hosts: no other is downloaded. `is_served` tells
+    whether providers receive the stored file. Otherwise they download the original URL themselves, so an image
+    that had to be converted here is refused.
     """
 
-    def __init__(self, image_service: ImageService, *, knows: Callable[[str], bool], served: bool) -> None:
+    def __init__(self, image_service: ImageService, *, is_allowed: Callable[[str], bool], is_served: bool) -> None:
         self._image_service = image_service
-        self._knows = knows
-        self._served = served
-        self._jobs: dict[str, InputDownloadProgress] = {}
-        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._is_allowed = is_allowed
+        self._is_served = is_served
+        self._progress: dict[str, InputDownloadProgress] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
 
     async def prepare(self, job: Job, now: float) -> InputDownloadProgress | float:
-        """Return what came of it once there is nothing more to fetch, else the seconds to the next try.
+        """Return the progress once complete, else the seconds to the next try.
 
         `now` is the monotonic time in seconds.
         """
-        if len(self._under_way) >= _AT_ONCE or job.id in self._under_way:
-            return _TURN_SECONDS
-        preparation = self._jobs.setdefault(job.id, InputDownloadProgress(since=now))
-        work = asyncio.create_task(self._fetch(job, preparation))
-        self._under_way[job.id] = work
+        if len(self._running) >= _CONCURRENT_JOBS or job.id in self._running:
+            return _BUSY_SECONDS
+        progress = self._progress.setdefault(job.id, InputDownloadProgress(since=now))
+        work = asyncio.create_task(self._download(job, progress))
+        self._running[job.id] = work
         try:
             await asyncio.wait({work})
         finally:
-            del self._under_way[job.id]
+            del self._running[job.id]
             work.cancel()
         if work.cancelled():
-            return 0.0  # its member wants something else
+            return 0.0  # the member cancelled the job
         work.result()
-        await self._drop_gone(preparation)
-        if preparation.fault is not None or not _missing(job, preparation):
-            return preparation
-        if now - preparation.since >= _FETCH_SECONDS:
-            missing, _ = _missing(job, preparation)[0]
-            faulty = FaultKind.INTERNAL if preparation.not_stored else FaultKind.INPUT_UNREACHABLE
-            preparation.faults[missing] = faulty
-            return preparation
-        preparation.tries += 1
-        return min(2.0**preparation.tries, _LONGEST_PAUSE)
+        await self._drop_gone(progress)
+        if progress.fault is not None or not _missing(job, progress):
+            return progress
+        if now - progress.since >= _DOWNLOAD_SECONDS:
+            position, _ = _missing(job, progress)[0]
+            fault = FaultKind.INTERNAL if progress.not_stored else FaultKind.INPUT_UNREACHABLE
+            progress.faults[position] = fault
+            return progress
+        progress.tries += 1
+        return min(2.0**progress.tries, _LONGEST_PAUSE_SECONDS)
 
     def interrupt(self, job_id: str) -> None:
-        """Stop fetching for a job, so that it is looked at."""
-        if work := self._under_way.get(job_id):
+        """Stop the download of a job, so that its next step comes at once."""
+        if work := self._running.get(job_id):
             work.cancel()
 
     def forget(self, job_id: str) -> None:
-        """Forget what is known of a job's inputs: they are written down, or another worker has it."""
-        self._jobs.pop(job_id, None)
+        """Drop a job's progress: it is stored, or another worker owns the job."""
+        self._progress.pop(job_id, None)
 
-    async def _drop_gone(self, preparation: InputDownloadProgress) -> None:
-        """Forget files that are gone: whoever deletes the same picture knows of none that is not written down yet."""
-        for at, file in list(preparation.files.items()):
+    async def _drop_gone(self, progress: InputDownloadProgress) -> None:
+        """Drop files deleted meanwhile.
+
+        Deleting the same image elsewhere removes its file: no row refers to this job's copy yet.
+        """
+        for at, file in list(progress.files.items()):
             if not await self._image_service.exists(file.sha256, file.media_type):
-                del preparation.files[at]
+                del progress.files[at]
 
-    async def _fetch(self, job: Job, preparation: InputDownloadProgress) -> None:
-        preparation.not_stored = False
+    async def _download(self, job: Job, progress: InputDownloadProgress) -> None:
+        progress.not_stored = False
         async with asyncio.TaskGroup() as group:
-            for at, picture in _missing(job, preparation):
-                group.create_task(self._try(job, at, picture, preparation))
+            for at, image in _missing(job, progress):
+                group.create_task(self._try(job, at, image, progress))
 
-    async def _try(self, job: Job, at: int, picture: InputImage, preparation: InputDownloadProgress) -> None:
-        if picture.url is None or not self._knows(picture.url):
-            preparation.faults[at] = FaultKind.INPUT_GONE
+    async def _try(self, job: Job, at: int, image: InputImage, progress: InputDownloadProgress) -> None:
+        if image.url is None or not self._is_allowed(image.url):
+            progress.faults[at] = FaultKind.INPUT_GONE
             return
         try:
-            kept = await self._image_service.store_input(picture.url)
+            kept = await self._image_service.store_input(image.url)
         except ImageError as error:
             _log.warning("input.unusable", job=job.id, position=at, problem=error.problem, detail=error.detail)
             if error.problem is ImageProblem.UNREACHABLE:
                 return
             if error.problem is ImageProblem.TRUNCATED:
-                # The connection may have broken; a file that is short each time is short.
-                preparation.short[at] = preparation.short.get(at, 0) + 1
-                if preparation.short[at] < _TRIES_WHEN_SHORT:
+                # The connection may have broken; a file truncated every time is truncated.
+                progress.short[at] = progress.short.get(at, 0) + 1
+                if progress.short[at] < _TRIES_WHEN_SHORT:
                     return
-            preparation.faults[at] = _FAULTS[error.problem]
+            progress.faults[at] = _FAULTS[error.problem]
         except OSError as error:
-            preparation.not_stored = True
+            progress.not_stored = True
             _log.error("input.not_stored", job=job.id, position=at, error=type(error).__name__, errno=error.errno)
         else:
-            if kept.converted and not self._served:
-                preparation.faults[at] = FaultKind.INPUT_UNUSABLE
+            if kept.converted and not self._is_served:
+                progress.faults[at] = FaultKind.INPUT_UNUSABLE
                 return
-            preparation.files[at] = kept.file
+            progress.files[at] = kept.file
 
 
-def _missing(job: Job, preparation: InputDownloadProgress) -> list[tuple[int, InputImage]]:
+def _missing(job: Job, progress: InputDownloadProgress) -> list[tuple[int, InputImage]]:
     return [
-        (at, picture)
-        for at, picture in enumerate(job.request.inputs)
-        if picture.file is None and at not in preparation.files and at not in preparation.faults
+        (at, image)
+        for at, image in enumerate(job.request.inputs)
+        if image.file is None and at not in progress.files and at not in progress.faults
     ]

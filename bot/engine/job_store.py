@@ -1,4 +1,4 @@
-"""Every step of a job as one durable transaction: the state, its attempt and its credits together or not at all."""
+"""Job transitions: state, attempt and credits in one transaction each."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -25,12 +25,15 @@ from db.inputs import InputImageRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 
-FIRST_RECONCILING: Final = timedelta(minutes=1)
-RECONCILING_PAUSE: Final = timedelta(minutes=10)
+FIRST_RECONCILIATION: Final = timedelta(minutes=1)
 
 
 class JobStore:
-    """Carries jobs from state to state. Every method that changes one raises `StaleJobError` if it moved meanwhile."""
+    """Moves jobs between states.
+
+    Raises:
+        StaleJobError: from every method that changes a job, if the job moved on meanwhile.
+    """
 
     def __init__(
         self,
@@ -57,7 +60,11 @@ class JobStore:
         )
 
     async def get(self, job_id: str) -> tuple[Job, Attempt | None]:
-        """Return a job and its last attempt; raises `JobNotFoundError`."""
+        """Return a job and its last attempt.
+
+        Raises:
+            JobNotFoundError: if there is no such job.
+        """
 
         def read(connection: Connection) -> tuple[Job, Attempt | None]:
             attempts = AttemptRepository(connection).list_for(job_id)
@@ -68,10 +75,10 @@ class JobStore:
     async def claim_batch(
         self, limit: int, available_submits: Mapping[str, int], *, with_queue: bool = True
     ) -> ClaimResult:
-        """Give free slots to queued jobs; `available_submits` is how many submits each provider may be sent now.
+        """Claim free slots for up to `limit` queued jobs.
 
-        To put a long line in order takes time, and no other write happens meanwhile: so it is done only where there is
-        a slot to give, or where `with_queue` is set.
+        `available_submits` is how many submits each provider accepts now. Ordering a long queue takes time and
+        blocks other writes, so it is done only if a slot is free or `with_queue` is set.
         """
         now = self._clock.now()
         return await self._database.write(
@@ -81,7 +88,10 @@ class JobStore:
         )
 
     async def release_claim(self, job: Job) -> Job:
-        """Its submit was never begun, and will not be: back to HELD, as if it had not been its turn."""
+        """Return a claimed job to HELD: its submit was never begun.
+
+        It keeps its position, as if it had not been claimed.
+        """
 
         def write(connection: Connection) -> Job:
             AttemptRepository(connection).remove_latest(job.id)
@@ -90,7 +100,10 @@ class JobStore:
         return await self._database.write(write)
 
     async def record_late_handle(self, job: Job, handle: str) -> None:
-        """A submit was answered after another worker had given it up: what the provider makes of it comes free."""
+        """Record the handle of a submit given up by another worker.
+
+        Images that the provider still makes are free.
+        """
 
         def write(connection: Connection) -> None:
             attempts = AttemptRepository(connection)
@@ -102,9 +115,9 @@ class JobStore:
         await self._database.write(write)
 
     async def mark_prepared(self, job: Job, files: Mapping[int, ImageFile]) -> Job:
-        """What the job starts from is in the store, by position, so it stands in line now, with the true form of that.
+        """Queue a job with stored inputs, by position.
 
-        Its price stays as it was held: no price depends on a ratio.
+        Its aspect ratio follows the stored images. The price stays as held: no price depends on a ratio.
         """
         now = self._clock.now()
         inputs = (replace(each, file=files.get(at, each.file)) for at, each in enumerate(job.request.inputs))
@@ -118,7 +131,10 @@ class JobStore:
         return await self._database.write(write)
 
     async def mark_inputs_failed(self, job: Job, fault: FaultKind, files: Mapping[int, ImageFile]) -> Job:
-        """Something that the job starts from cannot be had: release everything. `files` are those that could."""
+        """Fail a job with an unusable input and release its hold.
+
+        `files` are the inputs that were downloaded.
+        """
         now = self._clock.now()
 
         def write(connection: Connection) -> Job:
@@ -134,7 +150,7 @@ class JobStore:
             inputs.set_stored(job.id, position, file, now)
 
     async def mark_accepted(self, job: Job, answer: Pending) -> Job:
-        """The provider has the job: QUEUED or RUNNING."""
+        """Record the provider's acceptance: QUEUED or RUNNING."""
         to = State.RUNNING if answer.running else State.QUEUED
 
         def write(connection: Connection) -> Job:
@@ -146,11 +162,14 @@ class JobStore:
         return await self._database.write(write)
 
     async def mark_running(self, job: Job) -> Job:
-        """The provider has begun: QUEUED to RUNNING."""
+        """Record the start at the provider: QUEUED to RUNNING."""
         return await self._database.write(lambda connection: JobRepository(connection).advance(job, State.RUNNING))
 
     async def mark_refused(self, job: Job, error: ProviderError, delay: float) -> Job:
-        """The provider surely did not take it: back to HELD for another try, or FAILED when nothing is left to try."""
+        """Record a refusal: back to HELD for another try, or FAILED.
+
+        The provider has surely not accepted the job. It fails once no offer is left to try.
+        """
         now = self._clock.now()
 
         def write(connection: Connection) -> Job:
@@ -168,9 +187,10 @@ class JobStore:
         return await self._database.write(write)
 
     async def mark_reply_lost(self, job: Job, *, has_callback: bool) -> Job:
-        """The submit's answer never came: UNKNOWN, for ever marked on the attempt, and never sent again.
+        """Record a lost reply: UNKNOWN, and never submitted again.
 
-        Where the provider was given a webhook it may still tell; else the job fails at once.
+        The attempt stays marked as unknown for good. If the provider has a webhook URL, it may still call;
+        otherwise the job fails at once.
         """
         now = self._clock.now()
 
@@ -182,23 +202,26 @@ class JobStore:
         return await self._database.write(write)
 
     async def give_up(self, job: Job) -> Job:
-        """Nobody told what became of an UNKNOWN job: its credits go back, and the possible cost is the operator's."""
+        """Fail an UNKNOWN job and book its possible cost to the operator.
+
+        The member's hold is released.
+        """
         now = self._clock.now()
         return await self._database.write(lambda connection: self._give_up(connection, job, now))
 
     def _give_up(self, connection: Connection, job: Job, now: datetime) -> Job:
         self._ledger.book_unknown_cost(connection, job, now)
-        # Where a webhook has named it and only its status could not be read, it is asked about further.
-        known = any(attempt.handle for attempt in AttemptRepository(connection).list_for(job.id)[-1:])
-        next_step_in = now + FIRST_RECONCILING if known else None
-        return self._end(connection, job, State.FAILED, now, fault=FaultKind.REPLY_LOST, reconcile_at=next_step_in)
+        # With a handle from a webhook only the status could not be read: reconciliation goes on.
+        has_handle = any(attempt.handle for attempt in AttemptRepository(connection).list_for(job.id)[-1:])
+        reconcile_at = now + FIRST_RECONCILIATION if has_handle else None
+        return self._end(connection, job, State.FAILED, now, fault=FaultKind.REPLY_LOST, reconcile_at=reconcile_at)
 
     async def record_handle(self, attempt: Attempt, handle: str) -> None:
-        """A webhook named the job that a submit's reply would have named; the reply's own word counts more."""
+        """Record a handle from a webhook; the handle of the reply wins."""
         await self._database.write(lambda connection: AttemptRepository(connection).set_handle(attempt, handle))
 
     async def mark_storing(self, job: Job, answer: Finished) -> Job:
-        """The provider is done; its pictures' addresses are kept until they are stored."""
+        """Record the finished images: their URLs are kept until download."""
 
         def write(connection: Connection) -> Job:
             AttemptRepository(connection).update_latest(
@@ -212,35 +235,38 @@ class JobStore:
 
         return await self._database.write(write)
 
-    async def mark_done(self, job: Job, pictures: Sequence[ResultImage]) -> Job:
-        """The pictures are stored: capture their price, return the rest, and end."""
+    async def mark_done(self, job: Job, images: Sequence[ResultImage]) -> Job:
+        """End a job with its stored images: capture their price only."""
         now = self._clock.now()
 
         def write(connection: Connection) -> Job:
-            ResultImageRepository(connection).add_all(pictures, now)
+            ResultImageRepository(connection).add_all(images, now)
             AttemptRepository(connection).end_latest(job.id, Outcome.COMPLETED, now)
-            return self._end(connection, job, State.DONE, now, charge=job.unit_price * len(pictures))
+            return self._end(connection, job, State.DONE, now, charge=job.unit_price * len(images))
 
         return await self._database.write(write)
 
     async def mark_failed(
         self, job: Job, fault: FaultKind, answer: Failed | None = None, *, reconcile: bool = False
     ) -> Job:
-        """Nothing will come of it: release everything. `reconcile`: its provider has it, and may be asked again."""
+        """Fail a job and release its hold.
+
+        `reconcile`: the provider has images that could not be downloaded, and is asked again later.
+        """
         now = self._clock.now()
-        next_step_in = now + FIRST_RECONCILING if reconcile else None
+        reconcile_at = now + FIRST_RECONCILIATION if reconcile else None
 
         def write(connection: Connection) -> Job:
             extra = (
                 {} if answer is None else {"handle": answer.handle, "record_id": answer.record_id, "cost": answer.cost}
             )
             AttemptRepository(connection).end_latest(job.id, Outcome.FAILED, now, fault=fault, **extra)
-            return self._end(connection, job, State.FAILED, now, fault=fault, reconcile_at=next_step_in)
+            return self._end(connection, job, State.FAILED, now, fault=fault, reconcile_at=reconcile_at)
 
         return await self._database.write(write)
 
     async def mark_cancelled(self, job: Job) -> Job:
-        """It was cancelled before anything was made: release everything."""
+        """Cancel a job before any image exists, and release its hold."""
         now = self._clock.now()
 
         def write(connection: Connection) -> Job:
@@ -250,24 +276,30 @@ class JobStore:
         return await self._database.write(write)
 
     async def mark_lost(self, job: Job) -> Job:
-        """The hard deadline passed: release everything. What the provider still makes of it comes free."""
+        """End a job after its hard deadline and release its hold.
+
+        Images that the provider still makes are free.
+        """
         now = self._clock.now()
 
         def write(connection: Connection) -> Job:
             attempts = AttemptRepository(connection)
-            known = job.provider is not None and attempts.latest(job.id).handle is not None
+            has_handle = job.provider is not None and attempts.latest(job.id).handle is not None
             attempts.end_latest(job.id, Outcome.LOST, now, fault=FaultKind.DEADLINE)
-            next_step_in = now + FIRST_RECONCILING if known else None
-            return self._end(connection, job, State.LOST, now, fault=FaultKind.DEADLINE, reconcile_at=next_step_in)
+            reconcile_at = now + FIRST_RECONCILIATION if has_handle else None
+            return self._end(connection, job, State.LOST, now, fault=FaultKind.DEADLINE, reconcile_at=reconcile_at)
 
         return await self._database.write(write)
 
     async def mark_cancel_refused(self, job: Job) -> Job:
-        """The provider has begun, so the cancel came too late."""
+        """Record a cancel request as too late."""
         return await self._database.write(lambda connection: JobRepository(connection).note(job, cancel_refused=True))
 
     async def mark_acknowledged(self, job_id: str, message_id: int | None) -> bool:
-        """The card is on Discord, so the job may be submitted; return whether its inputs have to be fetched first."""
+        """Record the job's card; return whether inputs must be downloaded first.
+
+        The job may be submitted from now on.
+        """
         now = self._clock.now()
         prepared = await self._database.write(
             lambda connection: JobRepository(connection).set_acknowledged(job_id, message_id, now)
@@ -275,57 +307,31 @@ class JobStore:
         return not prepared
 
     async def mark_delivered(self, job_id: str, delivery: Delivery = Delivery.CARD) -> None:
-        """Its member has the end, and where."""
+        """Record the delivery of the job's end, and its channel."""
         now = self._clock.now()
         await self._database.write(lambda connection: JobRepository(connection).set_delivered(job_id, now, delivery))
 
     async def begin_direct_message(self, job_id: str) -> bool:
-        """A direct message is about to be sent; False where one may have been sent before."""
+        """Record the intent to send a direct message.
+
+        Returns False if one may have been sent before.
+        """
         now = self._clock.now()
         return await self._database.write(lambda connection: JobRepository(connection).set_direct(job_id, now))
 
     async def request_cancel(self, job_id: str) -> None:
-        """Its member wants it cancelled; what comes of it is up to where the job is."""
+        """Record a cancel request; the job's state decides its outcome."""
         now = self._clock.now()
         await self._database.write(lambda connection: JobRepository(connection).request_cancel(job_id, now))
 
     async def find_by_webhook(self, webhook_hash: str) -> tuple[Job, Attempt] | None:
-        """Return the job and the attempt whose provider was given this webhook."""
+        """Return the job and the attempt with this webhook."""
 
         def read(connection: Connection) -> tuple[Job, Attempt] | None:
             attempt = AttemptRepository(connection).find_by_webhook(webhook_hash)
             return None if attempt is None else (JobRepository(connection).get(attempt.job_id), attempt)
 
         return await self._database.read(read)
-
-    async def claim_reconciliations(self, limit: int) -> tuple[Job, ...]:
-        """Take those jobs whose provider is to be asked again now; no other worker gets the same ones."""
-        now = self._clock.now()
-
-        def write(connection: Connection) -> tuple[Job, ...]:
-            jobs = JobRepository(connection)
-            due = jobs.list_reconcilable(now, limit)
-            return tuple(job for job in due if jobs.postpone_reconciliation(job, now + RECONCILING_PAUSE))
-
-        return await self._database.write(write)
-
-    async def schedule_reconciliation(self, job: Job) -> None:
-        """A webhook tells of a job that has ended without an answer: ask soon."""
-        now = self._clock.now()
-        await self._database.write(lambda connection: JobRepository(connection).schedule_reconciliation(job.id, now))
-
-    async def finish_reconciliation(
-        self, job: Job, pictures: Sequence[ResultImage] = (), cost: int | None = None
-    ) -> None:
-        """Nothing more will be heard of a job that had ended; pictures that came late are free."""
-        now = self._clock.now()
-
-        def write(connection: Connection) -> None:
-            if JobRepository(connection).schedule_reconciliation(job.id, None) and pictures:
-                ResultImageRepository(connection).add_all(pictures, now)
-                AttemptRepository(connection).update_latest(job.id, cost=cost)
-
-        await self._database.write(write)
 
     def _end(
         self,

@@ -1,10 +1,10 @@
-"""A worker's lease on its jobs: renewed while it lives, taken by others once it is silent for too long.
+"""Leases: ownership of jobs by workers, and its end.
 
-The fence on each job makes the lease safe (Kleppmann, "How to do distributed locking"): a worker that wakes up late
-finds every write of its refused. The lease only decides when others may begin.
+The fence on each job makes the lease safe (Kleppmann, "How to do distributed locking"): a worker that wakes
+up late finds every write rejected. The lease only decides when others may begin.
 
-Nobody's wall clock is trusted with that: each worker watches whether the others' rows change, by its own monotonic
-clock. So a clock that is set, or is not the same on two machines, neither ends a lease nor makes it last.
+No wall clock is trusted for that: each worker watches by its own monotonic clock whether the rows of the
+others change. A clock that is set, or that differs between machines, neither ends nor extends a lease.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,10 @@ _CLOCKS_APART: Final = timedelta(minutes=5)
 
 
 class Lease:
-    """The lease of the worker `worker_id`; it ends `seconds` after the last renewal began.
+    """The lease of one worker.
 
-    A worker that `is_alone` (a file lock proves it) owns every job, and its lease never ends.
+    It ends `seconds` after the start of the last renewal. A worker that `is_alone` (a file lock proves it) owns
+    every job, and its lease never ends.
     """
 
     def __init__(self, *, worker_id: str, seconds: float, is_alone: bool, clock: Clock) -> None:
@@ -29,24 +30,28 @@ class Lease:
         self._clock = clock
         self._ends = float("-inf")
         self.term = 0
-        """Grows whenever the lease begins anew after it had ended: what was read in an earlier term may be old."""
+        """Grows whenever the lease restarts after its end: data read in an earlier term may be stale."""
         self._seen: dict[str, tuple[datetime, float]] | None = None
 
     @property
     def is_held(self) -> bool:
-        """Whether nobody else can have begun with this worker's jobs: only then may money be spent."""
+        """Whether no other worker can have taken over this worker's jobs.
+
+        Money may be spent only then.
+        """
         return self.is_alone or self._clock.monotonic() < self._ends
 
     @property
     def renewal_interval(self) -> float:
-        """The seconds between two renewals: two may fail before the lease ends."""
+        """Seconds between two renewals: two may fail before the lease ends."""
         return self.duration.total_seconds() / 3
 
     def find_expired(self, others: Mapping[str, datetime], began: float, now: datetime) -> dict[str, datetime]:
-        """Return those of the others whose lease has ended; `others` has what each has last written as its end.
+        """Return workers with an expired lease.
 
-        A first look has nothing to compare with but the wall clock, which may be minutes off: only a process that
-        starts long after another's death need not wait.
+        `others` maps a worker id to its last recorded expiry; `began` is the monotonic time. The first call can
+        only compare with the wall clock, which may be minutes off, so it reports workers only long after their
+        expiry.
         """
         if self._seen is None:
             return {worker: ends for worker, ends in others.items() if ends < now - _CLOCKS_APART}
@@ -57,13 +62,16 @@ class Lease:
         }
 
     def record_renewal(self, began: float, others: Mapping[str, datetime]) -> None:
-        """Hear that the renewal that began at `began` (monotonic seconds) is written down, and who else was there."""
+        """Record a committed renewal and the expiries of the other workers.
+
+        `began` is the monotonic time at its start.
+        """
         now = self._clock.monotonic()
         if now >= self._ends:
             self.term += 1
         self._ends = began + self.duration.total_seconds()
         earlier = self._seen or {}
-        # Counted from now: what was read may have been written, and that lease begun, after `began`.
+        # Counted from now: the rows may have been written, and their leases begun, after `began`.
         self._seen = {
             worker: earlier[worker] if worker in earlier and earlier[worker][0] == ends else (ends, now)
             for worker, ends in others.items()

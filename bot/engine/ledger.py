@@ -1,4 +1,4 @@
-"""The credit decisions of the domain, carried out on a connection: always inside somebody's transaction."""
+"""Credit movements, as decided by the domain, in a given transaction."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -23,12 +23,15 @@ from db.accounts import AccountRepository
 from db.budgets import BudgetRepository
 from db.ledger import LedgerRepository
 
-STUDIO = 0
-"""The actor of movements that no person made."""
+SYSTEM_ACTOR = 0
+"""The actor of automatic movements."""
 
 
 class Ledger:
-    """Moves credits. `allowance` is credits a day; `budget` is what all communities may capture a month."""
+    """Moves credits.
+
+    `allowance` is credits a day; `budget` is the most that all guilds together may capture a month.
+    """
 
     def __init__(self, *, allowance: int, budget: int, new_id: Callable[[], str]) -> None:
         self._allowance = allowance
@@ -36,20 +39,23 @@ class Ledger:
         self._new_id = new_id
 
     def available(self, connection: Connection, guild_id: int, member_id: int, now: datetime) -> Account:
-        """Return the account as it stands today, without writing anything."""
+        """Return today's account without writing anything."""
         account = AccountRepository(connection).find(guild_id, member_id) or Account(
             guild_id=guild_id, member_id=member_id
         )
         return open_period(account, period_of(now), self._allowance)[0]
 
     def hold(self, connection: Connection, job: Job, insert_job: Callable[[], None], now: datetime) -> Account:
-        """Hold the job's price and insert the job, and return the account.
+        """Hold the job's price, insert the job and return the account.
 
-        Raises `InsufficientCreditsError` or `BudgetSpentError`; then the transaction must not be committed. The budget
-        comes last: its row is everybody's, and whoever has it keeps all other holds waiting until the commit.
+        The budget comes last: its row is shared, and its lock blocks all other holds until the commit.
+
+        Raises:
+            InsufficientCreditsError: if the account has too few credits; do not commit.
+            BudgetSpentError: if the month's budget is spent; do not commit.
         """
         place = job.place
-        account = self._today(connection, place.guild_id, place.member_id, now)
+        account = self._open_today(connection, place.guild_id, place.member_id, now)
         account, hold, movement = decide_hold(account, job.id, job.price, now)
         insert_job()
         AccountRepository(connection).save(account)
@@ -60,19 +66,24 @@ class Ledger:
         return account
 
     def settle(self, connection: Connection, job: Job, charge: int, reason: str, now: datetime) -> None:
-        """End the job's hold, charging `charge` of it; account and budget are locked in the order of `hold`."""
+        """End the job's hold and charge `charge` of it.
+
+        Account and budget are locked in the order of `hold`.
+        """
         hold = LedgerRepository(connection).get_hold(job.id)
         account = AccountRepository(connection).lock(job.place.guild_id, job.place.member_id)
         account, movement = decide_settlement(account, hold, charge)
         AccountRepository(connection).save(account)
-        self._record(connection, account, movement, now, actor=STUDIO, reason=reason, job_id=job.id, settles=job.id)
+        self._record(
+            connection, account, movement, now, actor=SYSTEM_ACTOR, reason=reason, job_id=job.id, settles=job.id
+        )
         BudgetRepository(connection).settle(hold.month, held=hold.amount, captured=charge)
 
     def book_unknown_cost(self, connection: Connection, job: Job, now: datetime) -> None:
-        """Book what the operator may owe for a submit whose reply was lost."""
+        """Book the operator's possible cost of a submit with a lost reply."""
         account = Account(guild_id=job.place.guild_id, member_id=job.place.member_id)
         self._record(
-            connection, account, unknown_cost(job.price), now, actor=STUDIO, reason="reply lost", job_id=job.id
+            connection, account, unknown_cost(job.price), now, actor=SYSTEM_ACTOR, reason="reply lost", job_id=job.id
         )
 
     def grant(
@@ -86,18 +97,18 @@ class Ledger:
         reason: str,
         now: datetime,
     ) -> Account:
-        """Give a member credits that do not expire, and return the account."""
-        account = self._today(connection, guild_id, member_id, now)
+        """Give a member credits without expiry and return the account."""
+        account = self._open_today(connection, guild_id, member_id, now)
         account, movement = decide_grant(account, amount)
         AccountRepository(connection).save(account)
         self._record(connection, account, movement, now, actor=actor, reason=reason)
         return account
 
-    def _today(self, connection: Connection, guild_id: int, member_id: int, now: datetime) -> Account:
+    def _open_today(self, connection: Connection, guild_id: int, member_id: int, now: datetime) -> Account:
         account = AccountRepository(connection).lock(guild_id, member_id)
         account, movements = open_period(account, period_of(now), self._allowance)
         for movement in movements:
-            self._record(connection, account, movement, now, actor=STUDIO, reason="daily allowance")
+            self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason="daily allowance")
         return account
 
     def _record(

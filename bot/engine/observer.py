@@ -1,4 +1,4 @@
-"""What the engine tells the world outside, and the one thing that it asks of it."""
+"""The engine's view of Discord: where jobs are shown."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,19 +8,22 @@ from bot.domain.jobs import Job
 
 @dataclass(frozen=True, slots=True)
 class CardLookup:
-    """Whether a job's card is on Discord, and its message where that is known."""
+    """Whether a job's card exists on Discord, and its message id if known."""
 
-    there: bool
+    exists: bool
     message_id: int | None = None
 
 
 class JobObserver(Protocol):
-    """Whoever shows jobs to people."""
+    """Shows jobs to members."""
 
     def on_job_changed(self, job_id: str) -> None:
-        """Hear that a job (or its place in line) changed. Returns at once; whatever it leads to happens later."""
+        """Note a change of a job or of its queue position.
+
+        Returns at once; the work happens later.
+        """
         ...
 
     async def find_card(self, job: Job) -> CardLookup | None:
-        """Return what is known of the job's card; None where that cannot be known now."""
+        """Return whether the job's card exists; None if unknown now."""
         ...

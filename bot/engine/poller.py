@@ -1,4 +1,4 @@
-"""Following a job that is at a provider, or perhaps: ask what became of it, fetch its pictures, or give it up."""
+"""Steps of a submitted job: poll, download the images, or give up."""
 
 import asyncio
 import random
@@ -15,8 +15,9 @@ from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.job_store import JobStore
 from bot.engine.provider_status import ProviderStatus
+from bot.engine.reconciliation_store import ReconciliationStore
 from bot.engine.result_downloader import ResultDownloader, ResultDownloadProgress
-from bot.engine.retry_policy import poll_pause, polls_by
+from bot.engine.retry_policy import expected_polls, poll_pause
 from bot.engine.step_result import StepResult
 from bot.images.image_service import ImageService
 from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Provider, Status
@@ -24,38 +25,42 @@ from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pendi
 _log = structlog.get_logger(__name__)
 
 DOWNLOAD_SECONDS: Final = 900.0
-"""How long finished pictures are fetched for: providers keep them for a day and more, so an outage is waited out."""
+"""Time to download finished images: providers keep them for a day or more, so an outage can be waited out."""
 
-# A status that is not found right after the submit may only be late.
+# A 404 right after the submit may only be a delay at the provider.
 _NOT_FOUND_TRIES: Final = 3
 _NOT_FOUND_SECONDS: Final = 60.0
-_LONGEST_FETCH_PAUSE: Final = 60.0
-_LONGEST_POLL_PAUSE: Final = 60.0
-_POLLS_AT_ONCE: Final = 64
-# A provider that calls by itself is asked this many times more slowly: polling is only the safety net then.
+_LONGEST_DOWNLOAD_PAUSE_SECONDS: Final = 60.0
+_LONGEST_POLL_PAUSE_SECONDS: Final = 60.0
+_CONCURRENT_POLLS: Final = 64
+# With a webhook, polling is only a safety net and this many times slower.
 _CALLBACK_SLOWDOWN: Final = 4
 
 
 @dataclass(slots=True)
 class _Progress:
-    """What is remembered of a job between looks; losing it in a restart only makes the next look sooner."""
+    """Progress of a job between its steps.
+
+    A restart loses it; the next step only comes sooner.
+    """
 
     polls: int = 0
     not_found: int = 0
     not_found_since: float = 0.0
-    fetches: int = 0
-    fetching_since: float = 0.0
-    fetched: ResultDownloadProgress = field(default_factory=ResultDownloadProgress)
+    downloads: int = 0
+    downloading_since: float = 0.0
+    download: ResultDownloadProgress = field(default_factory=ResultDownloadProgress)
     slow_shown: bool = False
 
 
 class JobPoller:
-    """Looks at jobs that were submitted, and writes down what became of them."""
+    """Polls submitted jobs and records their outcome."""
 
     def __init__(
         self,
         *,
         job_store: JobStore,
+        reconciliations: ReconciliationStore,
         providers: Mapping[str, Provider],
         provider_status: ProviderStatus,
         image_service: ImageService,
@@ -64,22 +69,23 @@ class JobPoller:
         randomness: random.Random,
     ) -> None:
         self._job_store = job_store
+        self._reconciliations = reconciliations
         self._providers = providers
         self._provider_status = provider_status
         self._clock = clock
         self._config = config
         self._random = randomness
         self._progress: dict[str, _Progress] = {}
-        # One for each provider, so that one which hangs does not keep the others' jobs waiting.
-        self._polling = {provider: asyncio.Semaphore(_POLLS_AT_ONCE) for provider in providers}
+        # One for each provider: a hanging provider must not delay the jobs of the others.
+        self._poll_slots = {provider: asyncio.Semaphore(_CONCURRENT_POLLS) for provider in providers}
         self._result_downloader = ResultDownloader(image_service)
 
     def forget(self, job_id: str) -> None:
-        """Forget a job that has ended, or that another worker has taken."""
+        """Forget an ended job, or a job of another worker."""
         self._progress.pop(job_id, None)
 
     async def advance(self, job: Job, attempt: Attempt) -> StepResult:
-        """Do what the state of a submitted job asks for."""
+        """Do the next step of a submitted job."""
         match job.state:
             case State.UNKNOWN:
                 return await self._check_unknown(job, attempt)
@@ -89,26 +95,29 @@ class JobPoller:
                 return await self._poll(job, attempt)
 
     async def reconcile(self, job: Job, attempt: Attempt | None) -> None:
-        """Ask what became of a job that ended without its provider's answer; pictures that come now are free."""
+        """Ask a provider about an ended job without a known outcome.
+
+        Images that arrive now are free.
+        """
         known_until = job.created_at + timedelta(seconds=self._config.reconcile_for)
         provider = None if attempt is None else self._providers.get(attempt.provider)
         if attempt is None or attempt.handle is None or self._clock.now() > known_until:
-            await self._job_store.finish_reconciliation(job)
+            await self._reconciliations.finish(job)
             return
         if provider is None:
-            return  # the operator took it out of the settings; it may come back
+            return  # its key was removed from the settings and may come back
         status = await self._read_status(job, provider, attempt.handle)
         if isinstance(status, Finished):
-            fetched = ResultDownloadProgress()
-            if await self._result_downloader.fetch(job, attempt.provider, status.image_urls, fetched):
-                pictures = fetched.pictures(job, status.image_urls)
-                _log.info("job.came_late", job=job.id, provider=attempt.provider, pictures=len(pictures))
-                await self._job_store.finish_reconciliation(job, pictures, status.cost)
+            download = ResultDownloadProgress()
+            if await self._result_downloader.download(job, attempt.provider, status.image_urls, download):
+                images = download.images(job, status.image_urls)
+                _log.info("job.came_late", job=job.id, provider=attempt.provider, pictures=len(images))
+                await self._reconciliations.finish(job, images, status.cost)
         elif isinstance(status, Failed | Cancelled) or _is_not_found(status):
-            await self._job_store.finish_reconciliation(job)
+            await self._reconciliations.finish(job)
 
     async def _check_unknown(self, job: Job, attempt: Attempt) -> StepResult:
-        """Read the status once a webhook has named the job; give up when none came in time."""
+        """Read the status once a webhook named the job; give up in time."""
         waited = (self._clock.now() - attempt.started_at) / timedelta(seconds=1)
         provider = self._providers.get(attempt.provider)
         if attempt.handle is not None and provider is not None:
@@ -119,7 +128,7 @@ class JobPoller:
                 return StepResult(job=await self._fail(job, status))
             if isinstance(status, Cancelled):
                 return StepResult(job=await self._job_store.mark_failed(job, FaultKind.GENERATION))
-        left = self._config.unknown_wait - abs(waited)  # a clock that was set back must not hold it for ever
+        left = self._config.unknown_wait - abs(waited)  # a clock set back must not hold credits for ever
         if attempt.webhook_hash is None or left <= 0:
             _log.error("job.unknown", job=job.id, provider=attempt.provider)
             return StepResult(job=await self._job_store.give_up(job))
@@ -132,12 +141,12 @@ class JobPoller:
             return StepResult(job=await self._job_store.mark_failed(job, FaultKind.MALFORMED))
         provider = self._providers.get(attempt.provider)
         if job.id not in self._progress:
-            polled = polls_by((self._clock.now() - attempt.started_at) / timedelta(seconds=1), self._config)
+            polled = expected_polls((self._clock.now() - attempt.started_at) / timedelta(seconds=1), self._config)
             self._progress[job.id] = _Progress(polls=polled)
         progress = self._progress[job.id]
         has_callback = attempt.webhook_hash is not None
         if provider is None:
-            # The operator took the provider out of the settings; it may come back.
+            # The provider's key was removed from the settings and may come back.
             return await self._schedule_next_poll(job, progress, has_callback=has_callback)
         if job.cancel_requested_at is not None and not job.cancel_refused:
             outcome = await self._try_cancel(job, provider, attempt.handle)
@@ -151,7 +160,7 @@ class JobPoller:
     async def _apply_status(
         self, job: Job, attempt: Attempt, progress: _Progress, status: Status | ProviderError
     ) -> StepResult:
-        """Write down what a job's status says."""
+        """Record a job's status."""
         has_callback = attempt.webhook_hash is not None
         match status:
             case ProviderError():
@@ -173,12 +182,12 @@ class JobPoller:
                 return StepResult(job=await self._job_store.mark_cancelled(job))
 
     async def _try_cancel(self, job: Job, provider: Provider, handle: str) -> CancelOutcome | None:
-        """Ask the provider to drop the job; None where it cannot be asked now."""
+        """Ask the provider to cancel the job; None if the request failed."""
         try:
             return await provider.cancel(handle)
         except ProviderError as error:
             _log.warning("cancel.failed", job=job.id, provider=provider.name, fault=error.kind)
-            return None  # the status is read all the same: it may have finished
+            return None  # the status is read next: the job may have finished
 
     async def _poll_failed(
         self, job: Job, progress: _Progress, error: ProviderError, *, has_callback: bool
@@ -198,23 +207,23 @@ class JobPoller:
     async def _store(self, job: Job, attempt: Attempt) -> StepResult:
         progress = self._progress.setdefault(job.id, _Progress())
         now = self._clock.monotonic()
-        if progress.fetches == 0:
-            progress.fetching_since = now
-        progress.fetches += 1
-        complete = await self._result_downloader.fetch(job, attempt.provider, attempt.result, progress.fetched)
-        if not complete and now - progress.fetching_since <= DOWNLOAD_SECONDS:
-            return StepResult(job=job, next_step_in=min(2.0**progress.fetches, _LONGEST_FETCH_PAUSE))
-        pictures = progress.fetched.pictures(job, attempt.result)
-        if not pictures:
+        if progress.downloads == 0:
+            progress.downloading_since = now
+        progress.downloads += 1
+        complete = await self._result_downloader.download(job, attempt.provider, attempt.result, progress.download)
+        if not complete and now - progress.downloading_since <= DOWNLOAD_SECONDS:
+            return StepResult(job=job, next_step_in=min(2.0**progress.downloads, _LONGEST_DOWNLOAD_PAUSE_SECONDS))
+        images = progress.download.images(job, attempt.result)
+        if not images:
             known = not complete and attempt.handle is not None
             return StepResult(job=await self._job_store.mark_failed(job, FaultKind.NO_PICTURES, reconcile=known))
-        return StepResult(job=await self._job_store.mark_done(job, pictures))
+        return StepResult(job=await self._job_store.mark_done(job, images))
 
     async def _read_status(self, job: Job, provider: Provider, handle: str) -> Status | ProviderError:
-        """Read a job's status, and note what the answer says of the provider."""
+        """Read a job's status and record the provider's health."""
         status: Status | ProviderError
         try:
-            async with self._polling[provider.name]:
+            async with self._poll_slots[provider.name]:
                 status = await provider.poll(handle, hide=(job.request.prompt,))
         except ProviderError as error:
             _log.warning("poll.failed", job=job.id, provider=error.provider, fault=error.kind, detail=error.detail)
@@ -225,7 +234,7 @@ class JobPoller:
     async def _schedule_next_poll(
         self, job: Job, progress: _Progress, *, has_callback: bool, refresh_card: bool = False, at_least: float = 0.0
     ) -> StepResult:
-        """Look again after a pause, unless this was the last look before the hard deadline."""
+        """Return the pause to the next poll; past the hard deadline, give up."""
         age = self._age(job)
         if age >= self._config.hard_deadline:
             _log.error("job.lost", job=job.id, provider=job.provider)
@@ -236,7 +245,7 @@ class JobPoller:
             _CALLBACK_SLOWDOWN if has_callback else 1
         )
         progress.polls += 1
-        pause = min(max(pause, at_least), max(_LONGEST_POLL_PAUSE, self._config.poll_floor))
+        pause = min(max(pause, at_least), max(_LONGEST_POLL_PAUSE_SECONDS, self._config.poll_floor))
         return StepResult(
             job=job, next_step_in=min(pause, self._config.hard_deadline - age), refresh_card=refresh_card or late
         )

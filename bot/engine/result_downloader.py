@@ -1,4 +1,7 @@
-"""Fetching a job's finished pictures: what is here is kept between tries, what can never come is not tried again."""
+"""Download of finished images.
+
+Stored images are kept between tries; unusable ones are not tried again.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,61 +17,65 @@ from bot.images.image_service import ImageService
 
 _log = structlog.get_logger(__name__)
 
-# Each decodes a picture in memory.
-_AT_ONCE: Final = 16
+# Each job decodes an image in memory.
+_CONCURRENT_JOBS: Final = 16
 _TRIES_WHEN_SHORT: Final = 3
 
 
 @dataclass(slots=True)
 class ResultDownloadProgress:
-    """What has come of a job's addresses so far; losing it in a restart only fetches them again."""
+    """Stored and unusable URLs of a job.
 
-    kept: dict[str, ImageFile] = field(default_factory=dict)
+    A restart loses it and downloads again.
+    """
+
+    stored: dict[str, ImageFile] = field(default_factory=dict)
     unusable: set[str] = field(default_factory=set)
     short: dict[str, int] = field(default_factory=dict)
 
-    def pictures(self, job: Job, urls: Sequence[str]) -> list[ResultImage]:
-        """Return the job's pictures that are stored, in the provider's order."""
+    def images(self, job: Job, urls: Sequence[str]) -> list[ResultImage]:
+        """Return the stored images in the provider's order."""
         return [
             ResultImage(job_id=job.id, position=position, file=file)
-            for position, file in enumerate(self.kept[url] for url in urls if url in self.kept)
+            for position, file in enumerate(self.stored[url] for url in urls if url in self.stored)
         ]
 
 
 class ResultDownloader:
-    """Fetches and stores pictures, a bounded number of jobs at a time."""
+    """Downloads and stores images, a bounded number of jobs at a time."""
 
     def __init__(self, image_service: ImageService) -> None:
         self._image_service = image_service
-        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_CONCURRENT_JOBS)
 
-    async def fetch(self, job: Job, provider: str, urls: Sequence[str], fetched: ResultDownloadProgress) -> bool:
-        """Fetch what is missing, up to as many as were asked for; return whether another try could bring nothing more.
+    async def download(self, job: Job, provider: str, urls: Sequence[str], progress: ResultDownloadProgress) -> bool:
+        """Download missing images; return whether another try is useless.
 
-        An unreachable host and a full disk may be over in a while; a file that is no picture stays none.
+        No more images are downloaded than were requested. An unreachable host and a full disk may recover; a file
+        that is no image stays unusable.
         """
         complete = True
-        async with self._turn:
+        async with self._slots:
             for url in urls:
-                if len(fetched.kept) == job.request.images:
+                if len(progress.stored) == job.request.images:
                     return True
-                if url not in fetched.kept and url not in fetched.unusable:
-                    complete &= await self._try(job, provider, url, fetched)
-        return complete or len(fetched.kept) == job.request.images
+                if url not in progress.stored and url not in progress.unusable:
+                    complete &= await self._try(job, provider, url, progress)
+        return complete or len(progress.stored) == job.request.images
 
-    async def _try(self, job: Job, provider: str, url: str, fetched: ResultDownloadProgress) -> bool:
+    async def _try(self, job: Job, provider: str, url: str, progress: ResultDownloadProgress) -> bool:
         try:
-            fetched.kept[url] = await self._image_service.store_url(url)
+            progress.stored[url] = await self._image_service.store_url(url)
         except ImageError as error:
             _log.warning("picture.unusable", job=job.id, provider=provider, problem=error.problem)
             if error.problem is ImageProblem.UNREACHABLE:
                 return False
             if error.problem is ImageProblem.TRUNCATED:
-                # The connection may have broken; a file that is short each time is short.
-                fetched.short[url] = fetched.short.get(url, 0) + 1
-                if fetched.short[url] < _TRIES_WHEN_SHORT:
+                # The connection may have broken; a file truncated every time is truncated.
+                progress.short[url] = progress.short.get(url, 0) + 1
+                if progress.short[url] < _TRIES_WHEN_SHORT:
                     return False
-            fetched.unusable.add(url)
+            progress.unusable.add(url)
         except OSError as error:
             _log.error("picture.not_stored", job=job.id, error=type(error).__name__, errno=error.errno)
             return False

@@ -1,4 +1,4 @@
-"""The slots that waiting jobs are given: how many are free, for whom and for which models."""
+"""Free slots by provider, guild and model."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from db.queue import QueueRepository
 
 
 class Slots:
-    """The free slots of providers and communities, counted in the database, as claims take them."""
+    """Free slots, counted in the database and reduced by each claim."""
 
     def __init__(self, connection: Connection, config: EngineConfig, available_submits: Mapping[str, int]) -> None:
         busy = AttemptRepository(connection).count_active_by_provider()
@@ -23,24 +23,24 @@ class Slots:
         self._of_guild = QueueRepository(connection).count_active_by_guild() if self._per_guild else {}
 
     @property
-    def any_free(self) -> bool:
+    def has_free(self) -> bool:
         """Whether any provider has a slot."""
         return any(free > 0 for free in self._free.values())
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The models that some provider with a free slot offers."""
+        """Models offered by a provider with a free slot."""
         return tuple(sorted({offer.model for offer in OFFERS if self._free.get(offer.provider, 0) > 0}))
 
     @property
     def full_guilds(self) -> tuple[int, ...]:
-        """The communities that have all their slots."""
+        """Guilds without a free slot."""
         if self._per_guild is None:
             return ()
         return tuple(each for each, active in self._of_guild.items() if active >= self._per_guild)
 
     def take(self, guild_id: int, offers: Sequence[Offer]) -> Offer | None:
-        """Take a slot for one of the offers, the best first; None where none is free."""
+        """Take a slot for the best offer; None if none is free."""
         active = self._of_guild.get(guild_id, 0)
         if self._per_guild is not None and active >= self._per_guild:
             return None

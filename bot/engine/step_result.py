@@ -1,4 +1,4 @@
-"""What a step of a job comes to."""
+"""The result of one step of a job."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,11 @@ from bot.domain.jobs import Job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """The job after a step; `next_step_in` is the seconds to the next look (None: not by itself)."""
+    """The job after a step.
+
+    `next_step_in` is the seconds to the next step (None: none is scheduled). `refresh_card` redraws the card
+    although the state is the same.
+    """
 
     job: Job
     next_step_in: float | None = None

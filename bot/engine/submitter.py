@@ -1,4 +1,4 @@
-"""Sending a job to a provider, once: what its answer means, and what to do where there is none."""
+"""Submit of a claimed job, once, and the record of its outcome."""
 
 import asyncio
 import random
@@ -22,13 +22,13 @@ from bot.providers.base import Failed, Finished, Pending, Provider, Submission
 
 _log = structlog.get_logger(__name__)
 
-_LONGEST_PERSIST_PAUSE: Final = 30.0
-# Values that no database takes, or a fault of ours: another try would not fare better, and the job must end some day.
-_NEVER_WRITTEN: Final = (ArithmeticError, ValueError, TypeError, DataError, IntegrityError, ProgrammingError)
+_LONGEST_PERSIST_PAUSE_SECONDS: Final = 30.0
+# Values that no database accepts, or a fault of ours: a retry cannot succeed, and the job must end some day.
+_UNWRITABLE: Final = (ArithmeticError, ValueError, TypeError, DataError, IntegrityError, ProgrammingError)
 
 
 class Submitter:
-    """Sends claimed jobs, and writes down what came of it."""
+    """Submits claimed jobs and records their outcome."""
 
     def __init__(
         self,
@@ -49,15 +49,18 @@ class Submitter:
         self._epochs: dict[str, int] = {}
 
     def record_start(self, claim: Claim) -> None:
-        """Hear that a claimed job is about to be submitted: a provider in trouble gets one at a time."""
+        """Record the start of a submit.
+
+        A failing provider gets one submit at a time.
+        """
         self._epochs[claim.job.id] = self._provider_status.record_start(claim.offer.provider)
 
     def forget(self, job_id: str) -> None:
-        """Forget a job that another worker has taken."""
+        """Forget a job of another worker."""
         self._epochs.pop(job_id, None)
 
     async def submit(self, claim: Claim) -> StepResult:
-        """Send a claimed job once, and write down what came of it."""
+        """Send a claimed job once and record its outcome."""
         job, provider = claim.job, claim.offer.provider
         url = None if claim.callback_url is None else claim.callback_url.url
         epoch = self._epochs.pop(job.id, None)
@@ -80,18 +83,21 @@ class Submitter:
         try:
             return await self._persist_answer(job, answer)
         except StaleJobError:
-            # Another worker has given it up meanwhile, but how the provider names it is known here alone.
+            # Another worker gave the job up meanwhile, but only this one knows the provider's handle.
             if answer.handle is not None:
                 await self._job_store.record_late_handle(job, answer.handle)
             raise
 
     async def handle_interrupted(self, job: Job, attempt: Attempt | None) -> StepResult:
-        """An earlier process sent the job, or was about to: nobody can know, so it is never sent again."""
+        """Record a lost reply for a submit of an ended process.
+
+        The job may have been sent: it is never sent again.
+        """
         _log.error("submit.interrupted", job=job.id, provider=job.provider)
         return await self._reply_lost(job, has_callback=attempt is not None and attempt.webhook_hash is not None)
 
     async def _persist_answer(self, job: Job, answer: Submission) -> StepResult:
-        """Write down what a provider answered to a submit."""
+        """Store the provider's answer to a submit."""
         match answer:
             case Pending():
                 accepted = await self._retry_until_persisted(lambda: self._job_store.mark_accepted(job, answer))
@@ -108,22 +114,25 @@ class Submitter:
                 )
 
     async def _reply_lost(self, job: Job, *, has_callback: bool) -> StepResult:
-        """Write down that nobody knows what became of a submit."""
+        """Store a submit with an unknown outcome."""
         unknown = await self._retry_until_persisted(
             partial(self._job_store.mark_reply_lost, job, has_callback=has_callback)
         )
-        # At once: a webhook may have been quicker than the reply, and have named the job to another process.
+        # At once: a webhook may have arrived before the reply and named the job to another process.
         return StepResult(job=unknown, next_step_in=None if unknown.state.ended else 0.0)
 
     async def _retry_until_persisted(self, write: Callable[[], Awaitable[Job]]) -> Job:
-        """Write down a submit's answer however long the database is away: it exists nowhere else."""
+        """Store a submit's answer, however long the database is away.
+
+        The answer exists nowhere else.
+        """
         pause = 1.0
         while True:
             try:
                 return await write()
-            except (AtelierError, *_NEVER_WRITTEN):
+            except (AtelierError, *_UNWRITABLE):
                 raise
             except Exception:  # noqa: BLE001 - a full disk, a locked file, a lost connection
                 _log.exception("submit.not_written", pause=pause)
             await self._clock.wait(asyncio.Event(), pause)
-            pause = min(2 * pause, _LONGEST_PERSIST_PAUSE)
+            pause = min(2 * pause, _LONGEST_PERSIST_PAUSE_SECONDS)

@@ -17,7 +17,7 @@ TAKE_OVER_BATCH: Final = 1_000
 
 
 class WorkerStore:
-    """Renews the lease of this worker and moves jobs between workers. Each method is one transaction."""
+    """Lease and ownership of jobs. Each method is one transaction."""
 
     def __init__(self, *, database: Database, clock: Clock, lease: Lease) -> None:
         self._database = database
@@ -25,7 +25,10 @@ class WorkerStore:
         self._lease = lease
 
     async def renew_lease(self) -> None:
-        """Extend this worker's lease and end the leases of silent workers: their jobs belong to nobody then."""
+        """Renew this worker's lease and end expired leases of others.
+
+        The jobs of an ended lease belong to no worker.
+        """
         now, began = self._clock.now(), self._clock.monotonic()
         lease = self._lease
 
@@ -43,19 +46,25 @@ class WorkerStore:
         await self._database.write(lambda connection: WorkerRepository(connection).remove(self._lease.worker_id))
 
     async def take_over(self) -> tuple[Job, ...]:
-        """Take and return up to `TAKE_OVER_BATCH` jobs without a worker, so that other writes fit in between."""
+        """Take up to `TAKE_OVER_BATCH` jobs without a worker.
+
+        The batch is limited so that other writes fit in between.
+        """
         return await self._database.write(
             lambda connection: JobRepository(connection).take_over(self._lease.worker_id, TAKE_OVER_BATCH)
         )
 
     async def adopt(self, job_id: str) -> bool:
-        """Take one job from another worker if its state allows that; return whether it changed hands."""
+        """Take one job from another worker; return whether it changed hands.
+
+        The job's state must allow it.
+        """
         return await self._database.write(
             lambda connection: JobRepository(connection).adopt(job_id, self._lease.worker_id)
         )
 
     async def list_owned(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the ids of this worker's live jobs, and of its ended jobs that are not delivered."""
+        """Return ids of this worker's live jobs, and of undelivered ended ones."""
         return await self._database.read(lambda connection: JobRepository(connection).list_owned(self._lease.worker_id))
 
     async def list_submitting(self) -> tuple[str, ...]:

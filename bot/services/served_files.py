@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.domain.images import ImageFile
-from bot.engine.callback_urls import hash_of
+from bot.engine.callback_urls import hash_token
 from bot.images.image_service import ImageService
 from db.database import Database
 from db.inputs import InputImageRepository
@@ -30,7 +30,7 @@ class ServedFileService:
 
         Every call costs one hash and one look-up, so its duration reveals nothing to a stranger.
         """
-        token_hash = hash_of(token)
+        token_hash = hash_token(token)
         file = await self._database.read(lambda connection: InputImageRepository(connection).find_served(token_hash))
         if file is None:
             return None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from bot.engine.callback_urls import hash_of
+from bot.engine.callback_urls import hash_token
 from bot.providers.base import Provider
 
 
@@ -37,4 +37,4 @@ class WebhookService:
         known = self._providers.get(provider)
         handle = None if known is None else known.parse_webhook(body)
         # An unknown name may contain characters that the database rejects; the empty name matches no job.
-        return await self._engine.handle_webhook(hash_of(token), "" if known is None else provider, handle)
+        return await self._engine.handle_webhook(hash_token(token), "" if known is None else provider, handle)

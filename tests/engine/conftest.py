@@ -1,4 +1,4 @@
-"""What the engine's tests of pictures to start from share."""
+"""Fixtures of the engine's tests with input images."""
 
 from collections.abc import AsyncIterator
 
@@ -9,15 +9,15 @@ from tests.support.image_server import ImageServer, image_server
 
 
 @pytest.fixture
-async def shelf() -> AsyncIterator[ImageServer]:
-    """Return where members' pictures lie."""
-    async with image_server() as shelf:
-        yield shelf
+async def image_host() -> AsyncIterator[ImageServer]:
+    """Return a server with members' images."""
+    async with image_server() as image_host:
+        yield image_host
 
 
 @pytest.fixture
 async def reve2img() -> AsyncIterator[Reve2ImgServer]:
-    """Return the provider that edits pictures; its jobs move by hand."""
+    """Return a provider for edits; its jobs are moved by the test."""
     server = Reve2ImgServer(key="key", latency=MANUAL)
     await server.start()
     yield server

@@ -1,4 +1,4 @@
-"""A workshop whose jobs start from pictures on a shelf."""
+"""An engine harness for jobs with input images."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +8,7 @@ from pathlib import Path
 from bot.domain.attachments import InputPolicy
 from bot.domain.images import InputImage
 from bot.domain.requests import GenerationRequest
-from bot.engine.callback_urls import hash_of, input_address, new_token
+from bot.engine.callback_urls import hash_token, input_url_for, new_token
 from bot.engine.claimer import CallbackUrl
 from bot.services.served_files import ServedFileService
 from bot.web.served_files import ServedFileEndpoint
@@ -24,10 +24,10 @@ PUBLIC = "https://studio.example"
 
 
 @asynccontextmanager
-async def editing(
+async def edit_harness(
     database: Database,
     folder: Path,
-    shelf: ImageServer,
+    image_host: ImageServer,
     reve2img: Reve2ImgServer,
     *,
     public: str | None = PUBLIC,
@@ -35,13 +35,16 @@ async def editing(
     alone: bool = True,
     clock: ManualClock | None = None,
 ) -> AsyncIterator[EngineHarness]:
-    """Run a workshop that takes pictures from the shelf; without `public`, providers fetch them there themselves."""
+    """Run a harness with members' images on the image server.
+
+    Without `public`, providers download them from there themselves.
+    """
 
     def new_input_url() -> CallbackUrl | None:
         token = new_token()
-        return None if public is None else CallbackUrl(url=input_address(public, token), hash=hash_of(token))
+        return None if public is None else CallbackUrl(url=input_url_for(public, token), hash=hash_token(token))
 
-    policy = InputPolicy(extra_origin=shelf.base, min_url_lifetime=None if public else timedelta(hours=2))
+    policy = InputPolicy(extra_origin=image_host.base, min_url_lifetime=None if public else timedelta(hours=2))
     async with engine_harness(
         database,
         folder,
@@ -56,10 +59,10 @@ async def editing(
 
 
 @asynccontextmanager
-async def reachable(
-    database: Database, folder: Path, shelf: ImageServer, reve2img: Reve2ImgServer
+async def serving_edit_harness(
+    database: Database, folder: Path, image_host: ImageServer, reve2img: Reve2ImgServer
 ) -> AsyncIterator[EngineHarness]:
-    """Run a workshop whose provider fetches the pictures from us, by their addresses."""
+    """Run a harness and a web server: the provider downloads from us."""
     service: list[ServedFileService] = []
 
     class Source:
@@ -69,15 +72,15 @@ async def reachable(
     web = WebServer(host="127.0.0.1", port=0, ready=_nothing_missing, routes=ServedFileEndpoint(Source()).routes)  # type: ignore[arg-type]
     public = f"http://127.0.0.1:{await web.start()}"
     try:
-        async with editing(database, folder, shelf, reve2img, public=public) as harness:
+        async with edit_harness(database, folder, image_host, reve2img, public=public) as harness:
             service.append(ServedFileService(database=database, image_service=harness.image_service))
             yield harness
     finally:
         await web.stop()
 
 
-def editing_of(*urls: str, **changes: object) -> GenerationRequest:
-    """Return a request that starts from what is at these addresses."""
+def edit_request(*urls: str, **changes: object) -> GenerationRequest:
+    """Return a request for an edit of the images at these URLs."""
     return make_request(prompt="make it dusk", inputs=tuple(InputImage(url=url) for url in urls), **changes)
 
 

@@ -1,4 +1,7 @@
-"""An engine between a real database and a real provider over real sockets, with time that only the test moves."""
+"""An engine with a real database, real providers and a manual clock.
+
+Providers are reached over real sockets; only the test moves the time.
+"""
 
 import asyncio
 import itertools
@@ -21,6 +24,7 @@ from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
 from bot.engine.observer import CardLookup
+from bot.engine.reconciliation_store import ReconciliationStore
 from bot.engine.worker_store import WorkerStore
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
@@ -38,25 +42,25 @@ from tests.support.factories import MEMBER, make_context, make_id, make_request
 
 
 class Observer:
-    """Remembers what it was told; `card` is what it answers to whether a card is there."""
+    """Records changes of jobs; `card` is the result of every card look-up."""
 
     def __init__(self) -> None:
         self.changes: list[str] = []
-        self.card: CardLookup | None = CardLookup(there=True, message_id=1)
+        self.card: CardLookup | None = CardLookup(exists=True, message_id=1)
 
     def on_job_changed(self, job_id: str) -> None:
-        """Remember."""
+        """Record the change."""
         self.changes.append(job_id)
 
     async def find_card(self, job: Job) -> CardLookup | None:
-        """Answer."""
+        """Return `card`."""
         del job
         return self.card
 
 
 @dataclass(slots=True, kw_only=True)
 class EngineHarness:
-    """The parts, wired as the product wires them."""
+    """The engine's parts, wired by the product's container."""
 
     database: Database
     clock: ManualClock
@@ -67,110 +71,125 @@ class EngineHarness:
     lease: Lease
     job_store: JobStore
     worker_store: WorkerStore
+    reconciliations: ReconciliationStore
     engine: Engine
-    generation: JobService
+    job_service: JobService
 
-    async def asked(self, *, place: InteractionContext | None = None, request: GenerationRequest | None = None) -> Job:
-        """Make a job and let its card appear."""
-        snapshot = await self.generation.create(place or make_context(), request or make_request())
-        await self.generation.mark_acknowledged(snapshot.job.id, 1)
+    async def create_job(
+        self, *, place: InteractionContext | None = None, request: GenerationRequest | None = None
+    ) -> Job:
+        """Create a job and acknowledge its card."""
+        snapshot = await self.job_service.create(place or make_context(), request or make_request())
+        await self.job_service.mark_acknowledged(snapshot.job.id, 1)
         return snapshot.job
 
-    async def job(self, job_id: str) -> Job:
-        """Return the job as it is stored."""
+    async def read_job(self, job_id: str) -> Job:
+        """Return the stored job."""
         return (await self.job_store.get(job_id))[0]
 
-    async def attempt(self, job_id: str) -> Attempt:
-        """Return the job's last attempt as it is stored."""
+    async def read_attempt(self, job_id: str) -> Attempt:
+        """Return the job's last stored attempt."""
         attempt = (await self.job_store.get(job_id))[1]
         assert attempt is not None
         return attempt
 
-    async def until(self, job_id: str, state: State, *, step: float = 0.0) -> Job:
-        """Return the job once it is in a state, and what brought it there has set when to go on.
+    async def wait_for_state(self, job_id: str, state: State, *, step: float = 0.0) -> Job:
+        """Return the job once it has a state and its next step is scheduled.
 
-        `step` seconds pass each time that it is not and nothing is under way, so that they can be counted however slow
-        the machine is.
+        `step` seconds pass each time the job has another state and nothing runs. So the time that passes does not
+        depend on the machine's speed.
         """
-        for _ in patiently(step):
-            job = await self.job(job_id)
+        for _ in checks(step):
+            job = await self.read_job(job_id)
             if job.state is state:
                 await self.settle()
                 return job
             await self.pass_time(step)
         raise AssertionError(f"the job stays {job.state}, waiting for {state}")
 
-    async def when(self, condition: Callable[[], object], *, step: float = 0.0) -> None:
-        """Return once the condition is true; `step` seconds pass each time that it is not and nothing is under way."""
-        for _ in patiently(step):
+    async def wait_for(self, condition: Callable[[], object], *, step: float = 0.0) -> None:
+        """Return once the condition is true.
+
+        `step` seconds pass each time it is false and nothing runs.
+        """
+        for _ in checks(step):
             if condition():
                 return
             await self.pass_time(step, unless=condition)
-        raise AssertionError("it never came to pass")
+        raise AssertionError("the condition stays false")
 
-    async def quiet(self, *, step: float = 0.0, rounds: int = 20) -> None:
-        """Let everything go on that can; `step` seconds pass in each of the rounds."""
+    async def run_rounds(self, *, step: float = 0.0, rounds: int = 20) -> None:
+        """Let everything run; `step` seconds pass in each round."""
         for _ in range(rounds):
             await self.pass_time(step)
 
     async def pass_time(self, seconds: float, *, unless: Callable[[], object] = bool) -> None:
-        """Let time pass between what was under way before and what comes of it; without any, let things go on."""
+        """Let running work end, then let seconds pass and their work end.
+
+        Without seconds, only let transactions end.
+        """
         if not seconds:
             await self.settle()
             return
-        await self.idle(unless=unless)
+        await self.wait_until_idle(unless=unless)
         self.clock.advance(seconds)
-        await self.idle(unless=unless)
+        await self.wait_until_idle(unless=unless)
 
     async def settle(self) -> None:
-        """Return when no transaction is under way, nor one that followed from it; requests may be."""
-        await self._written()
-        await self.database.read(lambda _: None)  # takes its time, which the sockets have too
+        """Return once no transaction runs and none follows.
 
-    async def _written(self) -> None:
+        HTTP requests may still run.
+        """
+        await self._wait_for_transactions()
+        await self.database.read(lambda _: None)  # takes a moment, so that sockets can deliver
+
+    async def _wait_for_transactions(self) -> None:
         await let_others_run(5)
         while self.database._running:
             await asyncio.wait(self.database._running)
             await let_others_run(5)
 
-    async def looked(self) -> None:
-        """Return when the engine has looked for jobs in line, as it does at its start, and waits for more.
+    async def wait_for_dispatch(self) -> None:
+        """Return once the engine has finished its first dispatch.
 
-        Else, where two engines share a database, the second one's first look may claim what the first one is asked.
+        If two engines share a database, the first dispatch of one might otherwise claim a job made for the other.
         """
         await self.settle()
         while self.engine._claims.is_claiming:
             await self.settle()
 
-    async def idle(self, *, unless: Callable[[], object] = bool) -> None:
-        """Return when all that the engine does waits for time or for a word from outside, or when `unless` is true."""
-        await self._written()
+    async def wait_until_idle(self, *, unless: Callable[[], object] = bool) -> None:
+        """Return once the engine only waits for time or for an outside event.
+
+        It also returns once `unless` is true.
+        """
+        await self._wait_for_transactions()
         last = time.monotonic() + 60
-        while (busy := self._under_way()) and not unless():
-            assert time.monotonic() < last, f"never done: {busy}"
+        while (busy := self._running_tasks()) and not unless():
+            assert time.monotonic() < last, f"still running: {busy}"
             await self.settle()
 
-    def _under_way(self) -> list[asyncio.Task[None]]:
+    def _running_tasks(self) -> list[asyncio.Task[None]]:
         engine = self.engine
         tasks = [*engine._duties, *engine._executor._queue._running.values()]
         tasks += [task for task in (engine._dispatch, engine._execution) if task is not None]
         return [task for task in tasks if not task.done() and not self.clock.holds(task)]
 
     async def cancel(self, job_id: str) -> None:
-        """Press Cancel as its member."""
-        await self.generation.cancel(job_id, Actor(member_id=MEMBER))
+        """Press Cancel as the job's member."""
+        await self.job_service.cancel(job_id, Actor(member_id=MEMBER))
 
-    async def problems(self) -> list[str]:
-        """Return what the audit finds."""
+    async def run_audit(self) -> list[str]:
+        """Return the audit's mistakes."""
         return await self.database.read(audit)
 
-    def posts(self) -> int:
-        """Return how many jobs were sent to the provider."""
+    def count_submits(self) -> int:
+        """Return the number of submits to the provider."""
         return len([each for each in self.server.requests if each.method == "POST" and each.path == "/v1/run"])
 
 
-def patiently(step: float) -> Iterator[None]:
-    """Count the looks of somebody who waits: 2,000 where time passes, else as many as fit in a minute of real time."""
+def checks(step: float) -> Iterator[None]:
+    """Yield once per check: 2,000 times if time passes, else for a minute."""
     last = time.monotonic() + 60
     looks = itertools.count()
     while next(looks) < 2_000 or (not step and time.monotonic() < last):
@@ -194,11 +213,12 @@ async def engine_harness(
     policy: InputPolicy = SERVED,
     new_input_url: Callable[[], CallbackUrl | None] = no_input_url,
 ) -> AsyncIterator[EngineHarness]:
-    """Wire a workshop and, unless told otherwise, start its engine; a given server and clock outlive it.
+    """Build a harness and, by default, start its engine.
 
-    One that is not `alone` shares its database with others, by leases of 15 seconds. A `second` provider, which the
-    caller starts and closes, is asked where SkillBoss cannot; the operator may have no key for `skillboss`. The
-    `policy` names where members' pictures are, and `address` makes those that providers fetch them from.
+    A given server and clock outlive the harness. One that is not `alone` shares its database with others, by
+    leases of 15 seconds. The caller starts and closes the `second` provider, which is used if SkillBoss cannot
+    do the job. Without `skillboss` the operator has no key for it. The `policy` names the hosts of members'
+    images, and `new_input_url` builds URLs for providers.
     """
     clock = clock or ManualClock()
     own = server is None
@@ -251,8 +271,9 @@ async def engine_harness(
             lease=container.lease,
             job_store=container.job_store,
             worker_store=container.worker_store,
+            reconciliations=container.reconciliations,
             engine=engine,
-            generation=container.jobs,
+            job_service=container.jobs,
         )
     finally:
         await engine.stop()

@@ -1,4 +1,4 @@
-"""A provider that a test can hold back, in front of a real one."""
+"""A provider with gates, in front of a real one."""
 
 import asyncio
 
@@ -9,9 +9,10 @@ from bot.providers.base import CancelOutcome, Provider, Status, Submission
 
 
 class GatedProvider:
-    """Its submits wait at `before` until they are sent and at `after` until their answer is heard; both open at first.
+    """A provider with a gate before and a gate after each submit.
 
-    `waiting` is set once a submit has come to a closed gate; with `loses` the answer is lost on the way back.
+    A submit waits at `before` until it is sent, and at `after` until its answer is returned. Both are open at
+    first. `waiting` is set once a submit reaches a closed gate. With `loses` the answer is lost.
     """
 
     def __init__(self, inner: Provider) -> None:
@@ -29,20 +30,20 @@ class GatedProvider:
 
     @property
     def name(self) -> str:
-        """The real one's name."""
+        """Name of the real provider."""
         return self._inner.name
 
     @property
     def takes_webhooks(self) -> bool:
-        """What the real one says."""
+        """Whether the real provider takes webhooks."""
         return self._inner.takes_webhooks
 
     def parse_webhook(self, body: object) -> str | None:
-        """Read as the real one does."""
+        """Parse with the real provider."""
         return self._inner.parse_webhook(body)
 
     async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> Submission:
-        """Submit, between two gates."""
+        """Submit between the two gates."""
         await self._pass(self.before)
         answer = await self._inner.submit(request, offer, webhook_url=webhook_url)
         await self._pass(self.after)
@@ -51,11 +52,11 @@ class GatedProvider:
         return answer
 
     async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> Status:
-        """Ask the real one."""
+        """Poll the real provider."""
         return await self._inner.poll(handle, hide=hide)
 
     async def cancel(self, handle: str) -> CancelOutcome:
-        """Ask the real one."""
+        """Cancel at the real provider."""
         return await self._inner.cancel(handle)
 
     async def _pass(self, gate: asyncio.Event) -> None:
@@ -65,18 +66,18 @@ class GatedProvider:
 
 
 class Gates:
-    """Wraps a workshop's provider; `gated` is what came of it."""
+    """Factory of one gated provider, kept in `gated`."""
 
     def __init__(self) -> None:
         self._gated: GatedProvider | None = None
 
     def __call__(self, provider: Provider) -> Provider:
-        """Wrap."""
+        """Return the provider behind gates."""
         self._gated = GatedProvider(provider)
         return self._gated
 
     @property
     def gated(self) -> GatedProvider:
-        """The wrapped provider."""
+        """The gated provider."""
         assert self._gated is not None
         return self._gated

@@ -1,4 +1,4 @@
-"""Unit tests of the claim tracker: a job is submitted only if it was surely not sent."""
+"""The claim tracker: a job is submitted only if it was surely not sent."""
 
 from dataclasses import replace
 
@@ -30,13 +30,13 @@ def claim_of(job: Job) -> Claim:
 
 
 def lose_claim(tracker: ClaimTracker) -> None:
-    """Run a claim transaction whose outcome never arrives."""
+    """Run a claim transaction and lose its outcome."""
     with pytest.raises(ConnectionError), tracker.claiming():
         raise ConnectionError
 
 
 def lose_take_over(tracker: ClaimTracker, error: type[BaseException] = ConnectionError) -> None:
-    """Run a take-over transaction whose outcome never arrives."""
+    """Run a take-over transaction and lose its outcome."""
     with pytest.raises(error), tracker.taking_over():
         raise error
 

@@ -13,7 +13,7 @@ from tests.support.clock import ManualClock, let_others_run
 async def running(
     clock: ManualClock, handle: Callable[[str], Awaitable[None]], *, concurrency: int = 10
 ) -> AsyncIterator[DelayQueue]:
-    """Give a schedule that runs until the block ends."""
+    """Run a delay queue until the block ends."""
     schedule = DelayQueue(clock, handle, concurrency=concurrency)
     task = asyncio.create_task(schedule.run())
     try:
@@ -26,7 +26,7 @@ async def running(
 
 
 class Handler:
-    """Notes what is called; a key in `gates` takes until its event is set."""
+    """Records calls; a key in `gates` runs until its event is set."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -34,7 +34,7 @@ class Handler:
         self.gates: dict[str, asyncio.Event] = {}
 
     async def __call__(self, key: str) -> None:
-        """Be the handler of a schedule."""
+        """Record the call."""
         self.begun.append(key)
         if key in self.gates:
             await self.gates[key].wait()
@@ -48,8 +48,8 @@ async def pass_time(clock: ManualClock, seconds: float = 0.0) -> None:
     await let_others_run()
 
 
-async def test_keys_are_called_in_the_order_in_which_they_are_due(clock: ManualClock) -> None:
-    """Not in the order in which they were set; those due together in the order of setting."""
+async def test_keys_are_called_in_order_of_due_time(clock: ManualClock) -> None:
+    # Keys with the same due time are called in the order of `set`.
     handler = Handler()
     async with running(clock, handler) as schedule:
         for key, delay in (("late", 3), ("soon", 1), ("now", 0), ("also soon", 1)):
@@ -66,8 +66,7 @@ async def test_keys_are_called_in_the_order_in_which_they_are_due(clock: ManualC
         assert len(schedule) == 0
 
 
-async def test_nothing_due_waits_for_nothing(clock: ManualClock) -> None:
-    """An empty schedule sets no alarm, and wakes as soon as a key is set."""
+async def test_empty_queue_waits_without_timeout_until_key_is_set(clock: ManualClock) -> None:
     handler = Handler()
     async with running(clock, handler) as schedule:
         await pass_time(clock)
@@ -78,8 +77,8 @@ async def test_nothing_due_waits_for_nothing(clock: ManualClock) -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [(5, 1), (1, 5)])
-async def test_the_sooner_of_two_settings_counts(clock: ManualClock, first: float, second: float) -> None:
-    """A key has one due time, the soonest that was asked for: a step's "later" never puts off a hint's "now"."""
+async def test_key_set_twice_has_sooner_due_time(clock: ManualClock, first: float, second: float) -> None:
+    # A step's "later" never postpones a webhook's "now".
     handler = Handler()
     async with running(clock, handler) as schedule:
         schedule.set("key", first)
@@ -93,8 +92,7 @@ async def test_the_sooner_of_two_settings_counts(clock: ManualClock, first: floa
         assert handler.begun == ["key"]
 
 
-async def test_a_key_can_be_hastened(clock: ManualClock) -> None:
-    """A hint from outside makes it due now, once."""
+async def test_key_set_again_with_shorter_delay_runs_once_at_it(clock: ManualClock) -> None:
     handler = Handler()
     async with running(clock, handler) as schedule:
         schedule.set("key", 60)
@@ -107,8 +105,8 @@ async def test_a_key_can_be_hastened(clock: ManualClock) -> None:
 
 
 @pytest.mark.parametrize("delay", [0, 4])
-async def test_a_key_set_during_its_call_is_called_again_after_it(clock: ManualClock, delay: float) -> None:
-    """Never two calls for a key at once; however often it was set meanwhile, it is called once more."""
+async def test_key_set_during_its_call_is_called_once_more_afterwards(clock: ManualClock, delay: float) -> None:
+    # A key never has two calls at once, however often it is set.
     handler = Handler()
     gate = handler.gates["key"] = asyncio.Event()
     async with running(clock, handler) as schedule:
@@ -125,8 +123,7 @@ async def test_a_key_set_during_its_call_is_called_again_after_it(clock: ManualC
         assert len(schedule) == 0
 
 
-async def test_a_key_set_for_later_during_its_call_waits_out_its_time(clock: ManualClock) -> None:
-    """The end of the call does not make it due."""
+async def test_key_set_for_later_during_its_call_waits_its_delay(clock: ManualClock) -> None:
     handler = Handler()
     gate = handler.gates["key"] = asyncio.Event()
     async with running(clock, handler) as schedule:
@@ -140,8 +137,8 @@ async def test_a_key_set_for_later_during_its_call_waits_out_its_time(clock: Man
         assert handler.begun == ["key", "key"]
 
 
-async def test_a_handler_may_set_its_own_key(clock: ManualClock) -> None:
-    """That is how a job is polled again."""
+async def test_handler_can_set_its_own_key(clock: ManualClock) -> None:
+    # A job is polled again this way.
     called: list[float] = []
 
     async def handle(key: str) -> None:
@@ -155,8 +152,7 @@ async def test_a_handler_may_set_its_own_key(clock: ManualClock) -> None:
     assert [moment - called[0] for moment in called] == [0, 3, 6, 9]
 
 
-async def test_only_so_many_calls_are_under_way(clock: ManualClock) -> None:
-    """The rest wait for a slot, in turn."""
+async def test_concurrency_limits_running_calls(clock: ManualClock) -> None:
     handler = Handler()
     handler.gates = {key: asyncio.Event() for key in "abc"}
     async with running(clock, handler, concurrency=2) as schedule:
@@ -170,8 +166,8 @@ async def test_only_so_many_calls_are_under_way(clock: ManualClock) -> None:
         assert handler.begun == ["a", "b", "c"]
 
 
-async def test_what_waits_for_a_slot_has_no_task(clock: ManualClock) -> None:
-    """After a start thousands are due at once; all are called in the end, those set meanwhile not twice."""
+async def test_keys_beyond_concurrency_have_no_task(clock: ManualClock) -> None:
+    # After a start thousands are due at once; each is called once, also if set meanwhile.
     handler = Handler()
     gate = asyncio.Event()
     keys = [f"{number}" for number in range(100)]
@@ -190,8 +186,8 @@ async def test_what_waits_for_a_slot_has_no_task(clock: ManualClock) -> None:
         assert len(schedule) == 0
 
 
-async def test_a_call_that_fails_is_logged_and_the_others_go_on(clock: ManualClock) -> None:
-    """One job's fault stops neither the others nor its own next call, and gives its slot back."""
+async def test_failing_call_is_logged_and_others_continue(clock: ManualClock) -> None:
+    # It stops neither other keys nor its own next call, and frees its place.
     handler = Handler()
 
     async def handle(key: str) -> None:
@@ -213,8 +209,8 @@ async def test_a_call_that_fails_is_logged_and_the_others_go_on(clock: ManualClo
     ] * 2
 
 
-async def test_draining_waits_for_the_calls_under_way(clock: ManualClock) -> None:
-    """They end in their own time; keys that are not due yet are not called any more."""
+async def test_drain_waits_for_running_calls(clock: ManualClock) -> None:
+    # Keys that are not due yet are no longer called.
     handler = Handler()
     gate = handler.gates["key"] = asyncio.Event()
     schedule = DelayQueue(clock, handler, concurrency=2)
@@ -232,8 +228,8 @@ async def test_draining_waits_for_the_calls_under_way(clock: ManualClock) -> Non
     assert task.cancelled()
 
 
-async def test_draining_cancels_what_takes_too_long(clock: ManualClock) -> None:
-    """When the patience is over, the call is cancelled and has ended before `drain` returns."""
+async def test_drain_cancels_calls_after_timeout(clock: ManualClock) -> None:
+    # A cancelled call has ended before `drain` returns.
     handler = Handler()
     handler.gates["key"] = asyncio.Event()
     schedule = DelayQueue(clock, handler, concurrency=2)
@@ -247,8 +243,7 @@ async def test_draining_cancels_what_takes_too_long(clock: ManualClock) -> None:
     assert len(schedule) == 0
 
 
-async def test_draining_an_idle_schedule_returns(clock: ManualClock) -> None:
-    """There is nothing to wait for."""
+async def test_drain_of_idle_queue_returns(clock: ManualClock) -> None:
     schedule = DelayQueue(clock, Handler(), concurrency=1)
     schedule.set("later", 5)
     await schedule.drain(60)

@@ -1,4 +1,4 @@
-"""The engine: from held credits to stored pictures, with every turn that a job can take."""
+"""The engine: a job's way from held credits to stored images."""
 
 import asyncio
 from datetime import timedelta
@@ -20,84 +20,78 @@ from tests.support.clock import let_others_run
 from tests.support.factories import make_context, make_request
 
 
-async def test_a_job_goes_its_way_and_is_charged_once(database: Database, tmp_path: Path) -> None:
-    """HELD, SUBMITTING, QUEUED, RUNNING, STORING, DONE: the attempt keeps its ids, the books their balance."""
+async def test_job_passes_every_state_and_is_charged_once(database: Database, tmp_path: Path) -> None:
+    # HELD, SUBMITTING, QUEUED, RUNNING, STORING, DONE; the attempt keeps the provider's ids.
     async with engine_harness(database, tmp_path) as harness:
-        asked = await harness.asked()
-        await harness.until(asked.id, State.QUEUED)
-        attempt = await harness.attempt(asked.id)
+        asked = await harness.create_job()
+        await harness.wait_for_state(asked.id, State.QUEUED)
+        attempt = await harness.read_attempt(asked.id)
         (made,) = harness.server.jobs
         assert (attempt.handle, attempt.record_id, attempt.outcome) == (made.id, made.record_id, Outcome.OPEN)
         harness.server.advance()
-        await harness.until(asked.id, State.RUNNING, step=1)
+        await harness.wait_for_state(asked.id, State.RUNNING, step=1)
         harness.server.finish()
-        done = await harness.until(asked.id, State.DONE, step=1)
+        done = await harness.wait_for_state(asked.id, State.DONE, step=1)
         assert (done.charged, done.fault, done.provider) == (12, None, "skillboss")
-        attempt = await harness.attempt(asked.id)
+        attempt = await harness.read_attempt(asked.id)
         assert (attempt.outcome, attempt.result) == (Outcome.COMPLETED, ())
-        assert await harness.problems() == []
+        assert await harness.run_audit() == []
         assert len(harness.server.billed) == 1
 
 
-async def test_a_job_without_its_card_is_not_submitted(sqlite_database: Database, tmp_path: Path) -> None:
-    """Nothing is sent to a provider before the member has the card."""
+async def test_job_without_card_is_not_submitted(sqlite_database: Database, tmp_path: Path) -> None:
     async with engine_harness(sqlite_database, tmp_path) as harness:
-        snapshot = await harness.generation.create(make_context(), make_request())
+        snapshot = await harness.job_service.create(make_context(), make_request())
         harness.engine.wake()
         await let_others_run()
-        assert (await harness.job(snapshot.job.id)).state is State.HELD
-        await harness.generation.abandon(snapshot.job)
-        assert (await harness.job(snapshot.job.id)).state is State.CANCELLED
-        assert harness.posts() == 0
-        assert await harness.problems() == []
+        assert (await harness.read_job(snapshot.job.id)).state is State.HELD
+        await harness.job_service.abandon(snapshot.job)
+        assert (await harness.read_job(snapshot.job.id)).state is State.CANCELLED
+        assert harness.count_submits() == 0
+        assert await harness.run_audit() == []
 
 
-async def test_a_member_has_so_many_slots_and_waits_for_the_next(sqlite_database: Database, tmp_path: Path) -> None:
-    """With two slots a member, the third job waits until one of the others ends."""
+async def test_job_beyond_member_slots_waits_for_next_free_slot(sqlite_database: Database, tmp_path: Path) -> None:
     async with engine_harness(sqlite_database, tmp_path, config=EngineConfig(active_per_member=2)) as harness:
-        first, second, third = [await harness.asked() for _ in range(3)]
-        await harness.until(first.id, State.QUEUED)
-        await harness.until(second.id, State.QUEUED)
-        assert (await harness.job(third.id)).state is State.HELD
+        first, second, third = [await harness.create_job() for _ in range(3)]
+        await harness.wait_for_state(first.id, State.QUEUED)
+        await harness.wait_for_state(second.id, State.QUEUED)
+        assert (await harness.read_job(third.id)).state is State.HELD
         for made in harness.server.jobs:
             harness.server.finish(made)
-        await harness.until(first.id, State.DONE, step=1)
-        await harness.until(third.id, State.QUEUED, step=1)
+        await harness.wait_for_state(first.id, State.DONE, step=1)
+        await harness.wait_for_state(third.id, State.QUEUED, step=1)
 
 
-async def test_a_provider_has_so_many_slots(sqlite_database: Database, tmp_path: Path) -> None:
-    """With one slot at the provider, members take turns."""
+async def test_job_beyond_provider_slots_waits_for_next_free_slot(sqlite_database: Database, tmp_path: Path) -> None:
     async with engine_harness(sqlite_database, tmp_path, config=EngineConfig(active_per_provider=1)) as harness:
-        first = await harness.asked()
-        await harness.until(first.id, State.QUEUED)
-        second = await harness.asked(place=make_context(member_id=43))
+        first = await harness.create_job()
+        await harness.wait_for_state(first.id, State.QUEUED)
+        second = await harness.create_job(place=make_context(member_id=43))
         await let_others_run()
-        assert (await harness.job(second.id)).state is State.HELD
+        assert (await harness.read_job(second.id)).state is State.HELD
         harness.server.finish()
-        await harness.until(second.id, State.QUEUED, step=1)
+        await harness.wait_for_state(second.id, State.QUEUED, step=1)
 
 
-async def test_a_cancel_before_the_submit_costs_nothing_and_sends_nothing(
-    sqlite_database: Database, tmp_path: Path
-) -> None:
-    """A job that still waits here is cancelled at once."""
+async def test_cancel_of_held_job_costs_and_sends_nothing(sqlite_database: Database, tmp_path: Path) -> None:
     async with engine_harness(sqlite_database, tmp_path, config=EngineConfig(active_per_member=1)) as harness:
-        first = await harness.asked()
-        await harness.until(first.id, State.QUEUED)
-        second = await harness.asked()
+        first = await harness.create_job()
+        await harness.wait_for_state(first.id, State.QUEUED)
+        second = await harness.create_job()
         await harness.cancel(second.id)
-        cancelled = await harness.until(second.id, State.CANCELLED)
+        cancelled = await harness.wait_for_state(second.id, State.CANCELLED)
         assert cancelled.charged == 0
-        assert harness.posts() == 1
+        assert harness.count_submits() == 1
         with pytest.raises(JobStateError):
             await harness.cancel(second.id)
         with pytest.raises(NotAllowedError):
-            await harness.generation.cancel(first.id, Actor(member_id=1))
-        assert await harness.problems() == []
+            await harness.job_service.cancel(first.id, Actor(member_id=1))
+        assert await harness.run_audit() == []
 
 
 class HeldBack:
-    """A provider whose submit waits for `gate`, in front of a real one."""
+    """A provider with a gate before each submit, in front of a real one."""
 
     def __init__(self, inner: Provider) -> None:
         self.gate = asyncio.Event()
@@ -106,37 +100,35 @@ class HeldBack:
 
     @property
     def name(self) -> str:
-        """The real one's name."""
+        """Name of the real provider."""
         return self._inner.name
 
     @property
     def takes_webhooks(self) -> bool:
-        """What the real one says."""
+        """Whether the real provider takes webhooks."""
         return self._inner.takes_webhooks
 
     def parse_webhook(self, body: object) -> str | None:
-        """Read as the real one does."""
+        """Parse with the real provider."""
         return self._inner.parse_webhook(body)
 
     async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> Submission:
-        """Wait, then submit."""
+        """Wait for the gate, then submit."""
         self.reached.set()
         await self.gate.wait()
         return await self._inner.submit(request, offer, webhook_url=webhook_url)
 
     async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> Status:
-        """Ask the real one."""
+        """Poll the real provider."""
         return await self._inner.poll(handle, hide=hide)
 
     async def cancel(self, handle: str) -> CancelOutcome:
-        """Ask the real one."""
+        """Cancel at the real provider."""
         return await self._inner.cancel(handle)
 
 
-async def test_a_cancel_while_the_submit_is_under_way_is_carried_out_after_it(
-    sqlite_database: Database, tmp_path: Path
-) -> None:
-    """The submit ends first, once; then the provider is asked to drop the job."""
+async def test_cancel_during_submit_is_sent_after_it(sqlite_database: Database, tmp_path: Path) -> None:
+    # The submit ends first, once; then the provider is asked to cancel the job.
     held: list[HeldBack] = []
 
     def hold(provider: Provider) -> Provider:
@@ -144,20 +136,20 @@ async def test_a_cancel_while_the_submit_is_under_way_is_carried_out_after_it(
         return held[0]
 
     async with engine_harness(sqlite_database, tmp_path, wrap=hold) as harness:
-        job = await harness.asked()
+        job = await harness.create_job()
         await held[0].reached.wait()
         await harness.cancel(job.id)
         await let_others_run()
-        assert (await harness.job(job.id)).state is State.SUBMITTING
+        assert (await harness.read_job(job.id)).state is State.SUBMITTING
         held[0].gate.set()
-        await harness.until(job.id, State.CANCELLED, step=0.1)
-        assert harness.posts() == 1
+        await harness.wait_for_state(job.id, State.CANCELLED, step=0.1)
+        assert harness.count_submits() == 1
         assert harness.server.jobs[0].state == "CANCELLED"
-        assert await harness.problems() == []
+        assert await harness.run_audit() == []
 
 
-async def test_an_engine_that_dies_in_a_submit_leaves_it_unrepeated(database: Database, tmp_path: Path) -> None:
-    """The next engine finds the job SUBMITTING: its credits go back, the possible cost is booked, nothing is sent."""
+async def test_submit_interrupted_by_crash_is_not_repeated(database: Database, tmp_path: Path) -> None:
+    # The next engine finds the job SUBMITTING: the hold is released and the possible cost is booked.
     held: list[HeldBack] = []
 
     def hold(provider: Provider) -> Provider:
@@ -165,76 +157,73 @@ async def test_an_engine_that_dies_in_a_submit_leaves_it_unrepeated(database: Da
         return held[0]
 
     async with engine_harness(database, tmp_path, wrap=hold) as harness:
-        job = await harness.asked()
+        job = await harness.create_job()
         await held[0].reached.wait()
-        async with engine_harness(database, tmp_path, server=harness.server, clock=harness.clock) as heir:
-            failed = await heir.until(job.id, State.FAILED)
+        async with engine_harness(database, tmp_path, server=harness.server, clock=harness.clock) as successor:
+            failed = await successor.wait_for_state(job.id, State.FAILED)
             assert (failed.fault, failed.charged) == (FaultKind.REPLY_LOST, 0)
-            assert (await heir.attempt(job.id)).outcome is Outcome.UNKNOWN
-            # The old engine wakes up late: its answer is rejected by the fence.
+            assert (await successor.read_attempt(job.id)).outcome is Outcome.UNKNOWN
+            # The old engine continues late: the fence rejects its answer.
             held[0].gate.set()
             await harness.server.wait_for(lambda: bool(harness.server.jobs))
             await let_others_run()
-            assert (await heir.job(job.id)).state is State.FAILED
-            assert await heir.problems() == []
+            assert (await successor.read_job(job.id)).state is State.FAILED
+            assert await successor.run_audit() == []
 
 
-async def test_a_job_of_an_earlier_engine_goes_on(database: Database, tmp_path: Path) -> None:
-    """QUEUED at the stop, the job is polled and finished by the next engine."""
+async def test_queued_job_is_finished_by_next_engine(database: Database, tmp_path: Path) -> None:
     async with engine_harness(database, tmp_path) as harness:
-        job = await harness.asked()
-        queued = await harness.until(job.id, State.QUEUED)
+        job = await harness.create_job()
+        queued = await harness.wait_for_state(job.id, State.QUEUED)
         await harness.engine.stop()
         harness.server.finish()
-        async with engine_harness(database, tmp_path, server=harness.server, clock=harness.clock) as heir:
-            done = await heir.until(job.id, State.DONE, step=1)
-            assert done.fence == queued.fence + 1  # the start took it over
-            assert await heir.problems() == []
+        async with engine_harness(database, tmp_path, server=harness.server, clock=harness.clock) as successor:
+            done = await successor.wait_for_state(job.id, State.DONE, step=1)
+            assert done.fence == queued.fence + 1  # the start took the job over
+            assert await successor.run_audit() == []
 
 
 @pytest.mark.parametrize("card", [True, False])
-async def test_an_unanswered_command_of_an_earlier_engine_depends_on_its_card(
+async def test_unacknowledged_job_of_earlier_engine_depends_on_its_card(
     sqlite_database: Database,
     tmp_path: Path,
     card: bool,  # noqa: FBT001
 ) -> None:
-    """With its card on Discord the job goes on; without, it ends and the credits go back."""
+    # With its card on Discord the job continues; without, it fails and the hold is released.
     async with engine_harness(sqlite_database, tmp_path, start=False) as earlier:
-        snapshot = await earlier.generation.create(make_context(), make_request())
+        snapshot = await earlier.job_service.create(make_context(), make_request())
     async with engine_harness(sqlite_database, tmp_path, start=False) as harness:
-        harness.observer.card = CardLookup(there=card, message_id=7)
+        harness.observer.card = CardLookup(exists=card, message_id=7)
         await harness.engine.start()
         if card:
-            job = await harness.until(snapshot.job.id, State.QUEUED, step=1)
+            job = await harness.wait_for_state(snapshot.job.id, State.QUEUED, step=1)
             assert job.place.message_id == 7
         else:
-            failed = await harness.until(snapshot.job.id, State.FAILED, step=1)
+            failed = await harness.wait_for_state(snapshot.job.id, State.FAILED, step=1)
             assert failed.fault is FaultKind.UNACKNOWLEDGED
-        assert await harness.problems() == []
+        assert await harness.run_audit() == []
 
 
-async def test_the_soft_deadline_is_shown_and_the_hard_one_ends_the_job(
-    sqlite_database: Database, tmp_path: Path
-) -> None:
-    """A stuck job is shown late after five minutes and LOST after two hours, with everything returned."""
+async def test_stuck_job_is_shown_late_and_then_lost(sqlite_database: Database, tmp_path: Path) -> None:
+    # Late after five minutes, LOST after two hours with the hold released.
     async with engine_harness(sqlite_database, tmp_path) as harness:
-        job = await harness.asked()
-        await harness.until(job.id, State.QUEUED)
-        await harness.idle()  # it has said so
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.QUEUED)
+        await harness.wait_until_idle()  # its card was refreshed
         told = len(harness.observer.changes)
-        await harness.when(lambda: len(harness.observer.changes) > told, step=6)
+        await harness.wait_for(lambda: len(harness.observer.changes) > told, step=6)
         age = harness.clock.now() - job.created_at
         assert age > timedelta(minutes=5)
         assert harness.observer.changes[told:] == [job.id]
-        lost = await harness.until(job.id, State.LOST, step=60)
+        lost = await harness.wait_for_state(job.id, State.LOST, step=60)
         assert (lost.fault, lost.charged) == (FaultKind.DEADLINE, 0)
-        assert await harness.problems() == []
+        assert await harness.run_audit() == []
 
 
-async def test_an_answer_is_written_down_however_long_the_database_is_away(
+async def test_submit_answer_is_kept_until_database_is_back(
     sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A submit's answer exists nowhere else: it is kept and written when the database is back, and never resent."""
+    # The answer exists nowhere else, and the job is never sent again.
     async with engine_harness(sqlite_database, tmp_path) as harness:
         accepted = harness.job_store.mark_accepted
         failures = iter([OSError("disk full"), OSError("disk full")])
@@ -245,72 +234,65 @@ async def test_an_answer_is_written_down_however_long_the_database_is_away(
             return await accepted(*arguments)  # type: ignore[arg-type]
 
         monkeypatch.setattr(harness.job_store, "mark_accepted", failing)
-        job = await harness.asked()
-        await harness.until(job.id, State.QUEUED, step=0.5)
-        assert harness.posts() == 1
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.QUEUED, step=0.5)
+        assert harness.count_submits() == 1
 
 
-async def test_a_provider_that_forgot_the_job_ends_it_after_three_looks(
-    sqlite_database: Database, tmp_path: Path
-) -> None:
-    """A 404 may only be late; three of them end the job for nothing."""
+async def test_third_not_found_status_fails_job(sqlite_database: Database, tmp_path: Path) -> None:
     async with engine_harness(sqlite_database, tmp_path) as harness:
-        job = await harness.asked()
-        await harness.until(job.id, State.QUEUED)
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.QUEUED)
         harness.server.faults.add("status", "status", status=404, times=2)
         harness.server.advance()
-        await harness.until(job.id, State.RUNNING, step=1)
+        await harness.wait_for_state(job.id, State.RUNNING, step=1)
         harness.server.faults.add("status", "status", status=404, times=None)
-        failed = await harness.until(job.id, State.FAILED, step=1)
+        failed = await harness.wait_for_state(job.id, State.FAILED, step=1)
         assert failed.fault is FaultKind.NOT_FOUND
-        assert await harness.problems() == []
+        assert await harness.run_audit() == []
 
 
-async def test_a_picture_that_is_not_there_yet_is_fetched_again(sqlite_database: Database, tmp_path: Path) -> None:
-    """A picture server that answers 500 is asked again before the job is settled."""
+async def test_image_download_after_server_error_is_retried(sqlite_database: Database, tmp_path: Path) -> None:
     async with engine_harness(sqlite_database, tmp_path) as harness:
-        job = await harness.asked()
-        await harness.until(job.id, State.QUEUED)
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.QUEUED)
         harness.server.faults.add("picture", "status", status=500, times=2)
         harness.server.finish()
-        done = await harness.until(job.id, State.DONE, step=1)
+        done = await harness.wait_for_state(job.id, State.DONE, step=1)
         assert done.charged == 12
 
 
-async def test_a_cancel_during_a_look_is_not_put_off_by_it(sqlite_database: Database, tmp_path: Path) -> None:
-    """A hint that comes while the provider is asked is followed at once, not a poll's pause later."""
+async def test_cancel_during_poll_is_handled_right_after_it(sqlite_database: Database, tmp_path: Path) -> None:
+    # Not a poll's pause later.
     async with engine_harness(sqlite_database, tmp_path) as harness:
-        job = await harness.asked()
-        await harness.until(job.id, State.QUEUED)
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.QUEUED)
         asked = len(harness.server.requests)
         harness.server.faults.add("status", "delay", seconds=0.3)
         harness.clock.advance(4)
         await harness.server.wait_for(lambda: len(harness.server.requests) > asked)
         await harness.cancel(job.id)
-        await harness.until(job.id, State.CANCELLED)
+        await harness.wait_for_state(job.id, State.CANCELLED)
 
 
-async def test_a_job_that_nobody_acknowledges_is_seen_to(sqlite_database: Database, tmp_path: Path) -> None:
-    """If whoever should acknowledge a job is gone, the engine looks for its card itself, and settles it."""
+async def test_job_without_acknowledgement_is_checked_by_engine(sqlite_database: Database, tmp_path: Path) -> None:
+    # The engine looks up the card itself and ends or continues the job.
     async with engine_harness(sqlite_database, tmp_path) as harness:
-        harness.observer.card = CardLookup(there=False)
-        snapshot = await harness.generation.create(make_context(), make_request())
+        harness.observer.card = CardLookup(exists=False)
+        snapshot = await harness.job_service.create(make_context(), make_request())
         harness.clock.advance(19)
         await let_others_run()
-        assert (await harness.job(snapshot.job.id)).state is State.HELD
+        assert (await harness.read_job(snapshot.job.id)).state is State.HELD
         harness.clock.advance(2)
-        failed = await harness.until(snapshot.job.id, State.FAILED)
+        failed = await harness.wait_for_state(snapshot.job.id, State.FAILED)
         assert failed.fault is FaultKind.UNACKNOWLEDGED
-        assert await harness.problems() == []
+        assert await harness.run_audit() == []
 
 
-async def test_a_job_that_no_provider_takes_ends_at_the_hard_deadline(
-    sqlite_database: Database, tmp_path: Path
-) -> None:
-    """Waiting here for ever holds no credits for ever."""
+async def test_job_without_free_provider_is_lost_at_hard_deadline(sqlite_database: Database, tmp_path: Path) -> None:
     async with engine_harness(sqlite_database, tmp_path, config=EngineConfig(active_per_provider=0)) as harness:
-        job = await harness.asked()
+        job = await harness.create_job()
         await let_others_run()
-        lost = await harness.until(job.id, State.LOST, step=100)
+        lost = await harness.wait_for_state(job.id, State.LOST, step=100)
         assert lost.charged == 0
-        assert await harness.problems() == []
+        assert await harness.run_audit() == []

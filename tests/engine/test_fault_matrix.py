@@ -1,7 +1,7 @@
-"""The fault matrix: every row of the providers' error tables, once and for good, with what the member reads of it.
+"""The fault matrix: every documented provider error, once and for good.
 
-The rows are those of the sandbox's panel, which come from the providers' documents. What may come of each stands in
-`EXPECTED`; a row that is missing there fails.
+The rows are those of the sandbox's panel, taken from the providers' documents. `EXPECTED` has the outcome
+of each; a missing row fails.
 """
 
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ LOST = FaultKind.DEADLINE
 UNSURE = FaultKind.REPLY_LOST
 GONE = FaultKind.NO_PICTURES
 
-# (endpoint, kind or status, further value) -> what becomes of the job when it happens once, and for good.
+# (endpoint, kind or status, further value) -> the job's fault if it happens once, and always; None: done.
 EXPECTED: dict[tuple[object, ...], tuple[FaultKind | None, FaultKind | None]] = {
     ("submit", 400): (FaultKind.INVALID, FaultKind.INVALID),
     ("submit", 401): (FaultKind.KEY_REJECTED, FaultKind.KEY_REJECTED),
@@ -75,7 +75,7 @@ EXPECTED: dict[tuple[object, ...], tuple[FaultKind | None, FaultKind | None]] = 
     ("picture", "reset_before"): (DONE, GONE),
     ("picture", "delay"): (DONE, DONE),
 }
-# What becomes of a job whose member presses Cancel when the endpoint fails once: cancelled at the next look, or drawn.
+# Outcome after Cancel if the endpoint fails once: cancelled at the next poll, or done.
 CANCELS: dict[object, State] = {
     404: State.DONE,
     409: State.DONE,
@@ -90,20 +90,20 @@ CANCELS: dict[object, State] = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A row, and whether it happens once or for good."""
+    """A fault, happening once or always."""
 
     row: FaultRow
     for_good: bool
 
     @property
     def how(self) -> dict[str, Any]:
-        """The fault, without the waiting of its delay."""
+        """The fault's settings, without its delay."""
         how = dict(self.row.how)
         return how | ({"seconds": 0.01} if how["kind"] == "delay" else {}) | {"times": None if self.for_good else 1}
 
     @property
     def expected(self) -> FaultKind | None:
-        """What is to become of the job."""
+        """The expected fault of the job; None if it succeeds."""
         return next(EXPECTED[key] for key in _keys(self.row.how) if key in EXPECTED)[self.for_good]
 
 
@@ -126,10 +126,10 @@ CELLS = [
 
 
 @asynccontextmanager
-async def shop_of(
+async def harness_for(
     service: str, database: Database, folder: Path
 ) -> AsyncIterator[tuple[EngineHarness, ImageApiServer]]:
-    """Open a workshop in which only the provider of the row can do the request, and give its stand-in."""
+    """Open a harness with only the row's provider, and return its fake."""
     if service == "skillboss":
         async with engine_harness(database, folder, config=CONFIG) as harness:
             yield harness, harness.server
@@ -143,16 +143,19 @@ async def shop_of(
         await second.close()
 
 
-def wanted(service: str) -> Any:
-    """Return a request that only this provider can do."""
+def request_for(service: str) -> Any:
+    """Return a request for this provider alone."""
     return make_request() if service == "skillboss" else make_request(model="nano-banana")
 
 
-async def ended(harness: EngineHarness, server: ImageApiServer, job: Job) -> Job:
-    """Return the job once it has ended; the provider draws what it can, and time passes."""
+async def wait_for_end(harness: EngineHarness, server: ImageApiServer, job: Job) -> Job:
+    """Return the job once it has ended.
+
+    The provider finishes its jobs, and time passes.
+    """
     for _ in range(200):
-        await harness.idle()
-        current = await harness.job(job.id)
+        await harness.wait_until_idle()
+        current = await harness.read_job(job.id)
         if current.state.ended:
             return current
         for made in server.jobs:
@@ -163,13 +166,13 @@ async def ended(harness: EngineHarness, server: ImageApiServer, job: Job) -> Job
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell.row.id}-{'always' if cell.for_good else 'once'}")
-async def test_each_fault_is_told_and_costs_what_it_should(
+async def test_provider_fault_has_expected_outcome_and_charge(
     sqlite_database: Database, tmp_path: Path, cell: Cell
 ) -> None:
-    """The card says what happened and what it cost; the books agree, and nothing is sent that may be sent already."""
-    async with shop_of(cell.row.service, sqlite_database, tmp_path) as (harness, server):
+    # The card names the fault, the ledger balances, and a submit is repeated only if surely not accepted.
+    async with harness_for(cell.row.service, sqlite_database, tmp_path) as (harness, server):
         server.faults.add(**cell.how)
-        job = await ended(harness, server, await harness.asked(request=wanted(cell.row.service)))
+        job = await wait_for_end(harness, server, await harness.create_job(request=request_for(cell.row.service)))
 
         assert job.fault is cell.expected
         card = "\n".join(texts(await _card(harness, job)))
@@ -181,27 +184,29 @@ async def test_each_fault_is_told_and_costs_what_it_should(
             assert (job.state, job.charged) == (State.LOST if cell.expected is LOST else State.FAILED, 0)
             assert failure(cell.expected)[0] in card
             assert f"Nothing was charged: {job.price} credits returned, 200 left today." in card
-        assert await harness.problems() == []
+        assert await harness.run_audit() == []
         assert await _possible_cost(harness) == (job.price if cell.expected is UNSURE else 0)
         assert len(server.billed) <= 1
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.how["endpoint"] == "cancel"], ids=lambda row: row.id)
-async def test_each_answer_to_a_cancel(sqlite_database: Database, tmp_path: Path, row: FaultRow) -> None:
-    """Only what the provider says itself counts: cancelled and free, or drawn and charged, never both."""
-    async with shop_of(row.service, sqlite_database, tmp_path) as (harness, server):
+async def test_cancel_answer_has_expected_outcome_and_charge(
+    sqlite_database: Database, tmp_path: Path, row: FaultRow
+) -> None:
+    # Only the provider's status counts: cancelled and free, or finished and charged, never both.
+    async with harness_for(row.service, sqlite_database, tmp_path) as (harness, server):
         server.faults.add(**Cell(row, for_good=False).how)
-        job = await harness.asked(request=wanted(row.service))
-        await harness.until(job.id, State.QUEUED)
+        job = await harness.create_job(request=request_for(row.service))
+        await harness.wait_for_state(job.id, State.QUEUED)
         await harness.cancel(job.id)
         expected = CANCELS[_keys(row.how)[1][1]]
         if expected is State.DONE:
-            await harness.idle()
-            job = await ended(harness, server, job)
+            await harness.wait_until_idle()
+            job = await wait_for_end(harness, server, job)
         else:
-            job = await harness.until(job.id, State.CANCELLED, step=1.0)
+            job = await harness.wait_for_state(job.id, State.CANCELLED, step=1.0)
         assert (job.state, job.charged) == (expected, job.price if expected is State.DONE else 0)
-        assert await harness.problems() == []
+        assert await harness.run_audit() == []
         assert len(server.billed) == (1 if expected is State.DONE else 0)
 
 

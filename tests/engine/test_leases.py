@@ -1,4 +1,7 @@
-"""Workers that share a database: who dies is replaced, who wakes up late is rejected, no wall clock is trusted."""
+"""Workers sharing a database: take-over of dead ones, fence for late ones.
+
+No wall clock is trusted.
+"""
 
 import asyncio
 import random
@@ -29,116 +32,117 @@ from tests.support.clock import START, ManualClock
 from tests.support.factories import make_context, make_id, make_image, make_job, make_request
 from tests.support.ledger import hold, make_ledger
 
-PLENTY = {"skillboss": 1_000}
+UNLIMITED = {"skillboss": 1_000}
 
 
 class Pair:
-    """Two workers at one database: `late` has a clock of its own that may stand still, `heir` goes on."""
+    """Two workers with one database.
 
-    def __init__(self, late: EngineHarness, heir: EngineHarness, gated: GatedProvider) -> None:
+    `late` has a separate clock that may stand still; `successor` goes on.
+    """
+
+    def __init__(self, late: EngineHarness, successor: EngineHarness, gated: GatedProvider) -> None:
         self.late = late
-        self.heir = heir
+        self.successor = successor
         self.gated = gated
 
-    async def late_hangs(self, job: Job) -> None:
-        """Let the late one's lease end, while its own clock stands still, until the other one has the job."""
+    async def suspend_late(self, job: Job) -> None:
+        """Stop the late worker's clock until the successor owns the job."""
         for _ in range(60):
-            if (await self.heir.job(job.id)).owner == self.heir.engine.worker_id:
+            if (await self.successor.read_job(job.id)).owner == self.successor.engine.worker_id:
                 return
-            await self.heir.pass_time(1)
-        raise AssertionError("nobody took over")
+            await self.successor.pass_time(1)
+        raise AssertionError("no worker took over")
 
-    async def both_go_on(self, seconds: int) -> None:
+    async def pass_time(self, seconds: int) -> None:
         """Let time pass for both."""
         for _ in range(seconds):
             self.late.clock.advance(1)
-            await self.heir.pass_time(1)
-            await self.late.idle()
+            await self.successor.pass_time(1)
+            await self.late.wait_until_idle()
 
-    def late_wakes(self) -> None:
-        """Let the time that has passed elsewhere pass for the late one too."""
-        self.late.clock.advance((self.heir.clock.now() - self.late.clock.now()).total_seconds())
+    def resume_late(self) -> None:
+        """Let the missed time pass for the late worker too."""
+        self.late.clock.advance((self.successor.clock.now() - self.late.clock.now()).total_seconds())
 
 
 @asynccontextmanager
 async def pair(
     database: Database, other: Database, folder: Path, *, config: EngineConfig | None = None
 ) -> AsyncIterator[Pair]:
-    """Start two workers with a clock each; the first one's provider has gates."""
+    """Start two workers with a clock each; the late one has a gated provider."""
     gates = Gates()
     async with (
         engine_harness(database, folder, wrap=gates, config=config, alone=False) as late,
-        engine_harness(other, folder, server=late.server, config=config, alone=False) as heir,
+        engine_harness(other, folder, server=late.server, config=config, alone=False) as successor,
     ):
-        await heir.looked()
+        await successor.wait_for_dispatch()
         try:
-            yield Pair(late, heir, gates.gated)
+            yield Pair(late, successor, gates.gated)
         finally:
             gates.gated.open()
 
 
-async def test_a_dead_worker_s_jobs_are_finished_by_another(
-    database: Database, other: Database, tmp_path: Path
-) -> None:
-    """QUEUED at one that falls silent: after its lease, not before, the other one follows the job to its end."""
+async def test_job_of_dead_worker_is_finished_by_another(database: Database, other: Database, tmp_path: Path) -> None:
+    # The other worker takes it over after the lease, not before.
     async with pair(database, other, tmp_path) as two:
-        job = await two.late.asked()
-        queued = await two.late.until(job.id, State.QUEUED)
-        await two.heir.quiet(step=1, rounds=14)
-        assert (await two.heir.job(job.id)).owner == two.late.engine.worker_id
-        await two.late_hangs(job)
-        two.heir.server.finish()
-        done = await two.heir.until(job.id, State.DONE, step=1)
+        job = await two.late.create_job()
+        queued = await two.late.wait_for_state(job.id, State.QUEUED)
+        await two.successor.run_rounds(step=1, rounds=14)
+        assert (await two.successor.read_job(job.id)).owner == two.late.engine.worker_id
+        await two.suspend_late(job)
+        two.successor.server.finish()
+        done = await two.successor.wait_for_state(job.id, State.DONE, step=1)
         assert (done.fence, done.charged) == (queued.fence + 1, 12)
-        two.late_wakes()
-        await two.late.quiet(step=1)
-        assert two.late.posts() == 1
-        assert len(two.heir.server.billed) == 1
-        assert await two.heir.problems() == []
+        two.resume_late()
+        await two.late.run_rounds(step=1)
+        assert two.late.count_submits() == 1
+        assert len(two.successor.server.billed) == 1
+        assert await two.successor.run_audit() == []
 
 
-async def test_a_worker_that_cannot_renew_stops_and_goes_on_later(
+async def test_worker_without_lease_pauses_until_renewal(
     sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without its lease it asks nobody and claims nothing; once renewals go well again it takes up new jobs."""
+    # Without its lease it polls and claims nothing; it claims new jobs once renewals succeed.
     async with (
         engine_harness(sqlite_database, tmp_path, alone=False) as harness,
         engine_harness(
             sqlite_database, tmp_path, server=harness.server, clock=harness.clock, alone=False, start=False
         ) as other,
     ):
-        job = await harness.asked()
-        await harness.until(job.id, State.QUEUED)
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.QUEUED)
 
         async def fails() -> tuple[Job, ...]:
             raise OSError("no way to the database")
 
         with monkeypatch.context() as patch:
             patch.setattr(harness.worker_store, "renew_lease", fails)
-            await harness.quiet(step=1)
+            await harness.run_rounds(step=1)
             assert not harness.lease.is_held
-            asked = len(harness.server.requests)
-            waiting = await harness.asked()
-            await harness.quiet(step=1)
-            assert len(harness.server.requests) == asked
-            assert (await harness.job(waiting.id)).state is State.HELD
+            requests = len(harness.server.requests)
+            waiting = await harness.create_job()
+            await harness.run_rounds(step=1)
+            assert len(harness.server.requests) == requests
+            assert (await harness.read_job(waiting.id)).state is State.HELD
             await other.engine.start()
-            taken = await other.until(waiting.id, State.QUEUED, step=1)
+            taken = await other.wait_for_state(waiting.id, State.QUEUED, step=1)
             assert taken.owner == other.engine.worker_id
-        await harness.when(lambda: harness.lease.is_held, step=1)
-        new = await harness.asked()
+        await harness.wait_for(lambda: harness.lease.is_held, step=1)
+        new = await harness.create_job()
         assert new.owner == harness.engine.worker_id
-        await harness.until(new.id, State.QUEUED, step=0.5)
+        await harness.wait_for_state(new.id, State.QUEUED, step=0.5)
         harness.server.finish(harness.server.jobs[0])
-        await harness.until(job.id, State.DONE, step=1)
-        assert harness.posts() == 3
-        assert await harness.problems() == []
+        await harness.wait_for_state(job.id, State.DONE, step=1)
+        assert harness.count_submits() == 3
+        assert await harness.run_audit() == []
 
 
-async def test_a_job_is_not_sent_when_the_lease_ended_while_it_was_read(
+async def test_job_is_not_sent_if_lease_ended_during_read(
     database: Database, other: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A database that hangs for long, just before the submit: the job is another's by then, so nothing is sent."""
+    # The database hangs just before the submit: another worker owns the job by then.
     async with pair(database, other, tmp_path) as two:
         reading, go_on = asyncio.Event(), asyncio.Event()
         get = two.late.job_store.get
@@ -151,65 +155,62 @@ async def test_a_job_is_not_sent_when_the_lease_ended_while_it_was_read(
             return found
 
         monkeypatch.setattr(two.late.job_store, "get", slowly)
-        job = await two.late.asked()
-        await two.late.when(reading.is_set)
-        await two.late_hangs(job)
-        failed = await two.heir.until(job.id, State.FAILED, step=1)
+        job = await two.late.create_job()
+        await two.late.wait_for(reading.is_set)
+        await two.suspend_late(job)
+        failed = await two.successor.wait_for_state(job.id, State.FAILED, step=1)
         assert (failed.fault, failed.charged) == (FaultKind.REPLY_LOST, 0)
-        two.late_wakes()
-        await two.late.when(lambda: two.late.lease.is_held)
+        two.resume_late()
+        await two.late.wait_for(lambda: two.late.lease.is_held)
         go_on.set()
-        await two.late.quiet(step=1)
-        assert two.late.posts() == 0
-        assert await two.heir.problems() == []
+        await two.late.run_rounds(step=1)
+        assert two.late.count_submits() == 0
+        assert await two.successor.run_audit() == []
 
 
-async def test_an_answer_that_comes_after_the_lease_is_not_written(
-    database: Database, other: Database, tmp_path: Path
-) -> None:
-    """Sent by one that hangs then: the other gives the credits back, and the late answer changes nothing."""
+async def test_submit_answer_after_lease_is_rejected(database: Database, other: Database, tmp_path: Path) -> None:
+    # The other worker released the hold; the late answer changes nothing.
     async with pair(database, other, tmp_path) as two:
         two.gated.after.clear()
-        job = await two.late.asked()
-        await two.late.when(two.gated.waiting.is_set)
-        await two.late_hangs(job)
-        await two.heir.until(job.id, State.FAILED, step=1)
+        job = await two.late.create_job()
+        await two.late.wait_for(two.gated.waiting.is_set)
+        await two.suspend_late(job)
+        await two.successor.wait_for_state(job.id, State.FAILED, step=1)
         two.gated.open()
-        await two.late.quiet()
-        two.late_wakes()
-        await two.late.quiet(step=1)
-        failed = await two.heir.job(job.id)
+        await two.late.run_rounds()
+        two.resume_late()
+        await two.late.run_rounds(step=1)
+        failed = await two.successor.read_job(job.id)
         assert (failed.state, failed.fault, failed.charged) == (State.FAILED, FaultKind.REPLY_LOST, 0)
-        assert (await two.heir.attempt(job.id)).outcome is Outcome.UNKNOWN
-        assert two.heir.posts() == 1
-        assert await two.heir.problems() == []
+        assert (await two.successor.read_attempt(job.id)).outcome is Outcome.UNKNOWN
+        assert two.successor.count_submits() == 1
+        assert await two.successor.run_audit() == []
 
 
 @pytest.mark.parametrize(
     "state", [State.HELD, State.SUBMITTING, State.UNKNOWN, State.QUEUED, State.RUNNING, State.STORING]
 )
-async def test_a_late_worker_is_rejected_in_every_state(database: Database, tmp_path: Path, state: State) -> None:
-    """Whatever it has learnt meanwhile: no step of a worker whose job was taken over is written."""
+async def test_every_write_of_late_worker_is_rejected(database: Database, tmp_path: Path, state: State) -> None:
     async with engine_harness(database, tmp_path, alone=False, start=False) as harness:
         await harness.worker_store.renew_lease()
-        job = await brought_to(harness, state)
+        job = await bring_to_state(harness, state)
         await database.write(
             lambda connection: connection.execute(update(jobs).values(owner="x", fence=jobs.c.fence + 1))
         )
         before = await harness.job_store.get(job.id)
-        for name, step in steps_from(harness.job_store, job).items():
+        for name, step in writes_for(harness.job_store, job).items():
             with pytest.raises(StaleJobError):
                 await step()
             assert await harness.job_store.get(job.id) == before, name
-        assert await harness.problems() == []
+        assert await harness.run_audit() == []
 
 
-async def brought_to(harness: EngineHarness, state: State) -> Job:
-    """Return a job in this state, by the journal alone."""
-    asked = await harness.asked()
+async def bring_to_state(harness: EngineHarness, state: State) -> Job:
+    """Return a job in this state, moved by the job store alone."""
+    created = await harness.create_job()
     if state is State.HELD:
-        return await harness.job(asked.id)
-    (claim,) = (await harness.job_store.claim_batch(9, PLENTY)).claims
+        return await harness.read_job(created.id)
+    (claim,) = (await harness.job_store.claim_batch(9, UNLIMITED)).claims
     match state:
         case State.UNKNOWN:
             return await harness.job_store.mark_reply_lost(claim.job, has_callback=True)
@@ -225,8 +226,8 @@ async def brought_to(harness: EngineHarness, state: State) -> Job:
             return claim.job
 
 
-def steps_from(job_store: JobStore, job: Job) -> dict[str, Callable[[], Awaitable[object]]]:
-    """Return the steps that a worker might want to take with a job in its state."""
+def writes_for(job_store: JobStore, job: Job) -> dict[str, Callable[[], Awaitable[object]]]:
+    """Return the writes of a worker for a job in its state."""
     end: dict[str, Callable[[], Awaitable[object]]] = {
         "failed": lambda: job_store.mark_failed(job, FaultKind.GENERATION),
         "lost": lambda: job_store.mark_lost(job),
@@ -261,64 +262,67 @@ def steps_from(job_store: JobStore, job: Job) -> dict[str, Callable[[], Awaitabl
             }
 
 
-async def test_a_worker_that_stops_leaves_its_jobs_to_the_next_renewal(
+async def test_jobs_of_stopped_worker_are_taken_over_at_next_renewal(
     database: Database, other: Database, tmp_path: Path
 ) -> None:
-    """A stop gives the lease back: the other one need not wait for its end, and nothing is sent again."""
+    # A stop releases the lease, so nobody waits for its end. Nothing is sent again.
     async with pair(database, other, tmp_path) as two:
-        queued = await two.late.asked()
-        await two.late.until(queued.id, State.QUEUED)
+        queued = await two.late.create_job()
+        await two.late.wait_for_state(queued.id, State.QUEUED)
         await two.late.engine.stop()
-        waiting = await two.late.asked()
+        waiting = await two.late.create_job()
         await two.late.engine.release_lease()
-        assert (await two.heir.job(queued.id)).owner is None
-        await two.heir.quiet(step=1, rounds=6)
-        taken = await two.heir.until(waiting.id, State.QUEUED)
-        assert taken.owner == two.heir.engine.worker_id
-        two.heir.server.finish(two.heir.server.jobs[0])
-        await two.heir.until(queued.id, State.DONE, step=1)
-        assert two.heir.posts() == 2
-        assert await two.heir.problems() == []
+        assert (await two.successor.read_job(queued.id)).owner is None
+        await two.successor.run_rounds(step=1, rounds=6)
+        taken = await two.successor.wait_for_state(waiting.id, State.QUEUED)
+        assert taken.owner == two.successor.engine.worker_id
+        two.successor.server.finish(two.successor.server.jobs[0])
+        await two.successor.wait_for_state(queued.id, State.DONE, step=1)
+        assert two.successor.count_submits() == 2
+        assert await two.successor.run_audit() == []
 
 
-async def test_a_waiting_job_goes_to_whoever_has_its_turn(database: Database, other: Database, tmp_path: Path) -> None:
-    """A living worker's job in line is claimed by another: the fence tells the first, which drops it."""
+async def test_queued_job_is_claimed_by_other_living_worker(
+    database: Database, other: Database, tmp_path: Path
+) -> None:
+    # The fence tells the first worker, which drops the job.
     async with (
         engine_harness(database, tmp_path, alone=False) as first,
         engine_harness(other, tmp_path, server=first.server, clock=first.clock, alone=False, start=False) as second,
     ):
         await second.worker_store.renew_lease()
-        asked = await first.generation.create(make_context(), make_request())
-        await first.job_store.mark_acknowledged(asked.job.id, 1)  # its own engine is not woken
-        mine = await first.job(asked.job.id)
-        (claim,) = (await second.job_store.claim_batch(9, PLENTY)).claims
+        created = await first.job_service.create(make_context(), make_request())
+        await first.job_store.mark_acknowledged(created.job.id, 1)  # the job's engine is not woken
+        mine = await first.read_job(created.job.id)
+        (claim,) = (await second.job_store.claim_batch(9, UNLIMITED)).claims
         assert (claim.job.owner, claim.job.fence) == (second.engine.worker_id, mine.fence + 1)
         with pytest.raises(StaleJobError):
             await first.job_store.mark_cancelled(mine)
         first.engine.wake()
-        await first.engine.schedule_now(mine.id)  # a hint at the first one: SUBMITTING is nobody else's
-        await first.quiet(step=0.2)
-        assert (await first.job(mine.id)).owner == second.engine.worker_id
-        assert first.posts() == 0
-        assert await first.problems() == []
+        await first.engine.schedule_now(mine.id)  # a job in SUBMITTING is not adopted
+        await first.run_rounds(step=0.2)
+        assert (await first.read_job(mine.id)).owner == second.engine.worker_id
+        assert first.count_submits() == 0
+        assert await first.run_audit() == []
 
 
-async def test_a_cancel_is_pressed_wherever_it_comes_in(database: Database, other: Database, tmp_path: Path) -> None:
-    """The press reaches another process than the one that follows the job: that one takes it and cancels it."""
+async def test_cancel_at_other_worker_adopts_and_cancels_job(
+    database: Database, other: Database, tmp_path: Path
+) -> None:
     async with pair(database, other, tmp_path) as two:
-        job = await two.late.asked()
-        await two.late.until(job.id, State.QUEUED)
-        await two.heir.cancel(job.id)
-        cancelled = await two.heir.until(job.id, State.CANCELLED)
-        assert cancelled.owner == two.heir.engine.worker_id
+        job = await two.late.create_job()
+        await two.late.wait_for_state(job.id, State.QUEUED)
+        await two.successor.cancel(job.id)
+        cancelled = await two.successor.wait_for_state(job.id, State.CANCELLED)
+        assert cancelled.owner == two.successor.engine.worker_id
         two.late.clock.advance(30)
-        await two.late.quiet(step=1)
-        assert two.heir.server.jobs[0].state == "CANCELLED"
-        assert await two.heir.problems() == []
+        await two.late.run_rounds(step=1)
+        assert two.successor.server.jobs[0].state == "CANCELLED"
+        assert await two.successor.run_audit() == []
 
 
-async def test_a_webhook_is_heard_wherever_it_comes_in(database: Database, other: Database, tmp_path: Path) -> None:
-    """A webhook at another process has the job looked at there, at once, and its pictures come once."""
+async def test_webhook_at_other_worker_adopts_job(database: Database, other: Database, tmp_path: Path) -> None:
+    # The job is polled there at once, and its images arrive once.
 
     def new_callback_url(_: str) -> CallbackUrl:
         return CallbackUrl(url="https://studio.example/webhooks/skillboss/secret", hash="5" * 64)
@@ -327,50 +331,51 @@ async def test_a_webhook_is_heard_wherever_it_comes_in(database: Database, other
         engine_harness(database, tmp_path, alone=False, new_callback_url=new_callback_url) as first,
         engine_harness(other, tmp_path, server=first.server, clock=first.clock, alone=False) as second,
     ):
-        await second.looked()
-        job = await first.asked()
-        await first.until(job.id, State.QUEUED)
+        await second.wait_for_dispatch()
+        job = await first.create_job()
+        await first.wait_for_state(job.id, State.QUEUED)
         made = first.server.finish()
         assert await second.engine.handle_webhook("5" * 64, "skillboss", made.id)
-        done = await second.until(job.id, State.DONE)
+        done = await second.wait_for_state(job.id, State.DONE)
         assert (done.owner, done.charged) == (second.engine.worker_id, 12)
-        await first.quiet(step=5)
-        assert await first.problems() == []
+        await first.run_rounds(step=5)
+        assert await first.run_audit() == []
 
 
-async def test_more_jobs_than_one_transaction_takes_over_are_all_taken_up(
+async def test_more_jobs_than_take_over_batch_are_all_taken_over(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A start after a crash serves each of them, however many there are."""
     async with engine_harness(database, tmp_path, alone=False) as earlier:
-        orders = [await earlier.asked() for _ in range(3)]
+        orders = [await earlier.create_job() for _ in range(3)]
         for job in orders:
-            await earlier.until(job.id, State.QUEUED)
+            await earlier.wait_for_state(job.id, State.QUEUED)
         await earlier.engine.stop()
         await earlier.engine.release_lease()
         for module in ("worker_store", "engine"):
             monkeypatch.setattr(f"bot.engine.{module}.TAKE_OVER_BATCH", 2)
-        async with engine_harness(database, tmp_path, server=earlier.server, clock=earlier.clock, alone=False) as heir:
-            for made in heir.server.jobs:
-                heir.server.finish(made)
+        async with engine_harness(
+            database, tmp_path, server=earlier.server, clock=earlier.clock, alone=False
+        ) as successor:
+            for made in successor.server.jobs:
+                successor.server.finish(made)
             for job in orders:
-                await heir.until(job.id, State.DONE, step=1)
-            assert heir.posts() == 3
+                await successor.wait_for_state(job.id, State.DONE, step=1)
+            assert successor.count_submits() == 3
 
 
-async def test_a_take_over_whose_outcome_was_lost_sends_nothing_again(
+async def test_take_over_with_lost_outcome_sends_nothing_again(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The job is this worker's now, as if claimed here; but another may have sent it, so it is not sent once more."""
+    # The job looks as if claimed here, but its former worker may have sent it.
     async with (
         engine_harness(database, tmp_path, alone=False) as harness,
         engine_harness(
             database, tmp_path, server=harness.server, clock=harness.clock, alone=False, start=False
         ) as earlier,
     ):
-        await harness.looked()
+        await harness.wait_for_dispatch()
         await earlier.worker_store.renew_lease()
-        job = await brought_to(earlier, State.SUBMITTING)  # this one's engine would claim it for itself
+        job = await bring_to_state(earlier, State.SUBMITTING)  # a running engine would claim it for itself
         await database.write(lambda connection: connection.execute(update(jobs).values(owner="gone")))
         take_over = harness.worker_store.take_over
 
@@ -380,33 +385,33 @@ async def test_a_take_over_whose_outcome_was_lost_sends_nothing_again(
             raise ConnectionError("the answer to COMMIT never came")
 
         monkeypatch.setattr(harness.worker_store, "take_over", cut_off)
-        ended = await harness.until(job.id, State.FAILED, step=1)
+        ended = await harness.wait_for_state(job.id, State.FAILED, step=1)
         assert (ended.fault, ended.charged) == (FaultKind.REPLY_LOST, 0)
-        assert harness.posts() == 0
-        assert await harness.problems() == []
+        assert harness.count_submits() == 0
+        assert await harness.run_audit() == []
 
 
-async def test_a_take_over_whose_outcome_is_on_its_way_sends_nothing_again(
+async def test_take_over_with_pending_outcome_sends_nothing_again(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What another may have sent is this worker's before this worker hears so, and looks as if claimed here."""
+    # The commit precedes its reply: until then the job looks as if claimed here.
     async with (
         engine_harness(database, tmp_path, alone=False) as harness,
         engine_harness(
             database, tmp_path, server=harness.server, clock=harness.clock, alone=False, start=False
         ) as earlier,
     ):
-        await harness.looked()
+        await harness.wait_for_dispatch()
         await earlier.worker_store.renew_lease()
-        job = await brought_to(earlier, State.SUBMITTING)
+        job = await bring_to_state(earlier, State.SUBMITTING)
         await database.write(lambda connection: connection.execute(update(jobs).values(owner="gone")))
         take_over, claim = harness.worker_store.take_over, harness.job_store.claim_batch
-        committed, heard = asyncio.Event(), asyncio.Event()
+        committed, released = asyncio.Event(), asyncio.Event()
 
         async def slowly() -> tuple[Job, ...]:
             taken = await take_over()
             committed.set()
-            await heard.wait()
+            await released.wait()
             return taken
 
         async def cut_off(*_: object, **__: object) -> ClaimResult:
@@ -414,86 +419,82 @@ async def test_a_take_over_whose_outcome_is_on_its_way_sends_nothing_again(
             raise ConnectionError("the database is away")
 
         monkeypatch.setattr(harness.worker_store, "take_over", slowly)
-        await harness.when(committed.is_set, step=1)
+        await harness.wait_for(committed.is_set, step=1)
         monkeypatch.setattr(harness.job_store, "claim_batch", cut_off)
         harness.engine.wake()
-        await harness.when(lambda: harness.job_store.claim_batch == claim)
+        await harness.wait_for(lambda: harness.job_store.claim_batch == claim)
         harness.engine.wake()
         for _ in range(5):
             await harness.settle()
             harness.clock.advance(0.2)
-        assert (await harness.job(job.id)).state is State.SUBMITTING
-        heard.set()
-        ended = await harness.until(job.id, State.FAILED, step=1)
+        assert (await harness.read_job(job.id)).state is State.SUBMITTING
+        released.set()
+        ended = await harness.wait_for_state(job.id, State.FAILED, step=1)
         assert (ended.fault, ended.charged) == (FaultKind.REPLY_LOST, 0)
-        assert harness.posts() == 0
-        assert await harness.problems() == []
+        assert harness.count_submits() == 0
+        assert await harness.run_audit() == []
 
 
-async def test_a_worker_that_was_taken_for_dead_goes_on_under_its_name(
-    database: Database, other: Database, tmp_path: Path
-) -> None:
-    """It drops what another has, and serves what is asked of it from now on."""
+async def test_worker_taken_for_dead_continues_with_its_id(database: Database, other: Database, tmp_path: Path) -> None:
+    # It drops the jobs of others and serves new requests.
     async with pair(database, other, tmp_path) as two:
-        old = await two.late.asked()
-        await two.late.until(old.id, State.QUEUED)
-        await two.late_hangs(old)
-        two.late_wakes()
-        await two.both_go_on(6)
+        old = await two.late.create_job()
+        await two.late.wait_for_state(old.id, State.QUEUED)
+        await two.suspend_late(old)
+        two.resume_late()
+        await two.pass_time(6)
         assert two.late.lease.is_held
-        new = await two.late.asked()
-        taken = await two.late.until(new.id, State.QUEUED)
+        new = await two.late.create_job()
+        taken = await two.late.wait_for_state(new.id, State.QUEUED)
         assert taken.owner == two.late.engine.worker_id
-        for made in two.heir.server.jobs:
-            two.heir.server.finish(made)
-        await two.both_go_on(20)
-        ends = [await two.heir.job(job.id) for job in (new, old)]
+        for made in two.successor.server.jobs:
+            two.successor.server.finish(made)
+        await two.pass_time(20)
+        ends = [await two.successor.read_job(job.id) for job in (new, old)]
         assert [job.state for job in ends] == [State.DONE, State.DONE]
-        assert [job.owner for job in ends] == [two.late.engine.worker_id, two.heir.engine.worker_id]
-        assert two.heir.posts() == 2
-        assert await two.heir.problems() == []
+        assert [job.owner for job in ends] == [two.late.engine.worker_id, two.successor.engine.worker_id]
+        assert two.successor.count_submits() == 2
+        assert await two.successor.run_audit() == []
 
 
 @pytest.mark.parametrize("hours", [-5, -0.1, 0.1, 5])
-async def test_a_wall_clock_that_is_set_neither_ends_nor_extends_a_lease(
+async def test_changed_wall_clock_neither_ends_nor_extends_lease(
     database: Database, other: Database, tmp_path: Path, hours: float
 ) -> None:
-    """Set by hours in either direction: who lives keeps its jobs, and who dies then is replaced after its lease."""
     async with pair(database, other, tmp_path) as two:
-        job = await two.late.asked()
-        await two.late.until(job.id, State.QUEUED)
-        for harness in (two.heir, two.late):
+        job = await two.late.create_job()
+        await two.late.wait_for_state(job.id, State.QUEUED)
+        for harness in (two.successor, two.late):
             harness.clock.set_now(harness.clock.now() + timedelta(hours=hours))
-        await two.both_go_on(40)
-        kept = await two.heir.job(job.id)
+        await two.pass_time(40)
+        kept = await two.successor.read_job(job.id)
         if hours == 5:
-            assert kept.state is State.LOST  # its deadline passed, by the only clock there is
-            assert await two.heir.problems() == []
+            assert kept.state is State.LOST  # its deadline passed by the wall clock
+            assert await two.successor.run_audit() == []
             return
         assert kept.owner == two.late.engine.worker_id
-        began = two.heir.clock.monotonic()
-        await two.late_hangs(job)
-        assert 5 <= two.heir.clock.monotonic() - began <= 22
-        two.heir.server.finish()
-        await two.heir.until(job.id, State.DONE, step=1)
-        assert await two.heir.problems() == []
+        began = two.successor.clock.monotonic()
+        await two.suspend_late(job)
+        assert 5 <= two.successor.clock.monotonic() - began <= 22
+        two.successor.server.finish()
+        await two.successor.wait_for_state(job.id, State.DONE, step=1)
+        assert await two.successor.run_audit() == []
 
 
-async def test_jobs_in_line_go_on_when_the_clock_is_set_back(sqlite_database: Database, tmp_path: Path) -> None:
-    """Five hours back: who waits for a slot gets it as before, not when the clock is there again."""
+async def test_queued_jobs_are_claimed_after_clock_is_set_back(sqlite_database: Database, tmp_path: Path) -> None:
     async with engine_harness(sqlite_database, tmp_path, config=EngineConfig(active_per_member=1)) as harness:
-        first, second = await harness.asked(), await harness.asked()
-        await harness.until(first.id, State.QUEUED)
+        first, second = await harness.create_job(), await harness.create_job()
+        await harness.wait_for_state(first.id, State.QUEUED)
         harness.clock.set_now(START - timedelta(hours=5))
         harness.server.finish()
-        await harness.until(first.id, State.DONE, step=1)
-        await harness.until(second.id, State.QUEUED, step=1)
+        await harness.wait_for_state(first.id, State.DONE, step=1)
+        await harness.wait_for_state(second.id, State.QUEUED, step=1)
         assert harness.clock.now() < START
-        assert await harness.problems() == []
+        assert await harness.run_audit() == []
 
 
-def test_a_lease_lasts_from_the_beginning_of_its_renewal() -> None:
-    """A renewal that took long is counted from when it began; after the end a new term begins."""
+def test_lease_counts_from_start_of_renewal() -> None:
+    # After its end a new term begins.
     clock = ManualClock()
     lease = Lease(worker_id="me", seconds=15, is_alone=False, clock=clock)
     seen = [(lease.is_held, lease.term)]
@@ -510,8 +511,8 @@ def test_a_lease_lasts_from_the_beginning_of_its_renewal() -> None:
     assert seen == [(False, 0), (True, 1), (True, 1), (False, 1), (True, 2)]
 
 
-def test_the_others_are_watched_by_the_own_clock() -> None:
-    """At first by what they wrote long ago; then one is dead that writes nothing new for the length of a lease."""
+def test_other_workers_expire_by_own_monotonic_clock() -> None:
+    # The first check uses their last expiry; afterwards a worker is dead once its row is unchanged for a lease.
     clock = ManualClock()
     lease = Lease(worker_id="me", seconds=15, is_alone=False, clock=clock)
     past, future = START - timedelta(minutes=6), START + timedelta(hours=3)
@@ -528,9 +529,7 @@ def test_the_others_are_watched_by_the_own_clock() -> None:
     assert lease.find_expired(moved, clock.monotonic(), clock.now()) == {}
 
 
-async def test_a_worker_that_renews_at_the_last_moment_is_not_forgotten(database: Database) -> None:
-    """Between the look and the removal its row has moved on, so it stays."""
-
+async def test_worker_renewed_before_removal_is_kept(database: Database) -> None:
     def write(connection: Connection) -> list[str]:
         repository = WorkerRepository(connection)
         repository.renew("a", START, START)
@@ -543,8 +542,8 @@ async def test_a_worker_that_renews_at_the_last_moment_is_not_forgotten(database
     assert await database.write(write) == ["a"]
 
 
-async def test_two_that_claim_at_once_never_pass_a_limit(database: Database, other: Database) -> None:
-    """Four dispatchers at two databases, forty members, jobs that end in between: no limit is ever passed."""
+async def test_concurrent_claims_never_exceed_limits(database: Database, other: Database) -> None:
+    # Four dispatchers at two databases, many members, jobs that end in between.
     config = EngineConfig(active_per_member=2, active_per_guild=5, active_per_provider=9)
     chance = random.Random(7)  # noqa: S311 - a fixed sequence
     ledger = make_ledger(allowance=10_000, budget=1_000_000)
@@ -567,7 +566,7 @@ async def test_two_that_claim_at_once_never_pass_a_limit(database: Database, oth
     for _ in range(12):
         await fill(6)
         turns = await asyncio.gather(
-            *(job_store.claim_batch(chance.randrange(1, 5), PLENTY) for job_store in stores.values()),
+            *(job_store.claim_batch(chance.randrange(1, 5), UNLIMITED) for job_store in stores.values()),
             return_exceptions=True,
         )
         claims = [claim for turn in turns if not isinstance(turn, BaseException) for claim in turn.claims]
@@ -575,9 +574,9 @@ async def test_two_that_claim_at_once_never_pass_a_limit(database: Database, oth
         claimed.update(claim.job.id for claim in claims)
         active = await _active(database)
         assert len(active) <= config.active_per_provider
-        communities = Counter(job.place.guild_id for job in active)
+        guilds = Counter(job.place.guild_id for job in active)
         members = Counter((job.place.guild_id, job.place.member_id) for job in active)
-        assert max(communities.values()) <= 5
+        assert max(guilds.values()) <= 5
         assert max(members.values()) <= 2
         for job in chance.sample(active, len(active) // 2):
             await stores[str(job.owner)].mark_failed(job, FaultKind.GENERATION)

@@ -22,27 +22,27 @@ TOMORROW = START + timedelta(days=1)
 
 
 def of_day(now: datetime, **amounts: int) -> Account:
-    """Return the account as it is on a day."""
+    """Return the account of a day."""
     return Account(guild_id=GUILD, member_id=MEMBER, period=now.date().isoformat(), **amounts)
 
 
 async def stored(database: Database) -> Account | None:
-    """Return the account as it is stored."""
+    """Return the stored account."""
     return await database.read(lambda connection: AccountRepository(connection).find(GUILD, MEMBER))
 
 
 async def available(database: Database, ledger: Ledger, now: datetime = START) -> Account:
-    """Return the account as it stands at a time."""
+    """Return the account at a time."""
     return await database.read(lambda connection: ledger.available(connection, GUILD, MEMBER, now))
 
 
 async def hold_one(database: Database, ledger: Ledger, job: Job, now: datetime = START) -> Account:
-    """Hold a job in a transaction of its own."""
+    """Hold a job in a separate transaction."""
     return await database.write(lambda connection: hold(connection, ledger, job, now))
 
 
 async def end_one(database: Database, ledger: Ledger, job: Job, charge: int, now: datetime = START) -> None:
-    """Settle a job in a transaction of its own."""
+    """Settle a job in a separate transaction."""
     await database.write(lambda connection: end(connection, ledger, job, charge, now))
 
 
@@ -53,7 +53,7 @@ async def kinds(database: Database) -> list[str]:
 
 
 async def rows(database: Database) -> list[int]:
-    """Return how many accounts, jobs, holds and movements there are."""
+    """Return the numbers of accounts, jobs, holds and movements."""
 
     def count(connection: Connection) -> list[int]:
         tables = (accounts, jobs, holds, movements)
@@ -62,8 +62,7 @@ async def rows(database: Database) -> list[int]:
     return await database.read(count)
 
 
-async def test_looking_writes_nothing(database: Database) -> None:
-    """Who has never held anything sees today's allowance, and the database stays as it was."""
+async def test_balance_of_new_member_writes_nothing(database: Database) -> None:
     ledger = make_ledger()
     assert await available(database, ledger) == of_day(START, allowance=100)
     assert await stored(database) is None
@@ -74,8 +73,8 @@ async def test_looking_writes_nothing(database: Database) -> None:
     assert await kinds(database) == ["allowance", "hold"]
 
 
-async def test_the_allowance_is_issued_once_a_day(database: Database) -> None:
-    """With the day's first hold; the next day what is left expires and a new one is issued."""
+async def test_allowance_is_issued_with_first_hold_of_day(database: Database) -> None:
+    # The rest of yesterday's allowance expires.
     ledger = make_ledger()
     assert await hold_one(database, ledger, make_job_for()) == of_day(START, allowance=88, held=12)
     assert await hold_one(database, ledger, make_job_for()) == of_day(START, allowance=76, held=24)
@@ -84,8 +83,7 @@ async def test_the_allowance_is_issued_once_a_day(database: Database) -> None:
     assert await database.read(audit) == []
 
 
-async def test_a_clock_set_back_issues_nothing_twice(database: Database) -> None:
-    """Yesterday comes again for a moment: the allowance of today goes on being spent."""
+async def test_clock_set_back_issues_no_second_allowance(database: Database) -> None:
     ledger = make_ledger()
     await hold_one(database, ledger, make_job_for(), TOMORROW)
     assert await hold_one(database, ledger, make_job_for(), START) == of_day(TOMORROW, allowance=76, held=24)
@@ -94,8 +92,7 @@ async def test_a_clock_set_back_issues_nothing_twice(database: Database) -> None
     assert await database.read(audit) == []
 
 
-async def test_granted_credits_outlast_the_day(database: Database) -> None:
-    """They are spent after the allowance, and are still there tomorrow."""
+async def test_granted_credits_are_spent_last_and_kept_overnight(database: Database) -> None:
     ledger = make_ledger()
     granted = await database.write(lambda connection: grant(connection, ledger, 30))
     assert granted == of_day(START, allowance=100, granted=30)
@@ -107,8 +104,8 @@ async def test_granted_credits_outlast_the_day(database: Database) -> None:
 
 
 @pytest.mark.parametrize(("charge", "allowance"), [(0, 100), (12, 88), (48, 52)])
-async def test_what_is_not_charged_comes_back(database: Database, charge: int, allowance: int) -> None:
-    """Four pictures held; none, one or all of them charged."""
+async def test_uncharged_part_of_hold_is_released(database: Database, charge: int, allowance: int) -> None:
+    # Four images are held; none, one or all are charged.
     ledger = make_ledger()
     job = make_job_for(4)
     await hold_one(database, ledger, job)
@@ -118,8 +115,8 @@ async def test_what_is_not_charged_comes_back(database: Database, charge: int, a
     assert await database.read(audit) == []
 
 
-async def test_a_release_after_midnight_expires_the_day_s_part(database: Database) -> None:
-    """The allowance's part is gone with its day, the granted part comes back, and the new day is whole."""
+async def test_release_after_midnight_expires_allowance_part(database: Database) -> None:
+    # The granted part comes back, and the new day is whole.
     ledger = make_ledger(allowance=10)
     job = make_job_for()
     await database.write(lambda connection: grant(connection, ledger, 50))
@@ -130,8 +127,8 @@ async def test_a_release_after_midnight_expires_the_day_s_part(database: Databas
     assert await database.read(audit) == []
 
 
-async def test_a_release_after_midnight_that_opens_no_day_balances_too(database: Database) -> None:
-    """Settling issues nothing: what returns to yesterday's allowance expires with the rest when the day opens."""
+async def test_release_after_midnight_without_new_hold_balances(database: Database) -> None:
+    # A settlement issues no allowance; the released part expires with the first hold of the day.
     ledger = make_ledger()
     job = make_job_for()
     await hold_one(database, ledger, job)
@@ -144,8 +141,8 @@ async def test_a_release_after_midnight_that_opens_no_day_balances_too(database:
     assert await database.read(audit) == []
 
 
-async def test_too_few_credits_leave_nothing(database: Database) -> None:
-    """No job, no hold, not even the day's allowance: the refusal is the whole answer."""
+async def test_hold_with_too_few_credits_writes_nothing(database: Database) -> None:
+    # Not even the day's allowance.
     ledger = make_ledger(allowance=11)
     with pytest.raises(InsufficientCreditsError) as caught:
         await hold_one(database, ledger, make_job_for())
@@ -153,8 +150,8 @@ async def test_too_few_credits_leave_nothing(database: Database) -> None:
     assert await rows(database) == [0, 0, 0, 0]
 
 
-async def test_a_spent_budget_leaves_nothing(database: Database) -> None:
-    """The operator's limit comes before the member's credits; it is renewed with the month."""
+async def test_hold_with_spent_budget_writes_nothing(database: Database) -> None:
+    # The budget is renewed with the month.
     ledger = make_ledger(budget=23)
     job = make_job_for()
     await hold_one(database, ledger, job)
@@ -171,31 +168,30 @@ async def test_a_spent_budget_leaves_nothing(database: Database) -> None:
     assert await database.read(audit) == []
 
 
-async def test_the_budget_is_the_last_that_is_locked(database: Database) -> None:
-    """Its one row is everybody's: what comes after it would keep all other members' holds waiting."""
+async def test_hold_locks_budget_last(database: Database) -> None:
+    # Its row is shared: any work after it would block the holds of all members.
     ledger = make_ledger()
     job = make_job_for()
 
-    def statements(connection: Connection, do: Callable[[Connection], object]) -> list[str]:
-        heard: list[str] = []
-        event.listen(connection, "before_cursor_execute", lambda *arguments: heard.append(arguments[2]))
+    def record(connection: Connection, do: Callable[[Connection], object]) -> list[str]:
+        statements: list[str] = []
+        event.listen(connection, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
         do(connection)
-        return heard
+        return statements
 
-    async def heard(do: Callable[[Connection], object]) -> list[str]:
-        return [each.split(" SET ")[0] for each in await database.write(lambda connection: statements(connection, do))]
+    async def execute(do: Callable[[Connection], object]) -> list[str]:
+        return [each.split(" SET ")[0] for each in await database.write(lambda connection: record(connection, do))]
 
-    await hold_one(database, ledger, make_job_for())  # the month's row is there from now on
+    await hold_one(database, ledger, make_job_for())  # the month's row exists from now on
     for do in (
         lambda connection: hold(connection, ledger, job),
         lambda connection: end(connection, ledger, job, 12),
     ):
-        words = await heard(do)
-        assert words.index("UPDATE accounts") < words.index("UPDATE budgets") == len(words) - 1
+        executed = await execute(do)
+        assert executed.index("UPDATE accounts") < executed.index("UPDATE budgets") == len(executed) - 1
 
 
-async def test_a_hold_counts_against_the_month_it_was_made_in(database: Database) -> None:
-    """A job that ends after the month's end is captured in the budget that it was reserved from."""
+async def test_hold_settled_next_month_counts_for_its_own_month(database: Database) -> None:
     ledger = make_ledger()
     march, april = datetime(2026, 3, 31, 23, 59, tzinfo=UTC), datetime(2026, 4, 1, 0, 1, tzinfo=UTC)
     job = make_job_for(now=march)
@@ -210,8 +206,8 @@ async def test_a_hold_counts_against_the_month_it_was_made_in(database: Database
     assert await database.read(audit) == []
 
 
-async def test_a_second_delivery_of_an_interaction_holds_nothing(database: Database) -> None:
-    """The job is inserted inside the hold, so that both happen or neither."""
+async def test_second_hold_for_interaction_writes_nothing(database: Database) -> None:
+    # The job is inserted inside the hold, so that both happen or neither.
     ledger = make_ledger()
     job = make_job_for()
     await hold_one(database, ledger, job)
@@ -222,12 +218,11 @@ async def test_a_second_delivery_of_an_interaction_holds_nothing(database: Datab
     assert await database.read(audit) == []
 
 
-async def test_a_hold_is_settled_once(database: Database) -> None:
-    """A second settlement is refused by the schema and changes nothing."""
+async def test_second_settlement_is_rejected_by_schema(database: Database) -> None:
     ledger = make_ledger()
     job, other = make_job_for(), make_job_for()
     await hold_one(database, ledger, job)
-    await hold_one(database, ledger, other)  # so that `held` would not go below zero
+    await hold_one(database, ledger, other)  # so that `held` stays above zero
     await end_one(database, ledger, job, 12)
     before = await stored(database)
     with pytest.raises(IntegrityError):
@@ -236,8 +231,7 @@ async def test_a_hold_is_settled_once(database: Database) -> None:
     assert await database.read(audit) == []
 
 
-async def test_a_lost_reply_costs_the_member_nothing(database: Database) -> None:
-    """What the operator may owe stands in the operator's own books."""
+async def test_lost_reply_is_booked_to_operator(database: Database) -> None:
     ledger = make_ledger()
     job = make_job_for()
     await hold_one(database, ledger, job)

@@ -1,4 +1,4 @@
-"""A submit whose answer was lost, and answers that come late: paid for at most once, and one set of pictures."""
+"""Lost replies and late answers: at most one charge, one set of images."""
 
 import asyncio
 from datetime import timedelta
@@ -11,7 +11,7 @@ from bot.domain.credits import LedgerAccount
 from bot.domain.errors import FaultKind, StaleJobError
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Job, Outcome, State
-from bot.engine.callback_urls import hash_of
+from bot.engine.callback_urls import hash_token
 from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
 from db.database import Database
@@ -25,38 +25,41 @@ from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_image
 
 
-class Hooks:
-    """Makes an address for each submit, which the stand-in does not call by itself."""
+class CallbackUrls:
+    """Builds a webhook URL for each submit.
+
+    The fake provider never calls it by itself.
+    """
 
     def __init__(self) -> None:
         self.hashes: list[str] = []
 
     def __call__(self, provider: str) -> CallbackUrl:
-        """Return a new one."""
+        """Return a new URL."""
         token = f"token-{len(self.hashes)}"
-        self.hashes.append(hash_of(token))
-        return CallbackUrl(url=f"https://studio.example/webhooks/{provider}/{token}", hash=hash_of(token))
+        self.hashes.append(hash_token(token))
+        return CallbackUrl(url=f"https://studio.example/webhooks/{provider}/{token}", hash=hash_token(token))
 
     async def call(self, harness: EngineHarness, made: Made) -> bool:
         """Call as SkillBoss would about the first submit."""
         return await harness.engine.handle_webhook(self.hashes[0], "skillboss", made.id)
 
 
-async def lost(harness: EngineHarness) -> Job:
-    """Return a job that the provider has taken, with the answer lost on its way."""
+async def lose_reply(harness: EngineHarness) -> Job:
+    """Return a job accepted by the provider, with its reply lost."""
     harness.server.faults.add("submit", "reset_after")
-    job = await harness.asked()
-    await harness.until(job.id, State.UNKNOWN)
+    job = await harness.create_job()
+    await harness.wait_for_state(job.id, State.UNKNOWN)
     return job
 
 
-async def pictures(harness: EngineHarness, job: Job) -> tuple[ResultImage, ...]:
-    """Return a job's pictures."""
+async def read_images(harness: EngineHarness, job: Job) -> tuple[ResultImage, ...]:
+    """Return the images of a job."""
     return await harness.database.read(lambda connection: ResultImageRepository(connection).list_for(job.id))
 
 
-async def spendable(harness: EngineHarness) -> tuple[int, int]:
-    """Return what the member can spend, and what is held."""
+async def read_balance(harness: EngineHarness) -> tuple[int, int]:
+    """Return the member's available and held credits."""
 
     def read(connection: Connection) -> tuple[int, int]:
         account = harness.ledger.available(connection, GUILD, MEMBER, harness.clock.now())
@@ -65,296 +68,290 @@ async def spendable(harness: EngineHarness) -> tuple[int, int]:
     return await harness.database.read(read)
 
 
-async def possible_cost(harness: EngineHarness) -> int:
-    """Return what the operator may owe for lost replies."""
+async def read_possible_cost(harness: EngineHarness) -> int:
+    """Return the operator's possible cost for lost replies."""
     total = select(func.coalesce(func.sum(postings.c.amount), 0)).where(postings.c.book == LedgerAccount.UNKNOWN)
     return await harness.database.read(lambda connection: int(connection.execute(total).scalar_one()))
 
 
-async def test_a_webhook_brings_the_pictures_of_a_lost_reply(database: Database, tmp_path: Path) -> None:
-    """The credits stay held until the provider calls; then the job is done and charged once."""
-    hooks = Hooks()
-    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
-        job = await lost(harness)
-        assert await spendable(harness) == (188, 12)
-        await harness.quiet(step=10)
-        assert (await harness.job(job.id)).state is State.UNKNOWN
-        assert await hooks.call(harness, harness.server.finish())
-        done = await harness.until(job.id, State.DONE)
+async def test_webhook_after_lost_reply_finishes_job(database: Database, tmp_path: Path) -> None:
+    # The hold stays until the call; then the job is done and charged once.
+    urls = CallbackUrls()
+    async with engine_harness(database, tmp_path, new_callback_url=urls) as harness:
+        job = await lose_reply(harness)
+        assert await read_balance(harness) == (188, 12)
+        await harness.run_rounds(step=10)
+        assert (await harness.read_job(job.id)).state is State.UNKNOWN
+        assert await urls.call(harness, harness.server.finish())
+        done = await harness.wait_for_state(job.id, State.DONE)
         assert (done.charged, done.fault) == (12, None)
-        assert (await harness.attempt(job.id)).outcome is Outcome.COMPLETED
-        assert len(await pictures(harness, job)) == 1
-        assert await spendable(harness) == (188, 0)
-        assert await possible_cost(harness) == 0
-        assert harness.posts() == 1
-        assert await harness.problems() == []
+        assert (await harness.read_attempt(job.id)).outcome is Outcome.COMPLETED
+        assert len(await read_images(harness, job)) == 1
+        assert await read_balance(harness) == (188, 0)
+        assert await read_possible_cost(harness) == 0
+        assert harness.count_submits() == 1
+        assert await harness.run_audit() == []
 
 
-async def test_a_webhook_of_a_failure_gives_the_credits_back(database: Database, tmp_path: Path) -> None:
-    """The provider tells that it made nothing: nobody owes anything."""
-    hooks = Hooks()
-    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
-        job = await lost(harness)
+async def test_webhook_of_failed_job_releases_hold(database: Database, tmp_path: Path) -> None:
+    # The provider made nothing, so no possible cost is booked.
+    urls = CallbackUrls()
+    async with engine_harness(database, tmp_path, new_callback_url=urls) as harness:
+        job = await lose_reply(harness)
         (made,) = harness.server.jobs
         harness.server.store.fail(made, "upstream vendor error")
-        assert await hooks.call(harness, made)
-        failed = await harness.until(job.id, State.FAILED)
+        assert await urls.call(harness, made)
+        failed = await harness.wait_for_state(job.id, State.FAILED)
         assert (failed.charged, failed.fault) == (0, FaultKind.GENERATION)
-        assert await spendable(harness) == (200, 0)
-        assert await possible_cost(harness) == 0
-        assert await harness.problems() == []
+        assert await read_balance(harness) == (200, 0)
+        assert await read_possible_cost(harness) == 0
+        assert await harness.run_audit() == []
 
 
-async def test_without_a_call_the_credits_go_back_and_late_pictures_are_free(
+async def test_lost_reply_without_webhook_call_releases_hold_and_late_images_are_free(
     database: Database, tmp_path: Path
 ) -> None:
-    """After a quarter of an hour, not before; a call after that brings the pictures once, and changes nothing else."""
-    hooks = Hooks()
-    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
-        job = await lost(harness)
-        await harness.quiet(step=44, rounds=20)
-        assert (await harness.job(job.id)).state is State.UNKNOWN
-        failed = await harness.until(job.id, State.FAILED, step=5)
+    # The hold is released after a quarter of an hour; a later call brings the images once.
+    urls = CallbackUrls()
+    async with engine_harness(database, tmp_path, new_callback_url=urls) as harness:
+        job = await lose_reply(harness)
+        await harness.run_rounds(step=44, rounds=20)
+        assert (await harness.read_job(job.id)).state is State.UNKNOWN
+        failed = await harness.wait_for_state(job.id, State.FAILED, step=5)
         assert (failed.fault, failed.charged) == (FaultKind.REPLY_LOST, 0)
-        assert await spendable(harness) == (200, 0)
-        assert await possible_cost(harness) == 12
+        assert await read_balance(harness) == (200, 0)
+        assert await read_possible_cost(harness) == 12
         made = harness.server.finish()
         for _ in range(3):
-            assert await hooks.call(harness, made)
-            await harness.quiet(step=10)
-        after = await harness.job(job.id)
+            assert await urls.call(harness, made)
+            await harness.run_rounds(step=10)
+        after = await harness.read_job(job.id)
         assert (after.state, after.charged, after.fault) == (State.FAILED, 0, FaultKind.REPLY_LOST)
         assert after.reconcile_at is None
-        assert len(await pictures(harness, job)) == 1
+        assert len(await read_images(harness, job)) == 1
         assert len([each for each in harness.server.requests if "/assets/" in each.path]) == 1
-        assert await spendable(harness) == (200, 0)
-        assert await possible_cost(harness) == 12
-        assert await harness.problems() == []
+        assert await read_balance(harness) == (200, 0)
+        assert await read_possible_cost(harness) == 12
+        assert await harness.run_audit() == []
 
 
-async def test_without_webhooks_the_credits_go_back_at_once(database: Database, tmp_path: Path) -> None:
-    """Nobody would ever tell, so nobody waits; the possible cost is the operator's."""
+async def test_lost_reply_without_webhook_url_releases_hold_at_once(database: Database, tmp_path: Path) -> None:
+    # The possible cost is the operator's.
     async with engine_harness(database, tmp_path) as harness:
         harness.server.faults.add("submit", "reset_after")
-        job = await harness.asked()
-        failed = await harness.until(job.id, State.FAILED)
+        job = await harness.create_job()
+        failed = await harness.wait_for_state(job.id, State.FAILED)
         assert (failed.fault, failed.charged, failed.reconcile_at) == (FaultKind.REPLY_LOST, 0, None)
-        assert await spendable(harness) == (200, 0)
-        assert await possible_cost(harness) == 12
-        await harness.quiet(step=10)
-        assert harness.posts() == 1
-        assert await harness.problems() == []
+        assert await read_balance(harness) == (200, 0)
+        assert await read_possible_cost(harness) == 12
+        await harness.run_rounds(step=10)
+        assert harness.count_submits() == 1
+        assert await harness.run_audit() == []
 
 
-async def test_many_calls_at_once_bring_one_set_of_pictures(database: Database, tmp_path: Path) -> None:
-    """Delivered twice, out of order, again when all is over, and while a poll sees the same."""
-    hooks = Hooks()
-    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
-        job = await harness.asked()
-        await harness.until(job.id, State.QUEUED)
+async def test_repeated_webhook_calls_bring_images_once(database: Database, tmp_path: Path) -> None:
+    # Twice, out of order, after the end, and while a poll reads the same status.
+    urls = CallbackUrls()
+    async with engine_harness(database, tmp_path, new_callback_url=urls) as harness:
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.QUEUED)
         polls = len(harness.server.requests)
         harness.server.faults.add("status", "delay", seconds=0.1)
         harness.clock.advance(60)
         await harness.server.wait_for(lambda: len(harness.server.requests) > polls)
         made = harness.server.finish()
-        assert await asyncio.gather(*(hooks.call(harness, made) for _ in range(5))) == [True] * 5
-        done = await harness.until(job.id, State.DONE)
-        assert await hooks.call(harness, made)
-        await harness.quiet(step=10)
-        assert await harness.job(job.id) == done
+        assert await asyncio.gather(*(urls.call(harness, made) for _ in range(5))) == [True] * 5
+        done = await harness.wait_for_state(job.id, State.DONE)
+        assert await urls.call(harness, made)
+        await harness.run_rounds(step=10)
+        assert await harness.read_job(job.id) == done
         assert done.charged == 12
-        assert len(await pictures(harness, job)) == 1
-        assert await spendable(harness) == (188, 0)
-        assert await harness.problems() == []
+        assert len(await read_images(harness, job)) == 1
+        assert await read_balance(harness) == (188, 0)
+        assert await harness.run_audit() == []
 
 
-async def test_a_forged_call_does_nothing(database: Database, tmp_path: Path) -> None:
-    """An unknown address, or another provider's: not even a handle is noted."""
-    hooks = Hooks()
-    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
-        job = await lost(harness)
+async def test_forged_webhook_call_changes_nothing(database: Database, tmp_path: Path) -> None:
+    # An unknown URL or another provider's: no handle is recorded.
+    urls = CallbackUrls()
+    async with engine_harness(database, tmp_path, new_callback_url=urls) as harness:
+        job = await lose_reply(harness)
         made = harness.server.finish()
         before = await harness.job_store.get(job.id)
-        assert not await harness.engine.handle_webhook(hash_of("a guess"), "skillboss", made.id)
-        assert not await harness.engine.handle_webhook(hooks.hashes[0], "reve2img", made.id)
-        assert not await harness.engine.handle_webhook(hooks.hashes[0], "", made.id)
-        await harness.quiet(step=5)
+        assert not await harness.engine.handle_webhook(hash_token("a guess"), "skillboss", made.id)
+        assert not await harness.engine.handle_webhook(urls.hashes[0], "reve2img", made.id)
+        assert not await harness.engine.handle_webhook(urls.hashes[0], "", made.id)
+        await harness.run_rounds(step=5)
         assert await harness.job_store.get(job.id) == before
         assert "status" not in {each.endpoint for each in harness.server.requests}
 
 
-async def test_what_a_call_says_never_replaces_the_provider_s_own_answer(database: Database, tmp_path: Path) -> None:
-    """A job that is known by its handle stays known by it: nobody gets another's picture by naming it."""
-    hooks = Hooks()
-    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
-        mine, theirs = await harness.asked(), await harness.asked()
+async def test_webhook_handle_never_replaces_submit_handle(database: Database, tmp_path: Path) -> None:
+    # Nobody gets another member's image by naming its handle.
+    urls = CallbackUrls()
+    async with engine_harness(database, tmp_path, new_callback_url=urls) as harness:
+        mine, theirs = await harness.create_job(), await harness.create_job()
         for job in (mine, theirs):
-            await harness.until(job.id, State.QUEUED)
-        found = [(job, await harness.attempt(job.id)) for job in (mine, theirs)]
-        first, own = next(each for each in found if each[1].webhook_hash == hooks.hashes[0])
+            await harness.wait_for_state(job.id, State.QUEUED)
+        found = [(job, await harness.read_attempt(job.id)) for job in (mine, theirs)]
+        first, own = next(each for each in found if each[1].webhook_hash == urls.hashes[0])
         _, foreigner = next(each for each in found if each[0] is not first)
         foreign = next(made for made in harness.server.jobs if made.id == foreigner.handle)
         harness.server.finish(foreign)
-        assert await harness.engine.handle_webhook(hooks.hashes[0], "skillboss", foreign.id)
-        await harness.quiet(step=0.1)
-        assert (await harness.attempt(first.id)).handle == own.handle
-        assert (await harness.job(first.id)).state is State.QUEUED
+        assert await harness.engine.handle_webhook(urls.hashes[0], "skillboss", foreign.id)
+        await harness.run_rounds(step=0.1)
+        assert (await harness.read_attempt(first.id)).handle == own.handle
+        assert (await harness.read_job(first.id)).state is State.QUEUED
 
 
-async def test_a_call_without_a_name_is_only_a_hint(database: Database, tmp_path: Path) -> None:
-    """A body that names nothing has the status read where it can be, and else changes nothing."""
-    hooks = Hooks()
-    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
-        job = await lost(harness)
+async def test_webhook_call_without_handle_is_only_a_hint(database: Database, tmp_path: Path) -> None:
+    # The status is read if possible; nothing else changes.
+    urls = CallbackUrls()
+    async with engine_harness(database, tmp_path, new_callback_url=urls) as harness:
+        job = await lose_reply(harness)
         harness.server.finish()
-        assert await harness.engine.handle_webhook(hooks.hashes[0], "skillboss", None)
-        await harness.quiet(step=5)
-        assert (await harness.job(job.id)).state is State.UNKNOWN
+        assert await harness.engine.handle_webhook(urls.hashes[0], "skillboss", None)
+        await harness.run_rounds(step=5)
+        assert (await harness.read_job(job.id)).state is State.UNKNOWN
 
 
-async def test_a_call_may_be_quicker_than_the_submit_s_own_answer(database: Database, tmp_path: Path) -> None:
-    """The answer's own word counts, and the job is charged once."""
-    hooks, gates = Hooks(), Gates()
-    async with engine_harness(database, tmp_path, new_callback_url=hooks, wrap=gates) as harness:
+async def test_webhook_before_submit_answer_charges_once(database: Database, tmp_path: Path) -> None:
+    # The handle of the answer counts.
+    urls, gates = CallbackUrls(), Gates()
+    async with engine_harness(database, tmp_path, new_callback_url=urls, wrap=gates) as harness:
         gates.gated.after.clear()
-        job = await harness.asked()
-        await harness.when(gates.gated.waiting.is_set)
+        job = await harness.create_job()
+        await harness.wait_for(gates.gated.waiting.is_set)
         made = harness.server.finish()
-        assert await hooks.call(harness, made)
-        await harness.quiet()
-        assert (await harness.job(job.id)).state is State.SUBMITTING
+        assert await urls.call(harness, made)
+        await harness.run_rounds()
+        assert (await harness.read_job(job.id)).state is State.SUBMITTING
         gates.gated.open()
-        done = await harness.until(job.id, State.DONE)
+        done = await harness.wait_for_state(job.id, State.DONE)
         assert done.charged == 12
-        assert (await harness.attempt(job.id)).handle == made.id
-        assert harness.posts() == 1
-        assert await harness.problems() == []
+        assert (await harness.read_attempt(job.id)).handle == made.id
+        assert harness.count_submits() == 1
+        assert await harness.run_audit() == []
 
 
-async def test_a_call_at_another_process_is_remembered_when_the_answer_is_lost(
+async def test_webhook_at_other_worker_during_submit_is_used_after_lost_reply(
     database: Database, other: Database, tmp_path: Path
 ) -> None:
-    """Named there while it was being sent here: once its reply is lost, its status is read at once."""
-    hooks, gates = Hooks(), Gates()
+    urls, gates = CallbackUrls(), Gates()
     async with (
-        engine_harness(database, tmp_path, new_callback_url=hooks, wrap=gates, alone=False) as harness,
+        engine_harness(database, tmp_path, new_callback_url=urls, wrap=gates, alone=False) as harness,
         engine_harness(other, tmp_path, server=harness.server, clock=harness.clock, alone=False) as second,
     ):
-        await second.looked()
+        await second.wait_for_dispatch()
         gates.gated.after.clear()
         gates.gated.loses = True
-        job = await harness.asked()
-        await harness.when(gates.gated.waiting.is_set)
-        assert await hooks.call(second, harness.server.finish())
+        job = await harness.create_job()
+        await harness.wait_for(gates.gated.waiting.is_set)
+        assert await urls.call(second, harness.server.finish())
         gates.gated.open()
-        done = await harness.until(job.id, State.DONE)
-        assert (done.charged, harness.posts()) == (12, 1)
-        assert await harness.problems() == []
+        done = await harness.wait_for_state(job.id, State.DONE)
+        assert (done.charged, harness.count_submits()) == (12, 1)
+        assert await harness.run_audit() == []
 
 
-async def test_a_lost_reply_is_found_by_a_call_at_another_process(
+async def test_webhook_at_other_worker_after_lost_reply_adopts_job(
     database: Database, other: Database, tmp_path: Path
 ) -> None:
-    """That process takes the job, and the first one lets go of it."""
-    hooks = Hooks()
+    urls = CallbackUrls()
     async with (
-        engine_harness(database, tmp_path, new_callback_url=hooks, alone=False) as harness,
+        engine_harness(database, tmp_path, new_callback_url=urls, alone=False) as harness,
         engine_harness(other, tmp_path, server=harness.server, clock=harness.clock, alone=False) as second,
     ):
-        await second.looked()
-        job = await lost(harness)
-        assert await hooks.call(second, harness.server.finish())
-        done = await second.until(job.id, State.DONE)
+        await second.wait_for_dispatch()
+        job = await lose_reply(harness)
+        assert await urls.call(second, harness.server.finish())
+        done = await second.wait_for_state(job.id, State.DONE)
         assert (done.owner, done.charged) == (second.engine.worker_id, 12)
-        await harness.quiet(step=60)
-        assert len(await pictures(harness, job)) == 1
-        assert await harness.problems() == []
+        await harness.run_rounds(step=60)
+        assert len(await read_images(harness, job)) == 1
+        assert await harness.run_audit() == []
 
 
-async def test_a_named_job_whose_status_cannot_be_read_is_asked_about_further(
-    database: Database, tmp_path: Path
-) -> None:
-    """The provider calls and is then away for long: the credits go back, and the pictures come free when it is back."""
-    hooks = Hooks()
-    async with engine_harness(database, tmp_path, new_callback_url=hooks) as harness:
-        job = await lost(harness)
+async def test_named_job_with_unreadable_status_is_reconciled_later(database: Database, tmp_path: Path) -> None:
+    # The provider calls and is then away: the hold is released, and the images arrive free of charge later.
+    urls = CallbackUrls()
+    async with engine_harness(database, tmp_path, new_callback_url=urls) as harness:
+        job = await lose_reply(harness)
         harness.server.faults.add("status", "status", status=503, times=None)
-        assert await hooks.call(harness, harness.server.finish())
-        failed = await harness.until(job.id, State.FAILED, step=10)
+        assert await urls.call(harness, harness.server.finish())
+        failed = await harness.wait_for_state(job.id, State.FAILED, step=10)
         assert (failed.fault, failed.charged) == (FaultKind.REPLY_LOST, 0)
         harness.server.clear_faults()
         await _until_pictures(harness, job)
-        assert (await harness.job(job.id)).charged == 0
-        assert await spendable(harness) == (200, 0)
-        assert await harness.problems() == []
+        assert (await harness.read_job(job.id)).charged == 0
+        assert await read_balance(harness) == (200, 0)
+        assert await harness.run_audit() == []
 
 
 async def _until_pictures(harness: EngineHarness, job: Job) -> None:
     for _ in range(200):
-        if await pictures(harness, job):
+        if await read_images(harness, job):
             return
         await harness.pass_time(10)
-    raise AssertionError("no pictures came")
+    raise AssertionError("no images arrived")
 
 
-async def test_a_job_that_came_after_its_deadline_is_free(database: Database, tmp_path: Path) -> None:
-    """LOST, with everything returned; the provider finishes all the same: its pictures come, once, for nothing."""
+async def test_images_of_lost_job_arrive_once_and_free(database: Database, tmp_path: Path) -> None:
     async with engine_harness(database, tmp_path, config=EngineConfig(hard_deadline=60, soft_deadline=30)) as harness:
-        job = await harness.asked()
-        gone = await harness.until(job.id, State.LOST, step=5)
+        job = await harness.create_job()
+        gone = await harness.wait_for_state(job.id, State.LOST, step=5)
         assert gone.charged == 0
-        await harness.quiet(step=60)  # still at work
-        assert await pictures(harness, job) == ()
+        await harness.run_rounds(step=60)  # still running
+        assert await read_images(harness, job) == ()
         harness.server.finish()
         await _until_pictures(harness, job)
-        after = await harness.job(job.id)
+        after = await harness.read_job(job.id)
         assert (after.state, after.charged, after.reconcile_at) == (State.LOST, 0, None)
-        assert await spendable(harness) == (200, 0)
+        assert await read_balance(harness) == (200, 0)
         asked = len(harness.server.requests)
-        await harness.quiet(step=600)
+        await harness.run_rounds(step=600)
         assert len(harness.server.requests) == asked
-        assert await harness.problems() == []
+        assert await harness.run_audit() == []
 
 
-async def test_who_ended_otherwise_is_not_asked_about_any_more(sqlite_database: Database, tmp_path: Path) -> None:
-    """The provider says that the lost job failed: that is the end of it."""
+async def test_lost_job_that_failed_is_not_reconciled_again(sqlite_database: Database, tmp_path: Path) -> None:
     async with engine_harness(
         sqlite_database, tmp_path, config=EngineConfig(hard_deadline=60, soft_deadline=30)
     ) as harness:
-        job = await harness.asked()
-        await harness.until(job.id, State.LOST, step=5)
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.LOST, step=5)
         harness.server.store.fail(harness.server.jobs[0], "vendor")
-        await harness.quiet(step=30)
-        assert (await harness.job(job.id)).reconcile_at is None
-        assert await pictures(harness, job) == ()
+        await harness.run_rounds(step=30)
+        assert (await harness.read_job(job.id)).reconcile_at is None
+        assert await read_images(harness, job) == ()
 
 
-async def test_after_a_week_nobody_asks_any_more(sqlite_database: Database, tmp_path: Path) -> None:
-    """The provider has forgotten by then."""
+async def test_lost_job_is_not_reconciled_after_a_week(sqlite_database: Database, tmp_path: Path) -> None:
+    # The provider has forgotten it by then.
     async with engine_harness(
         sqlite_database, tmp_path, config=EngineConfig(hard_deadline=60, soft_deadline=30)
     ) as harness:
-        job = await harness.asked()
-        await harness.until(job.id, State.LOST, step=5)
-        await harness.quiet(step=3600)
-        assert (await harness.job(job.id)).reconcile_at is not None
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.LOST, step=5)
+        await harness.run_rounds(step=3600)
+        assert (await harness.read_job(job.id)).reconcile_at is not None
         harness.clock.set_now(START + timedelta(days=7, seconds=1))
         asked = len(harness.server.requests)
-        await harness.quiet(step=31)
-        assert (await harness.job(job.id)).reconcile_at is None
+        await harness.run_rounds(step=31)
+        assert (await harness.read_job(job.id)).reconcile_at is None
         assert len(harness.server.requests) == asked
 
 
-async def test_a_provider_without_a_key_may_come_back(sqlite_database: Database, tmp_path: Path) -> None:
-    """Its jobs, running or lost, are left alone meanwhile, and finished once the operator has put it back."""
+async def test_jobs_of_removed_provider_wait_for_its_return(sqlite_database: Database, tmp_path: Path) -> None:
+    # Running and lost jobs are kept and finished once the key is back.
     config = EngineConfig(hard_deadline=600, soft_deadline=30)
     second = Reve2ImgServer(key="key", latency=MANUAL)
     await second.start()
     async with engine_harness(sqlite_database, tmp_path, config=config) as harness:
-        old = await harness.asked()
-        await harness.until(old.id, State.LOST, step=20)
-        running = await harness.asked()
-        await harness.until(running.id, State.QUEUED)
+        old = await harness.create_job()
+        await harness.wait_for_state(old.id, State.LOST, step=20)
+        running = await harness.create_job()
+        await harness.wait_for_state(running.id, State.QUEUED)
         await harness.engine.stop()
         await harness.engine.release_lease()
         for made in harness.server.jobs:
@@ -368,29 +365,28 @@ async def test_a_provider_without_a_key_may_come_back(sqlite_database: Database,
             second=second,
             skillboss=False,
         ) as without:
-            await without.quiet(step=15)
-            assert (await without.job(running.id)).state is State.QUEUED
-            assert await pictures(without, old) == ()
+            await without.run_rounds(step=15)
+            assert (await without.read_job(running.id)).state is State.QUEUED
+            assert await read_images(without, old) == ()
         async with engine_harness(
             sqlite_database, tmp_path, server=harness.server, clock=harness.clock, config=config
         ) as again:
-            done = await again.until(running.id, State.DONE, step=1)
+            done = await again.wait_for_state(running.id, State.DONE, step=1)
             assert done.charged == 12
             await _until_pictures(again, old)
-            assert await again.problems() == []
+            assert await again.run_audit() == []
     await second.close()
 
 
-async def test_one_that_breaks_does_not_keep_the_others_waiting(
+async def test_failing_reconciliation_does_not_block_others(
     sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fault of ours about one late job: the others' pictures come all the same."""
     async with engine_harness(
         sqlite_database, tmp_path, config=EngineConfig(hard_deadline=60, soft_deadline=30)
     ) as harness:
-        late = [await harness.asked() for _ in range(3)]
+        late = [await harness.create_job() for _ in range(3)]
         for job in late:
-            await harness.until(job.id, State.LOST, step=5)
+            await harness.wait_for_state(job.id, State.LOST, step=5)
         for made in harness.server.jobs:
             harness.server.finish(made)
         broken = late[0].id
@@ -404,26 +400,26 @@ async def test_one_that_breaks_does_not_keep_the_others_waiting(
         monkeypatch.setattr(harness.job_store, "get", breaks)
         for job in late[1:]:
             await _until_pictures(harness, job)
-        assert await pictures(harness, late[0]) == ()
+        assert await read_images(harness, late[0]) == ()
 
 
-async def test_late_pictures_that_two_processes_bring_are_kept_once(
+async def test_late_images_from_two_workers_are_stored_once(
     database: Database, other: Database, tmp_path: Path
 ) -> None:
-    """Both have asked the provider; the second finds that it is settled."""
+    # Both asked the provider; the second one finds the job settled.
     async with (
         engine_harness(database, tmp_path, start=False) as harness,
         engine_harness(other, tmp_path, server=harness.server, clock=harness.clock, start=False) as second,
     ):
         await harness.worker_store.renew_lease()
-        asked = await harness.asked()
+        asked = await harness.create_job()
         (claim,) = (await harness.job_store.claim_batch(1, {"skillboss": 1})).claims
         job = await harness.job_store.mark_reply_lost(claim.job, has_callback=False)
         first, again = make_image(job), make_image(job)
-        await harness.job_store.finish_reconciliation(job, [first])
-        await second.job_store.finish_reconciliation(job, [again])
-        assert await pictures(harness, asked) == (first,)
+        await harness.reconciliations.finish(job, [first])
+        await second.reconciliations.finish(job, [again])
+        assert await read_images(harness, asked) == (first,)
         with pytest.raises(StaleJobError):
             await harness.job_store.mark_reply_lost(claim.job, has_callback=True)
-        assert await possible_cost(harness) == 12
-        assert await harness.problems() == []
+        assert await read_possible_cost(harness) == 12
+        assert await harness.run_audit() == []

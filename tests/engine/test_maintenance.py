@@ -1,4 +1,4 @@
-"""Housekeeping: what nobody needs any more goes, and nothing else."""
+"""Maintenance: unneeded rows and files are deleted, and no others."""
 
 import os
 from datetime import timedelta
@@ -39,7 +39,7 @@ RETENTION = timedelta(days=30)
 
 @pytest.fixture
 async def image_service(tmp_path: Path) -> ImageService:
-    """Return a keeper over a store in a folder."""
+    """Return an image service with a store in a folder."""
     return ImageService(
         downloader=ImageDownloader(verify=httpx.create_ssl_context(verify=False, trust_env=False)),
         store=ImageStore(tmp_path),
@@ -47,11 +47,11 @@ async def image_service(tmp_path: Path) -> ImageService:
     )
 
 
-async def stored(image_service: ImageService, folder: Path, words: str, *, days_old: float) -> ImageFile:
-    """Store a picture of its own, as if `days_old` days ago."""
-    picture = await image_service.store_bytes(draw_picture(words, 0, width=64, height=64, format="png"))
-    _age(folder, picture.sha256, days_old)
-    return picture
+async def store_image(image_service: ImageService, folder: Path, words: str, *, days_old: float) -> ImageFile:
+    """Store a new image, as if `days_old` days ago."""
+    image = await image_service.store_bytes(draw_picture(words, 0, width=64, height=64, format="png"))
+    _age(folder, image.sha256, days_old)
+    return image
 
 
 def _age(folder: Path, sha256: str, days: float) -> None:
@@ -60,61 +60,65 @@ def _age(folder: Path, sha256: str, days: float) -> None:
     os.utime(file, (then, then))
 
 
-async def recorded(database: Database, picture: ImageFile, *, days_ago: float) -> ResultImage:
-    """Record the picture as a finished job's."""
+async def add_result(database: Database, image: ImageFile, *, days_ago: float) -> ResultImage:
+    """Record the image as the result of a finished job."""
     job = make_job(delivered_at=START)
-    row = ResultImage(job_id=job.id, position=0, file=picture)
+    row = ResultImage(job_id=job.id, position=0, file=image)
     await database.write(adding(job))
     at = START - timedelta(days=days_ago)
     await database.write(lambda connection: ResultImageRepository(connection).add_all([row], at))
     return row
 
 
-def house(database: Database, image_service: ImageService) -> Maintenance:
-    """Return the housekeeping, at a time that stands still."""
+def maintenance(database: Database, image_service: ImageService) -> Maintenance:
+    """Return the maintenance with a stopped clock."""
     return Maintenance(database=database, image_service=image_service, clock=ManualClock(), retention=RETENTION)
 
 
-def files(folder: Path) -> set[str]:
-    """Return the hashes of the pictures in the store."""
+def stored_hashes(folder: Path) -> set[str]:
+    """Return the hashes of the files in the store."""
     return {file.stem for file in folder.rglob("*.png")}
 
 
-async def test_an_old_picture_goes_and_one_that_is_needed_again_stays(
+async def test_old_image_is_deleted_but_shared_file_stays(
     sqlite_database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
-    """A file that a newer job has as well, or that was stored again a moment ago, outlives the older job's row."""
+    # A file of a newer job, or one stored again just now, outlives the older job's row.
     old, shared, again = [
-        await stored(image_service, tmp_path, words, days_old=age) for words, age in (("a", 31), ("b", 31), ("c", 0))
+        await store_image(image_service, tmp_path, words, days_old=age)
+        for words, age in (("a", 31), ("b", 31), ("c", 0))
     ]
-    for picture in (old, shared, again):
-        await recorded(sqlite_database, picture, days_ago=31)
-    await recorded(sqlite_database, shared, days_ago=1)
-    await house(sqlite_database, image_service).remove_old_pictures()
-    assert files(tmp_path) == {shared.sha256, again.sha256}
+    for image in (old, shared, again):
+        await add_result(sqlite_database, image, days_ago=31)
+    await add_result(sqlite_database, shared, days_ago=1)
+    await maintenance(sqlite_database, image_service).remove_old_images()
+    assert stored_hashes(tmp_path) == {shared.sha256, again.sha256}
     await image_service.close()
 
 
-async def test_files_that_nothing_refers_to_go_after_a_day(
+async def test_orphaned_file_is_deleted_after_a_day(
     sqlite_database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
-    """An orphan may be about to get its row, so it is left alone for a day."""
+    # Its row may be about to be written.
     orphan, young, kept = [
-        await stored(image_service, tmp_path, words, days_old=age) for words, age in (("a", 2), ("b", 0.5), ("c", 2))
+        await store_image(image_service, tmp_path, words, days_old=age)
+        for words, age in (("a", 2), ("b", 0.5), ("c", 2))
     ]
-    await recorded(sqlite_database, kept, days_ago=2)
-    await house(sqlite_database, image_service).remove_orphans()
-    assert files(tmp_path) == {young.sha256, kept.sha256}
-    assert orphan.sha256 not in files(tmp_path)
+    await add_result(sqlite_database, kept, days_ago=2)
+    await maintenance(sqlite_database, image_service).remove_orphans()
+    assert stored_hashes(tmp_path) == {young.sha256, kept.sha256}
+    assert orphan.sha256 not in stored_hashes(tmp_path)
     await image_service.close()
 
 
-async def test_dead_tokens_are_erased(sqlite_database: Database, image_service: ImageService) -> None:
-    """An interaction's token is a secret, and of no use after fifteen minutes."""
+async def test_interaction_token_is_erased_after_fifteen_minutes(
+    sqlite_database: Database, image_service: ImageService
+) -> None:
+    # It is a secret and no longer useful.
     dead, alive = make_job(created_at=START - timedelta(minutes=16)), make_job(created_at=START - timedelta(minutes=14))
     for job in (dead, alive):
         await sqlite_database.write(adding(job))
-    await house(sqlite_database, image_service).erase_tokens()
+    await maintenance(sqlite_database, image_service).erase_tokens()
     tokens = [
         (await sqlite_database.read(lambda connection, job=job: JobRepository(connection).get(job.id))).place.token  # type: ignore[misc]
         for job in (dead, alive)
@@ -123,8 +127,8 @@ async def test_dead_tokens_are_erased(sqlite_database: Database, image_service: 
     await image_service.close()
 
 
-async def test_what_waits_for_a_member_waits_for_a_day(sqlite_database: Database, image_service: ImageService) -> None:
-    """A refused form is opened again within a day; then what was typed there is in no database any more."""
+async def test_saved_form_is_purged_after_a_day(sqlite_database: Database, image_service: ImageService) -> None:
+    # Its typed text is in no database any more.
     form = MessageForm(pictures=(AttachmentInfo(url="https://cdn.discordapp.com/secret"),))
     filled = FilledForm(form=form, prompt="x", chosen=(0,))
     old, young = (
@@ -133,7 +137,7 @@ async def test_what_waits_for_a_member_waits_for_a_day(sqlite_database: Database
     )
     for each in (old, young):
         await sqlite_database.write(lambda connection, each=each: SavedFormRepository(connection).add(each))  # type: ignore[misc]
-    await house(sqlite_database, image_service).erase_tokens()
+    await maintenance(sqlite_database, image_service).erase_tokens()
     assert await sqlite_database.read(lambda connection: SavedFormRepository(connection).get(young.id)) == young
     with pytest.raises(FormGoneError):
         await sqlite_database.read(lambda connection: SavedFormRepository(connection).get(old.id))
@@ -143,114 +147,114 @@ async def test_what_waits_for_a_member_waits_for_a_day(sqlite_database: Database
 async def test_searches_older_than_thirty_days_are_purged(
     sqlite_database: Database, image_service: ImageService
 ) -> None:
-    """The text of a search is private, and its paging buttons are hardly pressed for that long."""
+    # The text of a search is private, and its paging buttons are hardly pressed for that long.
     old, young = (
         Search(id=make_id(), member_id=MEMBER, query="a fox", created_at=START - timedelta(days=days))
         for days in (31, 29)
     )
     for each in (old, young):
         await sqlite_database.write(lambda connection, each=each: SearchRepository(connection).add(each))  # type: ignore[misc]
-    await house(sqlite_database, image_service).purge_searches()
+    await maintenance(sqlite_database, image_service).purge_searches()
     assert await sqlite_database.read(lambda connection: SearchRepository(connection).get(young.id)) == young
     with pytest.raises(SearchGoneError):
         await sqlite_database.read(lambda connection: SearchRepository(connection).get(old.id))
     await image_service.close()
 
 
-async def test_presets_that_were_deleted_are_forgotten_after_a_day(
-    sqlite_database: Database, image_service: ImageService
-) -> None:
-    """What somebody deleted can be brought back for a day, and is gone then; what is in use stays."""
-    shelf = PresetScope(member_id=MEMBER)
+async def test_deleted_preset_is_purged_after_a_day(sqlite_database: Database, image_service: ImageService) -> None:
+    # It can be restored for a day; presets in use stay.
+    image_host = PresetScope(member_id=MEMBER)
     ages = {"kept": None, "deleted": timedelta(hours=23), "gone": timedelta(hours=25)}
 
     def write(connection: Connection) -> None:
         presets = PresetRepository(connection)
         for name, age in ages.items():
             preset = Preset(name=name, template="x")
-            presets.save(shelf, preset, START - timedelta(days=9))
+            presets.save(image_host, preset, START - timedelta(days=9))
             if age is not None:
-                presets.delete(shelf, preset, START - age)
+                presets.delete(image_host, preset, START - age)
 
     def known(connection: Connection) -> list[str]:
         found = PresetRepository(connection)
-        return [name for name in ages if found.find_deleted(shelf, undo_token(shelf, name)) is not None]
+        return [name for name in ages if found.find_deleted(image_host, undo_token(image_host, name)) is not None]
 
     await sqlite_database.write(write)
-    await house(sqlite_database, image_service).forget_presets()
+    await maintenance(sqlite_database, image_service).purge_presets()
     assert await sqlite_database.read(known) == ["kept", "deleted"]
     await image_service.close()
 
 
-async def started_from(database: Database, picture: ImageFile, *, days_ago: float, url: str = "", **job: Any) -> Job:
-    """Record the picture as what a job started from; one that has ended is done unless told otherwise."""
+async def add_job_with_input(
+    database: Database, image: ImageFile, *, days_ago: float, url: str = "", **job: Any
+) -> Job:
+    """Record the image as a job's input; an ended job is done by default."""
     if "finished_at" in job:
         job = {"state": State.DONE, **job}
     at = START - timedelta(days=days_ago)
-    made = make_job(request=make_request(inputs=(InputImage(url=url or None, file=picture),)), created_at=at, **job)
+    made = make_job(request=make_request(inputs=(InputImage(url=url or None, file=image),)), created_at=at, **job)
     await database.write(adding(made))
     return made
 
 
-async def test_what_jobs_start_from_goes_like_what_they_make(
+async def test_input_is_deleted_after_same_retention_as_results(
     sqlite_database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
-    """After the same days; a file that a picture and an input share outlives the older, and a live job's stays."""
+    # A file shared by a result and an input outlives the older one; a live job's input stays.
     old, new, shared, made, live = [
-        await stored(image_service, tmp_path, words, days_old=31) for words in ("a", "b", "c", "d", "e")
+        await store_image(image_service, tmp_path, words, days_old=31) for words in ("a", "b", "c", "d", "e")
     ]
-    for picture in (old, shared, made):
-        await started_from(sqlite_database, picture, days_ago=31, delivered_at=START, finished_at=START)
-    await started_from(sqlite_database, new, days_ago=1, delivered_at=START, finished_at=START)
-    await started_from(sqlite_database, live, days_ago=31)
-    await recorded(sqlite_database, shared, days_ago=1)
-    await recorded(sqlite_database, made, days_ago=31)
-    await house(sqlite_database, image_service).remove_old_pictures()
-    assert files(tmp_path) == {new.sha256, shared.sha256, live.sha256}
+    for image in (old, shared, made):
+        await add_job_with_input(sqlite_database, image, days_ago=31, delivered_at=START, finished_at=START)
+    await add_job_with_input(sqlite_database, new, days_ago=1, delivered_at=START, finished_at=START)
+    await add_job_with_input(sqlite_database, live, days_ago=31)
+    await add_result(sqlite_database, shared, days_ago=1)
+    await add_result(sqlite_database, made, days_ago=31)
+    await maintenance(sqlite_database, image_service).remove_old_images()
+    assert stored_hashes(tmp_path) == {new.sha256, shared.sha256, live.sha256}
     await image_service.close()
 
 
-async def test_what_jobs_started_from_that_made_nothing_goes_after_a_day(
+async def test_input_of_job_without_images_is_deleted_after_a_day(
     sqlite_database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
-    """Long enough to try again; else who orders and cancels all day would fill the disk."""
-    aged, fresh = [await stored(image_service, tmp_path, words, days_old=3) for words in ("a", "b")]
+    # A day is long enough to try again; repeated cancelled jobs must not fill the disk.
+    aged, fresh = [await store_image(image_service, tmp_path, words, days_old=3) for words in ("a", "b")]
     ended: dict[str, Any] = {"state": State.CANCELLED, "delivered_at": START, "finished_at": START}
-    await started_from(sqlite_database, aged, days_ago=1.1, **ended)
-    await started_from(sqlite_database, fresh, days_ago=0.9, **ended)
-    await house(sqlite_database, image_service).remove_old_pictures()
-    assert files(tmp_path) == {fresh.sha256}
+    await add_job_with_input(sqlite_database, aged, days_ago=1.1, **ended)
+    await add_job_with_input(sqlite_database, fresh, days_ago=0.9, **ended)
+    await maintenance(sqlite_database, image_service).remove_old_images()
+    assert stored_hashes(tmp_path) == {fresh.sha256}
     await image_service.close()
 
 
-async def test_an_old_picture_that_another_job_starts_from_stays(
+async def test_old_image_used_as_input_stays(
     sqlite_database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
-    """Also when the sweep for orphans comes by."""
-    picture = await stored(image_service, tmp_path, "a", days_old=31)
-    await recorded(sqlite_database, picture, days_ago=31)
-    await started_from(sqlite_database, picture, days_ago=1, delivered_at=START, finished_at=START)
-    await house(sqlite_database, image_service).remove_old_pictures()
-    await house(sqlite_database, image_service).remove_orphans()
-    assert files(tmp_path) == {picture.sha256}
+    # The sweep for orphans keeps it too.
+    image = await store_image(image_service, tmp_path, "a", days_old=31)
+    await add_result(sqlite_database, image, days_ago=31)
+    await add_job_with_input(sqlite_database, image, days_ago=1, delivered_at=START, finished_at=START)
+    await maintenance(sqlite_database, image_service).remove_old_images()
+    await maintenance(sqlite_database, image_service).remove_orphans()
+    assert stored_hashes(tmp_path) == {image.sha256}
     await image_service.close()
 
 
-async def test_the_addresses_of_ended_jobs_are_erased(
+async def test_input_urls_of_ended_jobs_are_erased(
     sqlite_database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
-    """They are signed, and so are the tokens secrets: a live job keeps its own."""
-    picture = await stored(image_service, tmp_path, "a", days_old=0)
+    # They are signed, and tokens are secrets: a live job keeps its own.
+    image = await store_image(image_service, tmp_path, "a", days_old=0)
     secret = "https://cdn.discordapp.com/attachments/1/2/a.png?hm=secret"
-    ended = await started_from(sqlite_database, picture, days_ago=0, url=secret, finished_at=START)
-    alive = await started_from(sqlite_database, picture, days_ago=0, url=secret)
+    ended = await add_job_with_input(sqlite_database, image, days_ago=0, url=secret, finished_at=START)
+    alive = await add_job_with_input(sqlite_database, image, days_ago=0, url=secret)
 
     def hand_out(connection: Connection) -> None:
         InputImageRepository(connection).set_token_hash(ended.id, 0, "1" * 64)
         InputImageRepository(connection).set_token_hash(alive.id, 0, "2" * 64)
 
     await sqlite_database.write(hand_out)
-    await house(sqlite_database, image_service).erase_tokens()
+    await maintenance(sqlite_database, image_service).erase_tokens()
     left = await sqlite_database.read(
         lambda connection: {row.job_id: (row.url, row.token_hash) for row in connection.execute(select(inputs))}
     )

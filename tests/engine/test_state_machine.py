@@ -1,4 +1,7 @@
-"""Any sequence of what can happen to jobs and credits, against a real database, with late writes tried all the time."""
+"""Random sequences of job and credit events against a real database.
+
+Stale values are written all the time and must be rejected.
+"""
 
 import asyncio
 import tempfile
@@ -18,13 +21,14 @@ from sqlalchemy import Connection, select
 from bot.domain.credits import Account
 from bot.domain.errors import CreditsError, FaultKind, JobStateError, ProviderError, QueueFullError, StaleJobError
 from bot.domain.jobs import AT_PROVIDER, LIVE, Job, Outcome, State
-from bot.engine.callback_urls import hash_of
+from bot.engine.callback_urls import hash_token
 from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
 from bot.engine.engine import Engine
 from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
+from bot.engine.reconciliation_store import ReconciliationStore
 from bot.engine.worker_store import WorkerStore
 from bot.providers.base import Failed, Finished, Pending
 from bot.services.access import AccessService
@@ -42,7 +46,7 @@ from tests.support.factories import GUILD, make_context, make_id, make_image, ma
 T = TypeVar("T")
 Write = Callable[[], Awaitable[object]]
 
-ROOM = {"skillboss": 1_000}
+AVAILABLE = {"skillboss": 1_000}
 URL = "https://cdn.example/1.png"
 UNIT = 12
 CHANGING = (jobs, attempts, holds, movements, postings, pictures, accounts, budgets)
@@ -57,7 +61,7 @@ def _files() -> tuple[tempfile.TemporaryDirectory[str], SqliteDatabases]:
 
 
 class _Idle:
-    """What the service needs of an engine where nothing runs by itself."""
+    """An idle engine for the job service."""
 
     def __init__(self, worker_id: str) -> None:
         self.worker_id = worker_id
@@ -69,7 +73,7 @@ class _Idle:
         """Do nothing."""
 
     def is_blocked(self, _: object) -> bool:
-        """Every provider takes jobs."""
+        """Return False: every provider accepts jobs."""
         return False
 
 
@@ -82,8 +86,11 @@ class _Worker:
     worker_store: WorkerStore
 
 
-class Studio(RuleBasedStateMachine):
-    """Two workers at one database; every value of a job that is no longer current is kept and tried again."""
+class JobMachine(RuleBasedStateMachine):
+    """Two workers with one database.
+
+    Every outdated value of a job is kept and written again later.
+    """
 
     MEMBERS: ClassVar = (1, 2)
 
@@ -93,6 +100,7 @@ class Studio(RuleBasedStateMachine):
         self.clock = ManualClock()
         self.url = self.run(_files()[1].create(migrated=True))
         self.database = self.run(Database.open(self.url))
+        self.reconciliations = ReconciliationStore(database=self.database, clock=self.clock)
         self.ledger = Ledger(allowance=60, budget=1_000, new_id=make_id)
         self.hooks = 0
         self.workers = [self.worker() for _ in range(2)]
@@ -103,7 +111,7 @@ class Studio(RuleBasedStateMachine):
         self.jobs: dict[str, Job] = {}
 
     def teardown(self) -> None:
-        """Leave nothing behind."""
+        """Close and delete the database."""
         self.run(self.database.close())
         self.run(_files()[1].drop(self.url))
         self.runner.close()
@@ -124,7 +132,7 @@ class Studio(RuleBasedStateMachine):
         return _Worker(lease=lease, job_store=job_store, worker_store=worker_store)
 
     def service(self, worker: _Worker) -> JobService:
-        """Return what a worker's commands call."""
+        """Return the job service of a worker."""
         return JobService(
             database=self.database,
             job_store=worker.job_store,
@@ -138,12 +146,12 @@ class Studio(RuleBasedStateMachine):
         )
 
     def new_callback_url(self, provider: str) -> CallbackUrl:
-        """Return an address for one submit."""
+        """Return a webhook URL for one submit."""
         self.hooks += 1
-        return CallbackUrl(url=f"https://studio.example/{provider}", hash=hash_of(str(self.hooks)))
+        return CallbackUrl(url=f"https://studio.example/{provider}", hash=hash_token(str(self.hooks)))
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """Return what comes of it."""
+        """Return the result of a coroutine."""
 
         async def main() -> T:
             return await awaitable
@@ -151,7 +159,7 @@ class Studio(RuleBasedStateMachine):
         return self.runner.run(main())
 
     def read(self, function: Callable[[Connection], T]) -> T:
-        """Return what a transaction reads."""
+        """Return the result of a read transaction."""
         return self.run(self.database.read(function))
 
     def contents(self) -> list[Any]:
@@ -159,7 +167,7 @@ class Studio(RuleBasedStateMachine):
         return self.read(lambda connection: [connection.execute(select(table)).all() for table in CHANGING])
 
     def refresh(self) -> None:
-        """Read all jobs again; values that a step has made old are kept for trying them later."""
+        """Read all jobs again and keep the outdated values."""
         current = self.read(
             lambda connection: {
                 job_id: JobRepository(connection).get(job_id)
@@ -178,20 +186,23 @@ class Studio(RuleBasedStateMachine):
         return found[number % len(found)] if found else None
 
     def do(self, write: Awaitable[object]) -> None:
-        """Take a step, and see what it made old."""
+        """Do a write and keep the outdated values."""
         self.run(write)
         self.refresh()
 
     @property
     def job_store(self) -> JobStore:
-        """Either worker's: what counts is the fence."""
+        """The job store of either worker: only the fence counts."""
         return self.workers[0].job_store
 
-    @rule(who=st.sampled_from(MEMBERS), worker=st.integers(0, 1), images=st.integers(1, 4))
-    def request(self, who: int, worker: int, images: int) -> None:
-        """A member asks, perhaps with too few credits or too many in line: then nothing has happened."""
+    @rule(member=st.sampled_from(MEMBERS), worker=st.integers(0, 1), images=st.integers(1, 4))
+    def request(self, member: int, worker: int, images: int) -> None:
+        """Request images.
+
+        Too few credits or a full queue must change nothing.
+        """
         before = self.contents()
-        place = make_context(member_id=who, guild_id=GUILD)
+        place = make_context(member_id=member, guild_id=GUILD)
         try:
             self.run(self.services[worker].create(place, make_request(images=images)))
         except (CreditsError, QueueFullError):
@@ -200,20 +211,20 @@ class Studio(RuleBasedStateMachine):
 
     @rule(number=NUMBER)
     def acknowledge(self, number: int) -> None:
-        """The card appears."""
+        """Acknowledge a card."""
         if job := self.pick(number, State.HELD):
             self.do(self.job_store.mark_acknowledged(job.id, 1))
 
     @rule(number=NUMBER)
     def abandon(self, number: int) -> None:
-        """The card never appears."""
+        """Abandon a job without a card."""
         if job := self.pick(number, State.HELD):
             self.do(self.services[0].abandon(job))
 
     @rule(worker=st.integers(0, 1), most=st.integers(1, 4))
     def claim(self, worker: int, most: int) -> None:
-        """Slots are given: at most two a member, three a community."""
-        turn = self.run(self.workers[worker].job_store.claim_batch(most, ROOM))
+        """Claim slots: at most two a member and three a guild."""
+        turn = self.run(self.workers[worker].job_store.claim_batch(most, AVAILABLE))
         self.refresh()
         assert {self.jobs[claim.job.id] for claim in turn.claims} == {claim.job for claim in turn.claims}
         active = Counter(job.place.member_id for job in self.jobs.values() if job.state in AT_PROVIDER)
@@ -221,87 +232,87 @@ class Studio(RuleBasedStateMachine):
         assert active.total() <= 3
 
     @rule(number=NUMBER, running=st.booleans())
-    def accepted(self, number: int, *, running: bool) -> None:
-        """The provider takes it."""
+    def accept(self, number: int, *, running: bool) -> None:
+        """Let the provider accept the job."""
         if job := self.pick(number, State.SUBMITTING):
             self.do(self.job_store.mark_accepted(job, Pending(handle=job.id, running=running, cost=10)))
 
     @rule(number=NUMBER)
-    def unclaim(self, number: int) -> None:
-        """It is put back before it was sent."""
+    def release_claim(self, number: int) -> None:
+        """Release a claim before its submit."""
         if job := self.pick(number, State.SUBMITTING):
             self.do(self.job_store.release_claim(job))
 
     @rule(number=NUMBER, fault=FAULTS)
-    def refused(self, number: int, fault: FaultKind) -> None:
-        """The provider does not take it."""
+    def refuse(self, number: int, fault: FaultKind) -> None:
+        """Let the provider refuse the job."""
         if job := self.pick(number, State.SUBMITTING):
             self.do(self.job_store.mark_refused(job, ProviderError(fault, provider="skillboss"), 2.0))
 
     @rule(number=NUMBER, has_callback=st.booleans())
-    def reply_lost(self, number: int, *, has_callback: bool) -> None:
-        """Nobody knows whether it took it."""
+    def lose_reply(self, number: int, *, has_callback: bool) -> None:
+        """Lose the reply to a submit."""
         if job := self.pick(number, State.SUBMITTING):
             self.do(self.job_store.mark_reply_lost(job, has_callback=has_callback))
 
     @rule(number=NUMBER)
     def give_up(self, number: int) -> None:
-        """Nobody ever told."""
+        """Give up an unknown job."""
         if job := self.pick(number, State.UNKNOWN):
             self.do(self.job_store.give_up(job))
 
     @rule(number=NUMBER)
-    def running(self, number: int) -> None:
-        """The provider begins."""
+    def start_running(self, number: int) -> None:
+        """Let the provider begin."""
         if job := self.pick(number, State.QUEUED):
             self.do(self.job_store.mark_running(job))
 
     @rule(number=NUMBER)
-    def storing(self, number: int) -> None:
-        """The provider is done."""
+    def store(self, number: int) -> None:
+        """Let the provider finish."""
         if job := self.pick(number, State.SUBMITTING, State.UNKNOWN, State.QUEUED, State.RUNNING):
             self.do(self.job_store.mark_storing(job, Finished(handle=job.id, image_urls=(URL,))))
 
     @rule(number=NUMBER, arrived=st.integers(1, 4))
-    def done(self, number: int, arrived: int) -> None:
-        """Some of the pictures arrive."""
+    def finish(self, number: int, arrived: int) -> None:
+        """Let some of the images arrive."""
         if job := self.pick(number, State.STORING):
             count = min(arrived, job.request.images)
             self.do(self.job_store.mark_done(job, [make_image(job, position=position) for position in range(count)]))
 
     @rule(number=NUMBER)
-    def failed(self, number: int) -> None:
-        """The provider fails."""
+    def fail(self, number: int) -> None:
+        """Let the provider fail."""
         if job := self.pick(number, *LIVE):
             self.do(self.job_store.mark_failed(job, FaultKind.GENERATION, Failed(kind=FaultKind.GENERATION)))
 
     @rule(number=NUMBER)
-    def cancelled(self, number: int) -> None:
-        """It is cancelled in time."""
+    def cancel(self, number: int) -> None:
+        """Cancel in time."""
         if job := self.pick(number, State.HELD, State.QUEUED, State.RUNNING):
             self.do(self.job_store.mark_cancelled(job))
 
     @rule(number=NUMBER)
-    def lost(self, number: int) -> None:
-        """The hard deadline passes."""
+    def lose(self, number: int) -> None:
+        """Let the hard deadline pass."""
         if job := self.pick(number, State.HELD, State.QUEUED, State.RUNNING, State.STORING):
             self.do(self.job_store.mark_lost(job))
 
     @rule(number=NUMBER)
     def request_cancel(self, number: int) -> None:
-        """Its member presses Cancel, at whatever moment."""
+        """Press Cancel at any moment."""
         if job := self.pick(number, *State):
             self.do(self.job_store.request_cancel(job.id))
 
     @rule(number=NUMBER, worker=st.integers(0, 1))
     def adopt(self, number: int, worker: int) -> None:
-        """A press or a webhook comes in at the other process."""
+        """Receive a press or a webhook at the other worker."""
         if job := self.pick(number, *State):
             self.do(self.workers[worker].worker_store.adopt(job.id))
 
     @rule(survivor=st.integers(0, 1))
     def take_over(self, survivor: int) -> None:
-        """One falls silent for the length of its lease, and comes back when the other has its jobs."""
+        """Let one worker be silent for a lease, and return after the take-over."""
         worker_store, silent = self.workers[survivor].worker_store, self.workers[1 - survivor]
         self.run(worker_store.renew_lease())
         self.clock.advance(15)
@@ -318,50 +329,50 @@ class Studio(RuleBasedStateMachine):
 
     @rule(number=NUMBER, count=st.integers(0, 4), again=st.booleans())
     def reconcile(self, number: int, count: int, *, again: bool) -> None:
-        """The provider is asked about a job that has ended; its pictures are free, and come once."""
+        """Reconcile an ended job: late images are free and arrive once."""
         job = self.pick(number, State.FAILED, State.LOST, State.DONE, State.CANCELLED)
         if job is None:
             return
-        before = self.pictures_of(job)
+        before = self.count_images(job)
         late = [make_image(job, position=position) for position in range(count)]
         for _ in range(1 + again):
-            self.do(self.job_store.finish_reconciliation(job, late, 10))
+            self.do(self.reconciliations.finish(job, late, 10))
         may_come = job.state in (State.FAILED, State.LOST) and not before
-        assert self.pictures_of(job) == (len(late) if may_come else before)
+        assert self.count_images(job) == (len(late) if may_come else before)
 
-    def pictures_of(self, job: Job) -> int:
-        """Return how many a job has."""
+    def count_images(self, job: Job) -> int:
+        """Return the number of a job's images."""
         return len(self.read(lambda connection: ResultImageRepository(connection).list_for(job.id)))
 
     @rule(hours=st.sampled_from([1, 23, 24, 24 * 31]))
-    def time_passes(self, hours: int) -> None:
-        """Days and months go by; both workers live on."""
+    def let_time_pass(self, hours: int) -> None:
+        """Let hours, days or a month pass; both workers stay alive."""
         self.clock.advance(hours * 3600)
         for worker in self.workers:
             self.run(worker.worker_store.renew_lease())
         self.refresh()
 
     @rule(hours=st.integers(-48, 48))
-    def the_clock_is_set(self, hours: int) -> None:
-        """An administrator is wrong by up to two days."""
+    def set_clock(self, hours: int) -> None:
+        """Set the clock wrong by up to two days."""
         self.clock.set_now(self.clock.now() + timedelta(hours=hours))
 
-    @rule(who=st.sampled_from(MEMBERS), amount=st.integers(1, 50))
-    def grant(self, who: int, amount: int) -> None:
-        """A moderator is generous."""
+    @rule(member=st.sampled_from(MEMBERS), amount=st.integers(1, 50))
+    def grant(self, member: int, amount: int) -> None:
+        """Grant credits to a member."""
         now = self.clock.now()
         self.run(
             self.database.write(
                 lambda connection: self.ledger.grant(
-                    connection, guild_id=GUILD, member_id=who, amount=amount, actor=9, reason="prize", now=now
+                    connection, guild_id=GUILD, member_id=member, amount=amount, actor=9, reason="prize", now=now
                 )
             )
         )
 
     @precondition(lambda self: self.stale)
     @rule(number=NUMBER, step=NUMBER)
-    def a_late_write(self, number: int, step: int) -> None:
-        """Somebody who has missed what happened tries any step: it is rejected and nothing changes."""
+    def write_late(self, number: int, step: int) -> None:
+        """Write with an outdated value: it is rejected and changes nothing."""
         job = self.stale[number % len(self.stale)]
         steps = self.steps(job)
         before = self.contents()
@@ -373,7 +384,7 @@ class Studio(RuleBasedStateMachine):
             raise AssertionError(f"a late write went through: {job.state} at fence {job.fence}")
 
     def steps(self, job: Job) -> list[Write]:
-        """Return every step that there is, legal or not."""
+        """Return every possible write, legal or not."""
         job_store = self.job_store
         refusal = ProviderError(FaultKind.UNAVAILABLE, provider="skillboss")
         return [
@@ -393,12 +404,12 @@ class Studio(RuleBasedStateMachine):
         ]
 
     @invariant()
-    def all_is_well(self) -> None:
-        """Look at everything, in one transaction."""
-        self.read(self.look)
+    def check_everything(self) -> None:
+        """Check all invariants in one transaction."""
+        self.read(self.check_rows)
 
-    def look(self, connection: Connection) -> None:
-        """The audit finds nothing; and what it cannot know is as the jobs say."""
+    def check_rows(self, connection: Connection) -> None:
+        """Run the audit, and check the facts beyond its reach."""
         assert audit(connection) == []
         live: Counter[int] = Counter()
         arrived = Counter(connection.execute(select(pictures.c.job_id)).scalars())
@@ -409,21 +420,21 @@ class Studio(RuleBasedStateMachine):
             outcomes[job_id].append(outcome)
         for job in self.jobs.values():
             live[job.place.member_id] += 0 if job.state.ended else job.price
-            self.charge_is_for_what_arrived(job, arrived[job.id])
-            # At most one of a job's submits may have been taken, and it is the last.
+            self.check_charge(job, arrived[job.id])
+            # At most one of a job's submits may have been accepted, and it is the last.
             assert set(outcomes[job.id][:-1]) <= {Outcome.REFUSED}
             assert outcomes[job.id].count(Outcome.OPEN) <= (job.state in AT_PROVIDER)
-        for who in self.MEMBERS:
-            account = AccountRepository(connection).find(GUILD, who) or Account(guild_id=GUILD, member_id=who)
+        for member in self.MEMBERS:
+            account = AccountRepository(connection).find(GUILD, member) or Account(guild_id=GUILD, member_id=member)
             assert min(account.allowance, account.granted) >= 0
-            assert account.held == live[who]
-        # Each hold is settled once: when its job ends, and not before.
+            assert account.held == live[member]
+        # Each hold is settled once, at its job's end.
         settled = connection.execute(select(movements.c.settles).where(movements.c.settles.is_not(None))).scalars()
         assert Counter(settled) == Counter(job.id for job in self.jobs.values() if job.state.ended)
 
     @staticmethod
-    def charge_is_for_what_arrived(job: Job, arrived: int) -> None:
-        """The unit's price times the pictures of a job that is done; nothing for any other."""
+    def check_charge(job: Job, arrived: int) -> None:
+        """Check the charge: unit price times images of a done job, else 0."""
         if not job.state.ended:
             assert job.charged is None
         elif job.state is State.DONE:
@@ -433,6 +444,6 @@ class Studio(RuleBasedStateMachine):
             assert job.charged == 0
 
 
-TestStudio = Studio.TestCase
-TestStudio.__doc__ = "Whatever happens to jobs, in any order: the books balance, and late writes change nothing."
-TestStudio.settings = settings(max_examples=12, stateful_step_count=30)
+TestJobMachine = JobMachine.TestCase
+TestJobMachine.__doc__ = "Any order of events: the ledger balances, and late writes change nothing."
+TestJobMachine.settings = settings(max_examples=12, stateful_step_count=30)

@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from bot.engine.callback_urls import hash_of, new_token, webhook_address
+from bot.engine.callback_urls import hash_token, new_token, webhook_url_for
 from bot.providers.base import Provider
 from bot.providers.skillboss import SkillBoss
 from bot.services.webhooks import WebhookService
@@ -21,7 +21,7 @@ class Engine:
     async def handle_webhook(self, webhook_hash: str, provider: str, handle: str | None) -> bool:
         """Record the hint."""
         self.hints.append((webhook_hash, provider, handle))
-        return (webhook_hash, provider) == (hash_of(TOKEN), "skillboss")
+        return (webhook_hash, provider) == (hash_token(TOKEN), "skillboss")
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def service(engine: Engine) -> WebhookService:
 
 async def test_receive_passes_hash_provider_and_handle_to_engine(service: WebhookService, engine: Engine) -> None:
     assert await service.receive("skillboss", TOKEN, {"request_id": "c546", "status": "OK"})
-    assert engine.hints == [(hash_of(TOKEN), "skillboss", "c546")]
+    assert engine.hints == [(hash_token(TOKEN), "skillboss", "c546")]
 
 
 @pytest.mark.parametrize("body", [None, [], {"request_id": 5.5}, "c546"])
@@ -47,7 +47,7 @@ async def test_receive_body_without_handle_is_still_a_hint(
     service: WebhookService, engine: Engine, body: object
 ) -> None:
     assert await service.receive("skillboss", TOKEN, body)
-    assert engine.hints == [(hash_of(TOKEN), "skillboss", None)]
+    assert engine.hints == [(hash_token(TOKEN), "skillboss", None)]
 
 
 @pytest.mark.parametrize("token", ["", "x", "x" * 100_000, "\ud800", "\x00"])
@@ -58,7 +58,7 @@ async def test_receive_looks_up_every_token(service: WebhookService, engine: Eng
 
 async def test_receive_unknown_provider_is_looked_up_as_empty_name(service: WebhookService, engine: Engine) -> None:
     assert not await service.receive("no\x00body", TOKEN, {"request_id": "c546"})
-    assert engine.hints == [(hash_of(TOKEN), "", None)]
+    assert engine.hints == [(hash_token(TOKEN), "", None)]
 
 
 async def test_receive_propagates_engine_errors() -> None:
@@ -76,9 +76,9 @@ def test_tokens_are_unique_url_safe_and_not_in_their_hash() -> None:
     tokens = {new_token() for _ in range(100)}
     assert len(tokens) == 100
     assert all(len(token) == 43 and token.replace("-", "").replace("_", "").isalnum() for token in tokens)
-    assert hash_of("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert hash_token("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
-def test_webhook_address_extends_public_url_path() -> None:
-    assert webhook_address("https://studio.example", "skillboss", "t") == "https://studio.example/webhooks/skillboss/t"
-    assert webhook_address("https://a.example/bot", "skillboss", "t") == "https://a.example/bot/webhooks/skillboss/t"
+def test_webhook_url_extends_public_url_path() -> None:
+    assert webhook_url_for("https://studio.example", "skillboss", "t") == "https://studio.example/webhooks/skillboss/t"
+    assert webhook_url_for("https://a.example/bot", "skillboss", "t") == "https://a.example/bot/webhooks/skillboss/t"

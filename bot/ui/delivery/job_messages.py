@@ -62,7 +62,7 @@ class JobMessages:
     async def find(self, job: Job) -> CardLookup | None:
         """Return what is known of the interaction's answer; None where Discord cannot be asked now."""
         if not job.token_alive(self._clock.now()):
-            return CardLookup(there=False)
+            return CardLookup(exists=False)
         try:
             message = await self._webhook(job).fetch_message("@original")  # type: ignore[arg-type]
         except Exception as error:
@@ -70,13 +70,13 @@ class JobMessages:
                 case None:
                     raise
                 case DiscordErrorKind.CLOSED | DiscordErrorKind.TOKEN_DEAD:
-                    return CardLookup(there=False)
+                    return CardLookup(exists=False)
                 case _:
                     return None
         # An answer that is no card, such as an error's, is not the job's.
         if not any(f":{job.id}:" in each for each in custom_ids(message.components)):
-            return CardLookup(there=False)
-        return CardLookup(there=True, message_id=message.id)
+            return CardLookup(exists=False)
+        return CardLookup(exists=True, message_id=message.id)
 
     async def remove(self, job: Job) -> bool:
         """Take the job's message away; return whether it is gone, which it may have been before.

@@ -164,7 +164,7 @@ class JobRequests:
         found = await self._send_card(interaction, snapshot, in_place=in_place)
         if found is None:
             return  # Discord cannot be asked now: the engine looks for the card later
-        if found.there:
+        if found.exists:
             await self._jobs.mark_acknowledged(job.id, found.message_id)
         else:
             self._card_updater.forget(job.id)
@@ -180,7 +180,7 @@ class JobRequests:
             if in_place:
                 await interaction.response.edit_message(view=card, allowed_mentions=quiet)
                 # The pressed message is known, whatever Discord's answer says.
-                return CardLookup(there=True, message_id=interaction.message.id if interaction.message else None)
+                return CardLookup(exists=True, message_id=interaction.message.id if interaction.message else None)
             answer = await interaction.response.send_message(
                 view=card, ephemeral=snapshot.job.place.private, allowed_mentions=quiet
             )
@@ -188,7 +188,7 @@ class JobRequests:
             if classify(error) is None:
                 raise
             return await self._find_card(snapshot.job, error)
-        return CardLookup(there=True, message_id=answer.message_id)
+        return CardLookup(exists=True, message_id=answer.message_id)
 
     async def _find_card(self, job: Job, error: Exception) -> CardLookup | None:
         """Return whether the card appeared despite an error.
@@ -197,8 +197,8 @@ class JobRequests:
         """
         found = await self._card_updater.find_card(job)
         if isinstance(error, discord.HTTPException) and error.code == _ALREADY_ACKNOWLEDGED:
-            return found if found is not None and found.there else CardLookup(there=True)
-        if found is not None and not found.there:
+            return found if found is not None and found.exists else CardLookup(exists=True)
+        if found is not None and not found.exists:
             _log.warning("card.not_acknowledged", job=job.id, error=type(error).__name__)
         return found
 

@@ -1,0 +1,58 @@
+"""Late answers about ended jobs, in the database."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from bot.domain.images import ResultImage
+from bot.domain.jobs import Job
+from bot.engine.clock import Clock
+from db.attempts import AttemptRepository
+from db.database import Database
+from db.jobs import JobRepository
+from db.pictures import ResultImageRepository
+
+_RETRY_INTERVAL: Final = timedelta(minutes=10)
+
+
+class ReconciliationStore:
+    """Schedules and records the reconciliation of ended jobs.
+
+    Such a job ended without its provider's answer. Images that arrive later are free. Each method is one transaction.
+    """
+
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def claim_due(self, limit: int) -> tuple[Job, ...]:
+        """Claim the jobs due for reconciliation.
+
+        No other worker gets the same jobs.
+        """
+        now = self._clock.now()
+
+        def write(connection: Connection) -> tuple[Job, ...]:
+            jobs = JobRepository(connection)
+            due = jobs.list_reconcilable(now, limit)
+            return tuple(job for job in due if jobs.postpone_reconciliation(job, now + _RETRY_INTERVAL))
+
+        return await self._database.write(write)
+
+    async def schedule(self, job: Job) -> None:
+        """Reconcile an ended job soon: a webhook named it."""
+        now = self._clock.now()
+        await self._database.write(lambda connection: JobRepository(connection).schedule_reconciliation(job.id, now))
+
+    async def finish(self, job: Job, images: Sequence[ResultImage] = (), cost: int | None = None) -> None:
+        """Store late images free of charge and end the reconciliation."""
+        now = self._clock.now()
+
+        def write(connection: Connection) -> None:
+            if JobRepository(connection).schedule_reconciliation(job.id, None) and images:
+                ResultImageRepository(connection).add_all(images, now)
+                AttemptRepository(connection).update_latest(job.id, cost=cost)
+
+        await self._database.write(write)
