@@ -1,1 +1,1 @@
-"""Local fakes of Discord and the image APIs, and a page to use the bot without accounts or keys."""
+"""Local fakes of Discord and the image APIs, and a page to use the bot."""

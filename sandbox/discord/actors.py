@@ -234,7 +234,7 @@ class Actor:
         return offered
 
     def sees(self, channel: str | Channel = "general") -> list[Message]:
-        """Return the messages that this person sees in a channel, oldest first."""
+        """Return this person's visible messages in a channel, oldest first."""
         place = self._place(channel)
         return [each for each in place.messages.values() if self._visible(each)]
 

@@ -96,7 +96,7 @@ class Cdn:
         return payload
 
     def media_payload(self, attachment: Attachment) -> Json:
-        """Return the media object that Components V2 show a file by."""
+        """Return a file's media object for Components V2."""
         url = self.url(attachment)
         return {
             "id": attachment.id,

@@ -42,7 +42,7 @@ class Resolver:
 
     @property
     def guild(self) -> Guild | None:
-        """The guild that this happens in."""
+        """The guild of the channel; None outside of guilds."""
         return None if self._channel.guild_id is None else self._world.guilds[self._channel.guild_id]
 
     def user(self, name: str) -> str:
@@ -106,7 +106,7 @@ class Resolver:
 
 
 def check_command_use(command: Json, user: User, channel: Channel, world: World) -> None:
-    """Refuse a command that this person does not see in this place."""
+    """Refuse a command if it is not offered to this person here."""
     in_guild = channel.guild_id is not None
     if not is_offered(command, world, user, channel):
         raise ClientRefusal(f"/{command['name']} is not offered here")

@@ -38,7 +38,10 @@ class CommandRegistry:
         return None
 
     def replace(self, commands: list[Json], guild_id: str | None = None) -> list[Json]:
-        """Make these the commands of the scope; one that stays keeps its id."""
+        """Replace the commands of a scope.
+
+        A command with a known name keeps its id.
+        """
         form = FormErrors()
         for index, command in enumerate(commands):
             check_command(command, form, (index,))

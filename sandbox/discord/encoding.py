@@ -27,7 +27,7 @@ class Snowflakes:
         self._last = 0
 
     def next(self) -> str:
-        """Return a new id, as the decimal string that the API uses."""
+        """Return a new id in the API's form, a decimal string."""
         candidate = int((self._now() - DISCORD_EPOCH) * 1000) << 22
         self._last = max(candidate, self._last + 1)
         return str(self._last)

@@ -72,7 +72,7 @@ class ApiError(Exception):
 
 
 def api_error(code: int, *, errors: Json | None = None) -> ApiError:
-    """Return the error that Discord answers with for one of the codes above."""
+    """Return Discord's error for one of the codes above."""
     status, message = _KNOWN[code]
     body: Json = {"message": message, "code": code}
     if errors is not None:
@@ -99,7 +99,7 @@ class FormErrors:
         node.setdefault("_errors", []).append({"code": code, "message": message})
 
     def required(self, path: Path) -> None:
-        """Note that a field is missing."""
+        """Add a missing field."""
         self.add(path, "BASE_TYPE_REQUIRED", "This field is required")
 
     def length(self, value: object, path: Path, least: int, most: int) -> None:

@@ -73,13 +73,13 @@ class Fault:
             await self.gate.wait()
 
     def release(self) -> None:
-        """Let the requests go that a gate holds."""
+        """Release the requests held at the gate."""
         if self.gate is not None:
             self.gate.set()
 
 
 class Faults:
-    """The faults that are set, oldest first."""
+    """The active faults, oldest first."""
 
     def __init__(self) -> None:
         self._set: list[Fault] = []

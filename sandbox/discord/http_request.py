@@ -30,7 +30,7 @@ class Call:
 
     @property
     def json(self) -> Json:
-        """The body, which must be an object (code 50109)."""
+        """The body as an object; another type is code 50109."""
         if not isinstance(self.body, dict):
             raise api_error(INVALID_JSON)
         return self.body

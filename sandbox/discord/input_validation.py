@@ -28,7 +28,7 @@ def check_input(component: Json, path: Path, form: FormErrors) -> None:
 
 
 def check_place(component: Json, path: Path, form: FormErrors, *, in_modal: bool) -> None:
-    """Add fields that their kind of body does not allow.
+    """Add fields in the wrong kind of body.
 
     Text inputs and file uploads belong in modals; a select in a modal cannot be disabled.
     """

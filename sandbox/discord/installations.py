@@ -34,7 +34,7 @@ def context_of(channel: Channel) -> Context:
 
 
 def installs_at(world: World, user: User, channel: Channel) -> set[Install]:
-    """Return the installations by which a person has the application here."""
+    """Return a person's installations of the application in a channel."""
     found = {Install.USER} if user.has_app else set()
     match context_of(channel):
         case Context.GUILD:

@@ -122,7 +122,7 @@ class InteractionStore:
         self._by_token[interaction.token] = interaction
 
     def find(self, interaction_id: str) -> Interaction | None:
-        """Return an interaction that is still remembered."""
+        """Return an interaction; None after its removal."""
         return self._by_id.get(interaction_id)
 
     def expire_tokens(self) -> None:

@@ -17,7 +17,7 @@ class NoAnswerError(Exception):
 
 
 class Invocation:
-    """One thing that a person did, seen from their side."""
+    """One action of a person, seen from their side."""
 
     def __init__(self, interaction: Interaction) -> None:
         self.interaction = interaction
@@ -32,7 +32,7 @@ class Invocation:
 
     @property
     def followups(self) -> list[Message]:
-        """The messages that came after the first answer."""
+        """The messages after the first response."""
         return self.interaction.followups
 
     @property
@@ -72,7 +72,11 @@ class Invocation:
         return self.interaction.original
 
     async def modal(self, *, timeout: float | None = None) -> Json:
-        """Return the modal that the bot opened, or raise `NoAnswerError`."""
+        """Return the modal opened by the bot.
+
+        Raises:
+            NoAnswerError: No modal arrived in time.
+        """
         callback = await self.acknowledged(timeout=timeout)
         if self.interaction.modal is None:
             raise NoAnswerError(f"the answer was not a modal but {callback.name}")

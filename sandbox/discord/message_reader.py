@@ -18,7 +18,7 @@ def _of_kind(message: Message | Json, *kinds: int) -> Iterator[Json]:
 
 
 def texts(message: Message | Json) -> list[str]:
-    """Return everything that is written in the message, from top to bottom."""
+    """Return all texts of the message, from top to bottom."""
     payload = _payload(message)
     written = [payload["content"]] if payload["content"] else []
     for embed in payload["embeds"]:
@@ -27,7 +27,7 @@ def texts(message: Message | Json) -> list[str]:
 
 
 def text(message: Message | Json) -> str:
-    """Return everything that is written in the message as one string."""
+    """Return all texts of the message as one string."""
     return "\n".join(texts(message))
 
 

@@ -71,7 +71,7 @@ class MessageStore:
         snapshot: Message | None = None,
         webhook_id: str | None = None,
     ) -> Message:
-        """Post a message, or return the one that the same enforced nonce made."""
+        """Post a message, or return an earlier one with the same enforced nonce."""
         payload = form.payload
         repeated = self._repeated(channel, author_id, payload)
         if repeated is not None:

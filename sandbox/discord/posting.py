@@ -15,7 +15,7 @@ from sandbox.discord.state import World
 
 
 def check_writing(world: World, user: User, place: Channel, content: str, uploads: Sequence[Upload]) -> None:
-    """Refuse a message that the person's client would not send there."""
+    """Refuse a message if the person's client would not send it there."""
     may = world.permissions(user.id, place)
     if not may & Permission.SEND_MESSAGES or (uploads and not may & Permission.ATTACH_FILES):
         raise ClientRefusal(f"{user.name} may not write this in #{place.name}")

@@ -13,7 +13,7 @@ _MESSAGE = _WEBHOOK + "/messages/{message_id}"
 
 
 class InteractionRoutes:
-    """Answers the requests that a bot makes with an interaction's token."""
+    """Serves the bot's requests with interaction tokens."""
 
     def __init__(self, interactions: InteractionStore, messages: MessageStore) -> None:
         self._interactions = interactions

@@ -274,7 +274,7 @@ class DiscordServer:
         message: Message | None,
         opened_by: Interaction | None,
     ) -> Json:
-        """Return the installations that make an action possible.
+        """Return the installations behind an action.
 
         A press or a submitted form keeps the installations of the message or modal behind it.
         """

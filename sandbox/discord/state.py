@@ -228,11 +228,10 @@ def default_world(*, token: str, now: Clock = time.time) -> World:
 
 
 def add_elsewhere(world: World) -> Guild:
-    """Add where the application is not installed, and return that guild.
+    """Add the guild "Elsewhere", without the application, and return it.
 
-    "traveller" has the application on their own account, "stranger" does not; "member" of the community is there too.
-    Guild "Elsewhere": channels "lobby" and "strict" (no external apps); a direct message "friends" of traveller and
-    stranger.
+    "traveller" has the application on their own account, "stranger" does not; "member" of the community is in it too.
+    Its channels are "lobby" and "strict" (no external apps). A direct message "friends" has traveller and stranger.
     """
     traveller = world.add_user("traveller", locale="de")
     traveller.has_app = True

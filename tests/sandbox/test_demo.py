@@ -10,7 +10,7 @@ NOW = 1_790_000_000
 
 @pytest.fixture
 def world() -> World:
-    """Return a world whose clock stands still."""
+    """Return a world with a fixed time."""
     return default_world(token="t", now=lambda: float(NOW))
 
 

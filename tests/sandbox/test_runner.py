@@ -1,4 +1,4 @@
-"""The sandbox as a whole: with which settings it starts the bot."""
+"""Settings of the bot in the sandbox."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ QUIT = [sys.executable, "-c", "raise SystemExit(3)"]
 
 @pytest.fixture
 async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """Return a sandbox with a bot that ends at once."""
+    """Return a sandbox; its bot ends at once."""
     sandbox = Sandbox(command=QUIT, folder=tmp_path / "sandbox")
     with pytest.raises(BotEndedError) as ended:
         await sandbox.start()
@@ -23,8 +23,7 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
     await sandbox.close()
 
 
-async def test_webhooks_reach_the_bot_after_another_start_too(sandbox: Sandbox) -> None:
-    """The bot's web server has an address of its own, and keeps it."""
+async def test_bot_url_is_same_after_restart(sandbox: Sandbox) -> None:
     before = sandbox.environment()
     with pytest.raises(BotEndedError):
         await sandbox.start_bot()
@@ -34,8 +33,8 @@ async def test_webhooks_reach_the_bot_after_another_start_too(sandbox: Sandbox) 
     assert sandbox.environment() == before
 
 
-async def test_the_bot_takes_every_setting(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """None is refused, and the webhook's address is one that the image API accepts."""
+async def test_environment_is_accepted_by_settings(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image API accepts the webhook's address."""
     for name, value in sandbox.environment().items():
         monkeypatch.setenv(name, value)
     settings = load_settings()

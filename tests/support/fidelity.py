@@ -75,7 +75,7 @@ class Fidelity:
         self._validator = lru_cache(maxsize=None)(self._new_validator)
 
     def problems(self, request: RecordedRequest) -> list[str]:
-        """Return the parts of a request that Discord would reject or ignore."""
+        """Return a request's mistakes by Discord's description and rules."""
         operation = self._document["paths"].get(request.path, {}).get(request.method.lower())
         if operation is None:
             return [f"{request.method} {request.path}: there is no such route"]

@@ -77,8 +77,7 @@ def inside(card: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def test_correct_requests_pass(fidelity: Fidelity) -> None:
-    """What Discord takes is not complained about: an edit, an answer, a form, a deferral, choices, commands, a post."""
+def test_correct_request_has_no_problems(fidelity: Fidelity) -> None:
     correct = [
         sent("PATCH", ORIGINAL, CARD, PICTURE),
         sent("POST", CALLBACK, {"type": 4, "data": {**CARD, "flags": V2 | EPHEMERAL}}, PICTURE),
@@ -94,8 +93,7 @@ def test_correct_requests_pass(fidelity: Fidelity) -> None:
     assert [fidelity.problems(request) for request in correct] == [[] for _ in correct]
 
 
-def test_kept_files_need_not_be_sent_again(fidelity: Fidelity) -> None:
-    """An edit may refer to files that the message keeps."""
+def test_edit_may_refer_to_kept_files(fidelity: Fidelity) -> None:
     kept = copy.deepcopy(CARD)
     del kept["attachments"]
     assert fidelity.problems(sent("PATCH", ORIGINAL, kept)) == []
@@ -210,14 +208,12 @@ MUTATIONS: list[tuple[str, RecordedRequest, str]] = [
 @pytest.mark.parametrize(
     ("request_", "complaint"), [each[1:] for each in MUTATIONS], ids=[each[0] for each in MUTATIONS]
 )
-def test_each_rule_fires(fidelity: Fidelity, request_: RecordedRequest, complaint: str) -> None:
-    """A request that is wrong in one way is complained about in just that way."""
+def test_wrong_request_has_its_problem(fidelity: Fidelity, request_: RecordedRequest, complaint: str) -> None:
     problems = fidelity.problems(request_)
     assert any(complaint in problem for problem in problems), problems
 
 
-def test_answers_are_checked(fidelity: Fidelity) -> None:
-    """An answer of the wrong shape, or with a status that the route does not know, is complained about."""
+def test_wrong_response_or_status_has_problem(fidelity: Fidelity) -> None:
     own = {"id": "1", "username": "x"}
     assert fidelity.answer_problems(sent("GET", "/users/@me", None, answer=own)) != []
     assert fidelity.answer_problems(sent("GET", "/users/@me", None, status=299)) != []

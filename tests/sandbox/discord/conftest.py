@@ -50,7 +50,7 @@ async def running(server: DiscordServer, fixture_bot: FixtureBot) -> AsyncIterat
 
 @pytest.fixture
 async def connect() -> AsyncIterator[Connect]:
-    """Give a function that connects a bot for the rest of the test."""
+    """Return a function to connect a bot for the rest of the test."""
     async with AsyncExitStack() as stack:
 
         async def connected(server: DiscordServer, fixture_bot: FixtureBot) -> FixtureBot:

@@ -18,7 +18,7 @@ MODELS = ("reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5")
 
 
 class Clock:
-    """A clock that tests move."""
+    """A manual clock."""
 
     def __init__(self) -> None:
         self.time = 1_790_000_000.0
@@ -59,7 +59,7 @@ def card(text: str, *urls: str, again: bool = False) -> discord.ui.LayoutView:
 
 
 class Again(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"a1:again:(?P<job>\d+)"):
-    """A button that works without its view being remembered."""
+    """A button that needs no stored view."""
 
     def __init__(self, job: str) -> None:
         super().__init__(discord.ui.Button(label="Again", custom_id=f"a1:again:{job}"))
@@ -74,7 +74,7 @@ class Again(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"a1:again:
         return cls(match["job"])
 
     async def callback(self, interaction: discord.Interaction) -> None:
-        """Change the message that the button is on."""
+        """Edit the button's message."""
         await interaction.response.edit_message(view=card(f"again {self.job}", again=True))
 
 
@@ -122,7 +122,7 @@ class FixtureBot(discord.Client):
         await self.tree.sync()
 
     async def on_resumed(self) -> None:
-        """Note that the session goes on."""
+        """Note the resumed session."""
         self.resumed.set()
 
     async def on_message(self, message: discord.Message) -> None:

@@ -29,8 +29,8 @@ async def asking(server: DiscordServer, bot: FixtureBot, *, ephemeral: bool = Fa
     return message, pressed, await pressing
 
 
-async def test_a_card_becomes_another_one(server: DiscordServer, bot: FixtureBot) -> None:
-    """Answered with UPDATE_MESSAGE and files, then edited and deleted by that press's own token, in its place."""
+async def test_update_by_press_replaces_card_in_place(server: DiscordServer, bot: FixtureBot) -> None:
+    """The press's own token then edits and deletes it."""
     message, pressed, interaction = await asking(server, bot)
     after = await server.actor("member").say("later")
 
@@ -53,8 +53,7 @@ async def test_a_card_becomes_another_one(server: DiscordServer, bot: FixtureBot
     assert caught.value.code == 10008
 
 
-async def test_a_press_carries_the_message_with_fresh_addresses(server: DiscordServer, bot: FixtureBot) -> None:
-    """What its pictures show can be read again at once."""
+async def test_press_carries_message_with_fresh_addresses(server: DiscordServer, bot: FixtureBot) -> None:
     _, _, interaction = await asking(server, bot)
     assert interaction.message is not None
     gallery = next(each for each in interaction.message.components if isinstance(each, discord.MediaGalleryComponent))
@@ -69,8 +68,7 @@ async def test_a_press_carries_the_message_with_fresh_addresses(server: DiscordS
         await bot.http.get_from_cdn(gallery.items[0].media.url)
 
 
-async def test_a_private_card_is_answered_in_public(server: DiscordServer, bot: FixtureBot) -> None:
-    """A press on what only one person sees may be answered with a message for all."""
+async def test_press_on_ephemeral_card_can_be_answered_in_public(server: DiscordServer, bot: FixtureBot) -> None:
     message, pressed, interaction = await asking(server, bot, ephemeral=True)
 
     await interaction.response.send_message(view=card("for all"))
@@ -81,8 +79,8 @@ async def test_a_private_card_is_answered_in_public(server: DiscordServer, bot: 
     assert [text(each) for each in server.actor("moderator").sees()] == ["for all"]
 
 
-async def test_a_private_card_stays_private(server: DiscordServer, bot: FixtureBot) -> None:
-    """Turned into another one and edited, nobody else sees it, and its files are short-lived."""
+async def test_ephemeral_card_updated_by_press_stays_ephemeral(server: DiscordServer, bot: FixtureBot) -> None:
+    """Its files stay short-lived too."""
     message, _, interaction = await asking(server, bot, ephemeral=True)
 
     await interaction.response.edit_message(view=card("working"), attachments=[])
@@ -93,8 +91,7 @@ async def test_a_private_card_stays_private(server: DiscordServer, bot: FixtureB
     assert server.actor("moderator").sees() == []
 
 
-async def test_a_form_of_a_card_carries_the_message(server: DiscordServer, bot: FixtureBot) -> None:
-    """What a press opened knows the card that was pressed."""
+async def test_modal_opened_by_press_carries_card(server: DiscordServer, bot: FixtureBot) -> None:
     message, pressed, interaction = await asking(server, bot)
     await interaction.response.send_modal(Form(timeout=5))
     await pressed.modal()
@@ -107,9 +104,7 @@ async def test_a_form_of_a_card_carries_the_message(server: DiscordServer, bot: 
     assert filled.message.id == int(message.id)
 
 
-async def test_a_form_may_update_the_card(server: DiscordServer, bot: FixtureBot) -> None:
-    """UPDATE_MESSAGE to a form changes the message on which the form was opened."""
-
+async def test_update_by_modal_changes_card(server: DiscordServer, bot: FixtureBot) -> None:
     class Turning(Form, title="Turn"):
         async def on_submit(self, interaction: discord.Interaction) -> None:
             await interaction.response.edit_message(view=card("turned"), attachments=[])

@@ -6,8 +6,7 @@ from sandbox.discord.state import ACKNOWLEDGE_WITHIN
 from tests.sandbox.discord.fixture_bot import Clock, FixtureBot, picture
 
 
-async def test_an_immediate_answer_is_seen(server: DiscordServer, bot: FixtureBot) -> None:
-    """A command that answers at once shows its message to everybody in the channel."""
+async def test_immediate_response_is_visible_to_channel(server: DiscordServer, bot: FixtureBot) -> None:
     invocation = await server.actor("member").slash("hello")
     message = await invocation.response()
     assert text(message) == "Hello"
@@ -16,8 +15,7 @@ async def test_an_immediate_answer_is_seen(server: DiscordServer, bot: FixtureBo
     assert bot.seen[0].user.name == "member"
 
 
-async def test_the_interaction_is_complete(server: DiscordServer, bot: FixtureBot) -> None:
-    """The bot learns who, where, with which rights and limits."""
+async def test_interaction_has_user_channel_permissions_and_limits(server: DiscordServer, bot: FixtureBot) -> None:
     await (await server.actor("moderator").slash("hello", channel="restricted")).response()
     interaction = bot.seen[0]
     assert isinstance(interaction.user, discord.Member)
@@ -32,8 +30,8 @@ async def test_the_interaction_is_complete(server: DiscordServer, bot: FixtureBo
     assert interaction.is_guild_integration()
 
 
-async def test_a_deferred_answer_is_edited_in_place(server: DiscordServer, bot: FixtureBot) -> None:
-    """The "thinking" message becomes the card, and each step is kept as a revision."""
+async def test_deferred_response_is_edited_in_place(server: DiscordServer, bot: FixtureBot) -> None:
+    """Each step is kept as a revision."""
     invocation = await server.actor("member").slash("imagine", prompt="a lighthouse", images=2)
     first = await invocation.response()
     message = await invocation.wait_until(lambda each: bool(media(each)))
@@ -44,8 +42,7 @@ async def test_a_deferred_answer_is_edited_in_place(server: DiscordServer, bot: 
     assert bot.seen[0].response.is_done()
 
 
-async def test_a_command_works_in_a_direct_message(server: DiscordServer, bot: FixtureBot) -> None:
-    """In a direct message there is a user and no guild."""
+async def test_command_in_direct_message_has_user_and_no_guild(server: DiscordServer, bot: FixtureBot) -> None:
     invocation = await server.actor("member").slash("hello", channel=server.direct_message("member"))
     await invocation.response()
     assert bot.seen[0].guild is None
@@ -53,16 +50,14 @@ async def test_a_command_works_in_a_direct_message(server: DiscordServer, bot: F
     assert isinstance(bot.seen[0].channel, discord.DMChannel)
 
 
-async def test_files_and_members_are_resolved(server: DiscordServer, bot: FixtureBot) -> None:
-    """An attached file can be read by the bot, and a picked member is a member."""
+async def test_file_and_member_options_are_resolved(server: DiscordServer, bot: FixtureBot) -> None:
     del bot
     photo = Upload("my photo.png", picture(40, 25))
     invocation = await server.actor("member").slash("edit", image=photo, member="moderator")
     assert text(await invocation.response()) == f"my_photo.png 40x25 {len(photo.data)} moderator"
 
 
-async def test_subcommands_and_choices_are_understood(server: DiscordServer, bot: FixtureBot) -> None:
-    """Subcommands are named with a space, and choices by their value or their name."""
+async def test_slash_accepts_subcommands_and_choices_by_value_or_name(server: DiscordServer, bot: FixtureBot) -> None:
     del bot
     member = server.actor("member")
     assert text(await (await member.slash("credits balance")).response()) == "200"
@@ -87,18 +82,17 @@ async def test_subcommands_and_choices_are_understood(server: DiscordServer, bot
         ("credits allowance", {"amount": 1, "period": "year"}, "is no choice"),
     ],
 )
-async def test_the_client_refuses_what_the_command_does_not_take(
+async def test_slash_with_invalid_options_is_refused(
     server: DiscordServer, bot: FixtureBot, name: str, options: dict[str, object], reason: str
 ) -> None:
-    """A person cannot send what their client would not let them send."""
     await server.wait_commands()
     with pytest.raises(ClientRefusal, match=reason):
         await server.actor("member").slash(name, options=options)
     assert bot.seen == []
 
 
-async def test_the_client_refuses_places_that_a_person_does_not_see(server: DiscordServer, bot: FixtureBot) -> None:
-    """Channels are only for those who see them, and a command for guilds is not offered in a direct message."""
+async def test_slash_in_invisible_place_is_refused(server: DiscordServer, bot: FixtureBot) -> None:
+    """A guild-only command is not offered in a direct message."""
     del bot
     member = server.actor("member")
     with pytest.raises(ClientRefusal, match="does not see"):
@@ -107,16 +101,14 @@ async def test_the_client_refuses_places_that_a_person_does_not_see(server: Disc
         await member.slash("credits balance", channel=server.direct_message("member"))
 
 
-async def test_a_hostile_client_can_send_anything(server: DiscordServer, bot: FixtureBot) -> None:
-    """With `unchecked` the bot gets values outside the limits that it registered."""
+async def test_unchecked_slash_sends_values_outside_limits(server: DiscordServer, bot: FixtureBot) -> None:
     invocation = await server.actor("member").slash("imagine", unchecked=True, prompt="x", images=400)
     message = await invocation.wait_until(lambda each: bool(media(each)))
     assert text(message) == "x None 400"
     assert len(bot.seen) == 1
 
 
-async def test_completion_offers_what_fits(server: DiscordServer, bot: FixtureBot) -> None:
-    """While a person types, the bot's offers come back."""
+async def test_autocomplete_returns_bot_choices(server: DiscordServer, bot: FixtureBot) -> None:
     del bot
     offers = await server.actor("member").autocomplete("imagine", "model", "nano")
     assert [offer["value"] for offer in offers] == ["nano-banana", "nano-banana-pro"]
@@ -124,8 +116,7 @@ async def test_completion_offers_what_fits(server: DiscordServer, bot: FixtureBo
         await server.actor("member").autocomplete("imagine", "prompt", "x")
 
 
-async def test_an_answer_after_three_seconds_is_too_late(server: DiscordServer, bot: FixtureBot, clock: Clock) -> None:
-    """Acknowledging late is answered with 404 and code 10062."""
+async def test_response_after_three_seconds_is_10062(server: DiscordServer, bot: FixtureBot, clock: Clock) -> None:
     server.world.acknowledge_within = ACKNOWLEDGE_WITHIN
     quiet = bot.next_quiet()
     await server.actor("member").slash("quiet")
@@ -136,8 +127,7 @@ async def test_an_answer_after_three_seconds_is_too_late(server: DiscordServer, 
     assert caught.value.code == 10062
 
 
-async def test_silence_is_told_to_the_person(server: DiscordServer, bot: FixtureBot) -> None:
-    """Whoever waits for an answer that does not come is told so."""
+async def test_missing_response_raises_no_answer(server: DiscordServer, bot: FixtureBot) -> None:
     quiet = bot.next_quiet()
     invocation = await server.actor("member").slash("quiet")
     await quiet
@@ -145,8 +135,7 @@ async def test_silence_is_told_to_the_person(server: DiscordServer, bot: Fixture
         await invocation.response(timeout=0.01)
 
 
-async def test_a_second_answer_is_refused(server: DiscordServer, bot: FixtureBot) -> None:
-    """An interaction can be acknowledged once; then it is 400 and code 40060."""
+async def test_second_response_is_40060(server: DiscordServer, bot: FixtureBot) -> None:
     await (await server.actor("member").slash("hello")).response()
     again = bot.seen[0]
     adapter = discord.webhook.async_.async_context.get()
@@ -160,8 +149,7 @@ async def test_a_second_answer_is_refused(server: DiscordServer, bot: FixtureBot
     assert (caught.value.status, caught.value.code) == (400, 40060)
 
 
-async def test_a_token_lives_for_fifteen_minutes(server: DiscordServer, bot: FixtureBot, clock: Clock) -> None:
-    """An answer can be edited until the token runs out; then it is 401 and code 50027."""
+async def test_edit_after_fifteen_minutes_is_50027(server: DiscordServer, bot: FixtureBot, clock: Clock) -> None:
     invocation = await server.actor("member").slash("hello")
     message = await invocation.response()
     clock.advance(890)
@@ -174,8 +162,7 @@ async def test_a_token_lives_for_fifteen_minutes(server: DiscordServer, bot: Fix
     assert text(message) == "still"
 
 
-async def test_tokens_can_be_made_to_expire(server: DiscordServer, bot: FixtureBot) -> None:
-    """A test need not move the clock to let tokens run out."""
+async def test_expire_tokens_needs_no_clock_change(server: DiscordServer, bot: FixtureBot) -> None:
     await (await server.actor("member").slash("hello")).response()
     server.expire_tokens()
     with pytest.raises(discord.HTTPException) as caught:
@@ -183,8 +170,8 @@ async def test_tokens_can_be_made_to_expire(server: DiscordServer, bot: FixtureB
     assert caught.value.code == 50027
 
 
-async def test_a_followup_takes_the_place_of_a_deferred_answer(server: DiscordServer, bot: FixtureBot) -> None:
-    """The first follow-up after a deferral is the answer; the second is a message of its own."""
+async def test_first_followup_replaces_deferred_response(server: DiscordServer, bot: FixtureBot) -> None:
+    """The second one is a separate message."""
     quiet = bot.next_quiet()
     invocation = await server.actor("member").slash("quiet")
     interaction = await quiet
@@ -196,8 +183,7 @@ async def test_a_followup_takes_the_place_of_a_deferred_answer(server: DiscordSe
     assert [text(each) for each in invocation.followups] == ["second"]
 
 
-async def test_an_answer_can_be_deleted(server: DiscordServer, bot: FixtureBot) -> None:
-    """A deleted answer is gone for everybody, and for the bot it is unknown."""
+async def test_deleted_response_is_unknown(server: DiscordServer, bot: FixtureBot) -> None:
     message = await (await server.actor("member").slash("hello")).response()
     await bot.seen[0].delete_original_response()
     assert server.actor("member").sees() == []

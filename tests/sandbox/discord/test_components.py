@@ -12,8 +12,7 @@ def raw(interaction: discord.Interaction) -> dict[str, Any]:
     return cast("dict[str, Any]", interaction.data)
 
 
-async def test_a_dynamic_button_works_as_long_as_its_message(server: DiscordServer, bot: FixtureBot) -> None:
-    """A press reaches the button's class by its custom_id, and the message changes in place."""
+async def test_press_of_dynamic_button_updates_message(server: DiscordServer, bot: FixtureBot) -> None:
     del bot
     invocation = await server.actor("member").slash("imagine", prompt="a lighthouse")
     message = await invocation.wait_until(lambda each: bool(media(each)))
@@ -25,8 +24,8 @@ async def test_a_dynamic_button_works_as_long_as_its_message(server: DiscordServ
     assert len(message.revisions) == 4
 
 
-async def test_only_what_is_there_can_be_pressed(server: DiscordServer, bot: FixtureBot) -> None:
-    """A missing, a disabled and somebody else's button are refused; a hostile client presses anyway."""
+async def test_press_of_missing_disabled_or_foreign_button_is_refused(server: DiscordServer, bot: FixtureBot) -> None:
+    """An unchecked press is sent anyway."""
     coming = bot.next_quiet()
     invocation = await server.actor("member").slash("quiet")
     interaction = await coming
@@ -47,8 +46,7 @@ async def test_only_what_is_there_can_be_pressed(server: DiscordServer, bot: Fix
     assert (await pressed).data == {"component_type": 2, "custom_id": "a1:gone:1", "id": 1}
 
 
-async def test_a_menu_is_chosen_from(server: DiscordServer, bot: FixtureBot) -> None:
-    """Values of a select must be offered; members and roles are picked by name."""
+async def test_select_accepts_offered_values_members_and_roles(server: DiscordServer, bot: FixtureBot) -> None:
     coming = bot.next_quiet()
     invocation = await server.actor("member").slash("quiet")
     interaction = await coming
@@ -70,8 +68,7 @@ async def test_a_menu_is_chosen_from(server: DiscordServer, bot: FixtureBot) -> 
     assert raw(await picked)["resolved"]["members"].keys() == {moderator}
 
 
-async def test_a_form_is_filled_in(server: DiscordServer, bot: FixtureBot) -> None:
-    """Text, choice and file come back as they were filled in."""
+async def test_modal_returns_text_choice_and_file(server: DiscordServer, bot: FixtureBot) -> None:
     del bot
     member = server.actor("member")
     opened = await member.slash("form")
@@ -93,10 +90,9 @@ async def test_a_form_is_filled_in(server: DiscordServer, bot: FixtureBot) -> No
         ({"prompt": "x", "style": "y"}, "has no style"),
     ],
 )
-async def test_a_form_refuses_what_it_does_not_take(
+async def test_modal_with_invalid_values_is_refused(
     server: DiscordServer, bot: FixtureBot, values: dict[str, object], reason: str
 ) -> None:
-    """The client keeps a person from sending a form that is not filled in right."""
     del bot
     member = server.actor("member")
     opened = await member.slash("form")
@@ -106,8 +102,7 @@ async def test_a_form_refuses_what_it_does_not_take(
         await server.actor("moderator").submit_modal(opened, {"prompt": "x"})
 
 
-async def test_a_message_menu_gets_its_message(server: DiscordServer, bot: FixtureBot) -> None:
-    """A menu on a message hands the whole message to the bot."""
+async def test_message_menu_hands_over_message(server: DiscordServer, bot: FixtureBot) -> None:
     del bot
     message = await server.actor("member").say("spam")
     used = await server.actor("member-two").context_menu("Report", message)

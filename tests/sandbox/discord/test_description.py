@@ -10,8 +10,7 @@ from tests.support.fidelity import Fidelity, find_description
 GALLERY = {"type": 12, "items": [{"media": {"url": "attachment://a.png"}}]}
 
 
-async def test_both_sides_keep_to_the_description(server: DiscordServer, bot: FixtureBot) -> None:
-    """What discord.py sends passes the checker, and what the stand-in answers is what Discord describes."""
+async def test_requests_and_responses_match_openapi_description(server: DiscordServer, bot: FixtureBot) -> None:
     path = find_description()
     if path is None:
         pytest.skip("ATELIER_TEST_DATA has no discord-openapi.json")

@@ -16,16 +16,14 @@ def place(server: DiscordServer, bot: FixtureBot) -> discord.PartialMessageable:
     return bot.get_partial_messageable(int(server.world.channel("general").id))
 
 
-async def test_a_client_waits_out_a_429(server: DiscordServer, bot: FixtureBot) -> None:
-    """A forced 429 carries what discord.py needs to wait and try again."""
+async def test_forced_429_is_retried_by_client(server: DiscordServer, bot: FixtureBot) -> None:
     fault = server.faults.add("POST", r"/channels/\d+/messages$", status=429, retry_after=0.01)
     await place(server, bot).send("patience")
     assert fault.hits == 1
     assert [each.status for each in server.requests if each.path == "/channels/{channel_id}/messages"] == [429, 200]
 
 
-async def test_forced_answers_are_given(server: DiscordServer, bot: FixtureBot) -> None:
-    """The next requests that match get the status and the body that were asked for, the ones after them do not."""
+async def test_fault_applies_to_its_number_of_matching_requests(server: DiscordServer, bot: FixtureBot) -> None:
     server.faults.add("POST", "messages$", status=403, body={"message": "Missing Access", "code": 50001}, times=2)
     for _ in range(2):
         with pytest.raises(discord.Forbidden) as caught:
@@ -34,8 +32,7 @@ async def test_forced_answers_are_given(server: DiscordServer, bot: FixtureBot) 
     await place(server, bot).send("x")
 
 
-async def test_a_connection_can_be_cut_before_or_after(server: DiscordServer, bot: FixtureBot) -> None:
-    """Cut before, nothing happened; cut after, it happened and the bot does not know."""
+async def test_reset_before_or_after_the_request_takes_effect(server: DiscordServer, bot: FixtureBot) -> None:
     member = server.actor("member")
     for when, seen in (("before", 0), ("after", 1)):
         server.faults.add("POST", "messages$", reset=True, when=when)
@@ -45,8 +42,7 @@ async def test_a_connection_can_be_cut_before_or_after(server: DiscordServer, bo
     assert [each.status for each in server.requests][-2:] == [0, 0]
 
 
-async def test_a_request_can_be_held(server: DiscordServer, bot: FixtureBot) -> None:
-    """A test can stop a request on its way, look around, and let it go on."""
+async def test_held_request_continues_after_release(server: DiscordServer, bot: FixtureBot) -> None:
     fault = server.faults.hold("POST", "messages$")
     sending = asyncio.create_task(place(server, bot).send("x"))
     await asyncio.wait_for(fault.wait_hit(), PATIENCE)
@@ -56,8 +52,7 @@ async def test_a_request_can_be_held(server: DiscordServer, bot: FixtureBot) -> 
     assert len(server.actor("member").sees()) == 1
 
 
-async def test_an_edit_that_was_answered_too_late_happened(server: DiscordServer, bot: FixtureBot) -> None:
-    """A 404 after processing is a reply lost: the message has changed."""
+async def test_fault_after_processing_keeps_the_edit(server: DiscordServer, bot: FixtureBot) -> None:
     message = await place(server, bot).send("one")
     server.faults.add("PATCH", "messages", status=404, when="after")
     with pytest.raises(discord.NotFound):
@@ -65,8 +60,8 @@ async def test_an_edit_that_was_answered_too_late_happened(server: DiscordServer
     assert text(server.world.message(str(message.id))) == "two"
 
 
-def test_a_bucket_runs_empty_and_fills_again() -> None:
-    """Five edits in five seconds pass in one channel, the sixth does not; another channel has its own count."""
+def test_channel_bucket_allows_five_edits_in_five_seconds() -> None:
+    """Another channel has a separate count."""
     clock = Clock()
     limits = RateLimits(clock=clock)
     one, two = {"channel_id": "1", "message_id": "5"}, {"channel_id": "2", "message_id": "5"}
@@ -84,8 +79,8 @@ def test_a_bucket_runs_empty_and_fills_again() -> None:
     assert limits.take("PATCH", PATCH, one)["X-RateLimit-Remaining"] == "4"
 
 
-def test_the_overall_limit_leaves_interactions_out() -> None:
-    """Fifty requests a second in all; callbacks and webhooks of interactions do not count."""
+def test_overall_limit_excludes_interactions() -> None:
+    """The limit is 50 requests a second."""
     limits = RateLimits(clock=Clock(), overall=Allowance(2, 1.0))
     for number in range(20):
         limits.take("POST", "/interactions/{interaction_id}/{interaction_token}/callback", {})
@@ -100,14 +95,14 @@ def test_the_overall_limit_leaves_interactions_out() -> None:
     assert caught.value.headers["X-RateLimit-Global"] == "true"
 
 
-def test_limits_can_be_turned_off() -> None:
-    """Benchmarks may go as fast as they can."""
+def test_disabled_limits_let_all_requests_pass() -> None:
     limits = RateLimits(enabled=False)
     assert [limits.take("GET", "/users/@me", {}) for _ in range(100)] == [{}] * 100
 
 
-async def test_another_process_can_cause_trouble(server: DiscordServer, bot: FixtureBot) -> None:
-    """The control API sets and clears faults, disturbs the gateway, and lets tokens run out."""
+async def test_control_api_sets_faults_disturbs_gateway_and_expires_tokens(
+    server: DiscordServer, bot: FixtureBot
+) -> None:
     await (await server.actor("member").slash("hello")).response()
     base = f"{server.base_url}/sandbox/discord"
     async with aiohttp.ClientSession() as session:
@@ -135,8 +130,8 @@ async def test_another_process_can_cause_trouble(server: DiscordServer, bot: Fix
             assert answer.status == 403
 
 
-async def test_strangers_are_turned_away(server: DiscordServer) -> None:
-    """Without the token it is 401, for an unknown route 404, for what is no JSON 400 with code 50109."""
+async def test_invalid_requests_get_401_404_and_50109(server: DiscordServer) -> None:
+    """Without the token, for an unknown route, and for invalid JSON."""
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{server.api_url}/users/@me") as answer:
             assert (answer.status, await answer.json()) == (401, {"message": "401: Unauthorized", "code": 0})

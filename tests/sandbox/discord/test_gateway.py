@@ -11,8 +11,8 @@ from tests.sandbox.discord.conftest import Connect
 from tests.sandbox.discord.fixture_bot import PATIENCE, TOKEN, FixtureBot
 
 
-async def test_a_bot_logs_in_and_sees_its_guild(server: DiscordServer, bot: FixtureBot) -> None:
-    """After READY the client knows its guild, channels, roles and itself, and nobody else without that intent."""
+async def test_login_shows_guild_without_other_members(server: DiscordServer, bot: FixtureBot) -> None:
+    """Other members need the members intent."""
     guild = bot.guilds[0]
     assert guild.name == "Community"
     assert [channel.name for channel in guild.text_channels][:3] == ["general", "showcase", "restricted"]
@@ -24,16 +24,15 @@ async def test_a_bot_logs_in_and_sees_its_guild(server: DiscordServer, bot: Fixt
     assert info.owner.name == "owner"
 
 
-async def test_a_wrong_token_is_turned_away(server: DiscordServer) -> None:
-    """Login over REST fails with 401, and IDENTIFY closes the connection with 4004."""
+async def test_wrong_token_is_401_and_close_4004(server: DiscordServer) -> None:
     async with discord.Client(intents=discord.Intents.none()) as client:
         with pytest.raises(discord.LoginFailure):
             await client.login("another")
     assert await identified(server, token="another") == CloseCode.AUTHENTICATION_FAILED
 
 
-async def test_privileged_intents_and_wrong_shards_are_turned_away(server: DiscordServer) -> None:
-    """Asking for an intent that was not granted closes with 4014, a shard beyond the count with 4010."""
+async def test_ungranted_intent_and_wrong_shard_close_connection(server: DiscordServer) -> None:
+    """The codes are 4014 and 4010."""
     assert await identified(server, intents=1 << 15) == CloseCode.DISALLOWED_INTENTS
     assert await identified(server, shard=[2, 2]) == CloseCode.INVALID_SHARD
 
@@ -49,8 +48,7 @@ async def identified(server: DiscordServer, **fields: Any) -> int | None:
         return socket.close_code
 
 
-async def test_commands_are_registered(server: DiscordServer, bot: FixtureBot) -> None:
-    """The client's command sync is stored with ids, and a second sync keeps them."""
+async def test_second_command_sync_keeps_ids(server: DiscordServer, bot: FixtureBot) -> None:
     before = {command["name"]: command["id"] for command in await server.wait_commands()}
     assert {"imagine", "hello", "credits", "Report"} <= before.keys()
     await bot.tree.sync()
@@ -60,8 +58,7 @@ async def test_commands_are_registered(server: DiscordServer, bot: FixtureBot) -
     assert {command.name for command in fetched} == before.keys()
 
 
-async def test_a_dropped_gateway_loses_no_event(server: DiscordServer, bot: FixtureBot) -> None:
-    """What happens while the connection is down arrives after the resume."""
+async def test_resume_delivers_events_of_dropped_connection(server: DiscordServer, bot: FixtureBot) -> None:
     member = server.actor("member")
     await server.gateway.drop()
     await server.wait_disconnected()
@@ -71,15 +68,15 @@ async def test_a_dropped_gateway_loses_no_event(server: DiscordServer, bot: Fixt
     assert [handshake.kind for handshake in server.gateway.handshakes] == ["identify", "resume"]
 
 
-async def test_a_bot_that_is_asked_to_reconnect_resumes(server: DiscordServer, bot: FixtureBot) -> None:
-    """Opcode 7 makes the client come back with its session."""
+async def test_reconnect_request_resumes_session(server: DiscordServer, bot: FixtureBot) -> None:
+    """It is opcode 7."""
     server.gateway.ask_reconnect()
     await asyncio.wait_for(bot.resumed.wait(), PATIENCE)
     assert server.gateway.handshakes[-1].kind == "resume"
 
 
-async def test_an_unknown_session_cannot_be_resumed(server: DiscordServer) -> None:
-    """A RESUME of a session that is gone is answered with opcode 9, and one with a wrong token with 4004."""
+async def test_resume_of_unknown_session_is_invalid(server: DiscordServer) -> None:
+    """Opcode 9; a wrong token closes with 4004."""
     async with aiohttp.ClientSession() as session, session.ws_connect(server.gateway_url) as socket:
         await socket.receive_json()
         await socket.send_json({"op": 6, "d": {"token": TOKEN, "session_id": "gone", "seq": 1}})
@@ -90,8 +87,8 @@ async def test_an_unknown_session_cannot_be_resumed(server: DiscordServer) -> No
         assert socket.close_code == CloseCode.AUTHENTICATION_FAILED
 
 
-async def test_messages_are_heard_only_with_their_intent(server: DiscordServer, connect: Connect) -> None:
-    """A bot with the message intent hears that something was written, not what, without the content intent."""
+async def test_message_event_without_content_intent_has_no_content(server: DiscordServer, connect: Connect) -> None:
+    """Without the message intent there is no event."""
     plain = await connect(server, FixtureBot())
     keen = FixtureBot(discord.Intents(guilds=True, guild_messages=True))
     await connect(server, keen)
@@ -101,8 +98,7 @@ async def test_messages_are_heard_only_with_their_intent(server: DiscordServer, 
     assert plain.heard.empty()
 
 
-async def test_each_shard_gets_its_own_guilds(server: DiscordServer) -> None:
-    """With two shards a guild's events go to the one that its id belongs to."""
+async def test_guild_events_go_to_their_shard(server: DiscordServer) -> None:
     guild = server.world.guild("Community")
     own = (int(guild.id) >> 22) % 2
     async with aiohttp.ClientSession() as session:
@@ -117,8 +113,7 @@ async def test_each_shard_gets_its_own_guilds(server: DiscordServer) -> None:
         assert guilds[1 - own] == []
 
 
-async def test_leaving_and_joining_a_guild_is_told(server: DiscordServer, bot: FixtureBot) -> None:
-    """A bot that is removed from a guild forgets it, and knows it again when it is added."""
+async def test_leaving_and_joining_guild_updates_client(server: DiscordServer, bot: FixtureBot) -> None:
     guild = server.world.guild("Community")
     removed = bot.wait_for("guild_remove", timeout=PATIENCE)
     server.leave(guild)

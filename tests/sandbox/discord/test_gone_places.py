@@ -12,8 +12,8 @@ def messages(bot: FixtureBot, channel: Channel) -> discord.PartialMessageable:
     return bot.get_partial_messageable(int(channel.id))
 
 
-async def test_an_archived_thread_takes_no_edit_until_it_is_opened(server: DiscordServer, bot: FixtureBot) -> None:
-    """Code 50083 while it is archived; whoever may write there may open it."""
+async def test_edit_in_archived_thread_is_50083(server: DiscordServer, bot: FixtureBot) -> None:
+    """Everyone with permission to write there may reopen it."""
     thread = server.world.add_thread(server.world.channel("general"), "sketches")
     message = await messages(bot, thread).send("one")
     thread.archived = True
@@ -27,8 +27,7 @@ async def test_an_archived_thread_takes_no_edit_until_it_is_opened(server: Disco
     assert [each.content for each in server.actor("member").sees(thread)] == ["two"]
 
 
-async def test_a_locked_thread_is_opened_by_moderators_alone(server: DiscordServer, bot: FixtureBot) -> None:
-    """Without Manage Threads the bot is refused."""
+async def test_reopening_locked_thread_needs_manage_threads(server: DiscordServer, bot: FixtureBot) -> None:
     thread = server.world.add_thread(server.world.channel("general"), "closed")
     thread.archived = thread.locked = True
     found = await bot.fetch_channel(int(thread.id))
@@ -38,16 +37,16 @@ async def test_a_locked_thread_is_opened_by_moderators_alone(server: DiscordServ
     assert thread.archived
 
 
-async def test_a_thread_is_as_visible_as_its_channel(server: DiscordServer, bot: FixtureBot) -> None:
-    """It has its channel's overwrites, and is none of the guild's channels."""
+async def test_thread_has_overwrites_of_its_channel(server: DiscordServer, bot: FixtureBot) -> None:
+    """It is not listed among the guild's channels."""
     thread = server.world.add_thread(server.world.channel("secret"), "hidden")
     with pytest.raises(discord.Forbidden):
         await bot.fetch_channel(int(thread.id))
     assert thread not in server.world.guild_channels(server.world.guild("Community"))
 
 
-async def test_a_deleted_channel_is_unknown(server: DiscordServer, bot: FixtureBot) -> None:
-    """It is gone with its threads, for both tokens."""
+async def test_deleted_channel_is_unknown_with_its_threads(server: DiscordServer, bot: FixtureBot) -> None:
+    """Both tokens get that response."""
     channel = server.world.channel("general")
     thread = server.world.add_thread(channel, "sketches")
     message = await messages(bot, channel).send("one")
@@ -60,8 +59,8 @@ async def test_a_deleted_channel_is_unknown(server: DiscordServer, bot: FixtureB
         await message.edit(content="two")
 
 
-async def test_a_deleted_guild_is_unknown_and_its_members_are_strangers(server: DiscordServer, bot: FixtureBot) -> None:
-    """Its channels are unknown; with no other guild in common, no direct message goes through (code 50278)."""
+async def test_deleted_guild_is_unknown(server: DiscordServer, bot: FixtureBot) -> None:
+    """Without another common guild a direct message is code 50278."""
     channel = server.world.channel("general")
     person = bot.get_partial_messageable(int(server.direct_message("member").id))
     await person.send("hello")

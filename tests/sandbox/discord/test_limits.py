@@ -96,8 +96,7 @@ def complaints(form: FormErrors) -> str:
         ({"components": "x"}, True, "Only iterables"),
     ],
 )
-def test_messages_are_checked(payload: dict[str, Any], v2: bool, complaint: str) -> None:  # noqa: FBT001
-    """Each limit of a message lets the most through and complains about one more."""
+def test_message_over_limit_is_reported(payload: dict[str, Any], v2: bool, complaint: str) -> None:  # noqa: FBT001
     form = FormErrors()
     check_message(payload, form, v2=v2)
     found = complaints(form)
@@ -148,8 +147,7 @@ def modal(*components: dict[str, Any]) -> dict[str, Any]:
         (modal(label(menu(2, disabled=True))), "cannot be disabled"),
     ],
 )
-def test_modals_are_checked(data: dict[str, Any], complaint: str) -> None:
-    """Each limit of a modal lets the most through and complains about one more."""
+def test_modal_over_limit_is_reported(data: dict[str, Any], complaint: str) -> None:
     form = FormErrors()
     check_modal(data, form)
     found = complaints(form)
@@ -197,8 +195,7 @@ def option(name: str = "x", kind: int = 3, **more: Any) -> dict[str, Any]:
         ({"name": "Report", "type": 3, "description": "x"}, "cannot have this field"),
     ],
 )
-def test_commands_are_checked(wanted: dict[str, Any], complaint: str) -> None:
-    """Each limit of a command lets the most through and complains about one more."""
+def test_command_over_limit_is_reported(wanted: dict[str, Any], complaint: str) -> None:
     form = FormErrors()
     check_command(wanted, form)
     found = complaints(form)

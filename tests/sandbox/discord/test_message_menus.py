@@ -31,8 +31,7 @@ async def fetched(url: str) -> bytes:
         return await answer.read()
 
 
-async def test_attachments_come_with_fresh_addresses(server: DiscordServer, bot: FixtureBot, clock: Clock) -> None:
-    """However old the message is."""
+async def test_menu_on_old_message_has_fresh_addresses(server: DiscordServer, bot: FixtureBot, clock: Clock) -> None:
     message = await server.actor("member").say("look", Upload("a.png", picture()))
     clock.advance(10 * 86_400)
 
@@ -42,8 +41,8 @@ async def test_attachments_come_with_fresh_addresses(server: DiscordServer, bot:
     assert await fetched(attachment["url"]) == picture()
 
 
-async def test_pictures_of_components_come_too(server: DiscordServer, bot: FixtureBot) -> None:
-    """Galleries, thumbnails and files of another app's card; its files are listed nowhere else."""
+async def test_menu_includes_images_and_files_of_components(server: DiscordServer, bot: FixtureBot) -> None:
+    """They are listed nowhere else."""
     thumbnail = {**THUMBNAIL, "accessory": {"type": 11, "media": {"url": "attachment://b.png"}}}
     uploads = [Upload("b.png", picture()), Upload("note.txt", b"hello")]
     post = Post(components=[{"type": 17, "components": [GALLERY, thumbnail, FILE]}], uploads=uploads)
@@ -59,8 +58,7 @@ async def test_pictures_of_components_come_too(server: DiscordServer, bot: Fixtu
     assert got["author"]["bot"]
 
 
-async def test_embeds_come_with_what_the_proxy_has(server: DiscordServer, bot: FixtureBot) -> None:
-    """A webhook's embed shows a picture of another site; the proxy's address leads to a copy."""
+async def test_menu_includes_embed_with_proxy_copy(server: DiscordServer, bot: FixtureBot) -> None:
     embed = {"title": "x", "image": {"url": ELSEWHERE}, "thumbnail": {"url": "attachment://b.png"}}
     post = Post(
         embeds=[embed],
@@ -78,8 +76,7 @@ async def test_embeds_come_with_what_the_proxy_has(server: DiscordServer, bot: F
     assert got["webhook_id"] == got["author"]["id"]
 
 
-async def test_a_link_to_a_picture_is_unfurled(server: DiscordServer, bot: FixtureBot) -> None:
-    """A person's link becomes an embed of the type image."""
+async def test_link_to_image_becomes_image_embed(server: DiscordServer, bot: FixtureBot) -> None:
     message = await server.actor("member").say(ELSEWHERE, pictures={ELSEWHERE: Upload("a.png", picture())})
 
     (shown,) = (await resolved(server, bot, message))["embeds"]
@@ -88,15 +85,14 @@ async def test_a_link_to_a_picture_is_unfurled(server: DiscordServer, bot: Fixtu
     assert await fetched(shown["thumbnail"]["proxy_url"]) == picture()
 
 
-async def test_what_the_proxy_does_not_have_keeps_its_address(server: DiscordServer, bot: FixtureBot) -> None:
-    """An embed of a picture that was never fetched has no size."""
+async def test_embed_of_unfetched_image_has_address_and_no_size(server: DiscordServer, bot: FixtureBot) -> None:
     got = await resolved(server, bot, server.post_as("news", Post(embeds=[{"image": {"url": ELSEWHERE}}])))
 
     assert got["embeds"][0]["image"] == {"url": ELSEWHERE, "proxy_url": ELSEWHERE, "width": None, "height": None}
 
 
-async def test_a_forwarded_message_is_a_snapshot(server: DiscordServer, bot: FixtureBot) -> None:
-    """What it showed goes with it, also when it is forwarded again and when the first one is gone."""
+async def test_forwarded_message_keeps_snapshot(server: DiscordServer, bot: FixtureBot) -> None:
+    """Also when forwarded again, and when the original is deleted."""
     first = await server.actor("member").say("look", Upload("a.png", picture()), channel="showcase")
     forwarded = await server.actor("member").forward(first, channel="showcase")
     again = await server.actor("moderator").forward(forwarded)
@@ -113,8 +109,7 @@ async def test_a_forwarded_message_is_a_snapshot(server: DiscordServer, bot: Fix
     assert await fetched(snapshot["message"]["attachments"][0]["url"]) == picture()
 
 
-async def test_a_forwarded_card_keeps_its_pictures(server: DiscordServer, bot: FixtureBot) -> None:
-    """Components go with a forwarded message as its text does, and discord.py reads them."""
+async def test_forwarded_card_keeps_components(server: DiscordServer, bot: FixtureBot) -> None:
     card = server.post_as("other-bot", Post(components=[GALLERY], uploads=[Upload("b.png", picture())]))
     message = await server.actor("member").forward(card)
     coming = bot.wait_for("interaction", timeout=PATIENCE)
@@ -132,8 +127,7 @@ async def test_a_forwarded_card_keeps_its_pictures(server: DiscordServer, bot: F
     assert await fetched(snapshot.components[0].items[0].media.url) == picture()
 
 
-async def test_not_everything_can_be_forwarded(server: DiscordServer, bot: FixtureBot) -> None:
-    """Neither what only one person sees, nor to where one may not write."""
+async def test_forward_of_ephemeral_or_without_permission_is_refused(server: DiscordServer, bot: FixtureBot) -> None:
     del bot
     private = await (await server.actor("member").slash("hello", private=True)).response()
     public = await server.actor("member").say("x")
@@ -145,8 +139,8 @@ async def test_not_everything_can_be_forwarded(server: DiscordServer, bot: Fixtu
             await server.actor("member").forward(message, channel=channel)
 
 
-async def test_addresses_can_be_let_run_out(server: DiscordServer, bot: FixtureBot) -> None:
-    """At once, in Python or from another process, without moving the clock; a message read again has fresh ones."""
+async def test_expired_addresses_are_renewed_by_reading(server: DiscordServer, bot: FixtureBot) -> None:
+    """Expiry works in Python and from another process, without a clock change."""
     message = await server.actor("member").say("look", Upload("a.png", picture()))
 
     async def leads(url: str) -> bool:
@@ -167,8 +161,8 @@ async def test_addresses_can_be_let_run_out(server: DiscordServer, bot: FixtureB
     assert not await leads(new)
 
 
-async def test_a_commands_file_is_at_a_short_lived_address(server: DiscordServer, bot: FixtureBot) -> None:
-    """It belongs to no message, so nothing signs its address anew."""
+async def test_command_file_has_short_lived_address(server: DiscordServer, bot: FixtureBot) -> None:
+    """It belongs to no message, so its address is never renewed."""
     coming = bot.wait_for("interaction", timeout=PATIENCE)
     await server.actor("member").slash("edit", image=Upload("a.png", picture()))
     (attachment,) = cast("dict[str, Any]", (await coming).data)["resolved"]["attachments"].values()

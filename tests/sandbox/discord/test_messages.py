@@ -31,8 +31,8 @@ def shown(message: Message) -> list[str]:
     return [each["url"].partition("?")[0].rpartition("/")[2] for each in media(message)]
 
 
-async def test_a_gallery_shows_what_was_uploaded(server: DiscordServer, bot: FixtureBot) -> None:
-    """Pictures of a V2 message are measured, described, and served while their address is fresh."""
+async def test_gallery_shows_uploaded_images(server: DiscordServer, bot: FixtureBot) -> None:
+    """They are measured, described, and served while their address is fresh."""
     message, _ = await answered(server, bot)
     first, second = media(message)
     assert (first["width"], first["height"], first["content_type"]) == (30, 20, "image/png")
@@ -43,8 +43,10 @@ async def test_a_gallery_shows_what_was_uploaded(server: DiscordServer, bot: Fix
         assert await answer.read() == picture()
 
 
-async def test_addresses_expire_and_cannot_be_made_up(server: DiscordServer, bot: FixtureBot, clock: Clock) -> None:
-    """Without its signature, or a day later, an address leads nowhere; a message read again has fresh ones."""
+async def test_address_expired_or_without_signature_is_404(
+    server: DiscordServer, bot: FixtureBot, clock: Clock
+) -> None:
+    """A message read later has fresh addresses."""
     message, _ = await answered(server, bot)
     url = media(message)[0]["url"]
     clock.advance(24 * 3600 + 1)
@@ -56,8 +58,8 @@ async def test_addresses_expire_and_cannot_be_made_up(server: DiscordServer, bot
             assert answer.status == 200
 
 
-async def test_an_edit_without_attachments_keeps_them(server: DiscordServer, bot: FixtureBot) -> None:
-    """What an edit does not mention stays, and its components may refer to the files that are there."""
+async def test_edit_without_attachments_keeps_them(server: DiscordServer, bot: FixtureBot) -> None:
+    """Its components may refer to the kept files."""
     message, interaction = await answered(server, bot)
     await interaction.edit_original_response(view=card("both", "attachment://b.png", "attachment://a.png"))
     assert (text(message), shown(message)) == ("both", ["b.png", "a.png"])
@@ -66,8 +68,7 @@ async def test_an_edit_without_attachments_keeps_them(server: DiscordServer, bot
     assert media(message)[0]["attachment_id"] in message.attachments
 
 
-async def test_an_edit_with_attachments_drops_what_it_does_not_list(server: DiscordServer, bot: FixtureBot) -> None:
-    """Passing attachments replaces them; a picture that is gone cannot be shown."""
+async def test_edit_with_attachments_drops_unlisted_ones(server: DiscordServer, bot: FixtureBot) -> None:
     message, interaction = await answered(server, bot)
     kept = [discord.Object(int(number)) for number in message.attachments][:1]
     payload = {"attachments": [{"id": str(kept[0].id)}]}
@@ -86,8 +87,7 @@ async def test_an_edit_with_attachments_drops_what_it_does_not_list(server: Disc
     assert text(message) == "new"
 
 
-async def test_a_message_stays_v2(server: DiscordServer, bot: FixtureBot) -> None:
-    """The flag cannot be taken away, and content cannot be added to it."""
+async def test_v2_message_refuses_flag_removal_and_content(server: DiscordServer, bot: FixtureBot) -> None:
     message, interaction = await answered(server, bot)
     for field in ({"content": "plain"}, {"embed": discord.Embed(title="x")}):
         with pytest.raises(discord.HTTPException) as caught:
@@ -101,8 +101,7 @@ async def test_a_message_stays_v2(server: DiscordServer, bot: FixtureBot) -> Non
     assert text(message) == "two"
 
 
-async def test_plain_text_must_go_when_a_message_becomes_v2(server: DiscordServer, bot: FixtureBot) -> None:
-    """A message with content becomes V2 only when the content is taken away in the same edit."""
+async def test_change_to_v2_needs_content_removed(server: DiscordServer, bot: FixtureBot) -> None:
     invocation, interaction = await asked(server, bot)
     await interaction.response.send_message("plain")
     with pytest.raises(discord.HTTPException, match="must be removed"):
@@ -111,8 +110,7 @@ async def test_plain_text_must_go_when_a_message_becomes_v2(server: DiscordServe
     assert texts(await invocation.response()) == ["card"]
 
 
-async def test_a_plain_message_lists_its_files(server: DiscordServer, bot: FixtureBot) -> None:
-    """Without Components V2 the attachments are listed, with name, size and description."""
+async def test_plain_message_lists_attachments(server: DiscordServer, bot: FixtureBot) -> None:
     invocation, interaction = await asked(server, bot)
     note = discord.File(io.BytesIO(b"hello"), "a note.txt", description="A note")
     await interaction.response.send_message("see", files=[png(), note])
@@ -123,8 +121,7 @@ async def test_a_plain_message_lists_its_files(server: DiscordServer, bot: Fixtu
     assert "width" not in listed[1]
 
 
-async def test_a_file_over_the_limit_is_refused(server: DiscordServer, bot: FixtureBot) -> None:
-    """The guild's limit counts for each file: HTTP 413, code 40005."""
+async def test_file_over_guild_limit_is_40005(server: DiscordServer, bot: FixtureBot) -> None:
     server.world.guild("Community").upload_limit = 1000
     _, interaction = await asked(server, bot)
     assert interaction.filesize_limit == 1000
@@ -134,8 +131,7 @@ async def test_a_file_over_the_limit_is_refused(server: DiscordServer, bot: Fixt
     await interaction.response.send_message(file=discord.File(io.BytesIO(b"x" * 1000), "x.bin"))
 
 
-async def test_the_bot_token_reaches_what_the_bot_may_see(server: DiscordServer, bot: FixtureBot) -> None:
-    """With the bot's token messages are posted, edited, listed and deleted, within the channel's permissions."""
+async def test_bot_token_follows_channel_permissions(server: DiscordServer, bot: FixtureBot) -> None:
     general = bot.get_partial_messageable(int(server.world.channel("general").id))
     message = await general.send("one")
     await message.edit(content="two")
@@ -149,8 +145,7 @@ async def test_the_bot_token_reaches_what_the_bot_may_see(server: DiscordServer,
         assert caught.value.code == code
 
 
-async def test_the_bot_edits_its_answers_with_its_own_token(server: DiscordServer, bot: FixtureBot) -> None:
-    """An answer to an interaction is a message like any other, once the token is gone."""
+async def test_bot_token_edits_response_after_token_expiry(server: DiscordServer, bot: FixtureBot) -> None:
     message, _ = await answered(server, bot)
     server.expire_tokens()
     channel = bot.get_partial_messageable(int(message.channel_id))
@@ -158,8 +153,7 @@ async def test_the_bot_edits_its_answers_with_its_own_token(server: DiscordServe
     assert (text(message), shown(message)) == ("late", ["a.png"])
 
 
-async def test_only_own_messages_can_be_edited(server: DiscordServer, bot: FixtureBot) -> None:
-    """Somebody else's message can be read, not changed."""
+async def test_edit_of_foreign_message_is_refused(server: DiscordServer, bot: FixtureBot) -> None:
     message = await server.actor("member").say("mine")
     channel = bot.get_partial_messageable(int(message.channel_id))
     assert (await channel.fetch_message(int(message.id))).content == "mine"
@@ -168,8 +162,8 @@ async def test_only_own_messages_can_be_edited(server: DiscordServer, bot: Fixtu
     assert caught.value.code == 50005
 
 
-async def test_an_ephemeral_answer_is_for_one_person(server: DiscordServer, bot: FixtureBot) -> None:
-    """Nobody else sees an ephemeral answer, and the bot's token does not reach it (10008)."""
+async def test_ephemeral_response_is_unknown_to_others_and_bot_token(server: DiscordServer, bot: FixtureBot) -> None:
+    """The code is 10008."""
     invocation = await server.actor("member").slash("hello", private=True)
     message = await invocation.response()
     assert message.ephemeral
@@ -182,16 +176,14 @@ async def test_an_ephemeral_answer_is_for_one_person(server: DiscordServer, bot:
     assert [each async for each in channel.history()] == []
 
 
-async def test_an_answer_needs_no_right_to_send(server: DiscordServer, bot: FixtureBot) -> None:
-    """Where the bot may not write, or not even look, its answers still appear."""
+async def test_response_needs_no_send_permission(server: DiscordServer, bot: FixtureBot) -> None:
     del bot
     for channel in ("announcements", "secret"):
         invocation = await server.actor("member").slash("hello", channel=channel)
         assert text(await invocation.response()) == "Hello"
 
 
-async def test_a_direct_message_reaches_who_takes_them(server: DiscordServer, bot: FixtureBot) -> None:
-    """The bot can write to a person, unless they closed their door (50007)."""
+async def test_direct_message_to_closed_account_is_50007(server: DiscordServer, bot: FixtureBot) -> None:
     person = await bot.fetch_user(int(server.world.user("member").id))
     await person.send("done")
     assert [text(each) for each in server.actor("member").sees(server.direct_message("member"))] == ["done"]
@@ -201,8 +193,9 @@ async def test_a_direct_message_reaches_who_takes_them(server: DiscordServer, bo
     assert caught.value.code == 50007
 
 
-async def test_a_repeated_nonce_makes_one_message(server: DiscordServer, bot: FixtureBot, clock: Clock) -> None:
-    """For a few minutes the same nonce finds the message that it made."""
+async def test_repeated_nonce_within_minutes_makes_one_message(
+    server: DiscordServer, bot: FixtureBot, clock: Clock
+) -> None:
     channel = bot.get_partial_messageable(int(server.world.channel("general").id))
     first = await channel.send("done", nonce="job-1")
     assert (await channel.send("done", nonce="job-1")).id == first.id
@@ -210,8 +203,7 @@ async def test_a_repeated_nonce_makes_one_message(server: DiscordServer, bot: Fi
     assert (await channel.send("done", nonce="job-1")).id != first.id
 
 
-async def test_every_change_is_published(server: DiscordServer, bot: FixtureBot) -> None:
-    """Whoever subscribes hears of each message that comes, changes and goes, and history keeps every state."""
+async def test_every_change_is_published_and_kept_as_revision(server: DiscordServer, bot: FixtureBot) -> None:
     heard: list[tuple[str, str]] = []
     stop = server.subscribe(lambda event, message: heard.append((event, text(message))))
     channel = bot.get_partial_messageable(int(server.world.channel("general").id))
@@ -229,8 +221,8 @@ async def test_every_change_is_published(server: DiscordServer, bot: FixtureBot)
     ]
 
 
-async def test_outside_its_guilds_the_bot_has_only_the_answer(server: DiscordServer, bot: FixtureBot) -> None:
-    """Where it is only installed by a person, it cannot read or write by itself, and has five follow-ups."""
+async def test_user_install_outside_guilds_allows_only_responses(server: DiscordServer, bot: FixtureBot) -> None:
+    """There are five follow-ups."""
     guild = server.world.guild("Community")
     server.leave(guild)
     server.world.user("member").has_app = True
@@ -252,8 +244,7 @@ async def test_outside_its_guilds_the_bot_has_only_the_answer(server: DiscordSer
     assert too_many.value.code == 40094
 
 
-async def test_files_arrive_byte_for_byte(server: DiscordServer, bot: FixtureBot) -> None:
-    """Line ends, dashes and any other bytes in a file, and letters of any script in its name, come through."""
+async def test_uploaded_files_keep_bytes_and_names(server: DiscordServer, bot: FixtureBot) -> None:
     data = b"\r\n--\r\n\x00\xff" * 1000
     _, interaction = await asked(server, bot)
     await interaction.response.send_message(file=discord.File(io.BytesIO(data), "été ファイル.bin"))

@@ -12,7 +12,7 @@ from tests.sandbox.discord.fixture_bot import PATIENCE, FixtureBot
 
 @pytest.fixture
 async def elsewhere(server: DiscordServer, connect: Connect) -> FixtureBot:
-    """Give the connected bot of a world in which there are places without it."""
+    """Return the connected bot, in a world with places outside its guilds."""
     add_elsewhere(server.world)
     return await connect(server, FixtureBot())
 
@@ -32,7 +32,6 @@ def commands_of(server: DiscordServer, who: str, channel: Any) -> set[str]:
 
 
 async def test_commands_are_offered_by_installation_and_context(server: DiscordServer, elsewhere: FixtureBot) -> None:
-    """Those for servers where the bot is, those for accounts wherever their owner is, each only in its contexts."""
     del elsewhere
     for name, types, contexts in (("server", [0], None), ("account", [1], [0, 2]), ("both", [0, 1], [0, 1, 2])):
         server.commands.add({"name": name, "description": "x", "integration_types": types, "contexts": contexts})
@@ -49,8 +48,9 @@ async def test_commands_are_offered_by_installation_and_context(server: DiscordS
         await server.actor("traveller").slash("server", channel="lobby")
 
 
-async def test_a_command_is_for_what_the_application_is(server: DiscordServer, elsewhere: FixtureBot) -> None:
-    """Without `integration_types` it follows the application's own settings."""
+async def test_command_without_integration_types_follows_application(
+    server: DiscordServer, elsewhere: FixtureBot
+) -> None:
     del elsewhere
     both = server.commands.add({"name": "first", "description": "x"})
     server.world.application.installable = (0,)
@@ -69,10 +69,10 @@ async def test_a_command_is_for_what_the_application_is(server: DiscordServer, e
         ("traveller", None, 1, {"1": "traveller"}),
     ],
 )
-async def test_the_bot_is_told_where_and_by_whom(
+async def test_interaction_has_context_owners_and_locale(
     server: DiscordServer, elsewhere: FixtureBot, who: str, channel: str | None, context: int, owners: dict[str, str]
 ) -> None:
-    """Context, owners, language and limits are those of the place; outside servers there is no guild."""
+    """Outside servers it has no guild."""
     world = server.world
     named = {"Community": world.guild("Community").id, "traveller": world.user("traveller").id, "0": "0"}
     place = world.channel(channel) if channel else server.direct_message(who)
@@ -96,8 +96,7 @@ async def test_the_bot_is_told_where_and_by_whom(
         assert not interaction.app_permissions.send_messages
 
 
-async def test_both_installations_are_named(server: DiscordServer, elsewhere: FixtureBot) -> None:
-    """A person with the application, in a server that has it."""
+async def test_interaction_names_both_installations(server: DiscordServer, elsewhere: FixtureBot) -> None:
     server.world.user("member").has_app = True
 
     interaction = await asked(server, elsewhere, "member", "general")
@@ -105,8 +104,9 @@ async def test_both_installations_are_named(server: DiscordServer, elsewhere: Fi
     assert (interaction.is_guild_integration(), interaction.is_user_integration()) == (True, True)
 
 
-async def test_without_the_right_answers_are_private(server: DiscordServer, elsewhere: FixtureBot) -> None:
-    """Where external apps may not speak, only the person sees the answer."""
+async def test_response_without_external_apps_permission_is_ephemeral(
+    server: DiscordServer, elsewhere: FixtureBot
+) -> None:
     for channel, hidden in (("lobby", False), ("strict", True)):
         interaction = await asked(server, elsewhere, "traveller", channel)
         await interaction.response.send_message("here")
@@ -115,8 +115,8 @@ async def test_without_the_right_answers_are_private(server: DiscordServer, else
         assert [text(each) for each in server.actor("stranger").sees(channel)] == ([] if hidden else ["here"])
 
 
-async def test_the_bots_own_token_does_not_reach_it(server: DiscordServer, elsewhere: FixtureBot) -> None:
-    """Neither reading nor writing, in a server and among people; the interaction's token edits, five times it posts."""
+async def test_bot_token_cannot_read_or_write_outside_its_guilds(server: DiscordServer, elsewhere: FixtureBot) -> None:
+    """The interaction's token can edit, and post five times."""
     for channel in ("lobby", "friends"):
         interaction = await asked(server, elsewhere, "traveller", channel)
         await interaction.response.send_message("here")
@@ -134,8 +134,7 @@ async def test_the_bots_own_token_does_not_reach_it(server: DiscordServer, elsew
             await interaction.edit_original_response(content="edited")
 
 
-async def test_nothing_is_heard_where_the_bot_is_not(server: DiscordServer, elsewhere: FixtureBot) -> None:
-    """Messages there are no events for the bot, not even its own answers."""
+async def test_messages_outside_its_guilds_are_no_events(server: DiscordServer, elsewhere: FixtureBot) -> None:
     await server.actor("traveller").say("among us", channel="friends")
     await server.actor("traveller").say("in the lobby", channel="lobby")
     session = server.gateway.connected[0]
@@ -144,8 +143,8 @@ async def test_nothing_is_heard_where_the_bot_is_not(server: DiscordServer, else
     del elsewhere
 
 
-async def test_who_presses_needs_no_installation(server: DiscordServer, elsewhere: FixtureBot) -> None:
-    """A button on an answer works for everybody who sees it, by the installation of who began."""
+async def test_press_needs_no_installation(server: DiscordServer, elsewhere: FixtureBot) -> None:
+    """It counts under the installation behind the message."""
     interaction = await asked(server, elsewhere, "traveller", "friends")
     view = discord.ui.View(timeout=None)
     view.add_item(discord.ui.Button(label="Go", custom_id="go"))
@@ -159,8 +158,10 @@ async def test_who_presses_needs_no_installation(server: DiscordServer, elsewher
     assert pressed.message is not None
 
 
-async def test_who_has_the_application_can_be_written_to(server: DiscordServer, elsewhere: FixtureBot) -> None:
-    """Directly, with no server in common; others cannot."""
+async def test_direct_message_to_user_install_needs_no_common_guild(
+    server: DiscordServer, elsewhere: FixtureBot
+) -> None:
+    """Other accounts cannot be reached."""
     for who, reached in (("traveller", True), ("stranger", False)):
         channel = await elsewhere.create_dm(discord.Object(int(server.world.user(who).id)))
         if reached:
