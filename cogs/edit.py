@@ -44,14 +44,14 @@ class Edit(commands.Cog):
         """Register the message menu."""
         self._client.tree.add_command(self._menu)
 
-    @app_commands.command(name="edit", description=locale_str("Change pictures of yours by a prompt"))
+    @app_commands.command(name="edit", description=locale_str("Edit your pictures with a prompt"))
     @app_commands.guild_only()
     @app_commands.describe(
         prompt=locale_str("Say what to change; the rest stays as it is"),
         image=locale_str("Attach the picture to change: PNG, JPEG, WebP or GIF, up to 20 MiB"),
-        image2=locale_str("Attach another picture to go by"),
-        image3=locale_str("Attach another picture to go by"),
-        image4=locale_str("Attach another picture to go by"),
+        image2=locale_str("Attach another picture as reference"),
+        image3=locale_str("Attach another picture as reference"),
+        image4=locale_str("Attach another picture as reference"),
         preset=locale_str(OTHER_DESCRIPTIONS["preset"]),
         private=locale_str(OTHER_DESCRIPTIONS["private"]),
     )

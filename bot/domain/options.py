@@ -248,24 +248,24 @@ _SPECS: Final = (
     OptionSpec(
         name="model",
         kind=str,
-        description=LazyText("Choose who paints it; else your own default or {model}", model=DEFAULT_MODEL),
+        description=LazyText("Model (default: yours, else {model})", model=DEFAULT_MODEL),
         default=DEFAULT_MODEL,
         stage=Stage.RESULT,
-        setting=SettingTexts(name=LazyText("Model"), description=LazyText("Choose who paints where you name no model")),
+        setting=SettingTexts(name=LazyText("Model"), description=LazyText("Model to use unless you name one")),
         always_on_card=True,
     ),
     OptionSpec(
         name="aspect_ratio",
         kind=str,
-        description=LazyText("Choose width to height; else your own default or {ratio}", ratio=DEFAULT_RATIO),
-        edit_description=LazyText("Choose width to height; else the picture's own, as nearly as possible"),
+        description=LazyText("Aspect ratio (default: yours, else {ratio})", ratio=DEFAULT_RATIO),
+        edit_description=LazyText("Aspect ratio (default: the picture's own, as nearly as possible)"),
         default=DEFAULT_RATIO,
         choices={ratio: ratio for ratio in RATIOS},
         limit=REVE_RATIOS,
         substitute=_substitute_ratio,
         stage=Stage.RESULT,
         setting=SettingTexts(
-            name=LazyText("Aspect ratio"), description=LazyText("Choose the width to height where you name none")
+            name=LazyText("Aspect ratio"), description=LazyText("Aspect ratio to use unless you name one")
         ),
         always_stored=True,
         label=LazyText("aspect ratio"),

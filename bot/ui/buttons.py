@@ -56,8 +56,8 @@ CANCEL: Final = ButtonSpec("cancel", N_("Cancel"))
 PROMPT: Final = ButtonSpec("prompt", N_("Whole prompt"))
 NEWER: Final = ButtonSpec("newer", N_("Newer"))
 OLDER: Final = ButtonSpec("older", N_("Older"))
-CONFIRM: Final = ButtonSpec("confirm", N_("Make it"), discord.ButtonStyle.primary)
-DECLINE: Final = ButtonSpec("decline", N_("Leave it"))
+CONFIRM: Final = ButtonSpec("confirm", N_("Generate"), discord.ButtonStyle.primary)
+DECLINE: Final = ButtonSpec("decline", N_("Cancel"))
 DELETE: Final = ButtonSpec("delete", N_("Delete"), discord.ButtonStyle.danger)
 RESTORE: Final = ButtonSpec("restore", N_("Undo"))
 RETRY: Final = ButtonSpec("retry", N_("Try again"), discord.ButtonStyle.primary)
@@ -89,7 +89,7 @@ MENU: Final = "more"
 
 _MENU_TEXTS: Final = {
     MenuEntry.CUT_OUT: (N_("Cut out"), N_("Remove the background")),
-    MenuEntry.REFERENCE: (N_("Use as reference"), N_("Draw something new with it to go by")),
+    MenuEntry.REFERENCE: (N_("Use as reference"), N_("Make a new picture with this one as reference")),
     MenuEntry.DETAILS: (N_("Details"), N_("Every option, the price, and where it came from")),
     MenuEntry.DELETE: (N_("Delete"), N_("For its member and for moderators")),
 }

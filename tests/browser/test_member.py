@@ -36,11 +36,11 @@ async def test_imagine_from_picker_shows_images_and_receipt_in_place(sandbox: Sa
 
     card = member.card("a harbour at dawn")
     await expect(card).to_contain_text("Member used")
-    await expect(card).to_contain_text("In line")
+    await expect(card).to_contain_text("Queued")
     identity = await card.get_attribute("id")
     await sandbox.skillboss.wait_for(lambda: [job for job in sandbox.skillboss.jobs if "harbour" in job.request.prompt])
     sandbox.skillboss.advance()
-    await expect(card).to_contain_text("Drawing")
+    await expect(card).to_contain_text("Generating")
     sandbox.skillboss.finish()
     await expect(card.locator(".gallery[data-count='2'] .tile img")).to_have_count(2)
     await expect(card).to_contain_text(re.compile(r"24 credits · [\d,]+ left today"))

@@ -21,7 +21,7 @@ async def test_job_after_bot_kill_finishes_on_same_card(sandbox: Sandbox, open_p
     card = one.card("a lighthouse that holds")
     await sandbox.skillboss.wait_for(lambda: bool(sandbox.skillboss.jobs))
     sandbox.skillboss.advance()
-    await expect(card).to_contain_text("Drawing")
+    await expect(card).to_contain_text("Generating")
     identity = await card.get_attribute("id")
 
     await one.page.click("#toggle-panel")
@@ -30,7 +30,7 @@ async def test_job_after_bot_kill_finishes_on_same_card(sandbox: Sandbox, open_p
         await expect(driver.bot_state).to_have_attribute("data-state", "off")
     assert not sandbox.alive
     sandbox.skillboss.finish()
-    await expect(card).to_contain_text("Drawing")
+    await expect(card).to_contain_text("Generating")
 
     await one.page.click("#bot-start")
     await expect(two.bot_state).to_have_attribute("data-state", "on")

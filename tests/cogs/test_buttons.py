@@ -73,7 +73,7 @@ async def test_cancel_after_start_is_too_late(bot: BotHarness) -> None:
     await press(member, card)
     await bot.until(lambda: "Too late" in bot.card(card)[-1])
     assert bot.card(card)[-1] == (
-        "Drawing · since <t:1772625600:R>\n-# Too late to cancel: it has begun, and is charged if it completes."
+        "Generating · started <t:1772625600:R>\n-# Too late to cancel: it has begun, and is charged if it completes."
     )
     assert buttons(card) == []
     bot.server.finish()

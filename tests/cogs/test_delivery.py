@@ -83,7 +83,7 @@ async def test_stale_edit_after_delivery_is_corrected(bot: BotHarness, monkeypat
     bot.server.advance()
     await bot.polls_until(lambda: bot.card(result)[-1] == CANCELLED)
     await forgotten(bot)
-    assert [each.split(" · ")[0] for each in said] == ["Drawing", CANCELLED]
+    assert [each.split(" · ")[0] for each in said] == ["Generating", CANCELLED]
 
 
 async def test_rejected_progress_edit_is_not_repeated(bot: BotHarness) -> None:

@@ -69,7 +69,7 @@ async def test_history_pages_in_place(bot: BotHarness) -> None:
     assert cards[2].response is not None
     assert page(result)[1] == (
         "-# 12 credits charged · by SkillBoss · <t:1772625600:R>\n"
-        f"-# Delivered on its card · https://discord.com/channels/{bot.guild.id}/{bot.channel.id}"
+        f"-# Posted in https://discord.com/channels/{bot.guild.id}/{bot.channel.id}"
         f"/{cards[2].response.id}"
     )
     assert [each.filename for each in result.response.attachments] == ["atelier-1.png"]

@@ -30,7 +30,7 @@ async def test_imagine_edits_one_card_to_the_end(bot: BotHarness) -> None:
     assert result.response is not None
     assert not result.response.ephemeral
     heading = f"## \u2068a fox\u2069\n-# reve-2.0 · 1:1 · 2 pictures · for {member.mention}"
-    assert bot.card(result) == [heading, f"In line · since {NOON}"]
+    assert bot.card(result) == [heading, f"Queued · {NOON}"]
     assert buttons(result) == ["Cancel"]
     first = result.response.id
 
@@ -52,7 +52,7 @@ async def test_card_shows_generating_state(bot: BotHarness) -> None:
     result = await bot.imagine(bot.member("member"), prompt="a fox")
     await bot.reaches(State.QUEUED)
     bot.server.advance()
-    await bot.polls_until(lambda: bot.card(result)[-1] == f"Drawing · since {NOON}")
+    await bot.polls_until(lambda: bot.card(result)[-1] == f"Generating · started {NOON}")
     assert result.response is not None
     assert result.response.components[0]["accent_color"] == 0x5865F2
 
@@ -117,7 +117,7 @@ async def test_failed_job_is_explained_on_card(bot: BotHarness) -> None:
     await bot.finish(result)
     assert bot.card(result)[-1] == (
         "The image service refused this prompt.\n"
-        "Nothing was charged: 12 credits returned, 200 left today. Word it differently."
+        "Nothing was charged: 12 credits returned, 200 left today. Try rewording it."
     )
 
 
@@ -204,7 +204,7 @@ REFUSED: list[tuple[type[Exception], dict[str, Any], str]] = [
         OptionRangeError,
         {"prompt": "a fox", "fit": "huge"},
         (
-            "The fit cannot be \u2068huge\u2069. Nothing was charged.\n"
+            "“\u2068huge\u2069” isn't a valid fit. Nothing was charged.\n"
             "It takes 2048 (longest side), 2048x (width), x1024 (height) or 1920x1080 (both), up to 4,096."
         ),
     ),

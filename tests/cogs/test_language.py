@@ -55,7 +55,7 @@ async def test_private_answer_uses_member_language(bot: BotHarness, use_locale: 
     assert [word for line in panel(await member.slash(bot.channel, "credits balance")) for word in english(line)] == []
     assert english(private(await bot.imagine(member, prompt=" "))) == []
     card = await bot.imagine(member, prompt="42")
-    assert bot.card(card)[-1].startswith("In line")
+    assert bot.card(card)[-1].startswith("Queued")
 
 
 async def test_button_answer_uses_language_of_presser(bot: BotHarness, use_locale: Speaking) -> None:

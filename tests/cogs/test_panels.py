@@ -14,14 +14,14 @@ async def test_balance_starts_with_spendable_credits(bot: BotHarness) -> None:
     result = await member.slash(bot.channel, "credits balance")
     assert panel(result) == [
         "## 200 credits to spend",
-        "-# 200 left of today's allowance · the next one <t:1772668800:R>",
+        "-# 200 left of today's allowance · resets <t:1772668800:R>",
     ]
 
     await bot.imagine(member, prompt="a fox")
     result = await member.slash(bot.channel, "credits balance")
     assert panel(result) == [
         "## 188 credits to spend",
-        "-# 188 left of today's allowance · the next one <t:1772668800:R>",
+        "-# 188 left of today's allowance · resets <t:1772668800:R>",
         "-# 12 held for pictures under way",
     ]
 
@@ -41,7 +41,7 @@ async def test_status_shows_queue_and_providers(bot: BotHarness) -> None:
     result = await member.slash(bot.channel, "status")
     assert panel(result) == [
         "## The studio is open",
-        "0 jobs in line · 1 being drawn",
+        "0 jobs queued · 1 generating",
         "-# SkillBoss: working",
         "-# reve-2.0: not measured yet",
     ]
@@ -57,7 +57,7 @@ async def test_status_shows_rejected_key(bot: BotHarness) -> None:
     status = await member.slash(bot.channel, "status")
     assert panel(status)[:3] == [
         "## The studio is closed",
-        "0 jobs in line · 0 being drawn",
+        "0 jobs queued · 0 generating",
         "-# SkillBoss: closed since <t:1772625600:R>",
     ]
 
@@ -111,7 +111,7 @@ async def test_owner_admits_server(bot: BotHarness) -> None:
     assert panel(again) == panel(admitted)
 
     after = await bot.imagine(member, prompt="a fox")
-    assert bot.card(after)[-1].startswith("In line")
+    assert bot.card(after)[-1].startswith("Queued")
 
 
 @pytest.mark.bot(admitted=None)

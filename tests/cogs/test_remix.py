@@ -92,11 +92,11 @@ async def test_double_press_above_threshold_asks_once(bot: BotHarness) -> None:
     await member.slash(bot.channel, "settings set", ask_over=0)
     words = "You have been asked about this already: this came twice. Answer that question to make it, once."
     asked = await press(member, card, "Again")
-    assert buttons(asked) == ["Make it · 12 credits", "Leave it"]
+    assert buttons(asked) == ["Generate · 12 credits", "Cancel"]
     assert private(await press(member, card, "Again")) == words
-    assert buttons(await bot.imagine(member, prompt="a boat")) == ["Make it · 12 credits", "Leave it"]
+    assert buttons(await bot.imagine(member, prompt="a boat")) == ["Generate · 12 credits", "Cancel"]
     assert private(await bot.imagine(member, prompt="a boat")) == words
-    await press(member, asked, "Make it · 12 credits")
+    await press(member, asked, "Generate · 12 credits")
     assert len(await bot.column("id")) == 2
 
 
@@ -202,4 +202,4 @@ async def test_failed_card_offers_again(bot: BotHarness) -> None:
     await bot.until(lambda: bot.card(card)[-1].startswith("Cancelled."))
     assert buttons(card) == ["Again"]
     again = await press(member, card, "Again")
-    assert "In line" in bot.card(again)[-1]
+    assert "Queued" in bot.card(again)[-1]

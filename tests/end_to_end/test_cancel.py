@@ -40,7 +40,7 @@ async def test_cancel_after_start_is_too_late_and_image_is_charged(system: Syste
     card = await invocation.response()
     made = await wait_for_provider_job(system.skillboss, "too late to stop")
     system.skillboss.advance(made)
-    await invocation.wait_until(says("Drawing"))
+    await invocation.wait_until(says("Generating"))
     await (await member.click(card, label="Cancel")).acknowledged()
     card = await invocation.wait_until(says("Too late to cancel"))
     assert buttons(card) == []

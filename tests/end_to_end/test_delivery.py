@@ -357,7 +357,7 @@ async def test_undeliverable_result_is_listed_in_history(scene: Scene) -> None:
     (picture,) = await scene.system.pictures(page)
     assert read_mark(picture) == expected_mark("a kite", 0)
     await scene.member.click(page, label="Older")
-    await invocation.wait_until(lambda message: "Delivered on its card" in text(message))
+    await invocation.wait_until(lambda message: "Posted in" in text(message))
     assert "-# Search: " in text(page)
     (picture,) = await scene.system.pictures(page)
     assert read_mark(picture) == expected_mark("a kite", 0)

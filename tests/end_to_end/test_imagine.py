@@ -19,11 +19,11 @@ async def test_imagine_ends_as_one_card_with_image_and_receipt(system: SystemHar
     invocation = await member.slash("imagine", prompt="a red fox in the snow")
     card = await invocation.response()
     assert "a red fox in the snow" in text(card)
-    assert "In line" in text(card)
+    assert "Queued" in text(card)
     assert [button["label"] for button in buttons(card)] == ["Cancel"]
     made = await wait_for_provider_job(system.skillboss, "a red fox in the snow")
     system.skillboss.advance(made)
-    await invocation.wait_until(says("Drawing"))
+    await invocation.wait_until(says("Generating"))
     system.skillboss.finish(made)
     card = await invocation.wait_until(has_images)
     assert "12 credits" in text(card)

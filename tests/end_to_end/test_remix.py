@@ -135,13 +135,13 @@ async def test_expensive_request_is_confirmed_and_made_once(system: SystemHarnes
     invocation = await member.slash("imagine", prompt="a cathedral", images=4, detail=2)
     question = await invocation.response()
     assert "This takes 96 credits." in text(question)
-    assert labels(question) == ["Make it · 96 credits", "Leave it"]
+    assert labels(question) == ["Generate · 96 credits", "Cancel"]
     assert (await system.ledger()).held == 0
     await restart(system)
-    stranger = await (await other.click(question, label="Make it · 96 credits")).response()
+    stranger = await (await other.click(question, label="Generate · 96 credits")).response()
     assert "Only the member who was asked can do that." in text(stranger)
     first, second = await asyncio.gather(
-        member.click(question, label="Make it · 96 credits"), member.click(question, label="Make it · 96 credits")
+        member.click(question, label="Generate · 96 credits"), member.click(question, label="Generate · 96 credits")
     )
     await asyncio.gather(first.acknowledged(), second.acknowledged())
     await system.reve2img.wait_for(lambda: bool(system.reve2img.jobs))
@@ -164,7 +164,7 @@ async def test_kill_between_confirmation_and_card_returns_credits(system: System
         invocation = await system.discord.actor(name).slash("imagine", prompt=name, images=4, detail=2, private=private)
         questions[name] = await invocation.response()
         gate = system.discord.faults.hold("POST", "callback$")
-        await system.discord.actor(name).click(questions[name], label="Make it · 96 credits")
+        await system.discord.actor(name).click(questions[name], label="Generate · 96 credits")
         await gate.wait_hit()
     assert (await system.ledger()).held == 192
     await system.stop_bot(SIGKILL)
@@ -179,7 +179,7 @@ async def test_kill_between_confirmation_and_card_returns_credits(system: System
     assert (await system.ledger()).states == ["failed", "failed"]
     assert system.reve2img.jobs == []
     system.discord.faults.clear()
-    again = await system.discord.actor("member-two").click(questions["member-two"], label="Make it · 96 credits")
+    again = await system.discord.actor("member-two").click(questions["member-two"], label="Generate · 96 credits")
     assert "makes nothing more and charges nothing more" in text(await again.response())
     assert (await system.ledger()).held == 0
 
@@ -189,7 +189,7 @@ async def test_declined_confirmation_makes_no_job(system: SystemHarness) -> None
     member = system.discord.actor("member")
     invocation = await member.slash("imagine", prompt="a cathedral", images=4, detail=2)
     question = await invocation.response()
-    await (await member.click(question, label="Leave it")).acknowledged()
+    await (await member.click(question, label="Cancel")).acknowledged()
     await system.discord.recorder.wait(lambda sent: sent.method == "DELETE")
     assert member.sees() == []
     assert await column(system, "id") == []

@@ -28,7 +28,7 @@ async def test_job_of_killed_bot_is_finished_by_next_process(system: SystemHarne
     await system.skillboss.wait_for(lambda: bool(system.skillboss.jobs))
     await invocation.response()
     system.skillboss.advance()
-    await invocation.wait_until(says("Drawing"))
+    await invocation.wait_until(says("Generating"))
     await system.stop_bot(signal.SIGKILL)
     system.skillboss.finish()
     await system.start_bot()

@@ -36,7 +36,7 @@ def test_details_show_times_price_and_ids() -> None:
     job = a_done_job(price=24)
     panel = details_panel(details(job))
     *_, story, ids = texts(panel.view)
-    assert "Waited 5\u00a0s, drawn in 26\u00a0s" in story
+    assert "Queued for 5\u00a0s, generated in 26\u00a0s" in story
     assert "24 credits held, 12 charged, 12 returned" in story
     assert ids.splitlines()[2:-1] == [
         f"job {job.id}",
@@ -82,5 +82,5 @@ def test_details_describe_chain() -> None:
         "Enlarged from picture 2 of https://discord.com/channels/700/800/5",
         "A variation of picture 1 of a job that was deleted",
         "The same again as a job that only its member sees",
-        "Drawn by picture 4 of a job whose records are gone",
+        "Made with picture 4 of a job whose records are gone as reference",
     ]

@@ -80,7 +80,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     (
         OptionRangeError("fit", "2K", FIT_FORMS),
         (
-            "The fit cannot be \u20682K\u2069. Nothing was charged.\n"
+            "“\u20682K\u2069” isn't a valid fit. Nothing was charged.\n"
             "It takes 2048 (longest side), 2048x (width), x1024 (height) or 1920x1080 (both), up to 4,096."
         ),
     ),
@@ -108,7 +108,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         OptionRangeError("images", 9, "1 to 4"),
-        "The number of pictures cannot be \u20689\u2069. Nothing was charged.\nIt takes 1 to 4.",
+        "“\u20689\u2069” isn't a valid number of pictures. Nothing was charged.\nIt takes 1 to 4.",
     ),
     (
         UnsupportedOptionError("detail", 3, model="nano-banana", models=("reve-2.0",)),
@@ -243,8 +243,8 @@ WORDED: list[tuple[AtelierError, str]] = [
         "The picture is no longer to be had. Nothing was charged.\nAttach it anew to `/edit`.",
     ),
     (JobNotFoundError(), "This picture's records are gone, so the button does nothing any more."),
-    (JobStateError("done", "cancel"), "That is no longer possible: this one has gone on already."),
-    (StaleJobError(), "That is no longer possible: this one has gone on already."),
+    (JobStateError("done", "cancel"), "Too late: this job has already finished or was cancelled."),
+    (StaleJobError(), "Too late: this job has already finished or was cancelled."),
     (
         StudioClosedError(),
         (

@@ -61,7 +61,7 @@ def test_page_shows_job() -> None:
     view = history_page(page(job()), [Attached(filename="atelier-1.png")])
     assert texts(view) == [
         HEADING,
-        f"-# 12 credits charged · by SkillBoss · {AGO}\n-# Delivered on its card · {LINK}",
+        f"-# 12 credits charged · by SkillBoss · {AGO}\n-# Posted in {LINK}",
     ]
     assert gallery(view) == [("attachment://atelier-1.png", "a lighthouse at dusk")]
     assert labels(view) == ["Newer", "Older"]
@@ -79,7 +79,7 @@ def test_page_with_cut_prompt_has_prompt_button() -> None:
 
 
 WHEREABOUTS = {
-    Delivery.CARD: f"-# Delivered on its card · {LINK}",
+    Delivery.CARD: f"-# Posted in {LINK}",
     Delivery.DIRECT: "-# Delivered by direct message: its card could not be reached",
     Delivery.HISTORY: "-# Delivered here alone: its card could not be reached",
     Delivery.NOWHERE: "-# Delivered here alone: its card could not be reached",
@@ -95,9 +95,9 @@ def test_page_names_delivery(delivery: Delivery | None) -> None:
 
 def test_page_without_message_or_server_has_no_link() -> None:
     """The link needs both."""
-    assert shown(page(job(place=make_context())), "1.png")[-1] == "-# Delivered on its card"
+    assert shown(page(job(place=make_context())), "1.png")[-1] == "-# Posted on its card"
     place = make_context(guild_id=0, message_id=5)
-    assert shown(page(job(place=place)), "1.png")[-1] == "-# Delivered on its card"
+    assert shown(page(job(place=place)), "1.png")[-1] == "-# Posted on its card"
 
 
 def test_page_of_late_images_says_free() -> None:

@@ -22,7 +22,8 @@ from tests.ui.view_reader import active, colour, gallery, labels, parts, plain, 
 
 GREY, BLURPLE, GREEN, AMBER, RED = 0x80848E, 0x5865F2, 0x3BA55D, 0xF0B232, 0xDA373C
 LOST_NOTE = "The connection broke while this was sent, so its outcome is unknown. The answer may still come."
-SINCE = f"since <t:{int(START.timestamp())}:R>"
+AGO = f"<t:{int(START.timestamp())}:R>"
+STARTED = f"started {AGO}"
 HEADING = "## \u2068a lighthouse at dusk\u2069\n-# reve-2.0 · 1:1 · 1 picture · for <@42>"
 SOFT = 300.0
 
@@ -53,57 +54,57 @@ def files(count: int, *reencoded: int) -> list[Attached]:
 
 
 LIVE_CARDS = {
-    "in line": (Snapshot(job=waiting()), 5, f"In line · {SINCE}", GREY, ["Cancel"]),
+    "in line": (Snapshot(job=waiting()), 5, f"Queued · {AGO}", GREY, ["Cancel"]),
     "in line, with a place": (
         Snapshot(job=waiting(), place_in_line=3, usual_seconds=(25, 40)),
         5,
-        f"In line, 3rd · {SINCE} · usually 25-40 s",
+        f"Queued, 3rd · {AGO} · usually 25-40 s",
         GREY,
         ["Cancel"],
     ),
-    "being sent": (Snapshot(job=waiting(State.SUBMITTING)), 5, f"In line · {SINCE}", GREY, ["Cancel"]),
+    "being sent": (Snapshot(job=waiting(State.SUBMITTING)), 5, f"Queued · {AGO}", GREY, ["Cancel"]),
     "in the provider's line": (
         Snapshot(job=waiting(State.QUEUED), usual_seconds=(25, 40)),
         5,
-        f"In line · {SINCE} · usually 25-40 s",
+        f"Queued · {AGO} · usually 25-40 s",
         GREY,
         ["Cancel"],
     ),
     "drawing": (
         Snapshot(job=waiting(State.RUNNING), usual_seconds=(25, 40)),
         5,
-        f"Drawing · {SINCE} · usually 25-40 s",
+        f"Generating · {STARTED} · usually 25-40 s",
         BLURPLE,
         ["Cancel"],
     ),
-    "storing": (Snapshot(job=waiting(State.STORING)), 5, f"Drawing · {SINCE}", BLURPLE, []),
-    "unknown": (Snapshot(job=waiting(State.UNKNOWN)), 5, f"Waiting to hear · {SINCE}\n-# {LOST_NOTE}", BLURPLE, []),
-    "just in time": (Snapshot(job=waiting(State.RUNNING)), SOFT, f"Drawing · {SINCE}", BLURPLE, ["Cancel"]),
+    "storing": (Snapshot(job=waiting(State.STORING)), 5, f"Generating · {STARTED}", BLURPLE, []),
+    "unknown": (Snapshot(job=waiting(State.UNKNOWN)), 5, f"Waiting to hear · {STARTED}\n-# {LOST_NOTE}", BLURPLE, []),
+    "just in time": (Snapshot(job=waiting(State.RUNNING)), SOFT, f"Generating · {STARTED}", BLURPLE, ["Cancel"]),
     "late": (
         Snapshot(job=waiting(State.RUNNING), usual_seconds=(25, 40)),
         SOFT + 1,
-        f"Drawing · {SINCE} · longer than usual, still being watched",
+        f"Generating · {STARTED} · longer than usual, still being watched",
         AMBER,
         ["Cancel"],
     ),
     "late in line": (
         Snapshot(job=waiting(), place_in_line=1),
         SOFT + 1,
-        f"In line, 1st · {SINCE} · longer than usual, still being watched",
+        f"Queued, 1st · {AGO} · longer than usual, still being watched",
         AMBER,
         ["Cancel"],
     ),
     "cancelling": (
         Snapshot(job=waiting(State.QUEUED, cancel_requested_at=START)),
         5,
-        f"Cancelling · {SINCE}",
+        f"Cancelling · {STARTED}",
         GREY,
         [],
     ),
     "too late to cancel": (
         Snapshot(job=waiting(State.RUNNING, cancel_requested_at=START, cancel_refused=True)),
         5,
-        f"Drawing · {SINCE}\n-# Too late to cancel: it has begun, and is charged if it completes.",
+        f"Generating · {STARTED}\n-# Too late to cancel: it has begun, and is charged if it completes.",
         BLURPLE,
         [],
     ),
@@ -248,8 +249,8 @@ FAILED = {
     FaultKind.RATE_LIMITED: "The image service is too busy.|Try again in a few minutes.",
     FaultKind.UNAVAILABLE: "The image service cannot be reached.|Try again in a few minutes.",
     FaultKind.SERVER_ERROR: "The image service has a fault.|Try again in a few minutes.",
-    FaultKind.CONTENT: "The image service refused this prompt.|Word it differently.",
-    FaultKind.GENERATION: "The image service could not make this picture.|Try again, or word it differently.",
+    FaultKind.CONTENT: "The image service refused this prompt.|Try rewording it.",
+    FaultKind.GENERATION: "The image service could not make this picture.|Try again, or reword it.",
     FaultKind.NO_PICTURES: "The image service sent no usable picture.|Try again.",
     FaultKind.REPLY_LOST: "The connection broke while this was sent, so its outcome is unknown.|Try again.",
     FaultKind.MALFORMED: "The image service gave an answer that makes no sense.|Try again later.",
@@ -325,7 +326,7 @@ def test_card_during_input_download() -> None:
     for count, said in ((1, "Fetching your picture"), (3, "Fetching your 3 pictures")):
         request = make_request(inputs=(InputImage(url="https://cdn.discordapp.com/a.png"),) * count)
         view = card(Snapshot(job=make_job(request=request, prepared=False)))
-        assert texts(view)[1].startswith(f"{said} · since ")
+        assert texts(view)[1].startswith(f"{said} · started ")
         assert labels(view) == ["Cancel"]
 
 

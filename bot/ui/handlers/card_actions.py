@@ -145,7 +145,11 @@ class CardActions:
                 return ModalSpec(
                     title=_("Use as reference"),
                     urls=urls,
-                    prompt=(_("What to draw"), _("Something new; this picture is to go by."), _("the same cat at sea")),
+                    prompt=(
+                        _("What to draw"),
+                        _("Describe the new picture; this one is the reference."),
+                        _("the same cat at sea"),
+                    ),
                     models=self._models(source, action),
                     model=source.original.model,
                 )

@@ -212,7 +212,8 @@ def _whereabouts(job: Job) -> str:
     """Return where the job's end was delivered, with a way there where there is one."""
     match job.delivery:
         case Delivery.CARD if job.state is State.DONE:
-            return _("Delivered on its card") + _link(job)
+            link = message_link(job)
+            return _("Posted on its card") if link is None else _("Posted in {link}").format(link=link)
         case Delivery.CARD:
             return _("Its card ended without pictures") + _link(job)
         case Delivery.DIRECT:

@@ -28,7 +28,7 @@ def question_card(
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=AMBER)
     container.add_item(ui.TextDisplay(heading(confirmation.request, confirmation.member_id)))
     container.add_item(ui.TextDisplay(said))
-    label = _("Make it · {credits}").format(credits=credits_)
+    label = _("Generate · {credits}").format(credits=credits_)
     container.add_item(ui.ActionRow(CONFIRM.build(confirmation.id, label=label), DECLINE.build(confirmation.id)))
     return payload_view(container)
 

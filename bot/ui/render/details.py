@@ -25,7 +25,7 @@ _STEPS: Final = {
     Action.EDIT: N_("An edit of {picture} of {job}"),
     Action.UPSCALE: N_("Enlarged from {picture} of {job}"),
     Action.CUT_OUT: N_("Cut out of {picture} of {job}"),
-    Action.REFERENCE: N_("Drawn by {picture} of {job}"),
+    Action.REFERENCE: N_("Made with {picture} of {job} as reference"),
 }
 
 
@@ -52,7 +52,7 @@ def details_panel(details: Details) -> DetailsPanel:
     container.add_item(ui.TextDisplay("\n".join(f"-# {line}" for line in _story(details))))
     if details.own:
         ids = "\n".join(_ids(details))
-        container.add_item(ui.TextDisplay(f"{_('For whoever helps you:')}\n```\n{ids}\n```"))
+        container.add_item(ui.TextDisplay(f"{_('For support:')}\n```\n{ids}\n```"))
     return DetailsPanel(payload_view(container), job.request.prompt if long else None)
 
 
@@ -87,7 +87,7 @@ def _durations(job: Job) -> Iterator[str]:
     if job.submitted_at is None:
         yield _("Took {all} in all").format(all=_span(job.created_at, job.finished_at))
         return
-    said = _("Waited {waited}, drawn in {drawn}")
+    said = _("Queued for {waited}, generated in {drawn}")
     waited, drawn = _span(job.created_at, job.submitted_at), _span(job.submitted_at, job.finished_at)
     yield said.format(waited=waited, drawn=drawn)
 

@@ -67,7 +67,7 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             what = _("This studio has no model “{name}”.").format(name=escaped(cut(error.model, _QUOTED)))
             return _free(what, _("Choose {models}.").format(models=listed(error.models)))
         case OptionRangeError():
-            what = _("The {option} cannot be {value}.")
+            what = _("“{value}” isn't a valid {option}.")
             return _free(
                 what.format(option=_option(error.option), value=escaped(cut(str(error.value), _QUOTED))),
                 _("It takes {allowed}.").format(allowed=_(error.allowed)),
@@ -151,7 +151,7 @@ def _about_job(error: JobError) -> str | None:  # noqa: PLR0911, PLR0912 - as ab
                 _("The picture that this was made from is no longer kept."), _("Attach it to `/edit` once more.")
             )
         case JobStateError() | StaleJobError():
-            return _("That is no longer possible: this one has gone on already.")
+            return _("Too late: this job has already finished or was cancelled.")
         case _:
             return None
 
@@ -245,10 +245,10 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
     FaultKind.RATE_LIMITED: (N_("The image service is too busy."), N_("Try again in a few minutes.")),
     FaultKind.UNAVAILABLE: (N_("The image service cannot be reached."), N_("Try again in a few minutes.")),
     FaultKind.SERVER_ERROR: (N_("The image service has a fault."), N_("Try again in a few minutes.")),
-    FaultKind.CONTENT: (N_("The image service refused this prompt."), N_("Word it differently.")),
+    FaultKind.CONTENT: (N_("The image service refused this prompt."), N_("Try rewording it.")),
     FaultKind.GENERATION: (
         N_("The image service could not make this picture."),
-        N_("Try again, or word it differently."),
+        N_("Try again, or reword it."),
     ),
     FaultKind.NO_PICTURES: (N_("The image service sent no usable picture."), N_("Try again.")),
     FaultKind.REPLY_LOST: (

@@ -240,23 +240,25 @@ def _state_text(snapshot: Snapshot, *, late: bool, files: Sequence[Attached], di
 
 def _progress(snapshot: Snapshot, *, late: bool) -> str:
     job = snapshot.job
-    since = _("since {when}").format(when=ago(job.created_at))
+    started = _("started {when}").format(when=ago(job.created_at))
     if job.state is State.UNKNOWN:
         note = _("The connection broke while this was sent, so its outcome is unknown. The answer may still come.")
-        return f"{_('Waiting to hear')} · {since}\n-# {note}"
+        return f"{_('Waiting to hear')} · {started}\n-# {note}"
     if job.cancel_refused:
         note = _("Too late to cancel: it has begun, and is charged if it completes.")
-        return f"{_('Drawing')} · {since}\n-# {note}"
+        return f"{_('Generating')} · {started}\n-# {note}"
     if job.cancel_requested_at is not None:
-        return f"{_('Cancelling')} · {since}"
+        return f"{_('Cancelling')} · {started}"
     if job.state is State.HELD and not job.prepared:
         count = len(job.request.inputs)
         state = ngettext("Fetching your picture", "Fetching your {count} pictures", count).format(count=number(count))
     elif snapshot.place_in_line is not None:
-        state = _("In line, {place}").format(place=ordinal(snapshot.place_in_line))
+        state, started = _("Queued, {place}").format(place=ordinal(snapshot.place_in_line)), ago(job.created_at)
+    elif job.state in _WAITING:
+        state, started = _("Queued"), ago(job.created_at)
     else:
-        state = _("In line") if job.state in _WAITING else _("Drawing")
-    parts = [state, since]
+        state = _("Generating")
+    parts = [state, started]
     usual = usually(snapshot.usual_seconds)
     if late:
         parts.append(_("longer than usual, still being watched"))

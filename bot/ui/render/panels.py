@@ -22,7 +22,7 @@ _CLOSED: Final = frozenset({FaultKind.KEY_REJECTED, FaultKind.ACCOUNT_EMPTY})
 def balance_panel(balance: Balance) -> ui.LayoutView:
     """Return what a member can spend now, first, and where it comes from."""
     lines = ["## " + _("{credits} to spend").format(credits=in_credits(balance.available))]
-    left = _("{count} left of today's allowance · the next one {when}")
+    left = _("{count} left of today's allowance · resets {when}")
     lines.append("-# " + left.format(count=number(balance.allowance), when=ago(balance.renews_at)))
     if balance.granted:
         lines.append("-# " + _("{count} granted, which do not expire").format(count=number(balance.granted)))
@@ -35,10 +35,8 @@ def status_panel(status: Status) -> ui.LayoutView:
     """Return how the studio is doing: providers, the line, how long a picture usually takes."""
     open_ = any(health.fault not in _CLOSED for health in status.providers)
     lines = ["## " + (_("The studio is open") if open_ else _("The studio is closed"))]
-    waiting = ngettext("{count} job in line", "{count} jobs in line", status.waiting).format(
-        count=number(status.waiting)
-    )
-    lines.append(f"{waiting} · {_('{count} being drawn').format(count=number(status.working))}")
+    waiting = ngettext("{count} job queued", "{count} jobs queued", status.waiting).format(count=number(status.waiting))
+    lines.append(f"{waiting} · {_('{count} generating').format(count=number(status.working))}")
     lines += [f"-# {display_name(each.provider)}: {_condition(each)}" for each in status.providers]
     for model, measured in status.usual_seconds.items():
         lines.append(f"-# {model}: {usually(measured) or _('not measured yet')}")
