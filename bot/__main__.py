@@ -1,4 +1,4 @@
-"""The command line: `atelier run | sandbox | migrate | audit | doctor` (also `python -m bot`)."""
+"""The command line: `atelier`, or `python -m bot`."""
 
 import asyncio
 import signal
@@ -81,13 +81,13 @@ def run(
 def sandbox(
     demo: Annotated[str | None, typer.Option(help="Run one /imagine with this prompt, then end.")] = None,
 ) -> None:
-    """Run the bot against local fakes of Discord and the image APIs: no account, no key."""
+    """Run the bot against local fakes: no account and no key."""
     _run_sandbox(_settings(), demo or _DEMONSTRATION, stay=demo is None)
 
 
 @app.command()
 def migrate() -> None:
-    """Bring the database to this version."""
+    """Upgrade the database to this version."""
     settings = _settings()
 
     async def apply() -> list[str]:
@@ -100,7 +100,7 @@ def migrate() -> None:
 
 @app.command()
 def audit() -> None:
-    """Prove that the books balance; exit 1 with a line for each thing that does not."""
+    """Check the ledger; exit 1 with a line for each fault."""
     settings = _settings()
 
     async def prove() -> list[str]:
@@ -119,7 +119,7 @@ def audit() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Check token, keys, database, data folder and webhook address, and say what to do about each fault."""
+    """Check token, keys, database, data folder and webhook address."""
     settings = _settings()
     findings = asyncio.run(examine(settings))
     for finding in findings:

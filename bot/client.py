@@ -1,4 +1,7 @@
-"""The Discord client: which commands there are, who answers errors, what happens at login and at the end."""
+"""The Discord client.
+
+Which commands there are, who answers errors, what happens at login and at the end.
+"""
 
 import asyncio
 import hashlib
@@ -24,7 +27,10 @@ _log = structlog.get_logger(__name__)
 
 class _Tree(app_commands.CommandTree["AtelierClient"]):
     async def interaction_check(self, interaction: discord.Interaction["AtelierClient"], /) -> bool:
-        """Speak the language of whoever called; the task that runs this answers them alone."""
+        """Speak the language of whoever called.
+
+        The task that runs this answers them alone.
+        """
         set_locale(interaction.locale.value)
         return True
 
@@ -43,7 +49,9 @@ class SyncMemory:
 
 
 class AtelierClient(commands.AutoShardedBot):
-    """The Discord client. It connects with the `guilds` intent alone: slash commands need no privileged one.
+    """The Discord client. It connects with the `guilds` intent alone.
+
+    Slash commands need no privileged one.
 
     Cogs are added before login. Each registers its commands and menus with `tree` and its buttons with `components`.
 
@@ -81,7 +89,10 @@ class AtelierClient(commands.AutoShardedBot):
         self._user_installs = user_installs
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Wait for the turn to log in: the library only knows of the shards of this process."""
+        """Wait for the turn to log in.
+
+        The library only knows of the shards of this process.
+        """
         if self._identify_turn is not None:
             await self._identify_turn()
         else:
@@ -93,11 +104,17 @@ class AtelierClient(commands.AutoShardedBot):
         self._place_commands()
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        """Answer presses on permanent buttons and menus. discord.py itself answers commands and modals."""
+        """Answer presses on permanent buttons and menus.
+
+        Discord.py itself answers commands and modals.
+        """
         await self.components.dispatch(interaction)
 
     def _place_commands(self) -> None:
-        """Say where commands are offered: everywhere, or where they were; those for one kind of installation say so."""
+        """Say where commands are offered: everywhere, or where they were.
+
+        Those for one kind of installation say so.
+        """
         for command in self.tree.get_commands():
             if command.allowed_installs is not None:
                 continue
@@ -122,7 +139,10 @@ class AtelierClient(commands.AutoShardedBot):
             await asyncio.wait(answering, timeout=seconds)
 
     async def sync_commands(self) -> None:
-        """Send the commands to Discord if they changed. With several processes, only the one with shard 0 does."""
+        """Send the commands to Discord if they changed.
+
+        With several processes, only the one with shard 0 does.
+        """
         if not (self.shard_ids is None or 0 in self.shard_ids):
             return
         registered = self.tree.get_commands()

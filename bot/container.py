@@ -1,4 +1,4 @@
-"""The composition root: every part of the product is built and wired here, and nowhere else."""
+"""The composition root: every part is built and wired here."""
 
 import asyncio
 import contextlib
@@ -165,7 +165,7 @@ class Container:
 
     @cached_property
     def models(self) -> tuple[Model, ...]:
-        """Models that the configured providers offer."""
+        """Models of the configured providers."""
         return tuple(offered_models(self.provider_names))
 
     @cached_property
@@ -243,7 +243,7 @@ class Container:
 
     @cached_property
     def provider_status(self) -> ProviderStatus:
-        """Providers that accept submits now."""
+        """Acceptance of submits by provider."""
         return ProviderStatus(
             providers=self.provider_names,
             health=self.health,
@@ -354,7 +354,7 @@ class Container:
 
     @cached_property
     def confirmations(self) -> ConfirmationService:
-        """Expensive requests that wait for a member's yes."""
+        """Expensive requests waiting for a member's confirmation."""
         return ConfirmationService(
             database=self.database,
             ledger=self.ledger,
@@ -403,7 +403,7 @@ class Container:
 
     @cached_property
     def remix(self) -> RemixService:
-        """Requests that start from a finished job."""
+        """Requests based on a finished job."""
         return RemixService(
             database=self.database, image_service=self.image_service, clock=self.clock, providers=self.provider_names
         )
@@ -415,7 +415,7 @@ class Container:
 
     @cached_property
     def served_files(self) -> ServedFileService:
-        """Input images that providers fetch from us."""
+        """Input images served to providers."""
         return ServedFileService(database=self.database, image_service=self.image_service)
 
     # Discord
@@ -522,7 +522,10 @@ class Container:
 
     @cached_property
     def identify_limiter(self) -> IdentifyRateLimiter | None:
-        """Turns of several processes to log in to the gateway; None for a single process."""
+        """Limiter of gateway logins for several processes.
+
+        None for one process.
+        """
         return None if self.lease.is_alone else IdentifyRateLimiter(database=self.database, clock=self.clock)
 
     @cached_property
@@ -558,7 +561,10 @@ class Container:
 
     @cached_property
     def routes(self) -> tuple[RouteDef, ...]:
-        """Routes for providers: webhooks and input images; none without a public URL."""
+        """Routes for webhooks and input images.
+
+        None without a public URL.
+        """
         if self.settings.webhook_public_url is None:
             return ()
         webhooks = WebhookEndpoint(WebhookService(engine=self.engine, providers=self.providers))
@@ -573,7 +579,7 @@ class Container:
 
     @cached_property
     def lifecycle(self) -> Lifecycle:
-        """Start and stop of everything that runs."""
+        """Start and stop of all running parts."""
         return Lifecycle(
             client=self.client,
             engine=self.engine,
@@ -607,7 +613,10 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def set_discord_api(api_url: str) -> None:
-    """Make discord.py use this REST address. The library only knows a global one."""
+    """Make discord.py use this REST address.
+
+    The library only has a global one.
+    """
     discord.http.Route.BASE = api_url
 
 

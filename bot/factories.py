@@ -22,7 +22,7 @@ _CONNECTIONS_FOR_CANCELS: Final = 16
 
 
 def build_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, Provider]:
-    """Return the providers that have a key, in the operator's order."""
+    """Return the providers with a key, in the operator's order."""
     providers: dict[str, Provider] = {}
     for name in settings.providers:
         key = settings.key_of(name)
@@ -35,7 +35,10 @@ def build_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, 
 
 
 def build_image_service(settings: Settings) -> ImageService:
-    """Return the image service, which fetches results and members' images by separate rules."""
+    """Return the image service.
+
+    Results and members' images are downloaded by separate rules.
+    """
     # The configured API hosts may serve images even from this machine; all others must be public.
     exempt = [settings.api_url_of(name) for name in PROVIDERS]
     verify = httpx.create_ssl_context(trust_env=False)
@@ -70,7 +73,10 @@ def build_engine_config(settings: Settings) -> EngineConfig:
 
 
 def build_callback_url(settings: Settings, provider: Provider) -> CallbackUrl | None:
-    """Return a new webhook URL for one submit; None if the provider takes none or no public URL is set."""
+    """Return a new webhook URL for one submit.
+
+    None if the provider takes none or no public URL is set.
+    """
     public_url = settings.webhook_public_url
     if public_url is None or not provider.takes_webhooks:
         return None
@@ -79,7 +85,7 @@ def build_callback_url(settings: Settings, provider: Provider) -> CallbackUrl | 
 
 
 def build_input_url(settings: Settings) -> CallbackUrl | None:
-    """Return a new URL from which a provider fetches an input image; None if no public URL is set."""
+    """Return a new URL of an input image; None without a public URL."""
     public_url = settings.webhook_public_url
     if public_url is None:
         return None
@@ -88,7 +94,7 @@ def build_input_url(settings: Settings) -> CallbackUrl | None:
 
 
 def provider_connections(settings: Settings) -> int:
-    """Return the HTTP connections for every slot of every provider at once, with room for cancels."""
+    """Return the HTTP connections for all slots, with room for cancels."""
     return len(settings.providers) * settings.max_active_jobs + _CONNECTIONS_FOR_CANCELS
 
 
@@ -105,5 +111,8 @@ def build_input_policy(settings: Settings) -> InputPolicy:
 
 
 def admitted_guilds(settings: Settings) -> frozenset[int] | str | None:
-    """Return the operator's list of servers, `*` for all, None if the owner admits each."""
+    """Return the operator's list of servers.
+
+    `*` for all, None if the owner admits each.
+    """
     return frozenset(settings.communities) if isinstance(settings.communities, tuple) else settings.communities

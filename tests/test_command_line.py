@@ -1,4 +1,4 @@
-"""The command line as an operator meets it: what it prints, and how it ends."""
+"""The command line from the operator's side: output and exit codes."""
 
 import os
 import sqlite3
@@ -20,14 +20,14 @@ SECRET = "s3cret-value"
 
 @pytest.fixture(autouse=True)
 def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Begin in an empty folder, without any variable and without a `.env`."""
+    """Start in an empty folder, without variables and `.env`."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
 
 
 def atelier(*arguments: str, **variables: str) -> Result:
-    """Run a command with these variables; a stack trace fails the test."""
+    """Run a command with these variables; a traceback fails the test."""
     result = CliRunner().invoke(app, arguments, env=variables)
     assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
     assert "Traceback" not in result.output
@@ -35,7 +35,10 @@ def atelier(*arguments: str, **variables: str) -> Result:
 
 
 def let_threads_end() -> None:
-    """Wait for the threads of connections that could not be opened: aiosqlite leaves them behind, and they complain."""
+    """Wait for threads of failed connections.
+
+    aiosqlite leaves them behind, and they warn.
+    """
     for thread in threading.enumerate():
         if "_connection_worker_thread" in thread.name:
             thread.join(10)
@@ -46,20 +49,18 @@ def database(tmp_path: Path) -> sqlite3.Connection:
     return sqlite3.connect(tmp_path / "data" / "atelier.db", isolation_level=None)
 
 
-def test_the_version() -> None:
-    """`--version` prints the version and nothing else."""
+def test_version_prints_version_only() -> None:
     assert atelier("--version").stdout == f"{__version__}\n"
 
 
-def test_help_names_the_commands() -> None:
-    """Without a command the help lists what there is."""
+def test_no_command_prints_help() -> None:
     printed = atelier("--help").stdout
     for command in ("run", "sandbox", "migrate", "audit", "doctor"):
         assert command in printed
 
 
-def test_run_without_a_token() -> None:
-    """`run` without a token ends with one line that says what to do."""
+def test_run_without_token_is_refused() -> None:
+    """One line with the remedy."""
     result = atelier("run")
     assert result.exit_code == 1
     assert result.stderr == (
@@ -69,10 +70,10 @@ def test_run_without_a_token() -> None:
 
 @pytest.mark.parametrize(("module", "missing"), [("sandbox.terminal", "sandbox"), ("markdown_it", "markdown_it")])
 @pytest.mark.parametrize("arguments", [("sandbox",), ("run", "--or-sandbox")])
-def test_sandbox_without_its_modules_says_how_to_get_it(
+def test_sandbox_without_modules_says_how_to_install(
     arguments: tuple[str, ...], module: str, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The production image has neither the package nor what only the sandbox needs."""
+    """The production image lacks the package and its dependencies."""
     for loaded in [name for name in sys.modules if name.split(".")[0] in ("sandbox", "markdown_it")]:
         monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setattr(sys, "meta_path", [_Missing(missing), *sys.meta_path])
@@ -98,16 +99,16 @@ class _Missing(MetaPathFinder):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-def test_run_without_a_key() -> None:
-    """`run` without any provider's key ends with one line that names the variables."""
+def test_run_without_provider_key_is_refused() -> None:
+    """One line with the variables."""
     result = atelier("run", DISCORD_TOKEN=SECRET)
     assert result.exit_code == 1
     assert result.stderr == "No provider has a key. Set SKILLBOSS_WHOLESALE_KEY or REVE2IMG_API_KEY in .env\n"
 
 
 @pytest.mark.parametrize("command", ["run", "sandbox", "migrate", "audit", "doctor"])
-def test_wrong_settings_stop_every_command(command: str) -> None:
-    """Wrong settings end every command before it does anything, with a line for each."""
+def test_wrong_settings_stop_command(command: str) -> None:
+    """One line per mistake, before anything else."""
     result = atelier(command, HTTP_PORT=SECRET, LOG_LEVEL="loud", DISCORD_TOKEN=SECRET)
     assert result.exit_code == 1
     assert result.stderr == (
@@ -119,23 +120,21 @@ def test_wrong_settings_stop_every_command(command: str) -> None:
     assert not Path("data").exists()
 
 
-def test_migrating_twice() -> None:
-    """The first `migrate` says what it applied, the second that nothing was to do."""
+def test_second_migration_changes_nothing() -> None:
     first = atelier("migrate")
     assert (first.exit_code, first.stdout) == (0, "Applied: 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008\n")
     second = atelier("migrate")
     assert (second.exit_code, second.stdout) == (0, "The database is up to date.\n")
 
 
-def test_books_in_order() -> None:
-    """`audit` says that the books balance."""
+def test_audit_of_sound_ledger_passes() -> None:
     atelier("migrate")
     result = atelier("audit")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "The books balance.\n", "")
 
 
-def test_books_that_were_tampered_with(tmp_path: Path) -> None:
-    """An account with credits that no movement explains makes `audit` fail, and it says where and how much."""
+def test_audit_of_tampered_ledger_names_account(tmp_path: Path) -> None:
+    """An account with unexplained credits."""
     atelier("migrate")
     with database(tmp_path) as connection:
         connection.execute("INSERT INTO accounts VALUES (700, 42, '2026-03-14', 0, 500, 0)")
@@ -148,8 +147,8 @@ def test_books_that_were_tampered_with(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["migrate", "run"])
-def test_a_database_from_the_future(tmp_path: Path, command: str) -> None:
-    """A database of a newer version is left alone, and the line says what to do."""
+def test_newer_database_is_left_alone(tmp_path: Path, command: str) -> None:
+    """One line with the remedy."""
     atelier("migrate")
     with database(tmp_path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -159,16 +158,16 @@ def test_a_database_from_the_future(tmp_path: Path, command: str) -> None:
     assert "The database is from a newer version of Atelier (revision 9999)." in result.stderr
 
 
-def test_audit_of_a_database_without_tables() -> None:
-    """`audit` before the first `migrate` ends with a line, not with a stack."""
+def test_audit_before_migration_is_refused() -> None:
+    """One line, no traceback."""
     result = atelier("audit")
     assert result.exit_code == 1
     assert result.stderr.startswith("This database is not up to date. Run `atelier migrate` first;")
 
 
 @pytest.mark.parametrize("command", ["migrate", "audit"])
-def test_a_database_that_cannot_be_opened(tmp_path: Path, command: str) -> None:
-    """A file where the folder should be, a folder where the file should be, a server that is not there: one line."""
+def test_unopenable_database_is_reported_in_one_line(tmp_path: Path, command: str) -> None:
+    """A file for a folder, a folder for a file, a missing server."""
     (tmp_path / "file").write_text("")
     for url in (
         f"sqlite+aiosqlite:///{tmp_path}/file/atelier.db",
@@ -182,8 +181,7 @@ def test_a_database_that_cannot_be_opened(tmp_path: Path, command: str) -> None:
     let_threads_end()
 
 
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
-    """A file that SQLite does not know is told in one line."""
+def test_foreign_database_file_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "atelier.db").write_bytes(b"not a database, but long enough to look like a file" * 100)
     result = atelier("migrate")
@@ -192,8 +190,8 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     let_threads_end()
 
 
-def test_doctor_on_a_bare_machine() -> None:
-    """`doctor` names what is missing, says what to do, and ends with 1."""
+def test_doctor_on_bare_machine_names_missing_parts() -> None:
+    """With remedies and exit code 1."""
     result = atelier("doctor")
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
@@ -203,8 +201,8 @@ def test_doctor_on_a_bare_machine() -> None:
     assert "fault no provider has a key" in lines
 
 
-def test_a_discord_that_is_not_there(tmp_path: Path) -> None:
-    """`run` ends with one line that names the fault, and without a stack."""
+def test_run_without_discord_is_reported_in_one_line(tmp_path: Path) -> None:
+    """One line, no traceback."""
     result = subprocess.run(
         [sys.executable, "-m", "bot", "run"],
         env={

@@ -1,4 +1,4 @@
-"""What `atelier doctor` finds, against stand-ins for Discord and the image APIs."""
+"""Findings of `atelier doctor`, with fakes of Discord and the image APIs."""
 
 import asyncio
 import os
@@ -23,8 +23,8 @@ TOKEN, KEY, WRONG = "the-bots-token", "the-accounts-key", "s3cret-but-wrong"
 
 
 @dataclass
-class Town:
-    """The servers that a healthy machine reaches, and its settings."""
+class FakeServices:
+    """The fakes of a healthy machine, and its settings."""
 
     discord: DiscordServer
     skillboss: SkillBossServer
@@ -36,11 +36,11 @@ class Town:
         return await examine(load_settings(**(self.variables | changes)))
 
     async def webhook(self, url: str) -> Finding:
-        """Return what is found of a public address."""
+        """Return the finding about a public address."""
         return (await self.examine(webhook_public_url=url))[-1]
 
     async def fault(self, **changes: Any) -> Finding:
-        """Return the only finding that is not good."""
+        """Return the only bad finding."""
         (finding,) = [finding for finding in await self.examine(**changes) if not finding.good]
         assert finding.remedy
         assert WRONG not in repr(finding)
@@ -50,8 +50,8 @@ class Town:
 
 
 @pytest.fixture
-async def town(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Town]:
-    """Return the servers, up."""
+async def services(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[FakeServices]:
+    """Yield the running fakes."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
@@ -60,7 +60,7 @@ async def town(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
     skillboss, reve2img = SkillBossServer(key=KEY), Reve2ImgServer(key=KEY)
     for server in (discord, skillboss, reve2img):
         await server.start()
-    yield Town(
+    yield FakeServices(
         discord=discord,
         skillboss=skillboss,
         reve2img=reve2img,
@@ -78,9 +78,9 @@ async def town(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         await server.close()
 
 
-async def test_a_healthy_machine(town: Town, tmp_path: Path) -> None:
-    """Where all is well every finding is good and nothing is to be done; no job was ordered to find that out."""
-    findings = await town.examine()
+async def test_healthy_machine_has_good_findings_only(services: FakeServices, tmp_path: Path) -> None:
+    """No remedy, and no job submitted for the check."""
+    findings = await services.examine()
     assert [finding.what for finding in findings] == [
         f"DATA_DIR {tmp_path / 'data'} can be written",
         "the sqlite database can be used (its tables will be brought up to date at the start)",
@@ -91,12 +91,12 @@ async def test_a_healthy_machine(town: Town, tmp_path: Path) -> None:
         "WEBHOOK_PUBLIC_URL is not set: the providers are polled",
     ]
     assert all(finding.good and not finding.remedy for finding in findings)
-    assert town.skillboss.jobs == town.reve2img.jobs == []
+    assert services.skillboss.jobs == services.reve2img.jobs == []
 
 
-async def test_the_command_prints_the_findings(town: Town) -> None:
-    """The command prints a line a finding and ends with 0, or with 1 when there is a fault."""
-    environment = {name.upper(): str(value) for name, value in town.variables.items()}
+async def test_command_prints_one_line_per_finding(services: FakeServices) -> None:
+    """Exit code 0, or 1 with a fault."""
+    environment = {name.upper(): str(value) for name, value in services.variables.items()}
     good = await asyncio.to_thread(CliRunner().invoke, app, ["doctor"], env=environment)
     assert good.exit_code == 0
     assert all(line.startswith("ok") for line in good.stdout.splitlines())
@@ -106,30 +106,30 @@ async def test_the_command_prints_the_findings(town: Town) -> None:
     assert WRONG not in bad.output
 
 
-async def test_a_wrong_token(town: Town) -> None:
-    """A token that Discord does not know is told apart from a Discord that does not answer."""
-    assert (await town.fault(discord_token=WRONG)).what == "Discord does not accept DISCORD_TOKEN"
+async def test_wrong_token_is_reported(services: FakeServices) -> None:
+    """Distinct from an unreachable Discord."""
+    assert (await services.fault(discord_token=WRONG)).what == "Discord does not accept DISCORD_TOKEN"
 
 
-async def test_members_accounts_are_wanted_but_closed(town: Town) -> None:
-    """The setting alone lets nobody bring the studio along: the developer portal has to as well."""
-    fault = await town.fault(user_install="on")
+async def test_user_install_closed_in_portal_is_fault(services: FakeServices) -> None:
+    """The developer portal must allow them too."""
+    fault = await services.fault(user_install="on")
     assert fault.what == "USER_INSTALL is on, but Discord lets nobody add the application to an account"
     assert fault.remedy == (
         "Tick User Install on the Installation page of the developer portal, or set USER_INSTALL=off."
     )
-    town.discord.world.application.installable = (0, 1)
-    findings = await town.examine(user_install="on")
+    services.discord.world.application.installable = (0, 1)
+    findings = await services.examine(user_install="on")
     assert all(finding.good and not finding.remedy for finding in findings)
     assert "USER_INSTALL is on, and Discord lets people add the application to their accounts" in [
         finding.what for finding in findings
     ]
 
 
-async def test_members_accounts_are_open_but_not_wanted(town: Town) -> None:
-    """Whoever adds it finds no commands there: a note, for it breaks nothing."""
-    town.discord.world.application.installable = (0, 1)
-    findings = await town.examine()
+async def test_user_install_open_in_portal_only_is_note(services: FakeServices) -> None:
+    """A note: nothing breaks, but members find no commands."""
+    services.discord.world.application.installable = (0, 1)
+    findings = await services.examine()
     (note,) = [finding for finding in findings if finding.remedy]
     assert note == Finding(
         good=True,
@@ -138,13 +138,13 @@ async def test_members_accounts_are_open_but_not_wanted(town: Town) -> None:
     )
 
 
-async def test_discords_answer_is_as_it_describes_it(town: Town) -> None:
-    """What the findings are read from is where Discord has it."""
+async def test_read_fields_match_api_description(services: FakeServices) -> None:
+    """The fields exist in Discord's API description."""
     path = find_description()
     if path is None:
         pytest.skip("ATELIER_TEST_DATA has no discord-openapi.json")
-    await town.examine()
-    (asked,) = town.discord.requests
+    await services.examine()
+    (asked,) = services.discord.requests
     assert asked.path.endswith("/applications/@me")
     assert Fidelity(path).problems(asked) == Fidelity(path).answer_problems(asked) == []
 
@@ -156,9 +156,9 @@ async def test_discords_answer_is_as_it_describes_it(town: Town) -> None:
         ("reve2img_api_key", "reve2img does not accept REVE2IMG_API_KEY"),
     ],
 )
-async def test_a_wrong_key(town: Town, setting: str, what: str) -> None:
-    """Each provider's key is tried by itself."""
-    assert (await town.fault(**{setting: WRONG})).what == what
+async def test_wrong_key_is_reported(services: FakeServices, setting: str, what: str) -> None:
+    """Each provider separately."""
+    assert (await services.fault(**{setting: WRONG})).what == what
 
 
 @pytest.mark.parametrize(
@@ -169,74 +169,74 @@ async def test_a_wrong_key(town: Town, setting: str, what: str) -> None:
         ("reve2img_api_url", "reve2img cannot be reached (no connection)", "REVE2IMG_API_URL"),
     ],
 )
-async def test_a_server_that_does_not_answer(town: Town, setting: str, what: str, variable: str) -> None:
-    """What cannot be reached is named with the variable that says where it is."""
-    fault = await town.fault(**{setting: "http://127.0.0.1:1"})
+async def test_unreachable_server_is_reported_with_variable(
+    services: FakeServices, setting: str, what: str, variable: str
+) -> None:
+    """With the variable of its address."""
+    fault = await services.fault(**{setting: "http://127.0.0.1:1"})
     assert fault.what == what
     assert variable in fault.remedy
 
 
-async def test_a_server_in_trouble(town: Town) -> None:
-    """A server that answers with a fault of its own is not taken for a wrong key."""
-    town.skillboss.faults.add("status", "status", status=503)
-    assert (await town.fault()).what == "skillboss cannot be reached (HTTP 503)"
+async def test_server_error_is_no_wrong_key(services: FakeServices) -> None:
+    services.skillboss.faults.add("status", "status", status=503)
+    assert (await services.fault()).what == "skillboss cannot be reached (HTTP 503)"
 
 
-async def test_one_key_is_enough(town: Town) -> None:
-    """A provider without a key is not looked at; without any key there is nothing to draw with."""
-    findings = await town.examine(reve2img_api_key=None)
+async def test_one_provider_key_is_enough(services: FakeServices) -> None:
+    """Without any key there is no image API."""
+    findings = await services.examine(reve2img_api_key=None)
     assert all(finding.good for finding in findings)
     assert not any("reve2img" in finding.what for finding in findings)
-    fault = await town.fault(reve2img_api_key=None, skillboss_wholesale_key=None)
+    fault = await services.fault(reve2img_api_key=None, skillboss_wholesale_key=None)
     assert fault.what == "no provider has a key"
 
 
-async def test_a_folder_that_cannot_be_written(town: Town, tmp_path: Path) -> None:
-    """A folder that cannot be made is told with the reason; the database has a place of its own here."""
+async def test_uncreatable_folder_is_reported_with_reason(services: FakeServices, tmp_path: Path) -> None:
+    """The database is elsewhere here."""
     (tmp_path / "file").write_text("")
     url = f"sqlite+aiosqlite:///{tmp_path / 'atelier.db'}"
-    fault = await town.fault(data_dir=tmp_path / "file" / "data", database_url=url)
+    fault = await services.fault(data_dir=tmp_path / "file" / "data", database_url=url)
     assert fault.what == f"DATA_DIR {tmp_path / 'file' / 'data'} cannot be written: Not a directory"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-async def test_a_folder_of_somebody_else(town: Town, tmp_path: Path) -> None:
-    """A folder that others own is told with the reason."""
+async def test_unwritable_folder_is_reported_with_reason(services: FakeServices, tmp_path: Path) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
-    fault = await town.fault(data_dir=locked, database_url=f"sqlite+aiosqlite:///{tmp_path / 'atelier.db'}")
+    fault = await services.fault(data_dir=locked, database_url=f"sqlite+aiosqlite:///{tmp_path / 'atelier.db'}")
     assert fault.what == f"DATA_DIR {locked} cannot be written: Permission denied"
 
 
-async def test_a_database_server_that_is_not_there(town: Town) -> None:
-    """A database that does not answer is told without its password."""
-    fault = await town.fault(database_url=f"postgresql+asyncpg://atelier:{WRONG}@127.0.0.1:1/atelier")
+async def test_unreachable_database_is_reported(services: FakeServices) -> None:
+    """Without its password."""
+    fault = await services.fault(database_url=f"postgresql+asyncpg://atelier:{WRONG}@127.0.0.1:1/atelier")
     assert fault.what.startswith("the database cannot be used: ")
     assert "DATABASE_URL" in fault.remedy
 
 
-async def test_a_database_that_does_not_exist(town: Town, postgresql_databases: Databases) -> None:
-    """A name that the database's server does not know is a finding as well, though the driver words it its own way."""
+async def test_missing_database_is_reported(services: FakeServices, postgresql_databases: Databases) -> None:
+    """The driver has different words for it."""
     url = await postgresql_databases.create(migrated=False)
     base, _, query = url.partition("?")
     missing = f"{base.rpartition('/')[0]}/nowhere" + (f"?{query}" if query else "")
-    fault = await town.fault(database_url=missing)
+    fault = await services.fault(database_url=missing)
     assert fault.what == "the database cannot be used: InvalidCatalogNameError"
-    assert all(finding.good for finding in await town.examine(database_url=url))
+    assert all(finding.good for finding in await services.examine(database_url=url))
     await postgresql_databases.drop(url)
 
 
-async def test_the_webhook_address(town: Town) -> None:
-    """A public address that leads to a running bot is told; one where nobody answers is a note, and no fault."""
+async def test_webhook_address_is_checked(services: FakeServices) -> None:
+    """Without an answer it is a note."""
     server = WebServer(host="127.0.0.1", port=0, ready=_nothing_missing)
     port = await server.start()
-    assert (await town.webhook(f"http://127.0.0.1:{port}")) == Finding(
+    assert (await services.webhook(f"http://127.0.0.1:{port}")) == Finding(
         good=True, what="WEBHOOK_PUBLIC_URL is set and reaches a running bot"
     )
-    elsewhere = await town.webhook(f"http://127.0.0.1:{port}/elsewhere")
+    elsewhere = await services.webhook(f"http://127.0.0.1:{port}/elsewhere")
     assert elsewhere.what == "WEBHOOK_PUBLIC_URL is set, but no bot answers there yet (HTTP 404)"
     await server.stop()
-    away = await town.webhook(f"http://127.0.0.1:{port}")
+    away = await services.webhook(f"http://127.0.0.1:{port}")
     assert away.what == "WEBHOOK_PUBLIC_URL is set, but no bot answers there yet (no connection)"
     assert away.good
     assert "reverse proxy" in away.remedy
@@ -245,9 +245,11 @@ async def test_the_webhook_address(town: Town) -> None:
 @pytest.mark.parametrize(
     "url", ["http://localhost:8080", "https://127.0.0.1", "https://10.0.0.7", "https://[::1]:8443"]
 )
-async def test_a_webhook_address_that_is_not_public(town: Town, url: str) -> None:
-    """SkillBoss would refuse every job, so that is a fault, unless it is a stand-in on this machine."""
-    settings = load_settings(**(town.variables | {"webhook_public_url": url, "skillboss_api_url": "https://a.example"}))
+async def test_private_webhook_address_is_fault(services: FakeServices, url: str) -> None:
+    """SkillBoss would refuse every job; a local fake accepts it."""
+    settings = load_settings(
+        **(services.variables | {"webhook_public_url": url, "skillboss_api_url": "https://a.example"})
+    )
     (finding,) = await _webhook(settings)
     assert not finding.good
     assert "SkillBoss refuses every job" in finding.what

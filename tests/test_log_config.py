@@ -1,4 +1,4 @@
-"""What goes to standard error, from a process of its own: configuring logs cannot be undone."""
+"""Standard error of a separate process, since logging is configured once."""
 
 import json
 import os
@@ -36,7 +36,7 @@ logging.getLogger("elsewhere").warning("a warning of %s", "a library")
 
 
 def run(level: str, form: str) -> subprocess.CompletedProcess[str]:
-    """Run the script and return what it printed."""
+    """Run the script and return its output."""
     return subprocess.run(  # noqa: S603 - our own interpreter, our own script
         [sys.executable, "-c", SCRIPT, level, form],
         capture_output=True,
@@ -47,8 +47,8 @@ def run(level: str, form: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_json_lines() -> None:
-    """With LOG_FORMAT=json every line is one JSON object with time, level, logger and event, tracebacks included."""
+def test_json_format_prints_one_object_per_line() -> None:
+    """With time, level, logger and event, tracebacks included."""
     ran = run("INFO", "json")
     assert ran.stdout == ""
     lines = [json.loads(line) for line in ran.stderr.splitlines()]
@@ -67,16 +67,15 @@ def test_json_lines() -> None:
 
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize("level", ["DEBUG", "INFO"])
-def test_neither_prompts_nor_tokens_are_printed(level: str, form: str) -> None:
-    """Tracebacks come without local variables, and libraries' addresses and bodies do not come at all."""
+def test_log_contains_no_prompt_and_no_token(level: str, form: str) -> None:
+    """No local variables in tracebacks; no addresses or bodies of libraries."""
     printed = run(level, form).stderr
     assert "RuntimeError: the cause" in printed
     assert "private fox" not in printed.replace('generate("a very private fox", "a-secret-token")', "")
     assert "a-secret-token" not in printed.replace('generate("a very private fox", "a-secret-token")', "")
 
 
-def test_the_level_is_kept() -> None:
-    """What is below LOG_LEVEL is not printed."""
+def test_lower_levels_are_not_printed() -> None:
     assert "too.quiet" not in run("INFO", "text").stderr
     assert "too.quiet" in run("DEBUG", "text").stderr
     assert "job.made" not in run("WARNING", "text").stderr

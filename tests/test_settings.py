@@ -1,4 +1,4 @@
-"""The settings: what each variable takes, and what is said of a wrong value."""
+"""Settings: valid values, and messages about wrong ones."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ SECRET = "s3cret-value"
 
 @pytest.fixture(autouse=True)
 def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Begin without any variable and without a `.env`."""
+    """Start without variables and `.env`."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
@@ -85,27 +85,25 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("variable", "value", "takes"), WRONG, ids=[f"{name}={value}" for name, value, _ in WRONG])
-def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, takes: str) -> None:
-    """A wrong value gives one line that names the variable and what it takes, and never the value."""
+def test_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, takes: str) -> None:
+    """With the variable and its valid values, never the value."""
     lines = mistakes(monkeypatch, **{variable: value})
     assert lines == (f"{variable} {takes}",)
     assert SECRET not in lines[0]
 
 
-def test_all_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three wrong values are three lines, so that nobody has to start three times."""
+def test_all_mistakes_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = mistakes(monkeypatch, HTTP_PORT="x", LOG_LEVEL="x", SHARD_COUNT="x")
     assert [line.split()[0] for line in lines] == ["HTTP_PORT", "LOG_LEVEL", "SHARD_COUNT"]
 
 
-def test_values_that_do_not_fit_together_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deadlines and shards that contradict each other are two lines."""
+def test_contradictory_values_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deadlines and shards."""
     lines = mistakes(monkeypatch, JOB_HARD_DEADLINE_SECONDS="10", SHARD_IDS="4", SHARD_COUNT="4")
     assert [line.split()[0] for line in lines] == ["JOB_HARD_DEADLINE_SECONDS", "SHARD_IDS"]
 
 
-def test_nothing_has_to_be_set() -> None:
-    """Without any variable the defaults are those of the design."""
+def test_defaults_need_no_variable() -> None:
     settings = load_settings()
     assert settings.discord_token is None
     assert settings.discord_api_url == "https://discord.com/api/v10"
@@ -121,8 +119,8 @@ def test_nothing_has_to_be_set() -> None:
 
 
 @pytest.mark.parametrize("blank", ["", "  "], ids=["empty", "blank"])
-def test_an_empty_value_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
-    """Every variable may be there and empty."""
+def test_empty_value_is_unset(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+    """For every variable."""
     unset = load_settings()
     for name in Settings.model_fields:
         monkeypatch.setenv(name.upper(), blank)
@@ -130,7 +128,7 @@ def test_an_empty_value_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, blank: 
 
 
 def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the settings' representation nor an error holds a token, a key or the database's password."""
+    """In repr or in errors."""
     monkeypatch.setenv("DISCORD_TOKEN", SECRET)
     monkeypatch.setenv("SKILLBOSS_WHOLESALE_KEY", SECRET)
     monkeypatch.setenv("REVE2IMG_API_KEY", SECRET)
@@ -144,30 +142,27 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("value", "on"), [("on", True), ("ON", True), ("true", True), ("off", False), ("no", False)])
-def test_a_switch_is_on_or_off(monkeypatch: pytest.MonkeyPatch, value: str, on: bool) -> None:  # noqa: FBT001
-    """As people write it."""
+def test_switch_accepts_common_words(monkeypatch: pytest.MonkeyPatch, value: str, on: bool) -> None:  # noqa: FBT001
     monkeypatch.setenv("USER_INSTALL", value)
     assert load_settings().user_install is on
 
 
-def test_what_was_copied_with_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blanks around a value, as copying brings them, are taken off."""
+def test_blanks_around_value_are_stripped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISCORD_TOKEN", f" {SECRET}\n")
     settings = load_settings()
     assert settings.discord_token is not None
     assert settings.discord_token.get_secret_value() == SECRET
 
 
-def test_the_env_file_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Values may stand in `.env`; the environment goes before it, and what is not ours is no mistake."""
+def test_env_file_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The environment overrides it; unknown names are ignored."""
     (tmp_path / ".env").write_text("HTTP_PORT=1234\nLOG_LEVEL=debug\nSOMETHING_ELSE=1\nMONTHLY_BUDGET=\n")
     monkeypatch.setenv("LOG_LEVEL", "ERROR")
     settings = load_settings()
     assert (settings.http_port, settings.log_level, settings.monthly_budget) == (1234, "ERROR", 100_000)
 
 
-def test_mistakes_in_the_env_file_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A wrong value in `.env` is told like one of the environment."""
+def test_wrong_value_in_env_file_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"DISCORD_TOKEN={SECRET}\nHTTP_PORT=none\n")
     assert mistakes(monkeypatch) == ("HTTP_PORT takes a port, 0 to 65535 (0: any)",)
 
@@ -176,30 +171,29 @@ def test_mistakes_in_the_env_file_are_told(monkeypatch: pytest.MonkeyPatch, tmp_
     ("value", "admitted"),
     [("*", "*"), (" * ", "*"), ("1", (1,)), ("1, 22 ,333", (1, 22, 333)), ("1,", (1,)), (",", None)],
 )
-def test_the_forms_of_communities(monkeypatch: pytest.MonkeyPatch, value: str, admitted: object) -> None:
-    """Server ids with commas between, one or several, or a star for all; nothing but a comma is nothing."""
+def test_communities_accept_ids_or_star(monkeypatch: pytest.MonkeyPatch, value: str, admitted: object) -> None:
+    """Ids with commas, or a star; a lone comma is nothing."""
     monkeypatch.setenv("COMMUNITIES", value)
     assert load_settings().communities == admitted
 
 
-def test_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process may serve some of the shards, when it knows how many there are."""
+def test_shard_ids_need_shard_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Needs the number of shards."""
     monkeypatch.setenv("SHARD_COUNT", "4")
     monkeypatch.setenv("SHARD_IDS", "2, 3")
     settings = load_settings()
     assert (settings.shard_count, settings.shard_ids) == (4, (2, 3))
 
 
-def test_decimals_and_equal_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The poll interval may be a fraction, and the two deadlines may be the same."""
+def test_fractional_interval_and_equal_deadlines_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLL_INTERVAL_SECONDS", "0.25")
     monkeypatch.setenv("JOB_SOFT_DEADLINE_SECONDS", "60")
     monkeypatch.setenv("JOB_HARD_DEADLINE_SECONDS", "60")
     assert load_settings().poll_interval_seconds == 0.25
 
 
-def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An address may be plain http on this machine, and loses the slash at its end."""
+def test_addresses_are_checked_and_normalised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain http only on this machine; a trailing slash goes."""
     monkeypatch.setenv("DISCORD_API_URL", "http://127.0.0.1:8080/api/v10/")
     monkeypatch.setenv("SKILLBOSS_API_URL", "http://localhost:1/")
     monkeypatch.setenv("WEBHOOK_PUBLIC_URL", "https://bot.example.org/")
@@ -209,8 +203,7 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.webhook_public_url == "https://bot.example.org"
 
 
-def test_the_order_of_providers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only providers with a key count, in the operator's order."""
+def test_providers_with_key_follow_operator_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SKILLBOSS_WHOLESALE_KEY", SECRET)
     assert load_settings().providers == ("skillboss",)
     monkeypatch.setenv("REVE2IMG_API_KEY", SECRET)
