@@ -15,7 +15,8 @@ from bot.domain.errors import FaultKind, SearchGoneError
 from bot.domain.jobs import Delivery, Job, State
 from bot.domain.searches import Search
 from bot.services.history import Direction, Page
-from bot.ui.handlers.history import HistoryHandlers, empty_page, has_search_line, history_page
+from bot.ui.handlers.history import HistoryHandlers
+from bot.ui.render.history_page import empty_page, has_search_line, history_page
 from bot.ui.render.job_card import Attached
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_context, make_image, make_job, make_request

@@ -28,9 +28,9 @@ from bot.services.status import Status
 from bot.ui.buttons import BUTTONS, ButtonSpec, MenuEntry, card_menu
 from bot.ui.command_options import model_choices, suggested_choices
 from bot.ui.command_translator import CommandTranslator
-from bot.ui.handlers.history import empty_page, has_search_line, history_page
 from bot.ui.i18n import use_locale
 from bot.ui.render.error_messages import error_message, failure, unexpected
+from bot.ui.render.history_page import empty_page, has_search_line, history_page
 from bot.ui.render.job_card import job_card
 from bot.ui.render.panels import admitted_panel, balance_panel, help_panel, status_panel
 from tests.support.clock import START

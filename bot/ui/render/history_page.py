@@ -1,0 +1,153 @@
+"""Pages of `/history`: one job with its images, and buttons to its neighbours."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import discord
+from discord import ui
+
+from bot.domain.jobs import Delivery, Job, State
+from bot.services.history import Page
+from bot.ui.buttons import NEWER, OLDER, PROMPT
+from bot.ui.component_tree import walk
+from bot.ui.i18n import _, ngettext
+from bot.ui.render.details import lineage_lines, message_link
+from bot.ui.render.formatting import ago, escaped, in_credits, number
+from bot.ui.render.job_card import (
+    BLURPLE,
+    GREY,
+    Attached,
+    gallery,
+    heading,
+    payload_view,
+    prompt_is_cut,
+    provider_credit,
+    reencoded_note,
+    settlement,
+)
+
+# Markdown for small text: the search line begins with it, every other page's first text is a heading.
+_SEARCH_LINE: Final = "-# "
+
+
+def history_page(page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
+    """Return a page; `files` are the pictures attached to the same message, in order."""
+    job = page.job
+    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=BLURPLE)
+    if page.search is not None:
+        container.add_item(ui.TextDisplay(_search_line(page.search.query)))
+    container.add_item(ui.TextDisplay(heading(job.request, job.place.member_id)))
+    if files:
+        container.add_item(gallery(job, files))
+    container.add_item(ui.TextDisplay("\n".join(_lines(page, files))))
+    search_id = None if page.search is None else page.search.id
+    buttons = [
+        NEWER.build(job.id, disabled=not page.newer, search_id=search_id),
+        OLDER.build(job.id, disabled=not page.older, search_id=search_id),
+    ]
+    if prompt_is_cut(job):
+        buttons.append(PROMPT.build(job.id))
+    container.add_item(ui.ActionRow(*buttons))
+    return payload_view(container)
+
+
+def empty_page(query: str | None) -> ui.LayoutView:
+    """Return what to say where there is nothing to show."""
+    if query is None:
+        lines = [
+            f"## {_('Nothing here yet')}",
+            _("Make your first picture with `/imagine`; it is kept here for a while."),
+        ]
+    else:
+        lines = [
+            f"## {_('Nothing found')}",
+            _("None of your pictures has this in its prompt. Try fewer letters, or leave it out."),
+            _search_line(query),
+        ]
+    return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREY))
+
+
+def _search_line(query: str) -> str:
+    return _SEARCH_LINE + _("Search: {search}").format(search=escaped(query))
+
+
+def has_search_line(components: Iterable[Any]) -> bool:
+    """Return whether a page shows a search: its first text is then not the heading."""
+    texts = (each.content for each in walk(components) if isinstance(each, discord.TextDisplay))
+    return next(texts, "").startswith(_SEARCH_LINE)
+
+
+def _lines(page: Page, files: Sequence[Attached]) -> list[str]:
+    lines = [_removed(page)] if page.removed else []
+    unshown = len(page.pictures) - len(files)
+    if unshown > 0:
+        said = ngettext(
+            "{count} picture could not be shown here.", "{count} pictures could not be shown here.", unshown
+        )
+        lines.append(said.format(count=number(unshown)))
+    lines += [f"-# {_receipt(page.job)}", f"-# {_whereabouts(page.job)}"]
+    lines += [f"-# {step}" for step in lineage_lines(page.chain)]
+    note = reencoded_note(files, _("the upload limit"))
+    return lines if note is None else [*lines, note]
+
+
+def _removed(page: Page) -> str:
+    """Return that pictures are no longer kept, and where they may still be seen."""
+    gone = page.removed
+    if page.pictures:
+        said = ngettext(
+            "{count} picture of {all} is no longer kept here: the studio keeps pictures for a while only.",
+            "{count} pictures of {all} are no longer kept here: the studio keeps pictures for a while only.",
+            gone,
+        )
+    else:
+        said = ngettext(
+            "The picture is no longer kept here: the studio keeps pictures for a while only.",
+            "The {count} pictures are no longer kept here: the studio keeps pictures for a while only.",
+            gone,
+        )
+    text = said.format(count=number(gone), all=number(gone + len(page.pictures)))
+    match page.job.delivery:
+        case Delivery.CARD if page.job.state is State.DONE:
+            perhaps = ngettext("The card may still have it.", "The card may still have them.", gone)
+        case Delivery.DIRECT:
+            perhaps = ngettext(
+                "Your direct messages may still have it.", "Your direct messages may still have them.", gone
+            )
+        case _:
+            return text
+    return f"{text} {perhaps}"
+
+
+def _receipt(job: Job) -> str:
+    charged = job.charged or 0
+    if job.state is not State.DONE:
+        parts = [_("Came late, so free: {credits} returned").format(credits=in_credits(job.price))]
+    elif charged == job.price:
+        parts = [_("{credits} charged").format(credits=in_credits(charged))]
+    else:
+        parts = settlement(job.price, charged)
+    if job.provider is not None:
+        parts.append(provider_credit(job.provider))
+    return " · ".join([*parts, ago(job.created_at)])
+
+
+def _whereabouts(job: Job) -> str:
+    """Return where the job's end was delivered, with a way there where there is one."""
+    match job.delivery:
+        case Delivery.CARD if job.state is State.DONE:
+            link = message_link(job)
+            return _("Posted on its card") if link is None else _("Posted in {link}").format(link=link)
+        case Delivery.CARD:
+            return _("Its card ended without pictures") + _link(job)
+        case Delivery.DIRECT:
+            return _("Delivered by direct message: its card could not be reached")
+        case None:
+            return _("On its way to its card") + _link(job)
+        case _:
+            return _("Delivered here alone: its card could not be reached")
+
+
+def _link(job: Job) -> str:
+    link = message_link(job)
+    return "" if link is None else f" · {link}"
