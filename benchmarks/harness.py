@@ -45,7 +45,7 @@ class SilentObserver:
 
 
 class EndlessProvider:
-    """A provider that accepts every job, finishes none and counts polls."""
+    """A provider with unlimited jobs: accepts all, finishes none, counts polls."""
 
     name = PROVIDER
     takes_webhooks = False

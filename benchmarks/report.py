@@ -1,4 +1,4 @@
-"""Tables that compare the bot with the baseline bot plus the parts."""
+"""Tables comparing the bot with the baseline bot plus the parts."""
 
 import statistics
 from typing import Final

@@ -135,7 +135,7 @@ class _JobLife:
 
 
 def _queries(harness: Harness) -> tuple[_Query, ...]:
-    """Return the product's queries in an order in which each finds its data."""
+    """Return the product's queries in a working order."""
     life = _JobLife(harness)
     account_of = history_dataset.account_of(_ACCOUNT)
     page = _Page(harness, account_of)

@@ -41,7 +41,7 @@ class _Tree(app_commands.CommandTree["AtelierClient"]):
 
 
 class SyncMemory:
-    """The digest of the commands that Discord was sent last."""
+    """Digest of the last synced commands."""
 
     def __init__(self, get: Callable[[], Awaitable[str | None]], set: Callable[[str], Awaitable[Any]]) -> None:  # noqa: A002
         self.get = get
@@ -126,11 +126,14 @@ class AtelierClient(commands.AutoShardedBot):
                 )
 
     async def on_ready(self) -> None:
-        """Log that the gateway is there."""
+        """Log the ready gateway."""
         _log.info("discord.ready", guilds=len(self.guilds))
 
     async def hang_up(self, seconds: float) -> None:
-        """Take no more interactions, and let those under way be answered, for `seconds` at most."""
+        """Take no more interactions; let running ones finish.
+
+        At most `seconds` are spent waiting.
+        """
         for shard in self.shards.values():
             await shard.disconnect()
         # discord.py keeps no list of them, but names the tasks that it makes.

@@ -131,7 +131,7 @@ def _user_install(*, wanted: bool, possible: bool) -> Finding:
 
 
 async def _keys(settings: Settings) -> list[Finding]:
-    """Check each key by asking its provider for a job that cannot exist.
+    """Check each key by asking its provider for an impossible job.
 
     That is free, and its status shows whether the key is accepted.
     """

@@ -22,7 +22,7 @@ At DEBUG they print bodies and addresses with tokens in them; httpx names every 
 
 
 class _Discreet(structlog.stdlib.ProcessorFormatter):
-    """Writes each line without the secrets that an error's own text may hold."""
+    """Formatter removing the secrets inside error texts."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""

@@ -199,7 +199,7 @@ class Settings(_ProviderSettings):
 
     @property
     def providers(self) -> tuple[str, ...]:
-        """The providers that have a key, in the operator's order."""
+        """Providers with a key, in the operator's order."""
         return tuple(name for name in self.provider_order if self.key_of(name) is not None)
 
 

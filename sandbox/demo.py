@@ -45,7 +45,7 @@ async def demonstrate(discord: DiscordServer, prompt: str, show: Callable[[str],
 
 
 def plain_text(written: str, world: World) -> str:
-    """Return a message's text as Discord's client shows it: with names and relative times."""
+    """Return a message's text as displayed: with names and relative times."""
 
     def name(match: re.Match[str]) -> str:
         user = world.users.get(match[1])

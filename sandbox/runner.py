@@ -1,4 +1,4 @@
-"""The sandbox: fakes on this machine, and the bot as a separate process connected to them."""
+"""The sandbox: fakes on this machine, and the bot process using them."""
 
 import asyncio
 import contextlib

@@ -127,7 +127,7 @@ class InputPolicy:
         """Check that each input can be fetched and given to a provider.
 
         Raises:
-            InputError: for the first one that cannot.
+            InputError: the first unusable input.
         """
         for position, picture in enumerate(inputs, 1):
             number = position if len(inputs) > 1 else None

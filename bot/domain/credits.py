@@ -79,7 +79,7 @@ class Account:
 
     @property
     def available(self) -> int:
-        """The credits that the member can spend now."""
+        """Credits the member can spend now."""
         return self.allowance + self.granted
 
 
@@ -128,10 +128,10 @@ def month_end(now: datetime) -> datetime:
 
 
 def open_period(account: Account, period: str, allowance: int) -> tuple[Account, tuple[Movement, ...]]:
-    """Return the account in `period`, with the movements that open it.
+    """Return the account in `period` and the movements to open it.
 
-    The rest of the old allowance expires and the new one is issued. A period never goes backwards, so a clock set back
-    cannot issue an allowance twice.
+    The rest of the old allowance expires and the new one is issued. A period never goes backwards, so a clock set
+    back cannot issue an allowance twice.
     """
     if period <= account.period:
         return account, ()

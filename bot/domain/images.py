@@ -1,4 +1,4 @@
-"""Values for images: a stored file, an image to start from, an image that a job made."""
+"""Image values: stored file, input image, result image."""
 
 from dataclasses import dataclass, field
 
@@ -27,10 +27,10 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputImage:
-    """An image that a request starts from.
+    """An image used as input of a request.
 
-    `url` is its address while that address lives: we fetch it, and in a submit the provider does. It may hold a secret.
-    `file` is None until the image is in the store. `parent` is set if the bot itself made the image.
+    `url` is its address while that address lives: we fetch it, and in a submit the provider does. It may hold a
+    secret. `file` is None until the image is in the store. `parent` is set if the bot itself made the image.
     """
 
     url: str | None = field(default=None, repr=False)
@@ -40,7 +40,7 @@ class InputImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultImage:
-    """An image that a job made. `position` counts from 0."""
+    """An image made by a job. `position` counts from 0."""
 
     job_id: str
     position: int

@@ -85,7 +85,7 @@ class InteractionContext:
 
 
 class Action(StrEnum):
-    """The action on an earlier job from which this job was made."""
+    """The action on an earlier job that led to this job."""
 
     AGAIN = "again"  # the same once more
     VARY = "vary"  # the same prompt, starting from a picture
@@ -97,7 +97,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The job that this job was made from.
+    """The parent of a job.
 
     `position` is the image, None if it was the whole job.
     """

@@ -1,7 +1,7 @@
-"""Models: abilities, prices, and the providers that offer them.
+"""Models: abilities, prices and offering providers.
 
-Prices, help texts and refusals are derived from here and from the table of options. Sources: seed "reve2img: Models,
-Parameters"; seed "SkillBoss: Parameters".
+Prices, help texts and refusals are derived from here and from the table of options. Sources: seed "reve2img:
+Models, Parameters"; seed "SkillBoss: Parameters".
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -45,7 +45,7 @@ Limit = tuple[Any, ...] | int
 
 
 class Stage(Enum):
-    """The part of a generation that an option belongs to.
+    """A stage of a generation, with its options.
 
     It decides which follow-ups of a job keep the option.
     """

@@ -73,7 +73,7 @@ class PresetScope:
 
 
 def undo_token(scope: PresetScope, key: str) -> str:
-    """Return 32 hexadecimal digits that identify a preset in a button's id.
+    """Return 32 hexadecimal digits identifying a preset in a button's id.
 
     A name would be too long for one.
     """

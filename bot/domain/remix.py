@@ -99,7 +99,7 @@ def upscale_factors(providers: Sequence[str]) -> tuple[int, ...]:
 
 
 def possible_actions(providers: Sequence[str]) -> frozenset[Action]:
-    """Return the actions that any finished image can have here."""
+    """Return the actions possible for any finished image here."""
     possible = {Action.AGAIN}
     kept = _kept(_plain(), _ANY)
     if _can(kept, {}, providers):
@@ -121,7 +121,7 @@ def _plain() -> GenerationRequest:
 
 
 def _kept(request: GenerationRequest, picture: InputImage) -> GenerationRequest:
-    """Return a request that keeps an image as it is."""
+    """Return a request to keep an image as it is."""
     return replace(_with_stages(request, Stage.RESULT), prompt=KEEP_AS_IT_IS, inputs=(picture,))
 
 

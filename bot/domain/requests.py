@@ -165,7 +165,7 @@ def readable(prompt: str) -> str:
 
 
 def check_prompt(prompt: str, limit: int) -> None:
-    """Check a prompt for a model that takes `limit` code points.
+    """Check a prompt against a limit of `limit` code points.
 
     Raises:
         PromptError: it is unreadable, empty or too long.

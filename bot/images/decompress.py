@@ -1,4 +1,4 @@
-"""Undoing a transfer's gzip or deflate with an output that cannot explode."""
+"""Decompress gzip or deflate transfers with bounded output."""
 
 import zlib
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ class Inflater:
 
 
 class Plain:
-    """A stream that needs no inflating."""
+    """An uncompressed stream."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield the data as it came."""

@@ -172,7 +172,7 @@ class ImageDownloader:
 
 @contextmanager
 def _new_file(folder: Path) -> Iterator[tuple[Path, IO[bytes]]]:
-    """Make a file that stays only if the block succeeds."""
+    """Create a file, and delete it if the block fails."""
     handle, name = tempfile.mkstemp(dir=folder, prefix="download-")
     path = Path(name)
     try:

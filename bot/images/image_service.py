@@ -106,7 +106,7 @@ class ImageService:
         return await self._workers.run(lambda: self._store.remove(sha256, media_type, older_than=older_than))
 
     async def files(self) -> list[StoredFile]:
-        """Return all files of the store, to find those that nothing refers to."""
+        """Return all files of the store, to find unreferenced ones."""
         return await self._workers.run(lambda: list(self._store.files()))
 
     async def sweep_temporary(self, older_than: datetime) -> int:
@@ -117,7 +117,7 @@ class ImageService:
         return await self._workers.run(lambda: self._store.sweep_temporary(older_than=older_than))
 
     async def close(self) -> None:
-        """Close the connections and wait for the work that has begun."""
+        """Close the connections and wait for running work."""
         await self._downloader.close()
         await self._inputs.close()
         await self._workers.close()
@@ -144,5 +144,5 @@ class ImageService:
 
 
 def _drop(temporary: Path) -> None:
-    """Remove a file that may have moved into the store."""
+    """Remove a temporary file unless it moved into the store."""
     temporary.unlink(missing_ok=True)

@@ -214,7 +214,7 @@ def _kept_in_jpeg(marker: int, begin: bytes) -> bool:
 
 
 def _orientation_in(exif: bytes) -> int:
-    """Return how EXIF says that the picture lies; broken EXIF turns nothing."""
+    """Return the EXIF orientation; broken EXIF gives no rotation."""
     exif = exif.removeprefix(_EXIF)
     order = _BYTE_ORDERS.get(exif[:4])
     if order is None:

@@ -26,5 +26,5 @@ class ImageThreadPool:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
     async def close(self) -> None:
-        """Drop work that has not begun and wait for the rest."""
+        """Drop queued work and wait for running work."""
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)

@@ -97,10 +97,10 @@ async def system_lookup(host: str, port: int) -> list[str]:
 
 
 class PublicResolver(AbstractResolver):
-    """Resolver for aiohttp that returns public addresses only.
+    """Resolver for aiohttp, limited to public addresses.
 
-    aiohttp connects to exactly these addresses, so no second look-up can differ. A host with any non-public
-    address is refused as a whole, because it is misconfigured or an attack.
+    aiohttp connects to exactly these addresses, so no second look-up can differ. A host with any non-public address
+    is refused as a whole, because it is misconfigured or an attack.
     """
 
     def __init__(self, lookup: Lookup) -> None:

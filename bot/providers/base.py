@@ -41,7 +41,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """A job that ended without an image.
+    """A job ended without an image.
 
     `detail` is the provider's own words for the log, cut and without secrets.
     """

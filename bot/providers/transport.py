@@ -46,7 +46,7 @@ class FreshPosts(httpx.AsyncBaseTransport):
 
 
 def provider_client(*, max_connections: int = 100, verify: ssl.SSLContext | None = None) -> httpx.AsyncClient:
-    """Return the client that all providers share; close it with `aclose`.
+    """Return the client shared by all providers; close it with `aclose`.
 
     It holds no key and no base address, follows no redirect and takes nothing from the environment. At most
     `max_connections` submits and as many status reads run at a time.

@@ -92,7 +92,7 @@ class Connection:
         self.send_text(json.dumps({"op": int(op), "d": data, "s": None, "t": None}))
 
     def send_text(self, text: str) -> None:
-        """Send a message that is already encoded."""
+        """Send an already encoded message."""
         self._queue.put_nowait(text)
 
     async def _write(self) -> None:
@@ -164,7 +164,7 @@ class Gateway:
 
     @property
     def connected(self) -> list[Session]:
-        """The sessions that somebody listens to."""
+        """The connected sessions."""
         return [session for session in self.sessions.values() if session.connection is not None]
 
     def dispatch(self, event: str, data: Any, *, guild_id: str | None = None, intent: int = 0) -> bool:

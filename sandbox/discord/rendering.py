@@ -15,7 +15,7 @@ _EMBED_PICTURES = ("image", "thumbnail")
 
 
 def file_id(url: str) -> str | None:
-    """Return the id of the file that an address of the CDN leads to."""
+    """Return the file id in an address of the CDN."""
     found = _CDN_ADDRESS.search(url)
     return None if found is None else found[1]
 

@@ -30,7 +30,7 @@ class Views:
         self._uses: dict[str, Json] = {}
 
     def set_command_use(self, message: Message, used: Json) -> None:
-        """Record the command of a message (`who` used which `command`)."""
+        """Record the command of a message and its user."""
         self._uses.setdefault(message.id, used)
 
     def has_command_use(self, message: Message) -> bool:

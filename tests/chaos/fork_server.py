@@ -1,10 +1,10 @@
-"""A process with the bot imported, which forks a bot for each start.
+"""A process with the bot imported: it forks a bot for each start.
 
-The import takes most of a start's two seconds. The fork has built nothing yet: no loop, no thread, no connection. It
-runs the bot's command line in a separate process, and a signal ends it like any other.
+The import takes most of a start's two seconds. The fork has built nothing yet: no loop, no thread, no
+connection. It runs the bot's command line in a separate process, and a signal ends it like any other.
 
-`python -m tests.chaos.fork_server` reads a line of JSON for each start. It answers with the process id and, after the
-exit, with the exit code; then it reads the next line.
+`python -m tests.chaos.fork_server` reads a line of JSON for each start. It answers with the process id and,
+after the exit, with the exit code; then it reads the next line.
 """
 
 import asyncio

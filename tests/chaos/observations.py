@@ -122,7 +122,7 @@ class _DatabaseState:
 
 
 def awaits_webhook(job: JobRecord, *, accepted: bool) -> bool:
-    """Return whether a job waits for a webhook that cannot come."""
+    """Return whether a job waits for an impossible webhook."""
     return job.state == JobState.UNKNOWN and bool(job.attempts) and job.attempts[-1].has_webhook and not accepted
 
 
@@ -143,7 +143,7 @@ class RoundObserver:
 
     @asynccontextmanager
     async def watch_unfinished(self) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
-        """Yield a check for jobs that have yet to end or to be delivered."""
+        """Yield a check for unfinished or undelivered jobs."""
         database = await Database.open(self._system.database_url)
         try:
 

@@ -53,7 +53,7 @@ class RoundResult:
 
 
 class Runner:
-    """A system that plays rounds. `webhooks` gives the bot a public address."""
+    """A system for playing rounds. `webhooks` gives the bot a public address."""
 
     def __init__(self, folder: Path, *, database_url: str | None = None, webhooks: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ _REACTION: Final = 0.03
 
 
 class Event(StrEnum):
-    """A request of the bot, or one to it, at which a strike can hit."""
+    """A request of the bot, or one to it: a target of strikes."""
 
     DELIVERED = "delivered"  # an interaction has gone out to the bot
     CALLBACK = "callback"  # the bot answers a command with its card
@@ -39,7 +39,7 @@ class Event(StrEnum):
 
 
 class StrikeMoment(StrEnum):
-    """Moment of an event at which a strike hits."""
+    """Moment of a strike within an event."""
 
     BEFORE = "before"  # it has arrived; a killed bot's request never takes effect
     AFTER = "after"  # it has taken effect, and no answer goes out before the strike

@@ -1,4 +1,4 @@
-"""Each kind of broken promise is found in observations that contain it."""
+"""Each kind of broken promise is found in faulty observations."""
 
 from dataclasses import replace
 

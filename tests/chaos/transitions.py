@@ -1,4 +1,4 @@
-"""Rounds with a strike at one transition and a workload that reaches it."""
+"""Rounds with a strike at one transition, and a fitting workload."""
 
 import random
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Rejected modals keep everything that was typed, on simcord."""
+"""Rejected modals keep everything typed, on simcord."""
 
 from datetime import timedelta
 from typing import Any
@@ -95,7 +95,7 @@ async def test_rejected_form_reopens_as_sent(bot: BotHarness) -> None:
 
 @pytest.mark.bot(reve2img=True, allowance=200)
 async def test_too_long_prompt_reopens_complete(bot: BotHarness) -> None:
-    """Characters that no provider accepts are left out."""
+    """Without characters refused by every provider."""
     member = bot.member("member")
     card = await finished(bot, member)
     typed = "``` snow & <b> * 雪 " * 150

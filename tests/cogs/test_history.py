@@ -147,7 +147,7 @@ async def test_history_of_removed_image_explains_retention(bot: BotHarness) -> N
 
 
 async def test_history_shrinks_images_too_large_for_place(bot: BotHarness) -> None:
-    """Images that never fit are left out."""
+    """Images without a fitting size are left out."""
     member = bot.member("member")
     await made(bot, member, "a fox")
     for refusals, shown in ((3, True), (4, False)):

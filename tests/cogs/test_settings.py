@@ -67,7 +67,7 @@ async def test_model_setting_completion_starts_with_default(bot: BotHarness) -> 
 
 
 async def test_bare_command_uses_settings(bot: BotHarness) -> None:
-    """A choice that conflicts with a default overrides it."""
+    """A conflicting choice overrides a default."""
     member = bot.member("member")
     await member.slash(bot.channel, "settings set", model="nano-banana", aspect_ratio="16:9", format="webp")
     first = await bot.imagine(member, prompt="a fox")

@@ -74,7 +74,7 @@ def leaves(command: app_commands.Command[Any, ..., Any] | app_commands.Group) ->
 
 
 def tracked_files() -> list[Path]:
-    """Return the files that git tracks or would track."""
+    """Return the tracked and the untracked, unignored files."""
     git = shutil.which("git")
     if git is None or not (REPOSITORY / ".git").exists():
         pytest.skip("only a git clone knows its files")
@@ -213,13 +213,13 @@ def test_decisions_are_numbered_and_listed_with_their_titles() -> None:
 
 
 def headings(text: str) -> set[str]:
-    """Return the anchors that GitHub gives the headings of a document."""
+    """Return the anchors of the headings of a document on GitHub."""
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_tracked_files_name_no_package_registry() -> None:
-    """Packages come from the index that the machine's pip is configured for."""
+    """Packages come from the machine's configured index."""
     hosts = [
         ".".join(parts) for parts in (("pypi", "org"), ("".join(("python", "hosted")), "org"), ("deb", "debian", "org"))
     ]

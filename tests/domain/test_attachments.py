@@ -28,7 +28,7 @@ PHOTO = AttachmentInfo(url=signed(), filename="photo.png", media_type="image/png
 
 
 def problem_of(*offered: AttachmentInfo, policy: InputPolicy = SERVED) -> InputProblem:
-    """Return the problem for which the attachments are refused."""
+    """Return the problem of refused attachments."""
     with pytest.raises(InputError) as refusal:
         policy.admit(offered, NOW)
     return refusal.value.problem

@@ -56,7 +56,7 @@ def test_hold_up_to_all_available_credits_succeeds(amount: int, left: int) -> No
 
 
 def test_hold_above_available_raises_with_amounts_and_renewal() -> None:
-    """Credits that are already held do not count as available."""
+    """Held credits do not count as available."""
     with pytest.raises(InsufficientCreditsError) as caught:
         decide_hold(make_account(allowance=7, granted=4, held=100), "job", 12, NOW)
     assert (caught.value.needed, caught.value.available) == (12, 11)

@@ -93,7 +93,7 @@ def test_preferred_model_without_edits_gives_way_to_inputs() -> None:
 
 
 def test_edit_keeps_input_ratio_unless_chosen_or_in_preset() -> None:
-    """`keep_aspect_ratio` records which of them it was."""
+    """`keep_aspect_ratio` records the reason."""
     preset = Preset(name="x", options={"aspect_ratio": "1:1"})
     derived = asked(inputs=1, input_ratio="3:4", aspect_ratio="16:9")
     assert (derived.aspect_ratio, derived.keep_aspect_ratio) == ("3:4", True)

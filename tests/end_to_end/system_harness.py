@@ -241,7 +241,7 @@ def says(words: str) -> Callable[[Message], bool]:
 
 
 def _reserved() -> socket.socket:
-    """Return a socket that reserves a free port.
+    """Return a socket to reserve a free port.
 
     Port 0 never yields this port; the bot may still listen on it by its number.
     """

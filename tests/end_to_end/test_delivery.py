@@ -148,7 +148,7 @@ def kicked_later(scene: Scene) -> None:
 
 
 def kicked_from_one_of_two(scene: Scene) -> None:
-    """Remove the bot from one of two servers that the member shares with it."""
+    """Remove the bot from one of two servers shared with the member."""
     world = scene.system.discord.world
     world.add_member(world.guild("Community"), scene.member.user)
     kicked_later(scene)
@@ -365,7 +365,7 @@ async def test_undeliverable_result_is_listed_in_history(scene: Scene) -> None:
 
 @pytest.fixture
 async def own_scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    """Yield a scene with a bot that the test may kill."""
+    """Yield a scene with a bot for killing."""
     system = SystemHarness(tmp_path)
     try:
         await system.start()

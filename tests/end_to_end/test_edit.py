@@ -283,7 +283,7 @@ async def test_edit_of_image_deleted_during_form_costs_nothing(editor: EditingMe
 
 
 async def test_edit_without_public_url_sends_discord_address(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A GIF, which needs conversion, is refused with a way out."""
+    """A GIF needs conversion, so it is refused with a way out."""
     system = SystemHarness(tmp_path_factory.mktemp("closed"))
     try:
         await system.start()

@@ -69,7 +69,7 @@ async def test_four_images_match_prompt_and_options(system: SystemHarness) -> No
 async def test_every_reve2img_model_returns_images(
     system: SystemHarness, options: dict[str, object], price: int
 ) -> None:
-    """Models that SkillBoss lacks go to reve2img at the catalogue's price."""
+    """Models missing at SkillBoss go to reve2img at the catalogue's price."""
     member = system.discord.actor("member")
     await (await member.slash("settings set", options={"ask_over": 1000})).response()
     invocation = await member.slash("imagine", prompt="a lighthouse", options=options)

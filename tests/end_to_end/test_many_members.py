@@ -26,7 +26,7 @@ PROMPTS = int(os.environ.get("ATELIER_TRIAL_PROMPTS", "60"))
 
 
 def real_prompts(count: int) -> list[str]:
-    """Return prompts spread over the PartiPrompts collection, or over the repository's list."""
+    """Return prompts spread over PartiPrompts, or over the repository's list."""
     collection = data_folder() / "data" / "PartiPrompts.tsv"
     if collection.is_file():
         with collection.open(newline="", encoding="utf-8") as lines:
@@ -41,7 +41,7 @@ def real_prompts(count: int) -> list[str]:
 
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[SystemHarness]:
-    """Yield a running bot with providers that finish jobs by themselves."""
+    """Yield a running bot with automatic providers."""
     system = SystemHarness(tmp_path)
     # What SkillBoss has no slot for goes to reve2img.
     system.skillboss.latency = system.reve2img.latency = Latency(queue=0.2, work=0.5)

@@ -128,7 +128,7 @@ class Pair:
             return [await bot.wait() for bot in self._bots]
 
     async def kill(self) -> None:
-        """Kill every process that still runs, paused or not."""
+        """Kill every remaining process, paused or not."""
         for bot in self._bots:
             if bot.returncode is None:
                 bot.send_signal(SIGKILL)

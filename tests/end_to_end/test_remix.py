@@ -20,7 +20,7 @@ from tests.end_to_end.system_harness import PATIENCE, SystemHarness, has_images,
 
 
 def settings(system: SystemHarness) -> dict[str, str]:
-    """Return settings with one image API that fetches images from the bot."""
+    """Return settings with one image API; it fetches images from the bot."""
     return {
         "PROVIDER_ORDER": "reve2img",
         "DEFAULT_ALLOWANCE": "1000",
@@ -30,7 +30,7 @@ def settings(system: SystemHarness) -> dict[str, str]:
 
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[SystemHarness]:
-    """Yield a running bot with images that the image API can fetch."""
+    """Yield a running bot with images reachable for the image API."""
     system = SystemHarness(tmp_path)
     try:
         await system.start(**settings(system))

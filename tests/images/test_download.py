@@ -23,7 +23,7 @@ async def test_body_is_written_unchanged(serve: Serve, tmp_path: Path) -> None:
 
 
 async def test_signed_address_is_requested_verbatim(serve: Serve, tmp_path: Path) -> None:
-    """No library re-quotes path or query, which a signature may cover."""
+    """A signature may cover path and query."""
     seen: list[str] = []
 
     async def handler(request: web.Request) -> web.Response:

@@ -133,7 +133,7 @@ async def test_sweep_removes_temporary_files(image_service: ImageService, store:
 
 
 class _Announcing(ImageDownloader):
-    """A downloader that signals start and end, and waits in between."""
+    """A downloader with signals at start and end, and a wait in between."""
 
     def __init__(self, *, exempt: list[str], pauses: tuple[float, ...]) -> None:
         super().__init__(exempt=exempt, pauses=pauses)

@@ -13,7 +13,7 @@ from tests.providers.provider_harness import CASES, KEY, Case, ProviderHarness
 
 @pytest.fixture(scope="session")
 def certificates() -> ssl.SSLContext:
-    """Return the trusted certificates, read once because that is slow."""
+    """Return the trusted certificates, read once because reading is slow."""
     return httpx.create_ssl_context(trust_env=False)
 
 

@@ -179,7 +179,7 @@ async def test_retry_after_is_passed_on(bench: ProviderHarness) -> None:
 
 
 async def test_content_refusal_is_classified_as_content(bench: ProviderHarness) -> None:
-    """A 400 or 403 that names the content policy concerns the prompt."""
+    """A 400 or 403 with the content policy concerns the prompt."""
     for status in (400, 403, 422):
         bench.server.faults.add("submit", "status", status=status, message="blocked by our content policy")
 

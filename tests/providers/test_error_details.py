@@ -28,7 +28,7 @@ def test_first_reason_is_found(answer: object, words: str) -> None:
 
 
 class CountingList(list[object]):
-    """A list that counts inspected items over all lists."""
+    """A list with a count of inspected items over all lists."""
 
     items = 0
 

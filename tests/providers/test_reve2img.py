@@ -156,7 +156,7 @@ async def test_edit_sends_image_urls_in_order(client: httpx.AsyncClient, server:
 
 
 async def test_error_contains_no_input_address(client: httpx.AsyncClient) -> None:
-    """It may contain a secret that the provider quotes."""
+    """It may contain a secret, and the provider may quote it."""
     url = "https://cdn.example/fox.png?secret=0123456789abcdef"
     request = generation_request(prompt=PROMPT, inputs=(InputImage(url=url),))
     async with RawServer(json_reply(f'{{"code": 400, "message": "cannot fetch {url}"}}', "400 Bad Request")) as raw:

@@ -99,7 +99,7 @@ def test_exception_of_other_transport_is_classified(error: Exception, kind: Faul
 
 
 async def test_every_post_opens_new_connection() -> None:
-    """A pooled connection may be closing, which would lose the reply."""
+    """A pooled connection may be closing and lose the reply."""
     connections: set[object] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

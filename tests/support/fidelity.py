@@ -53,7 +53,7 @@ def find_description() -> Path | None:
 
 
 def data_folder() -> Path:
-    """Return the folder with the files that tests need."""
+    """Return the folder of the test data."""
     folder = os.environ.get("ATELIER_TEST_DATA")
     return Path(folder) if folder else Path(__file__).resolve().parents[1] / "data"
 

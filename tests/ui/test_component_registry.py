@@ -1,4 +1,4 @@
-"""The dispatch of presses to the handlers that cogs registered."""
+"""Dispatch of presses to the registered handlers of cogs."""
 
 from typing import Any, cast
 from unittest.mock import AsyncMock, Mock

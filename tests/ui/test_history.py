@@ -53,7 +53,7 @@ def shown(of: Page, *files: str) -> list[str]:
 
 
 def disabled(view: ui.LayoutView) -> list[bool]:
-    """Return which paging buttons are disabled."""
+    """Return the disabled state of each paging button."""
     return [part["disabled"] for part in parts(view) if part["type"] == 2]
 
 
@@ -90,7 +90,7 @@ WHEREABOUTS = {
 
 @pytest.mark.parametrize("delivery", WHEREABOUTS)
 def test_page_names_delivery(delivery: Delivery | None) -> None:
-    """It links the card if that has the images."""
+    """With a link to the card if it has the images."""
     assert shown(page(job(delivery)), "1.png")[-1] == WHEREABOUTS[delivery]
 
 
@@ -191,7 +191,7 @@ def test_page_without_a_search_carries_no_id_and_no_search_line(prompt: str) -> 
 
 
 def turner(found: Search | None = None) -> tuple[HistoryHandlers, Mock]:
-    """Return handlers over a fake service that has this search, and that service."""
+    """Return handlers over a fake service with this search, and that service."""
     service = Mock(turn=AsyncMock(return_value=None), get_search=AsyncMock(return_value=found))
     if found is None:
         service.get_search.side_effect = SearchGoneError

@@ -32,7 +32,7 @@ def fields(text: str) -> set[str]:
 
 
 def strange(entry: polib.POEntry) -> set[str]:
-    """Return placeholders of a translation that its source lacks."""
+    """Return placeholders of a translation missing in its source."""
     said = [entry.msgstr, *entry.msgstr_plural.values()]
     return set().union(*map(fields, said)) - fields(entry.msgid) - fields(entry.msgid_plural)
 

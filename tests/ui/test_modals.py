@@ -1,4 +1,4 @@
-"""Modals filled in with choices that were never offered."""
+"""Modals filled in with unoffered choices."""
 
 from collections.abc import Sequence
 from types import SimpleNamespace

@@ -56,7 +56,7 @@ def grainy(can: Abilities) -> Abilities:
 
 @pytest.fixture(autouse=True)
 def _new_option(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add the option to the table, the field to requests, and the ability to reve-2.0."""
+    """Add the option to the table, to requests, and to reve-2.0."""
     monkeypatch.setitem(options._BY_NAME, "grain", GRAIN)
     changed = tuple(replace(each, abilities=grainy(each.abilities)) for each in models.MODELS)
     offers = tuple(replace(each, abilities=grainy(each.abilities)) for each in models.OFFERS)

@@ -25,7 +25,7 @@ def plain(text: str) -> str:
 
 
 def active(text: str) -> list[str]:
-    """Return the characters that Discord would treat as formatting."""
+    """Return the characters with a formatting effect on Discord."""
     return [character for character in _ESCAPE.sub("", text) if character in _ACTIVE]
 
 

@@ -59,7 +59,7 @@ def card(text: str, *urls: str, again: bool = False) -> discord.ui.LayoutView:
 
 
 class Again(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"a1:again:(?P<job>\d+)"):
-    """A button that needs no stored view."""
+    """A button without a stored view."""
 
     def __init__(self, job: str) -> None:
         super().__init__(discord.ui.Button(label="Again", custom_id=f"a1:again:{job}"))

@@ -12,14 +12,14 @@ Asking = tuple[Message, Invocation, discord.Interaction]
 
 
 def asking_card() -> discord.ui.LayoutView:
-    """Return a card that asks something, with a picture."""
+    """Return a card with a question and a picture."""
     view = card("which one?", "attachment://small.png")
     view.add_item(discord.ui.ActionRow(discord.ui.Button[Any](label="Go", custom_id="go")))
     return view
 
 
 async def asking(server: DiscordServer, bot: FixtureBot, *, ephemeral: bool = False) -> Asking:
-    """Have a card that asks, and press its button; the test answers."""
+    """Have a card with a question, and press its button; the test answers."""
     coming = bot.next_quiet()
     invocation = await server.actor("member").slash("quiet")
     await (await coming).response.send_message(view=asking_card(), files=[png("small.png")], ephemeral=ephemeral)

@@ -18,7 +18,7 @@ async def elsewhere(server: DiscordServer, connect: Connect) -> FixtureBot:
 
 
 async def asked(server: DiscordServer, bot: FixtureBot, who: str, channel: Any) -> discord.Interaction:
-    """Use a command that the test answers."""
+    """Use a command; the test answers."""
     coming = bot.next_quiet()
     await server.actor(who).slash("quiet", channel=channel)
     return await coming
