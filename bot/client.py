@@ -1,7 +1,4 @@
-"""The Discord client.
-
-Which commands there are, who answers errors, what happens at login and at the end.
-"""
+"""The Discord client: commands, presses, login and shutdown."""
 
 import asyncio
 import hashlib
@@ -27,10 +24,7 @@ _log = structlog.get_logger(__name__)
 
 class _Tree(app_commands.CommandTree["AtelierClient"]):
     async def interaction_check(self, interaction: discord.Interaction["AtelierClient"], /) -> bool:
-        """Speak the language of whoever called.
-
-        The task that runs this answers them alone.
-        """
+        """Set the member's locale for the task that answers them."""
         set_locale(interaction.locale.value)
         return True
 
@@ -41,7 +35,7 @@ class _Tree(app_commands.CommandTree["AtelierClient"]):
 
 
 class SyncMemory:
-    """Digest of the last synced commands."""
+    """The digest of the commands that Discord was sent last."""
 
     def __init__(self, get: Callable[[], Awaitable[str | None]], set: Callable[[str], Awaitable[Any]]) -> None:  # noqa: A002
         self.get = get
@@ -49,11 +43,10 @@ class SyncMemory:
 
 
 class AtelierClient(commands.AutoShardedBot):
-    """The Discord client. It connects with the `guilds` intent alone.
+    """The Discord client.
 
-    Slash commands need no privileged one.
-
-    Cogs are added before login. Each registers its commands and menus with `tree` and its buttons with `components`.
+    It connects with the `guilds` intent alone: slash commands need no privileged one. Cogs are added before login. Each
+    registers its commands and menus with `tree` and its buttons with `components`.
 
     `identify_turn` waits for this process's turn to log in to the gateway; None with a single process.
     `user_installs` also offers the commands to members who installed the application on their own account.
@@ -91,7 +84,7 @@ class AtelierClient(commands.AutoShardedBot):
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait for the turn to log in.
 
-        The library only knows of the shards of this process.
+        The library only knows the shards of this process.
         """
         if self._identify_turn is not None:
             await self._identify_turn()
@@ -106,15 +99,12 @@ class AtelierClient(commands.AutoShardedBot):
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Answer presses on permanent buttons and menus.
 
-        Discord.py itself answers commands and modals.
+        discord.py itself answers commands and modals.
         """
         await self.components.dispatch(interaction)
 
     def _place_commands(self) -> None:
-        """Say where commands are offered: everywhere, or where they were.
-
-        Those for one kind of installation say so.
-        """
+        """Set the places of all commands without their own: guilds, or all."""
         for command in self.tree.get_commands():
             if command.allowed_installs is not None:
                 continue
@@ -126,13 +116,13 @@ class AtelierClient(commands.AutoShardedBot):
                 )
 
     async def on_ready(self) -> None:
-        """Log the ready gateway."""
+        """Log that the gateway is there."""
         _log.info("discord.ready", guilds=len(self.guilds))
 
     async def hang_up(self, seconds: float) -> None:
-        """Take no more interactions; let running ones finish.
+        """Take no more interactions and wait for running answers.
 
-        At most `seconds` are spent waiting.
+        The wait takes at most `seconds`.
         """
         for shard in self.shards.values():
             await shard.disconnect()

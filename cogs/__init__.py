@@ -1,1 +1,4 @@
-"""One file a command: parse, call a service, show. No SQL, no HTTP, no try."""
+"""One file a feature: parse, call a service, show.
+
+No SQL, no HTTP, no try.
+"""

@@ -1,4 +1,4 @@
-"""Buttons and menu of a finished job's card, and the button of a rejected modal."""
+"""Buttons and menu of finished cards, and of rejected modals."""
 
 from functools import partial
 

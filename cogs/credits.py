@@ -1,4 +1,4 @@
-"""`/credits`: what a member has to spend."""
+"""`/credits`: a member's balance."""
 
 from typing import Any
 

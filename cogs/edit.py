@@ -70,7 +70,7 @@ class Edit(commands.Cog):
         private: bool | None = None,
         **options: Any,
     ) -> None:
-        """Order the pictures: what was attached is judged by what Discord says of it, and fetched afterwards."""
+        """Request images. Attachments are checked by Discord's metadata first."""
         pictures = [offered(each) for each in (image, image2, image3, image4) if each is not None]
         await self._requests.create(
             interaction,

@@ -13,7 +13,7 @@ from bot.ui.render.panels import help_panel
 
 
 class Help(commands.Cog):
-    """What the studio can do, with the models that this one offers."""
+    """First steps and the offered models."""
 
     def __init__(self, *, models: Sequence[Model]) -> None:
         self._models = models

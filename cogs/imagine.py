@@ -34,7 +34,7 @@ class Imagine(commands.Cog):
         private: bool | None = None,
         **options: Any,
     ) -> None:
-        """Order the pictures: the answer is their card, or the question whether they are worth their price."""
+        """Request images. The answer is their card or a confirmation."""
         await self._requests.create(interaction, prompt=prompt, options=options, preset=preset, private=private)
 
     @imagine.autocomplete("model")

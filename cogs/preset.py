@@ -45,7 +45,7 @@ class PresetCommands(commands.GroupCog, name="preset", description=locale_str("K
         for_server: bool = False,
         **options: Any,
     ) -> None:
-        """Save it, and answer with what it is."""
+        """Save a preset and show it."""
         await self._presets.save(interaction, name=name, template=prompt, options=options, shared=for_server)
 
     @app_commands.command(name="list", description=locale_str("See your presets and this server's"))

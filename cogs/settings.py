@@ -1,4 +1,4 @@
-"""`/settings`: what a member has where they choose nothing."""
+"""`/settings`: a member's default options."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ class SettingsCommands(commands.GroupCog, name="settings", description=locale_st
         ask_over: app_commands.Range[int, 0, MAX_CONFIRM_OVER] | None = None,
         **options: Any,
     ) -> None:
-        """Change those that were chosen, and answer with what has changed."""
+        """Change the chosen settings and show the changes."""
         await self._panel.change(interaction, options | {"private": private, "confirm_over": ask_over})
 
     @change.autocomplete("model")

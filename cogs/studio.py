@@ -17,7 +17,7 @@ from bot.ui.render.panels import admitted_panel
 @app_commands.allowed_installs(guilds=True, users=False)
 @app_commands.default_permissions(manage_guild=True)
 class Studio(commands.GroupCog, name="studio", description=locale_str("Run the studio")):
-    """For those who run the server or the bot."""
+    """Commands for server admins and the bot's owner."""
 
     def __init__(self, *, access: AccessService) -> None:
         self._access = access

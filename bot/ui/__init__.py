@@ -1,1 +1,1 @@
-"""What people see: cards, buttons, words. Cards are pure functions of a snapshot."""
+"""Cards, buttons and words shown to members."""

@@ -1,4 +1,4 @@
-"""What Discord shows of the commands, in every language that there is a catalogue for."""
+"""Translations of commands for Discord."""
 
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ _LONGEST: Final = 100
 
 
 class CommandTranslator(app_commands.Translator):
-    """Looks up descriptions and the names of choices in the catalogues; `folder` is for tests."""
+    """Translator of descriptions and choice names. `folder` is for tests."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
@@ -25,7 +25,10 @@ class CommandTranslator(app_commands.Translator):
     async def translate(
         self, string: locale_str, locale: discord.Locale, context: TranslationContextTypes
     ) -> str | None:
-        """Return the text in a language, None where it is the English one; too long, Discord would take no command."""
+        """Return the text in a language, or None if it equals the English one.
+
+        It is cut to 100 characters: Discord would reject all commands for a longer one.
+        """
         if context.location in _NAMES:
             return None
         with use_locale(locale.value, self._folder):

@@ -1,7 +1,7 @@
-"""The language that people are spoken to in: gettext's catalogues, and which of them is in force.
+"""Translations: gettext catalogues and the current locale.
 
-The language belongs to the task: who makes a card says `with speaking(locale):` around it, and every function below
-reads it there. So cards stay pure functions of a snapshot and of the language in force: English where none was named.
+The locale belongs to the task. `with use_locale(locale):` sets it for a block, and every function below reads it.
+So cards stay pure functions of a snapshot and of the current locale. English is the default.
 """
 
 import io
@@ -28,7 +28,10 @@ _IN_FORCE: Final[ContextVar[NullTranslations]] = ContextVar("language", default=
 
 @contextmanager
 def use_locale(locale: str, folder: Path | None = None) -> Iterator[None]:
-    """Say everything in this block in a language, named as Discord names it ("de", "pt-BR"); `folder` is for tests."""
+    """Use a locale in this block.
+
+    It is named as Discord names it ("de", "pt-BR"). `folder` is for tests.
+    """
     token = _IN_FORCE.set(catalogue(locale, folder))
     try:
         yield
@@ -37,12 +40,15 @@ def use_locale(locale: str, folder: Path | None = None) -> Iterator[None]:
 
 
 def set_locale(locale: str) -> None:
-    """Say everything in the rest of this task in a language: for tasks that answer one person."""
+    """Use a locale for the rest of a task that answers one person."""
     _IN_FORCE.set(catalogue(locale))
 
 
 def _(message: str) -> str:
-    """Return a text in the language in force; a text of the domain with its values in place."""
+    """Return a text in the current locale.
+
+    A text of the domain gets its values.
+    """
     if isinstance(message, LazyText):
         return _IN_FORCE.get().gettext(message.template).format(**message.values)
     if isinstance(message, LazyPlural):
@@ -51,22 +57,28 @@ def _(message: str) -> str:
 
 
 def ngettext(one: str, many: str, number: int) -> str:
-    """Return the form of a text that goes with a number, in the language in force."""
+    """Return the plural form for a number in the current locale."""
     return _IN_FORCE.get().ngettext(one, many, number)
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's name for it
-    """Mark a text of a table: it is extracted here, and said with `_` where it is used."""
+    """Mark a text for extraction. It is translated with `_` where used."""
     return message
 
 
 def catalogue(locale: str, folder: Path | None = None) -> NullTranslations:
-    """Return a locale's texts: those of the region, else of the language, else English, for each text apart."""
+    """Return a locale's texts.
+
+    Each text comes from the region, else from the language, else it is English.
+    """
     return _read(locale, folder or CATALOGUES)
 
 
 def read_catalogues() -> None:
-    """Read all catalogues now: reading one takes longer than an answer, and no member should wait for it."""
+    """Read all catalogues now: no member should wait for it.
+
+    Reading one takes longer than an answer.
+    """
     for path in CATALOGUES.glob(f"*/{CATALOGUE}"):
         _compiled(path)
 

@@ -1,4 +1,4 @@
-"""Keeps every job's card up to date: coalesces changes, edits in place, puts off what fails, notes the delivery."""
+"""Card updates: merged changes, edits in place, retries."""
 
 import asyncio
 import hashlib
@@ -29,20 +29,20 @@ _STORING_TAKES: Final = 1.0
 _FIRST_RETRY: Final = 2.0
 _LONGEST_RETRY: Final = 300.0
 _MOST_DOUBLINGS: Final = 16
-# A job that another process finishes is not heard of again here; forgetting one that is costs one edit.
+# Another process may finish the job unseen here. Forgetting a card too early costs one edit.
 _FORGET_AFTER: Final = 3600.0
 
 
 @dataclass(slots=True)
 class _Shown:
-    """What a card shows now, as far as this process knows, and what is known of the way to it. Times are monotonic."""
+    """State of a card as far as this process knows. Times are monotonic."""
 
     payload: bytes | None = None
     state: State | None = None
     at: float = float("-inf")
     used: float = float("-inf")
     storing: bool = False  # its pictures are on their way
-    gone: bool = False  # not there while the job was under way
+    gone: bool = False  # missing while the job was running
     overtaken: bool = False  # the job had moved on when an edit was done, so that the edit may have undone a later one
     failures: int = 0
     not_before: float = float("-inf")
@@ -77,22 +77,22 @@ class CardUpdater:
         self._loop = asyncio.create_task(self._schedule.run())
 
     async def stop(self, grace: float) -> None:
-        """Finish the edits under way; what was not shown is shown after the next start."""
+        """Finish running edits. Others are shown after the next start."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
         await self._schedule.drain(grace)
 
     def on_job_changed(self, job_id: str) -> None:
-        """Show the job's card anew, soon."""
+        """Schedule an update of the job's card."""
         self._schedule.set(job_id)
 
     async def find_card(self, job: Job) -> CardLookup | None:
-        """Return what is known of the job's card."""
+        """Look up the job's card on Discord."""
         return await self._messages.find(job)
 
     def first_card(self, snapshot: Snapshot) -> discord.ui.LayoutView:
-        """Return the card that acknowledges a command, and remember that it is shown."""
+        """Return the first card of a job and record it as shown."""
         view = self._delivery.card(snapshot)
         shown = self._remembered(snapshot.job.id)
         shown.payload, shown.state, shown.at = _payload(view), snapshot.job.state, self._clock.monotonic()
@@ -123,7 +123,7 @@ class CardUpdater:
             self._put_off(job_id, shown, error)
 
     def _put_off(self, job_id: str, shown: _Shown, error: Exception) -> None:
-        """Try again later, and no earlier whatever changes meanwhile."""
+        """Retry later. Further changes do not make the retry earlier."""
         wait = _FIRST_RETRY * 2.0 ** min(shown.failures, _MOST_DOUBLINGS) * self._random.uniform(1.0, 1.5)
         wait = min(wait, _LONGEST_RETRY)
         shown.failures += 1
@@ -152,7 +152,7 @@ class CardUpdater:
                 log = _log.warning if job.card_in_reach(self._clock.now()) else _log.info
                 log("card.gone", job=job_id, state=job.state, delivery=delivery)
             self.forget(job_id)
-        elif job.acknowledged_at is not None:  # else whoever acknowledges it says so again
+        elif job.acknowledged_at is not None:  # else the acknowledgement reports the change again
             await self._show_progress(snapshot, shown)
 
     async def _show_progress(self, snapshot: Snapshot, shown: _Shown) -> None:
@@ -180,7 +180,7 @@ class CardUpdater:
         shown.failures = 0
 
     async def _edit(self, job: Job, view: discord.ui.LayoutView, shown: _Shown) -> None:
-        """Edit the card of a job under way; raises what another try may mend."""
+        """Edit the card of a running job. Raises errors worth another try."""
         try:
             await self._delivery.show(job, view)
         except CardGoneError:
@@ -192,7 +192,10 @@ class CardUpdater:
             _log.exception("card.refused", job=job.id)
 
     async def _look_again(self, job: Job, shown: _Shown) -> None:
-        """See whether the job moved on during an edit, here or in another process: Discord knows no fence."""
+        """Check if the job moved on during an edit, in any process.
+
+        Discord knows no fence, so the edit may have overwritten a later one.
+        """
         current, _ = await self._job_store.get(job.id)
         shown.overtaken = current.state is not job.state
         if shown.overtaken:
@@ -200,6 +203,9 @@ class CardUpdater:
 
 
 def _payload(view: discord.ui.LayoutView) -> bytes:
-    """Return what tells one card from another; the card itself is some kilobytes, and many jobs may wait."""
+    """Return a digest of the card.
+
+    The card itself takes some kilobytes, and many jobs may wait.
+    """
     components = view.to_components()  # type: ignore[no-untyped-call]
     return hashlib.sha256(json.dumps(components, sort_keys=True).encode()).digest()

@@ -1,4 +1,4 @@
-"""What Discord's refusals mean for a message: the one table of its error codes."""
+"""Classification of Discord's error codes."""
 
 from enum import Enum, auto
 from http import HTTPStatus
@@ -45,7 +45,10 @@ _NOT_DISCORDS_WORD: Final = 0
 
 
 def classify(error: BaseException) -> DiscordErrorKind | None:
-    """Return what an exception means; None where it came neither from Discord nor from the connection to it."""
+    """Return the kind of an error, or None for one of our own.
+
+    Ours came neither from Discord nor from the connection to it.
+    """
     if isinstance(error, discord.HTTPException):
         if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             return DiscordErrorKind.TOO_LARGE  # also where only what stands before Discord says so

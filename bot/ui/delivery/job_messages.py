@@ -1,4 +1,7 @@
-"""The ways to a job's member on Discord: its one message, by either token, and a direct message. No policy here."""
+"""A job's messages on Discord: its card and its direct message.
+
+The card is edited by interaction token or by bot token. No policy here.
+"""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -22,7 +25,7 @@ _TOKEN_FAILED: Final = (DiscordErrorKind.TOKEN_DEAD, DiscordErrorKind.CLOSED, Di
 _DIRECT_MESSAGES_READ: Final = 500
 
 Files = Callable[[], list[discord.File]]
-"""Makes the files anew for each try: a request closes those that it sent."""
+"""Factory of files, called for each try: a request closes the files it sent."""
 
 
 class CardGoneError(Exception):
@@ -40,10 +43,13 @@ class JobMessages:
         self._clock = clock
 
     async def edit(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
-        """Show `view` on the job's message and return its id; `files` replace its attachments, None leaves them.
+        """Show `view` on the job's message and return its id.
 
-        The interaction's token is used while it lives, then the bot's, which no private message listens to. Raises
-        `CardGoneError`.
+        `files` replace its attachments; None leaves them. The interaction token is used while it lives, then the bot
+        token. A private message can be edited by its interaction token only.
+
+        Raises:
+            CardGoneError: the message is out of reach.
         """
         if job.token_alive(self._clock.now()):
             try:
@@ -60,7 +66,7 @@ class JobMessages:
         return await self._edit_by_bot(job, view, files)
 
     async def find(self, job: Job) -> CardLookup | None:
-        """Return what is known of the interaction's answer; None where Discord cannot be asked now."""
+        """Look up the interaction's answer. None if Discord is unreachable."""
         if not job.token_alive(self._clock.now()):
             return CardLookup(exists=False)
         try:
@@ -79,9 +85,9 @@ class JobMessages:
         return CardLookup(exists=True, message_id=message.id)
 
     async def remove(self, job: Job) -> bool:
-        """Take the job's message away; return whether it is gone, which it may have been before.
+        """Delete the job's message. True if it is gone, also before.
 
-        A private message listens to its interaction's token alone, so it stays once that is dead.
+        A private message stays once its interaction token is dead: nothing else can delete it.
         """
         if job.token_alive(self._clock.now()):
             try:
@@ -108,7 +114,7 @@ class JobMessages:
         return True
 
     async def send_direct(self, job: Job, view: ui.LayoutView, files: Files | None) -> None:
-        """Send the job's member a direct message; sent twice within minutes, it is one message."""
+        """Send a direct message. Sent twice within minutes, it is one message."""
         channel = await self._direct(job)
         await channel.send(
             view=view,
@@ -119,7 +125,10 @@ class JobMessages:
         )
 
     async def sent_direct(self, job: Job) -> bool:
-        """Return whether the member's direct messages have one with this job's buttons, sent since it was intended."""
+        """Search the member's direct messages for this job's buttons.
+
+        Only messages since the command are read.
+        """
         channel = await self._direct(job)
         # By Discord's own clock: the command came before whatever was sent about it.
         command = discord.Object(job.place.interaction_id)
@@ -155,7 +164,11 @@ class JobMessages:
         return message.id
 
     async def _open_thread(self, job: Job) -> None:
-        """Take the job's thread out of the archive; raises `CardGoneError` for one that moderators have locked."""
+        """Unarchive the job's thread.
+
+        Raises:
+            CardGoneError: moderators locked the thread.
+        """
         thread = await self._client.fetch_channel(job.place.channel_id)
         if not isinstance(thread, discord.Thread) or thread.locked:
             raise CardGoneError

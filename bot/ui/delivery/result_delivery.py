@@ -1,4 +1,4 @@
-"""Bringing the end of a job to its member: on its card, else in a direct message, else in `/history`."""
+"""Delivery of finished jobs: card, direct message, `/history`."""
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ _MOST_HALVINGS: Final = 6
 
 @dataclass(slots=True)
 class DeliveryChannel:
-    """What was learnt of one channel: faults of ours on it, and how often its upload limit was halved."""
+    """Failures of one channel and halvings of its upload limit."""
 
     faults: int = 0
     cuts: int = 0
@@ -50,7 +50,7 @@ class DeliveryChannel:
 
 @dataclass(slots=True)
 class DeliveryProgress:
-    """What was learnt on the way of one delivery; losing it in a restart only costs a few requests."""
+    """State of one delivery. Losing it in a restart costs a few requests."""
 
     card: DeliveryChannel = field(default_factory=DeliveryChannel)
     direct: DeliveryChannel = field(default_factory=DeliveryChannel)
@@ -89,15 +89,19 @@ class ResultDelivery:
             )
 
     async def show(self, job: Job, view: ui.LayoutView, files: Files | None = None) -> None:
-        """Show `view` on the job's card; raises `CardGoneError` or what Discord and the connection raise."""
+        """Show `view` on the job's card.
+
+        Raises `CardGoneError`, and any error of Discord and the connection.
+        """
         message_id = await self._messages.edit(job, view, files)
         if job.place.message_id is None:
             await self._job_store.mark_acknowledged(job.id, message_id)
 
     async def deliver(self, snapshot: Snapshot, progress: DeliveryProgress) -> Delivery:
-        """Bring the end of a job to its member and return where it is; raises what asks for another try later.
+        """Deliver a finished job and return the channel.
 
-        An intent to send a direct message was only recorded when the card was beyond reach, so it is not tried again.
+        If a direct message was begun, the card is not tried again: it was out of reach then. Raises errors worth
+        another try later.
         """
         job = snapshot.job
         if job.direct_at is None and await self._by(progress.card, job, partial(self._on_card, snapshot, progress)):
@@ -110,11 +114,11 @@ class ResultDelivery:
         return Delivery.HISTORY
 
     async def restore(self, snapshot: Snapshot, progress: DeliveryProgress) -> None:
-        """Show a delivered end again, on a card that was given an older state since."""
+        """Show a delivered result again after an older state replaced it."""
         await self._by(progress.card, snapshot.job, partial(self._on_card, snapshot, progress))
 
     async def _by(self, channel: DeliveryChannel, job: Job, send: Callable[[], Awaitable[None]]) -> bool:
-        """Send by a channel and return whether it worked. False if the channel is closed.
+        """Send by a channel and return whether the channel is open.
 
         A card out of reach and a member who takes no direct messages are expected. Any other closed channel is logged
         as a warning. Raises an error that asks for another try later.
@@ -150,7 +154,10 @@ class ResultDelivery:
         return False
 
     def _note_cut(self, channel: DeliveryChannel, error: Exception) -> None:
-        """Send less next time where uploads are cut off again and again, though Discord can be reached."""
+        """Halve the upload limit after repeated cut-offs.
+
+        Errors of connecting to Discord do not count.
+        """
         if isinstance(error, aiohttp.ClientConnectorError):
             return
         channel.cuts += isinstance(error, aiohttp.ClientOSError | TimeoutError)

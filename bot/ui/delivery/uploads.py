@@ -1,4 +1,4 @@
-"""A job's pictures on their way into a message: fitted to its upload limit, named, opened anew for each try."""
+"""A job's images as uploads: fitted, named, opened for each try."""
 
 import io
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """Pictures that are ready; those that fit no limit, or are not in the store, are not among them."""
+    """Images ready to upload. Those too large or missing are left out."""
 
     ready: tuple[Upload, ...] = ()
 
     @property
     def attached(self) -> tuple[Attached, ...]:
-        """What the card has to know of the files."""
+        """The files as the card needs them."""
         return tuple(
             Attached(filename=f"atelier-{number}.{upload.extension}", reencoded=upload.reencoded)
             for number, upload in enumerate(self.ready, 1)
@@ -44,7 +44,10 @@ class Uploads:
 
 
 def fair_limit(pictures: Sequence[ResultImage], limit: int) -> int:
-    """Return how many bytes each picture may have, so that they fit `limit` each and one request together."""
+    """Return the byte limit of each image.
+
+    They fit `limit` each, and one request together.
+    """
     largest = max((picture.file.size for picture in pictures), default=0)
     return min(limit, _MOST_BYTES // max(1, len(pictures)), max(largest, 1))
 

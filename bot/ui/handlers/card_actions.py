@@ -1,4 +1,4 @@
-"""What a press on an ended card does: it makes something new of it, tells its details, or deletes it."""
+"""Actions of a finished job's card: remix, details, delete."""
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,7 +34,10 @@ _MENU_ACTIONS: Final = {MenuEntry.CUT_OUT: Action.CUT_OUT, MenuEntry.REFERENCE: 
 
 
 class CardActions:
-    """Answers the buttons of ended cards. `providers` are those that the studio has."""
+    """Answers the buttons of finished cards.
+
+    `providers` are the configured ones.
+    """
 
     def __init__(
         self,
@@ -73,10 +76,10 @@ class CardActions:
         *,
         message: discord.Message | None = None,
     ) -> None:
-        """Make something of a job, at once where there is nothing to ask, else by a form.
+        """Make something of a job, at once or by a form if there is a choice.
 
-        `message` is its card, where that is not the one that was pressed.
-        Raises what `RemixService` and `JobRequests.create_resolved` raise; then nothing is held.
+        `message` is its card if another message was pressed.
+        Raises the errors of `RemixService` and of `JobRequests.create_resolved`; then nothing is held.
         """
         source = await self._remix.get_source(job_id, actor_of(interaction))
         if action is Action.AGAIN:
@@ -91,7 +94,13 @@ class CardActions:
         await self._make(interaction, source, action, RemixOptions(position=position, url=url))
 
     async def reopen(self, interaction: discord.Interaction[Any], card: CardForm, filled: FilledForm) -> None:
-        """Open a form again as it was sent; raises what `RemixService.source` raises, or `ImageGoneError`."""
+        """Open a form again as it was sent.
+
+        Raises the errors of `RemixService.get_source`.
+
+        Raises:
+            ImageGoneError: the chosen image is gone; no other may take its place unseen.
+        """
         source = await self._remix.get_source(card.job_id, actor_of(interaction))
         spec = self._modal_spec(source, card.action, _to_be_had(source, card.urls))
         (picture,) = filled.chosen
@@ -118,7 +127,7 @@ class CardActions:
     async def _answered(
         self, job_id: str, action: Action, interaction: discord.Interaction[Any], chosen: RemixOptions
     ) -> None:
-        # Read anew: it may have been deleted while the form was open.
+        # Read again: the job may have been deleted while the form was open.
         source = await self._remix.get_source(job_id, actor_of(interaction))
         await self._make(interaction, source, action, chosen)
 
@@ -174,11 +183,14 @@ class CardActions:
         }
 
     def _price(self, source: Source, action: Action, chosen: RemixOptions) -> int:
-        """Return what an action would cost, whichever picture it is done with."""
+        """Return the price of an action. It is the same for every image."""
         return price(self._remix.build_quote(source, action, chosen))
 
     async def details(self, interaction: discord.Interaction[Any], job_id: str) -> None:
-        """Tell all that is known of a job, to whoever pressed alone; raises what `DetailService.get` raises."""
+        """Answer privately with a job's details.
+
+        Raises the errors of `DetailService.get`.
+        """
         panel = details_panel(await self._details.get(job_id, actor_of(interaction)))
         files = []
         if panel.prompt is not None:
@@ -186,12 +198,18 @@ class CardActions:
         await interaction.response.send_message(view=panel.view, files=files, ephemeral=True, allowed_mentions=_QUIET)
 
     async def ask_delete(self, interaction: discord.Interaction[Any], job_id: str) -> None:
-        """Ask whoever pressed whether a job shall be deleted; raises what `RemixService.deletable` raises."""
+        """Ask for a confirmation of a job's deletion.
+
+        Raises the errors of `RemixService.get_deletable`.
+        """
         job = await self._remix.get_deletable(job_id, actor_of(interaction))
         await interaction.response.send_message(view=delete_question(job), ephemeral=True, allowed_mentions=_QUIET)
 
     async def delete(self, interaction: discord.Interaction[Any], job_id: str) -> None:
-        """Delete a job, its pictures and its card; raises what `RemixService.delete` raises."""
+        """Delete a job, its images and its card.
+
+        Raises the errors of `RemixService.delete`.
+        """
         # Answered first: a delete that is done while Discord has given up waiting would leave the card where it is.
         await interaction.response.defer()
         job = await self._remix.delete(job_id, actor_of(interaction))
@@ -200,9 +218,10 @@ class CardActions:
 
 
 def _to_be_had(source: Source, urls: Mapping[int, str | None]) -> dict[int, str | None]:
-    """Return the pictures that can be started from, by position, with those of these addresses that are known.
+    """Return the available images by position, with known addresses.
 
-    Raises `ImageGoneError` where there is none: before a form is filled in for nothing.
+    Raises:
+        ImageGoneError: there is none; raised before a form is filled in for nothing.
     """
     had = {at: urls.get(at) for at, file in source.pictures.items() if file is not None or urls.get(at) is not None}
     if not had:
@@ -211,14 +230,14 @@ def _to_be_had(source: Source, urls: Mapping[int, str | None]) -> dict[int, str 
 
 
 def _shown(source: Source, message: discord.Message | None) -> dict[int, str | None]:
-    """Return the addresses that the pressed message has for a job's pictures, by position."""
+    """Return the addresses of a job's images in a message, by position."""
     shown = [] if message is None else list(_gallery(message.components))
     # Where the message shows fewer than there are, nobody can tell which is which.
     return dict(zip(source.pictures, shown, strict=True)) if len(shown) == len(source.pictures) else {}
 
 
 def _gallery(components: Iterable[Any]) -> Iterator[str]:
-    """Yield the URLs of the images that a message shows. Discord signs them again with each press."""
+    """Yield the URLs of a message's images. Each press signs them again."""
     for component in walk(components):
         if isinstance(component, discord.MediaGalleryComponent):
             yield from (item.media.url for item in component.items)

@@ -1,4 +1,4 @@
-"""Registry of the handlers that answer presses on permanent buttons and menus."""
+"""Registry of handlers for permanent buttons and menus."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -17,7 +17,10 @@ ComponentHandler = Callable[[discord.Interaction[Any], str], Awaitable[None]]
 
 
 class ComponentRegistry:
-    """Handlers by action. Cogs register theirs when they load; the client dispatches every press here."""
+    """Handlers by action.
+
+    Cogs register theirs when they load; the client dispatches every press here.
+    """
 
     def __init__(self) -> None:
         self._handlers: dict[str, ComponentHandler] = {}
@@ -38,7 +41,10 @@ class ComponentRegistry:
         self._handlers[action] = handler
 
     async def dispatch(self, interaction: discord.Interaction[Any]) -> None:
-        """Answer a press in the member's language, errors included. Custom ids of others are left alone."""
+        """Answer a press in the member's language, errors included.
+
+        Custom ids without our prefix are ignored.
+        """
         if interaction.type is not discord.InteractionType.component:
             return
         custom_id = _custom_id(interaction)

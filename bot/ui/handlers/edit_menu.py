@@ -1,4 +1,4 @@
-"""The message menu "Edit this image": which pictures of a message, and what to change, asked in one form."""
+"""The message menu "Edit this image" and its form."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -35,7 +35,7 @@ Refuse = Callable[[discord.Interaction[Any], Exception, FilledForm], Awaitable[N
 
 
 class EditMenu:
-    """Edits the pictures of a message that somebody points at."""
+    """Edits of the images of a message."""
 
     def __init__(
         self,
@@ -53,10 +53,13 @@ class EditMenu:
         self._form_errors = form_errors
 
     async def ask(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
-        """Open the form for a message's pictures; a card of the studio's own is edited as by its Edit button.
+        """Open the form for a message's images.
 
-        Raises `InputError` where it has none that can be used, or what `ResolverService.default_request` raises where
-        no model of the studio edits.
+        A card of ours is edited as by its Edit button. Raises the errors of `ResolverService.default_request` if no
+        model edits.
+
+        Raises:
+            InputError: the message has no usable image.
         """
         found = gather(message)
         me = interaction.client.user
@@ -69,9 +72,12 @@ class EditMenu:
         await self._open(interaction, form)
 
     async def reopen(self, interaction: discord.Interaction[Any], form: MessageForm, filled: FilledForm) -> None:
-        """Open a form again as it was sent, with those of its pictures that can still be used.
+        """Open a form again as it was sent, with its usable images.
 
-        Raises as `ask` does, and `InputError` where one that was chosen is gone: no other may take its place unseen.
+        Raises as `ask` does.
+
+        Raises:
+            InputError: a chosen image is gone; no other may take its place unseen.
         """
         wanted = [form.pictures[at] for at in filled.chosen]
         self._jobs.check_attachments(wanted)
@@ -107,9 +113,9 @@ class EditMenu:
 
 
 class EditModal(ui.Modal):
-    """Asks what to change, of several pictures which, and by which model. It lives as long as a token.
+    """Form for the images, the change and the model.
 
-    `filled` is what stands in it at first.
+    It lives as long as an interaction token. `filled` is its first content.
     """
 
     def __init__(
@@ -166,7 +172,7 @@ class EditModal(ui.Modal):
         return models
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
-        """Pass what was filled in on."""
+        """Pass the input on."""
         set_locale(interaction.locale.value)
         filled = self._filled()
         pictures = [self._form.pictures[at] for at in filled.chosen]

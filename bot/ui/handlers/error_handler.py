@@ -1,4 +1,4 @@
-"""The one place that answers a person with an error: to them alone, and never with a stack."""
+"""Private answers to errors, without stack traces."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +27,10 @@ ErrorRenderer = Callable[[str], Awaitable[Mapping[str, Any]]]
 async def answer_error(
     interaction: discord.Interaction[Any], error: BaseException, *, dress: ErrorRenderer | None = None
 ) -> None:
-    """Tell whoever called or pressed what is wrong; an unknown error gets a reference and a log line."""
+    """Answer an error privately.
+
+    An unknown error gets a reference and a log line.
+    """
     with use_locale(interaction.locale.value):
         await _answer(interaction, error, dress or _plain)
 

@@ -1,4 +1,4 @@
-"""What is answered to a form that is refused: why, and what was typed into it, to be taken up again."""
+"""Answers to rejected forms: the reason, and the input to reuse."""
 
 import io
 from collections.abc import Mapping
@@ -37,16 +37,16 @@ _FENCE: Final = "```"
 
 
 class FormErrors:
-    """Answers whoever sent a form that is refused."""
+    """Answers rejected forms."""
 
     def __init__(self, *, forms: SavedFormService) -> None:
         self._forms = forms
 
     async def answer(self, interaction: discord.Interaction[Any], error: Exception, filled: FilledForm) -> None:
-        """Tell them why, with a button that opens the form again as they sent it."""
+        """Answer with the error and a button that reopens the form."""
         filled = replace(filled, prompt=readable(filled.prompt))
         if isinstance(error, _SENT_TWICE) or interaction.response.is_done():
-            # What came of it has all that was typed, on a card or in a question; a second one would be paid as well.
+            # A card or confirmation already holds the input; a second one would be paid as well.
             await answer_error(interaction, error)
         elif isinstance(error, _FINAL):
             await self.give_back(interaction, error, filled)
@@ -54,7 +54,7 @@ class FormErrors:
             await answer_error(interaction, error, dress=partial(self._with_button, interaction.user.id, filled))
 
     async def give_back(self, interaction: discord.Interaction[Any], error: Exception, filled: FilledForm) -> None:
-        """Tell them why, with what they typed, for there is no form any more that would take it."""
+        """Answer with the error and the text. The form cannot be reopened."""
         await answer_error(interaction, error, dress=partial(_with_text, filled.prompt))
 
     async def _with_button(self, member_id: int, filled: FilledForm, said: str) -> Mapping[str, Any]:
@@ -67,7 +67,7 @@ class FormErrors:
 
 
 async def _with_text(prompt: str, said: str) -> Mapping[str, Any]:
-    """Return the words with what was typed, ready to be copied."""
+    """Return the error with the typed text, ready to be copied."""
     words: ui.TextDisplay[ui.LayoutView] = ui.TextDisplay(f"{said}\n{_('What you typed:')}")
     if len(prompt) <= _MOST_QUOTED and _FENCE not in prompt:
         return {"view": payload_view(words, ui.TextDisplay(f"{_FENCE}\n{prompt}\n{_FENCE}"))}

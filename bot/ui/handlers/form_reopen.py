@@ -1,4 +1,4 @@
-"""Opening a form again that was refused, filled in as it was sent."""
+"""Reopening of rejected forms with their input."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from bot.ui.handlers.form_errors import FormErrors
 
 
 class FormReopener:
-    """Answers the button of a refused form, also after a restart."""
+    """Answers the button of a rejected form, also after a restart."""
 
     def __init__(
         self, *, forms: SavedFormService, form_errors: FormErrors, edit_menu: EditMenu, actions: CardActions
@@ -23,7 +23,10 @@ class FormReopener:
         self._actions = actions
 
     async def reopen(self, interaction: discord.Interaction[Any], form_id: str) -> None:
-        """Open the form, or give back what was typed where it cannot be opened any more; raises `FormGoneError`."""
+        """Reopen a form, or return its text if that is impossible.
+
+        Raises `FormGoneError`.
+        """
         filled = await self._forms.get(form_id, interaction.user.id)
         try:
             match filled.form:

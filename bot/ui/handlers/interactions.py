@@ -1,4 +1,4 @@
-"""Where an interaction comes from and who acts, in the domain's terms."""
+"""Interactions in the domain's terms: guild, actor, context."""
 
 from typing import Any
 
@@ -9,17 +9,18 @@ from bot.services.jobs import Actor
 
 
 def guild_of(interaction: discord.Interaction[Any]) -> int:
-    """Return the server whose account and presets count.
+    """Return the guild for account and presets.
 
-    0 outside servers, and in a server where the application is there with its member alone.
+    0 outside guilds, and in a guild with the application installed only by the member.
     """
     return interaction.guild_id if interaction.guild_id is not None and interaction.is_guild_integration() else 0
 
 
 def actor_of(interaction: discord.Interaction[Any], *, everywhere: bool = False) -> Actor:
-    """Return who pressed or called, with their rights in the channel; outside the studio's servers nobody has any.
+    """Return the member with their rights in the channel.
 
-    `everywhere` is for what counts in the whole server: there, rights in a channel of one's own are none.
+    Outside the studio's guilds nobody has rights. `everywhere` uses guild-wide rights: rights in a member's own
+    channel do not count then.
     """
     guild, rights = guild_of(interaction), interaction.permissions
     if everywhere and isinstance(interaction.user, discord.Member):
@@ -54,6 +55,9 @@ def context_of(interaction: discord.Interaction[Any], *, private: bool = False) 
 
 
 def _is_forced_private(interaction: discord.Interaction[Any]) -> bool:
-    """Whether its member may not let an application that they brought along speak to everybody in a server."""
+    """Return whether Discord shows the answer to the member alone.
+
+    That is so where members may not use external applications publicly.
+    """
     brought_along = interaction.guild_id is not None and not interaction.is_guild_integration()
     return brought_along and not interaction.permissions.use_external_apps

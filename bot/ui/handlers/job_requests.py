@@ -1,4 +1,4 @@
-"""Requests for images: the one path shared by commands, menus, modals and buttons."""
+"""Requests for images from commands, menus, modals and buttons."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,7 +31,10 @@ _ALREADY_ACKNOWLEDGED: Final = 40060
 
 
 class JobRequests:
-    """Answers an interaction with a job's card, or with a confirmation if the price is high."""
+    """Answers a request with a job's card.
+
+    Above the member's limit a confirmation comes first.
+    """
 
     def __init__(
         self,
@@ -59,10 +62,11 @@ class JobRequests:
         inputs: tuple[InputImage, ...] = (),
         input_ratio: str | None = None,
     ) -> None:
-        """Create a job from a command's options. None means not chosen: the preset or the member's default applies.
+        """Create a job from a command's options.
 
-        `input_ratio` is the input image's aspect ratio, kept unless another one is chosen.
-        Raises what `ResolverService.choosing` and `create_resolved` raise.
+        None means not chosen: the preset or the member's default applies. `input_ratio` is the input image's aspect
+        ratio, kept unless another one is chosen. Raises the errors of `ResolverService.resolver_for` and
+        `create_resolved`.
         """
         choose = self._resolver.resolver_for(
             guild_id=guild_of(interaction),
@@ -79,9 +83,9 @@ class JobRequests:
     async def create_resolved(
         self, interaction: discord.Interaction[Any], choose: RequestResolver, *, origin: Origin | None = None
     ) -> None:
-        """Create a job and answer with its card in a new message, or with a confirmation if the price is high.
+        """Create a job and answer with its card, or with a confirmation.
 
-        Raises what `choose` and `JobService.request` raise; then nothing is held.
+        Raises the errors of `choose` and `JobService.create`; then nothing is held.
         """
         contexts = {private: context_of(interaction, private=private) for private in (False, True)}
         with self._jobs.pause_dispatch():
@@ -106,9 +110,10 @@ class JobRequests:
         return model_choices(quotes, typed)
 
     async def confirm(self, interaction: discord.Interaction[Any], confirmation_id: str) -> None:
-        """Turn a confirmation into the job's card. If the price has risen, ask again instead.
+        """Turn a confirmation into the job's card.
 
-        Raises `ConfirmationGoneError`, `NotAllowedError`, or what `JobService.request` raises.
+        If the price has risen, ask again instead. Raises `ConfirmationGoneError`, `NotAllowedError`, and the errors of
+        `JobService.create`.
         """
         _require_recent(interaction)
         confirmation, dearer = await self._confirmations.get(confirmation_id, interaction.user.id)
@@ -126,7 +131,10 @@ class JobRequests:
         await self._acknowledge(interaction, snapshot, in_place=True)
 
     async def decline(self, interaction: discord.Interaction[Any], confirmation_id: str) -> None:
-        """Drop a confirmation and delete its message. Raises `ConfirmationGoneError` or `NotAllowedError`."""
+        """Delete a confirmation and its message.
+
+        Raises `ConfirmationGoneError` or `NotAllowedError`.
+        """
         _require_recent(interaction)
         await self._confirmations.delete(confirmation_id, interaction.user.id)
         await interaction.response.defer()
@@ -156,9 +164,10 @@ class JobRequests:
     async def _acknowledge(
         self, interaction: discord.Interaction[Any], snapshot: Snapshot, *, in_place: bool = False
     ) -> None:
-        """Answer with the job's card. If the card surely did not appear, cancel the job and return its credits.
+        """Answer with the job's card.
 
-        `in_place` turns the pressed message into the card. A private job's card is visible to its member only.
+        If the card surely did not appear, cancel the job and return its credits. `in_place` turns the pressed message
+        into the card. A private job's card is visible to its member only.
         """
         job = snapshot.job
         found = await self._send_card(interaction, snapshot, in_place=in_place)
@@ -174,7 +183,7 @@ class JobRequests:
     async def _send_card(
         self, interaction: discord.Interaction[Any], snapshot: Snapshot, *, in_place: bool
     ) -> CardLookup | None:
-        """Send the card and return whether it appeared. None if Discord cannot be asked now."""
+        """Send the card and return its lookup. None if Discord is unreachable."""
         card, quiet = self._card_updater.first_card(snapshot), discord.AllowedMentions.none()
         try:
             if in_place:
@@ -204,10 +213,10 @@ class JobRequests:
 
 
 def _require_recent(interaction: discord.Interaction[Any]) -> None:
-    """Check that the pressed message is not older than a confirmation can be, by Discord's clock.
+    """Check the age of the pressed confirmation by Discord's clock.
 
     Raises:
-        ConfirmationGoneError: The message is older.
+        ConfirmationGoneError: the message is too old.
     """
     asked = interaction.message
     if asked is not None and interaction.created_at - asked.created_at > CONFIRMATION_LIFETIME:

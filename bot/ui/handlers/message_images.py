@@ -1,4 +1,4 @@
-"""The pictures of a message, wherever it has them: files, Components V2, embeds, and what was forwarded."""
+"""Images of a message: files, components, embeds, forwards."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -28,9 +28,9 @@ def offered(attachment: discord.Attachment) -> AttachmentInfo:
 
 
 def gather(message: discord.Message) -> tuple[AttachmentInfo, ...]:
-    """Return all files and pictures of a message from top to bottom, each once.
+    """Return a message's files and images from top to bottom, each once.
 
-    What others keep elsewhere is taken from Discord's own copy alone: nobody is sent to a stranger's server.
+    Images from other hosts are taken from Discord's copy only: nobody is sent to a stranger's server.
     """
     found: dict[str, AttachmentInfo] = {}
     parts: list[discord.Message | discord.MessageSnapshot] = [message, *message.message_snapshots]
@@ -42,7 +42,10 @@ def gather(message: discord.Message) -> tuple[AttachmentInfo, ...]:
 
 
 def card_job(message: discord.Message, me: int) -> str | None:
-    """Return the job whose ended card a message is; None for any other. `me` is the bot: others copy custom ids."""
+    """Return the job of a finished card, or None.
+
+    `me` is the bot: others may copy custom ids.
+    """
     if message.author.id != me:
         return None
     matches = map(_CARD.fullmatch, custom_ids(message.components))
@@ -93,7 +96,7 @@ def _name_in(url: str) -> str:
 
 
 def names_of(pictures: Sequence[AttachmentInfo]) -> list[str]:
-    """Return what tells one picture from another, after its number: its name and its size in pixels."""
+    """Return a name for each image: file name and size in pixels."""
     return [" · ".join(part for part in (picture.filename, _sides(picture)) if part) for picture in pictures]
 
 

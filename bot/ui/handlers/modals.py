@@ -1,6 +1,6 @@
-"""Forms that an action on a card opens where it has to know more: which picture, by how much, in what words.
+"""Forms of card actions: image, factor, prompt, model.
 
-They live in memory for as long as an interaction's token: one sent after a restart is lost, and Discord says so.
+They live in memory as long as an interaction token. One sent after a restart is lost, and Discord says so.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,11 +29,11 @@ Refuse = Callable[[discord.Interaction[Any], Exception, RemixOptions], Awaitable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModalSpec:
-    """What a form asks; None or nothing where it need not.
+    """Fields of a form. None or empty fields are left out.
 
-    `urls` are the pictures to choose from by position, with the address of each where there is one; one of them alone
-    is not asked about. `factors` and `models` have their prices in credits; `prompt` is (label, description, example).
-    `model`, `picture` and `typed` are filled in beforehand.
+    `urls` are the images by position with their known addresses; a single one is not asked about. `factors` and
+    `models` have prices in credits. `prompt` is (label, description, example). `model`, `picture` and `typed` are
+    filled in.
     """
 
     title: str
@@ -52,7 +52,7 @@ class ModalSpec:
 
 
 class RequestModal(ui.Modal):
-    """Asks, and passes a wish on."""
+    """Form for a remix."""
 
     def __init__(self, spec: ModalSpec, answer: Answer, refuse: Refuse) -> None:
         super().__init__(title=spec.title[:_LONGEST_TITLE], timeout=TOKEN_LIFE.total_seconds())
@@ -90,7 +90,7 @@ class RequestModal(ui.Modal):
         self.add_item(ui.Label(text=label, description=description, component=field))
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
-        """Pass what was filled in on."""
+        """Pass the input on."""
         set_locale(interaction.locale.value)
         await self._answer(interaction, self._filled())
 
@@ -117,11 +117,14 @@ class RequestModal(ui.Modal):
 
 
 def chosen_of(menu: ui.Select[Any]) -> list[str]:
-    """Return what was chosen of what a menu offers, in the menu's order: a client may send anything."""
+    """Return the chosen options in the menu's order.
+
+    Unknown values are dropped: a client may send anything.
+    """
     return [option.value for option in menu.options if option.value in menu.values]
 
 
 def _options(names: Mapping[str, str], usual: str | None = None) -> list[discord.SelectOption]:
-    """Return the options, one of them chosen beforehand: the first unless another is named."""
+    """Return the options with one preselected, by default the first."""
     first = usual if usual in names else next(iter(names))
     return [discord.SelectOption(label=name, value=value, default=value == first) for value, name in names.items()]

@@ -18,7 +18,7 @@ _LONGEST: Final = 100
 
 
 class PreferenceHandlers:
-    """Answers `/settings`, to one person alone. `models` are those that the studio has."""
+    """Answers `/settings` privately. `models` are the offered ones."""
 
     def __init__(self, *, preferences: PreferenceService, models: Sequence[Model]) -> None:
         self._preferences = preferences
@@ -30,14 +30,14 @@ class PreferenceHandlers:
         await interaction.response.send_message(view=view, ephemeral=True)
 
     async def change(self, interaction: discord.Interaction[Any], chosen: Mapping[str, Any]) -> None:
-        """Change what was chosen (not None), and say what became of it."""
+        """Change the chosen settings and show the changes. None is not chosen."""
         wanted = {name: value for name, value in chosen.items() if value is not None}
         changes = {name: None if value == STUDIO_DEFAULT else value for name, value in wanted.items()}
         before, after = await self._preferences.change(interaction.user.id, changes)
         await interaction.response.send_message(view=changed_panel(before, after), ephemeral=True)
 
     def models(self, typed: str) -> list[app_commands.Choice[str]]:
-        """Return the models that match, after the way back to the studio's default."""
+        """Return matching models after the studio's default."""
         wanted = typed.strip().casefold()
         studio = app_commands.Choice(name=f"{_(STUDIO_DEFAULT_NAME)} · {DEFAULT_MODEL}", value=STUDIO_DEFAULT)
         named = [

@@ -1,4 +1,4 @@
-"""Handlers of `/preset`, its button and the autocompletion of preset names."""
+"""Handlers of `/preset`, its button and its autocompletion."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -33,14 +33,14 @@ class PresetHandlers:
         options: Mapping[str, Any],
         shared: bool,
     ) -> None:
-        """Save a preset, and say what it is."""
+        """Save a preset and show it."""
         preset, replaced = await self._presets.save(
             _actor(interaction), name=name, template=template, options=options, shared=shared
         )
         await interaction.response.send_message(view=saved_panel(preset, replaced=replaced), ephemeral=True)
 
     async def show(self, interaction: discord.Interaction[Any]) -> None:
-        """List what there is."""
+        """List the presets."""
         actor = _actor(interaction)
         view = presets_panel(await self._presets.list(actor), in_server=actor.guild_id != 0)
         await interaction.response.send_message(view=view, ephemeral=True)
@@ -51,16 +51,16 @@ class PresetHandlers:
         await interaction.response.send_message(view=deleted_panel(deleted), ephemeral=True)
 
     async def restore(self, interaction: discord.Interaction[Any], mark: str) -> None:
-        """Undo a deletion, in the message whose button was pressed."""
+        """Undo a deletion in the pressed message."""
         preset = await self._presets.restore(_actor(interaction), mark)
         await interaction.response.edit_message(view=restored_panel(preset))
 
     async def choices(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        """Return what can be used here, for as long as what is typed may become its name."""
+        """Return the usable presets with a matching name."""
         return preset_choices((await self._presets.list(_actor(interaction))).by_name, typed)
 
     async def deletable(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        """Return what this person may delete here."""
+        """Return the presets this person may delete here."""
         actor = _actor(interaction)
         presets = await self._presets.list(actor)
         if interaction.namespace.for_server is True:
@@ -69,12 +69,15 @@ class PresetHandlers:
 
 
 def _actor(interaction: discord.Interaction[Any]) -> Actor:
-    """Return the member with server-wide rights: a server's presets count in all its channels."""
+    """Return the member with guild-wide rights.
+
+    A server's presets count in all its channels.
+    """
     return actor_of(interaction, everywhere=True)
 
 
 def preset_choices(presets: Iterable[Preset], typed: str) -> list[app_commands.Choice[str]]:
-    """Return the presets that match; those whose name begins like that come first."""
+    """Return matching presets, names with the typed prefix first."""
     wanted = typed.strip().casefold()
     matching = [preset for preset in presets if wanted in preset.name.casefold()]
     matching.sort(key=lambda preset: not preset.name.casefold().startswith(wanted))

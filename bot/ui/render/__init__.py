@@ -1,1 +1,1 @@
-"""Snapshots to views, and errors to words. Pure: no Discord call, no service, no clock."""
+"""Pure views and words: no Discord call, no service, no clock."""

@@ -1,4 +1,4 @@
-"""What to tell about pictures to start from that cannot be used: before there is a job, and of one that failed."""
+"""Words for unusable input images, before and after a job exists."""
 
 from typing import Final
 
@@ -67,19 +67,19 @@ _WITHIN: Final = frozenset({InputProblem.EXPIRED, InputProblem.SHORT_LIVED, Faul
 
 
 def input_refusal(error: InputError) -> tuple[str, str]:
-    """Return what is wrong with a picture and the next step."""
+    """Return the image's problem and the next step."""
     what, next_step = _REFUSALS[error.problem]
     picture = _named(error.position, error.name, within=error.problem in _WITHIN)
     return _filled(what, picture), _filled(next_step, picture)
 
 
 def input_failure(job: Job) -> tuple[str, str] | None:
-    """Return why a job failed by a picture to start from, and the next step; None where it was something else."""
+    """Return the reason and the next step, or None for other failures."""
     if job.fault not in _FAILURES:
         return None
     what, next_step = _FAILURES[job.fault]
     inputs = job.request.inputs
-    # Those that could be had are in the store.
+    # Downloaded inputs have a file in the store.
     missing = next((at for at, each in enumerate(inputs, 1) if each.file is None), None)
     picture = _named(missing if len(inputs) > 1 else None, "", within=job.fault in _WITHIN)
     return _filled(what, picture), _filled(next_step, picture)

@@ -13,9 +13,10 @@ from bot.ui.render.job_card import AMBER, GREY, heading, payload_view
 def question_card(
     confirmation: Confirmation, usual_seconds: tuple[int, int] | None, *, dearer_than_asked: bool = False
 ) -> ui.LayoutView:
-    """Return the question; `usual_seconds` are the median and the 90th percentile, None where too little was measured.
+    """Return the confirmation of an expensive request.
 
-    `dearer_than_asked` is for a price that has risen since the question was put.
+    `usual_seconds` are the median and the 90th percentile; None if too little was measured. `dearer_than_asked` is for
+    a price risen since the first confirmation.
     """
     credits_ = in_credits(confirmation.price)
     usual = usually(usual_seconds)
@@ -34,7 +35,7 @@ def question_card(
 
 
 def delete_question(job: Job) -> ui.LayoutView:
-    """Return the question, with what is lost."""
+    """Return the confirmation of a deletion, with its consequences."""
     if job.charged:
         lost = _("Its pictures go for good, here and in `/history`. What was made from them stays.")
     else:
@@ -47,7 +48,10 @@ def delete_question(job: Job) -> ui.LayoutView:
 
 
 def deleted_note(*, card_gone: bool) -> ui.LayoutView:
-    """Return what stands in the question's place once it is done; `card_gone` is whether the card could be removed."""
+    """Return the note after a deletion.
+
+    `card_gone` tells whether the card could be removed.
+    """
     said = _("Deleted.")
     if not card_gone:
         said = f"{said} {_('Its message cannot be reached any more: dismiss or delete it yourself.')}"

@@ -31,14 +31,17 @@ _STEPS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class DetailsPanel:
-    """A view, and the prompt where it is so long that it has to come with it as a file named `PROMPT_FILE`."""
+    """A view, and a long prompt for the file `PROMPT_FILE`."""
 
     view: ui.LayoutView
     prompt: str | None
 
 
 def details_panel(details: Details) -> DetailsPanel:
-    """Return every option, times, price, ids and where it came from, as far as whoever asks may see them."""
+    """Return a job's options, times, price, ids and origin.
+
+    Price and ids are shown to its member and to moderators only.
+    """
     job = details.job
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=BLURPLE)
     prompt = "\n".join(escaped(line) for line in job.request.prompt.splitlines() if line.strip())
@@ -107,7 +110,7 @@ def _price(job: Job) -> str:
 
 
 def _ids(details: Details) -> Iterator[str]:
-    """Yield what support asks for; not translated, for it is copied to whoever reads English logs."""
+    """Yield the ids for support. They are not translated: logs are English."""
     job, attempt = details.job, details.attempt
     yield f"job {job.id}"
     yield f"state {job.state}" + ("" if job.fault is None else f" ({job.fault})")
@@ -122,12 +125,12 @@ def _ids(details: Details) -> Iterator[str]:
 
 
 def _plain(identifier: str) -> str:
-    """Return a provider's id, which is whatever it sent, as it can stand in a block of code."""
+    """Return a provider's id, safe inside a code block."""
     return identifier.replace("`", "'").replace("\n", " ")[:200]
 
 
 def message_link(job: Job) -> str | None:
-    """Return the address of a job's message; None where there is none that others can open."""
+    """Return the URL of a job's message, or None if others cannot open it."""
     place = job.place
     if place.message_id is None or place.private or not place.guild_id:
         return None  # nobody can be led there, or it is not known in which server that is

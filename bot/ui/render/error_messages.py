@@ -1,4 +1,4 @@
-"""The one table that words every error for people: what happened, whether it cost anything, the next step."""
+"""Words for every error: cause, cost, next step."""
 
 from typing import Final
 
@@ -47,7 +47,10 @@ _QUOTED: Final = 60
 
 
 def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 - one case for each error is what a table is
-    """Return what to tell the member, at most three short lines; None for what no member can bring about."""
+    """Return the words for a member, at most three short lines.
+
+    None for errors no member can cause.
+    """
     match error:
         case PromptError(problem=PromptProblem.EMPTY):
             return _free(_("The prompt is empty."), _("Describe the picture in a few words and send it again."))
@@ -121,7 +124,7 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
 
 
 def _about_job(error: JobError) -> str | None:  # noqa: PLR0911, PLR0912 - as above
-    """Return what to tell who pressed a button of a job that cannot do what the button says."""
+    """Return the words for a button without effect on its job."""
     match error:
         case JobNotFoundError():
             return _("This picture's records are gone, so the button does nothing any more.")
@@ -157,7 +160,7 @@ def _about_job(error: JobError) -> str | None:  # noqa: PLR0911, PLR0912 - as ab
 
 
 def _about_preset(error: PresetError) -> str | None:
-    """Return what to tell about a preset that cannot be used, kept or brought back."""
+    """Return the words for an error of a preset."""
     match error:
         case PresetNotFoundError(name=None):
             return _("This preset was deleted too long ago to bring it back. Save it anew with `/preset save`.")
@@ -180,13 +183,13 @@ def _about_preset(error: PresetError) -> str | None:
 
 
 def unexpected(reference: str) -> str:
-    """Return what to tell when something of ours broke; the reference finds the log line."""
+    """Return the words for a bug. The reference finds the log line."""
     said = _("Something went wrong on our side, and the operator's log has it.")
     return f"{said}\n{_('Reference: {reference}').format(reference=f'`{reference}`')}"
 
 
 def obstacle(error: RequestError) -> str:
-    """Return in a few words what a model cannot do, to stand after its name."""
+    """Return a model's limit in a few words, for after its name."""
     match error:
         case UnsupportedOptionError(option="mode"):
             return _("from text only")
@@ -199,7 +202,7 @@ def obstacle(error: RequestError) -> str:
 
 
 def _free(what: str, next_step: str) -> str:
-    """Return what happened, that it cost nothing, and the next step."""
+    """Return the cause, the absence of a charge, and the next step."""
     return f"{what} {_('Nothing was charged.')}\n{next_step}"
 
 

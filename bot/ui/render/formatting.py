@@ -1,4 +1,4 @@
-"""Text that people typed, made safe to show; and numbers as people say them."""
+"""Safe display of typed text, and numbers in words."""
 
 import re
 import unicodedata
@@ -28,9 +28,9 @@ def one_line(text: str) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """Return at most `limit` code points, ended by an ellipsis where it was longer, at a space where one is near.
+    """Return at most `limit` code points, with an ellipsis if cut.
 
-    What reads as one sign (a letter with its marks, an emoji of several code points) is kept or left out as a whole.
+    A near space is preferred. A grapheme (a letter with its marks, an emoji of several code points) stays whole.
     """
     if len(text) <= limit:
         return text
@@ -40,7 +40,10 @@ def cut(text: str, limit: int) -> str:
 
 
 def _sign_start(text: str, at: int) -> int:
-    """Return the nearest place up to `at` where no sign is torn; `at` itself in a heap of marks without a letter."""
+    """Return the nearest grapheme boundary up to `at`.
+
+    `at` itself in a long run of marks without a letter.
+    """
     for place in range(at, max(0, at - _LONGEST_CLUSTER), -1):
         joined = text[place - 1] == _JOINER or _BELONGS.match(text[place])
         if not joined and not unicodedata.category(text[place]).startswith("M"):
@@ -49,7 +52,7 @@ def _sign_start(text: str, at: int) -> int:
 
 
 def escaped(text: str) -> str:
-    """Return one line that Discord shows as typed: no formatting, no links, no mentions, nothing pings."""
+    """Return one line shown as typed: no formatting, links or mentions."""
     line = _MARKDOWN.sub(r"\\\1", one_line(text))
     line = _NUMBERED_LIST.sub(r"\1\\.", line)
     # A zero-width space after the at sign: everyone, here and user mentions are plain words then.
@@ -58,7 +61,10 @@ def escaped(text: str) -> str:
 
 
 def alternative(text: str, limit: int = 1024) -> str:
-    """Return plain text for a picture's description; `limit` is Discord's, counted in UTF-16 units."""
+    """Return plain text for an image's description.
+
+    `limit` is Discord's, in UTF-16 units.
+    """
     line = cut(one_line(text), limit)
     while len(line.encode("utf-16-le")) // 2 > limit:
         line = cut(line, len(line) - 1 - (len(line) - limit // 2) // 2)
@@ -83,7 +89,10 @@ def ordinal(place: int) -> str:
 
 
 def counted(count: int, noun: Literal["picture", "credit", "mistake"]) -> str:
-    """Return "1 picture", "2 pictures", to stand alone: within a sentence another language may need another form."""
+    """Return "1 picture", "2 pictures", to stand alone.
+
+    Within a sentence another language may need another form.
+    """
     match noun:
         case "picture":
             said = ngettext("{count} picture", "{count} pictures", count)
@@ -105,7 +114,7 @@ def ago(moment: datetime) -> str:
 
 
 def seconds(duration: float) -> str:
-    """Return "31 s" or "2 min 5 s", with no-break spaces: a line never ends between a number and its unit."""
+    """Return "31 s" or "2 min 5 s", with no-break spaces."""
     minutes, rest = divmod(max(1, round(duration)), 60)
     if not minutes:
         said = _("{seconds} s").format(seconds=rest)
@@ -117,7 +126,10 @@ def seconds(duration: float) -> str:
 
 
 def usually(measured: tuple[int, int] | None) -> str | None:
-    """Return "usually 25-40 s" or "usually 2-4 min" from the median and the 90th percentile, or None."""
+    """Return "usually 25-40 s" or "usually 2-4 min", or None.
+
+    `measured` is the median and the 90th percentile.
+    """
     if measured is None:
         return None
     median, late = max(1, measured[0]), max(1, *measured)

@@ -1,4 +1,4 @@
-"""Pages of `/history`: one job with its images, and buttons to its neighbours."""
+"""Pages of `/history`: one job, and buttons to its neighbours."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -31,7 +31,7 @@ _SEARCH_LINE: Final = "-# "
 
 
 def history_page(page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
-    """Return a page; `files` are the pictures attached to the same message, in order."""
+    """Return a page. `files` are its attached images, in order."""
     job = page.job
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=BLURPLE)
     if page.search is not None:
@@ -52,7 +52,7 @@ def history_page(page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
 
 
 def empty_page(query: str | None) -> ui.LayoutView:
-    """Return what to say where there is nothing to show."""
+    """Return the page without results."""
     if query is None:
         lines = [
             f"## {_('Nothing here yet')}",
@@ -72,7 +72,10 @@ def _search_line(query: str) -> str:
 
 
 def has_search_line(components: Iterable[Any]) -> bool:
-    """Return whether a page shows a search: its first text is then not the heading."""
+    """Return whether a page shows a search.
+
+    Its first text is then not the heading.
+    """
     texts = (each.content for each in walk(components) if isinstance(each, discord.TextDisplay))
     return next(texts, "").startswith(_SEARCH_LINE)
 
@@ -92,7 +95,10 @@ def _lines(page: Page, files: Sequence[Attached]) -> list[str]:
 
 
 def _removed(page: Page) -> str:
-    """Return that pictures are no longer kept, and where they may still be seen."""
+    """Return a note on images past their retention.
+
+    It names other places with the images.
+    """
     gone = page.removed
     if page.pictures:
         said = ngettext(
@@ -133,7 +139,7 @@ def _receipt(job: Job) -> str:
 
 
 def _whereabouts(job: Job) -> str:
-    """Return where the job's end was delivered, with a way there where there is one."""
+    """Return the place of the job's delivery, linked if possible."""
     match job.delivery:
         case Delivery.CARD if job.state is State.DONE:
             link = message_link(job)

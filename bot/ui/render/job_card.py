@@ -1,4 +1,4 @@
-"""The card of a job: one message from its first state to its pictures. Pure functions of a snapshot."""
+"""A job's card from its first state to its images. Pure functions."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ _CANCELLABLE: Final = (State.HELD, State.SUBMITTING, State.QUEUED, State.RUNNING
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
-    """A file that goes with a card: its name there, and whether it had to be re-encoded to fit the upload limit."""
+    """A card's file: its name, and whether it was re-encoded to fit."""
 
     filename: str
     reencoded: bool = False
@@ -71,12 +71,11 @@ def job_card(
     actions: Collection[Action] = (),
     direct: bool = False,
 ) -> ui.LayoutView:
-    """Return the card; `files` are the pictures attached to the same message, in order.
+    """Return the card. `files` are its attached images, in order.
 
-    `actions` are what this studio can do with a finished picture.
-    `direct` is for a direct message in the card's stead: it says why it comes, and always has a button, by which the
-    message is known again. The view is a payload, not a listener: it is stopped, so that discord.py keeps nothing of it
-    in memory. Presses arrive by their custom ids, in `ComponentRegistry`.
+    `actions` are the possible remixes. `direct` is for a direct message instead of the card: it gives the reason and
+    always has a button, to recognize the message by. The view is a payload, not a listener: it is stopped, so
+    discord.py keeps nothing of it in memory. Presses arrive by their custom ids, in `ComponentRegistry`.
     """
     job = snapshot.job
     late = not job.state.ended and now - job.created_at > timedelta(seconds=soft_deadline)
@@ -102,7 +101,10 @@ def job_card(
 
 
 def _fitting(snapshot: Snapshot, actions: Collection[Action]) -> Collection[Action]:
-    """Return what can be done with an ended job: with one without pictures, the same again, unless that is no use."""
+    """Return the possible actions of a finished job.
+
+    Without images only Again is possible, unless it would fail again.
+    """
     job = snapshot.job
     if job.state is State.DONE:
         return actions
@@ -124,13 +126,16 @@ def payload_view(*items: ui.Item[Any]) -> ui.LayoutView:
 
 
 def heading(request: GenerationRequest, member_id: int) -> str:
-    """Return the prompt, cut to about three lines, what is asked for, and for whom."""
+    """Return the prompt, cut to about three lines, options and member."""
     parts = [*asked(request), _("for {member}").format(member=f"<@{member_id}>")]
     return f"## {escaped(cut(one_line(_title(request)), _PROMPT_SHOWN))}\n-# {' · '.join(parts)}"
 
 
 def _title(request: GenerationRequest) -> str:
-    """Return the prompt as typed; of what only processes a picture, how: the prompt is an instruction of ours then."""
+    """Return the prompt, or the processing of an image.
+
+    A job with processing only has a prompt of ours.
+    """
     if not only_processed(request):
         return request.prompt
     # Translators: {changes} is such as "upscaled 2x" or "cut out".
@@ -143,7 +148,7 @@ def prompt_is_cut(job: Job) -> bool:
 
 
 def gallery(job: Job, files: Sequence[Attached]) -> ui.MediaGallery[ui.LayoutView]:
-    """Return the attached pictures, described by what the heading says."""
+    """Return the attached images with alternative texts."""
     shown: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
     for file in files:
         shown.add_item(media=f"attachment://{file.filename}", description=alternative(_title(job.request)))
@@ -151,7 +156,10 @@ def gallery(job: Job, files: Sequence[Attached]) -> ui.MediaGallery[ui.LayoutVie
 
 
 def reencoded_note(files: Sequence[Attached], limit: str) -> str | None:
-    """Return which pictures were changed to fit `limit`, such as "the upload limit"; None where none was."""
+    """Return a note on re-encoded images, or None.
+
+    `limit` is such as "the upload limit".
+    """
     reencoded = [str(place) for place, file in enumerate(files, 1) if file.reencoded]
     if not reencoded:
         return None
@@ -201,7 +209,7 @@ def _colour(job: Job, *, late: bool) -> discord.Colour:
 
 
 def asked(request: GenerationRequest) -> list[str]:
-    """Return the options of a request in words, and how many images it starts from."""
+    """Return the options of a request in words, then its inputs."""
     parts = _words(request, *Stage)
     if request.inputs:
         count = len(request.inputs)
@@ -273,7 +281,7 @@ def _returned(snapshot: Snapshot) -> str:
 
 
 def settlement(held: int, charged: int) -> list[str]:
-    """Return what was held, charged and returned, where not all of it was charged."""
+    """Return held, charged and returned credits if they differ."""
     return [
         _("{count} held").format(count=number(held)),
         _("{count} charged").format(count=number(charged)),
@@ -282,7 +290,7 @@ def settlement(held: int, charged: int) -> list[str]:
 
 
 def provider_credit(provider: str) -> str:
-    """Return whose work a picture is."""
+    """Return the credit of the provider."""
     return _("by {provider}").format(provider=display_name(provider))
 
 

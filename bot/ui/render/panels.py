@@ -1,4 +1,4 @@
-"""The answers of `/credits`, `/status` and `/help`: small cards for one person."""
+"""Panels of `/credits`, `/status` and `/help`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -20,7 +20,7 @@ _CLOSED: Final = frozenset({FaultKind.KEY_REJECTED, FaultKind.ACCOUNT_EMPTY})
 
 
 def balance_panel(balance: Balance) -> ui.LayoutView:
-    """Return what a member can spend now, first, and where it comes from."""
+    """Return the available credits first, then their sources."""
     lines = ["## " + _("{credits} to spend").format(credits=in_credits(balance.available))]
     left = _("{count} left of today's allowance · resets {when}")
     lines.append("-# " + left.format(count=number(balance.allowance), when=ago(balance.renews_at)))
@@ -32,7 +32,7 @@ def balance_panel(balance: Balance) -> ui.LayoutView:
 
 
 def status_panel(status: Status) -> ui.LayoutView:
-    """Return how the studio is doing: providers, the line, how long a picture usually takes."""
+    """Return providers, queue and usual durations."""
     open_ = any(health.fault not in _CLOSED for health in status.providers)
     lines = ["## " + (_("The studio is open") if open_ else _("The studio is closed"))]
     waiting = ngettext("{count} job queued", "{count} jobs queued", status.waiting).format(count=number(status.waiting))
@@ -54,7 +54,7 @@ def _condition(health: ProviderHealth) -> str:
 
 
 def help_panel(models: Sequence[Model]) -> ui.LayoutView:
-    """Return how to begin, and every model with its strength and price, from the catalogue."""
+    """Return the first steps, and each model with strength and price."""
     lines = [
         f"## {_('Make pictures from words')}",
         _("Write `/imagine` with a prompt. The answer becomes your pictures; you pay only for those that arrive."),
@@ -83,7 +83,7 @@ def _editing(models: Sequence[Model]) -> list[str]:
 
 
 def _price(model: Model) -> str:
-    """Return what a picture costs, and what an edited one does where that is another price."""
+    """Return the price of an image, and of an edit if it differs."""
     edits = model.edit_price if model.abilities.max_inputs else None
     if edits in (None, model.text_price):
         return _("{credits} a picture").format(credits=in_credits(model.text_price))
@@ -92,7 +92,7 @@ def _price(model: Model) -> str:
 
 
 def _abilities(model: Model) -> str:
-    """Return what a model can do, and what its options add to the price."""
+    """Return a model's abilities and surcharges."""
     can = model.abilities
     words = [spec.help(can[name], model) for name, spec in OPTIONS.items() if spec.help is not None]
     parts = [_(model.strength), *(_(each) for each in words if each is not None)]
@@ -103,7 +103,7 @@ def _abilities(model: Model) -> str:
 
 
 def _extras(model: Model) -> Iterator[str]:
-    """Yield the options with a surcharge that a model has, with their credits; free ones come last."""
+    """Yield a model's options with a surcharge, free ones last."""
     priced = [spec for spec in OPTIONS.values() if spec.surcharge is not None and model.abilities[spec.name]]
     for spec in sorted(priced, key=lambda spec: spec.surcharge == 0):
         if isinstance(spec.surcharge, int):

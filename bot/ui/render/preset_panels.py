@@ -20,7 +20,7 @@ _MARGIN: Final = 150
 
 
 def saved_panel(preset: Preset, *, replaced: bool) -> ui.LayoutView:
-    """Return that a preset is there, what it is, and how it is used."""
+    """Return the panel after saving a preset, with its use."""
     if preset.shared:
         title = _("The server's preset {name} is replaced") if replaced else _("The server's preset {name} is saved")
     else:
@@ -61,7 +61,7 @@ def restored_panel(preset: Preset) -> ui.LayoutView:
 
 
 def _section(title: str, presets: Sequence[Preset], room: int) -> list[str]:
-    """Return the presets of one shelf, as many as there is room for, and how many more there are."""
+    """Return a list of presets within `room`, and the number left out."""
     heading = _("{title} · {count} of {most}").format(title=title, count=number(len(presets)), most=number(MAX_PRESETS))
     lines = [f"### {heading}"]
     if not presets:
@@ -79,7 +79,7 @@ def _section(title: str, presets: Sequence[Preset], room: int) -> list[str]:
 
 
 def _contents(preset: Preset) -> list[str]:
-    """Return the prompt's frame and the options in small print, those that there are."""
+    """Return the prompt's frame and the options in small print."""
     lines = [f"-# {escaped(cut(preset.template, _TEMPLATE_SHOWN))}"] if preset.template else []
     options = " · ".join(_options(preset.options))
     return [*lines, f"-# {options}"] if options else lines

@@ -18,7 +18,7 @@ _NAMES: Final[dict[str, str]] = {
 
 
 def settings_panel(preferences: Preferences) -> ui.LayoutView:
-    """Return every setting and what it means."""
+    """Return every setting with its meaning."""
     lines = [f"## {_('Your settings')}"]
     lines += [f"**{_(name)}** · {_value(preferences, field)}" for field, name in _NAMES.items()]
     lines.append(
@@ -29,7 +29,7 @@ def settings_panel(preferences: Preferences) -> ui.LayoutView:
 
 
 def changed_panel(before: Preferences, after: Preferences) -> ui.LayoutView:
-    """Return what has changed, with what it was."""
+    """Return the changed settings with their old values."""
     changed = [field for field in _NAMES if getattr(before, field) != getattr(after, field)]
     if not changed:
         return settings_panel(after)
