@@ -35,7 +35,7 @@ class _Tree(app_commands.CommandTree["AtelierClient"]):
 
 
 class SyncMemory:
-    """The digest of the commands that Discord was sent last."""
+    """Digest of the last synced commands."""
 
     def __init__(self, get: Callable[[], Awaitable[str | None]], set: Callable[[str], Awaitable[Any]]) -> None:  # noqa: A002
         self.get = get
@@ -116,7 +116,7 @@ class AtelierClient(commands.AutoShardedBot):
                 )
 
     async def on_ready(self) -> None:
-        """Log that the gateway is there."""
+        """Log the ready gateway."""
         _log.info("discord.ready", guilds=len(self.guilds))
 
     async def hang_up(self, seconds: float) -> None:
