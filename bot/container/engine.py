@@ -1,0 +1,254 @@
+"""The engine and everything below it."""
+
+import random
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import cached_property
+
+import httpx
+import uuid6
+
+from bot.domain.attachments import InputPolicy
+from bot.domain.models import Model, offered_models
+from bot.engine.circuit_breaker import CircuitBreakers
+from bot.engine.claimer import CallbackUrl
+from bot.engine.clock import Clock, SystemClock
+from bot.engine.config import EngineConfig
+from bot.engine.engine import Engine
+from bot.engine.health import HealthRegistry
+from bot.engine.held_jobs import HeldJobs
+from bot.engine.input_downloader import InputDownloader
+from bot.engine.job_store import JobStore
+from bot.engine.lease import Lease
+from bot.engine.ledger import Ledger
+from bot.engine.maintenance import Maintenance
+from bot.engine.observer import JobObserver
+from bot.engine.poller import JobPoller
+from bot.engine.provider_status import ProviderStatus
+from bot.engine.reconciliation_store import ReconciliationStore
+from bot.engine.submitter import Submitter
+from bot.engine.worker_store import WorkerStore
+from bot.factories import (
+    build_callback_url,
+    build_engine_config,
+    build_image_service,
+    build_input_policy,
+    build_input_url,
+    build_providers,
+)
+from bot.images.image_service import ImageService
+from bot.providers.base import Provider
+from bot.settings import Settings
+from db.database import Database
+
+
+def new_id() -> str:
+    """Return a new time-ordered id of 32 hexadecimal digits."""
+    return uuid6.uuid7().hex
+
+
+def seeded_random() -> random.Random:
+    """Return a generator for jitter with a fresh seed."""
+    return random.Random(secrets.randbits(64))  # noqa: S311 - jitter, not a secret
+
+
+class EngineContainer:
+    """The wired product. Each part is built once, when it is first read.
+
+    The constructor takes the settings and the replaceable parts: database, HTTP client, clock, ids, randomness. A test
+    harness or a benchmark replaces any other part by assigning it before it is first read. The caller closes the
+    database and the HTTP client; `close` closes everything built here.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        database: Database,
+        http: httpx.AsyncClient,
+        clock: Clock | None = None,
+        new_id: Callable[[], str] = new_id,
+        randomness: random.Random | None = None,
+    ) -> None:
+        self.settings = settings
+        self.database = database
+        self.http = http
+        self.clock = clock or SystemClock()
+        self.new_id = new_id
+        self.randomness = randomness or seeded_random()
+
+    async def close(self) -> None:
+        """Close the parts built here."""
+        await self.image_service.close()
+
+    @cached_property
+    def observer(self) -> JobObserver:
+        """Receiver of job changes."""
+        raise LookupError("assign an observer, or use the whole Container")
+
+    @cached_property
+    def engine_config(self) -> EngineConfig:
+        """Limits and deadlines of the engine."""
+        return build_engine_config(self.settings)
+
+    @cached_property
+    def providers(self) -> Mapping[str, Provider]:
+        """Configured providers by name, in the operator's order."""
+        return build_providers(self.settings, self.http)
+
+    @cached_property
+    def provider_names(self) -> tuple[str, ...]:
+        """Names of the configured providers, in the operator's order."""
+        return tuple(self.providers)
+
+    @cached_property
+    def models(self) -> tuple[Model, ...]:
+        """Models of the configured providers."""
+        return tuple(offered_models(self.provider_names))
+
+    @cached_property
+    def input_policy(self) -> InputPolicy:
+        """Rules for input images."""
+        return build_input_policy(self.settings)
+
+    @cached_property
+    def image_service(self) -> ImageService:
+        """Download, check and store images."""
+        return build_image_service(self.settings)
+
+    @cached_property
+    def is_alone(self) -> bool:
+        """Whether no other process can share the database."""
+        return self.database.dialect == "sqlite"
+
+    @cached_property
+    def lease(self) -> Lease:
+        """This worker's lease."""
+        return Lease(
+            worker_id=self.new_id(), seconds=self.settings.lease_seconds, is_alone=self.is_alone, clock=self.clock
+        )
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Credits of members and the monthly budget."""
+        return Ledger(
+            allowance=self.settings.default_allowance, budget=self.settings.monthly_budget, new_id=self.new_id
+        )
+
+    @cached_property
+    def new_callback_url(self) -> Callable[[str], CallbackUrl | None]:
+        """Factory of webhook URLs, one for each submit to the named provider."""
+        return lambda provider: build_callback_url(self.settings, self.providers[provider])
+
+    @cached_property
+    def new_input_url(self) -> Callable[[], CallbackUrl | None]:
+        """Factory of URLs for input images, one for each submit."""
+        return lambda: build_input_url(self.settings)
+
+    @cached_property
+    def job_store(self) -> JobStore:
+        """State changes of jobs, each one transaction."""
+        return JobStore(
+            database=self.database,
+            ledger=self.ledger,
+            clock=self.clock,
+            config=self.engine_config,
+            lease=self.lease,
+            providers=self.provider_names,
+            new_callback_url=self.new_callback_url,
+            new_input_url=self.new_input_url,
+        )
+
+    @cached_property
+    def health(self) -> HealthRegistry:
+        """Latest answers of each provider."""
+        return HealthRegistry(self.provider_names)
+
+    @cached_property
+    def worker_store(self) -> WorkerStore:
+        """This worker's lease and jobs in the database."""
+        return WorkerStore(database=self.database, clock=self.clock, lease=self.lease)
+
+    @cached_property
+    def reconciliations(self) -> ReconciliationStore:
+        """Late answers about ended jobs in the database."""
+        return ReconciliationStore(database=self.database, clock=self.clock)
+
+    @cached_property
+    def provider_status(self) -> ProviderStatus:
+        """Acceptance of submits by provider."""
+        return ProviderStatus(
+            providers=self.provider_names,
+            health=self.health,
+            breakers=CircuitBreakers(self.provider_names),
+            clock=self.clock,
+        )
+
+    @cached_property
+    def held_jobs(self) -> HeldJobs:
+        """Steps of a job before its submit."""
+        return HeldJobs(
+            job_store=self.job_store,
+            input_downloader=InputDownloader(
+                self.image_service, is_allowed=self.input_policy.is_known, is_served=self.input_policy.served
+            ),
+            provider_status=self.provider_status,
+            observer=self.observer,
+            clock=self.clock,
+            config=self.engine_config,
+        )
+
+    @cached_property
+    def submitter(self) -> Submitter:
+        """Submit of a claimed job."""
+        return Submitter(
+            job_store=self.job_store,
+            providers=self.providers,
+            provider_status=self.provider_status,
+            clock=self.clock,
+            config=self.engine_config,
+            randomness=self.randomness,
+        )
+
+    @cached_property
+    def poller(self) -> JobPoller:
+        """Steps of a job at its provider."""
+        return JobPoller(
+            job_store=self.job_store,
+            reconciliations=self.reconciliations,
+            providers=self.providers,
+            provider_status=self.provider_status,
+            image_service=self.image_service,
+            clock=self.clock,
+            config=self.engine_config,
+            randomness=self.randomness,
+        )
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Scheduler of all jobs of this process."""
+        return Engine(
+            job_store=self.job_store,
+            worker_store=self.worker_store,
+            reconciliations=self.reconciliations,
+            held_jobs=self.held_jobs,
+            submitter=self.submitter,
+            poller=self.poller,
+            provider_status=self.provider_status,
+            observer=self.observer,
+            clock=self.clock,
+            config=self.engine_config,
+            lease=self.lease,
+            randomness=self.randomness,
+        )
+
+    @cached_property
+    def maintenance(self) -> Maintenance:
+        """Nightly clean-up and audit."""
+        return Maintenance(
+            database=self.database,
+            image_service=self.image_service,
+            clock=self.clock,
+            retention=timedelta(days=self.settings.picture_retention_days),
+        )

@@ -1,0 +1,234 @@
+"""The whole product: Discord, web server, start and stop."""
+
+import contextlib
+from functools import cached_property
+
+from aiohttp.web import RouteDef
+from discord.ext import commands
+
+from bot.client import AtelierClient, SyncMemory
+from bot.container.services import ServiceContainer
+from bot.domain.remix import possible_actions
+from bot.engine.identify_limiter import IdentifyRateLimiter
+from bot.engine.observer import JobObserver
+from bot.lifecycle import Lifecycle
+from bot.services.webhooks import WebhookService
+from bot.ui.delivery.card_updater import CardUpdater
+from bot.ui.delivery.job_messages import JobMessages
+from bot.ui.delivery.result_delivery import ResultDelivery
+from bot.ui.handlers.card_actions import CardActions
+from bot.ui.handlers.edit_menu import EditMenu
+from bot.ui.handlers.form_errors import FormErrors
+from bot.ui.handlers.form_reopen import FormReopener
+from bot.ui.handlers.history import HistoryHandlers
+from bot.ui.handlers.job_requests import JobRequests
+from bot.ui.handlers.preferences import PreferenceHandlers
+from bot.ui.handlers.presets import PresetHandlers
+from bot.web.served_files import ServedFileEndpoint
+from bot.web.server import WebServer
+from bot.web.webhooks import WebhookEndpoint
+from cogs.card import Card
+from cogs.credits import Credits
+from cogs.edit import Edit
+from cogs.help import Help
+from cogs.history import History
+from cogs.imagine import Imagine
+from cogs.jobs import Jobs
+from cogs.preset import PresetCommands
+from cogs.settings import SettingsCommands
+from cogs.status import StudioStatus
+from cogs.studio import Studio
+from db.key_value import KeyValueRepository
+
+_COMMANDS_KEY = "commands sent to Discord"
+
+
+class Container(ServiceContainer):
+    """The wired product.
+
+    See `EngineContainer` for the replaceable parts.
+    """
+
+    @cached_property
+    def observer(self) -> JobObserver:
+        """Receiver of job changes: the card updater."""
+        return self.card_updater
+
+    @cached_property
+    def client(self) -> AtelierClient:
+        """Connection to Discord, with every cog once `install` ran."""
+        return AtelierClient(
+            synced=SyncMemory(self._synced_commands, self._save_synced_commands),
+            shard_count=self.settings.shard_count,
+            shard_ids=self.settings.shard_ids,
+            identify_turn=None if self.identify_limiter is None else self.identify_limiter.wait,
+            user_installs=self.settings.user_install,
+        )
+
+    @cached_property
+    def messages(self) -> JobMessages:
+        """Messages of jobs on Discord."""
+        return JobMessages(client=self.client, clock=self.clock)
+
+    @cached_property
+    def result_delivery(self) -> ResultDelivery:
+        """Delivery of ended jobs."""
+        return ResultDelivery(
+            job_store=self.job_store,
+            image_service=self.image_service,
+            messages=self.messages,
+            clock=self.clock,
+            soft_deadline=self.engine_config.soft_deadline,
+            actions=possible_actions(self.provider_names),
+        )
+
+    @cached_property
+    def card_updater(self) -> CardUpdater:
+        """Edits of cards as jobs change."""
+        return CardUpdater(
+            snapshots=self.snapshots,
+            job_store=self.job_store,
+            messages=self.messages,
+            delivery=self.result_delivery,
+            clock=self.clock,
+            randomness=self.randomness,
+        )
+
+    @cached_property
+    def job_requests(self) -> JobRequests:
+        """Way from a request to its card, or to the question before it."""
+        return JobRequests(
+            jobs=self.jobs,
+            resolver=self.request_resolver,
+            confirmations=self.confirmations,
+            snapshots=self.snapshots,
+            card_updater=self.card_updater,
+        )
+
+    @cached_property
+    def preset_handlers(self) -> PresetHandlers:
+        """Answers to `/preset`."""
+        return PresetHandlers(presets=self.presets)
+
+    @cached_property
+    def history_handlers(self) -> HistoryHandlers:
+        """Answers to `/history`."""
+        return HistoryHandlers(history=self.history, images=self.image_service)
+
+    @cached_property
+    def form_errors(self) -> FormErrors:
+        """Answers to rejected modals."""
+        return FormErrors(forms=self.saved_forms)
+
+    @cached_property
+    def card_actions(self) -> CardActions:
+        """Answers to the buttons of finished cards."""
+        return CardActions(
+            remix=self.remix,
+            details=self.details,
+            resolver=self.request_resolver,
+            requests=self.job_requests,
+            messages=self.messages,
+            form_errors=self.form_errors,
+            providers=self.provider_names,
+        )
+
+    @cached_property
+    def edit_menu(self) -> EditMenu:
+        """Answers to "Edit this image"."""
+        return EditMenu(
+            jobs=self.jobs,
+            resolver=self.request_resolver,
+            requests=self.job_requests,
+            actions=self.card_actions,
+            form_errors=self.form_errors,
+        )
+
+    @cached_property
+    def form_reopener(self) -> FormReopener:
+        """Answers to the button of a rejected modal."""
+        return FormReopener(
+            forms=self.saved_forms,
+            form_errors=self.form_errors,
+            edit_menu=self.edit_menu,
+            actions=self.card_actions,
+        )
+
+    @cached_property
+    def identify_limiter(self) -> IdentifyRateLimiter | None:
+        """Limiter of gateway logins for several processes.
+
+        None for one process.
+        """
+        return None if self.lease.is_alone else IdentifyRateLimiter(database=self.database, clock=self.clock)
+
+    @cached_property
+    def cogs(self) -> tuple[commands.Cog, ...]:
+        """Commands, menus and buttons. Each registers its own when it loads."""
+        client = self.client
+        return (
+            Imagine(requests=self.job_requests, presets=self.preset_handlers),
+            Edit(
+                client=client,
+                jobs=self.jobs,
+                requests=self.job_requests,
+                presets=self.preset_handlers,
+                edit_menu=self.edit_menu,
+            ),
+            Jobs(client=client, jobs=self.jobs, requests=self.job_requests),
+            Card(client=client, actions=self.card_actions, form_reopener=self.form_reopener),
+            PresetCommands(client=client, presets=self.preset_handlers, resolver=self.request_resolver),
+            SettingsCommands(panel=PreferenceHandlers(preferences=self.preferences, models=self.models)),
+            History(client=client, history=self.history_handlers),
+            Credits(credits=self.credits),
+            StudioStatus(status=self.status),
+            Help(models=self.models),
+            Studio(access=self.access),
+        )
+
+    async def install(self) -> None:
+        """Load every cog. Called once, before login."""
+        for cog in self.cogs:
+            await self.client.add_cog(cog)
+
+    @cached_property
+    def routes(self) -> tuple[RouteDef, ...]:
+        """Routes for webhooks and input images.
+
+        None without a public URL.
+        """
+        if self.settings.webhook_public_url is None:
+            return ()
+        webhooks = WebhookEndpoint(WebhookService(engine=self.engine, providers=self.providers))
+        return (*webhooks.routes, *ServedFileEndpoint(self.served_files).routes)
+
+    @cached_property
+    def web(self) -> WebServer:
+        """HTTP server for providers and health checks."""
+        return WebServer(
+            host=self.settings.http_host, port=self.settings.http_port, ready=self._missing, routes=self.routes
+        )
+
+    @cached_property
+    def lifecycle(self) -> Lifecycle:
+        """Start and stop of all running parts."""
+        return Lifecycle(
+            client=self.client,
+            engine=self.engine,
+            card_updater=self.card_updater,
+            housekeeping=self.maintenance,
+            web=self.web,
+        )
+
+    async def _missing(self) -> list[str]:
+        missing = [] if self.client.is_ready() else ["gateway"]
+        with contextlib.suppress(Exception):
+            await self.database.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+            return missing
+        return [*missing, "database"]
+
+    async def _synced_commands(self) -> str | None:
+        return await self.database.read(lambda connection: KeyValueRepository(connection).find(_COMMANDS_KEY))
+
+    async def _save_synced_commands(self, digest: str) -> None:
+        await self.database.write(lambda connection: KeyValueRepository(connection).save(_COMMANDS_KEY, digest))

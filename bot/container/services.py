@@ -1,0 +1,123 @@
+"""The use cases above the engine."""
+
+from functools import cached_property
+
+from bot.container.engine import EngineContainer
+from bot.factories import (
+    admitted_guilds,
+)
+from bot.services.access import AccessService
+from bot.services.confirmations import ConfirmationService
+from bot.services.credits import CreditService
+from bot.services.details import DetailService
+from bot.services.history import HistoryService
+from bot.services.job_snapshots import JobSnapshotService
+from bot.services.jobs import JobService
+from bot.services.preferences import PreferenceService
+from bot.services.presets import PresetService
+from bot.services.remix import RemixService
+from bot.services.request_resolver import ResolverService
+from bot.services.saved_forms import SavedFormService
+from bot.services.served_files import ServedFileService
+from bot.services.status import StatusService
+
+
+class ServiceContainer(EngineContainer):
+    """The engine with the services."""
+
+    @cached_property
+    def access(self) -> AccessService:
+        """Admission of servers."""
+        return AccessService(
+            database=self.database,
+            admitted=admitted_guilds(self.settings),
+            now=self.clock.now,
+            outside=self.settings.user_install,
+        )
+
+    @cached_property
+    def snapshots(self) -> JobSnapshotService:
+        """Jobs as cards show them."""
+        return JobSnapshotService(database=self.database, ledger=self.ledger, clock=self.clock)
+
+    @cached_property
+    def jobs(self) -> JobService:
+        """Requests, cancellations and acknowledgements."""
+        return JobService(
+            database=self.database,
+            job_store=self.job_store,
+            engine=self.engine,
+            ledger=self.ledger,
+            access=self.access,
+            clock=self.clock,
+            config=self.engine_config,
+            providers=self.provider_names,
+            new_id=self.new_id,
+            policy=self.input_policy,
+        )
+
+    @cached_property
+    def confirmations(self) -> ConfirmationService:
+        """Expensive requests waiting for a member's confirmation."""
+        return ConfirmationService(
+            database=self.database,
+            ledger=self.ledger,
+            access=self.access,
+            clock=self.clock,
+            providers=self.provider_names,
+            new_id=self.new_id,
+        )
+
+    @cached_property
+    def request_resolver(self) -> ResolverService:
+        """Merge of chosen options, preset and a member's defaults."""
+        return ResolverService(database=self.database, providers=self.provider_names)
+
+    @cached_property
+    def saved_forms(self) -> SavedFormService:
+        """Rejected modal input."""
+        return SavedFormService(database=self.database, clock=self.clock, new_id=self.new_id)
+
+    @cached_property
+    def credits(self) -> CreditService:
+        """Balances."""
+        return CreditService(database=self.database, ledger=self.ledger, access=self.access, clock=self.clock)
+
+    @cached_property
+    def details(self) -> DetailService:
+        """A job's full record for its member."""
+        return DetailService(database=self.database)
+
+    @cached_property
+    def history(self) -> HistoryService:
+        """Pages of a member's past jobs."""
+        return HistoryService(database=self.database, clock=self.clock, new_id=self.new_id)
+
+    @cached_property
+    def preferences(self) -> PreferenceService:
+        """A member's default options."""
+        return PreferenceService(database=self.database, providers=self.provider_names, now=self.clock.now)
+
+    @cached_property
+    def presets(self) -> PresetService:
+        """Named options of members and servers."""
+        return PresetService(
+            database=self.database, access=self.access, providers=self.provider_names, now=self.clock.now
+        )
+
+    @cached_property
+    def remix(self) -> RemixService:
+        """Requests based on a finished job."""
+        return RemixService(
+            database=self.database, image_service=self.image_service, clock=self.clock, providers=self.provider_names
+        )
+
+    @cached_property
+    def status(self) -> StatusService:
+        """State of queue and providers."""
+        return StatusService(database=self.database, snapshots=self.snapshots, health=self.health)
+
+    @cached_property
+    def served_files(self) -> ServedFileService:
+        """Input images served to providers."""
+        return ServedFileService(database=self.database, image_service=self.image_service)
