@@ -24,7 +24,7 @@ BASELINE: Final = ("-m", "benchmarks.baseline_bot")
 BOT: Final = ("-m", "bot", "run")
 AT_ONCE: Final = Latency(queue=0.0, work=0.0)
 PROMPT: Final = "a lighthouse above a stormy sea"
-"""The same for every job, so that the stand-in draws one picture in all."""
+"""The same for every job, so the fake draws one picture in all."""
 
 _TOKEN: Final = "benchmark-token"  # noqa: S105 - it opens nothing
 _KEY: Final = "benchmark-key"

@@ -45,7 +45,7 @@ class SilentObserver:
 
 
 class EndlessProvider:
-    """A provider with unlimited jobs: accepts all, finishes none, counts polls."""
+    """A provider with unlimited jobs: it finishes none and counts polls."""
 
     name = PROVIDER
     takes_webhooks = False

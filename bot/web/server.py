@@ -66,7 +66,7 @@ class WebServer:
         return address[1]
 
     async def stop(self) -> None:
-        """Close; requests under way get a moment to end."""
+        """Close; running requests get a moment to end."""
         if self._listening is not None:
             self._listening.close()
         if self._runner is not None:
