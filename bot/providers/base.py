@@ -43,7 +43,7 @@ class Finished:
 class Failed:
     """A job ended without an image.
 
-    `detail` is the provider's own words for the log, cut and without secrets.
+    `detail` is the provider's error code and the loggable words of its reason.
     """
 
     kind: FaultKind

@@ -1,29 +1,27 @@
-"""A provider's own words: extraction, cleaning and classification."""
+"""The reason in a provider's answer: extraction and classification."""
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 from bot.domain.errors import FaultKind
-
-MAX_DETAIL: Final = 300
+from bot.providers.redaction import is_code, loggable_code, loggable_words, without_words
 
 # Where the answers of the two seeds and of their pages put the reason, best first.
 _KEYS: Final = ("error_message", "error", "message", "detail", "reason", "code")
 _SILENT: Final = frozenset({"", "success", "ok"})
+_CODE_KEYS: Final = ("code", "type")
 _MAX_DEPTH: Final = 3
 # Of a list: a body may have millions of items.
 _MAX_ITEMS: Final = 20
 
-# The slashes of an address may be escaped, as JSON and addresses in addresses have them.
-_ADDRESS: Final = re.compile(r"\b(?:[a-z][a-z0-9+.-]{0,30}(?::|%3a)(?:\\*/|%2f){2}|www\.)\S+", re.IGNORECASE)
-# The last form is how keys and tokens look that name no kind; our own webhooks' tokens do.
-_CREDENTIAL: Final = re.compile(r"\b(?:bearer\s+|sk-)\S+|[a-z0-9_-]{40,}", re.IGNORECASE)
-# Not a "safety_tolerance" or the like: that is the name of a parameter.
+# "safety_tolerance" and the like are names of parameters. An escape joins its letter to the next word, so only whole
+# words count: "\nsfw" is a line break and "sfw".
 _CONTENT: Final = re.compile(
-    r"(?<![a-z])safety(?![a-z_])|content[ _-]?(?:policy|violation|filter)|policy violation|moderat(?:ion|ed)"
-    r"|prohibited|not allowed by our|nsfw",
+    r"(?<![a-z\\])(?:safety(?![a-z_])|content[ _-]?(?:policy|violation|filter)|policy violation|moderat(?:ion|ed)"
+    r"|prohibited|not allowed by our|nsfw)",
     re.IGNORECASE,
 )
 _ACCOUNT_EMPTY: Final = re.compile(
@@ -52,15 +50,46 @@ def words_of(value: object, *, depth: int = 0) -> str:
     return next((words for part in parts if (words := words_of(part, depth=depth + 1))), "")
 
 
-def clean_detail(text: str) -> str:
-    """Return the words on one line, without URLs and credentials.
+def codes_of(value: object, *, depth: int = 0) -> tuple[str, ...]:
+    """Return `code` and `type` of the first place with either."""
+    if depth >= _MAX_DEPTH:
+        return ()
+    if isinstance(value, dict):
+        if here := tuple(dict.fromkeys(code for key in _CODE_KEYS if is_code(code := value.get(key)))):
+            return here
+        parts: Iterable[object] = (value.get(key) for key in _KEYS)
+    elif isinstance(value, list):
+        parts = islice(value, _MAX_ITEMS)
+    else:
+        return ()
+    return next((codes for part in parts if (codes := codes_of(part, depth=depth + 1))), ())
 
-    The line has at most 300 characters.
-    """
-    text = _ADDRESS.sub("[address]", text)
-    text = _CREDENTIAL.sub("[hidden]", text)
-    text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    return text if len(text) <= MAX_DETAIL else text[: MAX_DETAIL - 1] + "…"
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """The reason that a provider gives for a fault: text and error codes."""
+
+    text: str = ""
+    codes: tuple[str, ...] = ()
+
+    def without(self, hide: Iterable[str]) -> str:
+        """Return the codes, and the text without hidden words.
+
+        This is what the classification reads: a quoted prompt must not decide what its refusal is about.
+        """
+        return "\n".join((*self.codes, without_words(self.text, hide)))
+
+    def detail(self, hide: Iterable[str]) -> str:
+        """Return the code and the words that may be logged."""
+        hide = tuple(hide)
+        code = loggable_code(self.codes[0], hide) if self.codes else ""
+        words = "" if self.text in self.codes else loggable_words(self.text, hide)
+        return ": ".join(part for part in (code, words) if part)
+
+
+def reason_of(document: object) -> Reason:
+    """Return the first reason in an answer."""
+    return Reason(words_of(document), codes_of(document))
 
 
 def refuses_content(text: str) -> bool:

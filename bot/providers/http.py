@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from bot.domain.errors import FaultKind, ProviderError
-from bot.providers.error_details import clean_detail, refuses_content, words_of
+from bot.providers.error_details import Reason, reason_of, refuses_content
 from bot.providers.error_mapping import FOREIGN, REFUSALS, kind_of_exception, kind_of_status, seconds_to_wait
 from bot.providers.parsing import handle_of
-from bot.providers.redaction import without
+from bot.providers.redaction import loggable_code
 
 MAX_JSON_BYTES: Final = 8 * 1024 * 1024
 SUBMIT_READ_SECONDS: Final = 120.0
@@ -114,12 +114,16 @@ class ProviderHttp:
         """
         return await self._exchange(Call.CANCEL, "POST", path, answers=answers)
 
-    def clean(self, words: str, hide: tuple[str, ...] = ()) -> str:
-        """Return a provider's words fit for a log.
+    def detail(self, reason: Reason, hide: tuple[str, ...] = ()) -> str:
+        """Return the part of a reason that may be logged.
 
-        They are cut, and without the key, URLs and the texts in `hide`.
+        It has no word of the key and the texts in `hide`.
         """
-        return clean_detail(without(words, (self._key, *hide)))
+        return reason.detail((self._key, *hide))
+
+    def status_word(self, word: str, hide: tuple[str, ...] = ()) -> str:
+        """Return the part of an unknown status that may be logged."""
+        return loggable_code(word, (self._key, *hide))
 
     def error(
         self,
@@ -129,15 +133,17 @@ class ProviderHttp:
         detail: str = "",
         status: int | None = None,
         headers: httpx.Headers | None = None,
-        hide: tuple[str, ...] = (),
     ) -> ProviderError:
-        """Return the error of this provider; its words are cleaned here."""
+        """Return the error of this provider.
+
+        `detail` is our own text, or comes from `detail()`.
+        """
         # UNAVAILABLE without a status: nothing was sent.
         maybe_accepted = call is Call.SUBMIT and kind is not FaultKind.UNAVAILABLE and status not in REFUSALS
         return ProviderError(
             kind,
             provider=self.name,
-            detail=self.clean(detail, hide),
+            detail=detail,
             status=status,
             retry_after=seconds_to_wait(headers.get("retry-after"), self._clock()) if headers is not None else None,
             maybe_accepted=maybe_accepted,
@@ -157,12 +163,15 @@ class ProviderHttp:
 
         The status is that of HTTP or of an envelope.
         """
-        words = "" if call is Call.CANCEL else words_of(document)
-        words = without(words, hide)  # a prompt must not decide what its refusal is about
+        reason = Reason() if call is Call.CANCEL else reason_of(document)
         kind = kind_of_status(status)
-        if status in _MAYBE_CONTENT and refuses_content(words):
-            kind = FaultKind.CONTENT
-        return self.error(kind, call, detail=words, status=status, headers=headers, hide=hide)
+        if status in _MAYBE_CONTENT:
+            if refuses_content(reason.without(hide)):
+                kind = FaultKind.CONTENT
+            elif kind is FaultKind.KEY_REJECTED and refuses_content(reason.without(())):
+                # The prompt has the same words: it may be a content refusal, so the key is not to blame.
+                kind = FaultKind.INVALID
+        return self.error(kind, call, detail=self.detail(reason, hide), status=status, headers=headers)
 
     async def _exchange(
         self,

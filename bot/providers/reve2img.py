@@ -12,10 +12,9 @@ from bot.domain.fit import Fit
 from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest
 from bot.providers.base import CancelOutcome, Failed, Finished, Pending, Submission
-from bot.providers.error_details import failure_kind, words_of
+from bot.providers.error_details import failure_kind, reason_of, words_of
 from bot.providers.http import Answer, Call, ProviderHttp
 from bot.providers.parsing import cost_of, handle_of, image_urls
-from bot.providers.redaction import without
 from bot.providers.spec import ProviderSpec
 from bot.providers.unknown_statuses import UnknownWords
 
@@ -91,10 +90,10 @@ class Reve2Img:
             case "SUCCESS":
                 return Failed(kind=FaultKind.NO_PICTURES, handle=handle, record_id=answer.record_id, cost=cost)
             case "FAILED":
-                words = without(_reason(body), hide)
+                reason = reason_of(_reason(body))
                 return Failed(
-                    kind=failure_kind(words),
-                    detail=self._http.clean(words),
+                    kind=failure_kind(reason.without(hide)),
+                    detail=self._http.detail(reason, hide),
                     handle=handle,
                     record_id=answer.record_id,
                     cost=cost,
@@ -102,7 +101,7 @@ class Reve2Img:
             case "IN_PROGRESS" if handle is not None:
                 return Pending(handle=handle, running=True, record_id=answer.record_id, cost=cost)
             case str() as unknown if handle is not None:
-                self._unknown.tell(without(unknown, hide))
+                self._unknown.log_once(self._http.status_word(unknown, hide))
                 return Pending(handle=handle, running=True, record_id=answer.record_id, cost=cost)
             case None if call is Call.SUBMIT and handle is not None:
                 return Pending(handle=handle, running=True, record_id=answer.record_id, cost=cost)
@@ -175,12 +174,12 @@ def _error_code(code: object) -> int | None:
     return None
 
 
-def _reason(body: dict[str, Any]) -> str:
-    """Return the first reason in the task, its response or the envelope."""
+def _reason(body: dict[str, Any]) -> object:
+    """Return the first of task, response and envelope with a reason."""
     data = body.get("data")
     response = data.get("response") if isinstance(data, dict) else None
     places = (data, response if isinstance(response, dict) else None, body.get("error"), body.get("message"))
-    return next((words for place in places if (words := words_of(place))), "")
+    return next((place for place in places if words_of(place)), None)
 
 
 SPEC: Final = ProviderSpec(

@@ -12,10 +12,10 @@ from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest
 from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Status, Submission
-from bot.providers.error_details import failure_kind, refuses_content, words_of
+from bot.providers.error_details import Reason, failure_kind, reason_of, refuses_content
 from bot.providers.http import Answer, Call, ProviderHttp
 from bot.providers.parsing import handle_of, image_urls
-from bot.providers.redaction import without
+from bot.providers.redaction import is_code
 from bot.providers.spec import ProviderSpec
 from bot.providers.unknown_statuses import UnknownWords
 
@@ -116,20 +116,20 @@ class SkillBoss:
         if urls and word in {"COMPLETED", None}:
             return Finished(image_urls=urls, handle=handle, record_id=record_id)
         if word == "COMPLETED":
-            reason = without(_finish_reason(body), hide)
-            kind = FaultKind.CONTENT if refuses_content(reason) else FaultKind.NO_PICTURES
-            return Failed(kind=kind, detail=self._http.clean(reason), handle=handle, record_id=record_id)
+            reason = _finish_reason(body)
+            kind = FaultKind.CONTENT if refuses_content(reason.without(hide)) else FaultKind.NO_PICTURES
+            return Failed(kind=kind, detail=self._http.detail(reason, hide), handle=handle, record_id=record_id)
         if word == "FAILED":
-            reason = without(words_of(body), hide)
-            kind = failure_kind(reason)
-            return Failed(kind=kind, detail=self._http.clean(reason), handle=handle, record_id=record_id)
+            reason = reason_of(body)
+            kind = failure_kind(reason.without(hide))
+            return Failed(kind=kind, detail=self._http.detail(reason, hide), handle=handle, record_id=record_id)
         return None if handle is None or word is None else self._unfinished(word, handle, record_id, hide)
 
     def _unfinished(self, word: str, handle: str, record_id: str | None, hide: tuple[str, ...]) -> Pending | Cancelled:
         if word == "CANCELLED":
             return Cancelled(handle=handle)
         if word not in {"IN_QUEUE", "IN_PROGRESS"}:
-            self._unknown.tell(without(word, hide))
+            self._unknown.log_once(self._http.status_word(word, hide))
         return Pending(handle=handle, running=word != "IN_QUEUE", record_id=record_id)
 
 
@@ -146,10 +146,10 @@ def _object(answer: Answer) -> dict[str, Any]:
     return answer.document if isinstance(answer.document, dict) else {}
 
 
-def _finish_reason(body: dict[str, Any]) -> str:
+def _finish_reason(body: dict[str, Any]) -> Reason:
     result = body.get("result")
     reason = result.get("finish_reason") if isinstance(result, dict) else None
-    return reason if isinstance(reason, str) else ""
+    return Reason(codes=(reason,)) if is_code(reason) else reason_of(reason)
 
 
 SPEC: Final = ProviderSpec(

@@ -3,6 +3,7 @@
 import re
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,7 +104,14 @@ async def test_failure_reason_is_found_and_classified(
 
     assert isinstance(failed, Failed)
     assert kind is failed.kind
-    assert bench.server.jobs[0].error == failed.detail
+    assert (
+        failed.detail
+        == {
+            "vendor": "upstream vendor error … model … not return … result",
+            "balance": "insufficient balance … wallet",
+            "content": "… request … rejected … safety system content policy violation",
+        }[reason]
+    )
 
 
 async def test_failure_detail_contains_no_key_or_address(bench: ProviderHarness) -> None:
@@ -151,12 +159,14 @@ async def test_submit_status_is_classified(
     bench: ProviderHarness, status: int, kind: FaultKind, *, maybe_accepted: bool, in_envelope: bool
 ) -> None:
     """By status or envelope code; only documented refusals are certain."""
-    bench.server.faults.add("submit", "status", status=status, message="because", in_envelope=in_envelope)
+    bench.server.faults.add(
+        "submit", "status", status=status, message="because of an unknown model", in_envelope=in_envelope
+    )
 
     fault = await fault_of(bench)
 
     assert (kind, maybe_accepted, status) == (fault.kind, fault.maybe_accepted, fault.status)
-    assert fault.detail == "because"
+    assert fault.detail.split(": ")[-1] == "… unknown model"
     assert bench.case.name == fault.provider
     assert not bench.server.jobs
 
@@ -193,7 +203,26 @@ async def test_quoted_prompt_does_not_affect_classification(bench: ProviderHarne
     fault = await fault_of(bench)
 
     assert FaultKind.INVALID is fault.kind
-    assert fault.detail == "bad size for: [hidden]"
+    assert fault.detail.split(": ")[-1] == "bad size …"
+
+
+async def test_prompt_about_content_decides_no_classification(bench: ProviderHarness) -> None:
+    """Quoted or not; a 403 that may concern the prompt does not blame the key."""
+    request = replace(bench.request, prompt="NSFW content-policy poster")
+    kinds = []
+    for status, message in (
+        (400, f"bad size for: {request.prompt}"),
+        (422, "NSFW CONTENT-POLICY"),
+        (403, "blocked by our content policy"),
+        (403, "blocked by our safety filter"),
+        (403, "no such key"),
+    ):
+        bench.server.faults.add("submit", "status", status=status, message=message)
+        with pytest.raises(ProviderError) as caught:
+            await bench.provider.submit(request, bench.offer)
+        kinds.append(caught.value.kind)
+
+    assert kinds == [*[FaultKind.INVALID] * 3, FaultKind.CONTENT, FaultKind.KEY_REJECTED]
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
@@ -212,8 +241,7 @@ async def test_error_detail_contains_no_prompt(bench: ProviderHarness, spelling:
 
     assert isinstance(failed, Failed)
     for detail in (refused.detail, caught.value.detail, failed.detail):
-        assert detail.startswith("cannot draw ")
-        assert "[hidden]" in detail
+        assert detail.split(": ")[-1].startswith("cannot …")
         assert not {"lighthouse", "lamp", "moon"} & set(re.findall("[a-z]+", detail.lower()))
 
 
@@ -223,7 +251,7 @@ async def test_unknown_status_word_with_prompt_is_not_logged(bench: ProviderHarn
     with structlog.testing.capture_logs() as logs:
         await bench.provider.poll(job.handle, hide=(bench.request.prompt,))
 
-    assert [entry["status"] for entry in logs] == ["[hidden]"]
+    assert [entry["status"] for entry in logs] == ["…"]
 
 
 async def test_cancel_error_has_no_detail(bench: ProviderHarness) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from bot.domain.errors import FaultKind
-from bot.providers.error_details import clean_detail, failure_kind, words_of
+from bot.providers.error_details import Reason, codes_of, failure_kind, reason_of, words_of
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,41 @@ def test_failure_is_classified_by_words(words: str, kind: FaultKind) -> None:
     assert failure_kind(words) is kind
 
 
-def test_detail_is_short_line_without_secrets() -> None:
-    """Addresses and credentials go before the cut."""
-    detail = clean_detail("see https://a.example/x?y=1\nBearer abc.def and sk-1234\x00 " + "long " * 100)
+@pytest.mark.parametrize(
+    ("answer", "codes"),
+    [
+        ({"error": {"message": "no luck", "type": "t", "code": "c"}}, ("c", "t")),
+        ({"error": {"type": "t", "code": "t"}}, ("t",)),
+        ({"error": {"code": "two words", "type": "t"}}, ("t",)),
+        ({"code": 400, "detail": [{"code": "c"}]}, ("c",)),
+        ({"error": {"error": {"error": {"code": "c"}}}}, ()),
+        ({"error": "c"}, ()),
+        ([], ()),
+        (None, ()),
+    ],
+)
+def test_codes_are_found(answer: object, codes: tuple[str, ...]) -> None:
+    """Identifiers only; the text is never a code."""
+    assert codes_of(answer) == codes
 
-    assert detail.startswith("see [address] [hidden] and [hidden] long")
-    assert len(detail) == 300
-    assert detail.endswith("…")
+
+@pytest.mark.parametrize(
+    ("answer", "detail"),
+    [
+        ({"error": {"message": "Invalid model: a fox", "code": "bad_model"}}, "bad_model: invalid model …"),
+        ({"error": {"code": "bad_model"}}, "bad_model"),
+        ({"error": "rate limit exceeded"}, "rate limit exceeded"),
+        ({"error": {"message": "a fox", "code": "fox"}}, "…: …"),
+        ({}, ""),
+    ],
+)
+def test_detail_is_code_and_known_words(answer: object, detail: str) -> None:
+    assert reason_of(answer).detail(["a fox"]) == detail
+
+
+def test_code_decides_before_text() -> None:
+    """A code is no quotation, so it counts with any prompt."""
+    reason = reason_of({"error": {"message": "content policy", "code": "content_policy_violation"}})
+
+    assert failure_kind(reason.without(["a content policy"])) is FaultKind.CONTENT
+    assert failure_kind(Reason(reason.text).without(["a content policy"])) is FaultKind.GENERATION

@@ -1,7 +1,8 @@
-"""A prompt that a provider quotes is found in every spelling, and what is left is still worth reading."""
+"""Loggable codes and words: nothing of a prompt, key or address passes."""
 
 import html
 import json
+import re
 import textwrap
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
@@ -10,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.providers.redaction import _LONGEST_READING, HIDDEN, MAX_WORDS, SHORTEST_PIECE, _folded, _readings, without
+from bot.domain.errors import FaultKind
+from bot.providers.error_details import Reason, failure_kind
+from bot.providers.redaction import MAX_WORDS, VOCABULARY, is_code, loggable_code, loggable_words, without_words
 
 PROMPT = 'Élodie & "Bob" <b>kiss</b>\n\tunder a\u00a0neon sign: "balance 100%" 🦊 said the fox\\wolf + friends'
+CONTENT_WORDS = ("nsfw", "content", "policy", "violation", "safety", "moderation", "prohibited", "sfw", "fox", "ﬁlter")
 
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "as it stands": str,
@@ -33,143 +37,133 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 }
 
 
-def a_piece_survives(prompt: str, words: str) -> bool:
-    """Tell whether anything of the prompt as long as a piece is left.
-
-    Both are compared on one line, in lower case.
-    """
-
-    def on_one_line(text: str) -> str:
-        return " ".join("".join(each if each.isprintable() else " " for each in text).split()).casefold()
-
-    plain, left = on_one_line(prompt), on_one_line(words)
-    return any(plain[at : at + SHORTEST_PIECE] in left for at in range(len(plain) - SHORTEST_PIECE + 1))
+def long_words(text: str) -> set[str]:
+    """Return the words of three or more letters."""
+    return set(re.findall(r"[^\W\d_]{3,}", text.casefold()))
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
-def test_a_quoted_prompt_is_blotted_out(spelling: Callable[[str], str]) -> None:
-    """In whatever spelling it comes back, the words around it stay and nothing of it does."""
-    words = without(f"bad request: {spelling(PROMPT)} was refused", [PROMPT])
-
-    assert words.startswith("bad request: ")
-    assert words.endswith(" was refused")
-    assert HIDDEN in words
-    for part in ("lodie", "kiss", "neon", "alance", "fox", "riends"):
-        assert part not in words.lower()
-
-
-@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
-def test_a_piece_of_a_prompt_is_blotted_out(spelling: Callable[[str], str]) -> None:
-    """Cut at both ends it is found all the same, as long as the piece has sixteen characters."""
-    piece = PROMPT[9:50]
-
-    words = without(f"near {spelling(piece)}", [PROMPT])
-
-    assert "kiss" not in words.lower()
-    assert "neon" not in words.lower()
+prompts = st.one_of(
+    st.text(max_size=120),
+    st.lists(st.sampled_from(sorted(VOCABULARY)) | st.text(max_size=4), max_size=12).map(" ".join),
+    st.lists(st.sampled_from(sorted(VOCABULARY)) | st.characters(), max_size=12).map("".join),
+)
 
 
 @given(
-    prompt=st.text(min_size=1, max_size=120),
+    prompt=prompts,
     spelling=st.sampled_from(sorted(SPELLINGS)),
-    begin=st.integers(0, 119),
-    length=st.integers(SHORTEST_PIECE, 120),
+    begin=st.integers(0, 60),
+    length=st.integers(1, 200),
     around=st.tuples(st.text(max_size=20), st.text(max_size=20)),
 )
-def test_no_piece_of_any_prompt_survives(
+def test_detail_contains_no_word_of_any_quoted_prompt(
     prompt: str, spelling: str, begin: int, length: int, around: tuple[str, str]
 ) -> None:
-    """Whatever the prompt, the piece and the words around it, sixteen characters of it never come through."""
-    piece = prompt[begin : begin + length]
-    before, after = around
+    """Cut before and after it is spelled, also in the place of a code."""
+    quoted = SPELLINGS[spelling](prompt[begin:])[:length]
+    text = f"{around[0]} {quoted} {around[1]} invalid request: {SPELLINGS[spelling](prompt)}"
 
-    words = without(f"{before} {SPELLINGS[spelling](piece)} {after}", [prompt])
-
-    assert not a_piece_survives(prompt, words)
-
-
-@given(prompt=st.text("nopqrstuvwxyz ", min_size=1), words=st.text("abcdefghijklm0123456789 .:-\n"))
-def test_what_quotes_nothing_stays(prompt: str, words: str) -> None:
-    """Words that share nothing with the prompt are not touched."""
-    assert without(words, [prompt]) == words
+    for detail in (
+        loggable_words(text, [prompt]),
+        loggable_code(quoted, [prompt]),
+        Reason(text, (quoted,)).detail([prompt]),
+    ):
+        assert not long_words(prompt) & long_words(detail)
 
 
-@given(words=st.text(max_size=300), prompt=st.text(max_size=60))
-def test_blotting_out_only_takes_away(words: str, prompt: str) -> None:
-    """What is left are pieces of the words, in their order."""
-    at = 0
-    for piece in without(words, [prompt]).split(HIDDEN):
-        at = words.index(piece, at) + len(piece) if piece in words else at
-        assert piece in words
+@given(prompt=st.text(max_size=60), text=st.text(max_size=300))
+def test_detail_contains_vocabulary_only(prompt: str, text: str) -> None:
+    assert set(loggable_words(text, [prompt]).split()) <= VOCABULARY | {"…"}
 
 
-@pytest.mark.parametrize("prompt", ["cat", "a", "a red fox", "猫"])
-def test_a_short_prompt_is_blotted_out_whole(prompt: str) -> None:
-    """A prompt with fewer than sixteen characters is found as a whole."""
-    assert without(f'"{prompt}": refused', [prompt]) == f'"{HIDDEN}": refused'
-    assert without(f"{prompt.upper()}?", [prompt]) == f"{HIDDEN}?"
+@given(
+    words=st.lists(st.sampled_from(CONTENT_WORDS), min_size=1, max_size=8),
+    separator=st.sampled_from([" ", "\n", "_", "-", " é", ", "]),
+    spelling=st.sampled_from(sorted(SPELLINGS)),
+    begin=st.integers(0, 20),
+    length=st.integers(1, 200),
+)
+def test_classification_ignores_any_quoted_prompt(
+    words: list[str], separator: str, spelling: str, begin: int, length: int
+) -> None:
+    prompt = separator.join(words)
+    quoted = SPELLINGS[spelling](prompt)[begin:][:length]
+
+    assert failure_kind(without_words(f"upstream error: {quoted}", [prompt])) is FaultKind.GENERATION
 
 
-def test_a_very_short_prompt_is_no_part_of_a_word() -> None:
-    """A prompt of one letter leaves the reason readable.
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
+def test_quoted_prompt_is_dropped_and_reason_stays(spelling: Callable[[str], str]) -> None:
+    words = loggable_words(f"bad request: {spelling(PROMPT)} was refused", [PROMPT])
 
-    A script without spaces has no such words.
-    """
-    assert without("insufficient balance", ["a"]) == "insufficient balance"
-    assert without("concatenate the cat", ["cat"]) == f"concatenate the {HIDDEN}"
-    assert without("不适当的猫图片", ["猫"]) == f"不适当的{HIDDEN}图片"
+    # One spelling has a field "prompt".
+    assert words.replace("request prompt …", "request …") == "bad request … refused"
 
 
-def test_long_words_are_cut_and_a_prompt_at_the_cut_is_found() -> None:
-    """Megabytes are not searched, and a quotation that the cut splits leaves nothing behind."""
-    for left in (1, SHORTEST_PIECE - 1, SHORTEST_PIECE, 40):
-        words = without("x" * (MAX_WORDS - left) + PROMPT + "y" * 8_000_000, [PROMPT])
-
-        assert words == "x" * (MAX_WORDS - left) + HIDDEN
-
-
-def test_nothing_to_hide_hides_nothing() -> None:
-    """Empty and blank texts are no quotations."""
-    assert without("a b  c", ["", " \n"]) == "a b  c"
+@pytest.mark.parametrize("prompt", ["fox", "a", "a red fox", "猫"])
+def test_short_prompt_is_dropped(prompt: str) -> None:
+    """Also if it is shorter than a word."""
+    assert loggable_words(f'"{prompt}": missing size', [prompt]) == "… missing size"
+    assert loggable_words(f"{prompt.upper()}?", [prompt]) == "…"
 
 
-def test_several_texts_are_hidden() -> None:
-    """The key and the prompt, each by itself."""
-    assert without("sk-1234567890 drew a red fox", ["sk-1234567890", "a red fox"]) == f"{HIDDEN} drew {HIDDEN}"
-
-
-EVERY_CHARACTER = [chr(code) for code in range(0x30000) if not 0xD800 <= code < 0xE000]
-ESCAPES = "".join(f"\\\\u00{each:02x}&amp;#{each};%25{each:02x}+\\n&lt;" for each in range(33, 127)) * 5
-
-
-def test_no_character_becomes_a_sentence() -> None:
-    """A ligature of eighteen letters stays what it is, and upper case is still lower case."""
-    assert max(len(_folded(each)) for each in EVERY_CHARACTER) == 4
-    assert _folded("\ufdfa") == "\ufdfa"
-    assert [each for each in EVERY_CHARACTER if len(each.upper()) == 1 and _folded(each) != _folded(each.upper())] == []
+def test_prompt_of_vocabulary_words_is_dropped() -> None:
+    assert loggable_words("unknown model: invalid key", ["An invalid KEY"]) == "unknown model …"
+    assert loggable_words("no size for key", ["monkey"]) == "… size …"
 
 
 @pytest.mark.parametrize(
-    "words", ["\ufdfa", "각", "\u1f82", "a+", "&#xac01;", ESCAPES], ids=lambda words: ascii(words[:8])
+    "secret",
+    [
+        "https://cdn.example/a.png?sig=0123456789abcdef",
+        "https:\\/\\/cdn.example\\/a",
+        "Bearer abc.def",
+        "sk-1234567890",
+        "Zm9vYmFyYmF6cXV4cXV1eGNvcmdlZ3JhdWx0Z2FyeQ0",
+        "203.0.113.9",
+        "alice@mail.example",
+    ],
 )
-def test_readings_are_few_and_none_is_long(words: str) -> None:
-    """Whatever is repeated in the words."""
-    searched = (words * _LONGEST_READING)[:_LONGEST_READING]
-
-    readings = _readings(searched)
-
-    assert len(readings) <= 6
-    for reading in readings:
-        assert len(reading.text) == len(reading.starts) == len(reading.ends) <= _LONGEST_READING
+def test_unknown_secret_is_dropped(secret: str) -> None:
+    """Nobody needs to say that it is one."""
+    assert loggable_words(f"cannot fetch {secret}", []) == "cannot fetch …"
 
 
-@pytest.mark.parametrize("before", ["각", "\u1f82", "é", "\ufdfa", "a"], ids=ascii)
-@pytest.mark.parametrize("left", [0, 8, 15, 16, 17, 40])
-def test_what_was_not_searched_is_not_returned(before: str, left: int) -> None:
-    """Characters that grow when they are folded push no quotation out of sight, wherever it begins."""
-    folded = len(_folded(before))
-    for at in (MAX_WORDS, MAX_WORDS // folded, _LONGEST_READING // folded):
-        words = without(before * (at - left) + PROMPT, [PROMPT])
+def test_detail_has_few_words_of_long_text() -> None:
+    assert loggable_words("invalid " * 1_000_000, []) == "invalid " * MAX_WORDS + "…"
+    assert loggable_words("x" * 8_000_000, []) == "…"
+    assert loggable_words("", []) == ""
 
-        assert not a_piece_survives(PROMPT, words)
-        assert len(words) > 900
+
+@pytest.mark.parametrize("code", ["invalid_request_error", "E4", "IMAGE_SAFETY", "rate.limit-1"])
+def test_code_is_shown(code: str) -> None:
+    assert loggable_code(code, [PROMPT]) == code
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("fox", "…"),
+        ("fox_error", "… error"),
+        ("BOB", "…"),
+        ("sk-contract-0123", "…"),
+        ("invalid request", "invalid request"),
+        ("4711", "…"),
+        ("x" * 41, "…"),
+    ],
+)
+def test_code_with_hidden_part_is_words(code: str, shown: str) -> None:
+    """Likewise a text that is no identifier."""
+    assert loggable_code(code, [PROMPT, "sk-contract-0123456789"]) == shown
+
+
+@pytest.mark.parametrize("value", ["", "4711", "two words", "ü", "a\n", "x" * 41, 402, None, ["a"]])
+def test_other_value_is_no_code(value: object) -> None:
+    assert not is_code(value)
+
+
+def test_classified_text_keeps_other_words() -> None:
+    text = "Blocked by our Content-Policy: red fox"
+
+    assert without_words(text, ["a red fox by night"]) == "blocked by our content-policy: red fox"
+    assert without_words(text, ["policy"]) == "blocked by our content-…: red fox"

@@ -186,26 +186,26 @@ async def test_consumed_credits_are_cost(client: httpx.AsyncClient, server: Reve
 @pytest.mark.parametrize(
     "data",
     [
-        '{"error_message": "why"}',
-        '{"error": "why"}',
-        '{"error": {"message": "why"}}',
-        '{"message": "why"}',
-        '{"response": {"error": "why"}}',
+        '{"error_message": "timeout"}',
+        '{"error": "timeout"}',
+        '{"error": {"message": "timeout"}}',
+        '{"message": "timeout"}',
+        '{"response": {"error": "timeout"}}',
     ],
 )
 async def test_failure_reason_is_found(client: httpx.AsyncClient, data: str) -> None:
     """In each possible place; "success" of the envelope is no reason."""
     body = f'{{"code": 200, "message": "success", "data": {data[:-1]}, "status": "FAILED"}}}}'
 
-    assert await answer_to_poll(client, body) == Failed(kind=FaultKind.GENERATION, detail="why", handle="t1")
+    assert await answer_to_poll(client, body) == Failed(kind=FaultKind.GENERATION, detail="timeout", handle="t1")
 
 
 async def test_envelope_message_is_last_reason(client: httpx.AsyncClient) -> None:
-    body = '{"code": "200", "message": "nothing came", "data": {"status": "failed", "consumed_credits": 0}}'
+    body = '{"code": "200", "message": "no result", "data": {"status": "failed", "consumed_credits": 0}}'
 
     failed = await answer_to_poll(client, body)
 
-    assert failed == Failed(kind=FaultKind.GENERATION, detail="nothing came", handle="t1", cost=0)
+    assert failed == Failed(kind=FaultKind.GENERATION, detail="… result", handle="t1", cost=0)
 
 
 @pytest.mark.parametrize("code", ["402", '"402"'])
@@ -215,7 +215,7 @@ async def test_envelope_error_code_is_error(client: httpx.AsyncClient, code: str
         await answer_to_poll(client, f'{{"code": {code}, "message": "Insufficient credits"}}')
 
     assert (caught.value.kind, caught.value.status) == (FaultKind.ACCOUNT_EMPTY, 402)
-    assert caught.value.detail == "Insufficient credits"
+    assert caught.value.detail == "insufficient credits"
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ class ProviderError(AtelierError):
     """A request to an image API failed.
 
     `maybe_accepted` is true if a submit may have reached the provider, so that it must never be repeated. `retry_after`
-    is the wait in seconds that the provider asked for. `detail` is the provider's text, cut and without secrets, for
-    the operator's log.
+    is the wait in seconds that the provider asked for. `detail` is the provider's error code and the loggable words of
+    its reason, for the operator's log.
     """
 
     code = "provider"
