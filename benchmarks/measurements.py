@@ -27,7 +27,7 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        """Whether the aim is met."""
+        """True if the aim is met."""
         judged = self.taken if self.ratio is None else self.ratio
         return self.aim is None or judged <= self.aim
 

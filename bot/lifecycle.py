@@ -57,6 +57,9 @@ class Lifecycle:
             await asyncio.gather(self._engine.stop(), self._hang_up())
             await self._card_updater.stop(_EDIT_GRACE_SECONDS)
             await self._engine.release_lease()
+            # Before the client is closed: discord.py logs a traceback if that happens while a shard connects.
+            gateway.cancel()
+            await asyncio.gather(gateway, return_exceptions=True)
             await self._client.close()
             for task in (housekeeping, gateway, stopped):
                 task.cancel()

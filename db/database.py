@@ -75,7 +75,7 @@ class Database:
 
     @property
     def busy(self) -> bool:
-        """Whether a transaction is running."""
+        """True if a transaction is running."""
         return bool(self._running)
 
     async def read(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:

@@ -12,7 +12,7 @@ from db.image_files import FILE_COLUMNS, file_from_row, file_to_columns
 from db.tables import inputs, jobs
 
 UNUSED_INPUT_LIFETIME: Final = timedelta(days=1)
-"""How long the inputs of a job without a result are kept: long enough for a retry."""
+"""Life of the inputs of a job without a result: long enough for a retry."""
 
 _INSERT: Final = insert(inputs)
 _OF_JOB: Final = select(inputs).where(inputs.c.job_id == bindparam("of_job")).order_by(inputs.c.position)

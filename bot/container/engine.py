@@ -119,7 +119,7 @@ class EngineContainer:
 
     @cached_property
     def is_alone(self) -> bool:
-        """Whether no other process can share the database."""
+        """True if no other process can share the database."""
         return self.database.dialect == "sqlite"
 
     @cached_property

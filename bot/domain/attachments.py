@@ -85,7 +85,7 @@ class InputPolicy:
 
     @property
     def served(self) -> bool:
-        """Whether providers fetch images from us."""
+        """True if providers fetch images from us."""
         return self.min_url_lifetime is None
 
     def select_usable(self, offered: Sequence[AttachmentInfo], now: datetime) -> tuple[AttachmentInfo, ...]:

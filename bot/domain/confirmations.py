@@ -8,7 +8,7 @@ from bot.domain.jobs import Origin
 from bot.domain.requests import GenerationRequest
 
 CONFIRMATION_LIFETIME: Final = timedelta(days=1)
-"""How long a confirmation can be answered; attached images are not reachable for longer either."""
+"""Time to answer a confirmation; attached images are not reachable for longer either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from bot.domain.requests import GenerationRequest
 
 DEFAULT_LOCALE: Final = "en-US"
 TOKEN_LIFE: Final = timedelta(minutes=15)
-"""How long Discord lets an interaction token be used."""
+"""Life of an interaction token on Discord."""
 
 
 class State(StrEnum):
@@ -30,7 +30,7 @@ class State(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether the state is final."""
+        """True if the state is final."""
         return not TRANSITIONS[self]
 
 
@@ -108,7 +108,7 @@ class Origin:
 
 
 LONGEST_CHAIN: Final = 8
-"""How many origins of a job are followed back, for its details and for the search of its history."""
+"""Origins followed back from a job, for its details and for the search of its history."""
 
 
 class Delivery(StrEnum):

@@ -131,7 +131,7 @@ class OptionSpec:
 
     @property
     def is_typed_freely(self) -> bool:
-        """Whether Discord accepts any text for the option."""
+        """True if Discord accepts any text for the option."""
         return self.kind is str and not self.choices
 
     def value_of(self, typed: Any) -> Any:

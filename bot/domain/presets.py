@@ -13,7 +13,7 @@ from bot.domain.lazy_text import LazyText
 MAX_NAME: Final = 64
 MAX_TEMPLATE: Final = 2000
 MAX_PRESETS: Final = 25
-"""How many a member or a server may have: as many as Discord offers in autocompletion."""
+"""Presets of a member or a server: as many as Discord offers in autocompletion."""
 KEPT_FOR_UNDO: Final = timedelta(days=1)
 PLACEHOLDER: Final = "{prompt}"
 
@@ -68,7 +68,7 @@ class PresetScope:
 
     @property
     def shared(self) -> bool:
-        """Whether the owner is a server."""
+        """True if the owner is a server."""
         return self.member_id == 0
 
 

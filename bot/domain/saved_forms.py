@@ -9,7 +9,7 @@ from bot.domain.attachments import AttachmentInfo
 from bot.domain.jobs import Action
 
 FORM_LIFE: Final = timedelta(days=1)
-"""How long a form is stored: until the next allowance; the URLs of its images expire then too."""
+"""Life of a stored form: until the next allowance; the URLs of its images expire then too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 SEARCH_LIFETIME: Final = timedelta(days=30)
-"""How long a search is stored. A page is an ephemeral message, so few of its buttons are pressed after a day."""
+"""Life of a stored search. A page is an ephemeral message, so few of its buttons are pressed after a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,12 +45,12 @@ class ClaimTracker:
 
     @property
     def is_claiming(self) -> bool:
-        """Whether a claim transaction is running or its result is being recorded."""
+        """True if a claim transaction is running or its result is being recorded."""
         return self._claim_running
 
     @property
     def has_lost_claim(self) -> bool:
-        """Whether a claim transaction ended without a known outcome.
+        """True if a claim transaction ended without a known outcome.
 
         Jobs may have a slot then without a known claim.
         """

@@ -35,7 +35,7 @@ class Lease:
 
     @property
     def is_held(self) -> bool:
-        """Whether no other worker can have taken over this worker's jobs.
+        """True if no other worker can have taken over this worker's jobs.
 
         Money may be spent only then.
         """

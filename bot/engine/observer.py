@@ -8,7 +8,7 @@ from bot.domain.jobs import Job
 
 @dataclass(frozen=True, slots=True)
 class CardLookup:
-    """Whether a job's card exists on Discord, and its message id if known."""
+    """True if a job's card exists on Discord, and its message id if known."""
 
     exists: bool
     message_id: int | None = None

@@ -24,7 +24,7 @@ class Slots:
 
     @property
     def has_free(self) -> bool:
-        """Whether any provider has a slot."""
+        """True if any provider has a slot."""
         return any(free > 0 for free in self._free.values())
 
     @property

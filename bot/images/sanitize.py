@@ -17,7 +17,7 @@ from bot.images.decode import HEAD_BYTES, PILLOW_FORMATS, ImageLimits, inspect, 
 from bot.images.strip_metadata import UPRIGHT, StrippedImage, strip_metadata
 
 INPUT_LIMITS: Final = ImageLimits(max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS, max_side=MAX_SIDE)
-"""What a picture may have; of an animation, its first frame."""
+"""Limits of an input image; of an animation, for its first frame."""
 
 _JPEG: Final = "image/jpeg"
 _PNG: Final = "image/png"

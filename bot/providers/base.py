@@ -87,7 +87,7 @@ class Provider(Protocol):
 
     @property
     def takes_webhooks(self) -> bool:
-        """Whether it posts to the `webhook_url` of a submit at the job's end."""
+        """True if it posts to the `webhook_url` of a submit at the job's end."""
         ...
 
     async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> Submission:

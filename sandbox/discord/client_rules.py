@@ -17,7 +17,7 @@ LONGEST_STRING = 6000
 LARGEST_NUMBER = 2**53
 
 _NOT_RESOLVED = ("user", "deaf", "mute")
-"""What a resolved member lacks."""
+"""Fields missing in a resolved member."""
 
 
 class ClientRefusal(Exception):  # noqa: N818 - what a person is told, no fault of the program

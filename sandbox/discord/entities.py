@@ -169,17 +169,17 @@ class Message:
 
     @property
     def ephemeral(self) -> bool:
-        """Whether only one person sees it."""
+        """True if only one person sees it."""
         return bool(self.flags & EPHEMERAL)
 
     @property
     def loading(self) -> bool:
-        """Whether it is the "is thinking" of a deferred answer."""
+        """True if it is the "is thinking" of a deferred answer."""
         return bool(self.flags & LOADING)
 
     @property
     def v2(self) -> bool:
-        """Whether its body is made of Components V2."""
+        """True if its body is made of Components V2."""
         return bool(self.flags & COMPONENTS_V2)
 
 

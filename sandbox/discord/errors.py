@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from sandbox.discord.encoding import Json
 
 Path: TypeAlias = tuple[str | int, ...]
-"""Where in a body something is wrong: field names and list positions."""
+"""Path of a fault in a body: field names and list positions."""
 
 UNKNOWN_CHANNEL = 10003
 UNKNOWN_GUILD = 10004

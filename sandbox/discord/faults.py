@@ -37,7 +37,7 @@ class Fault:
     stopped: Notifier = field(default_factory=Notifier)
 
     def matches(self, method: str, path: str) -> bool:
-        """Tell whether this request is one of those meant."""
+        """Return whether the fault applies to this request."""
         return self.hits < self.times and self.method in ("*", method) and re.search(self.path, path) is not None
 
     def error(self) -> ApiError | None:

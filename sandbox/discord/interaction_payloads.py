@@ -10,7 +10,7 @@ from sandbox.discord.permissions import DIRECT_MESSAGE, Permission
 from sandbox.discord.state import World
 
 _OUTSIDER = Permission.EMBED_LINKS | Permission.ATTACH_FILES | Permission.USE_EXTERNAL_EMOJIS
-"""What an application that is not in the guild may do there."""
+"""Permissions of an application outside the guild."""
 
 
 def seen_member(world: World, user: User, channel: Channel) -> Json:

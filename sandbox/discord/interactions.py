@@ -51,7 +51,7 @@ class InteractionKind(IntEnum):
 
 
 class CallbackKind(IntEnum):
-    """How a bot may answer first."""
+    """Kinds of a first answer."""
 
     MESSAGE = 4
     DEFERRED_MESSAGE = 5

@@ -47,7 +47,7 @@ MEMBER_DEFAULT = (
 )
 
 DIRECT_MESSAGE = int(MEMBER_DEFAULT)
-"""What both sides of a direct message may do."""
+"""Permissions of both sides of a direct message."""
 
 
 def guild_permissions(guild: Guild, member: Member) -> int:

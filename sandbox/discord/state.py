@@ -99,11 +99,11 @@ class World:
         return 0 if member is None else channel_permissions(guild, member, place)
 
     def may(self, user_id: str, channel: Channel, needed: Permission) -> bool:
-        """Tell whether the user has all of `needed` in the channel."""
+        """Return whether the user has all of `needed` in the channel."""
         return self.permissions(user_id, channel) & needed == needed
 
     def share_guild(self, user_id: str) -> bool:
-        """Tell whether the bot and this user are in a guild together."""
+        """Return whether the bot and this user share a guild."""
         return any({user_id, self.bot.id} <= guild.members.keys() for guild in self.guilds.values())
 
     def message(self, message_id: str) -> Message:

@@ -42,7 +42,7 @@ PATIENCE: Final = 60.0
 """Seconds to wait for what comes much sooner on a machine that has time."""
 KEY: Final = "a-wholesale-key"
 STAND_IN: Final = "http://127.0.0.1:9"
-"""Where members' pictures would be; nothing listens there, and the studio does not even try."""
+"""Address of members' images; nothing listens there, and the bot does not even try."""
 TLS: Final = httpx.create_ssl_context(trust_env=False)
 _BEGIN: Final = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 

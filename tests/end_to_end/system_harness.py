@@ -145,7 +145,7 @@ class SystemHarness:
 
     @property
     def bot_runs(self) -> bool:
-        """Whether the bot process is running."""
+        """True if the bot process is running."""
         return self._bot is not None and self._bot.returncode is None
 
     def signal_bot(self, number: int) -> None:

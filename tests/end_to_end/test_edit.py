@@ -58,7 +58,7 @@ class EditingMember:
 
     @property
     def taken(self) -> int:
-        """How many jobs the provider has had."""
+        """Number of jobs sent to the provider."""
         return len(self.system.reve2img.jobs)
 
 

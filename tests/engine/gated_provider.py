@@ -35,7 +35,7 @@ class GatedProvider:
 
     @property
     def takes_webhooks(self) -> bool:
-        """Whether the real provider takes webhooks."""
+        """True if the real provider takes webhooks."""
         return self._inner.takes_webhooks
 
     def parse_webhook(self, body: object) -> str | None:

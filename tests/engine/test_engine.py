@@ -105,7 +105,7 @@ class HeldBack:
 
     @property
     def takes_webhooks(self) -> bool:
-        """Whether the real provider takes webhooks."""
+        """True if the real provider takes webhooks."""
         return self._inner.takes_webhooks
 
     def parse_webhook(self, body: object) -> str | None:

@@ -29,9 +29,9 @@ _LONGEST_OPTION: Final = 100
 _ANY: Final = InputImage()
 
 Answer = Callable[[discord.Interaction[Any], str, str | None, Sequence[AttachmentInfo]], Awaitable[None]]
-"""What is done with a filled-in form: the prompt, the model (None: what is usual), the chosen pictures."""
+"""Handler of a submitted form: the prompt, the model (None: the default), the chosen pictures."""
 Refuse = Callable[[discord.Interaction[Any], Exception, FilledForm], Awaitable[None]]
-"""What is answered where that fails."""
+"""Handler of a failed submission."""
 
 
 class EditMenu:
@@ -181,7 +181,7 @@ class EditModal(ui.Modal):
     async def on_error(  # type: ignore[override]  # as discord.py has it itself
         self, interaction: discord.Interaction[Any], error: Exception, /
     ) -> None:
-        """Tell the person: discord.py would only log it."""
+        """Answer with the error: discord.py would only log it."""
         await self._refuse(interaction, error, self._filled())
 
     def _filled(self) -> FilledForm:

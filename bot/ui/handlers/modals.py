@@ -21,10 +21,10 @@ MAX_TYPED: Final = 4000
 _LONGEST_TITLE: Final = 45
 
 Answer = Callable[[discord.Interaction[Any], RemixOptions], Awaitable[None]]
-"""What is done with a filled-in form."""
+"""Handler of a submitted form."""
 
 Refuse = Callable[[discord.Interaction[Any], Exception, RemixOptions], Awaitable[None]]
-"""What is answered where that fails."""
+"""Handler of a failed submission."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class ModalSpec:
 
     @property
     def needed(self) -> bool:
-        """Whether there is anything to ask."""
+        """True if there is anything to ask."""
         return len(self.urls) > 1 or self.prompt is not None or self.factors is not None
 
 
@@ -97,7 +97,7 @@ class RequestModal(ui.Modal):
     async def on_error(  # type: ignore[override]  # as discord.py has it itself
         self, interaction: discord.Interaction[Any], error: Exception, /
     ) -> None:
-        """Tell the person: discord.py would only log it."""
+        """Answer with the error: discord.py would only log it."""
         await self._refuse(interaction, error, self._filled())
 
     def _filled(self) -> RemixOptions:

@@ -143,7 +143,7 @@ def _title(request: GenerationRequest) -> str:
 
 
 def prompt_is_cut(job: Job) -> bool:
-    """Whether the heading does not have the whole prompt."""
+    """Return whether the heading lacks a part of the prompt."""
     return len(one_line(job.request.prompt)) > _PROMPT_SHOWN
 
 
