@@ -16,7 +16,7 @@ from bot.domain.requests import GenerationRequest, generation_request
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.observer import CardLookup
-from bot.providers.base import CancelOutcome, Finished, Pending, Provider, Status, Submission
+from bot.providers.base import CancelOutcome, Finished, Pending, Provider, Status, SubmitAnswer
 from bot.settings import ExplicitSettings
 from db.database import Database
 
@@ -54,7 +54,7 @@ class EndlessProvider:
         self.polls = 0
         self._numbers = itertools.count(1)
 
-    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> Submission:
+    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> SubmitAnswer:
         """Accept the job."""
         del request, offer, webhook_url
         return Pending(handle=f"handle-{next(self._numbers)}", running=False, record_id="record")

@@ -20,6 +20,7 @@ from bot.container import run as run_bot
 from bot.doctor import DATABASE_FAULTS, examine
 from bot.ledger_view import sandbox_ledger
 from bot.log_config import configure_logging
+from bot.providers.registry import PROVIDERS
 from bot.settings import Settings, SettingsError, load_settings
 from bot.ui.render.formatting import counted
 from db.audit import audit as audit_books
@@ -52,7 +53,8 @@ def run(
             return
         _fail("DISCORD_TOKEN is not set. Put the bot's token into .env, or try the bot with: atelier sandbox")
     if not settings.providers:
-        _fail("No provider has a key. Set SKILLBOSS_WHOLESALE_KEY or REVE2IMG_API_KEY in .env")
+        variables = " or ".join(spec.key_variable for spec in PROVIDERS.values())
+        _fail(f"No provider has a key. Set {variables} in .env")
     configure_logging(settings.log_level, settings.log_format)
 
     async def serve() -> None:

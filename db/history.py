@@ -56,17 +56,17 @@ def _searched(statement: Select[Any], *, older: bool) -> Select[Any]:
     It reads at most `_MAX_SEARCHED` jobs, so that a member with very many does not delay the others.
     """
     near = statement.limit(_MAX_SEARCHED).subquery("near")
-    matching = func.lower(_words(near)).like(bindparam("pattern"), escape="\\")
+    matching = func.lower(_searchable_text(near)).like(bindparam("pattern"), escape="\\")
     return select(near.c.id).where(matching).order_by(near.c.id.desc() if older else near.c.id)
 
 
-def _read(statement: Select[Any], *, older: bool) -> Select[Any]:
+def _with_text(statement: Select[Any], *, older: bool) -> Select[Any]:
     """Return ids with their searchable text, for a search done in Python."""
     near = statement.limit(bindparam("most")).subquery("near")
-    return select(near.c.id, _words(near).label("words")).order_by(near.c.id.desc() if older else near.c.id)
+    return select(near.c.id, _searchable_text(near).label("words")).order_by(near.c.id.desc() if older else near.c.id)
 
 
-def _words(near: Subquery) -> ColumnElement[str]:
+def _searchable_text(near: Subquery) -> ColumnElement[str]:
     """Return a job's searchable text: its prompt and its ancestors' prompts.
 
     An ancestor counts if its image was processed or edited into this one. Ancestors are looked up during the
@@ -75,12 +75,12 @@ def _words(near: Subquery) -> ColumnElement[str]:
     """
     own = case((near.c.prompt == KEEP_AS_IT_IS, ""), else_=near.c.prompt)
     # A search has no line breaks, so it never matches across two prompts.
-    return case((_new(near.c), near.c.prompt), else_=own + "\n" + func.coalesce(_words_before(near), ""))
+    return case((_is_new_image(near.c), near.c.prompt), else_=own + "\n" + func.coalesce(_ancestor_text(near), ""))
 
 
-def _words_before(near: Subquery) -> ColumnElement[str]:
+def _ancestor_text(near: Subquery) -> ColumnElement[str]:
     parent, earlier = jobs.alias("parent"), jobs.alias("earlier")
-    seen = [(each, _seen(each.c)) for each in (parent, earlier)]
+    seen = [(each, _is_searchable(each.c)) for each in (parent, earlier)]
     first, then = (select(each.c.prompt, each.c.action, each.c.parent_id, shown.label("seen")) for each, shown in seen)
     chain = (
         first.add_columns(literal(1).label("step"))
@@ -89,16 +89,16 @@ def _words_before(near: Subquery) -> ColumnElement[str]:
         .cte("chain", recursive=True, nesting=True)
     )
     on = then.add_columns((chain.c.step + 1).label("step")).join_from(chain, earlier, earlier.c.id == chain.c.parent_id)
-    chain = chain.union_all(on.where(~_new(chain.c), chain.c.step < LONGEST_CHAIN))
+    chain = chain.union_all(on.where(~_is_new_image(chain.c), chain.c.step < LONGEST_CHAIN))
     return select(func.aggregate_strings(chain.c.prompt, "\n")).where(chain.c.seen).scalar_subquery()
 
 
-def _new(columns: Any) -> ColumnElement[bool]:
+def _is_new_image(columns: Any) -> ColumnElement[bool]:
     """Return whether a job's image is new, at most guided by a reference."""
     return or_(columns.parent_id.is_(None), columns.action == Action.REFERENCE)
 
 
-def _seen(columns: Any) -> ColumnElement[bool]:
+def _is_searchable(columns: Any) -> ColumnElement[bool]:
     """Return whether a job's prompt is searchable by the member.
 
     It must be a member's text and visible to the searching member, as on the job's card.
@@ -121,7 +121,7 @@ _SEARCHED: Final = {
     for everywhere, older in _VARIANTS
 }
 _READ: Final = {
-    (everywhere, older): _read(_neighbours(everywhere=everywhere, older=older), older=older)
+    (everywhere, older): _with_text(_neighbours(everywhere=everywhere, older=older), older=older)
     for everywhere, older in _VARIANTS
 }
 # Greater than every id: ids are hexadecimal digits.
@@ -132,7 +132,7 @@ class HistoryRepository:
     """One member's past jobs within one transaction.
 
     `search` is part of a prompt, in any case. The prompts of earlier versions of an image count too: see
-    `_words`.
+    `_searchable_text`.
     """
 
     def __init__(self, connection: Connection, scope: HistoryScope, search: str | None = None) -> None:
@@ -145,11 +145,11 @@ class HistoryRepository:
         return self.older(_ABOVE_ALL_IDS)
 
     def older(self, job_id: str) -> str | None:
-        """Return the id of the job before this one, possibly another member's."""
+        """Return the id of the member's next older job; `job_id` may be anyone's."""
         return self._next(job_id, older=True)
 
     def newer(self, job_id: str) -> str | None:
-        """Return the id of the job after this one, possibly another member's."""
+        """Return the id of the member's next newer job; `job_id` may be anyone's."""
         return self._next(job_id, older=False)
 
     def _next(self, job_id: str, *, older: bool) -> str | None:

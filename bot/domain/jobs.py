@@ -216,12 +216,12 @@ class Attempt:
 class Snapshot:
     """All data of a card.
 
-    `place_in_line` is the queue position; it counts from 1 and is None once the job does not wait here. `available` is
+    `queue_position` is the queue position; it counts from 1 and is None once the job does not wait here. `available` is
     the member's spendable credits. `usual_seconds` is (median, 90th percentile) of the model if enough was measured.
     """
 
     job: Job
     pictures: tuple[ResultImage, ...] = ()
-    place_in_line: int | None = None
+    queue_position: int | None = None
     available: int = 0
     usual_seconds: tuple[int, int] | None = None

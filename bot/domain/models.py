@@ -136,6 +136,9 @@ MODELS: Final = (
 
 MODEL_IDS: Final = tuple(model.id for model in MODELS)
 
+# reve2img does all that these models can do, under the same names (seed: "Models").
+_AT_REVE2IMG: Final = frozenset({"reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5"})
+
 OFFERS: Final = (
     # SkillBoss knows three sizes, so three ratios (1792x1024, 1024x1024, 1024x1792), and only text.
     Offer(
@@ -144,7 +147,11 @@ OFFERS: Final = (
         remote_model="reve/text-to-image",
         abilities=Abilities(aspect_ratio=("16:9", "1:1", "9:16")),
     ),
-    *(Offer(provider="reve2img", model=model.id, remote_model=model.id, abilities=model.abilities) for model in MODELS),
+    *(
+        Offer(provider="reve2img", model=model.id, remote_model=model.id, abilities=model.abilities)
+        for model in MODELS
+        if model.id in _AT_REVE2IMG
+    ),
 )
 
 PROVIDERS: Final = tuple(dict.fromkeys(offer.provider for offer in OFFERS))

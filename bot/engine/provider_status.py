@@ -10,7 +10,7 @@ from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.circuit_breaker import CircuitBreakers
 from bot.engine.clock import Clock
 from bot.engine.health import HealthRegistry
-from bot.providers.base import Failed, Finished, Pending, Status, Submission
+from bot.providers.base import Failed, Finished, Pending, Status, SubmitAnswer
 
 _log = structlog.get_logger(__name__)
 
@@ -58,7 +58,7 @@ class ProviderStatus:
         """Record the start of a submit and return its epoch."""
         return self._breakers.record_start(provider, self._clock.monotonic())
 
-    def record_answer(self, provider: str, answer: Submission, epoch: int | None) -> None:
+    def record_answer(self, provider: str, answer: SubmitAnswer, epoch: int | None) -> None:
         """Record the answer to a submit."""
         self._health.record_success(provider, self._clock.now())
         if isinstance(answer, Failed) and answer.kind is FaultKind.ACCOUNT_EMPTY:

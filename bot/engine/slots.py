@@ -15,7 +15,7 @@ class Slots:
 
     def __init__(self, connection: Connection, config: EngineConfig, available_submits: Mapping[str, int]) -> None:
         busy = AttemptRepository(connection).count_active_by_provider()
-        self._free = {
+        self._nothing_charged = {
             provider: min(config.active_per_provider - busy.get(provider, 0), limit)
             for provider, limit in available_submits.items()
         }
@@ -25,12 +25,12 @@ class Slots:
     @property
     def has_free(self) -> bool:
         """True if any provider has a slot."""
-        return any(free > 0 for free in self._free.values())
+        return any(free > 0 for free in self._nothing_charged.values())
 
     @property
     def models(self) -> tuple[str, ...]:
         """Models offered by a provider with a free slot."""
-        return tuple(sorted({offer.model for offer in OFFERS if self._free.get(offer.provider, 0) > 0}))
+        return tuple(sorted({offer.model for offer in OFFERS if self._nothing_charged.get(offer.provider, 0) > 0}))
 
     @property
     def full_guilds(self) -> tuple[int, ...]:
@@ -45,8 +45,8 @@ class Slots:
         if self._per_guild is not None and active >= self._per_guild:
             return None
         for offer in offers:
-            if self._free.get(offer.provider, 0) > 0:
-                self._free[offer.provider] -= 1
+            if self._nothing_charged.get(offer.provider, 0) > 0:
+                self._nothing_charged[offer.provider] -= 1
                 self._of_guild[guild_id] = active + 1
                 return offer
         return None

@@ -18,7 +18,7 @@ from bot.engine.job_store import JobStore
 from bot.engine.provider_status import ProviderStatus
 from bot.engine.retry_policy import back_off
 from bot.engine.step_result import StepResult
-from bot.providers.base import Failed, Finished, Pending, Provider, Submission
+from bot.providers.base import Failed, Finished, Pending, Provider, SubmitAnswer
 
 _log = structlog.get_logger(__name__)
 
@@ -96,7 +96,7 @@ class Submitter:
         _log.error("submit.interrupted", job=job.id, provider=job.provider)
         return await self._reply_lost(job, has_callback=attempt is not None and attempt.webhook_hash is not None)
 
-    async def _persist_answer(self, job: Job, answer: Submission) -> StepResult:
+    async def _persist_answer(self, job: Job, answer: SubmitAnswer) -> StepResult:
         """Store the provider's answer to a submit."""
         match answer:
             case Pending():

@@ -59,7 +59,7 @@ _ENTRY_BYTES: Final = 12
 class StrippedImage:
     """The file of one still image.
 
-    `orientation` is EXIF's, 1 to 8. `moving`: it was the first frame of several.
+    `orientation` is EXIF's, 1 to 8. `moving`: it must become a PNG, as a GIF or as the first of several frames.
     """
 
     data: bytes

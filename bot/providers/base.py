@@ -70,7 +70,7 @@ class CancelOutcome(StrEnum):
     UNSUPPORTED = "unsupported"
 
 
-Submission = Pending | Finished | Failed
+SubmitAnswer = Pending | Finished | Failed
 Status = Pending | Finished | Failed | Cancelled
 
 
@@ -90,7 +90,7 @@ class Provider(Protocol):
         """True if it posts to the `webhook_url` of a submit at the job's end."""
         ...
 
-    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> Submission:
+    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> SubmitAnswer:
         """Send the job once; never retried here.
 
         This is a paid call: see `ProviderError.maybe_accepted`. `webhook_url` is ignored if the provider takes

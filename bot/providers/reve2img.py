@@ -11,7 +11,7 @@ from bot.domain.errors import FaultKind
 from bot.domain.fit import Fit
 from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest
-from bot.providers.base import CancelOutcome, Failed, Finished, Pending, Submission
+from bot.providers.base import CancelOutcome, Failed, Finished, Pending, SubmitAnswer
 from bot.providers.error_details import failure_kind, reason_of, words_of
 from bot.providers.http import Answer, Call, ProviderHttp
 from bot.providers.parsing import cost_of, handle_of, image_urls
@@ -45,7 +45,7 @@ class Reve2Img:
         offer: Offer,
         *,
         webhook_url: str | None = None,  # noqa: ARG002 - the Protocol's signature
-    ) -> Submission:
+    ) -> SubmitAnswer:
         """Send the job; a model may answer with the images at once.
 
         Seed: "Text-to-image", "Image-to-image".
@@ -54,7 +54,7 @@ class Reve2Img:
         answer = await self._http.submit("/api/v1/generate", _payload(request, offer), hide=hide)
         return self._status(answer, Call.SUBMIT, None, hide=hide)
 
-    async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> Submission:
+    async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> SubmitAnswer:
         """Read the status (seed: "Then poll /api/v1/status until SUCCESS")."""
         answer = await self._http.read("/api/v1/status", {"task_id": handle}, hide=hide)
         return self._status(answer, Call.READ, handle, hide=hide)
@@ -67,7 +67,7 @@ class Reve2Img:
         """Return None: no webhook is documented."""
         return None
 
-    def _status(self, answer: Answer, call: Call, handle: str | None, *, hide: tuple[str, ...]) -> Submission:
+    def _status(self, answer: Answer, call: Call, handle: str | None, *, hide: tuple[str, ...]) -> SubmitAnswer:
         """Return the job's state in an answer.
 
         Raises:

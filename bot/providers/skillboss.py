@@ -11,7 +11,7 @@ import structlog
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest
-from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Status, Submission
+from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Status, SubmitAnswer
 from bot.providers.error_details import Reason, failure_kind, reason_of, refuses_content
 from bot.providers.http import Answer, Call, ProviderHttp
 from bot.providers.parsing import handle_of, image_urls
@@ -44,7 +44,7 @@ class SkillBoss:
         """Return the class and how it is reached, without the key."""
         return f"SkillBoss({self._http!r})"
 
-    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> Submission:
+    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> SubmitAnswer:
         """Send the job (seed: "1. Submit"; "4. Webhook").
 
         When the answer's body is lost or no JSON, the job is known by the `x-request-id` header all the same.

@@ -51,7 +51,7 @@ class JobSnapshotService:
             return Snapshot(job=job, pictures=pictures, available=account.available)
         return Snapshot(
             job=job,
-            place_in_line=self._position(connection, job),
+            queue_position=self._position(connection, job),
             usual_seconds=self._usual_seconds(connection, job.request.model),
         )
 

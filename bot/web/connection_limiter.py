@@ -49,8 +49,8 @@ class ConnectionLimiter:
 class _Visitor(asyncio.Protocol):
     """One limited connection; it passes everything to its inner protocol."""
 
-    def __init__(self, door: ConnectionLimiter, inner: asyncio.Protocol) -> None:
-        self._door = door
+    def __init__(self, limiter: ConnectionLimiter, inner: asyncio.Protocol) -> None:
+        self._limiter = limiter
         self._inner = inner
         self._tail: bytes | None = b""
         self._turned_away = False
@@ -58,12 +58,12 @@ class _Visitor(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a listening socket makes no other
-        self._door.inside += 1
-        if not self._door.has_room_for(transport):
+        self._limiter.inside += 1
+        if not self._limiter.has_room_for(transport):
             self._turned_away = True
             transport.abort()
             return
-        self._patience = asyncio.get_running_loop().call_later(self._door.head_seconds, transport.abort)
+        self._patience = asyncio.get_running_loop().call_later(self._limiter.head_seconds, transport.abort)
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -82,7 +82,7 @@ class _Visitor(asyncio.Protocol):
         return None if self._turned_away else self._inner.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._door.inside -= 1
+        self._limiter.inside -= 1
         self._cancel_header_timeout()
         if not self._turned_away:
             self._inner.connection_lost(exc)

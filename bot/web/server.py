@@ -60,8 +60,8 @@ class WebServer:
         await self._runner.setup()
         server = self._runner.server
         assert server is not None, "the runner is set up"  # noqa: S101 - an invariant
-        door = ConnectionLimiter(server, head_seconds=self._head_seconds)
-        self._listening = await asyncio.get_running_loop().create_server(door, self._host, self._port)
+        limiter = ConnectionLimiter(server, head_seconds=self._head_seconds)
+        self._listening = await asyncio.get_running_loop().create_server(limiter, self._host, self._port)
         address: tuple[str, int] = self._listening.sockets[0].getsockname()
         return address[1]
 

@@ -5,7 +5,7 @@ import asyncio
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest
-from bot.providers.base import CancelOutcome, Provider, Status, Submission
+from bot.providers.base import CancelOutcome, Provider, Status, SubmitAnswer
 
 
 class GatedProvider:
@@ -42,7 +42,7 @@ class GatedProvider:
         """Parse with the real provider."""
         return self._inner.parse_webhook(body)
 
-    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> Submission:
+    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> SubmitAnswer:
         """Submit between the two gates."""
         await self._pass(self.before)
         answer = await self._inner.submit(request, offer, webhook_url=webhook_url)

@@ -12,7 +12,7 @@ from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest
 from bot.engine.config import EngineConfig
 from bot.engine.observer import CardLookup
-from bot.providers.base import CancelOutcome, Provider, Status, Submission
+from bot.providers.base import CancelOutcome, Provider, Status, SubmitAnswer
 from bot.services.jobs import Actor
 from db.database import Database
 from tests.engine.engine_harness import engine_harness
@@ -112,7 +112,7 @@ class HeldBack:
         """Parse with the real provider."""
         return self._inner.parse_webhook(body)
 
-    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> Submission:
+    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> SubmitAnswer:
         """Wait for the gate, then submit."""
         self.reached.set()
         await self.gate.wait()

@@ -10,7 +10,7 @@ from tests.support.factories import MEMBER
 
 async def positions(services: ServiceHarness, *job_ids: str) -> list[int | None]:
     """Return the current positions on the cards of jobs."""
-    return [(await services.snapshots.get(job_id)).place_in_line for job_id in job_ids]
+    return [(await services.snapshots.get(job_id)).queue_position for job_id in job_ids]
 
 
 @pytest.fixture

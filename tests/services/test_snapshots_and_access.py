@@ -76,13 +76,13 @@ async def test_a_balance_where_there_is_none(open_services: Open) -> None:
 async def test_queue_position_counts_from_one_and_needs_a_card(services: ServiceHarness) -> None:
     first, second = await acknowledged(services), await acknowledged(services)
     other = await acknowledged(services, member=MEMBER + 1)
-    places = [(await services.snapshots.get(job.id)).place_in_line for job in (first, other, second)]
+    places = [(await services.snapshots.get(job.id)).queue_position for job in (first, other, second)]
     assert places == [1, 2, 3]
     unseen = (await services.jobs.create(make_context(), make_request())).job
-    assert (await services.snapshots.get(unseen.id)).place_in_line is None
+    assert (await services.snapshots.get(unseen.id)).queue_position is None
     await services.job_store.claim_batch(1, ROOM)
-    assert (await services.snapshots.get(first.id)).place_in_line is None
-    assert (await services.snapshots.get(other.id)).place_in_line == 1
+    assert (await services.snapshots.get(first.id)).queue_position is None
+    assert (await services.snapshots.get(other.id)).queue_position == 1
 
 
 async def test_snapshot_of_done_job_has_images_and_balance(services: ServiceHarness) -> None:
@@ -96,7 +96,7 @@ async def test_snapshot_of_done_job_has_images_and_balance(services: ServiceHarn
     snapshot = await services.snapshots.get(job.id)
     assert snapshot.pictures == (pictures[0],)
     assert snapshot.available == 188
-    assert snapshot.place_in_line is None
+    assert snapshot.queue_position is None
 
 
 async def test_snapshot_of_unknown_job_raises(services: ServiceHarness) -> None:

@@ -56,7 +56,7 @@ def files(count: int, *reencoded: int) -> list[Attached]:
 LIVE_CARDS = {
     "in line": (Snapshot(job=waiting()), 5, f"Queued · {AGO}", GREY, ["Cancel"]),
     "in line, with a place": (
-        Snapshot(job=waiting(), place_in_line=3, usual_seconds=(25, 40)),
+        Snapshot(job=waiting(), queue_position=3, usual_seconds=(25, 40)),
         5,
         f"Queued, 3rd · {AGO} · usually 25-40 s",
         GREY,
@@ -88,7 +88,7 @@ LIVE_CARDS = {
         ["Cancel"],
     ),
     "late in line": (
-        Snapshot(job=waiting(), place_in_line=1),
+        Snapshot(job=waiting(), queue_position=1),
         SOFT + 1,
         f"Queued, 1st · {AGO} · longer than usual, still being watched",
         AMBER,
@@ -400,7 +400,7 @@ def test_any_prompt_keeps_card_valid(prompt: str, state: State) -> None:
         job=job,
         pictures=tuple(make_image(job, position=number) for number in range(4)) if state is State.DONE else (),
         available=10**9,
-        place_in_line=10**6,
+        queue_position=10**6,
         usual_seconds=(10**5, 10**6),
     )
     view = card(snapshot, 10**6, *(files(4, 1, 3) if state is State.DONE else ()))

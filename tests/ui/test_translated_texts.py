@@ -75,7 +75,7 @@ ENDED = [
     Snapshot(job=make_job(state=State.LOST, fault=FaultKind.DEADLINE), available=176),
     Snapshot(job=make_job(state=State.CANCELLED), available=176),
     Snapshot(job=make_job(request=EVERYTHING)),
-    Snapshot(job=make_job(), place_in_line=2, usual_seconds=(130, 300)),
+    Snapshot(job=make_job(), queue_position=2, usual_seconds=(130, 300)),
     Snapshot(job=make_job(), usual_seconds=(60, 60)),
     Snapshot(job=make_job(), usual_seconds=(130, 130)),
     Snapshot(job=make_job(request=replace(EVERYTHING, prompt="1 " * 200))),

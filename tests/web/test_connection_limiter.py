@@ -48,7 +48,7 @@ class LimiterHarness:
     def __init__(self, *, head_seconds: float = 60.0, most: int = 2, kept: int = 0) -> None:
         self.visitors: list[Echo] = []
         self.connections: list[Any] = []
-        self.door = ConnectionLimiter(self._visitor, head_seconds=head_seconds, most=most, kept=kept)
+        self.limiter = ConnectionLimiter(self._visitor, head_seconds=head_seconds, most=most, kept=kept)
         self._server: asyncio.Server | None = None
 
     async def open(self) -> int:
@@ -63,7 +63,7 @@ class LimiterHarness:
         self._server.close()
 
     def _connection(self) -> asyncio.Protocol:
-        self.connections.append(self.door())
+        self.connections.append(self.limiter())
         return cast("asyncio.Protocol", self.connections[-1])
 
     def _visitor(self) -> Echo:
@@ -80,7 +80,7 @@ async def test_limiter_forwards_everything() -> None:
         wire.writer.write_eof()
         assert await wire.rest() == ""
     await house.visitors[0].lost.wait()
-    assert house.door.inside == 0
+    assert house.limiter.inside == 0
     house.close()
 
 
@@ -167,7 +167,7 @@ async def test_last_places_are_reserved_for_loopback(stranger: object, neighbour
     house = LimiterHarness(most=4, kept=1)
 
     def comes(peer: object) -> tuple[asyncio.Protocol, bool]:
-        protocol, transport = house.door(), From(peer)
+        protocol, transport = house.limiter(), From(peer)
         protocol.connection_made(transport)
         return protocol, not transport.aborted
 
@@ -185,10 +185,10 @@ async def test_last_places_are_reserved_for_loopback(stranger: object, neighbour
     assert not stays
     for protocol in (near, one_too_many, *(protocol for protocol, _ in inside)):
         leaves(protocol)
-    assert house.door.inside == 0
+    assert house.limiter.inside == 0
 
 
 async def test_loopback_reservation_is_default() -> None:
     """A container's health check comes from the container."""
-    door = ConnectionLimiter(Echo)
-    assert (door.most, door.kept) == (256, 16)
+    limiter = ConnectionLimiter(Echo)
+    assert (limiter.most, limiter.kept) == (256, 16)

@@ -20,8 +20,6 @@ DIRECT_UPLOAD_LIMIT: Final = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
 """Bytes that a file in a direct message may have."""
 
 _LONGEST_NONCE: Final = 25
-# The interaction token does not help; the bot token still may.
-_TOKEN_FAILED: Final = (DiscordErrorKind.TOKEN_DEAD, DiscordErrorKind.CLOSED, DiscordErrorKind.ARCHIVED)
 _DIRECT_MESSAGES_READ: Final = 500
 
 Files = Callable[[], list[discord.File]]

@@ -85,7 +85,7 @@ class CardActions:
         if action is Action.AGAIN:
             await self._make(interaction, source, action, RemixOptions())
             return
-        urls = _to_be_had(source, _shown(source, message or interaction.message))
+        urls = _fetchable(source, _shown(source, message or interaction.message))
         spec = self._modal_spec(source, action, urls)
         if spec.needed:
             await self._ask(interaction, spec, job_id, action)
@@ -102,7 +102,7 @@ class CardActions:
             ImageGoneError: the chosen image is gone; no other may take its place unseen.
         """
         source = await self._remix.get_source(card.job_id, actor_of(interaction))
-        spec = self._modal_spec(source, card.action, _to_be_had(source, card.urls))
+        spec = self._modal_spec(source, card.action, _fetchable(source, card.urls))
         (picture,) = filled.chosen
         if picture not in spec.urls:
             raise ImageGoneError  # no other may take its place unseen
@@ -217,7 +217,7 @@ class CardActions:
         await interaction.edit_original_response(view=deleted_note(card_gone=card_gone), allowed_mentions=_QUIET)
 
 
-def _to_be_had(source: Source, urls: Mapping[int, str | None]) -> dict[int, str | None]:
+def _fetchable(source: Source, urls: Mapping[int, str | None]) -> dict[int, str | None]:
     """Return the available images by position, with known addresses.
 
     Raises:

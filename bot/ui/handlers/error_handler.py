@@ -25,21 +25,21 @@ ErrorRenderer = Callable[[str], Awaitable[Mapping[str, Any]]]
 
 
 async def answer_error(
-    interaction: discord.Interaction[Any], error: BaseException, *, dress: ErrorRenderer | None = None
+    interaction: discord.Interaction[Any], error: BaseException, *, renderer: ErrorRenderer | None = None
 ) -> None:
     """Answer an error privately.
 
     An unknown error gets a reference and a log line.
     """
     with use_locale(interaction.locale.value):
-        await _answer(interaction, error, dress or _plain)
+        await _answer(interaction, error, renderer or _plain)
 
 
 async def _plain(said: str) -> Mapping[str, Any]:
     return {"content": said}
 
 
-async def _answer(interaction: discord.Interaction[Any], error: BaseException, dress: ErrorRenderer) -> None:
+async def _answer(interaction: discord.Interaction[Any], error: BaseException, renderer: ErrorRenderer) -> None:
     if isinstance(error, app_commands.CommandInvokeError):
         error = error.original
     if isinstance(error, DuplicateInteractionError):
@@ -50,7 +50,7 @@ async def _answer(interaction: discord.Interaction[Any], error: BaseException, d
     if classify(error) is DiscordErrorKind.PASSING:
         # By its name alone: the texts of connection errors quote addresses, and those of interactions hold tokens.
         _log.warning("interaction.passing_trouble", error=type(error).__name__)
-        await _send(interaction, await dress(_("Discord did not take the answer. Try again in a moment.")))
+        await _send(interaction, await renderer(_("Discord did not take the answer. Try again in a moment.")))
         return
     text = error_message(error) if isinstance(error, AtelierError) else None
     if isinstance(error, app_commands.MissingPermissions):
@@ -59,7 +59,7 @@ async def _answer(interaction: discord.Interaction[Any], error: BaseException, d
         reference = secrets.token_hex(4)
         _log.error("interaction.failed", reference=reference, exc_info=error)
         text = unexpected(reference)
-    await _send(interaction, await dress(text))
+    await _send(interaction, await renderer(text))
 
 
 async def _send(interaction: discord.Interaction[Any], message: Mapping[str, Any]) -> None:

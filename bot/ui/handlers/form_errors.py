@@ -51,11 +51,11 @@ class FormErrors:
         elif isinstance(error, _FINAL):
             await self.give_back(interaction, error, filled)
         else:
-            await answer_error(interaction, error, dress=partial(self._with_button, interaction.user.id, filled))
+            await answer_error(interaction, error, renderer=partial(self._with_button, interaction.user.id, filled))
 
     async def give_back(self, interaction: discord.Interaction[Any], error: Exception, filled: FilledForm) -> None:
         """Answer with the error and the text. The form cannot be reopened."""
-        await answer_error(interaction, error, dress=partial(_with_text, filled.prompt))
+        await answer_error(interaction, error, renderer=partial(_with_text, filled.prompt))
 
     async def _with_button(self, member_id: int, filled: FilledForm, said: str) -> Mapping[str, Any]:
         try:

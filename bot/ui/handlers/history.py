@@ -31,11 +31,11 @@ class HistoryHandlers:
         await self._show(interaction, page, query)
 
     async def show_newer(self, interaction: discord.Interaction[Any], job_id: str) -> None:
-        """Show the page before a job's in the pressed message."""
+        """Show the next newer job in the pressed message."""
         await self._turn(interaction, job_id, Direction.NEWER)
 
     async def show_older(self, interaction: discord.Interaction[Any], job_id: str) -> None:
-        """Show the page after a job's in the pressed message."""
+        """Show the next older job in the pressed message."""
         await self._turn(interaction, job_id, Direction.OLDER)
 
     async def _turn(self, interaction: discord.Interaction[Any], job_id: str, direction: Direction) -> None:

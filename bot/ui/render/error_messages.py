@@ -53,50 +53,54 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
     """
     match error:
         case PromptError(problem=PromptProblem.EMPTY):
-            return _free(_("The prompt is empty."), _("Describe the picture in a few words and send it again."))
+            return _nothing_charged(
+                _("The prompt is empty."), _("Describe the picture in a few words and send it again.")
+            )
         case PromptError(problem=PromptProblem.TOO_LONG):
             what = _("The prompt has {length} characters; this model takes {limit}.")
             next_step = _("Shorten it by {surplus} and send it again.")
-            return _free(
+            return _nothing_charged(
                 what.format(length=number(error.length), limit=number(error.limit)),
                 next_step.format(surplus=number(error.length - error.limit)),
             )
         case PromptError():
-            return _free(
+            return _nothing_charged(
                 _("The prompt has a character that cannot be sent on."),
                 _("Type the prompt anew instead of pasting it."),
             )
         case UnknownModelError():
             what = _("This studio has no model “{name}”.").format(name=escaped(cut(error.model, _QUOTED)))
-            return _free(what, _("Choose {models}.").format(models=listed(error.models)))
+            return _nothing_charged(what, _("Choose {models}.").format(models=listed(error.models)))
         case OptionRangeError():
             what = _("“{value}” isn't a valid {option}.")
-            return _free(
+            return _nothing_charged(
                 what.format(option=_option(error.option), value=escaped(cut(str(error.value), _QUOTED))),
                 _("It takes {allowed}.").format(allowed=_(error.allowed)),
             )
         case UnsupportedOptionError():
             return _unsupported(error)
         case InputError():
-            return _free(*input_refusal(error))
+            return _nothing_charged(*input_refusal(error))
         case ExclusiveOptionsError():
             next_step = _("Choose {option} {values}, or leave one of the two out.")
-            return _free(
+            return _nothing_charged(
                 f"{_excluded(error)}.", next_step.format(option=_option(error.other), values=listed(error.allowed))
             )
         case InsufficientCreditsError():
             what = _("This takes {credits} and you have {available}.")
-            return _free(
+            return _nothing_charged(
                 what.format(credits=in_credits(error.needed), available=number(error.available)),
                 _("Your next allowance is there {when}.").format(when=ago(error.renews_at)),
             )
         case BudgetSpentError():
             what = _("The studio's budget for this month is used up.")
-            return _free(what, _("It opens again {when}.").format(when=ago(error.renews_at)))
+            return _nothing_charged(what, _("It opens again {when}.").format(when=ago(error.renews_at)))
         case NotInServerError():
-            return _free(_("The studio works in servers, not in direct messages."), _("Use the command in a server."))
+            return _nothing_charged(
+                _("The studio works in servers, not in direct messages."), _("Use the command in a server.")
+            )
         case NotAdmittedError():
-            return _free(
+            return _nothing_charged(
                 _("The studio is not open to this server yet."),
                 _("Ask whoever runs the bot to admit it; they can do it here with `/studio admit`."),
             )
@@ -106,7 +110,7 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             what = ngettext(
                 "You have {count} job waiting already.", "You have {count} jobs waiting already.", error.limit
             )
-            return _free(
+            return _nothing_charged(
                 what.format(count=error.limit),
                 _("Send the next one when one of them is finished, or cancel one."),
             )
@@ -115,7 +119,7 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
         case PresetError():
             return _about_preset(error)
         case StudioClosedError():
-            return _free(
+            return _nothing_charged(
                 _("The studio is closed for this model at the moment."),
                 _("Try another model, or look at `/status`."),
             )
@@ -131,26 +135,28 @@ def _about_job(error: JobError) -> str | None:  # noqa: PLR0911, PLR0912 - as ab
         case JobDeletedError():
             return _("This was deleted, so there is nothing left to work with.")
         case JobRunningError():
-            return _free(_("This is still being made."), _("Press again once it is finished."))
+            return _nothing_charged(_("This is still being made."), _("Press again once it is finished."))
         case AlreadyBegunError():
             return _("This has begun already: you pressed twice, and it is made and charged once.")
         case AlreadyAskedError():
             return _("You have been asked about this already: this came twice. Answer that question to make it, once.")
         case ConfirmationGoneError(expired=True):
-            return _free(_("This was asked more than a day ago."), _("Send the command again."))
+            return _nothing_charged(_("This was asked more than a day ago."), _("Send the command again."))
         case ConfirmationGoneError():
             return _("You have answered this already. Pressing again makes nothing more and charges nothing more.")
         case FormGoneError():
-            return _free(_("What was typed here is kept for a day, and that is over."), _("Open the form anew."))
+            return _nothing_charged(
+                _("What was typed here is kept for a day, and that is over."), _("Open the form anew.")
+            )
         case SearchGoneError():
             return f"{_('This search is no longer stored.')}\n{_('Run `/history search:` again.')}"
         case ImageGoneError(own=True):
-            return _free(
+            return _nothing_charged(
                 _("The studio no longer keeps this picture, and it is not on this message any more."),
                 _("If you have it elsewhere, attach it to `/edit`."),
             )
         case ImageGoneError():
-            return _free(
+            return _nothing_charged(
                 _("The picture that this was made from is no longer kept."), _("Attach it to `/edit` once more.")
             )
         case JobStateError() | StaleJobError():
@@ -166,7 +172,7 @@ def _about_preset(error: PresetError) -> str | None:
             return _("This preset was deleted too long ago to bring it back. Save it anew with `/preset save`.")
         case PresetNotFoundError():
             what = _("There is no preset “{name}” here.").format(name=escaped(cut(str(error.name), _QUOTED)))
-            return _free(what, _("See what there is with `/preset list`."))
+            return _nothing_charged(what, _("See what there is with `/preset list`."))
         case EmptyPresetError():
             return _("A preset needs something to keep: a prompt, or an option.")
         case PresetLimitError(shared=True):
@@ -201,7 +207,7 @@ def obstacle(error: RequestError) -> str:
             return _("cannot do that")
 
 
-def _free(what: str, next_step: str) -> str:
+def _nothing_charged(what: str, next_step: str) -> str:
     """Return the cause, the absence of a charge, and the next step."""
     return f"{what} {_('Nothing was charged.')}\n{next_step}"
 
@@ -212,9 +218,9 @@ def _unsupported(error: UnsupportedOptionError) -> str:
     # Translators: {cannot} is such as "cannot upscale a picture".
     what = _("{model} {cannot}.").format(model=error.model, cannot=cannot)
     if not error.models:
-        return _free(what, _("No model of this studio can. Leave the option out, or choose another value."))
+        return _nothing_charged(what, _("No model of this studio can. Leave the option out, or choose another value."))
     next_step = _("To edit a picture, use {models}.") if editing else _("For that, use {models}.")
-    return _free(what, next_step.format(models=listed(error.models)))
+    return _nothing_charged(what, next_step.format(models=listed(error.models)))
 
 
 def _cannot(error: UnsupportedOptionError) -> str:

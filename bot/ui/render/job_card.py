@@ -260,8 +260,8 @@ def _progress(snapshot: Snapshot, *, late: bool) -> str:
     if job.state is State.HELD and not job.prepared:
         count = len(job.request.inputs)
         state = ngettext("Fetching your picture", "Fetching your {count} pictures", count).format(count=number(count))
-    elif snapshot.place_in_line is not None:
-        state, started = _("Queued, {place}").format(place=ordinal(snapshot.place_in_line)), ago(job.created_at)
+    elif snapshot.queue_position is not None:
+        state, started = _("Queued, {place}").format(place=ordinal(snapshot.queue_position)), ago(job.created_at)
     elif job.state in _WAITING:
         state, started = _("Queued"), ago(job.created_at)
     else:
