@@ -18,6 +18,7 @@ _log = structlog.get_logger(__name__)
 
 _EDIT_GRACE_SECONDS: Final = 3.0
 _ANSWER_GRACE_SECONDS: Final = 3.0
+_CANCEL_SECONDS: Final = 1.0
 
 
 class Lifecycle:
@@ -57,9 +58,10 @@ class Lifecycle:
             await asyncio.gather(self._engine.stop(), self._hang_up())
             await self._card_updater.stop(_EDIT_GRACE_SECONDS)
             await self._engine.release_lease()
-            # Before the client is closed: discord.py logs a traceback if that happens while a shard connects.
+            # Before the client is closed: discord.py logs a traceback if that happens while a shard connects. Bounded,
+            # because discord.py can swallow a cancellation at the moment a shard is connected.
             gateway.cancel()
-            await asyncio.gather(gateway, return_exceptions=True)
+            await asyncio.wait({gateway}, timeout=_CANCEL_SECONDS)
             await self._client.close()
             for task in (housekeeping, gateway, stopped):
                 task.cancel()
