@@ -1,6 +1,7 @@
 """The command line: `atelier`, or `python -m bot`."""
 
 import asyncio
+import importlib.util
 import signal
 import sqlite3
 import sys
@@ -51,7 +52,8 @@ def run(
             _out.print("No DISCORD_TOKEN: starting the sandbox. Nothing leaves this machine.")
             _run_sandbox(settings, _DEMONSTRATION, stay=True)
             return
-        _fail("DISCORD_TOKEN is not set. Put the bot's token into .env, or try the bot with: atelier sandbox")
+        hint = ", or try the bot with: atelier sandbox" if importlib.util.find_spec("sandbox") else ""
+        _fail(f"DISCORD_TOKEN is not set. Put the bot's token into .env{hint}")
     if not settings.providers:
         variables = " or ".join(spec.key_variable for spec in PROVIDERS.values())
         _fail(f"No provider has a key. Set {variables} in .env")

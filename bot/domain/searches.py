@@ -1,6 +1,6 @@
 """Searches of `/history`, stored so that paging buttons refer to an id."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,5 +17,5 @@ class Search:
 
     id: str
     member_id: int
-    query: str
+    query: str = field(repr=False)
     created_at: datetime

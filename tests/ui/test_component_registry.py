@@ -14,10 +14,21 @@ TARGET = "0190a5c2d3e47f8899aabbccddeeff00"
 UNKNOWN = "This button is from another version of the studio and does not work now."
 
 
-def press(custom_id: str, *values: str, kind: discord.InteractionType = discord.InteractionType.component) -> Any:
+def component(custom_id: str, kind: discord.ComponentType = discord.ComponentType.button) -> Any:
+    """Return a component of a message."""
+    return Mock(spec=["custom_id", "type"], custom_id=custom_id, type=kind)
+
+
+def press(
+    custom_id: str,
+    *values: str,
+    kind: discord.InteractionType = discord.InteractionType.component,
+    on_message: str | None = None,
+) -> Any:
     """Return an interaction of a pressed button or a menu."""
     interaction = Mock(type=kind, locale=discord.Locale.american_english)
-    interaction.data = {"custom_id": custom_id, "values": list(values)}
+    interaction.data = {"custom_id": custom_id, "component_type": 2, "values": list(values)}
+    interaction.message.components = [component(on_message or custom_id)]
     interaction.response.is_done = Mock(return_value=False)
     interaction.response.send_message = AsyncMock()
     return interaction
@@ -53,6 +64,21 @@ async def test_press_of_foreign_custom_id_is_not_answered(custom_id: str) -> Non
     await registry.dispatch(interaction)
     handler.assert_not_awaited()
     interaction.response.send_message.assert_not_awaited()
+
+
+async def test_forged_press_is_ignored() -> None:
+    """Another component, a menu with this id, or no message."""
+    handler = AsyncMock()
+    registry = ComponentRegistry()
+    registry.register("cancel", handler)
+    custom_id = f"a1:cancel:{TARGET}:0"
+    other, menu, missing = press(custom_id, on_message=f"a1:prompt:{TARGET}:0"), press(custom_id), press(custom_id)
+    menu.message.components = [component(custom_id, discord.ComponentType.select)]
+    missing.message = None
+    for interaction in (other, menu, missing):
+        await registry.dispatch(interaction)
+        interaction.response.send_message.assert_not_awaited()
+    handler.assert_not_awaited()
 
 
 async def test_modal_with_a_custom_id_of_ours_is_not_dispatched() -> None:

@@ -243,6 +243,7 @@ WORDED: list[tuple[AtelierError, str]] = [
         "The picture is no longer to be had. Nothing was charged.\nAttach it anew to `/edit`.",
     ),
     (JobNotFoundError(), "This picture's records are gone, so the button does nothing any more."),
+    (JobStateError("running", "cancel"), "Too late: this job has already begun."),
     (JobStateError("done", "cancel"), "Too late: this job has already finished or was cancelled."),
     (StaleJobError(), "Too late: this job has already finished or was cancelled."),
     (

@@ -1,5 +1,6 @@
 """Registry of handlers for permanent buttons and menus."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -7,6 +8,7 @@ import discord
 import structlog
 
 from bot.ui.buttons import CUSTOM_ID, PREFIX
+from bot.ui.component_tree import walk
 from bot.ui.handlers.error_handler import answer_error
 from bot.ui.i18n import _, set_locale
 
@@ -24,6 +26,7 @@ class ComponentRegistry:
 
     def __init__(self) -> None:
         self._handlers: dict[str, ComponentHandler] = {}
+        self._answering: set[asyncio.Task[Any] | None] = set()
 
     @property
     def actions(self) -> frozenset[str]:
@@ -43,18 +46,27 @@ class ComponentRegistry:
     async def dispatch(self, interaction: discord.Interaction[Any]) -> None:
         """Answer a press in the member's language, errors included.
 
-        Custom ids without our prefix are ignored.
+        Custom ids without our prefix are ignored, and so are those of no component on the pressed message.
         """
         if interaction.type is not discord.InteractionType.component:
             return
         custom_id = _custom_id(interaction)
         if not custom_id.startswith(PREFIX):
             return
+        if not _is_on_message(interaction, custom_id):
+            _log.warning("component.not_on_message", custom_id=custom_id)
+            return
         set_locale(interaction.locale.value)
+        task = asyncio.current_task()
+        if task is not None:
+            # discord.py keeps no reference to this task, and the event loop only a weak one.
+            self._answering.add(task)
         try:
             await self._answer(interaction, custom_id)
         except Exception as error:  # noqa: BLE001 - `answer_error` logs unexpected errors
             await answer_error(interaction, error)
+        finally:
+            self._answering.discard(task)
 
     async def _answer(self, interaction: discord.Interaction[Any], custom_id: str) -> None:
         match = CUSTOM_ID.fullmatch(custom_id)
@@ -78,6 +90,20 @@ def search_id_of(interaction: discord.Interaction[Any]) -> str | None:
     """Return the search id in the pressed custom id, or None."""
     match = CUSTOM_ID.fullmatch(_custom_id(interaction))
     return None if match is None else match["search"]
+
+
+def _is_on_message(interaction: discord.Interaction[Any], custom_id: str) -> bool:
+    """Return whether the pressed message has this component.
+
+    A press may be forged.
+    """
+    if interaction.message is None:
+        return False
+    kind = cast("dict[str, Any]", interaction.data or {}).get("component_type")
+    return any(
+        getattr(component, "custom_id", None) == custom_id and component.type.value == kind
+        for component in walk(interaction.message.components)
+    )
 
 
 def _custom_id(interaction: discord.Interaction[Any]) -> str:

@@ -38,6 +38,7 @@ from bot.domain.errors import (
     UnknownModelError,
     UnsupportedOptionError,
 )
+from bot.domain.jobs import State
 from bot.domain.options import OPTIONS
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.attachment_messages import input_refusal
@@ -159,6 +160,8 @@ def _about_job(error: JobError) -> str | None:  # noqa: PLR0911, PLR0912 - as ab
             return _nothing_charged(
                 _("The picture that this was made from is no longer kept."), _("Attach it to `/edit` once more.")
             )
+        case JobStateError(state=state) if not State(state).ended:
+            return _("Too late: this job has already begun.")
         case JobStateError() | StaleJobError():
             return _("Too late: this job has already finished or was cancelled.")
         case _:
