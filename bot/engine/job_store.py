@@ -240,9 +240,11 @@ class JobStore:
         now = self._clock.now()
 
         def write(connection: Connection) -> Job:
-            ResultImageRepository(connection).add_all(images, now)
             AttemptRepository(connection).end_latest(job.id, Outcome.COMPLETED, now)
-            return self._end(connection, job, State.DONE, now, charge=job.unit_price * len(images))
+            # Before the images: a late write is rejected by its fence and not by the images that are there.
+            done = self._end(connection, job, State.DONE, now, charge=job.unit_price * len(images))
+            ResultImageRepository(connection).add_all(images, now)
+            return done
 
         return await self._database.write(write)
 

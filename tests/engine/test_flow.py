@@ -7,22 +7,24 @@ import errno
 import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
-from bot.domain.errors import FaultKind
+from bot.domain.errors import FaultKind, StaleJobError
 from bot.domain.images import ImageFile
 from bot.domain.jobs import Job, State
 from bot.engine.circuit_breaker import FAILURES_TO_OPEN, FIRST_PAUSE_SECONDS
 from bot.engine.config import EngineConfig
+from db.audit import audit
 from db.database import Database
 from db.queue import QueueRepository
 from sandbox.providers import MANUAL, Reve2ImgServer
 from tests.engine.engine_harness import EngineHarness, engine_harness
-from tests.support.factories import GUILD, make_context, make_request
+from tests.support.factories import GUILD, make_context, make_image, make_request
 
 FIRST_MEMBER, SECOND_MEMBER, OTHER_GUILDS_MEMBER = 1, 2, 3
 HERE, THERE = GUILD, GUILD + 1
@@ -325,3 +327,18 @@ async def test_constantly_paused_dispatch_claims_once_a_second(sqlite_database: 
                 await harness.run_rounds(step=0.2, rounds=4)
                 assert (await harness.read_job(job.id)).state is State.HELD
                 await harness.wait_for_state(job.id, State.QUEUED, step=0.1)
+
+
+async def test_late_done_is_rejected_by_state_and_not_by_stored_images(database: Database, tmp_path: Path) -> None:
+    async with engine_harness(database, tmp_path) as harness:
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.QUEUED)
+        harness.server.finish()
+        done = await harness.wait_for_state(job.id, State.DONE, step=1)
+        late = replace(done, state=State.STORING, finished_at=None, charged=None)
+
+        with pytest.raises(StaleJobError):
+            await harness.job_store.mark_done(late, [make_image(late)])
+
+        assert await harness.read_job(job.id) == done
+        assert await harness.database.read(audit) == []
