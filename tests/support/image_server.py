@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -17,9 +16,10 @@ from aiohttp.test_utils import TestServer
 from PIL import Image
 
 from tests.support.clock import START
+from tests.support.fidelity import data_folder
 
-PHOTOS: Final = Path(__file__).parents[3] / "shared" / "data" / "photos"
-"""Real photos; not part of this repository."""
+PHOTOS: Final = data_folder() / "photos"
+"""Real photos; not part of this repository, so only in a folder named by ATELIER_TEST_DATA."""
 
 
 class ImageServer:
@@ -108,5 +108,5 @@ def a_photo(name: str = "chelsea.png") -> bytes:
     """Return a real photo's file; skip the test if it is missing."""
     path = PHOTOS / name
     if not path.is_file():
-        pytest.skip("the photos are not here: they are no part of this repository")
+        pytest.skip("no photos: set ATELIER_TEST_DATA to a folder with photos/chelsea.png and others")
     return path.read_bytes()
