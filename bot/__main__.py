@@ -16,7 +16,8 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import __version__
-from bot.container import open_database
+from bot.command_sync import describe_problem
+from bot.container import open_database, sync_commands
 from bot.container import run as run_bot
 from bot.doctor import DATABASE_FAULTS, examine
 from bot.ledger_view import sandbox_ledger
@@ -47,16 +48,11 @@ def run(
 ) -> None:
     """Run the bot with the settings of the environment and of `.env`."""
     settings = _settings()
-    if settings.discord_token is None:
-        if or_sandbox:
-            _out.print("No DISCORD_TOKEN: starting the sandbox. Nothing leaves this machine.")
-            _run_sandbox(settings, _DEMONSTRATION, stay=True)
-            return
-        hint = ", or try the bot with: atelier sandbox" if importlib.util.find_spec("sandbox") else ""
-        _fail(f"DISCORD_TOKEN is not set. Put the bot's token into .env{hint}")
-    if not settings.providers:
-        variables = " or ".join(spec.key_variable for spec in PROVIDERS.values())
-        _fail(f"No provider has a key. Set {variables} in .env")
+    if settings.discord_token is None and or_sandbox:
+        _out.print("No DISCORD_TOKEN: starting the sandbox. Nothing leaves this machine.")
+        _run_sandbox(settings, _DEMONSTRATION, stay=True)
+        return
+    _check_keys(settings)
     configure_logging(settings.log_level, settings.log_format)
 
     async def serve() -> None:
@@ -79,6 +75,22 @@ def run(
         _fail(f"The database cannot be used ({type(error).__name__}). `atelier doctor` says more.")
     except OSError as error:
         _fail(f"Cannot start: {error.strerror or type(error).__name__}. `atelier doctor` says more.")
+
+
+@app.command()
+def sync() -> None:
+    """Send the commands to Discord, and print the changes."""
+    settings = _settings()
+    _check_keys(settings)
+    try:
+        changes = asyncio.run(sync_commands(settings))
+    except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+        problem = describe_problem(error)
+        _fail(f"The commands were not sent. {problem.reason}: {problem.remedy}.")
+    for verb, names in (("added", changes.added), ("changed", changes.changed), ("removed", changes.removed)):
+        for name in names:
+            _out.print(escape(f"{verb} {name}"))
+    _out.print("Discord has the commands now." if changes else "Discord had the same commands. They were sent again.")
 
 
 @app.command()
@@ -148,6 +160,16 @@ def version(
 def main() -> None:
     """Run the command line."""
     app()
+
+
+def _check_keys(settings: Settings) -> None:
+    """Check for a token and a provider's key."""
+    if settings.discord_token is None:
+        hint = ", or try the bot with: atelier sandbox" if importlib.util.find_spec("sandbox") else ""
+        _fail(f"DISCORD_TOKEN is not set. Put the bot's token into .env{hint}")
+    if not settings.providers:
+        variables = " or ".join(spec.key_variable for spec in PROVIDERS.values())
+        _fail(f"No provider has a key. Set {variables} in .env")
 
 
 def _settings() -> Settings:

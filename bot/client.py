@@ -1,15 +1,15 @@
 """The Discord client: commands, presses, login and shutdown."""
 
 import asyncio
-import hashlib
-import json
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
 
 import discord
 import structlog
 from discord import app_commands
 from discord.ext import commands
+from discord.http import HTTPClient
 
 from bot.ui.command_translator import CommandTranslator
 from bot.ui.handlers.component_registry import ComponentRegistry
@@ -18,6 +18,8 @@ from bot.ui.i18n import set_locale
 
 # The names that discord.py gives to the tasks that answer commands, modals and presses.
 _ANSWERING = ("CommandTree-invoker", "discord-ui-", "discord.py: on_interaction")
+# The library takes no less. Longer pauses are left to the caller.
+_LONGEST_RATE_LIMIT: Final = 30.0
 
 _log = structlog.get_logger(__name__)
 
@@ -34,12 +36,21 @@ class _Tree(app_commands.CommandTree["AtelierClient"]):
         await answer_error(interaction, error)
 
 
-class SyncMemory:
-    """Digest of the last synced commands."""
+@asynccontextmanager
+async def open_http(token: str) -> AsyncIterator[HTTPClient]:
+    """Log in to Discord's REST API alone.
 
-    def __init__(self, get: Callable[[], Awaitable[str | None]], set: Callable[[str], Awaitable[Any]]) -> None:  # noqa: A002
-        self.get = get
-        self.set = set
+    Raises:
+        discord.LoginFailure: Discord does not accept the token.
+        discord.DiscordException: Discord refuses, or asks for a long pause.
+        aiohttp.ClientError: Discord cannot be reached.
+    """
+    http = HTTPClient(asyncio.get_running_loop(), max_ratelimit_timeout=_LONGEST_RATE_LIMIT)
+    try:
+        await http.static_login(token.strip())
+        yield http
+    finally:
+        await http.close()
 
 
 class AtelierClient(commands.AutoShardedBot):
@@ -55,7 +66,6 @@ class AtelierClient(commands.AutoShardedBot):
     def __init__(
         self,
         *,
-        synced: SyncMemory,
         shard_count: int | None = None,
         shard_ids: Sequence[int] | None = None,
         identify_turn: Callable[[], Awaitable[None]] | None = None,
@@ -77,7 +87,6 @@ class AtelierClient(commands.AutoShardedBot):
         )
         self.components = ComponentRegistry()
         self._translator = CommandTranslator()
-        self._synced = synced
         self._identify_turn = identify_turn
         self._user_installs = user_installs
 
@@ -92,9 +101,24 @@ class AtelierClient(commands.AutoShardedBot):
             await super().before_identify_hook(shard_id, initial=initial)
 
     async def setup_hook(self) -> None:
-        """Prepare the cogs' commands for `sync_commands`."""
+        """Prepare the cogs' commands."""
+        await self.prepare_commands()
+
+    async def prepare_commands(self) -> None:
+        """Set translator and places of the cogs' commands."""
         await self.tree.set_translator(self._translator)
         self._place_commands()
+
+    @property
+    def registers_commands(self) -> bool:
+        """True for one of several processes: the one with shard 0."""
+        return self.shard_ids is None or 0 in self.shard_ids
+
+    async def command_payload(self) -> list[dict[str, Any]]:
+        """Return the prepared commands as Discord takes them."""
+        return [
+            await command.get_translated_payload(self.tree, self._translator) for command in self.tree.get_commands()
+        ]
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Answer presses on permanent buttons and menus.
@@ -130,18 +154,3 @@ class AtelierClient(commands.AutoShardedBot):
         answering = [task for task in asyncio.all_tasks() if task.get_name().startswith(_ANSWERING)]
         if answering:
             await asyncio.wait(answering, timeout=seconds)
-
-    async def sync_commands(self) -> None:
-        """Send the commands to Discord if they changed.
-
-        With several processes, only the one with shard 0 does.
-        """
-        if not (self.shard_ids is None or 0 in self.shard_ids):
-            return
-        registered = self.tree.get_commands()
-        payload = [await command.get_translated_payload(self.tree, self._translator) for command in registered]
-        digest = hashlib.sha256(json.dumps([self.application_id, payload], sort_keys=True).encode()).hexdigest()
-        if await self._synced.get() != digest:
-            await self.tree.sync()
-            await self._synced.set(digest)
-            _log.info("discord.commands_synced", commands=len(payload))

@@ -9,6 +9,7 @@ from discord.gateway import DiscordWebSocket
 from pydantic import SecretStr
 
 from bot.client import AtelierClient
+from bot.command_sync import BackgroundSync
 from bot.engine.engine import Engine
 from bot.engine.maintenance import Maintenance
 from bot.ui.delivery.card_updater import CardUpdater
@@ -31,12 +32,14 @@ class Lifecycle:
         self,
         *,
         client: AtelierClient,
+        background_sync: BackgroundSync,
         engine: Engine,
         card_updater: CardUpdater,
         housekeeping: Maintenance,
         web: WebServer,
     ) -> None:
         self._client = client
+        self._background_sync = background_sync
         self._engine = engine
         self._card_updater = card_updater
         self._housekeeping = housekeeping
@@ -84,8 +87,14 @@ class Lifecycle:
             await self._client.login(token.get_secret_value())
             # REST works from here on, also while the gateway is away.
             await self._start_work()
-            await self._client.sync_commands()
             # The library would ask only where its own default gateway is; ask the configured server instead.
             _, gateway, *_ = await self._client.http.get_bot_gateway()
             DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
-            await self._client.connect(reconnect=True)
+            # Beside the gateway: the commands that Discord has work meanwhile.
+            sync = asyncio.create_task(self._background_sync.run()) if self._client.registers_commands else None
+            try:
+                await self._client.connect(reconnect=True)
+            finally:
+                if sync is not None:
+                    sync.cancel()
+                    await asyncio.wait({sync})

@@ -1,5 +1,6 @@
 """The command line from the operator's side: output and exit codes."""
 
+import asyncio
 import os
 import sqlite3
 import subprocess
@@ -8,12 +9,14 @@ import threading
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
+import discord
 import pytest
 from typer.testing import CliRunner, Result
 
 from bot import __version__
 from bot.__main__ import app
 from bot.settings import Settings
+from sandbox.discord import DiscordServer, default_world
 
 SECRET = "s3cret-value"
 
@@ -223,3 +226,30 @@ def test_run_without_discord_is_reported_in_one_line(tmp_path: Path) -> None:
     assert result.stderr.splitlines()[-1].startswith("Discord cannot be reached, or ended the connection (")
     assert "Traceback" not in result.stderr
     assert SECRET not in result.stderr
+
+
+def test_sync_without_token_is_refused() -> None:
+    result = atelier("sync", SKILLBOSS_WHOLESALE_KEY=SECRET)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("DISCORD_TOKEN is not set.")
+
+
+async def test_sync_prints_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All commands on an empty application, none the second time."""
+    monkeypatch.setattr(discord.http.Route, "BASE", discord.http.Route.BASE)
+    server = DiscordServer(default_world(token=SECRET))
+    await server.start()
+    server.commands.replace([{"name": "foreign", "description": "of another program"}])
+    variables = {"DISCORD_TOKEN": SECRET, "DISCORD_API_URL": server.api_url, "SKILLBOSS_WHOLESALE_KEY": SECRET}
+    first = await asyncio.to_thread(atelier, "sync", **variables)
+    assert first.exit_code == 0
+    lines = first.stdout.splitlines()
+    assert {"added /imagine", "added Edit this image", "removed /foreign"} <= set(lines)
+    assert lines[-1] == "Discord has the commands now."
+    second = await asyncio.to_thread(atelier, "sync", **variables)
+    assert second.stdout == "Discord had the same commands. They were sent again.\n"
+    server.faults.add("PUT", "/commands$", status=503)
+    refused = await asyncio.to_thread(atelier, "sync", **variables)
+    assert refused.exit_code == 1
+    assert refused.stderr == "The commands were not sent. Discord has a fault (HTTP 503): nothing to do.\n"
+    await server.close()

@@ -2,6 +2,6 @@
 
 from bot.container.engine import new_id
 from bot.container.product import Container
-from bot.container.startup import open_database, run
+from bot.container.startup import command_payload, open_database, run, sync_commands
 
-__all__ = ["Container", "new_id", "open_database", "run"]
+__all__ = ["Container", "command_payload", "new_id", "open_database", "run", "sync_commands"]

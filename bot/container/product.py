@@ -6,7 +6,8 @@ from functools import cached_property
 from aiohttp.web import RouteDef
 from discord.ext import commands
 
-from bot.client import AtelierClient, SyncMemory
+from bot.client import AtelierClient, open_http
+from bot.command_sync import BackgroundSync, CommandSync, SyncMemory
 from bot.container.services import ServiceContainer
 from bot.domain.remix import possible_actions
 from bot.engine.identify_limiter import IdentifyRateLimiter
@@ -58,11 +59,29 @@ class Container(ServiceContainer):
     def client(self) -> AtelierClient:
         """Connection to Discord, with every cog once `install` ran."""
         return AtelierClient(
-            synced=SyncMemory(self._synced_commands, self._save_synced_commands),
             shard_count=self.settings.shard_count,
             shard_ids=self.settings.shard_ids,
             identify_turn=None if self.identify_limiter is None else self.identify_limiter.wait,
             user_installs=self.settings.user_install,
+        )
+
+    @cached_property
+    def command_sync(self) -> CommandSync:
+        """Comparison of the commands with Discord's."""
+        return CommandSync(
+            payload=self.client.command_payload,
+            memory=SyncMemory(self._synced_commands, self._save_synced_commands),
+        )
+
+    @cached_property
+    def background_sync(self) -> BackgroundSync:
+        """Registration of the commands with Discord."""
+        token = self.settings.discord_token
+        return BackgroundSync(
+            command_sync=self.command_sync,
+            open_http=lambda: open_http("" if token is None else token.get_secret_value()),
+            clock=self.clock,
+            randomness=self.randomness,
         )
 
     @cached_property
@@ -214,6 +233,7 @@ class Container(ServiceContainer):
         """Start and stop of all running parts."""
         return Lifecycle(
             client=self.client,
+            background_sync=self.background_sync,
             engine=self.engine,
             card_updater=self.card_updater,
             housekeeping=self.maintenance,

@@ -1,14 +1,18 @@
 """Run the product with the settings of the environment."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import discord
 import structlog
 from sqlalchemy import make_url
 
+from bot.client import open_http
+from bot.command_sync import CommandChanges, CommandSync
 from bot.container.product import Container
 from bot.engine.clock import Clock
 from bot.factories import (
@@ -61,3 +65,36 @@ async def run(settings: Settings, stop: asyncio.Event, clock: Clock | None = Non
         await container.install()
         await asyncio.to_thread(read_catalogues)
         await container.lifecycle.serve(settings.discord_token, stop)
+
+
+async def command_payload(settings: Settings) -> list[dict[str, Any]]:
+    """Return the commands that the bot registers with these settings."""
+    async with AsyncExitStack() as stack:
+        # The commands depend on the settings alone, but the parts behind them need some database.
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        database = await Database.open(f"sqlite+aiosqlite:///{folder}/unused.db")
+        stack.push_async_callback(database.close)
+        http = await stack.enter_async_context(provider_client())
+        await asyncio.to_thread(read_catalogues)
+        container = Container(settings, database=database, http=http)
+        await container.install()
+        await container.client.prepare_commands()
+        return await container.client.command_payload()
+
+
+async def sync_commands(settings: Settings) -> CommandChanges:
+    """Send the commands to Discord; return the differences to before.
+
+    Raises:
+        discord.DiscordException: Discord refuses, or asks for a long pause.
+        aiohttp.ClientError: Discord cannot be reached.
+    """
+    if settings.discord_token is None:
+        raise ValueError("DISCORD_TOKEN is not set")
+    set_discord_api(settings.discord_api_url)
+
+    async def payload() -> list[dict[str, Any]]:
+        return await command_payload(settings)
+
+    async with open_http(settings.discord_token.get_secret_value()) as http:
+        return await CommandSync(payload=payload).sync(http, force=True)

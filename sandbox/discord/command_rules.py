@@ -10,6 +10,7 @@ CHOICES = 25
 CHOICE_NAME = 100
 TOTAL = 8000
 CHAT_INPUT = 1
+ENTRY_POINT = 4
 SUBCOMMAND = 1
 SUBCOMMAND_GROUP = 2
 STRING = 3
@@ -35,7 +36,7 @@ def check_command(command: Json, form: FormErrors, path: Path = ()) -> None:
             form.add(path, "APPLICATION_COMMAND_TOO_LARGE", f"Command exceeds maximum size ({TOTAL})")
     else:
         form.length(name, (*path, "name"), 1, 32)
-        for field in ("description", "options"):
+        for field in () if command["type"] == ENTRY_POINT else ("description", "options"):
             if command.get(field):
                 form.add((*path, field), "APPLICATION_COMMAND_INVALID", "Context menu commands cannot have this field")
 

@@ -1,21 +1,35 @@
 """The bot's registered commands, global and by guild."""
 
-from sandbox.discord.command_rules import CHAT_INPUT, check_command
+from sandbox.discord.command_rules import CHAT_INPUT, ENTRY_POINT, check_command
 from sandbox.discord.encoding import Json
-from sandbox.discord.errors import TOO_MANY_COMMANDS, UNKNOWN_COMMAND, FormErrors, Path, api_error
+from sandbox.discord.errors import (
+    ENTRY_POINT_MISSING,
+    TOO_MANY_COMMANDS,
+    TOO_MANY_CREATES,
+    UNKNOWN_COMMAND,
+    FormErrors,
+    Path,
+    api_error,
+)
 from sandbox.discord.notifier import Notifier
 from sandbox.discord.state import World
 
-MOST = {1: 100, 2: 15, 3: 15}
-"""Commands a kind: slash commands, user menus, message menus."""
+MOST = {1: 100, 2: 15, 3: 15, ENTRY_POINT: 1}
+"""Commands a kind: slash commands, user menus, message menus, an activity's start."""
+
+DAILY_CREATES = 200
 
 
 class CommandRegistry:
-    """Registered commands by scope (a guild's id, or None for everywhere)."""
+    """Registered commands by scope (a guild's id, or None for everywhere).
+
+    `creates_left` counts today's new commands by scope. A command with a known name is none.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._scopes: dict[str | None, dict[str, Json]] = {}
+        self.creates_left: dict[str | None, int] = {}
         self.changed = Notifier()
 
     def registered(self, guild_id: str | None = None) -> list[Json]:
@@ -45,8 +59,12 @@ class CommandRegistry:
         form = FormErrors()
         for index, command in enumerate(commands):
             check_command(command, form, (index,))
+            self._check_installable(command, form, (index,))
         _check_unique(commands, form)
         form.raise_if_any()
+        kept = {command.get("type") for command in commands}
+        if ENTRY_POINT not in kept and any(each["type"] == ENTRY_POINT for each in self.registered(guild_id)):
+            raise api_error(ENTRY_POINT_MISSING)
         ids = {(each["name"], each["type"]): each["id"] for each in self.registered(guild_id)}
         built = [
             self._built(command, guild_id, ids.get((command["name"], command.get("type") or CHAT_INPUT)))
@@ -59,6 +77,7 @@ class CommandRegistry:
         """Register one command, in place of one of the same name and kind."""
         form = FormErrors()
         check_command(command, form)
+        self._check_installable(command, form, ())
         form.raise_if_any()
         kind = command.get("type") or CHAT_INPUT
         others = [each for each in self.registered(guild_id) if (each["name"], each["type"]) != (command["name"], kind)]
@@ -80,8 +99,19 @@ class CommandRegistry:
         for kind, most in MOST.items():
             if sum(each["type"] == kind for each in commands) > most:
                 raise api_error(TOO_MANY_COMMANDS)
+        new = sum(each["id"] not in self._scopes.get(guild_id, {}) for each in commands)
+        left = self.creates_left.get(guild_id, DAILY_CREATES)
+        if new > left:
+            raise api_error(TOO_MANY_CREATES)
+        self.creates_left[guild_id] = left - new
         self._scopes[guild_id] = {each["id"]: each for each in commands}
         self.changed.notify()
+
+    def _check_installable(self, command: Json, form: FormErrors, path: Path) -> None:
+        for index, kind in enumerate(command.get("integration_types") or []):
+            if kind not in self._world.application.installable:
+                place = (*path, "integration_types", index)
+                form.add(place, "APPLICATION_COMMAND_INVALID_INTEGRATION_TYPE", "The application is not installed so")
 
     def _built(self, command: Json, guild_id: str | None, known_id: str | None) -> Json:
         rights = command.get("default_member_permissions")
@@ -106,6 +136,16 @@ class CommandRegistry:
         if command.get("options"):
             built["options"] = command["options"]
         return built
+
+
+def without_translations(node: Json) -> Json:
+    """Return a command as Discord lists it by default."""
+    plain = {key: value for key, value in node.items() if not key.endswith("_localizations")}
+    if "options" in plain:
+        plain["options"] = [without_translations(option) for option in plain["options"]]
+    if "choices" in plain:
+        plain["choices"] = [without_translations(choice) for choice in plain["choices"]]
+    return plain
 
 
 def _check_unique(commands: list[Json], form: FormErrors) -> None:

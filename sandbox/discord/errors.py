@@ -18,6 +18,7 @@ UNKNOWN_WEBHOOK = 10015
 UNKNOWN_INTERACTION = 10062
 UNKNOWN_COMMAND = 10063
 TOO_MANY_COMMANDS = 30032
+TOO_MANY_CREATES = 30034
 ENTITY_TOO_LARGE = 40005
 ALREADY_ACKNOWLEDGED = 40060
 TOO_MANY_FOLLOWUPS = 40094
@@ -31,6 +32,7 @@ INVALID_FORM = 50035
 THREAD_ARCHIVED = 50083
 NO_MUTUAL_GUILDS = 50278
 INVALID_JSON = 50109
+ENTRY_POINT_MISSING = 50240
 
 _KNOWN: Mapping[int, tuple[int, str]] = {
     UNKNOWN_CHANNEL: (404, "Unknown Channel"),
@@ -42,6 +44,7 @@ _KNOWN: Mapping[int, tuple[int, str]] = {
     UNKNOWN_INTERACTION: (404, "Unknown interaction"),
     UNKNOWN_COMMAND: (404, "Unknown application command"),
     TOO_MANY_COMMANDS: (400, "Maximum number of application commands reached (100)"),
+    TOO_MANY_CREATES: (400, "Max number of daily application command creates has been reached (200)"),
     ENTITY_TOO_LARGE: (413, "Request entity too large"),
     ALREADY_ACKNOWLEDGED: (400, "Interaction has already been acknowledged."),
     TOO_MANY_FOLLOWUPS: (
@@ -58,6 +61,7 @@ _KNOWN: Mapping[int, tuple[int, str]] = {
     THREAD_ARCHIVED: (400, "Thread is archived"),
     NO_MUTUAL_GUILDS: (403, "Cannot send messages to this user due to having no mutual guilds"),
     INVALID_JSON: (400, "The request body contains invalid JSON."),
+    ENTRY_POINT_MISSING: (400, "You cannot remove this app's Entry Point command in a bulk update operation."),
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sandbox.discord.commands import CommandRegistry
+from sandbox.discord.commands import CommandRegistry, without_translations
 from sandbox.discord.encoding import Json
 from sandbox.discord.errors import INVALID_JSON, UNKNOWN_USER, api_error
 from sandbox.discord.http_request import NO_CONTENT, Call, Reply, Route
@@ -78,8 +78,11 @@ class ApplicationRoutes:
         return Reply({"url": self._gateway_url(), "shards": self.shards, "session_start_limit": limit})
 
     def list_commands(self, call: Call) -> Reply:
-        """Return the commands of a scope."""
-        return Reply(self._commands.registered(call.params.get("guild_id")))
+        """Return the commands of a scope, on request with all translations."""
+        found = self._commands.registered(call.params.get("guild_id"))
+        if call.query.get("with_localizations") != "true":
+            found = [without_translations(command) for command in found]
+        return Reply(found)
 
     def replace_commands(self, call: Call) -> Reply:
         """Make the body the commands of a scope."""

@@ -13,7 +13,7 @@ from discord import app_commands, ui
 from discord.ext import commands
 
 import cogs
-from bot.client import AtelierClient, SyncMemory
+from bot.client import AtelierClient
 from bot.domain.errors import AtelierError, FaultKind, NotAllowedError, OptionRangeError
 from bot.domain.fit import Fit
 from bot.domain.images import InputImage
@@ -226,7 +226,7 @@ def described(payload: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:
 
 async def test_command_descriptions_are_translated(folder: Path) -> None:
     """Descriptions and choice names; command and option names stay."""
-    tree = AtelierClient(synced=SyncMemory(_none, _forget), shard_count=1).tree
+    tree = AtelierClient(shard_count=1).tree
     payloads = [await each.get_translated_payload(tree, CommandTranslator(folder)) for each in registered()]
     found = [entry for payload in payloads for entry in described(payload)]
     assert len(found) > 20
@@ -244,14 +244,6 @@ def strip(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_english_commands_have_no_translations() -> None:
-    tree = AtelierClient(synced=SyncMemory(_none, _forget), shard_count=1).tree
+    tree = AtelierClient(shard_count=1).tree
     payloads = [await each.get_translated_payload(tree, CommandTranslator()) for each in registered()]
     assert "en-US" not in json.dumps(payloads)
-
-
-async def _none() -> str | None:
-    return None
-
-
-async def _forget(_: str) -> None:
-    pass
