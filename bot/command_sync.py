@@ -113,7 +113,7 @@ class CommandSync:
                 _log.warning(
                     "discord.commands_overwritten",
                     reason="another program has replaced the commands; they are sent again",
-                    remedy="give each program an application and a token of its own, or stop the other one",
+                    remedy="give each program a separate application and token, or stop the other one",
                 )
         entry_points = [_stripped(command) for command in held if command.get("type") == _ENTRY_POINT]
         body: Any = [*commands, *entry_points]

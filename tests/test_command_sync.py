@@ -127,6 +127,15 @@ async def test_unchanged_commands_are_not_sent(server: DiscordServer, http: HTTP
     assert puts(server) == 1
 
 
+async def test_translations_are_compared(server: DiscordServer, http: HTTPClient) -> None:
+    """Discord leaves them out of its list unless asked."""
+    german = command("imagine", description_localizations={"de": "Ein Bild"})
+    await command_sync(german).sync(http)
+    assert not await command_sync(german).sync(http)
+    assert (await command_sync(command("imagine")).sync(http)).changed == ("/imagine",)
+    assert puts(server) == 2
+
+
 async def test_changes_are_named(server: DiscordServer, http: HTTPClient) -> None:
     await command_sync(command("imagine"), command("old"), command("same")).sync(http)
     changes = await command_sync(
