@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.__main__ import app
-from bot.doctor import Finding, _webhook, examine
+from bot.doctor import Finding, examine
+from bot.doctor.web import check_webhook
 from bot.settings import Settings, load_settings
 from bot.web.server import WebServer
 from sandbox.discord import DiscordServer, default_world
@@ -250,7 +251,7 @@ async def test_private_webhook_address_is_fault(services: FakeServices, url: str
     settings = load_settings(
         **(services.variables | {"webhook_public_url": url, "skillboss_api_url": "https://a.example"})
     )
-    (finding,) = await _webhook(settings)
+    (finding,) = await check_webhook(settings)
     assert not finding.good
     assert "SkillBoss refuses every job" in finding.what
 

@@ -1,0 +1,52 @@
+"""Checks of the token and the application's settings at Discord."""
+
+import httpx
+
+from bot.doctor.finding import Finding
+from bot.doctor.http_probe import ask, unreachable
+from bot.settings import Settings
+
+
+async def check_discord(settings: Settings) -> list[Finding]:
+    """Check the token, and compare USER_INSTALL with the developer portal."""
+    if settings.discord_token is None:
+        return [
+            Finding(
+                good=False,
+                what="DISCORD_TOKEN is not set",
+                remedy="Copy the token from the Bot page of the developer portal into .env.",
+            )
+        ]
+    headers = {"Authorization": f"Bot {settings.discord_token.get_secret_value()}"}
+    answer = await ask(f"{settings.discord_api_url}/applications/@me", headers)
+    if answer is not None and answer.status_code == httpx.codes.OK:
+        accepted = Finding(good=True, what="Discord accepts DISCORD_TOKEN")
+        return [accepted, _user_install(wanted=settings.user_install, possible=_on_accounts(answer))]
+    if answer is not None and answer.status_code == httpx.codes.UNAUTHORIZED:
+        remedy = "Copy the token anew from the Bot page of the developer portal; resetting it makes the old one void."
+        return [Finding(good=False, what="Discord does not accept DISCORD_TOKEN", remedy=remedy)]
+    return [unreachable("Discord", None if answer is None else answer.status_code, "DISCORD_API_URL")]
+
+
+def _on_accounts(answer: httpx.Response) -> bool:
+    """Return True if people can add the application to their accounts.
+
+    That is Discord's installation type 1.
+    """
+    try:
+        return answer.json()["integration_types_config"]["1"] is not None
+    except (ValueError, LookupError, TypeError):
+        return False
+
+
+def _user_install(*, wanted: bool, possible: bool) -> Finding:
+    setting = f"USER_INSTALL is {'on' if wanted else 'off'}"
+    joined = "and" if wanted == possible else "but"
+    people = "people add the application to their accounts" if possible else "nobody add the application to an account"
+    what = f"{setting}, {joined} Discord lets {people}"
+    if wanted and not possible:
+        remedy = "Tick User Install on the Installation page of the developer portal, or set USER_INSTALL=off."
+        return Finding(good=False, what=what, remedy=remedy)
+    # No fault: who has added it only finds no command of the studio's there.
+    remedy = "They find no commands there: untick User Install on the Installation page of the developer portal."
+    return Finding(good=True, what=what, remedy=remedy if possible and not wanted else "")
