@@ -260,7 +260,10 @@ def describe_problem(error: Exception) -> SyncProblem:
 
 
 def _differ(ours: Json, theirs: Json) -> bool:
-    """Compare two normalised commands. Discord chooses the places if we name none."""
+    """Compare two normalised commands.
+
+    Discord chooses the places if we name none.
+    """
     chosen = {places for places in ("contexts", "integration_types") if places not in ours}
     return ours != {key: value for key, value in theirs.items() if key not in chosen}
 
