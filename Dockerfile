@@ -1,6 +1,7 @@
 # `make verify-image` follows these steps without Docker. Use only instructions that scripts/verify-image knows.
-ARG PYTHON=3.11
-FROM python:${PYTHON}-slim AS build
+# The digest of the tag's index, which has every platform. docs/operations.md says how to renew both.
+ARG BASE=python:3.11.16-slim-trixie@sha256:be1575ed968de893bd54f4c56315ff7c4736ce522c1bca08fd521731aafc0d76
+FROM ${BASE} AS build
 WORKDIR /src
 RUN python -m venv /opt/atelier
 COPY requirements/run.txt requirements/run.txt
@@ -13,7 +14,7 @@ COPY db db
 RUN /opt/atelier/bin/python -m pip wheel --no-build-isolation --no-deps --no-index --wheel-dir dist .
 RUN /opt/atelier/bin/python -m pip install --no-deps --no-index dist/*.whl
 
-FROM python:${PYTHON}-slim
+FROM ${BASE}
 COPY --from=build /opt/atelier /opt/atelier
 # The user needs no name, only a number that owns the data and nothing else.
 RUN install -d -o 10001 -g 10001 /app/data
