@@ -26,6 +26,6 @@ ENV HTTP_HOST=0.0.0.0
 USER 10001:10001
 VOLUME /app/data
 EXPOSE 8080
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python", "-c", "import os, urllib.request as web; web.build_opener(web.ProxyHandler({})).open('http://127.0.0.1:' + (os.environ.get('HTTP_PORT') or '8080') + '/healthz', timeout=4)"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python", "-c", "import os, urllib.request as web; web.build_opener(web.ProxyHandler({})).open('http://127.0.0.1:' + (os.environ.get('HEALTH_PORT') or os.environ.get('HTTP_PORT') or '8080') + '/healthz', timeout=4)"]
 ENTRYPOINT ["atelier"]
 CMD ["run"]

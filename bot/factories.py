@@ -17,6 +17,7 @@ from bot.providers.base import Provider
 from bot.providers.http import ProviderHttp
 from bot.providers.registry import PROVIDERS
 from bot.settings import DISCORD_API_URL, Settings
+from bot.web.server import HealthAddress
 
 _CONNECTIONS_FOR_CANCELS: Final = 16
 
@@ -91,6 +92,12 @@ def build_input_url(settings: Settings) -> CallbackUrl | None:
         return None
     token = new_token()
     return CallbackUrl(url=input_url_for(public_url, token), hash=hash_token(token))
+
+
+def build_health_address(settings: Settings) -> HealthAddress | None:
+    """Return the separate address of the health checks, if any."""
+    port = settings.health_port
+    return None if port is None else HealthAddress(host=settings.health_host, port=port)
 
 
 def provider_connections(settings: Settings) -> int:

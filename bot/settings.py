@@ -124,6 +124,8 @@ class Settings(_ProviderSettings):
     picture_retention_days: Annotated[Count, Field(description="takes whole days, 1 or more")] = 30
     http_host: Annotated[str, Field(description="takes an address of this machine")] = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535, description="takes a port, 0 to 65535 (0: any)")] = 8080
+    health_host: Annotated[str, Field(description="takes an address of this machine")] = "127.0.0.1"
+    health_port: Annotated[int | None, Field(ge=0, le=65535, description="takes a port, 0 to 65535 (0: any)")] = None
     webhook_public_url: Annotated[Address | None, Field(description=_AN_ADDRESS)] = None
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],

@@ -59,6 +59,7 @@ WRONG = [
     ("PICTURE_RETENTION_DAYS", "1.5", "takes whole days, 1 or more"),
     ("HTTP_PORT", "65536", "takes a port, 0 to 65535 (0: any)"),
     ("HTTP_PORT", "http", "takes a port, 0 to 65535 (0: any)"),
+    ("HEALTH_PORT", "-1", "takes a port, 0 to 65535 (0: any)"),
     ("USER_INSTALL", "perhaps", "takes on or off"),
     ("LOG_LEVEL", "LOUD", "takes DEBUG, INFO, WARNING or ERROR"),
     ("LOG_FORMAT", "xml", "takes text or json"),

@@ -12,6 +12,7 @@ from bot.container.services import ServiceContainer
 from bot.domain.remix import possible_actions
 from bot.engine.identify_limiter import IdentifyRateLimiter
 from bot.engine.observer import JobObserver
+from bot.factories import build_health_address
 from bot.lifecycle import Lifecycle
 from bot.services.webhooks import WebhookService
 from bot.ui.delivery.card_updater import CardUpdater
@@ -225,7 +226,11 @@ class Container(ServiceContainer):
     def web(self) -> WebServer:
         """HTTP server for providers and health checks."""
         return WebServer(
-            host=self.settings.http_host, port=self.settings.http_port, ready=self._missing, routes=self.routes
+            host=self.settings.http_host,
+            port=self.settings.http_port,
+            ready=self._missing,
+            routes=self.routes,
+            health=build_health_address(self.settings),
         )
 
     @cached_property

@@ -17,10 +17,11 @@ class ConnectionLimiter:
     """Makes the protocol of each connection, within limits.
 
     Web servers wait for a head as long as it trickles, so a few hundred idle connections would keep everybody
-    else out. Here a connection beyond `most` is dropped, and so is one with a head that takes longer than
-    `head_seconds`. The protocol made by `inner` is left alone once its request has a whole head. The last
-    `kept` places are for connections from this machine. It is meant for one request a connection: the head of a
-    second one would have unlimited time.
+    else out. Here at most `most` connections stay open: a further one replaces the oldest connection without a whole
+    head, and is dropped if there is none. A connection with a head that takes longer than `head_seconds` is dropped
+    too. The protocol made by `inner` is left alone once its request has a whole head. The last `kept` places are for
+    connections from this machine. It is meant for one request a connection: the head of a second one would have
+    unlimited time.
     """
 
     def __init__(
@@ -35,15 +36,41 @@ class ConnectionLimiter:
         self.head_seconds = head_seconds
         self.most = most
         self.kept = kept
-        self.inside = 0
+        self._inside: set[_Visitor] = set()
+        # By age; True for a connection from this machine, which everybody has behind a reverse proxy on it.
+        self._without_head: dict[_Visitor, bool] = {}
+
+    @property
+    def inside(self) -> int:
+        """Number of open connections."""
+        return len(self._inside)
 
     def __call__(self) -> asyncio.Protocol:
         """Return the protocol for a new connection."""
         return _Visitor(self, self._inner())
 
-    def has_room_for(self, transport: asyncio.BaseTransport) -> bool:
-        """Return whether a connection, counted already, may stay."""
-        return self.inside <= self.most - self.kept or (self.inside <= self.most and _is_neighbour(transport))
+    def admit(self, visitor: "_Visitor", transport: asyncio.BaseTransport) -> bool:
+        """Return whether a new connection may stay; another one may have to go."""
+        is_neighbour = _is_neighbour(transport)
+        if len(self._inside) >= (self.most if is_neighbour else self.most - self.kept):
+            replaceable = (each for each, near in self._without_head.items() if is_neighbour or not near)
+            oldest = next(replaceable, None)
+            if oldest is None:
+                return False
+            self.remove(oldest)
+            oldest.abort()
+        self._inside.add(visitor)
+        self._without_head[visitor] = is_neighbour
+        return True
+
+    def record_head(self, visitor: "_Visitor") -> None:
+        """Record that a connection's request has its whole head."""
+        self._without_head.pop(visitor, None)
+
+    def remove(self, visitor: "_Visitor") -> None:
+        """Forget a connection that ended or has to go."""
+        self._inside.discard(visitor)
+        self._without_head.pop(visitor, None)
 
 
 class _Visitor(asyncio.Protocol):
@@ -54,17 +81,23 @@ class _Visitor(asyncio.Protocol):
         self._inner = inner
         self._tail: bytes | None = b""
         self._turned_away = False
+        self._transport: asyncio.Transport | None = None
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a listening socket makes no other
-        self._limiter.inside += 1
-        if not self._limiter.has_room_for(transport):
+        if not self._limiter.admit(self, transport):
             self._turned_away = True
             transport.abort()
             return
+        self._transport = transport
         self._patience = asyncio.get_running_loop().call_later(self._limiter.head_seconds, transport.abort)
         self._inner.connection_made(transport)
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._turned_away:
@@ -74,6 +107,7 @@ class _Visitor(asyncio.Protocol):
             if _END_OF_HEAD in seen:
                 self._tail = None
                 self._cancel_header_timeout()
+                self._limiter.record_head(self)
             else:
                 self._tail = seen[1 - len(_END_OF_HEAD) :]
         self._inner.data_received(data)
@@ -82,7 +116,7 @@ class _Visitor(asyncio.Protocol):
         return None if self._turned_away else self._inner.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._limiter.inside -= 1
+        self._limiter.remove(self)
         self._cancel_header_timeout()
         if not self._turned_away:
             self._inner.connection_lost(exc)

@@ -2,30 +2,41 @@
 
 `/healthz`: the process is up. `/readyz`: database and gateway are there. The internet may reach the server,
 so it is frugal: one request a connection, a bounded number of them, and nothing from strangers reaches the
-log.
+log. A second listener can serve the health checks alone, at an address that only the operator reaches.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bot.web.connection_limiter import HEAD_SECONDS, ConnectionLimiter
+from bot.web.connection_limiter import HEAD_SECONDS, MOST_VISITORS, ConnectionLimiter
 
 # A supervisor kills after ten seconds, and there are others to stop.
 _SHUTDOWN_SECONDS: Final = 2.0
+_HEALTH_VISITORS: Final = 32
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthAddress:
+    """Host and port of the listener for health checks alone."""
+
+    host: str
+    port: int
 
 
 class WebServer:
     """Serves until `stop`.
 
-    `ready` returns the names of missing parts; `routes` are served besides the two pages.
+    `ready` returns the names of missing parts; `routes` are served besides the two pages. `health` is a second
+    address for the two pages, with its own connections.
     """
 
     def __init__(
@@ -35,42 +46,34 @@ class WebServer:
         port: int,
         ready: Callable[[], Awaitable[list[str]]],
         routes: Iterable[web.RouteDef] = (),
+        health: HealthAddress | None = None,
         head_seconds: float = HEAD_SECONDS,
     ) -> None:
         self._host = host
         self._port = port
         self._ready = ready
         self._routes = tuple(routes)
+        self._health = health
         self._head_seconds = head_seconds
-        self._runner: web.AppRunner | None = None
-        self._listening: asyncio.Server | None = None
+        self._listeners: list[_Listener] = []
 
     async def start(self) -> int:
         """Listen and return the port; raises OSError where it is taken."""
-        application = web.Application(middlewares=[_answer_once])
-        application.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz), *self._routes])
-        self._runner = web.AppRunner(
-            application,
-            access_log=None,
-            logger=_silent_logger(),
-            auto_decompress=False,  # a small body may become a large one
-            lingering_time=0.0,  # a client that never sends the rest of a body would keep a place
-            shutdown_timeout=_SHUTDOWN_SECONDS,
-        )
-        await self._runner.setup()
-        server = self._runner.server
-        assert server is not None, "the runner is set up"  # noqa: S101 - an invariant
-        limiter = ConnectionLimiter(server, head_seconds=self._head_seconds)
-        self._listening = await asyncio.get_running_loop().create_server(limiter, self._host, self._port)
-        address: tuple[str, int] = self._listening.sockets[0].getsockname()
-        return address[1]
+        pages = web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)
+        port = await self._listen(self._host, self._port, (*pages, *self._routes), MOST_VISITORS)
+        if self._health is not None:
+            health_port = await self._listen(self._health.host, self._health.port, pages, _HEALTH_VISITORS)
+            _log.info("web.health_listening", port=health_port)
+        return port
 
     async def stop(self) -> None:
         """Close; running requests get a moment to end."""
-        if self._listening is not None:
-            self._listening.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await asyncio.gather(*(listener.stop() for listener in self._listeners))
+
+    async def _listen(self, host: str, port: int, routes: Iterable[web.RouteDef], most: int) -> int:
+        listener = _Listener(routes)
+        self._listeners.append(listener)
+        return await listener.start(host, port, head_seconds=self._head_seconds, most=most)
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
@@ -79,6 +82,37 @@ class WebServer:
         missing = await self._ready()
         status = "ok" if not missing else "not ready"
         return web.json_response({"status": status, "missing": missing}, status=200 if not missing else 503)
+
+
+class _Listener:
+    """One listening address with its routes and its own connections."""
+
+    def __init__(self, routes: Iterable[web.RouteDef]) -> None:
+        application = web.Application(middlewares=[_answer_once])
+        application.add_routes(routes)
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            logger=_silent_logger(),
+            auto_decompress=False,  # a small body may become a large one
+            lingering_time=0.0,  # a client that never sends the rest of a body would keep a place
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+        )
+        self._listening: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int, *, head_seconds: float, most: int) -> int:
+        await self._runner.setup()
+        server = self._runner.server
+        assert server is not None, "the runner is set up"  # noqa: S101 - an invariant
+        limiter = ConnectionLimiter(server, head_seconds=head_seconds, most=most)
+        self._listening = await asyncio.get_running_loop().create_server(limiter, host, port)
+        address: tuple[str, int] = self._listening.sockets[0].getsockname()
+        return address[1]
+
+    async def stop(self) -> None:
+        if self._listening is not None:
+            self._listening.close()
+        await self._runner.cleanup()
 
 
 @web.middleware

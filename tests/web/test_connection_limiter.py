@@ -123,24 +123,45 @@ async def test_client_that_does_not_read_pauses_protocol() -> None:
     house.close()
 
 
+HEAD = "GET / HTTP/1.1\r\n\r\n"
+
+
 async def test_connections_over_limit_are_refused() -> None:
-    """A closed connection makes room."""
+    """A closed connection makes room; requests in progress keep theirs."""
     house = LimiterHarness(most=2)
     port = await house.open()
     async with connect_raw(port) as first:
-        await first.send("1")
-        await first.reader.readexactly(1)
+        await first.send(HEAD)
+        await first.reader.readexactly(len(HEAD))
         async with connect_raw(port) as second:
-            await second.send("2")
-            await second.reader.readexactly(1)
+            await second.send(HEAD)
+            await second.reader.readexactly(len(HEAD))
             async with connect_raw(port) as third:
-                await third.send("3")
+                await third.send(HEAD)
                 assert await third.rest() == ""
         await house.visitors[1].lost.wait()
         async with connect_raw(port) as fourth:
             await fourth.send("4")
             assert await fourth.reader.readexactly(1) == b"4"
-    assert [visitor.heard for visitor in house.visitors] == [b"1", b"2", b"", b"4"]
+    assert [visitor.heard.decode() for visitor in house.visitors] == [HEAD, HEAD, "", "4"]
+    house.close()
+
+
+async def test_connection_over_limit_replaces_oldest_without_headers() -> None:
+    house = LimiterHarness(most=3)
+    port = await house.open()
+    async with connect_raw(port) as busy, connect_raw(port) as old, connect_raw(port) as young:
+        for client, sent in ((busy, HEAD), (old, "1"), (young, "2")):
+            await client.send(sent)
+            await client.reader.readexactly(len(sent))
+        async with connect_raw(port) as new:
+            await new.send("3")
+            assert await new.reader.readexactly(1) == b"3"
+            assert await old.rest() == ""
+            assert house.limiter.inside == 3
+            for client in (busy, young):
+                await client.send("x")
+                assert await client.reader.readexactly(1) == b"x"
     house.close()
 
 
@@ -150,6 +171,9 @@ class From(asyncio.Transport):
     def __init__(self, peer: object) -> None:
         super().__init__({"peername": peer})
         self.aborted = False
+
+    def write(self, data: Any) -> None:
+        """Drop the bytes."""
 
     def abort(self) -> None:
         """Close the connection."""
@@ -174,16 +198,24 @@ async def test_last_places_are_reserved_for_loopback(stranger: object, neighbour
     def leaves(protocol: asyncio.Protocol) -> None:
         protocol.connection_lost(None)
 
+    def asks(protocol: asyncio.Protocol) -> None:
+        protocol.data_received(HEAD.encode())
+
     inside = [comes(stranger) for _ in range(3)]
     assert [stays for _, stays in inside] == [True, True, True]
+    for protocol, _ in inside:
+        asks(protocol)
     turned_away, stays = comes(stranger)
     assert not stays
     leaves(turned_away)
     near, stays = comes(neighbour)
     assert stays
+    pushy, stays = comes(stranger)
+    assert not stays
+    asks(near)
     one_too_many, stays = comes(neighbour)
     assert not stays
-    for protocol in (near, one_too_many, *(protocol for protocol, _ in inside)):
+    for protocol in (near, pushy, one_too_many, *(protocol for protocol, _ in inside)):
         leaves(protocol)
     assert house.limiter.inside == 0
 

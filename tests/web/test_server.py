@@ -1,14 +1,17 @@
 """The health endpoints."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
 import structlog
 from aiohttp import web
 
-from bot.web.server import WebServer
+from bot.web.connection_limiter import MOST_VISITORS
+from bot.web.server import HealthAddress, WebServer
 from tests.web.raw_client import connect_raw
 
 Answer = tuple[int, dict[str, object]]
@@ -75,6 +78,53 @@ async def test_unfinished_headers_close_connection() -> None:
     async with connect_raw(await server.start()) as wire:
         await wire.send("GET /healthz HTTP/1.1\r\n")
         assert await wire.rest() == ""
+    await server.stop()
+
+
+async def test_idle_connections_from_this_machine_keep_no_health_check_out() -> None:
+    """As a reverse proxy on this machine passes them on."""
+    watched = Watched()
+    server = WebServer(host="127.0.0.1", port=0, ready=watched.ready)
+    watched.port = await server.start()
+    async with AsyncExitStack() as stack:
+        for _ in range(300):
+            await stack.enter_async_context(connect_raw(watched.port))
+        for _ in range(3):
+            assert await watched.get("/healthz") == (200, {"status": "ok"})
+    await server.stop()
+
+
+async def test_health_address_has_its_own_connections() -> None:
+    """Requests that end late take places only where they were sent."""
+    waiting, end = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow(_: web.Request) -> web.Response:
+        waiting.release()
+        await end.wait()
+        return web.Response()
+
+    watched = Watched()
+    server = WebServer(
+        host="127.0.0.1",
+        port=0,
+        ready=watched.ready,
+        routes=[web.get("/slow", slow)],
+        health=HealthAddress(host="127.0.0.1", port=0),
+    )
+    with structlog.testing.capture_logs() as logs:
+        port = await server.start()
+    (watched.port,) = (entry["port"] for entry in logs if entry["event"] == "web.health_listening")
+    async with AsyncExitStack() as stack:
+        for _ in range(MOST_VISITORS):
+            client = await stack.enter_async_context(connect_raw(port))
+            await client.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+            await waiting.acquire()
+        async with connect_raw(port) as late:
+            assert await late.rest() == ""
+        assert await watched.get("/healthz") == (200, {"status": "ok"})
+        assert await watched.get("/readyz") == (200, {"status": "ok", "missing": []})
+        assert (await watched.get("/slow"))[0] == 404
+        end.set()
     await server.stop()
 
 
