@@ -1,19 +1,19 @@
 """Input images: their sources and their files in the store."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, tuple_, update
 
 from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.jobs import LIVE, State
 from db.image_files import FILE_COLUMNS, file_from_row, file_to_columns
 from db.tables import inputs, jobs
 
-UNUSED_INPUT_LIFETIME: Final = timedelta(days=1)
-"""Life of the inputs of a job without a result: long enough for a retry."""
+_ENDED_WITHOUT_RESULT: Final = (State.FAILED, State.CANCELLED, State.LOST)
 
+_KEY_AND_FILE: Final = (inputs.c.job_id, inputs.c.position, inputs.c.sha256, inputs.c.media_type)
 _INSERT: Final = insert(inputs)
 _OF_JOB: Final = select(inputs).where(inputs.c.job_id == bindparam("of_job")).order_by(inputs.c.position)
 _STORED: Final = update(inputs).where(
@@ -95,29 +95,38 @@ class InputImageRepository:
     def remove_stored_before(self, moment: datetime, at: datetime, limit: int) -> tuple[int, list[tuple[str, str]]]:
         """Mark up to `limit` stored inputs of ended jobs as removed.
 
-        They are older than `moment`, or, if their job produced nothing, than `UNUSED_INPUT_LIFETIME`. Return their
-        number, and the (sha256, media type) of their files; other rows may still refer to those files.
+        They are older than `moment`. Return their number, and the (sha256, media type) of their files; other rows may
+        still refer to those files.
         """
-        aged = self._connection.execute(
-            select(inputs.c.job_id, inputs.c.position, inputs.c.sha256, inputs.c.media_type)
+        return self._mark_removed(
+            select(*_KEY_AND_FILE)
             .join(jobs, jobs.c.id == inputs.c.job_id)
-            .where(inputs.c.removed_at.is_(None), jobs.c.delivered_at.is_not(None))
-            .where(
-                or_(
-                    inputs.c.stored_at < moment,
-                    and_(inputs.c.stored_at < at - UNUSED_INPUT_LIFETIME, jobs.c.state != State.DONE),
-                )
-            )
+            .where(inputs.c.removed_at.is_(None), jobs.c.delivered_at.is_not(None), inputs.c.stored_at < moment)
             .order_by(inputs.c.stored_at)
-            .limit(limit)
-        ).all()
-        if not aged:
+            .limit(limit),
+            at,
+        )
+
+    def has_unused_since(self, moment: datetime) -> bool:
+        """Return whether `remove_unused_since` would remove any input."""
+        return self._connection.execute(_unused(moment, 1)).first() is not None
+
+    def remove_unused_since(self, moment: datetime, at: datetime, limit: int) -> tuple[int, list[tuple[str, str]]]:
+        """Mark up to `limit` inputs of jobs without a result as removed.
+
+        Their jobs ended before `moment`. Return as `remove_stored_before` does.
+        """
+        return self._mark_removed(_unused(moment, limit), at)
+
+    def _mark_removed(self, unneeded: Select[Any], at: datetime) -> tuple[int, list[tuple[str, str]]]:
+        rows = self._connection.execute(unneeded).all()
+        if not rows:
             return 0, []
-        keys = [(row.job_id, row.position) for row in aged]
+        keys = [(row.job_id, row.position) for row in rows]
         self._connection.execute(
             update(inputs).where(tuple_(inputs.c.job_id, inputs.c.position).in_(keys)).values(removed_at=at)
         )
-        return len(aged), list({(row.sha256, row.media_type) for row in aged})
+        return len(rows), list({(row.sha256, row.media_type) for row in rows})
 
     def list_kept(self, hashes: Iterable[str], *, hold: bool = False) -> set[str]:
         """Return the hashes referred to by a kept input.
@@ -141,6 +150,17 @@ class InputImageRepository:
         return self._connection.execute(
             removed.where(inputs.c.job_id == job_id, inputs.c.removed_at.is_not(None))
         ).scalar_one()
+
+
+def _unused(moment: datetime, limit: int) -> Select[Any]:
+    """Select stored inputs of jobs that ended without a result by then."""
+    return (
+        select(*_KEY_AND_FILE)
+        .join(jobs, jobs.c.id == inputs.c.job_id)
+        .where(inputs.c.removed_at.is_(None), inputs.c.sha256.is_not(None))
+        .where(jobs.c.state.in_(_ENDED_WITHOUT_RESULT), jobs.c.finished_at < moment)
+        .limit(limit)
+    )
 
 
 def _from_row(row: Row[Any]) -> InputImage:

@@ -106,7 +106,10 @@ class InputDownloader:
 
     def forget(self, job_id: str) -> None:
         """Drop a job's progress: it is stored, or another worker owns the job."""
-        self._progress.pop(job_id, None)
+        progress = self._progress.pop(job_id, None)
+        if progress is not None:
+            # The job may have ended before its inputs were recorded.
+            self._image_service.note_unrecorded(progress.files.values())
 
     async def _drop_gone(self, progress: InputDownloadProgress) -> None:
         """Drop files deleted meanwhile.
@@ -114,7 +117,7 @@ class InputDownloader:
         Deleting the same image elsewhere removes its file: no row refers to this job's copy yet.
         """
         for at, file in list(progress.files.items()):
-            if not await self._image_service.exists(file.sha256, file.media_type):
+            if not await self._image_service.keep(file):
                 del progress.files[at]
 
     async def _download(self, job: Job, progress: InputDownloadProgress) -> None:

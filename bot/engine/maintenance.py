@@ -1,6 +1,7 @@
 """Periodic duties: purge secrets and old rows, delete files, audit."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -29,15 +30,21 @@ _log = structlog.get_logger(__name__)
 
 _INTERVALS: Final = {
     "tokens": 60.0,
+    "unused": 60.0,
     "images": 3600.0,
     "presets": 3600.0,
     "searches": 3600.0,
-    "orphans": 24 * 3600.0,
+    "orphans": 900.0,
     "audit": 24 * 3600.0,
 }
 _GRACE_SECONDS: Final = 2.0
 _BATCH: Final = 500
-_ORPHAN_AGE: Final = timedelta(days=1)
+# A member may press Again on a card that has just failed.
+_UNUSED_INPUT_LIFETIME: Final = timedelta(minutes=10)
+# A row that refers to a file stored just now may not be written yet; jobs reset its age right before they write it.
+_RECENT: Final = timedelta(minutes=2)
+# Longer than any download takes, so a file or a temporary file of this age was left behind.
+_ORPHAN_AGE: Final = timedelta(minutes=20)
 
 
 class Maintenance:
@@ -48,11 +55,12 @@ class Maintenance:
         self._image_service = image_service
         self._clock = clock
         self._retention = retention
+        self._too_young: set[tuple[str, str]] = set()
         self._queue = DelayQueue(clock, self._run_duty, concurrency=1)
 
     async def run(self) -> None:
         """Run each duty when due, until cancelled; a running one may finish."""
-        for duty in ("tokens", "images", "presets", "searches"):
+        for duty in ("tokens", "unused", "images", "presets", "searches"):
             self._queue.set(duty)
         for duty in ("orphans", "audit"):
             self._queue.set(duty, _INTERVALS[duty])
@@ -66,6 +74,8 @@ class Maintenance:
         match duty:
             case "tokens":
                 await self.erase_tokens()
+            case "unused":
+                await self.remove_unused_images()
             case "images":
                 await self.remove_old_images()
             case "presets":
@@ -94,9 +104,9 @@ class Maintenance:
         await self._database.write(write)
 
     async def remove_old_images(self) -> None:
-        """Delete images after their retention, and old temporary files.
+        """Delete images after their retention.
 
-        Input images are kept as long as result images. A crash leaves temporary files behind.
+        Input images are kept as long as result images.
         """
         now = self._clock.now()
         before = now - self._retention
@@ -114,9 +124,40 @@ class Maintenance:
         more = True
         while more:
             more, unneeded = await self._database.write(write)
-            for sha256, media_type in unneeded:
-                await self._image_service.discard(sha256, media_type, older_than=_orphan_limit(now))
-        await self._image_service.sweep_temporary(_orphan_limit(now))
+            await self._discard(unneeded)
+
+    async def remove_unused_images(self) -> None:
+        """Delete the input images of jobs that ended without a result.
+
+        They go minutes after the job's end, and so do images of jobs that ended before their rows were written.
+        """
+        now = self._clock.now()
+        before = now - _UNUSED_INPUT_LIFETIME
+
+        def write(connection: Connection) -> tuple[bool, list[tuple[str, str]]]:
+            count, files = InputImageRepository(connection).remove_unused_since(before, now, _BATCH)
+            needed = referenced_hashes(connection, [sha256 for sha256, _ in files])
+            return count == _BATCH, [file for file in files if file[0] not in needed]
+
+        # The search for them reads all inputs: as a read it does not hold up the writer.
+        more = await self._database.read(lambda connection: InputImageRepository(connection).has_unused_since(before))
+        while more:
+            more, unneeded = await self._database.write(write)
+            await self._discard(unneeded)
+        retried, self._too_young = self._too_young, set()
+        candidates = list(retried | self._image_service.take_unrecorded())
+        for start in range(0, len(candidates), _BATCH):
+            batch = candidates[start : start + _BATCH]
+            kept = await self._referenced([sha256 for sha256, _ in batch])
+            await self._discard([file for file in batch if file[0] not in kept])
+
+    async def _discard(self, files: Iterable[tuple[str, str]]) -> None:
+        """Delete files without a row, also those that are too young for now."""
+        limit = self._clock.now() - _RECENT
+        for sha256, media_type in files:
+            gone = await self._image_service.discard(sha256, media_type, older_than=limit)
+            if not gone and await self._image_service.exists(sha256, media_type):
+                self._too_young.add((sha256, media_type))
 
     async def purge_presets(self) -> None:
         """Delete presets for good once they can no longer be restored."""
@@ -132,11 +173,12 @@ class Maintenance:
         await self._database.write(lambda connection: SearchRepository(connection).purge_before(before))
 
     async def remove_orphans(self) -> None:
-        """Delete files without a row.
+        """Delete files without a row, and old temporary files.
 
         Their job ended without images, or a crash came in between.
         """
-        limit = _orphan_limit(self._clock.now())
+        limit = self._clock.now() - _ORPHAN_AGE
+        await self._image_service.sweep_temporary(limit)
         old = [file for file in await self._image_service.files() if file.modified < limit]
         for start in range(0, len(old), _BATCH):
             batch = old[start : start + _BATCH]
@@ -155,7 +197,3 @@ class Maintenance:
             _log.error("books.wrong", problem=problem)
         if not problems:
             _log.info("books.balance")
-
-
-def _orphan_limit(now: datetime) -> datetime:
-    return now - _ORPHAN_AGE

@@ -82,7 +82,9 @@ class JobPoller:
 
     def forget(self, job_id: str) -> None:
         """Forget an ended job, or a job of another worker."""
-        self._progress.pop(job_id, None)
+        progress = self._progress.pop(job_id, None)
+        if progress is not None:
+            self._result_downloader.forget(progress.download)
 
     async def advance(self, job: Job, attempt: Attempt) -> StepResult:
         """Do the next step of a submitted job."""

@@ -58,10 +58,27 @@ class ResultDownloader:
         async with self._slots:
             for url in urls:
                 if len(progress.stored) == job.request.images:
-                    return True
+                    break
                 if url not in progress.stored and url not in progress.unusable:
                     complete &= await self._try(job, provider, url, progress)
-        return complete or len(progress.stored) == job.request.images
+            complete |= len(progress.stored) == job.request.images
+            return await self._keep_stored(progress) and complete
+
+    def forget(self, progress: ResultDownloadProgress) -> None:
+        """Note the images of a job that may have ended without them."""
+        self._image_service.note_unrecorded(progress.stored.values())
+
+    async def _keep_stored(self, progress: ResultDownloadProgress) -> bool:
+        """Keep the stored images until they are recorded.
+
+        Return False if one is gone: deleting the same image elsewhere removes its file while no row refers to this
+        job's copy.
+        """
+        for url, file in list(progress.stored.items()):
+            if not await self._image_service.keep(file):
+                del progress.stored[url]
+                return False
+        return True
 
     async def _try(self, job: Job, provider: str, url: str, progress: ResultDownloadProgress) -> bool:
         try:

@@ -1,6 +1,7 @@
 """Download, storage and upload preparation of images."""
 
 import tempfile
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class ImageService:
         self._store = store
         self._workers = workers
         self._limits = limits
+        self._unrecorded: set[tuple[str, str]] = set()
 
     async def store_url(self, url: str) -> ImageFile:
         """Download an image, decode it completely and store it.
@@ -97,6 +99,25 @@ class ImageService:
     async def exists(self, sha256: str, media_type: str) -> bool:
         """Return whether a picture's file is in the store."""
         return await self._workers.run(self._store.exists, sha256, media_type)
+
+    async def keep(self, image_file: ImageFile) -> bool:
+        """Keep a stored image until its row is written; False if it is gone.
+
+        `discard` leaves it for as long as an image stored at this moment.
+        """
+        return await self._workers.run(self._store.touch, image_file.sha256, image_file.media_type)
+
+    def note_unrecorded(self, image_files: Iterable[ImageFile]) -> None:
+        """Note images that no row may refer to, for `take_unrecorded`."""
+        self._unrecorded.update((each.sha256, each.media_type) for each in image_files)
+
+    def take_unrecorded(self) -> set[tuple[str, str]]:
+        """Return the images noted since the last call.
+
+        Each is its (sha256, media type).
+        """
+        taken, self._unrecorded = self._unrecorded, set()
+        return taken
 
     async def discard(self, sha256: str, media_type: str, *, older_than: datetime) -> bool:
         """Delete an unreferenced image; return True if it is gone.

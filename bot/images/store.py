@@ -83,6 +83,14 @@ class ImageStore:
         """Return True if the image is in the store."""
         return self.path(sha256, media_type).is_file()
 
+    def touch(self, sha256: str, media_type: str) -> bool:
+        """Reset an image's age, so that `remove` leaves it; False if not stored."""
+        try:
+            os.utime(self.path(sha256, media_type))
+        except FileNotFoundError:
+            return False
+        return True
+
     def remove(self, sha256: str, media_type: str, *, older_than: datetime) -> bool:
         """Delete an image; return True if it is gone.
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import itertools
+import os
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, select
 from bot.domain.errors import FaultKind, InputError, InputProblem, StaleJobError
 from bot.domain.jobs import InteractionContext, Job, State
 from bot.engine.callback_urls import hash_token
+from bot.engine.maintenance import Maintenance
 from bot.services.served_files import ServedFileService
 from db.database import Database
 from db.jobs import JobRepository
@@ -262,6 +264,53 @@ async def test_cancel_interrupts_input_download(
         await harness.cancel(job.id)
         await harness.wait_for_state(job.id, State.CANCELLED)
         assert await read_held(harness) == 0
+
+
+async def test_cancelled_download_leaves_no_file(
+    sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
+) -> None:
+    # One input is stored when the job is cancelled, and no row refers to it.
+    async with edit_harness(sqlite_database, tmp_path, image_host, reve2img) as harness:
+        image_host.statuses["b.png"] = 503
+        urls = image_host.put("a.png", drawn()), image_host.put("b.png", drawn("PNG", (70, 70)))
+        job = await harness.create_job(request=edit_request(*urls))
+        await harness.wait_for(lambda: list((tmp_path / "pictures").rglob("*.png")))
+        await harness.cancel(job.id)
+        await harness.wait_for_state(job.id, State.CANCELLED, step=1)
+        (file,) = (tmp_path / "pictures").rglob("*.png")
+        os.utime(file, (0, 0))
+        await maintenance_of(harness).remove_unused_images()
+        assert list((tmp_path / "pictures").rglob("*.png")) == []
+
+
+async def test_files_of_unusable_request_go_within_minutes(
+    sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
+) -> None:
+    # Three good files and a broken one.
+    async with edit_harness(sqlite_database, tmp_path, image_host, reve2img) as harness:
+        good = [image_host.put(f"{side}.png", drawn("PNG", (side, side))) for side in (70, 80, 90)]
+        job = await harness.create_job(request=edit_request(*good, image_host.put("bad.png", b"no picture")))
+        await harness.wait_for_state(job.id, State.FAILED)
+        stored = list((tmp_path / "pictures").rglob("*.png"))
+        assert len(stored) == 3
+        for file in stored:
+            os.utime(file, (0, 0))
+        housekeeping = maintenance_of(harness)
+        await housekeeping.remove_unused_images()
+        assert len(await read_inputs(harness)) == 3
+        harness.clock.advance(601)
+        await housekeeping.remove_unused_images()
+        assert list((tmp_path / "pictures").rglob("*.png")) == []
+
+
+def maintenance_of(harness: EngineHarness) -> Maintenance:
+    """Return the maintenance of a harness's images."""
+    return Maintenance(
+        database=harness.database,
+        image_service=harness.image_service,
+        clock=harness.clock,
+        retention=timedelta(days=30),
+    )
 
 
 async def test_crash_between_file_and_row_downloads_input_again(

@@ -96,13 +96,13 @@ async def test_old_image_is_deleted_but_shared_file_stays(
     await image_service.close()
 
 
-async def test_orphaned_file_is_deleted_after_a_day(
+async def test_orphaned_file_is_deleted_after_twenty_minutes(
     sqlite_database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
     # Its row may be about to be written.
     orphan, young, kept = [
         await store_image(image_service, tmp_path, words, days_old=age)
-        for words, age in (("a", 2), ("b", 0.5), ("c", 2))
+        for words, age in (("a", 21 / 1440), ("b", 19 / 1440), ("c", 2))
     ]
     await add_result(sqlite_database, kept, days_ago=2)
     await maintenance(sqlite_database, image_service).remove_orphans()
@@ -214,16 +214,40 @@ async def test_input_is_deleted_after_same_retention_as_results(
     await image_service.close()
 
 
-async def test_input_of_job_without_images_is_deleted_after_a_day(
+@pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED, State.LOST])
+async def test_input_of_job_without_images_is_deleted_after_minutes(
+    sqlite_database: Database, image_service: ImageService, tmp_path: Path, state: State
+) -> None:
+    # Long enough to press Again; repeated failing jobs must not fill the disk. Nobody need have seen their cards.
+    aged, fresh, shared, done = [
+        await store_image(image_service, tmp_path, words, days_old=1) for words in ("a", "b", "c", "d")
+    ]
+    for image, minutes in ((aged, 11), (shared, 11), (fresh, 9)):
+        ended: dict[str, Any] = {"state": state, "finished_at": START - timedelta(minutes=minutes)}
+        await add_job_with_input(sqlite_database, image, days_ago=1, **ended)
+    for image in (done, shared):
+        await add_job_with_input(sqlite_database, image, days_ago=1, delivered_at=START, finished_at=START)
+    await maintenance(sqlite_database, image_service).remove_unused_images()
+    assert stored_hashes(tmp_path) == {fresh.sha256, shared.sha256, done.sha256}
+    await image_service.close()
+
+
+async def test_image_of_job_that_ended_before_its_row_is_deleted(
     sqlite_database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
-    # A day is long enough to try again; repeated cancelled jobs must not fill the disk.
-    aged, fresh = [await store_image(image_service, tmp_path, words, days_old=3) for words in ("a", "b")]
-    ended: dict[str, Any] = {"state": State.CANCELLED, "delivered_at": START, "finished_at": START}
-    await add_job_with_input(sqlite_database, aged, days_ago=1.1, **ended)
-    await add_job_with_input(sqlite_database, fresh, days_ago=0.9, **ended)
-    await maintenance(sqlite_database, image_service).remove_old_images()
-    assert stored_hashes(tmp_path) == {fresh.sha256}
+    # One that was stored just now may be another job's, and is looked at again later.
+    old, young, recorded = [
+        await store_image(image_service, tmp_path, words, days_old=age)
+        for words, age in (("a", 0.1), ("b", 0), ("c", 0.1))
+    ]
+    await add_result(sqlite_database, recorded, days_ago=1)
+    image_service.note_unrecorded([old, young, recorded])
+    housekeeping = maintenance(sqlite_database, image_service)
+    await housekeeping.remove_unused_images()
+    assert stored_hashes(tmp_path) == {young.sha256, recorded.sha256}
+    _age(tmp_path, young.sha256, 0.1)
+    await housekeeping.remove_unused_images()
+    assert stored_hashes(tmp_path) == {recorded.sha256}
     await image_service.close()
 
 
