@@ -26,6 +26,8 @@ RESOLUTIONS: Final = ("1K", "2K", "4K")
 UPSCALES: Final = (2, 3, 4)
 VERSIONS: Final = ("latest", "latest-fast")
 """The versions with a name; dated versions exist besides."""
+EDIT_VERSIONS: Final = ("latest-fast",)
+"""The named versions that only edits have."""
 MAX_IMAGES: Final = 4
 MAX_DETAIL: Final = 15
 MAX_WORD: Final = 64
@@ -90,6 +92,7 @@ class OptionSpec:
     - `limit`: how far a model or an offer goes unless it says otherwise; None if every model has the option.
     - `substitute`: the value for an offer that cannot do the wanted one, from its limit and the input image's size.
     - `needs`: another option and the values of it that this option goes with.
+    - `edits_only`: values for requests with an input image; edits alone suggest them.
     - `stage`: see `Stage`. `setting`: set if a member can have an own default (a field of `Preferences`).
     - `always_stored`: the first release reads it from every row; other options are stored only if asked for.
     - `multiplier`: multiplies the model's price; `surcharge`: credits that it adds to an image, for each value or any.
@@ -114,6 +117,7 @@ class OptionSpec:
     limit: Limit | None = None
     substitute: Callable[[tuple[Any, ...], Size | None], Any] | None = None
     needs: tuple[str, tuple[Any, ...]] | None = None
+    edits_only: tuple[Any, ...] = ()
     stage: Stage
     setting: SettingTexts | None = None
     always_stored: bool = False
@@ -390,10 +394,12 @@ _SPECS: Final = (
     OptionSpec(
         name="version",
         kind=str,
-        description=LazyText("Choose a version of the model, such as latest-fast or a dated one"),
+        description=LazyText("Choose a version of the model: latest, or a dated one"),
+        edit_description=LazyText("Choose a version of the model, such as latest-fast or a dated one"),
         parse=_parse_version,
         suggestions={version: version for version in VERSIONS},
         limit=False,
+        edits_only=EDIT_VERSIONS,
         stage=Stage.GENERATION,
         refusal=LazyText("cannot paint in another version"),
         card=lambda name: LazyText("version {name}", name=name),

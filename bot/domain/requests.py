@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.domain.errors import (
+    EditOnlyError,
     ExclusiveOptionsError,
     PromptError,
     PromptProblem,
@@ -73,6 +74,7 @@ def generation_request(
     _check_exclusive(request)
     if lacking := next(unsupported_options(known.abilities, request), None):
         raise _unsupported(*lacking, request, models)
+    _check_edit_only(request)
     require_offer(request, providers)
     return request
 
@@ -199,3 +201,11 @@ def _check_exclusive(request: GenerationRequest) -> None:
         other, allowed = spec.needs
         if (value := getattr(request, other)) not in allowed:
             raise ExclusiveOptionsError(name, other=other, value=value, allowed=allowed)
+
+
+def _check_edit_only(request: GenerationRequest) -> None:
+    if request.mode is Mode.EDIT:
+        return
+    for name, spec in OPTIONS.items():
+        if (value := getattr(request, name)) in spec.edits_only:
+            raise EditOnlyError(name, spec.typed(value))

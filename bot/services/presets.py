@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from bot.domain.errors import (
+    EditOnlyError,
     EmptyPresetError,
     NotAllowedError,
     NotInServerError,
@@ -18,10 +19,11 @@ from bot.domain.errors import (
     PresetNameTakenError,
     PresetNotFoundError,
 )
+from bot.domain.images import InputImage
 from bot.domain.lazy_text import LazyText
 from bot.domain.option_resolution import chosen_request
 from bot.domain.options import drop_unset
-from bot.domain.preferences import NO_PREFERENCES
+from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.domain.presets import (
     KEPT_FOR_UNDO,
     MAX_PRESETS,
@@ -115,9 +117,7 @@ class PresetService:
             if shared:
                 self._access.check(connection, actor.guild_id)
             own = NO_PREFERENCES if shared else PreferenceRepository(connection).get(actor.member_id)
-            chosen_request(
-                prompt=_SHORTEST_PROMPT, options={}, providers=self._providers, preset=preset, preferences=own
-            )
+            self._check_possible(preset, own)
             presets.lock()
             replaced = presets.find_in(scope, preset.name) is not None
             if not replaced and presets.count_in(scope) >= MAX_PRESETS:
@@ -126,6 +126,24 @@ class PresetService:
             return replaced
 
         return preset, await self._database.write(write)
+
+    def _check_possible(self, preset: Preset, preferences: Preferences) -> None:
+        """Check that some prompt, with an image if need be, makes a request."""
+
+        def check(inputs: tuple[InputImage, ...]) -> None:
+            chosen_request(
+                prompt=_SHORTEST_PROMPT,
+                options={},
+                providers=self._providers,
+                preset=preset,
+                preferences=preferences,
+                inputs=inputs,
+            )
+
+        try:
+            check(())
+        except EditOnlyError:
+            check((InputImage(),))
 
     async def list(self, actor: Actor) -> Presets:
         """Return a member's usable presets in the current server."""

@@ -42,7 +42,7 @@ def image_options(*, after: str, editing: bool = False) -> Callable[[_Callback],
     specs = tuple(OPTIONS.values())
     texts = {spec.name: (spec.edit_description if editing else None) or spec.description for spec in specs}
     choices = {spec.name: _choices(spec.choices) for spec in specs if spec.choices}
-    return _options(specs, texts, choices, after)
+    return _options(specs, texts, choices, after, editing=editing)
 
 
 def setting_options(*, after: str) -> Callable[[_Callback], _Callback]:
@@ -58,13 +58,18 @@ def setting_options(*, after: str) -> Callable[[_Callback], _Callback]:
 
 
 def _options(
-    specs: Iterable[OptionSpec], texts: Mapping[str, str], choices: Mapping[str, _Choices], after: str
+    specs: Iterable[OptionSpec],
+    texts: Mapping[str, str],
+    choices: Mapping[str, _Choices],
+    after: str,
+    *,
+    editing: bool = False,
 ) -> Callable[[_Callback], _Callback]:
     parameters = [
         inspect.Parameter(spec.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(spec) | None)
         for spec in specs
     ]
-    completed = {spec.name: _completion(spec) for spec in specs if spec.suggestions}
+    completed = {spec.name: _completion(spec, editing=editing) for spec in specs if spec.suggestions}
 
     def decorate(callback: _Callback) -> _Callback:
         signature = inspect.signature(callback)
@@ -92,9 +97,9 @@ def _annotation(spec: OptionSpec) -> Any:
     return spec.kind
 
 
-def _completion(spec: OptionSpec) -> Callable[[discord.Interaction[Any], str], Any]:
+def _completion(spec: OptionSpec, *, editing: bool) -> Callable[[discord.Interaction[Any], str], Any]:
     async def complete(_: discord.Interaction[Any], typed: str) -> _Choices:
-        return suggested_choices(spec, typed)
+        return suggested_choices(spec, typed, editing=editing)
 
     return complete
 
@@ -103,13 +108,17 @@ def _choices(values: Iterable[str]) -> _Choices:
     return [app_commands.Choice(name=value, value=value) for value in values]
 
 
-def suggested_choices(spec: OptionSpec, typed: str) -> _Choices:
-    """Return the suggestions of an option for the text typed so far."""
+def suggested_choices(spec: OptionSpec, typed: str, *, editing: bool = False) -> _Choices:
+    """Return the suggestions of an option for the text typed so far.
+
+    Those for edits come with `editing` only.
+    """
     wanted = typed.strip().casefold()
     return [
         app_commands.Choice(name=_(label), value=value)
         for value, label in spec.suggestions.items()
-        if (value.startswith(wanted) if spec.suggest_by_prefix else wanted in value)
+        if (editing or value not in spec.edits_only)
+        and (value.startswith(wanted) if spec.suggest_by_prefix else wanted in value)
     ]
 
 

@@ -40,6 +40,7 @@ _FIELDS: Final = frozenset(
 )
 _MAX_INPUTS: Final = 8
 _VERSION: Final = re.compile(r"latest|latest-fast|([a-z0-9.-]+@)?\d{8}")
+_EDIT_VERSION: Final = "latest-fast"
 _FORMATS: Final = ("png", "jpeg", "webp")
 _MAX_IMAGES: Final = 4
 _MAX_SCALING: Final = 15
@@ -203,6 +204,8 @@ def _check_reve_only(body: dict[str, Any], name: str) -> None:
     version = body.get("version", "latest")
     if not isinstance(version, str) or not _VERSION.fullmatch(version):
         raise RequestError(400, "Unknown version")
+    if version == _EDIT_VERSION and "image_urls" not in body:
+        raise RequestError(400, f"{version} is a version for edits")
 
 
 def _integer(body: dict[str, Any], name: str, most: int) -> int:

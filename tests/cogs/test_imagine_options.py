@@ -22,7 +22,7 @@ ALL_OPTIONS: dict[str, Any] = {
     "remove_background": True,
     "fit": "1920x1080",
     "effect": "film grain",
-    "version": "latest-fast",
+    "version": "latest",
 }
 
 
@@ -36,7 +36,7 @@ async def test_every_option_reaches_provider_and_card(bot: BotHarness) -> None:
 
     assert bot.card(result)[0] == (
         "## \u2068a fox\u2069\n-# reve-2.0 · auto · 2 pictures · detail 3 · webp · upscaled 2x · cut out · "
-        f"fit 1920x1080 · effect \u2068film grain\u2069 · version latest-fast · for {member.mention}"
+        f"fit 1920x1080 · effect \u2068film grain\u2069 · version latest · for {member.mention}"
     )
     assert bot.reve2img.requests[0].body == {
         "model": "reve-2.0",
@@ -45,7 +45,7 @@ async def test_every_option_reaches_provider_and_card(bot: BotHarness) -> None:
         "num_images": 2,
         "output_format": "webp",
         "test_time_scaling": 3,
-        "version": "latest-fast",
+        "version": "latest",
         "postprocessing": [
             {"process": "effect", "effect_name": "film grain"},
             {"process": "upscale", "upscale_factor": 2},
@@ -102,8 +102,8 @@ async def test_fit_and_version_are_completed(bot: BotHarness) -> None:
     member = bot.member("member")
     fits = await member.autocomplete(bot.channel, "imagine", "fit", "")
     assert [choice["value"] for choice in fits] == ["2048", "2048x", "x1024", "1920x1080"]
-    versions = await member.autocomplete(bot.channel, "imagine", "version", "latest-")
-    assert [choice["value"] for choice in versions] == ["latest-fast"]
+    versions = await member.autocomplete(bot.channel, "imagine", "version", "latest")
+    assert [choice["value"] for choice in versions] == ["latest"]
 
 
 def test_imagine_command_fits_discord_limits(bot: BotHarness) -> None:

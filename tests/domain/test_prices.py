@@ -44,7 +44,7 @@ def test_model_prices_equal_the_seed() -> None:
         ({"upscale": "4x"}, 24, 24),
         ({"remove_background": True, "images": 2}, 18, 36),
         ({"effect": "film grain"}, 16, 16),
-        ({"fit": "1024", "version": "latest-fast"}, 12, 12),
+        ({"fit": "1024", "version": "latest"}, 12, 12),
         ({"detail": 3, "upscale": "2x", "remove_background": True, "effect": "sepia", "images": 4}, 52, 208),
         ({"inputs": (PICTURE,)}, 20, 20),
         ({"inputs": (PICTURE,) * 3, "detail": 2, "upscale": "2x", "images": 2}, 46, 92),

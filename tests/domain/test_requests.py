@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.errors import (
+    EditOnlyError,
     ExclusiveOptionsError,
     OptionRangeError,
     PromptError,
@@ -262,11 +263,18 @@ def test_suggested_models_can_do_all_options_if_any_can() -> None:
 
 def test_typed_options_become_values() -> None:
     request = generation_request(
-        prompt="a", upscale="3x", remove_background=True, fit="1920x1080", effect=" film grain ", version="latest-fast"
+        prompt="a", upscale="3x", remove_background=True, fit="1920x1080", effect=" film grain ", version="latest"
     )
     assert (request.upscale, request.fit, request.effect) == (3, Fit(width=1920, height=1080), "film grain")
-    assert (request.remove_background, request.version) == (True, "latest-fast")
+    assert (request.remove_background, request.version) == (True, "latest")
     assert generation_request(prompt="a", version="reve-create@20250915").version == "reve-create@20250915"
+
+
+def test_fast_version_is_for_edits_only() -> None:
+    assert generation_request(prompt="a", version="latest-fast", inputs=(PICTURE,)).version == "latest-fast"
+    with pytest.raises(EditOnlyError) as caught:
+        generation_request(prompt="a", version="latest-fast")
+    assert (caught.value.option, caught.value.value) == ("version", "latest-fast")
 
 
 @pytest.mark.parametrize("format_", ["png", "webp"])

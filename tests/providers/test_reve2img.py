@@ -75,7 +75,7 @@ async def test_every_model_is_accepted(client: httpx.AsyncClient, server: Reve2I
         detail=can["detail"],
         format="jpeg",
         resolution="4K" if can["resolution"] else None,
-        version="latest-fast" if can["version"] else None,
+        version="latest" if can["version"] else None,
     )
 
     submission = await provider_at(client, server.url).submit(request, offer_of(model))
@@ -91,7 +91,7 @@ async def test_every_model_is_accepted(client: httpx.AsyncClient, server: Reve2I
     if can["resolution"]:
         expected["resolution"] = "4K"
     if model == "reve-2.0":
-        expected |= {"test_time_scaling": 15, "version": "latest-fast"}
+        expected |= {"test_time_scaling": 15, "version": "latest"}
     assert server.requests[0].body == expected
 
 

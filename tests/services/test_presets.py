@@ -109,6 +109,8 @@ async def test_save_shared_requires_moderator_in_admitted_guild(open_services: O
         ({"options": {"resolution": "4K"}}, UnsupportedOptionError),
         ({"template": "x" * 2000, "options": {"model": "reve-2.0"}}, None),
         ({"template": "a\x00b", "options": {}}, PromptError),
+        ({"options": {"model": "reve-2.0", "version": "latest-fast"}}, None),  # for edits
+        ({"options": {"model": "nano-banana", "version": "latest-fast"}}, UnsupportedOptionError),
     ],
 )
 async def test_save_of_impossible_preset_raises_request_error(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bot.domain.images import InputImage
 from bot.domain.models import MODELS, Model
-from bot.domain.options import OPTIONS, TRANSPARENT_FORMATS, VERSIONS, Limit, OptionSpec
+from bot.domain.options import EDIT_VERSIONS, OPTIONS, TRANSPARENT_FORMATS, VERSIONS, Limit, OptionSpec
 
 FITS = st.one_of(
     st.integers(1, 4096).map(str),
@@ -47,6 +47,8 @@ def valid_options(draw: st.DrawFn) -> dict[str, Any]:
     options = {name: draw(choice) for name, choice in choices.items() if draw(st.booleans())}
     if options.get("remove_background") and options.get("format", "png") not in TRANSPARENT_FORMATS:
         del options["format"]
+    if options.get("version") in EDIT_VERSIONS and not options.get("inputs"):
+        del options["version"]
     return {"model": model.id, **options}
 
 

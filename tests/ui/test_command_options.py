@@ -65,7 +65,7 @@ def test_fit_completion_lists_forms() -> None:
 
 
 def test_version_completion_lists_named_versions() -> None:
-    assert suggested_choices(OPTIONS["version"], "fast") == [
-        app_commands.Choice(name="latest-fast", value="latest-fast")
-    ]
+    named = [app_commands.Choice(name=name, value=name) for name in ("latest", "latest-fast")]
+    assert suggested_choices(OPTIONS["version"], "lat", editing=True) == named
+    assert suggested_choices(OPTIONS["version"], "lat") == named[:1]
     assert suggested_choices(OPTIONS["version"], "2025") == []

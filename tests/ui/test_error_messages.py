@@ -16,6 +16,7 @@ from bot.domain.errors import (
     ConfirmationGoneError,
     CreditsError,
     DuplicateInteractionError,
+    EditOnlyError,
     EmptyPresetError,
     ExclusiveOptionsError,
     FaultKind,
@@ -104,6 +105,13 @@ WORDED: list[tuple[AtelierError, str]] = [
         (
             "remove_background does not go with format jpeg. Nothing was charged.\n"
             "Choose format png or webp, or leave one of the two out."
+        ),
+    ),
+    (
+        EditOnlyError("version", "latest-fast"),
+        (
+            "version latest-fast is for edits only. Nothing was charged.\n"
+            "Leave it out, or start from a picture with `/edit`."
         ),
     ),
     (

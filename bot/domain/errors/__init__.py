@@ -7,6 +7,7 @@
     |  |- OptionRangeError     a value out of the option's range
     |  |- UnsupportedOptionError  the model lacks this option; others are named
     |  |- ExclusiveOptionsError  two options exclude each other
+    |  |- EditOnlyError        a value for edits, in a request from text alone
     |  '- InputError           an input image is unusable
     |- CreditsError
     |  |- InsufficientCreditsError
@@ -70,6 +71,7 @@ from bot.domain.errors.presets import (
 )
 from bot.domain.errors.providers import FaultKind, ImageError, ImageProblem, ProviderError
 from bot.domain.errors.requests import (
+    EditOnlyError,
     ExclusiveOptionsError,
     InputError,
     InputProblem,
@@ -90,6 +92,7 @@ __all__ = [
     "ConfirmationGoneError",
     "CreditsError",
     "DuplicateInteractionError",
+    "EditOnlyError",
     "EmptyPresetError",
     "ExclusiveOptionsError",
     "FaultKind",

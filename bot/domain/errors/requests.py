@@ -70,6 +70,17 @@ class UnsupportedOptionError(RequestError):
         self.models = models
 
 
+class EditOnlyError(RequestError):
+    """`value` of `option` is for edits, and the request has no image."""
+
+    code = "edit_only"
+
+    def __init__(self, option: str, value: object) -> None:
+        super().__init__()
+        self.option = option
+        self.value = value
+
+
 class ExclusiveOptionsError(RequestError):
     """`option` does not go with `value` of the `other` option.
 

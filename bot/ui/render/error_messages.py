@@ -8,6 +8,7 @@ from bot.domain.errors import (
     AtelierError,
     BudgetSpentError,
     ConfirmationGoneError,
+    EditOnlyError,
     EmptyPresetError,
     ExclusiveOptionsError,
     FaultKind,
@@ -87,6 +88,8 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return _nothing_charged(
                 f"{_excluded(error)}.", next_step.format(option=_option(error.other), values=listed(error.allowed))
             )
+        case EditOnlyError():
+            return _nothing_charged(f"{_for_edits(error)}.", _("Leave it out, or start from a picture with `/edit`."))
         case InsufficientCreditsError():
             what = _("This takes {credits} and you have {available}.")
             return _nothing_charged(
@@ -206,6 +209,8 @@ def obstacle(error: RequestError) -> str:
             return _cannot(error)
         case ExclusiveOptionsError():
             return _excluded(error)
+        case EditOnlyError():
+            return _for_edits(error)
         case _:
             return _("cannot do that")
 
@@ -239,6 +244,11 @@ def _cannot(error: UnsupportedOptionError) -> str:
 def _excluded(error: ExclusiveOptionsError) -> str:
     said = _("{option} does not go with {other} {value}")
     return said.format(option=error.option, other=_option(error.other), value=error.value)
+
+
+def _for_edits(error: EditOnlyError) -> str:
+    said = _("{option} {value} is for edits only")
+    return said.format(option=_option(error.option), value=error.value)
 
 
 def _option(option: str) -> str:

@@ -35,7 +35,7 @@ async def test_new_task_is_in_progress_in_envelope(reve2img: Reve2Img) -> None:
         ({"upscale": "enabled", "upscale_factor": 4, "remove_background": True, "num_images": 2}, 60),
         ({"test_time_scaling": 2, "postprocessing": [{"process": "upscale", "upscale_factor": 3}]}, 33),
         ({"postprocessing": [{"process": "effect", "effect_name": "sepia"}, {"process": "remove_background"}]}, 22),
-        ({"postprocessing": [{"process": "fit_image", "max_dim": 512}], "version": "latest-fast"}, 12),
+        ({"postprocessing": [{"process": "fit_image", "max_dim": 512}], "version": "latest"}, 12),
     ],
 )
 async def test_task_takes_its_credits_at_creation(reve2img: Reve2Img, body: dict[str, Any], cost: int) -> None:
@@ -113,6 +113,7 @@ async def test_finished_task_has_cost_and_urls(reve2img: Reve2Img) -> None:
         {"prompt": "x", "postprocessing": [{"process": "effect", "effect_name": " "}]},
         {"prompt": "x", "version": "newest"},
         {"prompt": "x", "version": 1},
+        {"prompt": "x", "version": "latest-fast"},
         {"prompt": "x", "image_urls": []},
         {"prompt": "x", "image_urls": ["data:image/png;base64,"]},
         {"prompt": "x", "image_urls": ["https://a.example/x.png"] * 9},
