@@ -23,6 +23,7 @@ _COLUMNS = (
     attempts.c.result,
     attempts.c.started_at,
     attempts.c.webhook_hash,
+    attempts.c.retry_at,
 )
 
 # Built once: building a statement costs several times as much as running it.

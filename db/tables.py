@@ -180,6 +180,7 @@ attempts = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
     Column("webhook_hash", String(64)),
+    Column("retry_at", UtcDateTime),
 )
 Index(
     "ix_attempts_webhook_hash",

@@ -196,7 +196,8 @@ class Attempt:
     """One submit to one provider.
 
     `cost` is in the provider's units. `result` holds the images' URLs between the provider's answer and their storage.
-    `webhook_hash` is the SHA-256 of the secret in the callback URL.
+    `webhook_hash` is the SHA-256 of the secret in the callback URL. `retry_at` is the time from which the provider that
+    refused it may be asked again for this job.
     """
 
     job_id: str
@@ -210,6 +211,7 @@ class Attempt:
     cost: int | None = None
     result: tuple[str, ...] = ()
     webhook_hash: str | None = None
+    retry_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,19 +1,24 @@
 """Circuit breakers: stop submits to a failing provider, then probe it.
 
 The pattern is Nygard's ("Release It!"): *closed*, submits flow; *open*, no submit may begin; *half-open*,
-one probe at a time may, and its end closes the circuit or opens it for twice as long. Only submits count: a
-provider that answers every poll and accepts no jobs is useless.
+one probe at a time may, and its end closes the circuit or opens it for twice as long. Failures in a row open it, and a
+high rate of failures does. Only submits count: a provider that answers every poll and accepts no jobs is useless.
+
+A provider that names a time (Retry-After) gets no submit before, whether its circuit is closed or not.
 
 The module is pure: callers pass the time in seconds of a monotonic clock. Each process learns by itself.
 """
 
+from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from bot.domain.errors import FaultKind
 
 FAILURES_TO_OPEN: Final = 5
+WINDOW_SUBMITS: Final = 20
+FAILURES_IN_WINDOW_TO_OPEN: Final = 10
 FIRST_PAUSE_SECONDS: Final = 15.0
 LONGEST_PAUSE_SECONDS: Final = 300.0
 # Longer than any submit takes: the end of such a probe never arrives, its task was cancelled.
@@ -64,6 +69,11 @@ class CircuitBreakers:
         """
         self._circuits[provider].record_failure(fault, now, epoch)
 
+    def pause(self, provider: str, until: float) -> None:
+        """Begin no submit to a provider before `until`: it asked for that."""
+        circuit = self._circuits[provider]
+        circuit.paused_until = max(circuit.paused_until, until)
+
     def open_fault(self, provider: str) -> FaultKind | None:
         """Return the fault of an open circuit; None while closed."""
         return self._circuits[provider].open_fault
@@ -101,8 +111,13 @@ class _Circuit:
     probed_at: float | None = None
     open_fault: FaultKind | None = None
     opened_at: float | None = None
+    paused_until: float = float("-inf")
+    # True for a counted failure, of the latest submits.
+    window: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW_SUBMITS))
 
     def available_submits(self, now: float) -> int:
+        if now < self.paused_until:
+            return 0
         if self.open_until is None:
             return UNLIMITED
         return 0 if now < self.open_until or self._is_probed(now) else 1
@@ -129,12 +144,15 @@ class _Circuit:
             self._open(FIRST_PAUSE_SECONDS, fault, now)
         elif fault in _COUNTED:
             self.failures += 1
-            if self.failures >= FAILURES_TO_OPEN:
+            self.window.append(True)
+            if self.failures >= FAILURES_TO_OPEN or sum(self.window) >= FAILURES_IN_WINDOW_TO_OPEN:
                 self._open(FIRST_PAUSE_SECONDS, fault, now)
         elif fault not in _IGNORED:
             self._close()
 
     def next_change_in(self, now: float) -> float | None:
+        if now < self.paused_until:
+            return self.paused_until - now
         if self.open_until is None:
             return None
         if now < self.open_until:
@@ -168,11 +186,14 @@ class _Circuit:
         self.pause = pause
         self.open_until = now + pause
         self.probed_at = None
+        self.window.clear()
 
     def _close(self) -> None:
         """Close the circuit, or reset the count of a closed one."""
         if self.open_until is not None:
             self.epoch += 1
+        else:
+            self.window.append(False)
         self.failures = 0
         self.pause = FIRST_PAUSE_SECONDS
         self.open_until = None

@@ -12,7 +12,7 @@ from bot.domain.models import Offer
 from bot.domain.requests import offers_for
 from bot.engine.config import EngineConfig
 from bot.engine.lease import Lease
-from bot.engine.retry_policy import remaining_offers
+from bot.engine.retry_policy import next_retry_at, ready_offers, remaining_offers
 from bot.engine.slots import Slots
 from db.attempts import AttemptRepository
 from db.fair_share import FairShareRepository
@@ -107,26 +107,34 @@ class JobClaimer:
         queue = QueueRepository(connection)
         if not queue.has_waiting():
             return ClaimResult()
-        claims = self._claim_jobs(connection, Slots(connection, self._config, available_submits), now, limit)
+        slots = Slots(connection, self._config, available_submits)
+        claims, retries = self._claim_jobs(connection, slots, now, limit)
         waiting = queue.list_first(_QUEUE_SHOWN + limit) if with_queue else ()
-        next_due = queue.next_due(now)
+        if (next_due := queue.next_due(now)) is not None:
+            retries.append(next_due)
         return ClaimResult(
             claims=tuple(claims),
             queue=tuple(job_id for job_id, owner in waiting if owner == self._lease.worker_id)[:_QUEUE_SHOWN],
-            next_retry_in=None if next_due is None else (next_due - now).total_seconds(),
+            next_retry_in=(min(retries) - now).total_seconds() if retries else None,
             has_waiting=queue.has_waiting(),
         )
 
-    def _claim_jobs(self, connection: Connection, slots: Slots, now: datetime, limit: int) -> list[Claim]:
+    def _claim_jobs(
+        self, connection: Connection, slots: Slots, now: datetime, limit: int
+    ) -> tuple[list[Claim], list[datetime]]:
+        """Return the claims, and the retry times of the skipped jobs."""
         jobs = JobRepository(connection)
         attempts = AttemptRepository(connection)
         claims: list[Claim] = []
+        retries: list[datetime] = []
         new: list[Attempt] = []
         for job in self._list_claimable(QueueRepository(connection), slots, now, limit):
             earlier = attempts.list_for(job.id) if job.tries else ()
             offers = remaining_offers(offers_for(job.request, self._providers), earlier)
-            offer = slots.take(job.place.guild_id, offers)
+            offer = slots.take(job.place.guild_id, ready_offers(offers, earlier, now))
             if offer is None:
+                if (retry := next_retry_at(offers, earlier, now)) is not None:
+                    retries.append(retry)
                 continue
             callback_url = self._new_callback_url(offer.provider)
             claims.append(Claim(job=self._with_input_urls(connection, job), offer=offer, callback_url=callback_url))
@@ -145,7 +153,7 @@ class JobClaimer:
         if new:
             attempts.add_all(new)
             FairShareRepository(connection).record_served((claim.job for claim in claims), now)
-        return [replace(claim, job=self._mark_submitting(jobs, claim, now)) for claim in claims]
+        return [replace(claim, job=self._mark_submitting(jobs, claim, now)) for claim in claims], retries
 
     def _with_input_urls(self, connection: Connection, job: Job) -> Job:
         """Return the job with new input URLs for this submit; older ones expire.

@@ -95,6 +95,8 @@ class Engine:
             stopping=self._stopping,
             schedule=self._executor.schedule,
         )
+        # By webhook hash: when the status is read because of a call.
+        self._pending_reads: dict[str, float] = {}
         self._execution: asyncio.Task[None] | None = None
         self._dispatch: asyncio.Task[None] | None = None
         self._duties: list[asyncio.Task[None]] = []
@@ -183,6 +185,8 @@ class Engine:
         The call is only a hint: the status is read before anything is believed. `handle` is the job's name in the
         call; it counts only if the submit's own reply was lost.
         """
+        if self._is_read_pending(webhook_hash):
+            return True
         found = await self._job_store.find_by_webhook(webhook_hash)
         if found is None or found[1].provider != provider:
             return False
@@ -194,8 +198,21 @@ class Engine:
             if job.state is State.LOST or job.fault is FaultKind.REPLY_LOST:
                 await self._reconciliations.schedule(job)
         else:
-            await self.schedule_now(job.id)
+            await self._worker_store.adopt(job.id)
+            delay = self._poller.seconds_to_next_read(job.id)
+            self._executor.schedule(job.id, delay)
+            if delay > 0 and (handle is None or attempt.handle is not None):
+                self._pending_reads[webhook_hash] = self._clock.monotonic() + delay
         return True
+
+    def _is_read_pending(self, webhook_hash: str) -> bool:
+        """Return whether the status is read anyway once the poll floor has passed.
+
+        A call repeated until then costs no transaction.
+        """
+        now = self._clock.monotonic()
+        self._pending_reads = {each: at for each, at in self._pending_reads.items() if at > now}
+        return webhook_hash in self._pending_reads
 
     async def _every(self, seconds: float, duty: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while True:

@@ -17,7 +17,7 @@ from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
-from bot.engine.retry_policy import remaining_offers
+from bot.engine.retry_policy import back_off, next_retry_at, ready_offers, refusals_of, remaining_offers
 from bot.providers.base import Failed, Finished, Pending
 from db.attempts import AttemptRepository
 from db.database import Database
@@ -165,21 +165,26 @@ class JobStore:
         """Record the start at the provider: QUEUED to RUNNING."""
         return await self._database.write(lambda connection: JobRepository(connection).advance(job, State.RUNNING))
 
-    async def mark_refused(self, job: Job, error: ProviderError, delay: float) -> Job:
+    async def mark_refused(self, job: Job, error: ProviderError, jitter: float) -> Job:
         """Record a refusal: back to HELD for another try, or FAILED.
 
-        The provider has surely not accepted the job. It fails once no offer is left to try.
+        The provider has surely not accepted the job, and pauses for it; another provider may be asked at once. The job
+        fails once no offer is left to try. `jitter` (0-1) spreads the retries of many jobs.
         """
         now = self._clock.now()
 
         def write(connection: Connection) -> Job:
             attempts = AttemptRepository(connection)
-            attempts.end_latest(job.id, Outcome.REFUSED, now, fault=error.kind, record_id=error.record_id)
-            left = remaining_offers(offers_for(job.request, self._providers), attempts.list_for(job.id))
+            refused_before = refusals_of(error.provider, attempts.list_for(job.id))
+            retry_at = now + timedelta(seconds=back_off(refused_before + 1, jitter, error))
+            attempts.end_latest(
+                job.id, Outcome.REFUSED, now, fault=error.kind, record_id=error.record_id, retry_at=retry_at
+            )
+            tried = attempts.list_for(job.id)
+            left = remaining_offers(offers_for(job.request, self._providers), tried)
             if not left:
                 return self._end(connection, job, State.FAILED, now, fault=error.kind)
-            another = left[0].provider != job.provider
-            due = now if another else now + timedelta(seconds=delay)
+            due = now if ready_offers(left, tried, now) else next_retry_at(left, tried, now)
             return JobRepository(connection).advance(
                 job, State.HELD, tries=job.tries + 1, due_at=due, provider=None, submitted_at=None
             )

@@ -76,6 +76,7 @@ class JobPoller:
         self._config = config
         self._random = randomness
         self._progress: dict[str, _Progress] = {}
+        self._read_at: dict[str, float] = {}
         # One for each provider: a hanging provider must not delay the jobs of the others.
         self._poll_slots = {provider: asyncio.Semaphore(_CONCURRENT_POLLS) for provider in providers}
         self._result_downloader = ResultDownloader(image_service)
@@ -85,6 +86,15 @@ class JobPoller:
         progress = self._progress.pop(job_id, None)
         if progress is not None:
             self._result_downloader.forget(progress.download)
+        self._read_at.pop(job_id, None)
+
+    def seconds_to_next_read(self, job_id: str) -> float:
+        """Return the seconds until a job's status may be read again.
+
+        Two reads are at least the poll floor apart, whatever asks for them.
+        """
+        read_at = self._read_at.get(job_id)
+        return 0.0 if read_at is None else max(0.0, read_at + self._config.poll_floor - self._clock.monotonic())
 
     async def advance(self, job: Job, attempt: Attempt) -> StepResult:
         """Do the next step of a submitted job."""
@@ -123,6 +133,8 @@ class JobPoller:
         waited = (self._clock.now() - attempt.started_at) / timedelta(seconds=1)
         provider = self._providers.get(attempt.provider)
         if attempt.handle is not None and provider is not None:
+            if (wait := self.seconds_to_next_read(job.id)) > 0:
+                return StepResult(job=job, next_step_in=wait)
             status = await self._read_status(job, provider, attempt.handle)
             if isinstance(status, Finished):
                 return StepResult(job=await self._job_store.mark_storing(job, status), next_step_in=0.0)
@@ -157,6 +169,8 @@ class JobPoller:
             if outcome in (CancelOutcome.STARTED, CancelOutcome.UNSUPPORTED):
                 refused = await self._job_store.mark_cancel_refused(job)
                 return await self._schedule_next_poll(refused, progress, has_callback=has_callback, refresh_card=True)
+        if (wait := self.seconds_to_next_read(job.id)) > 0:
+            return StepResult(job=job, next_step_in=wait)
         return await self._apply_status(job, attempt, progress, await self._read_status(job, provider, attempt.handle))
 
     async def _apply_status(
@@ -230,6 +244,7 @@ class JobPoller:
         except ProviderError as error:
             _log.warning("poll.failed", job=job.id, provider=error.provider, fault=error.kind, detail=error.detail)
             status = error
+        self._read_at[job.id] = self._clock.monotonic()
         self._provider_status.record_status(provider.name, status)
         return status
 

@@ -10,6 +10,7 @@ from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.circuit_breaker import CircuitBreakers
 from bot.engine.clock import Clock
 from bot.engine.health import HealthRegistry
+from bot.engine.retry_policy import back_off
 from bot.providers.base import Failed, Finished, Pending, Status, SubmitAnswer
 
 _log = structlog.get_logger(__name__)
@@ -72,6 +73,8 @@ class ProviderStatus:
         """Record a failed submit."""
         self._record_health_fault(error)
         self._record_failure(provider, error.kind, epoch)
+        if error.kind is FaultKind.RATE_LIMITED and error.retry_after is not None:
+            self._breakers.pause(provider, self._clock.monotonic() + back_off(1, 0.0, error))
 
     def record_lost_reply(self, provider: str, epoch: int | None) -> None:
         """Record a submit without a known end, through a fault of ours."""

@@ -1,6 +1,7 @@
 """Retry decisions as pure functions: next offer, delays, polls."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 from bot.domain.errors import FaultKind, ProviderError
@@ -12,6 +13,9 @@ _TRIES_WHEN_BUSY: Final = 4
 # A 500 may follow an accepted submit: the seed calls a retry safe, our money allows one.
 _TRIES_AFTER_SERVER_ERROR: Final = 2
 _LONGEST_BACK_OFF_SECONDS: Final = 60.0
+_LONGEST_RETRY_AFTER_SECONDS: Final = 600.0
+# A later time comes from a clock that was set back since.
+_LONGEST_PAUSE: Final = timedelta(seconds=_LONGEST_RETRY_AFTER_SECONDS)
 _POLLS_BEFORE_SLOWING: Final = 5
 _MOST_SLOWED_POLLS: Final = 50  # far above any ceiling, far below an overflow
 
@@ -34,6 +38,43 @@ def remaining_offers(offers: Sequence[Offer], attempts: Sequence[Attempt]) -> tu
     return tuple(offer for offer in offers if not _exhausted(offer, refusals))
 
 
+def ready_offers(offers: Sequence[Offer], attempts: Sequence[Attempt], now: datetime) -> tuple[Offer, ...]:
+    """Return the offers of providers without a pause.
+
+    Providers that refused this job least often come first, else the order stays: another provider takes over at the
+    first refusal.
+    """
+    refusals = _refusals_by_provider(attempts)
+    ready = [offer for offer in offers if _paused_until(refusals.get(offer.provider, ()), now) is None]
+    return tuple(sorted(ready, key=lambda offer: len(refusals.get(offer.provider, ()))))
+
+
+def next_retry_at(offers: Sequence[Offer], attempts: Sequence[Attempt], now: datetime) -> datetime | None:
+    """Return the first end of a pause for a job; None without a pause."""
+    refusals = _refusals_by_provider(attempts)
+    ends = [_paused_until(refusals.get(offer.provider, ()), now) for offer in offers]
+    return min((end for end in ends if end is not None), default=None)
+
+
+def refusals_of(provider: str, attempts: Sequence[Attempt]) -> int:
+    """Return how often a provider refused a job."""
+    return len(_refusals_by_provider(attempts).get(provider, ()))
+
+
+def _refusals_by_provider(attempts: Sequence[Attempt]) -> dict[str, list[Attempt]]:
+    refusals: dict[str, list[Attempt]] = {}
+    for attempt in attempts:
+        if attempt.outcome is Outcome.REFUSED:
+            refusals.setdefault(attempt.provider, []).append(attempt)
+    return refusals
+
+
+def _paused_until(refusals: Sequence[Attempt], now: datetime) -> datetime | None:
+    """Return the end of a provider's pause after its refusals, or None."""
+    last = refusals[-1].retry_at if refusals else None
+    return last if last is not None and now < last <= now + _LONGEST_PAUSE else None
+
+
 def _exhausted(offer: Offer, refusals: Sequence[Attempt]) -> bool:
     faults = [attempt.fault for attempt in refusals if attempt.provider == offer.provider]
     return any(fault is not None and len(faults) >= _TRIES.get(fault, 1) for fault in faults)
@@ -45,7 +86,7 @@ def back_off(tries: int, jitter: float, error: ProviderError) -> float:
     The provider's own `Retry-After` counts, else 2, 4, 8 ... with jitter (0-1).
     """
     if error.retry_after is not None:
-        return min(error.retry_after, 10 * _LONGEST_BACK_OFF_SECONDS)
+        return min(error.retry_after, _LONGEST_RETRY_AFTER_SECONDS)
     return min(2.0 ** max(1, tries), _LONGEST_BACK_OFF_SECONDS) * (0.75 + 0.5 * jitter)
 
 

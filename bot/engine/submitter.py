@@ -16,7 +16,6 @@ from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.job_store import JobStore
 from bot.engine.provider_status import ProviderStatus
-from bot.engine.retry_policy import back_off
 from bot.engine.step_result import StepResult
 from bot.providers.base import Failed, Finished, Pending, Provider, SubmitAnswer
 
@@ -72,8 +71,8 @@ class Submitter:
                 _log.error("submit.reply_lost", job=job.id, provider=provider, fault=error.kind)
                 return await self._reply_lost(job, has_callback=url is not None)
             _log.warning("submit.refused", job=job.id, provider=provider, fault=error.kind, detail=error.detail)
-            delay = back_off(job.tries + 1, self._random.random(), error)
-            refused = await self._retry_until_persisted(partial(self._job_store.mark_refused, job, error, delay))
+            jitter = self._random.random()
+            refused = await self._retry_until_persisted(partial(self._job_store.mark_refused, job, error, jitter))
             return StepResult(job=refused, next_step_in=0.0 if refused.state is State.HELD else None)
         except Exception:  # noqa: BLE001 - whatever it was, it may have come after the request was sent
             _log.exception("submit.broke", job=job.id, provider=provider)

@@ -13,7 +13,7 @@ from db.database import Database
 from db.key_value import KeyValueRepository
 from db.migrate import MIGRATIONS, NewerDatabaseError, migrate, pending_migrations
 
-ALL = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"]
+ALL = sorted(each.name[:4] for each in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 BROKEN = '''"""Breaks half way."""
 
 import sqlalchemy as sa
@@ -87,6 +87,7 @@ async def test_migrated_constraints_equal_declared_constraints(database: Databas
 
 
 async def test_migrate_empty_database_applies_all_pending(empty_database: Database) -> None:
+    assert [f"{number:04}" for number in range(1, len(ALL) + 1)] == ALL
     assert await pending_migrations(empty_database) == ALL
     assert await migrate(empty_database) == ALL
     assert await pending_migrations(empty_database) == []

@@ -11,6 +11,7 @@ from bot.engine.circuit_breaker import (
     LONGEST_PAUSE_SECONDS,
     PROBE_TIMEOUT_SECONDS,
     UNLIMITED,
+    WINDOW_SUBMITS,
     CircuitBreakers,
 )
 
@@ -79,6 +80,32 @@ def test_rate_limit_and_internal_fault_do_not_count(breakers: CircuitBreakers, f
     assert breakers.available_submits("skillboss", START) == UNLIMITED
     fail(breakers, FaultKind.UNAVAILABLE)
     assert breakers.available_submits("skillboss", START) == 0
+
+
+def test_half_of_twenty_failures_opens_circuit(breakers: CircuitBreakers) -> None:
+    for _ in range(WINDOW_SUBMITS // 2):
+        assert breakers.open_fault("skillboss") is None
+        breakers.record_success("skillboss", breakers.record_start("skillboss", START))
+        fail(breakers, FaultKind.SERVER_ERROR)
+    assert breakers.open_fault("skillboss") is FaultKind.SERVER_ERROR
+
+
+def test_a_third_of_failures_leaves_circuit_closed(breakers: CircuitBreakers) -> None:
+    for _ in range(100):
+        fail(breakers, FaultKind.SERVER_ERROR)
+        for _ in range(2):
+            breakers.record_success("skillboss", breakers.record_start("skillboss", START))
+    assert breakers.available_submits("skillboss", START) == UNLIMITED
+
+
+def test_paused_provider_gets_no_submit_until_the_time_it_named(breakers: CircuitBreakers) -> None:
+    breakers.pause("skillboss", START + 60)
+    breakers.pause("skillboss", START + 3)
+    assert breakers.available_submits("skillboss", START + 59) == 0
+    assert breakers.next_change_in(START + 59) == 1
+    assert breakers.available_submits("reve2img", START) == UNLIMITED
+    assert breakers.available_submits("skillboss", START + 60) == UNLIMITED
+    assert breakers.open_fault("skillboss") is None
 
 
 def test_circuit_after_pause_allows_one_probe(breakers: CircuitBreakers) -> None:
@@ -199,7 +226,7 @@ def test_next_change_is_earliest_of_all_providers(breakers: CircuitBreakers) -> 
     st.lists(
         st.tuples(
             st.floats(0, 400),
-            st.sampled_from(["begin", "succeed", *FaultKind]),
+            st.sampled_from(["begin", "succeed", "pause", *FaultKind]),
             st.integers(0, 100),
         ),
         max_size=200,
@@ -216,6 +243,9 @@ def test_probes_never_overlap_for_any_sequence(happenings: list[tuple[float, str
         assert room in {0, 1, UNLIMITED}
         wait = breakers.next_change_in(now)
         assert (wait is not None and wait > 0) == (room == 0)
+        if what == "pause":
+            breakers.pause("skillboss", now + which)
+            continue
         if what == "begin":
             if room:
                 probing = [begun for _, probe, begun in under_way if probe and now < begun + PROBE_TIMEOUT_SECONDS]

@@ -167,6 +167,57 @@ async def test_job_refused_for_key_goes_to_second_provider(database: Database, t
         assert await harness.run_audit() == []
 
 
+@pytest.mark.parametrize(
+    "refusal", [{"status": 429, "retry_after": "60"}, {"status": 429}, {"status": 503}, {"status": 500}]
+)
+async def test_second_provider_takes_over_at_first_refusal(
+    database: Database, tmp_path: Path, refusal: dict[str, Any]
+) -> None:
+    async with two_providers(database, tmp_path) as (harness, second):
+        harness.server.faults.add("submit", "status", times=None, **refusal)
+        job = await harness.create_job()
+        running = await harness.wait_for_state(job.id, State.RUNNING)  # no time passes
+        assert (running.provider, running.tries, harness.count_submits()) == ("reve2img", 1, 1)
+        second.finish()
+        await harness.wait_for_state(job.id, State.DONE, step=1)
+        assert await harness.run_audit() == []
+
+
+@pytest.mark.parametrize(("refusal", "pause"), [({"status": 429, "retry_after": "3"}, 3.0), ({"status": 503}, 1.5)])
+async def test_only_free_provider_is_asked_again_after_its_pause(
+    database: Database, tmp_path: Path, refusal: dict[str, Any], pause: float
+) -> None:
+    # The first provider's circuit is open: the pause is the second one's alone.
+    async with two_providers(database, tmp_path) as (harness, second):
+        harness.server.faults.add("submit", "status", status=401, times=None)
+        first = await harness.create_job()
+        await harness.wait_for_state(first.id, State.RUNNING, step=0.1)
+        second.faults.add("submit", "status", times=2, **refusal)
+        began = harness.clock.monotonic()
+        job = await harness.create_job()
+        await harness.wait_until_idle()
+        assert (await harness.read_job(job.id)).tries == 1
+        running = await harness.wait_for_state(job.id, State.RUNNING, step=0.25)
+        assert (running.provider, running.tries) == ("reve2img", 2)
+        assert harness.clock.monotonic() - began >= 2 * pause
+        assert await harness.run_audit() == []
+
+
+async def test_provider_that_names_a_time_gets_no_submit_before(sqlite_database: Database, tmp_path: Path) -> None:
+    # Not for other jobs either.
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        harness.server.faults.add("submit", "status", status=429, retry_after="60")
+        first = await harness.create_job()
+        await harness.wait_until_idle()
+        second = await harness.create_job()
+        await harness.run_rounds(step=2.5)
+        assert await read_states(harness, [first, second]) == [State.HELD, State.HELD]
+        assert harness.count_submits() == 1
+        for job in (first, second):
+            await harness.wait_for_state(job.id, State.QUEUED, step=2.5)
+        assert harness.count_submits() == 3
+
+
 async def test_job_for_failing_providers_fails_after_soft_deadline(database: Database, tmp_path: Path) -> None:
     async with engine_harness(database, tmp_path) as harness:
         harness.server.faults.add("submit", "status", status=503, times=None)

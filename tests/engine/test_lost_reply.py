@@ -171,6 +171,32 @@ async def test_repeated_webhook_calls_bring_images_once(database: Database, tmp_
         assert await harness.run_audit() == []
 
 
+async def test_replayed_webhook_call_reads_status_at_poll_floor(database: Database, tmp_path: Path) -> None:
+    urls = CallbackUrls()
+    async with engine_harness(database, tmp_path, new_callback_url=urls) as harness:
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.QUEUED)
+        (made,) = harness.server.jobs
+        started = harness.clock.monotonic()
+
+        async def reads() -> int:
+            return len([each for each in harness.server.requests if each.endpoint == "status"])
+
+        assert await urls.call(harness, made)
+        await harness.wait_until_idle()
+        assert await reads() == 1  # the first call is followed at once
+        for _ in range(5):
+            assert await asyncio.gather(*(urls.call(harness, made) for _ in range(40))) == [True] * 40
+            await harness.pass_time(1)
+        assert harness.clock.monotonic() - started == 5
+        assert await reads() == 2  # one more, three seconds after the first
+        harness.server.finish(made)
+        assert await urls.call(harness, made)
+        await harness.wait_for_state(job.id, State.DONE, step=1)
+        assert await reads() == 3
+        assert await harness.run_audit() == []
+
+
 async def test_forged_webhook_call_changes_nothing(database: Database, tmp_path: Path) -> None:
     # An unknown URL or another provider's: no handle is recorded.
     urls = CallbackUrls()

@@ -1,10 +1,20 @@
+from datetime import timedelta
+
 import pytest
 
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.jobs import Attempt, Outcome
 from bot.domain.requests import offers_for
 from bot.engine.config import EngineConfig
-from bot.engine.retry_policy import back_off, expected_polls, poll_pause, remaining_offers
+from bot.engine.retry_policy import (
+    back_off,
+    expected_polls,
+    next_retry_at,
+    poll_pause,
+    ready_offers,
+    remaining_offers,
+)
+from tests.support.clock import START
 from tests.support.factories import make_attempt, make_job, make_request
 
 OFFERS = offers_for(make_request(), ("skillboss", "reve2img"))
@@ -64,6 +74,34 @@ def test_only_refusals_count_as_tries() -> None:
         make_attempt(JOB, outcome=outcome, fault=FaultKind.KEY_REJECTED) for outcome in Outcome if outcome != "refused"
     ]
     assert left(*attempts) == ["skillboss", "reve2img"]
+
+
+def paused(provider: str, seconds: float) -> Attempt:
+    """Return a refusal by a provider, with the end of its pause."""
+    retry_at = START + timedelta(seconds=seconds)
+    return make_attempt(
+        JOB, provider=provider, outcome=Outcome.REFUSED, fault=FaultKind.RATE_LIMITED, retry_at=retry_at
+    )
+
+
+@pytest.mark.parametrize(
+    ("attempts", "ready", "next_retry"),
+    [
+        ([], ["skillboss", "reve2img"], None),
+        ([paused("skillboss", 60)], ["reve2img"], 60),
+        ([paused("skillboss", 60), paused("reve2img", 3)], [], 3),
+        ([paused("skillboss", 0)], ["reve2img", "skillboss"], None),
+        ([paused("skillboss", 60), paused("reve2img", -1)], ["reve2img"], 60),
+        ([paused("skillboss", 2), paused("skillboss", -2)], ["reve2img", "skillboss"], None),
+        ([paused("skillboss", 3_600)], ["reve2img", "skillboss"], None),  # the clock was set back
+    ],
+)
+def test_provider_is_ready_unless_it_pauses(
+    attempts: list[Attempt], ready: list[str], next_retry: float | None
+) -> None:
+    assert [offer.provider for offer in ready_offers(OFFERS, attempts, START)] == ready
+    expected = None if next_retry is None else START + timedelta(seconds=next_retry)
+    assert next_retry_at(OFFERS, attempts, START) == expected
 
 
 @pytest.mark.parametrize(
