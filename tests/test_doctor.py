@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from bot.doctor import Finding, examine
 from bot.doctor.web import check_webhook
 from bot.settings import Settings, load_settings
 from bot.web.server import WebServer
+from db.database import Database
+from db.migrate import migrate
+from db.other_process import OtherProcessRepository
 from sandbox.discord import DiscordServer, default_world
 from sandbox.providers import Reve2ImgServer, SkillBossServer
 from tests.support.databases import Databases
@@ -105,6 +109,22 @@ async def test_command_prints_one_line_per_finding(services: FakeServices) -> No
     assert bad.exit_code == 1
     assert "fault Discord does not accept DISCORD_TOKEN\n      Copy the token anew" in bad.stdout
     assert WRONG not in bad.output
+
+
+@pytest.mark.parametrize(("hours", "good"), [(1, False), (30, True)])
+async def test_other_process_with_the_token_is_reported(
+    services: FakeServices, tmp_path: Path, *, hours: int, good: bool
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'atelier.db'}"
+    at = datetime.now(UTC) - timedelta(hours=hours)
+    database = await Database.open(url)
+    await migrate(database)
+    await database.write(lambda connection: OtherProcessRepository(connection).record("f" * 32, at))
+    await database.close()
+    findings = await services.examine(database_url=url)
+    (finding,) = [each for each in findings if "another process" in each.what]
+    assert f"{at:%Y-%m-%d at %H:%M}" in finding.what
+    assert finding.good is good
 
 
 async def test_wrong_token_is_reported(services: FakeServices) -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 import tempfile
+from datetime import UTC, datetime
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -10,6 +11,7 @@ from bot.doctor.finding import Finding
 from bot.settings import Settings
 from db.database import Database
 from db.migrate import NewerDatabaseError, pending_migrations
+from db.other_process import SIGHTING_VALID_FOR, OtherProcessRepository
 
 # What opening or using a database may raise; SQLite's own errors are not wrapped while it is being opened.
 DATABASE_FAULTS = (SQLAlchemyError, OSError, ValueError, sqlite3.Error)
@@ -41,6 +43,7 @@ async def check_database(settings: Settings) -> list[Finding]:
         try:
             await database.write(lambda connection: connection.execute(text("SELECT 1")).scalar())
             pending = await pending_migrations(database)
+            seen = None if pending else await database.read(lambda each: OtherProcessRepository(each).last_seen())
         finally:
             await database.close()
     except NewerDatabaseError as error:
@@ -56,7 +59,20 @@ async def check_database(settings: Settings) -> list[Finding]:
             )
         ]
     state = "its tables will be brought up to date at the start" if pending else "up to date"
-    return [Finding(good=True, what=f"the {database.dialect} database can be used ({state})")]
+    usable = Finding(good=True, what=f"the {database.dialect} database can be used ({state})")
+    return [usable] if seen is None else [usable, _other_process(seen)]
+
+
+def _other_process(seen: datetime) -> Finding:
+    """Return the finding about another process with this token."""
+    return Finding(
+        good=datetime.now(UTC) - seen > SIGHTING_VALID_FOR,
+        what=f"another process answered commands with this DISCORD_TOKEN, last on {seen:%Y-%m-%d at %H:%M} UTC",
+        remedy=(
+            "Stop it: several processes need one PostgreSQL database (DATABASE_URL). If you do not know where it runs,"
+            " reset the token on the Bot page of the developer portal."
+        ),
+    )
 
 
 def first_cause(error: BaseException) -> str:

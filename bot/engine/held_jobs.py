@@ -78,6 +78,8 @@ class HeldJobs:
         found = await self._observer.find_card(job)
         if found is None:
             return StepResult(job=job, next_step_in=self._config.poll_ceiling)
+        if found.is_foreign:
+            return StepResult(job=await self._job_store.mark_withdrawn(job, found.other_job_id))
         if not found.exists:
             _log.warning("job.unacknowledged", job=job.id)
             return StepResult(job=await self._job_store.mark_failed(job, FaultKind.UNACKNOWLEDGED))

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
 from sqlalchemy import Connection
 
 from bot.domain.aspect_ratios import with_input_ratio
@@ -23,7 +24,10 @@ from db.attempts import AttemptRepository
 from db.database import Database
 from db.inputs import InputImageRepository
 from db.jobs import JobRepository
+from db.other_process import OtherProcessRepository
 from db.pictures import ResultImageRepository
+
+_log = structlog.get_logger(__name__)
 
 FIRST_RECONCILIATION: Final = timedelta(minutes=1)
 
@@ -281,6 +285,26 @@ class JobStore:
             return self._end(connection, job, State.CANCELLED, now)
 
         return await self._database.write(write)
+
+    async def mark_withdrawn(self, job: Job, other_job_id: str | None) -> Job:
+        """Cancel a job after another process answered its interaction.
+
+        Its hold is released before any submit, and nothing is shown: the message belongs to the other process.
+        `other_job_id` is the job of that message, if known.
+        """
+        now = self._clock.now()
+
+        def write(connection: Connection) -> tuple[Job, bool]:
+            ended = self._end(connection, job, State.CANCELLED, now)
+            JobRepository(connection).set_delivered(job.id, now, Delivery.NOWHERE)
+            is_new = other_job_id is not None and OtherProcessRepository(connection).record(other_job_id, now)
+            return ended, is_new
+
+        ended, is_new = await self._database.write(write)
+        _log.warning("job.answered_elsewhere", job=job.id)
+        if is_new:
+            _log.error("discord.token_used_twice", remedy="stop the other process, or reset the token")
+        return ended
 
     async def mark_lost(self, job: Job) -> Job:
         """End a job after its hard deadline and release its hold.

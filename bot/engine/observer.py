@@ -8,10 +8,16 @@ from bot.domain.jobs import Job
 
 @dataclass(frozen=True, slots=True)
 class CardLookup:
-    """True if a job's card exists on Discord, and its message id if known."""
+    """True if a job's card exists on Discord, and its message id if known.
+
+    `is_foreign`: the interaction has another answer, perhaps of another process. `other_job_id` is the job of that
+    answer if it is a card.
+    """
 
     exists: bool
     message_id: int | None = None
+    is_foreign: bool = False
+    other_job_id: str | None = None
 
 
 class JobObserver(Protocol):

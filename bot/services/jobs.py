@@ -223,6 +223,13 @@ class JobService:
         """
         await self._job_store.mark_cancelled(job)
 
+    async def withdraw(self, job: Job, other_job_id: str | None) -> None:
+        """Cancel a job without showing it: its interaction has another answer.
+
+        `other_job_id` is the job of that answer, if known.
+        """
+        await self._job_store.mark_withdrawn(job, other_job_id)
+
     async def cancel(self, job_id: str, actor: Actor) -> None:
         """Request a job's cancellation; the card shows the outcome.
 

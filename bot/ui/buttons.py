@@ -75,6 +75,10 @@ BUTTONS: Final = (CANCEL, PROMPT, NEWER, OLDER, CONFIRM, DECLINE, DELETE, RESTOR
 """Every kind of button."""
 
 
+QUESTION_ACTIONS: Final = frozenset({CONFIRM.action, DECLINE.action})
+"""Actions of a confirmation: their target is no job."""
+
+
 class MenuEntry(StrEnum):
     """An entry of a card's menu."""
 
@@ -86,6 +90,9 @@ class MenuEntry(StrEnum):
 
 MENU: Final = "more"
 """The action of a card's menu."""
+
+CARD_ACTIONS: Final = frozenset({CANCEL.action, PROMPT.action, MENU, *(spec.action for spec in REMIX.values())})
+"""Actions on a job's card: their target is the job."""
 
 _MENU_TEXTS: Final = {
     MenuEntry.CUT_OUT: (N_("Cut out"), N_("Remove the background")),

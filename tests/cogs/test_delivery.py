@@ -111,19 +111,6 @@ async def test_card_delivered_elsewhere_is_dropped_from_memory(bot: BotHarness) 
     assert old != "another"
 
 
-async def test_duplicate_answer_still_records_message(bot: BotHarness) -> None:
-    """Discord's 40060; the message is needed after token expiry."""
-    member = bot.member("member")
-    bot.env.inject_error("POST", "/interactions/*/callback", status=400, code=40060)
-    await bot.imagine(member, prompt="a fox")
-    await bot.reaches(State.QUEUED)
-    assert await bot.column("message_id") == [None]
-
-    result = await bot.imagine(member, prompt="a fox")
-    assert result.response is not None
-    assert (await bot.column("message_id"))[1] == result.response.id
-
-
 async def test_missing_card_counts_as_delivered_after_confirmation(bot: BotHarness) -> None:
     """While Discord is unreachable, an abandoned job is not delivered."""
     bot.env.inject_error("POST", "/interactions/*/callback", status=400, code=50035)

@@ -131,11 +131,15 @@ async def test_unsent_card_abandons_job_and_refunds(bot: BotHarness) -> None:
     assert bot.server.jobs == []
 
 
-async def test_already_acknowledged_card_continues_job(bot: BotHarness) -> None:
-    """Discord's 40060 proves the card."""
+async def test_already_acknowledged_interaction_without_message_buys_nothing(bot: BotHarness) -> None:
+    """Discord's 40060 proves an answer, not the card."""
     bot.env.inject_error("POST", "/interactions/*/callback", status=400, code=40060)
     await bot.imagine(bot.member("member"), prompt="a fox")
-    await bot.reaches(State.QUEUED)
+    assert await bot.column("state") == ["held"]
+    bot.clock.advance(21)
+    await bot.reaches(State.FAILED)
+    assert await bot.column("charged") == [0]
+    assert bot.server.jobs == []
 
 
 async def test_duplicate_interaction_makes_one_job(bot: BotHarness) -> None:

@@ -77,17 +77,30 @@ class SystemHarness:
 
     `close` stops everything.
 
-    `database_url` is the bot's database; the default is an SQLite file in `folder`.
+    `database_url` is the bot's database; the default is an SQLite file in `folder`. A second bot `beside` another
+    harness uses its fakes; the other harness starts and closes them.
     """
 
-    def __init__(self, folder: Path, *, database_url: str | None = None, launch: Launch = launch) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        database_url: str | None = None,
+        launch: Launch = launch,
+        beside: "SystemHarness | None" = None,
+    ) -> None:
         self.folder = folder
         self._launch = launch
         self.database_url = database_url or f"sqlite+aiosqlite:///{folder / 'data' / 'atelier.db'}"
-        self.discord = DiscordServer(default_world(token=TOKEN))
+        self._beside = beside
+        self.discord: DiscordServer = DiscordServer(default_world(token=TOKEN)) if beside is None else beside.discord
         self.discord.world.acknowledge_within = PATIENCE
-        self.skillboss = SkillBossServer(key=SKILLBOSS_KEY, latency=MANUAL)
-        self.reve2img = Reve2ImgServer(key=REVE2IMG_KEY, latency=MANUAL)
+        self.skillboss: SkillBossServer = (
+            SkillBossServer(key=SKILLBOSS_KEY, latency=MANUAL) if beside is None else beside.skillboss
+        )
+        self.reve2img: Reve2ImgServer = (
+            Reve2ImgServer(key=REVE2IMG_KEY, latency=MANUAL) if beside is None else beside.reve2img
+        )
         self._http_socket = _reserved()
         self.http_port: int = self._http_socket.getsockname()[1]
         self._bot: BotProcess | None = None
@@ -116,7 +129,7 @@ class SystemHarness:
         ready.result()
 
     async def _serving(self) -> None:
-        await self.discord.wait_ready()
+        await self.discord.wait_ready(shards=1 if self._beside is None else 2)
         await self.discord.wait_commands()
 
     def environment(self, **settings: str) -> dict[str, str]:
@@ -167,9 +180,10 @@ class SystemHarness:
         if self._bot is not None and self._bot.returncode is None:
             self.signal_bot(signal.SIGKILL)
             await self._bot.wait()
-        await self.discord.close()
-        await self.skillboss.close()
-        await self.reve2img.close()
+        if self._beside is None:
+            await self.discord.close()
+            await self.skillboss.close()
+            await self.reve2img.close()
         self._http_socket.close()
 
     def log(self) -> str:

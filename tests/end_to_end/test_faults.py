@@ -200,3 +200,13 @@ async def test_refused_command_is_private_and_holds_nothing(
         assert "Traceback" not in system.log()
     finally:
         await system.close()
+
+
+async def test_repeated_callback_continues_job_on_its_card(system: SystemHarness) -> None:
+    """The first try was carried out, so the repeated one gets 40060."""
+    system.discord.faults.add("POST", r"/interactions/.*/callback", status=502, when="after")
+    invocation = await system.discord.actor("member").slash("imagine", prompt="said twice")
+    system.skillboss.finish(await wait_for_provider_job(system.skillboss, "said twice"))
+    assert "12 credits" in text(await invocation.wait_until(has_images))
+    statuses = [each.status for each in system.discord.requests if each.path.endswith("/callback")]
+    assert statuses[-2:] == [502, 400]

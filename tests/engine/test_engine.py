@@ -1,13 +1,16 @@
 """The engine: a job's way from held credits to stored images."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
+from structlog.testing import capture_logs
 
 from bot.domain.errors import FaultKind, JobStateError, NotAllowedError
-from bot.domain.jobs import Outcome, State
+from bot.domain.jobs import Delivery, Outcome, State
 from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest
 from bot.engine.config import EngineConfig
@@ -15,6 +18,7 @@ from bot.engine.observer import CardLookup
 from bot.providers.base import CancelOutcome, Provider, Status, SubmitAnswer
 from bot.services.jobs import Actor
 from db.database import Database
+from db.other_process import OtherProcessRepository
 from tests.engine.engine_harness import engine_harness
 from tests.support.clock import let_others_run
 from tests.support.factories import make_context, make_request
@@ -287,6 +291,45 @@ async def test_job_without_acknowledgement_is_checked_by_engine(sqlite_database:
         failed = await harness.wait_for_state(snapshot.job.id, State.FAILED)
         assert failed.fault is FaultKind.UNACKNOWLEDGED
         assert await harness.run_audit() == []
+
+
+async def test_job_answered_by_another_process_is_withdrawn_unseen(sqlite_database: Database, tmp_path: Path) -> None:
+    # Nothing may be shown: the message belongs to the other process.
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        other = "f" * 32
+        harness.observer.card = CardLookup(exists=False, is_foreign=True, other_job_id=other)
+        snapshot = await harness.job_service.create(make_context(), make_request())
+        with capture_logs() as log:
+            harness.clock.advance(21)
+            withdrawn = await harness.wait_for_state(snapshot.job.id, State.CANCELLED)
+        assert (withdrawn.charged, withdrawn.delivery) == (0, Delivery.NOWHERE)
+        assert harness.count_submits() == 0
+        assert [each["event"] for each in log].count("discord.token_used_twice") == 1
+        seen = await sqlite_database.read(lambda connection: OtherProcessRepository(connection).last_seen())
+        assert seen == withdrawn.finished_at
+        assert await harness.run_audit() == []
+
+
+async def test_card_of_own_job_is_no_sighting_of_another_process(sqlite_database: Database, tmp_path: Path) -> None:
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        own = await harness.create_job()
+        now = harness.clock.now()
+        assert not await sqlite_database.write(lambda each: OtherProcessRepository(each).record(own.id, now))
+        assert await sqlite_database.read(lambda connection: OtherProcessRepository(connection).last_seen()) is None
+
+
+async def test_sighting_of_another_process_is_new_once_a_day(sqlite_database: Database) -> None:
+    def record(hours: int) -> Callable[[Connection], bool]:
+        at = datetime(2026, 3, 4, tzinfo=UTC) + timedelta(hours=hours)
+        return lambda connection: OtherProcessRepository(connection).record("f" * 32, at)
+
+    assert [await sqlite_database.write(record(hours)) for hours in (0, 1, 20, 44, 45)] == [
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 async def test_job_without_free_provider_is_lost_at_hard_deadline(sqlite_database: Database, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from discord.utils import MISSING
 from bot.domain.jobs import Job
 from bot.engine.clock import Clock
 from bot.engine.observer import CardLookup
+from bot.ui.buttons import CARD_ACTIONS, CUSTOM_ID, QUESTION_ACTIONS
 from bot.ui.component_tree import custom_ids
 from bot.ui.delivery.discord_errors import UNKNOWN_MESSAGE, DiscordErrorKind, classify
 
@@ -77,10 +78,13 @@ class JobMessages:
                     return CardLookup(exists=False)
                 case _:
                     return None
-        # An answer that is no card, such as an error's, is not the job's.
-        if not any(f":{job.id}:" in each for each in custom_ids(message.components)):
-            return CardLookup(exists=False)
-        return CardLookup(exists=True, message_id=message.id)
+        issued = [match for each in custom_ids(message.components) if (match := CUSTOM_ID.fullmatch(each))]
+        if any(match["target"] == job.id for match in issued):
+            return CardLookup(exists=True, message_id=message.id)
+        if message.id == job.place.message_id and any(match["action"] in QUESTION_ACTIONS for match in issued):
+            return CardLookup(exists=False)  # still the confirmation that the member pressed
+        others = (match["target"] for match in issued if match["action"] in CARD_ACTIONS)
+        return CardLookup(exists=False, is_foreign=True, other_job_id=next(others, None))
 
     async def remove(self, job: Job) -> bool:
         """Delete the job's message. True if it is gone, also before.

@@ -166,7 +166,8 @@ class JobRequests:
     ) -> None:
         """Answer with the job's card.
 
-        If the card surely did not appear, cancel the job and return its credits. `in_place` turns the pressed message
+        If the card surely did not appear, cancel the job and return its credits. An answer of another process stays as
+        it is. `in_place` turns the pressed message
         into the card. A private job's card is visible to its member only.
         """
         job = snapshot.job
@@ -175,6 +176,9 @@ class JobRequests:
             return  # Discord cannot be asked now: the engine looks for the card later
         if found.exists:
             await self._jobs.mark_acknowledged(job.id, found.message_id)
+        elif found.is_foreign:
+            self._card_updater.forget(job.id)
+            await self._jobs.withdraw(job, found.other_job_id)
         else:
             self._card_updater.forget(job.id)
             await self._jobs.abandon(job)
@@ -202,13 +206,15 @@ class JobRequests:
     async def _find_card(self, job: Job, error: Exception) -> CardLookup | None:
         """Return whether the card appeared despite an error.
 
-        The first try of a repeated callback, or a request whose connection broke, may have been carried out.
+        The first try of a repeated callback, or a request whose connection broke, may have been carried out. None if
+        Discord cannot say it now.
         """
         found = await self._card_updater.find_card(job)
+        if found is None or found.exists or found.is_foreign:
+            return found
         if isinstance(error, discord.HTTPException) and error.code == _ALREADY_ACKNOWLEDGED:
-            return found if found is not None and found.exists else CardLookup(exists=True)
-        if found is not None and not found.exists:
-            _log.warning("card.not_acknowledged", job=job.id, error=type(error).__name__)
+            return None  # something answered, and no answer is there (yet): the engine decides before any submit
+        _log.warning("card.not_acknowledged", job=job.id, error=type(error).__name__)
         return found
 
 
