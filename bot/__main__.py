@@ -16,10 +16,12 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import __version__
+from bot.client import TokenRefusedError
 from bot.command_sync import describe_problem
 from bot.container import open_database, sync_commands
 from bot.container import run as run_bot
 from bot.doctor import DATABASE_FAULTS, examine
+from bot.gateway import REFUSED_LOGIN, describe_end
 from bot.ledger_view import sandbox_ledger
 from bot.log_config import configure_logging
 from bot.providers.registry import PROVIDERS
@@ -61,8 +63,10 @@ def run(
 
     try:
         asyncio.run(serve())
-    except discord.LoginFailure:
-        _fail("Discord does not accept DISCORD_TOKEN. Copy it anew from the Bot page of the developer portal.")
+    except (discord.LoginFailure, TokenRefusedError):
+        _fail(REFUSED_LOGIN)
+    except (discord.ConnectionClosed, discord.PrivilegedIntentsRequired) as error:
+        _fail(describe_end(error))
     except (discord.DiscordException, aiohttp.ClientError) as error:
         _fail(
             f"Discord cannot be reached, or ended the connection ({type(error).__name__}). `atelier doctor` says more."

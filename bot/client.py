@@ -1,16 +1,22 @@
 """The Discord client: commands, presses, login and shutdown."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import aiohttp
 import discord
 import structlog
+import yarl
 from discord import app_commands
 from discord.ext import commands
-from discord.http import HTTPClient
+from discord.gateway import DiscordWebSocket
+from discord.http import HTTPClient, Route
 
+from bot.engine.clock import Clock, SystemClock
+from bot.gateway import GatewayInfo, GuardedWebSocket, SessionStarts, growing_pause, guard_parsers
 from bot.ui.command_translator import CommandTranslator
 from bot.ui.handlers.component_registry import ComponentRegistry
 from bot.ui.handlers.error_handler import answer_error
@@ -18,6 +24,7 @@ from bot.ui.i18n import set_locale
 
 # The names that discord.py gives to the tasks that answer commands, modals and presses.
 _ANSWERING = ("CommandTree-invoker", "discord-ui-", "discord.py: on_interaction")
+_UNAUTHORIZED: Final = 401
 # The library takes no less. Longer pauses are left to the caller.
 _LONGEST_RATE_LIMIT: Final = 30.0
 
@@ -34,6 +41,14 @@ class _Tree(app_commands.CommandTree["AtelierClient"]):
         self, interaction: discord.Interaction["AtelierClient"], error: app_commands.AppCommandError, /
     ) -> None:
         await answer_error(interaction, error)
+
+
+class TokenRefusedError(Exception):
+    """Discord no longer accepts the token: it was reset."""
+
+
+class _LaunchFailedError(Exception):
+    """A shard could not be connected."""
 
 
 @asynccontextmanager
@@ -59,6 +74,9 @@ class AtelierClient(commands.AutoShardedBot):
     It connects with the `guilds` intent alone: slash commands need no privileged one. Cogs are added before login. Each
     registers its commands and menus with `tree` and its buttons with `components`.
 
+    An event that discord.py cannot parse is dropped. `session_starts` counts the logins to the gateway that Discord
+    still allows today.
+
     `identify_turn` waits for this process's turn to log in to the gateway; None with a single process.
     `user_installs` also offers the commands to members who installed the application on their own account.
     """
@@ -70,9 +88,12 @@ class AtelierClient(commands.AutoShardedBot):
         shard_ids: Sequence[int] | None = None,
         identify_turn: Callable[[], Awaitable[None]] | None = None,
         user_installs: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         # No voice here, so no warning that voice is missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(self._check_answer)
         shards: Any = None if shard_ids is None else list(shard_ids)
         super().__init__(
             command_prefix=commands.when_mentioned,
@@ -84,7 +105,14 @@ class AtelierClient(commands.AutoShardedBot):
             shard_ids=shards,
             chunk_guilds_at_startup=False,
             max_messages=None,
+            http_trace=trace,
         )
+        state = self._connection
+        state.parsers = guard_parsers(state.parsers)
+        self._clock = clock or SystemClock()
+        self.session_starts = SessionStarts(read=self._read_gateway, clock=self._clock)
+        self._is_launching = False
+        self._unauthorized = asyncio.Event()
         self.components = ComponentRegistry()
         self._translator = CommandTranslator()
         self._identify_turn = identify_turn
@@ -99,6 +127,85 @@ class AtelierClient(commands.AutoShardedBot):
             await self._identify_turn()
         else:
             await super().before_identify_hook(shard_id, initial=initial)
+
+    async def login(self, token: str) -> None:
+        """Log in to the REST API, and try again while Discord fails.
+
+        Raises:
+            discord.LoginFailure: Discord does not accept the token.
+        """
+        for failures in itertools.count():
+            try:
+                await super().login(token)
+            except discord.LoginFailure:
+                raise
+            except Exception as error:  # noqa: BLE001 - an odd answer is as bad as none
+                pause = growing_pause(failures)
+                _log.warning(
+                    "discord.unreachable",
+                    reason=getattr(error, "status", None) or type(error).__name__,
+                    remedy="`atelier doctor` says more",
+                    next_try_seconds=pause,
+                )
+            else:
+                return
+            # The library opens a new session at each login and leaves the last one open.
+            await self.http.close()
+            self.http.connector = discord.utils.MISSING
+            await self._clock.wait(asyncio.Event(), pause)
+
+    async def connect(self, *, reconnect: bool = True) -> None:
+        """Connect to the gateway of the configured server, and serve."""
+        discord.shard.DiscordWebSocket = GuardedWebSocket  # type: ignore[misc]
+        gateway = await self.session_starts.wait()
+        # The library would only ask its own default gateway.
+        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway.url)
+        if not self.shard_count:
+            self.shard_count = gateway.shards
+        await super().connect(reconnect=reconnect)
+
+    async def launch_shard(self, gateway: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
+        """Connect one shard, and try again while that fails."""
+        if self._is_launching:
+            # The library calls this method from itself after a failure, five seconds later. Without an end, a long
+            # outage would end in too many nested calls.
+            raise _LaunchFailedError
+        for failures in itertools.count():
+            await self.session_starts.wait()
+            self._is_launching = True
+            try:
+                await super().launch_shard(gateway, shard_id, initial=initial)
+            except _LaunchFailedError:
+                await self._clock.wait(asyncio.Event(), growing_pause(failures))
+            else:
+                return
+            finally:
+                self._is_launching = False
+
+    async def wait_token_refused(self) -> None:
+        """Return once Discord no longer accepts the token."""
+        while True:
+            await self._unauthorized.wait()
+            self._unauthorized.clear()
+            try:
+                await self.http.request(Route("GET", "/users/@me"))
+            except discord.HTTPException as error:
+                if error.status == _UNAUTHORIZED:
+                    return
+                _log.info("discord.token_not_checked", reason=error.status)
+            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+                _log.info("discord.token_not_checked", reason=type(error).__name__)  # the next 401 asks again
+
+    async def _check_answer(
+        self, session: aiohttp.ClientSession, context: Any, params: aiohttp.TraceRequestEndParams
+    ) -> None:
+        """Note a 401 for the bot's token; interactions have their own."""
+        del session, context
+        if params.response.status == _UNAUTHORIZED and "Authorization" in params.headers:
+            self._unauthorized.set()
+
+    async def _read_gateway(self) -> GatewayInfo:
+        return GatewayInfo.from_answer(*await self.http.get_bot_gateway())
 
     async def setup_hook(self) -> None:
         """Prepare the cogs' commands."""

@@ -4,11 +4,9 @@ import asyncio
 from typing import Final
 
 import structlog
-import yarl
-from discord.gateway import DiscordWebSocket
 from pydantic import SecretStr
 
-from bot.client import AtelierClient
+from bot.client import AtelierClient, TokenRefusedError
 from bot.command_sync import BackgroundSync
 from bot.engine.engine import Engine
 from bot.engine.maintenance import Maintenance
@@ -46,16 +44,25 @@ class Lifecycle:
         self._web = web
 
     async def serve(self, token: SecretStr, stop: asyncio.Event) -> None:
-        """Serve until `stop`, then end cleanly."""
+        """Serve until `stop`, then end cleanly.
+
+        Raises:
+            TokenRefusedError: Discord no longer accepts the token.
+            discord.LoginFailure: Discord does not accept the token.
+            discord.ConnectionClosed: Discord ended the connection for good.
+        """
         port = await self._web.start()
         _log.info("web.listening", port=port)
         housekeeping = asyncio.create_task(self._housekeeping.run())
         gateway = asyncio.create_task(self._connect(token))
         stopped = asyncio.create_task(stop.wait())
+        refused = asyncio.create_task(self._client.wait_token_refused())
         try:
-            done, _ = await asyncio.wait({gateway, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({gateway, stopped, refused}, return_when=asyncio.FIRST_COMPLETED)
             if gateway in done:
                 gateway.result()  # raises what ended it
+            if refused in done and stopped not in done:
+                raise TokenRefusedError
         finally:
             _log.info("app.stopping")
             await asyncio.gather(self._engine.stop(), self._hang_up())
@@ -66,9 +73,10 @@ class Lifecycle:
             gateway.cancel()
             await asyncio.wait({gateway}, timeout=_CANCEL_SECONDS)
             await self._client.close()
-            for task in (housekeeping, gateway, stopped):
+            tasks = (housekeeping, gateway, stopped, refused)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(housekeeping, gateway, stopped, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._web.stop()
             _log.info("app.stopped")
 
@@ -87,9 +95,6 @@ class Lifecycle:
             await self._client.login(token.get_secret_value())
             # REST works from here on, also while the gateway is away.
             await self._start_work()
-            # The library would ask only where its own default gateway is; ask the configured server instead.
-            _, gateway, *_ = await self._client.http.get_bot_gateway()
-            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
             # Beside the gateway: the commands that Discord has work meanwhile.
             sync = asyncio.create_task(self._background_sync.run()) if self._client.registers_commands else None
             try:

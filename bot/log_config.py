@@ -29,6 +29,21 @@ class _Discreet(structlog.stdlib.ProcessorFormatter):
         return _TOKEN.sub(r"\1[hidden]", super().format(record))
 
 
+class _OneLine(logging.Filter):
+    """Puts an exception's name at the end of the line, without its traceback.
+
+    discord.py logs each lost connection with one, although it connects again.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return True: every record is logged."""
+        if record.exc_info and record.exc_info[0] is not None:
+            record.msg = f"{record.getMessage()} ({record.exc_info[0].__name__})"
+            record.args = ()
+            record.exc_info = None
+        return True
+
+
 def configure_logging(level: str, form: str) -> None:
     """Log to standard error, as text or as one JSON object a line."""
     shared: list[structlog.types.Processor] = [
@@ -60,5 +75,7 @@ def configure_logging(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    shards = logging.getLogger("discord.shard")
+    shards.filters = [_OneLine()]
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

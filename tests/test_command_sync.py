@@ -23,7 +23,7 @@ from bot.command_sync import (
 from bot.container import command_payload
 from bot.settings import ExplicitSettings
 from sandbox.discord import DiscordServer, default_world
-from tests.support.clock import ManualClock, let_others_run
+from tests.support.clock import AwaitedClock, ManualClock, let_others_run
 
 TOKEN = "the-bots-token"
 PATIENCE = 60.0
@@ -45,18 +45,6 @@ async def http(server: DiscordServer) -> AsyncIterator[HTTPClient]:
     del server
     async with open_http(TOKEN) as http:
         yield http
-
-
-class AwaitedClock(ManualClock):
-    """A manual clock that says when somebody waits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waiting = asyncio.Event()
-
-    async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
-        self.waiting.set()
-        await super().wait(event, seconds)
 
 
 class Memory:

@@ -27,6 +27,11 @@ except RuntimeError:
     log.exception("job.failed", job="0b")
     logging.getLogger("discord.http").exception("a library's words")
 
+try:
+    generate("a very private fox", "a-secret-token")
+except RuntimeError:
+    logging.getLogger("discord.shard").exception("Attempting a reconnect in %.2fs", 1)
+
 logging.getLogger("httpx").info("HTTP Request: GET https://discord.com/webhooks/1/a-secret-token")
 logging.getLogger("discord.http").debug("POST https://discord.com/webhooks/1/a-secret-token")
 logging.getLogger("elsewhere").error("Cannot connect to https://studio.example/inputs/a-secret-token")
@@ -56,12 +61,14 @@ def test_json_format_prints_one_object_per_line() -> None:
         "job.made",
         "job.failed",
         "a library's words",
+        "Attempting a reconnect in 1.00s (RuntimeError)",
         "Cannot connect to https://studio.example/inputs/[hidden]",
         "a warning of a library",
     ]
-    assert [line["level"] for line in lines] == ["info", "error", "error", "error", "warning"]
+    assert [line["level"] for line in lines] == ["info", "error", "error", "error", "error", "warning"]
     assert {"timestamp", "logger"} <= lines[0].keys()
     assert (lines[0]["job"], lines[0]["model"]) == ("0a", "reve-2.0")
+    assert "exception" not in lines[3]
     assert all("RuntimeError: the cause" in line["exception"] for line in lines[1:3])
 
 

@@ -64,6 +64,7 @@ class Container(ServiceContainer):
             shard_ids=self.settings.shard_ids,
             identify_turn=None if self.identify_limiter is None else self.identify_limiter.wait,
             user_installs=self.settings.user_install,
+            clock=self.clock,
         )
 
     @cached_property
@@ -247,6 +248,8 @@ class Container(ServiceContainer):
 
     async def _missing(self) -> list[str]:
         missing = [] if self.client.is_ready() else ["gateway"]
+        if self.client.session_starts.waits_until is not None:
+            missing = [f"gateway (no logins left until {self.client.session_starts.waits_until:%H:%M} UTC)"]
         with contextlib.suppress(Exception):
             await self.database.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
             return missing

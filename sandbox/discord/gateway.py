@@ -167,6 +167,11 @@ class Gateway:
         """The connected sessions."""
         return [session for session in self.sessions.values() if session.connection is not None]
 
+    @property
+    def identifies(self) -> int:
+        """The number of sessions begun so far."""
+        return sum(each.kind == "identify" for each in self.handshakes)
+
     def dispatch(self, event: str, data: Any, *, guild_id: str | None = None, intent: int = 0) -> bool:
         """Send an event to its shard, if the intent was requested.
 
@@ -183,6 +188,11 @@ class Gateway:
         """Hang up on everybody; the sessions can be resumed."""
         for connection in list(self._connections):
             await connection.close(code)
+
+    def send_raw(self, text: str) -> None:
+        """Send a text to everybody that may not even be JSON."""
+        for connection in self._connections:
+            connection.send_text(text)
 
     def ask_reconnect(self) -> None:
         """Ask everybody to come back (opcode 7)."""

@@ -15,13 +15,21 @@ DAILY_IDENTIFIES = 1000
 
 
 class ApplicationRoutes:
-    """Serves the requests of a bot's start."""
+    """Serves the requests of a bot's start.
 
-    def __init__(self, world: World, commands: CommandRegistry, gateway_url: Callable[[], str]) -> None:
+    `identifies` returns the IDENTIFYs so far.
+    """
+
+    def __init__(
+        self, world: World, commands: CommandRegistry, gateway_url: Callable[[], str], identifies: Callable[[], int]
+    ) -> None:
         self._world = world
         self._commands = commands
         self._gateway_url = gateway_url
+        self._identifies = identifies
         self.shards = 1
+        self.daily_identifies = DAILY_IDENTIFIES
+        self.reset_after_ms = 86_400_000
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -71,8 +79,8 @@ class ApplicationRoutes:
         del call
         limit: Json = {
             "total": DAILY_IDENTIFIES,
-            "remaining": DAILY_IDENTIFIES,
-            "reset_after": 86_400_000,
+            "remaining": max(0, self.daily_identifies - self._identifies()),
+            "reset_after": self.reset_after_ms,
             "max_concurrency": 1,
         }
         return Reply({"url": self._gateway_url(), "shards": self.shards, "session_start_limit": limit})

@@ -73,7 +73,9 @@ class DiscordServer:
         self._subscribers: list[Publish] = []
         self._runner: web.AppRunner | None = None
         self._address = ("127.0.0.1", 0)
-        self.application_routes = ApplicationRoutes(world, self.commands, lambda: self.gateway_url)
+        self.application_routes = ApplicationRoutes(
+            world, self.commands, lambda: self.gateway_url, lambda: self.gateway.identifies
+        )
         self.app = self._build()
 
     @property

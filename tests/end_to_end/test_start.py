@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.discord import text
-from tests.end_to_end.system_harness import PATIENCE, SystemHarness
+from sandbox.providers import expected_mark, read_mark
+from tests.end_to_end.system_harness import PATIENCE, TOKEN, SystemHarness, has_images, says
 
 
 @pytest.fixture
@@ -41,3 +42,47 @@ async def test_bot_serves_while_commands_are_refused(system: SystemHarness, refu
     async with asyncio.timeout(PATIENCE):
         while system.discord.commands.find("imagine", 1, None) is None:
             await system.discord.commands.changed.wait()
+
+
+@pytest.mark.parametrize("noticed", ["gateway", "rest"])
+async def test_reset_token_ends_process_and_loses_no_job(system: SystemHarness, noticed: str) -> None:
+    """One line says what to do; the job goes on with the new token."""
+    await system.start_bot()
+    invocation = await system.discord.actor("member").slash("imagine", prompt="after the reset")
+    await system.skillboss.wait_for(lambda: bool(system.skillboss.jobs))
+    await invocation.response()
+    system.skillboss.advance()
+    await invocation.wait_until(says("Generating"))
+    system.discord.world.application.token = "reset"
+    if noticed == "gateway":
+        await system.discord.gateway.drop()
+    else:
+        await system.discord.actor("owner").slash("studio admit")
+    assert await system.bot_ended() == 1
+    assert system.log().splitlines()[-1].startswith("Discord does not accept DISCORD_TOKEN.")
+    assert "Traceback" not in system.log()
+    system.discord.world.application.token = TOKEN
+    system.skillboss.finish()
+    await system.start_bot()
+    card = await invocation.wait_until(has_images)
+    assert read_mark((await system.pictures(card))[0]) == expected_mark("after the reset", 0)
+    assert (await system.ledger()).problems == []
+
+
+async def test_start_outlives_outage_of_discord(system: SystemHarness) -> None:
+    system.discord.faults.add("GET", "/users/@me", status=503)
+    system.discord.faults.add("GET", "/gateway/bot", status=503)
+    await system.start_bot()
+    invocation = await system.discord.actor("member").slash("credits balance")
+    await invocation.response()
+    assert await system.stop_bot() == 0
+    assert "discord.unreachable" in system.log()
+
+
+async def test_refused_connection_ends_process_in_one_line(system: SystemHarness) -> None:
+    """The remedy of Discord's close code, no traceback."""
+    await system.start_bot()
+    await system.discord.gateway.drop(code=4011)
+    assert await system.bot_ended() == 1
+    assert system.log().splitlines()[-1] == "Discord wants more shards. Raise SHARD_COUNT, or leave it unset."
+    assert "Traceback" not in system.log()

@@ -72,6 +72,19 @@ class ManualClock:
             waiter.cancel()
 
 
+class AwaitedClock(ManualClock):
+    """A manual clock with an event for the first wait."""
+
+    def __init__(self, now: datetime = START) -> None:
+        super().__init__(now)
+        self.waiting = asyncio.Event()
+
+    async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
+        """Return when the event is set or the seconds have passed."""
+        self.waiting.set()
+        await super().wait(event, seconds)
+
+
 async def let_others_run(turns: int = 20) -> None:
     """Yield to the loop until all ready tasks have run."""
     for _ in range(turns):
