@@ -46,7 +46,7 @@ async def test_bot_serves_while_commands_are_refused(system: SystemHarness, refu
 
 @pytest.mark.parametrize("noticed", ["gateway", "rest"])
 async def test_reset_token_ends_process_and_loses_no_job(system: SystemHarness, noticed: str) -> None:
-    """One line says what to do; the job goes on with the new token."""
+    """One line with the remedy; the job goes on with the new token."""
     await system.start_bot()
     invocation = await system.discord.actor("member").slash("imagine", prompt="after the reset")
     await system.skillboss.wait_for(lambda: bool(system.skillboss.jobs))
