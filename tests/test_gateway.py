@@ -94,7 +94,7 @@ async def still_hears(server: DiscordServer, client: AtelierClient) -> None:
 async def test_server_with_odd_channel_is_kept_without_its_channels(
     server: DiscordServer, client: AtelierClient
 ) -> None:
-    """A voice channel without `bitrate` costs neither the process nor the connection."""
+    """A voice channel without `bitrate` ends nothing."""
     guild = next(iter(server.world.guilds.values()))
     payload = guild_create_payload(guild, server.world, all_members=False)
     payload["id"] = "123456789012345678"
