@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, tuple_, update
 
-from bot.domain.images import ImageFile, ImageRef, InputImage
+from bot.domain.images import ImageFile, ImageRef, InputChange, InputImage
 from bot.domain.jobs import LIVE, State
 from db.image_files import FILE_COLUMNS, file_from_row, file_to_columns
 from db.tables import inputs, jobs
@@ -55,6 +55,7 @@ class InputImageRepository:
                     "parent_id": None if parent is None else parent.job_id,
                     "parent_picture": None if parent is None else parent.position,
                     **file_to_columns(file),
+                    "changes": _joined(picture.changes),
                     "stored_at": None if file is None else at,
                 }
             )
@@ -67,11 +68,18 @@ class InputImageRepository:
         """
         return tuple(_from_row(row) for row in self._connection.execute(_OF_JOB, {"of_job": job_id}))
 
-    def set_stored(self, job_id: str, position: int, file: ImageFile, at: datetime) -> None:
-        """Record the stored file of an input."""
-        self._connection.execute(
-            _STORED, {"of_job": job_id, "at_position": position, **file_to_columns(file), "stored_at": at}
-        )
+    def set_stored(
+        self,
+        job_id: str,
+        position: int,
+        file: ImageFile,
+        at: datetime,
+        *,
+        changes: frozenset[InputChange] = frozenset(),
+    ) -> None:
+        """Record the stored file of an input and its changes."""
+        stored = {**file_to_columns(file), "changes": _joined(changes), "stored_at": at}
+        self._connection.execute(_STORED, {"of_job": job_id, "at_position": position, **stored})
 
     def set_token_hash(self, job_id: str, position: int, token_hash: str) -> None:
         """Record the hash of an input's token; the earlier token is invalid.
@@ -169,4 +177,9 @@ def _from_row(row: Row[Any]) -> InputImage:
         url=row.url,
         file=file_from_row(row._mapping) if stored else None,
         parent=None if row.parent_id is None else ImageRef(job_id=row.parent_id, position=row.parent_picture),
+        changes=frozenset(InputChange(each) for each in (row.changes or "").split()),
     )
+
+
+def _joined(changes: frozenset[InputChange]) -> str | None:
+    return " ".join(sorted(changes)) or None

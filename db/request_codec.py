@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from bot.domain.images import ImageFile, ImageRef, InputImage
+from bot.domain.images import ImageFile, ImageRef, InputChange, InputImage
 from bot.domain.options import OPTIONS
 from bot.domain.requests import GenerationRequest
 
@@ -49,7 +49,7 @@ def request_of(
 
 def plain_inputs(inputs: Sequence[InputImage]) -> list[dict[str, Any]]:
     """Return inputs as JSON, for a request without a job."""
-    return [asdict(each) for each in inputs]
+    return [asdict(each) | {"changes": sorted(each.changes)} for each in inputs]
 
 
 def inputs_of(plain: Sequence[Mapping[str, Any]]) -> tuple[InputImage, ...]:
@@ -59,6 +59,7 @@ def inputs_of(plain: Sequence[Mapping[str, Any]]) -> tuple[InputImage, ...]:
             url=each["url"],
             file=None if each["file"] is None else ImageFile(**each["file"]),
             parent=None if each["parent"] is None else ImageRef(**each["parent"]),
+            changes=frozenset(InputChange(change) for change in each.get("changes", ())),
         )
         for each in plain
     )

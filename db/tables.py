@@ -229,6 +229,7 @@ inputs = Table(
     Column("token_hash", String(64)),
     Column("stored_at", UtcDateTime),
     Column("removed_at", UtcDateTime),
+    Column("changes", String(64)),
 )
 Index("ix_inputs_sha256", inputs.c.sha256)
 Index(

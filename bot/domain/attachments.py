@@ -1,10 +1,12 @@
 """Rules for input images, checked before any download.
 
-The facts about an image are those that Discord gives.
+The facts about an image are those that Discord gives. Only a definite fact rejects: where they are missing or odd, the
+file itself decides after the download.
 
 Source: the official Reve's limits for images (sides up to 8192, 33,554,432 pixels), and this product's 20 MiB.
 """
 
+import mimetypes
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +22,51 @@ MAX_INPUTS: Final = 4
 """Pictures that one command or one menu takes; a model may take fewer."""
 MAX_BYTES: Final = 20 * 1024 * 1024
 MAX_PIXELS: Final = 33_554_432
+"""Pixels of an image for a provider; larger ones are scaled down."""
 MIN_SIDE: Final = 16
 MAX_SIDE: Final = 8192
 GIF: Final = "image/gif"
-MEDIA_TYPES: Final = ("image/png", "image/jpeg", "image/webp", GIF)
 
-_ENDINGS: Final = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "gif": GIF}
+_JPEG, _PNG, _WEBP, _HEIC, _AVIF = "image/jpeg", "image/png", "image/webp", "image/heic", "image/avif"
+SOURCE_PIXELS: Final = {
+    _JPEG: 100_000_000,  # decoded at a fraction of its size
+    _PNG: 50_000_000,
+    _WEBP: MAX_PIXELS,  # its decoder takes 16 bytes a pixel
+    GIF: 50_000_000,
+    _HEIC: 50_000_000,
+    _AVIF: 50_000_000,
+}
+"""Most pixels of a member's file by media type, so that decoding it fits into the memory of a small machine."""
+
+_ENDINGS: Final = {
+    **dict.fromkeys(("jpg", "jpeg", "jpe", "jfif", "pjpeg", "pjp"), _JPEG),
+    **dict.fromkeys(("png", "apng"), _PNG),
+    **dict.fromkeys(("heic", "heif", "hif"), _HEIC),
+    "webp": _WEBP,
+    "gif": GIF,
+    "avif": _AVIF,
+}
+_OTHER_NAMES: Final = {
+    "image/jpg": _JPEG,
+    "image/pjpeg": _JPEG,
+    "image/apng": _PNG,
+    "image/x-png": _PNG,
+    "image/heif": _HEIC,
+}
+# What a server says that does not know a file's type.
+_VAGUE: Final = ("", "application/octet-stream", "binary/octet-stream", "application/x-download")
+# Pictures, but drawings, or formats that hardly anybody posts, with decoders of a bad record.
+_REFUSED_PICTURES: Final = (
+    "image/svg+xml",
+    "image/bmp",
+    "image/x-ms-bmp",
+    "image/tiff",
+    "image/vnd.adobe.photoshop",
+    "image/x-icon",
+    "image/vnd.microsoft.icon",
+)
+# The types that Python itself knows, whatever this machine has configured.
+_TYPES: Final = mimetypes.MimeTypes()
 _DISCORDS: Final = ("cdn.discordapp.com", "media.discordapp.net")
 # The numbered hosts that fetch what embeds show, so nobody is sent to a foreign server.
 _EMBED_PROXY: Final = re.compile(r"images-ext-[0-9]{1,3}\.discordapp\.net")
@@ -56,12 +97,14 @@ class AttachmentInfo:
     def kind(self) -> str | None:
         """Return the declared media type, else the one of the file's ending.
 
-        None if neither is known.
+        None if neither says anything.
         """
-        if self.media_type:
-            return self.media_type.partition(";")[0].strip().lower()
-        stem, dot, ending = self.filename.rpartition(".")
-        return _ENDINGS.get(ending.lower(), ending.lower()) if dot and stem else None
+        declared = (self.media_type or "").partition(";")[0].strip().lower()
+        if declared not in _VAGUE:
+            return _OTHER_NAMES.get(declared, declared)
+        ending = self.filename.rpartition(".")[2].lower()
+        found = _ENDINGS.get(ending) or _TYPES.guess_type(f"a.{ending}")[0]
+        return None if found in _VAGUE else found
 
     @property
     def aspect_ratio(self) -> str | None:
@@ -91,6 +134,8 @@ class InputPolicy:
     def select_usable(self, offered: Sequence[AttachmentInfo], now: datetime) -> tuple[AttachmentInfo, ...]:
         """Return the usable ones of the attachments found in a message.
 
+        Files that nothing describes as pictures are returned only if there are no others.
+
         Raises:
             InputError: NONE if there are no attachments; the first one's fault if none is usable.
         """
@@ -107,7 +152,8 @@ class InputPolicy:
                 usable.append(picture)
         if not usable and fault is not None:
             raise fault
-        return tuple(usable)
+        described = tuple(picture for picture in usable if picture.kind is not None or picture.width)
+        return described or tuple(usable)
 
     def admit(self, offered: Sequence[AttachmentInfo], now: datetime) -> tuple[InputImage, ...]:
         """Return the input images of a request.
@@ -182,17 +228,16 @@ def _check_described(picture: AttachmentInfo, number: int | None) -> None:
         return InputError(problem, position=number, name=picture.filename, value=value, limit=limit)
 
     kind = picture.kind
-    if kind is not None and kind not in MEDIA_TYPES:
+    if kind is not None and (not kind.startswith("image/") or kind in _REFUSED_PICTURES):
         raise fault(InputProblem.WRONG_TYPE, kind)
     if picture.size is not None and picture.size > MAX_BYTES:
         raise fault(InputProblem.TOO_HEAVY, picture.size, MAX_BYTES)
     width, height = picture.width or 0, picture.height or 0
     if width <= 0 or height <= 0:
-        raise fault(InputProblem.UNMEASURED)
-    if max(width, height) > MAX_SIDE:
-        raise fault(InputProblem.TOO_LARGE, max(width, height), MAX_SIDE)
-    if width * height > MAX_PIXELS:
-        raise fault(InputProblem.TOO_LARGE, width * height, MAX_PIXELS)
+        return
+    most = SOURCE_PIXELS.get(kind or "", max(SOURCE_PIXELS.values()))
+    if width * height > most:
+        raise fault(InputProblem.TOO_LARGE, width * height, most)
     if min(width, height) < MIN_SIDE:
         raise fault(InputProblem.TOO_SMALL, min(width, height), MIN_SIDE)
 

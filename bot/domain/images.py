@@ -1,6 +1,7 @@
 """Image values: stored file, input image, result image."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,17 +26,27 @@ class ImageRef:
     position: int
 
 
+class InputChange(StrEnum):
+    """A change of an input image that its member may notice."""
+
+    FIRST_FRAME = "first_frame"  # the rest of the animation was dropped
+    CONVERTED = "converted"  # to another format
+    SCALED = "scaled"  # down to fewer pixels
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputImage:
     """An image used as input of a request.
 
     `url` is its address while that address lives: we fetch it, and in a submit the provider does. It may hold a
-    secret. `file` is None until the image is in the store. `parent` is set if the bot itself made the image.
+    secret. `file` is None until the image is in the store; `changes` are what sanitizing changed in it. `parent` is
+    set if the bot itself made the image.
     """
 
     url: str | None = field(default=None, repr=False)
     file: ImageFile | None = None
     parent: ImageRef | None = None
+    changes: frozenset[InputChange] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,12 +29,12 @@ def chosen_request(
 
     `options` are as a member writes them; None is not chosen. A member's default gives way silently if it does not go
     with the options or the preset; options and preset never give way. `input_ratio` is the first input's aspect ratio
-    according to Discord: it takes precedence over the member's preferred one. Raises the errors of
+    according to Discord, if known: it takes precedence over the member's preferred one. Raises the errors of
     `generation_request`.
     """
     chosen = dict(preset.options if preset else {}) | drop_unset(options)
     framed = preset.prompt(prompt) if preset else prompt
-    keep_ratio = input_ratio is not None and "aspect_ratio" not in chosen
+    keep_ratio = bool(inputs) and "aspect_ratio" not in chosen
     if input_ratio is not None:
         preferences = replace(preferences, aspect_ratio=input_ratio)
     for defaults in _default_candidates(chosen, preferences, providers):

@@ -11,9 +11,11 @@ from typing import Final
 import structlog
 
 from bot.domain.errors import FaultKind, ImageError, ImageProblem
-from bot.domain.images import ImageFile, InputImage
+from bot.domain.images import InputImage
 from bot.domain.jobs import Job
+from bot.images.decode import UNKNOWN_FORMAT
 from bot.images.image_service import ImageService
+from bot.images.sanitize import SanitizedImage
 
 _log = structlog.get_logger(__name__)
 
@@ -31,7 +33,7 @@ _FAULTS: Final = {
     ImageProblem.TOO_LARGE: FaultKind.INPUT_TOO_LARGE,
     ImageProblem.TOO_SMALL: FaultKind.INPUT_TOO_SMALL,
     ImageProblem.NOT_A_PICTURE: FaultKind.INPUT_UNUSABLE,
-    ImageProblem.TRUNCATED: FaultKind.INPUT_UNUSABLE,
+    ImageProblem.TRUNCATED: FaultKind.INPUT_BROKEN,
 }
 
 
@@ -42,7 +44,7 @@ class InputDownloadProgress:
     A restart loses it and downloads again.
     """
 
-    files: dict[int, ImageFile] = field(default_factory=dict)
+    files: dict[int, SanitizedImage] = field(default_factory=dict)
     faults: dict[int, FaultKind] = field(default_factory=dict)
     short: dict[int, int] = field(default_factory=dict)
     tries: int = 0
@@ -109,15 +111,15 @@ class InputDownloader:
         progress = self._progress.pop(job_id, None)
         if progress is not None:
             # The job may have ended before its inputs were recorded.
-            self._image_service.note_unrecorded(progress.files.values())
+            self._image_service.note_unrecorded(kept.file for kept in progress.files.values())
 
     async def _drop_gone(self, progress: InputDownloadProgress) -> None:
         """Drop files deleted meanwhile.
 
         Deleting the same image elsewhere removes its file: no row refers to this job's copy yet.
         """
-        for at, file in list(progress.files.items()):
-            if not await self._image_service.keep(file):
+        for at, kept in list(progress.files.items()):
+            if not await self._image_service.keep(kept.file):
                 del progress.files[at]
 
     async def _download(self, job: Job, progress: InputDownloadProgress) -> None:
@@ -141,15 +143,21 @@ class InputDownloader:
                 progress.short[at] = progress.short.get(at, 0) + 1
                 if progress.short[at] < _TRIES_WHEN_SHORT:
                     return
-            progress.faults[at] = _FAULTS[error.problem]
+            progress.faults[at] = _fault(error)
         except OSError as error:
             progress.not_stored = True
             _log.error("input.not_stored", job=job.id, position=at, error=type(error).__name__, errno=error.errno)
         else:
-            if kept.converted and not self._is_served:
+            if kept.changes and not self._is_served:
                 progress.faults[at] = FaultKind.INPUT_UNUSABLE
                 return
-            progress.files[at] = kept.file
+            progress.files[at] = kept
+
+
+def _fault(error: ImageError) -> FaultKind:
+    if error.problem is ImageProblem.NOT_A_PICTURE and error.detail != UNKNOWN_FORMAT:
+        return FaultKind.INPUT_BROKEN
+    return _FAULTS[error.problem]
 
 
 def _missing(job: Job, progress: InputDownloadProgress) -> list[tuple[int, InputImage]]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from bot.domain.aspect_ratios import with_input_ratio
 from bot.domain.errors import FaultKind, ProviderError
-from bot.domain.images import ImageFile, ResultImage
+from bot.domain.images import ResultImage
 from bot.domain.jobs import Attempt, Delivery, Job, Outcome, State
 from bot.domain.requests import offers_for
 from bot.engine.claimer import CallbackUrl, ClaimResult, JobClaimer, no_callback_url, no_input_url
@@ -19,6 +19,7 @@ from bot.engine.config import EngineConfig
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
 from bot.engine.retry_policy import back_off, next_retry_at, ready_offers, refusals_of, remaining_offers
+from bot.images.sanitize import SanitizedImage
 from bot.providers.base import Failed, Finished, Pending
 from db.attempts import AttemptRepository
 from db.database import Database
@@ -118,14 +119,17 @@ class JobStore:
 
         await self._database.write(write)
 
-    async def mark_prepared(self, job: Job, files: Mapping[int, ImageFile]) -> Job:
+    async def mark_prepared(self, job: Job, files: Mapping[int, SanitizedImage]) -> Job:
         """Queue a job with stored inputs, by position.
 
         Its aspect ratio follows the stored images. The price stays as held: no price depends on a ratio.
         """
         now = self._clock.now()
-        inputs = (replace(each, file=files.get(at, each.file)) for at, each in enumerate(job.request.inputs))
-        request = with_input_ratio(replace(job.request, inputs=tuple(inputs)), self._providers)
+        inputs = tuple(
+            replace(each, file=files[at].file, changes=files[at].changes) if at in files else each
+            for at, each in enumerate(job.request.inputs)
+        )
+        request = with_input_ratio(replace(job.request, inputs=inputs), self._providers)
 
         def write(connection: Connection) -> Job:
             noted = JobRepository(connection).set_prepared(job, request)
@@ -134,7 +138,7 @@ class JobStore:
 
         return await self._database.write(write)
 
-    async def mark_inputs_failed(self, job: Job, fault: FaultKind, files: Mapping[int, ImageFile]) -> Job:
+    async def mark_inputs_failed(self, job: Job, fault: FaultKind, files: Mapping[int, SanitizedImage]) -> Job:
         """Fail a job with an unusable input and release its hold.
 
         `files` are the inputs that were downloaded.
@@ -148,10 +152,12 @@ class JobStore:
 
         return await self._database.write(write)
 
-    def _store_inputs(self, connection: Connection, job: Job, files: Mapping[int, ImageFile], now: datetime) -> None:
+    def _store_inputs(
+        self, connection: Connection, job: Job, files: Mapping[int, SanitizedImage], now: datetime
+    ) -> None:
         inputs = InputImageRepository(connection)
-        for position, file in files.items():
-            inputs.set_stored(job.id, position, file, now)
+        for position, kept in files.items():
+            inputs.set_stored(job.id, position, kept.file, now, changes=kept.changes)
 
     async def mark_accepted(self, job: Job, answer: Pending) -> Job:
         """Record the provider's acceptance: QUEUED or RUNNING."""

@@ -17,6 +17,8 @@ PILLOW_FORMATS: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp":
 """The media types that are pictures here, with Pillow's names for them."""
 
 HEAD_BYTES: Final = 12
+UNKNOWN_FORMAT: Final = "magic"
+"""Detail of the error for a file that begins like no picture."""
 _RIFF_HEADER_BYTES: Final = 8
 
 
@@ -105,7 +107,7 @@ def sniff(head: bytes, size: int) -> str:
         if struct.unpack("<I", head[4:8])[0] + _RIFF_HEADER_BYTES > size:
             raise ImageError(ImageProblem.TRUNCATED, "RIFF")
         return "image/webp"
-    raise ImageError(ImageProblem.NOT_A_PICTURE, "magic")
+    raise ImageError(ImageProblem.NOT_A_PICTURE, UNKNOWN_FORMAT)
 
 
 def _decode(image: Image.Image, limits: ImageLimits, *, animated: bool) -> None:

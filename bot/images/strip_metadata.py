@@ -1,9 +1,10 @@
 """Strip metadata from image files without re-encoding.
 
-Places, cameras, names, comments and further images go. The formats are made of marked pieces, so the pixels
-stay as they were encoded, to the bit. Colour profiles, transparency and density stay too, because they say
-how to show the pixels. This runs before any decoding, so that no decoder sees a stranger's other data, nor
-a small file that would keep it busy for hours.
+Places, cameras, names, comments, thumbnails and further images go. The formats are made of marked pieces, so
+the pixels stay as they were encoded, to the bit. Colour profiles, transparency and density stay too, because
+they say how to show the pixels. Only pieces that a decoder needs are kept, so an unknown one carries nothing
+out. This runs before any decoding, so that no decoder sees a stranger's other data, nor a small file that
+would keep it busy for hours.
 """
 
 import re
@@ -27,7 +28,9 @@ _PNG_KEPT: Final = frozenset(
     {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
     | {b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"pHYs", b"bKGD", b"mDCV", b"cLLI"}
 )
+_PNG_COLOUR: Final = frozenset({b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV", b"cLLI", b"pHYs"})
 _PNG_FRAME_BYTES: Final = 12  # a chunk's length, name and checksum
+_PNG_IHDR_BYTES: Final = _PNG_FRAME_BYTES + 13
 
 _WEBP_KEPT: Final = frozenset({b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"ANIM", b"ANMF"})
 _WEBP_HEADER_BYTES: Final = 12
@@ -39,12 +42,16 @@ _GIF_HAS_PALETTE: Final = 0x80
 _GIF_EXTENSION, _GIF_FRAME, _GIF_END = 0x21, 0x2C, 0x3B
 _GIF_CONTROL: Final = 0xF9
 
-_SOI: Final = b"\xff\xd8"
-_EOI: Final = 0xD9
-_SOS: Final = 0xDA
-_APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
-_COM: Final = 0xFE
+_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+_APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
+# Frames, scans, tables, restart intervals and line counts: all that describes pixels.
+_JPEG_KEPT: Final = frozenset({*range(0xC0, 0xD0), _SOS, 0xDB, 0xDC, 0xDD}) - {0xC8}
+# Markers without a length: restarts between scans, and TEM.
+_JPEG_BARE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 _PROFILE: Final = b"ICC_PROFILE\x00"
+_JFIF, _JFIF_BYTES = b"JFIF\x00", 12  # version and density; a thumbnail follows
+_ADOBE, _ADOBE_BYTES = b"Adobe", 12
+_MARKER: Final = re.compile(rb"\xff+([^\x00\xff])")
 # Within a scan, FF is followed by 00 where it is data, or by a restart marker.
 _AFTER_SCAN: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
@@ -60,11 +67,14 @@ class StrippedImage:
     """The file of one still image.
 
     `orientation` is EXIF's, 1 to 8. `moving`: it must become a PNG, as a GIF or as the first of several frames.
+    `scans` counts a JPEG's: from two on, a decoder holds all coefficients in memory. `lossless` is a WebP's.
     """
 
     data: bytes
     orientation: int = UPRIGHT
     moving: bool = False
+    scans: int = 0
+    lossless: bool = False
 
 
 def strip_metadata(data: bytes, media_type: str) -> StrippedImage:
@@ -81,6 +91,17 @@ def strip_metadata(data: bytes, media_type: str) -> StrippedImage:
         raise ImageError(ImageProblem.TRUNCATED, "pieces") from None
 
 
+def colour_chunks(png: bytes) -> bytes:
+    """Return a PNG's chunks that say how to show its pixels."""
+    return b"".join(chunk for name, chunk in _png_chunks(png) if name in _PNG_COLOUR)
+
+
+def with_colour_chunks(png: bytes, chunks: bytes) -> bytes:
+    """Return a PNG with its colour chunks replaced by these."""
+    kept = b"".join(chunk for name, chunk in _png_chunks(png) if name in _PNG_KEPT - _PNG_COLOUR)
+    return _PNG_SIGNATURE + kept[:_PNG_IHDR_BYTES] + chunks + kept[_PNG_IHDR_BYTES:]
+
+
 def _joined(pieces: list[bytes]) -> bytes:
     if len(pieces) > _MOST_PIECES:
         raise ImageError(ImageProblem.TOO_LARGE, "pieces")
@@ -90,19 +111,27 @@ def _joined(pieces: list[bytes]) -> bytes:
 def _bare_png(data: bytes) -> StrippedImage:
     kept = [_PNG_SIGNATURE]
     orientation, moving = UPRIGHT, False
+    for name, chunk in _png_chunks(data):
+        if name in _PNG_KEPT:
+            kept.append(chunk)
+        elif name == b"eXIf":
+            orientation = _orientation_in(chunk[8:-4])
+        elif name == b"acTL":
+            # An animation of one frame is a still: some encoders write all of theirs so.
+            moving = struct.unpack_from(">I", chunk, 8)[0] > 1
+    return StrippedImage(data=_joined(kept), orientation=orientation, moving=moving)
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the names and bytes of a PNG's chunks, up to its end."""
     at, name = len(_PNG_SIGNATURE), b""
     while name != b"IEND":
         length, name = struct.unpack_from(">I4s", data, at)
         end = at + _PNG_FRAME_BYTES + length
         if end > len(data):
             raise ImageError(ImageProblem.TRUNCATED, "pieces")
-        if name in _PNG_KEPT:
-            kept.append(data[at:end])
-        elif name == b"eXIf":
-            orientation = _orientation_in(data[at + 8 : end - 4])
-        moving = moving or name == b"acTL"
+        yield name, data[at:end]
         at = end
-    return StrippedImage(data=_joined(kept), orientation=orientation, moving=moving)
 
 
 def _bare_webp(data: bytes) -> StrippedImage:
@@ -112,7 +141,7 @@ def _bare_webp(data: bytes) -> StrippedImage:
     """
     end = 8 + struct.unpack_from("<I", data, 4)[0]
     kept = []
-    orientation, moving = UPRIGHT, False
+    orientation, moving, lossless = UPRIGHT, False, False
     at = _WEBP_HEADER_BYTES
     while at < end:
         name, length = struct.unpack_from("<4sI", data, at)
@@ -126,9 +155,11 @@ def _bare_webp(data: bytes) -> StrippedImage:
         elif name == b"EXIF":
             orientation = _orientation_in(piece[8:])
         moving = moving or name == b"ANMF"
+        lossless = lossless or name == b"VP8L"
         at += 8 + length + length % 2
     body = b"WEBP" + _joined(kept)
-    return StrippedImage(data=b"RIFF" + struct.pack("<I", len(body)) + body, orientation=orientation, moving=moving)
+    riff = b"RIFF" + struct.pack("<I", len(body)) + body
+    return StrippedImage(data=riff, orientation=orientation, moving=moving, lossless=lossless)
 
 
 def _bare_gif(data: bytes) -> StrippedImage:
@@ -166,51 +197,65 @@ def _after_blocks(data: bytes, at: int) -> int:
 
 
 def _bare_jpeg(data: bytes) -> StrippedImage:
-    kept = [_SOI]
+    kept = [data[:2]]
     orientation, scans = None, 0
-    for marker, piece in _jpeg_pieces(data):
-        if _kept_in_jpeg(marker, piece[4 : 4 + len(_PROFILE)]):
-            kept.append(piece)
-        elif marker == _APP1 and orientation is None and piece[4:].startswith(_EXIF):
+    for passed, (marker, piece) in enumerate(_jpeg_pieces(data)):
+        if passed > _MOST_PIECES:
+            raise ImageError(ImageProblem.TOO_LARGE, "pieces")
+        kept.append(_bare_segment(marker, piece))
+        if marker == _APP1 and orientation is None and piece[4:].startswith(_EXIF):
             orientation = _orientation_in(piece[4:])
         scans += marker == _SOS
         if scans > _MOST_SCANS:
             raise ImageError(ImageProblem.TOO_LARGE, "scans")
-    return StrippedImage(data=_joined(kept), orientation=orientation or UPRIGHT)
+    return StrippedImage(data=_joined(kept), orientation=orientation or UPRIGHT, scans=scans)
 
 
 def _jpeg_pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield segments and scans with their markers.
 
-    The end is that of the first image, or of the file.
+    The end is that of the first image, or of the file. Stray bytes between segments are skipped, as libjpeg does.
     """
-    at = len(_SOI)
+    at = 2
     while True:
-        while data[at + 1] == 0xFF:  # noqa: PLR2004 - fill bytes may precede a marker
-            at += 1
-        if data[at] != 0xFF:  # noqa: PLR2004
-            raise ImageError(ImageProblem.NOT_A_PICTURE, "pieces")
-        marker = data[at + 1]
+        found = _MARKER.search(data, at)
+        if found is None:
+            raise ImageError(ImageProblem.TRUNCATED, "pieces")
+        marker, begin = found[1][0], found.end() - 2
         if marker == _EOI:
-            yield marker, data[at : at + 2]
+            yield marker, data[begin : begin + 2]
             return
-        end = at + 2 + int(struct.unpack_from(">H", data, at + 2)[0])
+        if marker == _SOI:  # the image of another segment, with a wrong length
+            raise ImageError(ImageProblem.NOT_A_PICTURE, "pieces")
+        bare = marker in _JPEG_BARE
+        end = begin + 2 + (0 if bare else max(2, struct.unpack_from(">H", data, begin + 2)[0]))
         if end > len(data):
             raise ImageError(ImageProblem.TRUNCATED, "pieces")
         if marker == _SOS:
             after = _AFTER_SCAN.search(data, end)
             if after is None:
-                yield marker, data[at:]
+                yield marker, data[begin:]
                 return
             end = after.start()
-        yield marker, data[at:end]
+        yield marker, data[begin:end]
         at = end
 
 
-def _kept_in_jpeg(marker: int, begin: bytes) -> bool:
-    if marker == _APP2:
-        return begin == _PROFILE
-    return marker in (_APP0, _APP14) or not (_APP0 <= marker <= _APP15 or marker == _COM)
+def _bare_segment(marker: int, piece: bytes) -> bytes:
+    """Reduce a JPEG segment to the fields that decoders read."""
+    body = piece[4:]
+    if marker == _APP0 and body.startswith(_JFIF) and len(body) >= _JFIF_BYTES:
+        return _segment(marker, body[:_JFIF_BYTES] + bytes(2))
+    if marker == _APP14 and body.startswith(_ADOBE) and len(body) >= _ADOBE_BYTES:
+        # Decoders read the last of its fields only, the colour transform.
+        return _segment(marker, _ADOBE + b"\x00\x64" + bytes(4) + body[_ADOBE_BYTES - 1 : _ADOBE_BYTES])
+    if marker == _APP2 and body.startswith(_PROFILE):
+        return piece
+    return piece if marker in _JPEG_KEPT or marker == _EOI else b""
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 
 
 def _orientation_in(exif: bytes) -> int:

@@ -44,16 +44,17 @@ def test_admit_photo_returns_its_url_and_parent() -> None:
     ("changes", "problem"),
     [
         ({"media_type": "application/pdf", "width": None, "height": None}, InputProblem.WRONG_TYPE),
-        ({"media_type": "image/heic"}, InputProblem.WRONG_TYPE),
+        ({"media_type": "image/bmp"}, InputProblem.WRONG_TYPE),
+        ({"media_type": "image/tiff"}, InputProblem.WRONG_TYPE),
         ({"media_type": "video/mp4"}, InputProblem.WRONG_TYPE),
         ({"media_type": "image/svg+xml"}, InputProblem.WRONG_TYPE),
         ({"media_type": None, "filename": "notes.txt"}, InputProblem.WRONG_TYPE),
         ({"size": 30 * 1024 * 1024}, InputProblem.TOO_HEAVY),
         ({"size": MAX_BYTES + 1}, InputProblem.TOO_HEAVY),
-        ({"width": None, "height": None}, InputProblem.UNMEASURED),
-        ({"width": 0}, InputProblem.UNMEASURED),
-        ({"width": 8193}, InputProblem.TOO_LARGE),
-        ({"width": 8192, "height": 4097}, InputProblem.TOO_LARGE),
+        ({"media_type": "application/octet-stream", "filename": "notes.txt"}, InputProblem.WRONG_TYPE),
+        ({"media_type": "image/jpeg", "width": 10_000, "height": 10_001}, InputProblem.TOO_LARGE),
+        ({"width": 10_000, "height": 5_001}, InputProblem.TOO_LARGE),
+        ({"media_type": "image/webp", "width": 8192, "height": 4097}, InputProblem.TOO_LARGE),
         ({"width": 1, "height": 1}, InputProblem.TOO_SMALL),
         ({"height": 15}, InputProblem.TOO_SMALL),
         ({"url": signed(hours=-0.01)}, InputProblem.EXPIRED),
@@ -75,7 +76,22 @@ def test_admit_unusable_attachment_raises_its_first_problem(changes: dict[str, A
         {"media_type": None, "filename": "A.JPEG"},
         {"media_type": None, "filename": "", "size": None},  # what an embed knows
         {"size": MAX_BYTES},
-        {"width": 8192, "height": 4096},
+        {"media_type": "image/heic", "filename": "IMG_0001.HEIC", "width": None, "height": None},
+        {"media_type": "image/avif"},
+        {"media_type": "image/jpg"},
+        {"media_type": "image/apng"},
+        {"media_type": "image/something-new"},
+        {"media_type": "application/octet-stream", "filename": "photo.jfif"},
+        {"media_type": "application/octet-stream", "filename": "photo"},
+        {"media_type": "application/octet-stream", "filename": "upload.bin", "width": None},
+        {"media_type": "", "filename": "photo.jpe"},
+        {"media_type": None, "filename": "photo.heif"},
+        {"width": None, "height": None},
+        {"width": 0},
+        {"width": 0, "height": 1},
+        {"width": 8193},
+        {"width": 10_000, "height": 5_000},
+        {"media_type": "image/jpg", "width": 10_000, "height": 10_000},
         {"width": 16, "height": 16},
     ],
 )
@@ -183,6 +199,9 @@ def test_select_usable_skips_unusable_attachments_and_explains_none() -> None:
     with pytest.raises(InputError) as refusal:
         SERVED.select_usable([pdf, replace(PHOTO, width=1)], NOW)
     assert refusal.value.problem is InputProblem.WRONG_TYPE
+    unknown = replace(PHOTO, filename="data", media_type="application/octet-stream", width=None, height=None)
+    assert SERVED.select_usable([unknown, PHOTO], NOW) == (PHOTO,)
+    assert SERVED.select_usable([unknown], NOW) == (unknown,)
     with pytest.raises(InputError) as refusal:
         SERVED.select_usable([], NOW)
     assert refusal.value.problem is InputProblem.NONE

@@ -44,6 +44,13 @@ def asked(
     )
 
 
+def test_edit_keeps_the_ratio_of_an_input_of_unknown_size() -> None:
+    """The stored file tells it later."""
+    assert asked(inputs=1).keep_aspect_ratio
+    assert not asked({"aspect_ratio": "1:1"}, inputs=1).keep_aspect_ratio
+    assert not asked().keep_aspect_ratio
+
+
 def test_no_choice_gives_the_studios_defaults() -> None:
     assert asked() == generation_request(prompt="a fox")
 

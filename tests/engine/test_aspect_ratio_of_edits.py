@@ -10,6 +10,7 @@ from bot.domain.errors import StaleJobError
 from bot.domain.images import ImageFile
 from bot.domain.jobs import Job, State
 from bot.domain.requests import GenerationRequest
+from bot.images.sanitize import SanitizedImage
 from db.database import Database
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
@@ -90,10 +91,11 @@ async def test_late_worker_does_not_change_aspect_ratio(
         job = (await harness.job_service.create(make_context(), request)).job
         await database.write(lambda connection: JobRepository(connection).take_over(make_id(), 9))
         with pytest.raises(StaleJobError):
-            await harness.job_store.mark_prepared(job, {0: UPRIGHT})
+            await harness.job_store.mark_prepared(job, {0: SanitizedImage(file=UPRIGHT)})
         assert (await harness.read_job(job.id)).request == request
 
-        prepared = await harness.job_store.mark_prepared(await harness.read_job(job.id), {0: UPRIGHT})
+        kept = SanitizedImage(file=UPRIGHT)
+        prepared = await harness.job_store.mark_prepared(await harness.read_job(job.id), {0: kept})
         stored = await harness.read_job(job.id)
         inputs = (replace(request.inputs[0], file=UPRIGHT),)
         assert prepared == stored

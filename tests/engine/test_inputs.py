@@ -13,6 +13,7 @@ from PIL import Image
 from sqlalchemy import Connection, select
 
 from bot.domain.errors import FaultKind, InputError, InputProblem, StaleJobError
+from bot.domain.images import InputChange
 from bot.domain.jobs import InteractionContext, Job, State
 from bot.engine.callback_urls import hash_token
 from bot.engine.maintenance import Maintenance
@@ -147,8 +148,9 @@ async def test_first_frame_of_animation_becomes_png(
 ) -> None:
     async with edit_harness(sqlite_database, tmp_path, image_host, reve2img) as harness:
         job = await harness.create_job(request=edit_request(image_host.put("a", animated(file_format))))
-        await harness.wait_for_state(job.id, State.RUNNING)
+        running = await harness.wait_for_state(job.id, State.RUNNING)
         (file,) = await read_inputs(harness)
+        assert [each.changes for each in running.request.inputs] == [{InputChange.FIRST_FRAME}]
     with Image.open(BytesIO(file)) as image:
         assert (image.format, image.size, getattr(image, "n_frames", 1)) == ("PNG", (48, 32), 1)
         red, green, blue = image.convert("RGB").getpixel((5, 5))  # type: ignore[misc]
@@ -192,7 +194,7 @@ async def test_stored_input_is_upright_and_has_no_metadata(
         (bomb(), FaultKind.INPUT_TOO_LARGE),
         (bytes(20 * 1024 * 1024 + 1), FaultKind.INPUT_TOO_LARGE),
         (drawn(size=(1, 1)), FaultKind.INPUT_TOO_SMALL),
-        (drawn()[:-30], FaultKind.INPUT_UNUSABLE),
+        (drawn()[:-30], FaultKind.INPUT_BROKEN),
     ],
     ids=["pdf", "empty", "bomb", "heavy", "tiny", "cut-off"],
 )
@@ -354,7 +356,7 @@ async def test_late_worker_cannot_mark_job_prepared(
         await database.write(lambda connection: JobRepository(connection).take_over(make_id(), 9))
         taken = await harness.read_job(job.id)
         assert taken.fence > job.fence
-        stored = (await harness.image_service.store_input(request.inputs[0].url or "")).file
+        stored = await harness.image_service.store_input(request.inputs[0].url or "")
         with pytest.raises(StaleJobError):
             await harness.job_store.mark_prepared(job, {0: stored})
         with pytest.raises(StaleJobError):

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin
 
 from bot.domain.errors import ImageError, ImageProblem
+from bot.domain.images import InputChange
+from bot.images.decode import UNKNOWN_FORMAT
 from bot.images.sanitize import SanitizedImage, sanitize
 from bot.images.strip_metadata import strip_metadata
 from tests.images.samples import encoded, noise
@@ -20,6 +22,8 @@ from tests.support.image_server import a_photo, animated, bomb, drawn
 SECRET = b"51.5007 N"
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 ALL_FORMATS = FORMATS | {"GIF": "image/gif"}
+CONVERTED = ("HEIF", "AVIF")
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def exif(orientation: int = 1) -> Image.Exif:
@@ -55,7 +59,7 @@ def test_metadata_is_removed_and_pixel_data_kept(tmp_path: Path, file_format: st
     sanitized, bare = taken(tmp_path, content)
     assert SECRET not in bare
     assert pixels(bare) == pixels(content)
-    assert not sanitized.converted
+    assert sanitized.changes == frozenset()
     assert (sanitized.file.media_type, sanitized.file.size) == (FORMATS[file_format], len(bare))
 
 
@@ -81,21 +85,206 @@ def test_trailing_data_is_removed(tmp_path: Path) -> None:
     assert bare.count(b"\xff\xd8\xff") == 1
 
 
+# What EXIF's orientation says of the corners of a picture, from the top left clockwise.
+CORNERS = {
+    1: "RGBW",
+    2: "GRWB",
+    3: "BWRG",
+    4: "WBGR",
+    5: "RWBG",
+    6: "WRGB",
+    7: "BGRW",
+    8: "GBWR",
+}
+COLOURS = {"R": (255, 0, 0), "G": (0, 255, 0), "B": (0, 0, 255), "W": (255, 255, 255)}
+
+
+def quartered(size: tuple[int, int] = (96, 64)) -> Image.Image:
+    """Return a picture with a red, green, blue and white quarter."""
+    width, height = size[0] // 2, size[1] // 2
+    image = Image.new("RGB", size)
+    for letter, at in zip("RGBW", ((0, 0), (width, 0), (width, height), (0, height)), strict=True):
+        image.paste(COLOURS[letter], (*at, at[0] + width, at[1] + height))
+    return image
+
+
+def corners(content: bytes) -> str:
+    """Return the letters of the quarters, clockwise from the top left."""
+    with Image.open(BytesIO(content)) as image:
+        shown = image.convert("RGB")
+    x, y = shown.width // 4, shown.height // 4
+    seen = [shown.getpixel(at) for at in ((x, y), (3 * x, y), (3 * x, 3 * y), (x, 3 * y))]
+    return "".join(_nearest(colour) for colour in seen)
+
+
+def _nearest(colour: Any) -> str:
+    return min(COLOURS, key=lambda letter: sum(abs(a - b) for a, b in zip(COLOURS[letter], colour, strict=True)))
+
+
 @pytest.mark.parametrize("file_format", FORMATS)
-@pytest.mark.parametrize("orientation", range(2, 9))
-def test_exif_rotation_is_applied(tmp_path: Path, file_format: str, orientation: int) -> None:
-    """The provider sees the image as viewers show it."""
-    content = encoded(Image.open(BytesIO(drawn())), file_format, exif=exif(orientation))
-    sanitized, upright = taken(tmp_path, content)
-    with Image.open(BytesIO(content)) as before, Image.open(BytesIO(upright)) as after:
-        seen = ImageOps.exif_transpose(before).convert("RGB")
-        assert (after.size, dict(after.getexif())) == (seen.size, {})
-        assert (sanitized.file.width, sanitized.file.height) == seen.size
-        for corner in ((2, 2), (seen.width - 3, 2), (2, seen.height - 3)):
-            near = zip(seen.getpixel(corner), after.convert("RGB").getpixel(corner), strict=True)  # type: ignore[arg-type]
-            assert all(abs(one - other) < 24 for one, other in near)
+@pytest.mark.parametrize("orientation", CORNERS)
+def test_exif_orientation_is_applied(tmp_path: Path, file_format: str, orientation: int) -> None:
+    sanitized, upright = taken(tmp_path, encoded(quartered(), file_format, exif=exif(orientation)))
+    assert corners(upright) == CORNERS[orientation]
+    assert (sanitized.file.width, sanitized.file.height) == ((96, 64) if orientation < 5 else (64, 96))
+    assert sanitized.changes == frozenset()
     assert SECRET not in upright
-    assert not sanitized.converted
+    with Image.open(BytesIO(upright)) as image:
+        assert (image.format, dict(image.getexif())) == (file_format, {})
+
+
+def test_lossless_webp_is_turned_without_loss(tmp_path: Path) -> None:
+    content = encoded(noise(), "WEBP", lossless=True, exif=exif(2))
+    _, upright = taken(tmp_path, content)
+    assert pixels(upright) == noise().convert("RGBA").transpose(Image.Transpose.FLIP_LEFT_RIGHT).tobytes()
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    """Return a PNG's chunk."""
+    return len(body).to_bytes(4) + name + body + zlib.crc32(name + body).to_bytes(4)
+
+
+def test_turned_png_keeps_its_colours(tmp_path: Path) -> None:
+    """Without these chunks the same numbers are other colours."""
+    kept = b"".join(
+        (
+            chunk(b"gAMA", (100_000).to_bytes(4)),
+            chunk(b"cHRM", b"".join(value.to_bytes(4) for value in range(31_000, 31_008))),
+            chunk(b"cICP", bytes((9, 16, 0, 1))),
+            chunk(b"iCCP", b"p3\x00\x00" + zlib.compress(b"a profile")),
+        )
+    )
+    plain = encoded(quartered(), "PNG", exif=exif(6))
+    _, upright = taken(tmp_path, plain[:33] + kept + chunk(b"tEXt", b"Author\x00" + SECRET) + plain[33:])
+    assert corners(upright) == CORNERS[6]
+    assert upright[33 : 33 + len(kept)] == kept
+    assert SECRET not in upright
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    """Return a JPEG's segment."""
+    return b"\xff" + bytes((marker,)) + (len(body) + 2).to_bytes(2) + body
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        pytest.param(b"stray bytes" + SECRET, id="stray bytes"),
+        pytest.param(b"\xff\xed\x00\x09Photoshop 3.0" + SECRET, id="length too short"),
+        pytest.param(segment(0xE0, b"JFXX\x00\x10" + SECRET), id="thumbnail"),
+        pytest.param(segment(0xEE, b"Adobe\x00\x64" + SECRET), id="long Adobe marker"),
+        pytest.param(segment(0xEE, SECRET), id="foreign APP14"),
+        pytest.param(segment(0xF7, SECRET), id="unknown segment"),
+        pytest.param(segment(0xE2, b"MPF\x00" + SECRET), id="further images"),
+        pytest.param(b"\xff\xff\xff\x01\xff\xd0", id="fill bytes and bare markers"),
+    ],
+)
+def test_jpeg_with_odd_pieces_is_written_clean(tmp_path: Path, junk: bytes) -> None:
+    """Every decoder copes with them; none needs them."""
+    plain = encoded(quartered(), "JPEG")
+    begin = 2 + 18  # the start and the JFIF header
+    sanitized, bare = taken(tmp_path, plain[:begin] + junk + plain[begin:])
+    assert corners(bare) == CORNERS[1]
+    assert SECRET not in bare
+    assert len(bare) <= len(plain) + 16
+    assert sanitized.changes == frozenset()
+
+
+def test_jfif_thumbnail_is_removed(tmp_path: Path) -> None:
+    plain = encoded(quartered(), "JPEG", dpi=(300, 300))
+    header = segment(0xE0, plain[6:18] + bytes((2, 2)) + SECRET[:4] * 3)
+    _, bare = taken(tmp_path, plain[:2] + header + plain[20:])
+    assert bare == plain
+
+
+def test_cmyk_jpeg_keeps_its_colour_transform(tmp_path: Path) -> None:
+    content = encoded(quartered().convert("CMYK"), "JPEG")
+    _, bare = taken(tmp_path, content)
+    with Image.open(BytesIO(content)) as before, Image.open(BytesIO(bare)) as after:
+        assert (after.mode, after.tobytes()) == ("CMYK", before.tobytes())
+
+
+def test_jpeg_within_a_broken_segment_is_rejected(tmp_path: Path) -> None:
+    """A thumbnail must not become the picture."""
+    plain = encoded(quartered(), "JPEG")
+    with pytest.raises(ImageError) as refusal:
+        taken(tmp_path, plain[:20] + b"\xff\xe1\x00\x04ab" + encoded(noise(), "JPEG") + plain[20:])
+    assert refusal.value.problem is ImageProblem.NOT_A_PICTURE
+
+
+def test_apng_with_one_frame_stays_as_it_is(tmp_path: Path) -> None:
+    plain = encoded(quartered(), "PNG")
+    control = chunk(b"acTL", (1).to_bytes(4) + bytes(4))
+    sanitized, bare = taken(tmp_path, plain[:33] + control + plain[33:])
+    assert bare == plain
+    assert sanitized.changes == frozenset()
+
+
+@pytest.mark.parametrize("file_format", CONVERTED)
+@pytest.mark.parametrize("orientation", CORNERS)
+def test_heic_and_avif_become_upright_jpeg(tmp_path: Path, file_format: str, orientation: int) -> None:
+    content = encoded(quartered(), file_format, exif=exif(orientation).tobytes(), quality=90)
+    assert SECRET in content
+    sanitized, written = taken(tmp_path, content)
+    assert corners(written) == CORNERS[orientation]
+    assert sanitized.file.media_type == "image/jpeg"
+    assert sanitized.changes == {InputChange.CONVERTED}
+    assert SECRET not in written
+    with Image.open(BytesIO(written)) as image:
+        assert dict(image.getexif()) == {}
+
+
+@pytest.mark.parametrize("file_format", CONVERTED)
+def test_transparent_heic_and_avif_become_png(tmp_path: Path, file_format: str) -> None:
+    image = quartered().convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    sanitized, written = taken(tmp_path, encoded(image, file_format, icc_profile=PROFILE, xmp=SECRET))
+    assert sanitized.file.media_type == "image/png"
+    with Image.open(BytesIO(written)) as made:
+        assert made.mode == "RGBA"
+        assert set(made.info) == {"icc_profile"}
+
+
+@pytest.mark.parametrize("cut", [40, 200, -40])
+@pytest.mark.parametrize("file_format", CONVERTED)
+def test_cut_off_heic_and_avif_is_rejected(tmp_path: Path, file_format: str, cut: int) -> None:
+    with pytest.raises(ImageError) as refusal:
+        taken(tmp_path, encoded(noise(), file_format)[:cut])
+    assert refusal.value.detail != UNKNOWN_FORMAT
+
+
+def test_photo_of_48_megapixels_is_halved(tmp_path: Path) -> None:
+    sanitized, written = taken(tmp_path, encoded(quartered((8064, 6048)), "JPEG", exif=exif(6), quality=50))
+    assert (sanitized.file.width, sanitized.file.height) == (3024, 4032)
+    assert corners(written) == CORNERS[6]
+    assert sanitized.changes == {InputChange.SCALED}
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_wide_png_is_halved_in_every_mode(tmp_path: Path, mode: str) -> None:
+    light = {"1": 1, "I;16": 200 * 256}.get(mode)
+    image = Image.new("L", (8193, 32), 200).convert(mode) if light is None else Image.new(mode, (8193, 32), light)
+    sanitized, written = taken(tmp_path, encoded(image, "PNG"))
+    assert (sanitized.file.width, sanitized.file.height) == (4097, 16)
+    assert sanitized.changes == {InputChange.SCALED}
+    expected = 255 if mode == "1" else 200
+    assert abs(pixels(written)[0] - expected) <= 2
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "L"])
+def test_wide_jpeg_is_halved_in_every_mode(tmp_path: Path, mode: str) -> None:
+    sanitized, written = taken(tmp_path, encoded(quartered((16_386, 64)).convert(mode), "JPEG"))
+    assert (sanitized.file.width, sanitized.file.height) == (4097, 16)
+    if mode != "L":
+        assert corners(written) == CORNERS[1]
+
+
+def test_large_jpeg_with_scans_is_rejected(tmp_path: Path) -> None:
+    """Its decoder would hold all coefficients."""
+    content = encoded(Image.new("L", (10_000, 5_001)), "JPEG", progressive=True, quality=10)
+    with pytest.raises(ImageError) as refusal:
+        taken(tmp_path, content)
+    assert refusal.value.problem is ImageProblem.TOO_LARGE
 
 
 @pytest.mark.parametrize("file_format", ["GIF", "PNG", "WEBP"])
@@ -104,7 +293,7 @@ def test_animation_becomes_first_frame(tmp_path: Path, file_format: str) -> None
     sanitized, still = taken(tmp_path, animated(file_format))
     with Image.open(BytesIO(still)) as image:
         assert (image.format, getattr(image, "n_frames", 1)) == ("PNG", 1)
-    assert sanitized.converted
+    assert sanitized.changes == {InputChange.FIRST_FRAME}
     red, green, *_ = pixels(still)
     assert red > 200
     assert green < 60
@@ -114,7 +303,9 @@ def test_animation_becomes_first_frame(tmp_path: Path, file_format: str) -> None
     ("content", "problem"),
     [
         (bomb(), ImageProblem.TOO_LARGE),
-        (drawn(size=(8193, 16)), ImageProblem.TOO_LARGE),
+        (drawn(size=(8193, 16)), ImageProblem.TOO_SMALL),
+        (encoded(Image.new("L", (8192, 4097)), "WEBP", method=0), ImageProblem.TOO_LARGE),
+        (b"\x00\x00\x00\x18ftypisom" + bytes(40), ImageProblem.NOT_A_PICTURE),
         (drawn(size=(1, 1)), ImageProblem.TOO_SMALL),
         (drawn(size=(200, 15)), ImageProblem.TOO_SMALL),
         (b"%PDF-1.7", ImageProblem.NOT_A_PICTURE),
@@ -194,7 +385,7 @@ def test_real_photo_keeps_pixels(tmp_path: Path, name: str) -> None:
     photo = a_photo(name)
     sanitized, bare = taken(tmp_path, photo)
     assert pixels(bare) == pixels(photo)
-    assert not sanitized.converted
+    assert sanitized.changes == frozenset()
 
 
 @settings(max_examples=300)

@@ -17,9 +17,10 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.fit import Fit
-from bot.domain.images import ImageFile, ImageRef, InputImage
+from bot.domain.images import ImageFile, ImageRef, InputChange, InputImage
 from bot.domain.jobs import Action, Origin, State
 from bot.domain.requests import GenerationRequest
+from bot.images.sanitize import SanitizedImage
 from bot.services.confirmations import ConfirmationService
 from db.confirmations import ConfirmationRepository
 from db.database import Database
@@ -33,7 +34,7 @@ KEPT = ImageFile(sha256="a" * 64, media_type="image/png", width=10, height=20, s
 async def test_confirmation_is_stored_whole_and_holds_nothing(services: ServiceHarness) -> None:
     parent = make_id()
     inputs = (
-        InputImage(file=KEPT, parent=ImageRef(job_id=parent, position=2)),
+        InputImage(file=KEPT, parent=ImageRef(job_id=parent, position=2), changes=frozenset({InputChange.SCALED})),
         InputImage(url="https://cdn.discordapp.com/secret"),
     )
     request = make_request(images=4, detail=2, upscale=2, fit=Fit.parse("1024"), effect="sepia", inputs=inputs)
@@ -180,7 +181,7 @@ async def test_second_press_within_dedup_window_raises_already_begun(services: S
         inputs=(InputImage(url="https://cdn.discordapp.com/a.png"),), aspect_ratio="3:2", keep_aspect_ratio=True
     )
     made = (await services.jobs.create(make_context(), edit, origin=origin)).job
-    await services.job_store.mark_prepared(made, {0: KEPT})
+    await services.job_store.mark_prepared(made, {0: SanitizedImage(file=KEPT)})
     with pytest.raises(AlreadyBegunError):
         await services.jobs.create(make_context(), edit, origin=origin)
     services.clock.advance(3.1)

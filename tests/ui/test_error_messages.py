@@ -181,7 +181,7 @@ WORDED: list[tuple[AtelierError, str]] = [
         InputError(InputProblem.NONE),
         (
             "There is no picture in this message. Nothing was charged.\n"
-            "Choose one with a PNG, JPEG, WebP or GIF, or attach yours to `/edit`."
+            "Choose one with a picture, or attach yours to `/edit`."
         ),
     ),
     (
@@ -192,28 +192,21 @@ WORDED: list[tuple[AtelierError, str]] = [
         InputError(InputProblem.WRONG_TYPE, name="letter.pdf", value="application/pdf"),
         (
             "“\u2068letter.pdf\u2069” is not a kind of picture that can be edited. Nothing was charged.\n"
-            "Attach a PNG, JPEG, WebP or GIF to `/edit`."
-        ),
-    ),
-    (
-        InputError(InputProblem.UNMEASURED),
-        (
-            "The picture cannot be read as a picture. Nothing was charged.\n"
-            "Save it as PNG or JPEG and attach that to `/edit`."
+            "Attach a PNG, JPEG, WebP, GIF, HEIC or AVIF to `/edit`."
         ),
     ),
     (
         InputError(InputProblem.TOO_HEAVY, position=2, name="a.png", value=30 * 1024 * 1024, limit=20 * 1024 * 1024),
         (
             "Picture 2 is too large. Nothing was charged.\n"
-            "Scale it down, or save it as JPEG: up to 20 MiB, 8,192 pixels a side and 33 million in all are taken."
+            "Scale it down to 33 million pixels and 20 MiB or less, and attach that to `/edit`."
         ),
     ),
     (
         InputError(InputProblem.TOO_LARGE, name="x" * 80, value=9000, limit=8192),
         (
             f"“\u2068{'x' * 39}…\u2069” is too large. Nothing was charged.\n"
-            "Scale it down, or save it as JPEG: up to 20 MiB, 8,192 pixels a side and 33 million in all are taken."
+            "Scale it down to 33 million pixels and 20 MiB or less, and attach that to `/edit`."
         ),
     ),
     (

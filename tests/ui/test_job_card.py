@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import FaultKind
 from bot.domain.fit import Fit
-from bot.domain.images import ImageFile, InputImage
+from bot.domain.images import ImageFile, InputChange, InputImage
 from bot.domain.jobs import Action, Job, Snapshot, State
 from bot.domain.remix import KEEP_AS_IT_IS
 from bot.ui.render.formatting import one_line
@@ -261,9 +261,14 @@ FAILED = {
     FaultKind.INPUT_GONE: (
         "The picture is not there any more: its message was deleted, or its link ran out.|Attach it anew to `/edit`."
     ),
-    FaultKind.INPUT_UNUSABLE: ("The picture cannot be read.|Save it as PNG or JPEG and attach that to `/edit`."),
+    FaultKind.INPUT_UNUSABLE: (
+        "The picture is not a kind of picture that can be edited.|Save it as PNG or JPEG and attach that to `/edit`."
+    ),
+    FaultKind.INPUT_BROKEN: (
+        "The picture is damaged or incomplete.|Attach another copy of it to `/edit`, or a screenshot."
+    ),
     FaultKind.INPUT_TOO_LARGE: (
-        "The picture is too large.|Scale it down, or save it as JPEG, and attach that to `/edit`."
+        "The picture is too large.|Scale it down to 33 million pixels and 20 MiB or less, and attach that to `/edit`."
     ),
     FaultKind.INPUT_TOO_SMALL: (
         "The picture is too small: each side takes 16 pixels or more.|Attach a larger one to `/edit`."
@@ -290,6 +295,7 @@ WILL_FAIL_AGAIN = {
     FaultKind.INVALID,
     FaultKind.INPUT_GONE,
     FaultKind.INPUT_UNUSABLE,
+    FaultKind.INPUT_BROKEN,
     FaultKind.INPUT_TOO_LARGE,
     FaultKind.INPUT_TOO_SMALL,
 }
@@ -328,6 +334,22 @@ def test_card_during_input_download() -> None:
         view = card(Snapshot(job=make_job(request=request, prepared=False)))
         assert texts(view)[1].startswith(f"{said} · started ")
         assert labels(view) == ["Cancel"]
+
+
+def test_card_notes_what_was_changed_in_inputs() -> None:
+    file = ImageFile(sha256="a" * 64, media_type="image/jpeg", width=4032, height=3024, size=99)
+    changed = InputImage(file=file, changes=frozenset(InputChange))
+    scaled = InputImage(file=file, changes=frozenset({InputChange.SCALED}))
+    for inputs, notes in (
+        ((InputImage(file=file), scaled), ["-# Picture 2 was scaled down to 4032x3024."]),
+        (
+            (changed,),
+            ["-# The picture was reduced to its first frame and scaled down to 4032x3024 and converted to JPEG."],
+        ),
+    ):
+        request = make_request(inputs=inputs)
+        assert texts(card(Snapshot(job=make_job(request=request))))[1].splitlines()[1:] == notes
+        assert texts(card(done(inputs=inputs), 31, *files(1)))[-1].splitlines()[1:] == notes
 
 
 def test_failed_card_names_faulty_input() -> None:

@@ -28,7 +28,8 @@ class FaultKind(StrEnum):
     INTERNAL = "internal"  # our own fault
     # Input images that turned out to be unusable:
     INPUT_GONE = "input_gone"  # its message was deleted, or its URL expired
-    INPUT_UNUSABLE = "input_unusable"  # no image, or a broken one
+    INPUT_UNUSABLE = "input_unusable"  # no image, or of a kind that is not taken
+    INPUT_BROKEN = "input_broken"  # damaged or cut off
     INPUT_TOO_LARGE = "input_too_large"  # more bytes or pixels than declared
     INPUT_TOO_SMALL = "input_too_small"
     INPUT_UNREACHABLE = "input_unreachable"  # Discord did not serve it for minutes

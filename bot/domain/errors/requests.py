@@ -104,9 +104,8 @@ class InputProblem(StrEnum):
     TOO_MANY = "too_many"  # images
     FOREIGN = "foreign"  # its URL is not one of Discord's
     WRONG_TYPE = "wrong_type"
-    UNMEASURED = "unmeasured"  # Discord found no width and height, so it is no image
     TOO_HEAVY = "too_heavy"  # bytes
-    TOO_LARGE = "too_large"  # a side, or pixels
+    TOO_LARGE = "too_large"  # pixels
     TOO_SMALL = "too_small"
     EXPIRED = "expired"  # its URL has expired
     SHORT_LIVED = "short_lived"  # its URL may expire before the job ends, and we cannot serve the image

@@ -1,43 +1,41 @@
 """Words for unusable input images, before and after a job exists."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from bot.domain.attachments import MAX_BYTES, MAX_INPUTS, MAX_PIXELS, MAX_SIDE, MIN_SIDE
+from bot.domain.attachments import MAX_BYTES, MAX_INPUTS, MAX_PIXELS, MIN_SIDE
 from bot.domain.errors import FaultKind, InputError, InputProblem
+from bot.domain.images import InputChange, InputImage
 from bot.domain.jobs import Job
 from bot.ui.i18n import N_, _
-from bot.ui.render.formatting import cut, escaped, number
+from bot.ui.render.formatting import cut, escaped, number, together
 
 _NAME_SHOWN: Final = 40
 _MEBIBYTE: Final = 1024 * 1024
 
 _ATTACH_ANEW: Final = N_("Attach it anew to `/edit`.")
 _AS_A_PICTURE: Final = N_("Save it as PNG or JPEG and attach that to `/edit`.")
-_SMALLER: Final = N_("Scale it down, or save it as JPEG, and attach that to `/edit`.")
 _LARGER: Final = N_("Attach a larger one to `/edit`.")
-_UNREADABLE: Final = N_("{picture} cannot be read as a picture.")
+_WRONG_KIND: Final = N_("{picture} is not a kind of picture that can be edited.")
 _TOO_LARGE: Final = N_("{picture} is too large.")
-_HOW_LARGE: Final = N_(
-    "Scale it down, or save it as JPEG: up to {size} MiB, {side} pixels a side and {pixels} million in all are taken."
-)
+_SMALLER: Final = N_("Scale it down to {pixels} million pixels and {size} MiB or less, and attach that to `/edit`.")
 _TOO_SMALL: Final = N_("{picture} is too small: each side takes {least} pixels or more.")
 
 _REFUSALS: Final[dict[InputProblem, tuple[str, str]]] = {
     InputProblem.NONE: (
         N_("There is no picture in this message."),
-        N_("Choose one with a PNG, JPEG, WebP or GIF, or attach yours to `/edit`."),
+        N_("Choose one with a picture, or attach yours to `/edit`."),
     ),
     InputProblem.TOO_MANY: (
         N_("That is more pictures than one edit takes."),
         N_("Choose up to {most}."),
     ),
     InputProblem.WRONG_TYPE: (
-        N_("{picture} is not a kind of picture that can be edited."),
-        N_("Attach a PNG, JPEG, WebP or GIF to `/edit`."),
+        _WRONG_KIND,
+        N_("Attach a PNG, JPEG, WebP, GIF, HEIC or AVIF to `/edit`."),
     ),
-    InputProblem.UNMEASURED: (_UNREADABLE, _AS_A_PICTURE),
-    InputProblem.TOO_HEAVY: (_TOO_LARGE, _HOW_LARGE),
-    InputProblem.TOO_LARGE: (_TOO_LARGE, _HOW_LARGE),
+    InputProblem.TOO_HEAVY: (_TOO_LARGE, _SMALLER),
+    InputProblem.TOO_LARGE: (_TOO_LARGE, _SMALLER),
     InputProblem.TOO_SMALL: (_TOO_SMALL, _LARGER),
     InputProblem.EXPIRED: (N_("Discord's link to {picture} has run out."), _ATTACH_ANEW),
     InputProblem.SHORT_LIVED: (
@@ -57,10 +55,19 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
         N_("{picture} is not there any more: its message was deleted, or its link ran out."),
         _ATTACH_ANEW,
     ),
-    FaultKind.INPUT_UNUSABLE: (N_("{picture} cannot be read."), _AS_A_PICTURE),
+    FaultKind.INPUT_UNUSABLE: (_WRONG_KIND, _AS_A_PICTURE),
+    FaultKind.INPUT_BROKEN: (
+        N_("{picture} is damaged or incomplete."),
+        N_("Attach another copy of it to `/edit`, or a screenshot."),
+    ),
     FaultKind.INPUT_TOO_LARGE: (_TOO_LARGE, _SMALLER),
     FaultKind.INPUT_TOO_SMALL: (_TOO_SMALL, _LARGER),
     FaultKind.INPUT_UNREACHABLE: (N_("Discord did not hand over {picture}."), N_("Try again in a few minutes.")),
+}
+_CHANGES: Final = {
+    InputChange.FIRST_FRAME: N_("reduced to its first frame"),
+    InputChange.SCALED: N_("scaled down to {width}x{height}"),
+    InputChange.CONVERTED: N_("converted to {format}"),
 }
 # Where it stands in the midst of a sentence.
 _WITHIN: Final = frozenset({InputProblem.EXPIRED, InputProblem.SHORT_LIVED, FaultKind.INPUT_UNREACHABLE})
@@ -85,11 +92,28 @@ def input_failure(job: Job) -> tuple[str, str] | None:
     return _filled(what, picture), _filled(next_step, picture)
 
 
+def input_notes(inputs: Sequence[InputImage]) -> list[str]:
+    """Return a note on each input that was changed for the model."""
+    notes = []
+    for position, image in enumerate(inputs, 1):
+        if image.file is None or not image.changes:
+            continue
+        kind = image.file.media_type.removeprefix("image/").upper()
+        words = [
+            _(said).format(width=image.file.width, height=image.file.height, format=kind)
+            for change, said in _CHANGES.items()
+            if change in image.changes
+        ]
+        picture = _named(position if len(inputs) > 1 else None, "", within=False)
+        # Translators: {changes} is such as "scaled down to 4032x3024 and converted to JPEG".
+        notes.append(f"-# {_('{picture} was {changes}.').format(picture=picture, changes=together(words))}")
+    return notes
+
+
 def _filled(text: str, picture: str) -> str:
     return _(text).format(
         picture=picture,
         most=number(MAX_INPUTS),
-        side=number(MAX_SIDE),
         pixels=number(MAX_PIXELS // 1_000_000),
         size=number(MAX_BYTES // _MEBIBYTE),
         least=number(MIN_SIDE),

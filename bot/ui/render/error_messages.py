@@ -282,7 +282,11 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
     FaultKind.DEADLINE: (N_("The image service did not finish in time."), N_("Try again.")),
     FaultKind.UNACKNOWLEDGED: (N_("This request was interrupted before it began."), N_("Try again.")),
     FaultKind.INPUT_GONE: (N_("A picture to start from is not there any more."), N_("Attach it anew.")),
-    FaultKind.INPUT_UNUSABLE: (N_("A picture to start from cannot be read."), N_("Attach another, or save it anew.")),
+    FaultKind.INPUT_UNUSABLE: (
+        N_("A picture to start from is of a kind that cannot be edited."),
+        N_("Save it as PNG or JPEG."),
+    ),
+    FaultKind.INPUT_BROKEN: (N_("A picture to start from is damaged."), N_("Attach another copy of it.")),
     FaultKind.INPUT_TOO_LARGE: (N_("A picture to start from is too large."), N_("Attach a smaller one.")),
     FaultKind.INPUT_TOO_SMALL: (N_("A picture to start from is too small."), N_("Attach a larger one.")),
     FaultKind.INPUT_UNREACHABLE: (

@@ -16,7 +16,7 @@ from bot.domain.requests import GenerationRequest
 from bot.providers.registry import display_name
 from bot.ui.buttons import CANCEL, PROMPT, REMIX, MenuEntry, card_menu
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.attachment_messages import input_failure
+from bot.ui.render.attachment_messages import input_failure, input_notes
 from bot.ui.render.error_messages import failure
 from bot.ui.render.formatting import (
     ago,
@@ -47,6 +47,7 @@ _FAILS_AGAIN: Final = (
     FaultKind.INVALID,
     FaultKind.INPUT_GONE,
     FaultKind.INPUT_UNUSABLE,
+    FaultKind.INPUT_BROKEN,
     FaultKind.INPUT_TOO_LARGE,
     FaultKind.INPUT_TOO_SMALL,
 )
@@ -236,14 +237,14 @@ def _state_text(snapshot: Snapshot, *, late: bool, files: Sequence[Attached], di
     job = snapshot.job
     match job.state:
         case State.DONE:
-            return _receipt(snapshot, files, direct=direct)
+            return "\n".join([_receipt(snapshot, files, direct=direct), *input_notes(job.request.inputs)])
         case State.FAILED | State.LOST:
             why, next_step = input_failure(job) or failure(job.fault)
             return f"{why}\n{_returned(snapshot)} {next_step}"
         case State.CANCELLED:
             return f"{_('Cancelled.')} {_returned(snapshot)}"
         case _:
-            return _progress(snapshot, late=late)
+            return "\n".join([_progress(snapshot, late=late), *input_notes(job.request.inputs)])
 
 
 def _progress(snapshot: Snapshot, *, late: bool) -> str:
