@@ -6,6 +6,9 @@ So discord.py's lines have the same format.
 import logging
 import re
 import sys
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
 from typing import Final
 
 import structlog
@@ -19,6 +22,10 @@ QUIET: Final = ("discord", "httpx", "httpcore", "aiosqlite", "aiohttp", "sqlalch
 
 At DEBUG they print bodies and addresses with tokens in them; httpx names every URL at INFO.
 """
+
+
+# The message of an exception that passed through these may quote an answer, and answers quote prompts.
+_QUOTING: Final = ("bot.providers", "json")
 
 
 class _Discreet(structlog.stdlib.ProcessorFormatter):
@@ -57,18 +64,19 @@ def configure_logging(level: str, form: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    last: list[structlog.types.Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    # Plain tracebacks: the rich ones print local variables, and those hold prompts and tokens.
+    renderer: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
         if form == "json"
-        # Plain tracebacks: the rich ones print local variables, and those hold prompts and tokens.
-        else [
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
-        ]
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
+    tracebacks = structlog.processors.ExceptionRenderer(_format_exception)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         _Discreet(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, tracebacks, renderer],
             foreign_pre_chain=shared,
         )
     )
@@ -79,3 +87,38 @@ def configure_logging(level: str, form: str) -> None:
     shards.filters = [_OneLine()]
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _format_exception(
+    exc_info: tuple[type[BaseException], BaseException, TracebackType | None],
+) -> str:
+    """Return a traceback without messages that may quote an answer."""
+    whole = "".join(traceback.format_exception(*exc_info)).rstrip("\n")
+    for error in _chain(exc_info[1]):
+        if not _passed_through_provider(error):
+            continue
+        first, *rest = str(error).splitlines() or [""]
+        whole = whole.replace(f": {first}", ": [hidden]") if first else whole
+        for line in filter(None, rest):
+            whole = re.sub(rf"^([ |]*){re.escape(line)}$", r"\1[hidden]", whole, flags=re.MULTILINE)
+    return whole
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception, its causes, contexts and members, each once."""
+    seen: set[int] = set()
+    pending = [error]
+    while pending:
+        each = pending.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        pending += [linked for linked in (each.__cause__, each.__context__) if linked is not None]
+        if isinstance(each, BaseExceptionGroup):
+            pending += each.exceptions
+
+
+def _passed_through_provider(error: BaseException) -> bool:
+    names = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(name.split(".")[: len(part.split("."))] == part.split(".") for name in names for part in _QUOTING)

@@ -32,6 +32,17 @@ try:
 except RuntimeError:
     logging.getLogger("discord.shard").exception("Attempting a reconnect in %.2fs", 1)
 
+import bot.providers.parsing as parsing
+quoting = "raise ValueError('a very private fox\\\\nof two lines')"
+try:
+    try:
+        exec(quoting, vars(parsing))
+    except ValueError as error:
+        raise ExceptionGroup("several", [error]) from error
+except ExceptionGroup:
+    log.exception("submit.broke", job="0c")
+    logging.getLogger("elsewhere").exception("of a library")
+
 logging.getLogger("httpx").info("HTTP Request: GET https://discord.com/webhooks/1/a-secret-token")
 logging.getLogger("discord.http").debug("POST https://discord.com/webhooks/1/a-secret-token")
 logging.getLogger("elsewhere").error("Cannot connect to https://studio.example/inputs/a-secret-token")
@@ -62,10 +73,12 @@ def test_json_format_prints_one_object_per_line() -> None:
         "job.failed",
         "a library's words",
         "Attempting a reconnect in 1.00s (RuntimeError)",
+        "submit.broke",
+        "of a library",
         "Cannot connect to https://studio.example/inputs/[hidden]",
         "a warning of a library",
     ]
-    assert [line["level"] for line in lines] == ["info", "error", "error", "error", "error", "warning"]
+    assert [line["level"] for line in lines] == ["info", *["error"] * 6, "warning"]
     assert {"timestamp", "logger"} <= lines[0].keys()
     assert (lines[0]["job"], lines[0]["model"]) == ("0a", "reve-2.0")
     assert "exception" not in lines[3]
@@ -79,6 +92,8 @@ def test_log_contains_no_prompt_and_no_token(level: str, form: str) -> None:
     printed = run(level, form).stderr
     assert "RuntimeError: the cause" in printed
     assert "private fox" not in printed.replace('generate("a very private fox", "a-secret-token")', "")
+    assert printed.count("ValueError: [hidden]") == 4
+    assert "of two lines" not in printed
     assert "a-secret-token" not in printed.replace('generate("a very private fox", "a-secret-token")', "")
 
 

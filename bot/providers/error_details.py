@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final
 
 from bot.domain.errors import FaultKind
-from bot.providers.redaction import is_code, loggable_code, loggable_words, without_words
+from bot.providers.redaction import is_code, known_code, loggable_code, loggable_words, without_words
 
 # Where the answers of the two seeds and of their pages put the reason, best first.
 _KEYS: Final = ("error_message", "error", "message", "detail", "reason", "code")
@@ -79,8 +79,13 @@ class Reason:
         """
         return "\n".join((*self.codes, without_words(self.text, hide)))
 
+    def code(self, hide: Iterable[str]) -> str:
+        """Return the first code that may be logged at any level, or ""."""
+        hide = tuple(hide)
+        return next((known for code in self.codes if (known := known_code(code, hide))), "")
+
     def detail(self, hide: Iterable[str]) -> str:
-        """Return the code and the words that may be logged."""
+        """Return the code and the words that may be logged at DEBUG."""
         hide = tuple(hide)
         code = loggable_code(self.codes[0], hide) if self.codes else ""
         words = "" if self.text in self.codes else loggable_words(self.text, hide)

@@ -11,12 +11,15 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
+import structlog
 
 from bot.domain.errors import FaultKind, ProviderError
 from bot.providers.error_details import Reason, reason_of, refuses_content
 from bot.providers.error_mapping import FOREIGN, REFUSALS, kind_of_exception, kind_of_status, seconds_to_wait
 from bot.providers.parsing import handle_of
-from bot.providers.redaction import loggable_code
+from bot.providers.redaction import DROPPED, known_code, loggable_code
+
+_log = structlog.get_logger(__name__)
 
 MAX_JSON_BYTES: Final = 8 * 1024 * 1024
 SUBMIT_READ_SECONDS: Final = 120.0
@@ -115,15 +118,20 @@ class ProviderHttp:
         return await self._exchange(Call.CANCEL, "POST", path, answers=answers)
 
     def detail(self, reason: Reason, hide: tuple[str, ...] = ()) -> str:
-        """Return the part of a reason that may be logged.
+        """Return the code of a reason, and log its words at DEBUG.
 
-        It has no word of the key and the texts in `hide`.
+        Neither has a word of the key and of the texts in `hide`.
         """
-        return reason.detail((self._key, *hide))
+        hide = (self._key, *hide)
+        if words := reason.detail(hide):
+            _log.debug("provider.reason", provider=self.name, words=words)
+        return reason.code(hide)
 
     def status_word(self, word: str, hide: tuple[str, ...] = ()) -> str:
-        """Return the part of an unknown status that may be logged."""
-        return loggable_code(word, (self._key, *hide))
+        """Return an unknown status if it may be logged, and log its words at DEBUG."""
+        hide = (self._key, *hide)
+        _log.debug("provider.status", provider=self.name, words=loggable_code(word, hide))
+        return known_code(word, hide) or DROPPED
 
     def error(
         self,

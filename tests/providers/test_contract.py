@@ -2,7 +2,7 @@
 
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -58,6 +58,13 @@ async def test_synchronous_result_is_accepted(bench: ProviderHarness) -> None:
     assert bench.server.jobs[0].id == finished.handle
 
 
+def debug_words(logs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the providers' reasons in the log, which are at DEBUG."""
+    reasons = [entry for entry in logs if entry["event"] == "provider.reason"]
+    assert {entry["log_level"] for entry in reasons} <= {"debug"}
+    return [entry["words"] for entry in reasons]
+
+
 @pytest.mark.parametrize("shape", ["strings", "objects", "images", "top_level"])
 async def test_every_result_form_is_parsed(bench: ProviderHarness, shape: str) -> None:
     """All documented forms."""
@@ -100,12 +107,13 @@ async def test_failure_reason_is_found_and_classified(
     job = await submitted(bench)
     bench.server.finish()
 
-    failed = await bench.provider.poll(job.handle)
+    with structlog.testing.capture_logs() as logs:
+        failed = await bench.provider.poll(job.handle)
 
     assert isinstance(failed, Failed)
-    assert kind is failed.kind
+    assert (kind, "") == (failed.kind, failed.detail)
     assert (
-        failed.detail
+        debug_words(logs)[-1]
         == {
             "vendor": "upstream vendor error … model … not return … result",
             "balance": "insufficient balance … wallet",
@@ -119,13 +127,15 @@ async def test_failure_detail_contains_no_key_or_address(bench: ProviderHarness)
     job = await submitted(bench)
     bench.server.finish()
 
-    failed = await bench.provider.poll(job.handle)
+    with structlog.testing.capture_logs() as logs:
+        failed = await bench.provider.poll(job.handle)
 
     assert isinstance(failed, Failed)
-    assert KEY not in failed.detail
-    assert "vendor.example" not in failed.detail
-    assert len(failed.detail) <= 300
-    assert "\n" not in failed.detail
+    for detail in (failed.detail, *debug_words(logs)):
+        assert KEY not in detail
+        assert "vendor.example" not in detail
+        assert len(detail) <= 300
+        assert "\n" not in detail
 
 
 async def test_unknown_status_word_is_pending(bench: ProviderHarness) -> None:
@@ -163,10 +173,12 @@ async def test_submit_status_is_classified(
         "submit", "status", status=status, message="because of an unknown model", in_envelope=in_envelope
     )
 
-    fault = await fault_of(bench)
+    with structlog.testing.capture_logs() as logs:
+        fault = await fault_of(bench)
 
     assert (kind, maybe_accepted, status) == (fault.kind, fault.maybe_accepted, fault.status)
-    assert fault.detail.split(": ")[-1] == "… unknown model"
+    assert [words.split(": ")[-1] for words in debug_words(logs)] == ["… unknown model"]
+    assert "model" not in fault.detail
     assert bench.case.name == fault.provider
     assert not bench.server.jobs
 
@@ -200,10 +212,11 @@ async def test_quoted_prompt_does_not_affect_classification(bench: ProviderHarne
     """A prompt about safety makes no content refusal, and is not logged."""
     bench.server.faults.add("submit", "status", status=400, message=f"bad size for: {bench.request.prompt}")
 
-    fault = await fault_of(bench)
+    with structlog.testing.capture_logs() as logs:
+        fault = await fault_of(bench)
 
     assert FaultKind.INVALID is fault.kind
-    assert fault.detail.split(": ")[-1] == "bad size …"
+    assert [words.split(": ")[-1] for words in debug_words(logs)] == ["bad size …"]
 
 
 async def test_prompt_about_content_decides_no_classification(bench: ProviderHarness) -> None:
@@ -229,19 +242,22 @@ async def test_prompt_about_content_decides_no_classification(bench: ProviderHar
 async def test_error_detail_contains_no_prompt(bench: ProviderHarness, spelling: Callable[[str], str]) -> None:
     """After a refused submit, a failed job or a faulty status, cut or escaped."""
     quoted = f"cannot draw {spelling(bench.request.prompt)} {spelling(bench.request.prompt[5:30])}"
-    bench.server.faults.add("submit", "status", status=400, message=quoted)
-    refused = await fault_of(bench)
-    bench.server.faults.add("submit", "fail", reason=quoted)
-    job = await submitted(bench)
-    bench.server.faults.add("status", "status", status=500, message=quoted)
-    with pytest.raises(ProviderError) as caught:
-        await bench.provider.poll(job.handle, hide=(bench.request.prompt,))
-    bench.server.finish()
-    failed = await bench.provider.poll(job.handle, hide=(bench.request.prompt,))
+    with structlog.testing.capture_logs() as logs:
+        bench.server.faults.add("submit", "status", status=400, message=quoted)
+        refused = await fault_of(bench)
+        bench.server.faults.add("submit", "fail", reason=quoted)
+        job = await submitted(bench)
+        bench.server.faults.add("status", "status", status=500, message=quoted)
+        with pytest.raises(ProviderError) as caught:
+            await bench.provider.poll(job.handle, hide=(bench.request.prompt,))
+        bench.server.finish()
+        failed = await bench.provider.poll(job.handle, hide=(bench.request.prompt,))
 
     assert isinstance(failed, Failed)
-    for detail in (refused.detail, caught.value.detail, failed.detail):
-        assert detail.split(": ")[-1].startswith("cannot …")
+    words = debug_words(logs)
+    assert len(words) == 3
+    assert all(each.split(": ")[-1].startswith("cannot …") for each in words)
+    for detail in (*words, refused.detail, caught.value.detail, failed.detail):
         assert not {"lighthouse", "lamp", "moon"} & set(re.findall("[a-z]+", detail.lower()))
 
 
@@ -251,7 +267,26 @@ async def test_unknown_status_word_with_prompt_is_not_logged(bench: ProviderHarn
     with structlog.testing.capture_logs() as logs:
         await bench.provider.poll(job.handle, hide=(bench.request.prompt,))
 
-    assert [entry["status"] for entry in logs] == ["…"]
+    assert [entry["status"] for entry in logs if entry["log_level"] == "warning"] == ["…"]
+    assert not {"lighthouse", "lamp", "moon"} & set(re.findall("[a-z]+", str(logs).lower()))
+
+
+async def test_word_of_provider_is_logged_at_debug_only(bench: ProviderHarness) -> None:
+    """A failed job, a refused submit and an unknown status with words of the vocabulary."""
+    with structlog.testing.capture_logs() as logs:
+        bench.server.faults.add("submit", "status", status=400, message="wallet quota")
+        fault = await fault_of(bench)
+        bench.server.faults.add("submit", "fail", reason="wallet quota")
+        job = await submitted(bench)
+        bench.server.faults.add("status", "word", word="wallet quota")
+        await bench.provider.poll(job.handle)
+        bench.server.finish()
+        failed = await bench.provider.poll(job.handle)
+
+    assert isinstance(failed, Failed)
+    assert len([entry for entry in logs if "wallet quota" in entry.get("words", "")]) == 3
+    shown = [entry for entry in logs if entry["log_level"] != "debug"]
+    assert "wallet" not in f"{shown} {fault.detail} {failed.detail}"
 
 
 async def test_cancel_error_has_no_detail(bench: ProviderHarness) -> None:

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import FaultKind
 from bot.providers.error_details import Reason, failure_kind
-from bot.providers.redaction import MAX_WORDS, VOCABULARY, is_code, loggable_code, loggable_words, without_words
+from bot.providers.redaction import (
+    MAX_WORDS,
+    VOCABULARY,
+    is_code,
+    known_code,
+    loggable_code,
+    loggable_words,
+    without_words,
+)
 
 PROMPT = 'Élodie & "Bob" <b>kiss</b>\n\tunder a\u00a0neon sign: "balance 100%" 🦊 said the fox\\wolf + friends'
 CONTENT_WORDS = ("nsfw", "content", "policy", "violation", "safety", "moderation", "prohibited", "sfw", "fox", "ﬁlter")
@@ -66,6 +74,7 @@ def test_detail_contains_no_word_of_any_quoted_prompt(
     for detail in (
         loggable_words(text, [prompt]),
         loggable_code(quoted, [prompt]),
+        known_code(quoted, [prompt]),
         Reason(text, (quoted,)).detail([prompt]),
     ):
         assert not long_words(prompt) & long_words(detail)
@@ -167,3 +176,24 @@ def test_classified_text_keeps_other_words() -> None:
 
     assert without_words(text, ["a red fox by night"]) == "blocked by our content-policy: red fox"
     assert without_words(text, ["policy"]) == "blocked by our content-…: red fox"
+
+
+@pytest.mark.parametrize("code", ["invalid_request_error", "IMAGE_SAFETY", "InvalidParameter.Size", "rate-limit"])
+def test_code_of_known_words_is_shown_above_debug(code: str) -> None:
+    assert known_code(code, ["a fox"]) == code
+
+
+@pytest.mark.parametrize(
+    ("code", "prompt"),
+    [
+        ("redfox", "red fox"),
+        ("iron_man", "x"),
+        ("E4", "x"),
+        ("bad_model", "bad"),
+        ("InvalidSize", "INVALID"),
+        ("a b", "x"),
+    ],
+)
+def test_code_with_other_word_is_not_shown_above_debug(code: str, prompt: str) -> None:
+    """Nor one with a word of the prompt, however the provider joins words."""
+    assert known_code(code, [prompt]) == ""

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 
 from bot.domain.errors import FaultKind, ProviderError
@@ -197,25 +198,31 @@ async def test_failure_reason_is_found(client: httpx.AsyncClient, data: str) -> 
     """In each possible place; "success" of the envelope is no reason."""
     body = f'{{"code": 200, "message": "success", "data": {data[:-1]}, "status": "FAILED"}}}}'
 
-    assert await answer_to_poll(client, body) == Failed(kind=FaultKind.GENERATION, detail="timeout", handle="t1")
+    with structlog.testing.capture_logs() as logs:
+        failed = await answer_to_poll(client, body)
+
+    assert [entry["words"] for entry in logs] == ["timeout"]
+    assert failed == Failed(kind=FaultKind.GENERATION, handle="t1")
 
 
 async def test_envelope_message_is_last_reason(client: httpx.AsyncClient) -> None:
     body = '{"code": "200", "message": "no result", "data": {"status": "failed", "consumed_credits": 0}}'
 
-    failed = await answer_to_poll(client, body)
+    with structlog.testing.capture_logs() as logs:
+        failed = await answer_to_poll(client, body)
 
-    assert failed == Failed(kind=FaultKind.GENERATION, detail="… result", handle="t1", cost=0)
+    assert failed == Failed(kind=FaultKind.GENERATION, handle="t1", cost=0)
+    assert [entry["words"] for entry in logs] == ["… result"]
 
 
 @pytest.mark.parametrize("code", ["402", '"402"'])
 async def test_envelope_error_code_is_error(client: httpx.AsyncClient, code: str) -> None:
     """HTTP 200 with an error code, number or digits."""
-    with pytest.raises(ProviderError) as caught:
+    with structlog.testing.capture_logs() as logs, pytest.raises(ProviderError) as caught:
         await answer_to_poll(client, f'{{"code": {code}, "message": "Insufficient credits"}}')
 
     assert (caught.value.kind, caught.value.status) == (FaultKind.ACCOUNT_EMPTY, 402)
-    assert caught.value.detail == "insufficient credits"
+    assert [entry["words"] for entry in logs] == ["insufficient credits"]
 
 
 @pytest.mark.parametrize(
