@@ -3,18 +3,39 @@
 They are checked as a whole before anything starts.
 """
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from bot.env_file import (
+    UnreadableFileError,
+    file_mistakes,
+    illegible,
+    misspelled_names,
+    names_of,
+    read_env_file,
+    without_quotes,
+)
 from bot.providers.registry import PROVIDERS
 
 DISCORD_API_URL: Final = "https://discord.com/api/v10"
+ENV_FILE: Final = Path(".env")
 
 # "reve" is a name for a later release, accepted so that an operator can write the order once.
 _PROVIDER_NAMES: Final = (*PROVIDERS, "reve")
@@ -30,6 +51,13 @@ class SettingsError(Exception):
     def __init__(self, lines: tuple[str, ...]) -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
+
+
+class IllegibleError(ValueError):
+    """A value has impossible characters.
+
+    The message follows the variable's name.
+    """
 
 
 def _address(value: str) -> str:
@@ -104,7 +132,12 @@ class Settings(_ProviderSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+        # "-sig": some editors begin a file with a byte order mark.
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8-sig",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     discord_token: Annotated[SecretStr | None, Field(description="takes the bot's token")] = None
@@ -162,12 +195,21 @@ class Settings(_ProviderSettings):
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Strip blanks and drop blank values.
+        """Strip blanks and quotation marks, and drop blank values.
 
         Blanks come with copying; a blank value counts as unset.
         """
-        stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+        stripped = {name: without_quotes(value) if isinstance(value, str) else value for name, value in values.items()}
         return {name: value for name, value in stripped.items() if value != ""}
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _legible(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str) and info.field_name is not None:
+            secret = SecretStr in get_args(cls.model_fields[info.field_name].annotation)
+            if mistake := illegible(value, secret=secret):
+                raise IllegibleError(mistake)
+        return value
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -234,12 +276,24 @@ def load_settings(**overrides: Any) -> Settings:
         SettingsError: A setting has a wrong value.
     """
     try:
+        text = read_env_file(ENV_FILE)
+    except UnreadableFileError as error:
+        raise SettingsError(error.lines) from None
+    names = (*names_of(text), *os.environ)
+    lines = {*file_mistakes(ENV_FILE, text), *misspelled_names(names, Settings.model_fields)}
+    if lines:  # what they are about is missing from the settings
+        raise SettingsError(tuple(sorted(lines))) from None
+    try:
         return Settings(**overrides)
     except ValidationError as error:
         mistakes = error.errors(include_input=False, include_url=False)
-        names = {name for mistake in mistakes for name in _variables(mistake)}
-        lines = tuple(f"{name.upper()} {_takes(name)}" for name in sorted(names))
-        raise SettingsError(lines) from None
+        lines = {f"{name.upper()} {_what_is_wrong(name, each)}" for each in mistakes for name in _variables(each)}
+        raise SettingsError(tuple(sorted(lines))) from None
+
+
+def _what_is_wrong(name: str, mistake: Any) -> str:
+    error = mistake.get("ctx", {}).get("error")
+    return str(error) if isinstance(error, IllegibleError) else _takes(name)
 
 
 def _takes(name: str) -> str:

@@ -1,5 +1,6 @@
 """Settings: valid values, and messages about wrong ones."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -213,3 +214,121 @@ def test_providers_with_key_follow_operator_order(monkeypatch: pytest.MonkeyPatc
     assert load_settings().providers == ("reve2img", "skillboss")
     monkeypatch.setenv("PROVIDER_ORDER", "reve2img")
     assert load_settings().providers == ("reve2img",)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_env_file_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, encoding: str) -> None:
+    (tmp_path / ".env").write_bytes(f"DISCORD_TOKEN={SECRET}\n".encode(encoding))
+    assert mistakes(monkeypatch) == (".env is saved as UTF-16, or is no text: save it as UTF-8",)
+
+
+def test_env_file_of_other_encoding_names_its_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lines = f"# caf\xe9\nDISCORD_TOKEN={SECRET}\xe9\nHTTP_PORT=8080\nexport fal_key='\xfc'\n"
+    (tmp_path / ".env").write_bytes(lines.encode("latin-1"))
+    assert mistakes(monkeypatch) == (
+        "A name in .env, line 1, is not UTF-8: save the file as UTF-8",
+        "DISCORD_TOKEN in .env, line 2, is not UTF-8: save the file as UTF-8",
+        "FAL_KEY in .env, line 4, is not UTF-8: save the file as UTF-8",
+    )
+
+
+def test_byte_order_mark_is_accepted(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("HTTP_PORT=1234\n", encoding="utf-8-sig")
+    assert load_settings().http_port == 1234
+
+
+def test_open_quotation_mark_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The parser would skip the line, and the token would count as unset."""
+    (tmp_path / ".env").write_text(f'HTTP_PORT=1234\nDISCORD_TOKEN="{SECRET}\nLOG_LEVEL=INFO\n')
+    assert mistakes(monkeypatch) == (
+        "DISCORD_TOKEN in .env, line 2, cannot be read: close its quotation marks, or remove them",
+    )
+    assert not caplog.records
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_unreadable_env_file_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").touch(mode=0o000)
+    assert mistakes(monkeypatch) == (".env cannot be read: Permission denied",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "DISCORD_TOKEN\u200b",
+        "\u2060DISCORD_TOKEN",
+        "D\u00cfSCORD_TOKEN",
+        "DISCORD\u00ad_TOKEN",
+        "DISC\u00d3RD_T\u014cKEN",
+    ],
+)
+@pytest.mark.parametrize("place", ["file", "environment"])
+def test_odd_name_is_reported_under_its_plain_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, place: str
+) -> None:
+    """Else it would be ignored, and the token would count as unset."""
+    variables = {}
+    if place == "file":
+        (tmp_path / ".env").write_text(f"{name}={SECRET}\n", encoding="utf-8")
+    else:
+        variables[name] = SECRET
+    assert mistakes(monkeypatch, **variables) == (
+        "DISCORD_TOKEN has an accented or invisible character in its name: type the name again",
+    )
+
+
+INVISIBLE = "has an invisible character in its value: type or copy it again"
+NO_ASCII = "has a character that no token has, such as an accent or a curly quotation mark: copy it again"
+QUOTED = "begins or ends with a quotation mark: remove it"
+
+
+@pytest.mark.parametrize(
+    ("value", "mistake"),
+    [
+        (f"{SECRET}\u200b", INVISIBLE),
+        (f"\ufeff{SECRET}", INVISIBLE),
+        (f"{SECRET}\udcff", INVISIBLE),
+        (f"{SECRET}\n{SECRET}", INVISIBLE),
+        (f"\u201c{SECRET}\u201d", NO_ASCII),
+        (f"s\u00e9{SECRET}", NO_ASCII),
+        (f"Bot {SECRET}", "has a space in its value: copy it again"),
+        (f'{SECRET}"', QUOTED),
+        (f"'{SECRET}", QUOTED),
+    ],
+    ids=["zero width", "byte order mark", "not UTF-8", "line break", "curly", "accent", "space", "end", "begin"],
+)
+@pytest.mark.parametrize("variable", ["DISCORD_TOKEN", "SKILLBOSS_WHOLESALE_KEY", "REVE2IMG_API_KEY"])
+def test_odd_character_in_secret_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, mistake: str
+) -> None:
+    """A request would fail with a traceback that holds the key."""
+    lines = mistakes(monkeypatch, **{variable: value})
+    assert lines == (f"{variable} {mistake}",)
+    assert SECRET not in lines[0]
+
+
+def test_invisible_character_in_other_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is reported together with other mistakes."""
+    lines = mistakes(monkeypatch, DATA_DIR="da\u200bta", DATABASE_URL="sqlite+aiosqlite:///a\u200b.db", HTTP_PORT="x")
+    assert lines == (
+        f"DATABASE_URL {INVISIBLE}",
+        f"DATA_DIR {INVISIBLE}",
+        "HTTP_PORT takes a port, 0 to 65535 (0: any)",
+    )
+
+
+def test_folder_may_have_accents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_DIR", "donn\u00e9es")
+    assert load_settings().data_dir == Path("donn\u00e9es")
+
+
+def test_quotation_marks_of_environment_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker's --env-file leaves them."""
+    monkeypatch.setenv("DISCORD_TOKEN", f'"{SECRET}"')
+    monkeypatch.setenv("HTTP_PORT", "'1234'")
+    settings = load_settings()
+    assert settings.discord_token is not None
+    assert settings.discord_token.get_secret_value() == SECRET
+    assert settings.http_port == 1234
