@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import os
 import signal
 import sqlite3
 import sys
@@ -20,7 +21,7 @@ from bot.client import TokenRefusedError
 from bot.command_sync import describe_problem
 from bot.container import open_database, sync_commands
 from bot.container import run as run_bot
-from bot.doctor import DATABASE_FAULTS, examine
+from bot.doctor import DATABASE_FAULTS, Finding, examine
 from bot.gateway import REFUSED_LOGIN, describe_end
 from bot.ledger_view import sandbox_ledger
 from bot.log_config import configure_logging
@@ -138,17 +139,25 @@ def audit() -> None:
 
 
 @app.command()
-def doctor() -> None:
-    """Check token, keys, database, data folder and webhook address."""
+def doctor(
+    strict: Annotated[bool, typer.Option(help="Exit with 1 for warnings too.")] = False,  # noqa: FBT002
+) -> None:
+    """Check what the bot needs; exit 1 for a fault."""
     settings = _settings()
     findings = asyncio.run(examine(settings))
     for finding in findings:
-        sign = "[green]ok[/]   " if finding.good else "[red]fault[/]"
+        sign = _sign_of(finding)
         _out.print(f"{sign} {escape(finding.what)}")
         if finding.remedy:
             _out.print(f"      {escape(finding.remedy)}")
-    if not all(finding.good for finding in findings):
+    if not all(finding.good and not (strict and finding.is_warning) for finding in findings):
         raise typer.Exit(1)
+
+
+def _sign_of(finding: Finding) -> str:
+    if not finding.good:
+        return "[red]fault[/]"
+    return "[yellow]warn[/] " if finding.is_warning else "[green]ok[/]   "
 
 
 @app.callback(invoke_without_command=True)
@@ -162,7 +171,11 @@ def version(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line.
+
+    What it creates holds prompts, tokens and pictures, so only its user may read it.
+    """
+    os.umask(0o077)
     app()
 
 

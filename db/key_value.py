@@ -1,6 +1,6 @@
 """Small values kept across restarts."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from db.dialects import insert
 from db.tables import facts
@@ -15,6 +15,10 @@ class KeyValueRepository:
     def find(self, name: str) -> str | None:
         """Return a value, or None."""
         return self._connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
+
+    def delete(self, name: str) -> None:
+        """Delete a value, if there is one."""
+        self._connection.execute(delete(facts).where(facts.c.name == name))
 
     def save(self, name: str, value: str) -> None:
         """Store a value in place of an earlier one."""

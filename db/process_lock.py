@@ -25,7 +25,7 @@ def hold_process_lock(database: Path) -> Iterator[None]:
         AlreadyRunningError: another process holds it.
         OSError: the lock file cannot be opened.
     """
-    database.parent.mkdir(parents=True, exist_ok=True)
+    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = database.resolve()  # two names of one file are one database
     with database.with_name(f"{database.name}.lock").open("a") as file:
         try:

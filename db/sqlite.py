@@ -47,9 +47,10 @@ class SqliteBackend:
         if url.database in (None, "", ":memory:"):
             raise ValueError("a SQLite database needs a file, because several connections share it")
         file = Path(str(url.database))
-        file.parent.mkdir(parents=True, exist_ok=True)
+        # It holds prompts and tokens. SQLite gives the files beside it the same mode.
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # aiosqlite's thread outlives a failed open and then reports a closed loop, so failures are provoked before.
-        await asyncio.to_thread(lambda: sqlite3.connect(file).close())
+        await asyncio.to_thread(_create, file)
         # The writer comes first: it creates the file and switches it to WAL.
         connections: list[_ThreadConnection] = []
         try:
@@ -123,6 +124,12 @@ class _ThreadConnection:
     async def close(self) -> None:
         await _in_thread(self._connection, self._transactions.close)
         await self._connection.close()
+
+
+def _create(file: Path) -> None:
+    if not file.exists():
+        file.touch(mode=0o600)
+    sqlite3.connect(file).close()
 
 
 async def _in_thread(connection: aiosqlite.Connection, function: Callable[[], T]) -> T:

@@ -261,3 +261,30 @@ async def test_sync_prints_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused.exit_code == 1
     assert refused.stderr == "The commands were not sent. Discord has a fault (HTTP 503): nothing to do.\n"
     await server.close()
+
+
+def test_files_of_command_are_private(tmp_path: Path) -> None:
+    """Database, lock and folders, with any mask of the shell."""
+    (tmp_path / "data").mkdir(mode=0o755)
+    script = "import os, sys; os.umask(0); sys.argv = ['atelier', *sys.argv[1:]]; from bot.__main__ import main; main()"
+    ran = subprocess.run(  # noqa: S603 - our own interpreter, our own script
+        [sys.executable, "-c", script, "run"],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+            "DISCORD_TOKEN": SECRET,
+            "SKILLBOSS_WHOLESALE_KEY": SECRET,
+            "DISCORD_API_URL": "http://127.0.0.1:1/api/v10",
+            "DATABASE_URL": "sqlite+aiosqlite:///deep/er/atelier.db",
+            "HTTP_PORT": "0",
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 1
+    made = [path for path in tmp_path.rglob("*") if path != tmp_path / "data"]
+    assert {path.name for path in made} >= {"deep", "er", "atelier.db", "atelier.db.lock"}
+    assert {path.name: path.stat().st_mode & 0o077 for path in made} == dict.fromkeys((path.name for path in made), 0)

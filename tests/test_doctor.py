@@ -2,6 +2,11 @@
 
 import asyncio
 import os
+import re
+import resource
+import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,21 +14,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import inspect, select, text
 from typer.testing import CliRunner
 
 from bot.__main__ import app
-from bot.doctor import Finding, examine
+from bot.doctor import Finding, examine, machine
+from bot.doctor.machine import MIB, _disk
 from bot.doctor.web import check_webhook
 from bot.settings import Settings, load_settings
 from bot.web.server import WebServer
 from db.database import Database
 from db.migrate import migrate
 from db.other_process import OtherProcessRepository
+from db.process_lock import hold_process_lock
+from db.tables import facts
+from db.workers import WorkerRepository
 from sandbox.discord import DiscordServer, default_world
 from sandbox.providers import Reve2ImgServer, SkillBossServer
 from tests.support.databases import Databases
 from tests.support.fidelity import Fidelity, find_description
 
+ROOT = Path(__file__).parent.parent
+# Depend on the machine that runs the tests.
+MACHINE = re.compile("MiB free|of memory")
 TOKEN, KEY, WRONG = "the-bots-token", "the-accounts-key", "s3cret-but-wrong"
 
 
@@ -77,6 +90,7 @@ async def services(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIter
             "reve2img_api_key": KEY,
             "reve2img_api_url": reve2img.url,
             "data_dir": tmp_path / "data",
+            "http_port": 0,
         },
     )
     for server in (discord, skillboss, reve2img):
@@ -85,17 +99,20 @@ async def services(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIter
 
 async def test_healthy_machine_has_good_findings_only(services: FakeServices, tmp_path: Path) -> None:
     """No remedy, and no job submitted for the check."""
-    findings = await services.examine()
-    assert [finding.what for finding in findings] == [
-        f"DATA_DIR {tmp_path / 'data'} can be written",
-        "the sqlite database can be used (its tables will be brought up to date at the start)",
+    findings = [each for each in await services.examine() if not MACHINE.search(each.what)]
+    assert [re.sub(r"HTTP_HOST:HTTP_PORT \S+", "the port", finding.what) for finding in findings] == [
+        f"DATA_DIR {tmp_path / 'data'} and its pictures can be written",
+        "the sqlite database can be written (its tables will be brought up to date at the start)",
+        "other users of this machine can read neither .env nor the data",
+        "no other process serves this database",
+        "the port is free",
         "Discord accepts DISCORD_TOKEN",
         "USER_INSTALL is off, and Discord lets nobody add the application to an account",
         "skillboss accepts SKILLBOSS_WHOLESALE_KEY",
         "reve2img accepts REVE2IMG_API_KEY",
         "WEBHOOK_PUBLIC_URL is not set: the providers are polled",
     ]
-    assert all(finding.good and not finding.remedy for finding in findings)
+    assert all(finding.good and not finding.remedy and not finding.is_warning for finding in findings)
     assert services.skillboss.jobs == services.reve2img.jobs == []
 
 
@@ -104,7 +121,7 @@ async def test_command_prints_one_line_per_finding(services: FakeServices) -> No
     environment = {name.upper(): str(value) for name, value in services.variables.items()}
     good = await asyncio.to_thread(CliRunner().invoke, app, ["doctor"], env=environment)
     assert good.exit_code == 0
-    assert all(line.startswith("ok") for line in good.stdout.splitlines())
+    assert all(line.startswith(("ok", "warn", " ")) for line in good.stdout.splitlines())
     bad = await asyncio.to_thread(CliRunner().invoke, app, ["doctor"], env=environment | {"DISCORD_TOKEN": WRONG})
     assert bad.exit_code == 1
     assert "fault Discord does not accept DISCORD_TOKEN\n      Copy the token anew" in bad.stdout
@@ -278,3 +295,176 @@ async def test_private_webhook_address_is_fault(services: FakeServices, url: str
 
 async def _nothing_missing() -> list[str]:
     return []
+
+
+def limit_file_size() -> None:
+    """Let no file grow: a full disk for one process, root's too."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+async def test_full_disk_is_reported_for_folder_and_database(services: FakeServices) -> None:
+    """A migrated database, so that only the probe writes."""
+    environment = {name.upper(): str(value) for name, value in services.variables.items()}
+    migrated = await asyncio.to_thread(CliRunner().invoke, app, ["migrate"], env=environment)
+    assert migrated.exit_code == 0
+    ran = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "bot", "doctor"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        preexec_fn=limit_file_size,
+    )
+    assert ran.returncode == 1
+    assert "Traceback" not in ran.stderr
+    faults = [line for line in ran.stdout.splitlines() if line.startswith("fault")]
+    assert faults == [
+        f"fault DATA_DIR {services.variables['data_dir']} cannot be written: File too large",
+        "fault the database cannot be used: OperationalError",
+    ]
+
+
+async def test_read_only_database_is_reported(services: FakeServices, postgresql_databases: Databases) -> None:
+    """It can be read, and a start would die at its first write."""
+    url = await postgresql_databases.create(migrated=True)
+    database = await Database.open(url)
+    name = await database.read(lambda connection: connection.execute(text("SELECT current_database()")).scalar())
+    await database.write(
+        lambda connection: connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+    )
+    await database.close()
+    fault = await services.fault(database_url=url)
+    assert fault.what == "the database cannot be used: ReadOnlySQLTransactionError"
+    await postgresql_databases.drop(url)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anything")
+@pytest.mark.parametrize("place", ["atelier.db", "pictures", "pictures/ab"])
+async def test_read_only_data_is_reported(services: FakeServices, tmp_path: Path, place: str) -> None:
+    await services.examine()
+    (tmp_path / "data" / "pictures" / "ab").mkdir()
+    locked = tmp_path / "data" / place
+    locked.chmod(0o400 if locked.is_file() else 0o500)
+    fault = await services.fault()
+    locked.chmod(0o700)
+    assert "cannot be" in fault.what
+
+
+async def test_probe_leaves_nothing_in_database(services: FakeServices, tmp_path: Path) -> None:
+    """Before and after the migration."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'data' / 'atelier.db'}"
+    for migrated in (False, True):
+        await services.examine()
+        database = await Database.open(url)
+        tables = await database.read(lambda connection: inspect(connection).get_table_names())
+        assert "atelier_doctor" not in tables
+        assert ("facts" in tables) is migrated
+        if migrated:
+            assert await database.read(lambda connection: connection.execute(select(facts.c.name)).all()) == []
+        await migrate(database)
+        await database.close()
+
+
+async def test_open_files_are_warnings_with_command(services: FakeServices, tmp_path: Path) -> None:
+    """Exit code 0, and 1 with --strict; a closed folder is enough."""
+    await services.examine()
+    data = tmp_path / "data"
+    (tmp_path / ".env").touch(mode=0o644)
+    (data / "atelier.db").chmod(0o640)
+    assert [each.what for each in await services.examine() if each.is_warning] == [
+        f"{tmp_path / '.env'} is open to other users of this machine (mode 0644)"
+    ]
+    data.chmod(0o755)
+    warnings = [each for each in await services.examine() if each.is_warning and not MACHINE.search(each.what)]
+    assert [warning.remedy for warning in warnings] == [
+        f"Run: chmod 600 {tmp_path / '.env'}",
+        f"Run: chmod -R go= {data}",
+        f"Run: chmod 600 {data / 'atelier.db'}",
+    ]
+    assert all(warning.good for warning in warnings)
+    environment = {name.upper(): str(value) for name, value in services.variables.items()}
+    lenient = await asyncio.to_thread(CliRunner().invoke, app, ["doctor"], env=environment)
+    strict = await asyncio.to_thread(CliRunner().invoke, app, ["doctor", "--strict"], env=environment)
+    assert (lenient.exit_code, strict.exit_code) == (0, 1)
+    assert f"warn  {tmp_path / '.env'} is open" in lenient.stdout
+
+
+async def test_taken_port_is_fault_unless_atelier_has_it(services: FakeServices) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        port = foreign.getsockname()[1]
+        foreign.close()
+        server = WebServer(host="127.0.0.1", port=port, ready=_nothing_missing)
+        await server.start()
+        findings = [finding.what for finding in await services.examine(http_port=port)]
+        await server.stop()
+    assert f"HTTP_HOST:HTTP_PORT 127.0.0.1:{port} is used by a running Atelier" in findings
+    taken = int(services.skillboss.url.rpartition(":")[2])
+    fault = await services.fault(http_port=taken)
+    assert fault.what == f"HTTP_HOST:HTTP_PORT 127.0.0.1:{taken} cannot be used: Address already in use"
+    assert (await services.fault(health_port=taken)).what.startswith(
+        f"HEALTH_HOST:HEALTH_PORT 127.0.0.1:{taken} cannot"
+    )
+
+
+async def test_address_of_other_machine_is_fault(services: FakeServices) -> None:
+    fault = await services.fault(http_host="192.0.2.1")
+    assert fault.what == "HTTP_HOST:HTTP_PORT 192.0.2.1:0 cannot be used: Cannot assign requested address"
+
+
+async def test_running_process_is_noted(
+    services: FakeServices, tmp_path: Path, postgresql_databases: Databases
+) -> None:
+    """By its lock on SQLite, by its lease on PostgreSQL."""
+    with hold_process_lock(tmp_path / "data" / "atelier.db"):
+        findings = {finding.what: finding for finding in await services.examine()}
+    note = findings["a running Atelier serves this database"]
+    assert (note.good, note.is_warning) == (True, False)
+    url = await postgresql_databases.create(migrated=True)
+    database = await Database.open(url)
+    now = datetime.now(UTC)
+    for number, end in enumerate((now + timedelta(minutes=1), now - timedelta(minutes=1))):
+        await database.write(lambda c, i=number, end=end: WorkerRepository(c).renew(f"{i:032x}", now, end))  # type: ignore[misc]
+    await database.close()
+    findings = {finding.what: finding for finding in await services.examine(database_url=url)}
+    assert findings["running processes that serve this database: 1"].good
+    await postgresql_databases.drop(url)
+
+
+@pytest.mark.parametrize(
+    ("free", "good", "is_warning"), [(1024, True, False), (1023, True, True), (64, True, True), (63, False, True)]
+)
+def test_little_disk_is_warning_then_fault(free: int, good: bool, is_warning: bool) -> None:  # noqa: FBT001
+    finding = _disk(Path("/data"), free * MIB, inodes=1)
+    assert (finding.good, finding.is_warning, bool(finding.remedy)) == (good, is_warning, is_warning)
+    assert f"{free:,} MiB free" in finding.what
+    assert not _disk(Path("/data"), free * MIB, inodes=0).good
+
+
+@pytest.mark.parametrize(("limit", "is_warning"), [("1073741824\n", False), ("268435456\n", True), ("max\n", False)])
+async def test_container_limit_decides_about_memory(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    services: FakeServices,
+    limit: str,
+    is_warning: bool,  # noqa: FBT001
+) -> None:
+    (tmp_path / "limit").write_text(limit)
+    (tmp_path / "meminfo").write_text("MemTotal:        8000000 kB\nMemFree: 1 kB\n")
+    monkeypatch.setattr(machine, "_CGROUP_LIMITS", (tmp_path / "missing", tmp_path / "limit"))
+    monkeypatch.setattr(machine, "_MEMINFO", tmp_path / "meminfo")
+    (finding,) = [finding for finding in await services.examine() if "of memory" in finding.what]
+    assert (finding.good, finding.is_warning) == (True, is_warning)
+
+
+async def test_broken_check_is_finding(services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others still run."""
+
+    async def check_nothing(_: Settings) -> list[Finding]:
+        raise KeyError(WRONG)
+
+    monkeypatch.setattr("bot.doctor._CHECKS", (check_nothing, check_webhook))
+    broken, webhook = await services.examine()
+    assert broken.what == "the check check_nothing broke (KeyError)"
+    assert webhook.good

@@ -8,17 +8,25 @@ from typing import Final
 
 from bot.doctor.discord_application import check_discord
 from bot.doctor.finding import Finding
+from bot.doctor.machine import check_disk, check_memory
+from bot.doctor.permissions import check_permissions
+from bot.doctor.processes import check_processes
 from bot.doctor.providers import check_keys
-from bot.doctor.storage import DATABASE_FAULTS, check_database, check_folder
-from bot.doctor.web import check_webhook
+from bot.doctor.storage import DATABASE_FAULTS, check_database, check_folders
+from bot.doctor.web import check_ports, check_webhook
 from bot.settings import Settings
 
 __all__ = ["DATABASE_FAULTS", "Finding", "examine"]
 
 # In the order of the output.
 _CHECKS: Final[tuple[Callable[[Settings], Awaitable[list[Finding]]], ...]] = (
-    check_folder,
+    check_folders,
     check_database,
+    check_permissions,
+    check_processes,
+    check_disk,
+    check_memory,
+    check_ports,
     check_discord,
     check_keys,
     check_webhook,
@@ -27,4 +35,13 @@ _CHECKS: Final[tuple[Callable[[Settings], Awaitable[list[Finding]]], ...]] = (
 
 async def examine(settings: Settings) -> list[Finding]:
     """Run every check; no finding ever holds a secret."""
-    return [finding for check in _CHECKS for finding in await check(settings)]
+    return [finding for check in _CHECKS for finding in await _findings(check, settings)]
+
+
+async def _findings(check: Callable[[Settings], Awaitable[list[Finding]]], settings: Settings) -> list[Finding]:
+    try:
+        return await check(settings)
+    except Exception as error:  # noqa: BLE001 - one broken check must not hide the others
+        what = f"the check {check.__name__} broke ({type(error).__name__})"
+        remedy = "This is a fault of the check. Report it; the other lines count all the same."
+        return [Finding(good=False, what=what, remedy=remedy)]

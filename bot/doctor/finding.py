@@ -7,9 +7,11 @@ from dataclasses import dataclass
 class Finding:
     """Result of one check.
 
-    `remedy` says how to fix a fault. With a good result it is a note.
+    `remedy` says how to fix a fault. With a good result it is a note. A warning is good too: the bot works, but
+    something should change; `atelier doctor --strict` fails for it.
     """
 
     good: bool
     what: str
     remedy: str = ""
+    is_warning: bool = False

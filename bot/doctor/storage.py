@@ -1,49 +1,70 @@
-"""Checks of the data folder and the database."""
+"""Checks of the data folder, the picture folder and the database."""
 
+import os
 import sqlite3
 import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.doctor.finding import Finding
 from bot.settings import Settings
 from db.database import Database
+from db.key_value import KeyValueRepository
 from db.migrate import NewerDatabaseError, pending_migrations
 from db.other_process import SIGHTING_VALID_FOR, OtherProcessRepository
 
 # What opening or using a database may raise; SQLite's own errors are not wrapped while it is being opened.
 DATABASE_FAULTS = (SQLAlchemyError, OSError, ValueError, sqlite3.Error)
 
+_PROBE: Final = "atelier doctor"
+_PROBE_TABLE: Final = "atelier_doctor"
 
-async def check_folder(settings: Settings) -> list[Finding]:
-    """Check that the data folder can be written."""
+
+async def check_folders(settings: Settings) -> list[Finding]:
+    """Write a file in the data folder and in the picture folder."""
     folder = settings.data_dir.absolute()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        return [
-            Finding(
-                good=False,
-                what=f"DATA_DIR {folder} cannot be written: {why}",
-                remedy="Make the folder writable for the user that runs the bot, or set DATA_DIR to another.",
-            )
-        ]
-    return [Finding(good=True, what=f"DATA_DIR {folder} can be written")]
+    for written in (folder, folder / "pictures", folder / "pictures" / "tmp"):
+        try:
+            _write_file(written)
+        except OSError as error:
+            return [_unwritable(written, error.strerror or type(error).__name__)]
+    # A start as another user leaves folders that this one cannot add pictures to.
+    for below in sorted((folder / "pictures").glob("??")):
+        if not os.access(below, os.W_OK | os.X_OK):
+            return [_unwritable(below, "Permission denied")]
+    return [Finding(good=True, what=f"DATA_DIR {folder} and its pictures can be written")]
+
+
+def _write_file(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        file.write(b"atelier")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _unwritable(folder: Path, why: str) -> Finding:
+    return Finding(
+        good=False,
+        what=f"DATA_DIR {folder} cannot be written: {why}",
+        remedy="Make the folder writable for the user that runs the bot, or set DATA_DIR to another.",
+    )
 
 
 async def check_database(settings: Settings) -> list[Finding]:
-    """Open the database and compare its revision with this version."""
+    """Write to the database, and compare its revision with this version."""
     try:
         database = await Database.open(settings.database_address)
         try:
-            await database.write(lambda connection: connection.execute(text("SELECT 1")).scalar())
             pending = await pending_migrations(database)
             seen = None if pending else await database.read(lambda each: OtherProcessRepository(each).last_seen())
+            # Two transactions: a row that is not committed never reaches SQLite's file.
+            for write in (_create_table, _drop_table) if pending else (_save_fact, _delete_fact):
+                await database.write(write)
         finally:
             await database.close()
     except NewerDatabaseError as error:
@@ -59,7 +80,7 @@ async def check_database(settings: Settings) -> list[Finding]:
             )
         ]
     state = "its tables will be brought up to date at the start" if pending else "up to date"
-    usable = Finding(good=True, what=f"the {database.dialect} database can be used ({state})")
+    usable = Finding(good=True, what=f"the {database.dialect} database can be written ({state})")
     return [usable] if seen is None else [usable, _other_process(seen)]
 
 
@@ -73,6 +94,23 @@ def _other_process(seen: datetime) -> Finding:
             " reset the token on the Bot page of the developer portal."
         ),
     )
+
+
+def _save_fact(connection: Connection) -> None:
+    KeyValueRepository(connection).save(_PROBE, "written")
+
+
+def _delete_fact(connection: Connection) -> None:
+    KeyValueRepository(connection).delete(_PROBE)
+
+
+# Before the first migration there is no table, and the migration will create some.
+def _create_table(connection: Connection) -> None:
+    connection.execute(text(f"CREATE TABLE IF NOT EXISTS {_PROBE_TABLE} (id INTEGER)"))
+
+
+def _drop_table(connection: Connection) -> None:
+    connection.execute(text(f"DROP TABLE IF EXISTS {_PROBE_TABLE}"))
 
 
 def first_cause(error: BaseException) -> str:

@@ -1,14 +1,58 @@
 """Checks of the addresses at which others reach the bot."""
 
+import socket
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import httpx
 
 from bot.doctor.finding import Finding
-from bot.doctor.http_probe import get_status
+from bot.doctor.http_probe import ask, get_status
 from bot.providers.registry import PROVIDERS
 from bot.settings import Settings
+
+
+async def check_ports(settings: Settings) -> list[Finding]:
+    """Bind each address that the bot listens on."""
+    findings = [await _port("HTTP", settings.http_host, settings.http_port)]
+    if settings.health_port is not None:
+        findings.append(await _port("HEALTH", settings.health_host, settings.health_port))
+    return findings
+
+
+async def _port(variable: str, host: str, port: int) -> Finding:
+    shown = f"{variable}_HOST:{variable}_PORT {f'[{host}]' if ':' in host else host}:{port}"
+    try:
+        _bind(host, port)
+    except OSError as error:
+        if await _is_atelier(host, port):
+            return Finding(good=True, what=f"{shown} is used by a running Atelier")
+        return Finding(
+            good=False,
+            what=f"{shown} cannot be used: {error.strerror or type(error).__name__}",
+            remedy=f"Set {variable}_PORT to a free port above 1023, and {variable}_HOST to an address of this machine.",
+        )
+    return Finding(good=True, what=f"{shown} is free")
+
+
+def _bind(host: str, port: int) -> None:
+    """Bind the addresses of a host, as the bot does; raises OSError."""
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(address)
+            probe.listen(1)
+
+
+async def _is_atelier(host: str, port: int) -> bool:
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    answer = await ask(f"http://{f'[{reached}]' if ':' in reached else reached}:{port}/healthz", {})
+    try:
+        return answer is not None and answer.json() == {"status": "ok"}
+    except ValueError:
+        return False
 
 
 async def check_webhook(settings: Settings) -> list[Finding]:

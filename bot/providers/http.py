@@ -128,7 +128,7 @@ class ProviderHttp:
         return reason.code(hide)
 
     def status_word(self, word: str, hide: tuple[str, ...] = ()) -> str:
-        """Return an unknown status if it may be logged, and log its words at DEBUG."""
+        """Return an unknown status, if loggable; log its words at DEBUG."""
         hide = (self._key, *hide)
         _log.debug("provider.status", provider=self.name, words=loggable_code(word, hide))
         return known_code(word, hide) or DROPPED

@@ -272,7 +272,7 @@ async def test_unknown_status_word_with_prompt_is_not_logged(bench: ProviderHarn
 
 
 async def test_word_of_provider_is_logged_at_debug_only(bench: ProviderHarness) -> None:
-    """A failed job, a refused submit and an unknown status with words of the vocabulary."""
+    """A failed job, a refused submit and an unknown status."""
     with structlog.testing.capture_logs() as logs:
         bench.server.faults.add("submit", "status", status=400, message="wallet quota")
         fault = await fault_of(bench)
