@@ -142,7 +142,7 @@ def audit() -> None:
 def doctor(
     strict: Annotated[bool, typer.Option(help="Exit with 1 for warnings too.")] = False,  # noqa: FBT002
 ) -> None:
-    """Check what the bot needs; exit 1 for a fault."""
+    """Check all needs of the bot; exit 1 for a fault."""
     settings = _settings()
     findings = asyncio.run(examine(settings))
     for finding in findings:

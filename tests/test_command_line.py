@@ -268,7 +268,7 @@ def test_files_of_command_are_private(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(mode=0o755)
     script = "import os, sys; os.umask(0); sys.argv = ['atelier', *sys.argv[1:]]; from bot.__main__ import main; main()"
     ran = subprocess.run(  # noqa: S603 - our own interpreter, our own script
-        [sys.executable, "-c", script, "run"],
+        [sys.executable, "-c", script, "doctor"],
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(Path(__file__).parent.parent),

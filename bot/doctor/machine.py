@@ -69,7 +69,7 @@ def _memory(total: int) -> Finding:
 
 
 def memory_limit() -> int | None:
-    """Return the bytes of memory of the container or machine, or None if unknown."""
+    """Return the container's or machine's memory; None if unknown."""
     limits = [int(text) for path in _CGROUP_LIMITS if (text := _read(path).strip()).isdecimal()]
     machine = re.search(r"^MemTotal:\s+(\d+) kB", _read(_MEMINFO), re.MULTILINE)
     if machine is not None:

@@ -1,4 +1,4 @@
-"""Checks of file permissions: secrets and prompts are for the bot's user alone."""
+"""Checks of file permissions."""
 
 import shlex
 import stat
@@ -14,7 +14,7 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 async def check_permissions(settings: Settings) -> list[Finding]:
-    """Check that only the bot's user may read `.env`, the data folder and the database."""
+    """Check that `.env` and the data are readable by their owner alone."""
     url = make_url(settings.database_address)
     database = Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
     folder = settings.data_dir
@@ -41,7 +41,7 @@ def _open_to_others(path: Path, command: str) -> Finding | None:
 
 
 def _mode(path: Path) -> int:
-    """Return the permission bits of a file; 0 if it is missing or out of reach."""
+    """Return a file's permission bits; 0 if missing or out of reach."""
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except OSError:

@@ -14,7 +14,7 @@ from db.tables import workers
 
 
 async def check_processes(settings: Settings) -> list[Finding]:
-    """Return a note about running processes; a broken database is reported elsewhere."""
+    """Note running processes; other checks report a broken database."""
     url = make_url(settings.database_address)
     if url.get_backend_name() == "sqlite":
         return _lock(Path(str(url.database)))
