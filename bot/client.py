@@ -24,6 +24,7 @@ from bot.ui.i18n import set_locale
 
 # The names that discord.py gives to the tasks that answer commands, modals and presses.
 _ANSWERING = ("CommandTree-invoker", "discord-ui-", "discord.py: on_interaction")
+_OWNING_ROLES: Final = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
 _UNAUTHORIZED: Final = 401
 # The library takes no less. Longer pauses are left to the caller.
 _LONGEST_RATE_LIMIT: Final = 30.0
@@ -249,6 +250,25 @@ class AtelierClient(commands.AutoShardedBot):
     async def on_ready(self) -> None:
         """Log the ready gateway."""
         _log.info("discord.ready", guilds=len(self.guilds))
+
+    async def is_owner(self, user: discord.abc.User, /) -> bool:
+        """Return whether a user owns the application, alone or in its team.
+
+        `owner_id` names one person instead, if it is set. In a team, its owner, admins and developers count once they
+        accepted the invitation. The answer is not kept: the team may change.
+        """
+        if self.owner_id:
+            return user.id == self.owner_id
+        application = await self.application_info()
+        team = application.team
+        if team is None:
+            return user.id == application.owner.id
+        return user.id in {
+            member.id
+            for member in team.members
+            if member.membership_state is discord.TeamMembershipState.accepted
+            and (member.id == team.owner_id or member.role in _OWNING_ROLES)
+        }
 
     async def hang_up(self, seconds: float) -> None:
         """Take no more interactions and wait for running answers.

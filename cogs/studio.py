@@ -29,5 +29,6 @@ class Studio(commands.GroupCog, name="studio", description=locale_str("Run the s
         """Admit the server that it is called in."""
         if not await interaction.client.is_owner(interaction.user):
             raise NotAllowedError(LazyText("the bot's owner"))
-        await self._access.admit(interaction.guild_id or 0, by=interaction.user.id)
-        await interaction.response.send_message(view=admitted_panel(), ephemeral=True)
+        guild_id = interaction.guild_id or 0
+        admission = await self._access.admit(guild_id, by=interaction.user.id)
+        await interaction.response.send_message(view=admitted_panel(admission, guild_id), ephemeral=True)

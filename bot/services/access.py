@@ -2,12 +2,24 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from enum import Enum, auto
 
 from sqlalchemy import Connection
 
 from bot.domain.errors import NotAdmittedError, NotInServerError
 from db.database import Database
 from db.guilds import GuildRepository
+
+
+class Admission(Enum):
+    """Outcome of the owner's `/studio admit`."""
+
+    ADMITTED = auto()
+    """The guild is admitted by this command, now or earlier."""
+    LISTED = auto()
+    """The operator's list decides, and admits the guild."""
+    UNLISTED = auto()
+    """The operator's list decides, and lacks the guild."""
 
 
 class AccessService:
@@ -48,15 +60,20 @@ class AccessService:
         else:
             admitted = guild_id in self._admitted
         if not admitted:
-            raise NotAdmittedError
+            raise NotAdmittedError(by_list=self._admitted is not None)
 
-    async def admit(self, guild_id: int, *, by: int) -> None:
+    async def admit(self, guild_id: int, *, by: int) -> Admission:
         """Admit a guild for the application's owner.
+
+        Nothing is stored while the operator's list decides: the guild would be admitted once the list is removed.
 
         Raises:
             NotInServerError: `guild_id` is 0.
         """
         if guild_id == 0:
             raise NotInServerError
+        if self._admitted is not None:
+            return Admission.LISTED if self._admitted == "*" or guild_id in self._admitted else Admission.UNLISTED
         now = self._now()
         await self._database.write(lambda connection: GuildRepository(connection).admit(guild_id, by=by, at=now))
+        return Admission.ADMITTED

@@ -206,9 +206,21 @@ class Channel:
     messages: dict[str, Message] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class TeamMember:
+    """A member of the team that owns the application.
+
+    `role` is `admin`, `developer` or `read_only`; `accepted` is False for a mere invitation.
+    """
+
+    user_id: str
+    role: str = "developer"
+    accepted: bool = True
+
+
 @dataclass(slots=True, kw_only=True)
 class Application:
-    """The bot's registration.
+    """The bot's registration. With a `team`, `owner_id` is the team's owner.
 
     `privileged_intents` are its granted gateway intents. `installable` are the ways to install it (0: on servers, 1: on
     accounts).
@@ -220,3 +232,4 @@ class Application:
     token: str
     privileged_intents: int = 0
     installable: tuple[int, ...] = (0, 1)
+    team: tuple[TeamMember, ...] = ()

@@ -60,9 +60,29 @@ def application_payload(application: Application, world: World) -> Json:
         "approximate_user_install_count": sum(user.has_app for user in world.users.values()),
         "approximate_user_authorization_count": 0,
         "explicit_content_filter": 0,
-        "team": None,
+        "team": _team_payload(application, world) if application.team else None,
         "eligible_oauth2_scopes": [],
         "integration_types_config": {str(each): {} for each in application.installable},
+    }
+
+
+def _team_payload(application: Application, world: World) -> Json:
+    members = [
+        {
+            "user": user_payload(world.users[member.user_id]),
+            "team_id": application.id,
+            "membership_state": 2 if member.accepted else 1,
+            "permissions": ["*"],
+            "role": member.role,
+        }
+        for member in application.team
+    ]
+    return {
+        "id": application.id,
+        "name": "Team",
+        "icon": None,
+        "owner_user_id": application.owner_id,
+        "members": members,
     }
 
 

@@ -114,6 +114,27 @@ async def test_owner_admits_server(bot: BotHarness) -> None:
     assert bot.card(after)[-1].startswith("Queued")
 
 
+@pytest.mark.bot(admitted=frozenset({1}))
+async def test_admit_names_the_list_that_decides(bot: BotHarness) -> None:
+    """A list in the settings is not overruled, and the answer says so."""
+    bot.expected = [NotAdmittedError]
+    boss = bot.member("boss", manage_guild=True)
+    bot.client.owner_id = boss.id
+    (answer,) = panel(await boss.slash(bot.channel, "studio admit"))
+    assert answer.startswith("This server is not admitted: `COMMUNITIES` in the bot's settings decides. Add `")
+    refused = await bot.imagine(boss, prompt="a fox")
+    assert "the list of servers in the bot's settings" in private(refused)
+
+
+@pytest.mark.bot(admitted="*")
+async def test_admit_of_listed_server_changes_nothing(bot: BotHarness) -> None:
+    boss = bot.member("boss", manage_guild=True)
+    bot.client.owner_id = boss.id
+    assert panel(await boss.slash(bot.channel, "studio admit")) == [
+        "`COMMUNITIES` in the bot's settings decides, and it admits this server already."
+    ]
+
+
 @pytest.mark.bot(admitted=None)
 async def test_server_admin_cannot_admit_server(bot: BotHarness) -> None:
     bot.expected = [NotAllowedError, NotAdmittedError]

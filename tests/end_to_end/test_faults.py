@@ -173,7 +173,7 @@ async def test_temporary_edit_error_does_not_lose_card(system: SystemHarness) ->
         ({}, {"images": 9}, "It takes 1 to 4."),
         ({}, {"model": "nano-banana", "detail": 2}, "For that, use reve-2.0."),
         ({}, {"resolution": "4K"}, "For that, use nano-banana-pro or seedream-5."),
-        ({}, {"channel": "dm"}, "works in servers"),
+        ({}, {"channel": "dm"}, "only in servers"),
     ],
 )
 @pytest.mark.asyncio(loop_scope="function")

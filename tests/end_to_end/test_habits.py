@@ -206,3 +206,17 @@ async def test_user_install_off_keeps_commands_in_servers(system: SystemHarness)
     commands = {command["name"]: command for command in await system.discord.wait_commands()}
     assert {tuple(command["integration_types"]) for command in commands.values()} == {(0,)}
     assert commands["imagine"]["contexts"] == [0]
+
+
+async def test_stray_command_in_foreign_server_names_the_place(system: SystemHarness) -> None:
+    """A member's Discord may still offer it from the time of user installs."""
+    add_elsewhere(system.discord.world)
+    (imagine,) = [each for each in system.discord.commands.registered() if each["name"] == "imagine"]
+    kept = dict(imagine)
+    imagine.update(integration_types=[0, 1], contexts=[0, 1, 2])
+    for channel in ("lobby", "friends"):
+        invocation = await system.discord.actor("traveller").slash("imagine", channel=channel, prompt="a fox")
+        answer = await invocation.response()
+        assert text(answer).startswith("This works only in servers that have the studio. Nothing was charged.")
+        assert answer.ephemeral
+    imagine.update(kept)

@@ -139,13 +139,20 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         NotInServerError(),
-        "The studio works in servers, not in direct messages. Nothing was charged.\nUse the command in a server.",
+        "This works only in servers that have the studio. Nothing was charged.\nUse the command in one of them.",
     ),
     (
         NotAdmittedError(),
         (
             "The studio is not open to this server yet. Nothing was charged.\n"
-            "Ask whoever runs the bot to admit it; they can do it here with `/studio admit`."
+            "Ask the bot's owner to admit it; they can do it here with `/studio admit`."
+        ),
+    ),
+    (
+        NotAdmittedError(by_list=True),
+        (
+            "The studio is not open to this server yet. Nothing was charged.\n"
+            "Ask the bot's owner to add it to the list of servers in the bot's settings."
         ),
     ),
     (NotAllowedError("its member or a moderator"), "Only its member or a moderator can do that."),

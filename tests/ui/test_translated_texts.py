@@ -23,6 +23,7 @@ from bot.domain.options import OPTIONS
 from bot.domain.quotes import quotes
 from bot.domain.requests import generation_request
 from bot.engine.health import ProviderHealth
+from bot.services.access import Admission
 from bot.services.credits import Balance
 from bot.services.status import Status
 from bot.ui.buttons import BUTTONS, ButtonSpec, MenuEntry, card_menu
@@ -176,7 +177,8 @@ def test_panels_are_translated(folder: Path) -> None:
         status = Status(providers=(health,), waiting=1, working=2, usual_seconds={"reve-2.0": None})
         assert left(folder, lambda status=status: status_panel(status)) == []  # type: ignore[misc]
     assert left(folder, lambda: help_panel(MODELS)) == []
-    assert left(folder, admitted_panel) == []
+    for admission in Admission:
+        assert left(folder, lambda admission=admission: admitted_panel(admission, 700)) == []  # type: ignore[misc]
 
 
 def test_completions_are_translated(folder: Path) -> None:

@@ -16,9 +16,16 @@ class NotInServerError(AccessError):
 
 
 class NotAdmittedError(AccessError):
-    """The operator has not admitted this server."""
+    """The operator has not admitted this server.
+
+    `by_list` is True if a list in the settings decides, and not the owner's `/studio admit`.
+    """
 
     code = "not_admitted"
+
+    def __init__(self, *, by_list: bool = False) -> None:
+        super().__init__()
+        self.by_list = by_list
 
 
 class NotAllowedError(AccessError):

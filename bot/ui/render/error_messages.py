@@ -101,13 +101,15 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return _nothing_charged(what, _("It opens again {when}.").format(when=ago(error.renews_at)))
         case NotInServerError():
             return _nothing_charged(
-                _("The studio works in servers, not in direct messages."), _("Use the command in a server.")
+                _("This works only in servers that have the studio."), _("Use the command in one of them.")
             )
         case NotAdmittedError():
-            return _nothing_charged(
-                _("The studio is not open to this server yet."),
-                _("Ask whoever runs the bot to admit it; they can do it here with `/studio admit`."),
+            remedy = (
+                _("Ask the bot's owner to add it to the list of servers in the bot's settings.")
+                if error.by_list
+                else _("Ask the bot's owner to admit it; they can do it here with `/studio admit`.")
             )
+            return _nothing_charged(_("The studio is not open to this server yet."), remedy)
         case NotAllowedError():
             return _("Only {who} can do that.").format(who=_(error.needs))
         case QueueFullError():

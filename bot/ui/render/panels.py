@@ -10,11 +10,12 @@ from bot.domain.models import Model
 from bot.domain.options import DEFAULT_MODEL, OPTIONS
 from bot.engine.health import ProviderHealth
 from bot.providers.registry import display_name
+from bot.services.access import Admission
 from bot.services.credits import Balance
 from bot.services.status import Status
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.formatting import ago, in_credits, number, usually
-from bot.ui.render.job_card import AMBER, BLURPLE, GREEN
+from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, RED
 
 _CLOSED: Final = frozenset({FaultKind.KEY_REJECTED, FaultKind.ACCOUNT_EMPTY})
 
@@ -70,9 +71,20 @@ def help_panel(models: Sequence[Model]) -> ui.LayoutView:
     return _panel("\n".join(lines), BLURPLE)
 
 
-def admitted_panel() -> ui.LayoutView:
+def admitted_panel(admission: Admission, guild_id: int) -> ui.LayoutView:
     """Return the answer to `/studio admit`."""
-    return _panel(_("This server is admitted to the studio. Its members can use `/imagine` now."), GREEN)
+    match admission:
+        case Admission.ADMITTED:
+            return _panel(_("This server is admitted to the studio. Its members can use `/imagine` now."), GREEN)
+        case Admission.LISTED:
+            said = _("`COMMUNITIES` in the bot's settings decides, and it admits this server already.")
+            return _panel(said, GREEN)
+        case Admission.UNLISTED:
+            said = _(
+                "This server is not admitted: `COMMUNITIES` in the bot's settings decides. Add `{server}` to it and"
+                " restart the bot, or remove `COMMUNITIES` to admit servers here."
+            )
+            return _panel(said.format(server=guild_id), RED)
 
 
 def _editing(models: Sequence[Model]) -> list[str]:
