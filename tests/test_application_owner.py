@@ -24,7 +24,7 @@ async def owners(team: dict[str, TeamMember], monkeypatch: pytest.MonkeyPatch) -
     async with AtelierClient() as client:
         await client.login(TOKEN)
         for name in names:
-            if await client.is_owner(discord.Object(int(world.user(name).id), type=discord.abc.User)):  # type: ignore[arg-type]
+            if await client.is_owner(await client.fetch_user(int(world.user(name).id))):
                 found.add(name)
     await server.close()
     return found
