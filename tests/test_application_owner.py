@@ -1,4 +1,4 @@
-"""People who count as the application's owner."""
+"""Owners of the application: one person, or a team."""
 
 import discord
 import pytest
@@ -11,7 +11,7 @@ TOKEN = "the-bots-token"
 
 
 async def owners(team: dict[str, TeamMember], monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Return the names of the people who count as owners."""
+    """Return the owners by name."""
     server = DiscordServer(default_world(token=TOKEN))
     await server.start()
     monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
