@@ -18,8 +18,10 @@ from discord.http import HTTPClient, Route
 from bot.engine.clock import Clock, SystemClock
 from bot.gateway import GatewayInfo, GuardedWebSocket, SessionStarts, growing_pause, guard_parsers
 from bot.ui.command_translator import CommandTranslator
+from bot.ui.handlers.command_values import check_values
 from bot.ui.handlers.component_registry import ComponentRegistry
 from bot.ui.handlers.error_handler import answer_error
+from bot.ui.handlers.seen_interactions import SeenInteractions
 from bot.ui.i18n import set_locale
 
 # The names that discord.py gives to the tasks that answer commands, modals and presses.
@@ -34,8 +36,19 @@ _log = structlog.get_logger(__name__)
 
 class _Tree(app_commands.CommandTree["AtelierClient"]):
     async def interaction_check(self, interaction: discord.Interaction["AtelierClient"], /) -> bool:
-        """Set the member's locale for the task that answers them."""
+        """Set the member's locale for the task that answers them.
+
+        Returns False for an interaction that was delivered before, and for a completion of no text.
+
+        Raises:
+            OddValueError: see `check_values`.
+        """
         set_locale(interaction.locale.value)
+        if interaction.type is discord.InteractionType.autocomplete:
+            return _types_text(interaction.data) and self.client.seen.is_first(interaction)
+        if not self.client.seen.is_first(interaction):
+            return False
+        check_values(interaction)
         return True
 
     async def on_error(
@@ -50,6 +63,14 @@ class TokenRefusedError(Exception):
 
 class _LaunchFailedError(Exception):
     """A shard could not be connected."""
+
+
+def _types_text(data: Any) -> bool:
+    """Return whether the option being completed is a text."""
+    options = (data or {}).get("options") or ()
+    return any(
+        isinstance(option.get("value"), str) if option.get("focused") else _types_text(option) for option in options
+    )
 
 
 @asynccontextmanager
@@ -114,7 +135,8 @@ class AtelierClient(commands.AutoShardedBot):
         self.session_starts = SessionStarts(read=self._read_gateway, clock=self._clock)
         self._is_launching = False
         self._unauthorized = asyncio.Event()
-        self.components = ComponentRegistry()
+        self.seen = SeenInteractions()
+        self.components = ComponentRegistry(self.seen)
         self._translator = CommandTranslator()
         self._identify_turn = identify_turn
         self._user_installs = user_installs

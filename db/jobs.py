@@ -101,6 +101,9 @@ _RECONCILE: Final = select(jobs).where(jobs.c.reconcile_at <= bindparam("now")).
 _RECONCILE_LATER: Final = update(jobs).where(
     jobs.c.id == bindparam("the_id"), jobs.c.reconcile_at == bindparam("was_due")
 )
+_ON_MESSAGE: Final = select(jobs.c.id).where(
+    jobs.c.finished_at.is_(None), jobs.c.state.in_(LIVE), jobs.c.message_id == bindparam("the_message")
+)
 _CHILDREN: Final = select(jobs).where(
     jobs.c.parent_id == bindparam("of_job"),
     jobs.c.member_id == bindparam("of_member"),
@@ -287,6 +290,10 @@ class JobRepository:
         """Return the job, or None if there is none."""
         row = self._connection.execute(_GET, {"the_id": job_id}).first()
         return None if row is None else self._job(row)
+
+    def has_live_on(self, message_id: int) -> bool:
+        """Return whether a message is the card of a job that has not ended."""
+        return self._connection.execute(_ON_MESSAGE, {"the_message": message_id}).first() is not None
 
     def list_children(self, job_id: str, member_id: int, since: datetime) -> tuple[Job, ...]:
         """Return a member's jobs created from a job since then."""

@@ -51,10 +51,13 @@ class Actor:
     moderator: bool = False
 
     def may_manage(self, job: Job) -> bool:
-        """Return whether the job is the actor's own or in a guild they moderate."""
+        """Return whether the job is the actor's own or in a guild they moderate.
+
+        Moderators cannot see private jobs, so these are their member's alone.
+        """
         if self.member_id == job.place.member_id:
             return True
-        return self.moderator and self.guild_id == job.place.guild_id
+        return not job.place.private and self.moderator and self.guild_id == job.place.guild_id
 
 
 class JobService:
@@ -234,16 +237,19 @@ class JobService:
         """Request a job's cancellation; the card shows the outcome.
 
         Raises:
-            NotAllowedError: the actor is neither its member nor a moderator.
+            NotAllowedError: see `check_manageable`.
             JobStateError: the job has ended or can no longer be cancelled.
         """
         job, _ = await self._job_store.get(job_id)
-        if not actor.may_manage(job):
-            raise NotAllowedError(LazyText("its member or a moderator"))
+        check_manageable(job, actor)
         if job.state.ended or job.cancel_refused:
             raise JobStateError(job.state, "cancel")
         await self._job_store.request_cancel(job_id)
         await self._engine.schedule_now(job_id, interrupt=True)
+
+    async def is_running(self, message_id: int) -> bool:
+        """Return whether a message is the card of a job that has not ended."""
+        return await self._database.read(lambda connection: JobRepository(connection).has_live_on(message_id))
 
     async def get_prompt(self, job_id: str, actor: Actor) -> str:
         """Return a job's whole prompt.
@@ -256,6 +262,16 @@ class JobService:
         job, _ = await self._job_store.get(job_id)
         check_visible(job, actor)
         return job.request.prompt
+
+
+def check_manageable(job: Job, actor: Actor) -> None:
+    """Check that an actor may cancel or delete a job.
+
+    Raises:
+        NotAllowedError: the actor is neither its member nor a moderator, or not the member of a private job.
+    """
+    if not actor.may_manage(job):
+        raise NotAllowedError(LazyText("its member") if job.place.private else LazyText("its member or a moderator"))
 
 
 def check_visible(job: Job, actor: Actor) -> None:

@@ -10,15 +10,14 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from bot.domain.errors import ImageGoneError, JobRunningError, JobStateError, NotAllowedError
+from bot.domain.errors import ImageGoneError, JobRunningError, JobStateError
 from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.jobs import Action, Job, Origin
-from bot.domain.lazy_text import LazyText
 from bot.domain.remix import make_cut_out, make_edit, make_reference, make_upscale, make_variation
 from bot.domain.requests import GenerationRequest
 from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
-from bot.services.jobs import Actor, check_visible
+from bot.services.jobs import Actor, check_manageable, check_visible
 from db.database import Database
 from db.file_references import referenced_hashes
 from db.inputs import InputImageRepository
@@ -157,7 +156,7 @@ class RemixService:
         Raises:
             JobNotFoundError: there is no such job.
             JobRunningError: the job has not ended.
-            NotAllowedError: the actor is neither its member nor a moderator.
+            NotAllowedError: see `check_manageable`.
         """
         return await self._database.read(lambda connection: _deletable(connection, job_id, actor))
 
@@ -185,8 +184,7 @@ class RemixService:
 
 def _deletable(connection: Connection, job_id: str, actor: Actor) -> Job:
     job = JobRepository(connection).get(job_id)
-    if not actor.may_manage(job):
-        raise NotAllowedError(LazyText("its member or a moderator"))
+    check_manageable(job, actor)
     if not job.state.ended:
         raise JobRunningError
     return job

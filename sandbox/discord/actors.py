@@ -148,16 +148,18 @@ class Actor:
         data: Json = {"component_type": Kind.BUTTON.value, "custom_id": button["custom_id"], "id": button["id"]}
         return self._invoke(InteractionKind.COMPONENT, self._world.channels[message.channel_id], data, message)
 
-    async def select(self, message: Message, values: list[str], *, custom_id: str | None = None) -> Invocation:
+    async def select(
+        self, message: Message, values: list[str], *, custom_id: str | None = None, unchecked: bool = False
+    ) -> Invocation:
         """Choose in a select menu.
 
-        `values` are values of its options, or names or ids of members, roles or channels.
+        `values` are values of its options, or names or ids of members, roles or channels. `unchecked` sends any values.
         """
         self._require_visible(message)
         menu = next((each for each in selects(message) if custom_id in (None, each["custom_id"])), None)
         if menu is None or menu.get("disabled"):
             raise ClientRefusal("there is no such menu, or it is disabled")
-        if not menu["min_values"] <= len(set(values)) == len(values) <= menu["max_values"]:
+        if not unchecked and not menu["min_values"] <= len(set(values)) == len(values) <= menu["max_values"]:
             raise ClientRefusal(f"the menu takes {menu['min_values']} to {menu['max_values']} different values")
         place = self._world.channels[message.channel_id]
         resolver = Resolver(self._world, self._cdn, place)
@@ -165,20 +167,26 @@ class Actor:
             "component_type": menu["type"],
             "custom_id": menu["custom_id"],
             "id": menu["id"],
-            "values": _picked(menu, values, resolver),
+            "values": values if unchecked else _picked(menu, values, resolver),
         }
         if resolver.resolved:
             data["resolved"] = resolver.resolved
         return self._invoke(InteractionKind.COMPONENT, place, data, message)
 
-    async def submit_modal(self, invocation: Invocation, values: Mapping[str, Any]) -> Invocation:
-        """Fill in and send the modal opened by the bot; `values` are by custom_id."""
+    async def submit_modal(
+        self, invocation: Invocation, values: Mapping[str, Any], *, forged: list[Json] | None = None
+    ) -> Invocation:
+        """Fill in and send the modal opened by the bot; `values` are by custom_id.
+
+        `forged` are components to send instead, as a hostile client could.
+        """
         modal = await invocation.modal()
         opened_by = invocation.interaction
         if opened_by.user.id != self.user.id:
             raise ClientRefusal("the form was opened for somebody else")
         resolver = Resolver(self._world, self._cdn, opened_by.channel)
-        data: Json = {"custom_id": modal["custom_id"], "components": filled_modal(modal, values, resolver)}
+        components = filled_modal(modal, values, resolver) if forged is None else forged
+        data: Json = {"custom_id": modal["custom_id"], "components": components}
         if resolver.resolved:
             data["resolved"] = resolver.resolved
         return Invocation(

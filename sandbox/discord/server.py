@@ -263,9 +263,16 @@ class DiscordServer:
             owners=self._owners(kind, user, channel, data, message, opened_by),
         )
         self.interactions.add(interaction)
-        payload = interaction_payload(interaction, self.world, self.messages)
-        self.gateway.dispatch("INTERACTION_CREATE", payload, guild_id=channel.guild_id)
+        self.deliver(interaction)
         return interaction
+
+    def deliver(self, interaction: Interaction) -> None:
+        """Send an interaction to the bot.
+
+        After a reconnect Discord may send one again.
+        """
+        payload = interaction_payload(interaction, self.world, self.messages)
+        self.gateway.dispatch("INTERACTION_CREATE", payload, guild_id=interaction.channel.guild_id)
 
     def _owners(
         self,

@@ -226,6 +226,18 @@ async def test_member_and_moderator_may_delete_ended_job(services: ServiceHarnes
         await services.remix.delete(running.id, ME)
 
 
+async def test_private_job_is_its_members_alone(services: ServiceHarness) -> None:
+    """A moderator gets no delete question, which shows the prompt."""
+    job, _ = await ended(services, place=make_context(private=True))
+    for attempt in (services.remix.get_deletable, services.remix.delete, services.remix.get_source):
+        with pytest.raises(NotAllowedError) as caught:
+            await attempt(job.id, MODERATOR)
+        assert caught.value.needs == "its member"
+    with pytest.raises(NotAllowedError):
+        await services.jobs.cancel(job.id, MODERATOR)
+    assert await services.remix.get_deletable(job.id, ME) == job
+
+
 async def test_deleted_job_is_neither_delivered_nor_reconciled(services: ServiceHarness) -> None:
     now = services.clock.now()
     job, _ = await ended(services, shown=0, state=State.LOST, charged=0, delivered_at=None, reconcile_at=now)

@@ -8,6 +8,7 @@ import pytest
 
 from bot.domain.errors import JobNotFoundError
 from bot.ui.handlers.component_registry import ComponentRegistry, selected_values
+from bot.ui.handlers.seen_interactions import SeenInteractions
 from tests.ui.test_custom_ids import ISSUED, action_of
 
 TARGET = "0190a5c2d3e47f8899aabbccddeeff00"
@@ -36,7 +37,7 @@ def press(
 
 @pytest.mark.parametrize("form", ISSUED)
 async def test_press_reaches_the_handler_of_its_action(form: str) -> None:
-    registry = ComponentRegistry()
+    registry = ComponentRegistry(SeenInteractions())
     handlers = {action_of(each): AsyncMock() for each in ISSUED}
     for action, handler in handlers.items():
         registry.register(action, handler)
@@ -48,7 +49,7 @@ async def test_press_reaches_the_handler_of_its_action(form: str) -> None:
 
 @pytest.mark.parametrize("custom_id", [f"a1:gone:{TARGET}:0", "a1:cancel", "a1:"])
 async def test_press_of_unknown_action_is_answered_in_private(custom_id: str) -> None:
-    registry = ComponentRegistry()
+    registry = ComponentRegistry(SeenInteractions())
     registry.register("cancel", AsyncMock())
     interaction = press(custom_id)
     await registry.dispatch(interaction)
@@ -58,7 +59,7 @@ async def test_press_of_unknown_action_is_answered_in_private(custom_id: str) ->
 @pytest.mark.parametrize("custom_id", [f"a2:cancel:{TARGET}:0", f"xa1:cancel:{TARGET}:0", "prompt"])
 async def test_press_of_foreign_custom_id_is_not_answered(custom_id: str) -> None:
     handler = AsyncMock()
-    registry = ComponentRegistry()
+    registry = ComponentRegistry(SeenInteractions())
     registry.register("cancel", handler)
     interaction = press(custom_id)
     await registry.dispatch(interaction)
@@ -69,7 +70,7 @@ async def test_press_of_foreign_custom_id_is_not_answered(custom_id: str) -> Non
 async def test_forged_press_is_ignored() -> None:
     """Another component, a menu with this id, or no message."""
     handler = AsyncMock()
-    registry = ComponentRegistry()
+    registry = ComponentRegistry(SeenInteractions())
     registry.register("cancel", handler)
     custom_id = f"a1:cancel:{TARGET}:0"
     other, menu, missing = press(custom_id, on_message=f"a1:prompt:{TARGET}:0"), press(custom_id), press(custom_id)
@@ -83,12 +84,12 @@ async def test_forged_press_is_ignored() -> None:
 
 async def test_modal_with_a_custom_id_of_ours_is_not_dispatched() -> None:
     interaction = press(f"a1:cancel:{TARGET}:0", kind=discord.InteractionType.modal_submit)
-    await ComponentRegistry().dispatch(interaction)
+    await ComponentRegistry(SeenInteractions()).dispatch(interaction)
     interaction.response.send_message.assert_not_awaited()
 
 
 async def test_error_of_a_handler_is_answered_in_private() -> None:
-    registry = ComponentRegistry()
+    registry = ComponentRegistry(SeenInteractions())
     registry.register("cancel", AsyncMock(side_effect=JobNotFoundError()))
     interaction = press(f"a1:cancel:{TARGET}:0")
     await registry.dispatch(interaction)
@@ -98,7 +99,7 @@ async def test_error_of_a_handler_is_answered_in_private() -> None:
 
 
 def test_action_registered_twice_is_an_error() -> None:
-    registry = ComponentRegistry()
+    registry = ComponentRegistry(SeenInteractions())
     registry.register("cancel", AsyncMock())
     with pytest.raises(ValueError, match="cancel"):
         registry.register("cancel", AsyncMock())

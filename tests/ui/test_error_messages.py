@@ -35,6 +35,7 @@ from bot.domain.errors import (
     NotAdmittedError,
     NotAllowedError,
     NotInServerError,
+    NotOfferedError,
     OptionRangeError,
     PresetError,
     PresetLimitError,
@@ -56,6 +57,10 @@ from bot.ui.render.error_messages import error_message, failure, obstacle, unexp
 from tests.support.clock import START
 
 WORDED: list[tuple[AtelierError, str]] = [
+    (
+        NotOfferedError(),
+        "This choice is not offered here. Nothing was charged.\nReload Discord, and choose one of those it shows.",
+    ),
     (
         PromptError(PromptProblem.EMPTY, length=0, limit=2560),
         "The prompt is empty. Nothing was charged.\nDescribe the picture in a few words and send it again.",

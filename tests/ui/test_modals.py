@@ -9,6 +9,7 @@ import pytest
 from discord import ui
 
 from bot.domain.attachments import AttachmentInfo
+from bot.domain.errors import NotOfferedError
 from bot.domain.images import InputImage
 from bot.domain.quotes import quotes
 from bot.domain.saved_forms import FilledForm, MessageForm
@@ -55,16 +56,18 @@ async def test_chosen_values_are_passed_on() -> None:
     )
 
 
-async def test_unoffered_values_are_ignored() -> None:
-    """A missing image, a non-number, a model of another bot."""
-    assert await wish(picture=["99"], factor=["x"], model=["gone"]) == RemixOptions(
-        position=0, url="first", prompt="make it snow"
-    )
-    assert await wish(picture=[], factor=["7"]) == RemixOptions(position=0, url="first", prompt="make it snow")
+@pytest.mark.parametrize(
+    "chosen",
+    [{"picture": ["99"]}, {"factor": ["x"]}, {"model": ["gone"]}, {"factor": []}, {"factor": ["2", "3"]}],
+    ids=["missing image", "no number", "model of another bot", "nothing", "too many"],
+)
+async def test_unoffered_values_are_refused(chosen: dict[str, list[str]]) -> None:
+    with pytest.raises(NotOfferedError):
+        await wish(**{"picture": ["0"], "factor": ["2"], "model": ["reve-2.0"]} | chosen)
 
 
-async def test_unknown_message_images_are_ignored() -> None:
-    """The first one counts, as without a choice; the rest keep their order."""
+async def test_unknown_message_images_are_refused() -> None:
+    """Offered ones keep their order."""
     heard: list[tuple[str | None, list[str]]] = []
 
     async def hear(_: discord.Interaction[Any], __: str, model: str | None, pictures: Sequence[AttachmentInfo]) -> None:
@@ -74,9 +77,11 @@ async def test_unknown_message_images_are_ignored() -> None:
     able = quotes({}, ("reve2img",), inputs=(InputImage(),))
     form = MessageForm(pictures=tuple(offered))
     filled = FilledForm(form=form, prompt="", chosen=(0,), model="reve-2.0")
-    for pictures, model in ((["99", "-1", "x"], "gone"), (["2", "1", "7"], "seedream-5")):
-        await sent(EditModal(form, able, filled, hear, nobody), pictures=pictures, model=[model])
-    assert heard == [(None, ["first"]), ("seedream-5", ["second", "third"])]
+    for pictures, model in ((["99", "1"], "reve-2.0"), (["1"], "gone")):
+        with pytest.raises(NotOfferedError):
+            await sent(EditModal(form, able, filled, hear, nobody), pictures=pictures, model=[model])
+    await sent(EditModal(form, able, filled, hear, nobody), pictures=["2", "1"], model=["seedream-5"])
+    assert heard == [("seedream-5", ["second", "third"])]
 
 
 @pytest.mark.parametrize("unshown", [0, 6])

@@ -5,6 +5,7 @@
     |  |- PromptError          empty, too long, or with unreadable characters
     |  |- UnknownModelError
     |  |- OptionRangeError     a value out of the option's range
+    |  |- NotOfferedError      a choice that is not offered
     |  |- UnsupportedOptionError  the model lacks this option; others are named
     |  |- ExclusiveOptionsError  two options exclude each other
     |  |- EditOnlyError        a value for edits, in a request from text alone
@@ -75,6 +76,7 @@ from bot.domain.errors.requests import (
     ExclusiveOptionsError,
     InputError,
     InputProblem,
+    NotOfferedError,
     OptionRangeError,
     PromptError,
     PromptProblem,
@@ -112,6 +114,7 @@ __all__ = [
     "NotAdmittedError",
     "NotAllowedError",
     "NotInServerError",
+    "NotOfferedError",
     "OptionRangeError",
     "PresetError",
     "PresetLimitError",

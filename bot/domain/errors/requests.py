@@ -57,6 +57,15 @@ class OptionRangeError(RequestError):
         self.allowed = allowed
 
 
+class NotOfferedError(RequestError):
+    """A choice is not among the offered ones.
+
+    It comes from an old message, an old client or a forged one.
+    """
+
+    code = "not_offered"
+
+
 class UnsupportedOptionError(RequestError):
     """`model` cannot do `option` (or this `value` of it); `models` can."""
 

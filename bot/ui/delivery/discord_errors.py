@@ -20,6 +20,8 @@ class DiscordErrorKind(Enum):
 
 
 UNKNOWN_MESSAGE: Final = 10008
+UNKNOWN_INTERACTION: Final = 10062
+ALREADY_ACKNOWLEDGED: Final = 40060
 _CODES: Final = {
     10003: DiscordErrorKind.CLOSED,  # unknown channel
     10004: DiscordErrorKind.CLOSED,  # unknown guild

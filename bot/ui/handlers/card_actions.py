@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import discord
 
-from bot.domain.errors import ImageGoneError
+from bot.domain.errors import ImageGoneError, NotOfferedError
 from bot.domain.jobs import Action
 from bot.domain.remix import editing_models, upscale_factors
 from bot.domain.requests import price
@@ -59,8 +59,15 @@ class CardActions:
         self._providers = providers
 
     async def choose_from_menu(self, interaction: discord.Interaction[Any], job_id: str) -> None:
-        """Run the action that was chosen in a card's menu."""
-        match MenuEntry(selected_values(interaction)[0]):
+        """Run the action that was chosen in a card's menu.
+
+        Raises:
+            NotOfferedError: the entry is another version's.
+        """
+        chosen = [entry for entry in MenuEntry if entry in selected_values(interaction)]
+        if not chosen:
+            raise NotOfferedError
+        match chosen[0]:
             case MenuEntry.DETAILS:
                 await self.details(interaction, job_id)
             case MenuEntry.DELETE:

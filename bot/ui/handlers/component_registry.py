@@ -7,9 +7,11 @@ from typing import Any, cast
 import discord
 import structlog
 
+from bot.domain.errors import NotOfferedError
 from bot.ui.buttons import CUSTOM_ID, PREFIX
 from bot.ui.component_tree import walk
 from bot.ui.handlers.error_handler import answer_error
+from bot.ui.handlers.seen_interactions import SeenInteractions
 from bot.ui.i18n import _, set_locale
 
 _log = structlog.get_logger(__name__)
@@ -24,7 +26,8 @@ class ComponentRegistry:
     Cogs register theirs when they load; the client dispatches every press here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seen: SeenInteractions) -> None:
+        self._seen = seen
         self._handlers: dict[str, ComponentHandler] = {}
         self._answering: set[asyncio.Task[Any] | None] = set()
 
@@ -46,7 +49,8 @@ class ComponentRegistry:
     async def dispatch(self, interaction: discord.Interaction[Any]) -> None:
         """Answer a press in the member's language, errors included.
 
-        Custom ids without our prefix are ignored, and so are those of no component on the pressed message.
+        Custom ids without our prefix are ignored, and so are those of no component on the pressed message, and
+        interactions that were delivered before.
         """
         if interaction.type is not discord.InteractionType.component:
             return
@@ -55,6 +59,8 @@ class ComponentRegistry:
             return
         if not _is_on_message(interaction, custom_id):
             _log.warning("component.not_on_message", custom_id=custom_id)
+            return
+        if not self._seen.is_first(interaction):
             return
         set_locale(interaction.locale.value)
         task = asyncio.current_task()
@@ -77,13 +83,34 @@ class ComponentRegistry:
                 _("This button is from another version of the studio and does not work now."), ephemeral=True
             )
             return
+        if not _is_offered(interaction, custom_id):
+            raise NotOfferedError
         await handler(interaction, match["target"])
+
+
+def _is_offered(interaction: discord.Interaction[Any], custom_id: str) -> bool:
+    """Return whether a pressed menu offers the selected values.
+
+    A press may be forged. A button offers and selects nothing.
+    """
+    menus = [
+        component
+        for component in walk(interaction.message.components if interaction.message else ())
+        if isinstance(component, discord.SelectMenu) and component.custom_id == custom_id
+    ]
+    selected = selected_values(interaction)
+    return all(
+        set(selected) <= {option.value for option in menu.options}
+        and menu.min_values <= len(selected) <= menu.max_values
+        for menu in menus
+    )
 
 
 def selected_values(interaction: discord.Interaction[Any]) -> list[str]:
     """Return the values that a member selected in a menu."""
     data = cast("dict[str, Any]", interaction.data or {})
-    return list(data.get("values", ()))
+    values = data.get("values")
+    return [str(value) for value in values] if isinstance(values, list) else []
 
 
 def search_id_of(interaction: discord.Interaction[Any]) -> str | None:

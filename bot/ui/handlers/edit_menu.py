@@ -8,8 +8,9 @@ import discord
 from discord import ui
 
 from bot.domain.attachments import MAX_INPUTS, AttachmentInfo
+from bot.domain.errors import JobRunningError
 from bot.domain.images import InputImage
-from bot.domain.jobs import TOKEN_LIFE, Action
+from bot.domain.jobs import Action
 from bot.domain.quotes import Quote
 from bot.domain.saved_forms import FilledForm, MessageForm
 from bot.services.jobs import JobService
@@ -19,8 +20,8 @@ from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.interactions import guild_of
 from bot.ui.handlers.job_requests import JobRequests
 from bot.ui.handlers.message_images import card_job, gather, names_of
-from bot.ui.handlers.modals import MAX_TYPED, chosen_of
-from bot.ui.i18n import _, set_locale
+from bot.ui.handlers.modals import MAX_TYPED, Form, chosen_of, require_offered
+from bot.ui.i18n import _
 from bot.ui.render.formatting import cut, in_credits, number
 
 _MOST_SHOWN: Final = 25
@@ -60,9 +61,12 @@ class EditMenu:
 
         Raises:
             InputError: the message has no usable image.
+            JobRunningError: the message is the card of a job that has not ended.
         """
-        found = gather(message)
         me = interaction.client.user
+        if me is not None and message.author.id == me.id and await self._jobs.is_running(message.id):
+            raise JobRunningError
+        found = gather(message)
         job_id = None if me is None else card_job(message, me.id)
         if found and job_id is not None:
             await self._actions.act(interaction, job_id, Action.EDIT, message=message)
@@ -112,16 +116,16 @@ class EditMenu:
         )
 
 
-class EditModal(ui.Modal):
+class EditModal(Form):
     """Form for the images, the change and the model.
 
-    It lives as long as an interaction token. `filled` is its first content.
+    `filled` is its first content.
     """
 
     def __init__(
         self, form: MessageForm, quotes: Sequence[Quote], filled: FilledForm, answer: Answer, refuse: Refuse
     ) -> None:
-        super().__init__(title=_("Edit this image"), timeout=TOKEN_LIFE.total_seconds())
+        super().__init__(_("Edit this image"))
         self._form, self._answer, self._refuse = form, answer, refuse
         able = {quote.model: quote.price for quote in quotes if quote.price is not None}
         self._chosen: ui.Select[Any] | None = None
@@ -172,8 +176,12 @@ class EditModal(ui.Modal):
         return models
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
-        """Pass the input on."""
-        set_locale(interaction.locale.value)
+        """Pass the input on.
+
+        Raises:
+            NotOfferedError: a chosen value is not among the options.
+        """
+        require_offered((self._chosen, self._models))
         filled = self._filled()
         pictures = [self._form.pictures[at] for at in filled.chosen]
         await self._answer(interaction, filled.prompt, filled.model, pictures)

@@ -8,14 +8,24 @@ import discord
 import structlog
 from discord import app_commands
 
-from bot.domain.errors import AtelierError, DuplicateInteractionError
+from bot.domain.errors import AtelierError, DuplicateInteractionError, NotOfferedError
 from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
+from bot.ui.handlers.command_values import OddValueError
+from bot.ui.handlers.seen_interactions import is_acknowledged
 from bot.ui.i18n import _, use_locale
 from bot.ui.render.error_messages import error_message, unexpected
 
 # Unknown interaction (Discord waits for 3 seconds and tells the person itself) and unknown message (the pressed one
 # was deleted meanwhile).
 _TOO_LATE: Final = (10062, 10008)
+
+# What an old or forged client sends: a command, an option or a value that is not registered.
+_ODD_COMMANDS: Final = (
+    app_commands.CommandNotFound,
+    app_commands.CommandSignatureMismatch,
+    app_commands.TransformerError,
+    OddValueError,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -42,8 +52,12 @@ async def _plain(said: str) -> Mapping[str, Any]:
 async def _answer(interaction: discord.Interaction[Any], error: BaseException, renderer: ErrorRenderer) -> None:
     if isinstance(error, app_commands.CommandInvokeError):
         error = error.original
-    if isinstance(error, DuplicateInteractionError):
-        return  # the first delivery of this interaction has answered it
+    elif isinstance(error, _ODD_COMMANDS):
+        _log.warning("command.odd", error=type(error).__name__)
+        error = NotOfferedError()
+    if isinstance(error, DuplicateInteractionError) or is_acknowledged(error):
+        _log.info("interaction.already_answered")
+        return  # by its first delivery, a repeated callback or another process
     if isinstance(error, discord.NotFound) and error.code in _TOO_LATE:
         _log.warning("interaction.too_late")
         return

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import discord
 import structlog
@@ -22,12 +22,11 @@ from bot.ui.command_options import model_choices
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.discord_errors import classify
 from bot.ui.handlers.interactions import context_of, guild_of
+from bot.ui.handlers.seen_interactions import is_acknowledged
 from bot.ui.i18n import use_locale
 from bot.ui.render.confirmation import question_card
 
 _log = structlog.get_logger(__name__)
-
-_ALREADY_ACKNOWLEDGED: Final = 40060
 
 
 class JobRequests:
@@ -212,7 +211,7 @@ class JobRequests:
         found = await self._card_updater.find_card(job)
         if found is None or found.exists or found.is_foreign:
             return found
-        if isinstance(error, discord.HTTPException) and error.code == _ALREADY_ACKNOWLEDGED:
+        if is_acknowledged(error):
             return None  # something answered, and no answer is there (yet): the engine decides before any submit
         _log.warning("card.not_acknowledged", job=job.id, error=type(error).__name__)
         return found

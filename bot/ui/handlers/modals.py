@@ -3,15 +3,17 @@
 They live in memory as long as an interaction token. One sent after a restart is lost, and Discord says so.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import discord
 from discord import ui
 
+from bot.domain.errors import NotOfferedError
 from bot.domain.jobs import TOKEN_LIFE
 from bot.services.remix import RemixOptions
+from bot.ui.handlers.seen_interactions import SeenInteractions
 from bot.ui.i18n import _, set_locale
 from bot.ui.render.formatting import in_credits
 
@@ -51,11 +53,27 @@ class ModalSpec:
         return len(self.urls) > 1 or self.prompt is not None or self.factors is not None
 
 
-class RequestModal(ui.Modal):
+class Form(ui.Modal):
+    """A modal that answers each submission once.
+
+    It lives as long as an interaction token.
+    """
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title=title[:_LONGEST_TITLE], timeout=TOKEN_LIFE.total_seconds())
+        self._seen = SeenInteractions()
+
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        """Return False for a submission that was delivered before."""
+        set_locale(interaction.locale.value)
+        return self._seen.is_first(interaction)
+
+
+class RequestModal(Form):
     """Form for a remix."""
 
     def __init__(self, spec: ModalSpec, answer: Answer, refuse: Refuse) -> None:
-        super().__init__(title=spec.title[:_LONGEST_TITLE], timeout=TOKEN_LIFE.total_seconds())
+        super().__init__(spec.title)
         self._urls, self._answer, self._refuse = spec.urls, answer, refuse
         self._fields: dict[str, ui.Select[Any] | ui.TextInput[Any]] = {}
         if len(spec.urls) > 1:
@@ -90,8 +108,12 @@ class RequestModal(ui.Modal):
         self.add_item(ui.Label(text=label, description=description, component=field))
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
-        """Pass the input on."""
-        set_locale(interaction.locale.value)
+        """Pass the input on.
+
+        Raises:
+            NotOfferedError: a chosen value is not among the options.
+        """
+        require_offered(self._fields.values())
         await self._answer(interaction, self._filled())
 
     async def on_error(  # type: ignore[override]  # as discord.py has it itself
@@ -116,10 +138,23 @@ class RequestModal(ui.Modal):
         return next(iter(chosen_of(field)), None) if isinstance(field, ui.Select) else None
 
 
+def require_offered(fields: Iterable[ui.Item[Any] | None]) -> None:
+    """Check the values chosen in menus: a client may send anything.
+
+    Raises:
+        NotOfferedError: a menu has no value, too many, or one that it does not offer.
+    """
+    for menu in fields:
+        if isinstance(menu, ui.Select):
+            offered = {option.value for option in menu.options}
+            if not menu.min_values <= len(menu.values) <= menu.max_values or not offered.issuperset(menu.values):
+                raise NotOfferedError
+
+
 def chosen_of(menu: ui.Select[Any]) -> list[str]:
     """Return the chosen options in the menu's order.
 
-    Unknown values are dropped: a client may send anything.
+    Unknown values are dropped.
     """
     return [option.value for option in menu.options if option.value in menu.values]
 

@@ -24,6 +24,7 @@ from bot.domain.errors import (
     NotAdmittedError,
     NotAllowedError,
     NotInServerError,
+    NotOfferedError,
     OptionRangeError,
     PresetError,
     PresetLimitError,
@@ -78,6 +79,10 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return _nothing_charged(
                 what.format(option=_option(error.option), value=escaped(cut(str(error.value), _QUOTED))),
                 _("It takes {allowed}.").format(allowed=_(error.allowed)),
+            )
+        case NotOfferedError():
+            return _nothing_charged(
+                _("This choice is not offered here."), _("Reload Discord, and choose one of those it shows.")
             )
         case UnsupportedOptionError():
             return _unsupported(error)
