@@ -74,7 +74,7 @@ def _types_text(data: Any) -> bool:
 
 
 @asynccontextmanager
-async def open_http(token: str) -> AsyncIterator[HTTPClient]:
+async def open_http(token: str, *, proxy: str | None = None) -> AsyncIterator[HTTPClient]:
     """Log in to Discord's REST API alone.
 
     Raises:
@@ -82,7 +82,7 @@ async def open_http(token: str) -> AsyncIterator[HTTPClient]:
         discord.DiscordException: Discord refuses, or asks for a long pause.
         aiohttp.ClientError: Discord cannot be reached.
     """
-    http = HTTPClient(asyncio.get_running_loop(), max_ratelimit_timeout=_LONGEST_RATE_LIMIT)
+    http = HTTPClient(asyncio.get_running_loop(), proxy=proxy, max_ratelimit_timeout=_LONGEST_RATE_LIMIT)
     try:
         await http.static_login(token.strip())
         yield http
@@ -111,6 +111,7 @@ class AtelierClient(commands.AutoShardedBot):
         identify_turn: Callable[[], Awaitable[None]] | None = None,
         user_installs: bool = False,
         clock: Clock | None = None,
+        proxy: str | None = None,
     ) -> None:
         # No voice here, so no warning that voice is missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -128,6 +129,7 @@ class AtelierClient(commands.AutoShardedBot):
             chunk_guilds_at_startup=False,
             max_messages=None,
             http_trace=trace,
+            proxy=proxy,
         )
         state = self._connection
         state.parsers = guard_parsers(state.parsers)

@@ -44,7 +44,7 @@ def build_image_service(settings: Settings) -> ImageService:
     exempt = [settings.api_url_of(name) for name in PROVIDERS]
     verify = httpx.create_ssl_context(trust_env=False)
     return ImageService(
-        downloader=ImageDownloader(exempt=exempt, verify=verify),
+        downloader=ImageDownloader(exempt=exempt, verify=verify, proxies=settings.proxies),
         # Discord alone serves members' images and never redirects. The engine itself tries again.
         inputs=ImageDownloader(
             exempt=[settings.discord_api_url],
@@ -53,6 +53,7 @@ def build_image_service(settings: Settings) -> ImageService:
             pauses=(0.5,),
             redirects=0,
             verify=verify,
+            proxies=settings.proxies,
         ),
         store=ImageStore(settings.data_dir / "pictures"),
         workers=ImageThreadPool(),

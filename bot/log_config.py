@@ -16,6 +16,8 @@ import structlog
 # The tokens of interactions, of providers' calls and of what they fetch are parts of addresses, and connection errors
 # quote those.
 _TOKEN: Final = re.compile(r"(/(?:(?:webhooks|interactions)/[\w.-]+|inputs)/)[\w.%~-]+")
+# A proxy's address may hold a user and password.
+_CREDENTIALS: Final = re.compile(r"(://)[^\s/@]+@")
 
 QUIET: Final = ("discord", "httpx", "httpcore", "aiosqlite", "aiohttp", "sqlalchemy", "alembic", "PIL")
 """Libraries of which only warnings are logged.
@@ -33,7 +35,7 @@ class _Discreet(structlog.stdlib.ProcessorFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        return _TOKEN.sub(r"\1[hidden]", super().format(record))
+        return _CREDENTIALS.sub(r"\1[hidden]@", _TOKEN.sub(r"\1[hidden]", super().format(record)))
 
 
 class _OneLine(logging.Filter):

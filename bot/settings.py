@@ -33,6 +33,7 @@ from bot.env_file import (
     without_quotes,
 )
 from bot.providers.registry import PROVIDERS
+from bot.proxies import Proxies
 
 DISCORD_API_URL: Final = "https://discord.com/api/v10"
 ENV_FILE: Final = Path(".env")
@@ -68,6 +69,18 @@ def _address(value: str) -> str:
     if parts.port == 0 or parts.query or parts.fragment or parts.username or parts.password:
         raise ValueError("more than an address")
     return value.rstrip("/")
+
+
+def _proxy(value: SecretStr) -> SecretStr:
+    """Accept an HTTP proxy, with or without `http://`, and return its URL."""
+    url = value.get_secret_value()
+    url = url if "://" in url else f"http://{url}"
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError("not an HTTP proxy")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("more than an address")
+    return SecretStr(url.rstrip("/"))
 
 
 def _database(value: str) -> str:
@@ -160,6 +173,12 @@ class Settings(_ProviderSettings):
     health_host: Annotated[str, Field(description="takes an address of this machine")] = "127.0.0.1"
     health_port: Annotated[int | None, Field(ge=0, le=65535, description="takes a port, 0 to 65535 (0: any)")] = None
     webhook_public_url: Annotated[Address | None, Field(description=_AN_ADDRESS)] = None
+    https_proxy: Annotated[
+        SecretStr | None,
+        AfterValidator(lambda value: None if value is None else _proxy(value)),
+        Field(description="takes http://HOST:PORT or http://USER:PASSWORD@HOST:PORT of an HTTP proxy (not SOCKS)"),
+    ] = None
+    no_proxy: Annotated[str, Field(description="takes hosts with commas between, or *")] = ""
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
         BeforeValidator(_upper),
@@ -230,6 +249,11 @@ class Settings(_ProviderSettings):
         Without DATABASE_URL, a file in the data folder.
         """
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'atelier.db'}"
+
+    @property
+    def proxies(self) -> Proxies:
+        """The proxy of outgoing requests."""
+        return Proxies(None if self.https_proxy is None else self.https_proxy.get_secret_value(), self.no_proxy)
 
     def key_of(self, provider: str) -> SecretStr | None:
         """Return the key of a provider, or None if it has none or does not exist."""

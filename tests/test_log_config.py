@@ -46,6 +46,7 @@ except ExceptionGroup:
 logging.getLogger("httpx").info("HTTP Request: GET https://discord.com/webhooks/1/a-secret-token")
 logging.getLogger("discord.http").debug("POST https://discord.com/webhooks/1/a-secret-token")
 logging.getLogger("elsewhere").error("Cannot connect to https://studio.example/inputs/a-secret-token")
+logging.getLogger("elsewhere").error("Cannot connect to http://user:a-secret-token@proxy.example:3128")
 logging.getLogger("aiohttp.access").info("GET /a-secret-token")
 logging.getLogger("elsewhere").warning("a warning of %s", "a library")
 """
@@ -76,9 +77,10 @@ def test_json_format_prints_one_object_per_line() -> None:
         "submit.broke",
         "of a library",
         "Cannot connect to https://studio.example/inputs/[hidden]",
+        "Cannot connect to http://[hidden]@proxy.example:3128",
         "a warning of a library",
     ]
-    assert [line["level"] for line in lines] == ["info", *["error"] * 6, "warning"]
+    assert [line["level"] for line in lines] == ["info", *["error"] * 7, "warning"]
     assert {"timestamp", "logger"} <= lines[0].keys()
     assert (lines[0]["job"], lines[0]["model"]) == ("0a", "reve-2.0")
     assert "exception" not in lines[3]

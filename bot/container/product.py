@@ -65,6 +65,7 @@ class Container(ServiceContainer):
             identify_turn=None if self.identify_limiter is None else self.identify_limiter.wait,
             user_installs=self.settings.user_install,
             clock=self.clock,
+            proxy=self.settings.proxies.find(self.settings.discord_api_url),
         )
 
     @cached_property
@@ -81,7 +82,10 @@ class Container(ServiceContainer):
         token = self.settings.discord_token
         return BackgroundSync(
             command_sync=self.command_sync,
-            open_http=lambda: open_http("" if token is None else token.get_secret_value()),
+            open_http=lambda: open_http(
+                "" if token is None else token.get_secret_value(),
+                proxy=self.settings.proxies.find(self.settings.discord_api_url),
+            ),
             clock=self.clock,
             randomness=self.randomness,
         )

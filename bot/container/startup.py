@@ -55,11 +55,15 @@ async def run(settings: Settings, stop: asyncio.Event, clock: Clock | None = Non
         if file.get_backend_name() == "sqlite":
             stack.enter_context(hold_process_lock(Path(str(file.database))))
         set_discord_api(settings.discord_api_url)
+        if settings.proxies.address is not None:
+            _log.info("app.uses_proxy", proxy=settings.proxies.address, not_for=settings.no_proxy)
         database = await stack.enter_async_context(open_database(settings))
         applied = await migrate(database)
         if applied:
             _log.info("database.migrated", revisions=applied)
-        http = await stack.enter_async_context(provider_client(max_connections=provider_connections(settings)))
+        http = await stack.enter_async_context(
+            provider_client(max_connections=provider_connections(settings), proxies=settings.proxies)
+        )
         container = Container(settings, database=database, http=http, clock=clock)
         stack.push_async_callback(container.close)
         await container.install()
@@ -96,5 +100,6 @@ async def sync_commands(settings: Settings) -> CommandChanges:
     async def payload() -> list[dict[str, Any]]:
         return await command_payload(settings)
 
-    async with open_http(settings.discord_token.get_secret_value()) as http:
+    proxy = settings.proxies.find(settings.discord_api_url)
+    async with open_http(settings.discord_token.get_secret_value(), proxy=proxy) as http:
         return await CommandSync(payload=payload).sync(http, force=True)

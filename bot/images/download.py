@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import aiohttp
 import httpx
@@ -22,10 +22,12 @@ from bot.images.url_policy import (
     check_public,
     check_shape,
     forbidden,
+    is_public,
     origin,
     public_socket,
     system_lookup,
 )
+from bot.proxies import DIRECT, Proxies
 
 MAX_BYTES: Final = 40 * 1024 * 1024
 
@@ -48,6 +50,9 @@ class ImageDownloader:
     seconds before each further attempt, so their number is the number of repetitions. `redirects` is the
     maximum of redirects. `verify` shares one TLS context, because making one is costly. No cookie, key or
     referrer is ever sent, and no URL gets into an error or a log.
+
+    Through a proxy, a host that is not exempt is looked up and checked here, and the proxy is given the checked
+    address: the proxy's own look-up could differ. TLS still verifies the host's name.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class ImageDownloader:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         lookup: Lookup = system_lookup,
         verify: ssl.SSLContext | None = None,
+        proxies: Proxies = DIRECT,
     ) -> None:
         self._exempt = frozenset(origin(httpx.URL(url)) for url in exempt)
         self._max_bytes = max_bytes
@@ -75,6 +81,9 @@ class ImageDownloader:
         self._public = ImageTransport(verify=verify, resolver=PublicResolver(lookup), socket_factory=public_socket)
         # Apart, so that what is allowed for an exempt origin can never serve another.
         self._trusted = ImageTransport(verify=verify)
+        self._resolver = PublicResolver(lookup)
+        self._proxies = proxies
+        self._proxied = ImageTransport(verify=verify, proxy=proxies.url)
 
     async def fetch(self, url: str, *, into: Path) -> Path:
         """Return a new file in the folder `into` with the body of `url`.
@@ -101,6 +110,7 @@ class ImageDownloader:
         """Close the connections."""
         await self._public.aclose()
         await self._trusted.aclose()
+        await self._proxied.aclose()
 
     async def _attempt(self, url: str, into: Path) -> Path:
         with _new_file(into) as (path, file):
@@ -139,12 +149,32 @@ class ImageDownloader:
 
     async def _get(self, url: httpx.URL) -> httpx.Response:
         check_shape(url)
-        transport = self._trusted
-        if origin(url) not in self._exempt:
+        is_exempt = origin(url) in self._exempt
+        if not is_exempt:
             check_public(url)
-            transport = self._public
-        request = httpx.Request("GET", url, headers=_HEADERS, extensions={"timeout": self._timeout})
+        headers = dict(_HEADERS)
+        extensions: dict[str, Any] = {"timeout": self._timeout}
+        if self._proxies.find(str(url)) is None:
+            transport = self._trusted if is_exempt else self._public
+        else:
+            transport = self._proxied
+            if not is_exempt:
+                headers["Host"] = url.netloc.decode("ascii")
+                extensions["sni_hostname"] = url.host
+                url = url.copy_with(host=await self._checked_address(url))
+        request = httpx.Request("GET", url, headers=headers, extensions=extensions)
         return await transport.handle_async_request(request)
+
+    async def _checked_address(self, url: httpx.URL) -> str:
+        """Return a public IP address of the host, preferably an IPv4 one."""
+        if is_public(url.host):
+            return f"[{url.host}]" if ":" in url.host else url.host
+        try:
+            found = await self._resolver.resolve(url.host, url.port or 443)
+        except OSError:
+            raise ImageError(ImageProblem.UNREACHABLE, "lookup") from None
+        addresses = sorted((each["host"] for each in found), key=lambda address: ":" in address)
+        return f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
 
     async def _save(self, response: httpx.Response, file: IO[bytes]) -> None:
         declared = response.headers.get("Content-Length", "")

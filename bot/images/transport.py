@@ -1,6 +1,6 @@
 """HTTP transport of image downloads.
 
-No cookies, no proxies, no keys; the URL is sent as given.
+No cookies, no keys; the URL is sent as given.
 """
 
 import socket
@@ -40,10 +40,12 @@ class ImageTransport(AiohttpTransport):
         verify: ssl.SSLContext,
         resolver: AbstractResolver | None = None,
         socket_factory: Callable[[tuple[Any, ...]], socket.socket] | None = None,
+        proxy: str | None = None,
     ) -> None:
         super().__init__(verify=verify, trust_env=False)
         self._resolver = resolver
         self._socket_factory = socket_factory
+        self._proxy_url = proxy
         self._session: aiohttp.ClientSession | None = None
 
     def get_client(self) -> aiohttp.ClientSession:
@@ -62,6 +64,7 @@ class ImageTransport(AiohttpTransport):
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
+                proxy=self._proxy_url,
             )
         return cast("aiohttp.ClientSession", _Verbatim(self._session))
 

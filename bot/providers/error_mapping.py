@@ -40,6 +40,8 @@ REFUSALS: Final = frozenset({400, 401, 402, 403, 404, 422, 429, 500, 503})
 # Raised before a byte of the request was sent.
 _UNSENT: Final = (
     aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,  # the proxy refused to open the way
+    httpx.ProxyError,
     aiohttp.ConnectionTimeoutError,
     aiohttp.ServerFingerprintMismatch,
     aiohttp.InvalidURL,
