@@ -57,7 +57,7 @@ async def connect_proxy(target_port: int) -> AsyncIterator[ConnectProxy]:
 
 @asynccontextmanager
 async def tls_front(target_port: int, certificate: Path) -> AsyncIterator[int]:
-    """Run a TLS server that passes everything on to a local port; yield its port."""
+    """Run a TLS server in front of a local port; yield its port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 
@@ -71,7 +71,7 @@ async def tls_front(target_port: int, certificate: Path) -> AsyncIterator[int]:
 
 
 def make_certificate(folder: Path, names: Sequence[str] = NAMES) -> Path:
-    """Return a file with a self-signed certificate for these names and its key."""
+    """Return a file with a self-signed certificate and its key."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     subprocess.run(  # noqa: S603 - fixed arguments
         [
