@@ -190,7 +190,7 @@ class AtelierClient(commands.AutoShardedBot):
         await super().connect(reconnect=reconnect)
 
     async def launch_shard(self, gateway: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
-        """Connect one shard, and try again while that fails."""
+        """Connect one shard, with repetitions."""
         if self._is_launching:
             # The library calls this method from itself after a failure, five seconds later. Without an end, a long
             # outage would end in too many nested calls.

@@ -51,7 +51,7 @@ _log = structlog.get_logger(__name__)
 
 
 class SyncMemory:
-    """Digest of the commands that were last sent, and of Discord's answer."""
+    """Digests of the last commands sent, and of Discord's answer."""
 
     def __init__(self, get: Callable[[], Awaitable[str | None]], set: Callable[[str], Awaitable[Any]]) -> None:  # noqa: A002
         self.get = get
@@ -278,7 +278,7 @@ def _normalised(node: Any) -> Any:
 
 
 def _is_empty(value: Any) -> bool:
-    """Return True for a value that Discord leaves out or fills in.
+    """Return True for a default of Discord's.
 
     Zero is a value: it may be an option's minimum.
     """

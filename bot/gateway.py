@@ -1,4 +1,4 @@
-"""Gateway connection that outlives odd payloads and saves IDENTIFYs.
+"""Gateway connection: odd payloads, and the IDENTIFYs left.
 
 discord.py ends the whole client if it cannot parse a payload, and logs in as often as connections break. Discord resets
 the token of a bot that logs in more than 1,000 times a day.
@@ -167,7 +167,7 @@ class SessionStarts:
 
 
 class GuardedWebSocket(DiscordWebSocket):
-    """A gateway connection that is renewed after an odd payload."""
+    """A gateway connection, renewed after an odd payload."""
 
     @classmethod
     async def from_client(cls, client: discord.Client, *, resume: bool = False, **options: Any) -> Self:
@@ -229,7 +229,7 @@ def _guarded(event: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 def _parse_reduced(parse: Callable[[Any], None], data: Any) -> bool:
-    """Parse a server without its lists; return whether that worked."""
+    """Parse a server without its lists; return False on a failure."""
     with contextlib.suppress(Exception):
         parse({name: value for name, value in data.items() if name not in _DISPENSABLE_LISTS})
         return True

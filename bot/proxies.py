@@ -11,7 +11,7 @@ _TUNNELLED: Final = frozenset({"https", "wss"})
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """The operator's HTTP proxy, and the hosts that are reached without it.
+    """The operator's HTTP proxy, and the exceptions from it.
 
     `url` may hold a user and password. `bypass` lists host names, domains and `*`, as in NO_PROXY. This machine is
     always reached directly, and so is an unencrypted address.

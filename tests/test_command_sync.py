@@ -31,7 +31,7 @@ PATIENCE = 60.0
 
 @pytest.fixture
 async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DiscordServer]:
-    """Yield a running fake that discord.py talks to."""
+    """Yield a running fake for discord.py."""
     server = DiscordServer(default_world(token=TOKEN))
     await server.start()
     monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
@@ -89,7 +89,7 @@ def command_sync(*commands: dict[str, Any], memory: Memory | None = None) -> Com
 
 
 def puts(server: DiscordServer) -> int:
-    """Return the number of lists that Discord was sent."""
+    """Return the number of lists sent."""
     return sum(each.method == "PUT" for each in server.requests)
 
 
@@ -153,7 +153,7 @@ async def test_overwritten_commands_are_restored_and_named(server: DiscordServer
 
 
 async def test_commands_in_discords_own_words_are_sent_once(server: DiscordServer, http: HTTPClient) -> None:
-    """A difference that sending does not remove is remembered."""
+    """A lasting difference is remembered."""
     memory = Memory()
     await command_sync(command("imagine"), memory=memory).sync(http)
     (held,) = server.commands.registered()

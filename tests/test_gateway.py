@@ -28,7 +28,7 @@ PATIENCE = 60.0
 
 @asynccontextmanager
 async def running_server() -> AsyncIterator[DiscordServer]:
-    """Run a fake that discord.py talks to; reconnects do not wait."""
+    """Run a fake for discord.py; reconnects do not wait."""
     server = DiscordServer(default_world(token=TOKEN), rate_limits=False)
     await server.start()
     with pytest.MonkeyPatch.context() as patch:
@@ -42,7 +42,7 @@ async def running_server() -> AsyncIterator[DiscordServer]:
 
 @asynccontextmanager
 async def connecting(clock: ManualClock | None = None) -> AsyncIterator[AtelierClient]:
-    """Run a client that may not be connected yet."""
+    """Run a client, perhaps not connected yet."""
     client = AtelierClient(identify_turn=_at_once, clock=clock)
     async with client:
         await client.login(TOKEN)
@@ -275,7 +275,7 @@ class _HastyAsyncio:
 
 
 def _depth(name: str) -> int:
-    """Return the number of nested calls that a task awaits."""
+    """Return the number of a task's nested calls."""
     task = next(task for task in asyncio.all_tasks() if task.get_name() == name)
     awaited: Any = task.get_coro()
     depth = 0

@@ -27,7 +27,7 @@ PUBLIC = "93.184.216.34"
 
 @dataclass
 class Site:
-    """A server that only the proxy can reach."""
+    """A server behind the proxy."""
 
     proxy: ConnectProxy
     verify: ssl.SSLContext
@@ -136,7 +136,7 @@ async def test_download_of_private_address_never_reaches_proxy(site: Site, tmp_p
 
 
 async def test_download_of_unknown_name_is_unreachable(site: Site, tmp_path: Path) -> None:
-    """A name that only the proxy knows may be a private one."""
+    """The proxy's own names may be private ones."""
     with pytest.raises(ImageError) as caught:
         await download(site, tmp_path, "https://cdn.example/", [])
     assert caught.value.problem is ImageProblem.UNREACHABLE

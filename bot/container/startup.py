@@ -72,7 +72,7 @@ async def run(settings: Settings, stop: asyncio.Event, clock: Clock | None = Non
 
 
 async def command_payload(settings: Settings) -> list[dict[str, Any]]:
-    """Return the commands that the bot registers with these settings."""
+    """Return the bot's commands with these settings."""
     async with AsyncExitStack() as stack:
         # The commands depend on the settings alone, but the parts behind them need some database.
         folder = stack.enter_context(tempfile.TemporaryDirectory())

@@ -208,7 +208,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class TeamMember:
-    """A member of the team that owns the application.
+    """A member of the application's team.
 
     `role` is `admin`, `developer` or `read_only`; `accepted` is False for a mere invitation.
     """

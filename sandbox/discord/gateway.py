@@ -190,7 +190,7 @@ class Gateway:
             await connection.close(code)
 
     def send_raw(self, text: str) -> None:
-        """Send a text to everybody that may not even be JSON."""
+        """Send any text to everybody, even without JSON."""
         for connection in self._connections:
             connection.send_text(text)
 

@@ -24,7 +24,7 @@ async def system(tmp_path: Path) -> AsyncIterator[SystemHarness]:
 
 @pytest.mark.parametrize("refusal", [{"status": 503}, {"status": 429, "retry_after": 3600.0}, {"delay": 600.0}])
 async def test_bot_serves_while_commands_are_refused(system: SystemHarness, refusal: dict[str, float]) -> None:
-    """Commands that another program overwrote return with the next start."""
+    """Overwritten commands return with the next start."""
     await system.start_bot()
     await system.stop_bot()
     foreign = [each for each in system.discord.commands.registered() if each["name"] == "credits"]
