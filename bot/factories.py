@@ -9,6 +9,7 @@ from bot.domain.attachments import MAX_BYTES, InputPolicy
 from bot.engine.callback_urls import hash_token, input_url_for, new_token, webhook_url_for
 from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
+from bot.images.address_policy import TrustedNetworks
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
@@ -43,8 +44,9 @@ def build_image_service(settings: Settings) -> ImageService:
     # The configured API hosts may serve images even from this machine; all others must be public.
     exempt = [settings.api_url_of(name) for name in PROVIDERS]
     verify = httpx.create_ssl_context(trust_env=False)
+    trusted = TrustedNetworks(settings.trusted_download_networks)
     return ImageService(
-        downloader=ImageDownloader(exempt=exempt, verify=verify, proxies=settings.proxies),
+        downloader=ImageDownloader(exempt=exempt, verify=verify, proxies=settings.proxies, trusted=trusted),
         # Discord alone serves members' images and never redirects. The engine itself tries again.
         inputs=ImageDownloader(
             exempt=[settings.discord_api_url],
@@ -54,6 +56,7 @@ def build_image_service(settings: Settings) -> ImageService:
             redirects=0,
             verify=verify,
             proxies=settings.proxies,
+            trusted=trusted,
         ),
         store=ImageStore(settings.data_dir / "pictures"),
         workers=ImageThreadPool(),

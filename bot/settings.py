@@ -12,6 +12,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -179,6 +180,12 @@ class Settings(_ProviderSettings):
         Field(description="takes http://HOST:PORT or http://USER:PASSWORD@HOST:PORT of an HTTP proxy (not SOCKS)"),
     ] = None
     no_proxy: Annotated[str, Field(description="takes hosts with commas between, or *")] = ""
+    trusted_download_networks: Annotated[
+        tuple[IPvAnyNetwork, ...],
+        NoDecode,
+        BeforeValidator(_names),
+        Field(description="takes networks with commas between, such as 198.18.0.0/15"),
+    ] = ()
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
         BeforeValidator(_upper),

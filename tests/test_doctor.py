@@ -20,8 +20,9 @@ from typer.testing import CliRunner
 from bot.__main__ import app
 from bot.doctor import Finding, examine, machine
 from bot.doctor.machine import MIB, _disk
+from bot.doctor.picture_hosts import check_picture_hosts
 from bot.doctor.web import check_webhook
-from bot.settings import Settings, load_settings
+from bot.settings import ExplicitSettings, Settings, load_settings
 from bot.web.server import WebServer
 from db.database import Database
 from db.migrate import migrate
@@ -468,3 +469,35 @@ async def test_broken_check_is_finding(services: FakeServices, monkeypatch: pyte
     broken, webhook = await services.examine()
     assert broken.what == "the check check_nothing broke (KeyError)"
     assert webhook.good
+
+
+@pytest.mark.parametrize(
+    ("addresses", "networks", "said"),
+    [
+        (["93.184.216.34"], "", None),
+        (["198.18.0.7"], "198.18.0.0/15", None),
+        (["93.184.216.34", "198.18.0.7"], "", "resolves to 198.18.0.7"),
+        (["127.0.0.1"], "0.0.0.0/0", "resolves to 127.0.0.1"),
+        ([], "", "cannot be resolved"),
+    ],
+)
+async def test_picture_hosts_are_resolved(addresses: list[str], networks: str, said: str | None) -> None:
+    """Some proxies answer with private addresses."""
+    asked: list[str] = []
+
+    async def lookup(host: str, _port: int) -> list[str]:
+        asked.append(host)
+        if not addresses:
+            raise OSError("no such host")
+        return addresses
+
+    variables: dict[str, Any] = {"skillboss_wholesale_key": KEY, "reve2img_api_key": KEY}
+    if networks:
+        variables["trusted_download_networks"] = networks
+    findings = await check_picture_hosts(ExplicitSettings(**variables), lookup)
+    assert asked == ["cdn.discordapp.com", "assets.skillboss.co", "reve2img.com"]
+    if said is None:
+        assert [finding.good for finding in findings] == [True]
+    else:
+        assert [(finding.good, said in finding.what) for finding in findings] == [(False, True)] * 3
+        assert all(finding.remedy for finding in findings)

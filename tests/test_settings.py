@@ -60,6 +60,10 @@ WRONG = [
     ("PICTURE_RETENTION_DAYS", "1.5", "takes whole days, 1 or more"),
     ("HTTP_PORT", "65536", "takes a port, 0 to 65535 (0: any)"),
     ("HTTP_PORT", "http", "takes a port, 0 to 65535 (0: any)"),
+    *(
+        ("TRUSTED_DOWNLOAD_NETWORKS", value, "takes networks with commas between, such as 198.18.0.0/15")
+        for value in ("proxy", "198.18.0.1/15", "198.18.0.0/33")
+    ),
     ("HEALTH_PORT", "-1", "takes a port, 0 to 65535 (0: any)"),
     ("USER_INSTALL", "perhaps", "takes on or off"),
     ("LOG_LEVEL", "LOUD", "takes DEBUG, INFO, WARNING or ERROR"),

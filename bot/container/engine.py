@@ -27,6 +27,7 @@ from bot.engine.observer import JobObserver
 from bot.engine.poller import JobPoller
 from bot.engine.provider_status import ProviderStatus
 from bot.engine.reconciliation_store import ReconciliationStore
+from bot.engine.storage_gate import StorageGate
 from bot.engine.submitter import Submitter
 from bot.engine.worker_store import WorkerStore
 from bot.factories import (
@@ -186,14 +187,23 @@ class EngineContainer:
         )
 
     @cached_property
+    def storage_gate(self) -> StorageGate:
+        """Pause of submits while images cannot be stored."""
+        return StorageGate(image_service=self.image_service, providers=self.provider_names, clock=self.clock)
+
+    @cached_property
     def held_jobs(self) -> HeldJobs:
         """Steps of a job before its submit."""
         return HeldJobs(
             job_store=self.job_store,
             input_downloader=InputDownloader(
-                self.image_service, is_allowed=self.input_policy.is_known, is_served=self.input_policy.served
+                self.image_service,
+                self.storage_gate,
+                is_allowed=self.input_policy.is_known,
+                is_served=self.input_policy.served,
             ),
             provider_status=self.provider_status,
+            storage_gate=self.storage_gate,
             observer=self.observer,
             clock=self.clock,
             config=self.engine_config,
@@ -220,6 +230,7 @@ class EngineContainer:
             providers=self.providers,
             provider_status=self.provider_status,
             image_service=self.image_service,
+            storage_gate=self.storage_gate,
             clock=self.clock,
             config=self.engine_config,
             randomness=self.randomness,
@@ -236,6 +247,7 @@ class EngineContainer:
             submitter=self.submitter,
             poller=self.poller,
             provider_status=self.provider_status,
+            storage_gate=self.storage_gate,
             observer=self.observer,
             clock=self.clock,
             config=self.engine_config,

@@ -254,6 +254,7 @@ class Container(ServiceContainer):
         missing = [] if self.client.is_ready() else ["gateway"]
         if self.client.session_starts.waits_until is not None:
             missing = [f"gateway (no logins left until {self.client.session_starts.waits_until:%H:%M} UTC)"]
+        missing += ["storage"] if self.storage_gate.faults else []
         with contextlib.suppress(Exception):
             await self.database.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
             return missing

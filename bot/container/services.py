@@ -38,7 +38,12 @@ class ServiceContainer(EngineContainer):
     @cached_property
     def snapshots(self) -> JobSnapshotService:
         """Jobs as cards show them."""
-        return JobSnapshotService(database=self.database, ledger=self.ledger, clock=self.clock)
+        return JobSnapshotService(
+            database=self.database,
+            ledger=self.ledger,
+            clock=self.clock,
+            waits_for_storage=self.storage_gate.blocks,
+        )
 
     @cached_property
     def jobs(self) -> JobService:

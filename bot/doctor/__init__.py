@@ -10,6 +10,7 @@ from bot.doctor.discord_application import check_discord
 from bot.doctor.finding import Finding
 from bot.doctor.machine import check_disk, check_memory
 from bot.doctor.permissions import check_permissions
+from bot.doctor.picture_hosts import check_picture_hosts
 from bot.doctor.processes import check_processes
 from bot.doctor.providers import check_keys
 from bot.doctor.storage import DATABASE_FAULTS, check_database, check_folders
@@ -29,6 +30,7 @@ _CHECKS: Final[tuple[Callable[[Settings], Awaitable[list[Finding]]], ...]] = (
     check_ports,
     check_discord,
     check_keys,
+    check_picture_hosts,
     check_webhook,
 )
 

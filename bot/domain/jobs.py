@@ -218,8 +218,9 @@ class Attempt:
 class Snapshot:
     """All data of a card.
 
-    `queue_position` is the queue position; it counts from 1 and is None once the job does not wait here. `available` is
-    the member's spendable credits. `usual_seconds` is (median, 90th percentile) of the model if enough was measured.
+    `queue_position` is the queue position; it counts from 1 and is None once the job does not wait here.
+    `available` is the member's spendable credits. `usual_seconds` is (median, 90th percentile) of the model if
+    enough was measured. `waits_for_storage`: its images could not be stored at present, so it waits.
     """
 
     job: Job
@@ -227,3 +228,4 @@ class Snapshot:
     queue_position: int | None = None
     available: int = 0
     usual_seconds: tuple[int, int] | None = None
+    waits_for_storage: bool = False

@@ -15,6 +15,7 @@ from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.observer import JobObserver
 from bot.engine.provider_status import ProviderStatus
+from bot.engine.storage_gate import StorageGate
 from bot.engine.submitter import Submitter
 from bot.engine.worker_store import WorkerStore
 
@@ -44,6 +45,7 @@ class Dispatcher:
         worker_store: WorkerStore,
         claims: ClaimTracker,
         provider_status: ProviderStatus,
+        storage_gate: StorageGate,
         submitter: Submitter,
         observer: JobObserver,
         clock: Clock,
@@ -55,6 +57,7 @@ class Dispatcher:
         self._worker_store = worker_store
         self._claims = claims
         self._provider_status = provider_status
+        self._storage_gate = storage_gate
         self._submitter = submitter
         self._observer = observer
         self._clock = clock
@@ -113,7 +116,9 @@ class Dispatcher:
             return pause
         to_refresh = self._queue_shown_at + _QUEUE_REFRESH_SECONDS - self._clock.monotonic()
         result = await self._job_store.claim_batch(
-            _CLAIM_BATCH, self._provider_status.available_submits(), with_queue=to_refresh <= 0
+            _CLAIM_BATCH,
+            self._storage_gate.limit(self._provider_status.available_submits()),
+            with_queue=to_refresh <= 0,
         )
         if self._stopping.is_set():
             await self._release(result.claims)

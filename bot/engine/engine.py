@@ -23,6 +23,7 @@ from bot.engine.observer import JobObserver
 from bot.engine.poller import JobPoller
 from bot.engine.provider_status import ProviderStatus
 from bot.engine.reconciliation_store import ReconciliationStore
+from bot.engine.storage_gate import PROBE_SECONDS, StorageGate
 from bot.engine.submitter import Submitter
 from bot.engine.worker_store import TAKE_OVER_BATCH, WorkerStore
 
@@ -50,6 +51,7 @@ class Engine:
         submitter: Submitter,
         poller: JobPoller,
         provider_status: ProviderStatus,
+        storage_gate: StorageGate,
         observer: JobObserver,
         clock: Clock,
         config: EngineConfig,
@@ -62,6 +64,8 @@ class Engine:
         self._held_jobs = held_jobs
         self._poller = poller
         self._provider_status = provider_status
+        self._storage_gate = storage_gate
+        storage_gate.subscribe(self.wake)
         self._observer = observer
         self._clock = clock
         self._config = config
@@ -88,6 +92,7 @@ class Engine:
             worker_store=worker_store,
             claims=self._claims,
             provider_status=provider_status,
+            storage_gate=storage_gate,
             submitter=submitter,
             observer=observer,
             clock=clock,
@@ -108,6 +113,8 @@ class Engine:
 
     async def start(self) -> None:
         """Take over the jobs of ended processes and start the background tasks."""
+        # Before the first submit: a folder that cannot be written should cost no image.
+        await self._storage_gate.probe_disk()
         await self._worker_store.renew_lease()
         await self._take_over()
         if self._stopping.is_set():
@@ -116,6 +123,7 @@ class Engine:
         self._dispatch = asyncio.create_task(self._dispatcher.run())
         self._duties = [
             asyncio.create_task(self._every(self._lease.renewal_interval, self._keep_lease)),
+            asyncio.create_task(self._every(PROBE_SECONDS, self._storage_gate.probe)),
             asyncio.create_task(self._every(_SWEEP_SECONDS, self._sweep)),
             asyncio.create_task(self._every(_SWEEP_SECONDS, self._reconcile)),
         ]

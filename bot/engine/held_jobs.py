@@ -14,6 +14,7 @@ from bot.engine.job_store import JobStore
 from bot.engine.observer import JobObserver
 from bot.engine.provider_status import ProviderStatus
 from bot.engine.step_result import StepResult
+from bot.engine.storage_gate import PROBE_SECONDS, StorageGate
 
 _log = structlog.get_logger(__name__)
 
@@ -35,6 +36,7 @@ class HeldJobs:
         job_store: JobStore,
         input_downloader: InputDownloader,
         provider_status: ProviderStatus,
+        storage_gate: StorageGate,
         observer: JobObserver,
         clock: Clock,
         config: EngineConfig,
@@ -42,6 +44,7 @@ class HeldJobs:
         self._job_store = job_store
         self._input_downloader = input_downloader
         self._provider_status = provider_status
+        self._storage_gate = storage_gate
         self._observer = observer
         self._clock = clock
         self._config = config
@@ -91,6 +94,10 @@ class HeldJobs:
 
         The job is queued then, or it fails.
         """
+        if self._storage_gate.is_disk_closed:
+            if self._waits_too_long_for_storage(job):
+                return StepResult(job=await self._job_store.mark_inputs_failed(job, FaultKind.STORAGE, {}))
+            return StepResult(job=job, next_step_in=PROBE_SECONDS, refresh_card=True)
         outcome = await self._input_downloader.prepare(job, self._clock.monotonic())
         if isinstance(outcome, float):
             return StepResult(job=job, next_step_in=outcome)
@@ -113,8 +120,15 @@ class HeldJobs:
         if fault is not None:
             # Every provider of this model has been failing for long: an error now is better than more waiting.
             return StepResult(job=await self._job_store.mark_failed(job, fault))
+        if self._waits_too_long_for_storage(job):
+            return StepResult(job=await self._job_store.mark_failed(job, FaultKind.STORAGE))
         left = self._config.hard_deadline - age + 1.0
         return StepResult(job=job, next_step_in=min(left, _LATE_CHECK_SECONDS), refresh_card=True)
+
+    def _waits_too_long_for_storage(self, job: Job) -> bool:
+        """Return whether a job's images could not be stored for too long."""
+        seconds = self._config.soft_deadline
+        return self._age(job) > seconds and self._storage_gate.blocks_longer_than(job.request, seconds)
 
     def _age(self, job: Job) -> float:
         return (self._clock.now() - job.created_at) / timedelta(seconds=1)

@@ -13,9 +13,11 @@ import structlog
 from bot.domain.errors import FaultKind, ImageError, ImageProblem
 from bot.domain.images import InputImage
 from bot.domain.jobs import Job
+from bot.engine.storage_gate import StorageGate
 from bot.images.decode import UNKNOWN_FORMAT
 from bot.images.image_service import ImageService
 from bot.images.sanitize import SanitizedImage
+from bot.images.url_policy import RESOLVED
 
 _log = structlog.get_logger(__name__)
 
@@ -65,8 +67,16 @@ class InputDownloader:
     that had to be converted here is refused.
     """
 
-    def __init__(self, image_service: ImageService, *, is_allowed: Callable[[str], bool], is_served: bool) -> None:
+    def __init__(
+        self,
+        image_service: ImageService,
+        storage_gate: StorageGate,
+        *,
+        is_allowed: Callable[[str], bool],
+        is_served: bool,
+    ) -> None:
         self._image_service = image_service
+        self._storage_gate = storage_gate
         self._is_allowed = is_allowed
         self._is_served = is_served
         self._progress: dict[str, InputDownloadProgress] = {}
@@ -136,8 +146,8 @@ class InputDownloader:
             kept = await self._image_service.store_input(image.url)
         except ImageError as error:
             _log.warning("input.unusable", job=job.id, position=at, problem=error.problem, detail=error.detail)
-            if error.problem is ImageProblem.UNREACHABLE:
-                return
+            if error.problem is ImageProblem.UNREACHABLE or error.detail == RESOLVED:
+                return  # the network or the name server of this machine may be at fault
             if error.problem is ImageProblem.TRUNCATED:
                 # The connection may have broken; a file truncated every time is truncated.
                 progress.short[at] = progress.short.get(at, 0) + 1
@@ -146,6 +156,7 @@ class InputDownloader:
             progress.faults[at] = _fault(error)
         except OSError as error:
             progress.not_stored = True
+            self._storage_gate.record_write_failure(error)
             _log.error("input.not_stored", job=job.id, position=at, error=type(error).__name__, errno=error.errno)
         else:
             if kept.changes and not self._is_served:

@@ -19,6 +19,7 @@ from bot.engine.reconciliation_store import ReconciliationStore
 from bot.engine.result_downloader import ResultDownloader, ResultDownloadProgress
 from bot.engine.retry_policy import expected_polls, poll_pause
 from bot.engine.step_result import StepResult
+from bot.engine.storage_gate import StorageGate
 from bot.images.image_service import ImageService
 from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Provider, Status
 
@@ -64,6 +65,7 @@ class JobPoller:
         providers: Mapping[str, Provider],
         provider_status: ProviderStatus,
         image_service: ImageService,
+        storage_gate: StorageGate,
         clock: Clock,
         config: EngineConfig,
         randomness: random.Random,
@@ -79,7 +81,8 @@ class JobPoller:
         self._read_at: dict[str, float] = {}
         # One for each provider: a hanging provider must not delay the jobs of the others.
         self._poll_slots = {provider: asyncio.Semaphore(_CONCURRENT_POLLS) for provider in providers}
-        self._result_downloader = ResultDownloader(image_service)
+        self._storage_gate = storage_gate
+        self._result_downloader = ResultDownloader(image_service, storage_gate)
 
     def forget(self, job_id: str) -> None:
         """Forget an ended job, or a job of another worker."""
@@ -232,7 +235,9 @@ class JobPoller:
         images = progress.download.images(job, attempt.result)
         if not images:
             known = not complete and attempt.handle is not None
-            return StepResult(job=await self._job_store.mark_failed(job, FaultKind.NO_PICTURES, reconcile=known))
+            is_ours = self._storage_gate.is_closed_for(attempt.provider)
+            fault = FaultKind.STORAGE if is_ours else FaultKind.NO_PICTURES
+            return StepResult(job=await self._job_store.mark_failed(job, fault, reconcile=known))
         return StepResult(job=await self._job_store.mark_done(job, images))
 
     async def _read_status(self, job: Job, provider: Provider, handle: str) -> Status | ProviderError:

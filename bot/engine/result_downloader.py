@@ -13,7 +13,10 @@ import structlog
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile, ResultImage
 from bot.domain.jobs import Job
+from bot.engine.storage_gate import StorageGate
+from bot.images.download import NO_CONNECTION
 from bot.images.image_service import ImageService
+from bot.images.url_policy import RESOLVED
 
 _log = structlog.get_logger(__name__)
 
@@ -44,23 +47,29 @@ class ResultDownloadProgress:
 class ResultDownloader:
     """Downloads and stores images, a bounded number of jobs at a time."""
 
-    def __init__(self, image_service: ImageService) -> None:
+    def __init__(self, image_service: ImageService, storage_gate: StorageGate) -> None:
         self._image_service = image_service
+        self._storage_gate = storage_gate
         self._slots = asyncio.Semaphore(_CONCURRENT_JOBS)
 
     async def download(self, job: Job, provider: str, urls: Sequence[str], progress: ResultDownloadProgress) -> bool:
         """Download missing images; return whether another try is useless.
 
-        No more images are downloaded than were requested. An unreachable host and a full disk may recover; a file
-        that is no image stays unusable.
+        No more images are downloaded than were requested. An unreachable host, a host that resolves to a forbidden
+        address and a full disk may recover; a file that is no image stays unusable. If no image could be fetched or
+        stored for such a reason, the storage gate closes.
         """
         complete = True
+        before = len(progress.stored)
+        unfetched: list[tuple[str, ImageError]] = []
         async with self._slots:
             for url in urls:
                 if len(progress.stored) == job.request.images:
                     break
                 if url not in progress.stored and url not in progress.unusable:
-                    complete &= await self._try(job, provider, url, progress)
+                    complete &= await self._try(job, provider, url, progress, unfetched)
+            if unfetched and len(progress.stored) == before:
+                self._storage_gate.record_download_failure(provider, *unfetched[0])
             complete |= len(progress.stored) == job.request.images
             return await self._keep_stored(progress) and complete
 
@@ -80,11 +89,21 @@ class ResultDownloader:
                 return False
         return True
 
-    async def _try(self, job: Job, provider: str, url: str, progress: ResultDownloadProgress) -> bool:
+    async def _try(
+        self,
+        job: Job,
+        provider: str,
+        url: str,
+        progress: ResultDownloadProgress,
+        unfetched: list[tuple[str, ImageError]],
+    ) -> bool:
         try:
             progress.stored[url] = await self._image_service.store_url(url)
         except ImageError as error:
-            _log.warning("picture.unusable", job=job.id, provider=provider, problem=error.problem)
+            _log.warning("picture.unusable", job=job.id, provider=provider, problem=error.problem, detail=error.detail)
+            if _is_not_fetched(error):
+                unfetched.append((url, error))
+                return False
             if error.problem is ImageProblem.UNREACHABLE:
                 return False
             if error.problem is ImageProblem.TRUNCATED:
@@ -95,5 +114,17 @@ class ResultDownloader:
             progress.unusable.add(url)
         except OSError as error:
             _log.error("picture.not_stored", job=job.id, error=type(error).__name__, errno=error.errno)
+            self._storage_gate.record_write_failure(error)
             return False
+        self._storage_gate.record_success(provider)
         return True
+
+
+def _is_not_fetched(error: ImageError) -> bool:
+    """Return whether the host was not even asked.
+
+    The network or the name server of this machine may be at fault, not the image.
+    """
+    if error.problem is ImageProblem.FORBIDDEN_ADDRESS:
+        return error.detail == RESOLVED
+    return error.problem is ImageProblem.UNREACHABLE and error.detail.startswith(NO_CONNECTION)

@@ -6,6 +6,7 @@ import ssl
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -14,6 +15,7 @@ import httpx
 import structlog
 
 from bot.domain.errors import ImageError, ImageProblem
+from bot.images.address_policy import TrustedNetworks
 from bot.images.decompress import transfer_decoder
 from bot.images.transport import ImageTransport
 from bot.images.url_policy import (
@@ -22,7 +24,7 @@ from bot.images.url_policy import (
     check_public,
     check_shape,
     forbidden,
-    is_public,
+    is_allowed,
     origin,
     public_socket,
     system_lookup,
@@ -38,7 +40,17 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PASSING: Final = frozenset({408, 425, 429})
 _WORTH_ANOTHER_TRY: Final = frozenset({ImageProblem.UNREACHABLE, ImageProblem.TRUNCATED})
 
+NO_CONNECTION: Final = "no connection"
+"""The start of the detail of a host that could not be connected to."""
+
+Claim = Callable[[int], None]
+"""Reserves the space of an image before it is written; raises if there is too little."""
+
 _log = structlog.get_logger(__name__)
+
+
+def _claim_nothing(_: int) -> None:
+    """Accept any size."""
 
 
 class ImageDownloader:
@@ -46,10 +58,10 @@ class ImageDownloader:
 
     The address is checked at every connection and every redirect. `exempt` are URLs with an origin (scheme,
     host, port) at any address, such as a sandbox on this machine; a redirect away from them is checked like any
-    other. `max_bytes` caps the body, after inflating. `total_seconds` bounds one attempt. `pauses` are the
-    seconds before each further attempt, so their number is the number of repetitions. `redirects` is the
-    maximum of redirects. `verify` shares one TLS context, because making one is costly. No cookie, key or
-    referrer is ever sent, and no URL gets into an error or a log.
+    other. `trusted` are networks of the operator that may be reached too. `max_bytes` caps the body, after
+    inflating. `total_seconds` bounds one attempt. `pauses` are the seconds before each further attempt, so their
+    number is the number of repetitions. `redirects` is the maximum of redirects. `verify` shares one TLS context,
+    because making one is costly. No cookie, key or referrer is ever sent, and no URL gets into an error or a log.
 
     Through a proxy, a host that is not exempt is looked up and checked here, and the proxy is given the checked
     address: the proxy's own look-up could differ. TLS still verifies the host's name.
@@ -69,6 +81,7 @@ class ImageDownloader:
         lookup: Lookup = system_lookup,
         verify: ssl.SSLContext | None = None,
         proxies: Proxies = DIRECT,
+        trusted: TrustedNetworks = TrustedNetworks(),  # noqa: B008 - immutable
     ) -> None:
         self._exempt = frozenset(origin(httpx.URL(url)) for url in exempt)
         self._max_bytes = max_bytes
@@ -78,17 +91,23 @@ class ImageDownloader:
         self._redirects = redirects
         self._sleep = sleep
         verify = verify or httpx.create_ssl_context(trust_env=False)
-        self._public = ImageTransport(verify=verify, resolver=PublicResolver(lookup), socket_factory=public_socket)
+        self._trusted_networks = trusted
+        self._public = ImageTransport(
+            verify=verify,
+            resolver=PublicResolver(lookup, trusted),
+            socket_factory=partial(public_socket, trusted=trusted),
+        )
         # Apart, so that what is allowed for an exempt origin can never serve another.
         self._trusted = ImageTransport(verify=verify)
-        self._resolver = PublicResolver(lookup)
+        self._resolver = PublicResolver(lookup, trusted)
         self._proxies = proxies
         self._proxied = ImageTransport(verify=verify, proxy=proxies.url)
 
-    async def fetch(self, url: str, *, into: Path) -> Path:
+    async def fetch(self, url: str, *, into: Path, claim: Claim = _claim_nothing) -> Path:
         """Return a new file in the folder `into` with the body of `url`.
 
-        The caller removes the file. On any error and on cancellation no file is left.
+        The caller removes the file. On any error and on cancellation no file is left. `claim` is called with the body's
+        size before it is read, or with `max_bytes` if the size is unknown; what it raises ends the download.
 
         Raises:
             ImageError: GONE (404, 410 and other refusals), UNREACHABLE (5xx, 408, 425, 429, timeouts, no
@@ -98,13 +117,24 @@ class ImageDownloader:
         """
         for pause in self._pauses:
             try:
-                return await self._attempt(url, into)
+                return await self._attempt(url, into, claim)
             except ImageError as error:
                 if error.problem not in _WORTH_ANOTHER_TRY:
                     raise
                 _log.info("picture_fetched_again", problem=error.problem.value, detail=error.detail, pause=pause)
             await self._sleep(pause)
-        return await self._attempt(url, into)
+        return await self._attempt(url, into, claim)
+
+    async def probe(self, url: str) -> None:
+        """Connect to the host of a URL; any answer will do.
+
+        Raises:
+            ImageError: FORBIDDEN_ADDRESS or UNREACHABLE.
+        """
+        with _as_image_errors():
+            async with asyncio.timeout(self._total_seconds):
+                response = await self._get(httpx.URL(url).copy_with(path="/", query=None, fragment=None))
+                await response.aclose()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -112,27 +142,13 @@ class ImageDownloader:
         await self._trusted.aclose()
         await self._proxied.aclose()
 
-    async def _attempt(self, url: str, into: Path) -> Path:
-        with _new_file(into) as (path, file):
-            await self._translated(url, file)
+    async def _attempt(self, url: str, into: Path, claim: Claim) -> Path:
+        with _new_file(into) as (path, file), _as_image_errors():
+            async with asyncio.timeout(self._total_seconds):
+                await self._follow(url, file, claim)
         return path
 
-    async def _translated(self, url: str, file: IO[bytes]) -> None:
-        """Download, and turn HTTP faults into `ImageError`.
-
-        The errors have no cause, because a cause would name the URL.
-        """
-        try:
-            async with asyncio.timeout(self._total_seconds):
-                await self._follow(url, file)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError):
-            # ValueError is what the libraries for names and addresses raise on odd ones (IDNA, surrogates, brackets).
-            raise forbidden("malformed") from None
-        except (TimeoutError, httpx.HTTPError, aiohttp.ClientError) as error:
-            # The cause is aiohttp's own error, which tells a failed look-up from a timeout.
-            raise ImageError(ImageProblem.UNREACHABLE, type(error.__cause__ or error).__name__) from None
-
-    async def _follow(self, address: str, file: IO[bytes]) -> None:
+    async def _follow(self, address: str, file: IO[bytes], claim: Claim) -> None:
         url = httpx.URL(address)
         for _ in range(1 + self._redirects):
             response = await self._get(url)
@@ -140,7 +156,7 @@ class ImageDownloader:
                 location = response.headers.get("Location")
                 if location is None or response.status_code not in _REDIRECTS:
                     _check_status(response.status_code)
-                    await self._save(response, file)
+                    await self._save(response, file, claim)
                     return
                 url = url.join(location)
             finally:
@@ -151,7 +167,7 @@ class ImageDownloader:
         check_shape(url)
         is_exempt = origin(url) in self._exempt
         if not is_exempt:
-            check_public(url)
+            check_public(url, self._trusted_networks)
         headers = dict(_HEADERS)
         extensions: dict[str, Any] = {"timeout": self._timeout}
         if self._proxies.find(str(url)) is None:
@@ -166,21 +182,23 @@ class ImageDownloader:
         return await transport.handle_async_request(request)
 
     async def _checked_address(self, url: httpx.URL) -> str:
-        """Return a public IP address of the host, preferably an IPv4 one."""
-        if is_public(url.host):
+        """Return an allowed IP address of the host, preferably an IPv4 one."""
+        if is_allowed(url.host, self._trusted_networks):
             return f"[{url.host}]" if ":" in url.host else url.host
         try:
             found = await self._resolver.resolve(url.host, url.port or 443)
         except OSError:
-            raise ImageError(ImageProblem.UNREACHABLE, "lookup") from None
+            raise ImageError(ImageProblem.UNREACHABLE, f"{NO_CONNECTION}: lookup") from None
         addresses = sorted((each["host"] for each in found), key=lambda address: ":" in address)
         return f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
 
-    async def _save(self, response: httpx.Response, file: IO[bytes]) -> None:
+    async def _save(self, response: httpx.Response, file: IO[bytes], claim: Claim) -> None:
         declared = response.headers.get("Content-Length", "")
         if declared.isdecimal() and int(declared) > self._max_bytes:
             raise ImageError(ImageProblem.TOO_LARGE, "bytes")
-        decoder = transfer_decoder(response.headers.get("Content-Encoding", ""))
+        encoding = response.headers.get("Content-Encoding", "")
+        decoder = transfer_decoder(encoding)
+        claim(int(declared) if declared.isdecimal() and not encoding else self._max_bytes)
         size = 0
         waiting = bytearray()
         try:
@@ -198,6 +216,25 @@ class ImageDownloader:
             raise ImageError(ImageProblem.TRUNCATED, "transfer") from None
         decoder.finish()
         await asyncio.to_thread(file.write, bytes(waiting))
+
+
+@contextmanager
+def _as_image_errors() -> Iterator[None]:
+    """Turn HTTP faults into `ImageError`.
+
+    The errors have no cause, because a cause would name the URL.
+    """
+    try:
+        yield
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError):
+        # ValueError is what the libraries for names and addresses raise on odd ones (IDNA, surrogates, brackets).
+        raise forbidden("malformed") from None
+    except (TimeoutError, httpx.HTTPError, aiohttp.ClientError) as error:
+        # The cause is aiohttp's own error, which tells a failed look-up from a timeout.
+        why = type(error.__cause__ or error).__name__
+        is_unconnected = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | aiohttp.ClientConnectorError)
+        detail = f"{NO_CONNECTION}: {why}" if is_unconnected else why
+        raise ImageError(ImageProblem.UNREACHABLE, detail) from None
 
 
 @contextmanager

@@ -8,18 +8,20 @@ from pathlib import Path
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile
 from bot.images.decode import DEFAULT_LIMITS, ImageLimits, inspect
-from bot.images.download import ImageDownloader
+from bot.images.disk_space import DiskSpace
+from bot.images.download import Claim, ImageDownloader
 from bot.images.reencode import Upload, fit
 from bot.images.sanitize import SanitizedImage, sanitize
 from bot.images.store import ImageStore, StoredFile
 from bot.images.thread_pool import ImageThreadPool
+from bot.images.url_policy import host_of
 
 
 class ImageService:
     """Fetches, checks, stores and prepares images off the event loop.
 
     It owns `downloader`, `workers` and `inputs`: `close` closes them. `inputs` downloads members' images, if
-    their hosts differ from those of result images.
+    their hosts differ from those of result images. `space` is where they are stored.
     """
 
     def __init__(
@@ -30,12 +32,14 @@ class ImageService:
         workers: ImageThreadPool,
         limits: ImageLimits = DEFAULT_LIMITS,
         inputs: ImageDownloader | None = None,
+        space: DiskSpace | None = None,
     ) -> None:
         self._downloader = downloader
         self._inputs = inputs or downloader
         self._store = store
         self._workers = workers
         self._limits = limits
+        self.space = space or DiskSpace()
         self._unrecorded: set[tuple[str, str]] = set()
 
     async def store_url(self, url: str) -> ImageFile:
@@ -49,27 +53,39 @@ class ImageService:
             OSError: The disk is full or read-only.
         """
         folder = await self._workers.run(self._store.temporary)
-        path = await self._downloader.fetch(url, into=folder)
-        try:
-            return await self._workers.run(self._store_file, path)
-        finally:
-            _drop(path)
+        with self.space.reserve(paid=True) as claim:
+            path = await self._downloader.fetch(url, into=folder, claim=claim)
+            try:
+                stored = await self._workers.run(self._store_file, path)
+            finally:
+                _drop(path)
+        self.space.add_stored(stored.size)
+        return stored
 
-    async def store_input(self, url: str) -> SanitizedImage:
+    async def store_input(self, url: str, claim: Claim | None = None) -> SanitizedImage:
         """Download a member's image, sanitize it and store it.
 
-        The limits are lower than those of `store_url`.
+        The limits are lower than those of `store_url`. `claim` may refuse the image by its size.
 
         Raises:
             ImageError: As `store_url`, and TOO_SMALL.
             OSError: The disk is full or read-only.
         """
         folder = await self._workers.run(self._store.temporary)
-        path = await self._inputs.fetch(url, into=folder)
-        try:
-            return await self._workers.run(self._store_input_file, path)
-        finally:
-            _drop(path)
+        with self.space.reserve(paid=False) as reserve:
+
+            def claim_both(size: int) -> None:
+                if claim is not None:
+                    claim(size)
+                reserve(size)
+
+            path = await self._inputs.fetch(url, into=folder, claim=claim_both)
+            try:
+                stored = await self._workers.run(self._store_input_file, path)
+            finally:
+                _drop(path)
+        self.space.add_stored(stored.file.size)
+        return stored
 
     async def store_bytes(self, data: bytes) -> ImageFile:
         """Decode and store an image from an answer or an upload.
@@ -91,6 +107,18 @@ class ImageService:
             return await self._workers.run(fit, path, image_file, limit_bytes)
         except FileNotFoundError:
             raise ImageError(ImageProblem.GONE, "store") from None
+
+    async def probe_store(self) -> None:
+        """Write and delete a small file; raises OSError if impossible."""
+        await self._workers.run(self._store.probe)
+
+    async def probe_host(self, url: str) -> None:
+        """Connect to the host of a result image's URL; raises ImageError."""
+        await self._downloader.probe(url)
+
+    def host_of(self, url: str) -> str:
+        """Return the host of a URL, for logs: the rest may be a secret."""
+        return host_of(url)
 
     def path(self, sha256: str, media_type: str) -> Path:
         """Return where a stored picture's file lies, or lay until it was removed."""

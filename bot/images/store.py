@@ -6,6 +6,7 @@ The database decides which to keep.
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from bot.domain.images import ImageFile
 
 EXTENSIONS: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
 
+_PROBE_BYTES: Final = 4096
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MEDIA_TYPES: Final = {extension: media_type for media_type, extension in EXTENSIONS.items()}
 
@@ -51,6 +53,13 @@ class ImageStore:
         """
         self._temporary.mkdir(parents=True, exist_ok=True)
         return self._temporary
+
+    def probe(self) -> None:
+        """Write, flush and delete a small file; raises OSError if impossible."""
+        with tempfile.NamedTemporaryFile(dir=self.temporary(), prefix="probe-") as file:
+            file.write(b"\0" * _PROBE_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
 
     def add(self, temporary: Path, image: ImageFile) -> None:
         """Move a file out of `temporary()` into the store, as `image` says.

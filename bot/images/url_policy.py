@@ -4,7 +4,6 @@ The address is checked again at the moment of connecting.
 """
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -13,6 +12,7 @@ import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from bot.domain.errors import ImageError, ImageProblem
+from bot.images.address_policy import TrustedNetworks, is_public
 
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 """Resolves (host, port) to IP addresses as text; raises OSError where there are none."""
@@ -20,9 +20,10 @@ Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 Origin = tuple[str, str, int]
 """Scheme, host, port."""
 
-_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
-_SIX_TO_FOUR: Final = ipaddress.IPv6Network("2002::/16")
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_NOTHING_TRUSTED: Final = TrustedNetworks()
+RESOLVED: Final = "resolved"
+"""The detail of a host with a forbidden address: its name server may be at fault, not the URL."""
+
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LAST_PORT: Final = 65535
 
@@ -32,33 +33,26 @@ def forbidden(detail: str) -> ImageError:
     return ImageError(ImageProblem.FORBIDDEN_ADDRESS, detail)
 
 
-def is_public(address: str) -> bool:
-    """Return True if an IP address belongs to the public internet.
-
-    `address` is canonical text. An IPv4 address inside an IPv6 one (mapped, or NAT64's well-known prefix) is
-    judged as itself. The other tunnels (6to4, Teredo, IPv4-compatible) and scoped addresses are never public.
-    """
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.scope_id is not None:
-            return False
-        inner = ip.ipv4_mapped or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
-        if inner is None:
-            return ip in _UNICAST and ip not in _SIX_TO_FOUR and ip.is_global
-        ip = inner
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
-
-
 def origin(url: httpx.URL) -> Origin:
     """Return scheme, host and port: they decide whether a URL is exempt."""
     return url.scheme, url.host, url.port or _DEFAULT_PORTS.get(url.scheme, 0)
 
 
-def check_public(url: httpx.URL) -> None:
-    """Check for HTTPS and for a name or a public IP address as host.
+def is_allowed(address: str, trusted: TrustedNetworks) -> bool:
+    """Return True if an address is public or trusted."""
+    return is_public(address) or trusted.has(address)
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL; empty if it is malformed."""
+    try:
+        return httpx.URL(url).host
+    except (httpx.InvalidURL, ValueError):
+        return ""
+
+
+def check_public(url: httpx.URL, trusted: TrustedNetworks = _NOTHING_TRUSTED) -> None:
+    """Check for HTTPS and for a name or an allowed IP address as host.
 
     A host that a resolver might read as a number (decimal, octal, hexadecimal, shortened) must be a canonical
     address. A name is checked later, by the addresses it resolves to.
@@ -71,7 +65,7 @@ def check_public(url: httpx.URL) -> None:
     host = url.host
     last = host.rstrip(".").rpartition(".")[2]
     if ":" in host or last.isdigit() or last.startswith("0x"):
-        if not is_public(host):
+        if not is_allowed(host, trusted):
             raise forbidden("address")
     elif not host or "%" in host:
         raise forbidden("host")
@@ -97,14 +91,15 @@ async def system_lookup(host: str, port: int) -> list[str]:
 
 
 class PublicResolver(AbstractResolver):
-    """Resolver for aiohttp, limited to public addresses.
+    """Resolver for aiohttp, limited to public and trusted addresses.
 
-    aiohttp connects to exactly these addresses, so no second look-up can differ. A host with any non-public address
+    aiohttp connects to exactly these addresses, so no second look-up can differ. A host with any other address
     is refused as a whole, because it is misconfigured or an attack.
     """
 
-    def __init__(self, lookup: Lookup) -> None:
+    def __init__(self, lookup: Lookup, trusted: TrustedNetworks = _NOTHING_TRUSTED) -> None:
         self._lookup = lookup
+        self._trusted = trusted
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -119,8 +114,8 @@ class PublicResolver(AbstractResolver):
             addresses = await self._lookup(host, port)
         except UnicodeError:  # a label that no DNS name can have
             raise forbidden("host") from None
-        if not all(is_public(address) for address in addresses):
-            raise forbidden("resolved")
+        if not all(is_allowed(address, self._trusted) for address in addresses):
+            raise forbidden(RESOLVED)
         results = [
             ResolveResult(
                 hostname=host,
@@ -142,7 +137,7 @@ class PublicResolver(AbstractResolver):
         """Do nothing: nothing is held."""
 
 
-def public_socket(found: tuple[Any, ...]) -> socket.socket:
+def public_socket(found: tuple[Any, ...], trusted: TrustedNetworks = _NOTHING_TRUSTED) -> socket.socket:
     """Make the socket of one connection.
 
     This is the last check, because aiohttp resolves no IP literal. `found` is one row of `getaddrinfo`.
@@ -151,6 +146,6 @@ def public_socket(found: tuple[Any, ...]) -> socket.socket:
         ImageError: FORBIDDEN_ADDRESS.
     """
     family, kind, proto, _, sockaddr = found
-    if not is_public(sockaddr[0]):
+    if not is_allowed(sockaddr[0], trusted):
         raise forbidden("connect")
     return socket.socket(family=family, type=kind, proto=proto)

@@ -162,4 +162,5 @@ SPEC: Final = ProviderSpec(
     probe_path="/v1/run/status/atelier-doctor",
     build=SkillBoss,
     needs_public_webhooks=True,
+    picture_hosts=("assets.skillboss.co",),
 )

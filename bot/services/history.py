@@ -2,11 +2,13 @@
 
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.domain.errors import SearchGoneError
 from bot.domain.images import ResultImage
@@ -21,6 +23,8 @@ from db.pictures import ResultImageRepository
 from db.searches import SearchRepository
 
 LONGEST_SEARCH: Final = 100
+
+_log = structlog.get_logger(__name__)
 
 
 class Direction(StrEnum):
@@ -76,7 +80,12 @@ class HistoryService:
         page = await self._database.read(read)
         # Searching may take a while, so it is a read: the writer stays free. A search without a page has no buttons.
         if page is not None and search is not None:
-            await self._database.write(lambda connection: SearchRepository(connection).add(search))
+            try:
+                await self._database.write(lambda connection: SearchRepository(connection).add(search))
+            except SQLAlchemyError as error:
+                # A full disk, for instance: the page can be shown, only its buttons would lead nowhere.
+                _log.error("search.not_stored", error=type(error).__name__)
+                return replace(page, newer=False, older=False)
         return page
 
     async def get_search(self, search_id: str, member_id: int) -> Search:

@@ -1,11 +1,13 @@
 """Snapshots of jobs for their cards: images, queue position, balance."""
 
 import statistics
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from bot.domain.jobs import Job, Snapshot, State
+from bot.domain.requests import GenerationRequest
 from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
 from db.database import Database
@@ -24,10 +26,18 @@ _POSITIONS_CACHE_SECONDS = 2.0
 class JobSnapshotService:
     """Read access to snapshots, each from one state of the database."""
 
-    def __init__(self, *, database: Database, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        ledger: Ledger,
+        clock: Clock,
+        waits_for_storage: Callable[[GenerationRequest], bool] = lambda _: False,
+    ) -> None:
         self._database = database
         self._ledger = ledger
         self._clock = clock
+        self._waits_for_storage = waits_for_storage
         self._usual: dict[str, tuple[float, tuple[int, int] | None]] = {}
         self._positions: tuple[float, dict[str, int]] = (float("-inf"), {})
 
@@ -53,6 +63,7 @@ class JobSnapshotService:
             job=job,
             queue_position=self._position(connection, job),
             usual_seconds=self._usual_seconds(connection, job.request.model),
+            waits_for_storage=job.state is State.HELD and self._waits_for_storage(job.request),
         )
 
     def _position(self, connection: Connection, job: Job) -> int | None:

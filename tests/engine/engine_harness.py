@@ -25,6 +25,7 @@ from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
 from bot.engine.observer import CardLookup
 from bot.engine.reconciliation_store import ReconciliationStore
+from bot.engine.storage_gate import StorageGate
 from bot.engine.worker_store import WorkerStore
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
@@ -32,6 +33,7 @@ from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.providers.base import Provider
 from bot.providers.transport import provider_client
+from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import Actor, JobService
 from bot.settings import ExplicitSettings
 from db.audit import audit
@@ -74,6 +76,8 @@ class EngineHarness:
     reconciliations: ReconciliationStore
     engine: Engine
     job_service: JobService
+    snapshots: JobSnapshotService
+    storage_gate: StorageGate
 
     async def create_job(
         self, *, place: InteractionContext | None = None, request: GenerationRequest | None = None
@@ -274,6 +278,8 @@ async def engine_harness(
             reconciliations=container.reconciliations,
             engine=engine,
             job_service=container.jobs,
+            snapshots=container.snapshots,
+            storage_gate=container.storage_gate,
         )
     finally:
         await engine.stop()

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from bot.domain.errors import ImageError, ImageProblem
-from bot.images.download import ImageDownloader
+from bot.images.download import Claim, ImageDownloader
 from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
@@ -139,9 +139,9 @@ class _Announcing(ImageDownloader):
         super().__init__(exempt=exempt, pauses=pauses)
         self.begun, self.go_on, self.ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def fetch(self, url: str, *, into: Path) -> Path:
+    async def fetch(self, url: str, *, into: Path, claim: Claim = lambda _: None) -> Path:
         self.begun.set()
         await self.go_on.wait()
-        path = await super().fetch(url, into=into)
+        path = await super().fetch(url, into=into, claim=claim)
         self.ended.set()
         return path

@@ -1,15 +1,16 @@
 import socket
+from ipaddress import ip_network
 
 import httpx
 import pytest
 
 from bot.domain.errors import ImageError, ImageProblem
+from bot.images.address_policy import TrustedNetworks, is_public
 from bot.images.transport import ImageTransport
 from bot.images.url_policy import (
     PublicResolver,
     check_public,
     check_shape,
-    is_public,
     origin,
     public_socket,
     system_lookup,
@@ -186,3 +187,69 @@ async def test_private_literal_is_stopped_at_connect() -> None:
 
 async def test_system_lookup_returns_text_addresses() -> None:
     assert "127.0.0.1" in await system_lookup("127.0.0.1", 443)
+
+
+@pytest.mark.parametrize(
+    ("networks", "address"),
+    [
+        ("198.18.0.0/15", "198.18.0.1"),
+        ("198.18.0.0/15", "198.19.255.255"),
+        ("198.18.0.0/15", "::ffff:198.18.0.1"),
+        ("fc00::/7", "fd12::1"),
+        ("10.0.0.0/8 198.18.0.0/15", "198.18.0.1"),
+        ("0.0.0.0/0", "10.0.0.1"),
+        ("127.0.0.0/8", "127.0.0.1"),
+        ("127.0.0.1/32", "127.0.0.1"),
+        ("169.254.169.254/32", "169.254.169.254"),
+        ("fe80::/64", "fe80::1"),
+    ],
+)
+def test_listed_network_is_trusted(networks: str, address: str) -> None:
+    """A sensitive address only if its own network is listed."""
+    assert trusting(networks).has(address)
+
+
+@pytest.mark.parametrize(
+    ("networks", "address"),
+    [
+        ("198.18.0.0/15", "198.20.0.1"),
+        ("198.18.0.0/15", "localhost"),
+        ("fc00::/7", "10.0.0.1"),
+        ("0.0.0.0/0", "fd12::1"),
+        ("0.0.0.0/0 ::/0", "127.0.0.1"),
+        ("0.0.0.0/0 ::/0", "::ffff:127.0.0.1"),
+        ("0.0.0.0/0 ::/0", "0.0.0.0"),  # noqa: S104 - judged, not bound
+        ("0.0.0.0/0 ::/0", "169.254.169.254"),
+        ("0.0.0.0/0 ::/0", "100.100.100.200"),
+        ("100.64.0.0/10", "100.100.100.200"),
+        ("0.0.0.0/0 ::/0", "224.0.0.1"),
+        ("0.0.0.0/0 ::/0", "::1"),
+        ("0.0.0.0/0 ::/0", "fe80::1"),
+        ("0.0.0.0/0 ::/0", "fe80::1%eth0"),
+        ("0.0.0.0/0 fd00::/8", "fd00:ec2::254"),
+    ],
+)
+def test_wide_network_trusts_no_sensitive_address(networks: str, address: str) -> None:
+    """This machine, its link, and a cloud's metadata."""
+    assert not trusting(networks).has(address)
+
+
+def trusting(networks: str) -> TrustedNetworks:
+    """Return the trust in these networks."""
+    return TrustedNetworks(ip_network(network) for network in networks.split())
+
+
+async def test_trusted_network_is_resolved_and_connected() -> None:
+    """As behind a proxy that answers every look-up with 198.18/15."""
+    trusted = trusting("198.18.0.0/15")
+
+    async def lookup(_host: str, _port: int) -> list[str]:
+        return ["198.18.0.7"]
+
+    assert [each["host"] for each in await PublicResolver(lookup, trusted).resolve("cdn.example", 443)] == [
+        "198.18.0.7"
+    ]
+    public_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("198.18.0.7", 443)), trusted).close()
+    check_public(httpx.URL("https://198.18.0.7/a.png"), trusted)
+    with pytest.raises(ImageError):
+        check_public(httpx.URL("http://198.18.0.7/a.png"), trusted)

@@ -154,3 +154,18 @@ async def test_get_search_after_its_lifetime_raises_search_gone(
 async def test_search_without_a_match_is_not_stored(database: Database, history: HistoryService) -> None:
     assert await history.open(GUILD, MEMBER, "fox") is None
     assert await database.read(lambda connection: connection.execute(select(searches)).all()) == []
+
+
+async def test_search_on_full_disk_shows_page_without_buttons(sqlite_database: Database) -> None:
+    # The page is read; only the search behind its buttons cannot be stored.
+    jobs = ended("a fox"), ended("a fox again")
+    await sqlite_database.write(adding(*jobs))
+    await store(sqlite_database, *(make_image(job) for job in jobs))
+    raw = sqlite_database._backend._writer._connection._conn  # type: ignore[attr-defined]
+    raw.execute("PRAGMA query_only = ON")
+    page = await HistoryService(database=sqlite_database, clock=ManualClock(), new_id=make_id).open(
+        GUILD, MEMBER, "fox"
+    )
+    assert page is not None
+    assert (page.job.request.prompt, page.newer, page.older) == ("a fox again", False, False)
+    raw.execute("PRAGMA query_only = OFF")

@@ -257,6 +257,7 @@ FAILED = {
     FaultKind.NOT_FOUND: "The image service lost this request.|Try again.",
     FaultKind.DEADLINE: "The image service did not finish in time.|Try again.",
     FaultKind.UNACKNOWLEDGED: "This request was interrupted before it began.|Try again.",
+    FaultKind.STORAGE: "The studio could not store pictures for too long.|Try again later.",
     FaultKind.INTERNAL: "Something went wrong on our side.|Try again.",
     FaultKind.INPUT_GONE: (
         "The picture is not there any more: its message was deleted, or its link ran out.|Attach it anew to `/edit`."

@@ -25,6 +25,7 @@ class FaultKind(StrEnum):
     NOT_FOUND = "not_found"  # the provider does not know the handle (404)
     DEADLINE = "deadline"  # the hard deadline passed
     UNACKNOWLEDGED = "unacknowledged"  # the card never appeared
+    STORAGE = "storage"  # finished images could not be stored here for too long
     INTERNAL = "internal"  # our own fault
     # Input images that turned out to be unusable:
     INPUT_GONE = "input_gone"  # its message was deleted, or its URL expired

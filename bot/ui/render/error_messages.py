@@ -300,6 +300,7 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
         N_("Discord did not hand over a picture to start from."),
         N_("Try again in a few minutes."),
     ),
+    FaultKind.STORAGE: (N_("The studio could not store pictures for too long."), N_("Try again later.")),
     FaultKind.INTERNAL: (N_("Something went wrong on our side."), N_("Try again.")),
 }
 

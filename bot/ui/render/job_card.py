@@ -273,6 +273,9 @@ def _progress(snapshot: Snapshot, *, late: bool) -> str:
         parts.append(_("longer than usual, still being watched"))
     elif usual is not None:
         parts.append(usual)
+    if snapshot.waits_for_storage:
+        note = _("The studio cannot store pictures at the moment. This waits, and starts by itself.")
+        return f"{' · '.join(parts)}\n-# {note}"
     return " · ".join(parts)
 
 

@@ -1,0 +1,188 @@
+"""Pause of submits while finished images could not be stored."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import structlog
+
+from bot.domain.errors import ImageError, ImageProblem
+from bot.domain.requests import GenerationRequest, offers_for
+from bot.engine.clock import Clock
+from bot.images.disk_space import Shortage
+from bot.images.image_service import ImageService
+
+_log = structlog.get_logger(__name__)
+
+PROBE_SECONDS: Final = 10.0
+
+
+class StorageFault(StrEnum):
+    """The operator's fault because of which images cannot be stored."""
+
+    UNWRITABLE = "unwritable"
+    DISK_FULL = "disk_full"
+    LIMIT_REACHED = "limit_reached"
+    FORBIDDEN_ADDRESS = "forbidden_address"
+    UNREACHABLE = "unreachable"
+
+
+_REMEDIES: Final = {
+    StorageFault.UNWRITABLE: "Make DATA_DIR/pictures writable for the user that runs the bot.",
+    StorageFault.DISK_FULL: "Free space on the disk of DATA_DIR, or lower MIN_FREE_DISK_MB.",
+    StorageFault.LIMIT_REACHED: "Raise MAX_STORED_MB, or lower PICTURE_RETENTION_DAYS.",
+    StorageFault.FORBIDDEN_ADDRESS: (
+        "The name server resolves the host to a private address. If that is meant, as with some proxies,"
+        " name the network in TRUSTED_DOWNLOAD_NETWORKS."
+    ),
+    StorageFault.UNREACHABLE: "Look at the network of this machine.",
+}
+_SHORTAGES: Final = {Shortage.DISK: StorageFault.DISK_FULL, Shortage.TOTAL: StorageFault.LIMIT_REACHED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Closure:
+    """A closed part: its fault, the monotonic time, and a URL to probe."""
+
+    fault: StorageFault
+    since: float
+    url: str = ""
+
+
+class StorageGate:
+    """Lets no submit out while its images would be paid for and lost.
+
+    One failure to store images closes it: for all providers if the disk is at fault, else for the provider whose images
+    cannot be fetched. A successful probe or download opens it.
+    """
+
+    def __init__(self, *, image_service: ImageService, providers: Iterable[str], clock: Clock) -> None:
+        self._image_service = image_service
+        self._names = tuple(providers)
+        self._clock = clock
+        self._disk: _Closure | None = None
+        self._providers: dict[str, _Closure] = {}
+        self._on_open: list[Callable[[], None]] = []
+
+    def subscribe(self, on_open: Callable[[], None]) -> None:
+        """Call `on_open` whenever a closed part opens."""
+        self._on_open.append(on_open)
+
+    @property
+    def faults(self) -> tuple[StorageFault, ...]:
+        """Faults of all closed parts."""
+        closed = [*([] if self._disk is None else [self._disk]), *self._providers.values()]
+        return tuple(dict.fromkeys(closure.fault for closure in closed))
+
+    @property
+    def is_disk_closed(self) -> bool:
+        """True if no image at all can be stored."""
+        return self._disk is not None
+
+    @property
+    def shortage(self) -> Shortage | None:
+        """The reason why no new job may be made, or None."""
+        return self._image_service.space.shortage()
+
+    def is_closed_for(self, provider: str) -> bool:
+        """Return whether images of a provider cannot be stored."""
+        return self._disk is not None or provider in self._providers
+
+    def blocks(self, request: GenerationRequest) -> bool:
+        """Return whether the images of a request cannot be stored.
+
+        That is so if its provider does not matter, or if no provider is left for it.
+        """
+        return bool(self._closures_for(request))
+
+    def blocks_longer_than(self, request: GenerationRequest, seconds: float) -> bool:
+        """Return whether a request has been blocked for more than `seconds`."""
+        closures = self._closures_for(request)
+        return bool(closures) and all(self._clock.monotonic() - each.since > seconds for each in closures)
+
+    def _closures_for(self, request: GenerationRequest) -> list[_Closure]:
+        """Return all closures that block a request; empty if it is not blocked."""
+        if self._disk is not None:
+            return [self._disk]
+        names = {offer.provider for offer in offers_for(request, self._names)}
+        return [self._providers[name] for name in names] if names <= self._providers.keys() else []
+
+    def limit(self, available: Mapping[str, int]) -> dict[str, int]:
+        """Return the submits that each provider may get now."""
+        return {name: 0 if self.is_closed_for(name) else count for name, count in available.items()}
+
+    def record_write_failure(self, error: OSError) -> None:
+        """Record a failure to write an image."""
+        shortage = self.shortage
+        fault = StorageFault.UNWRITABLE if shortage is None else _SHORTAGES[shortage]
+        self._close_disk(fault, errno=error.errno, error=os.strerror(error.errno) if error.errno else "")
+
+    def record_download_failure(self, provider: str, url: str, error: ImageError) -> None:
+        """Record that a provider's images cannot be fetched from here."""
+        fault = StorageFault.UNREACHABLE
+        if error.problem is ImageProblem.FORBIDDEN_ADDRESS:
+            fault = StorageFault.FORBIDDEN_ADDRESS
+        before = self._providers.get(provider)
+        if before is None or before.fault is not fault:
+            host = self._image_service.host_of(url)
+            _log.error("storage.closed", fault=fault, provider=provider, host=host, remedy=_REMEDIES[fault])
+        since = self._clock.monotonic() if before is None else before.since
+        self._providers[provider] = _Closure(fault=fault, since=since, url=url)
+
+    def record_success(self, provider: str) -> None:
+        """Record that an image of a provider was stored."""
+        self._open_provider(provider)
+        if self._disk is not None and self._disk.fault is StorageFault.UNWRITABLE:
+            self._open_disk()
+
+    async def probe(self) -> None:
+        """Check the free space, and try failed parts again.
+
+        A small file is written and flushed, and the hosts are connected to.
+        """
+        shortage = self.shortage
+        if shortage is not None:
+            self._close_disk(_SHORTAGES[shortage])
+        elif self._disk is not None:
+            await self.probe_disk()
+        for provider, closure in list(self._providers.items()):
+            try:
+                await self._image_service.probe_host(closure.url)
+            except ImageError as error:
+                self.record_download_failure(provider, closure.url, error)
+            else:
+                self._open_provider(provider)
+
+    async def probe_disk(self) -> None:
+        """Write, flush and delete a small file."""
+        try:
+            await self._image_service.probe_store()
+        except OSError as error:
+            self.record_write_failure(error)
+        else:
+            if self.shortage is None:
+                self._open_disk()
+
+    def _close_disk(self, fault: StorageFault, **facts: object) -> None:
+        before = self._disk
+        if before is None or before.fault is not fault:
+            _log.error("storage.closed", fault=fault, remedy=_REMEDIES[fault], **facts)
+        self._disk = _Closure(fault=fault, since=self._clock.monotonic() if before is None else before.since)
+
+    def _open_disk(self) -> None:
+        if self._disk is not None:
+            _log.info("storage.open", fault=self._disk.fault)
+            self._disk = None
+            self._announce()
+
+    def _open_provider(self, provider: str) -> None:
+        closure = self._providers.pop(provider, None)
+        if closure is not None:
+            _log.info("storage.open", fault=closure.fault, provider=provider)
+            self._announce()
+
+    def _announce(self) -> None:
+        for on_open in self._on_open:
+            on_open()
