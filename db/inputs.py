@@ -161,7 +161,7 @@ class InputImageRepository:
 
 
 def _unused(moment: datetime, limit: int) -> Select[Any]:
-    """Select stored inputs of jobs that ended without a result by then."""
+    """Select stored inputs of jobs without a result, ended by then."""
     return (
         select(*_KEY_AND_FILE)
         .join(jobs, jobs.c.id == inputs.c.job_id)

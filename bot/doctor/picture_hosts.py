@@ -1,4 +1,4 @@
-"""Check of the hosts that pictures are downloaded from."""
+"""Check of the hosts of pictures."""
 
 from typing import Final
 from urllib.parse import urlsplit

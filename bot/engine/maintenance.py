@@ -127,7 +127,7 @@ class Maintenance:
             await self._discard(unneeded)
 
     async def remove_unused_images(self) -> None:
-        """Delete the input images of jobs that ended without a result.
+        """Delete the input images of jobs without a result.
 
         They go minutes after the job's end, and so do images of jobs that ended before their rows were written.
         """
@@ -152,7 +152,7 @@ class Maintenance:
             await self._discard([file for file in batch if file[0] not in kept])
 
     async def _discard(self, files: Iterable[tuple[str, str]]) -> None:
-        """Delete files without a row, also those that are too young for now."""
+        """Delete files without a row; note the young ones for later."""
         limit = self._clock.now() - _RECENT
         for sha256, media_type in files:
             gone = await self._image_service.discard(sha256, media_type, older_than=limit)

@@ -74,7 +74,7 @@ class ResultDownloader:
             return await self._keep_stored(progress) and complete
 
     def forget(self, progress: ResultDownloadProgress) -> None:
-        """Note the images of a job that may have ended without them."""
+        """Note the images of a job, recorded or not."""
         self._image_service.note_unrecorded(progress.stored.values())
 
     async def _keep_stored(self, progress: ResultDownloadProgress) -> bool:

@@ -20,7 +20,7 @@ PROBE_SECONDS: Final = 10.0
 
 
 class StorageFault(StrEnum):
-    """The operator's fault because of which images cannot be stored."""
+    """The operator's fault behind a closed storage gate."""
 
     UNWRITABLE = "unwritable"
     DISK_FULL = "disk_full"
@@ -103,14 +103,14 @@ class StorageGate:
         return bool(closures) and all(self._clock.monotonic() - each.since > seconds for each in closures)
 
     def _closures_for(self, request: GenerationRequest) -> list[_Closure]:
-        """Return all closures that block a request; empty if it is not blocked."""
+        """Return all closures blocking a request; empty if not blocked."""
         if self._disk is not None:
             return [self._disk]
         names = {offer.provider for offer in offers_for(request, self._names)}
         return [self._providers[name] for name in names] if names <= self._providers.keys() else []
 
     def limit(self, available: Mapping[str, int]) -> dict[str, int]:
-        """Return the submits that each provider may get now."""
+        """Return the number of submits open to each provider."""
         return {name: 0 if self.is_closed_for(name) else count for name, count in available.items()}
 
     def record_write_failure(self, error: OSError) -> None:
@@ -120,7 +120,7 @@ class StorageGate:
         self._close_disk(fault, errno=error.errno, error=os.strerror(error.errno) if error.errno else "")
 
     def record_download_failure(self, provider: str, url: str, error: ImageError) -> None:
-        """Record that a provider's images cannot be fetched from here."""
+        """Record a failure to fetch a provider's images."""
         fault = StorageFault.UNREACHABLE
         if error.problem is ImageProblem.FORBIDDEN_ADDRESS:
             fault = StorageFault.FORBIDDEN_ADDRESS
@@ -132,7 +132,7 @@ class StorageGate:
         self._providers[provider] = _Closure(fault=fault, since=since, url=url)
 
     def record_success(self, provider: str) -> None:
-        """Record that an image of a provider was stored."""
+        """Record a stored image of a provider."""
         self._open_provider(provider)
         if self._disk is not None and self._disk.fault is StorageFault.UNWRITABLE:
             self._open_disk()

@@ -1,4 +1,4 @@
-"""Judgement of IP addresses: which ones a download may connect to."""
+"""Judgement of IP addresses for downloads."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ def is_public(address: str) -> bool:
 
 
 class TrustedNetworks:
-    """Networks of the operator that downloads may reach besides the internet.
+    """The operator's networks for downloads besides the internet.
 
     A sensitive address (loopback, link-local, a cloud's metadata, multicast) is trusted only by a network inside the
     same sensitive range: `127.0.0.0/8` trusts loopback, `0.0.0.0/0` does not.

@@ -28,7 +28,7 @@ class DiskFullError(OSError):
 
 
 def free_bytes(folder: Path) -> int:
-    """Return the free bytes on the disk of a folder that may not exist yet."""
+    """Return the free bytes on the disk of a folder, existing or not."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
     return shutil.disk_usage(existing).free
 
@@ -70,7 +70,7 @@ class DiskSpace:
 
     @contextmanager
     def reserve(self, *, paid: bool) -> Iterator[Callable[[int], None]]:
-        """Yield a function that reserves bytes until the end of the block.
+        """Yield a function to reserve bytes until the end of the block.
 
         Each call replaces the one before; it raises `DiskFullError` if there is too little space. An image that is
         `paid` for may use half of the space that is kept free, and exceed the limit of all images.

@@ -64,11 +64,11 @@ class ConnectionLimiter:
         return True
 
     def record_head(self, visitor: "_Visitor") -> None:
-        """Record that a connection's request has its whole head."""
+        """Record the whole head of a connection's request."""
         self._without_head.pop(visitor, None)
 
     def remove(self, visitor: "_Visitor") -> None:
-        """Forget a connection that ended or has to go."""
+        """Forget an ended or replaced connection."""
         self._inside.discard(visitor)
         self._without_head.pop(visitor, None)
 
