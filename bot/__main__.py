@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot import __version__
 from bot.client import TokenRefusedError
 from bot.command_sync import describe_problem
-from bot.container import open_database, sync_commands
+from bot.container import command_payload, open_database, sync_commands
 from bot.container import run as run_bot
 from bot.doctor import DATABASE_FAULTS, Finding, examine
 from bot.gateway import REFUSED_LOGIN, describe_end
@@ -144,7 +144,7 @@ def doctor(
 ) -> None:
     """Check all needs of the bot; exit 1 for a fault."""
     settings = _settings()
-    findings = asyncio.run(examine(settings))
+    findings = asyncio.run(examine(settings, commands=command_payload))
     for finding in findings:
         sign = _sign_of(finding)
         _out.print(f"{sign} {escape(finding.what)}")

@@ -18,7 +18,8 @@ from sqlalchemy import inspect, select, text
 from typer.testing import CliRunner
 
 from bot.__main__ import app
-from bot.doctor import Finding, examine, machine
+from bot.container import command_payload
+from bot.doctor import Finding, examine, machine, proxy
 from bot.doctor.machine import MIB, _disk
 from bot.doctor.picture_hosts import check_picture_hosts
 from bot.doctor.web import check_webhook
@@ -34,6 +35,7 @@ from sandbox.discord import DiscordServer, default_world
 from sandbox.providers import Reve2ImgServer, SkillBossServer
 from tests.support.databases import Databases
 from tests.support.fidelity import Fidelity, find_description
+from tests.support.proxy import connect_proxy
 
 ROOT = Path(__file__).parent.parent
 # Depend on the machine that runs the tests.
@@ -109,6 +111,7 @@ async def test_healthy_machine_has_good_findings_only(services: FakeServices, tm
         "the port is free",
         "Discord accepts DISCORD_TOKEN",
         "USER_INSTALL is off, and Discord lets nobody add the application to an account",
+        "Discord allows 1000 more logins of the bot today",
         "skillboss accepts SKILLBOSS_WHOLESALE_KEY",
         "reve2img accepts REVE2IMG_API_KEY",
         "WEBHOOK_PUBLIC_URL is not set: the providers are polled",
@@ -183,9 +186,69 @@ async def test_read_fields_match_api_description(services: FakeServices) -> None
     if path is None:
         pytest.skip("ATELIER_TEST_DATA has no discord-openapi.json")
     await services.examine()
-    (asked,) = services.discord.requests
-    assert asked.path.endswith("/applications/@me")
-    assert Fidelity(path).problems(asked) == Fidelity(path).answer_problems(asked) == []
+    assert [asked.path for asked in services.discord.requests] == ["/applications/@me", "/gateway/bot"]
+    for asked in services.discord.requests:
+        assert Fidelity(path).problems(asked) == Fidelity(path).answer_problems(asked) == []
+
+
+async def test_used_up_logins_are_fault(services: FakeServices) -> None:
+    """A start would wait for Discord's reset."""
+    services.discord.application_routes.daily_identifies = 9
+    fault = await services.fault()
+    assert fault.what == "Discord allows 9 more logins of the bot for 24 hours: a start waits for the reset"
+
+
+async def test_registered_commands_are_compared(services: FakeServices) -> None:
+    """None yet, the bot's own, and another program's."""
+    settings = load_settings(**services.variables)
+    payload = await command_payload(settings)
+
+    async def commands() -> Finding:
+        return (await examine(settings, commands=command_payload))[-1]
+
+    assert await commands() == Finding(
+        good=True, what="no command is registered with Discord yet: the first start does it"
+    )
+    services.discord.commands.replace(payload)
+    assert await commands() == Finding(good=True, what="the commands are registered with Discord")
+    kept = [command for command in payload if command["name"] != "imagine"]
+    kept[0] = kept[0] | {"description": "another"}
+    services.discord.commands.replace([*kept, {"name": "ping", "description": "of another program"}])
+    fault = await commands()
+    assert not fault.good
+    assert fault.what == (
+        f"Discord has other commands than this bot (missing: /imagine; different: /{kept[0]['name']}; foreign: /ping)"
+    )
+    assert "atelier sync" in fault.remedy
+
+
+async def test_services_are_asked_through_proxy(services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its address is named without the password; a name must be known here."""
+    monkeypatch.setattr(proxy, "PICTURE_HOST", "localhost")
+    async with connect_proxy(1) as connects:
+        findings = await services.examine(https_proxy=connects.url, skillboss_api_url="https://api.example")
+        reached = f"Discord, providers and pictures are reached by the proxy 127.0.0.1:{connects.port}"
+        assert reached in [finding.what for finding in findings]
+        assert connects.asked == ["CONNECT api.example:443 HTTP/1.1"]
+        assert "s3cret" not in repr(findings)
+        monkeypatch.setattr(proxy, "PICTURE_HOST", "no-such-host.invalid")
+        fault = await services.fault(https_proxy=connects.url)
+        assert fault.what.startswith("this machine cannot look up no-such-host.invalid")
+
+
+async def test_unreachable_proxy_is_fault(services: FakeServices) -> None:
+    fault = await services.fault(https_proxy="http://user:s3cret@127.0.0.1:1")
+    assert fault.what == "the proxy 127.0.0.1:1 of HTTPS_PROXY cannot be reached"
+    assert "s3cret" not in repr(fault)
+
+
+async def test_ignored_proxy_variable_is_warning(services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1080")
+    (warning,) = [each for each in await services.examine() if "PROXY" in each.what]
+    assert warning.is_warning
+    assert warning.what.startswith("ALL_PROXY without effect")
 
 
 @pytest.mark.parametrize(

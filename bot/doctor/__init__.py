@@ -4,15 +4,18 @@ One module per group of checks. A check takes the settings and returns its findi
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from functools import partial, update_wrapper
+from typing import Any, Final
 
 from bot.doctor.discord_application import check_discord
+from bot.doctor.discord_service import check_commands, check_logins
 from bot.doctor.finding import Finding
 from bot.doctor.machine import check_disk, check_memory
 from bot.doctor.permissions import check_permissions
 from bot.doctor.picture_hosts import check_picture_hosts
 from bot.doctor.processes import check_processes
 from bot.doctor.providers import check_keys
+from bot.doctor.proxy import check_proxy
 from bot.doctor.storage import DATABASE_FAULTS, check_database, check_folders
 from bot.doctor.web import check_ports, check_webhook
 from bot.settings import Settings
@@ -28,16 +31,27 @@ _CHECKS: Final[tuple[Callable[[Settings], Awaitable[list[Finding]]], ...]] = (
     check_disk,
     check_memory,
     check_ports,
+    check_proxy,
     check_discord,
+    check_logins,
     check_keys,
     check_picture_hosts,
     check_webhook,
 )
 
 
-async def examine(settings: Settings) -> list[Finding]:
-    """Run every check; no finding ever holds a secret."""
-    return [finding for check in _CHECKS for finding in await _findings(check, settings)]
+async def examine(
+    settings: Settings, *, commands: Callable[[Settings], Awaitable[list[dict[str, Any]]]] | None = None
+) -> list[Finding]:
+    """Run every check; no finding ever holds a secret.
+
+    `commands` returns the bot's commands; without it, Discord's are not compared.
+    """
+    findings = [finding for check in _CHECKS for finding in await _findings(check, settings)]
+    if commands is not None:
+        compare = partial(check_commands, payload=partial(commands, settings))
+        findings += await _findings(update_wrapper(compare, check_commands), settings)
+    return findings
 
 
 async def _findings(check: Callable[[Settings], Awaitable[list[Finding]]], settings: Settings) -> list[Finding]:

@@ -3,7 +3,7 @@
 import httpx
 
 from bot.doctor.finding import Finding
-from bot.doctor.http_probe import ask, unreachable
+from bot.doctor.http_probe import ask, discord_headers, unreachable
 from bot.settings import Settings
 
 
@@ -17,8 +17,8 @@ async def check_discord(settings: Settings) -> list[Finding]:
                 remedy="Copy the token from the Bot page of the developer portal into .env.",
             )
         ]
-    headers = {"Authorization": f"Bot {settings.discord_token.get_secret_value()}"}
-    answer = await ask(f"{settings.discord_api_url}/applications/@me", headers)
+    headers = discord_headers(settings.discord_token)
+    answer = await ask(f"{settings.discord_api_url}/applications/@me", headers, settings.proxies)
     if answer is not None and answer.status_code == httpx.codes.OK:
         accepted = Finding(good=True, what="Discord accepts DISCORD_TOKEN")
         return [accepted, _user_install(wanted=settings.user_install, possible=_on_accounts(answer))]

@@ -1,27 +1,39 @@
 """Requests of the checks."""
 
+import discord
 import httpx
+from pydantic import SecretStr
 
 from bot.doctor.finding import Finding
+from bot.proxies import DIRECT, Proxies
 
 
-async def ask(url: str, headers: dict[str, str]) -> httpx.Response | None:
+def discord_headers(token: SecretStr) -> dict[str, str]:
+    """Return the headers of a request to Discord.
+
+    Its gatekeeper may refuse clients without the name of a library for bots.
+    """
+    agent = f"DiscordBot (https://github.com/Rapptz/discord.py, {discord.__version__})"
+    return {"Authorization": f"Bot {token.get_secret_value()}", "User-Agent": agent}
+
+
+async def ask(url: str, headers: dict[str, str], proxies: Proxies = DIRECT) -> httpx.Response | None:
     """Return the answer to a GET, or None without one."""
     try:
-        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=10, trust_env=False, proxy=proxies.find(url)) as client:
             return await client.get(url, headers=headers)
     except httpx.HTTPError:
         return None
 
 
-async def get_status(url: str, headers: dict[str, str]) -> int | None:
+async def get_status(url: str, headers: dict[str, str], proxies: Proxies = DIRECT) -> int | None:
     """Return the status of a GET, or None without an answer."""
-    answer = await ask(url, headers)
+    answer = await ask(url, headers, proxies)
     return None if answer is None else answer.status_code
 
 
 def unreachable(whom: str, status: int | None, variable: str) -> Finding:
     """Return the fault of a service that gave no usable answer."""
     why = "no connection" if status is None else f"HTTP {status}"
-    remedy = f"Look at the network of this machine, and at {variable}. The service itself may be down."
+    remedy = f"Look at the network of this machine, at {variable} and HTTPS_PROXY. The service itself may be down."
     return Finding(good=False, what=f"{whom} cannot be reached ({why})", remedy=remedy)

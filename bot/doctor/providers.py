@@ -19,7 +19,9 @@ async def check_keys(settings: Settings) -> list[Finding]:
         if key is None:
             continue
         status = await get_status(
-            f"{settings.api_url_of(name)}{spec.probe_path}", {"Authorization": f"Bearer {key.get_secret_value()}"}
+            f"{settings.api_url_of(name)}{spec.probe_path}",
+            {"Authorization": f"Bearer {key.get_secret_value()}"},
+            settings.proxies,
         )
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             remedy = "Copy the key anew from the provider's dashboard; SkillBoss takes wholesale keys only."

@@ -68,7 +68,7 @@ async def check_webhook(settings: Settings) -> list[Finding]:
         what = f"WEBHOOK_PUBLIC_URL is not a public address: {refusing[0]} refuses every job that names one"
         remedy = "Set it to the https address at which the internet reaches the bot, or leave it unset."
         return [Finding(good=False, what=what, remedy=remedy)]
-    status = await get_status(f"{settings.webhook_public_url}/healthz", {})
+    status = await get_status(f"{settings.webhook_public_url}/healthz", {}, settings.proxies)
     if status == httpx.codes.OK:
         return [Finding(good=True, what="WEBHOOK_PUBLIC_URL is set and reaches a running bot")]
     # No fault: the bot may not have been started yet, a machine may not reach itself from outside, and a proxy may
