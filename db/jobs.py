@@ -112,6 +112,12 @@ _CHILDREN: Final = select(jobs).where(
 _COUNT_CHILDREN: Final = (
     select(func.count()).select_from(jobs).where(jobs.c.parent_id == bindparam("of_job"), jobs.c.deleted_at.is_(None))
 )
+_DECODE_TRIES: Final = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("the_id"))
+    .values(decode_tries=jobs.c.decode_tries + bindparam("more"))
+    .returning(jobs.c.decode_tries)
+)
 _DURATIONS: Final = (
     select(jobs.c.submitted_at, jobs.c.finished_at)
     .where(jobs.c.model == bindparam("of_model"), jobs.c.state == State.DONE, jobs.c.submitted_at.is_not(None))
@@ -183,8 +189,14 @@ class JobRepository:
         `request` is the request completed by the inputs. Raises as `advance` does.
         """
         options = options_of(request)
-        self._write(job, {"prepared": True} | ({"options": options} if options != options_of(job.request) else {}))
-        return replace(job, prepared=True, request=request)
+        changes = {"prepared": True, "decode_tries": 0}
+        self._write(job, changes | ({"options": options} if options != options_of(job.request) else {}))
+        return replace(job, prepared=True, decode_tries=0, request=request)
+
+    def add_decode_tries(self, job_id: str, number: int) -> int:
+        """Add to the job's count of decodings that did not end; return it."""
+        count: int = self._connection.execute(_DECODE_TRIES, {"the_id": job_id, "more": number}).scalar_one()
+        return count
 
     def _change(self, job: Job, **changes: Any) -> Job:
         self._write(job, changes)

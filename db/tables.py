@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
     true,
 )
 
@@ -121,6 +122,7 @@ jobs = Table(
     id_column("parent_id"),
     Column("parent_picture", Integer),
     Column("deleted_at", UtcDateTime),
+    Column("decode_tries", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("interaction_id"),
     CheckConstraint("price > 0", name="price_positive"),
     CheckConstraint("charged >= 0 AND charged <= price", name="charged_within_price"),

@@ -15,6 +15,7 @@ from bot.engine.circuit_breaker import CircuitBreakers
 from bot.engine.claimer import CallbackUrl
 from bot.engine.clock import Clock, SystemClock
 from bot.engine.config import EngineConfig
+from bot.engine.decode_guard import DecodeGuard
 from bot.engine.engine import Engine
 from bot.engine.health import HealthRegistry
 from bot.engine.held_jobs import HeldJobs
@@ -192,6 +193,11 @@ class EngineContainer:
         return StorageGate(image_service=self.image_service, providers=self.provider_names, clock=self.clock)
 
     @cached_property
+    def decode_guard(self) -> DecodeGuard:
+        """Counts of decodings that did not end."""
+        return DecodeGuard(self.job_store)
+
+    @cached_property
     def held_jobs(self) -> HeldJobs:
         """Steps of a job before its submit."""
         return HeldJobs(
@@ -199,6 +205,7 @@ class EngineContainer:
             input_downloader=InputDownloader(
                 self.image_service,
                 self.storage_gate,
+                decode_guard=self.decode_guard,
                 is_allowed=self.input_policy.is_known,
                 is_served=self.input_policy.served,
             ),
@@ -231,6 +238,7 @@ class EngineContainer:
             provider_status=self.provider_status,
             image_service=self.image_service,
             storage_gate=self.storage_gate,
+            decode_guard=self.decode_guard,
             clock=self.clock,
             config=self.engine_config,
             randomness=self.randomness,
@@ -246,6 +254,7 @@ class EngineContainer:
             held_jobs=self.held_jobs,
             submitter=self.submitter,
             poller=self.poller,
+            decode_guard=self.decode_guard,
             provider_status=self.provider_status,
             storage_gate=self.storage_gate,
             observer=self.observer,

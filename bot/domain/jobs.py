@@ -129,8 +129,8 @@ class Job:
     try of a waiting job. `charged` is None until the hold is settled. `tries` counts submits that were surely not
     accepted. `direct_at` is the time when a direct message was first intended. `reconcile_at` is the time to ask
     the provider again about a job that ended without its answer. `prepared` is False while its inputs are still to
-    be fetched and checked. `origin` is the job that it was made from. `deleted_at` is the time when its member or a
-    moderator deleted it.
+    be fetched and checked. `decode_tries` counts decodings of its images that began and did not end. `origin` is the
+    job that it was made from. `deleted_at` is the time when its member or a moderator deleted it.
     """
 
     id: str
@@ -156,6 +156,7 @@ class Job:
     direct_at: datetime | None = None
     reconcile_at: datetime | None = None
     prepared: bool = True
+    decode_tries: int = 0
     origin: Origin | None = None
     deleted_at: datetime | None = None
 

@@ -14,6 +14,7 @@ from bot.domain.requests import GenerationRequest
 from bot.engine.claim_tracker import ClaimTracker
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
+from bot.engine.decode_guard import DecodeGuard
 from bot.engine.dispatcher import Dispatcher
 from bot.engine.executor import JobExecutor
 from bot.engine.held_jobs import ACK_TIMEOUT_SECONDS, HeldJobs
@@ -50,6 +51,7 @@ class Engine:
         held_jobs: HeldJobs,
         submitter: Submitter,
         poller: JobPoller,
+        decode_guard: DecodeGuard,
         provider_status: ProviderStatus,
         storage_gate: StorageGate,
         observer: JobObserver,
@@ -63,6 +65,7 @@ class Engine:
         self._reconciliations = reconciliations
         self._held_jobs = held_jobs
         self._poller = poller
+        self._decode_guard = decode_guard
         self._provider_status = provider_status
         self._storage_gate = storage_gate
         storage_gate.subscribe(self.wake)
@@ -145,6 +148,10 @@ class Engine:
             await asyncio.gather(self._execution, return_exceptions=True)
         await self._executor.drain(_GRACE_SECONDS)
         await self._dispatcher.release_unsent()
+        try:
+            await self._decode_guard.release()
+        except Exception:  # noqa: BLE001 - each counts as one failure more, of the three that a job has
+            _log.exception("engine.decodings_not_released")
 
     async def release_lease(self) -> None:
         """Give up the lease. Called once no job can change here any more."""

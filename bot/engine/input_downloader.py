@@ -13,6 +13,7 @@ import structlog
 from bot.domain.errors import FaultKind, ImageError, ImageProblem
 from bot.domain.images import InputImage
 from bot.domain.jobs import Job
+from bot.engine.decode_guard import DecodeGuard
 from bot.engine.storage_gate import StorageGate
 from bot.images.decode import UNKNOWN_FORMAT
 from bot.images.image_service import ImageService
@@ -23,6 +24,7 @@ _log = structlog.get_logger(__name__)
 
 # Jobs with running downloads; other jobs try again with their next step.
 _CONCURRENT_JOBS: Final = 32
+_CONCURRENT_JOBS_OF_MEMBER: Final = 3
 _BUSY_SECONDS: Final = 1.0
 _TRIES_WHEN_SHORT: Final = 3
 # Longer than a short outage of Discord, shorter than a member's patience with an unchanged card.
@@ -36,6 +38,7 @@ _FAULTS: Final = {
     ImageProblem.TOO_SMALL: FaultKind.INPUT_TOO_SMALL,
     ImageProblem.NOT_A_PICTURE: FaultKind.INPUT_UNUSABLE,
     ImageProblem.TRUNCATED: FaultKind.INPUT_BROKEN,
+    ImageProblem.DECODER_DIED: FaultKind.INPUT_UNDECODABLE,
 }
 
 
@@ -49,6 +52,7 @@ class InputDownloadProgress:
     files: dict[int, SanitizedImage] = field(default_factory=dict)
     faults: dict[int, FaultKind] = field(default_factory=dict)
     short: dict[int, int] = field(default_factory=dict)
+    undecoded: set[int] = field(default_factory=set)
     tries: int = 0
     since: float = 0.0
     not_stored: bool = False
@@ -72,30 +76,36 @@ class InputDownloader:
         image_service: ImageService,
         storage_gate: StorageGate,
         *,
+        decode_guard: DecodeGuard,
         is_allowed: Callable[[str], bool],
         is_served: bool,
     ) -> None:
         self._image_service = image_service
         self._storage_gate = storage_gate
+        self._decode_guard = decode_guard
         self._is_allowed = is_allowed
         self._is_served = is_served
         self._progress: dict[str, InputDownloadProgress] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._members: dict[str, int] = {}
 
     async def prepare(self, job: Job, now: float) -> InputDownloadProgress | float:
         """Return the progress once complete, else the seconds to the next try.
 
         `now` is the monotonic time in seconds.
         """
-        if len(self._running) >= _CONCURRENT_JOBS or job.id in self._running:
+        member = job.place.member_id
+        of_member = sum(each == member for each in self._members.values())
+        if job.id in self._running or len(self._running) >= _CONCURRENT_JOBS or of_member >= _CONCURRENT_JOBS_OF_MEMBER:
             return _BUSY_SECONDS
         progress = self._progress.setdefault(job.id, InputDownloadProgress(since=now))
         work = asyncio.create_task(self._download(job, progress))
         self._running[job.id] = work
+        self._members[job.id] = member
         try:
             await asyncio.wait({work})
         finally:
-            del self._running[job.id]
+            del self._running[job.id], self._members[job.id]
             work.cancel()
         if work.cancelled():
             return 0.0  # the member cancelled the job
@@ -105,8 +115,7 @@ class InputDownloader:
             return progress
         if now - progress.since >= _DOWNLOAD_SECONDS:
             position, _ = _missing(job, progress)[0]
-            fault = FaultKind.INTERNAL if progress.not_stored else FaultKind.INPUT_UNREACHABLE
-            progress.faults[position] = fault
+            progress.faults[position] = _fault_when_late(position, progress)
             return progress
         progress.tries += 1
         return min(2.0**progress.tries, _LONGEST_PAUSE_SECONDS)
@@ -122,6 +131,7 @@ class InputDownloader:
         if progress is not None:
             # The job may have ended before its inputs were recorded.
             self._image_service.note_unrecorded(kept.file for kept in progress.files.values())
+        self._decode_guard.forget(job_id)
 
     async def _drop_gone(self, progress: InputDownloadProgress) -> None:
         """Drop files deleted meanwhile.
@@ -134,7 +144,11 @@ class InputDownloader:
 
     async def _download(self, job: Job, progress: InputDownloadProgress) -> None:
         progress.not_stored = False
-        async with asyncio.TaskGroup() as group:
+        if self._decode_guard.is_given_up(job):
+            position, _ = _missing(job, progress)[0]
+            progress.faults[position] = FaultKind.INPUT_UNDECODABLE
+            return
+        async with self._decode_guard.turn(job), asyncio.TaskGroup() as group:
             for at, image in _missing(job, progress):
                 group.create_task(self._try(job, at, image, progress))
 
@@ -143,7 +157,9 @@ class InputDownloader:
             progress.faults[at] = FaultKind.INPUT_GONE
             return
         try:
-            kept = await self._image_service.store_input(image.url)
+            kept = await self._image_service.store_input(
+                image.url, member=job.place.member_id, before_decoding=self._decode_guard.before_decoding(job)
+            )
         except ImageError as error:
             _log.warning("input.unusable", job=job.id, position=at, problem=error.problem, detail=error.detail)
             if error.problem is ImageProblem.UNREACHABLE or error.detail == RESOLVED:
@@ -152,6 +168,10 @@ class InputDownloader:
                 # The connection may have broken; a file truncated every time is truncated.
                 progress.short[at] = progress.short.get(at, 0) + 1
                 if progress.short[at] < _TRIES_WHEN_SHORT:
+                    return
+            if error.problem is ImageProblem.DECODER_DIED:
+                progress.undecoded.add(at)
+                if not await self._decode_guard.record_failure(job):
                     return
             progress.faults[at] = _fault(error)
         except OSError as error:
@@ -169,6 +189,12 @@ def _fault(error: ImageError) -> FaultKind:
     if error.problem is ImageProblem.NOT_A_PICTURE and error.detail != UNKNOWN_FORMAT:
         return FaultKind.INPUT_BROKEN
     return _FAULTS[error.problem]
+
+
+def _fault_when_late(position: int, progress: InputDownloadProgress) -> FaultKind:
+    if position in progress.undecoded:
+        return FaultKind.INPUT_UNDECODABLE
+    return FaultKind.INTERNAL if progress.not_stored else FaultKind.INPUT_UNREACHABLE
 
 
 def _missing(job: Job, progress: InputDownloadProgress) -> list[tuple[int, InputImage]]:

@@ -119,6 +119,18 @@ class JobStore:
 
         await self._database.write(write)
 
+    async def add_decode_tries(self, *job_ids: str, number: int = 1) -> int:
+        """Add to the jobs' counts of decodings that did not end.
+
+        Return the count of the last job.
+        """
+
+        def write(connection: Connection) -> int:
+            counts = [JobRepository(connection).add_decode_tries(job_id, number) for job_id in job_ids]
+            return counts[-1]
+
+        return await self._database.write(write)
+
     async def mark_prepared(self, job: Job, files: Mapping[int, SanitizedImage]) -> Job:
         """Queue a job with stored inputs, by position.
 

@@ -13,6 +13,7 @@ from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.jobs import Attempt, Job, State
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
+from bot.engine.decode_guard import DecodeGuard
 from bot.engine.job_store import JobStore
 from bot.engine.provider_status import ProviderStatus
 from bot.engine.reconciliation_store import ReconciliationStore
@@ -66,6 +67,7 @@ class JobPoller:
         provider_status: ProviderStatus,
         image_service: ImageService,
         storage_gate: StorageGate,
+        decode_guard: DecodeGuard,
         clock: Clock,
         config: EngineConfig,
         randomness: random.Random,
@@ -82,7 +84,8 @@ class JobPoller:
         # One for each provider: a hanging provider must not delay the jobs of the others.
         self._poll_slots = {provider: asyncio.Semaphore(_CONCURRENT_POLLS) for provider in providers}
         self._storage_gate = storage_gate
-        self._result_downloader = ResultDownloader(image_service, storage_gate)
+        self._decode_guard = decode_guard
+        self._result_downloader = ResultDownloader(image_service, storage_gate, decode_guard)
 
     def forget(self, job_id: str) -> None:
         """Forget an ended job, or a job of another worker."""
@@ -90,6 +93,7 @@ class JobPoller:
         if progress is not None:
             self._result_downloader.forget(progress.download)
         self._read_at.pop(job_id, None)
+        self._decode_guard.forget(job_id)
 
     def seconds_to_next_read(self, job_id: str) -> float:
         """Return the seconds until a job's status may be read again.

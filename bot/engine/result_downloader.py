@@ -3,7 +3,6 @@
 Stored images are kept between tries; unusable ones are not tried again.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,15 +12,17 @@ import structlog
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile, ResultImage
 from bot.domain.jobs import Job
+from bot.engine.decode_guard import DecodeGuard
 from bot.engine.storage_gate import StorageGate
 from bot.images.download import NO_CONNECTION
+from bot.images.fair_queue import FairQueue
 from bot.images.image_service import ImageService
 from bot.images.url_policy import RESOLVED
 
 _log = structlog.get_logger(__name__)
 
-# Each job decodes an image in memory.
 _CONCURRENT_JOBS: Final = 16
+_CONCURRENT_JOBS_OF_MEMBER: Final = 2
 _TRIES_WHEN_SHORT: Final = 3
 
 
@@ -47,10 +48,11 @@ class ResultDownloadProgress:
 class ResultDownloader:
     """Downloads and stores images, a bounded number of jobs at a time."""
 
-    def __init__(self, image_service: ImageService, storage_gate: StorageGate) -> None:
+    def __init__(self, image_service: ImageService, storage_gate: StorageGate, decode_guard: DecodeGuard) -> None:
         self._image_service = image_service
         self._storage_gate = storage_gate
-        self._slots = asyncio.Semaphore(_CONCURRENT_JOBS)
+        self._decode_guard = decode_guard
+        self._queue = FairQueue(slots=_CONCURRENT_JOBS, budget=0, per_member=_CONCURRENT_JOBS_OF_MEMBER)
 
     async def download(self, job: Job, provider: str, urls: Sequence[str], progress: ResultDownloadProgress) -> bool:
         """Download missing images; return whether another try is useless.
@@ -62,7 +64,10 @@ class ResultDownloader:
         complete = True
         before = len(progress.stored)
         unfetched: list[tuple[str, ImageError]] = []
-        async with self._slots:
+        if self._decode_guard.is_given_up(job):
+            _log.error("picture.undecodable", job=job.id, provider=provider)
+            return True
+        async with self._queue.turn(job.place.member_id), self._decode_guard.turn(job):
             for url in urls:
                 if len(progress.stored) == job.request.images:
                     break
@@ -98,7 +103,9 @@ class ResultDownloader:
         unfetched: list[tuple[str, ImageError]],
     ) -> bool:
         try:
-            progress.stored[url] = await self._image_service.store_url(url)
+            progress.stored[url] = await self._image_service.store_url(
+                url, member=job.place.member_id, before_decoding=self._decode_guard.before_decoding(job)
+            )
         except ImageError as error:
             _log.warning("picture.unusable", job=job.id, provider=provider, problem=error.problem, detail=error.detail)
             if _is_not_fetched(error):
@@ -111,6 +118,8 @@ class ResultDownloader:
                 progress.short[url] = progress.short.get(url, 0) + 1
                 if progress.short[url] < _TRIES_WHEN_SHORT:
                     return False
+            if error.problem is ImageProblem.DECODER_DIED and not await self._decode_guard.record_failure(job):
+                return False
             progress.unusable.add(url)
         except OSError as error:
             _log.error("picture.not_stored", job=job.id, error=type(error).__name__, errno=error.errno)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from PIL import Image
+from PIL import GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: F401 - see below
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile
@@ -16,6 +16,7 @@ from bot.domain.images import ImageFile
 PILLOW_FORMATS: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
 """The media types that are pictures here, with Pillow's names for them."""
 
+# The plugins are imported above: otherwise Pillow imports all that it has to find one of them.
 HEAD_BYTES: Final = 12
 UNKNOWN_FORMAT: Final = "magic"
 """Detail of the error for a file that begins like no picture."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile
 from bot.images.decode import DEFAULT_LIMITS, ImageLimits, inspect
+from bot.images.decoder_pool import BeforeDecoding, DecoderPool, do_nothing
 from bot.images.disk_space import DiskSpace
 from bot.images.download import Claim, ImageDownloader
 from bot.images.reencode import Upload, fit
@@ -20,8 +21,10 @@ from bot.images.url_policy import host_of
 class ImageService:
     """Fetches, checks, stores and prepares images off the event loop.
 
-    It owns `downloader`, `workers` and `inputs`: `close` closes them. `inputs` downloads members' images, if
-    their hosts differ from those of result images. `space` is where they are stored.
+    Files are decoded in the processes of `decoders`, in the turn of the member for whom it is done; work on the store
+    runs in the threads of `workers`. The service owns `downloader`, `workers`, `decoders` and `inputs`: `close` closes
+    them. `inputs` downloads members' images, if their hosts differ from those of result images. `space` is where they
+    are stored.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class ImageService:
         limits: ImageLimits = DEFAULT_LIMITS,
         inputs: ImageDownloader | None = None,
         space: DiskSpace | None = None,
+        decoders: DecoderPool | None = None,
     ) -> None:
         self._downloader = downloader
         self._inputs = inputs or downloader
@@ -41,12 +45,13 @@ class ImageService:
         self._limits = limits
         self.space = space or DiskSpace()
         self._unrecorded: set[tuple[str, str]] = set()
+        self._decoders = decoders or DecoderPool()
 
-    async def store_url(self, url: str) -> ImageFile:
+    async def store_url(self, url: str, *, member: int, before_decoding: BeforeDecoding = do_nothing) -> ImageFile:
         """Download an image, decode it completely and store it.
 
         The same image is stored once. Neither an error nor a cancellation leaves a temporary file, though the image
-        may be stored by then.
+        may be stored by then. `before_decoding` is awaited in the member's turn.
 
         Raises:
             ImageError: The image cannot be fetched or decoded.
@@ -56,16 +61,23 @@ class ImageService:
         with self.space.reserve(paid=True) as claim:
             path = await self._downloader.fetch(url, into=folder, claim=claim)
             try:
-                stored = await self._workers.run(self._store_file, path)
+                stored = await self._store_file(path, member, before_decoding)
             finally:
                 _drop(path)
         self.space.add_stored(stored.size)
         return stored
 
-    async def store_input(self, url: str, claim: Claim | None = None) -> SanitizedImage:
+    async def store_input(
+        self,
+        url: str,
+        claim: Claim | None = None,
+        *,
+        member: int,
+        before_decoding: BeforeDecoding = do_nothing,
+    ) -> SanitizedImage:
         """Download a member's image, sanitize it and store it.
 
-        The limits are lower than those of `store_url`. `claim` may refuse the image by its size.
+        The limits are lower than those of `store_url`; the rest is the same. `claim` may refuse the image by its size.
 
         Raises:
             ImageError: As `store_url`, and TOO_SMALL.
@@ -81,20 +93,25 @@ class ImageService:
 
             path = await self._inputs.fetch(url, into=folder, claim=claim_both)
             try:
-                stored = await self._workers.run(self._store_input_file, path)
+                stored = await self._decoders.run(sanitize, path, member=member, before=before_decoding)
+                await self._workers.run(self._store.add, path, stored.file)
             finally:
                 _drop(path)
         self.space.add_stored(stored.file.size)
         return stored
 
-    async def store_bytes(self, data: bytes) -> ImageFile:
+    async def store_bytes(self, data: bytes, *, member: int = 0) -> ImageFile:
         """Decode and store an image from an answer or an upload.
 
         Raises as `store_url` does.
         """
-        return await self._workers.run(self._store_bytes, data)
+        path = await self._workers.run(self._write_temporary, data)
+        try:
+            return await self._store_file(path, member, do_nothing)
+        finally:
+            _drop(path)
 
-    async def prepare_upload(self, image_file: ImageFile, limit_bytes: int) -> Upload:
+    async def prepare_upload(self, image_file: ImageFile, limit_bytes: int, *, member: int) -> Upload:
         """Return the stored image, re-encoded if it exceeds `limit_bytes`.
 
         Raises:
@@ -104,7 +121,9 @@ class ImageService:
         try:
             if not await self._workers.run(path.is_file):
                 raise ImageError(ImageProblem.GONE, "store")
-            return await self._workers.run(fit, path, image_file, limit_bytes)
+            if image_file.size <= limit_bytes:
+                return fit(path, image_file, limit_bytes)  # as it is: nothing is decoded
+            return await self._decoders.run(fit, path, image_file, limit_bytes, member=member)
         except FileNotFoundError:
             raise ImageError(ImageProblem.GONE, "store") from None
 
@@ -166,30 +185,26 @@ class ImageService:
         return await self._workers.run(lambda: self._store.sweep_temporary(older_than=older_than))
 
     async def close(self) -> None:
-        """Close the connections and wait for running work."""
+        """Close the connections, end decoding at once, and wait for running work."""
+        await self._decoders.close()
         await self._downloader.close()
         await self._inputs.close()
         await self._workers.close()
 
-    def _store_file(self, temporary: Path) -> ImageFile:
-        image_file = inspect(temporary, self._limits)
-        self._store.add(temporary, image_file)
+    async def _store_file(self, temporary: Path, member: int, before_decoding: BeforeDecoding) -> ImageFile:
+        image_file = await self._decoders.run(inspect, temporary, self._limits, member=member, before=before_decoding)
+        await self._workers.run(self._store.add, temporary, image_file)
         return image_file
 
-    def _store_input_file(self, temporary: Path) -> SanitizedImage:
-        sanitized = sanitize(temporary)
-        self._store.add(temporary, sanitized.file)
-        return sanitized
-
-    def _store_bytes(self, data: bytes) -> ImageFile:
+    def _write_temporary(self, data: bytes) -> Path:
         with tempfile.NamedTemporaryFile(dir=self._store.temporary(), prefix="bytes-", delete=False) as file:
             path = Path(file.name)
             try:
                 file.write(data)
-                file.flush()
-                return self._store_file(path)
-            finally:
+            except BaseException:
                 _drop(path)
+                raise
+        return path
 
 
 def _drop(temporary: Path) -> None:

@@ -1,4 +1,4 @@
-"""Bounded thread pool for decoding and encoding images."""
+"""Bounded thread pool for work on image files."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,9 +10,9 @@ _Arguments = TypeVarTuple("_Arguments")
 
 
 class ImageThreadPool:
-    """Runs blocking work on images.
+    """Runs blocking work on image files, such as moving and deleting them.
 
-    `threads` bounds the images in memory at a time (up to 256 MB each).
+    Files are decoded in processes instead: work here is short.
     """
 
     def __init__(self, threads: int = 2) -> None:

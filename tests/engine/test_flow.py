@@ -282,10 +282,10 @@ async def test_missing_images_are_not_charged(sqlite_database: Database, tmp_pat
         keep = harness.image_service.store_url
         made = harness.server.finish()
 
-        async def only_the_first(url: str) -> ImageFile:
+        async def only_the_first(url: str, **options: Any) -> ImageFile:
             if url != harness.server.picture_urls(made)[0]:
                 raise OSError(errno.ENOSPC, "disk full")
-            return await keep(url)
+            return await keep(url, **options)
 
         harness.image_service.store_url = only_the_first  # type: ignore[method-assign]
         done = await harness.wait_for_state(job.id, State.DONE, step=10)
@@ -300,7 +300,7 @@ async def test_job_on_full_disk_is_done_once_disk_has_space(sqlite_database: Dat
         await harness.wait_for_state(job.id, State.QUEUED)
         keep = harness.image_service.store_url
 
-        async def full(_: str) -> ImageFile:
+        async def full(_: str, **__: object) -> ImageFile:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         harness.image_service.store_url = full  # type: ignore[assignment, method-assign]

@@ -356,7 +356,7 @@ async def test_late_worker_cannot_mark_job_prepared(
         await database.write(lambda connection: JobRepository(connection).take_over(make_id(), 9))
         taken = await harness.read_job(job.id)
         assert taken.fence > job.fence
-        stored = await harness.image_service.store_input(request.inputs[0].url or "")
+        stored = await harness.image_service.store_input(request.inputs[0].url or "", member=1)
         with pytest.raises(StaleJobError):
             await harness.job_store.mark_prepared(job, {0: stored})
         with pytest.raises(StaleJobError):

@@ -48,7 +48,7 @@ async def image_service(store: ImageStore, url: str) -> AsyncIterator[ImageServi
 async def test_image_is_downloaded_checked_and_stored(
     image_service: ImageService, store: ImageStore, url: str, tmp_path: Path
 ) -> None:
-    stored = await image_service.store_url(f"{url}/a.png")
+    stored = await image_service.store_url(f"{url}/a.png", member=1)
 
     assert (SHA256, "image/png", 128, 128, len(PICTURE)) == (
         stored.sha256,
@@ -61,13 +61,13 @@ async def test_image_is_downloaded_checked_and_stored(
 
 
 async def test_inline_image_equals_downloaded_image(image_service: ImageService, url: str, tmp_path: Path) -> None:
-    assert await image_service.store_url(url) == await image_service.store_bytes(PICTURE)
+    assert await image_service.store_url(url, member=1) == await image_service.store_bytes(PICTURE)
     assert len(files_in(tmp_path)) == 1
 
 
 async def test_non_image_is_not_stored(image_service: ImageService, url: str, tmp_path: Path) -> None:
     """No file is left, inline or downloaded."""
-    for attempt in (image_service.store_url(f"{url}/text"), image_service.store_bytes(b"no picture")):
+    for attempt in (image_service.store_url(f"{url}/text", member=1), image_service.store_bytes(b"no picture")):
         with pytest.raises(ImageError) as caught:
             await attempt
         assert caught.value.problem == ImageProblem.NOT_A_PICTURE
@@ -80,7 +80,7 @@ async def test_cancelled_store_removes_downloaded_file(store: ImageStore, url: s
     workers, downloader = ImageThreadPool(threads=1), _Announcing(exempt=[url], pauses=())
     image_service = ImageService(downloader=downloader, store=store, workers=workers)
     release = threading.Event()
-    keeping = asyncio.create_task(image_service.store_url(url))
+    keeping = asyncio.create_task(image_service.store_url(url, member=1))
     await downloader.begun.wait()
     busy = asyncio.create_task(workers.run(release.wait))
     await asyncio.sleep(0)
@@ -99,8 +99,8 @@ async def test_cancelled_store_removes_downloaded_file(store: ImageStore, url: s
 async def test_prepared_upload_is_stored_file_or_reencoded(image_service: ImageService) -> None:
     stored = await image_service.store_bytes(PICTURE)
 
-    as_it_came = await image_service.prepare_upload(stored, stored.size)
-    smaller = await image_service.prepare_upload(stored, stored.size // 2)
+    as_it_came = await image_service.prepare_upload(stored, stored.size, member=1)
+    smaller = await image_service.prepare_upload(stored, stored.size // 2, member=1)
 
     assert (as_it_came.reencoded, as_it_came.extension) == (False, "png")
     assert isinstance(as_it_came.content, Path)
@@ -119,7 +119,7 @@ async def test_removed_image_is_reported_missing(image_service: ImageService, li
     )
 
     with pytest.raises(ImageError) as caught:
-        await image_service.prepare_upload(stored, limit_bytes)
+        await image_service.prepare_upload(stored, limit_bytes, member=1)
 
     assert caught.value.problem == ImageProblem.GONE
 

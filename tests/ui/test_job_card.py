@@ -274,6 +274,10 @@ FAILED = {
     FaultKind.INPUT_TOO_SMALL: (
         "The picture is too small: each side takes 16 pixels or more.|Attach a larger one to `/edit`."
     ),
+    FaultKind.INPUT_UNDECODABLE: (
+        "The picture takes too much time or memory to open."
+        "|Scale it down, or save it as JPEG, and attach that to `/edit`."
+    ),
     FaultKind.INPUT_UNREACHABLE: "Discord did not hand over the picture.|Try again in a few minutes.",
 }
 
@@ -299,6 +303,7 @@ WILL_FAIL_AGAIN = {
     FaultKind.INPUT_BROKEN,
     FaultKind.INPUT_TOO_LARGE,
     FaultKind.INPUT_TOO_SMALL,
+    FaultKind.INPUT_UNDECODABLE,
 }
 
 

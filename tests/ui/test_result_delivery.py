@@ -71,7 +71,7 @@ class Store:
     def __init__(self, upload: Upload | Exception) -> None:
         self.upload = upload
 
-    async def prepare_upload(self, *_: object) -> Upload:
+    async def prepare_upload(self, *_: object, **__: object) -> Upload:
         """Give it."""
         if isinstance(self.upload, Exception):
             raise self.upload

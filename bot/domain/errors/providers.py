@@ -33,6 +33,7 @@ class FaultKind(StrEnum):
     INPUT_BROKEN = "input_broken"  # damaged or cut off
     INPUT_TOO_LARGE = "input_too_large"  # more bytes or pixels than declared
     INPUT_TOO_SMALL = "input_too_small"
+    INPUT_UNDECODABLE = "input_undecodable"  # decoding it ended the process, or the bot, several times
     INPUT_UNREACHABLE = "input_unreachable"  # Discord did not serve it for minutes
 
 
@@ -77,6 +78,7 @@ class ImageProblem(StrEnum):
     TOO_SMALL = "too_small"  # fewer pixels than a generation needs
     NOT_A_PICTURE = "not_a_picture"
     TRUNCATED = "truncated"
+    DECODER_DIED = "decoder_died"  # decoding ended its process, or ran into a limit: trying again may help
 
 
 class ImageError(AtelierError):

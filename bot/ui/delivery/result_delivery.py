@@ -185,7 +185,9 @@ class ResultDelivery:
         if limit == 0:
             return Uploads()
         try:
-            return await prepare_uploads(self._image_service, snapshot.pictures, limit)
+            return await prepare_uploads(
+                self._image_service, snapshot.pictures, limit, member=snapshot.job.place.member_id
+            )
         except (OSError, ImageError) as error:
             now = self._clock.monotonic()
             if progress.unreadable_since is None:

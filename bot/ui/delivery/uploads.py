@@ -52,8 +52,10 @@ def fair_limit(pictures: Sequence[ResultImage], limit: int) -> int:
     return min(limit, _MOST_BYTES // max(1, len(pictures)), max(largest, 1))
 
 
-async def prepare_uploads(image_service: ImageService, pictures: Sequence[ResultImage], limit: int) -> Uploads:
-    """Fit the pictures to `limit` bytes a file.
+async def prepare_uploads(
+    image_service: ImageService, pictures: Sequence[ResultImage], limit: int, *, member: int
+) -> Uploads:
+    """Fit the pictures to `limit` bytes a file, in the member's turn.
 
     Raises OSError where the store cannot be read, and `ImageError` (GONE) where it has none of them: then it may be
     the store that is away.
@@ -62,7 +64,7 @@ async def prepare_uploads(image_service: ImageService, pictures: Sequence[Result
     gone = 0
     for picture in pictures:
         try:
-            ready.append(await image_service.prepare_upload(picture.file, limit))
+            ready.append(await image_service.prepare_upload(picture.file, limit, member=member))
         except ImageError as error:
             gone += error.problem is ImageProblem.GONE
             _log.error("picture.not_shown", job=picture.job_id, position=picture.position, problem=error.problem)

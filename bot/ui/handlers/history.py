@@ -62,7 +62,9 @@ class HistoryHandlers:
         limit = fair_limit(page.pictures, interaction.filesize_limit)
         for halvings in range(_MOST_HALVINGS + 1):
             try:
-                uploads = await prepare_uploads(self._images, page.pictures, limit >> halvings)
+                uploads = await prepare_uploads(
+                    self._images, page.pictures, limit >> halvings, member=interaction.user.id
+                )
             except (OSError, ImageError):
                 break
             try:

@@ -62,6 +62,10 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
     ),
     FaultKind.INPUT_TOO_LARGE: (_TOO_LARGE, _SMALLER),
     FaultKind.INPUT_TOO_SMALL: (_TOO_SMALL, _LARGER),
+    FaultKind.INPUT_UNDECODABLE: (
+        N_("{picture} takes too much time or memory to open."),
+        _SMALLER,
+    ),
     FaultKind.INPUT_UNREACHABLE: (N_("Discord did not hand over {picture}."), N_("Try again in a few minutes.")),
 }
 _CHANGES: Final = {

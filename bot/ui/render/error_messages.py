@@ -296,6 +296,10 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
     FaultKind.INPUT_BROKEN: (N_("A picture to start from is damaged."), N_("Attach another copy of it.")),
     FaultKind.INPUT_TOO_LARGE: (N_("A picture to start from is too large."), N_("Attach a smaller one.")),
     FaultKind.INPUT_TOO_SMALL: (N_("A picture to start from is too small."), N_("Attach a larger one.")),
+    FaultKind.INPUT_UNDECODABLE: (
+        N_("A picture to start from takes too much time or memory to open."),
+        N_("Attach a smaller one."),
+    ),
     FaultKind.INPUT_UNREACHABLE: (
         N_("Discord did not hand over a picture to start from."),
         N_("Try again in a few minutes."),

@@ -46,6 +46,7 @@ _FAILS_AGAIN: Final = (
     FaultKind.CONTENT,
     FaultKind.INVALID,
     FaultKind.INPUT_GONE,
+    FaultKind.INPUT_UNDECODABLE,
     FaultKind.INPUT_UNUSABLE,
     FaultKind.INPUT_BROKEN,
     FaultKind.INPUT_TOO_LARGE,

@@ -1,0 +1,79 @@
+"""Counts of decodings that did not end, kept over restarts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+from bot.domain.jobs import Job
+from bot.engine.job_store import JobStore
+from bot.images.decoder_pool import BeforeDecoding
+
+_log = structlog.get_logger(__name__)
+
+MOST_DECODE_TRIES: Final = 3
+"""Decodings of a job's images that may end their process, or the bot, before the images are given up."""
+
+# A decoding that takes less cannot end the bot. It is counted once it has ended its process.
+_COUNTED_BYTES: Final = 64 * 1024 * 1024
+
+
+class DecodeGuard:
+    """Counts a job's decoding before it begins if it could end the bot.
+
+    A job whose decoding did not end is decoded alone from then on, and given up after `MOST_DECODE_TRIES`.
+    """
+
+    def __init__(self, job_store: JobStore) -> None:
+        self._job_store = job_store
+        # Jobs with a decoding that is counted in the database, and has not failed since.
+        self._counted: set[str] = set()
+        self._alone = asyncio.Lock()
+
+    def is_given_up(self, job: Job) -> bool:
+        """Return whether the job's images may not be decoded any more."""
+        return self._failures(job) >= MOST_DECODE_TRIES
+
+    @asynccontextmanager
+    async def turn(self, job: Job) -> AsyncIterator[None]:
+        """Let a job whose decoding failed before wait for others like it."""
+        if not self._failures(job):
+            yield
+            return
+        async with self._alone:
+            yield
+
+    def before_decoding(self, job: Job) -> BeforeDecoding:
+        """Return the callback that counts a decoding before it begins."""
+
+        async def count(cost: int) -> None:
+            if cost >= _COUNTED_BYTES and job.id not in self._counted:
+                await self._job_store.add_decode_tries(job.id)
+                self._counted.add(job.id)
+
+        return count
+
+    async def record_failure(self, job: Job) -> bool:
+        """Count a decoding that ended its process; return whether to give up."""
+        if job.id in self._counted:
+            self._counted.discard(job.id)
+            failures = await self._job_store.add_decode_tries(job.id, number=0)
+        else:
+            failures = await self._job_store.add_decode_tries(job.id)
+        _log.warning("job.decoder_died", job=job.id, tries=failures)
+        return failures >= MOST_DECODE_TRIES
+
+    def forget(self, job_id: str) -> None:
+        """Forget a job that has ended, is prepared, or belongs to another worker."""
+        self._counted.discard(job_id)
+
+    async def release(self) -> None:
+        """Take back the counts of decodings that a stop interrupted."""
+        counted, self._counted = tuple(self._counted), set()
+        if counted:
+            await self._job_store.add_decode_tries(*counted, number=-1)
+
+    def _failures(self, job: Job) -> int:
+        return job.decode_tries - (job.id in self._counted)

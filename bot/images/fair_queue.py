@@ -1,0 +1,85 @@
+"""Turns for work of many members within a number of slots and a budget."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Waiter:
+    member: int
+    cost: int
+    granted: asyncio.Future[None] = field(repr=False)
+
+
+class FairQueue:
+    """Gives members turns: the one served longest ago is next.
+
+    A member has at most `per_member` turns at a time, also while slots are free: the next member's work must find one.
+    The costs of all turns together stay within `budget`, which is also the most that one of them counts. Work that
+    does not fit lets others pass that fit beside it, so that it is not passed for ever.
+    """
+
+    def __init__(self, *, slots: int, budget: int, per_member: int = 1) -> None:
+        self._slots = slots
+        self._budget = budget
+        self._per_member = per_member
+        self._waiting: list[_Waiter] = []
+        self._running: list[_Waiter] = []
+        self._served: dict[int, int] = {}
+        self._numbers = itertools.count(1)
+
+    @property
+    def waiting(self) -> int:
+        """Number of turns waited for."""
+        return len(self._waiting)
+
+    @asynccontextmanager
+    async def turn(self, member: int, cost: int = 0) -> AsyncIterator[None]:
+        """Wait for a turn of the member and hold it inside this context."""
+        waiter = _Waiter(
+            member=member, cost=min(cost, self._budget), granted=asyncio.get_running_loop().create_future()
+        )
+        self._waiting.append(waiter)
+        self._grant()
+        try:
+            await waiter.granted
+            yield
+        finally:
+            (self._running if waiter in self._running else self._waiting).remove(waiter)
+            self._forget(waiter.member)
+            self._grant()
+
+    def _grant(self) -> None:
+        while (waiter := self._next()) is not None:
+            self._waiting.remove(waiter)
+            self._running.append(waiter)
+            self._served[waiter.member] = next(self._numbers)
+            waiter.granted.set_result(None)
+
+    def _next(self) -> _Waiter | None:
+        """Return the waiter whose turn it is; None if nobody's work fits."""
+        if len(self._running) >= self._slots:
+            return None
+        free = self._budget - sum(waiter.cost for waiter in self._running)
+        reserved = 0
+        for waiter in sorted(self._heads(), key=lambda waiter: self._served.get(waiter.member, 0)):
+            if waiter.cost <= free and waiter.cost + reserved <= self._budget:
+                return waiter
+            reserved = max(reserved, waiter.cost)
+        return None
+
+    def _heads(self) -> list[_Waiter]:
+        """Return the first waiter of each member with a turn left, oldest first."""
+        running = [waiter.member for waiter in self._running]
+        heads: dict[int, _Waiter] = {}
+        for waiter in self._waiting:
+            if not waiter.granted.done() and running.count(waiter.member) < self._per_member:
+                heads.setdefault(waiter.member, waiter)
+        return list(heads.values())
+
+    def _forget(self, member: int) -> None:
+        if not any(waiter.member == member for waiter in (*self._waiting, *self._running)):
+            self._served.pop(member, None)

@@ -1,0 +1,14 @@
+"""Count of decodings that ended their process, by job."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column."""
+    op.add_column("jobs", sa.Column("decode_tries", sa.Integer(), server_default=sa.text("0"), nullable=False))

@@ -1,0 +1,117 @@
+"""Turns are deterministic: each test holds them open as long as it likes."""
+
+import asyncio
+
+import pytest
+
+from bot.images.fair_queue import FairQueue
+from tests.support.clock import let_others_run
+
+
+class Turns:
+    """Asks for turns and records in what order they are given."""
+
+    def __init__(self, queue: FairQueue) -> None:
+        self.queue = queue
+        self.given: list[str] = []
+        self._ends: dict[str, asyncio.Event] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def ask(self, name: str, member: int, cost: int = 0) -> None:
+        """Ask for a turn."""
+        self._ends[name] = asyncio.Event()
+
+        async def hold() -> None:
+            async with self.queue.turn(member, cost):
+                self.given.append(name)
+                await self._ends[name].wait()
+
+        self._tasks[name] = asyncio.create_task(hold())
+        await let_others_run(5)
+
+    async def end(self, name: str) -> None:
+        """End a turn."""
+        self._ends[name].set()
+        await let_others_run(5)
+
+    async def cancel(self, name: str) -> None:
+        """Cancel a turn, or the wait for it."""
+        self._tasks[name].cancel()
+        await let_others_run(5)
+
+
+async def test_members_take_turns() -> None:
+    turns = Turns(FairQueue(slots=1, budget=0))
+    for name, member in (("a1", 1), ("a2", 1), ("a3", 1), ("b1", 2), ("b2", 2), ("c1", 3)):
+        await turns.ask(name, member)
+    for name in ("a1", "b1", "c1", "a2", "b2", "a3"):
+        assert turns.given[-1] == name
+        await turns.end(name)
+
+
+async def test_member_has_one_turn_while_slots_are_free() -> None:
+    turns = Turns(FairQueue(slots=2, budget=0))
+    await turns.ask("a1", 1)
+    await turns.ask("a2", 1)
+    assert turns.given == ["a1"]
+    await turns.ask("b1", 2)
+    assert turns.given == ["a1", "b1"]
+    await turns.end("a1")
+    assert turns.given == ["a1", "b1", "a2"]
+
+
+async def test_member_has_as_many_turns_as_allowed() -> None:
+    turns = Turns(FairQueue(slots=3, budget=0, per_member=2))
+    for name in ("a1", "a2", "a3"):
+        await turns.ask(name, 1)
+    assert turns.given == ["a1", "a2"]
+
+
+async def test_turn_over_budget_waits_and_lets_others_pass() -> None:
+    turns = Turns(FairQueue(slots=3, budget=10))
+    await turns.ask("large", 1, 8)
+    await turns.ask("large too", 2, 8)
+    await turns.ask("small", 3, 2)
+    assert turns.given == ["large", "small"]
+    await turns.end("large")
+    assert turns.given == ["large", "small", "large too"]
+
+
+async def test_waiting_turn_is_not_passed_by_those_beside_which_it_does_not_fit() -> None:
+    turns = Turns(FairQueue(slots=3, budget=10))
+    await turns.ask("first", 1, 5)
+    await turns.ask("large", 2, 8)
+    await turns.ask("middle", 3, 5)
+    assert turns.given == ["first"]
+    await turns.end("first")
+    assert turns.given == ["first", "large"]
+    await turns.end("large")
+    assert turns.given == ["first", "large", "middle"]
+
+
+async def test_cost_over_budget_runs_alone() -> None:
+    turns = Turns(FairQueue(slots=2, budget=10))
+    await turns.ask("huge", 1, 1_000)
+    await turns.ask("small", 2, 1)
+    assert turns.given == ["huge"]
+    await turns.end("huge")
+    assert turns.given == ["huge", "small"]
+
+
+@pytest.mark.parametrize("cancelled", ["a1", "b1"])
+async def test_cancelled_turn_frees_its_place(cancelled: str) -> None:
+    """Running or waiting."""
+    turns = Turns(FairQueue(slots=1, budget=0))
+    for name, member in (("a1", 1), ("b1", 2), ("c1", 3)):
+        await turns.ask(name, member)
+    await turns.cancel(cancelled)
+    if cancelled == "b1":
+        await turns.end("a1")
+    assert turns.given[-1] == {"a1": "b1", "b1": "c1"}[cancelled]
+
+
+async def test_served_member_is_forgotten_without_work() -> None:
+    queue = FairQueue(slots=1, budget=0)
+    async with queue.turn(1):
+        pass
+    assert (queue._served, queue.waiting) == ({}, 0)
