@@ -41,7 +41,7 @@ def crash(path: Path) -> Surroundings:
 
 def spin(path: Path) -> Surroundings:
     """Use the processor for ever."""
-    while path:
+    while path.parts:
         pass
     return report(path)
 
