@@ -10,6 +10,8 @@ from rich.console import Console
 
 from benchmarks.completion_latency import measure_flow
 from benchmarks.databases import Maker, makers
+from benchmarks.decoders import measure_decoders
+from benchmarks.hostile_pictures import measure_attack
 from benchmarks.load import Amounts, compare
 from benchmarks.many_jobs import measure_crowd, measure_polls, measure_weight
 from benchmarks.measurements import Figure, show
@@ -31,10 +33,18 @@ class Plan:
     polls: tuple[int, ...]
     rate: int
     flow: int
+    attack_pixels: int
 
 
-WHOLE: Final = Plan(sizes=Sizes(), crowd=10_000, polls=(1_000, 10_000), rate=1_000, flow=20)
-LITTLE: Final = Plan(sizes=Sizes(jobs=20_000, accounts=2_000, rounds=10), crowd=500, polls=(200,), rate=100, flow=3)
+WHOLE: Final = Plan(sizes=Sizes(), crowd=10_000, polls=(1_000, 10_000), rate=1_000, flow=20, attack_pixels=33_547_264)
+LITTLE: Final = Plan(
+    sizes=Sizes(jobs=20_000, accounts=2_000, rounds=10),
+    crowd=500,
+    polls=(200,),
+    rate=100,
+    flow=3,
+    attack_pixels=1_000_000,
+)
 
 
 async def scale(console: Console, plan: Plan) -> bool:
@@ -69,8 +79,18 @@ async def flow(console: Console, plan: Plan) -> bool:
     return show(console, "From completion to picture", "bare", await measure_flow(plan.flow))
 
 
+async def attack(console: Console, plan: Plan) -> bool:
+    """Measure a stranger's picture while a member sends hostile ones."""
+    return show(console, "Hostile pictures", "unloaded", await measure_attack(plan.attack_pixels))
+
+
+async def decoders(console: Console, plan: Plan) -> bool:
+    """Measure the decoders that are installed."""
+    return show(console, "Decoders", "Pillow", await measure_decoders(plan.attack_pixels))
+
+
 GROUPS: Final[Mapping[str, Callable[[Console, Plan], Coroutine[None, None, bool]]]] = {
-    group.__name__: group for group in (scale, crowd, polls, weight, rate, flow)
+    group.__name__: group for group in (scale, crowd, polls, weight, rate, flow, attack, decoders)
 }
 
 

@@ -16,9 +16,9 @@ from typing import Final
 
 import psutil  # type: ignore[import-untyped]
 
-from sandbox.discord import DiscordServer, Invocation, Message, default_world, files, media
+from sandbox.discord import DiscordServer, Invocation, Message, Upload, default_world, files, media
 from sandbox.discord.state import ACKNOWLEDGE_WITHIN
-from sandbox.providers import MANUAL, Latency, SkillBossServer
+from sandbox.providers import MANUAL, Latency, Reve2ImgServer, SkillBossServer
 
 BASELINE: Final = ("-m", "benchmarks.baseline_bot")
 BOT: Final = ("-m", "bot", "run")
@@ -48,6 +48,8 @@ class BotUnderTest:
         self._folder = folder
         self._discord = DiscordServer(default_world(token=_TOKEN), rate_limits=False, record=False)
         self._skillboss = SkillBossServer(key=_KEY, latency=AT_ONCE)
+        self._reve2img = Reve2ImgServer(key=_KEY, latency=AT_ONCE)
+        self._edits = False
         self._process: asyncio.subprocess.Process | None = None
         self._turn = 0
         self._http_port = _free_port()
@@ -56,11 +58,16 @@ class BotUnderTest:
         for number in range(_MEMBERS):
             world.add_member(world.guild("Community"), world.add_user(f"member-{number:03}"))
 
-    async def start(self, *, poll_seconds: float = 0.05, webhooks: bool = False) -> None:
-        """Start the fakes and the bot; return once it serves commands."""
+    async def start(self, *, poll_seconds: float = 0.05, webhooks: bool = False, edits: bool = False) -> None:
+        """Start the fakes and the bot; return once it serves commands.
+
+        `edits` adds a provider that takes pictures.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._edits = edits
         await self._discord.start()
         await self._skillboss.start()
+        await self._reve2img.start()
         log = await asyncio.to_thread((self._folder / "log").open, "ab")
         with log:
             self._process = await asyncio.create_subprocess_exec(
@@ -81,6 +88,14 @@ class BotUnderTest:
 
     async def stop(self) -> None:
         """Stop the bot, then the fakes."""
+        await self.terminate()
+        await self._discord.close()
+        await self._skillboss.close()
+        await self._reve2img.close()
+
+    async def terminate(self) -> float:
+        """Stop the bot; return the seconds that it took to end."""
+        start = time.perf_counter()
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGTERM)
@@ -90,14 +105,18 @@ class BotUnderTest:
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
-        await self._discord.close()
-        await self._skillboss.close()
+        return time.perf_counter() - start
 
     async def command(self) -> Invocation:
         """Send `/imagine` as the next member."""
         self._turn += 1
         member = self._discord.actor(f"member-{self._turn % _MEMBERS:03}")
         return await member.slash("imagine", prompt=PROMPT)
+
+    async def edit(self, number: int, *uploads: Upload) -> Invocation:
+        """Send `/edit` with these pictures as the member of this number."""
+        options = {"image" if at == 1 else f"image{at}": each for at, each in enumerate(uploads, 1)}
+        return await self._discord.actor(f"member-{number:03}").slash("edit", prompt=PROMPT, **options)
 
     async def acknowledged(self, invocation: Invocation) -> float:
         """Return the milliseconds to the first answer.
@@ -142,13 +161,24 @@ class BotUnderTest:
         await asyncio.sleep(_AFTERTHOUGHT_SECONDS)
 
     def cpu_seconds(self) -> float:
-        """Return the bot's processor time so far, user and system."""
-        times = self._psutil().cpu_times()
-        return float(times.user + times.system)
+        """Return the processor time so far, user and system, of all processes."""
+        own = self._psutil().cpu_times()
+        seconds = own.user + own.system + own.children_user + own.children_system
+        for child in self._psutil().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = child.cpu_times()
+                seconds += times.user + times.system
+        return float(seconds)
 
     def memory(self) -> float:
-        """Return the bot's resident memory in megabytes."""
-        return float(self._psutil().memory_info().rss) / _MEGABYTE
+        """Return the resident memory of all processes in megabytes."""
+        return memory_of(self.pid)
+
+    @property
+    def pid(self) -> int:
+        """The bot's process id."""
+        assert self._process is not None
+        return self._process.pid
 
     def _psutil(self) -> psutil.Process:
         assert self._process is not None
@@ -160,8 +190,10 @@ class BotUnderTest:
 
     def _environment(self, poll_seconds: float, *, webhooks: bool) -> dict[str, str]:
         public = {"WEBHOOK_PUBLIC_URL": f"http://127.0.0.1:{self._http_port}"} if webhooks else {}
+        edits = {"REVE2IMG_API_KEY": _KEY, "REVE2IMG_API_URL": self._reve2img.url} if self._edits else {}
         return {
             **public,
+            **edits,
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             "DISCORD_TOKEN": _TOKEN,
             "DISCORD_API_URL": self._discord.api_url,
@@ -175,6 +207,16 @@ class BotUnderTest:
             "MONTHLY_BUDGET": "1000000000",
             "LOG_FORMAT": "json",
         }
+
+
+def memory_of(pid: int) -> float:
+    """Return the resident megabytes of a process and of all below it."""
+    process = psutil.Process(pid)
+    resident = 0
+    for each in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            resident += each.memory_info().rss
+    return float(resident) / _MEGABYTE
 
 
 def _has_picture(message: Message) -> bool:

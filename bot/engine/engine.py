@@ -146,6 +146,7 @@ class Engine:
         if self._execution is not None:
             self._execution.cancel()
             await asyncio.gather(self._execution, return_exceptions=True)
+        self._held_jobs.interrupt_all()
         await self._executor.drain(_GRACE_SECONDS)
         await self._dispatcher.release_unsent()
         try:

@@ -53,6 +53,10 @@ class HeldJobs:
         """Stop the download of a job's input images; its next step is due then."""
         self._input_downloader.interrupt(job_id)
 
+    def interrupt_all(self) -> None:
+        """Stop the download of all input images: this process ends."""
+        self._input_downloader.interrupt_all()
+
     def forget(self, job_id: str) -> None:
         """Drop the downloaded inputs of an ended or foreign job."""
         self._input_downloader.forget(job_id)

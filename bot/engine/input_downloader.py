@@ -125,6 +125,11 @@ class InputDownloader:
         if work := self._running.get(job_id):
             work.cancel()
 
+    def interrupt_all(self) -> None:
+        """Stop all downloads: the next process begins them again."""
+        for work in self._running.values():
+            work.cancel()
+
     def forget(self, job_id: str) -> None:
         """Drop a job's progress: it is stored, or another worker owns the job."""
         progress = self._progress.pop(job_id, None)

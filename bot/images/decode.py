@@ -12,6 +12,7 @@ from PIL import GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImag
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile
+from bot.images.structure import check_structure
 
 PILLOW_FORMATS: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
 """The media types that are pictures here, with Pillow's names for them."""
@@ -46,8 +47,8 @@ def inspect(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
     Takes processor time: run it in a worker.
 
     Raises:
-        ImageError: NOT_A_PICTURE (another format, or broken), TRUNCATED, or TOO_LARGE (by the header, before
-            the decoder allocates).
+        ImageError: NOT_A_PICTURE (another format, or broken), TRUNCATED, or TOO_LARGE (by the header, or of too
+            many pieces, before the decoder begins).
         OSError: The file cannot be read.
     """
     size = path.stat().st_size
@@ -55,6 +56,8 @@ def inspect(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
         raise ImageError(ImageProblem.TOO_LARGE, "bytes")
     with path.open("rb") as file:
         media_type = sniff(file.read(HEAD_BYTES), size)
+        file.seek(0)
+        check_structure(file.read(), media_type)
         file.seek(0)
         with pillow_faults():
             # Closing `file` closes all that Pillow holds.
@@ -123,7 +126,7 @@ def _decode(image: Image.Image, limits: ImageLimits, *, animated: bool) -> None:
         total += _check_size(image, limits)
         if total > limits.max_total_pixels:
             raise ImageError(ImageProblem.TOO_LARGE, "frames")
-        image.load()
+        _load(image)
         if not animated:
             return
     try:
@@ -131,6 +134,41 @@ def _decode(image: Image.Image, limits: ImageLimits, *, animated: bool) -> None:
     except EOFError:
         return
     raise ImageError(ImageProblem.TOO_LARGE, "frames")
+
+
+def load_first_frame(image: Image.Image) -> Image.Image:
+    """Return the first frame of an opened image, decoded.
+
+    Pillow would decode a WebP with a further copy of its pixels.
+    """
+    if not isinstance(image, WebPImagePlugin.WebPImageFile):
+        image.load()
+        return image
+    pixels = _webp_pixels(image)
+    image._decoder = None  # noqa: SLF001 - it keeps two more frames
+    if image.mode == image.rawmode:
+        frame = Image.frombuffer(image.mode, image.size, pixels, "raw", image.rawmode, 0, 1)
+    else:
+        frame = Image.frombytes(image.mode, image.size, pixels, "raw", image.rawmode)
+    frame.info = image.info
+    return frame
+
+
+def _load(image: Image.Image) -> None:
+    """Decode the present frame; of a WebP, frames are decoded in turn."""
+    if isinstance(image, WebPImagePlugin.WebPImageFile):
+        _webp_pixels(image)
+    else:
+        image.load()
+
+
+def _webp_pixels(image: WebPImagePlugin.WebPImageFile) -> bytes:
+    """Return the pixels of the next frame, without Pillow's own copy."""
+    frame = image._decoder.get_next()  # noqa: SLF001 - a test compares it with Pillow's public way
+    if frame is None:
+        raise EOFError
+    pixels: bytes = frame[0]
+    return pixels
 
 
 def _check_size(image: Image.Image, limits: ImageLimits) -> int:

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile
-from bot.images.decode import PILLOW_FORMATS, pillow_faults
+from bot.images.decode import PILLOW_FORMATS, load_first_frame, pillow_faults
 from bot.images.store import EXTENSIONS
 
 _QUALITIES: Final = (95, 90, 85, 78)
@@ -122,7 +122,7 @@ def _upright(image: Image.Image) -> tuple[Image.Image, bytes | None]:
     The frame is RGB, or RGBA if it is transparent anywhere.
     """
     profile = image.info.get("icc_profile") if image.mode in {"RGB", "RGBA", "P"} else None
-    image.load()
+    image = load_first_frame(image)
     with suppress(Exception):  # broken EXIF is no reason to lose the picture
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):

@@ -14,7 +14,12 @@ from benchmarks.scale import Sizes
 from db.audit import audit
 
 TINY = Plan(
-    sizes=Sizes(jobs=200, accounts=20, few_jobs=40, few_accounts=20, rounds=2), crowd=30, polls=(20,), rate=4, flow=1
+    sizes=Sizes(jobs=200, accounts=20, few_jobs=40, few_accounts=20, rounds=2),
+    crowd=30,
+    polls=(20,),
+    rate=4,
+    flow=1,
+    attack_pixels=90_000,
 )
 LINES = {
     "scale": ("hold", "history, latest page", "jobs taken over", "a hold during the audit, longest"),
@@ -23,6 +28,8 @@ LINES = {
     "weight": ("a held job, counted", "a queued job, resident"),
     "rate": ("holds a second, one process", "whole lives a second, one process"),
     "flow": ("by polling, median", "by a webhook, median"),
+    "attack": ("a stranger's picture, median", "memory of all processes, most", "end after SIGTERM"),
+    "decoders": ("usual PNG, product", "large lossless WebP, product, memory"),
 }
 
 
