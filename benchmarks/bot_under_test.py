@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil  # type: ignore[import-untyped]
 
@@ -115,7 +115,7 @@ class BotUnderTest:
 
     async def edit(self, number: int, *uploads: Upload) -> Invocation:
         """Send `/edit` with these pictures as the member of this number."""
-        options = {"image" if at == 1 else f"image{at}": each for at, each in enumerate(uploads, 1)}
+        options: dict[str, Any] = {"image" if at == 1 else f"image{at}": each for at, each in enumerate(uploads, 1)}
         return await self._discord.actor(f"member-{number:03}").slash("edit", prompt=PROMPT, **options)
 
     async def acknowledged(self, invocation: Invocation) -> float:
