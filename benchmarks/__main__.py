@@ -85,7 +85,7 @@ async def attack(console: Console, plan: Plan) -> bool:
 
 
 async def decoders(console: Console, plan: Plan) -> bool:
-    """Measure the decoders that are installed."""
+    """Measure the installed decoders."""
     return show(console, "Decoders", "Pillow", await measure_decoders(plan.attack_pixels))
 
 

@@ -31,7 +31,7 @@ _SUITED: Final = {"turbo": "jpg", "spng": "png"}
 
 
 async def measure_decoders(pixels: int) -> list[Figure]:
-    """Measure usual files and large ones of a few kilobytes to megabytes.
+    """Measure usual and large files.
 
     The base is Pillow's own way; "Atelier" is Pillow as the product uses it.
     """

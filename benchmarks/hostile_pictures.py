@@ -1,4 +1,4 @@
-"""A stranger's picture while a member sends pictures that are hard to decode."""
+"""A stranger's picture while another member sends hostile ones."""
 
 import asyncio
 import io
@@ -117,7 +117,7 @@ async def _start_watch(pid: int) -> asyncio.subprocess.Process:
 
 
 def main() -> None:
-    """Print the most megabytes that a process and its children took."""
+    """Print the most megabytes of a process and its children."""
     most = 0.0
     while not select.select([sys.stdin], [], [], _SAMPLE_SECONDS)[0]:
         most = max(most, memory_of(int(sys.argv[1])))

@@ -194,7 +194,7 @@ class JobRepository:
         return replace(job, prepared=True, decode_tries=0, request=request)
 
     def add_decode_tries(self, job_id: str, number: int) -> int:
-        """Add to the job's count of decodings that did not end; return it."""
+        """Add to the job's count of fatal decodings; return it."""
         count: int = self._connection.execute(_DECODE_TRIES, {"the_id": job_id, "more": number}).scalar_one()
         return count
 

@@ -194,7 +194,7 @@ class EngineContainer:
 
     @cached_property
     def decode_guard(self) -> DecodeGuard:
-        """Counts of decodings that did not end."""
+        """Counts of fatal decodings."""
         return DecodeGuard(self.job_store)
 
     @cached_property

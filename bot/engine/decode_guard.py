@@ -1,4 +1,4 @@
-"""Counts of decodings that did not end, kept over restarts."""
+"""Counts of fatal decodings, kept over restarts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from bot.images.decoder_pool import BeforeDecoding
 _log = structlog.get_logger(__name__)
 
 MOST_DECODE_TRIES: Final = 3
-"""Decodings of a job's images that may end their process, or the bot, before the images are given up."""
+"""Fatal decodings of a job's images until the images are given up."""
 
 # A decoding that takes less cannot end the bot. It is counted once it has ended its process.
 _COUNTED_BYTES: Final = 64 * 1024 * 1024
@@ -38,7 +38,7 @@ class DecodeGuard:
 
     @asynccontextmanager
     async def turn(self, job: Job) -> AsyncIterator[None]:
-        """Let a job whose decoding failed before wait for others like it."""
+        """Decode a job alone if an earlier decoding of its images failed."""
         if not self._failures(job):
             yield
             return
@@ -46,7 +46,7 @@ class DecodeGuard:
             yield
 
     def before_decoding(self, job: Job) -> BeforeDecoding:
-        """Return the callback that counts a decoding before it begins."""
+        """Return a callback to count a decoding before it begins."""
 
         async def count(cost: int) -> None:
             if cost >= _COUNTED_BYTES and job.id not in self._counted:
@@ -56,7 +56,7 @@ class DecodeGuard:
         return count
 
     async def record_failure(self, job: Job) -> bool:
-        """Count a decoding that ended its process; return whether to give up."""
+        """Count a fatal decoding; return whether to give up."""
         if job.id in self._counted:
             self._counted.discard(job.id)
             failures = await self._job_store.add_decode_tries(job.id, number=0)
@@ -66,11 +66,11 @@ class DecodeGuard:
         return failures >= MOST_DECODE_TRIES
 
     def forget(self, job_id: str) -> None:
-        """Forget a job that has ended, is prepared, or belongs to another worker."""
+        """Forget an ended, prepared or foreign job."""
         self._counted.discard(job_id)
 
     async def release(self) -> None:
-        """Take back the counts of decodings that a stop interrupted."""
+        """Take back the counts of decodings interrupted by a stop."""
         counted, self._counted = tuple(self._counted), set()
         if counted:
             await self._job_store.add_decode_tries(*counted, number=-1)

@@ -120,7 +120,7 @@ class JobStore:
         await self._database.write(write)
 
     async def add_decode_tries(self, *job_ids: str, number: int = 1) -> int:
-        """Add to the jobs' counts of decodings that did not end.
+        """Add to the jobs' counts of fatal decodings.
 
         Return the count of the last job.
         """

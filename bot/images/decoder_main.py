@@ -1,4 +1,4 @@
-"""Main loop of a process that decodes images for the bot.
+"""Main loop of a decoder process.
 
 It answers one call at a time and knows nothing but the file of the call. It ends when the bot does, because its
 standard input ends then. Few imports: each process has its own copy.
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def run(call: Call) -> tuple[dict[str, Any], bytes]:
-    """Run the call; return its answer, and the bytes that belong to it."""
+    """Run the call; return its answer and the answer's bytes."""
     try:
         values = asdict(call.function(call.path, *call.arguments))
     except ImageError as error:

@@ -1,4 +1,4 @@
-"""Processes that decode images: turns, budget and limits."""
+"""Decoder processes: turns, budget and limits."""
 
 import asyncio
 import errno
@@ -52,7 +52,7 @@ class DecoderLimits:
 
 
 class DecoderPool:
-    """Runs functions on image files in child processes that can be killed.
+    """Runs functions on image files in killable child processes.
 
     `processes` bounds the calls at a time, one of each member. The processes start when they are first needed. One
     that dies, grows or has answered many calls is replaced.

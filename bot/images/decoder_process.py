@@ -1,4 +1,4 @@
-"""One process that decodes images, as the bot sees it."""
+"""One decoder process, as the bot sees it."""
 
 import asyncio
 import contextlib
@@ -91,7 +91,7 @@ class DecoderProcess:
             raise DecoderDiedError(type(error).__name__) from None
 
     async def end(self) -> str:
-        """Kill the process, whatever it does; return its signal or exit code."""
+        """Kill the process; return its signal or exit code."""
         if self._process is None:
             return ""
         if self._is_ending:

@@ -1,4 +1,4 @@
-"""Messages between the bot and a process that decodes images.
+"""Messages between the bot and a decoder process.
 
 A request is a pickled call: the bot is trusted. An answer is JSON, followed by bytes if the result has some: the
 process that read a stranger's file is not trusted.

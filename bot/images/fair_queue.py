@@ -60,7 +60,7 @@ class FairQueue:
             waiter.granted.set_result(None)
 
     def _next(self) -> _Waiter | None:
-        """Return the waiter whose turn it is; None if nobody's work fits."""
+        """Return the next waiter; None if nobody's work fits."""
         if len(self._running) >= self._slots:
             return None
         free = self._budget - sum(waiter.cost for waiter in self._running)

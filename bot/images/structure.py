@@ -34,7 +34,10 @@ def check_structure(data: bytes, media_type: str) -> None:
 
 
 def _count(data: bytes, *, at: int, head: str, pads: bool, between: int) -> None:
-    """Count pieces with a length in their `head` and some bytes `between` them."""
+    """Count pieces by the lengths in their heads.
+
+    `head` is a head's format, `between` the bytes of a piece beyond its length.
+    """
     for _ in range(_MOST_PIECES):
         try:
             (length,) = struct.unpack_from(head, data, at)

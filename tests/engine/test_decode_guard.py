@@ -1,4 +1,4 @@
-"""Decodings that end their process, or the bot: counted, and given up."""
+"""Fatal decodings: counted, and given up."""
 
 import asyncio
 from pathlib import Path
@@ -39,7 +39,7 @@ class MortalDecoders(DecoderPool):
 
 
 class GatedDecoders(DecoderPool):
-    """Decoders that begin only once the gate is open."""
+    """Decoders behind a gate."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ async def test_job_whose_decoding_ended_bot_three_times_fails_unopened(
 async def test_jobs_whose_decoding_ended_bot_are_taken_up_one_at_a_time(
     sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
 ) -> None:
-    """Others are not kept waiting, and the count grows with each decoding that begins."""
+    """Others do not wait, and the count grows with each new decoding."""
     async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, start=False) as harness:
         harness.image_service._decoders = decoders = GatedDecoders()
         jobs = [

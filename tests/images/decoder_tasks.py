@@ -1,4 +1,4 @@
-"""Functions for decoder processes: hostile ones, and ones that report."""
+"""Functions for decoder processes: hostile and reporting ones."""
 
 import os
 import resource

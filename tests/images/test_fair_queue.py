@@ -9,7 +9,7 @@ from tests.support.clock import let_others_run
 
 
 class Turns:
-    """Asks for turns and records in what order they are given."""
+    """Asks for turns and records their order."""
 
     def __init__(self, queue: FairQueue) -> None:
         self.queue = queue

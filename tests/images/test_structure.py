@@ -20,14 +20,14 @@ def with_many_texts(texts: int) -> bytes:
 
 
 def with_many_unknown_chunks(chunks: int) -> bytes:
-    """Return a WebP with chunks that decoders skip."""
+    """Return a WebP with unknown chunks."""
     content = encoded(noise(), "WEBP")
     body = content[8:] + (b"JUNK" + bytes(4)) * chunks
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
 def misfitting(jpeg: bytes) -> bytes:
-    """Return a JPEG whose first segment is shorter than it says."""
+    """Return a JPEG with a first segment shorter than its length."""
     return jpeg[:2] + b"\xff\xe1\x00\x04a" + jpeg[2:]
 
 

@@ -1,4 +1,4 @@
-"""Count of decodings that ended their process, by job."""
+"""Counts of fatal decodings."""
 
 import sqlalchemy as sa
 from alembic import op
