@@ -62,10 +62,21 @@ def run(call: Call) -> tuple[dict[str, Any], bytes]:
     except Exception as error:  # noqa: BLE001 - the bot reports it and this process goes on
         return {"fault": type(error).__name__}, b""
     contents = {name: value for name, value in values.items() if isinstance(value, bytes)}
-    plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+    plain = {name: _plain(value) for name, value in values.items()}
     return {"value": plain | dict.fromkeys(contents), "content": next(iter(contents), None)}, b"".join(
         contents.values()
     )
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    match value:
+        case Path():
+            return str(value)
+        case set() | frozenset():
+            return sorted(value)
+        case _:
+            return value
 
 
 def _read(file: BinaryIO, calls: queue.SimpleQueue[bytes]) -> NoReturn:

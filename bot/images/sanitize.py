@@ -17,7 +17,15 @@ from pillow_heif import register_heif_opener
 from bot.domain.attachments import GIF, MAX_BYTES, MAX_PIXELS, MAX_SIDE, MIN_SIDE, SOURCE_PIXELS
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile, InputChange
-from bot.images.decode import HEAD_BYTES, PILLOW_FORMATS, ImageLimits, inspect, pillow_faults, sniff
+from bot.images.decode import (
+    HEAD_BYTES,
+    PILLOW_FORMATS,
+    ImageLimits,
+    inspect,
+    load_first_frame,
+    pillow_faults,
+    sniff,
+)
 from bot.images.strip_metadata import UPRIGHT, StrippedImage, colour_chunks, strip_metadata, with_colour_chunks
 
 INPUT_LIMITS: Final = ImageLimits(max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS, max_side=MAX_SIDE)
@@ -32,6 +40,8 @@ _QUALITY: Final = 95
 _COMPRESS_LEVEL: Final = 1
 # A re-encoded file may grow a little: providers take more.
 _WRITTEN_LIMITS: Final = replace(INPUT_LIMITS, max_bytes=2 * MAX_BYTES)
+_WEBP_ENCODED_PIXELS: Final = 12_000_000
+"""Most pixels of a redrawn WebP that stays one: its encoder takes 24 bytes a pixel, those of PNG and JPEG hardly any."""
 _SCAN_COEFFICIENTS_PIXELS: Final = 50_000_000
 """Pixels of a JPEG with several scans: all its coefficients are in memory, 300 MB by then."""
 # How a picture is brought upright that lies as EXIF says.
@@ -152,15 +162,18 @@ def _redraw(path: Path, media_type: str, stripped: StrippedImage, factor: int) -
         if factor > 1:
             # libjpeg then decodes a smaller picture; other decoders ignore this.
             image.draft(None, (size[0] // factor, size[1] // factor))
-        image.load()
-        drawn = _plain(image) if stripped.moving or factor > 1 else image
+        loaded = load_first_frame(image)
+        drawn = _plain(loaded) if stripped.moving or factor > 1 else loaded
         drawn = _reduced(drawn, factor * image.width // size[0])
         turn = _TURNS.get(stripped.orientation)
         if turn is not None:  # the first of them is 0
             drawn = drawn.transpose(turn)
-        if media_type == _JPEG:
+        del loaded
+        large = math.prod(size) > _WEBP_ENCODED_PIXELS
+        lossy = media_type == _JPEG or (media_type == _WEBP and not stripped.lossless)
+        if media_type == _JPEG or (large and lossy and not stripped.moving and drawn.mode == "RGB"):
             drawn.save(out, "JPEG", quality=_QUALITY, icc_profile=profile)
-        elif media_type == _WEBP and not stripped.moving:
+        elif media_type == _WEBP and not stripped.moving and not large:
             # Of a lossless picture the quality says how hard to compress.
             quality = 0 if stripped.lossless else _QUALITY
             drawn.save(

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import ImageError, ImageProblem
+from bot.domain.images import InputChange
 from bot.images import decoder_process
 from bot.images.decode import DEFAULT_LIMITS, inspect
 from bot.images.decoder_pool import DecoderLimits, DecoderPool
 from bot.images.reencode import fit
+from bot.images.sanitize import sanitize
 from tests.images.decoder_tasks import announce_and_hang, crash, fail, grow, hang, report, spin, wait_for_go
 from tests.images.samples import encoded, noise
 
@@ -220,3 +222,10 @@ async def test_process_ends_with_its_parent(file: Path, gate: str) -> None:
     parent.kill()
     await parent.wait()
     await asyncio.to_thread(wait_for_end, pid)
+
+
+async def test_changes_of_sanitized_image_arrive(pool: DecoderPool, file: Path) -> None:
+    await asyncio.to_thread(file.write_bytes, encoded(noise(), "GIF"))
+    sanitized = await pool.run(sanitize, file, member=1)
+    assert sanitized.changes == {InputChange.FIRST_FRAME}
+    assert sanitized.file == inspect(file)

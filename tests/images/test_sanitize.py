@@ -13,6 +13,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import InputChange
+from bot.images import sanitize as sanitize_module
 from bot.images.decode import UNKNOWN_FORMAT
 from bot.images.sanitize import SanitizedImage, sanitize
 from bot.images.strip_metadata import strip_metadata
@@ -142,6 +143,23 @@ def test_lossless_webp_is_turned_without_loss(tmp_path: Path) -> None:
 def chunk(name: bytes, body: bytes) -> bytes:
     """Return a PNG's chunk."""
     return len(body).to_bytes(4) + name + body + zlib.crc32(name + body).to_bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("mode", "lossless", "media_type"),
+    [("RGB", False, "image/jpeg"), ("RGBA", False, "image/png"), ("RGB", True, "image/png")],
+)
+def test_turned_webp_becomes_another_format_if_large(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    lossless: bool,  # noqa: FBT001 - a parameter
+    media_type: str,
+) -> None:
+    """WebP's encoder takes too much memory then."""
+    monkeypatch.setattr(sanitize_module, "_WEBP_ENCODED_PIXELS", 3_000)
+    sanitized, _ = taken(tmp_path, encoded(noise(mode), "WEBP", lossless=lossless, exif=exif(6)))
+    assert (sanitized.file.media_type, sanitized.file.width) == (media_type, 48)
 
 
 def test_turned_png_keeps_its_colours(tmp_path: Path) -> None:
