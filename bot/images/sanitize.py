@@ -41,7 +41,7 @@ _COMPRESS_LEVEL: Final = 1
 # A re-encoded file may grow a little: providers take more.
 _WRITTEN_LIMITS: Final = replace(INPUT_LIMITS, max_bytes=2 * MAX_BYTES)
 _WEBP_ENCODED_PIXELS: Final = 12_000_000
-"""Most pixels of a redrawn WebP that stays one: its encoder takes 24 bytes a pixel, those of PNG and JPEG hardly any."""
+"""Most pixels of a redrawn WebP that stays one: its encoder takes 24 bytes a pixel, others hardly any."""
 _SCAN_COEFFICIENTS_PIXELS: Final = 50_000_000
 """Pixels of a JPEG with several scans: all its coefficients are in memory, 300 MB by then."""
 # How a picture is brought upright that lies as EXIF says.

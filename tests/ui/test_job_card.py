@@ -276,7 +276,7 @@ FAILED = {
     ),
     FaultKind.INPUT_UNDECODABLE: (
         "The picture takes too much time or memory to open."
-        "|Scale it down, or save it as JPEG, and attach that to `/edit`."
+        "|Scale it down to 33 million pixels and 20 MiB or less, and attach that to `/edit`."
     ),
     FaultKind.INPUT_UNREACHABLE: "Discord did not hand over the picture.|Try again in a few minutes.",
 }
