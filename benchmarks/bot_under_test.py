@@ -94,7 +94,7 @@ class BotUnderTest:
         await self._reve2img.close()
 
     async def terminate(self) -> float:
-        """Stop the bot; return the seconds that it took to end."""
+        """Stop the bot; return the seconds to its end."""
         start = time.perf_counter()
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

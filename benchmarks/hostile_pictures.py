@@ -107,7 +107,7 @@ def _is_refused(message: Message) -> bool:
 
 
 async def _start_watch(pid: int) -> asyncio.subprocess.Process:
-    """Start a process that samples the memory until its input ends.
+    """Start a process to sample the memory until its input ends.
 
     It is a separate process because a sample takes time that the fakes need.
     """

@@ -151,7 +151,7 @@ class DecoderPool:
 
 
 def _measure(path: Path) -> tuple[Path, int]:
-    """Return the absolute path, and the memory that the file takes."""
+    """Return the absolute path and the memory for decoding it."""
     return path.absolute(), estimate_memory(path)
 
 

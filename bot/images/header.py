@@ -1,4 +1,4 @@
-"""Estimate of the memory that decoding an image file takes.
+"""Estimate of the memory for decoding an image file.
 
 The estimate comes from the header alone. A header that lies costs its file only: the process that decodes it may not
 take much more memory than this.
@@ -24,7 +24,7 @@ _SOS: Final = 0xDA
 
 
 def estimate_memory(path: Path) -> int:
-    """Return the bytes of memory that decoding and encoding the file take.
+    """Return the bytes of memory for decoding and encoding the file.
 
     A file without a known header counts as the largest input.
 

@@ -47,7 +47,7 @@ def gate(tmp_path: Path) -> str:
 
 
 def open_gate(gate: str) -> None:
-    """Let the process go on that reads from the named pipe."""
+    """Let the reader of the named pipe go on."""
     Path(gate).write_bytes(b"go")
 
 
@@ -140,7 +140,7 @@ async def test_process_that_died_while_idle_fails_no_call(pool: DecoderPool, fil
 
 @pytest.mark.parametrize("task", [spin, hang])
 async def test_limit_of_time_ends_call(task: object, file: Path) -> None:
-    """Processor time for one that works, time for one that waits."""
+    """Processor time for a busy one, time for a waiting one."""
     limits = DecoderLimits(cpu_seconds=0, wall_seconds=60) if task is spin else DecoderLimits(wall_seconds=0.01)
     pool = DecoderPool(limits=limits)
     with pytest.raises(ImageError) as caught:
