@@ -1,6 +1,7 @@
 """Submits wait while finished images could not be stored."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -158,7 +159,7 @@ async def test_image_deleted_before_its_row_is_downloaded_again(sqlite_database:
     async with engine_harness(sqlite_database, tmp_path) as harness:
         store, stored = harness.image_service.store_url, list[ImageFile]()
 
-        async def store_and_lose(url: str) -> ImageFile:
+        async def store_and_lose(url: str, **options: Any) -> ImageFile:
             stored.append(await store(url))
             if len(stored) == 1:
                 harness.image_service.path(stored[0].sha256, stored[0].media_type).unlink()
