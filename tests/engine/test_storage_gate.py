@@ -95,7 +95,7 @@ async def test_unreachable_image_host_pauses_submits_until_it_answers(
     async with engine_harness(sqlite_database, tmp_path) as harness:
         store, probe = harness.image_service.store_url, harness.image_service.probe_host
 
-        async def fail(_: str) -> ImageFile:
+        async def fail(_: str, **__: object) -> ImageFile:
             raise error
 
         harness.image_service.store_url = harness.image_service.probe_host = fail  # type: ignore[assignment, method-assign]
@@ -141,7 +141,7 @@ async def test_error_status_of_image_host_pauses_nothing(sqlite_database: Databa
     # It can be reached, so other images may well be fetched.
     async with engine_harness(sqlite_database, tmp_path) as harness:
 
-        async def fail(_: str) -> ImageFile:
+        async def fail(_: str, **__: object) -> ImageFile:
             raise ImageError(ImageProblem.UNREACHABLE, "status 503")
 
         harness.image_service.store_url = fail  # type: ignore[assignment, method-assign]
@@ -160,7 +160,7 @@ async def test_image_deleted_before_its_row_is_downloaded_again(sqlite_database:
         store, stored = harness.image_service.store_url, list[ImageFile]()
 
         async def store_and_lose(url: str, **options: Any) -> ImageFile:
-            stored.append(await store(url))
+            stored.append(await store(url, **options))
             if len(stored) == 1:
                 harness.image_service.path(stored[0].sha256, stored[0].media_type).unlink()
             return stored[-1]
