@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    Boolean,
     Connection,
     Row,
     bindparam,
@@ -64,6 +65,7 @@ _ACKNOWLEDGE: Final = (
     .values(
         acknowledged_at=func.coalesce(jobs.c.acknowledged_at, bindparam("at")),
         message_id=func.coalesce(jobs.c.message_id, bindparam("the_message")),
+        private=func.coalesce(bindparam("is_private", type_=Boolean), jobs.c.private),
     )
     .returning(jobs.c.prepared)
 )
@@ -207,12 +209,15 @@ class JobRepository:
         if self._connection.execute(_CHANGE, {**guard, **columns}).rowcount != 1:
             raise StaleJobError
 
-    def set_acknowledged(self, job_id: str, message_id: int | None, at: datetime) -> bool:
+    def set_acknowledged(
+        self, job_id: str, message_id: int | None, at: datetime, *, private: bool | None = None
+    ) -> bool:
         """Record the appearance of the card on Discord.
 
-        Return False if inputs must be fetched before the job is queued.
+        Return False if inputs must be fetched before the job is queued. `private` is Discord's word on the card; None
+        if unknown.
         """
-        values = {"the_id": job_id, "at": at, "the_message": message_id}
+        values = {"the_id": job_id, "at": at, "the_message": message_id, "is_private": private}
         return self._connection.execute(_ACKNOWLEDGE, values).scalar() is not False
 
     def set_delivered(self, job_id: str, at: datetime, delivery: Delivery = Delivery.CARD) -> None:

@@ -12,6 +12,8 @@ from bot.domain.requests import GenerationRequest
 DEFAULT_LOCALE: Final = "en-US"
 TOKEN_LIFE: Final = timedelta(minutes=15)
 """Life of an interaction token on Discord."""
+CARD_CLOSES_AFTER: Final = TOKEN_LIFE - timedelta(minutes=2)
+"""Age of a job at which a card that only its token can edit gets its last words."""
 
 
 class State(StrEnum):
@@ -177,7 +179,16 @@ class Job:
 
         Private cards, and cards where the bot is not installed, can be edited by the interaction token only.
         """
-        return self.token_alive(now) or not (self.place.private or self.place.guild_id == 0)
+        return self.token_alive(now) or self.card_closes_at is None
+
+    @property
+    def card_closes_at(self) -> datetime | None:
+        """The time of the last edit of a running job's card.
+
+        None for a card that the bot token can edit.
+        """
+        only_by_token = self.place.private or self.place.guild_id == 0
+        return self.created_at + CARD_CLOSES_AFTER if only_by_token else None
 
 
 class Outcome(StrEnum):

@@ -90,7 +90,7 @@ class HeldJobs:
         if not found.exists:
             _log.warning("job.unacknowledged", job=job.id)
             return StepResult(job=await self._job_store.mark_failed(job, FaultKind.UNACKNOWLEDGED))
-        await self._job_store.mark_acknowledged(job.id, found.message_id)
+        await self._job_store.mark_acknowledged(job.id, found.message_id, private=found.is_private)
         return StepResult(job=job, next_step_in=0.0)
 
     async def _prepare(self, job: Job) -> StepResult:

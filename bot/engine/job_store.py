@@ -344,14 +344,14 @@ class JobStore:
         """Record a cancel request as too late."""
         return await self._database.write(lambda connection: JobRepository(connection).note(job, cancel_refused=True))
 
-    async def mark_acknowledged(self, job_id: str, message_id: int | None) -> bool:
+    async def mark_acknowledged(self, job_id: str, message_id: int | None, *, private: bool | None = None) -> bool:
         """Record the job's card; return whether inputs must be downloaded first.
 
-        The job may be submitted from now on.
+        The job may be submitted from now on. `private` is Discord's word on the card; None if unknown.
         """
         now = self._clock.now()
         prepared = await self._database.write(
-            lambda connection: JobRepository(connection).set_acknowledged(job_id, message_id, now)
+            lambda connection: JobRepository(connection).set_acknowledged(job_id, message_id, now, private=private)
         )
         return not prepared
 

@@ -10,6 +10,8 @@ from bot.domain.jobs import Job
 class CardLookup:
     """True if a job's card exists on Discord, and its message id if known.
 
+    `is_private`: only its member sees the card; None if unknown.
+
     `is_foreign`: the interaction has another answer, perhaps of another process. `other_job_id` is the job of that
     answer if it is a card.
     """
@@ -18,6 +20,7 @@ class CardLookup:
     message_id: int | None = None
     is_foreign: bool = False
     other_job_id: str | None = None
+    is_private: bool | None = None
 
 
 class JobObserver(Protocol):

@@ -137,7 +137,6 @@ class JobPoller:
 
     async def _check_unknown(self, job: Job, attempt: Attempt) -> StepResult:
         """Read the status once a webhook named the job; give up in time."""
-        waited = (self._clock.now() - attempt.started_at) / timedelta(seconds=1)
         provider = self._providers.get(attempt.provider)
         if attempt.handle is not None and provider is not None:
             if (wait := self.seconds_to_next_read(job.id)) > 0:
@@ -149,13 +148,25 @@ class JobPoller:
                 return StepResult(job=await self._fail(job, status))
             if isinstance(status, Cancelled):
                 return StepResult(job=await self._job_store.mark_failed(job, FaultKind.GENERATION))
-        left = self._config.unknown_wait - abs(waited)  # a clock set back must not hold credits for ever
+        left = self._unknown_time_left(job, attempt)
         if attempt.webhook_hash is None or left <= 0:
             _log.error("job.unknown", job=job.id, provider=attempt.provider)
             return StepResult(job=await self._job_store.give_up(job))
         return StepResult(
             job=job, next_step_in=left if attempt.handle is None else min(left, self._config.poll_ceiling)
         )
+
+    def _unknown_time_left(self, job: Job, attempt: Attempt) -> float:
+        """Return the seconds left for a webhook after a lost reply.
+
+        The wait ends before the card does, so that the card can show the end.
+        """
+        now = self._clock.now()
+        waited = (now - attempt.started_at) / timedelta(seconds=1)
+        left = self._config.unknown_wait - abs(waited)  # a clock set back must not hold credits for ever
+        left = min(left, self._config.hard_deadline - self._age(job))
+        closes = job.card_closes_at
+        return left if closes is None else min(left, (closes - now) / timedelta(seconds=1))
 
     async def _poll(self, job: Job, attempt: Attempt) -> StepResult:
         if attempt.handle is None:

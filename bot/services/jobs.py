@@ -22,7 +22,7 @@ from bot.domain.errors import (
     StudioClosedError,
 )
 from bot.domain.images import InputImage
-from bot.domain.jobs import InteractionContext, Job, Origin, Snapshot, State
+from bot.domain.jobs import Delivery, InteractionContext, Job, Origin, Snapshot, State
 from bot.domain.lazy_text import LazyText
 from bot.domain.options import DEFAULT_RATIO
 from bot.domain.requests import GenerationRequest, price, require_offer
@@ -212,19 +212,24 @@ class JobService:
         if jobs.count_waiting(place.guild_id, place.member_id) > self._config.waiting_per_member:
             raise QueueFullError(self._config.waiting_per_member)
 
-    async def mark_acknowledged(self, job_id: str, message_id: int | None) -> None:
-        """Release the job to the engine: its card is on Discord."""
-        if await self._job_store.mark_acknowledged(job_id, message_id):
+    async def mark_acknowledged(self, job_id: str, message_id: int | None, *, private: bool | None = None) -> None:
+        """Release the job to the engine: its card is on Discord.
+
+        `private` is Discord's word on the card; None if unknown.
+        """
+        if await self._job_store.mark_acknowledged(job_id, message_id, private=private):
             self._engine.schedule_inputs(job_id)
         else:
             self._engine.wake()
 
-    async def abandon(self, job: Job) -> None:
+    async def abandon(self, job: Job, *, refused: bool = False) -> None:
         """Cancel a job without a card and release its credits.
 
-        If the card appears later, it shows the cancellation.
+        If the card appears later, it shows the cancellation. `refused`: it never will.
         """
         await self._job_store.mark_cancelled(job)
+        if refused:
+            await self._job_store.mark_delivered(job.id, Delivery.NOWHERE)
 
     async def withdraw(self, job: Job, other_job_id: str | None) -> None:
         """Cancel a job without showing it: its interaction has another answer.

@@ -188,6 +188,7 @@ class Channel:
     """A guild's channel, a thread (`parent_id`), or a direct message.
 
     In a direct message with the bot, `recipient_id` is the person. Among people only, `people` are its members.
+    `hides_answers` makes every answer of the bot private, as AutoMod or missing permissions may.
     """
 
     id: str
@@ -203,6 +204,7 @@ class Channel:
     parent_id: str | None = None
     archived: bool = False
     locked: bool = False
+    hides_answers: bool = False
     messages: dict[str, Message] = field(default_factory=dict)
 
 

@@ -211,7 +211,7 @@ class InteractionStore:
         return message
 
     def _hidden(self, interaction: Interaction, flags: int) -> bool:
-        if flags & EPHEMERAL:
+        if flags & EPHEMERAL or interaction.channel.hides_answers:
             return True
         outside = _user_installed_only(interaction)
         return outside and not self._world.may(interaction.user.id, interaction.channel, Permission.USE_EXTERNAL_APPS)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import discord
 import pytest
 from structlog.testing import capture_logs
 
@@ -121,14 +122,45 @@ async def test_failed_job_is_explained_on_card(bot: BotHarness) -> None:
     )
 
 
-async def test_unsent_card_abandons_job_and_refunds(bot: BotHarness) -> None:
-    """The job ends before any submit."""
-    bot.env.inject_error("POST", "/interactions/*/callback", status=400, code=50035)
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (400, 50035, "Something went wrong on our side, and the operator's log has it."),
+        (400, 200000, "This server's AutoMod does not let the studio post this. Nothing was charged."),
+        (400, 240000, "This server's AutoMod does not let the studio post this. Nothing was charged."),
+    ],
+)
+async def test_refused_card_refunds_and_is_answered(bot: BotHarness, status: int, code: int, words: str) -> None:
+    """The job ends before any submit; the answer stays as it is."""
+    bot.expected = [discord.HTTPException]
+    bot.env.inject_error("POST", "/interactions/*/callback", status=status, code=code)
+    result = await bot.imagine(bot.member("member"), prompt="a fox")
+    assert private(result).splitlines()[0] == words
+    assert await bot.column("state") == ["cancelled"]
+    assert await bot.column("delivery") == ["nowhere"]
+    assert await bot.column("charged") == [0]
+    assert bot.server.jobs == []
+    assert bot.requests("PATCH", "") == 0
+
+
+async def test_card_for_expired_interaction_is_not_answered(bot: BotHarness) -> None:
+    """Discord's 10062: it has told the member itself."""
+    bot.expected = [discord.NotFound]
+    bot.env.inject_error("POST", "/interactions/*/callback", status=404, code=10062)
     result = await bot.imagine(bot.member("member"), prompt="a fox")
     assert result.response is None
     assert await bot.column("state") == ["cancelled"]
-    assert await bot.column("charged") == [0]
-    assert bot.server.jobs == []
+    assert bot.requests("POST", "/callback") == 1
+
+
+async def test_refused_question_is_forgotten(bot: BotHarness) -> None:
+    """The same command asks again instead of naming an unseen question."""
+    bot.expected = [discord.HTTPException]
+    member = bot.member("member")
+    await member.slash(bot.channel, "settings set", ask_over=0)
+    bot.env.inject_error("POST", "/interactions/*/callback", status=400, code=50035)
+    assert private(await bot.imagine(member, prompt="a fox")).startswith("Something went wrong")
+    assert buttons(await bot.imagine(member, prompt="a fox")) == ["Generate · 12 credits", "Cancel"]
 
 
 async def test_already_acknowledged_interaction_without_message_buys_nothing(bot: BotHarness) -> None:

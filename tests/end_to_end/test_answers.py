@@ -127,3 +127,23 @@ async def test_edit_of_working_card_says_so(system: SystemHarness) -> None:
     (picture,) = await system.pictures(card)
     assert read_mark(picture) == expected_mark("a crane", 0)
     await (await member.context_menu("Edit this image", card)).modal()
+
+
+async def test_card_made_private_by_discord_is_private(system: SystemHarness) -> None:
+    """The bot asked for a public card; Discord's answer counts."""
+    member, world = system.discord.actor("member"), system.discord.world
+    channel = world.add_channel(world.guild("Community"), "watched")
+    channel.hides_answers = True
+    card = await finished(system, member, "a hidden fox", channel=channel)
+    assert card.ephemeral
+    assert "Only you can see this. To show it to others" in text(card)
+
+
+async def test_refused_first_answer_is_answered(system: SystemHarness) -> None:
+    """An error instead of "The application did not respond"."""
+    member = system.discord.actor("member")
+    refusal = {"message": "Invalid Form Body", "code": 50035}
+    system.discord.faults.add("POST", r"/callback", status=400, body=refusal)
+    answer = await (await member.slash("credits balance")).response()
+    assert text(answer).startswith("Something went wrong on our side")
+    assert answer.ephemeral

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 from bot.domain.credits import LedgerAccount
 from bot.domain.errors import FaultKind, StaleJobError
 from bot.domain.images import ResultImage
-from bot.domain.jobs import Job, Outcome, State
+from bot.domain.jobs import InteractionContext, Job, Outcome, State
 from bot.engine.callback_urls import hash_token
 from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
@@ -22,7 +22,7 @@ from sandbox.providers import Job as Made
 from tests.engine.engine_harness import EngineHarness, engine_harness
 from tests.engine.gated_provider import Gates
 from tests.support.clock import START
-from tests.support.factories import GUILD, MEMBER, make_image
+from tests.support.factories import GUILD, MEMBER, make_context, make_image
 
 
 class CallbackUrls:
@@ -45,10 +45,10 @@ class CallbackUrls:
         return await harness.engine.handle_webhook(self.hashes[0], "skillboss", made.id)
 
 
-async def lose_reply(harness: EngineHarness) -> Job:
+async def lose_reply(harness: EngineHarness, place: InteractionContext | None = None) -> Job:
     """Return a job accepted by the provider, with its reply lost."""
     harness.server.faults.add("submit", "reset_after")
-    job = await harness.create_job()
+    job = await harness.create_job(place=place)
     await harness.wait_for_state(job.id, State.UNKNOWN)
     return job
 
@@ -133,6 +133,30 @@ async def test_lost_reply_without_webhook_call_releases_hold_and_late_images_are
         assert await read_balance(harness) == (200, 0)
         assert await read_possible_cost(harness) == 12
         assert await harness.run_audit() == []
+
+
+async def test_lost_reply_ends_before_its_private_card_closes(database: Database, tmp_path: Path) -> None:
+    """Later no token can edit the card, and it would wait for ever."""
+    urls = CallbackUrls()
+    async with engine_harness(database, tmp_path, new_callback_url=urls) as harness:
+        job = await lose_reply(harness, make_context(private=True))
+        harness.clock.advance(779)
+        await harness.run_rounds()
+        assert (await harness.read_job(job.id)).state is State.UNKNOWN
+        failed = await harness.wait_for_state(job.id, State.FAILED, step=1)
+        assert failed.token_alive(harness.clock.now())
+        assert await harness.run_audit() == []
+
+
+async def test_lost_reply_ends_at_hard_deadline(database: Database, tmp_path: Path) -> None:
+    config = EngineConfig(hard_deadline=120, soft_deadline=30)
+    async with engine_harness(database, tmp_path, new_callback_url=CallbackUrls(), config=config) as harness:
+        job = await lose_reply(harness)
+        harness.clock.advance(119)
+        await harness.run_rounds()
+        assert (await harness.read_job(job.id)).state is State.UNKNOWN
+        failed = await harness.wait_for_state(job.id, State.FAILED, step=1)
+        assert failed.fault is FaultKind.REPLY_LOST
 
 
 async def test_lost_reply_without_webhook_url_releases_hold_at_once(database: Database, tmp_path: Path) -> None:

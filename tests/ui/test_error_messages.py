@@ -53,7 +53,7 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.fit import FIT_FORMS
-from bot.ui.render.error_messages import error_message, failure, obstacle, unexpected
+from bot.ui.render.error_messages import automod_refusal, error_message, failure, obstacle, unexpected
 from tests.support.clock import START
 
 WORDED: list[tuple[AtelierError, str]] = [
@@ -345,6 +345,7 @@ ALL_TEXTS = [
     *(words for _, words in WORDED),
     *("\n".join(failure(fault)) for fault in FaultKind),
     unexpected("0a1b2c3d"),
+    automod_refusal(),
 ]
 
 

@@ -53,6 +53,31 @@ def files(count: int, *reencoded: int) -> list[Attached]:
     return [Attached(filename=f"atelier-{number}.png", reencoded=number in reencoded) for number in range(1, count + 1)]
 
 
+LAST_WORDS = (
+    "-# Discord lets this card change for 15 minutes only. The result comes by direct message, or look for it with"
+    " `/history`."
+)
+
+
+@pytest.mark.parametrize("state", [State.HELD, State.RUNNING, State.UNKNOWN])
+@pytest.mark.parametrize(
+    ("place", "seconds", "said"),
+    [
+        (make_context(private=True), 779, False),
+        (make_context(private=True), 780, True),
+        (make_context(guild_id=0), 780, True),
+        (make_context(), 780, False),
+    ],
+    ids=["before", "private", "no server", "public"],
+)
+def test_closing_card_names_place_of_result(state: State, place: Any, seconds: float, *, said: bool) -> None:
+    """Only the interaction token can edit it, which dies after 15 minutes."""
+    shown = texts(card(Snapshot(job=waiting(state, place=place)), seconds))
+    assert (LAST_WORDS in shown) is said
+    ended = Snapshot(job=make_job(state=State.CANCELLED, place=place, charged=0))
+    assert LAST_WORDS not in texts(card(ended, seconds))
+
+
 LIVE_CARDS = {
     "in line": (Snapshot(job=waiting()), 5, f"Queued · {AGO}", GREY, ["Cancel"]),
     "in line, with a place": (

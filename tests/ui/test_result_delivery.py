@@ -29,6 +29,10 @@ class Discord:
         self.sent_before = sent_before
         self.shown: list[tuple[str, ui.LayoutView]] = []
 
+    def upload_limit(self, job: Job) -> int:
+        """Return the interaction's limit."""
+        return job.place.upload_limit
+
     async def edit(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
         """Edit the card if it exists."""
         del job

@@ -17,7 +17,7 @@ from bot.engine.delay_queue import DelayQueue
 from bot.engine.job_store import JobStore
 from bot.engine.observer import CardLookup
 from bot.services.job_snapshots import JobSnapshotService
-from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
+from bot.ui.delivery.discord_errors import RETRYABLE, DiscordErrorKind, classify
 from bot.ui.delivery.job_messages import CardGoneError, JobMessages
 from bot.ui.delivery.result_delivery import DeliveryProgress, ResultDelivery
 
@@ -125,11 +125,14 @@ class CardUpdater:
     def _put_off(self, job_id: str, shown: _Shown, error: Exception) -> None:
         """Retry later. Further changes do not make the retry earlier."""
         wait = _FIRST_RETRY * 2.0 ** min(shown.failures, _MOST_DOUBLINGS) * self._random.uniform(1.0, 1.5)
-        wait = min(wait, _LONGEST_RETRY)
+        kind = classify(error)
+        wait = _LONGEST_RETRY if kind is DiscordErrorKind.BLOCKED else min(wait, _LONGEST_RETRY)
         shown.failures += 1
         shown.not_before = self._clock.monotonic() + wait
         self._schedule.set(job_id, wait)
-        if classify(error) is DiscordErrorKind.PASSING:
+        if kind is DiscordErrorKind.BLOCKED:
+            _log.error("discord.client_blocked", job=job_id, by="Cloudflare", code=40333, retry_in=round(wait, 1))
+        elif kind is DiscordErrorKind.PASSING:
             _log.warning("card.not_shown", job=job_id, error=type(error).__name__, retry_in=round(wait, 1))
         else:
             _log.error("card.failed", job=job_id, retry_in=round(wait, 1), exc_info=error)
@@ -154,6 +157,14 @@ class CardUpdater:
             self.forget(job_id)
         elif job.acknowledged_at is not None:  # else the acknowledgement reports the change again
             await self._show_progress(snapshot, shown)
+            until_close = self._seconds_to_close(job)
+            if until_close > 0:
+                self._schedule.set(job_id, until_close)
+
+    def _seconds_to_close(self, job: Job) -> float:
+        """Return the seconds until a card gets its last words, at most."""
+        closes = job.card_closes_at
+        return 0.0 if closes is None else (closes - self._clock.now()).total_seconds()
 
     async def _show_progress(self, snapshot: Snapshot, shown: _Shown) -> None:
         job = snapshot.job
@@ -187,7 +198,7 @@ class CardUpdater:
             shown.gone = True
             _log.info("card.gone_early", job=job.id, state=job.state)
         except Exception as error:
-            if classify(error) is DiscordErrorKind.PASSING:
+            if classify(error) in RETRYABLE:
                 raise
             _log.exception("card.refused", job=job.id)
 

@@ -15,6 +15,7 @@ class DiscordErrorKind(Enum):
     CLOSED = auto()  # not there any more, or no access: this way will not open again
     TOKEN_DEAD = auto()  # the interaction's token has run out
     ARCHIVED = auto()  # the thread must be opened first
+    BLOCKED = auto()  # Cloudflare turns this client away: trying again helps only after long
     TOO_LARGE = auto()  # the files
     MALFORMED = auto()  # a fault of ours: the same request will be refused again
 
@@ -22,21 +23,31 @@ class DiscordErrorKind(Enum):
 UNKNOWN_MESSAGE: Final = 10008
 UNKNOWN_INTERACTION: Final = 10062
 ALREADY_ACKNOWLEDGED: Final = 40060
+AUTOMOD: Final = (200000, 240000)
+"""Codes of a message that the server's AutoMod refuses."""
+RETRYABLE: Final = frozenset({DiscordErrorKind.PASSING, DiscordErrorKind.BLOCKED})
+"""Kinds of errors worth another try."""
+
 _CODES: Final = {
     10003: DiscordErrorKind.CLOSED,  # unknown channel
     10004: DiscordErrorKind.CLOSED,  # unknown guild
     UNKNOWN_MESSAGE: DiscordErrorKind.CLOSED,
     10013: DiscordErrorKind.CLOSED,  # unknown user
     10015: DiscordErrorKind.TOKEN_DEAD,  # unknown webhook
+    20009: DiscordErrorKind.CLOSED,  # explicit content may not be sent to this recipient
+    30046: DiscordErrorKind.PASSING,  # too many edits of messages older than an hour
     40003: DiscordErrorKind.PASSING,  # opening direct messages too fast
     40005: DiscordErrorKind.TOO_LARGE,
-    40333: DiscordErrorKind.PASSING,  # an internal network error
+    40333: DiscordErrorKind.BLOCKED,
     50001: DiscordErrorKind.CLOSED,  # missing access
     50007: DiscordErrorKind.CLOSED,  # cannot send messages to this user
     50013: DiscordErrorKind.CLOSED,  # missing permissions
     50027: DiscordErrorKind.TOKEN_DEAD,  # invalid webhook token
+    50045: DiscordErrorKind.TOO_LARGE,
     50083: DiscordErrorKind.ARCHIVED,
     50278: DiscordErrorKind.CLOSED,  # no server in common with this user
+    160005: DiscordErrorKind.CLOSED,  # thread locked
+    **dict.fromkeys(AUTOMOD, DiscordErrorKind.CLOSED),
 }
 _STATUSES: Final = {
     HTTPStatus.BAD_REQUEST: DiscordErrorKind.MALFORMED,

@@ -64,6 +64,16 @@ class JobMessages:
                     raise
         return await self._edit_by_bot(job, view, files)
 
+    def upload_limit(self, job: Job) -> int:
+        """Return the bytes that a file on the job's card may have.
+
+        An interaction's limit counts the member's Nitro. With the bot token the server's own counts.
+        """
+        if job.token_alive(self._clock.now()):
+            return job.place.upload_limit
+        guild = self._client.get_guild(job.place.guild_id)
+        return discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES if guild is None else guild.filesize_limit
+
     async def find(self, job: Job) -> CardLookup | None:
         """Look up the interaction's answer. None if Discord is unreachable."""
         if not job.token_alive(self._clock.now()):
@@ -80,7 +90,7 @@ class JobMessages:
                     return None
         issued = [match for each in custom_ids(message.components) if (match := CUSTOM_ID.fullmatch(each))]
         if any(match["target"] == job.id for match in issued):
-            return CardLookup(exists=True, message_id=message.id)
+            return CardLookup(exists=True, message_id=message.id, is_private=message.flags.ephemeral)
         if message.id == job.place.message_id and any(match["action"] in QUESTION_ACTIONS for match in issued):
             return CardLookup(exists=False)  # still the confirmation that the member pressed
         others = (match["target"] for match in issued if match["action"] in CARD_ACTIONS)

@@ -134,7 +134,7 @@ class ResultDelivery:
                 match classify(error):
                     case None:
                         raise  # ours: the store's or the database's, and no word on this way
-                    case DiscordErrorKind.PASSING:
+                    case DiscordErrorKind.PASSING | DiscordErrorKind.BLOCKED:
                         self._note_cut(channel, error)
                         raise
                     case DiscordErrorKind.TOO_LARGE if channel.halvings <= _MOST_HALVINGS:
@@ -166,7 +166,7 @@ class ResultDelivery:
             channel.halvings += 1
 
     async def _on_card(self, snapshot: Snapshot, progress: DeliveryProgress) -> None:
-        limit = fair_limit(snapshot.pictures, snapshot.job.place.upload_limit)
+        limit = fair_limit(snapshot.pictures, self._messages.upload_limit(snapshot.job))
         uploads = await self._uploads(snapshot, progress, progress.card.limit(limit))
         await self.show(snapshot.job, self.card(snapshot, uploads), uploads.files if uploads.ready else None)
 

@@ -9,11 +9,11 @@ import structlog
 from discord import app_commands
 
 from bot.domain.errors import AtelierError, DuplicateInteractionError, NotOfferedError
-from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
+from bot.ui.delivery.discord_errors import AUTOMOD, RETRYABLE, classify
 from bot.ui.handlers.command_values import OddValueError
 from bot.ui.handlers.seen_interactions import is_acknowledged
 from bot.ui.i18n import _, use_locale
-from bot.ui.render.error_messages import error_message, unexpected
+from bot.ui.render.error_messages import automod_refusal, error_message, unexpected
 
 # Unknown interaction (Discord waits for 3 seconds and tells the person itself) and unknown message (the pressed one
 # was deleted meanwhile).
@@ -61,10 +61,14 @@ async def _answer(interaction: discord.Interaction[Any], error: BaseException, r
     if isinstance(error, discord.NotFound) and error.code in _TOO_LATE:
         _log.warning("interaction.too_late")
         return
-    if classify(error) is DiscordErrorKind.PASSING:
+    if classify(error) in RETRYABLE:
         # By its name alone: the texts of connection errors quote addresses, and those of interactions hold tokens.
         _log.warning("interaction.passing_trouble", error=type(error).__name__)
         await _send(interaction, await renderer(_("Discord did not take the answer. Try again in a moment.")))
+        return
+    if isinstance(error, discord.HTTPException) and error.code in AUTOMOD:
+        _log.info("interaction.refused_by_automod")
+        await _send(interaction, await renderer(automod_refusal()))
         return
     text = error_message(error) if isinstance(error, AtelierError) else None
     if isinstance(error, app_commands.MissingPermissions):

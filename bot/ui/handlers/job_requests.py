@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import discord
 import structlog
 from discord import app_commands
@@ -19,8 +20,9 @@ from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
 from bot.services.request_resolver import RequestResolver, ResolvedRequest, ResolverService
 from bot.ui.command_options import model_choices
+from bot.ui.component_tree import custom_ids
 from bot.ui.delivery.card_updater import CardUpdater
-from bot.ui.delivery.discord_errors import classify
+from bot.ui.delivery.discord_errors import RETRYABLE, classify
 from bot.ui.handlers.interactions import context_of, guild_of
 from bot.ui.handlers.seen_interactions import is_acknowledged
 from bot.ui.i18n import use_locale
@@ -116,7 +118,8 @@ class JobRequests:
         """
         _require_recent(interaction)
         confirmation, dearer = await self._confirmations.get(confirmation_id, interaction.user.id)
-        context = context_of(interaction, private=confirmation.private)
+        asked = interaction.message
+        context = context_of(interaction, private=confirmation.private or (asked is not None and asked.flags.ephemeral))
         if dearer:
             view = await self._question(confirmation, context.locale, dearer_than_asked=True)
             await interaction.response.edit_message(view=view, allowed_mentions=discord.AllowedMentions.none())
@@ -147,11 +150,16 @@ class JobRequests:
         origin: Origin | None,
     ) -> None:
         confirmation = await self._confirmations.add(context, request, origin)
-        await interaction.response.send_message(
-            view=await self._question(confirmation, context.locale),
-            ephemeral=context.private,
-            allowed_mentions=discord.AllowedMentions.none(),
-        )
+        try:
+            await interaction.response.send_message(
+                view=await self._question(confirmation, context.locale),
+                ephemeral=context.private,
+                allowed_mentions=discord.AllowedMentions.none(),
+            )
+        except discord.HTTPException as error:
+            if classify(error) not in RETRYABLE and not await _shows(interaction, confirmation.id):
+                await self._confirmations.delete(confirmation.id, confirmation.member_id)
+            raise
 
     async def _question(
         self, confirmation: Confirmation, locale: str, *, dearer_than_asked: bool = False
@@ -166,18 +174,22 @@ class JobRequests:
         """Answer with the job's card.
 
         If the card surely did not appear, cancel the job and return its credits. An answer of another process stays as
-        it is. `in_place` turns the pressed message
-        into the card. A private job's card is visible to its member only.
+        it is. `in_place` turns the pressed message into the card. A private job's card is visible to its member only.
+        Raises the error of Discord that refused the card; the interaction has no answer then.
         """
         job = snapshot.job
-        found = await self._send_card(interaction, snapshot, in_place=in_place)
+        found, error = await self._send_card(interaction, snapshot, in_place=in_place)
         if found is None:
             return  # Discord cannot be asked now: the engine looks for the card later
         if found.exists:
-            await self._jobs.mark_acknowledged(job.id, found.message_id)
+            await self._jobs.mark_acknowledged(job.id, found.message_id, private=found.is_private)
         elif found.is_foreign:
             self._card_updater.forget(job.id)
             await self._jobs.withdraw(job, found.other_job_id)
+        elif error is not None and classify(error) not in RETRYABLE:
+            self._card_updater.forget(job.id)
+            await self._jobs.abandon(job, refused=True)
+            raise error
         else:
             self._card_updater.forget(job.id)
             await self._jobs.abandon(job)
@@ -185,22 +197,26 @@ class JobRequests:
 
     async def _send_card(
         self, interaction: discord.Interaction[Any], snapshot: Snapshot, *, in_place: bool
-    ) -> CardLookup | None:
-        """Send the card and return its lookup. None if Discord is unreachable."""
+    ) -> tuple[CardLookup | None, Exception | None]:
+        """Send the card and return its lookup and Discord's error.
+
+        The lookup is None if Discord is unreachable.
+        """
         card, quiet = self._card_updater.first_card(snapshot), discord.AllowedMentions.none()
         try:
             if in_place:
                 await interaction.response.edit_message(view=card, allowed_mentions=quiet)
                 # The pressed message is known, whatever Discord's answer says.
-                return CardLookup(exists=True, message_id=interaction.message.id if interaction.message else None)
+                return CardLookup(exists=True, message_id=interaction.message.id if interaction.message else None), None
             answer = await interaction.response.send_message(
                 view=card, ephemeral=snapshot.job.place.private, allowed_mentions=quiet
             )
         except Exception as error:
             if classify(error) is None:
                 raise
-            return await self._find_card(snapshot.job, error)
-        return CardLookup(exists=True, message_id=answer.message_id)
+            return await self._find_card(snapshot.job, error), error
+        # Discord itself makes some answers private, such as where AutoMod or missing permissions forbid public ones.
+        return CardLookup(exists=True, message_id=answer.message_id, is_private=answer.is_ephemeral()), None
 
     async def _find_card(self, job: Job, error: Exception) -> CardLookup | None:
         """Return whether the card appeared despite an error.
@@ -215,6 +231,18 @@ class JobRequests:
             return None  # something answered, and no answer is there (yet): the engine decides before any submit
         _log.warning("card.not_acknowledged", job=job.id, error=type(error).__name__)
         return found
+
+
+async def _shows(interaction: discord.Interaction[Any], target_id: str) -> bool:
+    """Return whether the interaction's answer has buttons of a target.
+
+    True if Discord cannot say it now.
+    """
+    try:
+        answer = await interaction.original_response()
+    except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+        return classify(error) in RETRYABLE
+    return any(f":{target_id}:" in each for each in custom_ids(answer.components))
 
 
 def _require_recent(interaction: discord.Interaction[Any]) -> None:

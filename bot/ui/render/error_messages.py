@@ -201,6 +201,13 @@ def _about_preset(error: PresetError) -> str | None:
             return None
 
 
+def automod_refusal() -> str:
+    """Return the words for an answer that the server's AutoMod refused."""
+    return _nothing_charged(
+        _("This server's AutoMod does not let the studio post this."), _("Reword it, or ask a moderator.")
+    )
+
+
 def unexpected(reference: str) -> str:
     """Return the words for a bug. The reference finds the log line."""
     said = _("Something went wrong on our side, and the operator's log has it.")

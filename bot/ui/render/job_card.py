@@ -88,6 +88,9 @@ def job_card(
     if files:
         container.add_item(gallery(job, files))
     container.add_item(ui.TextDisplay(_state_text(snapshot, late=late, files=files, direct=direct)))
+    closes = job.card_closes_at
+    if not job.state.ended and not direct and closes is not None and now >= closes:
+        container.add_item(ui.TextDisplay(f"-# {_last_words()}"))
     buttons: list[ui.Button[ui.LayoutView]] = []
     if job.state.ended and not direct:
         buttons += [spec.build(job.id) for action, spec in REMIX.items() if action in _fitting(snapshot, actions)]
@@ -278,6 +281,13 @@ def _progress(snapshot: Snapshot, *, late: bool) -> str:
         note = _("The studio cannot store pictures at the moment. This waits, and starts by itself.")
         return f"{' · '.join(parts)}\n-# {note}"
     return " · ".join(parts)
+
+
+def _last_words() -> str:
+    return _(
+        "Discord lets this card change for 15 minutes only. The result comes by direct message, or look for it with"
+        " `/history`."
+    )
 
 
 def _returned(snapshot: Snapshot) -> str:
