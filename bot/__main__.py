@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import aiohttp
 import discord
+import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -22,7 +23,7 @@ from bot.command_sync import describe_problem
 from bot.container import command_payload, open_database, sync_commands
 from bot.container import run as run_bot
 from bot.doctor import DATABASE_FAULTS, Finding, examine
-from bot.gateway import REFUSED_LOGIN, describe_end
+from bot.gateway import REFUSED_LOGIN, describe_end, describe_fault
 from bot.ledger_view import sandbox_ledger
 from bot.log_config import configure_logging
 from bot.providers.registry import PROVIDERS
@@ -41,6 +42,8 @@ app = typer.Typer(
 )
 _out = Console(soft_wrap=True, highlight=False)
 _err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+_log = structlog.get_logger(__name__)
 
 _DEMONSTRATION = "a red panda astronaut, cinematic lighting"
 
@@ -80,6 +83,12 @@ def run(
         _fail(f"The database cannot be used ({type(error).__name__}). `atelier doctor` says more.")
     except OSError as error:
         _fail(f"Cannot start: {error.strerror or type(error).__name__}. `atelier doctor` says more.")
+    except Exception as error:  # noqa: BLE001 - one line instead of a traceback, which is at DEBUG
+        _log.debug("app.broke", exc_info=True)
+        _fail(
+            f"The bot ended by its own fault: {describe_fault(error)}. No job is lost: all go on with the next start."
+            " Please report it; LOG_LEVEL=DEBUG shows more."
+        )
 
 
 @app.command()
@@ -89,7 +98,7 @@ def sync() -> None:
     _check_keys(settings)
     try:
         changes = asyncio.run(sync_commands(settings))
-    except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - an odd answer of Discord is named too
         problem = describe_problem(error)
         _fail(f"The commands were not sent. {problem.reason}: {problem.remedy}.")
     for verb, names in (("added", changes.added), ("changed", changes.changed), ("removed", changes.removed)):

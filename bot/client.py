@@ -218,7 +218,7 @@ class AtelierClient(commands.AutoShardedBot):
                 if error.status == _UNAUTHORIZED:
                     return
                 _log.info("discord.token_not_checked", reason=error.status)
-            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - also of a session that a new login replaced
                 _log.info("discord.token_not_checked", reason=type(error).__name__)  # the next 401 asks again
 
     async def _check_answer(

@@ -188,7 +188,7 @@ class GuardedWebSocket(DiscordWebSocket):
         except (ReconnectWebSocket, discord.DiscordException, aiohttp.ClientError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the other shards go on
-            _log.error("discord.connection_renewed", shard=self.shard_id, error=_describe(error))
+            _log.error("discord.connection_renewed", shard=self.shard_id, error=describe_fault(error))
             with contextlib.suppress(Exception):
                 await self.close(code=_UNREADABLE_CLOSE_CODE)
             raise UnreadablePayloadError from None
@@ -223,7 +223,7 @@ def _guarded(event: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:
                 raise
             reduced = event == "GUILD_CREATE" and _parse_reduced(parse, data)
             outcome = "discord.event_reduced" if reduced else "discord.event_dropped"
-            _log.error(outcome, discord_event=event, error=_describe(error))
+            _log.error(outcome, discord_event=event, error=describe_fault(error))
 
     return guarded
 
@@ -236,7 +236,7 @@ def _parse_reduced(parse: Callable[[Any], None], data: Any) -> bool:
     return False
 
 
-def _describe(error: Exception) -> str:
+def describe_fault(error: Exception) -> str:
     """Return an error's type and place, with nothing of the payload."""
     frames = extract_tb(error.__traceback__)
     place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

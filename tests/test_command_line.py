@@ -13,6 +13,7 @@ import discord
 import pytest
 from typer.testing import CliRunner, Result
 
+import bot.__main__ as command_line
 from bot import __version__
 from bot.__main__ import app
 from bot.settings import Settings
@@ -236,6 +237,19 @@ def test_run_without_discord_waits_for_it(tmp_path: Path) -> None:
     assert SECRET not in log
 
 
+def test_run_ended_by_unknown_fault_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line names the place, without a traceback."""
+
+    async def break_down(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(command_line, "run_bot", break_down)
+    result = atelier("run", DISCORD_TOKEN=SECRET, SKILLBOSS_WHOLESALE_KEY=SECRET)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("The bot ended by its own fault: RuntimeError at test_command_line.py:")
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_sync_without_token_is_refused() -> None:
     result = atelier("sync", SKILLBOSS_WHOLESALE_KEY=SECRET)
     assert result.exit_code == 1
@@ -258,6 +272,11 @@ async def test_sync_prints_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert second.stdout == "Discord had the same commands. They were sent again.\n"
     server.faults.add("PUT", "/commands$", status=503)
     refused = await asyncio.to_thread(atelier, "sync", **variables)
+    server.faults.clear()
+    server.faults.add("GET", "/commands$", status=200, body={"odd": True})
+    odd = await asyncio.to_thread(atelier, "sync", **variables)
+    assert odd.exit_code == 1
+    assert odd.stderr.startswith("The commands were not sent. unexpected answer (")
     assert refused.exit_code == 1
     assert refused.stderr == "The commands were not sent. Discord has a fault (HTTP 503): nothing to do.\n"
     await server.close()

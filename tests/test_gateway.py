@@ -331,6 +331,24 @@ async def test_single_401_is_checked(server: DiscordServer, client: AtelierClien
     waiting.cancel()
 
 
+async def test_token_is_watched_while_login_is_repeated(server: DiscordServer) -> None:
+    """An odd 401 on the way is no reset."""
+    clock = ManualClock()
+    server.faults.add("GET", "/oauth2/applications/@me", status=401)
+    server.faults.add("GET", "/applications/@me", status=401)
+    async with AtelierClient(clock=clock) as client:
+        waiting = asyncio.create_task(client.wait_token_refused())
+        login = asyncio.create_task(client.login(TOKEN))
+        async with asyncio.timeout(PATIENCE):
+            while not login.done():
+                clock.advance(60)
+                await asyncio.sleep(0)
+        await login
+        await let_others_run()
+        assert not waiting.done()
+        waiting.cancel()
+
+
 async def test_expired_interaction_token_is_not_the_bots(server: DiscordServer, client: AtelierClient) -> None:
     del server
     webhook = discord.Webhook.partial(1, "expired", client=client)
