@@ -97,6 +97,7 @@ async def test_rejected_progress_edit_is_not_repeated(bot: BotHarness) -> None:
         await bot.look()
     await nothing_more(bot, before + 1)
     bot.server.finish()
+    bot.clock.advance(bot.config.poll_floor)
     await bot.polls_until(lambda: "left today" in bot.card(result)[-1])
 
 
@@ -113,7 +114,7 @@ async def test_card_delivered_elsewhere_is_dropped_from_memory(bot: BotHarness) 
 
 async def test_missing_card_counts_as_delivered_after_confirmation(bot: BotHarness) -> None:
     """While Discord is unreachable, an abandoned job is not delivered."""
-    bot.env.inject_error("POST", "/interactions/*/callback", status=400, code=50035)
+    bot.env.inject_error("POST", "/interactions/*/callback", status=500)
     bot.env.inject_error("PATCH", "/webhooks/*", status=401)
     await bot.imagine(bot.member("member"), prompt="a fox")
     assert await bot.column("state") == ["cancelled"]
