@@ -10,6 +10,7 @@ from bot.engine.callback_urls import hash_token, input_url_for, new_token, webho
 from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
 from bot.images.address_policy import TrustedNetworks
+from bot.images.disk_space import MEGABYTE, DiskSpace
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
@@ -59,7 +60,17 @@ def build_image_service(settings: Settings) -> ImageService:
             trusted=trusted,
         ),
         store=ImageStore(settings.data_dir / "pictures"),
+        space=build_disk_space(settings),
         workers=ImageThreadPool(),
+    )
+
+
+def build_disk_space(settings: Settings) -> DiskSpace:
+    """Return the accounting of the disks of images and database."""
+    return DiskSpace(
+        settings.storage_folders,
+        min_free=settings.min_free_disk_mb * MEGABYTE,
+        total=settings.max_stored_mb * MEGABYTE,
     )
 
 
@@ -74,6 +85,7 @@ def build_engine_config(settings: Settings) -> EngineConfig:
         poll_ceiling=max(settings.poll_interval_seconds, min(10.0, settings.poll_interval_seconds * 10 / 3)),
         soft_deadline=settings.job_soft_deadline_seconds,
         hard_deadline=settings.job_hard_deadline_seconds,
+        member_megabytes=settings.max_stored_mb_per_member,
     )
 
 

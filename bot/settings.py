@@ -169,6 +169,9 @@ class Settings(_ProviderSettings):
     ] = None
     data_dir: Annotated[Path, Field(description="takes a folder")] = Path("data")
     picture_retention_days: Annotated[Count, Field(description="takes whole days, 1 or more")] = 30
+    min_free_disk_mb: Annotated[int, Field(ge=0, description="takes megabytes, 0 or more")] = 500
+    max_stored_mb: Annotated[Count, Field(description="takes megabytes, 1 or more")] = 50_000
+    max_stored_mb_per_member: Annotated[Count, Field(description="takes megabytes, 1 or more")] = 2000
     http_host: Annotated[str, Field(description="takes an address of this machine")] = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535, description="takes a port, 0 to 65535 (0: any)")] = 8080
     health_host: Annotated[str, Field(description="takes an address of this machine")] = "127.0.0.1"
@@ -261,6 +264,14 @@ class Settings(_ProviderSettings):
     def proxies(self) -> Proxies:
         """The proxy of outgoing requests."""
         return Proxies(None if self.https_proxy is None else self.https_proxy.get_secret_value(), self.no_proxy)
+
+    @property
+    def storage_folders(self) -> tuple[Path, ...]:
+        """Folders of pictures and, with SQLite, of the database."""
+        database = make_url(self.database_address)
+        pictures = self.data_dir / "pictures"
+        is_file = database.get_backend_name() == "sqlite"
+        return (pictures, Path(str(database.database)).parent) if is_file else (pictures,)
 
     def key_of(self, provider: str) -> SecretStr | None:
         """Return the key of a provider, or None if it has none or does not exist."""

@@ -1,11 +1,32 @@
 """References from result and input images to files of the image store."""
 
 from collections.abc import Collection
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import BigInteger, Connection, bindparam, cast, func, select, union
 
 from db.inputs import InputImageRepository
 from db.pictures import ResultImageRepository
+from db.tables import inputs, jobs, pictures
+
+# A file counts once, however many images refer to it.
+_FILES: Final = union(
+    *(
+        select(table.c.sha256, table.c.size).where(table.c.sha256.is_not(None), table.c.removed_at.is_(None))
+        for table in (pictures, inputs)
+    )
+).subquery()
+_OF_MEMBER: Final = union(
+    *(
+        select(table.c.sha256, table.c.size)
+        .join(jobs, jobs.c.id == table.c.job_id)
+        .where(jobs.c.member_id == bindparam("of_member"))
+        .where(table.c.sha256.is_not(None), table.c.removed_at.is_(None))
+        for table in (pictures, inputs)
+    )
+).subquery()
+_SIZE: Final = select(cast(func.coalesce(func.sum(_FILES.c.size), 0), BigInteger))
+_SIZE_OF_MEMBER: Final = select(cast(func.coalesce(func.sum(_OF_MEMBER.c.size), 0), BigInteger))
 
 
 def referenced_hashes(connection: Connection, hashes: Collection[str], *, hold: bool = False) -> set[str]:
@@ -16,3 +37,10 @@ def referenced_hashes(connection: Connection, hashes: Collection[str], *, hold: 
     """
     repositories = ResultImageRepository(connection), InputImageRepository(connection)
     return set().union(*(repository.list_kept(hashes, hold=hold) for repository in repositories))
+
+
+def stored_bytes(connection: Connection, member_id: int | None = None) -> int:
+    """Return the bytes of all kept images, or of one member's in all guilds."""
+    if member_id is None:
+        return connection.execute(_SIZE).scalar_one()
+    return connection.execute(_SIZE_OF_MEMBER, {"of_member": member_id}).scalar_one()

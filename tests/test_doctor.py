@@ -18,23 +18,29 @@ from sqlalchemy import inspect, select, text
 from typer.testing import CliRunner
 
 from bot.__main__ import app
-from bot.container import command_payload
+from bot.container import command_payload, open_database
 from bot.doctor import Finding, examine, machine, proxy
 from bot.doctor.machine import MIB, _disk
 from bot.doctor.picture_hosts import check_picture_hosts
+from bot.doctor.picture_space import check_picture_space
 from bot.doctor.web import check_webhook
+from bot.domain.images import ImageFile, ResultImage
 from bot.settings import ExplicitSettings, Settings, load_settings
 from bot.web.server import WebServer
 from db.database import Database
 from db.migrate import migrate
 from db.other_process import OtherProcessRepository
+from db.pictures import ResultImageRepository
 from db.process_lock import hold_process_lock
 from db.tables import facts
 from db.workers import WorkerRepository
 from sandbox.discord import DiscordServer, default_world
 from sandbox.providers import Reve2ImgServer, SkillBossServer
+from tests.support.clock import START
 from tests.support.databases import Databases
+from tests.support.factories import make_job
 from tests.support.fidelity import Fidelity, find_description
+from tests.support.ledger import adding
 from tests.support.proxy import connect_proxy
 
 ROOT = Path(__file__).parent.parent
@@ -564,3 +570,30 @@ async def test_picture_hosts_are_resolved(addresses: list[str], networks: str, s
     else:
         assert [(finding.good, said in finding.what) for finding in findings] == [(False, True)] * 3
         assert all(finding.remedy for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("free", "limits", "good", "said"),
+    [
+        (10**12, {}, True, "pictures take 0 of 50,000 MB"),
+        (499_000_000, {}, False, "MIN_FREE_DISK_MB"),
+        (499_000_000, {"min_free_disk_mb": 0}, True, "pictures take 0"),
+        (10**12, {"max_stored_mb": 1}, False, "pictures take 2 of 1 MB"),
+    ],
+)
+async def test_space_for_pictures_is_compared_with_limits(
+    tmp_path: Path, free: int, limits: dict[str, Any], *, good: bool, said: str
+) -> None:
+    settings = ExplicitSettings(data_dir=tmp_path, **limits)
+    async with open_database(settings) as database:
+        await migrate(database)
+        if "max_stored_mb" in limits:
+            job = make_job()
+            file = ImageFile(sha256="a" * 64, media_type="image/png", width=64, height=64, size=2_000_000)
+            image = ResultImage(job_id=job.id, position=0, file=file)
+            await database.write(adding(job))
+            await database.write(lambda connection: ResultImageRepository(connection).add_all([image], START))
+    (finding,) = await check_picture_space(settings, lambda _: free)
+    assert finding.good is good
+    assert said in finding.what
+    assert bool(finding.remedy) is not good

@@ -64,6 +64,9 @@ WRONG = [
         ("TRUSTED_DOWNLOAD_NETWORKS", value, "takes networks with commas between, such as 198.18.0.0/15")
         for value in ("proxy", "198.18.0.1/15", "198.18.0.0/33")
     ),
+    ("MIN_FREE_DISK_MB", "-1", "takes megabytes, 0 or more"),
+    ("MAX_STORED_MB", "0", "takes megabytes, 1 or more"),
+    ("MAX_STORED_MB_PER_MEMBER", "much", "takes megabytes, 1 or more"),
     ("HEALTH_PORT", "-1", "takes a port, 0 to 65535 (0: any)"),
     ("USER_INSTALL", "perhaps", "takes on or off"),
     ("LOG_LEVEL", "LOUD", "takes DEBUG, INFO, WARNING or ERROR"),

@@ -56,6 +56,7 @@ class ServiceContainer(EngineContainer):
             access=self.access,
             clock=self.clock,
             config=self.engine_config,
+            storage_gate=self.storage_gate,
             providers=self.provider_names,
             new_id=self.new_id,
             policy=self.input_policy,

@@ -13,6 +13,7 @@ from bot.doctor.finding import Finding
 from bot.doctor.machine import check_disk, check_memory
 from bot.doctor.permissions import check_permissions
 from bot.doctor.picture_hosts import check_picture_hosts
+from bot.doctor.picture_space import check_picture_space
 from bot.doctor.processes import check_processes
 from bot.doctor.providers import check_keys
 from bot.doctor.proxy import check_proxy
@@ -29,6 +30,7 @@ _CHECKS: Final[tuple[Callable[[Settings], Awaitable[list[Finding]]], ...]] = (
     check_permissions,
     check_processes,
     check_disk,
+    check_picture_space,
     check_memory,
     check_ports,
     check_proxy,

@@ -15,6 +15,7 @@ from bot.engine.observer import JobObserver
 from bot.engine.provider_status import ProviderStatus
 from bot.engine.step_result import StepResult
 from bot.engine.storage_gate import PROBE_SECONDS, StorageGate
+from bot.images.disk_space import MEGABYTE
 
 _log = structlog.get_logger(__name__)
 
@@ -102,7 +103,8 @@ class HeldJobs:
             if self._waits_too_long_for_storage(job):
                 return StepResult(job=await self._job_store.mark_inputs_failed(job, FaultKind.STORAGE, {}))
             return StepResult(job=job, next_step_in=PROBE_SECONDS, refresh_card=True)
-        outcome = await self._input_downloader.prepare(job, self._clock.monotonic())
+        room = await self._room_of(job.place.member_id)
+        outcome = await self._input_downloader.prepare(job, self._clock.monotonic(), room)
         if isinstance(outcome, float):
             return StepResult(job=job, next_step_in=outcome)
         if outcome.fault is not None:
@@ -128,6 +130,13 @@ class HeldJobs:
             return StepResult(job=await self._job_store.mark_failed(job, FaultKind.STORAGE))
         left = self._config.hard_deadline - age + 1.0
         return StepResult(job=job, next_step_in=min(left, _LATE_CHECK_SECONDS), refresh_card=True)
+
+    async def _room_of(self, member_id: int) -> int | None:
+        """Return the space left for a member's images; None if unlimited."""
+        megabytes = self._config.member_megabytes
+        if megabytes is None:
+            return None
+        return megabytes * MEGABYTE - await self._job_store.stored_bytes(member_id)
 
     def _waits_too_long_for_storage(self, job: Job) -> bool:
         """Return whether a job's images could not be stored for too long."""

@@ -6,6 +6,7 @@ Finished downloads are kept between tries.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import structlog
@@ -37,6 +38,7 @@ _FAULTS: Final = {
     ImageProblem.TOO_LARGE: FaultKind.INPUT_TOO_LARGE,
     ImageProblem.TOO_SMALL: FaultKind.INPUT_TOO_SMALL,
     ImageProblem.NOT_A_PICTURE: FaultKind.INPUT_UNUSABLE,
+    ImageProblem.OVER_QUOTA: FaultKind.QUOTA,
     ImageProblem.TRUNCATED: FaultKind.INPUT_BROKEN,
     ImageProblem.DECODER_DIED: FaultKind.INPUT_UNDECODABLE,
 }
@@ -46,7 +48,8 @@ _FAULTS: Final = {
 class InputDownloadProgress:
     """Downloaded inputs and faults of a job, by position.
 
-    A restart loses it and downloads again.
+    A restart loses it and downloads again. `room` is the space that the member's recorded images leave in bytes (None:
+    unlimited), `claims` are the bytes of the job's own images by position.
     """
 
     files: dict[int, SanitizedImage] = field(default_factory=dict)
@@ -55,6 +58,9 @@ class InputDownloadProgress:
     undecoded: set[int] = field(default_factory=set)
     tries: int = 0
     since: float = 0.0
+    member_id: int = 0
+    room: int | None = None
+    claims: dict[int, int] = field(default_factory=dict)
     not_stored: bool = False
 
     @property
@@ -89,16 +95,18 @@ class InputDownloader:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._members: dict[str, int] = {}
 
-    async def prepare(self, job: Job, now: float) -> InputDownloadProgress | float:
+    async def prepare(self, job: Job, now: float, room: int | None = None) -> InputDownloadProgress | float:
         """Return the progress once complete, else the seconds to the next try.
 
-        `now` is the monotonic time in seconds.
+        `now` is the monotonic time in seconds. `room` is the space in bytes left by the member's recorded images; None:
+        unlimited.
         """
         member = job.place.member_id
         of_member = sum(each == member for each in self._members.values())
         if job.id in self._running or len(self._running) >= _CONCURRENT_JOBS or of_member >= _CONCURRENT_JOBS_OF_MEMBER:
             return _BUSY_SECONDS
-        progress = self._progress.setdefault(job.id, InputDownloadProgress(since=now))
+        progress = self._progress.setdefault(job.id, InputDownloadProgress(since=now, member_id=job.place.member_id))
+        progress.room = room
         work = asyncio.create_task(self._download(job, progress))
         self._running[job.id] = work
         self._members[job.id] = member
@@ -163,9 +171,13 @@ class InputDownloader:
             return
         try:
             kept = await self._image_service.store_input(
-                image.url, member=job.place.member_id, before_decoding=self._decode_guard.before_decoding(job)
+                image.url,
+                member=job.place.member_id,
+                before_decoding=self._decode_guard.before_decoding(job),
+                claim=partial(self._claim, progress, at),
             )
         except ImageError as error:
+            progress.claims.pop(at, None)
             _log.warning("input.unusable", job=job.id, position=at, problem=error.problem, detail=error.detail)
             if error.problem is ImageProblem.UNREACHABLE or error.detail == RESOLVED:
                 return  # the network or the name server of this machine may be at fault
@@ -180,6 +192,7 @@ class InputDownloader:
                     return
             progress.faults[at] = _fault(error)
         except OSError as error:
+            progress.claims.pop(at, None)
             progress.not_stored = True
             self._storage_gate.record_write_failure(error)
             _log.error("input.not_stored", job=job.id, position=at, error=type(error).__name__, errno=error.errno)
@@ -188,6 +201,17 @@ class InputDownloader:
                 progress.faults[at] = FaultKind.INPUT_UNUSABLE
                 return
             progress.files[at] = kept
+            progress.claims[at] = kept.file.size
+
+    def _claim(self, progress: InputDownloadProgress, at: int, size: int) -> None:
+        """Reserve a part of the member's space for an input.
+
+        All downloads of the member count, so that several jobs at a time cannot exceed it.
+        """
+        progress.claims[at] = size
+        claimed = [each.claims for each in self._progress.values() if each.member_id == progress.member_id]
+        if progress.room is not None and sum(sum(claims.values()) for claims in claimed) > progress.room:
+            raise ImageError(ImageProblem.OVER_QUOTA)
 
 
 def _fault(error: ImageError) -> FaultKind:

@@ -23,6 +23,7 @@ from bot.images.sanitize import SanitizedImage
 from bot.providers.base import Failed, Finished, Pending
 from db.attempts import AttemptRepository
 from db.database import Database
+from db.file_references import stored_bytes
 from db.inputs import InputImageRepository
 from db.jobs import JobRepository
 from db.other_process import OtherProcessRepository
@@ -76,6 +77,10 @@ class JobStore:
             return JobRepository(connection).get(job_id), attempts[-1] if attempts else None
 
         return await self._database.read(read)
+
+    async def stored_bytes(self, member_id: int) -> int:
+        """Return the bytes of a member's kept images."""
+        return await self._database.read(lambda connection: stored_bytes(connection, member_id))
 
     async def claim_batch(
         self, limit: int, available_submits: Mapping[str, int], *, with_queue: bool = True

@@ -18,7 +18,7 @@ from bot.images.image_service import ImageService
 from db.audit import audit
 from db.confirmations import ConfirmationRepository
 from db.database import Database
-from db.file_references import referenced_hashes
+from db.file_references import referenced_hashes, stored_bytes
 from db.inputs import InputImageRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
@@ -31,6 +31,7 @@ _log = structlog.get_logger(__name__)
 _INTERVALS: Final = {
     "tokens": 60.0,
     "unused": 60.0,
+    "usage": 60.0,
     "images": 3600.0,
     "presets": 3600.0,
     "searches": 3600.0,
@@ -60,7 +61,7 @@ class Maintenance:
 
     async def run(self) -> None:
         """Run each duty when due, until cancelled; a running one may finish."""
-        for duty in ("tokens", "unused", "images", "presets", "searches"):
+        for duty in ("usage", "tokens", "unused", "images", "presets", "searches"):
             self._queue.set(duty)
         for duty in ("orphans", "audit"):
             self._queue.set(duty, _INTERVALS[duty])
@@ -76,6 +77,8 @@ class Maintenance:
                 await self.erase_tokens()
             case "unused":
                 await self.remove_unused_images()
+            case "usage":
+                await self.measure_usage()
             case "images":
                 await self.remove_old_images()
             case "presets":
@@ -150,6 +153,10 @@ class Maintenance:
             batch = candidates[start : start + _BATCH]
             kept = await self._referenced([sha256 for sha256, _ in batch])
             await self._discard([file for file in batch if file[0] not in kept])
+
+    async def measure_usage(self) -> None:
+        """Sum up the stored images, for the limit of all of them."""
+        self._image_service.space.set_stored(await self._database.read(stored_bytes, long_running=True))
 
     async def _discard(self, files: Iterable[tuple[str, str]]) -> None:
         """Delete files without a row; note the young ones for later."""

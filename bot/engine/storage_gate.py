@@ -7,12 +7,14 @@ from enum import StrEnum
 from typing import Final
 
 import structlog
+from sqlalchemy import Connection
 
-from bot.domain.errors import ImageError, ImageProblem
+from bot.domain.errors import ImageError, ImageProblem, StorageFullError
 from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.clock import Clock
-from bot.images.disk_space import Shortage
+from bot.images.disk_space import MEGABYTE, Shortage
 from bot.images.image_service import ImageService
+from db.file_references import stored_bytes
 
 _log = structlog.get_logger(__name__)
 
@@ -80,6 +82,19 @@ class StorageGate:
     def is_disk_closed(self) -> bool:
         """True if no image at all can be stored."""
         return self._disk is not None
+
+    def check_new_job(self, connection: Connection, member_id: int, megabytes: int | None) -> None:
+        """Check that there is space for the images of a member's new job.
+
+        `megabytes` is the limit of the member's stored images.
+
+        Raises:
+            StorageFullError: there is none.
+        """
+        if self.shortage is not None:
+            raise StorageFullError
+        if megabytes is not None and stored_bytes(connection, member_id) >= megabytes * MEGABYTE:
+            raise StorageFullError(own=True, limit=megabytes)
 
     @property
     def shortage(self) -> Shortage | None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
-MEGABYTE = 1_000_000
+MEGABYTE: Final = 1_000_000
 
 FreeBytes = Callable[[Path], int]
 """Returns the bytes that can be written to the file system of a folder."""

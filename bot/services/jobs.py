@@ -31,6 +31,7 @@ from bot.engine.config import EngineConfig
 from bot.engine.engine import Engine
 from bot.engine.job_store import JobStore
 from bot.engine.ledger import Ledger
+from bot.engine.storage_gate import StorageGate
 from bot.services.access import AccessService
 from bot.services.request_resolver import RequestResolver, ResolvedRequest
 from db.confirmations import ConfirmationRepository
@@ -73,6 +74,7 @@ class JobService:
         access: AccessService,
         clock: Clock,
         config: EngineConfig,
+        storage_gate: StorageGate,
         providers: tuple[str, ...],
         new_id: Callable[[], str],
         policy: InputPolicy = SERVED,
@@ -84,6 +86,7 @@ class JobService:
         self._access = access
         self._clock = clock
         self._config = config
+        self._storage_gate = storage_gate
         self._providers = providers
         self._new_id = new_id
         self._policy = policy
@@ -154,6 +157,7 @@ class JobService:
             NotAdmittedError: the server is not admitted.
             UnsupportedOptionError: the model does not support an option.
             StudioClosedError: no provider takes this request now.
+            StorageFullError: there is no space for its images.
             QueueFullError: too many of the member's jobs are waiting.
             InsufficientCreditsError: the member cannot pay the price.
             BudgetSpentError: the operator's monthly budget does not cover the price.
@@ -195,6 +199,7 @@ class JobService:
         require_offer(job.request, self._providers)
         if self._engine.is_blocked(job.request):
             raise StudioClosedError
+        self._storage_gate.check_new_job(connection, job.place.member_id, self._config.member_megabytes)
         require_files(connection, job.request.inputs)
         account = self._ledger.hold(connection, job, lambda: self._insert(connection, job), job.created_at)
         return Snapshot(job=job, available=account.available)

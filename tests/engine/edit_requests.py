@@ -10,6 +10,7 @@ from bot.domain.images import InputImage
 from bot.domain.requests import GenerationRequest
 from bot.engine.callback_urls import hash_token, input_url_for, new_token
 from bot.engine.claimer import CallbackUrl
+from bot.engine.config import EngineConfig
 from bot.services.served_files import ServedFileService
 from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
@@ -34,6 +35,7 @@ async def edit_harness(
     start: bool = True,
     alone: bool = True,
     clock: ManualClock | None = None,
+    config: EngineConfig | None = None,
 ) -> AsyncIterator[EngineHarness]:
     """Run a harness with members' images on the image server.
 
@@ -54,6 +56,7 @@ async def edit_harness(
         start=start,
         alone=alone,
         clock=clock,
+        config=config,
     ) as harness:
         yield harness
 

@@ -29,6 +29,7 @@ from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
 from bot.engine.reconciliation_store import ReconciliationStore
+from bot.engine.storage_gate import StorageGate
 from bot.engine.worker_store import WorkerStore
 from bot.providers.base import Failed, Finished, Pending
 from bot.services.access import AccessService
@@ -58,6 +59,13 @@ FAULTS = st.sampled_from([FaultKind.UNAVAILABLE, FaultKind.SERVER_ERROR, FaultKi
 def _files() -> tuple[tempfile.TemporaryDirectory[str], SqliteDatabases]:
     folder = tempfile.TemporaryDirectory(prefix="atelier-machine-")
     return folder, SqliteDatabases(Path(folder.name))
+
+
+class _Unlimited:
+    """Space for every job."""
+
+    def check_new_job(self, *_: object) -> None:
+        """Accept the job."""
 
 
 class _Idle:
@@ -143,6 +151,7 @@ class JobMachine(RuleBasedStateMachine):
             config=EngineConfig(waiting_per_member=4),
             providers=("skillboss",),
             new_id=make_id,
+            storage_gate=cast("StorageGate", _Unlimited()),
         )
 
     def new_callback_url(self, provider: str) -> CallbackUrl:

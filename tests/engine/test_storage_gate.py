@@ -1,18 +1,31 @@
 """Submits wait while finished images could not be stored."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+from PIL import Image
 
-from bot.domain.errors import FaultKind, ImageError, ImageProblem
-from bot.domain.images import ImageFile
+from bot.domain.errors import FaultKind, ImageError, ImageProblem, StorageFullError
+from bot.domain.images import ImageFile, ResultImage
 from bot.domain.jobs import State
+from bot.engine.config import EngineConfig
 from bot.engine.storage_gate import StorageFault
+from bot.images.disk_space import DiskSpace
 from bot.images.download import ImageDownloader
 from db.database import Database
+from db.pictures import ResultImageRepository
+from sandbox.providers import Reve2ImgServer
+from tests.engine.edit_requests import edit_harness, edit_request
 from tests.engine.engine_harness import engine_harness
+from tests.support.clock import START
+from tests.support.factories import MEMBER, make_context, make_job
+from tests.support.image_server import ImageServer
+from tests.support.ledger import adding
+
+GIGABYTE = 1_000_000_000
 
 
 def break_folder(folder: Path) -> None:
@@ -172,3 +185,103 @@ async def test_image_deleted_before_its_row_is_downloaded_again(sqlite_database:
         await harness.wait_for_state(job.id, State.DONE, step=1)
         assert len(stored) == 2
         assert harness.image_service.path(stored[1].sha256, stored[1].media_type).is_file()
+
+
+async def test_low_disk_refuses_new_jobs_and_finishes_running_ones(sqlite_database: Database, tmp_path: Path) -> None:
+    # Half of the free space is kept for images that are paid for.
+    free = [GIGABYTE]
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        harness.image_service.space = DiskSpace([tmp_path], min_free=GIGABYTE // 2, free=lambda _: free[0])
+        running, queued = [await harness.create_job() for _ in range(2)]
+        await harness.wait_for(lambda: len(harness.server.jobs) == 2, step=1)
+        free[0] = GIGABYTE // 2 - 1
+        with structlog.testing.capture_logs() as logs:
+            with pytest.raises(StorageFullError) as refusal:
+                await harness.create_job()
+            await harness.run_rounds(step=1)
+        assert not refusal.value.own
+        assert [entry["fault"] for entry in logs if entry["event"] == "storage.closed"] == [StorageFault.DISK_FULL]
+        harness.server.finish(harness.server.jobs[0])
+        harness.server.finish(harness.server.jobs[1])
+        for job in (running, queued):
+            await harness.wait_for_state(job.id, State.DONE, step=1)
+        assert await harness.run_audit() == []
+        free[0] = GIGABYTE
+        await harness.wait_for(lambda: not harness.storage_gate.faults, step=1)
+        await harness.create_job()
+        await harness.wait_for(lambda: harness.count_submits() == 3, step=1)
+
+
+async def test_paid_image_waits_while_disk_is_almost_full(sqlite_database: Database, tmp_path: Path) -> None:
+    # The database must not meet a full disk because of it.
+    free = [GIGABYTE]
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        harness.image_service.space = DiskSpace([tmp_path], min_free=GIGABYTE // 2, free=lambda _: free[0])
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.QUEUED, step=1)
+        free[0] = GIGABYTE // 4
+        harness.server.finish(harness.server.jobs[0])
+        await harness.wait_for_state(job.id, State.STORING, step=1)
+        await harness.run_rounds(step=5)
+        assert list((tmp_path / "pictures").rglob("*.png")) == []
+        free[0] = GIGABYTE
+        await harness.wait_for_state(job.id, State.DONE, step=5)
+
+
+async def test_all_images_together_are_limited(sqlite_database: Database, tmp_path: Path) -> None:
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        harness.image_service.space = DiskSpace([], total=1000)
+        await harness.create_job()
+        await harness.wait_for(lambda: harness.server.jobs, step=1)
+        harness.server.finish(harness.server.jobs[0])
+        await harness.wait_for(lambda: harness.storage_gate.shortage, step=1)
+        with pytest.raises(StorageFullError):
+            await harness.create_job()
+        await harness.wait_for(lambda: harness.storage_gate.faults == (StorageFault.LIMIT_REACHED,), step=1)
+        harness.image_service.space.set_stored(0)
+        await harness.create_job()
+
+
+async def test_members_images_are_limited(sqlite_database: Database, tmp_path: Path) -> None:
+    # Others go on, and so does the member after a deletion.
+    async with engine_harness(sqlite_database, tmp_path, config=EngineConfig(member_megabytes=1)) as harness:
+        big = ImageFile(sha256="a" * 64, media_type="image/png", width=64, height=64, size=1_000_000)
+        done = make_job(state=State.DONE, finished_at=START, delivered_at=START)
+        image = ResultImage(job_id=done.id, position=0, file=big)
+        await sqlite_database.write(adding(done))
+        await sqlite_database.write(lambda connection: ResultImageRepository(connection).add_all([image], START))
+        with pytest.raises(StorageFullError) as refusal:
+            await harness.create_job()
+        assert (refusal.value.own, refusal.value.limit) == (True, 1)
+        await harness.create_job(place=make_context(member_id=MEMBER + 1))
+        await sqlite_database.write(lambda connection: ResultImageRepository(connection).remove_for(done.id, START))
+        await harness.create_job()
+
+
+async def test_simultaneous_inputs_cannot_exceed_members_limit(
+    sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
+) -> None:
+    # Bytes are reserved before a download, so three jobs at a time are counted together.
+    noise = [Image.effect_noise((700, 700), 90 + number) for number in range(3)]
+    config = EngineConfig(member_megabytes=1)
+    async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, config=config) as harness:
+        image_host.gate.clear()
+        urls = [image_host.put(f"{number}.png", png_of(image)) for number, image in enumerate(noise)]
+        sizes = [len(image_host.files[f"{number}.png"]) for number in range(3)]
+        assert all(350_000 < size < 500_000 for size in sizes), sizes
+        jobs = [await harness.create_job(request=edit_request(url)) for url in urls]
+        await harness.wait_for(lambda: len(image_host.taken) == 3)
+        image_host.gate.set()
+        await harness.run_rounds(step=1)
+        states = [await harness.read_job(job.id) for job in jobs]
+        failed = [job for job in states if job.state is State.FAILED]
+        assert [job.fault for job in failed] == [FaultKind.QUOTA]
+        stored = sum(file.stat().st_size for file in (tmp_path / "pictures").rglob("*.png"))
+        assert stored <= 1_000_000
+
+
+def png_of(image: Image.Image) -> bytes:
+    """Return an image as PNG."""
+    out = BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()

@@ -48,6 +48,7 @@ from bot.domain.errors import (
     RequestError,
     SearchGoneError,
     StaleJobError,
+    StorageFullError,
     StudioClosedError,
     UnknownModelError,
     UnsupportedOptionError,
@@ -259,6 +260,20 @@ WORDED: list[tuple[AtelierError, str]] = [
     (JobStateError("running", "cancel"), "Too late: this job has already begun."),
     (JobStateError("done", "cancel"), "Too late: this job has already finished or was cancelled."),
     (StaleJobError(), "Too late: this job has already finished or was cancelled."),
+    (
+        StorageFullError(own=True, limit=2000),
+        (
+            "Your pictures take all the 2,000 MB that the studio keeps for you. Nothing was charged.\n"
+            "Delete some in the menus of their cards."
+        ),
+    ),
+    (
+        StorageFullError(),
+        (
+            "The studio has no space for more pictures at the moment. Nothing was charged.\n"
+            "Try again later; the operator's log has the reason."
+        ),
+    ),
     (
         StudioClosedError(),
         (

@@ -282,6 +282,9 @@ FAILED = {
     FaultKind.NOT_FOUND: "The image service lost this request.|Try again.",
     FaultKind.DEADLINE: "The image service did not finish in time.|Try again.",
     FaultKind.UNACKNOWLEDGED: "This request was interrupted before it began.|Try again.",
+    FaultKind.QUOTA: (
+        "Your pictures take all the space that the studio keeps for you.|Delete some in the menus of their cards."
+    ),
     FaultKind.STORAGE: "The studio could not store pictures for too long.|Try again later.",
     FaultKind.INTERNAL: "Something went wrong on our side.|Try again.",
     FaultKind.INPUT_GONE: (

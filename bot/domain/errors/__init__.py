@@ -36,6 +36,7 @@
     |  |- EmptyPresetError     neither a prompt nor an option to save
     |  |- PresetLimitError     the highest number is reached
     |  '- PresetNameTakenError a deleted preset's name is in use again
+    |- StorageFullError        no space for further images
     |- StudioClosedError       no provider takes the job at present
     |- ProviderError           an image API answered with an error, or not at all
     |- ImageError              an image could not be fetched or used
@@ -44,7 +45,14 @@
 Errors carry a code and facts, no prose: `bot.ui.render.error_messages` has the texts.
 """
 
-from bot.domain.errors.access import AccessError, NotAdmittedError, NotAllowedError, NotInServerError, StudioClosedError
+from bot.domain.errors.access import (
+    AccessError,
+    NotAdmittedError,
+    NotAllowedError,
+    NotInServerError,
+    StorageFullError,
+    StudioClosedError,
+)
 from bot.domain.errors.base import AtelierError
 from bot.domain.errors.credits import BudgetSpentError, CreditsError, InsufficientCreditsError, LedgerError
 from bot.domain.errors.jobs import (
@@ -127,6 +135,7 @@ __all__ = [
     "RequestError",
     "SearchGoneError",
     "StaleJobError",
+    "StorageFullError",
     "StudioClosedError",
     "UnknownModelError",
     "UnsupportedOptionError",

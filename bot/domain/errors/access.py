@@ -41,6 +41,20 @@ class NotAllowedError(AccessError):
         self.needs = needs
 
 
+class StorageFullError(AtelierError):
+    """There is no space for further images.
+
+    `own`: the member's stored images reach their limit of `limit` megabytes. Otherwise the studio's space is used up.
+    """
+
+    code = "storage_full"
+
+    def __init__(self, *, own: bool = False, limit: int = 0) -> None:
+        super().__init__()
+        self.own = own
+        self.limit = limit
+
+
 class StudioClosedError(AtelierError):
     """No configured provider can take jobs for this model at present."""
 

@@ -25,6 +25,7 @@ class FaultKind(StrEnum):
     NOT_FOUND = "not_found"  # the provider does not know the handle (404)
     DEADLINE = "deadline"  # the hard deadline passed
     UNACKNOWLEDGED = "unacknowledged"  # the card never appeared
+    QUOTA = "quota"  # the member's stored images reach their limit
     STORAGE = "storage"  # finished images could not be stored here for too long
     INTERNAL = "internal"  # our own fault
     # Input images that turned out to be unusable:
@@ -79,6 +80,7 @@ class ImageProblem(StrEnum):
     NOT_A_PICTURE = "not_a_picture"
     TRUNCATED = "truncated"
     DECODER_DIED = "decoder_died"  # decoding ended its process, or ran into a limit: trying again may help
+    OVER_QUOTA = "over_quota"  # the member's stored images would exceed their limit
 
 
 class ImageError(AtelierError):

@@ -36,6 +36,7 @@ from bot.domain.errors import (
     RequestError,
     SearchGoneError,
     StaleJobError,
+    StorageFullError,
     StudioClosedError,
     UnknownModelError,
     UnsupportedOptionError,
@@ -129,6 +130,16 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return _about_job(error)
         case PresetError():
             return _about_preset(error)
+        case StorageFullError(own=True):
+            what = _("Your pictures take all the {limit} MB that the studio keeps for you.")
+            return _nothing_charged(
+                what.format(limit=number(error.limit)), _("Delete some in the menus of their cards.")
+            )
+        case StorageFullError():
+            return _nothing_charged(
+                _("The studio has no space for more pictures at the moment."),
+                _("Try again later; the operator's log has the reason."),
+            )
         case StudioClosedError():
             return _nothing_charged(
                 _("The studio is closed for this model at the moment."),
@@ -310,6 +321,10 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
     FaultKind.INPUT_UNREACHABLE: (
         N_("Discord did not hand over a picture to start from."),
         N_("Try again in a few minutes."),
+    ),
+    FaultKind.QUOTA: (
+        N_("Your pictures take all the space that the studio keeps for you."),
+        N_("Delete some in the menus of their cards."),
     ),
     FaultKind.STORAGE: (N_("The studio could not store pictures for too long."), N_("Try again later.")),
     FaultKind.INTERNAL: (N_("Something went wrong on our side."), N_("Try again.")),
