@@ -18,6 +18,7 @@ from discord.http import HTTPClient, Route
 from bot.engine.clock import Clock, SystemClock
 from bot.gateway import GatewayInfo, GuardedWebSocket, SessionStarts, growing_pause, guard_parsers
 from bot.ui.command_translator import CommandTranslator
+from bot.ui.delivery.bounded_requests import note_rate_limit
 from bot.ui.handlers.command_values import check_values
 from bot.ui.handlers.component_registry import ComponentRegistry
 from bot.ui.handlers.error_handler import answer_error
@@ -117,6 +118,7 @@ class AtelierClient(commands.AutoShardedBot):
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(self._check_answer)
+        trace.on_request_end.append(note_rate_limit)
         shards: Any = None if shard_ids is None else list(shard_ids)
         super().__init__(
             command_prefix=commands.when_mentioned,

@@ -5,6 +5,7 @@ import hashlib
 import json
 import random
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 import discord
@@ -17,6 +18,7 @@ from bot.engine.delay_queue import DelayQueue
 from bot.engine.job_store import JobStore
 from bot.engine.observer import CardLookup
 from bot.services.job_snapshots import JobSnapshotService
+from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.discord_errors import RETRYABLE, DiscordErrorKind, classify
 from bot.ui.delivery.job_messages import CardGoneError, JobMessages
 from bot.ui.delivery.result_delivery import DeliveryProgress, ResultDelivery
@@ -24,6 +26,10 @@ from bot.ui.delivery.result_delivery import DeliveryProgress, ResultDelivery
 _log = structlog.get_logger(__name__)
 
 _EDITS_AT_ONCE: Final = 32
+# No channel holds up the others.
+_EDITS_A_CHANNEL: Final = 8
+# Discord takes few edits of older messages: one at a time, and of the end alone.
+_OLD: Final = timedelta(hours=1)
 _PAUSE_BETWEEN_EDITS: Final = 10.0
 _STORING_TAKES: Final = 1.0
 _FIRST_RETRY: Final = 2.0
@@ -49,6 +55,16 @@ class _Shown:
     progress: DeliveryProgress = field(default_factory=DeliveryProgress)
 
 
+@dataclass(slots=True)
+class _Channel:
+    """Edits in one channel; other jobs wait in `waiting`."""
+
+    not_before: float = float("-inf")
+    edits: int = 0
+    old_edits: int = 0  # of messages older than an hour
+    waiting: dict[str, None] = field(default_factory=dict)
+
+
 class CardUpdater:
     """A `JobObserver` that shows jobs on Discord."""
 
@@ -70,6 +86,7 @@ class CardUpdater:
         self._random = randomness
         self._schedule = DelayQueue(clock, self._show, concurrency=_EDITS_AT_ONCE)
         self._shown: dict[str, _Shown] = {}  # the one used longest ago first
+        self._channels: dict[int, _Channel] = {}
         self._loop: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -127,6 +144,8 @@ class CardUpdater:
         wait = _FIRST_RETRY * 2.0 ** min(shown.failures, _MOST_DOUBLINGS) * self._random.uniform(1.0, 1.5)
         kind = classify(error)
         wait = _LONGEST_RETRY if kind is DiscordErrorKind.BLOCKED else min(wait, _LONGEST_RETRY)
+        if isinstance(error, RateLimitError):
+            wait = error.retry_after
         shown.failures += 1
         shown.not_before = self._clock.monotonic() + wait
         self._schedule.set(job_id, wait)
@@ -143,7 +162,51 @@ class CardUpdater:
         except JobNotFoundError:
             self.forget(job_id)
             return
-        job = snapshot.job
+        old = self._is_old(snapshot.job)
+        if not self._enter(snapshot.job, old=old):
+            return
+        try:
+            await self._show_snapshot(snapshot, shown)
+        except RateLimitError as error:
+            if error.in_channel:
+                channel = self._channels[snapshot.job.place.channel_id]
+                channel.not_before = self._clock.monotonic() + error.retry_after
+                _log.warning("card.channel_limited", job=job_id, retry_in=round(error.retry_after, 1))
+            raise
+        finally:
+            self._leave(snapshot.job, old=old)
+
+    def _enter(self, job: Job, *, old: bool) -> bool:
+        """Begin an edit in the job's channel; if it is busy, schedule the job."""
+        channel = self._channels.setdefault(job.place.channel_id, _Channel())
+        wait = channel.not_before - self._clock.monotonic()
+        if wait > 0:
+            self._schedule.set(job.id, wait)
+            return False
+        if channel.edits >= _EDITS_A_CHANNEL or (old and channel.old_edits):
+            channel.waiting[job.id] = None
+            return False
+        channel.edits += 1
+        channel.old_edits += old
+        return True
+
+    def _leave(self, job: Job, *, old: bool) -> None:
+        """End an edit and let the next job of the channel begin."""
+        channel = self._channels[job.place.channel_id]
+        channel.edits -= 1
+        channel.old_edits -= old
+        if channel.waiting:
+            following = next(iter(channel.waiting))
+            del channel.waiting[following]
+            self._schedule.set(following)
+        elif not channel.edits and channel.not_before <= self._clock.monotonic():
+            del self._channels[job.place.channel_id]
+
+    def _is_old(self, job: Job) -> bool:
+        return self._clock.now() - job.created_at > _OLD
+
+    async def _show_snapshot(self, snapshot: Snapshot, shown: _Shown) -> None:
+        job, job_id = snapshot.job, snapshot.job.id
         if job.delivered_at is not None:
             if shown.overtaken and job.delivery is Delivery.CARD and job.deleted_at is None:
                 await self._delivery.restore(snapshot, shown.progress)
@@ -155,7 +218,9 @@ class CardUpdater:
                 log = _log.warning if job.card_in_reach(self._clock.now()) else _log.info
                 log("card.gone", job=job_id, state=job.state, delivery=delivery)
             self.forget(job_id)
-        elif job.acknowledged_at is not None:  # else the acknowledgement reports the change again
+        elif job.acknowledged_at is not None and not self._is_old(
+            job
+        ):  # else the acknowledgement reports the change again
             await self._show_progress(snapshot, shown)
             until_close = self._seconds_to_close(job)
             if until_close > 0:

@@ -7,6 +7,8 @@ from typing import Final
 import aiohttp
 import discord
 
+from bot.ui.delivery.bounded_requests import RateLimitError
+
 
 class DiscordErrorKind(Enum):
     """Why a request to Discord came to nothing."""
@@ -68,6 +70,6 @@ def classify(error: BaseException) -> DiscordErrorKind | None:
         if error.code == _NOT_DISCORDS_WORD and error.status != HTTPStatus.BAD_REQUEST:
             return DiscordErrorKind.PASSING  # a proxy's page or block: Discord's own word has a code
         return _CODES.get(error.code) or _STATUSES.get(error.status, DiscordErrorKind.PASSING)  # type: ignore[call-overload]
-    if isinstance(error, (discord.RateLimited, aiohttp.ClientError, OSError, TimeoutError)):
+    if isinstance(error, (RateLimitError, discord.RateLimited, aiohttp.ClientError, OSError, TimeoutError)):
         return DiscordErrorKind.PASSING
     return None

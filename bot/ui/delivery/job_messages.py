@@ -4,6 +4,7 @@ The card is edited by interaction token or by bot token. No policy here.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 import discord
@@ -15,11 +16,15 @@ from bot.engine.clock import Clock
 from bot.engine.observer import CardLookup
 from bot.ui.buttons import CARD_ACTIONS, CUSTOM_ID, QUESTION_ACTIONS
 from bot.ui.component_tree import custom_ids
+from bot.ui.delivery.bounded_requests import bounded
 from bot.ui.delivery.discord_errors import UNKNOWN_MESSAGE, DiscordErrorKind, classify
 
 DIRECT_UPLOAD_LIMIT: Final = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
 """Bytes that a file in a direct message may have."""
 
+_REQUEST_SECONDS: Final = 30.0
+# As long as aiohttp gives a request by itself: uploads take their time.
+_UPLOAD_SECONDS: Final = 300.0
 _LONGEST_NONCE: Final = 25
 _DIRECT_MESSAGES_READ: Final = 500
 
@@ -127,14 +132,15 @@ class JobMessages:
 
     async def send_direct(self, job: Job, view: ui.LayoutView, files: Files | None) -> None:
         """Send a direct message. Sent twice within minutes, it is one message."""
-        channel = await self._direct(job)
-        await channel.send(
-            view=view,
-            files=[] if files is None else files(),
-            # discord.py enforces every nonce: Discord answers a repeated one with the message that it made.
-            nonce=job.id[-_LONGEST_NONCE:],
-            allowed_mentions=discord.AllowedMentions.none(),
-        )
+        async with _bounded(files):
+            channel = await self._direct(job)
+            await channel.send(
+                view=view,
+                files=[] if files is None else files(),
+                # discord.py enforces every nonce: Discord answers a repeated one with the message that it made.
+                nonce=job.id[-_LONGEST_NONCE:],
+                allowed_mentions=discord.AllowedMentions.none(),
+            )
 
     async def sent_direct(self, job: Job) -> bool:
         """Search the member's direct messages for this job's buttons.
@@ -154,7 +160,8 @@ class JobMessages:
 
     async def _edit_by_token(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
         original: Any = "@original"
-        message = await self._webhook(job).edit_message(original, **_changes(view, files))
+        async with _bounded(files):
+            message = await self._webhook(job).edit_message(original, **_changes(view, files))
         return message.id
 
     async def _edit_by_bot(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
@@ -163,12 +170,14 @@ class JobMessages:
         message = self._by_bot(job, job.place.message_id)
         try:
             try:
-                await message.edit(**_changes(view, files))
+                async with _bounded(files):
+                    await message.edit(**_changes(view, files))
             except discord.HTTPException as error:
                 if classify(error) is not DiscordErrorKind.ARCHIVED:
                     raise
-                await self._open_thread(job)
-                await message.edit(**_changes(view, files))
+                async with _bounded(files):
+                    await self._open_thread(job)
+                    await message.edit(**_changes(view, files))
         except discord.HTTPException as error:
             if classify(error) in (DiscordErrorKind.CLOSED, DiscordErrorKind.ARCHIVED):
                 raise CardGoneError from error
@@ -192,6 +201,10 @@ class JobMessages:
 
     def _webhook(self, job: Job) -> discord.Webhook:
         return discord.Webhook.partial(job.place.application_id, job.place.token or "", client=self._client)
+
+
+def _bounded(files: Files | None) -> AbstractAsyncContextManager[None]:
+    return bounded(_REQUEST_SECONDS if files is None else _UPLOAD_SECONDS)
 
 
 def _changes(view: ui.LayoutView, files: Files | None) -> dict[str, Any]:

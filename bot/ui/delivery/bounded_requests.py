@@ -1,0 +1,91 @@
+"""Requests to Discord with a bound on their time and on rate limits.
+
+discord.py sleeps through a rate limit inside the request, for as long as Discord asks: a channel's may take 20 minutes.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import aiohttp
+import discord
+
+# Shorter limits are left to the library: it spaces the requests of one route.
+_SLEPT_THROUGH_SECONDS: Final = 5.0
+# Discord names no time if a message older than an hour was edited too often.
+_UNNAMED_SECONDS: Final = 20.0
+
+
+class RateLimitError(Exception):
+    """Discord asks to wait `retry_after` seconds.
+
+    `in_channel`: with all requests in this channel, not only with those about this message.
+    """
+
+    def __init__(self, retry_after: float, *, in_channel: bool) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+        self.in_channel = in_channel
+
+
+@dataclass(slots=True)
+class _Request:
+    timeout: asyncio.Timeout
+    limit: RateLimitError | None = None
+
+
+_CURRENT: ContextVar[_Request | None] = ContextVar("current_request", default=None)
+
+
+@asynccontextmanager
+async def bounded(seconds: float) -> AsyncIterator[None]:
+    """Limit the time of the requests inside.
+
+    Only for requests that may be repeated: the last one may have been carried out.
+
+    Raises:
+        RateLimitError: Discord asks for a longer pause.
+        TimeoutError: `seconds` have passed.
+    """
+    request: _Request | None = None
+    try:
+        async with asyncio.timeout(seconds) as timeout:
+            request = _Request(timeout)
+            before = _CURRENT.set(request)
+            try:
+                yield
+            finally:
+                _CURRENT.reset(before)
+    except TimeoutError:
+        if request is None or request.limit is None:
+            raise
+        raise request.limit from None
+    except discord.HTTPException as error:
+        if error.status != HTTPStatus.TOO_MANY_REQUESTS or request is None:
+            raise
+        raise request.limit or RateLimitError(_UNNAMED_SECONDS, in_channel=True) from error
+
+
+async def note_rate_limit(session: aiohttp.ClientSession, context: Any, params: aiohttp.TraceRequestEndParams) -> None:
+    """End the current bounded request if Discord asks for a long pause."""
+    del session, context
+    request = _CURRENT.get()
+    if request is None or params.response.status != HTTPStatus.TOO_MANY_REQUESTS:
+        return
+    headers, by_token = params.response.headers, "/webhooks/" in params.url.path
+    if headers.get("X-RateLimit-Scope") == "global" and not by_token:
+        # The library holds back all other requests until this one has slept; cut off, it would do so for ever.
+        request.timeout.reschedule(None)
+        return
+    try:
+        wait = float(headers["Retry-After"])
+    except (KeyError, ValueError):
+        wait = _UNNAMED_SECONDS
+    if wait > _SLEPT_THROUGH_SECONDS:
+        in_channel = not by_token or headers.get("X-RateLimit-Scope") == "shared"
+        request.limit = RateLimitError(wait, in_channel=in_channel)
+        request.timeout.reschedule(asyncio.get_running_loop().time())
