@@ -28,6 +28,26 @@ _ACCOUNT_EMPTY: Final = re.compile(
     r"\bbalance\b|insufficient[ _](?:credits?|funds|quota)|not enough credits?|out of credits?|budget[ _]exhausted",
     re.IGNORECASE,
 )
+# The model itself, at this provider: unknown, closed or not served any more. A list of possible causes ("Invalid model,
+# missing required field, ...") names none, and an option that a model lacks is no fault of the model.
+_MODEL_GONE: Final = re.compile(
+    r"model_(?:not_found|unavailable|deprecated|retired|disabled)|partner_api_closed"
+    r"|(?<![a-z])(?:unknown|invalid|unsupported|unavailable|retired|deprecated|discontinued|no such) model(?![a-z_,])"
+    r"|(?<![a-z_])(?:model(?: \S+)?|api|endpoint) (?:is |was |has been |does |do |could |can |will be )?"
+    r"(?:(?:no longer|not) (?:be )?(?:found|exist|available|supported|offered|served|enabled)"
+    r"|unknown|closed|discontinued|deprecated|retired|disabled|unavailable|withdrawn|sunset|shut down)",
+    re.IGNORECASE,
+)
+# A decoder's "cannot read image" is about the file, not about its address.
+_NOT_FETCHED: Final = re.compile(
+    r"(?:file|image|input|url)s?[ _-](?:download|fetch)[ _-](?:error|fail(?:ed|ure))"
+    r"|(?:fail(?:ed|ure)?(?: to)?|could not|couldn.t|cannot|can.t|unable to|error|timed? ?out)(?: while| when)?"
+    r" (?:download|fetch|retriev|access|reach)\w*[^\n]{0,80}?(?:image|input|url|file|picture|reference|…)"
+    r"|(?:image|input|url|file|picture|reference)\S*(?: \S+)? (?:could not|couldn.t|cannot|can.t)"
+    r" be (?:downloaded|fetched|retrieved|accessed|reached)",
+    re.IGNORECASE,
+)
+_WEBHOOK: Final = re.compile(r"webhook|callback[ _-]?ur[il]", re.IGNORECASE)
 
 
 def words_of(value: object, *, depth: int = 0) -> str:
@@ -102,6 +122,22 @@ def refuses_content(text: str) -> bool:
     return _CONTENT.search(text) is not None
 
 
+def refusal_kind(text: str) -> FaultKind:
+    """Return the reason of a refused submit, by folded words.
+
+    Most providers answer 400 for whatever they dislike, so the status alone does not say who is at fault.
+    """
+    if _ACCOUNT_EMPTY.search(text):
+        return FaultKind.ACCOUNT_EMPTY
+    if _WEBHOOK.search(text):
+        return FaultKind.WEBHOOK_REFUSED
+    if _NOT_FETCHED.search(text):
+        return FaultKind.INPUT_NOT_FETCHED
+    if _MODEL_GONE.search(text):
+        return FaultKind.MODEL_UNAVAILABLE
+    return FaultKind.INVALID
+
+
 def failure_kind(text: str) -> FaultKind:
     """Return the reason of a FAILED job.
 
@@ -111,4 +147,8 @@ def failure_kind(text: str) -> FaultKind:
         return FaultKind.CONTENT
     if _ACCOUNT_EMPTY.search(text):
         return FaultKind.ACCOUNT_EMPTY
+    if _NOT_FETCHED.search(text):
+        return FaultKind.INPUT_NOT_FETCHED
+    if _MODEL_GONE.search(text):
+        return FaultKind.MODEL_UNAVAILABLE
     return FaultKind.GENERATION

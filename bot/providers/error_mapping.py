@@ -35,7 +35,7 @@ KIND_OF_STATUS: Final[Mapping[int, FaultKind]] = MappingProxyType(
 # The statuses by which a submit is surely not accepted. A 500 is here because the seed calls it "safe to retry";
 # callers retry it at most once, since a server that broke may have broken after taking the job. Gateway
 # statuses (502, 504) are not: the server behind the gateway may well have answered.
-REFUSALS: Final = frozenset({400, 401, 402, 403, 404, 422, 429, 500, 503})
+REFUSALS: Final = frozenset({400, 401, 402, 403, 404, 410, 422, 429, 500, 503})
 
 # Raised before a byte of the request was sent.
 _UNSENT: Final = (

@@ -14,7 +14,7 @@ import httpx
 import structlog
 
 from bot.domain.errors import FaultKind, ProviderError
-from bot.providers.error_details import Reason, reason_of, refuses_content
+from bot.providers.error_details import Reason, reason_of, refusal_kind, refuses_content
 from bot.providers.error_mapping import FOREIGN, REFUSALS, kind_of_exception, kind_of_status, seconds_to_wait
 from bot.providers.parsing import handle_of
 from bot.providers.redaction import DROPPED, known_code, loggable_code
@@ -32,6 +32,8 @@ _POOL_SECONDS: Final = 15.0
 _SLACK_SECONDS: Final = 30.0
 _KEY: Final = re.compile(r"[!-~]+")
 _MAYBE_CONTENT: Final = frozenset({400, 403, 422})
+# To a submit: the path is always the same, so what is missing is the model.
+_MISSING: Final = frozenset({404, 410})
 
 
 class Call(Enum):
@@ -99,12 +101,15 @@ class ProviderHttp:
         """Return the provider's name; never its key."""
         return f"{type(self).__name__}(name={self.name!r})"
 
-    async def submit(self, path: str, payload: Mapping[str, Any], *, hide: tuple[str, ...] = ()) -> Answer:
+    async def submit(
+        self, path: str, payload: Mapping[str, Any], *, hide: tuple[str, ...] = (), secrets: tuple[str, ...] = ()
+    ) -> Answer:
         """Send a paid job once.
 
-        `hide` are words, such as the prompt, to keep out of an error's detail.
+        `hide` are words, such as the prompt, to keep out of an error's detail. So are `secrets`, such as our URLs, but
+        they may decide about whose fault the error is.
         """
-        return await self._exchange(Call.SUBMIT, "POST", path, payload=payload, hide=hide)
+        return await self._exchange(Call.SUBMIT, "POST", path, payload=payload, hide=hide, secrets=secrets)
 
     async def read(self, path: str, params: Mapping[str, str] | None = None, *, hide: tuple[str, ...] = ()) -> Answer:
         """Read a status once; `hide` as in `submit`."""
@@ -166,20 +171,26 @@ class ProviderHttp:
         document: object,
         headers: httpx.Headers,
         hide: tuple[str, ...] = (),
+        secrets: tuple[str, ...] = (),
     ) -> ProviderError:
         """Return the error of a status, with the reason in the body.
 
-        The status is that of HTTP or of an envelope.
+        The status is that of HTTP or of an envelope. `hide` and `secrets` are as in `submit`.
         """
         reason = Reason() if call is Call.CANCEL else reason_of(document)
         kind = kind_of_status(status)
+        if call is Call.SUBMIT and kind is FaultKind.INVALID and status in REFUSALS:
+            kind = refusal_kind(reason.without(hide))
+        elif call is Call.SUBMIT and status in _MISSING:
+            kind = FaultKind.MODEL_UNAVAILABLE
         if status in _MAYBE_CONTENT:
             if refuses_content(reason.without(hide)):
                 kind = FaultKind.CONTENT
             elif kind is FaultKind.KEY_REJECTED and refuses_content(reason.without(())):
                 # The prompt has the same words: it may be a content refusal, so the key is not to blame.
                 kind = FaultKind.INVALID
-        return self.error(kind, call, detail=self.detail(reason, hide), status=status, headers=headers)
+        detail = self.detail(reason, (*hide, *secrets))
+        return self.error(kind, call, detail=detail, status=status, headers=headers)
 
     async def _exchange(
         self,
@@ -191,6 +202,7 @@ class ProviderHttp:
         params: Mapping[str, str] | None = None,
         answers: frozenset[int] = frozenset(),
         hide: tuple[str, ...] = (),
+        secrets: tuple[str, ...] = (),
     ) -> Answer:
         headers = {
             "Authorization": f"Bearer {self._key}",
@@ -224,7 +236,7 @@ class ProviderHttp:
         status = response.status_code
         document = _parsed(body) if fault is None else None
         if not (httpx.codes.is_success(status) or status in answers):
-            raise self.refusal(status, call, document=document, headers=response.headers, hide=hide)
+            raise self.refusal(status, call, document=document, headers=response.headers, hide=hide, secrets=secrets)
         if document is None and fault is None:
             fault = self.error(FaultKind.MALFORMED, call, detail="not JSON", status=status, headers=response.headers)
         return Answer(status=status, headers=response.headers, document=document, fault=fault)

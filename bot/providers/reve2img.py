@@ -50,9 +50,10 @@ class Reve2Img:
 
         Seed: "Text-to-image", "Image-to-image".
         """
-        hide = (request.prompt, *(each.url for each in request.inputs if each.url))  # an address may hold a secret
-        answer = await self._http.submit("/api/v1/generate", _payload(request, offer), hide=hide)
-        return self._status(answer, Call.SUBMIT, None, hide=hide)
+        secrets = tuple(each.url for each in request.inputs if each.url)
+        hide = (request.prompt,)
+        answer = await self._http.submit("/api/v1/generate", _payload(request, offer), hide=hide, secrets=secrets)
+        return self._status(answer, Call.SUBMIT, None, hide=hide, secrets=secrets)
 
     async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> SubmitAnswer:
         """Read the status (seed: "Then poll /api/v1/status until SUCCESS")."""
@@ -67,7 +68,15 @@ class Reve2Img:
         """Return None: no webhook is documented."""
         return None
 
-    def _status(self, answer: Answer, call: Call, handle: str | None, *, hide: tuple[str, ...]) -> SubmitAnswer:
+    def _status(
+        self,
+        answer: Answer,
+        call: Call,
+        handle: str | None,
+        *,
+        hide: tuple[str, ...],
+        secrets: tuple[str, ...] = (),
+    ) -> SubmitAnswer:
         """Return the job's state in an answer.
 
         Raises:
@@ -77,7 +86,9 @@ class Reve2Img:
             raise answer.fault
         body = answer.document if isinstance(answer.document, dict) else {}
         if (code := _error_code(body.get("code"))) is not None:
-            raise self._http.refusal(code, call, document=_reason(body), headers=answer.headers, hide=hide)
+            raise self._http.refusal(
+                code, call, document=_reason(body), headers=answer.headers, hide=hide, secrets=secrets
+            )
         data = body.get("data")
         data = data if isinstance(data, dict) else {}
         handle = handle or handle_of(data.get("task_id"))
@@ -93,7 +104,7 @@ class Reve2Img:
                 reason = reason_of(_reason(body))
                 return Failed(
                     kind=failure_kind(reason.without(hide)),
-                    detail=self._http.detail(reason, hide),
+                    detail=self._http.detail(reason, (*hide, *secrets)),
                     handle=handle,
                     record_id=answer.record_id,
                     cost=cost,
@@ -101,7 +112,7 @@ class Reve2Img:
             case "IN_PROGRESS" if handle is not None:
                 return Pending(handle=handle, running=True, record_id=answer.record_id, cost=cost)
             case str() as unknown if handle is not None:
-                self._unknown.log_once(self._http.status_word(unknown, hide))
+                self._unknown.log_once(self._http.status_word(unknown, (*hide, *secrets)))
                 return Pending(handle=handle, running=True, record_id=answer.record_id, cost=cost)
             case None if call is Call.SUBMIT and handle is not None:
                 return Pending(handle=handle, running=True, record_id=answer.record_id, cost=cost)

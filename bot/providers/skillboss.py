@@ -53,11 +53,12 @@ class SkillBoss:
         if size is None:  # the offer does not cover it, so it should not have come here; nothing was sent
             raise ProviderError(FaultKind.INVALID, provider=self.name, detail="no size for this aspect ratio")
         payload: dict[str, object] = {"model": offer.remote_model, "async": True, "inputs": _inputs(request, size)}
-        hide: tuple[str, ...] = (request.prompt,)
+        secrets: tuple[str, ...] = ()
         if webhook_url is not None:
             payload["webhook_url"] = webhook_url
-            hide = (request.prompt, webhook_url)  # its token is a secret
-        answer = await self._http.submit("/v1/run", payload, hide=hide)
+            secrets = (webhook_url,)
+        hide = (request.prompt, *secrets)
+        answer = await self._http.submit("/v1/run", payload, hide=(request.prompt,), secrets=secrets)
         handle = handle_of(answer.headers.get("x-request-id"))
         if not isinstance(answer.document, dict):
             if handle is not None:

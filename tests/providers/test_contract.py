@@ -154,8 +154,9 @@ async def test_unknown_status_word_is_pending(bench: ProviderHarness) -> None:
         (401, FaultKind.KEY_REJECTED, False),
         (402, FaultKind.ACCOUNT_EMPTY, False),
         (403, FaultKind.KEY_REJECTED, False),
-        (404, FaultKind.NOT_FOUND, False),
+        (404, FaultKind.MODEL_UNAVAILABLE, False),
         (409, FaultKind.INVALID, True),
+        (410, FaultKind.MODEL_UNAVAILABLE, False),
         (422, FaultKind.INVALID, False),
         (429, FaultKind.RATE_LIMITED, False),
         (500, FaultKind.SERVER_ERROR, False),
@@ -170,17 +171,44 @@ async def test_submit_status_is_classified(
 ) -> None:
     """By status or envelope code; only documented refusals are certain."""
     bench.server.faults.add(
-        "submit", "status", status=status, message="because of an unknown model", in_envelope=in_envelope
+        "submit", "status", status=status, message="because of a wrong parameter", in_envelope=in_envelope
     )
 
     with structlog.testing.capture_logs() as logs:
         fault = await fault_of(bench)
 
     assert (kind, maybe_accepted, status) == (fault.kind, fault.maybe_accepted, fault.status)
-    assert [words.split(": ")[-1] for words in debug_words(logs)] == ["… unknown model"]
-    assert "model" not in fault.detail
+    assert [words.split(": ")[-1] for words in debug_words(logs)] == ["… wrong parameter"]
+    assert "wrong" not in fault.detail
     assert bench.case.name == fault.provider
     assert not bench.server.jobs
+
+
+@pytest.mark.parametrize("in_envelope", [False, True])
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("Unknown model", FaultKind.MODEL_UNAVAILABLE),
+        ("webhook_url is not public", FaultKind.WEBHOOK_REFUSED),
+        ("Could not download image", FaultKind.INPUT_NOT_FETCHED),
+    ],
+)
+async def test_refused_submit_is_classified_by_words(
+    bench: ProviderHarness, message: str, kind: FaultKind, *, in_envelope: bool
+) -> None:
+    bench.server.faults.add("submit", "status", status=400, message=message, in_envelope=in_envelope)
+
+    fault = await fault_of(bench)
+
+    assert (fault.kind, fault.maybe_accepted) == (kind, False)
+
+
+async def test_words_leave_status_of_a_conflict_uncertain(bench: ProviderHarness) -> None:
+    bench.server.faults.add("submit", "status", status=409, message="Unknown model")
+
+    fault = await fault_of(bench)
+
+    assert (fault.kind, fault.maybe_accepted) == (FaultKind.INVALID, True)
 
 
 async def test_submit_is_never_repeated(bench: ProviderHarness) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from bot.domain.errors import FaultKind
-from bot.providers.error_details import Reason, codes_of, failure_kind, reason_of, words_of
+from bot.providers.error_details import Reason, codes_of, failure_kind, reason_of, refusal_kind, words_of
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,54 @@ def test_long_lists_are_not_searched(monkeypatch: pytest.MonkeyPatch, deep: int)
         ("flagged by moderation", FaultKind.CONTENT),
         ("unknown field safety_tolerance", FaultKind.GENERATION),
         ("upstream timeout", FaultKind.GENERATION),
+        ("upstream vendor error: the model did not return a result", FaultKind.GENERATION),
+        ("Failed to download image_urls[0]", FaultKind.INPUT_NOT_FETCHED),
+        ("upstream: model is deprecated", FaultKind.MODEL_UNAVAILABLE),
         ("", FaultKind.GENERATION),
     ],
 )
 def test_failure_is_classified_by_words(words: str, kind: FaultKind) -> None:
     """Content, empty account, or plain failure."""
     assert failure_kind(words) is kind
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("Unknown model", FaultKind.MODEL_UNAVAILABLE),
+        ("Invalid model.", FaultKind.MODEL_UNAVAILABLE),
+        ("The model reve/text-to-image does not exist", FaultKind.MODEL_UNAVAILABLE),
+        ("This model has been discontinued", FaultKind.MODEL_UNAVAILABLE),
+        ("model nano-banana is no longer available", FaultKind.MODEL_UNAVAILABLE),
+        ("This API was closed on 14 August", FaultKind.MODEL_UNAVAILABLE),
+        ("model_not_found", FaultKind.MODEL_UNAVAILABLE),
+        ("PARTNER_API_CLOSED", FaultKind.MODEL_UNAVAILABLE),
+        ("Invalid model, missing required field, or malformed JSON.", FaultKind.INVALID),
+        ("nano-banana has no resolution", FaultKind.INVALID),
+        ("the model takes text only", FaultKind.INVALID),
+        ("model: aspect_ratio is not supported", FaultKind.INVALID),
+        ("the model does not support 4K", FaultKind.INVALID),
+        ("Failed to download image_urls[0]", FaultKind.INPUT_NOT_FETCHED),
+        ("Could not download image", FaultKind.INPUT_NOT_FETCHED),
+        ("failed to fetch https://studio.example/inputs/x: url is not reachable", FaultKind.INPUT_NOT_FETCHED),
+        ("timeout while fetching the reference", FaultKind.INPUT_NOT_FETCHED),
+        ("image_urls[1] could not be fetched", FaultKind.INPUT_NOT_FETCHED),
+        ("file_download_error", FaultKind.INPUT_NOT_FETCHED),
+        ("image_urls[0] is not a supported image", FaultKind.INVALID),
+        ("cannot read image", FaultKind.INVALID),
+        ("webhook_url must be a public https address", FaultKind.WEBHOOK_REFUSED),
+        ("Not enough credits", FaultKind.ACCOUNT_EMPTY),
+        ("prompt is required", FaultKind.INVALID),
+        ("", FaultKind.INVALID),
+    ],
+)
+def test_refusal_is_classified_by_words(words: str, kind: FaultKind) -> None:
+    assert refusal_kind(Reason(words).without(())) is kind
+
+
+def test_quoted_prompt_does_not_decide_whose_fault_a_refusal_is() -> None:
+    for prompt in ("an unknown model", "failed to download image", "a webhook url"):
+        assert refusal_kind(Reason(f"bad prompt: {prompt}").without((prompt,))) is FaultKind.INVALID
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ class FaultKind(StrEnum):
     NO_PICTURES = "no_pictures"  # reported done without a usable image
     REPLY_LOST = "reply_lost"  # sent, but the answer never came: perhaps accepted
     MALFORMED = "malformed"  # an answer that the contract does not know
+    MODEL_UNAVAILABLE = "model_unavailable"  # the provider does not offer this model any more, or refuses everybody
+    WEBHOOK_REFUSED = "webhook_refused"  # the provider does not take our webhook URL
     NOT_FOUND = "not_found"  # the provider does not know the handle (404)
     DEADLINE = "deadline"  # the hard deadline passed
     UNACKNOWLEDGED = "unacknowledged"  # the card never appeared
@@ -36,6 +38,7 @@ class FaultKind(StrEnum):
     INPUT_TOO_SMALL = "input_too_small"
     INPUT_UNDECODABLE = "input_undecodable"  # decoding it ended the process, or the bot, several times
     INPUT_UNREACHABLE = "input_unreachable"  # Discord did not serve it for minutes
+    INPUT_NOT_FETCHED = "input_not_fetched"  # the provider could not download it from where we serve it
 
 
 class ProviderError(AtelierError):

@@ -303,6 +303,11 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
         N_("Try again."),
     ),
     FaultKind.MALFORMED: (N_("The image service gave an answer that makes no sense."), N_("Try again later.")),
+    FaultKind.MODEL_UNAVAILABLE: (
+        N_("The image service does not offer this model at the moment."),
+        N_("Try another model, or look at `/status`."),
+    ),
+    FaultKind.WEBHOOK_REFUSED: (N_("The image service did not accept the studio's address."), N_("Try again later.")),
     FaultKind.NOT_FOUND: (N_("The image service lost this request."), N_("Try again.")),
     FaultKind.DEADLINE: (N_("The image service did not finish in time."), N_("Try again.")),
     FaultKind.UNACKNOWLEDGED: (N_("This request was interrupted before it began."), N_("Try again.")),
@@ -327,6 +332,10 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
         N_("Delete some in the menus of their cards."),
     ),
     FaultKind.STORAGE: (N_("The studio could not store pictures for too long."), N_("Try again later.")),
+    FaultKind.INPUT_NOT_FETCHED: (
+        N_("The image service could not fetch a picture to start from. That is not your fault."),
+        N_("Try again later; the operator's log names the cause."),
+    ),
     FaultKind.INTERNAL: (N_("Something went wrong on our side."), N_("Try again.")),
 }
 
