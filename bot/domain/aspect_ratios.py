@@ -1,10 +1,27 @@
-"""Aspect ratios of edits without a chosen ratio."""
+"""Aspect ratios of edits without a chosen ratio, and of delivered images."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
-from bot.domain.options import REVE_RATIOS, nearest_ratio
+from bot.domain.options import REVE_RATIOS, nearest_ratio, ratio_value
 from bot.domain.requests import GenerationRequest, offers_for
+
+# Providers round to their own sizes (1792x1024 for 16:9); neighbouring ratios are 12 % and more apart.
+_TOLERANCE: Final = 0.06
+
+
+def has_ratio(width: int, height: int, ratio: str) -> bool:
+    """Return whether sides in pixels are nearly in an aspect ratio.
+
+    Any sides are in the ratio "auto". A small image may be off by one pixel.
+    """
+    if ":" not in ratio:
+        return True
+    wanted = ratio_value(ratio)
+    if abs(width - wanted * height) <= 1 or abs(height - width / wanted) <= 1:
+        return True
+    return abs(width / height / wanted - 1) <= _TOLERANCE
 
 
 def with_input_ratio(request: GenerationRequest, providers: Sequence[str]) -> GenerationRequest:

@@ -203,10 +203,11 @@ def nearest_ratio(width: int, height: int, ratios: Sequence[str] = REVE_RATIOS) 
     Each ratio is two numbers.
     """
     own = math.log(width / height)
-    return min(ratios, key=lambda ratio: abs(math.log(_quotient(ratio)) - own))
+    return min(ratios, key=lambda ratio: abs(math.log(ratio_value(ratio)) - own))
 
 
-def _quotient(ratio: str) -> float:
+def ratio_value(ratio: str) -> float:
+    """Return width divided by height of an aspect ratio."""
     width, height = ratio.split(":")
     return int(width) / int(height)
 

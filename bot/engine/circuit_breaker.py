@@ -29,7 +29,7 @@ UNLIMITED: Final = 1_000_000
 # should follow.
 _COUNTED: Final = frozenset({FaultKind.UNAVAILABLE, FaultKind.SERVER_ERROR, FaultKind.REPLY_LOST, FaultKind.MALFORMED})
 # Only the operator can fix these, so the first one opens the circuit.
-_OPERATOR_ONLY: Final = frozenset({FaultKind.KEY_REJECTED, FaultKind.ACCOUNT_EMPTY})
+_OPERATOR_ONLY: Final = frozenset({FaultKind.KEY_REJECTED, FaultKind.ACCOUNT_EMPTY, FaultKind.MODEL_UNAVAILABLE})
 # A rate limit has a separate back-off, and an internal fault is ours.
 _IGNORED: Final = frozenset({FaultKind.RATE_LIMITED, FaultKind.INTERNAL})
 
@@ -70,7 +70,7 @@ class CircuitBreakers:
         self._circuits[provider].record_failure(fault, now, epoch)
 
     def pause(self, provider: str, until: float) -> None:
-        """Begin no submit to a provider before `until`: it asked for that."""
+        """Begin no submit to a provider before `until`, as it asked."""
         circuit = self._circuits[provider]
         circuit.paused_until = max(circuit.paused_until, until)
 

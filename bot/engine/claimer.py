@@ -12,7 +12,7 @@ from bot.domain.models import Offer
 from bot.domain.requests import offers_for
 from bot.engine.config import EngineConfig
 from bot.engine.lease import Lease
-from bot.engine.retry_policy import next_retry_at, ready_offers, remaining_offers
+from bot.engine.retry_policy import is_webhook_refused, next_retry_at, ready_offers, remaining_offers
 from bot.engine.slots import Slots
 from db.attempts import AttemptRepository
 from db.fair_share import FairShareRepository
@@ -99,6 +99,7 @@ class JobClaimer:
         now: datetime,
         limit: int,
         available_submits: Mapping[str, int],
+        offer_limits: Mapping[tuple[str, str], int],
         *,
         with_queue: bool,
     ) -> ClaimResult:
@@ -107,7 +108,7 @@ class JobClaimer:
         queue = QueueRepository(connection)
         if not queue.has_waiting():
             return ClaimResult()
-        slots = Slots(connection, self._config, available_submits)
+        slots = Slots(connection, self._config, available_submits, offer_limits)
         claims, retries = self._claim_jobs(connection, slots, now, limit)
         waiting = queue.list_first(_QUEUE_SHOWN + limit) if with_queue else ()
         if (next_due := queue.next_due(now)) is not None:
@@ -136,7 +137,8 @@ class JobClaimer:
                 if (retry := next_retry_at(offers, earlier, now)) is not None:
                     retries.append(retry)
                 continue
-            callback_url = self._new_callback_url(offer.provider)
+            refused = is_webhook_refused(offer.provider, earlier)
+            callback_url = None if refused else self._new_callback_url(offer.provider)
             claims.append(Claim(job=self._with_input_urls(connection, job), offer=offer, callback_url=callback_url))
             new.append(
                 Attempt(

@@ -118,6 +118,7 @@ class Dispatcher:
         result = await self._job_store.claim_batch(
             _CLAIM_BATCH,
             self._storage_gate.limit(self._provider_status.available_submits()),
+            self._provider_status.offer_limits(),
             with_queue=to_refresh <= 0,
         )
         if self._stopping.is_set():

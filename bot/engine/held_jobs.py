@@ -122,9 +122,10 @@ class HeldJobs:
         age = self._age(job)
         if age <= self._config.soft_deadline:
             return StepResult(job=job, next_step_in=self._config.soft_deadline - age + 1.0)
-        fault = self._provider_status.open_longer_than(job.request, self._config.soft_deadline)
+        offers = await self._job_store.remaining_offers(job)
+        fault = self._provider_status.open_longer_than(offers, self._config.soft_deadline)
         if fault is not None:
-            # Every provider of this model has been failing for long: an error now is better than more waiting.
+            # Every offer left for this job has been failing for long: an error now is better than more waiting.
             return StepResult(job=await self._job_store.mark_failed(job, fault))
         if self._waits_too_long_for_storage(job):
             return StepResult(job=await self._job_store.mark_failed(job, FaultKind.STORAGE))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -12,6 +13,7 @@ from bot.domain.aspect_ratios import with_input_ratio
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Attempt, Delivery, Job, Outcome, State
+from bot.domain.models import Offer
 from bot.domain.requests import offers_for
 from bot.engine.claimer import CallbackUrl, ClaimResult, JobClaimer, no_callback_url, no_input_url
 from bot.engine.clock import Clock
@@ -32,6 +34,7 @@ from db.pictures import ResultImageRepository
 _log = structlog.get_logger(__name__)
 
 FIRST_RECONCILIATION: Final = timedelta(minutes=1)
+NO_LIMITS: Final[Mapping[tuple[str, str], int]] = MappingProxyType({})
 
 
 class JobStore:
@@ -83,19 +86,30 @@ class JobStore:
         return await self._database.read(lambda connection: stored_bytes(connection, member_id))
 
     async def claim_batch(
-        self, limit: int, available_submits: Mapping[str, int], *, with_queue: bool = True
+        self,
+        limit: int,
+        available_submits: Mapping[str, int],
+        offer_limits: Mapping[tuple[str, str], int] = NO_LIMITS,
+        *,
+        with_queue: bool = True,
     ) -> ClaimResult:
         """Claim free slots for up to `limit` queued jobs.
 
-        `available_submits` is how many submits each provider accepts now. Ordering a long queue takes time and
+        `available_submits` is how many submits each provider accepts now, `offer_limits` the same for single offers
+        with a limit, by provider and model. Ordering a long queue takes time and
         blocks other writes, so it is done only if a slot is free or `with_queue` is set.
         """
         now = self._clock.now()
         return await self._database.write(
             lambda connection: self._claimer.claim_batch(
-                connection, now, limit, available_submits, with_queue=with_queue
+                connection, now, limit, available_submits, offer_limits, with_queue=with_queue
             )
         )
+
+    async def remaining_offers(self, job: Job) -> tuple[Offer, ...]:
+        """Return the offers left for a job after its refusals."""
+        attempts = await self._database.read(lambda connection: AttemptRepository(connection).list_for(job.id))
+        return remaining_offers(offers_for(job.request, self._providers), attempts)
 
     async def release_claim(self, job: Job) -> Job:
         """Return a claimed job to HELD: its submit was never begun.

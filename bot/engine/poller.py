@@ -14,6 +14,7 @@ from bot.domain.jobs import Attempt, Job, State
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.decode_guard import DecodeGuard
+from bot.engine.fault_attribution import attribute_failure, log_failure
 from bot.engine.job_store import JobStore
 from bot.engine.provider_status import ProviderStatus
 from bot.engine.reconciliation_store import ReconciliationStore
@@ -132,6 +133,7 @@ class JobPoller:
                 images = download.images(job, status.image_urls)
                 _log.info("job.came_late", job=job.id, provider=attempt.provider, pictures=len(images))
                 await self._reconciliations.finish(job, images, status.cost)
+                self._provider_status.record_images(job, attempt.provider, images)
         elif isinstance(status, Failed | Cancelled) or _is_not_found(status):
             await self._reconciliations.finish(job)
 
@@ -220,7 +222,7 @@ class JobPoller:
         try:
             return await provider.cancel(handle)
         except ProviderError as error:
-            _log.warning("cancel.failed", job=job.id, provider=provider.name, fault=error.kind)
+            _log.warning("cancel.failed", job=job.id, provider=provider.name, fault=error.kind, status=error.status)
             return None  # the status is read next: the job may have finished
 
     async def _poll_failed(
@@ -253,19 +255,29 @@ class JobPoller:
             is_ours = self._storage_gate.is_closed_for(attempt.provider)
             fault = FaultKind.STORAGE if is_ours else FaultKind.NO_PICTURES
             return StepResult(job=await self._job_store.mark_failed(job, fault, reconcile=known))
-        return StepResult(job=await self._job_store.mark_done(job, images))
+        done = await self._job_store.mark_done(job, images)
+        self._provider_status.record_images(job, attempt.provider, images)
+        return StepResult(job=done)
 
     async def _read_status(self, job: Job, provider: Provider, handle: str) -> Status | ProviderError:
         """Read a job's status and record the provider's health."""
         status: Status | ProviderError
         try:
             async with self._poll_slots[provider.name]:
-                status = await provider.poll(handle, hide=(job.request.prompt,))
+                answer = await provider.poll(handle, hide=(job.request.prompt,))
+            status = attribute_failure(answer, job.request)
         except ProviderError as error:
-            _log.warning("poll.failed", job=job.id, provider=error.provider, fault=error.kind, detail=error.detail)
+            _log.warning(
+                "poll.failed",
+                job=job.id,
+                provider=error.provider,
+                fault=error.kind,
+                status=error.status,
+                detail=error.detail,
+            )
             status = error
         self._read_at[job.id] = self._clock.monotonic()
-        self._provider_status.record_status(provider.name, status)
+        self._provider_status.record_status(provider.name, job.request.model, status)
         return status
 
     async def _schedule_next_poll(
@@ -288,7 +300,7 @@ class JobPoller:
         )
 
     async def _fail(self, job: Job, answer: Failed) -> Job:
-        _log.warning("job.failed", job=job.id, provider=job.provider, fault=answer.kind, detail=answer.detail)
+        log_failure(job, answer)
         return await self._job_store.mark_failed(job, answer.kind, answer)
 
     def _age(self, job: Job) -> float:

@@ -1,66 +1,121 @@
 """Provider health and the providers open for submits."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
+from bot.domain.aspect_ratios import has_ratio
 from bot.domain.errors import FaultKind, ProviderError
+from bot.domain.images import ResultImage
+from bot.domain.jobs import Job
+from bot.domain.models import OFFERS, Offer
 from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.circuit_breaker import CircuitBreakers
 from bot.engine.clock import Clock
 from bot.engine.health import HealthRegistry
+from bot.engine.offer_breakers import OfferBreakers
 from bot.engine.retry_policy import back_off
 from bot.providers.base import Failed, Finished, Pending, Status, SubmitAnswer
 
 _log = structlog.get_logger(__name__)
 
 # Faults of the request say nothing about the provider's health.
-_REQUEST_FAULTS: Final = frozenset({FaultKind.INVALID, FaultKind.CONTENT, FaultKind.NOT_FOUND})
+_REQUEST_FAULTS: Final = frozenset(
+    {
+        FaultKind.INVALID,
+        FaultKind.CONTENT,
+        FaultKind.NOT_FOUND,
+        FaultKind.MODEL_UNAVAILABLE,
+        FaultKind.WEBHOOK_REFUSED,
+        FaultKind.INPUT_NOT_FETCHED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitEpochs:
+    """Epochs of a submit: of its provider and of its offer."""
+
+    provider: int
+    offer: int
 
 
 class ProviderStatus:
-    """Health and circuit breakers of all providers."""
+    """Health and circuit breakers of all providers and their offers."""
 
     def __init__(
         self, *, providers: Sequence[str], health: HealthRegistry, breakers: CircuitBreakers, clock: Clock
     ) -> None:
+        offers = [offer for offer in OFFERS if offer.provider in providers]
+        self._offers = {(offer.provider, offer.model): offer for offer in offers}
+        self._offer_breakers = OfferBreakers(offers)
         self._providers = tuple(providers)
         self._health = health
         self._breakers = breakers
         self._clock = clock
+        self._refusing_webhooks: set[str] = set()
 
     def available_submits(self) -> dict[str, int]:
         """Return how many submits each provider may get now."""
         now = self._clock.monotonic()
         return {provider: self._breakers.available_submits(provider, now) for provider in self._providers}
 
+    def offer_limits(self) -> dict[tuple[str, str], int]:
+        """Return how many submits may begin, for offers with a limit.
+
+        The keys are provider and model.
+        """
+        return self._offer_breakers.limits(self._clock.monotonic())
+
     def is_blocked(self, request: GenerationRequest) -> bool:
         """Return whether no provider accepts the request until its operator acts."""
         now = self._clock.monotonic()
         offers = offers_for(request, self._providers)
-        return bool(offers) and all(self._breakers.is_blocked(offer.provider, now) for offer in offers)
+        return bool(offers) and all(
+            self._breakers.is_blocked(offer.provider, now) or self._offer_breakers.is_blocked(offer, now)
+            for offer in offers
+        )
 
-    def open_longer_than(self, request: GenerationRequest, seconds: float) -> FaultKind | None:
-        """Return a fault if all circuits are open for longer than `seconds`.
+    def open_longer_than(self, offers: Sequence[Offer], seconds: float) -> FaultKind | None:
+        """Return a fault if all these circuits are open for longer than `seconds`.
 
-        Only providers of the request count; None while any of them might accept it.
+        None while any of the offers might accept a job.
         """
         now = self._clock.monotonic()
-        offers = offers_for(request, self._providers)
-        faults = [self._breakers.open_longer_than(offer.provider, now, seconds) for offer in offers]
+        faults = [
+            self._breakers.open_longer_than(offer.provider, now, seconds)
+            or self._offer_breakers.open_longer_than(offer, now, seconds)
+            for offer in offers
+        ]
         return None if None in faults else next(iter(faults), None)
 
     def next_probe_in(self) -> float | None:
-        """Return the seconds until a failing provider may be probed."""
-        return self._breakers.next_change_in(self._clock.monotonic())
+        """Return the seconds until a failing provider or offer may be probed."""
+        now = self._clock.monotonic()
+        waits = (self._breakers.next_change_in(now), self._offer_breakers.next_change_in(now))
+        return min((wait for wait in waits if wait is not None), default=None)
 
-    def record_start(self, provider: str) -> int:
-        """Record the start of a submit and return its epoch."""
-        return self._breakers.record_start(provider, self._clock.monotonic())
+    def record_start(self, offer: Offer) -> SubmitEpochs:
+        """Record the start of a submit and return its epochs."""
+        now = self._clock.monotonic()
+        return SubmitEpochs(
+            self._breakers.record_start(offer.provider, now), self._offer_breakers.record_start(offer, now)
+        )
 
-    def record_answer(self, provider: str, answer: SubmitAnswer, epoch: int | None) -> None:
+    def record_answer(self, offer: Offer, answer: SubmitAnswer, epochs: SubmitEpochs | None) -> None:
         """Record the answer to a submit."""
+        provider, epoch = offer.provider, None if epochs is None else epochs.provider
+        offer_epoch = None if epochs is None else epochs.offer
+        was_open = self._offer_breakers.is_open(offer)
+        if isinstance(answer, Failed) and answer.kind is FaultKind.MODEL_UNAVAILABLE:
+            self._offer_breakers.record_failed_later(offer, self._clock.monotonic())
+        elif isinstance(answer, Finished):
+            self._offer_breakers.record_finished(offer, offer_epoch)
+        else:
+            self._offer_breakers.record_accepted(offer, offer_epoch)
+        self._record_closed_models(offer, was_open=was_open)
         self._health.record_success(provider, self._clock.now())
         if isinstance(answer, Failed) and answer.kind is FaultKind.ACCOUNT_EMPTY:
             self._record_failure(provider, answer.kind, epoch)
@@ -69,19 +124,39 @@ class ProviderStatus:
         else:
             self._breakers.record_success(provider, epoch)
 
-    def record_refusal(self, provider: str, error: ProviderError, epoch: int | None) -> None:
-        """Record a failed submit."""
+    def record_refusal(
+        self, offer: Offer, error: ProviderError, epochs: SubmitEpochs | None, *, member_id: int
+    ) -> None:
+        """Record a failed submit of a member's job."""
+        provider, epoch = offer.provider, None if epochs is None else epochs.provider
         self._record_health_fault(error)
-        self._record_failure(provider, error.kind, epoch)
+        if error.kind is FaultKind.MODEL_UNAVAILABLE:
+            self._breakers.record_success(provider, epoch)  # it answers; only the model is at fault
+        else:
+            self._record_failure(provider, error.kind, epoch)
+        was_open = self._offer_breakers.is_open(offer)
+        self._offer_breakers.record_refused(
+            offer,
+            error.kind,
+            self._clock.monotonic(),
+            member_id=member_id,
+            epoch=None if epochs is None else epochs.offer,
+        )
+        self._record_closed_models(offer, was_open=was_open, status=error.status)
+        if error.kind is FaultKind.WEBHOOK_REFUSED and provider not in self._refusing_webhooks:
+            self._refusing_webhooks.add(provider)
+            _log.error("webhook.refused", provider=provider, setting="WEBHOOK_PUBLIC_URL", status=error.status)
         if error.kind is FaultKind.RATE_LIMITED and error.retry_after is not None:
             self._breakers.pause(provider, self._clock.monotonic() + back_off(1, 0.0, error))
 
-    def record_lost_reply(self, provider: str, epoch: int | None) -> None:
+    def record_lost_reply(self, offer: Offer, epochs: SubmitEpochs | None) -> None:
         """Record a submit without a known end, through a fault of ours."""
-        self._record_failure(provider, FaultKind.REPLY_LOST, epoch)
+        self._record_failure(offer.provider, FaultKind.REPLY_LOST, None if epochs is None else epochs.provider)
 
-    def record_status(self, provider: str, status: Status | ProviderError) -> None:
-        """Record the answer to a poll."""
+    def record_status(self, provider: str, model: str, status: Status | ProviderError) -> None:
+        """Record the answer to a poll of a job with this model."""
+        if (offer := self._offers.get((provider, model))) is not None:
+            self._record_offer_status(offer, status)
         if isinstance(status, ProviderError):
             self._record_health_fault(status)
             return
@@ -92,6 +167,38 @@ class ProviderStatus:
             self._record_failure(provider, status.kind)
         elif isinstance(status, Finished) and self._breakers.open_fault(provider) is FaultKind.ACCOUNT_EMPTY:
             self._breakers.record_success(provider)
+
+    def record_images(self, job: Job, provider: str, images: Sequence[ResultImage]) -> None:
+        """Log and count images with another aspect ratio than asked."""
+        wanted = job.request.aspect_ratio
+        for image in images:
+            if not has_ratio(image.file.width, image.file.height, wanted):
+                _log.warning(
+                    "picture.other_ratio",
+                    job=job.id,
+                    provider=provider,
+                    model=job.request.model,
+                    wanted=wanted,
+                    width=image.file.width,
+                    height=image.file.height,
+                )
+                self._health.record_other_ratio(provider)
+
+    def _record_offer_status(self, offer: Offer, status: Status | ProviderError) -> None:
+        was_open = self._offer_breakers.is_open(offer)
+        if isinstance(status, Failed) and status.kind is FaultKind.MODEL_UNAVAILABLE:
+            self._offer_breakers.record_failed_later(offer, self._clock.monotonic())
+        elif isinstance(status, Finished) and was_open:
+            self._offer_breakers.record_finished(offer)
+        self._record_closed_models(offer, was_open=was_open)
+
+    def _record_closed_models(self, offer: Offer, *, was_open: bool, status: int | None = None) -> None:
+        """Pass the open offers of a provider to `/status`; log a new one."""
+        offers = [each for each in self._offers.values() if each.provider == offer.provider]
+        closed = tuple(each.model for each in offers if self._offer_breakers.is_open(each))
+        self._health.record_closed_models(offer.provider, closed)
+        if not was_open and offer.model in closed:
+            _log.error("model.left_alone", provider=offer.provider, model=offer.model, status=status)
 
     def _record_failure(self, provider: str, fault: FaultKind, epoch: int | None = None) -> None:
         """Pass a failed submit to the circuit breaker; log if it opens."""

@@ -24,16 +24,16 @@ _TRIES: Final = {
     FaultKind.UNAVAILABLE: _TRIES_WHEN_BUSY,
     FaultKind.SERVER_ERROR: _TRIES_AFTER_SERVER_ERROR,
 }
-_REQUEST_FAULTS: Final = frozenset({FaultKind.INVALID, FaultKind.CONTENT})
 
 
 def remaining_offers(offers: Sequence[Offer], attempts: Sequence[Attempt]) -> tuple[Offer, ...]:
     """Return the offers still worth a try, in the operator's order.
 
-    None is left once the request itself was refused.
+    None is left once a provider refused the content: others have the same rules, and a prompt is not passed around
+    until somebody takes it.
     """
     refusals = [attempt for attempt in attempts if attempt.outcome is Outcome.REFUSED]
-    if any(attempt.fault in _REQUEST_FAULTS for attempt in refusals):
+    if any(attempt.fault is FaultKind.CONTENT for attempt in refusals):
         return ()
     return tuple(offer for offer in offers if not _exhausted(offer, refusals))
 
@@ -46,7 +46,7 @@ def ready_offers(offers: Sequence[Offer], attempts: Sequence[Attempt], now: date
     """
     refusals = _refusals_by_provider(attempts)
     ready = [offer for offer in offers if _paused_until(refusals.get(offer.provider, ()), now) is None]
-    return tuple(sorted(ready, key=lambda offer: len(refusals.get(offer.provider, ()))))
+    return tuple(sorted(ready, key=lambda offer: len(_counted(refusals.get(offer.provider, ())))))
 
 
 def next_retry_at(offers: Sequence[Offer], attempts: Sequence[Attempt], now: datetime) -> datetime | None:
@@ -54,6 +54,12 @@ def next_retry_at(offers: Sequence[Offer], attempts: Sequence[Attempt], now: dat
     refusals = _refusals_by_provider(attempts)
     ends = [_paused_until(refusals.get(offer.provider, ()), now) for offer in offers]
     return min((end for end in ends if end is not None), default=None)
+
+
+def is_webhook_refused(provider: str, attempts: Sequence[Attempt]) -> bool:
+    """Return whether a provider refused the webhook URL of a job."""
+    refusals = _refusals_by_provider(attempts).get(provider, ())
+    return any(attempt.fault is FaultKind.WEBHOOK_REFUSED for attempt in refusals)
 
 
 def refusals_of(provider: str, attempts: Sequence[Attempt]) -> int:
@@ -76,15 +82,26 @@ def _paused_until(refusals: Sequence[Attempt], now: datetime) -> datetime | None
 
 
 def _exhausted(offer: Offer, refusals: Sequence[Attempt]) -> bool:
-    faults = [attempt.fault for attempt in refusals if attempt.provider == offer.provider]
+    faults = [attempt.fault for attempt in _counted(refusals) if attempt.provider == offer.provider]
     return any(fault is not None and len(faults) >= _TRIES.get(fault, 1) for fault in faults)
+
+
+def _counted(refusals: Sequence[Attempt]) -> list[Attempt]:
+    """Return the refusals without those of a webhook URL.
+
+    They use up no try: the next one has no webhook URL.
+    """
+    return [attempt for attempt in refusals if attempt.fault is not FaultKind.WEBHOOK_REFUSED]
 
 
 def back_off(tries: int, jitter: float, error: ProviderError) -> float:
     """Return the seconds before the same provider is tried again.
 
-    The provider's own `Retry-After` counts, else 2, 4, 8 ... with jitter (0-1).
+    The provider's own `Retry-After` counts, else 2, 4, 8 ... with jitter (0-1). Without its webhook URL a job may go at
+    once.
     """
+    if error.kind is FaultKind.WEBHOOK_REFUSED:
+        return 0.0
     if error.retry_after is not None:
         return min(error.retry_after, _LONGEST_RETRY_AFTER_SECONDS)
     return min(2.0 ** max(1, tries), _LONGEST_BACK_OFF_SECONDS) * (0.75 + 0.5 * jitter)

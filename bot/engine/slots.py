@@ -1,4 +1,4 @@
-"""Free slots by provider, guild and model."""
+"""Free slots by provider, offer, guild and model."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,24 +13,31 @@ from db.queue import QueueRepository
 class Slots:
     """Free slots, counted in the database and reduced by each claim."""
 
-    def __init__(self, connection: Connection, config: EngineConfig, available_submits: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        config: EngineConfig,
+        available_submits: Mapping[str, int],
+        offer_limits: Mapping[tuple[str, str], int],
+    ) -> None:
         busy = AttemptRepository(connection).count_active_by_provider()
-        self._nothing_charged = {
+        self._free_submits = {
             provider: min(config.active_per_provider - busy.get(provider, 0), limit)
             for provider, limit in available_submits.items()
         }
+        self._offer_limits = dict(offer_limits)
         self._per_guild = config.active_per_guild
         self._of_guild = QueueRepository(connection).count_active_by_guild() if self._per_guild else {}
 
     @property
     def has_free(self) -> bool:
         """True if any provider has a slot."""
-        return any(free > 0 for free in self._nothing_charged.values())
+        return any(free > 0 for free in self._free_submits.values())
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Models offered by a provider with a free slot."""
-        return tuple(sorted({offer.model for offer in OFFERS if self._nothing_charged.get(offer.provider, 0) > 0}))
+        """Models with a free slot at any provider."""
+        return tuple(sorted({offer.model for offer in OFFERS if self._is_free(offer)}))
 
     @property
     def full_guilds(self) -> tuple[int, ...]:
@@ -45,8 +52,17 @@ class Slots:
         if self._per_guild is not None and active >= self._per_guild:
             return None
         for offer in offers:
-            if self._nothing_charged.get(offer.provider, 0) > 0:
-                self._nothing_charged[offer.provider] -= 1
+            if self._is_free(offer):
+                self._free_submits[offer.provider] -= 1
+                if (limit := self._offer_limits.get(_key(offer))) is not None:
+                    self._offer_limits[_key(offer)] = limit - 1
                 self._of_guild[guild_id] = active + 1
                 return offer
         return None
+
+    def _is_free(self, offer: Offer) -> bool:
+        return self._free_submits.get(offer.provider, 0) > 0 and self._offer_limits.get(_key(offer), 1) > 0
+
+
+def _key(offer: Offer) -> tuple[str, str]:
+    return offer.provider, offer.model

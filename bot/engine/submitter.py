@@ -14,8 +14,9 @@ from bot.domain.jobs import Attempt, Job, State
 from bot.engine.claimer import Claim
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
+from bot.engine.fault_attribution import attribute_failure, attribute_refusal, level_of, log_failure
 from bot.engine.job_store import JobStore
-from bot.engine.provider_status import ProviderStatus
+from bot.engine.provider_status import ProviderStatus, SubmitEpochs
 from bot.engine.step_result import StepResult
 from bot.providers.base import Failed, Finished, Pending, Provider, SubmitAnswer
 
@@ -45,14 +46,14 @@ class Submitter:
         self._clock = clock
         self._config = config
         self._random = randomness
-        self._epochs: dict[str, int] = {}
+        self._epochs: dict[str, SubmitEpochs] = {}
 
     def record_start(self, claim: Claim) -> None:
         """Record the start of a submit.
 
         A failing provider gets one submit at a time.
         """
-        self._epochs[claim.job.id] = self._provider_status.record_start(claim.offer.provider)
+        self._epochs[claim.job.id] = self._provider_status.record_start(claim.offer)
 
     def forget(self, job_id: str) -> None:
         """Forget a job of another worker."""
@@ -62,23 +63,33 @@ class Submitter:
         """Send a claimed job once and record its outcome."""
         job, provider = claim.job, claim.offer.provider
         url = None if claim.callback_url is None else claim.callback_url.url
-        epoch = self._epochs.pop(job.id, None)
+        epochs = self._epochs.pop(job.id, None)
         try:
             answer = await self._providers[provider].submit(job.request, claim.offer, webhook_url=url)
         except ProviderError as error:
-            self._provider_status.record_refusal(provider, error, epoch)
+            error = attribute_refusal(error, job.request, has_callback=url is not None)
+            self._provider_status.record_refusal(claim.offer, error, epochs, member_id=job.place.member_id)
             if error.maybe_accepted:
-                _log.error("submit.reply_lost", job=job.id, provider=provider, fault=error.kind)
+                _log.error("submit.reply_lost", job=job.id, provider=provider, fault=error.kind, status=error.status)
                 return await self._reply_lost(job, has_callback=url is not None)
-            _log.warning("submit.refused", job=job.id, provider=provider, fault=error.kind, detail=error.detail)
+            _log.log(
+                level_of(error.kind),
+                "submit.refused",
+                job=job.id,
+                provider=provider,
+                fault=error.kind,
+                status=error.status,
+                detail=error.detail,
+            )
             jitter = self._random.random()
             refused = await self._retry_until_persisted(partial(self._job_store.mark_refused, job, error, jitter))
             return StepResult(job=refused, next_step_in=0.0 if refused.state is State.HELD else None)
         except Exception:  # noqa: BLE001 - whatever it was, it may have come after the request was sent
             _log.exception("submit.broke", job=job.id, provider=provider)
-            self._provider_status.record_lost_reply(provider, epoch)
+            self._provider_status.record_lost_reply(claim.offer, epochs)
             return await self._reply_lost(job, has_callback=url is not None)
-        self._provider_status.record_answer(provider, answer, epoch)
+        answer = attribute_failure(answer, job.request)
+        self._provider_status.record_answer(claim.offer, answer, epochs)
         try:
             return await self._persist_answer(job, answer)
         except StaleJobError:
@@ -107,7 +118,7 @@ class Submitter:
                     next_step_in=0.0,
                 )
             case Failed():
-                _log.warning("job.failed", job=job.id, provider=job.provider, fault=answer.kind, detail=answer.detail)
+                log_failure(job, answer)
                 return StepResult(
                     job=await self._retry_until_persisted(lambda: self._job_store.mark_failed(job, answer.kind, answer))
                 )

@@ -16,16 +16,16 @@ VOCABULARY: Final = frozenset(
     re.findall(
         "[a-z]+",
         """
-        access account allowed api authentication available bad balance billing blocked budget busy cannot conflict
-        connect connection content credentials credit credits denied detected disabled download empty enough error
-        errors exceeded exceeds exhausted expired failed failure fetch field fields filter filters flagged forbidden
-        format found funds gateway generate generation hard height image images input inputs insufficient internal
-        invalid json key large length limit limited limits long malformed many maximum minimum missing model models
-        moderated moderation must not nsfw overloaded param parameter parameters partner payload permission policy
-        prohibited prompt quota rate ratio reached refused rejected request requests required resolution response result
-        retry return safety server service size small status supported system temporarily timed timeout token too
-        transient unable unauthorized unavailable unexpected unknown unprocessable unsupported upstream url user value
-        vendor version violates violation wallet width wrong
+        access account allowed api authentication available bad balance billing blocked budget busy cannot closed
+        conflict connect connection content credentials credit credits denied deprecated detected disabled discontinued
+        download empty enough error errors exceeded exceeds exhausted expired failed failure fetch field fields filter
+        filters flagged forbidden format found funds gateway generate generation hard height image images input inputs
+        insufficient internal invalid json key large length limit limited limits long malformed many maximum minimum
+        missing model models moderated moderation must not nsfw overloaded param parameter parameters partner payload
+        permission policy prohibited prompt quota rate ratio reached refused rejected request requests required
+        resolution response result retry return safety server service size small status supported system temporarily
+        timed timeout token too transient unable unauthorized unavailable unexpected unknown unprocessable unsupported
+        upstream url user value vendor version violates violation wallet webhook width wrong
         """,
     )
 )

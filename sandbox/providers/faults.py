@@ -29,6 +29,7 @@ class Kind(StrEnum):
     FAIL = "fail"  # ends as FAILED for `reason`
     STUCK = "stuck"  # stays in `state` forever
     EMPTY = "empty"  # completes without a picture
+    SQUARE = "square"  # delivers square pictures, whatever the requested aspect ratio
     SHAPE = "shape"  # delivers its pictures in `shape`
     # Status.
     WORD = "word"  # an undocumented status `word`
@@ -46,7 +47,7 @@ class Kind(StrEnum):
     LATE = "late"  # delayed by `seconds`; 0: until released
 
 
-JOB_FAULTS: Final = frozenset({Kind.INLINE, Kind.FAIL, Kind.STUCK, Kind.EMPTY, Kind.SHAPE})
+JOB_FAULTS: Final = frozenset({Kind.INLINE, Kind.FAIL, Kind.STUCK, Kind.EMPTY, Kind.SQUARE, Kind.SHAPE})
 _COMMON: Final = frozenset({Kind.STATUS, Kind.DELAY, Kind.RESET_BEFORE, Kind.RESET_AFTER, Kind.MALFORMED})
 _ALLOWED: Final = {
     Endpoint.SUBMIT: _COMMON | JOB_FAULTS,

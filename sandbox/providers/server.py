@@ -6,6 +6,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
@@ -214,6 +215,9 @@ class ImageApiServer(ABC):
         if job_fault is not None:
             job.empty = job_fault.kind is Kind.EMPTY
             job.failure_reason = job_fault.reason_text if job_fault.kind is Kind.FAIL else None
+            if job_fault.kind is Kind.SQUARE:
+                side = min(job.request.width, job.request.height)
+                job.request = replace(job.request, width=side, height=side)
             if job_fault.kind is Kind.STUCK:
                 job.stuck_state = State(job_fault.state)
         return job_fault

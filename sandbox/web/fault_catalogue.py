@@ -39,6 +39,12 @@ _SUBMIT_REVE2IMG: Final = {
     500: "Internal error",
     503: "Unavailable",
 }
+# Refusals of a submit with words that name a cause.
+_NAMED: Final = {
+    "Unknown model": "unknown model",
+    "This model has been discontinued.": "model withdrawn",
+    "webhook_url is not reachable.": "webhook refused",
+}
 _STATUS: Final = {
     401: "Wrong key",
     404: "Unknown job",
@@ -61,6 +67,7 @@ _FATES: Final[tuple[tuple[str, Kind, dict[str, Any]], ...]] = (
     ("Job is stuck in the queue", Kind.STUCK, {"state": "IN_QUEUE"}),
     ("Job is stuck at work", Kind.STUCK, {"state": "IN_PROGRESS"}),
     ("Job completes without a picture", Kind.EMPTY, {}),
+    ("Job ignores the aspect ratio", Kind.SQUARE, {}),
     ("Job is done in the answer itself", Kind.INLINE, {}),
     ("Result as objects", Kind.SHAPE, {"shape": "objects"}),
     ("Result under images", Kind.SHAPE, {"shape": "images"}),
@@ -119,6 +126,10 @@ def rows() -> tuple[FaultRow, ...]:
 def _all() -> Iterator[FaultRow]:
     for service, statuses in (("skillboss", _SUBMIT_SKILLBOSS), ("reve2img", _SUBMIT_REVE2IMG)):
         yield from _answers(service, Endpoint.SUBMIT, "Submit", statuses)
+        for words, label in _NAMED.items():
+            how: dict[str, Any] = {"endpoint": Endpoint.SUBMIT, "kind": Kind.STATUS, "status": 400, "message": words}
+            row_id = f"{service}-submit-400-{label.replace(' ', '-')}"
+            yield FaultRow(id=row_id, service=service, group="Submit", label=f"400 {label.capitalize()}", how=how)
         yield from _ways(service, Endpoint.SUBMIT, "Submit", _ANY)
         yield from _ways(service, Endpoint.SUBMIT, "The job itself", _FATES)
         if service == "reve2img":

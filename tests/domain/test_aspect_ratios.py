@@ -1,10 +1,10 @@
-"""Aspect ratios of edits without a chosen ratio."""
+"""Aspect ratios of edits without a chosen ratio, and of delivered images."""
 
 from dataclasses import replace
 
 import pytest
 
-from bot.domain.aspect_ratios import with_input_ratio
+from bot.domain.aspect_ratios import has_ratio, with_input_ratio
 from bot.domain.images import ImageFile, InputImage
 from bot.domain.options import nearest_ratio
 from tests.support.factories import make_request
@@ -48,3 +48,22 @@ def test_nearest_ratio_returns_the_closest_of_the_given_ones() -> None:
         "1:1",
         "9:16",
     ]
+
+
+@pytest.mark.parametrize(
+    ("size", "ratio", "expected"),
+    [
+        ((1792, 1024), "16:9", True),  # SkillBoss's own size
+        ((1024, 1792), "9:16", True),
+        ((1248, 832), "3:2", True),
+        ((1024, 1024), "16:9", False),
+        ((1024, 1792), "16:9", False),
+        ((1152, 864), "3:2", False),  # 4:3
+        ((1024, 1792), "auto", True),
+        ((1, 1), "16:9", True),  # fitted to a pixel
+        ((16, 9), "16:9", True),
+        ((9, 16), "16:9", False),
+    ],
+)
+def test_size_is_compared_with_asked_ratio(size: tuple[int, int], ratio: str, *, expected: bool) -> None:
+    assert has_ratio(*size, ratio) is expected

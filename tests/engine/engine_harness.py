@@ -20,6 +20,7 @@ from bot.domain.requests import GenerationRequest
 from bot.engine.claimer import CallbackUrl, no_callback_url, no_input_url
 from bot.engine.config import EngineConfig
 from bot.engine.engine import Engine
+from bot.engine.health import HealthRegistry
 from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
@@ -78,6 +79,7 @@ class EngineHarness:
     job_service: JobService
     snapshots: JobSnapshotService
     storage_gate: StorageGate
+    health: HealthRegistry
 
     async def create_job(
         self, *, place: InteractionContext | None = None, request: GenerationRequest | None = None
@@ -280,6 +282,7 @@ async def engine_harness(
             job_service=container.jobs,
             snapshots=container.snapshots,
             storage_gate=container.storage_gate,
+            health=container.health,
         )
     finally:
         await engine.stop()

@@ -39,6 +39,11 @@ GONE = FaultKind.NO_PICTURES
 # (endpoint, kind or status, further value) -> the job's fault if it happens once, and always; None: done.
 EXPECTED: dict[tuple[object, ...], tuple[FaultKind | None, FaultKind | None]] = {
     ("submit", 400): (FaultKind.INVALID, FaultKind.INVALID),
+    ("submit", 400, "Unknown model"): (FaultKind.MODEL_UNAVAILABLE, FaultKind.MODEL_UNAVAILABLE),
+    ("submit", 400, "This model has been discontinued."): (
+        FaultKind.MODEL_UNAVAILABLE,
+        FaultKind.MODEL_UNAVAILABLE,
+    ),
     ("submit", 401): (FaultKind.KEY_REJECTED, FaultKind.KEY_REJECTED),
     ("submit", 402): (FaultKind.ACCOUNT_EMPTY, FaultKind.ACCOUNT_EMPTY),
     ("submit", 429): (DONE, FaultKind.RATE_LIMITED),
@@ -54,6 +59,7 @@ EXPECTED: dict[tuple[object, ...], tuple[FaultKind | None, FaultKind | None]] = 
     ("submit", "fail", "input"): (FaultKind.GENERATION, FaultKind.GENERATION),
     ("submit", "stuck"): (LOST, LOST),
     ("submit", "empty"): (GONE, GONE),
+    ("submit", "square"): (DONE, DONE),
     ("submit", "inline"): (DONE, DONE),
     ("submit", "shape"): (DONE, DONE),
     ("status", 401): (DONE, LOST),
@@ -109,7 +115,7 @@ class Cell:
 
 def _keys(how: Any) -> list[tuple[object, ...]]:
     endpoint, what = str(how["endpoint"]), how["status"] if how["kind"] == "status" else str(how["kind"])
-    return [(endpoint, what, how.get("reason")), (endpoint, what)]
+    return [(endpoint, what, how.get("reason") or how.get("message")), (endpoint, what)]
 
 
 CONFIG = EngineConfig(hard_deadline=1_800.0)

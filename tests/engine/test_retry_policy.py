@@ -53,9 +53,18 @@ def test_provider_is_tried_as_often_as_its_fault_allows(fault: FaultKind, tries:
     assert left(*refusals("skillboss", *[fault] * tries)) == ["reve2img"]
 
 
-@pytest.mark.parametrize("fault", [FaultKind.INVALID, FaultKind.CONTENT])
-def test_refused_request_has_no_further_offers(fault: FaultKind) -> None:
-    assert left(*refusals("skillboss", fault)) == []
+def test_refused_content_has_no_further_offers() -> None:
+    assert left(*refusals("skillboss", FaultKind.CONTENT)) == []
+
+
+@pytest.mark.parametrize("fault", [FaultKind.INVALID, FaultKind.MODEL_UNAVAILABLE, FaultKind.INPUT_NOT_FETCHED])
+def test_refused_request_goes_to_next_offer(fault: FaultKind) -> None:
+    assert left(*refusals("skillboss", fault)) == ["reve2img"]
+
+
+def test_refused_webhook_uses_up_no_try() -> None:
+    assert left(*refusals("skillboss", FaultKind.WEBHOOK_REFUSED)) == ["skillboss", "reve2img"]
+    assert left(*refusals("skillboss", FaultKind.WEBHOOK_REFUSED, FaultKind.SERVER_ERROR)) == ["skillboss", "reve2img"]
 
 
 def test_no_offer_is_left_after_all_were_tried() -> None:

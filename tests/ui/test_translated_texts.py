@@ -164,7 +164,7 @@ def test_search_line_is_detected_in_any_language(folder: Path) -> None:
 
 
 HEALTH = [
-    ProviderHealth(provider="skillboss", fault=fault, since=since)
+    ProviderHealth(provider="skillboss", fault=fault, since=since, closed_models=("reve-2.0",), other_ratios=2)
     for fault in (None, FaultKind.KEY_REJECTED, FaultKind.UNAVAILABLE)
     for since in (None, START)
 ]

@@ -41,11 +41,25 @@ def status_panel(status: Status) -> ui.LayoutView:
     lines += [f"-# {display_name(each.provider)}: {_condition(each)}" for each in status.providers]
     for model, measured in status.usual_seconds.items():
         lines.append(f"-# {model}: {usually(measured) or _('not measured yet')}")
-    fine = open_ and all(health.fault is None for health in status.providers)
+    fine = open_ and all(health.fault is None and not health.closed_models for health in status.providers)
     return _panel("\n".join(lines), GREEN if fine else AMBER)
 
 
 def _condition(health: ProviderHealth) -> str:
+    parts = [_state(health)]
+    if health.closed_models:
+        parts.append(_("without {models}").format(models=", ".join(health.closed_models)))
+    if health.other_ratios:
+        ignored = ngettext(
+            "{count} picture in another aspect ratio than asked",
+            "{count} pictures in another aspect ratio than asked",
+            health.other_ratios,
+        )
+        parts.append(ignored.format(count=number(health.other_ratios)))
+    return " · ".join(parts)
+
+
+def _state(health: ProviderHealth) -> str:
     if health.fault is None:
         return _("working")
     closed = health.fault in _CLOSED
