@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from sqlalchemy import inspect, select, text
 from typer.testing import CliRunner
 
@@ -286,6 +287,41 @@ async def test_unreachable_server_is_reported_with_variable(
     assert variable in fault.remedy
 
 
+@pytest.mark.parametrize(
+    ("status", "what"),
+    [
+        (401, "reve2img does not accept REVE2IMG_API_KEY"),
+        (402, "the account at reve2img is empty"),
+        (503, "reve2img cannot be reached (HTTP 503)"),
+    ],
+)
+@pytest.mark.parametrize("in_envelope", [False, True])
+async def test_error_is_read_from_status_and_envelope(
+    services: FakeServices, status: int, what: str, *, in_envelope: bool
+) -> None:
+    services.reve2img.faults.add("status", "status", status=status, in_envelope=in_envelope)
+    assert (await services.fault()).what == what
+
+
+async def test_closed_api_is_reported(services: FakeServices) -> None:
+    services.reve2img.faults.add("status", "status", status=400, message="This API was closed")
+    assert (await services.fault()).what == "reve2img says that this API is closed or unknown"
+
+
+async def _show_page(_: web.Request) -> web.Response:
+    return web.Response(text="<html>Sign in</html>", content_type="text/html")
+
+
+async def test_page_instead_of_api_is_reported(services: FakeServices) -> None:
+    routes = (web.get("/v1/run/status/{job}", _show_page),)
+    server = WebServer(host="127.0.0.1", port=0, ready=_nothing_missing, routes=routes)
+    port = await server.start()
+    fault = await services.fault(skillboss_api_url=f"http://127.0.0.1:{port}")
+    await server.stop()
+    assert fault.what == "skillboss does not answer as an image API"
+    assert "SKILLBOSS_API_URL" in fault.remedy
+
+
 async def test_server_error_is_no_wrong_key(services: FakeServices) -> None:
     services.skillboss.faults.add("status", "status", status=503)
     assert (await services.fault()).what == "skillboss cannot be reached (HTTP 503)"
@@ -348,6 +384,41 @@ async def test_webhook_address_is_checked(services: FakeServices) -> None:
     assert away.what == "WEBHOOK_PUBLIC_URL is set, but no bot answers there yet (no connection)"
     assert away.good
     assert "reverse proxy" in away.remedy
+
+
+async def _refuse(_: web.Request) -> web.Response:
+    raise web.HTTPForbidden
+
+
+async def test_closed_inputs_of_public_address_are_fault(services: FakeServices) -> None:
+    routes = (web.get("/inputs/{token}", _refuse),)
+    server = WebServer(host="127.0.0.1", port=0, ready=_nothing_missing, routes=routes)
+    port = await server.start()
+    finding = await services.webhook(f"http://127.0.0.1:{port}")
+    await server.stop()
+    assert (finding.good, finding.what) == (
+        False,
+        "WEBHOOK_PUBLIC_URL reaches a running bot, but not its /inputs (HTTP 403)",
+    )
+
+
+async def test_public_address_without_dns_entry_is_fault(services: FakeServices) -> None:
+    async def lookup(_host: str, _port: int) -> list[str]:
+        raise OSError
+
+    settings = load_settings(**(services.variables | {"webhook_public_url": "https://studio.example"}))
+    (finding,) = await check_webhook(settings, lookup)
+    assert (finding.good, finding.what) == (False, "WEBHOOK_PUBLIC_URL: studio.example cannot be resolved")
+
+
+async def test_public_address_with_private_dns_entry_is_warning(services: FakeServices) -> None:
+    async def lookup(_host: str, _port: int) -> list[str]:
+        return ["10.0.0.7"]
+
+    changes = {"webhook_public_url": "https://studio.example", "skillboss_api_url": "https://a.example"}
+    (finding,) = await check_webhook(load_settings(**(services.variables | changes)), lookup)
+    assert finding.is_warning
+    assert "studio.example resolves to 10.0.0.7" in finding.what
 
 
 @pytest.mark.parametrize(

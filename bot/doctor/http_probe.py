@@ -19,17 +19,19 @@ def discord_headers(token: SecretStr) -> dict[str, str]:
 
 async def ask(url: str, headers: dict[str, str], proxies: Proxies = DIRECT) -> httpx.Response | None:
     """Return the answer to a GET, or None without one."""
+    answer = await ask_or_reason(url, headers, proxies)
+    return None if isinstance(answer, str) else answer
+
+
+async def ask_or_reason(url: str, headers: dict[str, str], proxies: Proxies = DIRECT) -> httpx.Response | str:
+    """Return the answer to a GET, or a few words about its absence."""
     try:
         async with httpx.AsyncClient(timeout=10, trust_env=False, proxy=proxies.find(url)) as client:
             return await client.get(url, headers=headers)
-    except httpx.HTTPError:
-        return None
-
-
-async def get_status(url: str, headers: dict[str, str], proxies: Proxies = DIRECT) -> int | None:
-    """Return the status of a GET, or None without an answer."""
-    answer = await ask(url, headers, proxies)
-    return None if answer is None else answer.status_code
+    except httpx.TimeoutException:
+        return "no answer in time"
+    except httpx.HTTPError as error:
+        return "its certificate is not valid" if "CERTIFICATE" in str(error) else "no connection"
 
 
 def unreachable(whom: str, status: int | None, variable: str) -> Finding:

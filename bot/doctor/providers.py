@@ -1,36 +1,78 @@
 """Checks of the providers' keys."""
 
+from typing import Final
+
 import httpx
 
 from bot.doctor.finding import Finding
-from bot.doctor.http_probe import get_status, unreachable
+from bot.doctor.http_probe import ask, unreachable
+from bot.domain.errors import FaultKind
+from bot.providers.error_details import reason_of, refusal_kind
 from bot.providers.registry import PROVIDERS
 from bot.settings import Settings
+
+_LAST_STATUS: Final = 599
 
 
 async def check_keys(settings: Settings) -> list[Finding]:
     """Check each key by asking its provider for an impossible job.
 
-    That is free, and its status shows whether the key is accepted.
+    That is free, and its status shows whether the key is accepted. An envelope may have the status instead.
     """
     findings: list[Finding] = []
     for name, spec in PROVIDERS.items():
         key = settings.key_of(name)
         if key is None:
             continue
-        status = await get_status(
+        answer = await ask(
             f"{settings.api_url_of(name)}{spec.probe_path}",
             {"Authorization": f"Bearer {key.get_secret_value()}"},
             settings.proxies,
         )
+        status = None if answer is None else status_of(answer)
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             remedy = "Copy the key anew from the provider's dashboard; SkillBoss takes wholesale keys only."
             findings.append(Finding(good=False, what=f"{name} does not accept {spec.key_variable}", remedy=remedy))
         elif status is None or status >= httpx.codes.INTERNAL_SERVER_ERROR:
             findings.append(unreachable(name, status, spec.url_variable))
+        elif status == httpx.codes.PAYMENT_REQUIRED:
+            remedy = "Top it up at the provider. Until then jobs wait or go to another provider."
+            findings.append(Finding(good=False, what=f"the account at {name} is empty", remedy=remedy))
+        elif answer is not None and (strange := _strange(name, answer, spec.url_variable)) is not None:
+            findings.append(strange)
         else:
             findings.append(Finding(good=True, what=f"{name} accepts {spec.key_variable}"))
     if not findings:
         remedy = f"Set {' or '.join(spec.key_variable for spec in PROVIDERS.values())} in .env."
         findings.append(Finding(good=False, what="no provider has a key", remedy=remedy))
     return findings
+
+
+def status_of(answer: httpx.Response) -> int:
+    """Return the error code of the body's envelope, else the HTTP status."""
+    document = _document(answer)
+    code = document.get("code") if isinstance(document, dict) else None
+    text = str(code)
+    is_error = text.isascii() and text.isdigit() and httpx.codes.BAD_REQUEST <= int(text) <= _LAST_STATUS
+    return int(text) if answer.is_success and is_error else answer.status_code
+
+
+def _strange(name: str, answer: httpx.Response, variable: str) -> Finding | None:
+    """Return the fault of an odd answer, or None."""
+    document = _document(answer)
+    reason = reason_of(document)
+    if refusal_kind(reason.without(())) is FaultKind.MODEL_UNAVAILABLE:
+        code = f": {shown}" if (shown := reason.code(())) else ""
+        remedy = f"Look at the provider's news and at {variable}. Set another provider's key if it has closed."
+        return Finding(good=False, what=f"{name} says that this API is closed or unknown{code}", remedy=remedy)
+    if document is None and answer.is_success:
+        remedy = f"Look at {variable}: a page is there, such as a proxy's or a sign-in."
+        return Finding(good=False, what=f"{name} does not answer as an image API", remedy=remedy)
+    return None
+
+
+def _document(answer: httpx.Response) -> object:
+    try:
+        return answer.json()
+    except (ValueError, RecursionError):
+        return None

@@ -2,14 +2,20 @@
 
 import socket
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
 
 from bot.doctor.finding import Finding
-from bot.doctor.http_probe import ask, get_status
+from bot.doctor.http_probe import ask, ask_or_reason
+from bot.images.address_policy import is_public
+from bot.images.url_policy import Lookup, system_lookup
 from bot.providers.registry import PROVIDERS
+from bot.proxies import Proxies
 from bot.settings import Settings
+
+_HTTPS: Final = 443
 
 
 async def check_ports(settings: Settings) -> list[Finding]:
@@ -55,7 +61,7 @@ async def _is_atelier(host: str, port: int) -> bool:
         return False
 
 
-async def check_webhook(settings: Settings) -> list[Finding]:
+async def check_webhook(settings: Settings, lookup: Lookup = system_lookup) -> list[Finding]:
     """Check that the public address reaches a running bot."""
     if settings.webhook_public_url is None:
         return [Finding(good=True, what="WEBHOOK_PUBLIC_URL is not set: the providers are polled")]
@@ -68,18 +74,52 @@ async def check_webhook(settings: Settings) -> list[Finding]:
         what = f"WEBHOOK_PUBLIC_URL is not a public address: {refusing[0]} refuses every job that names one"
         remedy = "Set it to the https address at which the internet reaches the bot, or leave it unset."
         return [Finding(good=False, what=what, remedy=remedy)]
-    status = await get_status(f"{settings.webhook_public_url}/healthz", {}, settings.proxies)
-    if status == httpx.codes.OK:
-        return [Finding(good=True, what="WEBHOOK_PUBLIC_URL is set and reaches a running bot")]
+    is_direct = settings.proxies.find(settings.webhook_public_url) is None
+    fault = await _unresolved(settings.webhook_public_url, lookup, is_remote=bool(refusing)) if is_direct else None
+    if fault is not None:
+        return [fault]
+    answer = await ask_or_reason(f"{settings.webhook_public_url}/healthz", {}, settings.proxies)
+    if not isinstance(answer, str) and answer.status_code == httpx.codes.OK:
+        return [await _inputs(settings.webhook_public_url, settings.proxies)]
     # No fault: the bot may not have been started yet, a machine may not reach itself from outside, and a proxy may
     # pass on no more than /webhooks.
-    why = "no connection" if status is None else f"HTTP {status}"
+    why = answer if isinstance(answer, str) else f"HTTP {answer.status_code}"
     what = f"WEBHOOK_PUBLIC_URL is set, but no bot answers there yet ({why})"
     remedy = (
         "Ask again once the bot runs. If it stays so, let the reverse proxy pass this address on to"
         " HTTP_HOST:HTTP_PORT. Until then the providers are polled."
     )
     return [Finding(good=True, what=what, remedy=remedy)]
+
+
+async def _unresolved(url: str, lookup: Lookup, *, is_remote: bool) -> Finding | None:
+    """Return the fault of a host without a usable address, or None.
+
+    `is_remote`: a provider elsewhere has to reach it.
+    """
+    host = urlsplit(url).hostname or ""
+    try:
+        addresses = await lookup(host, urlsplit(url).port or _HTTPS)
+    except OSError:
+        remedy = "Look for a mistake in it and at the DNS of the domain. Until then no provider can reach the bot."
+        return Finding(good=False, what=f"WEBHOOK_PUBLIC_URL: {host} cannot be resolved", remedy=remedy)
+    private = next((address for address in addresses if not is_public(address)), None)
+    if private is None or not is_remote:
+        return None
+    remedy = "Providers on the internet cannot reach it, unless they resolve the name to another address."
+    what = f"WEBHOOK_PUBLIC_URL: {host} resolves to {private}, which is not a public address"
+    return Finding(good=True, is_warning=True, what=what, remedy=remedy)
+
+
+async def _inputs(url: str, proxies: Proxies) -> Finding:
+    """Return whether a running bot's input images can be asked for."""
+    answer = await ask_or_reason(f"{url}/inputs/atelier-doctor", {}, proxies)
+    if not isinstance(answer, str) and answer.status_code == httpx.codes.NOT_FOUND:
+        return Finding(good=True, what="WEBHOOK_PUBLIC_URL is set and reaches a running bot")
+    why = answer if isinstance(answer, str) else f"HTTP {answer.status_code}"
+    what = f"WEBHOOK_PUBLIC_URL reaches a running bot, but not its /inputs ({why})"
+    remedy = "Let the reverse proxy pass on /inputs as well: providers fetch the pictures of /edit there."
+    return Finding(good=False, what=what, remedy=remedy)
 
 
 def _is_private(url: str) -> bool:
