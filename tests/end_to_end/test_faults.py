@@ -78,11 +78,21 @@ async def test_submit_refused_for_key_goes_to_next_provider(system: SystemHarnes
     assert "12 credits" in text(card)
 
 
-async def test_busy_provider_is_retried(system: SystemHarness) -> None:
+async def test_busy_only_provider_is_retried(system: SystemHarness) -> None:
     """A 429 is retried after the time it names."""
-    system.skillboss.faults.add("submit", "status", status=429, retry_after="0", times=1)
-    invocation = await system.discord.actor("member").slash("imagine", prompt="patience")
-    system.skillboss.finish(await wait_for_provider_job(system.skillboss, "patience"))
+    system.reve2img.faults.add("submit", "status", status=429, retry_after="0", times=1)
+    invocation = await system.discord.actor("member").slash(
+        "imagine", prompt="patience", options={"model": "nano-banana"}
+    )
+    system.reve2img.finish(await wait_for_provider_job(system.reve2img, "patience"))
+    await invocation.wait_until(has_images)
+
+
+@pytest.mark.parametrize("status", [400, 429, 503])
+async def test_job_refused_by_one_provider_goes_to_the_next(system: SystemHarness, status: int) -> None:
+    system.skillboss.faults.add("submit", "status", status=status, times=1)
+    invocation = await system.discord.actor("member").slash("imagine", prompt=f"not here {status}")
+    system.reve2img.finish(await wait_for_provider_job(system.reve2img, f"not here {status}"))
     await invocation.wait_until(has_images)
 
 
