@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 from bot.domain.confirmations import Confirmation
 from bot.domain.errors import ConfirmationGoneError
 from db.jobs import origin_columns, origin_of
+from db.latest_rows import keep_latest
 from db.request_codec import INPUTS, inputs_of, options_of, plain_inputs, request_of
 from db.tables import drafts
 
@@ -29,8 +30,8 @@ class ConfirmationRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, confirmation: Confirmation) -> None:
-        """Insert a confirmation."""
+    def add(self, confirmation: Confirmation, *, most: int) -> None:
+        """Insert a confirmation; keep at most `most` of its member."""
         request = confirmation.request
         # Inputs have no rows before the job exists, so the list replaces the count that a job's options hold.
         inputs = {INPUTS: plain_inputs(request.inputs)} if request.inputs else {}
@@ -49,6 +50,7 @@ class ConfirmationRepository:
                 **origin_columns(confirmation.origin),
             },
         )
+        keep_latest(self._connection, drafts, confirmation.member_id, most)
 
     def get(self, confirmation_id: str) -> Confirmation:
         """Return a confirmation; raises `ConfirmationGoneError` if there is none."""

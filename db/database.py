@@ -31,6 +31,10 @@ class Backend(Protocol):
         """Run in one read-only transaction on a consistent snapshot."""
         ...
 
+    async def search(self, function: Callable[[Connection], T]) -> T:
+        """Run as `read`, on a connection that only searches use."""
+        ...
+
     async def write(self, function: Callable[[Connection], T]) -> T:
         """Run in one durable transaction."""
         ...
@@ -85,6 +89,13 @@ class Database:
         minutes; otherwise PostgreSQL gives a statement 30 seconds.
         """
         return await self._run_to_end(self._backend.read(function, long_running=long_running))
+
+    async def search(self, function: Callable[[Connection], T]) -> T:
+        """Return `function(connection)` as `read` does, on other connections.
+
+        Searches wait for each other there. However many run, the other reads are not delayed.
+        """
+        return await self._run_to_end(self._backend.search(function))
 
     async def write(self, function: Callable[[Connection], T]) -> T:
         """Return `function(connection)` from one transaction, durable or undone.

@@ -22,8 +22,10 @@ from sqlalchemy import (
 )
 
 from bot.domain.jobs import LONGEST_CHAIN, Action
-from bot.domain.remix import KEEP_AS_IT_IS
+from bot.domain.searches import normalize_text
 from db.tables import jobs, pictures
+
+_MAX_SEARCHED: Final = 20_000
 
 
 class HistoryScope(NamedTuple):
@@ -34,7 +36,7 @@ class HistoryScope(NamedTuple):
 
 
 def _with_pictures(*, everywhere: bool) -> Select[Any]:
-    owned = select(jobs.c.id, jobs.c.prompt, jobs.c.action, jobs.c.parent_id).where(
+    owned = select(jobs.c.id, jobs.c.search_text, jobs.c.action, jobs.c.parent_id).where(
         jobs.c.member_id == bindparam("the_member"),
         jobs.c.finished_at.is_not(None),
         jobs.c.deleted_at.is_(None),
@@ -50,38 +52,35 @@ def _neighbours(*, everywhere: bool, older: bool) -> Select[Any]:
     return owned.where(jobs.c.id > bindparam("the_id")).order_by(jobs.c.id)
 
 
-def _searched(statement: Select[Any], *, older: bool) -> Select[Any]:
+def _searched(statement: Select[Any], *, older: bool, position: Any, most: int = _MAX_SEARCHED) -> Select[Any]:
     """Return the statement with a search.
 
-    It reads at most `_MAX_SEARCHED` jobs, so that a member with very many does not delay the others.
+    It reads at most `most` jobs, so that a member with very many does not delay the others. `position` is
+    the dialect's function for the place of one text in another: unlike LIKE, it needs no escapes.
     """
-    near = statement.limit(_MAX_SEARCHED).subquery("near")
-    matching = func.lower(_searchable_text(near)).like(bindparam("pattern"), escape="\\")
+    near = statement.limit(most).subquery("near")
+    matching = position(_searchable_text(near), bindparam("wanted")) > 0
     return select(near.c.id).where(matching).order_by(near.c.id.desc() if older else near.c.id)
-
-
-def _with_text(statement: Select[Any], *, older: bool) -> Select[Any]:
-    """Return ids with their searchable text, for a search done in Python."""
-    near = statement.limit(bindparam("most")).subquery("near")
-    return select(near.c.id, _searchable_text(near).label("words")).order_by(near.c.id.desc() if older else near.c.id)
 
 
 def _searchable_text(near: Subquery) -> ColumnElement[str]:
     """Return a job's searchable text: its prompt and its ancestors' prompts.
 
     An ancestor counts if its image was processed or edited into this one. Ancestors are looked up during the
-    search and not stored with the job: once an ancestor of another member is deleted, its prompt no longer
-    matches. A search through jobs without ancestors costs no more.
+    search and not stored with the job: once an ancestor is deleted, its prompt no longer matches. A search through
+    jobs without ancestors costs no more.
     """
-    own = case((near.c.prompt == KEEP_AS_IT_IS, ""), else_=near.c.prompt)
+    own = func.coalesce(near.c.search_text, "")
     # A search has no line breaks, so it never matches across two prompts.
-    return case((_is_new_image(near.c), near.c.prompt), else_=own + "\n" + func.coalesce(_ancestor_text(near), ""))
+    return case((_is_new_image(near.c), own), else_=own + "\n" + func.coalesce(_ancestor_text(near), ""))
 
 
 def _ancestor_text(near: Subquery) -> ColumnElement[str]:
     parent, earlier = jobs.alias("parent"), jobs.alias("earlier")
     seen = [(each, _is_searchable(each.c)) for each in (parent, earlier)]
-    first, then = (select(each.c.prompt, each.c.action, each.c.parent_id, shown.label("seen")) for each, shown in seen)
+    first, then = (
+        select(each.c.search_text, each.c.action, each.c.parent_id, shown.label("seen")) for each, shown in seen
+    )
     chain = (
         first.add_columns(literal(1).label("step"))
         .where(parent.c.id == near.c.parent_id)
@@ -90,7 +89,7 @@ def _ancestor_text(near: Subquery) -> ColumnElement[str]:
     )
     on = then.add_columns((chain.c.step + 1).label("step")).join_from(chain, earlier, earlier.c.id == chain.c.parent_id)
     chain = chain.union_all(on.where(~_is_new_image(chain.c), chain.c.step < LONGEST_CHAIN))
-    return select(func.aggregate_strings(chain.c.prompt, "\n")).where(chain.c.seen).scalar_subquery()
+    return select(func.aggregate_strings(chain.c.search_text, "\n")).where(chain.c.seen).scalar_subquery()
 
 
 def _is_new_image(columns: Any) -> ColumnElement[bool]:
@@ -101,27 +100,24 @@ def _is_new_image(columns: Any) -> ColumnElement[bool]:
 def _is_searchable(columns: Any) -> ColumnElement[bool]:
     """Return whether a job's prompt is searchable by the member.
 
-    It must be a member's text and visible to the searching member, as on the job's card.
+    It must be a member's text that is not deleted, and the searching member's own or not private.
     """
-    visible = and_(columns.deleted_at.is_(None), ~columns.private)
-    return and_(columns.prompt != KEEP_AS_IT_IS, or_(columns.member_id == bindparam("the_member"), visible))
+    visible = or_(columns.member_id == bindparam("the_member"), ~columns.private)
+    return and_(columns.search_text.is_not(None), columns.deleted_at.is_(None), visible)
 
 
-_MAX_SEARCHED: Final = 20_000
 # Built once: building a statement costs several times as much as running it.
 _VARIANTS: Final = tuple(product((False, True), repeat=2))
 _PLAIN: Final = {
     (everywhere, older): _neighbours(everywhere=everywhere, older=older).limit(bindparam("most"))
     for everywhere, older in _VARIANTS
 }
+_POSITIONS: Final = {"sqlite": func.instr, "postgresql": func.strpos}
 _SEARCHED: Final = {
-    (everywhere, older): _searched(_neighbours(everywhere=everywhere, older=older), older=older).limit(
-        bindparam("most")
-    )
-    for everywhere, older in _VARIANTS
-}
-_READ: Final = {
-    (everywhere, older): _with_text(_neighbours(everywhere=everywhere, older=older), older=older)
+    (dialect, everywhere, older): _searched(
+        _neighbours(everywhere=everywhere, older=older), older=older, position=position
+    ).limit(bindparam("most"))
+    for dialect, position in _POSITIONS.items()
     for everywhere, older in _VARIANTS
 }
 # Greater than every id: ids are hexadecimal digits.
@@ -131,14 +127,14 @@ _ABOVE_ALL_IDS: Final = "g"
 class HistoryRepository:
     """One member's past jobs within one transaction.
 
-    `search` is part of a prompt, in any case. The prompts of earlier versions of an image count too: see
-    `_searchable_text`.
+    `search` is part of a prompt, compared as `normalize_text` says. The prompts of earlier versions of an image count
+    too: see `_searchable_text`.
     """
 
     def __init__(self, connection: Connection, scope: HistoryScope, search: str | None = None) -> None:
         self._connection = connection
         self._scope = scope
-        self._search = search
+        self._search = None if search is None else normalize_text(search)
 
     def latest(self) -> str | None:
         """Return the id of the latest job."""
@@ -159,31 +155,8 @@ class HistoryRepository:
             parameters["the_guild"] = self._scope.guild_id
         if self._search is None:
             statement = _PLAIN[variant]
-        elif self._search.isascii():
-            statement = _SEARCHED[variant]
-            parameters["pattern"] = _pattern(self._search)
         else:
-            return self._read_through(_READ[variant], parameters, self._search)
+            statement = _SEARCHED[(self._connection.dialect.name, *variant)]
+            parameters["wanted"] = self._search
         found: str | None = self._connection.execute(statement, parameters).scalar()
         return found
-
-    def _read_through(self, statement: Select[Any], parameters: dict[str, Any], search: str) -> str | None:
-        """Return the first id with the search in its text.
-
-        Python compares, because a database may fold the case of ASCII only. One streamed statement is used: several
-        smaller ones would each start again.
-        """
-        wanted = search.casefold()
-        parameters["most"] = _MAX_SEARCHED
-        streamed = {"stream_results": True}
-        with self._connection.execute(statement, parameters, execution_options=streamed) as rows:
-            return next((row.id for row in rows if wanted in row.words.casefold()), None)
-
-
-def _pattern(search: str) -> str:
-    """Return the LIKE pattern of a search."""
-    return f"%{''.join(_literal(character) for character in search)}%"
-
-
-def _literal(character: str) -> str:
-    return f"\\{character}" if character in "\\%_" else character.lower()

@@ -33,7 +33,9 @@ from bot.domain.jobs import (
     State,
     check_transition,
 )
+from bot.domain.remix import KEEP_AS_IT_IS
 from bot.domain.requests import GenerationRequest
+from bot.domain.searches import normalize_text
 from db.dialects import insert_unless_there
 from db.inputs import InputImageRepository
 from db.request_codec import INPUTS, options_of, request_of
@@ -148,6 +150,7 @@ class JobRepository:
             "delivery": job.delivery,
             "model": job.request.model,
             "prompt": job.request.prompt,
+            "search_text": None if job.request.prompt == KEEP_AS_IT_IS else normalize_text(job.request.prompt),
             "options": options_of(job.request),
             **origin_columns(job.origin),
         }
@@ -325,7 +328,10 @@ class JobRepository:
         return self._connection.execute(_COUNT_CHILDREN, {"of_job": job_id}).scalar_one()
 
     def set_deleted(self, job_id: str, at: datetime) -> None:
-        """Mark an ended job as deleted: nothing is delivered or checked any more."""
+        """Mark an ended job as deleted.
+
+        Nothing is delivered, checked or found any more.
+        """
         self._connection.execute(
             update(jobs)
             .where(jobs.c.id == job_id)
@@ -334,6 +340,7 @@ class JobRepository:
                 delivered_at=func.coalesce(jobs.c.delivered_at, at),
                 delivery=func.coalesce(jobs.c.delivery, Delivery.NOWHERE),
                 reconcile_at=None,
+                search_text=None,
             )
         )
 

@@ -3,6 +3,7 @@
 Writes use READ COMMITTED with row locks, reads a snapshot. All waits are bounded.
 """
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Final, Self, TypeVar
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 T = TypeVar("T")
 
 _CONNECTIONS = 10
+_SEARCH_CONNECTIONS = 2
 # Waits are bounded, because a lost network or a full server would otherwise block every task for ever.
 _CONNECT_SECONDS = 10.0
 _POOL_SECONDS = 10.0
@@ -37,14 +39,17 @@ _ARGUMENT: Final = re.compile(r"invalid input for query argument \$\d+")
 
 
 class PostgresqlBackend:
-    """A pool of connections, and one connection for long reads."""
+    """Pools of connections: for all, for searches and for long reads."""
 
-    def __init__(self, engine: AsyncEngine, long_engine: AsyncEngine) -> None:
-        for each in (engine, long_engine):
+    def __init__(self, engine: AsyncEngine, search_engine: AsyncEngine, long_engine: AsyncEngine) -> None:
+        for each in (engine, search_engine, long_engine):
             event.listen(each.sync_engine, "handle_error", _forget_values)
         self._engine = engine
+        self._search_engine = search_engine
         self._long_engine = long_engine
+        self._search_turns = asyncio.Semaphore(_SEARCH_CONNECTIONS)
         self._snapshots = _read_only(engine)
+        self._search_snapshots = _read_only(search_engine)
         self._long_snapshots = _read_only(long_engine)
 
     @property
@@ -57,7 +62,9 @@ class PostgresqlBackend:
         """Return the backend for `url`; connects when first used."""
         engine = _engine(url, connections=_CONNECTIONS, command_seconds=_COMMAND_SECONDS)
         event.listen(engine.sync_engine, "connect", _set_idle_timeouts)
-        return cls(engine, _engine(url, connections=1, command_seconds=_LONG_COMMAND_SECONDS))
+        searches = _engine(url, connections=_SEARCH_CONNECTIONS, command_seconds=_COMMAND_SECONDS)
+        event.listen(searches.sync_engine, "connect", _set_idle_timeouts)
+        return cls(engine, searches, _engine(url, connections=1, command_seconds=_LONG_COMMAND_SECONDS))
 
     async def read(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
         """Run on a snapshot.
@@ -66,6 +73,12 @@ class PostgresqlBackend:
         """
         snapshots = self._long_snapshots if long_running else self._snapshots
         async with snapshots.connect() as connection, connection.begin():
+            return await connection.run_sync(function)
+
+    async def search(self, function: Callable[[Connection], T]) -> T:
+        """Run on a snapshot, on one of the few connections for searches."""
+        # A queue of our own: the pool's wait ends with an error.
+        async with self._search_turns, self._search_snapshots.connect() as connection, connection.begin():
             return await connection.run_sync(function)
 
     async def write(self, function: Callable[[Connection], T]) -> T:
@@ -81,6 +94,7 @@ class PostgresqlBackend:
     async def close(self) -> None:
         """Close the pools."""
         await self._engine.dispose()
+        await self._search_engine.dispose()
         await self._long_engine.dispose()
 
     async def _transaction(self, function: Callable[[Connection], T]) -> T:

@@ -11,6 +11,7 @@ from bot.domain.attachments import AttachmentInfo
 from bot.domain.errors import FormGoneError
 from bot.domain.jobs import Action
 from bot.domain.saved_forms import CardForm, FilledForm, MessageForm, SavedForm
+from db.latest_rows import keep_latest
 from db.tables import forms
 
 _INSERT: Final = insert(forms)
@@ -24,8 +25,8 @@ class SavedFormRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, form: SavedForm) -> None:
-        """Insert a form."""
+    def add(self, form: SavedForm, *, most: int) -> None:
+        """Insert a form; keep at most `most` of its member."""
         filled = form.filled
         kind = "card" if isinstance(filled.form, CardForm) else "message"
         content = {
@@ -36,6 +37,7 @@ class SavedFormRepository:
         }
         own = {"id": form.id, "member_id": form.member_id, "created_at": form.created_at}
         self._connection.execute(_INSERT, own | {"content": content})
+        keep_latest(self._connection, forms, form.member_id, most)
 
     def get(self, form_id: str) -> SavedForm:
         """Return a form; raises `FormGoneError` if there is none."""

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from bot.domain.errors import SearchGoneError
 from bot.domain.searches import Search
+from db.latest_rows import keep_latest
 from db.tables import searches
 
 # Built once: building a statement costs several times as much as running it.
@@ -21,8 +22,8 @@ class SearchRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, search: Search) -> None:
-        """Insert a search."""
+    def add(self, search: Search, *, most: int) -> None:
+        """Insert a search; keep at most `most` of its member."""
         self._connection.execute(
             _INSERT,
             {
@@ -32,6 +33,7 @@ class SearchRepository:
                 "created_at": search.created_at,
             },
         )
+        keep_latest(self._connection, searches, search.member_id, most)
 
     def get(self, search_id: str) -> Search:
         """Return a search; raises `SearchGoneError` if there is none."""

@@ -1,4 +1,4 @@
-"""SQLite: one writer connection, readers apart, WAL, every commit durable.
+"""SQLite: a writer, a searcher and readers, WAL, every commit durable.
 
 A whole transaction runs in the connection's thread (aiosqlite's). SQLAlchemy's asyncio dialect switches between the
 loop and that thread three or four times per statement, which measured more than twice the CPU time.
@@ -23,11 +23,15 @@ _READER_PRAGMAS = ("query_only = ON",)
 
 
 class SqliteBackend:
-    """The file's writer and its readers."""
+    """The file's writer, its readers, and its reader for searches."""
 
-    def __init__(self, writer: "_ThreadConnection", readers: list["_ThreadConnection"]) -> None:
-        self._connections = [writer, *readers]
+    def __init__(
+        self, writer: "_ThreadConnection", searcher: "_ThreadConnection", readers: list["_ThreadConnection"]
+    ) -> None:
+        self._connections = [writer, searcher, *readers]
         self._writer = writer
+        self._searcher = searcher
+        self._search_turn = asyncio.Lock()
         self._write_turn = asyncio.Lock()
         self._idle_readers: asyncio.LifoQueue[_ThreadConnection] = asyncio.LifoQueue()
         for reader in readers:
@@ -55,13 +59,13 @@ class SqliteBackend:
         connections: list[_ThreadConnection] = []
         try:
             connections.append(await _ThreadConnection.open(file, "BEGIN IMMEDIATE", _WRITER_PRAGMAS))
-            for _ in range(_READERS):
+            for _ in range(1 + _READERS):
                 connections.append(await _ThreadConnection.open(file, "BEGIN", _READER_PRAGMAS))  # noqa: PERF401
         except BaseException:
             for connection in connections:
                 await connection.close()
             raise
-        return cls(connections[0], connections[1:])
+        return cls(connections[0], connections[1], connections[2:])
 
     async def read(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
         """Run on a free reader.
@@ -74,6 +78,11 @@ class SqliteBackend:
             return await reader.run(function)
         finally:
             self._idle_readers.put_nowait(reader)
+
+    async def search(self, function: Callable[[Connection], T]) -> T:
+        """Run on the reader for searches, one at a time."""
+        async with self._search_turn:
+            return await self._searcher.run(function)
 
     async def write(self, function: Callable[[Connection], T]) -> T:
         """Run on the writer, one transaction at a time."""

@@ -123,6 +123,8 @@ jobs = Table(
     Column("parent_picture", Integer),
     Column("deleted_at", UtcDateTime),
     Column("decode_tries", Integer, nullable=False, server_default=text("0")),
+    # The prompt as searches compare it. None if it is the bot's own instruction, or was deleted.
+    Column("search_text", Text),
     UniqueConstraint("interaction_id"),
     CheckConstraint("price > 0", name="price_positive"),
     CheckConstraint("charged >= 0 AND charged <= price", name="charged_within_price"),
@@ -272,6 +274,7 @@ drafts = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 Index("ix_drafts_created_at", drafts.c.created_at)
+Index("ix_drafts_member_id", drafts.c.member_id, drafts.c.id)
 
 # Rejected modal input, kept for a day.
 forms = Table(
@@ -283,6 +286,7 @@ forms = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 Index("ix_forms_created_at", forms.c.created_at)
+Index("ix_forms_member_id", forms.c.member_id, forms.c.id)
 
 # Searches of `/history`, for as long as their paging buttons work. `query` is private like a prompt.
 searches = Table(
@@ -294,6 +298,7 @@ searches = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 Index("ix_searches_created_at", searches.c.created_at)
+Index("ix_searches_member_id", searches.c.member_id, searches.c.id)
 
 # Members' default options, the same in every guild; None means the bot's default.
 preferences = Table(

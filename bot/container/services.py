@@ -13,6 +13,7 @@ from bot.services.details import DetailService
 from bot.services.history import HistoryService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
+from bot.services.member_limits import MemberLimits
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.remix import RemixService
@@ -63,6 +64,11 @@ class ServiceContainer(EngineContainer):
         )
 
     @cached_property
+    def member_limits(self) -> MemberLimits:
+        """Limits for actions that cost no credits."""
+        return MemberLimits(clock=self.clock)
+
+    @cached_property
     def confirmations(self) -> ConfirmationService:
         """Expensive requests waiting for a member's confirmation."""
         return ConfirmationService(
@@ -72,6 +78,7 @@ class ServiceContainer(EngineContainer):
             clock=self.clock,
             providers=self.provider_names,
             new_id=self.new_id,
+            limits=self.member_limits,
         )
 
     @cached_property
@@ -82,7 +89,7 @@ class ServiceContainer(EngineContainer):
     @cached_property
     def saved_forms(self) -> SavedFormService:
         """Rejected modal input."""
-        return SavedFormService(database=self.database, clock=self.clock, new_id=self.new_id)
+        return SavedFormService(database=self.database, clock=self.clock, new_id=self.new_id, limits=self.member_limits)
 
     @cached_property
     def credits(self) -> CreditService:
@@ -97,18 +104,24 @@ class ServiceContainer(EngineContainer):
     @cached_property
     def history(self) -> HistoryService:
         """Pages of a member's past jobs."""
-        return HistoryService(database=self.database, clock=self.clock, new_id=self.new_id)
+        return HistoryService(database=self.database, clock=self.clock, new_id=self.new_id, limits=self.member_limits)
 
     @cached_property
     def preferences(self) -> PreferenceService:
         """A member's default options."""
-        return PreferenceService(database=self.database, providers=self.provider_names, now=self.clock.now)
+        return PreferenceService(
+            database=self.database, providers=self.provider_names, now=self.clock.now, limits=self.member_limits
+        )
 
     @cached_property
     def presets(self) -> PresetService:
         """Named options of members and servers."""
         return PresetService(
-            database=self.database, access=self.access, providers=self.provider_names, now=self.clock.now
+            database=self.database,
+            access=self.access,
+            providers=self.provider_names,
+            now=self.clock.now,
+            limits=self.member_limits,
         )
 
     @cached_property

@@ -19,6 +19,7 @@ from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
 from bot.services.access import AccessService
 from bot.services.jobs import DEDUP_WINDOW
+from bot.services.member_limits import MAX_STORED, FreeAction, MemberLimits
 from db.accounts import AccountRepository
 from db.confirmations import ConfirmationRepository
 from db.database import Database
@@ -39,6 +40,7 @@ class ConfirmationService:
         clock: Clock,
         providers: tuple[str, ...],
         new_id: Callable[[], str],
+        limits: MemberLimits,
     ) -> None:
         self._database = database
         self._ledger = ledger
@@ -46,6 +48,7 @@ class ConfirmationService:
         self._clock = clock
         self._providers = providers
         self._new_id = new_id
+        self._limits = limits
 
     async def add(
         self, place: InteractionContext, request: GenerationRequest, origin: Origin | None = None
@@ -61,7 +64,9 @@ class ConfirmationService:
             StudioClosedError: no provider takes this request.
             InsufficientCreditsError: the member cannot pay the price.
             AlreadyAskedError: the member was asked about the same request within `DEDUP_WINDOW`.
+            TooManyRequestsError: the member was asked very often within a minute.
         """
+        self._limits.count(FreeAction.CONFIRMATION, place.member_id)
         now = self._clock.now()
         confirmation = Confirmation(
             id=self._new_id(),
@@ -88,7 +93,7 @@ class ConfirmationService:
             recent = confirmations.list_since(place.guild_id, place.member_id, now - DEDUP_WINDOW)
             if any(_dedup_key(each) == _dedup_key(confirmation) for each in recent):
                 raise AlreadyAskedError
-            confirmations.add(confirmation)
+            confirmations.add(confirmation, most=MAX_STORED)
 
         await self._database.write(write)
         return confirmation

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bot.domain.preferences import NO_PREFERENCES, Preferences, check_preferences
+from bot.services.member_limits import FreeAction, MemberLimits
 from db.database import Database
 from db.preferences import PreferenceRepository
 
@@ -18,10 +19,13 @@ class PreferenceService:
     They are the same in every guild. `providers` are the configured ones.
     """
 
-    def __init__(self, *, database: Database, providers: Sequence[str], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, database: Database, providers: Sequence[str], now: Callable[[], datetime], limits: MemberLimits
+    ) -> None:
         self._database = database
         self._providers = providers
         self._now = now
+        self._limits = limits
 
     async def get(self, member_id: int) -> Preferences:
         """Return a member's preferences, or the bot's defaults if none are set."""
@@ -37,7 +41,9 @@ class PreferenceService:
             UnknownModelError: no such model exists.
             OptionRangeError: a value is not allowed.
             StudioClosedError: no provider offers the model.
+            TooManyRequestsError: the member changed them very often within a minute.
         """
+        self._limits.count(FreeAction.PREFERENCE, member_id)
         check_preferences(changes, self._providers)
         wanted = {name: getattr(NO_PREFERENCES, name) if value is None else value for name, value in changes.items()}
         now = self._now()

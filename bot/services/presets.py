@@ -35,6 +35,7 @@ from bot.domain.presets import (
 )
 from bot.services.access import AccessService
 from bot.services.jobs import Actor
+from bot.services.member_limits import FreeAction, MemberLimits
 from db.database import Database
 from db.preferences import PreferenceRepository
 from db.presets import PresetRepository
@@ -78,12 +79,19 @@ class PresetService:
     """
 
     def __init__(
-        self, *, database: Database, access: AccessService, providers: Sequence[str], now: Callable[[], datetime]
+        self,
+        *,
+        database: Database,
+        access: AccessService,
+        providers: Sequence[str],
+        now: Callable[[], datetime],
+        limits: MemberLimits,
     ) -> None:
         self._database = database
         self._access = access
         self._providers = providers
         self._now = now
+        self._limits = limits
 
     async def save(
         self, actor: Actor, *, name: str, template: str | None, options: Mapping[str, Any], shared: bool = False
@@ -99,7 +107,10 @@ class PresetService:
             PresetLimitError: there are as many presets as allowed.
             RequestError: no prompt makes a valid request with these options.
             StudioClosedError: no provider offers a model for them.
+            NotAdmittedError: the server is not admitted.
+            TooManyRequestsError: the member changed presets very often within a minute.
         """
+        self._limits.count(FreeAction.PRESET, actor.member_id)
         preset = Preset(
             name=validate_name(name),
             template=validate_template(template),
@@ -114,7 +125,8 @@ class PresetService:
 
         def write(connection: Connection) -> bool:
             presets = PresetRepository(connection)
-            if shared:
+            # A member's own preset takes room too, so servers that are not admitted store none.
+            if shared or actor.guild_id:
                 self._access.check(connection, actor.guild_id)
             own = NO_PREFERENCES if shared else PreferenceRepository(connection).get(actor.member_id)
             self._check_possible(preset, own)
@@ -166,7 +178,9 @@ class PresetService:
             PresetNotFoundError: no preset has this name.
             NotInServerError: the server's preset is wanted outside a server.
             NotAllowedError: the preset is the server's and the actor is no moderator.
+            TooManyRequestsError: the member changed presets very often within a minute.
         """
+        self._limits.count(FreeAction.PRESET, actor.member_id)
         now = self._now()
 
         def write(connection: Connection) -> Deleted:

@@ -1,16 +1,20 @@
+import asyncio
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, select
 
 from bot.domain.jobs import LONGEST_CHAIN, Action, Job, Origin, State
 from bot.domain.remix import KEEP_AS_IT_IS
 from db.database import Database
-from db.history import HistoryRepository, HistoryScope
+from db.history import _POSITIONS, HistoryRepository, HistoryScope, _neighbours, _searched
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
+from db.tables import jobs as jobs_table
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_context, make_image, make_job, make_request
 from tests.support.ledger import adding
@@ -159,7 +163,7 @@ async def test_search_ignores_the_processing_instruction(database: Database, sea
     [
         (MEMBER, False, False, True),
         (MEMBER, True, False, True),
-        (MEMBER, False, True, True),
+        (MEMBER, False, True, False),
         (MEMBER + 1, False, False, True),
         (MEMBER + 1, True, False, False),
         (MEMBER + 1, False, True, False),
@@ -168,7 +172,7 @@ async def test_search_ignores_the_processing_instruction(database: Database, sea
 async def test_search_ignores_invisible_prompts_of_ancestors(
     database: Database, word: str, owner: int, *, private: bool, deleted: bool, found: bool
 ) -> None:
-    """Another member's private or deleted prompt must not be guessable."""
+    """A private prompt must not be guessable; a deleted one is gone."""
     parent = ended(f"a {word}", member_id=owner, private=private)
     between = made_of(parent, Action.UPSCALE, member_id=MEMBER + 2)
     child = made_of(between, Action.EDIT, "make it snow")
@@ -213,10 +217,25 @@ async def test_search_executes_one_statement_past_hundreds_of_mismatches(databas
     assert (len(latest), len(newer)) == (1, 1)
 
 
-async def test_non_ascii_search_stops_after_the_maximum_of_jobs(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("db.history._MAX_SEARCHED", 30)
+@pytest.fixture
+def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a search read 30 jobs only."""
+    monkeypatch.setattr(
+        "db.history._SEARCHED",
+        {
+            key: statement.limit(1)
+            for dialect, position in _POSITIONS.items()
+            for everywhere, older in product((False, True), repeat=2)
+            for key in [(dialect, everywhere, older)]
+            for statement in [
+                _searched(_neighbours(everywhere=everywhere, older=older), older=older, position=position, most=30)
+            ]
+        },
+    )
+
+
+@pytest.mark.usefixtures("short_search")
+async def test_search_stops_after_the_maximum_of_jobs(database: Database) -> None:
     far, *between = [ended("日"), *(ended("crime") for _ in range(15))]
     near, *since = [ended("日本"), *(ended("crime") for _ in range(15))]
     await insert(database, far, *between, near, *since)
@@ -250,3 +269,65 @@ async def test_history_statements_use_the_member_index(sqlite_database: Database
     way = "SEARCH jobs USING INDEX ix_jobs_member (community_id=? AND member_id=? AND id"
     assert [line for line in lines if " jobs " in line] == [f"{way}<?)", f"{way}>?)"]
     assert [line for line in lines if line.startswith("SCAN") and line not in ("SCAN near", "SCAN chain")] == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "search", "found"),
+    [
+        ("a house in the Stra\u00dfe", "strasse", True),
+        ("a house in the strasse", "STRA\u00dfE", True),
+        ("\uff33\uff34\uff32\uff21\uff33\uff33\uff25", "stra\u00dfe", True),
+        ("the \ufb01lter", "FILTER", True),
+        ("e\u0301te\u0301", "\u00c9T\u00c9", True),
+        ("\u039f\u03b4\u03cc\u03c2", "\u039f\u0394\u039f\u03a3", False),
+        ("\u1f48\u03b4\u03cc\u03c2", "\u1f40\u03b4\u03cc\u03c3", True),
+        ("two\nwords", "two words", True),
+        ("two \t\u3000 words", "two words", True),
+        ("two words", "two  words", True),
+        ("twowords", "two words", False),
+    ],
+)
+async def test_search_compares_normalized_texts(database: Database, prompt: str, search: str, found: bool) -> None:  # noqa: FBT001
+    """Alike on both databases, also in an earlier version's prompt."""
+    job = ended(prompt)
+    larger = made_of(job, Action.UPSCALE)
+    await insert(database, job, larger)
+    assert await walk(database, search=search) == ([larger.id, job.id] if found else [])
+
+
+async def test_search_does_not_match_across_two_prompts(database: Database) -> None:
+    fox = ended("a fox")
+    edit = made_of(fox, Action.EDIT, "make it snow")
+    await insert(database, fox, edit)
+    assert await walk(database, search="snow a fox") == []
+
+
+async def test_deleted_prompt_is_found_nowhere(database: Database) -> None:
+    """Its words stay for the card's chain, and not for searches."""
+    fox = ended("a fox")
+    larger = made_of(fox, Action.UPSCALE)
+    await insert(database, fox, larger)
+    await database.write(lambda connection: JobRepository(connection).set_deleted(fox.id, START))
+    assert await walk(database, search="fox") == []
+    stored = await database.read(
+        lambda connection: connection.execute(select(jobs_table.c.search_text)).scalars().all()
+    )
+    assert stored == [None, None]
+
+
+async def test_search_leaves_other_readers_free(database: Database) -> None:
+    """Searches wait for each other; reads pass them."""
+    running = threading.Event()
+    reads_done = threading.Event()
+
+    def search(connection: Connection) -> bool:
+        connection.exec_driver_sql("SELECT 1")
+        running.set()
+        return reads_done.is_set()
+
+    searches = [asyncio.create_task(database.search(search)) for _ in range(20)]
+    await asyncio.to_thread(running.wait, 60)
+    for _ in range(10):
+        assert await walk(database) == []
+    reads_done.set()
+    assert len(await asyncio.gather(*searches)) == 20

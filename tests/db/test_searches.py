@@ -21,7 +21,7 @@ def make_search(**changes: object) -> Search:
 
 async def test_search_with_markup_and_bidi_control_is_read_back_unchanged(database: Database) -> None:
     search = make_search(query="a*b_c `x` ~~y~~ \u202e")
-    await database.write(lambda connection: SearchRepository(connection).add(search))
+    await database.write(lambda connection: SearchRepository(connection).add(search, most=9))
     assert await database.read(lambda connection: SearchRepository(connection).get(search.id)) == search
 
 
@@ -35,8 +35,8 @@ async def test_purge_removes_older_searches_only(database: Database) -> None:
 
     def write(connection: Connection) -> int:
         repository = SearchRepository(connection)
-        repository.add(old)
-        repository.add(young)
+        repository.add(old, most=9)
+        repository.add(young, most=9)
         return repository.purge_before(START)
 
     assert await database.write(write) == 1

@@ -136,7 +136,7 @@ async def test_saved_form_is_purged_after_a_day(sqlite_database: Database, image
         for hours in (25, 23)
     )
     for each in (old, young):
-        await sqlite_database.write(lambda connection, each=each: SavedFormRepository(connection).add(each))  # type: ignore[misc]
+        await sqlite_database.write(lambda connection, each=each: SavedFormRepository(connection).add(each, most=9))  # type: ignore[misc]
     await maintenance(sqlite_database, image_service).erase_tokens()
     assert await sqlite_database.read(lambda connection: SavedFormRepository(connection).get(young.id)) == young
     with pytest.raises(FormGoneError):
@@ -153,7 +153,7 @@ async def test_searches_older_than_thirty_days_are_purged(
         for days in (31, 29)
     )
     for each in (old, young):
-        await sqlite_database.write(lambda connection, each=each: SearchRepository(connection).add(each))  # type: ignore[misc]
+        await sqlite_database.write(lambda connection, each=each: SearchRepository(connection).add(each, most=9))  # type: ignore[misc]
     await maintenance(sqlite_database, image_service).purge_searches()
     assert await sqlite_database.read(lambda connection: SearchRepository(connection).get(young.id)) == young
     with pytest.raises(SearchGoneError):

@@ -22,6 +22,7 @@ from bot.domain.jobs import Action, Origin, State
 from bot.domain.requests import GenerationRequest
 from bot.images.sanitize import SanitizedImage
 from bot.services.confirmations import ConfirmationService
+from bot.services.member_limits import MemberLimits
 from db.confirmations import ConfirmationRepository
 from db.database import Database
 from db.jobs import JobRepository
@@ -123,6 +124,7 @@ async def test_concurrent_identical_requests_are_asked_about_once(services: Serv
         clock=services.clock,
         providers=("skillboss", "reve2img"),
         new_id=make_id,
+        limits=MemberLimits(clock=services.clock),
     )
     cdn = "https://cdn.discordapp.com/attachments/1/2"
 

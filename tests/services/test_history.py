@@ -1,15 +1,17 @@
 """`HistoryService`: scope, paging, retention and stored searches."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
-from bot.domain.errors import SearchGoneError
+from bot.domain.errors import SearchGoneError, SearchRunningError, TooManyRequestsError
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Job, State
 from bot.domain.searches import SEARCH_LIFETIME
-from bot.services.history import LONGEST_SEARCH, Direction, HistoryService
+from bot.services.history import LONGEST_SEARCH, Direction, HistoryService, Page
+from bot.services.member_limits import MAX_STORED, MOST_PER_WINDOW, FreeAction, MemberLimits
 from db.database import Database
 from db.pictures import ResultImageRepository
 from db.tables import searches
@@ -38,7 +40,7 @@ async def store(database: Database, *pictures: ResultImage, days_ago: int = 0) -
 @pytest.fixture
 def history(database: Database, clock: ManualClock) -> HistoryService:
     """Return the service."""
-    return HistoryService(database=database, clock=clock, new_id=make_id)
+    return HistoryService(database=database, clock=clock, new_id=make_id, limits=MemberLimits(clock=clock))
 
 
 async def test_turn_reaches_the_neighbours_that_a_page_announces(database: Database, history: HistoryService) -> None:
@@ -163,9 +165,67 @@ async def test_search_on_full_disk_shows_page_without_buttons(sqlite_database: D
     await store(sqlite_database, *(make_image(job) for job in jobs))
     raw = sqlite_database._backend._writer._connection._conn  # type: ignore[attr-defined]
     raw.execute("PRAGMA query_only = ON")
-    page = await HistoryService(database=sqlite_database, clock=ManualClock(), new_id=make_id).open(
-        GUILD, MEMBER, "fox"
-    )
+    page = await HistoryService(
+        database=sqlite_database, clock=ManualClock(), new_id=make_id, limits=MemberLimits(clock=ManualClock())
+    ).open(GUILD, MEMBER, "fox")
     assert page is not None
     assert (page.job.request.prompt, page.newer, page.older) == ("a fox again", False, False)
     raw.execute("PRAGMA query_only = OFF")
+
+
+async def test_third_search_at_a_time_is_refused(database: Database, history: HistoryService) -> None:
+    """One runs, one waits; others and plain pages are not concerned."""
+    job = ended()
+    await database.write(adding(job))
+    await store(database, make_image(job))
+    searches = [asyncio.create_task(history.open(GUILD, MEMBER, "fox")) for _ in range(3)]
+    others = [
+        asyncio.create_task(history.open(GUILD, MEMBER + 1, "fox")),
+        asyncio.create_task(history.open(GUILD, MEMBER)),
+    ]
+    done = await asyncio.gather(*searches, return_exceptions=True)
+    assert [type(each) for each in done] == [Page, Page, SearchRunningError]
+    assert isinstance(await others[1], Page)
+    assert await others[0] is None
+    assert isinstance(await history.open(GUILD, MEMBER, "fox"), Page)
+    assert (history._turns, history._searching) == ({}, {})
+
+
+async def test_turns_of_a_search_count_as_searches(database: Database, history: HistoryService) -> None:
+    job = ended()
+    await database.write(adding(job))
+    await store(database, make_image(job))
+    page = await history.open(GUILD, MEMBER, "fox")
+    assert page is not None
+    turns = [history.turn(GUILD, MEMBER, job.id, Direction.OLDER, page.search) for _ in range(3)]
+    done = await asyncio.gather(*turns, return_exceptions=True)
+    assert [type(each) for each in done] == [Page, Page, SearchRunningError]
+
+
+async def test_searches_of_a_minute_are_limited(history: HistoryService, clock: ManualClock) -> None:
+    for _ in range(MOST_PER_WINDOW[FreeAction.SEARCH]):
+        await history.open(GUILD, MEMBER, "fox")
+        clock.advance(1)
+    with pytest.raises(TooManyRequestsError) as caught:
+        await history.open(GUILD, MEMBER, "fox")
+    assert caught.value.retry_at == START + timedelta(minutes=1)
+    await history.open(GUILD, MEMBER)
+    clock.advance((caught.value.retry_at - clock.now()).total_seconds())
+    await history.open(GUILD, MEMBER, "fox")
+
+
+async def test_stored_searches_of_a_member_are_capped(
+    database: Database, history: HistoryService, clock: ManualClock
+) -> None:
+    """The oldest goes."""
+    job = ended()
+    await database.write(adding(job))
+    await store(database, make_image(job))
+    pages = []
+    for _ in range(MAX_STORED + 1):
+        clock.advance(3)
+        pages.append(await history.open(GUILD, MEMBER, "fox"))
+    stored = [page.search.id for page in pages if page is not None and page.search is not None]
+    with pytest.raises(SearchGoneError):
+        await history.get_search(stored[0], MEMBER)
+    assert (await history.get_search(stored[1], MEMBER)).id == stored[1]

@@ -7,6 +7,7 @@ import pytest
 from bot.domain.errors import OptionRangeError, PresetNotFoundError, UnknownModelError, UnsupportedOptionError
 from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.services.jobs import Actor
+from bot.services.member_limits import MemberLimits
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.request_resolver import ResolvedRequest, ResolverService
@@ -20,7 +21,9 @@ ANN = Actor(member_id=MEMBER, guild_id=GUILD)
 @pytest.fixture
 def preferences(services: ServiceHarness) -> PreferenceService:
     """Return the service."""
-    return PreferenceService(database=services.database, providers=BOTH, now=services.clock.now)
+    return PreferenceService(
+        database=services.database, providers=BOTH, now=services.clock.now, limits=MemberLimits(clock=services.clock)
+    )
 
 
 async def resolve(services: ServiceHarness, providers: tuple[str, ...] = BOTH, **changes: Any) -> ResolvedRequest:
@@ -32,7 +35,13 @@ async def resolve(services: ServiceHarness, providers: tuple[str, ...] = BOTH, *
 
 async def save_preset(services: ServiceHarness, **changes: Any) -> None:
     """Save a preset of the member's."""
-    presets = PresetService(database=services.database, access=services.access, providers=BOTH, now=services.clock.now)
+    presets = PresetService(
+        database=services.database,
+        access=services.access,
+        providers=BOTH,
+        now=services.clock.now,
+        limits=MemberLimits(clock=services.clock),
+    )
     await presets.save(ANN, **({"name": "noir", "template": None, "options": {}} | changes))
 
 

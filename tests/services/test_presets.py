@@ -20,6 +20,7 @@ from bot.domain.errors import (
 )
 from bot.domain.presets import MAX_PRESETS, Preset
 from bot.services.jobs import Actor
+from bot.services.member_limits import MemberLimits
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from db.database import Database
@@ -35,7 +36,11 @@ BOTH = ("skillboss", "reve2img")
 def service(services: ServiceHarness, providers: tuple[str, ...] = BOTH) -> PresetService:
     """Return the service over a harness."""
     return PresetService(
-        database=services.database, access=services.access, providers=providers, now=services.clock.now
+        database=services.database,
+        access=services.access,
+        providers=providers,
+        now=services.clock.now,
+        limits=MemberLimits(clock=services.clock),
     )
 
 
@@ -126,7 +131,9 @@ async def test_save_of_impossible_preset_raises_request_error(
 
 async def test_own_defaults_apply_to_own_presets_only(services: ServiceHarness, presets: PresetService) -> None:
     """4K needs a model: a member's default counts for their own presets."""
-    preferences = PreferenceService(database=services.database, providers=BOTH, now=services.clock.now)
+    preferences = PreferenceService(
+        database=services.database, providers=BOTH, now=services.clock.now, limits=MemberLimits(clock=services.clock)
+    )
     for member in (ANN, MODERATOR):
         await preferences.change(member.member_id, {"model": "seedream-5"})
     await save(presets, options={"resolution": "4K"})

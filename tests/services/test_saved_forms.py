@@ -8,6 +8,7 @@ from bot.domain.attachments import AttachmentInfo
 from bot.domain.errors import FormGoneError
 from bot.domain.jobs import Action
 from bot.domain.saved_forms import FORM_LIFE, CardForm, FilledForm, MessageForm
+from bot.services.member_limits import MemberLimits
 from bot.services.saved_forms import SavedFormService
 from db.database import Database
 from db.saved_forms import SavedFormRepository
@@ -31,7 +32,7 @@ MESSAGE = FilledForm(
 @pytest.fixture
 def forms(database: Database, clock: ManualClock) -> SavedFormService:
     """Return the service."""
-    return SavedFormService(database=database, clock=clock, new_id=make_id)
+    return SavedFormService(database=database, clock=clock, new_id=make_id, limits=MemberLimits(clock=clock))
 
 
 @pytest.mark.parametrize("filled", [CARD, MESSAGE], ids=["of a card", "of a message"])

@@ -32,6 +32,7 @@ from bot.domain.errors import (
     JobRunningError,
     JobStateError,
     LedgerError,
+    LimitError,
     NotAdmittedError,
     NotAllowedError,
     NotInServerError,
@@ -47,9 +48,11 @@ from bot.domain.errors import (
     QueueFullError,
     RequestError,
     SearchGoneError,
+    SearchRunningError,
     StaleJobError,
     StorageFullError,
     StudioClosedError,
+    TooManyRequestsError,
     UnknownModelError,
     UnsupportedOptionError,
 )
@@ -295,6 +298,14 @@ WORDED: list[tuple[AtelierError, str]] = [
         FormGoneError(),
         "What was typed here is kept for a day, and that is over. Nothing was charged.\nOpen the form anew.",
     ),
+    (
+        SearchRunningError(),
+        "Your earlier searches are still running.\nWait for their answers, then search again.",
+    ),
+    (
+        TooManyRequestsError(START),
+        f"You did this very often within a minute. Nothing was charged.\nTry again <t:{START.timestamp():.0f}:R>.",
+    ),
     (SearchGoneError(), "This search is no longer stored.\nRun `/history search:` again."),
     (
         ConfirmationGoneError(expired=True),
@@ -325,7 +336,7 @@ OURS = (
     db.process_lock.AlreadyRunningError,
     db.migrate.NewerDatabaseError,
 )
-BASES = (PresetError, RequestError, CreditsError, AccessError, JobError)
+BASES = (PresetError, RequestError, CreditsError, AccessError, JobError, LimitError)
 
 
 def concrete(error: type[AtelierError] = AtelierError) -> Iterator[type[AtelierError]]:

@@ -37,6 +37,9 @@
     |  |- PresetLimitError     the highest number is reached
     |  '- PresetNameTakenError a deleted preset's name is in use again
     |- StorageFullError        no space for further images
+    |- LimitError
+    |  |- TooManyRequestsError  the limit of a minute is reached
+    |  '- SearchRunningError   earlier searches of the member are still running
     |- StudioClosedError       no provider takes the job at present
     |- ProviderError           an image API answered with an error, or not at all
     |- ImageError              an image could not be fetched or used
@@ -71,6 +74,7 @@ from bot.domain.errors.jobs import (
     SearchGoneError,
     StaleJobError,
 )
+from bot.domain.errors.limits import LimitError, SearchRunningError, TooManyRequestsError
 from bot.domain.errors.presets import (
     EmptyPresetError,
     PresetError,
@@ -119,6 +123,7 @@ __all__ = [
     "JobRunningError",
     "JobStateError",
     "LedgerError",
+    "LimitError",
     "NotAdmittedError",
     "NotAllowedError",
     "NotInServerError",
@@ -134,9 +139,11 @@ __all__ = [
     "QueueFullError",
     "RequestError",
     "SearchGoneError",
+    "SearchRunningError",
     "StaleJobError",
     "StorageFullError",
     "StudioClosedError",
+    "TooManyRequestsError",
     "UnknownModelError",
     "UnsupportedOptionError",
 ]

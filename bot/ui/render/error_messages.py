@@ -35,9 +35,11 @@ from bot.domain.errors import (
     QueueFullError,
     RequestError,
     SearchGoneError,
+    SearchRunningError,
     StaleJobError,
     StorageFullError,
     StudioClosedError,
+    TooManyRequestsError,
     UnknownModelError,
     UnsupportedOptionError,
 )
@@ -126,6 +128,11 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
                 what.format(count=error.limit),
                 _("Send the next one when one of them is finished, or cancel one."),
             )
+        case TooManyRequestsError():
+            what = _("You did this very often within a minute.")
+            return _nothing_charged(what, _("Try again {when}.").format(when=ago(error.retry_at)))
+        case SearchRunningError():
+            return f"{_('Your earlier searches are still running.')}\n{_('Wait for their answers, then search again.')}"
         case JobError():
             return _about_job(error)
         case PresetError():
