@@ -20,6 +20,9 @@ _log = structlog.get_logger(__name__)
 
 PROBE_SECONDS: Final = 10.0
 
+_ROOM_SECONDS: Final = 30.0
+_MOST_WITH_ROOM: Final = 1000
+
 
 class StorageFault(StrEnum):
     """The operator's fault behind a closed storage gate."""
@@ -66,6 +69,7 @@ class StorageGate:
         self._clock = clock
         self._disk: _Closure | None = None
         self._providers: dict[str, _Closure] = {}
+        self._with_room: dict[int, float] = {}
         self._on_open: list[Callable[[], None]] = []
 
     def subscribe(self, on_open: Callable[[], None]) -> None:
@@ -93,8 +97,23 @@ class StorageGate:
         """
         if self.shortage is not None:
             raise StorageFullError
-        if megabytes is not None and stored_bytes(connection, member_id) >= megabytes * MEGABYTE:
+        if megabytes is not None and not self._has_room(connection, member_id, megabytes * MEGABYTE):
             raise StorageFullError(own=True, limit=megabytes)
+
+    def _has_room(self, connection: Connection, member_id: int, limit: int) -> bool:
+        """Return whether a member's stored images are below their limit.
+
+        The sum of thousands of images would hold up the writer for each job, so a good answer holds for half a minute.
+        """
+        now = self._clock.monotonic()
+        if now - self._with_room.get(member_id, float("-inf")) < _ROOM_SECONDS:
+            return True
+        if stored_bytes(connection, member_id) >= limit:
+            return False
+        if len(self._with_room) >= _MOST_WITH_ROOM:
+            self._with_room.clear()
+        self._with_room[member_id] = now
+        return True
 
     @property
     def shortage(self) -> Shortage | None:

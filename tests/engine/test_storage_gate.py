@@ -254,6 +254,8 @@ async def test_members_images_are_limited(sqlite_database: Database, tmp_path: P
             await harness.create_job()
         assert (refusal.value.own, refusal.value.limit) == (True, 1)
         await harness.create_job(place=make_context(member_id=MEMBER + 1))
+        with pytest.raises(StorageFullError):
+            await harness.create_job()
         await sqlite_database.write(lambda connection: ResultImageRepository(connection).remove_for(done.id, START))
         await harness.create_job()
 
