@@ -252,7 +252,7 @@ class JobPoller:
         images = progress.download.images(job, attempt.result)
         if not images:
             known = not complete and attempt.handle is not None
-            is_ours = self._storage_gate.is_closed_for(attempt.provider)
+            is_ours = self._storage_gate.is_disk_closed
             fault = FaultKind.STORAGE if is_ours else FaultKind.NO_PICTURES
             return StepResult(job=await self._job_store.mark_failed(job, fault, reconcile=known))
         done = await self._job_store.mark_done(job, images)
