@@ -23,6 +23,7 @@ from bot.command_sync import describe_problem
 from bot.container import command_payload, open_database, sync_commands
 from bot.container import run as run_bot
 from bot.doctor import DATABASE_FAULTS, Finding, examine
+from bot.domain.credits import Budget
 from bot.gateway import REFUSED_LOGIN, describe_end, describe_fault
 from bot.ledger_view import sandbox_ledger
 from bot.log_config import configure_logging
@@ -30,6 +31,7 @@ from bot.providers.registry import PROVIDERS
 from bot.settings import Settings, SettingsError, load_settings
 from bot.ui.render.formatting import counted
 from db.audit import audit as audit_books
+from db.budgets import BudgetRepository
 from db.migrate import NewerDatabaseError, pending_migrations
 from db.migrate import migrate as migrate_database
 from db.process_lock import AlreadyRunningError
@@ -133,13 +135,19 @@ def audit() -> None:
     """Check the ledger; exit 1 with a line for each fault."""
     settings = _settings()
 
+    months: list[Budget] = []
+
     async def prove() -> list[str]:
         async with open_database(settings) as database:
             if await pending_migrations(database):
                 _fail("This database is not up to date. Run `atelier migrate` first; a start of the bot does it too.")
+            months.extend(await database.read(lambda each: BudgetRepository(each).list_months(settings.monthly_budget)))
             return await database.read(audit_books)
 
     problems = _with_database(prove())
+    for budget in months:
+        parts = f"{budget.held} held, {budget.captured} captured, {budget.at_risk} at risk"
+        _out.print(f"Budget {budget.month}: {parts}, {budget.left} of {budget.limit} left.")
     for problem in problems:
         _err.print(escape(problem))
     if problems:

@@ -10,6 +10,7 @@ from bot.client import AtelierClient, TokenRefusedError
 from bot.command_sync import BackgroundSync
 from bot.engine.engine import Engine
 from bot.engine.maintenance import Maintenance
+from bot.services.budget_alerts import BudgetAlerts
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.web.server import WebServer
 
@@ -31,6 +32,7 @@ class Lifecycle:
         *,
         client: AtelierClient,
         background_sync: BackgroundSync,
+        budget_alerts: BudgetAlerts,
         engine: Engine,
         card_updater: CardUpdater,
         housekeeping: Maintenance,
@@ -38,6 +40,7 @@ class Lifecycle:
     ) -> None:
         self._client = client
         self._background_sync = background_sync
+        self._budget_alerts = budget_alerts
         self._engine = engine
         self._card_updater = card_updater
         self._housekeeping = housekeeping
@@ -95,11 +98,13 @@ class Lifecycle:
             await self._client.login(token.get_secret_value())
             # REST works from here on, also while the gateway is away.
             await self._start_work()
-            # Beside the gateway: the commands that Discord has work meanwhile.
-            sync = asyncio.create_task(self._background_sync.run()) if self._client.registers_commands else None
+            # Beside the gateway: the commands that Discord has work meanwhile, and messages need REST alone.
+            beside = {asyncio.create_task(self._budget_alerts.run())}
+            if self._client.registers_commands:
+                beside.add(asyncio.create_task(self._background_sync.run()))
             try:
                 await self._client.connect(reconnect=True)
             finally:
-                if sync is not None:
-                    sync.cancel()
-                    await asyncio.wait({sync})
+                for task in beside:
+                    task.cancel()
+                await asyncio.wait(beside)

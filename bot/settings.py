@@ -220,6 +220,7 @@ class Settings(_ProviderSettings):
     ] = None
     user_install: Annotated[bool, Field(description="takes on or off")] = False
     monthly_budget: Annotated[int, Field(ge=0, description="takes credits a month, 0 or more")] = 100_000
+    free_repeats: Annotated[int, Field(ge=0, description="takes a number of jobs, 0 or more")] = 2
 
     @model_validator(mode="before")
     @classmethod

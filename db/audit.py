@@ -1,12 +1,13 @@
 """Audit of accounts, holds and budgets against the ledger's postings."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
 
-from bot.domain.credits import LedgerAccount, MovementKind
+from bot.domain.credits import LedgerAccount, MovementKind, RiskOutcome
 from bot.domain.jobs import LIVE
-from db.tables import accounts, budgets, holds, jobs, movements, postings
+from db.tables import accounts, budgets, holds, jobs, movements, postings, risks
 
 
 def audit(connection: Connection) -> list[str]:
@@ -19,6 +20,7 @@ def audit(connection: Connection) -> list[str]:
         *_wrong_holds(connection),
         *_wrong_splits(connection),
         *_wrong_charges(connection),
+        *_wrong_risks(connection),
         *_wrong_budgets(connection),
     ]
 
@@ -199,7 +201,54 @@ def _wrong_charges(connection: Connection) -> Iterator[str]:
         yield f"job {row.id} says charged {row.charged}, the ledger says {row.earned}"
 
 
+def _wrong_risks(connection: Connection) -> Iterator[str]:
+    """Find possible costs unequal to the ledger's postings."""
+    booked = (
+        select(
+            movements.c.job_id,
+            _sum_of(LedgerAccount.UNKNOWN).label("at_risk"),
+            _sum_of(LedgerAccount.OWED).label("owed"),
+        )
+        .join(postings)
+        .where(movements.c.job_id.is_not(None))
+        .group_by(movements.c.job_id)
+        .subquery()
+    )
+    stored = (
+        select(
+            risks.c.job_id,
+            func.sum(case((risks.c.outcome.is_(None), risks.c.amount), else_=0)).label("at_risk"),
+            func.sum(case((risks.c.outcome == RiskOutcome.OWED, risks.c.amount), else_=0)).label("owed"),
+            func.sum(case((risks.c.month != holds.c.month, 1), else_=0)).label("misplaced"),
+        )
+        .join(holds, holds.c.job_id == risks.c.job_id)
+        .group_by(risks.c.job_id)
+        .subquery()
+    )
+    of_risks = [func.coalesce(stored.c[name], 0).label(f"stored_{name}") for name in ("at_risk", "owed", "misplaced")]
+    of_ledger = [func.coalesce(booked.c[name], 0).label(f"booked_{name}") for name in ("at_risk", "owed")]
+    rows = connection.execute(
+        select(jobs.c.id, *of_risks, *of_ledger)
+        .outerjoin(stored, stored.c.job_id == jobs.c.id)
+        .outerjoin(booked, booked.c.job_id == jobs.c.id)
+        .where(
+            or_(
+                of_risks[0] != of_ledger[0],
+                of_risks[1] != of_ledger[1],
+                of_risks[2] > 0,
+            )
+        )
+    )
+    for row in rows:
+        if row.stored_misplaced:
+            yield f"job {row.id} has a possible cost in another month than its hold"
+        has, says = (row.stored_at_risk, row.stored_owed), (row.booked_at_risk, row.booked_owed)
+        if has != says:
+            yield f"job {row.id} has {has[0]} at risk and {has[1]} owed, the ledger says {says[0]} and {says[1]}"
+
+
 def _wrong_budgets(connection: Connection) -> Iterator[str]:
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     spent = connection.execute(
         select(
             holds.c.month,
@@ -209,10 +258,22 @@ def _wrong_budgets(connection: Connection) -> Iterator[str]:
         .join(jobs, jobs.c.id == holds.c.job_id)
         .group_by(holds.c.month)
     )
-    ledger = {month: (int(held), int(captured)) for month, held, captured in spent}
-    rows = connection.execute(select(budgets.c.month, budgets.c.held, budgets.c.captured))
-    recorded = {month: (held, captured) for month, held, captured in rows}
-    for month in sorted(ledger.keys() | recorded.keys()):
-        has, says = recorded.get(month, (0, 0)), ledger.get(month, (0, 0))
+    possible = connection.execute(
+        select(
+            risks.c.month,
+            func.sum(case((risks.c.outcome == RiskOutcome.OWED, risks.c.amount), else_=0)),
+            func.sum(case((risks.c.outcome.is_(None), risks.c.amount), else_=0)),
+        ).group_by(risks.c.month)
+    )
+    for month, held, captured in spent:
+        sums[month][0] += int(held)
+        sums[month][1] += int(captured)
+    for month, owed, at_risk in possible:
+        sums[month][1] += int(owed)
+        sums[month][2] += int(at_risk)
+    rows = connection.execute(select(budgets.c.month, budgets.c.held, budgets.c.captured, budgets.c.at_risk))
+    recorded = {month: [held, captured, at_risk] for month, held, captured, at_risk in rows}
+    for month in sorted(sums.keys() | recorded.keys()):
+        has, says = recorded.get(month, [0, 0, 0]), sums[month]
         if has != says:
-            yield f"budget of {month}: held and captured are {has}, the jobs say {says}"
+            yield f"budget of {month}: held, captured and at risk are {has}, the jobs say {says}"

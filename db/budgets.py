@@ -1,24 +1,31 @@
-"""The operator's monthly budget: credits held and captured in all guilds."""
+"""Monthly budgets of all guilds: credits held, captured and at risk."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Column, Connection, bindparam, select, update
 
+from bot.domain.credits import Budget
 from db.dialects import insert_unless_there
 from db.tables import budgets
 
 # Built once: building a statement costs several times as much as running it.
 _INSERT: Final = insert_unless_there(budgets)
 _OF_MONTH: Final = budgets.c.month == bindparam("of_month")
+_USED: Final = budgets.c.held + budgets.c.captured + budgets.c.at_risk
 _RESERVE: Final = (
     update(budgets)
-    .where(_OF_MONTH, budgets.c.held + budgets.c.captured + bindparam("more") <= bindparam("most"))
+    .where(_OF_MONTH, _USED + bindparam("more") <= bindparam("most"))
     .values(held=budgets.c.held + bindparam("more"))
 )
 _SETTLE: Final = (
     update(budgets)
     .where(_OF_MONTH)
-    .values(held=budgets.c.held - bindparam("no_longer_held"), captured=budgets.c.captured + bindparam("now_captured"))
+    .values(
+        held=budgets.c.held - bindparam("no_longer_held"),
+        captured=budgets.c.captured + bindparam("now_captured"),
+        at_risk=budgets.c.at_risk + bindparam("now_at_risk"),
+    )
 )
 
 
@@ -31,7 +38,8 @@ class BudgetRepository:
     def reserve(self, month: str, amount: int, limit: int) -> bool:
         """Add `amount` to the held credits up to `limit`.
 
-        Held and captured credits count together. Return False if the limit would be exceeded; then nothing is held.
+        Held and captured credits and those at risk count together. Return False if the limit would be exceeded; then
+        nothing is held.
         """
         if self._add(month, amount, limit):
             return True
@@ -39,14 +47,54 @@ class BudgetRepository:
         self._connection.execute(_INSERT[self._connection.dialect.name], fresh)
         return self._add(month, amount, limit)
 
-    def settle(self, month: str, *, held: int, captured: int) -> None:
-        """End a reservation of `held` with `captured` charged."""
-        self._connection.execute(_SETTLE, {"of_month": month, "no_longer_held": held, "now_captured": captured})
+    def settle(self, month: str, *, held: int, captured: int, at_risk: int = 0) -> None:
+        """End a reservation of `held` with `captured` charged.
+
+        `at_risk` stays reserved because the operator may owe it.
+        """
+        self._change(month, held=held, captured=captured, at_risk=at_risk)
+
+    def decide(self, month: str, amount: int, *, captured: bool) -> None:
+        """End the risk of an amount: the operator owes it, or not."""
+        self._change(month, held=0, captured=amount if captured else 0, at_risk=-amount)
 
     def used(self, month: str) -> int:
-        """Return the credits held and captured in a month."""
-        statement = select(budgets.c.held + budgets.c.captured).where(budgets.c.month == month)
-        return self._connection.execute(statement).scalar() or 0
+        """Return the credits held, captured and at risk in a month."""
+        return self._connection.execute(select(_USED).where(budgets.c.month == month)).scalar() or 0
+
+    def find(self, month: str, limit: int) -> Budget:
+        """Return the budget of a month."""
+        columns = budgets.c.held, budgets.c.captured, budgets.c.at_risk
+        row = self._connection.execute(select(*columns).where(budgets.c.month == month)).first()
+        held, captured, at_risk = (0, 0, 0) if row is None else row
+        return Budget(month=month, limit=limit, held=held, captured=captured, at_risk=at_risk)
+
+    def list_months(self, limit: int) -> tuple[Budget, ...]:
+        """Return the budgets of all months, oldest first."""
+        columns = budgets.c.month, budgets.c.held, budgets.c.captured, budgets.c.at_risk
+        rows = self._connection.execute(select(*columns).order_by(budgets.c.month))
+        return tuple(Budget(limit=limit, **row._mapping) for row in rows)
+
+    def unsent_alerts(self, month: str, reached: Sequence[int]) -> list[int]:
+        """Return the reached percentages without a message to the owner."""
+        sent = self._connection.execute(select(budgets.c.alert_sent).where(budgets.c.month == month)).scalar()
+        return [each for each in reached if sent is not None and each > sent]
+
+    def record_alert_logged(self, month: str, percentage: int) -> bool:
+        """Record a percentage as logged; return False if it already was."""
+        return self._raise_alert(budgets.c.alert_logged, month, percentage)
+
+    def record_alert_sent(self, month: str, percentage: int) -> bool:
+        """Record a percentage as sent; return False if it already was."""
+        return self._raise_alert(budgets.c.alert_sent, month, percentage)
+
+    def _raise_alert(self, column: Column[int], month: str, percentage: int) -> bool:
+        statement = update(budgets).where(budgets.c.month == month, column < percentage)
+        return self._connection.execute(statement.values({column: percentage})).rowcount == 1
+
+    def _change(self, month: str, *, held: int, captured: int, at_risk: int) -> None:
+        changes = {"no_longer_held": held, "now_captured": captured, "now_at_risk": at_risk}
+        self._connection.execute(_SETTLE, {"of_month": month, **changes})
 
     def _add(self, month: str, amount: int, limit: int) -> bool:
         result = self._connection.execute(_RESERVE, {"of_month": month, "more": amount, "most": limit})

@@ -66,6 +66,10 @@ budgets = Table(
     Column("month", String(7), primary_key=True),
     Column("held", Integer, nullable=False),
     Column("captured", Integer, nullable=False),
+    Column("at_risk", Integer, nullable=False, server_default="0"),
+    # The highest percentage in the log, and the highest that reached the owner.
+    Column("alert_logged", Integer, nullable=False, server_default="0"),
+    Column("alert_sent", Integer, nullable=False, server_default="0"),
     CheckConstraint("held >= 0", name="held_not_negative"),
     CheckConstraint("captured >= 0", name="captured_not_negative"),
 )
@@ -370,3 +374,21 @@ postings = Table(
     Column("amount", Integer, nullable=False),
     CheckConstraint("amount <> 0", name="amount_not_zero"),
 )
+
+# What attempts that no member pays for may have cost the operator. `month` is that of the job's hold.
+risks = Table(
+    "risks",
+    metadata,
+    id_column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    snowflake("member_id", nullable=False),
+    Column("month", String(7), nullable=False),
+    Column("amount", Integer, nullable=False),
+    Column("cause", String(32), nullable=False),
+    Column("booked_at", UtcDateTime, nullable=False),
+    # The provider's later word: owed or dropped; NULL while it is open.
+    Column("outcome", String(12)),
+    Column("decided_at", UtcDateTime),
+    CheckConstraint("amount > 0", name="amount_positive"),
+)
+Index("ix_risks_member_id_booked_at", risks.c.member_id, risks.c.booked_at)

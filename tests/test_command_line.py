@@ -138,6 +138,17 @@ def test_audit_of_sound_ledger_passes() -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (0, "The books balance.\n", "")
 
 
+def test_audit_prints_parts_of_each_budget(tmp_path: Path) -> None:
+    """They are shown also if the ledger does not balance."""
+    atelier("migrate")
+    with database(tmp_path) as connection:
+        connection.execute("INSERT INTO budgets (month, held, captured, at_risk) VALUES ('2026-03', 12, 24, 36)")
+    connection.close()
+    result = atelier("audit", MONTHLY_BUDGET="100")
+    assert result.stdout == "Budget 2026-03: 12 held, 24 captured, 36 at risk, 28 of 100 left.\n"
+    assert result.exit_code == 1
+
+
 def test_audit_of_tampered_ledger_names_account(tmp_path: Path) -> None:
     """An account with unexplained credits."""
     atelier("migrate")

@@ -135,7 +135,10 @@ class EngineContainer:
     def ledger(self) -> Ledger:
         """Credits of members and the monthly budget."""
         return Ledger(
-            allowance=self.settings.default_allowance, budget=self.settings.monthly_budget, new_id=self.new_id
+            allowance=self.settings.default_allowance,
+            budget=self.settings.monthly_budget,
+            free_repeats=self.settings.free_repeats,
+            new_id=self.new_id,
         )
 
     @cached_property
@@ -175,7 +178,7 @@ class EngineContainer:
     @cached_property
     def reconciliations(self) -> ReconciliationStore:
         """Late answers about ended jobs in the database."""
-        return ReconciliationStore(database=self.database, clock=self.clock)
+        return ReconciliationStore(database=self.database, ledger=self.ledger, clock=self.clock)
 
     @cached_property
     def provider_status(self) -> ProviderStatus:

@@ -14,9 +14,11 @@ from bot.engine.identify_limiter import IdentifyRateLimiter
 from bot.engine.observer import JobObserver
 from bot.factories import build_health_address
 from bot.lifecycle import Lifecycle
+from bot.services.budget_alerts import BudgetAlerts
 from bot.services.webhooks import WebhookService
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.job_messages import JobMessages
+from bot.ui.delivery.owner_messages import OwnerMessages
 from bot.ui.delivery.result_delivery import ResultDelivery
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.edit_menu import EditMenu
@@ -228,6 +230,17 @@ class Container(ServiceContainer):
         return (*webhooks.routes, *ServedFileEndpoint(self.served_files).routes)
 
     @cached_property
+    def budget_alerts(self) -> BudgetAlerts:
+        """Alerts about the monthly budget to the owners."""
+        return BudgetAlerts(
+            database=self.database,
+            ledger=self.ledger,
+            notifier=OwnerMessages(self.client),
+            clock=self.clock,
+            cheapest=min((model.text_price for model in self.models), default=1),
+        )
+
+    @cached_property
     def web(self) -> WebServer:
         """HTTP server for providers and health checks."""
         return WebServer(
@@ -244,6 +257,7 @@ class Container(ServiceContainer):
         return Lifecycle(
             client=self.client,
             background_sync=self.background_sync,
+            budget_alerts=self.budget_alerts,
             engine=self.engine,
             card_updater=self.card_updater,
             housekeeping=self.maintenance,

@@ -44,6 +44,7 @@ class ServiceContainer(EngineContainer):
             ledger=self.ledger,
             clock=self.clock,
             waits_for_storage=self.storage_gate.blocks,
+            hard_deadline=self.engine_config.hard_deadline,
         )
 
     @cached_property
@@ -134,7 +135,13 @@ class ServiceContainer(EngineContainer):
     @cached_property
     def status(self) -> StatusService:
         """State of queue and providers."""
-        return StatusService(database=self.database, snapshots=self.snapshots, health=self.health)
+        return StatusService(
+            database=self.database,
+            ledger=self.ledger,
+            clock=self.clock,
+            snapshots=self.snapshots,
+            health=self.health,
+        )
 
     @cached_property
     def served_files(self) -> ServedFileService:

@@ -11,7 +11,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.doctor.finding import Finding
+from bot.domain.credits import Budget, month_of
 from bot.settings import Settings
+from db.budgets import BudgetRepository
 from db.database import Database
 from db.key_value import KeyValueRepository
 from db.migrate import NewerDatabaseError, pending_migrations
@@ -65,6 +67,9 @@ async def check_database(settings: Settings) -> list[Finding]:
             # Two transactions: a row that is not committed never reaches SQLite's file.
             for write in (_create_table, _drop_table) if pending else (_save_fact, _delete_fact):
                 await database.write(write)
+            month = month_of(datetime.now(UTC))
+            limit = settings.monthly_budget
+            budget = None if pending else await database.read(lambda each: BudgetRepository(each).find(month, limit))
         finally:
             await database.close()
     except NewerDatabaseError as error:
@@ -81,7 +86,22 @@ async def check_database(settings: Settings) -> list[Finding]:
         ]
     state = "its tables will be brought up to date at the start" if pending else "up to date"
     usable = Finding(good=True, what=f"the {database.dialect} database can be written ({state})")
-    return [usable] if seen is None else [usable, _other_process(seen)]
+    findings = [usable]
+    if budget is not None:
+        findings.append(_budget(budget))
+    if seen is not None:
+        findings.append(_other_process(seen))
+    return findings
+
+
+def _budget(budget: Budget) -> Finding:
+    """Return the finding about this month's budget."""
+    parts = f"{budget.held} held, {budget.captured} captured, {budget.at_risk} at risk"
+    what = f"MONTHLY_BUDGET: {budget.left} of {budget.limit} credits left in {budget.month} ({parts})"
+    if budget.left:
+        return Finding(good=True, what=what)
+    remedy = "No pictures are made until the month ends. Raise MONTHLY_BUDGET and restart the bot to go on."
+    return Finding(good=False, what=what, remedy=remedy)
 
 
 def _other_process(seen: datetime) -> Finding:

@@ -7,6 +7,7 @@ An allowance belongs to a period (a day); granted credits do not expire; spendin
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from bot.domain.errors import InsufficientCreditsError, LedgerError
 
@@ -24,6 +25,7 @@ class LedgerAccount(StrEnum):
     ISSUED = "issued"
     EXPIRED = "expired"
     UNKNOWN = "unknown"
+    OWED = "owed"
 
 
 class MovementKind(StrEnum):
@@ -36,6 +38,15 @@ class MovementKind(StrEnum):
     CAPTURE = "capture"
     RELEASE = "release"
     UNKNOWN_COST = "unknown_cost"
+    RISK_OWED = "risk_owed"
+    RISK_DROPPED = "risk_dropped"
+
+
+class RiskOutcome(StrEnum):
+    """The provider's later word on a possible cost."""
+
+    OWED = "owed"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +111,55 @@ class Hold:
     def amount(self) -> int:
         """All held credits."""
         return self.allowance + self.granted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PossibleCost:
+    """A possible debt of the operator for an attempt, in credits.
+
+    The amount is the catalogue's price. `attempt` is its number; `cause` says why no member pays.
+    """
+
+    attempt: int
+    amount: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """The operator's budget of a month, in credits.
+
+    `at_risk` is what jobs that no member pays for may have cost.
+    """
+
+    month: str
+    limit: int
+    held: int = 0
+    captured: int = 0
+    at_risk: int = 0
+
+    @property
+    def used(self) -> int:
+        """Credits owed by the operator, now or perhaps later."""
+        return self.held + self.captured + self.at_risk
+
+    @property
+    def left(self) -> int:
+        """Credits left for holds."""
+        return max(0, self.limit - self.used)
+
+
+BUDGET_ALERTS: Final = (50, 80, 100)
+"""Percentages of the budget at which its owner is told."""
+
+
+def alerts_due(budget: Budget, cheapest: int) -> tuple[int, ...]:
+    """Return the percentages reached by the budget.
+
+    It is spent once it does not cover the `cheapest` picture.
+    """
+    spent = budget.left < max(1, cheapest)
+    return tuple(each for each in BUDGET_ALERTS if spent or 100 * budget.used >= each * budget.limit)
 
 
 def period_of(now: datetime) -> str:
@@ -247,7 +307,7 @@ def decide_settlement(account: Account, hold: Hold, charge: int) -> tuple[Accoun
 
 
 def unknown_cost(amount: int) -> Movement:
-    """Return the movement for a submit with a lost reply.
+    """Return the movement for an unpaid attempt.
 
     `amount` are the credits that the operator may owe the provider.
     """
@@ -256,6 +316,18 @@ def unknown_cost(amount: int) -> Movement:
         postings=(
             Posting(account=LedgerAccount.UNKNOWN, amount=amount),
             Posting(account=LedgerAccount.ISSUED, amount=-amount),
+        ),
+    )
+
+
+def decided_cost(amount: int, outcome: RiskOutcome) -> Movement:
+    """Return the movement for a decided possible cost."""
+    owed = outcome is RiskOutcome.OWED
+    return Movement(
+        kind=MovementKind.RISK_OWED if owed else MovementKind.RISK_DROPPED,
+        postings=(
+            Posting(account=LedgerAccount.UNKNOWN, amount=-amount),
+            Posting(account=LedgerAccount.OWED if owed else LedgerAccount.ISSUED, amount=amount),
         ),
     )
 

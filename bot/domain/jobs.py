@@ -233,6 +233,7 @@ class Snapshot:
     `queue_position` is the queue position; it counts from 1 and is None once the job does not wait here.
     `available` is the member's spendable credits. `usual_seconds` is (median, 90th percentile) of the model if
     enough was measured. `waits_for_storage`: its images could not be stored at present, so it waits.
+    `held_until` is the latest end of an UNKNOWN job's hold if its member has no free repeat left.
     """
 
     job: Job
@@ -241,3 +242,4 @@ class Snapshot:
     available: int = 0
     usual_seconds: tuple[int, int] | None = None
     waits_for_storage: bool = False
+    held_until: datetime | None = None

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.domain.aspect_ratios import with_input_ratio
+from bot.domain.credits import PossibleCost
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Attempt, Delivery, Job, Outcome, State
@@ -59,6 +60,7 @@ class JobStore:
         self._database = database
         self._ledger = ledger
         self._clock = clock
+        self._config = config
         self._providers = tuple(providers)
         self._claimer = JobClaimer(
             config=config,
@@ -236,7 +238,7 @@ class JobStore:
         """Record a lost reply: UNKNOWN, and never submitted again.
 
         The attempt stays marked as unknown for good. If the provider has a webhook URL, it may still call;
-        otherwise the job fails at once.
+        otherwise the job is given up at once.
         """
         now = self._clock.now()
 
@@ -250,17 +252,29 @@ class JobStore:
     async def give_up(self, job: Job) -> Job:
         """Fail an UNKNOWN job and book its possible cost to the operator.
 
-        The member's hold is released.
+        The member's hold is released. Before the hard deadline, a member without a free repeat keeps it held: the
+        job is returned unchanged.
         """
         now = self._clock.now()
         return await self._database.write(lambda connection: self._give_up(connection, job, now))
 
     def _give_up(self, connection: Connection, job: Job, now: datetime) -> Job:
-        self._ledger.book_unknown_cost(connection, job, now)
+        overdue = now - job.created_at >= timedelta(seconds=self._config.hard_deadline)
+        if not overdue and not self._ledger.has_free_repeat(connection, job.place.member_id, now):
+            return job
         # With a handle from a webhook only the status could not be read: reconciliation goes on.
-        has_handle = any(attempt.handle for attempt in AttemptRepository(connection).list_for(job.id)[-1:])
-        reconcile_at = now + FIRST_RECONCILIATION if has_handle else None
-        return self._end(connection, job, State.FAILED, now, fault=FaultKind.REPLY_LOST, reconcile_at=reconcile_at)
+        (latest,) = AttemptRepository(connection).list_for(job.id)[-1:]
+        reconcile_at = now + FIRST_RECONCILIATION if latest.handle else None
+        cost = PossibleCost(attempt=latest.number, amount=job.price, cause=FaultKind.REPLY_LOST)
+        return self._end(
+            connection,
+            job,
+            State.FAILED,
+            now,
+            fault=FaultKind.REPLY_LOST,
+            reconcile_at=reconcile_at,
+            possible_cost=cost,
+        )
 
     async def record_handle(self, attempt: Attempt, handle: str) -> None:
         """Record a handle from a webhook; the handle of the reply wins."""
@@ -286,20 +300,33 @@ class JobStore:
         now = self._clock.now()
 
         def write(connection: Connection) -> Job:
-            AttemptRepository(connection).end_latest(job.id, Outcome.COMPLETED, now)
+            attempts = AttemptRepository(connection)
+            made = attempts.latest(job.id)
+            attempts.end_latest(job.id, Outcome.COMPLETED, now)
+            # Made and billed, but unusable: no member pays for those.
+            unusable = min(len(made.result), job.request.images) - len(images)
+            cost = _possible_cost(made, job.unit_price * unusable, FaultKind.NO_PICTURES)
             # Before the images: a late write is rejected by its fence and not by the images that are there.
-            done = self._end(connection, job, State.DONE, now, charge=job.unit_price * len(images))
+            charge = job.unit_price * len(images)
+            done = self._end(connection, job, State.DONE, now, charge=charge, possible_cost=cost)
             ResultImageRepository(connection).add_all(images, now)
             return done
 
         return await self._database.write(write)
 
     async def mark_failed(
-        self, job: Job, fault: FaultKind, answer: Failed | None = None, *, reconcile: bool = False
+        self,
+        job: Job,
+        fault: FaultKind,
+        answer: Failed | None = None,
+        *,
+        reconcile: bool = False,
+        may_be_billed: bool = False,
     ) -> Job:
         """Fail a job and release its hold.
 
-        `reconcile`: the provider has images that could not be downloaded, and is asked again later.
+        `reconcile`: the provider has images that could not be downloaded, and is asked again later. `may_be_billed`:
+        the provider accepted the job and did not say that it failed.
         """
         now = self._clock.now()
         reconcile_at = now + FIRST_RECONCILIATION if reconcile else None
@@ -308,8 +335,13 @@ class JobStore:
             extra = (
                 {} if answer is None else {"handle": answer.handle, "record_id": answer.record_id, "cost": answer.cost}
             )
+            cost = None
+            if may_be_billed or fault is FaultKind.NO_PICTURES or (answer is not None and answer.cost):
+                cost = self._unpaid_cost(connection, job, fault)
             AttemptRepository(connection).end_latest(job.id, Outcome.FAILED, now, fault=fault, **extra)
-            return self._end(connection, job, State.FAILED, now, fault=fault, reconcile_at=reconcile_at)
+            return self._end(
+                connection, job, State.FAILED, now, fault=fault, reconcile_at=reconcile_at, possible_cost=cost
+            )
 
         return await self._database.write(write)
 
@@ -353,9 +385,18 @@ class JobStore:
         def write(connection: Connection) -> Job:
             attempts = AttemptRepository(connection)
             has_handle = job.provider is not None and attempts.latest(job.id).handle is not None
+            cost = self._unpaid_cost(connection, job, FaultKind.DEADLINE)
             attempts.end_latest(job.id, Outcome.LOST, now, fault=FaultKind.DEADLINE)
             reconcile_at = now + FIRST_RECONCILIATION if has_handle else None
-            return self._end(connection, job, State.LOST, now, fault=FaultKind.DEADLINE, reconcile_at=reconcile_at)
+            return self._end(
+                connection,
+                job,
+                State.LOST,
+                now,
+                fault=FaultKind.DEADLINE,
+                reconcile_at=reconcile_at,
+                possible_cost=cost,
+            )
 
         return await self._database.write(write)
 
@@ -411,9 +452,26 @@ class JobStore:
         charge: int = 0,
         fault: FaultKind | None = None,
         reconcile_at: datetime | None = None,
+        possible_cost: PossibleCost | None = None,
     ) -> Job:
         ended = JobRepository(connection).advance(
             job, to, finished_at=now, charged=charge, fault=fault, reconcile_at=reconcile_at
         )
-        self._ledger.settle(connection, ended, charge, fault or to, now)
+        self._ledger.settle(connection, ended, charge, fault or to, now, possible_cost)
         return ended
+
+    def _unpaid_cost(self, connection: Connection, job: Job, fault: FaultKind) -> PossibleCost | None:
+        """Return the possible cost of a job without images.
+
+        None if no submit is open: nothing was accepted.
+        """
+        attempts = AttemptRepository(connection).list_for(job.id)
+        if not attempts or attempts[-1].outcome not in (Outcome.OPEN, Outcome.UNKNOWN):
+            return None
+        # The addresses are known once the provider made the images; else all may have been made.
+        made = min(len(attempts[-1].result), job.request.images) or job.request.images
+        return _possible_cost(attempts[-1], job.unit_price * made, fault)
+
+
+def _possible_cost(attempt: Attempt, amount: int, cause: FaultKind) -> PossibleCost | None:
+    return PossibleCost(attempt=attempt.number, amount=amount, cause=cause) if amount > 0 else None

@@ -1,40 +1,50 @@
 """Credit movements, as decided by the domain, in a given transaction."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection
 
 from bot.domain.credits import (
     Account,
+    Budget,
     Movement,
+    PossibleCost,
+    RiskOutcome,
     decide_grant,
     decide_hold,
     decide_settlement,
+    decided_cost,
     month_end,
     month_of,
     open_period,
     period_of,
     unknown_cost,
 )
-from bot.domain.errors import BudgetSpentError
+from bot.domain.errors import BudgetSpentError, FaultKind
 from bot.domain.jobs import Job
 from db.accounts import AccountRepository
 from db.budgets import BudgetRepository
 from db.ledger import LedgerRepository
+from db.risks import RiskRepository
 
 SYSTEM_ACTOR = 0
 """The actor of automatic movements."""
+
+_REPEATS_WITHIN: Final = timedelta(days=1)
 
 
 class Ledger:
     """Moves credits.
 
-    `allowance` is credits a day; `budget` is the most that all guilds together may capture a month.
+    `allowance` is credits a day; `budget` is the most that the operator may owe for all guilds together a month.
+    `free_repeats` is how many lost replies of a member within a day release their hold at once.
     """
 
-    def __init__(self, *, allowance: int, budget: int, new_id: Callable[[], str]) -> None:
+    def __init__(self, *, allowance: int, budget: int, new_id: Callable[[], str], free_repeats: int = 2) -> None:
         self._allowance = allowance
+        self._free_repeats = free_repeats
         self._budget = budget
         self._new_id = new_id
 
@@ -65,10 +75,19 @@ class Ledger:
             raise BudgetSpentError(renews_at=month_end(now))
         return account
 
-    def settle(self, connection: Connection, job: Job, charge: int, reason: str, now: datetime) -> None:
+    def settle(
+        self,
+        connection: Connection,
+        job: Job,
+        charge: int,
+        reason: str,
+        now: datetime,
+        possible_cost: PossibleCost | None = None,
+    ) -> None:
         """End the job's hold and charge `charge` of it.
 
-        Account and budget are locked in the order of `hold`.
+        The member gets the rest back; of the budget, `possible_cost` stays used. Account and budget are locked in the
+        order of `hold`.
         """
         hold = LedgerRepository(connection).get_hold(job.id)
         account = AccountRepository(connection).lock(job.place.guild_id, job.place.member_id)
@@ -77,14 +96,35 @@ class Ledger:
         self._record(
             connection, account, movement, now, actor=SYSTEM_ACTOR, reason=reason, job_id=job.id, settles=job.id
         )
-        BudgetRepository(connection).settle(hold.month, held=hold.amount, captured=charge)
+        if possible_cost is not None:
+            RiskRepository(connection).add(job, possible_cost, hold.month, now)
+            movement = unknown_cost(possible_cost.amount)
+            reason = possible_cost.cause
+            self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason=reason, job_id=job.id)
+        at_risk = 0 if possible_cost is None else possible_cost.amount
+        BudgetRepository(connection).settle(hold.month, held=hold.amount, captured=charge, at_risk=at_risk)
 
-    def book_unknown_cost(self, connection: Connection, job: Job, now: datetime) -> None:
-        """Book the operator's possible cost of a submit with a lost reply."""
+    def decide_possible_costs(self, connection: Connection, job: Job, outcome: RiskOutcome, now: datetime) -> None:
+        """Record the provider's word on an ended job's possible costs."""
         account = Account(guild_id=job.place.guild_id, member_id=job.place.member_id)
-        self._record(
-            connection, account, unknown_cost(job.price), now, actor=SYSTEM_ACTOR, reason="reply lost", job_id=job.id
-        )
+        for risk in RiskRepository(connection).list_open(job.id):
+            if not RiskRepository(connection).decide(job.id, risk.number, outcome, now):
+                continue
+            movement = decided_cost(risk.amount, outcome)
+            self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason=outcome, job_id=job.id)
+            BudgetRepository(connection).decide(risk.month, risk.amount, captured=outcome is RiskOutcome.OWED)
+
+    def has_free_repeat(self, connection: Connection, member_id: int, now: datetime) -> bool:
+        """Return whether a lost reply releases the member's hold at once.
+
+        The operator pays for each such release, so a member has few of them in a day.
+        """
+        released = RiskRepository(connection).count_since(member_id, FaultKind.REPLY_LOST, now - _REPEATS_WITHIN)
+        return released < self._free_repeats
+
+    def budget(self, connection: Connection, now: datetime) -> Budget:
+        """Return this month's budget."""
+        return BudgetRepository(connection).find(month_of(now), self._budget)
 
     def grant(
         self,

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from bot.domain.credits import RiskOutcome
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.jobs import Attempt, Job, State
 from bot.engine.clock import Clock
@@ -54,6 +55,7 @@ class _Progress:
     downloading_since: float = 0.0
     download: ResultDownloadProgress = field(default_factory=ResultDownloadProgress)
     slow_shown: bool = False
+    hold_shown: bool = False
 
 
 class JobPoller:
@@ -132,10 +134,14 @@ class JobPoller:
             if await self._result_downloader.download(job, attempt.provider, status.image_urls, download):
                 images = download.images(job, status.image_urls)
                 _log.info("job.came_late", job=job.id, provider=attempt.provider, pictures=len(images))
-                await self._reconciliations.finish(job, images, status.cost)
+                await self._reconciliations.finish(job, images, status.cost, outcome=RiskOutcome.OWED)
                 self._provider_status.record_images(job, attempt.provider, images)
-        elif isinstance(status, Failed | Cancelled) or _is_not_found(status):
-            await self._reconciliations.finish(job)
+        elif isinstance(status, Failed | Cancelled):
+            billed = isinstance(status, Failed) and bool(status.cost)
+            outcome = RiskOutcome.OWED if billed else RiskOutcome.DROPPED
+            await self._reconciliations.finish(job, outcome=outcome)
+        elif _is_not_found(status):
+            await self._reconciliations.finish(job)  # forgotten, not unmade: its cost stays at risk
 
     async def _check_unknown(self, job: Job, attempt: Attempt) -> StepResult:
         """Read the status once a webhook named the job; give up in time."""
@@ -152,8 +158,7 @@ class JobPoller:
                 return StepResult(job=await self._job_store.mark_failed(job, FaultKind.GENERATION))
         left = self._unknown_time_left(job, attempt)
         if attempt.webhook_hash is None or left <= 0:
-            _log.error("job.unknown", job=job.id, provider=attempt.provider)
-            return StepResult(job=await self._job_store.give_up(job))
+            return await self._give_up(job, attempt)
         return StepResult(
             job=job, next_step_in=left if attempt.handle is None else min(left, self._config.poll_ceiling)
         )
@@ -170,9 +175,24 @@ class JobPoller:
         closes = job.card_closes_at
         return left if closes is None else min(left, (closes - now) / timedelta(seconds=1))
 
+    async def _give_up(self, job: Job, attempt: Attempt) -> StepResult:
+        """Give up an UNKNOWN job, unless its hold stays until the deadline."""
+        given_up = await self._job_store.give_up(job)
+        if given_up.state.ended:
+            _log.error("job.unknown", job=job.id, provider=attempt.provider)
+            return StepResult(job=given_up)
+        progress = self._progress.setdefault(job.id, _Progress())
+        if refresh := not progress.hold_shown:
+            _log.warning("job.hold_kept", job=job.id, provider=attempt.provider)
+        progress.hold_shown = True
+        # Never above the deadline, also if the wall clock was set back.
+        left = min(max(1.0, self._config.hard_deadline - self._age(job)), max(1.0, self._config.hard_deadline))
+        pause = left if attempt.handle is None else min(left, _LONGEST_POLL_PAUSE_SECONDS)
+        return StepResult(job=job, next_step_in=pause, refresh_card=refresh)
+
     async def _poll(self, job: Job, attempt: Attempt) -> StepResult:
         if attempt.handle is None:
-            return StepResult(job=await self._job_store.mark_failed(job, FaultKind.MALFORMED))
+            return StepResult(job=await self._job_store.mark_failed(job, FaultKind.MALFORMED, may_be_billed=True))
         provider = self._providers.get(attempt.provider)
         if job.id not in self._progress:
             polled = expected_polls((self._clock.now() - attempt.started_at) / timedelta(seconds=1), self._config)
@@ -235,7 +255,7 @@ class JobPoller:
             progress.not_found += 1
             long_gone = now - progress.not_found_since >= _NOT_FOUND_SECONDS
             if long_gone and progress.not_found >= _NOT_FOUND_TRIES:
-                return StepResult(job=await self._job_store.mark_failed(job, FaultKind.NOT_FOUND))
+                return StepResult(job=await self._job_store.mark_failed(job, FaultKind.NOT_FOUND, may_be_billed=True))
         return await self._schedule_next_poll(
             job, progress, has_callback=has_callback, at_least=error.retry_after or 0.0
         )
@@ -254,7 +274,8 @@ class JobPoller:
             known = not complete and attempt.handle is not None
             is_ours = self._storage_gate.is_disk_closed
             fault = FaultKind.STORAGE if is_ours else FaultKind.NO_PICTURES
-            return StepResult(job=await self._job_store.mark_failed(job, fault, reconcile=known))
+            failed = await self._job_store.mark_failed(job, fault, reconcile=known, may_be_billed=True)
+            return StepResult(job=failed)
         done = await self._job_store.mark_done(job, images)
         self._provider_status.record_images(job, attempt.provider, images)
         return StepResult(job=done)

@@ -6,9 +6,11 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from bot.domain.credits import RiskOutcome
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Job
 from bot.engine.clock import Clock
+from bot.engine.ledger import Ledger
 from db.attempts import AttemptRepository
 from db.database import Database
 from db.jobs import JobRepository
@@ -23,8 +25,9 @@ class ReconciliationStore:
     Such a job ended without its provider's answer. Images that arrive later are free. Each method is one transaction.
     """
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
+    def __init__(self, *, database: Database, ledger: Ledger, clock: Clock) -> None:
         self._database = database
+        self._ledger = ledger
         self._clock = clock
 
     async def claim_due(self, limit: int) -> tuple[Job, ...]:
@@ -46,11 +49,23 @@ class ReconciliationStore:
         now = self._clock.now()
         await self._database.write(lambda connection: JobRepository(connection).schedule_reconciliation(job.id, now))
 
-    async def finish(self, job: Job, images: Sequence[ResultImage] = (), cost: int | None = None) -> None:
-        """Store late images free of charge and end the reconciliation."""
+    async def finish(
+        self,
+        job: Job,
+        images: Sequence[ResultImage] = (),
+        cost: int | None = None,
+        *,
+        outcome: RiskOutcome | None = None,
+    ) -> None:
+        """Store late images free of charge and end the reconciliation.
+
+        `outcome` is the provider's word on the job's possible cost; without it the cost stays at risk.
+        """
         now = self._clock.now()
 
         def write(connection: Connection) -> None:
+            if outcome is not None:
+                self._ledger.decide_possible_costs(connection, job, outcome, now)
             if JobRepository(connection).schedule_reconciliation(job.id, None) and images:
                 ResultImageRepository(connection).add_all(images, now)
                 AttemptRepository(connection).update_latest(job.id, cost=cost)

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -24,7 +24,10 @@ _POSITIONS_CACHE_SECONDS = 2.0
 
 
 class JobSnapshotService:
-    """Read access to snapshots, each from one state of the database."""
+    """Read access to snapshots, each from one state of the database.
+
+    `hard_deadline` is in seconds.
+    """
 
     def __init__(
         self,
@@ -32,11 +35,13 @@ class JobSnapshotService:
         database: Database,
         ledger: Ledger,
         clock: Clock,
+        hard_deadline: float,
         waits_for_storage: Callable[[GenerationRequest], bool] = lambda _: False,
     ) -> None:
         self._database = database
         self._ledger = ledger
         self._clock = clock
+        self._hard_deadline = hard_deadline
         self._waits_for_storage = waits_for_storage
         self._usual: dict[str, tuple[float, tuple[int, int] | None]] = {}
         self._positions: tuple[float, dict[str, int]] = (float("-inf"), {})
@@ -64,7 +69,14 @@ class JobSnapshotService:
             queue_position=self._position(connection, job),
             usual_seconds=self._usual_seconds(connection, job.request.model),
             waits_for_storage=job.state is State.HELD and self._waits_for_storage(job.request),
+            held_until=self._held_until(connection, job, now),
         )
+
+    def _held_until(self, connection: Connection, job: Job, now: datetime) -> datetime | None:
+        """Return the hard deadline of an UNKNOWN job without a free repeat."""
+        if job.state is not State.UNKNOWN or self._ledger.has_free_repeat(connection, job.place.member_id, now):
+            return None
+        return job.created_at + timedelta(seconds=self._hard_deadline)
 
     def _position(self, connection: Connection, job: Job) -> int | None:
         """Return a waiting job's queue position.

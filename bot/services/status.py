@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
+from bot.domain.credits import Budget
 from bot.domain.models import offered_models
+from bot.engine.clock import Clock
 from bot.engine.health import HealthRegistry, ProviderHealth
+from bot.engine.ledger import Ledger
 from bot.services.job_snapshots import JobSnapshotService
 from db.database import Database
 from db.jobs import JobRepository
@@ -14,27 +19,43 @@ class Status:
     """The bot's status.
 
     `providers` is their health, `waiting` and `working` count jobs, `usual_seconds` maps each offered model to its
-    median and 90th percentile.
+    median and 90th percentile. `budget` is the operator's of this month.
     """
 
     providers: tuple[ProviderHealth, ...]
     waiting: int
     working: int
     usual_seconds: dict[str, tuple[int, int] | None]
+    budget: Budget
 
 
 class StatusService:
     """Read access to the status."""
 
-    def __init__(self, *, database: Database, snapshots: JobSnapshotService, health: HealthRegistry) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        ledger: Ledger,
+        clock: Clock,
+        snapshots: JobSnapshotService,
+        health: HealthRegistry,
+    ) -> None:
         self._database = database
+        self._ledger = ledger
+        self._clock = clock
         self._snapshots = snapshots
         self._health = health
 
     async def get(self) -> Status:
         """Return the current status."""
-        waiting, working = await self._database.read(lambda connection: JobRepository(connection).count_live())
+        now = self._clock.now()
+
+        def read(connection: Connection) -> tuple[tuple[int, int], Budget]:
+            return JobRepository(connection).count_live(), self._ledger.budget(connection, now)
+
+        (waiting, working), budget = await self._database.read(read)
         providers = self._health.list()
         models = offered_models([health.provider for health in providers])
         usual = {model.id: await self._snapshots.usual_seconds(model.id) for model in models}
-        return Status(providers=providers, waiting=waiting, working=working, usual_seconds=usual)
+        return Status(providers=providers, waiting=waiting, working=working, usual_seconds=usual, budget=budget)

@@ -27,6 +27,7 @@ _AT_ONCE: Final = Latency(queue=0.0, work=0.0)
 _SETTINGS: Final = {
     "DEFAULT_ALLOWANCE": "1000000",
     "MONTHLY_BUDGET": "100000000",
+    "FREE_REPEATS": "1000000",
     "MAX_ACTIVE_JOBS_PER_MEMBER": "50",
     "MAX_ACTIVE_JOBS": "500",
     "LEASE_SECONDS": "1",

@@ -44,6 +44,7 @@ async def test_status_shows_queue_and_providers(bot: BotHarness) -> None:
         "0 jobs queued · 1 generating",
         "-# SkillBoss: working",
         "-# reve-2.0: not measured yet",
+        "-# Budget this month: 99,988 of 100,000 left · 0 used · 12 held · 0 at risk",
     ]
 
 

@@ -35,8 +35,7 @@ async def make_sound_ledger(database: Database) -> dict[str, Job]:
         end(connection, ledger, jobs["whole"], 36)
         end(connection, ledger, jobs["released"], 0)
         grant(connection, ledger, 1, tomorrow, member=MEMBER + 1)
-        end(connection, ledger, jobs["late"], 0, tomorrow)
-        ledger.book_unknown_cost(connection, jobs["late"], tomorrow)
+        end(connection, ledger, jobs["late"], 0, tomorrow, at_risk=12)
 
     await database.write(write)
     return jobs
@@ -70,6 +69,11 @@ async def test_audit_of_sound_ledger_finds_nothing(database: Database) -> None:
         ("UPDATE accounts SET period = '2026-03-13' WHERE member_id = 42", ["period is '2026-03-13'"]),
         ("UPDATE budgets SET held = held + 1", ["budget of 2026-03"]),
         ("UPDATE budgets SET captured = captured - 1", ["budget of 2026-03"]),
+        ("UPDATE budgets SET at_risk = at_risk - 1", ["budget of 2026-03"]),
+        ("UPDATE risks SET amount = amount - 1", ["has 11 at risk and 0 owed, the ledger says 12 and 0", "budget"]),
+        ("UPDATE risks SET outcome = 'owed'", ["has 0 at risk and 12 owed, the ledger says 12 and 0", "budget"]),
+        ("UPDATE risks SET outcome = 'dropped'", ["has 0 at risk and 0 owed, the ledger says 12 and 0", "budget"]),
+        ("DELETE FROM risks", ["has 0 at risk and 0 owed, the ledger says 12 and 0", "budget"]),
         ("UPDATE budgets SET month = '2026-04'", ["budget of 2026-03", "budget of 2026-04"]),
         ("DELETE FROM budgets", ["budget of 2026-03"]),
         ("UPDATE postings SET amount = amount + 1 WHERE book = 'granted'", ["not to zero", "granted is"]),

@@ -16,7 +16,7 @@ from db.database import Database
 from db.jobs import JobRepository
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_job
-from tests.support.ledger import end, hold, make_job_for, make_ledger
+from tests.support.ledger import end, ending, hold, make_job_for, make_ledger
 
 
 async def outcomes(databases: tuple[Database, ...], writes: list[Callable[[Connection], object]]) -> Counter[str]:
@@ -59,6 +59,26 @@ async def test_concurrent_holds_never_exceed_the_budget(database: Database, othe
     assert await database.read(audit) == []
 
 
+async def test_concurrent_holds_and_possible_costs_never_exceed_the_budget(database: Database, other: Database) -> None:
+    """Five of ten holds end at risk while others want their place."""
+    ledger = make_ledger(budget=125)
+    first = [make_job_for(member=MEMBER + number) for number in range(10)]
+    for job in first:
+        await database.write(holding(ledger, job))
+
+    writes: list[Callable[[Connection], object]] = [
+        ending(ledger, job, at_risk=12 * (number % 2)) for number, job in enumerate(first)
+    ]
+    writes += [holding(ledger, make_job_for(member=MEMBER + number)) for number in range(20, 40)]
+    went = await outcomes((database, other), writes)
+    assert went["done"] + went[BudgetSpentError.__name__] == 30
+    assert went["done"] <= 15
+    budget = await database.read(lambda connection: BudgetRepository(connection).find("2026-03", 125))
+    assert (budget.at_risk, budget.captured) == (60, 0)
+    assert budget.used <= 120
+    assert await database.read(audit) == []
+
+
 async def test_interaction_delivered_concurrently_is_held_once(database: Database, other: Database) -> None:
     ledger = make_ledger()
     first = make_job_for()
@@ -92,11 +112,11 @@ async def test_concurrent_holds_and_settlements_balance_without_deadlock(databas
         await database.write(holding(ledger, job))
     later = [make_job_for(member=member) for member in members for _ in range(3)]
 
-    def ending(job: Job, charge: int) -> Callable[[Connection], object]:
+    def charging(job: Job, charge: int) -> Callable[[Connection], object]:
         return lambda connection: end(connection, ledger, job, charge)
 
     writes = [holding(ledger, job) for job in later]
-    writes += [ending(job, job.price * (number % 2)) for number, job in enumerate(first)]
+    writes += [charging(job, job.price * (number % 2)) for number, job in enumerate(first)]
     went = await outcomes((database, other), writes)
     assert went == {"done": 18}
     assert await database.read(audit) == []

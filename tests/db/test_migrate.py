@@ -2,16 +2,19 @@ import asyncio
 import multiprocessing
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 
+from db.audit import audit
 from db.columns import metadata
 from db.database import Database
 from db.key_value import KeyValueRepository
 from db.migrate import MIGRATIONS, NewerDatabaseError, migrate, pending_migrations
+from db.tables import budgets, jobs, risks
 
 ALL = sorted(each.name[:4] for each in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 BROKEN = '''"""Breaks half way."""
@@ -172,3 +175,89 @@ def _migrate_in_process(url: str) -> list[str]:
             await database.close()
 
     return asyncio.run(run())
+
+
+EARLIER = """
+INSERT INTO budgets (month, held, captured) VALUES ('2026-03', 0, 0), ('2026-04', 0, 12);
+INSERT INTO accounts VALUES (700, 42, '2026-04-01', 76, 0, 0);
+INSERT INTO movements VALUES ('m0', 700, 42, 'allowance', NULL, NULL, 0, 'x', '2026-04-01 00:00:00');
+INSERT INTO postings VALUES ('m0', 'allowance', '2026-04-01', 88), ('m0', 'issued', '', -88);
+"""
+EARLIER_JOB = """
+INSERT INTO jobs (id, interaction_id, application_id, community_id, channel_id, member_id, upload_limit, model, prompt,
+    options, price, state, fence, tries, provider, fault, charged, cancel_refused, created_at, due_at, finished_at)
+VALUES ('{id}', {number}, 1, 700, 1, 42, 1, 'reve-2.0', 'x', '{{}}', 12, '{state}', 0, 0, 'skillboss', {fault},
+    {charged}, false, '2026-04-01 00:00:00', '2026-04-01 00:00:00', '2026-04-01 00:00:00');
+INSERT INTO attempts (job_id, number, provider, outcome, fault, result, started_at)
+VALUES ('{id}', 1, 'skillboss', 'refused', 'unavailable', '[]', '2026-04-01 00:00:00');
+INSERT INTO attempts (job_id, number, provider, outcome, fault, result, started_at)
+VALUES ('{id}', 2, 'skillboss', '{outcome}', {fault}, '[]', '2026-04-01 00:00:00');
+INSERT INTO holds VALUES ('{id}', 700, 42, 12, 0, '2026-04-01', '{month}');
+INSERT INTO movements VALUES ('h{id}', 700, 42, 'hold', '{id}', NULL, 42, 'x', '2026-04-01 00:00:00');
+INSERT INTO postings VALUES ('h{id}', 'allowance', '2026-04-01', -12), ('h{id}', 'held', '', 12);
+INSERT INTO movements VALUES ('s{id}', 700, 42, '{kind}', '{id}', '{id}', 0, 'x', '2026-04-01 00:00:00');
+INSERT INTO postings VALUES ('s{id}', 'held', '', -12), ('s{id}', '{to}', '{period}', 12);
+"""
+EARLIER_UNKNOWN = """
+INSERT INTO movements VALUES ('u{id}', 700, 42, 'unknown_cost', '{id}', NULL, 0, 'x', '2026-04-01 00:00:00');
+INSERT INTO postings VALUES ('u{id}', 'unknown', '', 12), ('u{id}', 'issued', '', -12);
+"""
+EARLIER_PICTURE = "INSERT INTO pictures VALUES ('{id}', 0, 'x', 'image/png', 1, 1, 1, '2026-04-01 00:00:00', NULL)"
+# State, outcome and fault of a job, its month, whether its cost was booked, whether pictures came late; then its risk.
+EARLIER_JOBS: list[tuple[str, str, str | None, str, bool, bool, str | None]] = [
+    ("failed", "unknown", "reply_lost", "2026-04", True, False, "open"),
+    ("failed", "unknown", "reply_lost", "2026-03", True, True, "owed"),
+    ("lost", "lost", "deadline", "2026-04", False, False, "open"),
+    ("lost", "lost", "deadline", "2026-03", False, True, "owed"),
+    ("failed", "failed", "no_pictures", "2026-04", False, False, "open"),
+    ("failed", "failed", "generation", "2026-04", False, False, None),
+    ("lost", "refused", "deadline", "2026-04", False, False, None),
+    ("cancelled", "cancelled", None, "2026-04", False, False, None),
+    ("done", "completed", None, "2026-04", False, False, None),
+]
+
+
+async def test_possible_costs_of_earlier_jobs_are_carried_over(empty_database: Database, tmp_path: Path) -> None:
+    before = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, before, ignore=shutil.ignore_patterns("__pycache__", "001[3-9]*"))
+    await migrate(empty_database, before)
+    statements = [EARLIER]
+    for number, (state, outcome, fault, month, is_booked, came_late, _) in enumerate(EARLIER_JOBS):
+        done = state == "done"
+        values = {
+            "id": f"{number:016}{'e' * 15}",
+            "number": number,
+            "state": state,
+            "outcome": outcome,
+            "fault": "NULL" if fault is None else f"'{fault}'",
+            "month": month,
+            "charged": 12 if done else 0,
+            "kind": "capture" if done else "release",
+            "to": "earned" if done else "allowance",
+            "period": "" if done else "2026-04-01",
+        }
+        statements += [EARLIER_JOB.format(**values)]
+        statements += [EARLIER_UNKNOWN.format(**values)] if is_booked else []
+        statements += [EARLIER_PICTURE.format(**values)] if came_late else []
+
+    def write(connection: Connection) -> None:
+        for statement in ";".join(statements).split(";"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+
+    await empty_database.write(write)
+    await migrate(empty_database)
+
+    def read(connection: Connection) -> tuple[list[Any], list[Any]]:
+        booked = {
+            job_id: (number, outcome or "open")
+            for job_id, number, outcome in connection.execute(select(risks.c.job_id, risks.c.number, risks.c.outcome))
+        }
+        ids = connection.execute(select(jobs.c.id).order_by(jobs.c.id)).scalars()
+        parts = select(budgets.c.month, budgets.c.captured, budgets.c.at_risk).order_by(budgets.c.month)
+        return [booked.get(each) for each in ids], [tuple(row) for row in connection.execute(parts)]
+
+    booked, parts = await empty_database.read(read)
+    assert booked == [None if risk is None else (2, risk) for *_, risk in EARLIER_JOBS]
+    assert parts == [("2026-03", 24, 0), ("2026-04", 12, 36)]
+    assert await empty_database.read(audit) == []

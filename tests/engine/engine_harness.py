@@ -218,6 +218,7 @@ async def engine_harness(
     skillboss: bool = True,
     policy: InputPolicy = SERVED,
     new_input_url: Callable[[], CallbackUrl | None] = no_input_url,
+    budget: int = 100_000,
 ) -> AsyncIterator[EngineHarness]:
     """Build a harness and, by default, start its engine.
 
@@ -233,7 +234,7 @@ async def engine_harness(
         await server.start()
     client = provider_client()
     exempt = [server.url]
-    settings: dict[str, Any] = {"communities": "*", "skillboss_api_url": server.url}
+    settings: dict[str, Any] = {"communities": "*", "skillboss_api_url": server.url, "monthly_budget": budget}
     if skillboss:
         settings["skillboss_wholesale_key"] = "key"
     if second is not None:

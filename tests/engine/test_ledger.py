@@ -1,11 +1,12 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection, event, func, select
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain.credits import Account
+from bot.domain.credits import Account, RiskOutcome
 from bot.domain.errors import BudgetSpentError, DuplicateInteractionError, InsufficientCreditsError
 from bot.domain.jobs import Job
 from bot.engine.ledger import Ledger
@@ -16,7 +17,7 @@ from db.database import Database
 from db.tables import accounts, holds, jobs, movements
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_job
-from tests.support.ledger import end, grant, hold, make_job_for, make_ledger
+from tests.support.ledger import end, ending, grant, hold, make_job_for, make_ledger
 
 TOMORROW = START + timedelta(days=1)
 
@@ -231,12 +232,79 @@ async def test_second_settlement_is_rejected_by_schema(database: Database) -> No
     assert await database.read(audit) == []
 
 
-async def test_lost_reply_is_booked_to_operator(database: Database) -> None:
+async def test_possible_cost_stays_in_budget_and_goes_back_to_member(database: Database) -> None:
     ledger = make_ledger()
     job = make_job_for()
     await hold_one(database, ledger, job)
-    await database.write(lambda connection: ledger.book_unknown_cost(connection, job, START))
-    await end_one(database, ledger, job, 0)
+    await database.write(lambda connection: end(connection, ledger, job, 0, at_risk=12))
     assert await stored(database) == of_day(START, allowance=100)
-    assert await kinds(database) == ["allowance", "hold", "unknown_cost", "release"]
+    assert await kinds(database) == ["allowance", "hold", "release", "unknown_cost"]
+    assert await read_budget(database, ledger) == (0, 0, 12)
     assert await database.read(audit) == []
+
+
+@pytest.mark.parametrize(("outcome", "parts"), [(RiskOutcome.OWED, (0, 12, 0)), (RiskOutcome.DROPPED, (0, 0, 0))])
+async def test_possible_cost_is_decided_once(
+    database: Database, outcome: RiskOutcome, parts: tuple[int, int, int]
+) -> None:
+    ledger = make_ledger()
+    job = make_job_for()
+    await hold_one(database, ledger, job)
+    await database.write(lambda connection: end(connection, ledger, job, 0, at_risk=12))
+    for each in (outcome, *RiskOutcome):
+        await database.write(partial(ledger.decide_possible_costs, job=job, outcome=each, now=START))
+    assert await read_budget(database, ledger) == parts
+    assert (await kinds(database))[4:] == [f"risk_{outcome}"]
+    assert await database.read(audit) == []
+
+
+async def test_budget_refuses_hold_above_what_may_be_owed(database: Database) -> None:
+    ledger = make_ledger(budget=36)
+    for at_risk in (12, 12, 0):
+        job = make_job_for()
+        await hold_one(database, ledger, job)
+        await database.write(ending(ledger, job, at_risk=at_risk))
+    last = make_job_for()
+    await hold_one(database, ledger, last)
+    before = await stored(database)
+    with pytest.raises(BudgetSpentError):
+        await hold_one(database, ledger, make_job_for())
+    assert await stored(database) == before
+    assert await read_budget(database, ledger) == (12, 0, 24)
+    assert await database.read(audit) == []
+
+
+async def test_possible_cost_of_hold_counts_for_the_month_of_the_hold(database: Database) -> None:
+    ledger = make_ledger()
+    last_day = datetime(2026, 3, 31, 23, 59, tzinfo=UTC)
+    job = make_job_for(now=last_day)
+    await hold_one(database, ledger, job, last_day)
+    later = last_day + timedelta(hours=1)
+    await database.write(lambda connection: end(connection, ledger, job, 0, later, at_risk=12))
+    assert await read_budget(database, ledger, last_day) == (0, 0, 12)
+    assert await read_budget(database, ledger, later) == (0, 0, 0)
+    decided = later + timedelta(days=40)
+    owed = RiskOutcome.OWED
+    await database.write(lambda connection: ledger.decide_possible_costs(connection, job, owed, decided))
+    assert await read_budget(database, ledger, last_day) == (0, 12, 0)
+    assert await database.read(audit) == []
+
+
+async def test_member_has_two_free_repeats_a_day(database: Database) -> None:
+    ledger = make_ledger()
+    free = []
+    for hours in (0, 1, 2, 24, 25, 26):
+        now = START + timedelta(hours=hours)
+        free.append(await database.read(partial(ledger.has_free_repeat, member_id=MEMBER, now=now)))
+        if free[-1]:
+            job = make_job_for(now=now)
+            await hold_one(database, ledger, job, now)
+            await database.write(ending(ledger, job, now, at_risk=12))
+    assert free == [True, True, False, True, True, False]
+    assert await database.read(lambda each: ledger.has_free_repeat(each, MEMBER + 1, START + timedelta(hours=2)))
+
+
+async def read_budget(database: Database, ledger: Ledger, now: datetime = START) -> tuple[int, int, int]:
+    """Return the month's credits held, captured and at risk."""
+    budget = await database.read(lambda connection: ledger.budget(connection, now))
+    return budget.held, budget.captured, budget.at_risk

@@ -2,18 +2,20 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, func, select
 
 from bot.domain.credits import LedgerAccount
-from bot.domain.errors import FaultKind, StaleJobError
+from bot.domain.errors import BudgetSpentError, FaultKind, StaleJobError
 from bot.domain.images import ResultImage
 from bot.domain.jobs import InteractionContext, Job, Outcome, State
 from bot.engine.callback_urls import hash_token
 from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
+from bot.services.job_snapshots import JobSnapshotService
 from db.database import Database
 from db.pictures import ResultImageRepository
 from db.tables import postings
@@ -22,7 +24,8 @@ from sandbox.providers import Job as Made
 from tests.engine.engine_harness import EngineHarness, engine_harness
 from tests.engine.gated_provider import Gates
 from tests.support.clock import START
-from tests.support.factories import GUILD, MEMBER, make_context, make_image
+from tests.support.factories import GUILD, MEMBER, make_context, make_image, make_request
+from tests.support.ledger import ending, hold, make_job_for
 
 
 class CallbackUrls:
@@ -72,6 +75,13 @@ async def read_possible_cost(harness: EngineHarness) -> int:
     """Return the operator's possible cost for lost replies."""
     total = select(func.coalesce(func.sum(postings.c.amount), 0)).where(postings.c.book == LedgerAccount.UNKNOWN)
     return await harness.database.read(lambda connection: int(connection.execute(total).scalar_one()))
+
+
+async def read_budget(harness: EngineHarness) -> tuple[int, int, int]:
+    """Return the month's credits held, captured and at risk."""
+    now = harness.clock.now()
+    budget = await harness.database.read(lambda connection: harness.ledger.budget(connection, now))
+    return budget.held, budget.captured, budget.at_risk
 
 
 async def test_webhook_after_lost_reply_finishes_job(database: Database, tmp_path: Path) -> None:
@@ -131,7 +141,7 @@ async def test_lost_reply_without_webhook_call_releases_hold_and_late_images_are
         assert len(await read_images(harness, job)) == 1
         assert len([each for each in harness.server.requests if "/assets/" in each.path]) == 1
         assert await read_balance(harness) == (200, 0)
-        assert await read_possible_cost(harness) == 12
+        assert await read_budget(harness) == (0, 12, 0)  # owed for sure now
         assert await harness.run_audit() == []
 
 
@@ -472,4 +482,116 @@ async def test_late_images_from_two_workers_are_stored_once(
         with pytest.raises(StaleJobError):
             await harness.job_store.mark_reply_lost(claim.job, has_callback=True)
         assert await read_possible_cost(harness) == 12
+        assert await harness.run_audit() == []
+
+
+async def test_lost_replies_never_bill_more_than_the_budget(database: Database, tmp_path: Path) -> None:
+    # Each member gets the credits back; the operator's budget keeps what the provider may bill.
+    async with engine_harness(database, tmp_path, budget=60) as harness:
+        harness.server.faults.add("submit", "reset_after", times=None)
+        for member in range(1, 9):
+            place = make_context(member_id=member)
+            try:
+                job = await harness.create_job(place=place)
+            except BudgetSpentError:
+                continue
+            await harness.wait_for_state(job.id, State.FAILED)
+        assert harness.count_submits() == 5
+        assert len(harness.server.billed) * 12 <= 60
+        assert await read_budget(harness) == (0, 0, 60)
+        assert await harness.run_audit() == []
+
+
+async def test_third_lost_reply_of_a_day_keeps_its_hold_until_the_deadline(database: Database, tmp_path: Path) -> None:
+    async with engine_harness(database, tmp_path) as harness:
+        harness.server.faults.add("submit", "reset_after", times=None)
+        for _ in range(2):
+            job = await harness.create_job()
+            await harness.wait_for_state(job.id, State.FAILED)
+        assert await read_balance(harness) == (200, 0)
+        kept = await harness.create_job()
+        await harness.wait_for_state(kept.id, State.UNKNOWN)
+        await harness.run_rounds(step=300)  # 6,000 of 7,200 s
+        assert (await harness.read_job(kept.id)).state is State.UNKNOWN
+        assert await read_balance(harness) == (188, 12)
+        assert await read_budget(harness) == (12, 0, 24)
+        failed = await harness.wait_for_state(kept.id, State.FAILED, step=100)
+        assert (failed.fault, failed.charged) == (FaultKind.REPLY_LOST, 0)
+        assert failed.finished_at is not None
+        assert failed.finished_at - failed.created_at >= timedelta(hours=2)
+        assert await read_balance(harness) == (200, 0)
+        assert await read_budget(harness) == (0, 0, 36)
+        assert await harness.run_audit() == []
+
+
+async def test_kept_hold_is_shown_on_the_card(sqlite_database: Database, tmp_path: Path) -> None:
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        harness.server.faults.add("submit", "reset_after", times=None)
+        snapshots = JobSnapshotService(
+            database=sqlite_database, ledger=harness.ledger, clock=harness.clock, hard_deadline=7200
+        )
+        for _ in range(3):
+            job = await harness.create_job()
+            await harness.settle()
+        await harness.wait_for_state(job.id, State.UNKNOWN)
+        await harness.wait_until_idle()
+        assert harness.observer.changes[-1] == job.id
+        snapshot = await snapshots.get(job.id)
+        assert snapshot.held_until == job.created_at + timedelta(hours=2)
+
+
+async def test_kept_hold_ends_with_the_answer_of_the_provider(database: Database, tmp_path: Path) -> None:
+    urls = CallbackUrls()
+    async with engine_harness(database, tmp_path, new_callback_url=urls) as harness:
+        now = harness.clock.now()
+        for _ in range(2):
+            job = make_job_for(now=now)
+            await database.write(partial(hold, ledger=harness.ledger, job=job, now=now))
+            await database.write(ending(harness.ledger, job, now, at_risk=12))
+        kept = await lose_reply(harness)
+        await harness.run_rounds(step=60)  # beyond the quarter of an hour
+        assert (await harness.read_job(kept.id)).state is State.UNKNOWN
+        assert await urls.call(harness, harness.server.finish())
+        done = await harness.wait_for_state(kept.id, State.DONE)
+        assert done.charged == 12
+        assert await read_budget(harness) == (0, 12, 24)
+        assert await harness.run_audit() == []
+
+
+async def test_lost_job_stays_at_risk_until_the_provider_answers(database: Database, tmp_path: Path) -> None:
+    async with engine_harness(database, tmp_path) as harness:
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.QUEUED)
+        await harness.wait_for_state(job.id, State.LOST, step=60)
+        assert await read_budget(harness) == (0, 0, 12)
+        (made,) = harness.server.jobs
+        harness.server.store.fail(made, "upstream vendor error")
+        await harness.run_rounds(step=60)
+        assert await read_budget(harness) == (0, 0, 0)  # the provider made nothing
+        assert await read_balance(harness) == (200, 0)
+        assert await harness.run_audit() == []
+
+
+async def test_job_cancelled_by_provider_is_not_at_risk(database: Database, tmp_path: Path) -> None:
+    async with engine_harness(database, tmp_path) as harness:
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.QUEUED)
+        (made,) = harness.server.jobs
+        harness.server.store.fail(made, "upstream vendor error")
+        await harness.wait_for_state(job.id, State.FAILED, step=1)
+        assert await read_budget(harness) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("broken", "parts"), [(1, (0, 36, 12)), (4, (0, 0, 48))])
+async def test_unusable_pictures_are_at_risk(
+    database: Database, tmp_path: Path, broken: int, parts: tuple[int, int, int]
+) -> None:
+    # Made and billed by the provider, but no member pays for them.
+    async with engine_harness(database, tmp_path) as harness:
+        harness.server.faults.add("picture", "html", times=broken)
+        job = await harness.create_job(request=make_request(images=4))
+        await harness.wait_for_state(job.id, State.QUEUED)
+        harness.server.finish()
+        await harness.wait_for_state(job.id, State.DONE if broken < 4 else State.FAILED, step=1)
+        assert await read_budget(harness) == parts
         assert await harness.run_audit() == []

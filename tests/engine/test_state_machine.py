@@ -108,8 +108,8 @@ class JobMachine(RuleBasedStateMachine):
         self.clock = ManualClock()
         self.url = self.run(_files()[1].create(migrated=True))
         self.database = self.run(Database.open(self.url))
-        self.reconciliations = ReconciliationStore(database=self.database, clock=self.clock)
         self.ledger = Ledger(allowance=60, budget=1_000, new_id=make_id)
+        self.reconciliations = ReconciliationStore(database=self.database, ledger=self.ledger, clock=self.clock)
         self.hooks = 0
         self.workers = [self.worker() for _ in range(2)]
         self.services = [self.service(worker) for worker in self.workers]

@@ -6,7 +6,8 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from bot.domain.credits import Account
+from bot.domain.credits import Account, PossibleCost
+from bot.domain.errors import FaultKind
 from bot.domain.jobs import Job, State
 from bot.engine.ledger import Ledger
 from db.jobs import JobRepository
@@ -44,14 +45,22 @@ def hold(connection: Connection, ledger: Ledger, job: Job, now: datetime = START
     return ledger.hold(connection, job, lambda: JobRepository(connection).add(job), now)
 
 
-def end(connection: Connection, ledger: Ledger, job: Job, charge: int, now: datetime = START) -> None:
+def end(
+    connection: Connection, ledger: Ledger, job: Job, charge: int, now: datetime = START, *, at_risk: int = 0
+) -> None:
     """Settle a held job: done if something is charged, else failed."""
     jobs = JobRepository(connection)
     if charge:
         for state in (State.SUBMITTING, State.STORING):
             job = jobs.advance(job, state)
     job = jobs.advance(job, State.DONE if charge else State.FAILED, finished_at=now, charged=charge)
-    ledger.settle(connection, job, charge, "test", now)
+    cost = PossibleCost(attempt=1, amount=at_risk, cause=FaultKind.REPLY_LOST) if at_risk else None
+    ledger.settle(connection, job, charge, "test", now, cost)
+
+
+def ending(ledger: Ledger, job: Job, now: datetime = START, *, at_risk: int = 0) -> Callable[[Connection], None]:
+    """Return the transaction to settle a held job without a charge."""
+    return lambda connection: end(connection, ledger, job, 0, now, at_risk=at_risk)
 
 
 def grant(

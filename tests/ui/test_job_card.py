@@ -22,6 +22,10 @@ from tests.ui.view_reader import active, colour, gallery, labels, parts, plain, 
 
 GREY, BLURPLE, GREEN, AMBER, RED = 0x80848E, 0x5865F2, 0x3BA55D, 0xF0B232, 0xDA373C
 LOST_NOTE = "The connection broke while this was sent, so its outcome is unknown. The answer may still come."
+KEPT_NOTE = (
+    "This happened often today, so the credits stay held until the answer, or are returned "
+    f"<t:{int(START.timestamp()) + 7200}:R>."
+)
 AGO = f"<t:{int(START.timestamp())}:R>"
 STARTED = f"started {AGO}"
 HEADING = "## \u2068a lighthouse at dusk\u2069\n-# reve-2.0 · 1:1 · 1 picture · for <@42>"
@@ -104,6 +108,13 @@ LIVE_CARDS = {
     ),
     "storing": (Snapshot(job=waiting(State.STORING)), 5, f"Generating · {STARTED}", BLURPLE, []),
     "unknown": (Snapshot(job=waiting(State.UNKNOWN)), 5, f"Waiting to hear · {STARTED}\n-# {LOST_NOTE}", BLURPLE, []),
+    "unknown too often": (
+        Snapshot(job=waiting(State.UNKNOWN), held_until=START + timedelta(hours=2)),
+        5,
+        f"Waiting to hear · {STARTED}\n-# {LOST_NOTE}\n-# {KEPT_NOTE}",
+        BLURPLE,
+        [],
+    ),
     "just in time": (Snapshot(job=waiting(State.RUNNING)), SOFT, f"Generating · {STARTED}", BLURPLE, ["Cancel"]),
     "late": (
         Snapshot(job=waiting(State.RUNNING), usual_seconds=(25, 40)),

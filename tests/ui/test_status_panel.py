@@ -1,3 +1,4 @@
+from bot.domain.credits import Budget
 from bot.engine.health import HealthRegistry
 from bot.services.status import Status
 from bot.ui.render.panels import status_panel
@@ -6,7 +7,9 @@ from tests.ui.view_reader import texts
 
 def shown(health: HealthRegistry) -> str:
     """Return the text of the panel."""
-    return "\n".join(texts(status_panel(Status(providers=health.list(), waiting=0, working=0, usual_seconds={}))))
+    budget = Budget(month="2026-03", limit=100)
+    status = Status(providers=health.list(), waiting=0, working=0, usual_seconds={}, budget=budget)
+    return "\n".join(texts(status_panel(status)))
 
 
 def test_status_names_closed_models_and_counts_other_ratios() -> None:

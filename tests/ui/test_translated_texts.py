@@ -14,6 +14,7 @@ from discord.ext import commands
 
 import cogs
 from bot.client import AtelierClient
+from bot.domain.credits import BUDGET_ALERTS, Budget
 from bot.domain.errors import AtelierError, FaultKind, NotAllowedError, OptionRangeError
 from bot.domain.fit import Fit
 from bot.domain.images import InputImage
@@ -33,7 +34,7 @@ from bot.ui.i18n import use_locale
 from bot.ui.render.error_messages import error_message, failure, unexpected
 from bot.ui.render.history_page import empty_page, has_search_line, history_page
 from bot.ui.render.job_card import job_card
-from bot.ui.render.panels import admitted_panel, balance_panel, help_panel, status_panel
+from bot.ui.render.panels import admitted_panel, balance_panel, budget_alert, help_panel, status_panel
 from tests.support.clock import START
 from tests.support.factories import make_job, make_request
 from tests.ui.pseudo_locale import english, write_foreign
@@ -174,8 +175,18 @@ def test_panels_are_translated(folder: Path) -> None:
     balance = Balance(allowance=5, granted=7, held=12, renews_at=START)
     assert left(folder, lambda: balance_panel(balance)) == []
     for health in HEALTH:
-        status = Status(providers=(health,), waiting=1, working=2, usual_seconds={"reve-2.0": None})
+        status = Status(
+            providers=(health,),
+            waiting=1,
+            working=2,
+            usual_seconds={"reve-2.0": None},
+            budget=Budget(month="2026-03", limit=100),
+        )
         assert left(folder, lambda status=status: status_panel(status)) == []  # type: ignore[misc]
+    for percentage in BUDGET_ALERTS:
+        budget = Budget(month="2026-03", limit=100)
+        with use_locale("de", folder):
+            assert english(budget_alert(budget, percentage)) == []
     assert left(folder, lambda: help_panel(MODELS)) == []
     for admission in Admission:
         assert left(folder, lambda admission=admission: admitted_panel(admission, 700)) == []  # type: ignore[misc]

@@ -256,6 +256,10 @@ def _progress(snapshot: Snapshot, *, late: bool) -> str:
     started = _("started {when}").format(when=ago(job.created_at))
     if job.state is State.UNKNOWN:
         note = _("The connection broke while this was sent, so its outcome is unknown. The answer may still come.")
+        if snapshot.held_until is not None:
+            until = ago(snapshot.held_until)
+            kept = _("This happened often today, so the credits stay held until the answer, or are returned {when}.")
+            note = f"{note}\n-# {kept.format(when=until)}"
         return f"{_('Waiting to hear')} · {started}\n-# {note}"
     if job.cancel_refused:
         note = _("Too late to cancel: it has begun, and is charged if it completes.")

@@ -5,6 +5,7 @@ from typing import Final
 
 from discord import ui
 
+from bot.domain.credits import BUDGET_ALERTS, Budget
 from bot.domain.errors import FaultKind
 from bot.domain.models import Model
 from bot.domain.options import DEFAULT_MODEL, OPTIONS
@@ -41,8 +42,34 @@ def status_panel(status: Status) -> ui.LayoutView:
     lines += [f"-# {display_name(each.provider)}: {_condition(each)}" for each in status.providers]
     for model, measured in status.usual_seconds.items():
         lines.append(f"-# {model}: {usually(measured) or _('not measured yet')}")
+    lines.append("-# " + _budget(status.budget))
     fine = open_ and all(health.fault is None and not health.closed_models for health in status.providers)
     return _panel("\n".join(lines), GREEN if fine else AMBER)
+
+
+def _budget(budget: Budget) -> str:
+    """Return the parts of this month's budget."""
+    said = _("Budget this month: {left} of {limit} left · {captured} used · {held} held · {risk} at risk")
+    return said.format(
+        left=number(budget.left),
+        limit=number(budget.limit),
+        captured=number(budget.captured),
+        held=number(budget.held),
+        risk=number(budget.at_risk),
+    )
+
+
+def budget_alert(budget: Budget, percentage: int) -> str:
+    """Return the message to an owner: the budget has reached a percentage."""
+    title = _("The budget of {month} has reached {percentage} %.").format(
+        month=budget.month, percentage=number(percentage)
+    )
+    advice = (
+        _("No more pictures are made this month. Raise `MONTHLY_BUDGET` and restart the bot to go on.")
+        if percentage == BUDGET_ALERTS[-1]
+        else _("At 100 % no more pictures are made until the month ends. `MONTHLY_BUDGET` sets the limit.")
+    )
+    return f"**{title}**\n{_budget(budget)}\n-# {advice}"
 
 
 def _condition(health: ProviderHealth) -> str:

@@ -1,0 +1,66 @@
+"""Direct messages to the owners of the Discord application."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import discord
+import structlog
+
+from bot.domain.credits import Budget
+from bot.ui.delivery.discord_errors import classify
+from bot.ui.i18n import use_locale
+from bot.ui.render.panels import budget_alert
+
+_log = structlog.get_logger(__name__)
+
+# The application's owner has no language that a bot can read.
+_LOCALE: Final = discord.Locale.american_english.value
+
+
+class OwnerMessages:
+    """An `OwnerNotifier` by direct message."""
+
+    def __init__(self, client: discord.Client) -> None:
+        self._client = client
+
+    async def send_budget_alert(self, budget: Budget, percentage: int) -> bool:
+        """Send an alert to each owner; return False if it reached none.
+
+        A repeated one is the same message for Discord within minutes.
+        """
+        with use_locale(_LOCALE):
+            text = budget_alert(budget, percentage)
+        reached = False
+        try:
+            owners = await self._owners()
+        except Exception as error:  # noqa: BLE001 - sorted by its kind
+            _reraise_own(error)
+            return False
+        for owner in owners:
+            try:
+                channel = await self._client.create_dm(discord.Object(owner))
+                await channel.send(
+                    text,
+                    nonce=f"budget-{budget.month}-{percentage}",
+                    allowed_mentions=discord.AllowedMentions.none(),
+                )
+            except Exception as error:  # noqa: BLE001 - sorted by its kind
+                _reraise_own(error)
+            else:
+                reached = True
+        return reached
+
+    async def _owners(self) -> Sequence[int]:
+        """Return the owner, or the members of the owning team."""
+        application = await self._client.application_info()
+        if application.team is None:
+            return [application.owner.id]
+        accepted = discord.TeamMembershipState.accepted
+        return [member.id for member in application.team.members if member.membership_state is accepted]
+
+
+def _reraise_own(error: Exception) -> None:
+    """Log an error of Discord or of the connection; raise any other."""
+    if classify(error) is None:
+        raise error
+    _log.warning("owner.not_reached", error=type(error).__name__)

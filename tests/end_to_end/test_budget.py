@@ -1,0 +1,57 @@
+"""The monthly budget: its parts in `/status`, and its alerts to the owner."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from sandbox.discord import Message, text
+from tests.end_to_end.system_harness import PATIENCE, SystemHarness, has_images, wait_for_provider_job
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SystemHarness]:
+    """Yield a bot with a budget of two pictures."""
+    system = SystemHarness(_folder(tmp_path_factory))
+    try:
+        await system.start(MONTHLY_BUDGET="24")
+        yield system
+    finally:
+        await system.close()
+
+
+def _folder(factory: pytest.TempPathFactory) -> Path:
+    return factory.mktemp("system")
+
+
+def owner_messages(system: SystemHarness) -> list[Message]:
+    """Return the direct messages to the application's owner."""
+    owner = system.discord.world.application.owner_id
+    return list(system.discord.world.direct_message(owner).messages.values())
+
+
+async def test_owner_is_told_once_and_status_shows_parts(system: SystemHarness) -> None:
+    member = system.discord.actor("member")
+    invocation = await member.slash("imagine", prompt="a fox")
+    system.skillboss.finish(await wait_for_provider_job(system.skillboss, "a fox"))
+    await invocation.wait_until(has_images)
+    system.skillboss.faults.add("submit", "reset_after")
+    lost = await member.slash("imagine", prompt="a fox, lost")
+    await lost.wait_until(lambda message: "Nothing was charged" in text(message))
+    status = await (await member.slash("status")).response()
+    assert "0 of 24 left · 12 used · 0 held · 12 at risk" in text(status)
+    # The bot checks at its start and then every half a minute.
+    for _ in range(2):
+        await system.stop_bot()
+        await system.start_bot(MONTHLY_BUDGET="24")
+        async with asyncio.timeout(PATIENCE):
+            while len(owner_messages(system)) < 3:
+                await system.ledger()
+    await system.stop_bot()
+    titles = [each.content.splitlines()[0] for each in owner_messages(system)]
+    assert [title.partition("reached ")[2] for title in titles] == ["50 %.**", "80 %.**", "100 %.**"]
+    assert system.log().count("budget.reached") == 3
