@@ -1,6 +1,5 @@
 """Parts built from the settings alone."""
 
-from datetime import timedelta
 from typing import Final
 
 import httpx
@@ -122,14 +121,10 @@ def provider_connections(settings: Settings) -> int:
 
 
 def build_input_policy(settings: Settings) -> InputPolicy:
-    """Return the rules for input images.
-
-    Without a public URL providers fetch from Discord, so its signed addresses must outlive the job.
-    """
-    lasting = timedelta(seconds=settings.job_hard_deadline_seconds)
+    """Return the rules for input images."""
     return InputPolicy(
         extra_origin=None if settings.discord_api_url == DISCORD_API_URL else settings.discord_api_url,
-        min_url_lifetime=None if settings.webhook_public_url is not None else lasting,
+        served=settings.webhook_public_url is not None,
     )
 
 

@@ -81,6 +81,11 @@ class InputImageRepository:
         stored = {**file_to_columns(file), "changes": _joined(changes), "stored_at": at}
         self._connection.execute(_STORED, {"of_job": job_id, "at_position": position, **stored})
 
+    def set_provider_urls(self, job_id: str, urls: Sequence[str]) -> None:
+        """Record the addresses of a job's published inputs, in their order."""
+        for position, url in enumerate(urls):
+            self._connection.execute(_STORED, {"of_job": job_id, "at_position": position, "provider_url": url})
+
     def set_token_hash(self, job_id: str, position: int, token_hash: str) -> None:
         """Record the hash of an input's token; the earlier token is invalid.
 
@@ -96,8 +101,8 @@ class InputImageRepository:
     def erase_secrets(self) -> None:
         """Erase the addresses and tokens of ended jobs."""
         ended = select(jobs.c.id).where(jobs.c.id == inputs.c.job_id, jobs.c.finished_at.is_not(None)).exists()
-        # Two statements, because each finds its few rows by its own index.
-        for secret in (inputs.c.url, inputs.c.token_hash):
+        # Separate statements, because each finds its few rows by its own index.
+        for secret in (inputs.c.url, inputs.c.token_hash, inputs.c.provider_url):
             self._connection.execute(update(inputs).where(secret.is_not(None), ended).values({secret: None}))
 
     def remove_stored_before(self, moment: datetime, at: datetime, limit: int) -> tuple[int, list[tuple[str, str]]]:
@@ -175,6 +180,7 @@ def _from_row(row: Row[Any]) -> InputImage:
     stored = row.sha256 is not None and row.removed_at is None
     return InputImage(
         url=row.url,
+        provider_url=row.provider_url,
         file=file_from_row(row._mapping) if stored else None,
         parent=None if row.parent_id is None else ImageRef(job_id=row.parent_id, position=row.parent_picture),
         changes=frozenset(InputChange(each) for each in (row.changes or "").split()),

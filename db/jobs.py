@@ -188,15 +188,15 @@ class JobRepository:
         """
         return self._change(job, **changes)
 
-    def set_prepared(self, job: Job, request: GenerationRequest) -> Job:
+    def set_prepared(self, job: Job, request: GenerationRequest, *, queued: bool = True) -> Job:
         """Record the storage of the job's inputs.
 
-        `request` is the request completed by the inputs. Raises as `advance` does.
+        `request` is the request completed by the inputs. `queued` makes the job claimable. Raises as `advance` does.
         """
         options = options_of(request)
-        changes = {"prepared": True, "decode_tries": 0}
+        changes = {"prepared": queued, "decode_tries": 0}
         self._write(job, changes | ({"options": options} if options != options_of(job.request) else {}))
-        return replace(job, prepared=True, decode_tries=0, request=request)
+        return replace(job, prepared=queued, decode_tries=0, request=request)
 
     def add_decode_tries(self, job_id: str, number: int) -> int:
         """Add to the job's count of fatal decodings; return it."""

@@ -4,7 +4,7 @@ Rows of older and newer releases can be read.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from bot.domain.images import ImageFile, ImageRef, InputChange, InputImage
@@ -49,7 +49,7 @@ def request_of(
 
 def plain_inputs(inputs: Sequence[InputImage]) -> list[dict[str, Any]]:
     """Return inputs as JSON, for a request without a job."""
-    return [asdict(each) | {"changes": sorted(each.changes)} for each in inputs]
+    return [asdict(replace(each, provider_url=None)) | {"changes": sorted(each.changes)} for each in inputs]
 
 
 def inputs_of(plain: Sequence[Mapping[str, Any]]) -> tuple[InputImage, ...]:

@@ -219,8 +219,8 @@ Index(
     postgresql_where=pictures.c.removed_at.is_(None),
 )
 
-# Input images. `url` is a secret and erased when the job ends; so is the token of the address from which a provider
-# may fetch an image from us. Only the token's hash is stored.
+# Input images. `url` is a secret and erased when the job ends; so is the address from which a provider may fetch an
+# image: `provider_url` if the image is published, else one of ours, of whose token only the hash is stored.
 inputs = Table(
     "inputs",
     metadata,
@@ -238,6 +238,7 @@ inputs = Table(
     Column("stored_at", UtcDateTime),
     Column("removed_at", UtcDateTime),
     Column("changes", String(64)),
+    Column("provider_url", Text),
 )
 Index("ix_inputs_sha256", inputs.c.sha256)
 Index(
@@ -252,6 +253,12 @@ Index(
     inputs.c.job_id,
     sqlite_where=inputs.c.url.is_not(None),
     postgresql_where=inputs.c.url.is_not(None),
+)
+Index(
+    "ix_inputs_provider_url",
+    inputs.c.job_id,
+    sqlite_where=inputs.c.provider_url.is_not(None),
+    postgresql_where=inputs.c.provider_url.is_not(None),
 )
 Index(
     "ix_inputs_stored_at",

@@ -20,6 +20,7 @@ from bot.engine.engine import Engine
 from bot.engine.health import HealthRegistry
 from bot.engine.held_jobs import HeldJobs
 from bot.engine.input_downloader import InputDownloader
+from bot.engine.input_publisher import InputPublisher
 from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
@@ -201,6 +202,13 @@ class EngineContainer:
         return DecodeGuard(self.job_store)
 
     @cached_property
+    def input_publisher(self) -> InputPublisher | None:
+        """Publisher of input images; None if providers fetch them from us."""
+        if self.input_policy.served:
+            return None
+        raise LookupError("assign a publisher, or use the whole Container")
+
+    @cached_property
     def held_jobs(self) -> HeldJobs:
         """Steps of a job before its submit."""
         return HeldJobs(
@@ -210,8 +218,8 @@ class EngineContainer:
                 self.storage_gate,
                 decode_guard=self.decode_guard,
                 is_allowed=self.input_policy.is_known,
-                is_served=self.input_policy.served,
             ),
+            input_publisher=self.input_publisher,
             provider_status=self.provider_status,
             storage_gate=self.storage_gate,
             observer=self.observer,

@@ -11,12 +11,14 @@ from bot.command_sync import BackgroundSync, CommandSync, SyncMemory
 from bot.container.services import ServiceContainer
 from bot.domain.remix import possible_actions
 from bot.engine.identify_limiter import IdentifyRateLimiter
+from bot.engine.input_publisher import InputPublisher
 from bot.engine.observer import JobObserver
 from bot.factories import build_health_address
 from bot.lifecycle import Lifecycle
 from bot.services.budget_alerts import BudgetAlerts
 from bot.services.webhooks import WebhookService
 from bot.ui.delivery.card_updater import CardUpdater
+from bot.ui.delivery.input_publisher import CardInputPublisher
 from bot.ui.delivery.job_messages import JobMessages
 from bot.ui.delivery.owner_messages import OwnerMessages
 from bot.ui.delivery.result_delivery import ResultDelivery
@@ -119,6 +121,19 @@ class Container(ServiceContainer):
             delivery=self.result_delivery,
             clock=self.clock,
             randomness=self.randomness,
+        )
+
+    @cached_property
+    def input_publisher(self) -> InputPublisher | None:
+        """Publisher of input images on cards; None with a public URL."""
+        if self.input_policy.served:
+            return None
+        return CardInputPublisher(
+            snapshots=self.snapshots,
+            image_service=self.image_service,
+            messages=self.messages,
+            delivery=self.result_delivery,
+            card_updater=self.card_updater,
         )
 
     @cached_property

@@ -10,7 +10,7 @@ import mimetypes
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -119,17 +119,11 @@ class InputPolicy:
     """The rules for input images of a studio.
 
     `extra_origin` is the origin (scheme, host and port) of an API that replaces Discord's and keeps files too.
-    `min_url_lifetime` is None if providers fetch images from us. Else they use the URLs that Discord signed, and those
-    must stay valid for that long: the hard deadline.
+    `served`: providers fetch the sanitized images from us. Else each job publishes them before it is queued.
     """
 
     extra_origin: str | None = None
-    min_url_lifetime: timedelta | None = None
-
-    @property
-    def served(self) -> bool:
-        """True if providers fetch images from us."""
-        return self.min_url_lifetime is None
+    served: bool = True
 
     def select_usable(self, offered: Sequence[AttachmentInfo], now: datetime) -> tuple[AttachmentInfo, ...]:
         """Return the usable ones of the attachments found in a message.
@@ -166,23 +160,22 @@ class InputPolicy:
         for position, picture in enumerate(offered, 1):
             number = position if len(offered) > 1 else None
             _check_described(picture, number)
-            self._check_address(picture.url, now, number, picture.filename, gif=picture.kind == GIF)
+            self._check_address(picture.url, now, number, picture.filename)
         return tuple(InputImage(url=picture.url, parent=picture.parent) for picture in offered)
 
     def check(self, inputs: Sequence[InputImage], now: datetime) -> None:
-        """Check that each input can be fetched and given to a provider.
+        """Check that each input is stored or can be fetched.
 
         Raises:
             InputError: the first unusable input.
         """
         for position, picture in enumerate(inputs, 1):
             number = position if len(inputs) > 1 else None
-            if picture.file is not None and self.served:
+            if picture.file is not None:
                 continue
             if picture.url is None:
                 raise InputError(InputProblem.GONE, position=number)
-            gif = (picture.file is not None and picture.file.media_type == GIF) or _ends_as_gif(picture.url)
-            self._check_address(picture.url, now, number, "", gif=gif)
+            self._check_address(picture.url, now, number, "")
 
     def is_known(self, url: str) -> bool:
         """Return whether a URL is one of Discord's or of the extra origin."""
@@ -198,19 +191,22 @@ class InputPolicy:
             return False
         return host in _DISCORDS or _EMBED_PROXY.fullmatch(host) is not None
 
-    def _check_address(self, url: str, now: datetime, number: int | None, name: str, *, gif: bool) -> None:
+    def _check_address(self, url: str, now: datetime, number: int | None, name: str) -> None:
         parts = _split(url)
         if parts is None or not self._is_known(parts):
             raise InputError(InputProblem.FOREIGN, position=number, name=name)
         until = _url_expiry(parts)
         if until is not None and until <= now:
             raise InputError(InputProblem.EXPIRED, position=number, name=name)
-        if self.min_url_lifetime is None:
-            return
-        if gif:
-            raise InputError(InputProblem.ANIMATED, position=number, name=name)
-        if until is not None and until < now + self.min_url_lifetime:
-            raise InputError(InputProblem.SHORT_LIVED, position=number, name=name)
+
+
+def is_fetchable(url: str | None, until: datetime) -> bool:
+    """Return whether a URL exists and is signed until then, if it is signed."""
+    parts = None if url is None else _split(url)
+    if parts is None:
+        return False
+    expiry = _url_expiry(parts)
+    return expiry is None or expiry > until
 
 
 SERVED: Final = InputPolicy()
@@ -269,8 +265,3 @@ def _url_expiry(parts: SplitResult) -> datetime | None:
     # Without a signature, or with a broken one, Discord no longer serves an attachment.
     attached = any(part in _SIGNED_FOLDERS for part in parts.path.split("/")[:3])
     return datetime.min.replace(tzinfo=UTC) if attached else None
-
-
-def _ends_as_gif(url: str) -> bool:
-    parts = _split(url)
-    return parts is not None and parts.path.lower().endswith(".gif")

@@ -38,12 +38,13 @@ class InputChange(StrEnum):
 class InputImage:
     """An image used as input of a request.
 
-    `url` is its address while that address lives: we fetch it, and in a submit the provider does. It may hold a
-    secret. `file` is None until the image is in the store; `changes` are what sanitizing changed in it. `parent` is
-    set if the bot itself made the image.
+    `url` is the address of the original while that address lives: only we fetch it. `provider_url` is the address of
+    the sanitized file, for providers. Both may hold a secret. `file` is None until the image is in the store; `changes`
+    are what sanitizing changed in it. `parent` is set if the bot itself made the image.
     """
 
     url: str | None = field(default=None, repr=False)
+    provider_url: str | None = field(default=None, repr=False)
     file: ImageFile | None = None
     parent: ImageRef | None = None
     changes: frozenset[InputChange] = frozenset()

@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from bot.domain.attachments import is_fetchable
 from bot.domain.jobs import Attempt, Job, Outcome, State
 from bot.domain.models import Offer
 from bot.domain.requests import offers_for
@@ -65,13 +66,18 @@ class ClaimResult:
     has_waiting: bool = False
 
 
+def has_input_urls(job: Job, until: datetime) -> bool:
+    """Return whether providers can fetch all inputs of the job until then."""
+    return all(is_fetchable(image.provider_url, until) for image in job.request.inputs)
+
+
 def no_callback_url(_: str) -> CallbackUrl | None:
     """Return no webhook URL: providers cannot call this installation."""
     return None
 
 
 def no_input_url() -> CallbackUrl | None:
-    """Return no input URL: providers download from Discord's URLs instead."""
+    """Return no input URL: each job publishes its inputs instead."""
     return None
 
 
@@ -130,6 +136,9 @@ class JobClaimer:
         retries: list[datetime] = []
         new: list[Attempt] = []
         for job in self._list_claimable(QueueRepository(connection), slots, now, limit):
+            addressed = self._with_input_urls(connection, job)
+            if not has_input_urls(addressed, now):
+                continue  # its next step publishes them again
             earlier = attempts.list_for(job.id) if job.tries else ()
             offers = remaining_offers(offers_for(job.request, self._providers), earlier)
             offer = slots.take(job.place.guild_id, ready_offers(offers, earlier, now))
@@ -139,7 +148,7 @@ class JobClaimer:
                 continue
             refused = is_webhook_refused(offer.provider, earlier)
             callback_url = None if refused else self._new_callback_url(offer.provider)
-            claims.append(Claim(job=self._with_input_urls(connection, job), offer=offer, callback_url=callback_url))
+            claims.append(Claim(job=addressed, offer=offer, callback_url=callback_url))
             new.append(
                 Attempt(
                     job_id=job.id,
@@ -160,14 +169,14 @@ class JobClaimer:
     def _with_input_urls(self, connection: Connection, job: Job) -> Job:
         """Return the job with new input URLs for this submit; older ones expire.
 
-        Unchanged if providers cannot download from us.
+        Unchanged if providers cannot download from us: the job has published its inputs.
         """
         inputs = []
         for position, image in enumerate(job.request.inputs):
             input_url = self._new_input_url()
             if input_url is not None:
                 InputImageRepository(connection).set_token_hash(job.id, position, input_url.hash)
-            inputs.append(image if input_url is None else replace(image, url=input_url.url))
+            inputs.append(image if input_url is None else replace(image, provider_url=input_url.url))
         return replace(job, request=replace(job.request, inputs=tuple(inputs))) if inputs else job
 
     def _list_claimable(self, queue: QueueRepository, slots: Slots, now: datetime, limit: int) -> Iterator[Job]:

@@ -5,11 +5,14 @@ from typing import Final
 
 import structlog
 
+from bot.domain.attachments import is_fetchable
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import Job
+from bot.engine.claimer import has_input_urls
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.input_downloader import InputDownloader
+from bot.engine.input_publisher import InputPublisher, PublishError
 from bot.engine.job_store import JobStore
 from bot.engine.observer import JobObserver
 from bot.engine.provider_status import ProviderStatus
@@ -23,6 +26,10 @@ _log = structlog.get_logger(__name__)
 ACK_TIMEOUT_SECONDS: Final = 20.0
 
 _LATE_CHECK_SECONDS: Final = 60.0
+# Longer than any time between two steps, and than a provider takes to fetch an input after the submit.
+_PUBLISHED_AHEAD: Final = timedelta(minutes=15)
+_PUBLISH_SECONDS: Final = 600.0
+_LONGEST_PAUSE_SECONDS: Final = 30.0
 
 
 class HeldJobs:
@@ -36,6 +43,7 @@ class HeldJobs:
         *,
         job_store: JobStore,
         input_downloader: InputDownloader,
+        input_publisher: InputPublisher | None,
         provider_status: ProviderStatus,
         storage_gate: StorageGate,
         observer: JobObserver,
@@ -44,6 +52,8 @@ class HeldJobs:
     ) -> None:
         self._job_store = job_store
         self._input_downloader = input_downloader
+        self._input_publisher = input_publisher
+        self._publications: dict[str, tuple[float, int]] = {}  # the monotonic time of the first try, and the tries
         self._provider_status = provider_status
         self._storage_gate = storage_gate
         self._observer = observer
@@ -60,6 +70,7 @@ class HeldJobs:
 
     def forget(self, job_id: str) -> None:
         """Drop the downloaded inputs of an ended or foreign job."""
+        self._publications.pop(job_id, None)
         self._input_downloader.forget(job_id)
 
     async def advance(self, job: Job) -> StepResult:
@@ -70,7 +81,10 @@ class HeldJobs:
             return StepResult(job=await self._job_store.mark_cancelled(job))
         if self._age(job) > self._config.hard_deadline:
             return StepResult(job=await self._job_store.mark_lost(job))
-        if not job.prepared:
+        if self._input_publisher is not None and all(image.file is not None for image in job.request.inputs):
+            if not has_input_urls(job, self._clock.now() + _PUBLISHED_AHEAD):
+                return await self._publish(job, self._input_publisher)
+        elif not job.prepared:
             return await self._prepare(job)
         return await self._check_deadlines(job)
 
@@ -110,9 +124,34 @@ class HeldJobs:
         if outcome.fault is not None:
             _log.warning("job.unprepared", job=job.id, fault=outcome.fault)
             return StepResult(job=await self._job_store.mark_inputs_failed(job, outcome.fault, outcome.files))
-        prepared = await self._job_store.mark_prepared(job, outcome.files)
+        is_served = self._input_publisher is None
+        prepared = await self._job_store.mark_prepared(job, outcome.files, queued=is_served)
         self._input_downloader.forget(job.id)
-        return StepResult(job=prepared, next_step_in=0.0, refresh_card=True)
+        return StepResult(job=prepared, next_step_in=0.0, refresh_card=is_served)
+
+    async def _publish(self, job: Job, publisher: InputPublisher) -> StepResult:
+        """Publish the sanitized inputs; the job is queued then, or it fails.
+
+        If a crash hides that they are published, they are published again in their own place.
+        """
+        now = self._clock.monotonic()
+        since, tries = self._publications.get(job.id, (now, 0))
+        try:
+            urls = await publisher.publish(job)
+        except PublishError as error:
+            fault = error.fault
+            if fault is None and now - since < _PUBLISH_SECONDS:
+                self._publications[job.id] = (since, tries + 1)
+                return StepResult(job=job, next_step_in=min(2.0 ** (tries + 1), _LONGEST_PAUSE_SECONDS))
+            _log.warning("job.unpublished", job=job.id, fault=fault)
+            failed = await self._job_store.mark_inputs_failed(job, fault or FaultKind.INPUT_UNPUBLISHED, {})
+            return StepResult(job=failed)
+        self._publications.pop(job.id, None)
+        if not all(is_fetchable(url, self._clock.now() + _PUBLISHED_AHEAD) for url in urls):
+            _log.error("job.published_too_briefly", job=job.id)  # publishing again would never end
+            return StepResult(job=await self._job_store.mark_inputs_failed(job, FaultKind.INPUT_UNPUBLISHED, {}))
+        published = await self._job_store.mark_published(job, urls)
+        return StepResult(job=published, next_step_in=0.0, refresh_card=True)
 
     async def _check_deadlines(self, job: Job) -> StepResult:
         """Return the time of the next check of a queued job.

@@ -72,9 +72,7 @@ class InputDownloadProgress:
 class InputDownloader:
     """Downloads inputs for a bounded number of jobs at a time.
 
-    `is_allowed` tells whether a URL is one of Discord's file hosts: no other is downloaded. `is_served` tells
-    whether providers receive the stored file. Otherwise they download the original URL themselves, so an image
-    that had to be converted here is refused.
+    `is_allowed` tells whether a URL is one of Discord's file hosts: no other is downloaded.
     """
 
     def __init__(
@@ -84,13 +82,11 @@ class InputDownloader:
         *,
         decode_guard: DecodeGuard,
         is_allowed: Callable[[str], bool],
-        is_served: bool,
     ) -> None:
         self._image_service = image_service
         self._storage_gate = storage_gate
         self._decode_guard = decode_guard
         self._is_allowed = is_allowed
-        self._is_served = is_served
         self._progress: dict[str, InputDownloadProgress] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._members: dict[str, int] = {}
@@ -197,9 +193,6 @@ class InputDownloader:
             self._storage_gate.record_write_failure(error)
             _log.error("input.not_stored", job=job.id, position=at, error=type(error).__name__, errno=error.errno)
         else:
-            if kept.changes and not self._is_served:
-                progress.faults[at] = FaultKind.INPUT_UNUSABLE
-                return
             progress.files[at] = kept
             progress.claims[at] = kept.file.size
 

@@ -152,10 +152,11 @@ class JobStore:
 
         return await self._database.write(write)
 
-    async def mark_prepared(self, job: Job, files: Mapping[int, SanitizedImage]) -> Job:
-        """Queue a job with stored inputs, by position.
+    async def mark_prepared(self, job: Job, files: Mapping[int, SanitizedImage], *, queued: bool = True) -> Job:
+        """Store a job's inputs, by position, and queue it.
 
-        Its aspect ratio follows the stored images. The price stays as held: no price depends on a ratio.
+        `queued` is False if the inputs must be published first. The job's aspect ratio follows the stored images. The
+        price stays as held: no price depends on a ratio.
         """
         now = self._clock.now()
         inputs = tuple(
@@ -165,8 +166,20 @@ class JobStore:
         request = with_input_ratio(replace(job.request, inputs=inputs), self._providers)
 
         def write(connection: Connection) -> Job:
-            noted = JobRepository(connection).set_prepared(job, request)
+            noted = JobRepository(connection).set_prepared(job, request, queued=queued)
             self._store_inputs(connection, job, files, now)
+            return noted
+
+        return await self._database.write(write)
+
+    async def mark_published(self, job: Job, urls: Sequence[str]) -> Job:
+        """Queue a job with the addresses of its published inputs."""
+        pairs = zip(job.request.inputs, urls, strict=True)
+        request = replace(job.request, inputs=tuple(replace(each, provider_url=url) for each, url in pairs))
+
+        def write(connection: Connection) -> Job:
+            noted = JobRepository(connection).set_prepared(job, request)
+            InputImageRepository(connection).set_provider_urls(job.id, urls)
             return noted
 
         return await self._database.write(write)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 
-from bot.domain.errors import FaultKind
+from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.fit import Fit
 from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest
@@ -50,7 +50,9 @@ class Reve2Img:
 
         Seed: "Text-to-image", "Image-to-image".
         """
-        secrets = tuple(each.url for each in request.inputs if each.url)
+        secrets = tuple(each.provider_url for each in request.inputs if each.provider_url)
+        if len(secrets) < len(request.inputs):  # never the original's address instead; nothing was sent
+            raise ProviderError(FaultKind.INVALID, provider=self.name, detail="an input without an address")
         hide = (request.prompt,)
         answer = await self._http.submit("/api/v1/generate", _payload(request, offer), hide=hide, secrets=secrets)
         return self._status(answer, Call.SUBMIT, None, hide=hide, secrets=secrets)
@@ -135,7 +137,7 @@ def _payload(request: GenerationRequest, offer: Offer) -> dict[str, object]:
         "output_format": request.format,
     }
     if request.inputs:
-        payload["image_urls"] = [each.url for each in request.inputs]
+        payload["image_urls"] = [each.provider_url for each in request.inputs]
     if request.resolution is not None:
         payload["resolution"] = request.resolution
     if request.detail > 1:

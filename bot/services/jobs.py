@@ -179,6 +179,8 @@ class JobService:
 
     def _job(self, place: InteractionContext, request: GenerationRequest, origin: Origin | None, now: datetime) -> Job:
         self._policy.check(request.inputs, now)
+        # An earlier job's address of an input ends with that job.
+        request = replace(request, inputs=tuple(replace(each, provider_url=None) for each in request.inputs))
         return Job(
             id=self._new_id(),
             place=place,
@@ -190,7 +192,8 @@ class JobService:
             created_at=now,
             due_at=now,
             owner=self._engine.worker_id,
-            prepared=all(each.file is not None for each in request.inputs),
+            prepared=not request.inputs
+            or (self._policy.served and all(each.file is not None for each in request.inputs)),
             origin=origin,
         )
 

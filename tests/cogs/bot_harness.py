@@ -36,6 +36,7 @@ from db.tables import jobs
 from sandbox.providers.job_store import MANUAL
 from sandbox.providers.reve2img import Reve2ImgServer
 from sandbox.providers.skillboss import SkillBossServer
+from tests.engine.engine_harness import some_input_url
 from tests.support.clock import ManualClock
 
 PATIENCE: Final = 60.0
@@ -193,6 +194,7 @@ class BotHarness:
         container.engine_config = self.config
         container.image_service = self._image_service
         container.input_policy = InputPolicy(extra_origin=STAND_IN)
+        container.new_input_url = some_input_url
         await container.install()
         self.client = container.client
         self._command_sync = container.command_sync

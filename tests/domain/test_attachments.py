@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.attachments import MAX_BYTES, SERVED, AttachmentInfo, InputPolicy
+from bot.domain.attachments import MAX_BYTES, SERVED, AttachmentInfo, InputPolicy, is_fetchable
 from bot.domain.errors import InputError, InputProblem
 from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.options import REVE_RATIOS
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 CDN = "https://cdn.discordapp.com/attachments/1/2/photo.png"
-ALONE = InputPolicy(min_url_lifetime=timedelta(hours=2))
 STORED = ImageFile(sha256="a" * 64, media_type="image/png", width=64, height=64, size=99)
 
 
@@ -150,41 +149,28 @@ def test_input_error_of_several_names_position_and_file() -> None:
     assert (refusal.value.position, refusal.value.limit) == (None, MAX_BYTES)
 
 
-class TestWithoutOwnUrl:
-    """Providers fetch from Discord.
+def test_check_accepts_stored_image_without_url() -> None:
+    SERVED.check([InputImage(file=STORED), InputImage(file=STORED, url=signed(hours=-1))], NOW)
 
-    The URL must outlive the job, and the file must be usable as it is.
-    """
 
-    def test_url_valid_for_a_day_is_admitted(self) -> None:
-        assert ALONE.admit([PHOTO], NOW) == SERVED.admit([PHOTO], NOW)
+def test_admit_url_of_embed_proxy_never_expires() -> None:
+    proxied = "https://images-ext-1.discordapp.net/external/x/https/example.org/a.png"
+    assert len(SERVED.admit([replace(PHOTO, url=proxied)], NOW)) == 1
 
-    def test_url_expiring_before_the_job_ends_is_refused(self) -> None:
-        assert problem_of(replace(PHOTO, url=signed(hours=1.99)), policy=ALONE) is InputProblem.SHORT_LIVED
 
-    def test_gif_is_refused(self) -> None:
-        """Its first frame must be served, and we cannot serve it."""
-        assert problem_of(replace(PHOTO, media_type="image/gif"), policy=ALONE) is InputProblem.ANIMATED
-
-    def test_url_of_embed_proxy_never_expires(self) -> None:
-        proxied = "https://images-ext-1.discordapp.net/external/x/https/example.org/a.png"
-        assert len(ALONE.admit([replace(PHOTO, url=proxied)], NOW)) == 1
-
-    def test_stored_image_still_needs_a_valid_url(self) -> None:
-        with pytest.raises(InputError) as refusal:
-            ALONE.check([InputImage(file=STORED)], NOW)
-        assert refusal.value.problem is InputProblem.GONE
-        ALONE.check([InputImage(file=STORED, url=signed())], NOW)
-        SERVED.check([InputImage(file=STORED)], NOW)
-
-    def test_stored_gif_is_recognized_by_media_type_or_url(self) -> None:
-        for picture in (
-            InputImage(url=signed(), file=replace(STORED, media_type="image/gif")),
-            InputImage(url=signed("https://cdn.discordapp.com/attachments/1/2/a.GIF")),
-        ):
-            with pytest.raises(InputError) as refusal:
-                ALONE.check([picture], NOW)
-            assert refusal.value.problem is InputProblem.ANIMATED
+@pytest.mark.parametrize(
+    ("url", "fetchable"),
+    [
+        (signed(hours=2.1), True),
+        (signed(hours=1.9), False),
+        (CDN, False),
+        ("https://studio.example/inputs/token", True),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_url_is_fetchable_until_its_signature_ends(url: str | None, *, fetchable: bool) -> None:
+    assert is_fetchable(url, NOW + timedelta(hours=2)) is fetchable
 
 
 def test_check_of_confirmed_request_finds_expired_url() -> None:

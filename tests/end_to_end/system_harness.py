@@ -245,8 +245,8 @@ async def wait_for_provider_job(server: ImageApiServer, prompt: str) -> Job:
 
 
 def has_images(message: Message) -> bool:
-    """Return whether a card shows images."""
-    return bool(media(message))
+    """Return whether a card shows result images."""
+    return any("/atelier-input-" not in each["url"] for each in media(message))
 
 
 def says(words: str) -> Callable[[Message], bool]:

@@ -1,5 +1,6 @@
 """An engine harness for jobs with input images."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -7,21 +8,57 @@ from pathlib import Path
 
 from bot.domain.attachments import InputPolicy
 from bot.domain.images import InputImage
+from bot.domain.jobs import Job
 from bot.domain.requests import GenerationRequest
 from bot.engine.callback_urls import hash_token, input_url_for, new_token
 from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
+from bot.engine.input_publisher import PublishError
+from bot.images.store import ImageStore
 from bot.services.served_files import ServedFileService
 from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
 from db.database import Database
 from sandbox.providers import Reve2ImgServer
 from tests.engine.engine_harness import EngineHarness, engine_harness
-from tests.support.clock import ManualClock
+from tests.support.clock import START, ManualClock
 from tests.support.factories import make_request
 from tests.support.image_server import ImageServer
 
 PUBLIC = "https://studio.example"
+
+
+class Publisher:
+    """Puts stored inputs on the image server, signed for `hours`.
+
+    It raises `error` instead, if set. `published` counts by job.
+    """
+
+    def __init__(self, image_host: ImageServer, pictures: Path) -> None:
+        self.published: Counter[str] = Counter()
+        self.error: PublishError | None = None
+        self.hours = 24.0
+        self._image_host = image_host
+        self._store = ImageStore(pictures)
+
+    async def publish(self, job: Job) -> tuple[str, ...]:
+        """Publish the inputs, each under the number of its publication."""
+        self.published[job.id] += 1
+        if self.error is not None:
+            raise self.error
+        urls = []
+        for at, image in enumerate(job.request.inputs):
+            assert image.file is not None
+            name = f"{job.id}-{at}-{self.published[job.id]}"
+            content = self._store.path(image.file.sha256, image.file.media_type).read_bytes()
+            urls.append(self._image_host.put(name, content, until=START + timedelta(hours=self.hours)))
+        return tuple(urls)
+
+
+def publisher_of(harness: EngineHarness) -> Publisher:
+    """Return the publisher of a harness without a public URL."""
+    assert isinstance(harness.publisher, Publisher)
+    return harness.publisher
 
 
 @asynccontextmanager
@@ -39,14 +76,14 @@ async def edit_harness(
 ) -> AsyncIterator[EngineHarness]:
     """Run a harness with members' images on the image server.
 
-    Without `public`, providers download them from there themselves.
+    Without `public`, the sanitized ones are published there too.
     """
 
     def new_input_url() -> CallbackUrl | None:
         token = new_token()
         return None if public is None else CallbackUrl(url=input_url_for(public, token), hash=hash_token(token))
 
-    policy = InputPolicy(extra_origin=image_host.base, min_url_lifetime=None if public else timedelta(hours=2))
+    policy = InputPolicy(extra_origin=image_host.base, served=public is not None)
     async with engine_harness(
         database,
         folder,
@@ -57,6 +94,7 @@ async def edit_harness(
         alone=alone,
         clock=clock,
         config=config,
+        publisher=None if public else Publisher(image_host, folder / "pictures"),
     ) as harness:
         yield harness
 

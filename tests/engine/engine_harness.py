@@ -17,10 +17,12 @@ from bot.container import Container
 from bot.domain.attachments import SERVED, InputPolicy
 from bot.domain.jobs import Attempt, InteractionContext, Job, State
 from bot.domain.requests import GenerationRequest
-from bot.engine.claimer import CallbackUrl, no_callback_url, no_input_url
+from bot.engine.callback_urls import hash_token, input_url_for, new_token
+from bot.engine.claimer import CallbackUrl, no_callback_url
 from bot.engine.config import EngineConfig
 from bot.engine.engine import Engine
 from bot.engine.health import HealthRegistry
+from bot.engine.input_publisher import InputPublisher
 from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
@@ -80,6 +82,7 @@ class EngineHarness:
     snapshots: JobSnapshotService
     storage_gate: StorageGate
     health: HealthRegistry
+    publisher: InputPublisher | None = None
 
     async def create_job(
         self, *, place: InteractionContext | None = None, request: GenerationRequest | None = None
@@ -202,6 +205,12 @@ def checks(step: float) -> Iterator[None]:
         yield
 
 
+def some_input_url() -> CallbackUrl:
+    """Return a URL below a public one that nobody serves."""
+    token = new_token()
+    return CallbackUrl(url=input_url_for("https://studio.example", token), hash=hash_token(token))
+
+
 @asynccontextmanager
 async def engine_harness(
     database: Database,
@@ -217,7 +226,8 @@ async def engine_harness(
     new_callback_url: Callable[[str], CallbackUrl | None] = no_callback_url,
     skillboss: bool = True,
     policy: InputPolicy = SERVED,
-    new_input_url: Callable[[], CallbackUrl | None] = no_input_url,
+    new_input_url: Callable[[], CallbackUrl | None] = some_input_url,
+    publisher: InputPublisher | None = None,
     budget: int = 100_000,
 ) -> AsyncIterator[EngineHarness]:
     """Build a harness and, by default, start its engine.
@@ -225,7 +235,7 @@ async def engine_harness(
     A given server and clock outlive the harness. One that is not `alone` shares its database with others, by
     leases of 15 seconds. The caller starts and closes the `second` provider, which is used if SkillBoss cannot
     do the job. Without `skillboss` the operator has no key for it. The `policy` names the hosts of members'
-    images, and `new_input_url` builds URLs for providers.
+    images, and `new_input_url` builds URLs for providers; without them the `publisher` does.
     """
     clock = clock or ManualClock()
     own = server is None
@@ -256,6 +266,7 @@ async def engine_harness(
     container.input_policy = policy
     container.new_callback_url = new_callback_url
     container.new_input_url = new_input_url
+    container.input_publisher = publisher
     container.providers = {
         name: wrap(provider) if name == "skillboss" else provider for name, provider in container.providers.items()
     }
@@ -284,6 +295,7 @@ async def engine_harness(
             snapshots=container.snapshots,
             storage_gate=container.storage_gate,
             health=container.health,
+            publisher=publisher,
         )
     finally:
         await engine.stop()

@@ -13,19 +13,21 @@ from PIL import Image
 from sqlalchemy import Connection, select
 
 from bot.domain.errors import FaultKind, InputError, InputProblem, StaleJobError
-from bot.domain.images import InputChange
+from bot.domain.images import InputChange, InputImage
 from bot.domain.jobs import InteractionContext, Job, State
 from bot.engine.callback_urls import hash_token
+from bot.engine.config import EngineConfig
+from bot.engine.input_publisher import PublishError
 from bot.engine.maintenance import Maintenance
 from bot.services.served_files import ServedFileService
 from db.database import Database
 from db.jobs import JobRepository
 from db.tables import accounts, inputs
 from sandbox.providers import Reve2ImgServer, derives_from
-from tests.engine.edit_requests import edit_harness, edit_request, serving_edit_harness
+from tests.engine.edit_requests import edit_harness, edit_request, publisher_of, serving_edit_harness
 from tests.engine.engine_harness import EngineHarness
 from tests.support.clock import ManualClock
-from tests.support.factories import make_context, make_id
+from tests.support.factories import make_context, make_id, make_request
 from tests.support.image_server import ImageServer, a_photo, animated, bomb, drawn
 
 
@@ -104,41 +106,141 @@ async def test_edit_returns_image_of_members_photo(
         assert file.is_file()
 
 
-async def test_provider_gets_discord_url_without_public_url(
+async def test_provider_gets_published_copy_without_public_url(
     sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
 ) -> None:
-    # The attachment was checked before.
+    # Never the original, which names the place; nor after it has expired.
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[1] = "51.5007 N"
+    original = drawn("JPEG", exif=exif)
     async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, public=None) as harness:
-        url = image_host.put("a.png", drawn())
+        url = image_host.put("a.jpg", original)
         job = await harness.create_job(request=edit_request(url))
-        await harness.wait_for_state(job.id, State.RUNNING)
-        assert reve2img.jobs[-1].submit_body["image_urls"] == [url]
-        assert await read_inputs(harness) == [drawn()]
+        running = await harness.wait_for_state(job.id, State.RUNNING)
+        (given,) = reve2img.jobs[-1].submit_body["image_urls"]
+        assert given == running.request.inputs[0].provider_url
+        assert given != url
+        (made,) = (await reve2img.finish_and_wait()).inputs
+        (kept,) = await read_inputs(harness)
+        assert made.sha256 == hashlib.sha256(kept).hexdigest() != hashlib.sha256(original).hexdigest()
+        assert image_host.taken.count("a.jpg") == 1
 
 
-@pytest.mark.parametrize(
-    ("hours", "name", "problem"),
-    [
-        (1, "a.png", InputProblem.SHORT_LIVED),
-        (-1, "a.png", InputProblem.EXPIRED),
-        (24, "a.gif", InputProblem.ANIMATED),
-    ],
-)
-async def test_unusable_input_url_is_refused_before_hold(
+async def test_stored_result_is_published_without_public_url(
+    sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
+) -> None:
+    # An input from the store needs no download, and no address of the original.
+    async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, public=None) as harness:
+        first = await harness.create_job(request=edit_request(image_host.put("a.png", drawn())))
+        running = await harness.wait_for_state(first.id, State.RUNNING)
+        stored = tuple(InputImage(file=each.file) for each in running.request.inputs)
+        second = await harness.create_job(request=make_request(inputs=stored))
+        assert not second.prepared
+        await harness.wait_for_state(second.id, State.RUNNING)
+        made = await reve2img.finish_and_wait()
+        assert [each.sha256 for each in made.inputs] == [each.file.sha256 for each in stored if each.file]
+
+
+async def test_unpublishable_input_fails_job_without_charge(
+    sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
+) -> None:
+    async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, public=None) as harness:
+        publisher = publisher_of(harness)
+        publisher.error = PublishError(FaultKind.INPUT_UNPUBLISHED)
+        job = await harness.create_job(request=edit_request(image_host.put("a.png", drawn())))
+        failed = await harness.wait_for_state(job.id, State.FAILED)
+        assert (failed.fault, await read_held(harness)) == (FaultKind.INPUT_UNPUBLISHED, 0)
+        assert (publisher.published[job.id], reve2img.jobs) == (1, [])
+
+
+async def test_publication_is_retried_and_given_up_after_minutes(
+    sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
+) -> None:
+    async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, public=None) as harness:
+        publisher = publisher_of(harness)
+        publisher.error = PublishError()
+        job = await harness.create_job(request=edit_request(image_host.put("a.png", drawn())))
+        await harness.wait_for(lambda: publisher.published[job.id] == 3, step=1)
+        assert not (await harness.read_job(job.id)).prepared
+        publisher.error = None
+        await harness.wait_for_state(job.id, State.RUNNING, step=1)
+        assert publisher.published[job.id] == 4
+
+        publisher.error = PublishError()
+        job = await harness.create_job(request=edit_request(image_host.put("b.png", drawn())))
+        failed = await harness.wait_for_state(job.id, State.FAILED, step=10)
+        assert (failed.fault, await read_held(harness)) == (FaultKind.INPUT_UNPUBLISHED, 20)
+        assert (harness.clock.now() - job.created_at).total_seconds() == pytest.approx(600, abs=60)
+
+
+async def test_publication_that_expires_in_queue_is_repeated(
+    sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
+) -> None:
+    config = EngineConfig(active_per_member=1)
+    async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, public=None, config=config) as harness:
+        publisher = publisher_of(harness)
+        first = await harness.create_job(request=edit_request(image_host.put("a.png", drawn())))
+        await harness.wait_for_state(first.id, State.RUNNING)
+        publisher.hours = 0.5
+        second = await harness.create_job(request=edit_request(image_host.put("b.png", drawn())))
+        await harness.wait_for(lambda: publisher.published[second.id] == 1)
+        publisher.hours = 24
+        await harness.wait_for(lambda: publisher.published[second.id] == 2, step=60)
+        reve2img.finish()
+        await harness.wait_for_state(second.id, State.RUNNING, step=1)
+        assert len(reve2img.jobs) == 2
+        assert reve2img.jobs[-1].submit_body["image_urls"] == [
+            (await harness.read_job(second.id)).request.inputs[0].provider_url
+        ]
+
+
+async def test_publication_that_would_expire_at_once_fails_job(
+    sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
+) -> None:
+    async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, public=None) as harness:
+        publisher_of(harness).hours = 0.1
+        job = await harness.create_job(request=edit_request(image_host.put("a.png", drawn())))
+        assert (await harness.wait_for_state(job.id, State.FAILED)).fault is FaultKind.INPUT_UNPUBLISHED
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+async def test_crash_around_publication_submits_once(
     sqlite_database: Database,
     tmp_path: Path,
     image_host: ImageServer,
     reve2img: Reve2ImgServer,
-    hours: int,
-    name: str,
-    problem: InputProblem,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    recorded: bool,
 ) -> None:
-    # Either the URL may expire before the job, or the image would have to be converted.
+    # The process dies after Discord took the copy: before or after the database knows its address.
+    clock = ManualClock()
+    request = edit_request(image_host.put("a.png", drawn()))
+    async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, public=None, clock=clock) as harness:
+
+        async def crash(*_: object) -> None:
+            raise RuntimeError("killed")
+
+        monkeypatch.setattr(harness.job_store, "claim_batch" if recorded else "mark_published", crash)
+        job = await harness.create_job(request=request)
+        await harness.wait_for(lambda: publisher_of(harness).published[job.id] == 1)
+        await harness.settle()
+        assert reve2img.jobs == []
+    async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, public=None, clock=clock) as harness:
+        running = await harness.wait_for_state(job.id, State.RUNNING, step=1)
+        assert publisher_of(harness).published[job.id] == (0 if recorded else 1)
+        assert len(reve2img.jobs) == 1
+        assert reve2img.jobs[0].submit_body["image_urls"] == [running.request.inputs[0].provider_url]
+
+
+async def test_expired_input_url_is_refused_before_hold(
+    sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
+) -> None:
     async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, public=None) as harness:
-        url = image_host.put(name, drawn(), until=harness.clock.now() + timedelta(hours=hours))
+        url = image_host.put("a.png", drawn(), until=harness.clock.now() - timedelta(hours=1))
         with pytest.raises(InputError) as refusal:
             await harness.job_service.create(context_of(1), edit_request(url))
-        assert refusal.value.problem is problem
+        assert refusal.value.problem is InputProblem.EXPIRED
         assert (await read_held(harness), image_host.taken) == (0, [])
 
 
@@ -156,16 +258,6 @@ async def test_first_frame_of_animation_becomes_png(
         red, green, blue = image.convert("RGB").getpixel((5, 5))  # type: ignore[misc]
     assert red > 200
     assert max(green, blue) < 60
-
-
-async def test_animation_with_wrong_name_fails_without_public_url(
-    sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
-) -> None:
-    # The provider would download the animation itself. The job costs nothing.
-    async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, public=None) as harness:
-        job = await harness.create_job(request=edit_request(image_host.put("a.png", animated())))
-        failed = await harness.wait_for_state(job.id, State.FAILED)
-        assert (failed.fault, await read_held(harness)) == (FaultKind.INPUT_UNUSABLE, 0)
 
 
 async def test_stored_input_is_upright_and_has_no_metadata(
@@ -328,7 +420,7 @@ async def test_crash_between_file_and_row_downloads_input_again(
     async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, clock=clock) as harness:
         crashed = asyncio.Event()
 
-        async def crash(*_: object) -> Job:
+        async def crash(*_: object, **__: object) -> Job:
             crashed.set()
             await asyncio.Event().wait()
             raise AssertionError

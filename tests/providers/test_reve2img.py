@@ -1,6 +1,7 @@
 """reve2img's specifics: options of its models, envelope, cost, reasons."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -58,6 +59,7 @@ async def test_every_offered_request_is_accepted(
 ) -> None:
     """The strict fake bills the member's price."""
     request = generation_request(prompt=PROMPT, **options)
+    request = replace(request, inputs=tuple(replace(each, provider_url=each.url) for each in request.inputs))
 
     submission = await provider_at(client, server.url).submit(request, offer_of(request.model))
 
@@ -146,20 +148,33 @@ async def test_edit_sends_image_urls_in_order(client: httpx.AsyncClient, server:
 
     Reve may choose the ratio.
     """
-    inputs = tuple(InputImage(url=f"https://cdn.example/{name}.png") for name in "ab")
+    inputs = tuple(
+        InputImage(url=f"https://raw.example/{name}", provider_url=f"https://cdn.example/{name}.png") for name in "ab"
+    )
     request = generation_request(prompt=PROMPT, inputs=inputs, aspect_ratio="auto")
 
     await provider_at(client, server.url).submit(request, OFFER)
 
     body = server.requests[0].body
-    assert (body["image_urls"], body["aspect_ratio"]) == ([each.url for each in inputs], "auto")
+    assert (body["image_urls"], body["aspect_ratio"]) == ([each.provider_url for each in inputs], "auto")
     assert server.billed[0].cost == 20
+
+
+async def test_edit_without_provider_address_sends_nothing(client: httpx.AsyncClient, server: Reve2ImgServer) -> None:
+    """The original's address must never leave."""
+    request = generation_request(prompt=PROMPT, inputs=(InputImage(url="https://cdn.example/raw.jpg"),))
+
+    with pytest.raises(ProviderError) as refusal:
+        await provider_at(client, server.url).submit(request, OFFER)
+
+    assert not refusal.value.maybe_accepted
+    assert list(server.requests) == []
 
 
 async def test_error_contains_no_input_address(client: httpx.AsyncClient) -> None:
     """It may contain a secret, and the provider may quote it."""
     url = "https://cdn.example/fox.png?secret=0123456789abcdef"
-    request = generation_request(prompt=PROMPT, inputs=(InputImage(url=url),))
+    request = generation_request(prompt=PROMPT, inputs=(InputImage(provider_url=url),))
     async with RawServer(json_reply(f'{{"code": 400, "message": "cannot fetch {url}"}}', "400 Bad Request")) as raw:
         with pytest.raises(ProviderError) as caught:
             await provider_at(client, raw.url).submit(request, OFFER)

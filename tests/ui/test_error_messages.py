@@ -237,23 +237,8 @@ WORDED: list[tuple[AtelierError, str]] = [
         "Discord's link to picture 1 has run out. Nothing was charged.\nAttach it anew to `/edit`.",
     ),
     (
-        InputError(InputProblem.SHORT_LIVED),
-        (
-            "Discord's link to the picture runs out before an edit may be finished. Nothing was charged.\n"
-            "Attach it anew to `/edit`."
-        ),
-    ),
-    (
         InputError(InputProblem.FOREIGN),
         "The picture is not kept by Discord. Nothing was charged.\nSave it, and attach it to `/edit`.",
-    ),
-    (
-        InputError(InputProblem.ANIMATED, name="a.gif"),
-        (
-            "“\u2068a.gif\u2069” is a GIF, and this studio can only pass pictures on as they are. "
-            "Nothing was charged.\n"
-            "Save it as PNG or JPEG and attach that to `/edit`."
-        ),
     ),
     (
         InputError(InputProblem.GONE),

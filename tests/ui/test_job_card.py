@@ -317,6 +317,10 @@ FAILED = {
         "The picture takes too much time or memory to open."
         "|Scale it down to 33 million pixels and 20 MiB or less, and attach that to `/edit`."
     ),
+    FaultKind.INPUT_UNPUBLISHED: (
+        "Discord did not take the copy of the picture that the image service fetches from this card."
+        "|Try again in a few minutes."
+    ),
     FaultKind.INPUT_UNREACHABLE: "Discord did not hand over the picture.|Try again in a few minutes.",
 }
 

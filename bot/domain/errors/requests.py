@@ -117,8 +117,6 @@ class InputProblem(StrEnum):
     TOO_LARGE = "too_large"  # pixels
     TOO_SMALL = "too_small"
     EXPIRED = "expired"  # its URL has expired
-    SHORT_LIVED = "short_lived"  # its URL may expire before the job ends, and we cannot serve the image
-    ANIMATED = "animated"  # it must be converted first, and we cannot serve the result
     GONE = "gone"  # neither a URL nor a file is left
 
 

@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 import json
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -20,6 +22,7 @@ from bot.engine.observer import CardLookup
 from bot.services.job_snapshots import JobSnapshotService
 from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.discord_errors import RETRYABLE, DiscordErrorKind, classify
+from bot.ui.delivery.input_attachments import attached_inputs
 from bot.ui.delivery.job_messages import CardGoneError, JobMessages
 from bot.ui.delivery.result_delivery import DeliveryProgress, ResultDelivery
 
@@ -53,6 +56,8 @@ class _Shown:
     failures: int = 0
     not_before: float = float("-inf")
     progress: DeliveryProgress = field(default_factory=DeliveryProgress)
+    published: bool = False  # the card shows the inputs, which the job's row may not say yet
+    editing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(slots=True)
@@ -115,6 +120,18 @@ class CardUpdater:
         shown.payload, shown.state, shown.at = _payload(view), snapshot.job.state, self._clock.monotonic()
         return view
 
+    @asynccontextmanager
+    async def publishing(self, job_id: str) -> AsyncIterator[None]:
+        """Surround the edit that attaches a job's inputs to its card.
+
+        No other edit runs meanwhile, and none follows until the job's row has their addresses: it would not list the
+        new attachments, and Discord might drop them.
+        """
+        shown = self._remembered(job_id)
+        async with shown.editing:
+            yield
+            shown.published = True
+
     def forget(self, job_id: str) -> None:
         """Forget a card that is not to be shown any more, or never appeared."""
         self._shown.pop(job_id, None)
@@ -135,7 +152,8 @@ class CardUpdater:
             self._schedule.set(job_id, wait)
             return
         try:
-            await self._bring_up_to_date(job_id, shown)
+            async with shown.editing:
+                await self._bring_up_to_date(job_id, shown)
         except Exception as error:  # noqa: BLE001 - a card is never left behind
             self._put_off(job_id, shown, error)
 
@@ -233,6 +251,8 @@ class CardUpdater:
 
     async def _show_progress(self, snapshot: Snapshot, shown: _Shown) -> None:
         job = snapshot.job
+        if shown.published and not attached_inputs(job):
+            return
         view = self._delivery.card(snapshot)
         payload = _payload(view)
         if payload == shown.payload or shown.gone:

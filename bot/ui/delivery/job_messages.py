@@ -15,9 +15,10 @@ from bot.domain.jobs import Job
 from bot.engine.clock import Clock
 from bot.engine.observer import CardLookup
 from bot.ui.buttons import CARD_ACTIONS, CUSTOM_ID, QUESTION_ACTIONS
-from bot.ui.component_tree import custom_ids
+from bot.ui.component_tree import custom_ids, walk
 from bot.ui.delivery.bounded_requests import bounded
 from bot.ui.delivery.discord_errors import UNKNOWN_MESSAGE, DiscordErrorKind, classify
+from bot.ui.delivery.input_attachments import Attachments
 
 DIRECT_UPLOAD_LIMIT: Final = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
 """Bytes that a file in a direct message may have."""
@@ -27,6 +28,7 @@ _REQUEST_SECONDS: Final = 30.0
 _UPLOAD_SECONDS: Final = 300.0
 _LONGEST_NONCE: Final = 25
 _DIRECT_MESSAGES_READ: Final = 500
+
 
 Files = Callable[[], list[discord.File]]
 """Factory of files, called for each try: a request closes the files it sent."""
@@ -46,7 +48,7 @@ class JobMessages:
         self._client = client
         self._clock = clock
 
-    async def edit(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
+    async def edit(self, job: Job, view: ui.LayoutView, files: Attachments | None) -> int:
         """Show `view` on the job's message and return its id.
 
         `files` replace its attachments; None leaves them. The interaction token is used while it lives, then the bot
@@ -55,6 +57,23 @@ class JobMessages:
         Raises:
             CardGoneError: the message is out of reach.
         """
+        return (await self._edit(job, view, files)).id
+
+    async def attach(self, job: Job, view: ui.LayoutView, files: Attachments) -> tuple[str, ...]:
+        """Show `view` with `files` in its gallery and return their addresses.
+
+        Discord signs the addresses for about a day. Raises as `edit` does.
+        """
+        message = await self._edit(job, view, files)
+        return tuple(
+            item.media.url
+            for component in walk(message.components)
+            if isinstance(component, discord.MediaGalleryComponent)
+            for item in component.items
+            if item.media.attachment_id is not None
+        )
+
+    async def _edit(self, job: Job, view: ui.LayoutView, files: Attachments | None) -> discord.Message:
         if job.token_alive(self._clock.now()):
             try:
                 return await self._edit_by_token(job, view, files)
@@ -158,31 +177,29 @@ class JobMessages:
     async def _direct(self, job: Job) -> discord.DMChannel:
         return await self._client.create_dm(discord.Object(job.place.member_id))
 
-    async def _edit_by_token(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
+    async def _edit_by_token(self, job: Job, view: ui.LayoutView, files: Attachments | None) -> discord.Message:
         original: Any = "@original"
         async with _bounded(files):
-            message = await self._webhook(job).edit_message(original, **_changes(view, files))
-        return message.id
+            return await self._webhook(job).edit_message(original, **_changes(view, files))
 
-    async def _edit_by_bot(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
+    async def _edit_by_bot(self, job: Job, view: ui.LayoutView, files: Attachments | None) -> discord.Message:
         if job.place.message_id is None or job.place.private:
             raise CardGoneError
         message = self._by_bot(job, job.place.message_id)
         try:
             try:
                 async with _bounded(files):
-                    await message.edit(**_changes(view, files))
+                    return await message.edit(**_changes(view, files))
             except discord.HTTPException as error:
                 if classify(error) is not DiscordErrorKind.ARCHIVED:
                     raise
                 async with _bounded(files):
                     await self._open_thread(job)
-                    await message.edit(**_changes(view, files))
+                    return await message.edit(**_changes(view, files))
         except discord.HTTPException as error:
             if classify(error) in (DiscordErrorKind.CLOSED, DiscordErrorKind.ARCHIVED):
                 raise CardGoneError from error
             raise
-        return message.id
 
     async def _open_thread(self, job: Job) -> None:
         """Unarchive the job's thread.
@@ -203,11 +220,11 @@ class JobMessages:
         return discord.Webhook.partial(job.place.application_id, job.place.token or "", client=self._client)
 
 
-def _bounded(files: Files | None) -> AbstractAsyncContextManager[None]:
+def _bounded(files: Attachments | None) -> AbstractAsyncContextManager[None]:
     return bounded(_REQUEST_SECONDS if files is None else _UPLOAD_SECONDS)
 
 
-def _changes(view: ui.LayoutView, files: Files | None) -> dict[str, Any]:
+def _changes(view: ui.LayoutView, files: Attachments | None) -> dict[str, Any]:
     return {
         "view": view,
         "attachments": MISSING if files is None else files(),

@@ -1,6 +1,6 @@
 """Delivery of finished jobs: card, direct message, `/history`."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -15,7 +15,8 @@ from bot.engine.clock import Clock
 from bot.engine.job_store import JobStore
 from bot.images.image_service import ImageService
 from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
-from bot.ui.delivery.job_messages import DIRECT_UPLOAD_LIMIT, CardGoneError, Files, JobMessages
+from bot.ui.delivery.input_attachments import Attachments, attached_inputs, kept_attachments
+from bot.ui.delivery.job_messages import DIRECT_UPLOAD_LIMIT, CardGoneError, JobMessages
 from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
 from bot.ui.i18n import use_locale
 from bot.ui.render.job_card import job_card
@@ -80,20 +81,39 @@ class ResultDelivery:
         self._soft_deadline = soft_deadline
         self._actions = actions
 
-    def card(self, snapshot: Snapshot, uploads: Uploads | None = None, *, direct: bool = False) -> ui.LayoutView:
-        """Return a job's card as of now, in the language of its place."""
+    def card(
+        self,
+        snapshot: Snapshot,
+        uploads: Uploads | None = None,
+        *,
+        direct: bool = False,
+        inputs: Sequence[str] | None = None,
+    ) -> ui.LayoutView:
+        """Return a job's card as of now, in the language of its place.
+
+        `inputs` are the names of its attached input images; by default those that were published.
+        """
         files = () if uploads is None else uploads.attached
+        if inputs is None:
+            inputs = () if snapshot.job.state.ended else [each.filename for each in attached_inputs(snapshot.job)]
         with use_locale(snapshot.job.place.locale):
             return job_card(
-                snapshot, self._clock.now(), self._soft_deadline, files, actions=self._actions, direct=direct
+                snapshot,
+                self._clock.now(),
+                self._soft_deadline,
+                files,
+                actions=self._actions,
+                direct=direct,
+                inputs=inputs,
             )
 
-    async def show(self, job: Job, view: ui.LayoutView, files: Files | None = None) -> None:
+    async def show(self, job: Job, view: ui.LayoutView, files: Attachments | None = None) -> None:
         """Show `view` on the job's card.
 
-        Raises `CardGoneError`, and any error of Discord and the connection.
+        Without `files` a live job's card keeps its input images; an ended one drops them. Raises `CardGoneError`, and
+        any error of Discord and the connection.
         """
-        message_id = await self._messages.edit(job, view, files)
+        message_id = await self._messages.edit(job, view, files or kept_attachments(job))
         if job.place.message_id is None:
             await self._job_store.mark_acknowledged(job.id, message_id)
 

@@ -16,7 +16,7 @@ from bot.images.reencode import Upload
 from bot.ui.render.job_card import Attached
 
 # Discord takes 25 MiB a request; the card itself and the multipart's seams need some of it.
-_MOST_BYTES: Final = 24 * 1024 * 1024
+MAX_REQUEST_BYTES: Final = 24 * 1024 * 1024
 
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ class Uploads:
     def files(self) -> list[discord.File]:
         """Return the files, opened; raises `ImageError` where one cannot be read."""
         try:
-            return [_file(upload, each.filename) for upload, each in zip(self.ready, self.attached, strict=True)]
+            return [open_file(upload, each.filename) for upload, each in zip(self.ready, self.attached, strict=True)]
         except OSError as error:
             raise ImageError(ImageProblem.GONE, "store") from error
 
@@ -49,7 +49,7 @@ def fair_limit(pictures: Sequence[ResultImage], limit: int) -> int:
     They fit `limit` each, and one request together.
     """
     largest = max((picture.file.size for picture in pictures), default=0)
-    return min(limit, _MOST_BYTES // max(1, len(pictures)), max(largest, 1))
+    return min(limit, MAX_REQUEST_BYTES // max(1, len(pictures)), max(largest, 1))
 
 
 async def prepare_uploads(
@@ -73,6 +73,7 @@ async def prepare_uploads(
     return Uploads(tuple(ready))
 
 
-def _file(upload: Upload, filename: str) -> discord.File:
+def open_file(upload: Upload, filename: str) -> discord.File:
+    """Return an upload as a file under a name; raises OSError if it is gone."""
     content = upload.content
     return discord.File(content if isinstance(content, Path) else io.BytesIO(content), filename=filename)

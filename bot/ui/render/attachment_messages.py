@@ -38,15 +38,7 @@ _REFUSALS: Final[dict[InputProblem, tuple[str, str]]] = {
     InputProblem.TOO_LARGE: (_TOO_LARGE, _SMALLER),
     InputProblem.TOO_SMALL: (_TOO_SMALL, _LARGER),
     InputProblem.EXPIRED: (N_("Discord's link to {picture} has run out."), _ATTACH_ANEW),
-    InputProblem.SHORT_LIVED: (
-        N_("Discord's link to {picture} runs out before an edit may be finished."),
-        _ATTACH_ANEW,
-    ),
     InputProblem.FOREIGN: (N_("{picture} is not kept by Discord."), N_("Save it, and attach it to `/edit`.")),
-    InputProblem.ANIMATED: (
-        N_("{picture} is a GIF, and this studio can only pass pictures on as they are."),
-        _AS_A_PICTURE,
-    ),
     InputProblem.GONE: (N_("{picture} is no longer to be had."), _ATTACH_ANEW),
 }
 
@@ -66,6 +58,10 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
         N_("{picture} takes too much time or memory to open."),
         _SMALLER,
     ),
+    FaultKind.INPUT_UNPUBLISHED: (
+        N_("Discord did not take the copy of {picture} that the image service fetches from this card."),
+        N_("Try again in a few minutes."),
+    ),
     FaultKind.INPUT_UNREACHABLE: (N_("Discord did not hand over {picture}."), N_("Try again in a few minutes.")),
 }
 _CHANGES: Final = {
@@ -74,7 +70,7 @@ _CHANGES: Final = {
     InputChange.CONVERTED: N_("converted to {format}"),
 }
 # Where it stands in the midst of a sentence.
-_WITHIN: Final = frozenset({InputProblem.EXPIRED, InputProblem.SHORT_LIVED, FaultKind.INPUT_UNREACHABLE})
+_WITHIN: Final = frozenset({InputProblem.EXPIRED, FaultKind.INPUT_UNPUBLISHED, FaultKind.INPUT_UNREACHABLE})
 
 
 def input_refusal(error: InputError) -> tuple[str, str]:

@@ -330,6 +330,7 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
         N_("A picture to start from takes too much time or memory to open."),
         N_("Attach a smaller one."),
     ),
+    FaultKind.INPUT_UNPUBLISHED: (N_("Discord did not take the copy of a picture."), N_("Try again.")),
     FaultKind.INPUT_UNREACHABLE: (
         N_("Discord did not hand over a picture to start from."),
         N_("Try again in a few minutes."),

@@ -72,9 +72,11 @@ def job_card(
     *,
     actions: Collection[Action] = (),
     direct: bool = False,
+    inputs: Sequence[str] = (),
 ) -> ui.LayoutView:
     """Return the card. `files` are its attached images, in order.
 
+    `inputs` are the names of its attached input images, shown while the job is live: providers fetch them there.
     `actions` are the possible remixes. `direct` is for a direct message instead of the card: it gives the reason and
     always has a button, to recognize the message by. The view is a payload, not a listener: it is stopped, so
     discord.py keeps nothing of it in memory. Presses arrive by their custom ids, in `ComponentRegistry`.
@@ -87,6 +89,8 @@ def job_card(
     container.add_item(ui.TextDisplay(heading(job.request, job.place.member_id)))
     if files:
         container.add_item(gallery(job, files))
+    if inputs:
+        container.add_item(_input_gallery(inputs))
     container.add_item(ui.TextDisplay(_state_text(snapshot, late=late, files=files, direct=direct)))
     closes = job.card_closes_at
     if not job.state.ended and not direct and closes is not None and now >= closes:
@@ -157,6 +161,13 @@ def gallery(job: Job, files: Sequence[Attached]) -> ui.MediaGallery[ui.LayoutVie
     shown: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
     for file in files:
         shown.add_item(media=f"attachment://{file.filename}", description=alternative(_title(job.request)))
+    return shown
+
+
+def _input_gallery(names: Sequence[str]) -> ui.MediaGallery[ui.LayoutView]:
+    shown: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
+    for name in names:
+        shown.add_item(media=f"attachment://{name}", description=_("A picture to start from"))
     return shown
 
 
