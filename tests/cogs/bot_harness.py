@@ -57,7 +57,8 @@ class BotHarness:
         self.clock = ManualClock(_BEGIN)
         self.server = SkillBossServer(key=KEY, latency=MANUAL)
         self.reve2img = Reve2ImgServer(key=KEY, latency=MANUAL) if reve2img else None
-        self.config = EngineConfig()
+        # Jobs are advanced by `look`: the shortest floor lets each look read a status.
+        self.config = EngineConfig(poll_floor=0.001)
         self._folder = folder
         self._admitted = admitted
         self._allowance = allowance
@@ -138,13 +139,14 @@ class BotHarness:
                 pass
 
     async def polls_until(self, condition: Callable[[], object]) -> None:
-        """Advance every job until the condition holds; no time passes."""
+        """Advance every job until the condition holds; a millisecond passes for each look."""
         async with asyncio.timeout(PATIENCE):
             while not condition():
                 await self.look()
 
     async def look(self) -> None:
         """Advance every job; return at a message change or after 0.1 s."""
+        self.clock.advance(self.config.poll_floor)
         for job_id in await self.column("id"):
             await self._engine.schedule_now(job_id)
         await self._moment()

@@ -233,7 +233,7 @@ async def test_form_with_existing_card_offers_no_retry(bot: BotHarness, monkeypa
     member = bot.member("member")
     opened = await press(member, await finished(bot, member), "Edit")
 
-    async def away(*_: object) -> bool:
+    async def away(*_: object, **__: object) -> bool:
         raise ValueError("behind the card")
 
     monkeypatch.setattr(JobStore, "mark_acknowledged", away)
