@@ -73,6 +73,7 @@ _ACKNOWLEDGE: Final = (
 )
 _DELIVER: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.delivered_at.is_(None))
 _DIRECT: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.direct_at.is_(None))
+_DIRECT_SINCE: Final = select(func.count(), func.max(jobs.c.direct_at)).where(jobs.c.direct_at > bindparam("since"))
 _COUNT_WAITING: Final = (
     select(func.count())
     .select_from(jobs)
@@ -227,9 +228,17 @@ class JobRepository:
         """Record how and when the result was delivered; the first record stays."""
         self._connection.execute(_DELIVER, {"the_id": job_id, "delivered_at": at, "delivery": delivery})
 
-    def set_direct(self, job_id: str, at: datetime) -> bool:
-        """Record the start of a direct message; return False if already recorded."""
-        return self._connection.execute(_DIRECT, {"the_id": job_id, "direct_at": at}).rowcount == 1
+    def set_direct(self, job_id: str, at: datetime) -> None:
+        """Record the time of a direct message; the first record stays."""
+        self._connection.execute(_DIRECT, {"the_id": job_id, "direct_at": at})
+
+    def direct_messages_since(self, since: datetime) -> tuple[int, datetime | None]:
+        """Return the number of direct messages since then, and the last time.
+
+        Planned ones count.
+        """
+        number, last = self._connection.execute(_DIRECT_SINCE, {"since": since}).one()
+        return number, last
 
     def request_cancel(self, job_id: str, at: datetime) -> None:
         """Record a cancellation request."""

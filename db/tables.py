@@ -162,6 +162,12 @@ Index(
     sqlite_where=jobs.c.reconcile_at.is_not(None),
     postgresql_where=jobs.c.reconcile_at.is_not(None),
 )
+Index(
+    "ix_jobs_direct_at",
+    jobs.c.direct_at,
+    sqlite_where=jobs.c.direct_at.is_not(None),
+    postgresql_where=jobs.c.direct_at.is_not(None),
+)
 Index("ix_jobs_member", jobs.c.guild_id, jobs.c.member_id, jobs.c.id)
 Index("ix_jobs_anywhere", jobs.c.member_id, jobs.c.id)
 Index(

@@ -129,7 +129,7 @@ class Job:
     Times are aware UTC; credits are integers. `owner` is the worker that handles the job. `fence` grows at each
     takeover and at each claim, so writes of a former owner are rejected. `due_at` is the earliest time of the next
     try of a waiting job. `charged` is None until the hold is settled. `tries` counts submits that were surely not
-    accepted. `direct_at` is the time when a direct message was first intended. `reconcile_at` is the time to ask
+    accepted. `direct_at` is the planned time of its direct message. `reconcile_at` is the time to ask
     the provider again about a job that ended without its answer. `prepared` is False while its inputs are still to
     be fetched and checked. `decode_tries` counts decodings of its images that began and did not end. `origin` is the
     job that it was made from. `deleted_at` is the time when its member or a moderator deleted it.

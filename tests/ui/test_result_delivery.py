@@ -11,7 +11,9 @@ from discord import ui
 
 from bot.domain.errors import FaultKind, ImageError, ImageProblem
 from bot.domain.jobs import Delivery, Job, Snapshot, State
+from bot.engine.job_store import DirectTurn
 from bot.images.reencode import Upload
+from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.job_messages import CardGoneError, Files
 from bot.ui.delivery.result_delivery import DeliveryProgress, ResultDelivery
 from tests.support.clock import START, ManualClock
@@ -57,13 +59,17 @@ class Discord:
 class Notes:
     """Fake of the job store: whether a direct message was intended before."""
 
-    def __init__(self, *, intended: bool = False) -> None:
+    def __init__(self, *, intended: bool = False, wait: float = 0.0, used_up: bool = False) -> None:
         self.intended = intended
+        self.wait = wait
+        self.used_up = used_up
 
-    async def begin_direct_message(self, _: str) -> bool:
+    async def begin_direct_message(self, _: str) -> DirectTurn | None:
         """Note the intent."""
+        if self.used_up:
+            return None
         before, self.intended = self.intended, True
-        return not before
+        return DirectTurn(is_first=not before, wait=self.wait)
 
     async def mark_acknowledged(self, _: str, __: int) -> None:
         """Note the message."""
@@ -129,6 +135,23 @@ async def test_earlier_direct_intent_is_checked(*, sent_before: bool, sent: int)
     way = build_delivery(discord, Notes(intended=True), Store(PICTURE))
     assert await way.deliver(done(direct_at=START), DeliveryProgress()) is Delivery.DIRECT
     assert [place for place, _ in discord.shown] == ["direct"] * sent
+
+
+async def test_direct_message_before_its_turn_is_put_off() -> None:
+    discord, notes = Discord(card=False), Notes(wait=20.0)
+    way = build_delivery(discord, notes, Store(PICTURE))
+    with pytest.raises(RateLimitError) as caught:
+        await way.deliver(done(), DeliveryProgress())
+    assert (caught.value.retry_after, caught.value.in_channel, discord.shown) == (20.0, False, [])
+    notes.wait = 0.0
+    assert await way.deliver(done(direct_at=START), DeliveryProgress()) is Delivery.DIRECT
+
+
+async def test_result_beyond_hourly_direct_messages_stays_in_history() -> None:
+    discord = Discord(card=False)
+    way = build_delivery(discord, Notes(used_up=True), Store(PICTURE))
+    assert await way.deliver(done(), DeliveryProgress()) is Delivery.HISTORY
+    assert discord.shown == []
 
 
 @pytest.mark.parametrize(

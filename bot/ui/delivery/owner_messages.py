@@ -41,7 +41,7 @@ class OwnerMessages:
                 channel = await self._client.create_dm(discord.Object(owner))
                 await channel.send(
                     text,
-                    nonce=f"budget-{budget.month}-{percentage}",
+                    nonce=f"{owner}-{percentage}",  # unique among all channels: Discord compares those of one author
                     allowed_mentions=discord.AllowedMentions.none(),
                 )
             except Exception as error:  # noqa: BLE001 - sorted by its kind

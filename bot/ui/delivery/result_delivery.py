@@ -14,6 +14,7 @@ from bot.domain.jobs import Action, Delivery, Job, Snapshot, State
 from bot.engine.clock import Clock
 from bot.engine.job_store import JobStore
 from bot.images.image_service import ImageService
+from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
 from bot.ui.delivery.input_attachments import Attachments, attached_inputs, kept_attachments
 from bot.ui.delivery.job_messages import DIRECT_UPLOAD_LIMIT, CardGoneError, JobMessages
@@ -128,7 +129,13 @@ class ResultDelivery:
             return Delivery.CARD
         if not snapshot.pictures:
             return Delivery.HISTORY if job.state is State.DONE else Delivery.NOWHERE
-        since = self._clock.monotonic() if await self._job_store.begin_direct_message(job.id) else float("-inf")
+        turn = await self._job_store.begin_direct_message(job.id)
+        if turn is None:
+            _log.warning("delivery.direct_messages_used_up", job=job.id)
+            return Delivery.HISTORY
+        if turn.wait > 0:
+            raise RateLimitError(turn.wait, in_channel=False)
+        since = self._clock.monotonic() if turn.is_first else float("-inf")
         if await self._by(progress.direct, job, partial(self._directly, snapshot, progress, since)):
             return Delivery.DIRECT
         return Delivery.HISTORY

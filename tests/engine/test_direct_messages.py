@@ -1,0 +1,58 @@
+"""Pace and hourly limit of direct messages, kept in the database."""
+
+from datetime import timedelta
+
+from bot.domain.jobs import State
+from bot.engine.config import EngineConfig
+from bot.engine.job_store import DIRECT_PAUSE, MOST_DIRECT_PER_HOUR, JobStore
+from bot.engine.lease import Lease
+from db.database import Database
+from tests.support.clock import START, ManualClock
+from tests.support.factories import make_id, make_job
+from tests.support.ledger import adding, make_ledger
+
+
+def build_store(database: Database, clock: ManualClock) -> JobStore:
+    """Return the store of a newly started process."""
+    return JobStore(
+        database=database,
+        ledger=make_ledger(),
+        clock=clock,
+        config=EngineConfig(),
+        lease=Lease(worker_id=make_id(), seconds=15, is_alone=True, clock=clock),
+        providers=("skillboss",),
+    )
+
+
+async def test_direct_messages_after_restarts_keep_pace_and_hourly_limit(database: Database) -> None:
+    clock = ManualClock()
+    waiting = [make_job(state=State.DONE, finished_at=START) for _ in range(MOST_DIRECT_PER_HOUR + 2)]
+    await database.write(adding(*waiting))
+    turns = [await build_store(database, clock).begin_direct_message(job.id) for job in waiting]
+    allowed = [turn.wait for turn in turns if turn is not None]
+    assert allowed == [number * DIRECT_PAUSE.total_seconds() for number in range(MOST_DIRECT_PER_HOUR)]
+    assert turns[MOST_DIRECT_PER_HOUR:] == [None, None]
+
+    clock.advance(timedelta(hours=1).total_seconds())
+    # Only the first one is an hour old.
+    turn = await build_store(database, clock).begin_direct_message(waiting[-1].id)
+    assert turn is not None
+    assert (turn.is_first, turn.wait) == (True, 0.0)
+    assert await build_store(database, clock).begin_direct_message(waiting[-2].id) is None
+
+
+async def test_planned_direct_message_keeps_its_time(database: Database) -> None:
+    clock = ManualClock()
+    first, second = make_job(state=State.DONE, finished_at=START), make_job(state=State.DONE, finished_at=START)
+    await database.write(adding(first, second))
+    store = build_store(database, clock)
+    await store.begin_direct_message(first.id)
+    await store.begin_direct_message(second.id)
+    clock.advance(2)
+    again = await store.begin_direct_message(second.id)
+    assert again is not None
+    assert (again.is_first, again.wait) == (False, DIRECT_PAUSE.total_seconds() - 2)
+    clock.advance(again.wait)
+    due = await store.begin_direct_message(second.id)
+    assert due is not None
+    assert (due.is_first, due.wait) == (False, 0.0)

@@ -1,0 +1,31 @@
+"""Budget alerts to every member of the owning team."""
+
+import discord
+import pytest
+
+from bot.client import AtelierClient
+from bot.domain.credits import Budget
+from bot.ui.delivery.owner_messages import OwnerMessages
+from sandbox.discord import DiscordServer, default_world
+from sandbox.discord.entities import TeamMember
+
+TOKEN = "the-bots-token"
+BUDGET = Budget(month="2026-03", limit=100, captured=80)
+
+
+async def test_budget_alert_has_separate_nonce_for_each_team_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Discord answers a repeated nonce of one author with its first message."""
+    server = DiscordServer(default_world(token=TOKEN))
+    await server.start()
+    monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
+    world = server.world
+    team = [world.user(name).id for name in ("owner", "member")]
+    world.application.team = tuple(TeamMember(each, "developer") for each in team)
+    async with AtelierClient() as client:
+        await client.login(TOKEN)
+        for _ in range(2):
+            assert await OwnerMessages(client).send_budget_alert(BUDGET, 80)
+    received = [list(world.direct_message(each).messages.values()) for each in team]
+    await server.close()
+    assert [len(messages) for messages in received] == [1, 1]
+    assert received[0][0].nonce != received[1][0].nonce
