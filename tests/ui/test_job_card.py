@@ -290,6 +290,14 @@ FAILED = {
     FaultKind.NO_PICTURES: "The image service sent no usable picture.|Try again.",
     FaultKind.REPLY_LOST: "The connection broke while this was sent, so its outcome is unknown.|Try again.",
     FaultKind.MALFORMED: "The image service gave an answer that makes no sense.|Try again later.",
+    FaultKind.MODEL_UNAVAILABLE: (
+        "The image service does not offer this model at the moment.|Try another model, or look at `/status`."
+    ),
+    FaultKind.WEBHOOK_REFUSED: "The image service did not accept the studio's address.|Try again later.",
+    FaultKind.INPUT_NOT_FETCHED: (
+        "The image service could not fetch a picture to start from. That is not your fault."
+        "|Try again later; the operator's log names the cause."
+    ),
     FaultKind.NOT_FOUND: "The image service lost this request.|Try again.",
     FaultKind.DEADLINE: "The image service did not finish in time.|Try again.",
     FaultKind.UNACKNOWLEDGED: "This request was interrupted before it began.|Try again.",
