@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import random
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -62,12 +63,33 @@ class _Shown:
 
 @dataclass(slots=True)
 class _Channel:
-    """Edits in one channel; other jobs wait in `waiting`."""
+    """Edits in one channel. Other jobs wait; old messages apart.
+
+    Messages are old after an hour. Discord limits their edits more, and the limit holds up no other message.
+    """
 
     not_before: float = float("-inf")
+    old_not_before: float = float("-inf")
     edits: int = 0
-    old_edits: int = 0  # of messages older than an hour
-    waiting: dict[str, None] = field(default_factory=dict)
+    old_edits: int = 0
+    waiting: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    old_waiting: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+    def wait_until(self, *, old: bool) -> float:
+        """Return the time before which a message may not be edited."""
+        return max(self.not_before, self.old_not_before) if old else self.not_before
+
+    def limit(self, until: float, *, old: bool) -> None:
+        """Hold up edits until then, if a message was limited."""
+        if old:
+            self.old_not_before = until
+        else:
+            self.not_before = until
+
+    def take_waiting(self) -> list[str]:
+        """Return the jobs that may begin after an edit ended."""
+        queues = [self.waiting] if self.old_edits else [self.old_waiting, self.waiting]
+        return [queue.popitem(last=False)[0] for queue in queues if queue]
 
 
 class CardUpdater:
@@ -188,7 +210,7 @@ class CardUpdater:
         except RateLimitError as error:
             if error.in_channel:
                 channel = self._channels[snapshot.job.place.channel_id]
-                channel.not_before = self._clock.monotonic() + error.retry_after
+                channel.limit(self._clock.monotonic() + error.retry_after, old=old)
                 _log.warning("card.channel_limited", job=job_id, retry_in=round(error.retry_after, 1))
             raise
         finally:
@@ -197,27 +219,28 @@ class CardUpdater:
     def _enter(self, job: Job, *, old: bool) -> bool:
         """Begin an edit in the job's channel; if it is busy, schedule the job."""
         channel = self._channels.setdefault(job.place.channel_id, _Channel())
-        wait = channel.not_before - self._clock.monotonic()
+        wait = channel.wait_until(old=old) - self._clock.monotonic()
         if wait > 0:
             self._schedule.set(job.id, wait)
             return False
         if channel.edits >= _EDITS_A_CHANNEL or (old and channel.old_edits):
-            channel.waiting[job.id] = None
+            (channel.old_waiting if old else channel.waiting)[job.id] = None
             return False
+        for queue in (channel.waiting, channel.old_waiting):
+            queue.pop(job.id, None)
         channel.edits += 1
         channel.old_edits += old
         return True
 
     def _leave(self, job: Job, *, old: bool) -> None:
-        """End an edit and let the next job of the channel begin."""
+        """End an edit and let the next jobs of the channel begin."""
         channel = self._channels[job.place.channel_id]
         channel.edits -= 1
         channel.old_edits -= old
-        if channel.waiting:
-            following = next(iter(channel.waiting))
-            del channel.waiting[following]
-            self._schedule.set(following)
-        elif not channel.edits and channel.not_before <= self._clock.monotonic():
+        following = channel.take_waiting()
+        for job_id in following:
+            self._schedule.set(job_id)
+        if not following and not channel.edits and channel.wait_until(old=True) <= self._clock.monotonic():
             del self._channels[job.place.channel_id]
 
     def _is_old(self, job: Job) -> bool:
