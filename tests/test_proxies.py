@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.domain.errors import FaultKind, ImageError, ImageProblem
-from bot.images.download import ImageDownloader
+from bot.images.download import NO_CONNECTION, ImageDownloader
 from bot.images.url_policy import system_lookup
 from bot.providers.error_mapping import kind_of_exception
 from bot.providers.transport import provider_client
@@ -96,6 +96,16 @@ async def test_submit_refused_by_proxy_was_not_sent(site: Site, refusal: str) ->
             await client.post("https://api.example/")
     assert kind_of_exception(caught.value) is FaultKind.UNAVAILABLE
     assert site.requests == []
+
+
+@pytest.mark.parametrize("refusal", ["407 Proxy Authentication Required", "502 Bad Gateway", "403 Forbidden"])
+async def test_image_host_refused_by_proxy_is_not_connected(site: Site, tmp_path: Path, refusal: str) -> None:
+    """Some proxies open no way to an address; the next image would be paid for and lost too."""
+    site.proxy.refusal = refusal
+    with pytest.raises(ImageError) as caught:
+        await download(site, tmp_path, "https://cdn.example/a.png")
+    assert caught.value.problem is ImageProblem.UNREACHABLE
+    assert caught.value.detail.startswith(NO_CONNECTION)
 
 
 async def test_submit_without_proxy_was_not_sent(site: Site) -> None:

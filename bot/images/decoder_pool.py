@@ -78,11 +78,12 @@ class DecoderPool:
         *arguments: *_Arguments,
         member: int,
         before: BeforeDecoding = do_nothing,
+        first: bool = False,
     ) -> _Result:
         """Run `function` on a file in a process, in the member's turn.
 
-        It is a function of a module and returns a dataclass. `before` is awaited in the turn. If the caller is
-        cancelled, the process is killed.
+        It is a function of a module and returns a dataclass. `before` is awaited in the turn, `first` is as in
+        `FairQueue.turn`. If the caller is cancelled, the process is killed.
 
         Raises:
             ImageError: As the function does, and DECODER_DIED if the process ended or ran into a limit.
@@ -97,7 +98,7 @@ class DecoderPool:
             cpu_seconds=self._limits.cpu_seconds,
             memory_bytes=memory,
         )
-        async with self._queue.turn(member, min(cost, _LARGEST_COST_BYTES)):
+        async with self._queue.turn(member, min(cost, _LARGEST_COST_BYTES), first=first):
             await before(cost)
             return _result(function, await self._call(call))
 

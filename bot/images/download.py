@@ -38,10 +38,17 @@ _WRITE_BYTES: Final = 1024 * 1024
 _HEADERS: Final = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "Atelier"}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PASSING: Final = frozenset({408, 425, 429})
+_UNCONNECTED: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.ProxyError,
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,  # the proxy does not open the way: some refuse addresses
+)
 _WORTH_ANOTHER_TRY: Final = frozenset({ImageProblem.UNREACHABLE, ImageProblem.TRUNCATED})
 
 NO_CONNECTION: Final = "no connection"
-"""The start of the detail of a host that could not be connected to."""
+"""The start of the detail of a host that could not be connected to, also if a proxy refuses to."""
 
 Claim = Callable[[int], None]
 """Reserves the space of an image before it is written; raises if there is too little."""
@@ -232,7 +239,7 @@ def _as_image_errors() -> Iterator[None]:
     except (TimeoutError, httpx.HTTPError, aiohttp.ClientError) as error:
         # The cause is aiohttp's own error, which tells a failed look-up from a timeout.
         why = type(error.__cause__ or error).__name__
-        is_unconnected = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | aiohttp.ClientConnectorError)
+        is_unconnected = isinstance(error, _UNCONNECTED)
         detail = f"{NO_CONNECTION}: {why}" if is_unconnected else why
         raise ImageError(ImageProblem.UNREACHABLE, detail) from None
 

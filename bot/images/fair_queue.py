@@ -11,11 +11,15 @@ from dataclasses import dataclass, field
 class _Waiter:
     member: int
     cost: int
+    first: bool
     granted: asyncio.Future[None] = field(repr=False)
 
 
 class FairQueue:
     """Gives members turns: the one served longest ago is next.
+
+    It is remembered while any work is left: otherwise members with one piece of work at a time would be new each time,
+    and always pass those with more.
 
     A member has at most `per_member` turns at a time, also while slots are free: the next member's work must find one.
     The costs of all turns together stay within `budget`, which is also the most that one of them counts. Work that
@@ -37,11 +41,13 @@ class FairQueue:
         return len(self._waiting)
 
     @asynccontextmanager
-    async def turn(self, member: int, cost: int = 0) -> AsyncIterator[None]:
-        """Wait for a turn of the member and hold it inside this context."""
-        waiter = _Waiter(
-            member=member, cost=min(cost, self._budget), granted=asyncio.get_running_loop().create_future()
-        )
+    async def turn(self, member: int, cost: int = 0, *, first: bool = False) -> AsyncIterator[None]:
+        """Wait for a turn of the member and hold it inside this context.
+
+        `first`: before the member's other work.
+        """
+        granted = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(member=member, cost=min(cost, self._budget), first=first, granted=granted)
         self._waiting.append(waiter)
         self._grant()
         try:
@@ -49,8 +55,9 @@ class FairQueue:
             yield
         finally:
             (self._running if waiter in self._running else self._waiting).remove(waiter)
-            self._forget(waiter.member)
             self._grant()
+            if not self._running:
+                self._served.clear()
 
     def _grant(self) -> None:
         while (waiter := self._next()) is not None:
@@ -75,11 +82,7 @@ class FairQueue:
         """Return the first waiter of each member with a turn left, oldest first."""
         running = [waiter.member for waiter in self._running]
         heads: dict[int, _Waiter] = {}
-        for waiter in self._waiting:
+        for waiter in sorted(self._waiting, key=lambda waiter: not waiter.first):
             if not waiter.granted.done() and running.count(waiter.member) < self._per_member:
                 heads.setdefault(waiter.member, waiter)
         return list(heads.values())
-
-    def _forget(self, member: int) -> None:
-        if not any(waiter.member == member for waiter in (*self._waiting, *self._running)):
-            self._served.pop(member, None)

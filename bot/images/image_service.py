@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile
@@ -16,6 +17,8 @@ from bot.images.sanitize import SanitizedImage, sanitize
 from bot.images.store import ImageStore, StoredFile
 from bot.images.thread_pool import ImageThreadPool
 from bot.images.url_policy import host_of
+
+_FIT_TRIES: Final = 3
 
 
 class ImageService:
@@ -114,8 +117,10 @@ class ImageService:
     async def prepare_upload(self, image_file: ImageFile, limit_bytes: int, *, member: int) -> Upload:
         """Return the stored image, re-encoded if it exceeds `limit_bytes`.
 
+        It comes before the member's other images: an upload waits for it, and other members' cards may wait for that.
+
         Raises:
-            ImageError: GONE if the file is no longer in the store, TOO_LARGE if it cannot be made to fit.
+            ImageError: GONE if the file is no longer in the store, TOO_LARGE if it cannot be made to fit, DECODER_DIED.
         """
         path = self._store.path(image_file.sha256, image_file.media_type)
         try:
@@ -123,9 +128,22 @@ class ImageService:
                 raise ImageError(ImageProblem.GONE, "store")
             if image_file.size <= limit_bytes:
                 return fit(path, image_file, limit_bytes)  # as it is: nothing is decoded
-            return await self._decoders.run(fit, path, image_file, limit_bytes, member=member)
+            return await self._fit(path, image_file, limit_bytes, member)
         except FileNotFoundError:
             raise ImageError(ImageProblem.GONE, "store") from None
+
+    async def _fit(self, path: Path, image_file: ImageFile, limit_bytes: int, member: int) -> Upload:
+        """Re-encode an image; try again if the decoder died.
+
+        Other work may have taken its memory: this file has been decoded before.
+        """
+        for _ in range(_FIT_TRIES - 1):
+            try:
+                return await self._decoders.run(fit, path, image_file, limit_bytes, member=member, first=True)
+            except ImageError as error:
+                if error.problem is not ImageProblem.DECODER_DIED:
+                    raise
+        return await self._decoders.run(fit, path, image_file, limit_bytes, member=member, first=True)
 
     async def probe_store(self) -> None:
         """Write and delete a small file; raises OSError if impossible."""

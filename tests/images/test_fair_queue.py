@@ -17,12 +17,12 @@ class Turns:
         self._ends: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def ask(self, name: str, member: int, cost: int = 0) -> None:
+    async def ask(self, name: str, member: int, cost: int = 0, *, first: bool = False) -> None:
         """Ask for a turn."""
         self._ends[name] = asyncio.Event()
 
         async def hold() -> None:
-            async with self.queue.turn(member, cost):
+            async with self.queue.turn(member, cost, first=first):
                 self.given.append(name)
                 await self._ends[name].wait()
 
@@ -110,8 +110,30 @@ async def test_cancelled_turn_frees_its_place(cancelled: str) -> None:
     assert turns.given[-1] == {"a1": "b1", "b1": "c1"}[cancelled]
 
 
-async def test_served_member_is_forgotten_without_work() -> None:
+async def test_served_members_are_forgotten_without_any_work() -> None:
     queue = FairQueue(slots=1, budget=0)
     async with queue.turn(1):
         pass
     assert (queue._served, queue.waiting) == ({}, 0)
+
+
+async def test_members_with_single_turns_do_not_starve_others() -> None:
+    turns = Turns(FairQueue(slots=1, budget=0))
+    await turns.ask("a1", 1)
+    for name, member in (("a2", 1), ("b1", 2), ("c1", 3)):
+        await turns.ask(name, member)
+    for name, following, member in (("a1", "d1", 4), ("b1", "b2", 2), ("c1", "c2", 3), ("d1", "d2", 4)):
+        assert turns.given[-1] == name
+        await turns.end(name)
+        await turns.ask(following, member)
+    assert turns.given == ["a1", "b1", "c1", "d1", "a2"]
+
+
+async def test_first_turn_passes_own_work_and_not_that_of_others() -> None:
+    turns = Turns(FairQueue(slots=1, budget=0))
+    for name, member in (("a1", 1), ("a2", 1), ("b1", 2)):
+        await turns.ask(name, member)
+    await turns.ask("a3", 1, first=True)
+    for name in ("a1", "b1", "a3", "a2"):
+        assert turns.given[-1] == name
+        await turns.end(name)

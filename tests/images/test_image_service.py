@@ -4,11 +4,13 @@ import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from bot.domain.errors import ImageError, ImageProblem
+from bot.images.decoder_pool import DecoderPool
 from bot.images.download import Claim, ImageDownloader
 from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
@@ -108,6 +110,33 @@ async def test_prepared_upload_is_stored_file_or_reencoded(image_service: ImageS
     assert (smaller.reencoded, smaller.extension) == (True, "jpg")
     assert isinstance(smaller.content, bytes)
     assert len(smaller.content) <= stored.size // 2
+
+
+class DyingDecoders(DecoderPool):
+    """Decoders of which the first ones die, as when other work takes the memory."""
+
+    deaths = 0
+
+    async def run(self, *arguments: Any, **options: Any) -> Any:  # type: ignore[override]
+        if self.deaths:
+            self.deaths -= 1
+            raise ImageError(ImageProblem.DECODER_DIED, "SIGKILL")
+        return await super().run(*arguments, **options)
+
+
+async def test_upload_is_prepared_again_after_decoders_death(store: ImageStore) -> None:
+    decoders = DyingDecoders()
+    image_service = ImageService(
+        downloader=ImageDownloader(), store=store, workers=ImageThreadPool(threads=1), decoders=decoders
+    )
+    stored = await image_service.store_bytes(PICTURE)
+    decoders.deaths = 2
+    assert (await image_service.prepare_upload(stored, stored.size // 2, member=1)).reencoded
+    decoders.deaths = 3
+    with pytest.raises(ImageError) as caught:
+        await image_service.prepare_upload(stored, stored.size // 2, member=1)
+    assert caught.value.problem is ImageProblem.DECODER_DIED
+    await image_service.close()
 
 
 @pytest.mark.parametrize("limit_bytes", [100, 10_000_000])
