@@ -139,7 +139,10 @@ class BotHarness:
                 pass
 
     async def polls_until(self, condition: Callable[[], object]) -> None:
-        """Advance every job until the condition holds; a millisecond passes for each look."""
+        """Advance every job until the condition holds.
+
+        A millisecond passes for each look.
+        """
         async with asyncio.timeout(PATIENCE):
             while not condition():
                 await self.look()

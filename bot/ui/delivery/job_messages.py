@@ -103,7 +103,8 @@ class JobMessages:
         if not job.token_alive(self._clock.now()):
             return CardLookup(exists=False)
         try:
-            message = await self._webhook(job).fetch_message("@original")  # type: ignore[arg-type]
+            async with bounded(_REQUEST_SECONDS):
+                message = await self._webhook(job).fetch_message("@original")  # type: ignore[arg-type]
         except Exception as error:
             match classify(error):
                 case None:
@@ -166,12 +167,13 @@ class JobMessages:
 
         Only messages since the command are read.
         """
-        channel = await self._direct(job)
         # By Discord's own clock: the command came before whatever was sent about it.
         command = discord.Object(job.place.interaction_id)
-        async for message in channel.history(limit=_DIRECT_MESSAGES_READ, after=command):
-            if any(f":{job.id}:" in each for each in custom_ids(message.components)):
-                return True
+        async with bounded(_REQUEST_SECONDS):
+            channel = await self._direct(job)
+            async for message in channel.history(limit=_DIRECT_MESSAGES_READ, after=command):
+                if any(f":{job.id}:" in each for each in custom_ids(message.components)):
+                    return True
         return False
 
     async def _direct(self, job: Job) -> discord.DMChannel:
