@@ -20,7 +20,6 @@ async def test_limited_look_up_ends_without_an_answer(monkeypatch: pytest.Monkey
     server = DiscordServer(default_world(token=TOKEN))
     await server.start()
     monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
-    monkeypatch.setattr(discord.webhook.async_.Route, "BASE", server.api_url)
     server.faults.add("GET", "/webhooks/", status=429, retry_after=1200, times=10)
     clock = ManualClock()
     job = make_job(place=make_context(token="secret"), created_at=clock.now())
