@@ -113,7 +113,7 @@ async def test_prepared_upload_is_stored_file_or_reencoded(image_service: ImageS
 
 
 class DyingDecoders(DecoderPool):
-    """Decoders of which the first ones die, as when other work takes the memory."""
+    """Decoders; the first ones die, as when other work takes the memory."""
 
     deaths = 0
 
