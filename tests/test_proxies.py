@@ -100,7 +100,7 @@ async def test_submit_refused_by_proxy_was_not_sent(site: Site, refusal: str) ->
 
 @pytest.mark.parametrize("refusal", ["407 Proxy Authentication Required", "502 Bad Gateway", "403 Forbidden"])
 async def test_image_host_refused_by_proxy_is_not_connected(site: Site, tmp_path: Path, refusal: str) -> None:
-    """Some proxies open no way to an address; the next image would be paid for and lost too."""
+    # Some proxies open no way to an address; the next image would be paid for and lost too.
     site.proxy.refusal = refusal
     with pytest.raises(ImageError) as caught:
         await download(site, tmp_path, "https://cdn.example/a.png")

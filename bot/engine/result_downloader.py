@@ -121,11 +121,13 @@ class ResultDownloader:
             if error.problem is ImageProblem.DECODER_DIED and not await self._decode_guard.record_failure(job):
                 return False
             progress.unusable.add(url)
+            if error.problem is ImageProblem.FORBIDDEN_ADDRESS:
+                return True  # not fetched: no word on the provider's other images
         except OSError as error:
             _log.error("picture.not_stored", job=job.id, error=type(error).__name__, errno=error.errno)
             self._storage_gate.record_write_failure(error)
             return False
-        self._storage_gate.record_success(provider)
+        self._storage_gate.record_success(provider, url)
         return True
 
 

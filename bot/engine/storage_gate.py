@@ -20,6 +20,10 @@ _log = structlog.get_logger(__name__)
 
 PROBE_SECONDS: Final = 10.0
 
+# After that, another host of the provider may prove that the network is fine; each time it takes twice as long.
+_FIRST_PATIENCE_SECONDS: Final = 300.0
+_LONGEST_PATIENCE_SECONDS: Final = 3600.0
+_MOST_SET_ASIDE: Final = 1000
 _ROOM_SECONDS: Final = 30.0
 _MOST_WITH_ROOM: Final = 1000
 
@@ -60,7 +64,8 @@ class StorageGate:
     """Lets no submit out while its images would be paid for and lost.
 
     One failure to store images closes it: for all providers if the disk is at fault, else for the provider whose images
-    cannot be fetched. A successful probe or download opens it.
+    cannot be fetched. A successful probe or download opens it. A single host that never answers does not close a
+    provider for ever: after a while the host of an image fetched earlier is probed instead.
     """
 
     def __init__(self, *, image_service: ImageService, providers: Iterable[str], clock: Clock) -> None:
@@ -69,6 +74,11 @@ class StorageGate:
         self._clock = clock
         self._disk: _Closure | None = None
         self._providers: dict[str, _Closure] = {}
+        # By provider: the URL of the image fetched last, and the seconds until its host is probed instead.
+        self._fetched: dict[str, str] = {}
+        self._patience: dict[str, float] = {}
+        # URLs on hosts that alone do not answer: later tries of the same image prove nothing more.
+        self._set_aside: dict[str, None] = {}
         self._with_room: dict[int, float] = {}
         self._on_open: list[Callable[[], None]] = []
 
@@ -155,6 +165,8 @@ class StorageGate:
 
     def record_download_failure(self, provider: str, url: str, error: ImageError) -> None:
         """Record a failure to fetch a provider's images."""
+        if url in self._set_aside:
+            return
         fault = StorageFault.UNREACHABLE
         if error.problem is ImageProblem.FORBIDDEN_ADDRESS:
             fault = StorageFault.FORBIDDEN_ADDRESS
@@ -165,8 +177,9 @@ class StorageGate:
         since = self._clock.monotonic() if before is None else before.since
         self._providers[provider] = _Closure(fault=fault, since=since, url=url)
 
-    def record_success(self, provider: str) -> None:
-        """Record a stored image of a provider."""
+    def record_success(self, provider: str, url: str) -> None:
+        """Record a fetched image of a provider."""
+        self._fetched[provider] = url
         self._open_provider(provider)
         if self._disk is not None and self._disk.fault is StorageFault.UNWRITABLE:
             self._open_disk()
@@ -185,9 +198,43 @@ class StorageGate:
             try:
                 await self._image_service.probe_host(closure.url)
             except ImageError as error:
-                self.record_download_failure(provider, closure.url, error)
+                is_alone = await self._is_alone(provider, closure)
+                if self._providers.get(provider) != closure:
+                    continue  # a download was quicker
+                if is_alone:
+                    self._set_host_aside(provider, closure)
+                else:
+                    self.record_download_failure(provider, closure.url, error)
             else:
+                self._patience.pop(provider, None)
                 self._open_provider(provider)
+
+    async def _is_alone(self, provider: str, closure: _Closure) -> bool:
+        """Return whether only the closure's host has long failed to answer."""
+        fetched = self._fetched.get(provider)
+        patience = self._patience.get(provider, _FIRST_PATIENCE_SECONDS)
+        if fetched is None or self._clock.monotonic() - closure.since < patience:
+            return False
+        if self._image_service.host_of(fetched) == self._image_service.host_of(closure.url):
+            return False
+        try:
+            await self._image_service.probe_host(fetched)
+        except ImageError:
+            return False
+        return True
+
+    def _set_host_aside(self, provider: str, closure: _Closure) -> None:
+        """Open a provider though one host of its images does not answer.
+
+        An image of another job on that host closes it again.
+        """
+        _log.error("storage.host_set_aside", provider=provider, host=self._image_service.host_of(closure.url))
+        patience = self._patience.get(provider, _FIRST_PATIENCE_SECONDS)
+        self._patience[provider] = min(2 * patience, _LONGEST_PATIENCE_SECONDS)
+        if len(self._set_aside) >= _MOST_SET_ASIDE:
+            self._set_aside.pop(next(iter(self._set_aside)))
+        self._set_aside[closure.url] = None
+        self._open_provider(provider)
 
     async def probe_disk(self) -> None:
         """Write, flush and delete a small file."""

@@ -14,7 +14,8 @@ from bot.domain.jobs import State
 from bot.engine.config import EngineConfig
 from bot.engine.storage_gate import StorageFault
 from bot.images.disk_space import DiskSpace
-from bot.images.download import ImageDownloader
+from bot.images.download import NO_CONNECTION, ImageDownloader
+from bot.images.url_policy import host_of
 from db.database import Database
 from db.pictures import ResultImageRepository
 from sandbox.providers import Reve2ImgServer
@@ -128,6 +129,70 @@ async def test_unreachable_image_host_pauses_submits_until_it_answers(
         await harness.wait_for(lambda: harness.count_submits() == 2, step=1)
         harness.image_service.store_url = store  # type: ignore[method-assign]
         await harness.wait_for_state(paid.id, State.DONE, step=5)
+
+
+@pytest.mark.parametrize("answers", [{"good.example"}, set()])
+async def test_single_dead_host_closes_provider_for_a_while_only(
+    sqlite_database: Database, tmp_path: Path, answers: set[str]
+) -> None:
+    # A bad address in one answer must not stop the studio; a network that is down must.
+    dead = ImageError(ImageProblem.UNREACHABLE, f"{NO_CONNECTION}: ConnectError")
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+
+        async def probe(url: str) -> None:
+            if host_of(url) not in answers:
+                raise dead
+
+        harness.image_service.probe_host = probe  # type: ignore[method-assign]
+        gate = harness.storage_gate
+        gate.record_success("skillboss", "https://good.example/a.png")
+        bad = [f"https://bad.example/{number}.png" for number in range(2)]
+        for url, patience in zip(bad, (300, 600), strict=True):
+            gate.record_download_failure("skillboss", url, dead)
+            harness.clock.advance(patience - 1)
+            await gate.probe()
+            assert gate.is_closed_for("skillboss")
+            harness.clock.advance(1)
+            await gate.probe()
+            assert gate.is_closed_for("skillboss") is not bool(answers)
+            gate.record_download_failure("skillboss", url, dead)  # the same job tries again
+            assert gate.is_closed_for("skillboss") is not bool(answers)
+
+
+async def test_failed_probe_does_not_close_what_a_download_opened(sqlite_database: Database, tmp_path: Path) -> None:
+    dead = ImageError(ImageProblem.UNREACHABLE, f"{NO_CONNECTION}: ConnectError")
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        gate = harness.storage_gate
+
+        async def probe(_: str) -> None:
+            gate.record_success("skillboss", "https://good.example/a.png")
+            raise dead
+
+        harness.image_service.probe_host = probe  # type: ignore[assignment, method-assign]
+        gate.record_download_failure("skillboss", "https://bad.example/b.png", dead)
+        await gate.probe()
+        assert not gate.is_closed_for("skillboss")
+
+
+async def test_url_that_is_never_fetched_opens_no_provider(sqlite_database: Database, tmp_path: Path) -> None:
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+
+        async def fail(_: str, **__: object) -> ImageFile:
+            raise ImageError(ImageProblem.FORBIDDEN_ADDRESS, "scheme")
+
+        async def probe(_: str) -> None:
+            raise dead
+
+        dead = ImageError(ImageProblem.UNREACHABLE, f"{NO_CONNECTION}: ConnectError")
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.QUEUED, step=1)
+        harness.image_service.store_url = fail  # type: ignore[assignment, method-assign]
+        harness.image_service.probe_host = probe  # type: ignore[assignment, method-assign]
+        harness.storage_gate.record_download_failure("skillboss", "https://bad.example/b.png", dead)
+        harness.server.finish(harness.server.jobs[0])
+        failed = await harness.wait_for_state(job.id, State.FAILED, step=1)
+        assert failed.fault is FaultKind.NO_PICTURES
+        assert harness.storage_gate.is_closed_for("skillboss")
 
 
 async def test_host_with_proxy_address_is_refused_as_resolved(tmp_path: Path) -> None:
