@@ -17,6 +17,7 @@ from bot.domain.jobs import Job
 from bot.engine.decode_guard import DecodeGuard
 from bot.engine.storage_gate import StorageGate
 from bot.images.decode import UNKNOWN_FORMAT
+from bot.images.disk_space import DiskFullError
 from bot.images.image_service import ImageService
 from bot.images.sanitize import SanitizedImage
 from bot.images.url_policy import RESOLVED
@@ -190,7 +191,9 @@ class InputDownloader:
         except OSError as error:
             progress.claims.pop(at, None)
             progress.not_stored = True
-            self._storage_gate.record_write_failure(error)
+            if not isinstance(error, DiskFullError):
+                # Else this image alone has no room: smaller ones, and those that are paid for, may have.
+                self._storage_gate.record_write_failure(error)
             _log.error("input.not_stored", job=job.id, position=at, error=type(error).__name__, errno=error.errno)
         else:
             progress.files[at] = kept

@@ -307,6 +307,21 @@ async def test_all_images_together_are_limited(sqlite_database: Database, tmp_pa
         await harness.create_job()
 
 
+async def test_input_without_room_stops_no_other_job(
+    sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
+) -> None:
+    async with edit_harness(sqlite_database, tmp_path, image_host, reve2img) as harness:
+        harness.image_service.space = DiskSpace([], total=100_000)
+        url = image_host.put("large.png", png_of(Image.effect_noise((700, 700), 90)))
+        with structlog.testing.capture_logs() as logs:
+            large = await harness.create_job(request=edit_request(url))
+            await harness.wait_for(lambda: any(entry["event"] == "input.not_stored" for entry in logs), step=1)
+        assert harness.storage_gate.faults == ()
+        await harness.create_job()
+        await harness.wait_for(lambda: harness.server.jobs, step=1)
+        assert (await harness.read_job(large.id)).state is State.HELD
+
+
 async def test_members_images_are_limited(sqlite_database: Database, tmp_path: Path) -> None:
     # Others go on, and so does the member after a deletion.
     async with engine_harness(sqlite_database, tmp_path, config=EngineConfig(member_megabytes=1)) as harness:
