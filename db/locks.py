@@ -12,6 +12,7 @@ MIGRATING: Final = 0x41_74_65_6C
 CLAIMING: Final = 0x41_74_65_6D
 IDENTIFYING: Final = 0x41_74_65_6E
 SAVING_PRESETS: Final = 0x41_74_65_6F
+PLANNING_DIRECT_MESSAGES: Final = 0x41_74_65_70
 
 
 def advisory_lock(connection: Connection, key: int) -> None:

@@ -29,6 +29,7 @@ from db.database import Database
 from db.file_references import stored_bytes
 from db.inputs import InputImageRepository
 from db.jobs import JobRepository
+from db.locks import PLANNING_DIRECT_MESSAGES, advisory_lock
 from db.other_process import OtherProcessRepository
 from db.pictures import ResultImageRepository
 
@@ -454,6 +455,8 @@ class JobStore:
         now = self._clock.now()
 
         def write(connection: Connection) -> DirectTurn | None:
+            # Otherwise two processes would count the same messages and both add one.
+            advisory_lock(connection, PLANNING_DIRECT_MESSAGES)
             jobs = JobRepository(connection)
             planned = jobs.get(job_id).direct_at
             if planned is not None:

@@ -1,5 +1,6 @@
 """Pace and hourly limit of direct messages, kept in the database."""
 
+import asyncio
 from datetime import timedelta
 
 from bot.domain.jobs import State
@@ -39,6 +40,18 @@ async def test_direct_messages_after_restarts_keep_pace_and_hourly_limit(databas
     assert turn is not None
     assert (turn.is_first, turn.wait) == (True, 0.0)
     assert await build_store(database, clock).begin_direct_message(waiting[-2].id) is None
+
+
+async def test_concurrent_processes_share_pace_and_hourly_limit(database: Database, other: Database) -> None:
+    clock = ManualClock()
+    waiting = [make_job(state=State.DONE, finished_at=START) for _ in range(MOST_DIRECT_PER_HOUR + 20)]
+    await database.write(adding(*waiting))
+    stores = [build_store(each, clock) for each in (database, other)]
+    turns = await asyncio.gather(
+        *(stores[number % 2].begin_direct_message(job.id) for number, job in enumerate(waiting))
+    )
+    waits = sorted(turn.wait for turn in turns if turn is not None)
+    assert waits == [number * DIRECT_PAUSE.total_seconds() for number in range(MOST_DIRECT_PER_HOUR)]
 
 
 async def test_planned_direct_message_keeps_its_time(database: Database) -> None:
