@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 from sqlalchemy import insert as plain_insert
 
-from bot.domain.errors import FaultKind
+from bot.domain.errors import FaultKind, StaleJobError
 from bot.domain.jobs import AT_PROVIDER, Attempt, Outcome, State
 from db.tables import attempts, jobs
 
@@ -76,10 +76,16 @@ class AttemptRepository:
         return tuple(_from_row(row) for row in rows)
 
     def latest(self, job_id: str) -> Attempt:
-        """Return the job's last attempt."""
+        """Return the job's last attempt.
+
+        Raises:
+            StaleJobError: The job has no attempt, so the caller's value of the job is outdated.
+        """
         row = self._connection.execute(
             select(*_COLUMNS).where(attempts.c.job_id == job_id).order_by(attempts.c.number.desc()).limit(1)
-        ).one()
+        ).one_or_none()
+        if row is None:
+            raise StaleJobError
         return _from_row(row)
 
     def update_latest(self, job_id: str, **values: Any) -> None:

@@ -75,7 +75,7 @@ class Sandbox:
     async def start_bot(self) -> None:
         """Start the bot's process and wait until its commands are registered."""
         self._bot = await asyncio.create_subprocess_exec(
-            *self._command, env={**os.environ, **self.environment()}, start_new_session=True
+            *self._command, env={**os.environ, **self.environment()}, process_group=0
         )
         ended = asyncio.create_task(self._bot.wait())
         serving = asyncio.create_task(self._serving())

@@ -290,7 +290,7 @@ class JobStore:
         if not overdue and not self._ledger.has_free_repeat(connection, job.place.member_id, now):
             return job
         # With a handle from a webhook only the status could not be read: reconciliation goes on.
-        (latest,) = AttemptRepository(connection).list_for(job.id)[-1:]
+        latest = AttemptRepository(connection).latest(job.id)
         reconcile_at = now + FIRST_RECONCILIATION if latest.handle else None
         cost = PossibleCost(attempt=latest.number, amount=job.price, cause=FaultKind.REPLY_LOST)
         return self._end(

@@ -121,7 +121,8 @@ class DecoderProcess:
             stderr=asyncio.subprocess.DEVNULL,
             env=environment,
             cwd="/",
-            start_new_session=True,
+            # A group, not a session: Linux schedules sessions apart, and may starve a new one beside a busy bot.
+            process_group=0,
         )
 
     async def _exchange(self, process: asyncio.subprocess.Process, request: bytes) -> Answer:

@@ -57,7 +57,7 @@ class ForkServer:
                 "tests.chaos.fork_server",
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                start_new_session=True,
+                process_group=0,
             )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import IntegrityError, NoResultFound
+from sqlalchemy.exc import IntegrityError
 
-from bot.domain.errors import FaultKind
+from bot.domain.errors import FaultKind, StaleJobError
 from bot.domain.jobs import Attempt, Job, Outcome, State
 from db.attempts import AttemptRepository
 from db.database import Database
@@ -45,7 +45,7 @@ async def test_list_for_returns_attempts_oldest_first(database: Database) -> Non
 async def test_latest_of_job_without_attempts_raises(database: Database) -> None:
     job = await a_job_with(database)
     assert await database.read(lambda connection: AttemptRepository(connection).list_for(job.id)) == ()
-    with pytest.raises(NoResultFound):
+    with pytest.raises(StaleJobError):
         await latest(database, job)
 
 

@@ -13,7 +13,8 @@ class Surroundings:
     """The limits and the environment of a process."""
 
     pid: int
-    is_session_leader: bool
+    leads_group: bool
+    session: int
     environment: list[str]
     core_bytes: int
     open_files: int
@@ -25,7 +26,8 @@ def report(path: Path) -> Surroundings:
     del path
     return Surroundings(
         pid=os.getpid(),
-        is_session_leader=os.getsid(0) == os.getpid(),
+        leads_group=os.getpgrp() == os.getpid(),
+        session=os.getsid(0),
         environment=sorted(os.environ),
         core_bytes=resource.getrlimit(resource.RLIMIT_CORE)[0],
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],

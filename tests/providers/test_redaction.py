@@ -96,7 +96,7 @@ def test_classification_ignores_any_quoted_prompt(
     words: list[str], separator: str, spelling: str, begin: int, length: int
 ) -> None:
     prompt = separator.join(words)
-    quoted = SPELLINGS[spelling](prompt)[begin:][:length]
+    quoted = SPELLINGS[spelling](prompt[begin:])[:length]  # a quotation never begins amid an escape
 
     assert failure_kind(without_words(f"upstream error: {quoted}", [prompt])) is FaultKind.GENERATION
 
