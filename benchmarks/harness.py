@@ -110,6 +110,7 @@ class Harness:
         self.ledger = container.ledger
         self.lease = container.lease
         self.job_store = container.job_store
+        self.card_store = container.card_store
         self.worker_store = container.worker_store
         self.reconciliations = container.reconciliations
         self.engine = container.engine
@@ -165,5 +166,5 @@ class Harness:
             job, Finished(image_urls=("https://cdn.example/1.png",), handle=job.id, record_id="record")
         )
         job = await self.job_store.mark_done(job, [ResultImage(job_id=job.id, position=0, file=stored)])
-        await self.job_store.mark_delivered(job.id)
+        await self.card_store.mark_delivered(job.id)
         return job

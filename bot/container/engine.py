@@ -11,6 +11,7 @@ import uuid6
 
 from bot.domain.attachments import InputPolicy
 from bot.domain.models import Model, offered_models
+from bot.engine.card_store import CardStore
 from bot.engine.circuit_breaker import CircuitBreakers
 from bot.engine.claimer import CallbackUrl
 from bot.engine.clock import Clock, SystemClock
@@ -167,6 +168,11 @@ class EngineContainer:
         )
 
     @cached_property
+    def card_store(self) -> CardStore:
+        """Cards and deliveries of jobs."""
+        return CardStore(database=self.database, clock=self.clock)
+
+    @cached_property
     def health(self) -> HealthRegistry:
         """Latest answers of each provider."""
         return HealthRegistry(self.provider_names)
@@ -213,6 +219,7 @@ class EngineContainer:
         """Steps of a job before its submit."""
         return HeldJobs(
             job_store=self.job_store,
+            card_store=self.card_store,
             input_downloader=InputDownloader(
                 self.image_service,
                 self.storage_gate,

@@ -103,7 +103,7 @@ class Container(ServiceContainer):
     def result_delivery(self) -> ResultDelivery:
         """Delivery of ended jobs."""
         return ResultDelivery(
-            job_store=self.job_store,
+            card_store=self.card_store,
             image_service=self.image_service,
             messages=self.messages,
             clock=self.clock,
@@ -117,6 +117,7 @@ class Container(ServiceContainer):
         return CardUpdater(
             snapshots=self.snapshots,
             job_store=self.job_store,
+            card_store=self.card_store,
             messages=self.messages,
             delivery=self.result_delivery,
             clock=self.clock,

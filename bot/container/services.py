@@ -53,6 +53,7 @@ class ServiceContainer(EngineContainer):
         return JobService(
             database=self.database,
             job_store=self.job_store,
+            card_store=self.card_store,
             engine=self.engine,
             ledger=self.ledger,
             access=self.access,

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from bot.domain.errors import StudioClosedError, UnknownModelError
 from bot.domain.lazy_text import LazyText
-from bot.domain.options import MAX_DETAIL, OPTIONS, RATIOS, RESOLUTIONS, UPSCALES, Limit
+from bot.domain.option_spec import Limit
+from bot.domain.options import MAX_DETAIL, OPTIONS, RATIOS, RESOLUTIONS, UPSCALES
 
 
 class Mode(StrEnum):

@@ -8,7 +8,8 @@ from bot.domain.errors import AtelierError, PromptError, StudioClosedError
 from bot.domain.images import InputImage
 from bot.domain.jobs import Action
 from bot.domain.models import OFFERS, Abilities, Model, offered_models
-from bot.domain.options import DEFAULT_FORMAT, DEFAULT_MODEL, OPTIONS, TRANSPARENT_FORMATS, UPSCALES, Stage
+from bot.domain.option_spec import Stage
+from bot.domain.options import DEFAULT_FORMAT, DEFAULT_MODEL, OPTIONS, TRANSPARENT_FORMATS, UPSCALES
 from bot.domain.requests import GenerationRequest, check_prompt, require_offer, unsupported_options
 
 KEEP_AS_IT_IS: Final = "Keep this picture exactly as it is and change nothing in it."

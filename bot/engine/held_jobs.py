@@ -8,6 +8,7 @@ import structlog
 from bot.domain.attachments import is_fetchable
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import Job
+from bot.engine.card_store import CardStore
 from bot.engine.claimer import has_input_urls
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
@@ -42,6 +43,7 @@ class HeldJobs:
         self,
         *,
         job_store: JobStore,
+        card_store: CardStore,
         input_downloader: InputDownloader,
         input_publisher: InputPublisher | None,
         provider_status: ProviderStatus,
@@ -51,6 +53,7 @@ class HeldJobs:
         config: EngineConfig,
     ) -> None:
         self._job_store = job_store
+        self._card_store = card_store
         self._input_downloader = input_downloader
         self._input_publisher = input_publisher
         self._publications: dict[str, tuple[float, int]] = {}  # the monotonic time of the first try, and the tries
@@ -105,7 +108,7 @@ class HeldJobs:
         if not found.exists:
             _log.warning("job.unacknowledged", job=job.id)
             return StepResult(job=await self._job_store.mark_failed(job, FaultKind.UNACKNOWLEDGED))
-        await self._job_store.mark_acknowledged(job.id, found.message_id, private=found.is_private)
+        await self._card_store.mark_acknowledged(job.id, found.message_id, private=found.is_private)
         return StepResult(job=job, next_step_in=0.0)
 
     async def _prepare(self, job: Job) -> StepResult:

@@ -1,7 +1,7 @@
 """Job transitions: state, attempt and credits in one transaction each."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
@@ -29,27 +29,13 @@ from db.database import Database
 from db.file_references import stored_bytes
 from db.inputs import InputImageRepository
 from db.jobs import JobRepository
-from db.locks import PLANNING_DIRECT_MESSAGES, advisory_lock
 from db.other_process import OtherProcessRepository
 from db.pictures import ResultImageRepository
 
 _log = structlog.get_logger(__name__)
 
 FIRST_RECONCILIATION: Final = timedelta(minutes=1)
-MOST_DIRECT_PER_HOUR: Final = 30
-DIRECT_PAUSE: Final = timedelta(seconds=5)
 NO_LIMITS: Final[Mapping[tuple[str, str], int]] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectTurn:
-    """Permission for a direct message in `wait` seconds.
-
-    `is_first` is False if it may have been sent before.
-    """
-
-    is_first: bool
-    wait: float = 0.0
 
 
 class JobStore:
@@ -430,47 +416,6 @@ class JobStore:
     async def mark_cancel_refused(self, job: Job) -> Job:
         """Record a cancel request as too late."""
         return await self._database.write(lambda connection: JobRepository(connection).note(job, cancel_refused=True))
-
-    async def mark_acknowledged(self, job_id: str, message_id: int | None, *, private: bool | None = None) -> bool:
-        """Record the job's card; return whether inputs must be downloaded first.
-
-        The job may be submitted from now on. `private` is Discord's word on the card; None if unknown.
-        """
-        now = self._clock.now()
-        prepared = await self._database.write(
-            lambda connection: JobRepository(connection).set_acknowledged(job_id, message_id, now, private=private)
-        )
-        return not prepared
-
-    async def mark_delivered(self, job_id: str, delivery: Delivery = Delivery.CARD) -> None:
-        """Record the delivery of the job's end, and its channel."""
-        now = self._clock.now()
-        await self._database.write(lambda connection: JobRepository(connection).set_delivered(job_id, now, delivery))
-
-    async def begin_direct_message(self, job_id: str) -> DirectTurn | None:
-        """Record the intent to send a direct message, and its time.
-
-        Direct messages keep a distance, because Discord flags bots that open many. None if an hour's are used up.
-        """
-        now = self._clock.now()
-
-        def write(connection: Connection) -> DirectTurn | None:
-            # Otherwise two processes would count the same messages and both add one.
-            advisory_lock(connection, PLANNING_DIRECT_MESSAGES)
-            jobs = JobRepository(connection)
-            planned = jobs.get(job_id).direct_at
-            if planned is not None:
-                # A clock that was set back makes no message wait long.
-                wait = min(planned - now, DIRECT_PAUSE * MOST_DIRECT_PER_HOUR)
-                return DirectTurn(is_first=False, wait=max(0.0, wait.total_seconds()))
-            number, last = jobs.direct_messages_since(now - timedelta(hours=1))
-            if number >= MOST_DIRECT_PER_HOUR:
-                return None
-            at = now if last is None else max(now, last + DIRECT_PAUSE)
-            jobs.set_direct(job_id, at)
-            return DirectTurn(is_first=True, wait=(at - now).total_seconds())
-
-        return await self._database.write(write)
 
     async def request_cancel(self, job_id: str) -> None:
         """Record a cancel request; the job's state decides its outcome."""

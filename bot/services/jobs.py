@@ -26,6 +26,7 @@ from bot.domain.jobs import Delivery, InteractionContext, Job, Origin, Snapshot,
 from bot.domain.lazy_text import LazyText
 from bot.domain.options import DEFAULT_RATIO
 from bot.domain.requests import GenerationRequest, price, require_offer
+from bot.engine.card_store import CardStore
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.engine import Engine
@@ -69,6 +70,7 @@ class JobService:
         *,
         database: Database,
         job_store: JobStore,
+        card_store: CardStore,
         engine: Engine,
         ledger: Ledger,
         access: AccessService,
@@ -81,6 +83,7 @@ class JobService:
     ) -> None:
         self._database = database
         self._job_store = job_store
+        self._card_store = card_store
         self._engine = engine
         self._ledger = ledger
         self._access = access
@@ -225,7 +228,7 @@ class JobService:
 
         `private` is Discord's word on the card; None if unknown.
         """
-        if await self._job_store.mark_acknowledged(job_id, message_id, private=private):
+        if await self._card_store.mark_acknowledged(job_id, message_id, private=private):
             self._engine.schedule_inputs(job_id)
         else:
             self._engine.wake()
@@ -237,7 +240,7 @@ class JobService:
         """
         await self._job_store.mark_cancelled(job)
         if refused:
-            await self._job_store.mark_delivered(job.id, Delivery.NOWHERE)
+            await self._card_store.mark_delivered(job.id, Delivery.NOWHERE)
 
     async def withdraw(self, job: Job, other_job_id: str | None) -> None:
         """Cancel a job without showing it: its interaction has another answer.

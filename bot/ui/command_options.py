@@ -11,7 +11,8 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from bot.domain.options import MAX_WORD, OPTIONS, OptionSpec
+from bot.domain.option_spec import OptionSpec
+from bot.domain.options import MAX_WORD, OPTIONS
 from bot.domain.quotes import Quote
 from bot.ui.i18n import N_, _
 from bot.ui.render.error_messages import obstacle

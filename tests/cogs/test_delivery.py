@@ -75,7 +75,7 @@ async def test_stale_edit_after_delivery_is_corrected(bot: BotHarness, monkeypat
     async def overtaken(job: Job, *arguments: Any) -> None:
         if job.state is State.RUNNING:
             await bot._card_updater._job_store.mark_cancelled(job)
-            await bot._card_updater._job_store.mark_delivered(job.id)
+            await bot._card_updater._card_store.mark_delivered(job.id)
         await show(job, *arguments)
         said.append(bot.card(result)[-1])
 

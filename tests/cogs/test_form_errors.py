@@ -15,7 +15,7 @@ from bot.domain.errors import (
     JobDeletedError,
     PromptError,
 )
-from bot.engine.job_store import JobStore
+from bot.engine.card_store import CardStore
 from bot.services.saved_forms import SavedFormService
 from db.tables import forms, jobs, pictures
 from tests.cogs.bot_harness import STAND_IN, BotHarness, InteractionResult, MemberActor, buttons, private, texts
@@ -236,7 +236,7 @@ async def test_form_with_existing_card_offers_no_retry(bot: BotHarness, monkeypa
     async def away(*_: object, **__: object) -> bool:
         raise ValueError("behind the card")
 
-    monkeypatch.setattr(JobStore, "mark_acknowledged", away)
+    monkeypatch.setattr(CardStore, "mark_acknowledged", away)
     made = await send(member, opened, prompt="make it snow")
     assert "make it snow" in bot.card(made)[0]
     (told,) = made.followups

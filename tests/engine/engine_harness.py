@@ -18,6 +18,7 @@ from bot.domain.attachments import SERVED, InputPolicy
 from bot.domain.jobs import Attempt, InteractionContext, Job, State
 from bot.domain.requests import GenerationRequest
 from bot.engine.callback_urls import hash_token, input_url_for, new_token
+from bot.engine.card_store import CardStore
 from bot.engine.claimer import CallbackUrl, no_callback_url
 from bot.engine.config import EngineConfig
 from bot.engine.engine import Engine
@@ -75,6 +76,7 @@ class EngineHarness:
     image_service: ImageService
     lease: Lease
     job_store: JobStore
+    card_store: CardStore
     worker_store: WorkerStore
     reconciliations: ReconciliationStore
     engine: Engine
@@ -288,6 +290,7 @@ async def engine_harness(
             image_service=container.image_service,
             lease=container.lease,
             job_store=container.job_store,
+            card_store=container.card_store,
             worker_store=container.worker_store,
             reconciliations=container.reconciliations,
             engine=engine,

@@ -4,25 +4,16 @@ import asyncio
 from datetime import timedelta
 
 from bot.domain.jobs import State
-from bot.engine.config import EngineConfig
-from bot.engine.job_store import DIRECT_PAUSE, MOST_DIRECT_PER_HOUR, JobStore
-from bot.engine.lease import Lease
+from bot.engine.card_store import DIRECT_PAUSE, MOST_DIRECT_PER_HOUR, CardStore
 from db.database import Database
 from tests.support.clock import START, ManualClock
-from tests.support.factories import make_id, make_job
-from tests.support.ledger import adding, make_ledger
+from tests.support.factories import make_job
+from tests.support.ledger import adding
 
 
-def build_store(database: Database, clock: ManualClock) -> JobStore:
+def build_store(database: Database, clock: ManualClock) -> CardStore:
     """Return the store of a newly started process."""
-    return JobStore(
-        database=database,
-        ledger=make_ledger(),
-        clock=clock,
-        config=EngineConfig(),
-        lease=Lease(worker_id=make_id(), seconds=15, is_alone=True, clock=clock),
-        providers=("skillboss",),
-    )
+    return CardStore(database=database, clock=clock)
 
 
 async def test_direct_messages_after_restarts_keep_pace_and_hourly_limit(database: Database) -> None:

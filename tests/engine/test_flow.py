@@ -48,7 +48,7 @@ async def queue_job(harness: EngineHarness, member: int, *, guild: int = HERE, *
     """Return a queued job without waking the engine."""
     place = make_context(member_id=member, guild_id=guild)
     snapshot = await harness.job_service.create(place, make_request(**request))
-    await harness.job_store.mark_acknowledged(snapshot.job.id, 1)
+    await harness.card_store.mark_acknowledged(snapshot.job.id, 1)
     return snapshot.job
 
 
@@ -335,7 +335,7 @@ async def test_failing_write_is_survived_with_one_submit_and_one_charge(
     # Any write of a job's life fails, before or after its commit.
     async with engine_harness(sqlite_database, tmp_path) as harness:
         snapshot = await harness.job_service.create(make_context(), make_request())
-        await harness.job_store.mark_acknowledged(snapshot.job.id, 1)
+        await harness.card_store.mark_acknowledged(snapshot.job.id, 1)
         await harness.settle()
         writes, numbers = sqlite_database.write, itertools.count()
         broken: list[int] = []

@@ -292,7 +292,7 @@ async def test_queued_job_is_claimed_by_other_living_worker(
     ):
         await second.worker_store.renew_lease()
         created = await first.job_service.create(make_context(), make_request())
-        await first.job_store.mark_acknowledged(created.job.id, 1)  # the job's engine is not woken
+        await first.card_store.mark_acknowledged(created.job.id, 1)  # the job's engine is not woken
         mine = await first.read_job(created.job.id)
         (claim,) = (await second.job_store.claim_batch(9, UNLIMITED)).claims
         assert (claim.job.owner, claim.job.fence) == (second.engine.worker_id, mine.fence + 1)

@@ -22,6 +22,7 @@ from bot.domain.credits import Account
 from bot.domain.errors import CreditsError, FaultKind, JobStateError, ProviderError, QueueFullError, StaleJobError
 from bot.domain.jobs import AT_PROVIDER, LIVE, Job, Outcome, State
 from bot.engine.callback_urls import hash_token
+from bot.engine.card_store import CardStore
 from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
 from bot.engine.engine import Engine
@@ -144,6 +145,7 @@ class JobMachine(RuleBasedStateMachine):
         return JobService(
             database=self.database,
             job_store=worker.job_store,
+            card_store=CardStore(database=self.database, clock=self.clock),
             engine=cast("Engine", _Idle(worker.lease.worker_id)),
             ledger=self.ledger,
             access=AccessService(database=self.database, admitted="*", now=self.clock.now),
@@ -222,7 +224,7 @@ class JobMachine(RuleBasedStateMachine):
     def acknowledge(self, number: int) -> None:
         """Acknowledge a card."""
         if job := self.pick(number, State.HELD):
-            self.do(self.job_store.mark_acknowledged(job.id, 1))
+            self.do(CardStore(database=self.database, clock=self.clock).mark_acknowledged(job.id, 1))
 
     @rule(number=NUMBER)
     def abandon(self, number: int) -> None:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from bot.domain.images import InputImage
 from bot.domain.models import MODELS, Model
-from bot.domain.options import EDIT_VERSIONS, OPTIONS, TRANSPARENT_FORMATS, VERSIONS, Limit, OptionSpec
+from bot.domain.option_spec import Limit, OptionSpec
+from bot.domain.options import EDIT_VERSIONS, OPTIONS, TRANSPARENT_FORMATS, VERSIONS
 
 FITS = st.one_of(
     st.integers(1, 4096).map(str),

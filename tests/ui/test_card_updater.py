@@ -56,6 +56,7 @@ class Cards:
         parts: dict[str, Any] = {
             "snapshots": self.discord,
             "job_store": self.discord,
+            "card_store": self.discord,
             "messages": self.discord,
             "delivery": self.discord,
         }

@@ -15,7 +15,8 @@ from bot.domain import models, options, requests
 from bot.domain.errors import OptionRangeError, UnsupportedOptionError
 from bot.domain.lazy_text import LazyText
 from bot.domain.models import Abilities
-from bot.domain.options import OPTIONS, OptionSpec, Stage
+from bot.domain.option_spec import OptionSpec, Stage
+from bot.domain.options import OPTIONS
 from bot.domain.preferences import NO_PREFERENCES, OPTIONS_WITH_SETTING
 from bot.domain.presets import Preset
 from bot.domain.requests import GenerationRequest, generation_request, price

@@ -11,7 +11,7 @@ from discord import ui
 
 from bot.domain.errors import FaultKind, ImageError, ImageProblem
 from bot.domain.jobs import Delivery, Job, Snapshot, State
-from bot.engine.job_store import DirectTurn
+from bot.engine.card_store import DirectTurn
 from bot.images.reencode import Upload
 from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.job_messages import CardGoneError, Files
@@ -96,7 +96,7 @@ def done(**changes: Any) -> Snapshot:
 
 def build_delivery(discord: Discord, notes: Notes, store: Store, clock: ManualClock | None = None) -> ResultDelivery:
     """Return a result delivery between the three fakes."""
-    parts: dict[str, Any] = {"messages": discord, "job_store": notes, "image_service": store}
+    parts: dict[str, Any] = {"messages": discord, "card_store": notes, "image_service": store}
     return ResultDelivery(**parts, clock=clock or ManualClock(), soft_deadline=300, actions=())
 
 

@@ -16,6 +16,7 @@ import structlog
 
 from bot.domain.errors import JobNotFoundError
 from bot.domain.jobs import Delivery, Job, Snapshot, State
+from bot.engine.card_store import CardStore
 from bot.engine.clock import Clock
 from bot.engine.delay_queue import DelayQueue
 from bot.engine.job_store import JobStore
@@ -100,6 +101,7 @@ class CardUpdater:
         *,
         snapshots: JobSnapshotService,
         job_store: JobStore,
+        card_store: CardStore,
         messages: JobMessages,
         delivery: ResultDelivery,
         clock: Clock,
@@ -107,6 +109,7 @@ class CardUpdater:
     ) -> None:
         self._snapshots = snapshots
         self._job_store = job_store
+        self._card_store = card_store
         self._messages = messages
         self._delivery = delivery
         self._clock = clock
@@ -254,7 +257,7 @@ class CardUpdater:
             self.forget(job_id)
         elif job.state.ended:
             delivery = await self._delivery.deliver(snapshot, shown.progress)
-            await self._job_store.mark_delivered(job_id, delivery)
+            await self._card_store.mark_delivered(job_id, delivery)
             if delivery is not Delivery.CARD:
                 log = _log.warning if job.card_in_reach(self._clock.now()) else _log.info
                 log("card.gone", job=job_id, state=job.state, delivery=delivery)

@@ -11,8 +11,8 @@ from discord import ui
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.jobs import Action, Delivery, Job, Snapshot, State
+from bot.engine.card_store import CardStore
 from bot.engine.clock import Clock
-from bot.engine.job_store import JobStore
 from bot.images.image_service import ImageService
 from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
@@ -68,14 +68,14 @@ class ResultDelivery:
     def __init__(
         self,
         *,
-        job_store: JobStore,
+        card_store: CardStore,
         image_service: ImageService,
         messages: JobMessages,
         clock: Clock,
         soft_deadline: float,
         actions: Collection[Action],
     ) -> None:
-        self._job_store = job_store
+        self._card_store = card_store
         self._image_service = image_service
         self._messages = messages
         self._clock = clock
@@ -116,7 +116,7 @@ class ResultDelivery:
         """
         message_id = await self._messages.edit(job, view, files or kept_attachments(job))
         if job.place.message_id is None:
-            await self._job_store.mark_acknowledged(job.id, message_id)
+            await self._card_store.mark_acknowledged(job.id, message_id)
 
     async def deliver(self, snapshot: Snapshot, progress: DeliveryProgress) -> Delivery:
         """Deliver a finished job and return the channel.
@@ -129,7 +129,7 @@ class ResultDelivery:
             return Delivery.CARD
         if not snapshot.pictures:
             return Delivery.HISTORY if job.state is State.DONE else Delivery.NOWHERE
-        turn = await self._job_store.begin_direct_message(job.id)
+        turn = await self._card_store.begin_direct_message(job.id)
         if turn is None:
             _log.warning("delivery.direct_messages_used_up", job=job.id)
             return Delivery.HISTORY

@@ -10,7 +10,8 @@ from discord import ui
 
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import Action, Job, Snapshot, State
-from bot.domain.options import OptionSpec, Stage, card_order
+from bot.domain.option_spec import OptionSpec, Stage
+from bot.domain.options import card_order
 from bot.domain.remix import only_processed
 from bot.domain.requests import GenerationRequest
 from bot.providers.registry import display_name
