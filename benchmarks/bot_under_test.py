@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from sandbox.discord import DiscordServer, Invocation, Message, Upload, default_world, files, media
 from sandbox.discord.state import ACKNOWLEDGE_WITHIN

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from benchmarks.databases import Maker, SqliteMaker, open_database
 from benchmarks.harness import PROVIDER, EndlessProvider, Harness

@@ -1,0 +1,85 @@
+"""Findings about the image APIs and their keys."""
+
+import pytest
+from aiohttp import web
+
+from bot.web.server import WebServer
+from tests.doctor.fake_services import WRONG, FakeServices, nothing_missing
+
+
+@pytest.mark.parametrize(
+    ("setting", "what"),
+    [
+        ("skillboss_wholesale_key", "skillboss does not accept SKILLBOSS_WHOLESALE_KEY"),
+        ("reve2img_api_key", "reve2img does not accept REVE2IMG_API_KEY"),
+    ],
+)
+async def test_wrong_key_is_reported(services: FakeServices, setting: str, what: str) -> None:
+    """Each provider separately."""
+    assert (await services.fault(**{setting: WRONG})).what == what
+
+
+@pytest.mark.parametrize(
+    ("setting", "what", "variable"),
+    [
+        ("discord_api_url", "Discord cannot be reached (no connection)", "DISCORD_API_URL"),
+        ("skillboss_api_url", "skillboss cannot be reached (no connection)", "SKILLBOSS_API_URL"),
+        ("reve2img_api_url", "reve2img cannot be reached (no connection)", "REVE2IMG_API_URL"),
+    ],
+)
+async def test_unreachable_server_is_reported_with_variable(
+    services: FakeServices, setting: str, what: str, variable: str
+) -> None:
+    """With the variable of its address."""
+    fault = await services.fault(**{setting: "http://127.0.0.1:1"})
+    assert fault.what == what
+    assert variable in fault.remedy
+
+
+@pytest.mark.parametrize(
+    ("status", "what"),
+    [
+        (401, "reve2img does not accept REVE2IMG_API_KEY"),
+        (402, "the account at reve2img is empty"),
+        (503, "reve2img cannot be reached (HTTP 503)"),
+    ],
+)
+@pytest.mark.parametrize("in_envelope", [False, True])
+async def test_error_is_read_from_status_and_envelope(
+    services: FakeServices, status: int, what: str, *, in_envelope: bool
+) -> None:
+    services.reve2img.faults.add("status", "status", status=status, in_envelope=in_envelope)
+    assert (await services.fault()).what == what
+
+
+async def test_closed_api_is_reported(services: FakeServices) -> None:
+    services.reve2img.faults.add("status", "status", status=400, message="This API was closed")
+    assert (await services.fault()).what == "reve2img says that this API is closed or unknown"
+
+
+async def _show_page(_: web.Request) -> web.Response:
+    return web.Response(text="<html>Sign in</html>", content_type="text/html")
+
+
+async def test_page_instead_of_api_is_reported(services: FakeServices) -> None:
+    routes = (web.get("/v1/run/status/{job}", _show_page),)
+    server = WebServer(host="127.0.0.1", port=0, ready=nothing_missing, routes=routes)
+    port = await server.start()
+    fault = await services.fault(skillboss_api_url=f"http://127.0.0.1:{port}")
+    await server.stop()
+    assert fault.what == "skillboss does not answer as an image API"
+    assert "SKILLBOSS_API_URL" in fault.remedy
+
+
+async def test_server_error_is_no_wrong_key(services: FakeServices) -> None:
+    services.skillboss.faults.add("status", "status", status=503)
+    assert (await services.fault()).what == "skillboss cannot be reached (HTTP 503)"
+
+
+async def test_one_provider_key_is_enough(services: FakeServices) -> None:
+    """Without any key there is no image API."""
+    findings = await services.examine(reve2img_api_key=None)
+    assert all(finding.good for finding in findings)
+    assert not any("reve2img" in finding.what for finding in findings)
+    fault = await services.fault(reve2img_api_key=None, skillboss_wholesale_key=None)
+    assert fault.what == "no provider has a key"
