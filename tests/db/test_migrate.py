@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select, text
 
 from db.audit import audit
@@ -261,3 +262,23 @@ async def test_possible_costs_of_earlier_jobs_are_carried_over(empty_database: D
     assert booked == [None if risk is None else (2, risk) for *_, risk in EARLIER_JOBS]
     assert parts == [("2026-03", 24, 0), ("2026-04", 12, 36)]
     assert await empty_database.read(audit) == []
+
+
+async def test_earlier_costs_are_found_without_a_scan_per_job(tmp_path: Path) -> None:
+    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path / 'atelier.db'}")
+    before = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, before, ignore=shutil.ignore_patterns("__pycache__", "001[3-9]*"))
+    statement = ScriptDirectory(str(MIGRATIONS)).get_revision("0013").module._EARLIER
+
+    def plan(connection: Connection) -> dict[int, tuple[int, str]]:
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
+        return {row.id: (row.parent, row.detail) for row in rows}
+
+    try:
+        await migrate(database, before)
+        steps = await database.read(plan)
+    finally:
+        await database.close()
+    per_job = {step for step, (_, detail) in steps.items() if detail.startswith("CORRELATED")}
+    assert per_job
+    assert [detail for parent, detail in steps.values() if parent in per_job and detail.startswith("SCAN")] == []
