@@ -14,6 +14,7 @@ from bot.images.url_policy import Lookup, system_lookup
 from bot.providers.registry import PROVIDERS
 from bot.proxies import Proxies
 from bot.settings import Settings
+from bot.web.served_files import FILE_POLICY
 
 _HTTPS: Final = 443
 
@@ -100,7 +101,7 @@ async def _unresolved(url: str, lookup: Lookup, *, is_remote: bool) -> Finding |
     host = urlsplit(url).hostname or ""
     try:
         addresses = await lookup(host, urlsplit(url).port or _HTTPS)
-    except OSError:
+    except (OSError, UnicodeError):  # the latter for a label that no DNS name can have
         remedy = "Look for a mistake in it and at the DNS of the domain. Until then no provider can reach the bot."
         return Finding(good=False, what=f"WEBHOOK_PUBLIC_URL: {host} cannot be resolved", remedy=remedy)
     private = next((address for address in addresses if not is_public(address)), None)
@@ -114,12 +115,20 @@ async def _unresolved(url: str, lookup: Lookup, *, is_remote: bool) -> Finding |
 async def _inputs(url: str, proxies: Proxies) -> Finding:
     """Return whether a running bot's input images can be asked for."""
     answer = await ask_or_reason(f"{url}/inputs/atelier-doctor", {}, proxies)
-    if not isinstance(answer, str) and answer.status_code == httpx.codes.NOT_FOUND:
+    if not isinstance(answer, str) and answer.status_code == httpx.codes.NOT_FOUND and _is_own(answer):
         return Finding(good=True, what="WEBHOOK_PUBLIC_URL is set and reaches a running bot")
     why = answer if isinstance(answer, str) else f"HTTP {answer.status_code}"
     what = f"WEBHOOK_PUBLIC_URL reaches a running bot, but not its /inputs ({why})"
-    remedy = "Let the reverse proxy pass on /inputs as well: providers fetch the pictures of /edit there."
+    remedy = (
+        "Let the reverse proxy pass on /inputs as well: providers fetch the pictures of /edit there. Restart the bot if"
+        " it was started before the address was set."
+    )
     return Finding(good=False, what=what, remedy=remedy)
+
+
+def _is_own(answer: httpx.Response) -> bool:
+    """Return False for a proxy's answer: its 404 looks the same."""
+    return FILE_POLICY in answer.headers.get("Content-Security-Policy", "")
 
 
 def _is_private(url: str) -> bool:

@@ -5,14 +5,23 @@ from aiohttp import web
 
 from bot.doctor import Finding
 from bot.doctor.web import check_webhook
+from bot.services.served_files import ServedFile
 from bot.settings import load_settings
+from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
 from tests.doctor.fake_services import FakeServices, nothing_missing
 
 
+class _NoFiles:
+    async def find(self, token: str) -> ServedFile | None:
+        del token
+        return None
+
+
 async def test_webhook_address_is_checked(services: FakeServices) -> None:
     """Without an answer it is a note."""
-    server = WebServer(host="127.0.0.1", port=0, ready=nothing_missing)
+    inputs = ServedFileEndpoint(_NoFiles())
+    server = WebServer(host="127.0.0.1", port=0, ready=nothing_missing, routes=inputs.routes)
     port = await server.start()
     assert (await services.webhook(f"http://127.0.0.1:{port}")) == Finding(
         good=True, what="WEBHOOK_PUBLIC_URL is set and reaches a running bot"
@@ -26,25 +35,28 @@ async def test_webhook_address_is_checked(services: FakeServices) -> None:
     assert "reverse proxy" in away.remedy
 
 
-async def _refuse(_: web.Request) -> web.Response:
-    raise web.HTTPForbidden
+@pytest.mark.parametrize("status", [403, 404, 502])
+async def test_closed_inputs_of_public_address_are_fault(services: FakeServices, status: int) -> None:
+    """A reverse proxy answers 404 itself for what it does not pass on."""
 
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=status)
 
-async def test_closed_inputs_of_public_address_are_fault(services: FakeServices) -> None:
-    routes = (web.get("/inputs/{token}", _refuse),)
+    routes = (web.get("/inputs/{token}", refuse),)
     server = WebServer(host="127.0.0.1", port=0, ready=nothing_missing, routes=routes)
     port = await server.start()
     finding = await services.webhook(f"http://127.0.0.1:{port}")
     await server.stop()
     assert (finding.good, finding.what) == (
         False,
-        "WEBHOOK_PUBLIC_URL reaches a running bot, but not its /inputs (HTTP 403)",
+        f"WEBHOOK_PUBLIC_URL reaches a running bot, but not its /inputs (HTTP {status})",
     )
 
 
-async def test_public_address_without_dns_entry_is_fault(services: FakeServices) -> None:
+@pytest.mark.parametrize("error", [OSError(), UnicodeError("label too long")])
+async def test_public_address_without_dns_entry_is_fault(services: FakeServices, error: Exception) -> None:
     async def lookup(_host: str, _port: int) -> list[str]:
-        raise OSError
+        raise error
 
     settings = load_settings(**(services.variables | {"webhook_public_url": "https://studio.example"}))
     (finding,) = await check_webhook(settings, lookup)
