@@ -27,6 +27,7 @@ from bot.domain.jobs import Job
 from db.accounts import AccountRepository
 from db.budgets import BudgetRepository
 from db.ledger import LedgerRepository
+from db.locks import COUNTING_FREE_REPEATS, advisory_lock
 from db.risks import RiskRepository
 
 SYSTEM_ACTOR = 0
@@ -117,8 +118,11 @@ class Ledger:
     def has_free_repeat(self, connection: Connection, member_id: int, now: datetime) -> bool:
         """Return whether a lost reply releases the member's hold at once.
 
-        The operator pays for each such release, so a member has few of them in a day.
+        The operator pays for each such release, so a member has few of them in a day. Call it before `settle`, in the
+        same transaction: no other one decides in between.
         """
+        # The account's lock is too little: a member has one in each guild.
+        advisory_lock(connection, COUNTING_FREE_REPEATS)
         released = RiskRepository(connection).count_since(member_id, FaultKind.REPLY_LOST, now - _REPEATS_WITHIN)
         return released < self._free_repeats
 
