@@ -17,37 +17,42 @@ _MAX_DEPTH: Final = 3
 # Of a list: a body may have millions of items.
 _MAX_ITEMS: Final = 20
 
-# "safety_tolerance" and the like are names of parameters. An escape joins its letter to the next word, so only whole
-# words count: "\nsfw" is a line break and "sfw".
-_CONTENT: Final = re.compile(
-    r"(?<![a-z\\])(?:safety(?![a-z_])|content[ _-]?(?:policy|violation|filter)|policy violation|moderat(?:ion|ed)"
-    r"|prohibited|not allowed by our|nsfw)",
-    re.IGNORECASE,
-)
-_ACCOUNT_EMPTY: Final = re.compile(
-    r"\bbalance\b|insufficient[ _](?:credits?|funds|quota)|not enough credits?|out of credits?|budget[ _]exhausted",
-    re.IGNORECASE,
-)
-# The model itself, at this provider: unknown, closed or not served any more. A list of possible causes ("Invalid model,
-# missing required field, ...") names none, and an option that a model lacks is no fault of the model.
-_MODEL_GONE: Final = re.compile(
-    r"model_(?:not_found|unavailable|deprecated|retired|disabled)|partner_api_closed"
-    r"|(?<![a-z])(?:unknown|invalid|unsupported|unavailable|retired|deprecated|discontinued|no such) model(?![a-z_,])"
-    r"|(?<![a-z_])(?:model(?: \S+)?|api|endpoint) (?:is |was |has been |does |do |could |can |will be )?"
-    r"(?:(?:no longer|not) (?:be )?(?:found|exist|available|supported|offered|served|enabled)"
-    r"|unknown|closed|discontinued|deprecated|retired|disabled|unavailable|withdrawn|sunset|shut down)",
-    re.IGNORECASE,
-)
-# A decoder's "cannot read image" is about the file, not about its address.
-_NOT_FETCHED: Final = re.compile(
-    r"(?:file|image|input|url)s?[ _-](?:download|fetch)[ _-](?:error|fail(?:ed|ure))"
-    r"|(?:fail(?:ed|ure)?(?: to)?|could not|couldn.t|cannot|can.t|unable to|error|timed? ?out)(?: while| when)?"
-    r" (?:download|fetch|retriev|access|reach)\w*[^\n]{0,80}?(?:image|input|url|file|picture|reference|…)"
-    r"|(?:image|input|url|file|picture|reference)\S*(?: \S+)? (?:could not|couldn.t|cannot|can.t)"
-    r" be (?:downloaded|fetched|retrieved|accessed|reached)",
-    re.IGNORECASE,
-)
-_WEBHOOK: Final = re.compile(r"webhook|callback[ _-]?ur[il]", re.IGNORECASE)
+# The kinds that words decide, the first match first. Patterns read folded words.
+_PATTERNS: Final = {
+    # "safety_tolerance" and the like are names of parameters. An escape joins its letter to the next word, so only
+    # whole words count: "\nsfw" is a line break and "sfw".
+    FaultKind.CONTENT: re.compile(
+        r"(?<![a-z\\])(?:safety(?![a-z_])|content[ _-]?(?:policy|violation|filter)|policy violation|moderat(?:ion|ed)"
+        r"|prohibited|not allowed by our|nsfw)",
+        re.IGNORECASE,
+    ),
+    FaultKind.ACCOUNT_EMPTY: re.compile(
+        r"\bbalance\b|insufficient[ _](?:credits?|funds|quota)|not enough credits?|out of credits?"
+        r"|budget[ _]exhausted",
+        re.IGNORECASE,
+    ),
+    FaultKind.WEBHOOK_REFUSED: re.compile(r"webhook|callback[ _-]?ur[il]", re.IGNORECASE),
+    # A decoder's "cannot read image" is about the file, not about its address.
+    FaultKind.INPUT_NOT_FETCHED: re.compile(
+        r"(?:file|image|input|url)s?[ _-](?:download|fetch)[ _-](?:error|fail(?:ed|ure))"
+        r"|(?:fail(?:ed|ure)?(?: to)?|could not|couldn.t|cannot|can.t|unable to|error|timed? ?out)(?: while| when)?"
+        r" (?:download|fetch|retriev|access|reach)\w*[^\n]{0,80}?(?:image|input|url|file|picture|reference|…)"
+        r"|(?:image|input|url|file|picture|reference)\S*(?: \S+)? (?:could not|couldn.t|cannot|can.t)"
+        r" be (?:downloaded|fetched|retrieved|accessed|reached)",
+        re.IGNORECASE,
+    ),
+    # The model itself, at this provider: unknown, closed or not served any more. A list of possible causes ("Invalid
+    # model, missing required field, ...") names none, and an option that a model lacks is no fault of the model.
+    FaultKind.MODEL_UNAVAILABLE: re.compile(
+        r"model_(?:not_found|unavailable|deprecated|retired|disabled)|partner_api_closed"
+        r"|(?<![a-z])(?:unknown|invalid|unsupported|unavailable|retired|deprecated|discontinued|no such) model"
+        r"(?![a-z_,])"
+        r"|(?<![a-z_])(?:model(?: \S+)?|api|endpoint) (?:is |was |has been |does |do |could |can |will be )?"
+        r"(?:(?:no longer|not) (?:be )?(?:found|exist|available|supported|offered|served|enabled)"
+        r"|unknown|closed|discontinued|deprecated|retired|disabled|unavailable|withdrawn|sunset|shut down)",
+        re.IGNORECASE,
+    ),
+}
 
 
 def words_of(value: object, *, depth: int = 0) -> str:
@@ -119,36 +124,25 @@ def reason_of(document: object) -> Reason:
 
 def refuses_content(text: str) -> bool:
     """Return True if the words refuse the prompt or image for its content."""
-    return _CONTENT.search(text) is not None
+    return _PATTERNS[FaultKind.CONTENT].search(text) is not None
 
 
 def refusal_kind(text: str) -> FaultKind:
     """Return the reason of a refused submit, by folded words.
 
-    Most providers answer 400 for whatever they dislike, so the status alone does not say who is at fault.
+    Most providers answer 400 for whatever they dislike, so the status alone does not say who is at fault. Content is
+    left out: whether words about it count depends on the status.
     """
-    if _ACCOUNT_EMPTY.search(text):
-        return FaultKind.ACCOUNT_EMPTY
-    if _WEBHOOK.search(text):
-        return FaultKind.WEBHOOK_REFUSED
-    if _NOT_FETCHED.search(text):
-        return FaultKind.INPUT_NOT_FETCHED
-    if _MODEL_GONE.search(text):
-        return FaultKind.MODEL_UNAVAILABLE
-    return FaultKind.INVALID
+    return _first_kind(text, besides=FaultKind.CONTENT) or FaultKind.INVALID
 
 
 def failure_kind(text: str) -> FaultKind:
-    """Return the reason of a FAILED job.
+    """Return the reason of a FAILED job, by folded words.
 
-    Seed: "Vendor error or insufficient balance".
+    Seed: "Vendor error or insufficient balance". A job that was accepted did not fail for its webhook.
     """
-    if refuses_content(text):
-        return FaultKind.CONTENT
-    if _ACCOUNT_EMPTY.search(text):
-        return FaultKind.ACCOUNT_EMPTY
-    if _NOT_FETCHED.search(text):
-        return FaultKind.INPUT_NOT_FETCHED
-    if _MODEL_GONE.search(text):
-        return FaultKind.MODEL_UNAVAILABLE
-    return FaultKind.GENERATION
+    return _first_kind(text, besides=FaultKind.WEBHOOK_REFUSED) or FaultKind.GENERATION
+
+
+def _first_kind(text: str, *, besides: FaultKind) -> FaultKind | None:
+    return next((kind for kind, words in _PATTERNS.items() if kind is not besides and words.search(text)), None)
