@@ -1,17 +1,14 @@
 """Checks of the providers' keys."""
 
-from typing import Final
-
 import httpx
 
 from bot.doctor.finding import Finding
 from bot.doctor.http_probe import ask, unreachable
 from bot.domain.errors import FaultKind
 from bot.providers.error_details import reason_of, refusal_kind
+from bot.providers.parsing import error_code
 from bot.providers.registry import PROVIDERS
 from bot.settings import Settings
-
-_LAST_STATUS: Final = 599
 
 
 async def check_keys(settings: Settings) -> list[Finding]:
@@ -51,10 +48,8 @@ async def check_keys(settings: Settings) -> list[Finding]:
 def status_of(answer: httpx.Response) -> int:
     """Return the error code of the body's envelope, else the HTTP status."""
     document = _document(answer)
-    code = document.get("code") if isinstance(document, dict) else None
-    text = str(code)
-    is_error = text.isascii() and text.isdigit() and httpx.codes.BAD_REQUEST <= int(text) <= _LAST_STATUS
-    return int(text) if answer.is_success and is_error else answer.status_code
+    code = error_code(document.get("code")) if answer.is_success and isinstance(document, dict) else None
+    return answer.status_code if code is None else code
 
 
 def _strange(name: str, answer: httpx.Response, variable: str) -> Finding | None:

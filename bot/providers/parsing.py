@@ -4,6 +4,7 @@ The documents describe them in more than one form.
 """
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
@@ -11,6 +12,10 @@ from urllib.parse import urlsplit
 _MAX_HANDLE: Final = 200
 _LISTS: Final = ("images", "generated_images", "resultUrls", "result_urls", "urls")
 
+_LOWEST_ERROR: Final = 400
+_HIGHEST_ERROR: Final = 599
+# A longer number is no status, and Python refuses to read thousands of digits.
+_DIGITS: Final = re.compile("[0-9]{3}")
 _HIGHEST_COST: Final = 2**31 - 1
 
 
@@ -37,6 +42,13 @@ def handle_of(value: object) -> str | None:
     # A dot segment would be resolved and so name another path.
     fits = 0 < len(handle) <= _MAX_HANDLE and handle.isprintable() and handle.isascii() and handle not in {".", ".."}
     return handle if fits else None
+
+
+def error_code(value: object) -> int | None:
+    """Return the code of an envelope if it is the HTTP status of an error."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        value = int(value)
+    return value if isinstance(value, int) and _LOWEST_ERROR <= value <= _HIGHEST_ERROR else None
 
 
 def cost_of(value: object) -> int | None:

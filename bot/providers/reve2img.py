@@ -14,12 +14,9 @@ from bot.domain.requests import GenerationRequest
 from bot.providers.base import CancelOutcome, Failed, Finished, Pending, SubmitAnswer
 from bot.providers.error_details import failure_kind, reason_of, words_of
 from bot.providers.http import Answer, Call, ProviderHttp
-from bot.providers.parsing import cost_of, handle_of, image_urls
+from bot.providers.parsing import cost_of, error_code, handle_of, image_urls
 from bot.providers.spec import ProviderSpec
 from bot.providers.unknown_statuses import UnknownWords
-
-_LOWEST_ERROR: Final = 400
-_HIGHEST_ERROR: Final = 599
 
 
 class Reve2Img:
@@ -87,7 +84,7 @@ class Reve2Img:
         if answer.fault is not None:
             raise answer.fault
         body = answer.document if isinstance(answer.document, dict) else {}
-        if (code := _error_code(body.get("code"))) is not None:
+        if (code := error_code(body.get("code"))) is not None:
             raise self._http.refusal(
                 code, call, document=_reason(body), headers=answer.headers, hide=hide, secrets=secrets
             )
@@ -176,15 +173,6 @@ def _processing(request: GenerationRequest) -> dict[str, object]:
 def _box(fit: Fit) -> dict[str, object]:
     limits = {"max_dim": fit.longest, "max_width": fit.width, "max_height": fit.height}
     return {name: limit for name, limit in limits.items() if limit is not None}
-
-
-def _error_code(code: object) -> int | None:
-    """Return the envelope's code if it is one of an error."""
-    if isinstance(code, str) and code.isascii() and code.isdigit():
-        code = int(code)
-    if isinstance(code, int) and not isinstance(code, bool) and _LOWEST_ERROR <= code <= _HIGHEST_ERROR:
-        return code
-    return None
 
 
 def _reason(body: dict[str, Any]) -> object:

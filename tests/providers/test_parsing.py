@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.providers.parsing import cost_of, handle_of, image_urls
+from bot.providers.parsing import cost_of, error_code, handle_of, image_urls
 
 A, B = "https://cdn.example/a.png", "https://cdn.example/b.png"
 
@@ -54,3 +54,26 @@ def test_handle_is_short_plain_name(value: object, handle: str | None) -> None:
 def test_cost_is_rounded_up(value: object, cost: int | None) -> None:
     """A part of a unit counts as one."""
     assert cost_of(value) == cost
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (402, 402),
+        ("402", 402),
+        (400, 400),
+        (599, 599),
+        (399, None),
+        (600, None),
+        ("0402", None),
+        (" 402", None),
+        ("\N{FULLWIDTH DIGIT FOUR}02", None),
+        ("4" * 5_000, None),
+        (402.0, None),
+        (True, None),
+        (None, None),
+        ("", None),
+    ],
+)
+def test_error_code_is_status_of_error(value: object, code: int | None) -> None:
+    assert error_code(value) == code

@@ -255,6 +255,12 @@ async def test_submit_answer_with_task_only_is_accepted(client: httpx.AsyncClien
         assert await provider_at(client, raw.url).submit(REQUEST, OFFER) == Pending(handle="7", running=True)
 
 
+async def test_endless_code_does_not_lose_accepted_task(client: httpx.AsyncClient) -> None:
+    """Python refuses to read thousands of digits as a number."""
+    async with RawServer(json_reply(f'{{"code": "{"4" * 5_000}", "data": {{"task_id": 7}}}}')) as raw:
+        assert await provider_at(client, raw.url).submit(REQUEST, OFFER) == Pending(handle="7", running=True)
+
+
 async def test_images_without_task_are_accepted(client: httpx.AsyncClient) -> None:
     """A synchronous model may name no task."""
     body = '{"code": 200, "data": {"status": "SUCCESS", "response": ["https://cdn.example/a.png"]}}'
