@@ -185,9 +185,8 @@ class JobPoller:
         if refresh := not progress.hold_shown:
             _log.warning("job.hold_kept", job=job.id, provider=attempt.provider)
         progress.hold_shown = True
-        # Never above the deadline, also if the wall clock was set back.
-        left = min(max(1.0, self._config.hard_deadline - self._age(job)), max(1.0, self._config.hard_deadline))
-        pause = left if attempt.handle is None else min(left, _LONGEST_POLL_PAUSE_SECONDS)
+        # Not at the deadline alone: another process may record the handle of a late reply.
+        pause = min(max(1.0, self._config.hard_deadline - self._age(job)), _LONGEST_POLL_PAUSE_SECONDS)
         return StepResult(job=job, next_step_in=pause, refresh_card=refresh)
 
     async def _poll(self, job: Job, attempt: Attempt) -> StepResult:

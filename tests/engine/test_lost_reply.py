@@ -558,6 +558,23 @@ async def test_kept_hold_ends_with_the_answer_of_the_provider(database: Database
         assert await harness.run_audit() == []
 
 
+async def test_kept_hold_ends_soon_after_a_late_reply_in_another_process(database: Database, tmp_path: Path) -> None:
+    async with engine_harness(database, tmp_path) as harness:
+        now = harness.clock.now()
+        for _ in range(2):
+            job = make_job_for(now=now)
+            await database.write(partial(hold, ledger=harness.ledger, job=job, now=now))
+            await database.write(ending(harness.ledger, job, now, at_risk=12))
+        kept = await lose_reply(harness)
+        await harness.settle()
+        await harness.job_store.record_late_handle(await harness.read_job(kept.id), harness.server.finish().id)
+        late = harness.clock.now()
+        done = await harness.wait_for_state(kept.id, State.DONE, step=30)
+        assert done.charged == 12
+        assert harness.clock.now() - late <= timedelta(minutes=2)
+        assert await harness.run_audit() == []
+
+
 async def test_lost_job_stays_at_risk_until_the_provider_answers(database: Database, tmp_path: Path) -> None:
     async with engine_harness(database, tmp_path) as harness:
         job = await harness.create_job()
