@@ -219,7 +219,7 @@ def _fault(error: ImageError) -> FaultKind:
 def _fault_when_late(position: int, progress: InputDownloadProgress) -> FaultKind:
     if position in progress.undecoded:
         return FaultKind.INPUT_UNDECODABLE
-    return FaultKind.INTERNAL if progress.not_stored else FaultKind.INPUT_UNREACHABLE
+    return FaultKind.STORAGE if progress.not_stored else FaultKind.INPUT_UNREACHABLE
 
 
 def _missing(job: Job, progress: InputDownloadProgress) -> list[tuple[int, InputImage]]:

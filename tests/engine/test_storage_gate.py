@@ -320,6 +320,7 @@ async def test_input_without_room_stops_no_other_job(
         await harness.create_job()
         await harness.wait_for(lambda: harness.server.jobs, step=1)
         assert (await harness.read_job(large.id)).state is State.HELD
+        assert (await harness.wait_for_state(large.id, State.FAILED, step=10)).fault is FaultKind.STORAGE
 
 
 async def test_members_images_are_limited(sqlite_database: Database, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class FaultKind(StrEnum):
     DEADLINE = "deadline"  # the hard deadline passed
     UNACKNOWLEDGED = "unacknowledged"  # the card never appeared
     QUOTA = "quota"  # the member's stored images reach their limit
-    STORAGE = "storage"  # finished images could not be stored here for too long
+    STORAGE = "storage"  # images could not be stored here for too long
     INTERNAL = "internal"  # our own fault
     # Input images that turned out to be unusable:
     INPUT_GONE = "input_gone"  # its message was deleted, or its URL expired
