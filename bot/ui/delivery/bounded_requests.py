@@ -35,6 +35,7 @@ class RateLimitError(Exception):
 @dataclass(slots=True)
 class _Request:
     timeout: asyncio.Timeout
+    in_channel: bool
     limit: RateLimitError | None = None
 
 
@@ -42,10 +43,11 @@ _CURRENT: ContextVar[_Request | None] = ContextVar("current_request", default=No
 
 
 @asynccontextmanager
-async def bounded(seconds: float) -> AsyncIterator[None]:
+async def bounded(seconds: float, *, in_channel: bool = True) -> AsyncIterator[None]:
     """Limit the time of the requests inside.
 
-    Only for requests that may be repeated: the last one may have been carried out.
+    Only for requests that may be repeated: the last one may have been carried out. `in_channel` is False for requests
+    outside the job's channel, such as a direct message.
 
     Raises:
         RateLimitError: Discord asks for a longer pause.
@@ -54,7 +56,7 @@ async def bounded(seconds: float) -> AsyncIterator[None]:
     request: _Request | None = None
     try:
         async with asyncio.timeout(seconds) as timeout:
-            request = _Request(timeout)
+            request = _Request(timeout, in_channel)
             before = _CURRENT.set(request)
             try:
                 yield
@@ -67,7 +69,7 @@ async def bounded(seconds: float) -> AsyncIterator[None]:
     except discord.HTTPException as error:
         if error.status != HTTPStatus.TOO_MANY_REQUESTS or request is None:
             raise
-        raise request.limit or RateLimitError(_UNNAMED_SECONDS, in_channel=True) from error
+        raise request.limit or RateLimitError(_UNNAMED_SECONDS, in_channel=in_channel) from error
 
 
 async def note_rate_limit(session: aiohttp.ClientSession, context: Any, params: aiohttp.TraceRequestEndParams) -> None:
@@ -86,6 +88,6 @@ async def note_rate_limit(session: aiohttp.ClientSession, context: Any, params: 
     except (KeyError, ValueError):
         wait = _UNNAMED_SECONDS
     if wait > _SLEPT_THROUGH_SECONDS:
-        in_channel = not by_token or headers.get("X-RateLimit-Scope") == "shared"
-        request.limit = RateLimitError(wait, in_channel=in_channel)
+        of_channel = not by_token or headers.get("X-RateLimit-Scope") == "shared"
+        request.limit = RateLimitError(wait, in_channel=of_channel and request.in_channel)
         request.timeout.reschedule(asyncio.get_running_loop().time())

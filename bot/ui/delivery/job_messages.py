@@ -4,10 +4,10 @@ The card is edited by interaction token or by bot token. No policy here.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 import discord
+import structlog
 from discord import ui
 from discord.utils import MISSING
 
@@ -17,8 +17,10 @@ from bot.engine.observer import CardLookup
 from bot.ui.buttons import CARD_ACTIONS, CUSTOM_ID, QUESTION_ACTIONS
 from bot.ui.component_tree import custom_ids, walk
 from bot.ui.delivery.bounded_requests import bounded
-from bot.ui.delivery.discord_errors import UNKNOWN_MESSAGE, DiscordErrorKind, classify
+from bot.ui.delivery.discord_errors import RETRYABLE, UNKNOWN_MESSAGE, DiscordErrorKind, classify
 from bot.ui.delivery.input_attachments import Attachments
+
+_log = structlog.get_logger(__name__)
 
 DIRECT_UPLOAD_LIMIT: Final = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
 """Bytes that a file in a direct message may have."""
@@ -124,8 +126,19 @@ class JobMessages:
     async def remove(self, job: Job) -> bool:
         """Delete the job's message. True if it is gone, also before.
 
-        A private message stays once its interaction token is dead: nothing else can delete it.
+        A private message stays once its interaction token is dead: nothing else can delete it. Any message stays while
+        Discord is unreachable or limits the request for long.
         """
+        try:
+            async with bounded(_REQUEST_SECONDS):
+                return await self._remove(job)
+        except Exception as error:
+            if classify(error) not in RETRYABLE:
+                raise
+            _log.warning("card.not_removed", job=job.id, error=type(error).__name__)
+            return False
+
+    async def _remove(self, job: Job) -> bool:
         if job.token_alive(self._clock.now()):
             try:
                 await self._webhook(job).delete_message("@original")  # type: ignore[arg-type]
@@ -152,7 +165,7 @@ class JobMessages:
 
     async def send_direct(self, job: Job, view: ui.LayoutView, files: Files | None) -> None:
         """Send a direct message. Sent twice within minutes, it is one message."""
-        async with _bounded(files):
+        async with bounded(_seconds(files), in_channel=False):
             channel = await self._direct(job)
             await channel.send(
                 view=view,
@@ -169,7 +182,7 @@ class JobMessages:
         """
         # By Discord's own clock: the command came before whatever was sent about it.
         command = discord.Object(job.place.interaction_id)
-        async with bounded(_REQUEST_SECONDS):
+        async with bounded(_REQUEST_SECONDS, in_channel=False):
             channel = await self._direct(job)
             async for message in channel.history(limit=_DIRECT_MESSAGES_READ, after=command):
                 if any(f":{job.id}:" in each for each in custom_ids(message.components)):
@@ -181,7 +194,7 @@ class JobMessages:
 
     async def _edit_by_token(self, job: Job, view: ui.LayoutView, files: Attachments | None) -> discord.Message:
         original: Any = "@original"
-        async with _bounded(files):
+        async with bounded(_seconds(files)):
             return await self._webhook(job).edit_message(original, **_changes(view, files))
 
     async def _edit_by_bot(self, job: Job, view: ui.LayoutView, files: Attachments | None) -> discord.Message:
@@ -190,12 +203,12 @@ class JobMessages:
         message = self._by_bot(job, job.place.message_id)
         try:
             try:
-                async with _bounded(files):
+                async with bounded(_seconds(files)):
                     return await message.edit(**_changes(view, files))
             except discord.HTTPException as error:
                 if classify(error) is not DiscordErrorKind.ARCHIVED:
                     raise
-                async with _bounded(files):
+                async with bounded(_seconds(files)):
                     await self._open_thread(job)
                     return await message.edit(**_changes(view, files))
         except discord.HTTPException as error:
@@ -222,8 +235,8 @@ class JobMessages:
         return discord.Webhook.partial(job.place.application_id, job.place.token or "", client=self._client)
 
 
-def _bounded(files: Attachments | None) -> AbstractAsyncContextManager[None]:
-    return bounded(_REQUEST_SECONDS if files is None else _UPLOAD_SECONDS)
+def _seconds(files: Attachments | None) -> float:
+    return _REQUEST_SECONDS if files is None else _UPLOAD_SECONDS
 
 
 def _changes(view: ui.LayoutView, files: Attachments | None) -> dict[str, Any]:
