@@ -173,9 +173,9 @@ class JobRequests:
     ) -> None:
         """Answer with the job's card.
 
-        If the card surely did not appear, cancel the job and return its credits. An answer of another process stays as
-        it is. `in_place` turns the pressed message into the card. A private job's card is visible to its member only.
-        Raises the error of Discord that refused the card; the interaction has no answer then.
+        If the card surely did not appear, cancel the job and return its credits. An answer of another process stays.
+        `in_place` turns the pressed message into the card. Raises the error of Discord that refused the card; the
+        interaction has no answer then.
         """
         job = snapshot.job
         found, error = await self._send_card(interaction, snapshot, in_place=in_place)
