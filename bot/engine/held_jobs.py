@@ -145,7 +145,8 @@ class HeldJobs:
             fault = error.fault
             if fault is None and now - since < _PUBLISH_SECONDS:
                 self._publications[job.id] = (since, tries + 1)
-                return StepResult(job=job, next_step_in=min(2.0 ** (tries + 1), _LONGEST_PAUSE_SECONDS))
+                pause = max(min(2.0 ** (tries + 1), _LONGEST_PAUSE_SECONDS), error.retry_after)
+                return StepResult(job=job, next_step_in=pause)
             _log.warning("job.unpublished", job=job.id, fault=fault)
             failed = await self._job_store.mark_inputs_failed(job, fault or FaultKind.INPUT_UNPUBLISHED, {})
             return StepResult(job=failed)

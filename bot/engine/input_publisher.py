@@ -9,12 +9,14 @@ from bot.domain.jobs import Job
 class PublishError(Exception):
     """Input images were not published.
 
-    `fault` is None if another try may succeed, else it ends the job.
+    `fault` is None if another try may succeed, else it ends the job. `retry_after` is the least time until then in
+    seconds.
     """
 
-    def __init__(self, fault: FaultKind | None = None) -> None:
+    def __init__(self, fault: FaultKind | None = None, *, retry_after: float = 0.0) -> None:
         super().__init__(fault)
         self.fault = fault
+        self.retry_after = retry_after
 
 
 class InputPublisher(Protocol):

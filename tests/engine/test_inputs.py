@@ -173,6 +173,20 @@ async def test_publication_is_retried_and_given_up_after_minutes(
         assert (harness.clock.now() - job.created_at).total_seconds() == pytest.approx(600, abs=60)
 
 
+async def test_publication_waits_as_long_as_discord_asks(
+    sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
+) -> None:
+    async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, public=None) as harness:
+        publisher = publisher_of(harness)
+        publisher.error = PublishError(retry_after=1200)
+        job = await harness.create_job(request=edit_request(image_host.put("a.png", drawn())))
+        await harness.wait_for(lambda: publisher.published[job.id] == 1)
+        publisher.error, limited = None, harness.clock.now()
+        await harness.wait_for_state(job.id, State.RUNNING, step=10)
+        assert publisher.published[job.id] == 2
+        assert (harness.clock.now() - limited).total_seconds() >= 1200
+
+
 async def test_publication_that_expires_in_queue_is_repeated(
     sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
 ) -> None:

@@ -1,4 +1,4 @@
-"""Order of edits in a busy channel.
+"""Order of edits in a busy channel, and publications between them.
 
 Discord and the database are replaced.
 """
@@ -7,18 +7,25 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from discord import ui
 
+from bot.domain.images import InputImage
 from bot.domain.jobs import Delivery, Job, Snapshot, State
+from bot.engine.input_publisher import PublishError
+from bot.images.reencode import Upload
 from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.card_updater import CardUpdater
+from bot.ui.delivery.input_publisher import CardInputPublisher
 from tests.support.clock import START, ManualClock, let_others_run
-from tests.support.factories import make_job
+from tests.support.factories import make_image_file, make_job, make_request
 
 EDITS_A_CHANNEL = 8
+URL = "https://cdn.example/attachments/1/22/atelier-input-1.png"
 
 
 class Discord:
@@ -29,15 +36,18 @@ class Discord:
         self.begun: list[str] = []
         self.limits: list[RateLimitError] = []
         self.ends: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.restored: list[str] = []
+        self.shown: list[Job] = []
 
     async def get(self, job_id: str) -> Snapshot:
-        """Return a finished job."""
+        """Return the snapshot of a job."""
         return Snapshot(job=self.jobs[job_id])
 
     async def deliver(self, snapshot: Snapshot, _: object) -> Delivery:
         """Edit a card, or raise the next limit."""
         job_id = snapshot.job.id
         self.begun.append(job_id)
+        await asyncio.sleep(0)
         if self.limits:
             raise self.limits.pop()
         await self.ends[job_id].wait()
@@ -45,6 +55,39 @@ class Discord:
 
     async def mark_delivered(self, *_: object) -> None:
         """Note the delivery."""
+
+    async def restore(self, snapshot: Snapshot, _: object) -> None:
+        """Show the end again."""
+        self.restored.append(snapshot.job.id)
+
+    async def show(self, job: Job, _: object) -> None:
+        """Edit the card of a running job."""
+        self.shown.append(job)
+
+    def card(self, _: Snapshot, **__: object) -> ui.LayoutView:
+        """Return a card."""
+        return ui.LayoutView()
+
+    async def prepare_upload(self, *_: object, **__: object) -> Upload:
+        """Return an input image to upload."""
+        return Upload(content=b"x", extension="png", reencoded=False)
+
+    async def attach(self, *_: object) -> tuple[str, ...]:
+        """Attach an input image, or raise the next limit."""
+        if self.limits:
+            raise self.limits.pop()
+        return (URL,)
+
+
+class Store:
+    """Fake of the job store."""
+
+    def __init__(self, discord: Discord) -> None:
+        self.discord = discord
+
+    async def get(self, job_id: str) -> tuple[Job, None]:
+        """Return a job without an attempt."""
+        return self.discord.jobs[job_id], None
 
 
 class Cards:
@@ -55,12 +98,21 @@ class Cards:
         self.clock = ManualClock()
         parts: dict[str, Any] = {
             "snapshots": self.discord,
-            "job_store": self.discord,
+            "job_store": Store(self.discord),
             "card_store": self.discord,
             "messages": self.discord,
             "delivery": self.discord,
         }
         self.updater = CardUpdater(**parts, clock=self.clock, randomness=random.Random(1))  # noqa: S311
+        del parts["job_store"], parts["card_store"]
+        self.publisher = CardInputPublisher(**parts, image_service=self.discord, card_updater=self.updater)  # type: ignore[arg-type]
+
+    def begin_edit(self, **changes: Any) -> Job:
+        """Return a new job with a stored input image."""
+        request = make_request(inputs=(InputImage(file=make_image_file(), **changes),))
+        job = make_job(request=request, created_at=START, acknowledged_at=START)
+        self.discord.jobs[job.id] = job
+        return job
 
     async def finish(self, number: int, *, old: bool = False) -> list[str]:
         """Report finished jobs, and return their ids."""
@@ -114,3 +166,55 @@ async def test_every_old_card_gets_its_end(cards: Cards) -> None:
     await cards.release(*old)
     await let_others_run(200)
     assert cards.discord.begun == old
+
+
+async def test_short_limit_ends_no_longer_one(cards: Cards) -> None:
+    cards.discord.limits += [RateLimitError(20.0, in_channel=True), RateLimitError(1200.0, in_channel=True)]
+    limited = await cards.finish(2)
+    cards.clock.advance(30.0)
+    await cards.finish(1)
+    assert cards.discord.begun == limited
+
+
+async def test_limited_publication_waits_and_holds_up_its_channel(cards: Cards) -> None:
+    cards.discord.limits.append(RateLimitError(1200.0, in_channel=True))
+    first, second = cards.begin_edit(), cards.begin_edit()
+    for job in (first, second):
+        with pytest.raises(PublishError) as caught:
+            await cards.publisher.publish(job)
+        assert (caught.value.fault, caught.value.retry_after) == (None, 1200.0)
+    await cards.finish(1)
+    assert cards.discord.begun == []
+    cards.clock.advance(1200.0)
+    assert await cards.publisher.publish(second) == (URL,)
+
+
+async def test_publication_after_the_end_elsewhere_is_corrected(cards: Cards, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process was suspended; another one took the job and showed its end."""
+    job = cards.begin_edit()
+    attach = cards.discord.attach
+
+    async def overtaken(*arguments: object) -> tuple[str, ...]:
+        ended = replace(job, state=State.CANCELLED, delivered_at=START, delivery=Delivery.CARD)
+        cards.discord.jobs[job.id] = ended
+        return await attach(*arguments)
+
+    monkeypatch.setattr(cards.discord, "attach", overtaken)
+    await cards.publisher.publish(job)
+    await let_others_run()
+    assert cards.discord.restored == [job.id]
+
+
+async def test_card_lists_no_replaced_input(cards: Cards) -> None:
+    """Discord would drop the new one."""
+    job = cards.begin_edit(provider_url=URL.replace("22", "21"))
+    await cards.publisher.publish(job)
+    cards.updater.on_job_changed(job.id)
+    await let_others_run()
+    assert cards.discord.shown == []
+    (image,) = job.request.inputs
+    published = replace(job.request, inputs=(replace(image, provider_url=URL),))
+    cards.discord.jobs[job.id] = replace(job, request=published)
+    cards.updater.on_job_changed(job.id)
+    await let_others_run()
+    assert cards.discord.shown == [cards.discord.jobs[job.id]]

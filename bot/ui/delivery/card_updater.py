@@ -5,8 +5,8 @@ import hashlib
 import json
 import random
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -24,7 +24,7 @@ from bot.engine.observer import CardLookup
 from bot.services.job_snapshots import JobSnapshotService
 from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.discord_errors import RETRYABLE, DiscordErrorKind, classify
-from bot.ui.delivery.input_attachments import attached_inputs
+from bot.ui.delivery.input_attachments import KeptAttachment, attached_inputs
 from bot.ui.delivery.job_messages import CardGoneError, JobMessages
 from bot.ui.delivery.result_delivery import DeliveryProgress, ResultDelivery
 
@@ -58,7 +58,7 @@ class _Shown:
     failures: int = 0
     not_before: float = float("-inf")
     progress: DeliveryProgress = field(default_factory=DeliveryProgress)
-    published: bool = False  # the card shows the inputs, which the job's row may not say yet
+    replaced: tuple[KeptAttachment, ...] | None = None  # inputs that a publication replaced, also if there were none
     editing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -83,9 +83,9 @@ class _Channel:
     def limit(self, until: float, *, old: bool) -> None:
         """Hold up edits until then, if a message was limited."""
         if old:
-            self.old_not_before = until
+            self.old_not_before = max(self.old_not_before, until)
         else:
-            self.not_before = until
+            self.not_before = max(self.not_before, until)
 
     def take_waiting(self) -> list[str]:
         """Return the jobs that may begin after an edit ended."""
@@ -146,16 +146,28 @@ class CardUpdater:
         return view
 
     @asynccontextmanager
-    async def publishing(self, job_id: str) -> AsyncIterator[None]:
+    async def publishing(self, job: Job) -> AsyncIterator[None]:
         """Surround the edit that attaches a job's inputs to its card.
 
         No other edit runs meanwhile, and none follows until the job's row has their addresses: it would not list the
         new attachments, and Discord might drop them.
+
+        Raises:
+            RateLimitError: Discord limits edits in the job's channel.
         """
-        shown = self._remembered(job_id)
+        shown, old = self._remembered(job.id), self._is_old(job)
         async with shown.editing:
-            yield
-            shown.published = True
+            channel = self._channels.get(job.place.channel_id)
+            wait = 0.0 if channel is None else channel.wait_until(old=old) - self._clock.monotonic()
+            if wait > 0:
+                raise RateLimitError(wait, in_channel=True)
+            shown.overtaken = True  # until the job is known to be where it was
+            try:
+                with self._noting_limit(job, old=old):
+                    yield
+                shown.replaced = attached_inputs(job)
+            finally:
+                await self._look_again(job, shown)
 
     def forget(self, job_id: str) -> None:
         """Forget a card that is not to be shown any more, or never appeared."""
@@ -209,15 +221,22 @@ class CardUpdater:
         if not self._enter(snapshot.job, old=old):
             return
         try:
-            await self._show_snapshot(snapshot, shown)
-        except RateLimitError as error:
-            if error.in_channel:
-                channel = self._channels[snapshot.job.place.channel_id]
-                channel.limit(self._clock.monotonic() + error.retry_after, old=old)
-                _log.warning("card.channel_limited", job=job_id, retry_in=round(error.retry_after, 1))
-            raise
+            with self._noting_limit(snapshot.job, old=old):
+                await self._show_snapshot(snapshot, shown)
         finally:
             self._leave(snapshot.job, old=old)
+
+    @contextmanager
+    def _noting_limit(self, job: Job, *, old: bool) -> Iterator[None]:
+        """Hold up the job's channel if Discord limits the edit inside."""
+        try:
+            yield
+        except RateLimitError as error:
+            if error.in_channel:
+                channel = self._channels.setdefault(job.place.channel_id, _Channel())
+                channel.limit(self._clock.monotonic() + error.retry_after, old=old)
+                _log.warning("card.channel_limited", job=job.id, retry_in=round(error.retry_after, 1))
+            raise
 
     def _enter(self, job: Job, *, old: bool) -> bool:
         """Begin an edit in the job's channel; if it is busy, schedule the job."""
@@ -277,8 +296,8 @@ class CardUpdater:
 
     async def _show_progress(self, snapshot: Snapshot, shown: _Shown) -> None:
         job = snapshot.job
-        if shown.published and not attached_inputs(job):
-            return
+        if attached_inputs(job) == shown.replaced:
+            return  # the job's row does not list the new ones yet
         view = self._delivery.card(snapshot)
         payload = _payload(view)
         if payload == shown.payload or shown.gone:

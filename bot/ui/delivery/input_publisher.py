@@ -13,6 +13,7 @@ from bot.engine.input_publisher import PublishError
 from bot.images.image_service import ImageService
 from bot.images.reencode import Upload
 from bot.services.job_snapshots import JobSnapshotService
+from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.discord_errors import RETRYABLE, DiscordErrorKind, classify
 from bot.ui.delivery.job_messages import CardGoneError, JobMessages
@@ -83,7 +84,7 @@ class CardInputPublisher:
 
         view = self._delivery.card(await self._snapshots.get(job.id), inputs=names)
         try:
-            async with self._card_updater.publishing(job.id):
+            async with self._card_updater.publishing(job):
                 urls = await self._messages.attach(job, view, opened)
         except CardGoneError as error:
             raise PublishError(FaultKind.INPUT_UNPUBLISHED) from error
@@ -94,7 +95,8 @@ class CardInputPublisher:
                 case None:
                     raise
                 case kind if kind in RETRYABLE:
-                    raise PublishError from error
+                    retry_after = error.retry_after if isinstance(error, RateLimitError) else 0.0
+                    raise PublishError(retry_after=retry_after) from error
                 case DiscordErrorKind.TOO_LARGE:
                     return None
                 case _:
