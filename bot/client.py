@@ -31,6 +31,8 @@ _OWNING_ROLES: Final = (discord.TeamMemberRole.admin, discord.TeamMemberRole.dev
 _UNAUTHORIZED: Final = 401
 # The library takes no less. Longer pauses are left to the caller.
 _LONGEST_RATE_LIMIT: Final = 30.0
+# Discord asks for a new connection several times a day. Resuming takes seconds and loses no event.
+_SHORT_ABSENCE_SECONDS: Final = 60.0
 
 _log = structlog.get_logger(__name__)
 
@@ -138,6 +140,7 @@ class AtelierClient(commands.AutoShardedBot):
         self._clock = clock or SystemClock()
         self.session_starts = SessionStarts(read=self._read_gateway, clock=self._clock)
         self._is_launching = False
+        self._away_since: dict[int, float] = {}
         self._unauthorized = asyncio.Event()
         self.seen = SeenInteractions()
         self.components = ComponentRegistry(self.seen)
@@ -272,6 +275,23 @@ class AtelierClient(commands.AutoShardedBot):
                 command.allowed_contexts = app_commands.AppCommandContext(
                     guild=True, dm_channel=True, private_channel=True
                 )
+
+    def has_gateway(self) -> bool:
+        """Return True once all shards are ready, and none is away for long."""
+        latest = self._clock.monotonic() - _SHORT_ABSENCE_SECONDS
+        return self.is_ready() and all(since > latest for since in self._away_since.values())
+
+    async def on_shard_disconnect(self, shard_id: int) -> None:
+        """Note the begin of an absence; each failed attempt comes here too."""
+        self._away_since.setdefault(shard_id, self._clock.monotonic())
+
+    async def on_shard_connect(self, shard_id: int) -> None:
+        """Note a new session."""
+        self._away_since.pop(shard_id, None)
+
+    async def on_shard_resumed(self, shard_id: int) -> None:
+        """Note a resumed session."""
+        self._away_since.pop(shard_id, None)
 
     async def on_ready(self) -> None:
         """Log the ready gateway."""

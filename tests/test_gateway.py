@@ -247,6 +247,54 @@ async def test_resume_needs_no_identify(server: DiscordServer, client: AtelierCl
     assert client.session_starts.waits_until is None
 
 
+async def test_gateway_counts_as_missing_after_a_minute_without_connection(
+    server: DiscordServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    attempts = asyncio.Event()
+
+    async def fail() -> None:
+        attempts.set()
+        raise OSError
+
+    async with connecting(clock) as client:
+        assert not client.has_gateway()
+        await server.wait_ready()
+        await client.wait_until_ready()
+        assert client.has_gateway()
+
+        with monkeypatch.context() as outage:
+            outage.setattr(client.session_starts, "take", fail)
+            server.gateway.invalidate()
+            await asyncio.wait_for(attempts.wait(), PATIENCE)
+            await let_others_run()
+            assert client.has_gateway()
+            clock.advance(59)
+            assert client.has_gateway()
+            attempts.clear()
+            await asyncio.wait_for(attempts.wait(), PATIENCE)
+            await let_others_run()
+            clock.advance(2)
+            assert not client.has_gateway()
+            connected = client.wait_for("shard_connect", timeout=PATIENCE)
+        await connected
+        await let_others_run()
+        assert client.has_gateway()
+
+
+async def test_resumed_connection_is_no_longer_away(server: DiscordServer) -> None:
+    clock = ManualClock()
+    async with connecting(clock) as client:
+        await server.wait_ready()
+        await client.wait_until_ready()
+        resumed = client.wait_for("shard_resumed", timeout=PATIENCE)
+        await server.gateway.drop()
+        await resumed
+        await let_others_run()
+        clock.advance(61)
+        assert client.has_gateway()
+
+
 async def test_lost_session_waits_for_reset_of_identifies(server: DiscordServer) -> None:
     clock = ManualClock()
     async with connecting(clock) as client:

@@ -281,7 +281,7 @@ class Container(ServiceContainer):
         )
 
     async def _missing(self) -> list[str]:
-        missing = [] if self.client.is_ready() else ["gateway"]
+        missing = [] if self.client.has_gateway() else ["gateway"]
         if self.client.session_starts.waits_until is not None:
             missing = [f"gateway (no logins left until {self.client.session_starts.waits_until:%H:%M} UTC)"]
         missing += ["storage"] if self.storage_gate.faults else []

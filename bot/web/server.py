@@ -1,6 +1,6 @@
 """Web server for health checks and further routes.
 
-`/healthz`: the process is up. `/readyz`: database and gateway are there. The internet may reach the server,
+`/healthz`: the process is up. `/readyz`: database, gateway and storage are there. The internet may reach the server,
 so it is frugal: one request a connection, a bounded number of them, and nothing from strangers reaches the
 log. A second listener can serve the health checks alone, at an address that only the operator reaches.
 """
