@@ -30,7 +30,7 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DiscordServer
 
 @pytest.fixture
 async def messages(server: DiscordServer) -> AsyncIterator[JobMessages]:
-    """Yield the messages of a client that has logged in."""
+    """Yield messages of a connected client."""
     del server
     async with AtelierClient() as client:
         await client.login(TOKEN)
