@@ -1,5 +1,7 @@
 """Budget alerts to every member of the owning team."""
 
+import asyncio
+
 import discord
 import pytest
 
@@ -10,6 +12,7 @@ from sandbox.discord import DiscordServer, default_world
 from sandbox.discord.entities import TeamMember
 
 TOKEN = "the-bots-token"
+PATIENCE = 60
 BUDGET = Budget(month="2026-03", limit=100, captured=80)
 
 
@@ -29,3 +32,17 @@ async def test_budget_alert_has_separate_nonce_for_each_team_member(monkeypatch:
     await server.close()
     assert [len(messages) for messages in received] == [1, 1]
     assert received[0][0].nonce != received[1][0].nonce
+
+
+@pytest.mark.parametrize(("method", "route"), [("GET", "/oauth2/applications/@me"), ("POST", "/users/@me/channels")])
+async def test_limited_budget_alert_is_put_off(monkeypatch: pytest.MonkeyPatch, method: str, route: str) -> None:
+    """The library would sleep through the limit, and nobody would log the next alert."""
+    server = DiscordServer(default_world(token=TOKEN))
+    await server.start()
+    monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
+    async with AtelierClient() as client:
+        await client.login(TOKEN)
+        server.faults.add(method, route, status=429, retry_after=1200, times=10)
+        async with asyncio.timeout(PATIENCE):
+            assert not await OwnerMessages(client).send_budget_alert(BUDGET, 80)
+    await server.close()

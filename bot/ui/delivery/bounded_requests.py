@@ -14,6 +14,9 @@ from typing import Any, Final
 import aiohttp
 import discord
 
+REQUEST_SECONDS: Final = 30.0
+"""Bound of a request without files."""
+
 # Shorter limits are left to the library: it spaces the requests of one route.
 _SLEPT_THROUGH_SECONDS: Final = 5.0
 # Discord names no time if a message older than an hour was edited too often.

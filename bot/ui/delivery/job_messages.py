@@ -16,7 +16,7 @@ from bot.engine.clock import Clock
 from bot.engine.observer import CardLookup
 from bot.ui.buttons import CARD_ACTIONS, CUSTOM_ID, QUESTION_ACTIONS
 from bot.ui.component_tree import custom_ids, walk
-from bot.ui.delivery.bounded_requests import bounded
+from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.discord_errors import RETRYABLE, UNKNOWN_MESSAGE, DiscordErrorKind, classify
 from bot.ui.delivery.input_attachments import Attachments
 
@@ -25,7 +25,6 @@ _log = structlog.get_logger(__name__)
 DIRECT_UPLOAD_LIMIT: Final = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
 """Bytes that a file in a direct message may have."""
 
-_REQUEST_SECONDS: Final = 30.0
 # As long as aiohttp gives a request by itself: uploads take their time.
 _UPLOAD_SECONDS: Final = 300.0
 _LONGEST_NONCE: Final = 25
@@ -105,7 +104,7 @@ class JobMessages:
         if not job.token_alive(self._clock.now()):
             return CardLookup(exists=False)
         try:
-            async with bounded(_REQUEST_SECONDS):
+            async with bounded(REQUEST_SECONDS):
                 message = await self._webhook(job).fetch_message("@original")  # type: ignore[arg-type]
         except Exception as error:
             match classify(error):
@@ -130,7 +129,7 @@ class JobMessages:
         Discord is unreachable or limits the request for long.
         """
         try:
-            async with bounded(_REQUEST_SECONDS):
+            async with bounded(REQUEST_SECONDS):
                 return await self._remove(job)
         except Exception as error:
             if classify(error) not in RETRYABLE:
@@ -182,7 +181,7 @@ class JobMessages:
         """
         # By Discord's own clock: the command came before whatever was sent about it.
         command = discord.Object(job.place.interaction_id)
-        async with bounded(_REQUEST_SECONDS, in_channel=False):
+        async with bounded(REQUEST_SECONDS, in_channel=False):
             channel = await self._direct(job)
             async for message in channel.history(limit=_DIRECT_MESSAGES_READ, after=command):
                 if any(f":{job.id}:" in each for each in custom_ids(message.components)):
@@ -236,7 +235,7 @@ class JobMessages:
 
 
 def _seconds(files: Attachments | None) -> float:
-    return _REQUEST_SECONDS if files is None else _UPLOAD_SECONDS
+    return REQUEST_SECONDS if files is None else _UPLOAD_SECONDS
 
 
 def _changes(view: ui.LayoutView, files: Attachments | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import discord
 import structlog
 
 from bot.domain.credits import Budget
+from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.discord_errors import classify
 from bot.ui.i18n import use_locale
 from bot.ui.render.panels import budget_alert
@@ -32,18 +33,21 @@ class OwnerMessages:
             text = budget_alert(budget, percentage)
         reached = False
         try:
-            owners = await self._owners()
+            async with bounded(REQUEST_SECONDS):
+                owners = await self._owners()
         except Exception as error:  # noqa: BLE001 - sorted by its kind
             _reraise_own(error)
             return False
         for owner in owners:
             try:
-                channel = await self._client.create_dm(discord.Object(owner))
-                await channel.send(
-                    text,
-                    nonce=f"{owner}-{percentage}",  # unique among all channels: Discord compares those of one author
-                    allowed_mentions=discord.AllowedMentions.none(),
-                )
+                async with bounded(REQUEST_SECONDS):
+                    channel = await self._client.create_dm(discord.Object(owner))
+                    await channel.send(
+                        text,
+                        # Unique among all channels: Discord compares those of one author.
+                        nonce=f"{owner}-{percentage}",
+                        allowed_mentions=discord.AllowedMentions.none(),
+                    )
             except Exception as error:  # noqa: BLE001 - sorted by its kind
                 _reraise_own(error)
             else:
