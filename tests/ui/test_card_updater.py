@@ -25,6 +25,7 @@ from tests.support.clock import START, ManualClock, let_others_run
 from tests.support.factories import make_image_file, make_job, make_request
 
 EDITS_A_CHANNEL = 8
+UPLOAD_LIMIT = 1000
 URL = "https://cdn.example/attachments/1/22/atelier-input-1.png"
 
 
@@ -68,8 +69,13 @@ class Discord:
         """Return a card."""
         return ui.LayoutView()
 
-    async def prepare_upload(self, *_: object, **__: object) -> Upload:
+    def upload_limit(self, _: Job) -> int:
+        """Return the limit of the server, without the member's Nitro."""
+        return UPLOAD_LIMIT
+
+    async def prepare_upload(self, _: object, limit_bytes: int, **__: object) -> Upload:
         """Return an input image to upload."""
+        assert limit_bytes <= UPLOAD_LIMIT
         return Upload(content=b"x", extension="png", reencoded=False)
 
     async def attach(self, *_: object) -> tuple[str, ...]:

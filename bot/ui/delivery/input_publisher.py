@@ -57,7 +57,7 @@ class CardInputPublisher:
             PublishError: an input is not in the store, or Discord does not take it.
         """
         files = [image.file for image in job.request.inputs if image.file is not None]
-        limit = min(job.place.upload_limit, MAX_REQUEST_BYTES // max(1, len(files)))
+        limit = min(self._messages.upload_limit(job), MAX_REQUEST_BYTES // max(1, len(files)))
         async with self._turns:
             for halvings in range(_MOST_HALVINGS + 1):
                 uploads = [await self._prepare(file, limit >> halvings, job.place.member_id) for file in files]
