@@ -17,15 +17,14 @@ async def check_picture_space(settings: Settings, free: FreeBytes = free_bytes) 
         free=free,
     )
     stored = await _stored(settings)
-    if stored is None:
-        return []  # other checks report the database
-    space.set_stored(stored)
-    limit = f"{settings.max_stored_mb:,} MB (MAX_STORED_MB)"
+    space.set_stored(stored or 0)
+    taken = f"pictures take {(stored or 0) // MEGABYTE:,} of {settings.max_stored_mb:,} MB (MAX_STORED_MB)"
     match space.shortage():
         case None:
-            return [Finding(good=True, what=f"pictures take {stored // MEGABYTE:,} of {limit}")]
+            # Other checks report the database.
+            return [] if stored is None else [Finding(good=True, what=taken)]
         case Shortage.TOTAL:
-            what = f"pictures take {stored // MEGABYTE:,} of {limit}: no new job is accepted"
+            what = f"{taken}: no new job is accepted"
             remedy = "Raise MAX_STORED_MB, or lower PICTURE_RETENTION_DAYS."
         case Shortage.DISK:
             what = f"less than {settings.min_free_disk_mb:,} MB (MIN_FREE_DISK_MB) of disk is free: no job is accepted"

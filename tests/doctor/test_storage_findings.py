@@ -183,3 +183,11 @@ async def test_space_for_pictures_is_compared_with_limits(
     assert finding.good is good
     assert said in finding.what
     assert bool(finding.remedy) is not good
+
+
+async def test_disk_is_compared_with_limit_before_first_start(tmp_path: Path) -> None:
+    settings = ExplicitSettings(data_dir=tmp_path)
+    (finding,) = await check_picture_space(settings, lambda _: 499_000_000)
+    assert not finding.good
+    assert "MIN_FREE_DISK_MB" in finding.what
+    assert await check_picture_space(settings, lambda _: 10**12) == []
