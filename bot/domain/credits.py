@@ -148,6 +148,10 @@ class Budget:
         """Credits left for holds."""
         return max(0, self.limit - self.used)
 
+    def is_spent(self, cheapest: int) -> bool:
+        """Return True if it does not cover the `cheapest` picture."""
+        return self.left < max(1, cheapest)
+
 
 BUDGET_ALERTS: Final = (50, 80, 100)
 """Percentages of the budget at which its owner is told."""
@@ -158,7 +162,7 @@ def alerts_due(budget: Budget, cheapest: int) -> tuple[int, ...]:
 
     It is spent once it does not cover the `cheapest` picture.
     """
-    spent = budget.left < max(1, cheapest)
+    spent = budget.is_spent(cheapest)
     return tuple(each for each in BUDGET_ALERTS if spent or 100 * budget.used >= each * budget.limit)
 
 

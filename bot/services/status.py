@@ -19,7 +19,7 @@ class Status:
     """The bot's status.
 
     `providers` is their health, `waiting` and `working` count jobs, `usual_seconds` maps each offered model to its
-    median and 90th percentile. `budget` is the operator's of this month.
+    median and 90th percentile. `budget` is the operator's of this month; it is spent if it covers no further picture.
     """
 
     providers: tuple[ProviderHealth, ...]
@@ -27,6 +27,7 @@ class Status:
     working: int
     usual_seconds: dict[str, tuple[int, int] | None]
     budget: Budget
+    budget_spent: bool = False
 
 
 class StatusService:
@@ -58,4 +59,11 @@ class StatusService:
         providers = self._health.list()
         models = offered_models([health.provider for health in providers])
         usual = {model.id: await self._snapshots.usual_seconds(model.id) for model in models}
-        return Status(providers=providers, waiting=waiting, working=working, usual_seconds=usual, budget=budget)
+        return Status(
+            providers=providers,
+            waiting=waiting,
+            working=working,
+            usual_seconds=usual,
+            budget=budget,
+            budget_spent=budget.is_spent(min((model.text_price for model in models), default=1)),
+        )

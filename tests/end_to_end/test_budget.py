@@ -44,6 +44,8 @@ async def test_owner_is_told_once_and_status_shows_parts(system: SystemHarness) 
     await lost.wait_until(lambda message: "Nothing was charged" in text(message))
     status = await (await member.slash("status")).response()
     assert "0 of 24 left · 12 used · 0 held · 12 at risk" in text(status)
+    assert "The studio is closed" in text(status)
+    assert "The studio's budget for this month is used up." in text(status)
     # The bot checks at its start and then every half a minute.
     for _ in range(2):
         await system.stop_bot()

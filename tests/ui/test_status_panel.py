@@ -12,6 +12,17 @@ def shown(health: HealthRegistry) -> str:
     return "\n".join(texts(status_panel(status)))
 
 
+def test_studio_without_budget_is_closed() -> None:
+    """Its providers may well work."""
+    providers = HealthRegistry(("skillboss",)).list()
+    for spent, heading in ((False, "The studio is open"), (True, "The studio is closed")):
+        budget = Budget(month="2026-03", limit=100, captured=95 if spent else 0)
+        status = Status(providers=providers, waiting=0, working=0, usual_seconds={}, budget=budget, budget_spent=spent)
+        said = "\n".join(texts(status_panel(status)))
+        assert heading in said
+        assert ("used up" in said) is spent
+
+
 def test_status_names_closed_models_and_counts_other_ratios() -> None:
     health = HealthRegistry(("skillboss", "reve2img"))
     health.record_closed_models("reve2img", ("nano-banana", "seedream-5"))

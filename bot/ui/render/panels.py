@@ -35,8 +35,9 @@ def balance_panel(balance: Balance) -> ui.LayoutView:
 
 def status_panel(status: Status) -> ui.LayoutView:
     """Return providers, queue and usual durations."""
-    open_ = any(health.fault not in _CLOSED for health in status.providers)
+    open_ = not status.budget_spent and any(health.fault not in _CLOSED for health in status.providers)
     lines = ["## " + (_("The studio is open") if open_ else _("The studio is closed"))]
+    lines += [_("The studio's budget for this month is used up.")] if status.budget_spent else []
     waiting = ngettext("{count} job queued", "{count} jobs queued", status.waiting).format(count=number(status.waiting))
     lines.append(f"{waiting} · {_('{count} generating').format(count=number(status.working))}")
     lines += [f"-# {display_name(each.provider)}: {_condition(each)}" for each in status.providers]
