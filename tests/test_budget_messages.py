@@ -36,7 +36,7 @@ async def test_budget_alert_has_separate_nonce_for_each_team_member(monkeypatch:
 
 @pytest.mark.parametrize(("method", "route"), [("GET", "/oauth2/applications/@me"), ("POST", "/users/@me/channels")])
 async def test_limited_budget_alert_is_put_off(monkeypatch: pytest.MonkeyPatch, method: str, route: str) -> None:
-    """The library would sleep through the limit, and nobody would log the next alert."""
+    """Sleeping through the limit would keep the next alert out of the log."""
     server = DiscordServer(default_world(token=TOKEN))
     await server.start()
     monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
