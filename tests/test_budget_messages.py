@@ -46,3 +46,25 @@ async def test_limited_budget_alert_is_put_off(monkeypatch: pytest.MonkeyPatch, 
         async with asyncio.timeout(PATIENCE):
             assert not await OwnerMessages(client).send_budget_alert(BUDGET, 80)
     await server.close()
+
+
+async def test_budget_alert_goes_past_closed_direct_messages_and_not_to_invited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = DiscordServer(default_world(token=TOKEN))
+    await server.start()
+    monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
+    world = server.world
+    closed, taker = world.user("owner"), world.user("member")
+    closed.takes_direct_messages = False
+    team = tuple(TeamMember(each.id, "developer") for each in (closed, taker))
+    async with AtelierClient() as client:
+        await client.login(TOKEN)
+        world.application.team = team
+        reached = [await OwnerMessages(client).send_budget_alert(BUDGET, 80)]
+        world.application.team = (team[0], TeamMember(taker.id, "developer", accepted=False))
+        reached.append(await OwnerMessages(client).send_budget_alert(BUDGET, 100))
+    received = list(world.direct_message(taker.id).messages.values())
+    await server.close()
+    assert reached == [True, False]
+    assert len(received) == 1

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -255,6 +256,22 @@ async def test_possible_cost_is_decided_once(
         await database.write(partial(ledger.decide_possible_costs, job=job, outcome=each, now=START))
     assert await read_budget(database, ledger) == parts
     assert (await kinds(database))[4:] == [f"risk_{outcome}"]
+    assert await database.read(audit) == []
+
+
+async def test_possible_costs_decided_by_two_processes_at_a_time_count_once(
+    database: Database, other: Database
+) -> None:
+    ledger = make_ledger()
+    ended = [make_job_for() for _ in range(4)]
+    for job in ended:
+        await hold_one(database, ledger, job)
+        await database.write(ending(ledger, job, at_risk=12))
+    for job in ended:
+        decide = partial(ledger.decide_possible_costs, job=job, outcome=RiskOutcome.OWED, now=START)
+        await asyncio.gather(database.write(decide), other.write(decide))
+    assert await read_budget(database, ledger) == (0, 48, 0)
+    assert (await kinds(database)).count("risk_owed") == 4
     assert await database.read(audit) == []
 
 

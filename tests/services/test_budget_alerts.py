@@ -20,10 +20,12 @@ class Owner:
     def __init__(self, *, reachable: bool = True) -> None:
         self.reachable = reachable
         self.told: list[int] = []
+        self.tries = 0
 
     async def send_budget_alert(self, budget: Budget, percentage: int) -> bool:
         """Keep the percentage."""
         assert budget.limit == BUDGET
+        self.tries += 1
         if self.reachable:
             self.told.append(percentage)
         return self.reachable
@@ -81,6 +83,29 @@ async def test_unsent_alert_is_sent_again_and_logged_once(sqlite_database: Datab
         await alerts.check()
         assert owner.told == [50, 80]
     assert [each["percentage"] for each in log if each["event"] == "budget.reached"] == [50, 80]
+
+
+async def test_pauses_grow_while_owner_is_out_of_reach(sqlite_database: Database) -> None:
+    clock, owner = ManualClock(), Owner(reachable=False)
+    alerts = alerts_of(sqlite_database, owner, clock)
+    await spend(sqlite_database, 5)
+    for pause in (30, 60, 120):
+        await alerts.check()
+        assert owner.tries == 1
+        clock.advance(pause - 1)
+        await alerts.check()
+        assert owner.tries == 1
+        owner.tries = 0
+        clock.advance(1)
+    owner.reachable = True
+    await alerts.check()
+    await spend(sqlite_database, 3)
+    owner.reachable = False
+    await alerts.check()
+    owner.reachable = True
+    clock.advance(30)  # the alert that was sent ended the long pauses
+    await alerts.check()
+    assert owner.told == [50, 80]
 
 
 @pytest.mark.parametrize(
