@@ -8,7 +8,7 @@ from sqlalchemy import Connection, event, func, select
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain.credits import Account, RiskOutcome
-from bot.domain.errors import BudgetSpentError, DuplicateInteractionError, InsufficientCreditsError
+from bot.domain.errors import BudgetSpentError, DuplicateInteractionError, FaultKind, InsufficientCreditsError
 from bot.domain.jobs import Job
 from bot.engine.ledger import Ledger
 from db.accounts import AccountRepository
@@ -319,6 +319,15 @@ async def test_member_has_two_free_repeats_a_day(database: Database) -> None:
             await database.write(ending(ledger, job, now, at_risk=12))
     assert free == [True, True, False, True, True, False]
     assert await database.read(lambda each: ledger.has_free_repeat(each, MEMBER + 1, START + timedelta(hours=2)))
+
+
+async def test_only_lost_replies_use_up_free_repeats(sqlite_database: Database) -> None:
+    ledger = make_ledger()
+    for cause in (FaultKind.NO_PICTURES, FaultKind.DEADLINE, FaultKind.REPLY_LOST):
+        job = make_job_for()
+        await hold_one(sqlite_database, ledger, job)
+        await sqlite_database.write(partial(end, ledger=ledger, job=job, charge=0, at_risk=12, cause=cause))
+    assert await sqlite_database.read(partial(ledger.has_free_repeat, member_id=MEMBER, now=START))
 
 
 async def read_budget(database: Database, ledger: Ledger, now: datetime = START) -> tuple[int, int, int]:

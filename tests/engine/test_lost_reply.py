@@ -502,6 +502,14 @@ async def test_lost_replies_never_bill_more_than_the_budget(database: Database, 
         assert await harness.run_audit() == []
 
 
+async def test_lost_reply_of_several_images_may_cost_all_of_them(sqlite_database: Database, tmp_path: Path) -> None:
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        harness.server.faults.add("submit", "reset_after")
+        job = await harness.create_job(request=make_request(images=4))
+        await harness.wait_for_state(job.id, State.FAILED)
+        assert await read_budget(harness) == (0, 0, 48)
+
+
 async def test_third_lost_reply_of_a_day_keeps_its_hold_until_the_deadline(database: Database, tmp_path: Path) -> None:
     async with engine_harness(database, tmp_path) as harness:
         harness.server.faults.add("submit", "reset_after", times=None)

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.images.decoder_pool import DecoderPool
+from bot.images.disk_space import DiskFullError, DiskSpace
 from bot.images.download import Claim, ImageDownloader
 from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
@@ -60,6 +61,14 @@ async def test_image_is_downloaded_checked_and_stored(
         stored.size,
     )
     assert [store.path(SHA256, "image/png")] == files_in(tmp_path)
+
+
+async def test_stored_input_takes_space_of_all_images(image_service: ImageService, url: str) -> None:
+    """It counts at once, and not only when the stored images are summed up."""
+    image_service.space = DiskSpace(total=len(PICTURE))
+    await image_service.store_input(url, member=1)
+    with pytest.raises(DiskFullError):
+        await image_service.store_input(url, member=1)
 
 
 async def test_inline_image_equals_downloaded_image(image_service: ImageService, url: str, tmp_path: Path) -> None:

@@ -46,7 +46,14 @@ def hold(connection: Connection, ledger: Ledger, job: Job, now: datetime = START
 
 
 def end(
-    connection: Connection, ledger: Ledger, job: Job, charge: int, now: datetime = START, *, at_risk: int = 0
+    connection: Connection,
+    ledger: Ledger,
+    job: Job,
+    charge: int,
+    now: datetime = START,
+    *,
+    at_risk: int = 0,
+    cause: FaultKind = FaultKind.REPLY_LOST,
 ) -> None:
     """Settle a held job: done if something is charged, else failed."""
     jobs = JobRepository(connection)
@@ -54,7 +61,7 @@ def end(
         for state in (State.SUBMITTING, State.STORING):
             job = jobs.advance(job, state)
     job = jobs.advance(job, State.DONE if charge else State.FAILED, finished_at=now, charged=charge)
-    cost = PossibleCost(attempt=1, amount=at_risk, cause=FaultKind.REPLY_LOST) if at_risk else None
+    cost = PossibleCost(attempt=1, amount=at_risk, cause=cause) if at_risk else None
     ledger.settle(connection, job, charge, "test", now, cost)
 
 
