@@ -37,7 +37,7 @@ async def test_webhook_address_is_checked(services: FakeServices) -> None:
 
 @pytest.mark.parametrize("status", [403, 404, 502])
 async def test_closed_inputs_of_public_address_are_fault(services: FakeServices, status: int) -> None:
-    """A reverse proxy answers 404 for the paths that it keeps back."""
+    """A reverse proxy answers 404 for its other paths."""
 
     async def refuse(_: web.Request) -> web.Response:
         return web.Response(status=status)
