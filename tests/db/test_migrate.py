@@ -8,14 +8,17 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, bindparam, inspect, select, text
 
+from bot.domain.remix import KEEP_AS_IT_IS
+from bot.domain.searches import normalize_text
 from db.audit import audit
-from db.columns import metadata
+from db.columns import UtcDateTime, metadata
 from db.database import Database
 from db.key_value import KeyValueRepository
 from db.migrate import MIGRATIONS, NewerDatabaseError, migrate, pending_migrations
 from db.tables import budgets, jobs, risks
+from tests.support.clock import START
 
 ALL = sorted(each.name[:4] for each in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 BROKEN = '''"""Breaks half way."""
@@ -282,3 +285,30 @@ async def test_earlier_costs_are_found_without_a_scan_per_job(tmp_path: Path) ->
     per_job = {step for step, (_, detail) in steps.items() if detail.startswith("CORRELATED")}
     assert per_job
     assert [detail for parent, detail in steps.values() if parent in per_job and detail.startswith("SCAN")] == []
+
+
+async def test_prompts_of_earlier_jobs_become_searchable(empty_database: Database, tmp_path: Path) -> None:
+    """More of them than are read at a time."""
+    before = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, before, ignore=shutil.ignore_patterns("__pycache__", "001[2-9]*"))
+    await migrate(empty_database, before)
+    prompts = [f"Straße\n{number}" for number in range(2_001)]
+    insert = text(
+        "INSERT INTO jobs (id, interaction_id, application_id, community_id, channel_id, member_id, upload_limit,"
+        " model, prompt, options, price, state, fence, tries, charged, cancel_refused, created_at, due_at, deleted_at)"
+        " VALUES (:id, :number, 1, 700, 1, 42, 1, 'reve-2.0', :prompt, '{}', 12, 'cancelled', 0, 0, 0, false,"
+        " :at, :at, :gone)"
+    ).bindparams(bindparam("at", START, UtcDateTime), bindparam("gone", None, UtcDateTime))
+    rows = [
+        {"id": f"{number:032}", "number": number, "prompt": prompt, "at": START, "gone": None}
+        for number, prompt in enumerate([*prompts, KEEP_AS_IT_IS, "deleted"])
+    ]
+    rows[-1]["gone"] = START
+    await empty_database.write(lambda connection: connection.execute(insert, rows))
+
+    await migrate(empty_database)
+
+    found = await empty_database.read(
+        lambda connection: connection.execute(select(jobs.c.search_text).order_by(jobs.c.id)).scalars().all()
+    )
+    assert found == [*map(normalize_text, prompts), None, None]
