@@ -15,17 +15,19 @@ import pytest
 from discord import ui
 
 from bot.domain.images import InputImage
-from bot.domain.jobs import Delivery, Job, Snapshot, State
+from bot.domain.jobs import Delivery, InteractionContext, Job, Snapshot, State
 from bot.engine.input_publisher import PublishError
 from bot.images.reencode import Upload
 from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.input_publisher import CardInputPublisher
 from tests.support.clock import START, ManualClock, let_others_run
-from tests.support.factories import make_image_file, make_job, make_request
+from tests.support.factories import make_context, make_image_file, make_job, make_request
 
 EDITS_A_CHANNEL = 8
 UPLOAD_LIMIT = 1000
+PUBLICATIONS_AT_ONCE = 8
+OTHER = 77
 URL = "https://cdn.example/attachments/1/22/atelier-input-1.png"
 
 
@@ -113,10 +115,10 @@ class Cards:
         del parts["job_store"], parts["card_store"]
         self.publisher = CardInputPublisher(**parts, image_service=self.discord, card_updater=self.updater)  # type: ignore[arg-type]
 
-    def begin_edit(self, **changes: Any) -> Job:
+    def begin_edit(self, place: InteractionContext | None = None, **changes: Any) -> Job:
         """Return a new job with a stored input image."""
         request = make_request(inputs=(InputImage(file=make_image_file(), **changes),))
-        job = make_job(request=request, created_at=START, acknowledged_at=START)
+        job = make_job(place=place, request=request, created_at=START, acknowledged_at=START)
         self.discord.jobs[job.id] = job
         return job
 
@@ -224,3 +226,22 @@ async def test_card_lists_no_replaced_input(cards: Cards) -> None:
     cards.updater.on_job_changed(job.id)
     await let_others_run()
     assert cards.discord.shown == [cards.discord.jobs[job.id]]
+
+
+async def test_publications_of_a_member_hold_up_no_other_member(cards: Cards, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = asyncio.Event()
+    attach = cards.discord.attach
+
+    async def slow(job: Job, *arguments: object) -> tuple[str, ...]:
+        if job.place.member_id != OTHER:
+            await held.wait()
+        return await attach(job, *arguments)
+
+    monkeypatch.setattr(cards.discord, "attach", slow)
+    others = [asyncio.create_task(cards.publisher.publish(cards.begin_edit())) for _ in range(PUBLICATIONS_AT_ONCE)]
+    await let_others_run()
+    async with asyncio.timeout(10):
+        published = await cards.publisher.publish(cards.begin_edit(make_context(member_id=OTHER)))
+    assert published == (URL,)
+    held.set()
+    assert await asyncio.gather(*others) == [(URL,)] * PUBLICATIONS_AT_ONCE

@@ -1,6 +1,5 @@
 """Publication of input images on their job's own card."""
 
-import asyncio
 from typing import Final
 
 import discord
@@ -10,6 +9,7 @@ from bot.domain.errors import FaultKind, ImageError, ImageProblem
 from bot.domain.images import ImageFile
 from bot.domain.jobs import Job
 from bot.engine.input_publisher import PublishError
+from bot.images.fair_queue import FairQueue
 from bot.images.image_service import ImageService
 from bot.images.reencode import Upload
 from bot.services.job_snapshots import JobSnapshotService
@@ -24,6 +24,7 @@ _log = structlog.get_logger(__name__)
 
 # Uploads at a time, of up to 24 MiB each; answers share the line with them.
 _PUBLICATIONS_AT_ONCE: Final = 8
+_PUBLICATIONS_OF_MEMBER: Final = 2
 _MOST_HALVINGS: Final = 4
 
 
@@ -48,7 +49,7 @@ class CardInputPublisher:
         self._messages = messages
         self._delivery = delivery
         self._card_updater = card_updater
-        self._turns = asyncio.Semaphore(_PUBLICATIONS_AT_ONCE)
+        self._queue = FairQueue(slots=_PUBLICATIONS_AT_ONCE, budget=0, per_member=_PUBLICATIONS_OF_MEMBER)
 
     async def publish(self, job: Job) -> tuple[str, ...]:
         """Attach the stored inputs to the card and return their addresses.
@@ -58,7 +59,7 @@ class CardInputPublisher:
         """
         files = [image.file for image in job.request.inputs if image.file is not None]
         limit = min(self._messages.upload_limit(job), MAX_REQUEST_BYTES // max(1, len(files)))
-        async with self._turns:
+        async with self._queue.turn(job.place.member_id):
             for halvings in range(_MOST_HALVINGS + 1):
                 uploads = [await self._prepare(file, limit >> halvings, job.place.member_id) for file in files]
                 urls = await self._attach(job, uploads)
