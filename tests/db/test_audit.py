@@ -1,8 +1,10 @@
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection, text
 
+from bot.domain.credits import RiskOutcome
 from bot.domain.jobs import Job
 from db.audit import audit
 from db.database import Database
@@ -73,6 +75,7 @@ async def test_audit_of_sound_ledger_finds_nothing(database: Database) -> None:
         ("UPDATE risks SET amount = amount - 1", ["has 11 at risk and 0 owed, the ledger says 12 and 0", "budget"]),
         ("UPDATE risks SET outcome = 'owed'", ["has 0 at risk and 12 owed, the ledger says 12 and 0", "budget"]),
         ("UPDATE risks SET outcome = 'dropped'", ["has 0 at risk and 0 owed, the ledger says 12 and 0", "budget"]),
+        ("UPDATE risks SET month = '2026-02'", ["possible cost in another month", "budget of 2026-02"]),
         ("DELETE FROM risks", ["has 0 at risk and 0 owed, the ledger says 12 and 0", "budget"]),
         ("UPDATE budgets SET month = '2026-04'", ["budget of 2026-03", "budget of 2026-04"]),
         ("DELETE FROM budgets", ["budget of 2026-03"]),
@@ -117,6 +120,15 @@ async def test_audit_reports_changed_charges_and_holds(database: Database, sql: 
     jobs = await make_sound_ledger(database)
     lines = await tamper(database, sql, id=jobs[job].id)
     assert [line for line in lines if told in line] != []
+
+
+async def test_audit_reports_changed_word_of_the_provider(database: Database) -> None:
+    late = (await make_sound_ledger(database))["late"]
+    decide = partial(make_ledger().decide_possible_costs, job=late, outcome=RiskOutcome.OWED, now=START)
+    await database.write(decide)
+    assert await database.read(audit) == []
+    lines = await tamper(database, "UPDATE risks SET outcome = 'dropped'")
+    assert f"job {late.id} has 0 at risk and 0 owed, the ledger says 0 and 12" in lines
 
 
 async def test_audit_reports_missing_release_of_ended_job(database: Database) -> None:
