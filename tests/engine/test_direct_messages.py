@@ -60,3 +60,15 @@ async def test_planned_direct_message_keeps_its_time(database: Database) -> None
     due = await store.begin_direct_message(second.id)
     assert due is not None
     assert (due.is_first, due.wait) == (False, 0.0)
+
+
+async def test_planned_direct_message_waits_minutes_at_most_if_clock_is_set_back(sqlite_database: Database) -> None:
+    clock = ManualClock()
+    job = make_job(state=State.DONE, finished_at=START)
+    await sqlite_database.write(adding(job))
+    store = build_store(sqlite_database, clock)
+    await store.begin_direct_message(job.id)
+    clock.set_now(START - timedelta(days=1))
+    again = await store.begin_direct_message(job.id)
+    assert again is not None
+    assert again.wait <= 150

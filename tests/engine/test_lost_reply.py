@@ -15,6 +15,8 @@ from bot.domain.jobs import InteractionContext, Job, Outcome, State
 from bot.engine.callback_urls import hash_token
 from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
+from bot.providers.base import Failed
+from bot.providers.skillboss import SkillBoss
 from bot.services.job_snapshots import JobSnapshotService
 from db.database import Database
 from db.pictures import ResultImageRepository
@@ -620,3 +622,35 @@ async def test_unusable_pictures_are_at_risk(
         await harness.wait_for_state(job.id, State.DONE if broken < 4 else State.FAILED, step=1)
         assert await read_budget(harness) == parts
         assert await harness.run_audit() == []
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_billed_failure_without_pictures_is_the_operators(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, late: bool
+) -> None:
+    urls = CallbackUrls()
+
+    async def poll(*_: object, **__: object) -> Failed:
+        return Failed(kind=FaultKind.NO_PICTURES, cost=3)
+
+    async with engine_harness(sqlite_database, tmp_path, new_callback_url=urls) as harness:
+        job = await lose_reply(harness)
+        (made,) = harness.server.jobs
+        if late:
+            await harness.wait_for_state(job.id, State.FAILED, step=60)
+        monkeypatch.setattr(SkillBoss, "poll", poll)
+        assert await urls.call(harness, made)
+        await harness.wait_for_state(job.id, State.FAILED)
+        await harness.run_rounds(step=10)
+        assert await read_budget(harness) == ((0, 12, 0) if late else (0, 0, 12))
+        assert await read_balance(harness) == (200, 0)
+        assert await harness.run_audit() == []
+
+
+async def test_lost_reply_ends_in_time_after_clock_was_set_back(sqlite_database: Database, tmp_path: Path) -> None:
+    urls = CallbackUrls()
+    async with engine_harness(sqlite_database, tmp_path, new_callback_url=urls) as harness:
+        job = await lose_reply(harness)
+        harness.clock.set_now(harness.clock.now() - timedelta(days=1))
+        await harness.run_rounds(step=60)
+        assert (await harness.read_job(job.id)).state is State.FAILED

@@ -293,6 +293,24 @@ async def test_paid_image_waits_while_disk_is_almost_full(sqlite_database: Datab
         await harness.wait_for_state(job.id, State.DONE, step=5)
 
 
+async def test_paid_image_without_space_for_long_fails_by_storage_and_comes_later(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    free = [GIGABYTE]
+    async with engine_harness(sqlite_database, tmp_path) as harness:
+        harness.image_service.space = DiskSpace([tmp_path], min_free=GIGABYTE // 2, free=lambda _: free[0])
+        job = await harness.create_job()
+        await harness.wait_for_state(job.id, State.QUEUED, step=1)
+        free[0] = 0
+        harness.server.finish(harness.server.jobs[0])
+        failed = await harness.wait_for_state(job.id, State.FAILED, step=60)
+        assert (failed.fault, failed.charged) == (FaultKind.STORAGE, 0)
+        free[0] = GIGABYTE
+        await harness.run_rounds(step=60)
+        assert len(list((tmp_path / "pictures").rglob("*.png"))) == 1
+        assert await harness.run_audit() == []
+
+
 async def test_all_images_together_are_limited(sqlite_database: Database, tmp_path: Path) -> None:
     async with engine_harness(sqlite_database, tmp_path) as harness:
         harness.image_service.space = DiskSpace([], total=1000)
