@@ -197,20 +197,31 @@ async def test_limited_publication_waits_and_holds_up_its_channel(cards: Cards) 
     assert await cards.publisher.publish(second) == (URL,)
 
 
-async def test_publication_after_the_end_elsewhere_is_corrected(cards: Cards, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("end", "restored"),
+    [
+        ({"delivery": Delivery.CARD}, 1),
+        ({"delivery": Delivery.CARD, "deleted_at": START}, 0),
+        ({"delivery": Delivery.DIRECT}, 0),
+    ],
+    ids=["on the card", "deleted since", "by direct message"],
+)
+async def test_publication_after_the_end_elsewhere_is_corrected(
+    cards: Cards, monkeypatch: pytest.MonkeyPatch, end: dict[str, Any], restored: int
+) -> None:
     """This process was suspended; another one took the job and showed its end."""
     job = cards.begin_edit()
     attach = cards.discord.attach
 
     async def overtaken(*arguments: object) -> tuple[str, ...]:
-        ended = replace(job, state=State.CANCELLED, delivered_at=START, delivery=Delivery.CARD)
+        ended = replace(job, state=State.DONE, delivered_at=START, **end)
         cards.discord.jobs[job.id] = ended
         return await attach(*arguments)
 
     monkeypatch.setattr(cards.discord, "attach", overtaken)
     await cards.publisher.publish(job)
     await let_others_run()
-    assert cards.discord.restored == [job.id]
+    assert cards.discord.restored == [job.id] * restored
 
 
 async def test_card_lists_no_replaced_input(cards: Cards) -> None:

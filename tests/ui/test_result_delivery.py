@@ -14,10 +14,10 @@ from bot.domain.jobs import Delivery, Job, Snapshot, State
 from bot.engine.card_store import DirectTurn
 from bot.images.reencode import Upload
 from bot.ui.delivery.bounded_requests import RateLimitError
-from bot.ui.delivery.job_messages import CardGoneError, Files
+from bot.ui.delivery.job_messages import DIRECT_UPLOAD_LIMIT, CardGoneError, Files
 from bot.ui.delivery.result_delivery import DeliveryProgress, ResultDelivery
 from tests.support.clock import START, ManualClock
-from tests.support.factories import make_image, make_job
+from tests.support.factories import make_context, make_image, make_job
 from tests.ui.view_reader import texts
 
 MISSED = "1 picture could not be shown here. Look for it with `/history`"
@@ -80,9 +80,11 @@ class Store:
 
     def __init__(self, upload: Upload | Exception) -> None:
         self.upload = upload
+        self.limits: list[int] = []
 
-    async def prepare_upload(self, *_: object, **__: object) -> Upload:
+    async def prepare_upload(self, _: object, limit_bytes: int, **__: object) -> Upload:
         """Give it."""
+        self.limits.append(limit_bytes)
         if isinstance(self.upload, Exception):
             raise self.upload
         return self.upload
@@ -135,6 +137,17 @@ async def test_earlier_direct_intent_is_checked(*, sent_before: bool, sent: int)
     way = build_delivery(discord, Notes(intended=True), Store(PICTURE))
     assert await way.deliver(done(direct_at=START), DeliveryProgress()) is Delivery.DIRECT
     assert [place for place, _ in discord.shown] == ["direct"] * sent
+
+
+async def test_direct_message_has_its_own_upload_limit() -> None:
+    """The limit of the card's server may be ten times as high."""
+    store = Store(PICTURE)
+    way = build_delivery(Discord(card=False), Notes(), store)
+    snapshot = done(place=make_context(upload_limit=10 * DIRECT_UPLOAD_LIMIT))
+    (image,) = snapshot.pictures
+    large = replace(image, file=replace(image.file, size=2 * DIRECT_UPLOAD_LIMIT))
+    assert await way.deliver(replace(snapshot, pictures=(large,)), DeliveryProgress()) is Delivery.DIRECT
+    assert store.limits == [2 * DIRECT_UPLOAD_LIMIT, DIRECT_UPLOAD_LIMIT]
 
 
 async def test_direct_message_before_its_turn_is_put_off() -> None:
