@@ -1,7 +1,7 @@
 """Buttons of requested and running jobs."""
 
 import io
-from typing import Any
+from typing import Any, Final
 
 import discord
 from discord.ext import commands
@@ -11,7 +11,9 @@ from bot.services.jobs import JobService
 from bot.ui.buttons import CANCEL, CONFIRM, DECLINE, PROMPT
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.handlers.job_requests import JobRequests
-from bot.ui.render.details import PROMPT_FILE
+from bot.ui.render.details import PROMPT_FILE, prompt_panel
+
+_QUIET: Final = discord.AllowedMentions.none()
 
 
 class Jobs(commands.Cog):
@@ -36,7 +38,11 @@ class Jobs(commands.Cog):
         await interaction.response.defer()
 
     async def _send_prompt(self, interaction: discord.Interaction[Any], job_id: str) -> None:
-        """Answer with the whole prompt as a text file."""
+        """Answer with the whole prompt: to copy, or as a text file."""
         prompt = await self._jobs.get_prompt(job_id, actor_of(interaction))
+        view = prompt_panel(prompt)
+        if view is not None:
+            await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=_QUIET)
+            return
         file = discord.File(io.BytesIO(prompt.encode()), filename=PROMPT_FILE)
         await interaction.response.send_message(file=file, ephemeral=True)

@@ -33,8 +33,7 @@ from bot.domain.jobs import (
     State,
     check_transition,
 )
-from bot.domain.remix import KEEP_AS_IT_IS
-from bot.domain.requests import GenerationRequest
+from bot.domain.requests import KEEP_AS_IT_IS, GenerationRequest
 from bot.domain.searches import normalize_text
 from db.dialects import insert_unless_there
 from db.inputs import InputImageRepository

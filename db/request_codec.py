@@ -15,6 +15,8 @@ from bot.domain.requests import GenerationRequest
 INPUTS: Final = "inputs"
 # The stored key of `GenerationRequest.keep_aspect_ratio`, written only if set, as that came after the first release.
 _KEEP_RATIO: Final = "keeps_form"
+# The stored key of `GenerationRequest.keeps_picture`, also written only if set.
+_KEEP_PICTURE: Final = "keeps_picture"
 # This option has its own column.
 _COLUMN: Final = "model"
 
@@ -32,6 +34,8 @@ def options_of(request: GenerationRequest) -> dict[str, Any]:
             options[name] = spec.dump(value)
     if request.keep_aspect_ratio:
         options[_KEEP_RATIO] = True
+    if request.keeps_picture:
+        options[_KEEP_PICTURE] = True
     return options | {INPUTS: len(request.inputs)} if request.inputs else options
 
 
@@ -43,8 +47,14 @@ def request_of(
     Options that are not stored get their default; unknown ones are ignored.
     """
     known = {name: spec.load(options[name]) for name, spec in OPTIONS.items() if name != _COLUMN and name in options}
-    keep_ratio = options.get(_KEEP_RATIO, False)
-    return GenerationRequest(prompt=prompt, model=model, **known, inputs=inputs, keep_aspect_ratio=keep_ratio)
+    return GenerationRequest(
+        prompt=prompt,
+        model=model,
+        **known,
+        inputs=inputs,
+        keep_aspect_ratio=options.get(_KEEP_RATIO, False),
+        keeps_picture=options.get(_KEEP_PICTURE, False),
+    )
 
 
 def plain_inputs(inputs: Sequence[InputImage]) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ class Fit:
         Raises:
             OptionRangeError: the text is not a box, or a side is out of range.
         """
-        text = "".join(typed.split()).lower().replace("×", "x")  # noqa: RUF001 - what a phone's keyboard may offer
+        text = "".join(typed.split()).lower().replace("×", "x")
         found: Fit | None = None
         if _LONGEST.fullmatch(text):
             found = cls(longest=int(text))

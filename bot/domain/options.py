@@ -179,7 +179,7 @@ _SPECS: Final = (
         stage=Stage.PROCESSING,
         surcharge=MappingProxyType({2: 6, 3: 9, 4: 12}),
         refusal=LazyText("cannot upscale a picture"),
-        card=lambda typed: LazyText("upscaled {factor}x", factor=typed.rstrip("x")),
+        card=lambda typed: LazyText("upscaled {factor}×", factor=typed.rstrip("x")),
         surcharge_help=lambda prices: LazyText("upscale {prices}", prices=prices),
     ),
     OptionSpec(

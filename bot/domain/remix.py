@@ -10,22 +10,18 @@ from bot.domain.jobs import Action
 from bot.domain.models import OFFERS, Abilities, Model, offered_models
 from bot.domain.option_spec import Stage
 from bot.domain.options import DEFAULT_FORMAT, DEFAULT_MODEL, OPTIONS, TRANSPARENT_FORMATS, UPSCALES
-from bot.domain.requests import GenerationRequest, check_prompt, require_offer, unsupported_options
-
-KEEP_AS_IT_IS: Final = "Keep this picture exactly as it is and change nothing in it."
-"""The instruction of a generation that only serves its post-processing: the providers document post-processing only as
-a part of a generation."""
+from bot.domain.requests import KEEP_AS_IT_IS, GenerationRequest, check_prompt, require_offer, unsupported_options
 
 _NEEDS_EDITS: Final = frozenset({"mode", "inputs"})
 _ANY: Final = InputImage()
 
 
-def only_processed(request: GenerationRequest) -> bool:
-    """Return whether a request only processes an unchanged image.
+def has_own_prompt(request: GenerationRequest) -> bool:
+    """Return whether the prompt is a member's.
 
-    Its prompt is ours then, not a member's.
+    The first release stored its own instruction as the prompt of an upscale.
     """
-    return request.prompt == KEEP_AS_IT_IS and (request.upscale is not None or request.remove_background)
+    return request.prompt != KEEP_AS_IT_IS or not (request.upscale is not None or request.remove_background)
 
 
 def make_variation(request: GenerationRequest, picture: InputImage, providers: Sequence[str]) -> GenerationRequest:
@@ -39,7 +35,7 @@ def make_variation(request: GenerationRequest, picture: InputImage, providers: S
         StudioClosedError: these providers have no model for it.
         PromptError: the prompt is too long for every model that can do it.
     """
-    return _fitted(replace(request, inputs=(picture,)), _NEEDS_EDITS, providers)
+    return _fitted(replace(request, inputs=(picture,), keeps_picture=False), _NEEDS_EDITS, providers)
 
 
 def make_edit(
@@ -54,7 +50,8 @@ def make_edit(
 
     It keeps the options of the job that made the image. `model` replaces that of the job; None keeps it if possible.
     """
-    wanted = replace(request, prompt=prompt, model=model or request.model, images=1, inputs=(picture,))
+    edit = replace(request, prompt=prompt, images=1, inputs=(picture,), keeps_picture=False)
+    wanted = replace(edit, model=model or request.model)
     return _fitted(wanted, _NEEDS_EDITS, providers, chosen=model is not None)
 
 
@@ -118,12 +115,12 @@ def editing_models(providers: Sequence[str]) -> tuple[Model, ...]:
 
 
 def _plain() -> GenerationRequest:
-    return GenerationRequest(prompt=KEEP_AS_IT_IS)
+    return GenerationRequest(prompt=KEEP_AS_IT_IS, keeps_picture=True)
 
 
 def _kept(request: GenerationRequest, picture: InputImage) -> GenerationRequest:
     """Return a request to keep an image as it is."""
-    return replace(_with_stages(request, Stage.RESULT), prompt=KEEP_AS_IT_IS, inputs=(picture,))
+    return replace(_with_stages(request, Stage.RESULT), inputs=(picture,), keeps_picture=True)
 
 
 def _with_stages(request: GenerationRequest, *stages: Stage) -> GenerationRequest:
@@ -157,7 +154,7 @@ def _fitted(
         if not fits:
             continue
         try:
-            check_prompt(wanted.prompt, model.max_prompt)
+            check_prompt(wanted.instruction, model.max_prompt)
         except PromptError as error:
             too_long = too_long or error
         else:

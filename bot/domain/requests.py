@@ -22,13 +22,18 @@ from bot.domain.options import DEFAULT_FORMAT, DEFAULT_MODEL, DEFAULT_RATIO, OPT
 _BLANK_LETTERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
 
 
+KEEP_AS_IT_IS: Final = "Keep this picture exactly as it is and change nothing in it."
+"""The instruction of a generation that only serves its post-processing: the providers document post-processing only as
+a part of a generation."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """A request for images; `generation_request` makes a checked one.
 
     `prompt` is as typed. The options are those of the table in `bot.domain.options`, one field each; None and False ask
     for nothing. `keep_aspect_ratio`: nobody chose `aspect_ratio`, so it is the first input's: by Discord's width and
-    height until the file is here.
+    height until the file is here. `keeps_picture`: the input is only processed, and `prompt` is that of its origin.
     """
 
     prompt: str
@@ -45,6 +50,12 @@ class GenerationRequest:
     version: str | None = None
     inputs: tuple[InputImage, ...] = ()
     keep_aspect_ratio: bool = False
+    keeps_picture: bool = False
+
+    @property
+    def instruction(self) -> str:
+        """Return the prompt for the provider."""
+        return KEEP_AS_IT_IS if self.keeps_picture else self.prompt
 
     @property
     def mode(self) -> Mode:

@@ -284,7 +284,7 @@ class JobPoller:
         status: Status | ProviderError
         try:
             async with self._poll_slots[provider.name]:
-                answer = await provider.poll(handle, hide=(job.request.prompt,))
+                answer = await provider.poll(handle, hide=(job.request.instruction,))
             status = attribute_failure(answer, job.request)
         except ProviderError as error:
             _log.warning(

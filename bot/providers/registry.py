@@ -12,6 +12,12 @@ PROVIDERS: Final[Mapping[str, ProviderSpec]] = MappingProxyType(
 )
 
 
+def can_cancel(provider: str) -> bool:
+    """Return whether a job that is queued there can be cancelled."""
+    spec = PROVIDERS.get(provider)
+    return spec is not None and spec.can_cancel
+
+
 def display_name(provider: str) -> str:
     """Return a provider's name for members.
 

@@ -50,7 +50,7 @@ class Reve2Img:
         secrets = tuple(each.provider_url for each in request.inputs if each.provider_url)
         if len(secrets) < len(request.inputs):  # never the original's address instead; nothing was sent
             raise ProviderError(FaultKind.INVALID, provider=self.name, detail="an input without an address")
-        hide = (request.prompt,)
+        hide = (request.instruction,)
         answer = await self._http.submit("/api/v1/generate", _payload(request, offer), hide=hide, secrets=secrets)
         return self._status(answer, Call.SUBMIT, None, hide=hide, secrets=secrets)
 
@@ -128,7 +128,7 @@ def _payload(request: GenerationRequest, offer: Offer) -> dict[str, object]:
     """
     payload: dict[str, object] = {
         "model": offer.remote_model,
-        "prompt": request.prompt,
+        "prompt": request.instruction,
         "aspect_ratio": request.aspect_ratio,
         "num_images": request.images,
         "output_format": request.format,

@@ -57,8 +57,8 @@ class SkillBoss:
         if webhook_url is not None:
             payload["webhook_url"] = webhook_url
             secrets = (webhook_url,)
-        hide = (request.prompt, *secrets)
-        answer = await self._http.submit("/v1/run", payload, hide=(request.prompt,), secrets=secrets)
+        hide = (request.instruction, *secrets)
+        answer = await self._http.submit("/v1/run", payload, hide=(request.instruction,), secrets=secrets)
         handle = handle_of(answer.headers.get("x-request-id"))
         if not isinstance(answer.document, dict):
             if handle is not None:
@@ -136,7 +136,7 @@ class SkillBoss:
 
 def _inputs(request: GenerationRequest, size: str) -> dict[str, object]:
     return {
-        "prompt": request.prompt,
+        "prompt": request.instruction,
         "size": size,
         "n": request.images,
         "output_format": request.format,
@@ -163,5 +163,6 @@ SPEC: Final = ProviderSpec(
     probe_path="/v1/run/status/atelier-doctor",
     build=SkillBoss,
     needs_public_webhooks=True,
+    can_cancel=True,
     picture_hosts=("assets.skillboss.co",),
 )

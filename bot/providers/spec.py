@@ -14,7 +14,8 @@ class ProviderSpec:
     `name` is also the provider's name in the catalogue's offers and in the database. The settings are named like their
     environment variables in lower case. `key_description` says what the key's variable takes. `probe_path` is a free
     GET for a job that cannot exist: its status shows whether the key is accepted. `needs_public_webhooks`: the provider
-    refuses a job with a webhook at a private address. `picture_hosts` serve its images; empty if only the API's host is
+    refuses a job with a webhook at a private address. `can_cancel`: a job can be cancelled while it is queued
+    there. `picture_hosts` serve its images; empty if only the API's host is
     known.
     """
 
@@ -27,6 +28,7 @@ class ProviderSpec:
     probe_path: str
     build: Callable[[ProviderHttp], Provider]
     needs_public_webhooks: bool = False
+    can_cancel: bool = False
     picture_hosts: tuple[str, ...] = ()
 
     @property

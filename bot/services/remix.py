@@ -135,7 +135,8 @@ class RemixService:
     def _of_picture(
         self, source: Source, action: Action, picture: InputImage, options: RemixOptions
     ) -> GenerationRequest:
-        own, original, prompt = source.job.request, source.original, options.prompt or ""
+        original, prompt = source.original, options.prompt or ""
+        own = replace(source.job.request, prompt=original.prompt)
         match action:
             case Action.VARY:
                 return make_variation(original, picture, self._providers)

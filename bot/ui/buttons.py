@@ -53,7 +53,7 @@ class ButtonSpec:
 
 
 CANCEL: Final = ButtonSpec("cancel", N_("Cancel"))
-PROMPT: Final = ButtonSpec("prompt", N_("Whole prompt"))
+PROMPT: Final = ButtonSpec("prompt", N_("Show prompt"))
 NEWER: Final = ButtonSpec("newer", N_("Newer"))
 OLDER: Final = ButtonSpec("older", N_("Older"))
 CONFIRM: Final = ButtonSpec("confirm", N_("Generate"), discord.ButtonStyle.primary)

@@ -43,7 +43,7 @@ async def test_imagine_from_picker_shows_images_and_receipt_in_place(sandbox: Sa
     await expect(card).to_contain_text("Generating")
     sandbox.skillboss.finish()
     await expect(card.locator(".gallery[data-count='2'] .tile img")).to_have_count(2)
-    await expect(card).to_contain_text(re.compile(r"24 credits · [\d,]+ left today"))
+    await expect(card).to_contain_text("24 credits")
     assert await card.get_attribute("id") == identity
     await expect(card.locator("img").first).to_have_attribute("alt", "a harbour at dawn")
 

@@ -1,7 +1,5 @@
 """The bot is killed and started again from the page."""
 
-import re
-
 import pytest
 from playwright.async_api import expect
 
@@ -37,7 +35,7 @@ async def test_job_after_bot_kill_finishes_on_same_card(sandbox: Sandbox, open_p
     for driver in (one, two):
         finished = driver.card("a lighthouse that holds")
         await expect(finished.locator(".tile img")).to_have_count(1)
-        await expect(finished).to_contain_text(re.compile(r"12 credits · [\d,]+ left today"))
+        await expect(finished).to_contain_text("12 credits")
         assert await finished.get_attribute("id") == identity
     assert len(sandbox.skillboss.billed) == 1
 

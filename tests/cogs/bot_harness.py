@@ -164,7 +164,7 @@ class BotHarness:
         """Let the image API finish its latest job; wait for the final card."""
         await self.reaches(State.QUEUED)
         self.server.finish()
-        await self.polls_until(lambda: "left today" in self.card(result)[-1])
+        await self.polls_until(lambda: " credits" in self.card(result)[-1])
 
     def requests(self, method: str, ending: str) -> int:
         """Return the number of requests to Discord by method and path ending."""

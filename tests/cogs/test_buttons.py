@@ -5,7 +5,7 @@ import pytest
 from bot.domain.jobs import State
 from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, buttons, private
 
-CANCELLED = "Cancelled. Nothing was charged: 12 credits returned, 200 left today."
+CANCELLED = "Cancelled. Nothing was charged: 12 credits returned."
 
 
 async def waiting(bot: BotHarness, who: MemberActor, prompt: str = "a fox") -> InteractionResult:
@@ -77,16 +77,26 @@ async def test_cancel_after_start_is_too_late(bot: BotHarness) -> None:
     )
     assert buttons(card) == []
     bot.server.finish()
-    await bot.polls_until(lambda: "left today" in bot.card(card)[-1])
-    assert bot.card(card)[-1] == "-# 12 credits · 188 left today · 1\u00a0s"
+    await bot.polls_until(lambda: " credits" in bot.card(card)[-1])
+    assert bot.card(card)[-1] == "-# 12 credits · 1\u00a0s"
 
 
 async def test_prompt_button_sends_whole_prompt(bot: BotHarness) -> None:
-    """A button sends the complete prompt as a private file."""
+    """Privately, in a block to copy; still there once the job has ended."""
     prompt = "a fox in the snow under a tree, " * 20
     card = await waiting(bot, bot.member("member"), prompt)
-    assert buttons(card) == ["Cancel", "Whole prompt"]
-    pressed = await press(bot.member("stranger"), card, "Whole prompt")
+    assert buttons(card) == ["Cancel", "Show prompt"]
+    pressed = await press(bot.member("stranger"), card, "Show prompt")
+    assert private(pressed) == ""
+    assert bot.card(pressed) == [f"```\n{prompt}\n```"]
+    await bot.finish(card)
+    assert "Show prompt" in buttons(card)
+
+
+async def test_prompt_with_code_marks_is_sent_as_file(bot: BotHarness) -> None:
+    prompt = "a fox that says ``` " * 20
+    card = await waiting(bot, bot.member("member"), prompt)
+    pressed = await press(bot.member("stranger"), card, "Show prompt")
     assert private(pressed) == ""
     assert pressed.response is not None
     (file,) = pressed.response.attachments

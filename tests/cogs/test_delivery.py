@@ -10,7 +10,7 @@ from bot.domain.jobs import Job, State
 from tests.cogs.bot_harness import BotHarness
 from tests.support.clock import let_others_run
 
-CANCELLED = "Cancelled. Nothing was charged: 12 credits returned, 200 left today."
+CANCELLED = "Cancelled. Nothing was charged: 12 credits returned."
 
 
 def edits(bot: BotHarness) -> int:
@@ -59,7 +59,7 @@ async def test_failing_edit_is_retried_with_growing_delay(bot: BotHarness) -> No
         bot.clock.advance(0.02)
     assert all(least <= wait <= 1.5 * least for least, wait in zip((2, 4, 8, 16, 32, 64, 128), waits, strict=False))
     assert waits[8:] == [300] * 4
-    await bot.until(lambda: "left today" in bot.card(result)[-1])
+    await bot.until(lambda: " credits" in bot.card(result)[-1])
     while await bot.column("delivery") != ["card"]:
         await let_others_run()
     await forgotten(bot)
@@ -98,7 +98,7 @@ async def test_rejected_progress_edit_is_not_repeated(bot: BotHarness) -> None:
     await nothing_more(bot, before + 1)
     bot.server.finish()
     bot.clock.advance(bot.config.poll_floor)
-    await bot.polls_until(lambda: "left today" in bot.card(result)[-1])
+    await bot.polls_until(lambda: " credits" in bot.card(result)[-1])
 
 
 async def test_card_delivered_elsewhere_is_dropped_from_memory(bot: BotHarness) -> None:

@@ -40,7 +40,7 @@ async def made(bot: BotHarness, who: MemberActor, *prompts: str) -> list[Interac
 
 def is_done(bot: BotHarness, result: InteractionResult) -> bool:
     """Return whether a card shows its end."""
-    return "left today" in bot.card(result)[-1]
+    return " credits" in bot.card(result)[-1]
 
 
 async def turn(who: MemberActor, result: InteractionResult, label: str) -> None:

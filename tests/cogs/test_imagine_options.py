@@ -35,7 +35,7 @@ async def test_every_option_reaches_provider_and_card(bot: BotHarness) -> None:
     await bot.reaches(State.RUNNING)
 
     assert bot.card(result)[0] == (
-        "## \u2068a fox\u2069\n-# reve-2.0 · auto · 2 pictures · detail 3 · webp · upscaled 2x · cut out · "
+        "## \u2068a fox\u2069\n-# reve-2.0 · auto · 2 pictures · detail 3 · webp · upscaled 2× · cut out · "
         f"fit 1920x1080 · effect \u2068film grain\u2069 · version latest · for {member.mention}"
     )
     assert bot.reve2img.requests[0].body == {
@@ -54,8 +54,8 @@ async def test_every_option_reaches_provider_and_card(bot: BotHarness) -> None:
         ],
     }
     bot.reve2img.finish()
-    await bot.polls_until(lambda: "left today" in bot.card(result)[-1])
-    assert bot.card(result)[-1].startswith("-# 104 credits · 896 left today")
+    await bot.polls_until(lambda: " credits" in bot.card(result)[-1])
+    assert bot.card(result)[-1].startswith("-# 104 credits")
     assert bot.server.jobs == []  # SkillBoss cannot do that
 
 

@@ -53,7 +53,7 @@ async def test_status_shows_rejected_key(bot: BotHarness) -> None:
     bot.server.faults.add("submit", "status", status=401)
     member = bot.member("member")
     result = await bot.imagine(member, prompt="a fox")
-    await bot.until(lambda: "left today" in bot.card(result)[-1])
+    await bot.until(lambda: " credits" in bot.card(result)[-1])
     assert bot.card(result)[-1].startswith("The studio is closed for a moment")
     status = await member.slash(bot.channel, "status")
     assert panel(status)[:3] == [

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, event, select
 
 from bot.domain.jobs import LONGEST_CHAIN, Action, Job, Origin, State
-from bot.domain.remix import KEEP_AS_IT_IS
+from bot.domain.requests import KEEP_AS_IT_IS
 from db.database import Database
 from db.history import _POSITIONS, HistoryRepository, HistoryScope, _neighbours, _searched
 from db.jobs import JobRepository

@@ -29,6 +29,12 @@ def test_row_without_new_options_has_exactly_the_first_five() -> None:
     assert options_of(request_of("a", "reve-2.0", FIRST_RELEASE)) == FIRST_RELEASE
 
 
+def test_keeps_picture_survives_encoding_and_is_false_in_older_rows() -> None:
+    request = GenerationRequest(prompt="a", upscale=2, keeps_picture=True)
+    assert request_of("a", "reve-2.0", options_of(request)).keeps_picture
+    assert not request_of("a", "reve-2.0", FIRST_RELEASE).keeps_picture
+
+
 def test_keep_aspect_ratio_survives_encoding_and_is_false_in_older_rows() -> None:
     request = GenerationRequest(prompt="a", aspect_ratio="3:4", keep_aspect_ratio=True)
     assert request_of("a", "reve-2.0", options_of(request)).keep_aspect_ratio

@@ -15,7 +15,7 @@ from tests.support.strategies import FITS
         ("x1024", Fit(height=1024)),
         ("1920x1080", Fit(width=1920, height=1080)),
         (" 1920 X 1080 ", Fit(width=1920, height=1080)),
-        ("1920×1080", Fit(width=1920, height=1080)),  # noqa: RUF001 - as a phone's keyboard writes it
+        ("1920×1080", Fit(width=1920, height=1080)),
         ("1", Fit(longest=1)),
         ("4096x4096", Fit(width=4096, height=4096)),
         ("0512", Fit(longest=512)),

@@ -12,7 +12,6 @@ from bot.domain.images import ImageFile, InputImage
 from bot.domain.jobs import Action
 from bot.domain.options import DEFAULT_MODEL
 from bot.domain.remix import (
-    KEEP_AS_IT_IS,
     make_cut_out,
     make_edit,
     make_reference,
@@ -21,7 +20,7 @@ from bot.domain.remix import (
     possible_actions,
     upscale_factors,
 )
-from bot.domain.requests import generation_request, offers_for, price
+from bot.domain.requests import KEEP_AS_IT_IS, generation_request, offers_for, price
 from tests.support.factories import make_request
 from tests.support.strategies import valid_options
 
@@ -94,8 +93,16 @@ def test_reference_keeps_model_ratio_and_format_without_processing() -> None:
 @pytest.mark.parametrize(("factor", "credits"), [(2, 26), (3, 29), (4, 32)])
 def test_upscale_keeps_the_image_and_costs_generation_plus_upscale(factor: int, credits: int) -> None:  # noqa: A002
     made = make_upscale(make_request(images=4, detail=3, effect="sepia"), PICTURE, factor, BOTH)
-    assert (made.prompt, made.images, made.detail, made.effect, made.upscale) == (KEEP_AS_IT_IS, 1, 1, None, factor)
+    assert (made.prompt, made.instruction) == (make_request().prompt, KEEP_AS_IT_IS)
+    assert (made.images, made.detail, made.effect, made.upscale) == (1, 1, None, factor)
     assert price(made) == credits
+
+
+def test_new_pictures_of_upscaled_one_follow_its_prompt() -> None:
+    upscaled = make_upscale(make_request(), PICTURE, 2, BOTH)
+    for made in (make_variation(upscaled, PICTURE, BOTH), make_reference(upscaled, PICTURE, "at sea", BOTH)):
+        assert made.instruction == made.prompt
+    assert make_edit(upscaled, PICTURE, "make it snow", BOTH).instruction == "make it snow"
 
 
 def test_upscale_of_cut_out_removes_the_background_again() -> None:

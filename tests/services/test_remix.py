@@ -21,7 +21,7 @@ from bot.domain.errors import (
 )
 from bot.domain.images import ImageRef, InputImage, ResultImage
 from bot.domain.jobs import Action, Delivery, Job, Origin, State
-from bot.domain.remix import KEEP_AS_IT_IS
+from bot.domain.requests import KEEP_AS_IT_IS
 from bot.services.jobs import Actor, require_files
 from bot.services.remix import RemixOptions
 from db.jobs import JobRepository

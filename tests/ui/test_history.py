@@ -76,7 +76,7 @@ def test_page_at_end_disables_button() -> None:
 
 def test_page_with_cut_prompt_has_prompt_button() -> None:
     view = history_page(page(job(request=make_request(prompt="a fox " * 60))))
-    assert labels(view) == ["Newer", "Older", "Whole prompt"]
+    assert labels(view) == ["Newer", "Older", "Show prompt"]
 
 
 WHEREABOUTS = {

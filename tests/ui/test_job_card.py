@@ -13,7 +13,7 @@ from bot.domain.errors import FaultKind
 from bot.domain.fit import Fit
 from bot.domain.images import ImageFile, InputChange, InputImage
 from bot.domain.jobs import Action, Job, Snapshot, State
-from bot.domain.remix import KEEP_AS_IT_IS
+from bot.domain.requests import KEEP_AS_IT_IS
 from bot.ui.render.formatting import one_line
 from bot.ui.render.job_card import Attached, job_card
 from tests.support.clock import START
@@ -93,18 +93,32 @@ LIVE_CARDS = {
     ),
     "being sent": (Snapshot(job=waiting(State.SUBMITTING)), 5, f"Queued · {AGO}", GREY, ["Cancel"]),
     "in the provider's line": (
-        Snapshot(job=waiting(State.QUEUED), usual_seconds=(25, 40)),
+        Snapshot(job=waiting(State.QUEUED, provider="skillboss"), usual_seconds=(25, 40)),
         5,
         f"Queued · {AGO} · usually 25-40 s",
         GREY,
         ["Cancel"],
+    ),
+    "in the line of a provider without cancels": (
+        Snapshot(job=waiting(State.QUEUED, provider="reve2img")),
+        5,
+        f"Queued · {AGO}",
+        GREY,
+        [],
+    ),
+    "being sent to a provider without cancels": (
+        Snapshot(job=waiting(State.SUBMITTING, provider="reve2img")),
+        5,
+        f"Queued · {AGO}",
+        GREY,
+        [],
     ),
     "drawing": (
         Snapshot(job=waiting(State.RUNNING), usual_seconds=(25, 40)),
         5,
         f"Generating · {STARTED} · usually 25-40 s",
         BLURPLE,
-        ["Cancel"],
+        [],
     ),
     "storing": (Snapshot(job=waiting(State.STORING)), 5, f"Generating · {STARTED}", BLURPLE, []),
     "unknown": (Snapshot(job=waiting(State.UNKNOWN)), 5, f"Waiting to hear · {STARTED}\n-# {LOST_NOTE}", BLURPLE, []),
@@ -115,13 +129,13 @@ LIVE_CARDS = {
         BLURPLE,
         [],
     ),
-    "just in time": (Snapshot(job=waiting(State.RUNNING)), SOFT, f"Generating · {STARTED}", BLURPLE, ["Cancel"]),
+    "just in time": (Snapshot(job=waiting(State.RUNNING)), SOFT, f"Generating · {STARTED}", BLURPLE, []),
     "late": (
         Snapshot(job=waiting(State.RUNNING), usual_seconds=(25, 40)),
         SOFT + 1,
         f"Generating · {STARTED} · longer than usual, still being watched",
         AMBER,
-        ["Cancel"],
+        [],
     ),
     "late in line": (
         Snapshot(job=waiting(), queue_position=1),
@@ -162,17 +176,30 @@ def test_card_of_unfinished_job(
 def test_card_with_one_image() -> None:
     """The prompt is the description; the receipt has no needless numbers."""
     view = card(done(), 31, *files(1))
-    assert texts(view) == [HEADING, "-# 12 credits · 176 left today · 31\u00a0s"]
+    assert texts(view) == [HEADING, "-# 12 credits · 31\u00a0s"]
     assert gallery(view) == [("attachment://atelier-1.png", "a lighthouse at dusk")]
     assert colour(view) == GREEN
     assert labels(view) == []
+
+
+def test_balance_is_on_cards_for_the_member_only() -> None:
+    """A private card shows the balance at each end, a public one never."""
+    ended = [
+        done(),
+        Snapshot(job=make_job(state=State.CANCELLED, charged=0), available=176),
+        Snapshot(job=make_job(state=State.FAILED, fault=FaultKind.DEADLINE, charged=0), available=176),
+    ]
+    for snapshot in ended:
+        assert "176" not in "".join(texts(card(snapshot, 31, *files(len(snapshot.pictures)))))
+        own = replace(snapshot, job=replace(snapshot.job, place=make_context(private=True)))
+        assert "176 left today" in "".join(texts(card(own, 31, *files(len(own.pictures)))))
 
 
 def test_card_with_four_images_has_one_gallery() -> None:
     view = card(done(4, detail=2), 31, *files(4))
     assert texts(view) == [
         "## \u2068a lighthouse at dusk\u2069\n-# reve-2.0 · 1:1 · 4 pictures · detail 2 · for <@42>",
-        "-# 96 credits · 176 left today · 31\u00a0s",
+        "-# 96 credits · 31\u00a0s",
     ]
     assert [url for url, _ in gallery(view)] == [f"attachment://atelier-{number}.png" for number in range(1, 5)]
 
@@ -193,7 +220,7 @@ def test_card_names_requested_options() -> None:
     )
     (heading, _) = texts(card(Snapshot(job=waiting(request=request))))
     assert unescaped(heading.splitlines()[1]).replace("\u2068", "").replace("\u2069", "") == (
-        "-# reve-2.0 · auto · 2 pictures · detail 3 · webp · upscaled 2x · cut out · fit 1920x1080 · "
+        "-# reve-2.0 · auto · 2 pictures · detail 3 · webp · upscaled 2× · cut out · fit 1920x1080 · "
         "effect film *grain* · version latest-fast · from 1 picture · for <@42>"
     )
     assert "film \\*grain" in heading
@@ -213,8 +240,7 @@ def test_card_of_partial_result_says_so() -> None:
     """Said first; the receipt shows held, charged and returned credits."""
     view = card(done(1, asked=3), 31, *files(1))
     assert texts(view)[1] == (
-        "1 picture of 3 came; only what came was charged.\n"
-        "-# 36 held · 12 charged · 24 returned · 176 left today · 31\u00a0s"
+        "1 picture of 3 came; only what came was charged.\n-# 36 held · 12 charged · 24 returned · 31\u00a0s"
     )
 
 
@@ -259,7 +285,7 @@ def test_direct_message_card_explains_itself() -> None:
         "-# 12 credits · 176 left today · 31\u00a0s · delivered by direct message",
     ]
     assert [url for url, _ in gallery(view)] == ["attachment://atelier-1.png"]
-    assert labels(view) == ["Whole prompt"]
+    assert labels(view) == ["Show prompt"]
 
 
 def test_direct_message_card_outside_server_names_no_place() -> None:
@@ -340,7 +366,7 @@ def test_failed_card_explains_fault(fault: FaultKind) -> None:
     view = card(Snapshot(job=make_job(state=State.FAILED, fault=fault, charged=0), available=200))
     assert texts(view) == [
         HEADING,
-        f"{why}\nNothing was charged: 12 credits returned, 200 left today. {next_step}",
+        f"{why}\nNothing was charged: 12 credits returned. {next_step}",
     ]
     assert colour(view) == RED
     assert labels(view) == []
@@ -369,12 +395,28 @@ def test_failed_card_offers_again_if_useful(fault: FaultKind) -> None:
 @pytest.mark.parametrize(
     ("options", "title"),
     [
-        ({"upscale": 4}, "The same picture, upscaled 4x"),
-        ({"remove_background": True}, "The same picture, cut out"),
-        ({"upscale": 2, "remove_background": True}, "The same picture, upscaled 2x and cut out"),
+        ({"upscale": 4}, "a lighthouse at dusk · upscaled 4×"),
+        ({"remove_background": True}, "a lighthouse at dusk · cut out"),
+        ({"upscale": 2, "remove_background": True}, "a lighthouse at dusk · upscaled 2× · cut out"),
     ],
 )
-def test_card_of_processed_image_hides_internal_prompt(options: dict[str, Any], title: str) -> None:
+def test_card_of_processed_image_has_its_prompt_and_size(options: dict[str, Any], title: str) -> None:
+    view = card(done(keeps_picture=True, inputs=(InputImage(),), **options), 31, *files(1))
+    name, receipt = texts(view)
+    assert name == f"## \u2068{title}\u2069\n-# reve-2.0 · 1:1 · 1 picture · from 1 picture · for <@42>"
+    assert receipt.startswith("-# 1024 × 1024 · ")
+    assert gallery(view) == [("attachment://atelier-1.png", title)]
+
+
+@pytest.mark.parametrize(
+    ("options", "title"),
+    [
+        ({"upscale": 4}, "The same picture, upscaled 4×"),
+        ({"remove_background": True}, "The same picture, cut out"),
+        ({"upscale": 2, "remove_background": True}, "The same picture, upscaled 2× and cut out"),
+    ],
+)
+def test_card_of_first_release_hides_internal_prompt(options: dict[str, Any], title: str) -> None:
     """Its prompt is internal and never shown."""
     view = card(done(prompt=KEEP_AS_IT_IS, inputs=(InputImage(),), **options), 31, *files(1))
     assert texts(view)[0].splitlines()[0] == f"## \u2068{title}\u2069"
@@ -422,25 +464,26 @@ def test_lost_card_reads_like_failure() -> None:
     view = card(Snapshot(job=job, available=200), 7300)
     assert texts(view)[1].splitlines() == [
         "The image service did not finish in time.",
-        "Nothing was charged: 12 credits returned, 200 left today. Try again.",
+        "Nothing was charged: 12 credits returned. Try again.",
     ]
     assert colour(view) == RED
 
 
 def test_cancelled_card_shows_refund() -> None:
     view = card(Snapshot(job=make_job(state=State.CANCELLED, charged=0), available=1_200))
-    assert texts(view)[1] == "Cancelled. Nothing was charged: 12 credits returned, 1,200 left today."
+    assert texts(view)[1] == "Cancelled. Nothing was charged: 12 credits returned."
     assert colour(view) == GREY
     assert labels(view) == []
 
 
 def test_long_prompt_is_cut_on_card() -> None:
-    """After about three lines; a button, later Details, has the whole prompt."""
+    """After 300 characters; a button gives the whole prompt at any time."""
     view = card(Snapshot(job=make_job(request=make_request(prompt="a fox in the snow " * 20))))
-    assert labels(view) == ["Cancel", "Whole prompt"]
+    assert labels(view) == ["Cancel", "Show prompt"]
     assert texts(view)[0].splitlines()[0].endswith("…\u2069")
+    assert 280 < len(texts(view)[0].splitlines()[0]) <= len("### \u2068\u2069") + 300
     ended = card(Snapshot(job=make_job(request=make_request(prompt="a fox in the snow " * 20), state=State.CANCELLED)))
-    assert labels(ended) == []
+    assert labels(ended) == ["Show prompt"]
     assert "Details" in [option["label"] for part in parts(ended) for option in part.get("options", [])]
 
 
@@ -491,7 +534,7 @@ def test_any_prompt_keeps_card_valid(prompt: str, state: State) -> None:
     assert all(len(each) <= 100 for each in identifiers)
     assert all(1 <= utf16(description) <= 1024 for _, description in gallery(view))
 
-    first = texts(view)[0].split("\n")[0].removeprefix("## ")
+    first = texts(view)[0].split("\n")[0].lstrip("#").removeprefix(" ")
     assert first.startswith("\u2068")
     assert first.endswith("\u2069")
     assert active(first[1:-1]) == []

@@ -16,6 +16,9 @@ from bot.ui.render.job_card import BLURPLE, payload_view
 
 PROMPT_FILE: Final = "prompt.txt"
 
+_CODE_MARK: Final = "```"
+# With the marks this stays below the 4,000 characters of a message.
+_MOST_IN_BLOCK: Final = 3900
 # With all the rest this stays far below the 4,000 characters of a message.
 _MOST_OF_PROMPT: Final = 1500
 
@@ -57,6 +60,16 @@ def details_panel(details: Details) -> DetailsPanel:
         ids = "\n".join(_ids(details))
         container.add_item(ui.TextDisplay(f"{_('For support:')}\n```\n{ids}\n```"))
     return DetailsPanel(payload_view(container), job.request.prompt if long else None)
+
+
+def prompt_panel(prompt: str) -> ui.LayoutView | None:
+    """Return the whole prompt in a block to copy.
+
+    None if it does not fit into one; then it goes into the file `PROMPT_FILE`.
+    """
+    if _CODE_MARK in prompt or len(prompt.encode("utf-16-le")) // 2 > _MOST_IN_BLOCK:
+        return None
+    return payload_view(ui.TextDisplay(f"{_CODE_MARK}\n{prompt}\n{_CODE_MARK}"))
 
 
 def _options(request: GenerationRequest) -> Iterator[str]:

@@ -12,9 +12,9 @@ from bot.domain.errors import FaultKind
 from bot.domain.jobs import Action, Job, Snapshot, State
 from bot.domain.option_spec import OptionSpec, Stage
 from bot.domain.options import card_order
-from bot.domain.remix import only_processed
+from bot.domain.remix import has_own_prompt
 from bot.domain.requests import GenerationRequest
-from bot.providers.registry import display_name
+from bot.providers.registry import can_cancel, display_name
 from bot.ui.buttons import CANCEL, PROMPT, REMIX, MenuEntry, card_menu
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.attachment_messages import input_failure, input_notes
@@ -33,8 +33,9 @@ from bot.ui.render.formatting import (
     usually,
 )
 
-# About three lines of a heading on a phone.
-_PROMPT_SHOWN: Final = 72
+_PROMPT_SHOWN: Final = 300
+# About three lines of a large heading on a phone; longer prompts get a small one.
+_LARGE_HEADING: Final = 72
 
 GREY: Final = discord.Colour(0x80848E)
 BLURPLE: Final = discord.Colour(0x5865F2)
@@ -54,7 +55,6 @@ _FAILS_AGAIN: Final = (
     FaultKind.INPUT_TOO_SMALL,
 )
 _WAITING: Final = (State.HELD, State.SUBMITTING, State.QUEUED)
-_CANCELLABLE: Final = (State.HELD, State.SUBMITTING, State.QUEUED, State.RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +99,22 @@ def job_card(
     buttons: list[ui.Button[ui.LayoutView]] = []
     if job.state.ended and not direct:
         buttons += [spec.build(job.id) for action, spec in REMIX.items() if action in _fitting(snapshot, actions)]
-    if job.state in _CANCELLABLE and not job.cancel_refused and job.cancel_requested_at is None:
+    if _is_cancellable(job):
         buttons.append(CANCEL.build(job.id))
-    if direct or (prompt_is_cut(job) and not job.state.ended):  # once it has ended, Details has the whole of it
+    if direct or prompt_is_cut(job):
         buttons.append(PROMPT.build(job.id))
     if buttons:
         container.add_item(ui.ActionRow(*buttons))
     if job.state.ended and not direct:
         container.add_item(ui.ActionRow(card_menu(job.id, _menu_entries(_fitting(snapshot, actions)))))
     return payload_view(container)
+
+
+def _is_cancellable(job: Job) -> bool:
+    """Return whether a press on Cancel could still stop the job."""
+    if job.state not in _WAITING or job.cancel_refused or job.cancel_requested_at is not None:
+        return False
+    return job.provider is None or can_cancel(job.provider)
 
 
 def _fitting(snapshot: Snapshot, actions: Collection[Action]) -> Collection[Action]:
@@ -136,20 +143,20 @@ def payload_view(*items: ui.Item[Any]) -> ui.LayoutView:
 
 
 def heading(request: GenerationRequest, member_id: int) -> str:
-    """Return the prompt, cut to about three lines, options and member."""
+    """Return the prompt, cut if it is long, options and member."""
     parts = [*asked(request), _("for {member}").format(member=f"<@{member_id}>")]
-    return f"## {escaped(cut(one_line(_title(request)), _PROMPT_SHOWN))}\n-# {' · '.join(parts)}"
+    title = _title(request, _PROMPT_SHOWN)
+    mark = "##" if len(title) <= _LARGE_HEADING else "###"
+    return f"{mark} {escaped(title)}\n-# {' · '.join(parts)}"
 
 
-def _title(request: GenerationRequest) -> str:
-    """Return the prompt, or the processing of an image.
-
-    A job with processing only has a prompt of ours.
-    """
-    if not only_processed(request):
-        return request.prompt
-    # Translators: {changes} is such as "upscaled 2x" or "cut out".
-    return _("The same picture, {changes}").format(changes=together(_words(request, Stage.PROCESSING)))
+def _title(request: GenerationRequest, limit: int) -> str:
+    """Return the prompt, cut to a limit, and the processing of an image."""
+    if not has_own_prompt(request):
+        # Translators: {changes} is such as "upscaled 2×" or "cut out".
+        return _("The same picture, {changes}").format(changes=together(_words(request, Stage.PROCESSING)))
+    prompt = cut(one_line(request.prompt), limit)
+    return " · ".join([prompt, *_words(request, Stage.PROCESSING)]) if request.keeps_picture else prompt
 
 
 def prompt_is_cut(job: Job) -> bool:
@@ -161,7 +168,9 @@ def gallery(job: Job, files: Sequence[Attached]) -> ui.MediaGallery[ui.LayoutVie
     """Return the attached images with alternative texts."""
     shown: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
     for file in files:
-        shown.add_item(media=f"attachment://{file.filename}", description=alternative(_title(job.request)))
+        shown.add_item(
+            media=f"attachment://{file.filename}", description=alternative(_title(job.request, len(job.request.prompt)))
+        )
     return shown
 
 
@@ -227,7 +236,8 @@ def _colour(job: Job, *, late: bool) -> discord.Colour:
 
 def asked(request: GenerationRequest) -> list[str]:
     """Return the options of a request in words, then its inputs."""
-    parts = _words(request, *Stage)
+    # The heading has them if there is nothing else to say.
+    parts = _words(request, *(stage for stage in Stage if not (request.keeps_picture and stage is Stage.PROCESSING)))
     if request.inputs:
         count = len(request.inputs)
         parts.append(ngettext("from {count} picture", "from {count} pictures", count).format(count=number(count)))
@@ -256,9 +266,9 @@ def _state_text(snapshot: Snapshot, *, late: bool, files: Sequence[Attached], di
             return "\n".join([_receipt(snapshot, files, direct=direct), *input_notes(job.request.inputs)])
         case State.FAILED | State.LOST:
             why, next_step = input_failure(job) or failure(job.fault)
-            return f"{why}\n{_returned(snapshot)} {next_step}"
+            return f"{why}\n{_returned(snapshot, direct=direct)} {next_step}"
         case State.CANCELLED:
-            return f"{_('Cancelled.')} {_returned(snapshot)}"
+            return f"{_('Cancelled.')} {_returned(snapshot, direct=direct)}"
         case _:
             return "\n".join([_progress(snapshot, late=late), *input_notes(job.request.inputs)])
 
@@ -306,9 +316,21 @@ def _last_words() -> str:
     )
 
 
-def _returned(snapshot: Snapshot) -> str:
-    said = _("Nothing was charged: {credits} returned, {left} left today.")
-    return said.format(credits=in_credits(snapshot.job.price), left=number(snapshot.available))
+def _returned(snapshot: Snapshot, *, direct: bool) -> str:
+    job = snapshot.job
+    if _is_for_member_only(job, direct=direct):
+        said = _("Nothing was charged: {credits} returned, {left} left today.")
+    else:
+        said = _("Nothing was charged: {credits} returned.")
+    return said.format(credits=in_credits(job.price), left=number(snapshot.available))
+
+
+def _is_for_member_only(job: Job, *, direct: bool) -> bool:
+    """Return whether nobody but the member sees the message.
+
+    Only there it shows the member's balance.
+    """
+    return direct or job.place.private
 
 
 def settlement(held: int, charged: int) -> list[str]:
@@ -329,7 +351,10 @@ def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) -> 
     job = snapshot.job
     charged = job.charged or 0
     parts = [in_credits(charged)] if charged == job.price else settlement(job.price, charged)
-    parts.append(_("{count} left today").format(count=number(snapshot.available)))
+    if job.request.keeps_picture:
+        parts = [*(f"{each.file.width} × {each.file.height}" for each in snapshot.pictures[:1]), *parts]
+    if _is_for_member_only(job, direct=direct):
+        parts.append(_("{count} left today").format(count=number(snapshot.available)))
     if job.finished_at is not None:
         parts.append(seconds((job.finished_at - job.created_at).total_seconds()))
     if direct:
