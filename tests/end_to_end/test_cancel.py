@@ -33,20 +33,29 @@ async def test_cancel_by_stranger_is_refused_privately(system: SystemHarness) ->
     await invocation.wait_until(says("Cancelled"))
 
 
-async def test_cancel_after_start_is_too_late_and_image_is_charged(system: SystemHarness) -> None:
-    """The provider answers 409."""
+async def test_cancel_at_the_start_is_too_late_and_image_is_charged(system: SystemHarness) -> None:
+    """The provider answers 409, because a worker has just taken the job."""
+    system.skillboss.faults.add("cancel", "status", status=409)
     member = system.discord.actor("member")
     invocation = await member.slash("imagine", prompt="too late to stop")
     card = await invocation.response()
     made = await wait_for_provider_job(system.skillboss, "too late to stop")
-    system.skillboss.advance(made)
-    await invocation.wait_until(says("Generating"))
     await (await member.click(card, label="Cancel")).acknowledged()
     card = await invocation.wait_until(says("Too late to cancel"))
     assert buttons(card) == []
     system.skillboss.finish(made)
     card = await invocation.wait_until(has_images)
     assert "12 credits" in text(card)
+
+
+async def test_card_of_started_job_has_no_cancel(system: SystemHarness) -> None:
+    invocation = await system.discord.actor("member").slash("imagine", prompt="has begun")
+    made = await wait_for_provider_job(system.skillboss, "has begun")
+    system.skillboss.advance(made)
+    card = await invocation.wait_until(says("Generating"))
+    assert buttons(card) == []
+    system.skillboss.finish(made)
+    await invocation.wait_until(has_images)
 
 
 async def test_cancel_without_result_is_settled_by_status(system: SystemHarness) -> None:
@@ -59,13 +68,12 @@ async def test_cancel_without_result_is_settled_by_status(system: SystemHarness)
     await invocation.wait_until(says("Cancelled"))
 
 
-async def test_cancel_without_provider_support_leaves_job_running(system: SystemHarness) -> None:
-    """reve2img has no cancel."""
+async def test_card_at_provider_without_cancels_has_no_cancel(system: SystemHarness) -> None:
+    """reve2img has none."""
     member = system.discord.actor("member")
     invocation = await member.slash("imagine", prompt="no way back", model="nano-banana")
-    card = await invocation.response()
     made = await wait_for_provider_job(system.reve2img, "no way back")
-    await (await member.click(card, label="Cancel")).acknowledged()
-    await invocation.wait_until(says("Too late to cancel"))
+    card = await invocation.wait_until(lambda message: not buttons(message))
+    assert "Queued" in text(card)
     system.reve2img.finish(made)
     await invocation.wait_until(has_images)
