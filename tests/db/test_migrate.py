@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, bindparam, inspect, select, text
 
-from bot.domain.remix import KEEP_AS_IT_IS
+from bot.domain.requests import KEEP_AS_IT_IS
 from bot.domain.searches import normalize_text
 from db.audit import audit
 from db.columns import UtcDateTime, metadata
