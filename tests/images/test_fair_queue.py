@@ -89,6 +89,27 @@ async def test_waiting_turn_is_not_passed_by_those_beside_which_it_does_not_fit(
     assert turns.given == ["first", "large", "middle"]
 
 
+async def test_waiting_turn_keeps_its_room_behind_a_smaller_one() -> None:
+    turns = Turns(FairQueue(slots=3, budget=10))
+    for name, member, cost in (("a", 1, 6), ("large", 2, 9), ("middle", 3, 5), ("small", 4, 4)):
+        await turns.ask(name, member, cost)
+    assert turns.given == ["a"]
+    await turns.end("a")
+    assert turns.given == ["a", "large"]
+
+
+async def test_turn_that_ends_together_with_a_cancelled_wait_goes_to_the_next() -> None:
+    queue = FairQueue(slots=1, budget=0)
+    turns = Turns(queue)
+    async with queue.turn(1):
+        await turns.ask("b", 2)
+        await turns.ask("c", 3)
+        cancelled = asyncio.create_task(turns.cancel("b"))
+        await asyncio.sleep(0)  # the wait is cancelled, and has not noticed yet
+    await cancelled
+    assert turns.given == ["c"]
+
+
 async def test_cost_over_budget_runs_alone() -> None:
     turns = Turns(FairQueue(slots=2, budget=10))
     await turns.ask("huge", 1, 1_000)
