@@ -8,7 +8,7 @@ from bot.domain.jobs import Action
 from bot.domain.saved_forms import CardForm, FilledForm
 from bot.services import member_limits
 from bot.services.jobs import Actor
-from bot.services.member_limits import MAX_STORED, MOST_PER_WINDOW, FreeAction, MemberLimits
+from bot.services.member_limits import MAX_STORED, MOST_PER_WINDOW, WINDOW, FreeAction, MemberLimits
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.saved_forms import SavedFormService
@@ -34,6 +34,17 @@ def test_limit_is_per_member_and_action(clock: ManualClock, action: FreeAction) 
         limits.count(other, MEMBER)
     clock.advance(60)
     limits.count(action, MEMBER)
+
+
+def test_limit_ends_with_the_oldest_action_of_its_window(clock: ManualClock) -> None:
+    limits = MemberLimits(clock=clock)
+    begin = clock.now()
+    for _ in range(MOST_PER_WINDOW[FreeAction.FORM]):
+        limits.count(FreeAction.FORM, MEMBER)
+        clock.advance(1)
+    with pytest.raises(TooManyRequestsError) as caught:
+        limits.count(FreeAction.FORM, MEMBER)
+    assert caught.value.retry_at == begin + WINDOW
 
 
 def test_windows_of_quiet_members_are_dropped(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,12 +30,14 @@ async def answer() -> AsyncIterator[dict[str, str]]:
     await runner.cleanup()
 
 
-async def send(answer: dict[str, str], path: str, headers: Mapping[str, str], done: asyncio.Event) -> None:
+async def send(
+    answer: dict[str, str], path: str, headers: Mapping[str, str], done: asyncio.Event, seconds: float = DAY
+) -> None:
     """Send a bounded request, then sleep as the library does, until `done`."""
     answer.update(headers)
     trace = aiohttp.TraceConfig()
     trace.on_request_end.append(note_rate_limit)
-    async with aiohttp.ClientSession(trace_configs=[trace]) as session, bounded(DAY):
+    async with aiohttp.ClientSession(trace_configs=[trace]) as session, bounded(seconds):
         await (await session.patch(answer["url"] + path)).read()
         await done.wait()
 
@@ -45,10 +47,11 @@ async def send(answer: dict[str, str], path: str, headers: Mapping[str, str], do
     [
         ("/webhooks/1/t/messages/@original", {"Retry-After": "1200", "X-RateLimit-Scope": "shared"}, 1200, True),
         ("/webhooks/1/t/messages/@original", {"Retry-After": "60", "X-RateLimit-Scope": "user"}, 60, False),
+        ("/webhooks/1/t/messages/@original", {"Retry-After": "60", "X-RateLimit-Scope": "global"}, 60, False),
         ("/channels/1/messages/2", {"Retry-After": "60", "X-RateLimit-Scope": "user"}, 60, True),
         ("/channels/1/messages/2", {}, 20, True),
     ],
-    ids=["shared", "one message", "bot token", "old message"],
+    ids=["shared", "one message", "all by token", "bot token", "old message"],
 )
 async def test_long_limit_ends_request_at_once(
     answer: dict[str, str], path: str, headers: dict[str, str], wait: float, *, in_channel: bool
@@ -68,6 +71,16 @@ async def test_limit_of_library_is_left_to_it(answer: dict[str, str], headers: d
     done = asyncio.Event()
     sent = asyncio.create_task(send(answer, "/channels/1/messages/2", headers, done))
     await asyncio.wait([sent], timeout=0.2)
+    assert not sent.done()
+    done.set()
+    await sent
+
+
+async def test_global_limit_outlasts_the_bound(answer: dict[str, str]) -> None:
+    done = asyncio.Event()
+    headers = {"Retry-After": "1200", "X-RateLimit-Scope": "global"}
+    sent = asyncio.create_task(send(answer, "/channels/1/messages/2", headers, done, seconds=1.0))
+    await asyncio.wait([sent], timeout=1.5)
     assert not sent.done()
     done.set()
     await sent
