@@ -3,12 +3,14 @@
 `tests/end_to_end` runs them in the real process.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from simcord.results import InteractionResult
 
+from bot.domain import models
 from bot.domain.errors import InputError, InsufficientCreditsError, UnsupportedOptionError
 from bot.domain.jobs import State
 from sandbox.discord.cdn import measured
@@ -164,3 +166,12 @@ async def test_rejected_edit_form_reopens_with_text_and_images(bot: BotHarness) 
     assert chosen == {"Which pictures": ["1", "2"], "Model": ["seedream-5"]}
     made = await member.submit_modal(again, sent)
     assert "from 2 pictures" in bot.card(made)[0]
+
+
+async def test_menu_form_counter_is_largest_prompt_limit(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = tuple(replace(model, max_prompt=500 + model.text_price) for model in models.MODELS)
+    monkeypatch.setattr(models, "MODELS", listed)
+    member = bot.member("member")
+    message = await member.send(bot.channel, "look", attachments=[("a.png", drawn())])
+    asked = fields(await member.context_menu(bot.channel, MENU, message))
+    assert asked["What to change"]["max_length"] == 570

@@ -1,11 +1,13 @@
 """Rejected modals keep everything typed, on simcord."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select, update
 
+from bot.domain import models
 from bot.domain.errors import (
     AlreadyBegunError,
     FormGoneError,
@@ -242,3 +244,22 @@ async def test_form_with_existing_card_offers_no_retry(bot: BotHarness, monkeypa
     (told,) = made.followups
     assert "Reference: " in told.content
     assert told.components == []
+
+
+async def test_form_counter_is_largest_prompt_limit_of_its_models(
+    bot: BotHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A longer text that was saved before keeps its room."""
+    shorter = {"reve-2.0": 900, "nano-banana-pro": 700, "seedream-5": 800}
+    listed = [replace(model, max_prompt=shorter.get(model.id, model.max_prompt)) for model in models.MODELS]
+    monkeypatch.setattr(models, "MODELS", tuple(listed))
+    member = bot.member("member")
+    card = await finished(bot, member)
+    opened = await press(member, card, "Edit")
+    assert fields(opened)["What to change"]["max_length"] == 900
+    typed = "a lot of snow " * 70
+    answer = await send(member, opened, prompt=typed[:900], model=["seedream-5"])
+    assert heard(answer)[0].startswith("The prompt has 900 characters; this model takes 800.")
+    monkeypatch.setattr(models, "MODELS", tuple(replace(model, max_prompt=500) for model in listed))
+    again = await press(member, answer, "Try again")
+    assert fields(again)["What to change"]["max_length"] == 900

@@ -24,7 +24,7 @@ from bot.ui.handlers.error_handler import answer_error
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.handlers.job_requests import JobRequests
-from bot.ui.handlers.modals import ModalSpec, RequestModal
+from bot.ui.handlers.modals import MAX_TYPED, ModalSpec, RequestModal
 from bot.ui.i18n import _
 from bot.ui.render.confirmation import delete_question, deleted_note
 from bot.ui.render.details import PROMPT_FILE, details_panel
@@ -154,6 +154,7 @@ class CardActions:
                     title=_("Edit this picture"),
                     urls=urls,
                     prompt=(_("What to change"), _("The rest stays as it is."), _("make it snow")),
+                    max_prompt=self._longest_prompt(),
                     models=self._models(source, action),
                     model=source.original.model,
                 )
@@ -166,6 +167,7 @@ class CardActions:
                         _("Describe the new picture; this one is the reference."),
                         _("the same cat at sea"),
                     ),
+                    max_prompt=self._longest_prompt(),
                     models=self._models(source, action),
                     model=source.original.model,
                 )
@@ -182,6 +184,10 @@ class CardActions:
             model.id: self._price(source, action, RemixOptions(prompt="-", model=model.id))
             for model in editing_models(self._providers)
         }
+
+    def _longest_prompt(self) -> int:
+        """Return the largest prompt limit of the models to choose from."""
+        return max((model.max_prompt for model in editing_models(self._providers)), default=MAX_TYPED)
 
     def _factors(self, source: Source) -> dict[int, int]:
         return {

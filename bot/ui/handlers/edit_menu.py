@@ -20,7 +20,7 @@ from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.interactions import guild_of
 from bot.ui.handlers.job_requests import JobRequests
 from bot.ui.handlers.message_images import card_job, gather, names_of
-from bot.ui.handlers.modals import MAX_TYPED, Form, chosen_of, require_offered
+from bot.ui.handlers.modals import MAX_TYPED, Form, chosen_of, counter, require_offered
 from bot.ui.i18n import _
 from bot.ui.render.formatting import cut, in_credits, number
 
@@ -139,7 +139,7 @@ class EditModal(Form):
             style=discord.TextStyle.paragraph,
             placeholder=_("make it snow"),
             default=filled.prompt or None,
-            max_length=MAX_TYPED,
+            max_length=counter(max((each.max_prompt for each in able), default=MAX_TYPED), filled.prompt),
         )
         self.add_item(
             ui.Label(text=_("What to change"), description=_("The rest stays as it is."), component=self._prompt)

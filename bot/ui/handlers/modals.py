@@ -18,7 +18,7 @@ from bot.ui.i18n import _, set_locale
 from bot.ui.render.formatting import in_credits
 
 MAX_TYPED: Final = 4000
-"""Characters that a field of a form takes."""
+"""Characters that Discord lets a field of a form take."""
 
 _LONGEST_TITLE: Final = 45
 
@@ -34,13 +34,14 @@ class ModalSpec:
     """Fields of a form. None or empty fields are left out.
 
     `urls` are the images by position with their known addresses; a single one is not asked about. `factors` and
-    `models` have prices in credits. `prompt` is (label, description, example). `model`, `picture` and `typed` are
-    filled in.
+    `models` have prices in credits. `prompt` is (label, description, example), of `max_prompt` characters. `model`,
+    `picture` and `typed` are filled in.
     """
 
     title: str
     urls: Mapping[int, str | None]
     prompt: tuple[str, str, str] | None = None
+    max_prompt: int = MAX_TYPED
     factors: Mapping[int, int] | None = None
     models: Mapping[str, int] | None = None
     model: str | None = None
@@ -87,7 +88,7 @@ class RequestModal(Form):
                 style=discord.TextStyle.paragraph,
                 placeholder=example,
                 default=spec.typed,
-                max_length=MAX_TYPED,
+                max_length=counter(spec.max_prompt, spec.typed),
             )
             self._ask(label, field, description)
         if spec.factors is not None:
@@ -136,6 +137,14 @@ class RequestModal(Form):
     def _chosen(self, name: str) -> str | None:
         field = self._fields.get(name)
         return next(iter(chosen_of(field)), None) if isinstance(field, ui.Select) else None
+
+
+def counter(limit: int, typed: str | None) -> int:
+    """Return the length of a prompt's field: the limit of its models.
+
+    Discord refuses a field that is filled in beyond its length, so a longer text keeps the room that it needs.
+    """
+    return min(max(limit, len((typed or "").encode("utf-16-le")) // 2), MAX_TYPED)
 
 
 def require_offered(fields: Iterable[ui.Item[Any] | None]) -> None:
