@@ -172,6 +172,7 @@ class Container(ServiceContainer):
             resolver=self.request_resolver,
             requests=self.job_requests,
             messages=self.messages,
+            card_updater=self.card_updater,
             form_errors=self.form_errors,
             providers=self.provider_names,
         )

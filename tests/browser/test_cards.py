@@ -51,6 +51,10 @@ class CardBot(FixtureBot):
             )
         else:
             await interaction.response.defer()
+            if data.get("values") == ["3"]:
+                await interaction.followup.send("Third", ephemeral=True)
+                view = discord.ui.LayoutView.from_message(interaction.message) if interaction.message else None
+                await interaction.edit_original_response(view=view)
 
 
 @pytest_asyncio.fixture(loop_scope="module", params=[PHONE, 1440])
@@ -87,6 +91,24 @@ async def test_select_by_keyboard_sends_choice_and_keeps_focus(page_with_bot: Pa
     await expect(driver.page.locator(".select-popup")).to_have_count(0)
     await expect(select).not_to_have_attribute("data-live-busy", "")
     assert bot.used == [("pick", ["2"])]
+
+
+async def test_edit_clears_choice_and_same_choice_is_sent_once(page_with_bot: PageWithBot) -> None:
+    driver, _, bot = page_with_bot
+    select = (await ask_for_card(driver)).get_by_role("combobox")
+
+    async def choose(name: str) -> None:
+        await select.click()
+        await driver.page.get_by_role("option", name=name).click()
+
+    await choose("Picture 2")
+    await expect(select).not_to_have_attribute("data-live-busy", "")
+    await choose("Picture 2")
+    await choose("Picture 3")
+    await expect(select).to_have_text("Choose a picture")
+    await choose("Picture 3")
+    await expect(driver.card("Third")).to_have_count(2)
+    assert bot.used == [("pick", ["2"]), ("pick", ["3"]), ("pick", ["3"])]
 
 
 async def test_disabled_button_by_pointer_or_key_sends_nothing(page_with_bot: PageWithBot) -> None:

@@ -153,6 +153,18 @@ async def test_long_prompt_is_complete_in_details_file(member: PageDriver) -> No
     assert await member.download(answer, "prompt.txt") == prompt[:3_990].strip()
 
 
+async def test_menu_entry_can_be_chosen_twice(member: PageDriver) -> None:
+    await member.send("/imagine prompt:chosen twice")
+    card = member.card("chosen twice").filter(has=member.page.locator(".tile"))
+    menu = card.get_by_role("combobox")
+    for count in (1, 2):
+        await menu.click()
+        await member.page.get_by_role("option", name="Details").click()
+        await expect(own_message(member, "Details").filter(has_text="chosen twice")).to_have_count(count)
+        await expect(menu).to_have_text("More…")
+    await expect(card.locator(".tile img")).to_have_count(1)
+
+
 async def test_attached_photo_is_shown_in_plain_message(open_page: OpenPage) -> None:
     one, two = await open_page("member"), await open_page("member-two")
     async with one.page.expect_file_chooser() as chooser:

@@ -1,9 +1,10 @@
 """Actions on finished cards: permissions, double presses, late presses."""
 
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from bot.domain.errors import AlreadyAskedError
 from bot.domain.jobs import State
@@ -36,6 +37,12 @@ def entries(card: InteractionResult) -> list[str]:
     (container,) = card.response.components
     return [option["label"] for row in container["components"] for menu in row.get("components", [])
             for option in menu.get("options", [])]  # fmt: skip
+
+
+def edits_of(bot: BotHarness, card: InteractionResult) -> int:
+    """Return the number of edits of a card."""
+    assert card.response is not None
+    return sum(bot.requests("PATCH", ending) for ending in ("messages/@original", f"messages/{card.response.id}"))
 
 
 def told(result: InteractionResult) -> list[str]:
@@ -104,6 +111,40 @@ async def test_menu_after_restart_works(bot: BotHarness) -> None:
     member = bot.member("member")
     card = await finished(bot, member)
     await bot.restart()
+    assert told(await choose(member, card, "details"))[0] == "## Details"
+
+
+async def test_menu_choice_edits_card_to_itself(bot: BotHarness) -> None:
+    """Discord's client forgets the selected entry at an edit only."""
+    member = bot.member("member")
+    card = await finished(bot, member, images=2)
+    await bot.reaches(State.DONE)
+    assert card.response is not None
+    before, edits = card.response.components, edits_of(bot, card)
+    for count in (1, 2):
+        await choose(member, card, "details")
+        assert edits_of(bot, card) == edits + count
+    assert card.response.components == before
+    assert len(card.response.attachments) == 2
+
+
+async def test_menu_choice_on_changed_card_leaves_it(bot: BotHarness) -> None:
+    """The job moved on in another process: the press shows an older card."""
+    member = bot.member("member")
+    card = await finished(bot, member)
+    await bot.reaches(State.DONE)
+    edits = edits_of(bot, card)
+    for changes in ({"delivered_at": None}, {"message_id": 7}):
+        await bot.database.write(partial(Connection.execute, statement=update(jobs).values(changes)))
+        await choose(member, card, "details")
+        assert edits_of(bot, card) == edits
+
+
+async def test_menu_choice_with_limited_edits_is_still_answered(bot: BotHarness) -> None:
+    member = bot.member("member")
+    card = await finished(bot, member)
+    await bot.reaches(State.DONE)
+    bot.env.inject_error("PATCH", "/webhooks/*/messages/*", status=500)
     assert told(await choose(member, card, "details"))[0] == "## Details"
 
 

@@ -27,6 +27,7 @@ from bot.ui.delivery.discord_errors import RETRYABLE, DiscordErrorKind, classify
 from bot.ui.delivery.input_attachments import KeptAttachment, attached_inputs
 from bot.ui.delivery.job_messages import CardGoneError, JobMessages
 from bot.ui.delivery.result_delivery import DeliveryProgress, ResultDelivery
+from bot.ui.delivery.same_view import same_view
 
 _log = structlog.get_logger(__name__)
 
@@ -168,6 +169,33 @@ class CardUpdater:
                 shown.replaced = attached_inputs(job)
             finally:
                 await self._look_again(job, shown)
+
+    async def reset_menu(self, job_id: str, message: discord.Message) -> None:
+        """Edit a delivered card without a change.
+
+        Discord's client keeps a selected menu entry until then, and would not send it a second time. One try: a card
+        that is edited just now, is limited, or has changed since the press is left as it is.
+        """
+        shown = self._remembered(job_id)
+        if shown.editing.locked():
+            return
+        try:
+            async with shown.editing:
+                job, _ = await self._job_store.get(job_id)
+                same = same_view(message)
+                if same is None or not _is_final(job, message) or shown.overtaken:
+                    return
+                old = self._is_old(job)
+                if not self._enter(job, old=old):
+                    return
+                try:
+                    with self._noting_limit(job, old=old):
+                        view, kept = same
+                        await self._messages.edit(job, view, lambda: kept)
+                finally:
+                    self._leave(job, old=old)
+        except Exception as error:  # noqa: BLE001 - the press itself is answered
+            _log.info("card.menu_not_reset", job=job_id, error=type(error).__name__)
 
     def forget(self, job_id: str) -> None:
         """Forget a card that is not to be shown any more, or never appeared."""
@@ -341,6 +369,16 @@ class CardUpdater:
         shown.overtaken = current.state is not job.state
         if shown.overtaken:
             self._schedule.set(job.id)
+
+
+def _is_final(job: Job, message: discord.Message) -> bool:
+    """Return True for the card of a delivered job."""
+    return (
+        job.delivered_at is not None
+        and job.delivery in (Delivery.CARD, None)
+        and job.deleted_at is None
+        and job.place.message_id == message.id
+    )
 
 
 def _payload(view: discord.ui.LayoutView) -> bytes:

@@ -18,6 +18,7 @@ from bot.services.remix import RemixOptions, RemixService, Source
 from bot.services.request_resolver import ResolverService
 from bot.ui.buttons import MenuEntry
 from bot.ui.component_tree import walk
+from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.job_messages import JobMessages
 from bot.ui.handlers.component_registry import selected_values
 from bot.ui.handlers.error_handler import answer_error
@@ -47,6 +48,7 @@ class CardActions:
         resolver: ResolverService,
         requests: JobRequests,
         messages: JobMessages,
+        card_updater: CardUpdater,
         form_errors: FormErrors,
         providers: tuple[str, ...],
     ) -> None:
@@ -55,6 +57,7 @@ class CardActions:
         self._resolver = resolver
         self._requests = requests
         self._messages = messages
+        self._card_updater = card_updater
         self._form_errors = form_errors
         self._providers = providers
 
@@ -67,13 +70,19 @@ class CardActions:
         chosen = [entry for entry in MenuEntry if entry in selected_values(interaction)]
         if not chosen:
             raise NotOfferedError
-        match chosen[0]:
-            case MenuEntry.DETAILS:
-                await self.details(interaction, job_id)
-            case MenuEntry.DELETE:
-                await self.ask_delete(interaction, job_id)
-            case entry:
-                await self.act(interaction, job_id, _MENU_ACTIONS[entry])
+        try:
+            match chosen[0]:
+                case MenuEntry.DETAILS:
+                    await self.details(interaction, job_id)
+                case MenuEntry.DELETE:
+                    await self.ask_delete(interaction, job_id)
+                case entry:
+                    await self.act(interaction, job_id, _MENU_ACTIONS[entry])
+        except Exception as error:  # noqa: BLE001 - `answer_error` logs what it does not know
+            await answer_error(interaction, error)
+        # After the answer, which has three seconds.
+        if interaction.message is not None:
+            await self._card_updater.reset_menu(job_id, interaction.message)
 
     async def act(
         self,

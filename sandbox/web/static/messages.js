@@ -138,8 +138,9 @@ export function showEarlier(messages, earlier) {
   box.scrollTop = box.scrollHeight - fromEnd;
 }
 
-// Add or update a message.
+// Add or update a message. Like Discord's client, an edit forgets what was chosen in its menus.
 export function upsert(message) {
+  for (const key of [...store.chosen.keys()]) if (key.startsWith(`${message.id} `)) store.chosen.delete(key);
   const existing = byId(`message-${message.id}`);
   if (existing) {
     store.messages.set(message.id, message);

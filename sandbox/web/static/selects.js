@@ -44,7 +44,8 @@ export function openSelect(anchor, { items, min, max, filter, chosen, done, cont
     popup.remove();
     anchor.setAttribute("aria-expanded", "false");
     const values = [...picked];
-    const changed = values.join("\n") !== before || (!several && values.length > 0);
+    // Like Discord's client: what is selected already is not sent again.
+    const changed = values.join("\n") !== before;
     if (send && changed && values.length >= min) done(values);
     anchor.focus({ preventScroll: true });
   }
