@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import aiohttp
@@ -218,15 +219,15 @@ def _settings() -> Settings:
 def _run_sandbox(settings: Settings, prompt: str, *, stay: bool) -> None:
     try:
         # Imported here because the production image has no sandbox.
+        from sandbox.data_folder import reserve_folder  # noqa: PLC0415
         from sandbox.terminal import run_in_terminal  # noqa: PLC0415
     except ModuleNotFoundError as error:
         _fail(
             f"The sandbox is not part of this installation (no module named {error.name}). "
             "In a checkout of the source, start it with: make run"
         )
-    folder = settings.data_dir / "sandbox"
 
-    async def serve() -> int:
+    async def serve(folder: Path) -> int:
         return await run_in_terminal(
             command=[sys.executable, "-m", "bot", "run"],
             folder=folder,
@@ -237,7 +238,11 @@ def _run_sandbox(settings: Settings, prompt: str, *, stay: bool) -> None:
             show=lambda line, style: _out.print(escape(line), style=style),
         )
 
-    code = asyncio.run(serve())
+    wanted = settings.data_dir / "sandbox"
+    with reserve_folder(wanted) as folder:
+        if folder != wanted:
+            _out.print(escape(f"Another sandbox uses {wanted}. This one uses {folder} and removes it at its end."))
+        code = asyncio.run(serve(folder))
     if code:
         raise typer.Exit(code)
 
