@@ -66,7 +66,7 @@ def _relative_time(seconds: float) -> str:
 
 
 def _is_final(message: Message) -> bool:
-    """Return True if the card has its images, or says that there will be none."""
+    """Return True if the card has its images or ended without them."""
     return bool(media(message)) or "Nothing was charged" in text(message)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
+import re
 import secrets
 import shutil
 import signal
@@ -12,14 +13,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sandbox.discord import DiscordServer, add_elsewhere, default_world
+from sandbox.discord import DiscordServer, Upload, add_elsewhere, default_world
 from sandbox.providers import Latency, Reve2ImgServer, SkillBossServer
+from sandbox.providers.pictures import draw_picture
 from sandbox.web import Ledger, Page
 
 _READY_SECONDS: Final = 60.0
 _END_SECONDS: Final = 10.0
 _BOT_PORTS: Final = range(20_000, 32_768)
 """Below the ports for outgoing connections, so that the bot's port is still free after a restart."""
+
+_KEPT_FILE: Final = "page-token"
+_TOKEN: Final = re.compile(r"[\w-]{32}", re.ASCII)
+_EXAMPLE: Final = "blue hills at dusk"
 
 PAGE_PORT: Final = 8765
 """The page's port, unless it is in use already."""
@@ -37,7 +43,8 @@ class Sandbox:
     """Fakes of Discord and the image APIs, the page, and the bot.
 
     `command` starts the bot and `ledger` reads its ledger. `folder` is emptied at each start: the fakes keep their
-    state in memory, so data that the bot stored for an earlier sandbox is useless.
+    state in memory, so data that the bot stored for an earlier sandbox is useless. Only the page's token stays, so
+    that an open tab goes on after a restart.
     """
 
     def __init__(self, *, command: Sequence[str], folder: Path, ledger: Ledger | None = None) -> None:
@@ -53,7 +60,7 @@ class Sandbox:
         self.skillboss = SkillBossServer(key=self._keys["skillboss"], latency=latency)
         self.reve2img = Reve2ImgServer(key=self._keys["reve2img"], latency=latency)
         providers = {"skillboss": self.skillboss, "reve2img": self.reve2img}
-        self.page = Page(self.discord, providers=providers, bot=self, ledger=ledger)
+        self.page = Page(self.discord, providers=providers, bot=self, ledger=ledger, token=_kept_token(folder))
         self.page.mount()
         self._bot: asyncio.subprocess.Process | None = None
         self._bot_port = 0
@@ -64,9 +71,9 @@ class Sandbox:
         Raises:
             BotEndedError: The bot ended before that.
         """
-        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
-        await asyncio.to_thread(self.folder.mkdir, parents=True)
+        await asyncio.to_thread(self._empty_folder)
         await self.discord.start(port=PAGE_PORT, or_another=True)
+        await self._post_example()
         await self.skillboss.start()
         await self.reve2img.start()
         self._bot_port = free_port()
@@ -144,9 +151,31 @@ class Sandbox:
             "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "WARNING",
         }
 
+    def _empty_folder(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        kept = self.folder / _KEPT_FILE
+        kept.touch(mode=0o600)
+        kept.write_text(self.page.token)
+
+    async def _post_example(self) -> None:
+        """Post a picture in the server without the application."""
+        drawn = await asyncio.to_thread(draw_picture, _EXAMPLE, 0, width=1360, height=768, format="jpeg")
+        words = "Made with Atelier. It is on my own account, so /imagine works for me here too."
+        await self.discord.actor("traveller").say(words, Upload("hills.jpg", drawn), channel="lobby")
+
     async def _serving(self) -> None:
         await self.discord.wait_ready(timeout=_READY_SECONDS)
         await self.discord.wait_commands(timeout=_READY_SECONDS)
+
+
+def _kept_token(folder: Path) -> str | None:
+    """Return the page's token of the folder's last sandbox, or None."""
+    try:
+        kept = (folder / _KEPT_FILE).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return kept if _TOKEN.fullmatch(kept) else None
 
 
 def free_port() -> int:

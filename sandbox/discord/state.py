@@ -210,18 +210,18 @@ def default_world(*, token: str, now: Clock = time.time) -> World:
     world.add_member(guild, member)
     world.add_member(guild, world.add_user("member-two"))
 
-    world.add_channel(guild, "general", topic="Everything")
-    world.add_channel(guild, "showcase", topic="The best pictures")
-    world.add_channel(guild, "restricted", nsfw=True)
-    back_room = world.add_channel(guild, "moderators")
+    world.add_channel(guild, "general", topic="Talk, and make pictures: type /imagine")
+    world.add_channel(guild, "showcase", topic="Shared pictures, once a moderator has approved them")
+    world.add_channel(guild, "restricted", nsfw=True, topic="For adults only")
+    back_room = world.add_channel(guild, "moderators", topic="Reviews and reports; members cannot see it")
     back_room.overwrites = [
         Overwrite(id=guild.id, kind=0, deny=Permission.VIEW_CHANNEL),
         Overwrite(id=moderators.id, kind=0, allow=Permission.VIEW_CHANNEL),
         Overwrite(id=bots.id, kind=0, allow=Permission.VIEW_CHANNEL),
     ]
-    announcements = world.add_channel(guild, "announcements")
+    announcements = world.add_channel(guild, "announcements", topic="News; the bot can read here, not write")
     announcements.overwrites = [Overwrite(id=bots.id, kind=0, deny=Permission.SEND_MESSAGES)]
-    secret = world.add_channel(guild, "secret")
+    secret = world.add_channel(guild, "secret", topic="The bot cannot see this channel")
     secret.overwrites = [Overwrite(id=bots.id, kind=0, deny=Permission.VIEW_CHANNEL)]
     world.direct_message(member.id)
     return world
@@ -240,8 +240,8 @@ def add_elsewhere(world: World) -> Guild:
     guild.locale = "fr"
     world.add_member(guild, traveller)
     world.add_member(guild, world.user("member"))
-    world.add_channel(guild, "lobby", topic="The application is not installed here")
-    strict = world.add_channel(guild, "strict", topic="No answers of external apps")
+    world.add_channel(guild, "lobby", topic="Atelier is not installed in this server")
+    strict = world.add_channel(guild, "strict", topic="External apps answer privately here")
     strict.overwrites = [Overwrite(id=guild.id, kind=0, deny=Permission.USE_EXTERNAL_APPS)]
     world.add_private_channel("friends", traveller, stranger)
     return guild

@@ -35,8 +35,8 @@ class Guard:
     Host and Origin keep other sites out, the token keeps strangers out.
     """
 
-    def __init__(self) -> None:
-        self.token = secrets.token_urlsafe(24)
+    def __init__(self, token: str | None = None) -> None:
+        self.token = token or secrets.token_urlsafe(24)
 
     def protect(self, handler: Handler, *, acts: bool = False) -> Handler:
         """Return the handler behind the checks.

@@ -38,7 +38,7 @@ _DEFAULT_USER: Final = "member"
 class Page:
     """The page on a fake Discord; mount it before the server starts.
 
-    If `bot` is None, the page cannot start or kill the bot.
+    If `bot` is None, the page cannot start or kill the bot. A `token` of an earlier page lets its tabs go on.
     """
 
     def __init__(
@@ -48,9 +48,10 @@ class Page:
         providers: Mapping[str, ImageApiServer] | None = None,
         bot: BotProcess | None = None,
         ledger: Ledger | None = None,
+        token: str | None = None,
     ) -> None:
         self._discord = discord
-        self._guard = Guard()
+        self._guard = Guard(token)
         self._views = Views(discord.world)
         self._uploads = Uploads()
         self._user_actions = UserActions(discord, self._views, self._uploads)
@@ -58,6 +59,11 @@ class Page:
         self._user_settings = UserSettings(discord)
         self._sessions: set[Session] = set()
         self._last_panel: Json = {}
+
+    @property
+    def token(self) -> str:
+        """The secret in the address."""
+        return self._guard.token
 
     @property
     def url(self) -> str:

@@ -130,9 +130,18 @@ async def test_scrolled_up_view_stays_while_messages_change(busy_channel: BusyCh
     await expect(driver.card("the newest of all")).to_have_count(1)
 
     await expect(read).to_be_in_viewport()
+    await expect(page.locator("#jump")).to_contain_text("1 new")
+    await busy_channel.server.actor("member-two").say("one more")
+    await expect(page.locator("#jump")).to_contain_text("2 new")
+    scroller, jump = await page.locator("#scroller").bounding_box(), await page.locator("#jump").bounding_box()
+    assert scroller
+    assert jump
+    assert scroller["y"] + scroller["height"] <= jump["y"]  # it covers no button of a card
     await page.click("#jump")
-    await expect(driver.card("the newest of all")).to_be_in_viewport()
+    await expect(driver.card("one more")).to_be_in_viewport()
     await expect(page.locator("#jump")).to_be_hidden()
+    await page.mouse.wheel(0, -2_000)
+    await expect(page.locator("#jump")).to_have_text("Jump to the newest message")
 
 
 async def test_first_message_by_home_key_becomes_visible(busy_channel: BusyChannel, driver: PageDriver) -> None:

@@ -1,4 +1,4 @@
-"""Settings of the bot in the sandbox."""
+"""Settings of the bot in the sandbox, and the token between starts."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -10,6 +10,15 @@ from bot.settings import load_settings
 from sandbox.runner import BotEndedError, Sandbox
 
 QUIT = [sys.executable, "-c", "raise SystemExit(3)"]
+
+
+async def start_once(folder: Path) -> Sandbox:
+    """Start a sandbox until its bot ends, and close it."""
+    sandbox = Sandbox(command=QUIT, folder=folder)
+    with pytest.raises(BotEndedError):
+        await sandbox.start()
+    await sandbox.close()
+    return sandbox
 
 
 @pytest.fixture
@@ -41,3 +50,24 @@ async def test_environment_is_accepted_by_settings(sandbox: Sandbox, monkeypatch
 
     assert settings.webhook_public_url == sandbox.bot_url
     assert settings.http_port == int(sandbox.bot_url.rpartition(":")[2])
+
+
+async def test_page_address_has_same_token_after_restart(tmp_path: Path) -> None:
+    folder = tmp_path / "sandbox"
+    first = await start_once(folder)
+    (folder / "leftover").touch()
+    second = await start_once(folder)
+
+    assert second.page.token == first.page.token
+    assert not (folder / "leftover").exists()
+    assert [each.stat().st_mode & 0o077 for each in folder.iterdir()] == [0]
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 40, b"x" * 5000])
+async def test_unusable_kept_token_is_replaced(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "page-token").write_bytes(content)
+
+    sandbox = await start_once(tmp_path)
+
+    assert len(sandbox.page.token) == 32
+    assert (tmp_path / "page-token").read_text() == sandbox.page.token

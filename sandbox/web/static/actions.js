@@ -3,7 +3,7 @@ import { act, byId, fill, h } from "./dom.js";
 import { offer, walk, defaults } from "./components.js";
 import { icon } from "./icons.js";
 import { Refusal, ask, on } from "./socket.js";
-import { avatar, author, onlyYou, refresh } from "./messages.js";
+import { avatar, author, follow, onlyYou, refresh } from "./messages.js";
 import { openModal } from "./modal.js";
 import { openSelect } from "./selects.js";
 import { person, store } from "./store.js";
@@ -30,6 +30,8 @@ export async function use(what, body, command) {
   const { interaction } = await ask(what, body);
   const row = pendingRow(command);
   if (what === "slash" || what === "menu") byId("pending").append(row);
+  // A menu belongs to a message that stays in view.
+  if (what === "slash") follow();
   whenSettled(interaction, (settled) => {
     if (settled.how === "none") failed(row);
     else row.remove();

@@ -50,10 +50,15 @@ export class CommandLine {
       if (first) this.add(first).type(rest.trim());
     }
     if (staged.length > 0) this.error.textContent = "Commands take files in their own options. Choose the files again there.";
+    this.focus();
+    if (this.definition.options.length === 0) this.tell("Press Enter to send.");
+  }
+
+  // Focus the first empty option.
+  focus() {
     const first = [...this.shown.values()].find((each) => each.isEmpty()) ?? [...this.shown.values()][0];
     if (first) first.focus();
     else (this.more.hidden ? this.name : this.more).focus();
-    if (this.definition.options.length === 0) this.tell("Press Enter to send.");
   }
 
   add(option) {

@@ -6,6 +6,7 @@ import { chip, pasted, staged, takeDrops } from "./files.js";
 import { icon } from "./icons.js";
 import { ask } from "./socket.js";
 import { Listbox, fitting } from "./listbox.js";
+import { follow } from "./messages.js";
 import { channelOf, store } from "./store.js";
 
 const MOST_FILES = 10;
@@ -44,6 +45,7 @@ export function buildComposer() {
   input.addEventListener("keydown", keyed);
   input.addEventListener("blur", () => (popup.hidden = true));
   input.addEventListener("focus", typed);
+  document.addEventListener("keydown", slashed);
   document.addEventListener("paste", (event) => pasted(event, addFiles));
   takeDrops(document.body, addFiles);
 }
@@ -68,6 +70,17 @@ function open(text) {
   input.value = text;
   input.focus();
   typed();
+}
+
+// A slash typed anywhere but in a field opens the commands. Nothing that was typed before is lost.
+function slashed(event) {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  if (event.target.closest("input, textarea, select") || document.querySelector("dialog[open], .menu, .select-popup")) return;
+  if (input.readOnly || !byId("gate").hidden) return;
+  event.preventDefault();
+  if (command) command.focus();
+  else if (input.value) input.focus();
+  else open("/");
 }
 
 act("use-command", (node) => {
@@ -184,6 +197,12 @@ async function send() {
     return;
   }
   const text = input.value.trim();
+  const named = store.commands.find((each) => text === `/${each.name}`);
+  if (named) {
+    choose(named, "");
+    command.send();
+    return;
+  }
   if (!text && files.length === 0) return;
   if (text.length > LONGEST) return complain(`A message takes at most ${LONGEST} characters; this one has ${text.length}.`);
   if (files.some((each) => !each.upload)) return complain(files.find((each) => each.error)?.error ?? "A file is still being uploaded.");
@@ -193,6 +212,7 @@ async function send() {
   files = [];
   showFiles();
   typed();
+  follow();
   try {
     await ask("say", { channel: store.channel, text, uploads });
   } catch (refusal) {

@@ -17,10 +17,13 @@ export function h(tag, attributes, ...children) {
   return node;
 }
 
+// A text node. A line breaks after a separating dot, never before it.
+export const textNode = (text) => document.createTextNode(String(text).replaceAll(" ·", "\u00a0·"));
+
 function append(node, children) {
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
-    node.append(child instanceof Node ? child : document.createTextNode(String(child)));
+    node.append(child instanceof Node ? child : textNode(child));
   }
 }
 

@@ -122,7 +122,10 @@ on("open", async () => {
     say(error);
   }
 });
-on("lost", () => {
+on("lost", ({ refused }) => {
+  byId("link-state").textContent = refused
+    ? "The sandbox was restarted: open the new address. Its terminal shows it."
+    : "The connection to the sandbox is lost. The page reconnects when the sandbox is back.";
   byId("link-state").hidden = false;
 });
 
@@ -140,6 +143,13 @@ act("toggle-theme", () => {
   drawTheme();
 });
 
+act("close-welcome", () => {
+  localStorage.setItem("welcomed", "yes");
+  byId("welcome").hidden = true;
+});
+
+fill(byId("close-welcome"), icon("close", 18));
+byId("welcome").hidden = localStorage.getItem("welcomed") !== null;
 fill(byId("toggle-panel"), icon("tools", 22));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawTheme);
 drawTheme();

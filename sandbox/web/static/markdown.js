@@ -1,5 +1,5 @@
 // DOM nodes of a parsed text. Every text becomes a text node, every kind is listed here.
-import { act, h } from "./dom.js";
+import { act, h, textNode } from "./dom.js";
 import { channelOf } from "./store.js";
 import { timestamp } from "./time.js";
 
@@ -11,7 +11,7 @@ export function nodes(tree) {
 }
 
 function node(each) {
-  if (typeof each === "string") return document.createTextNode(each);
+  if (typeof each === "string") return textNode(each);
   const children = each.c ? nodes(each.c) : [];
   if (each.t in PLAIN) return h(PLAIN[each.t], { class: `md-${each.t}` }, children);
   switch (each.t) {
@@ -28,9 +28,9 @@ function node(each) {
     case "quote":
       return h("blockquote", { class: "md-quote" }, children);
     case "code":
-      return h("code", { class: "md-code" }, each.v);
+      return h("code", { class: "md-code" }, document.createTextNode(each.v));
     case "pre":
-      return h("pre", { class: "md-pre", "data-lang": each.lang || null }, h("code", {}, each.v));
+      return h("pre", { class: "md-pre", "data-lang": each.lang || null }, h("code", {}, document.createTextNode(each.v)));
     case "spoiler":
       return h("span", { class: "md-spoiler", role: "button", tabindex: "0", "data-act": "reveal", "aria-label": "Spoiler", "aria-expanded": "false" }, h("span", {}, children));
     case "link":

@@ -14,6 +14,7 @@ const NEAR = 80;
 const list = () => byId("messages");
 const scroller = () => byId("scroller");
 let stuck = true; // whether the newest message is kept in view
+let unseen = 0; // messages that arrived below the view
 
 export function avatar(who) {
   const initial = [...who.name][0] ?? "?";
@@ -121,8 +122,7 @@ export function showAll(messages, earlier) {
   byId("earlier").hidden = !earlier;
   fill(list(), messages.map((each, index) => render(each, messages[index - 1])));
   fill(byId("pending"));
-  stuck = true;
-  toEnd();
+  follow();
   rove();
 }
 
@@ -157,6 +157,8 @@ export function upsert(message) {
   } else {
     store.messages.set(message.id, message);
     list().append(render(message, last));
+    if (!stuck) unseen += 1;
+    drawJump();
   }
   rove();
 }
@@ -200,8 +202,22 @@ function rove(wanted = list().lastElementChild) {
   wanted?.setAttribute("tabindex", "0");
 }
 
-export function toEnd() {
+function toEnd() {
   scroller().scrollTop = scroller().scrollHeight;
+}
+
+// Show the newest message, and keep it in view.
+export function follow() {
+  stuck = true;
+  drawJump();
+  toEnd();
+}
+
+// The bar has its own row above the composer, so it covers no button of a card.
+function drawJump() {
+  if (stuck) unseen = 0;
+  byId("jump-bar").hidden = stuck;
+  byId("jump").textContent = unseen > 0 ? `${unseen} new: jump to the newest` : "Jump to the newest message";
 }
 
 export function watchScrolling() {
@@ -212,7 +228,7 @@ export function watchScrolling() {
     if (box.scrollHeight - box.scrollTop - box.clientHeight < NEAR) stuck = true;
     else if (box.scrollTop < top) stuck = false;
     top = box.scrollTop;
-    byId("jump").hidden = stuck;
+    drawJump();
   });
   const observer = new ResizeObserver(() => stuck && toEnd());
   observer.observe(list());
@@ -230,10 +246,7 @@ export function watchScrolling() {
   });
 }
 
-act("jump", () => {
-  stuck = true;
-  toEnd();
-});
+act("jump", follow);
 act("go-to", (node) => {
   const target = byId(`message-${node.dataset.message}`);
   if (!target) return;

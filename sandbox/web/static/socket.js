@@ -42,13 +42,22 @@ export function connect() {
     emit("open");
   });
   socket.addEventListener("message", (event) => received(JSON.parse(event.data)));
-  socket.addEventListener("close", () => {
+  socket.addEventListener("close", async () => {
     for (const { reject } of asked.values()) reject(new Refusal({ text: "The connection to the sandbox was lost." }));
     asked.clear();
-    emit("lost");
+    emit("lost", { refused: await isRefused() });
     setTimeout(connect, pause);
     pause = Math.min(pause * 2, 4000);
   });
+}
+
+// True if a sandbox answers that does not know this tab's token. A closed socket does not say why.
+async function isRefused() {
+  try {
+    return (await fetch("/sandbox/page/static/icon.svg", { cache: "no-store" })).status === 403;
+  } catch {
+    return false;
+  }
 }
 
 function received(message) {

@@ -46,7 +46,7 @@ async def test_thread_has_overwrites_of_its_channel(server: DiscordServer, bot: 
 
 
 async def test_deleted_channel_is_unknown_with_its_threads(server: DiscordServer, bot: FixtureBot) -> None:
-    """Both tokens get that response."""
+    """Both tokens get the same response."""
     channel = server.world.channel("general")
     thread = server.world.add_thread(channel, "sketches")
     message = await messages(bot, channel).send("one")
