@@ -7,7 +7,7 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.domain.preferences import MAX_CONFIRM_OVER
+from bot.domain.preferences import MAX_CONFIRM_OVER, Notice
 from bot.ui.command_options import setting_options
 from bot.ui.handlers.preferences import PreferenceHandlers
 
@@ -27,6 +27,14 @@ class SettingsCommands(commands.GroupCog, name="settings", description=locale_st
     @app_commands.describe(
         private=locale_str("Show your cards to you alone unless you say otherwise"),
         ask_over=locale_str("Ask you first above so many credits; 0 asks each time"),
+        when_done=locale_str("Tell you when a job is done that took a while"),
+    )
+    @app_commands.choices(
+        when_done=[
+            app_commands.Choice(name=locale_str("No message"), value=Notice.OFF.value),
+            app_commands.Choice(name=locale_str("Ping me when done"), value=Notice.PING.value),
+            app_commands.Choice(name=locale_str("Direct message me when done"), value=Notice.DIRECT.value),
+        ]
     )
     @setting_options(after="interaction")
     async def change(
@@ -36,10 +44,14 @@ class SettingsCommands(commands.GroupCog, name="settings", description=locale_st
         *,
         private: bool | None = None,
         ask_over: app_commands.Range[int, 0, MAX_CONFIRM_OVER] | None = None,
+        when_done: str | None = None,
         **options: Any,
     ) -> None:
         """Change the chosen settings and show the changes."""
-        await self._panel.change(interaction, options | {"private": private, "confirm_over": ask_over})
+        notice = None if when_done is None else Notice(when_done)
+        await self._panel.change(
+            interaction, options | {"private": private, "confirm_over": ask_over, "notice": notice}
+        )
 
     @change.autocomplete("model")
     async def _models(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:

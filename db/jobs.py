@@ -33,6 +33,7 @@ from bot.domain.jobs import (
     State,
     check_transition,
 )
+from bot.domain.preferences import Notice
 from bot.domain.requests import KEEP_AS_IT_IS, GenerationRequest
 from bot.domain.searches import normalize_text
 from db.dialects import insert_unless_there
@@ -46,7 +47,7 @@ _ADOPTABLE: Final = (State.HELD, State.UNKNOWN, State.QUEUED, State.RUNNING)
 _OWN: Final = tuple(
     field.name
     for field in fields(Job)
-    if field.name not in {"place", "request", "state", "fault", "delivery", "origin"}
+    if field.name not in {"place", "request", "state", "fault", "delivery", "origin", "notice"}
 )
 
 
@@ -73,6 +74,10 @@ _ACKNOWLEDGE: Final = (
 _DELIVER: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.delivered_at.is_(None))
 _DIRECT: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.direct_at.is_(None))
 _DIRECT_SINCE: Final = select(func.count(), func.max(jobs.c.direct_at)).where(jobs.c.direct_at > bindparam("since"))
+_NOTICE: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.notice_at.is_(None))
+_DIRECT_NOTICES_SINCE: Final = select(func.count(), func.max(jobs.c.notice_at)).where(
+    jobs.c.notice_at > bindparam("since"), jobs.c.notice == Notice.DIRECT
+)
 _COUNT_WAITING: Final = (
     select(func.count())
     .select_from(jobs)
@@ -148,6 +153,7 @@ class JobRepository:
             "state": job.state,
             "fault": job.fault,
             "delivery": job.delivery,
+            "notice": job.notice,
             "model": job.request.model,
             "prompt": job.request.prompt,
             "search_text": None if job.request.prompt == KEEP_AS_IT_IS else normalize_text(job.request.prompt),
@@ -234,10 +240,15 @@ class JobRepository:
     def direct_messages_since(self, since: datetime) -> tuple[int, datetime | None]:
         """Return the number of direct messages since then, and the last time.
 
-        Planned ones count.
+        Planned ones and notices count.
         """
         number, last = self._connection.execute(_DIRECT_SINCE, {"since": since}).one()
-        return number, last
+        notices, last_notice = self._connection.execute(_DIRECT_NOTICES_SINCE, {"since": since}).one()
+        return number + notices, max((at for at in (last, last_notice) if at is not None), default=None)
+
+    def set_notice(self, job_id: str, notice: Notice, at: datetime) -> None:
+        """Record a notice and its time; the first record stays."""
+        self._connection.execute(_NOTICE, {"the_id": job_id, "notice": notice, "notice_at": at})
 
     def request_cancel(self, job_id: str, at: datetime) -> None:
         """Record a cancellation request."""
@@ -374,6 +385,7 @@ class JobRepository:
             state=State(values["state"]),
             fault=None if values["fault"] is None else FaultKind(values["fault"]),
             delivery=None if values["delivery"] is None else Delivery(values["delivery"]),
+            notice=None if values["notice"] is None else Notice(values["notice"]),
             origin=origin_of(values),
             **{name: values[name] for name in _OWN},
         )

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, select
 
-from bot.domain.preferences import DEFAULT_CONFIRM_OVER, NO_PREFERENCES, Preferences
+from bot.domain.preferences import DEFAULT_CONFIRM_OVER, NO_PREFERENCES, Notice, Preferences
 from db.dialects import insert
 from db.tables import preferences
 
@@ -30,6 +30,7 @@ class PreferenceRepository:
             format=row.format,
             private=bool(row.private),
             confirm_over=DEFAULT_CONFIRM_OVER if row.confirm_over is None else row.confirm_over,
+            notice=Notice.OFF if row.notice is None else Notice(row.notice),
         )
 
     def save(self, member_id: int, wanted: Preferences, at: datetime) -> None:
@@ -43,6 +44,7 @@ class PreferenceRepository:
             "format": wanted.format,
             "private": True if wanted.private else None,
             "confirm_over": None if wanted.confirm_over == DEFAULT_CONFIRM_OVER else wanted.confirm_over,
+            "notice": None if wanted.notice is Notice.OFF else wanted.notice,
             "updated_at": at,
         }
         self._connection.execute(

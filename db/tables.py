@@ -129,6 +129,9 @@ jobs = Table(
     Column("decode_tries", Integer, nullable=False, server_default=text("0")),
     # The prompt as searches compare it. None if it is the bot's own instruction, or was deleted.
     Column("search_text", Text),
+    # The message that tells its member that it is done, and the planned time of that message.
+    Column("notice", String(8)),
+    Column("notice_at", UtcDateTime),
     UniqueConstraint("interaction_id"),
     CheckConstraint("price > 0", name="price_positive"),
     CheckConstraint("charged >= 0 AND charged <= price", name="charged_within_price"),
@@ -167,6 +170,12 @@ Index(
     jobs.c.direct_at,
     sqlite_where=jobs.c.direct_at.is_not(None),
     postgresql_where=jobs.c.direct_at.is_not(None),
+)
+Index(
+    "ix_jobs_notice_at",
+    jobs.c.notice_at,
+    sqlite_where=jobs.c.notice_at.is_not(None),
+    postgresql_where=jobs.c.notice_at.is_not(None),
 )
 Index("ix_jobs_member", jobs.c.guild_id, jobs.c.member_id, jobs.c.id)
 Index("ix_jobs_anywhere", jobs.c.member_id, jobs.c.id)
@@ -328,6 +337,7 @@ preferences = Table(
     Column("private", Boolean),
     Column("confirm_over", Integer),
     Column("updated_at", UtcDateTime, nullable=False),
+    Column("notice", String(8)),
 )
 
 # Options with a prompt template, by name: a member's own (guild 0), or a guild's (member 0).

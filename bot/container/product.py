@@ -20,6 +20,7 @@ from bot.services.webhooks import WebhookService
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.input_publisher import CardInputPublisher
 from bot.ui.delivery.job_messages import JobMessages
+from bot.ui.delivery.job_notifier import JobNotifier
 from bot.ui.delivery.owner_messages import OwnerMessages
 from bot.ui.delivery.result_delivery import ResultDelivery
 from bot.ui.handlers.card_actions import CardActions
@@ -120,6 +121,7 @@ class Container(ServiceContainer):
             card_store=self.card_store,
             messages=self.messages,
             delivery=self.result_delivery,
+            notifier=JobNotifier(card_store=self.card_store, messages=self.messages, delivery=self.result_delivery),
             clock=self.clock,
             randomness=self.randomness,
         )

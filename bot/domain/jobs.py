@@ -7,6 +7,7 @@ from typing import Final
 
 from bot.domain.errors import FaultKind, JobStateError
 from bot.domain.images import ResultImage
+from bot.domain.preferences import Notice
 from bot.domain.requests import GenerationRequest
 
 DEFAULT_LOCALE: Final = "en-US"
@@ -132,7 +133,8 @@ class Job:
     accepted. `direct_at` is the planned time of its direct message. `reconcile_at` is the time to ask
     the provider again about a job that ended without its answer. `prepared` is False while its inputs are still to
     be fetched and checked. `decode_tries` counts decodings of its images that began and did not end. `origin` is the
-    job that it was made from. `deleted_at` is the time when its member or a moderator deleted it.
+    job that it was made from. `deleted_at` is the time when its member or a moderator deleted it. `notice` is the
+    message that tells its member that it is done, `notice_at` that message's planned time.
     """
 
     id: str
@@ -161,6 +163,8 @@ class Job:
     decode_tries: int = 0
     origin: Origin | None = None
     deleted_at: datetime | None = None
+    notice: Notice | None = None
+    notice_at: datetime | None = None
 
     @property
     def unit_price(self) -> int:

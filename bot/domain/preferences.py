@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from bot.domain.errors import OptionRangeError
@@ -11,6 +12,14 @@ from bot.domain.options import OPTIONS
 
 DEFAULT_CONFIRM_OVER: Final = 50
 MAX_CONFIRM_OVER: Final = 100_000
+
+
+class Notice(StrEnum):
+    """A message to a member when their job is done."""
+
+    OFF = "off"
+    PING = "ping"  # a reply to the card that mentions them
+    DIRECT = "direct"  # a direct message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +34,7 @@ class Preferences:
     format: str | None = None
     private: bool = False
     confirm_over: int = DEFAULT_CONFIRM_OVER
+    notice: Notice = Notice.OFF
 
 
 NO_PREFERENCES: Final = Preferences()

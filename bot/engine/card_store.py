@@ -1,19 +1,25 @@
 """Cards and deliveries of jobs, recorded in the database."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
 
-from bot.domain.jobs import Delivery
+from bot.domain.jobs import Delivery, Job, State
+from bot.domain.preferences import Notice
 from bot.engine.clock import Clock
 from db.database import Database
 from db.jobs import JobRepository
 from db.locks import PLANNING_DIRECT_MESSAGES, advisory_lock
+from db.preferences import PreferenceRepository
 
 MOST_DIRECT_PER_HOUR: Final = 30
 DIRECT_PAUSE: Final = timedelta(seconds=5)
+NOTICE_FROM: Final = timedelta(seconds=5)
+"""Duration from which a job's end is worth a message: a member still looks at the card of a shorter one."""
+
+_NOTICED: Final = (State.DONE, State.FAILED, State.LOST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +29,18 @@ class DirectTurn:
     `is_first` is False if it may have been sent before.
     """
 
+    is_first: bool
+    wait: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeTurn:
+    """Permission for a notice of a finished job in `wait` seconds.
+
+    `is_first` is False if the message may have been sent before.
+    """
+
+    notice: Notice
     is_first: bool
     wait: float = 0.0
 
@@ -63,14 +81,72 @@ class CardStore:
             jobs = JobRepository(connection)
             planned = jobs.get(job_id).direct_at
             if planned is not None:
-                # A clock that was set back makes no message wait long.
-                wait = min(planned - now, DIRECT_PAUSE * MOST_DIRECT_PER_HOUR)
-                return DirectTurn(is_first=False, wait=max(0.0, wait.total_seconds()))
-            number, last = jobs.direct_messages_since(now - timedelta(hours=1))
-            if number >= MOST_DIRECT_PER_HOUR:
+                return DirectTurn(is_first=False, wait=_wait(planned, now))
+            at = _next_direct_message(jobs, now)
+            if at is None:
                 return None
-            at = now if last is None else max(now, last + DIRECT_PAUSE)
             jobs.set_direct(job_id, at)
             return DirectTurn(is_first=True, wait=(at - now).total_seconds())
 
         return await self._database.write(write)
+
+    async def begin_notice(self, job_id: str) -> NoticeTurn | None:
+        """Record the intent to send a job's notice, and its time.
+
+        None if the member wants no message, or if an hour's direct messages are used up.
+        """
+        if await self._database.read(lambda connection: _notice(connection, job_id)) is None:
+            return None  # most jobs: no turn in the queue of writers
+        now = self._clock.now()
+
+        def write(connection: Connection) -> NoticeTurn | None:
+            advisory_lock(connection, PLANNING_DIRECT_MESSAGES)
+            jobs = JobRepository(connection)
+            job, notice = jobs.get(job_id), _notice(connection, job_id)
+            if notice is None:
+                return None
+            if job.notice_at is not None:
+                return NoticeTurn(notice=notice, is_first=False, wait=_wait(job.notice_at, now))
+            at = _next_direct_message(jobs, now) if notice is Notice.DIRECT else now
+            if at is None:
+                return None
+            jobs.set_notice(job_id, notice, at)
+            return NoticeTurn(notice=notice, is_first=True, wait=(at - now).total_seconds())
+
+        return await self._database.write(write)
+
+
+def _notice(connection: Connection, job_id: str) -> Notice | None:
+    """Return the notice due for a job, or None."""
+    job = JobRepository(connection).get(job_id)
+    if job.notice is not None:
+        return job.notice
+    if job.deleted_at is not None or not _took_long(job):
+        return None
+    wanted = PreferenceRepository(connection).get(job.place.member_id).notice
+    # A mention in the channel would show the others that there is a private card.
+    in_channel = job.place.guild_id != 0 and not job.place.private
+    return None if wanted is Notice.OFF or (wanted is Notice.PING and not in_channel) else wanted
+
+
+def _took_long(job: Job) -> bool:
+    return job.state in _NOTICED and job.finished_at is not None and job.finished_at - job.created_at >= NOTICE_FROM
+
+
+def _wait(planned: datetime, now: datetime) -> float:
+    """Return the seconds until a planned message.
+
+    A clock that was set back makes no message wait long.
+    """
+    return max(0.0, min(planned - now, DIRECT_PAUSE * MOST_DIRECT_PER_HOUR).total_seconds())
+
+
+def _next_direct_message(jobs: JobRepository, now: datetime) -> datetime | None:
+    """Return the time of the next direct message.
+
+    None if an hour's are used up.
+    """
+    number, last = jobs.direct_messages_since(now - timedelta(hours=1))
+    if number >= MOST_DIRECT_PER_HOUR:
+        return None
+    return now if last is None else max(now, last + DIRECT_PAUSE)

@@ -28,7 +28,7 @@ from sandbox.discord.errors import (
 )
 from sandbox.discord.installations import Context, Install, context_of
 from sandbox.discord.limits import CHOICES, check_modal
-from sandbox.discord.messages import MessageForm, MessageStore
+from sandbox.discord.messages import REPLY, MessageForm, MessageStore
 from sandbox.discord.notifier import Notifier
 from sandbox.discord.payloads import user_payload
 from sandbox.discord.permissions import Permission
@@ -68,7 +68,6 @@ _ALLOWED: Mapping[InteractionKind, frozenset[CallbackKind]] = {
     InteractionKind.MODAL: frozenset(set(CallbackKind) - {CallbackKind.CHOICES, CallbackKind.MODAL}),
 }
 _COMMAND_ANSWER = 20
-_REPLY = 19
 
 
 @dataclass(slots=True, kw_only=True)
@@ -241,7 +240,7 @@ class InteractionStore:
             interaction.channel,
             self._world.bot.id,
             form,
-            kind=_COMMAND_ANSWER if reference is None else _REPLY,
+            kind=_COMMAND_ANSWER if reference is None else REPLY,
             visible_to=interaction.user.id if self._hidden(interaction, form.payload.get("flags") or 0) else None,
             loading=loading,
             interaction_metadata=self._metadata(interaction),

@@ -30,6 +30,8 @@ from sandbox.discord.state import World
 MessageEvent: TypeAlias = Literal["create", "update", "delete"]
 Publish: TypeAlias = Callable[[MessageEvent, Message], None]
 
+REPLY = 19
+"""The type of a message that refers to another one."""
 NONCE_MEMORY = 300
 """Seconds for which an enforced nonce finds the message it made before."""
 

@@ -18,7 +18,7 @@ from sandbox.discord.errors import (
     api_error,
 )
 from sandbox.discord.http_request import NO_CONTENT, Call, Reply, Route
-from sandbox.discord.messages import MessageForm, MessageStore
+from sandbox.discord.messages import REPLY, MessageForm, MessageStore
 from sandbox.discord.payloads import channel_payload, guild_payload, member_payload, role_payload
 from sandbox.discord.permissions import Permission
 from sandbox.discord.state import World
@@ -123,7 +123,16 @@ class ChannelRoutes:
             form = FormErrors()
             form.add(("flags",), "INVALID_FLAGS", "These flags cannot be set here.")
             form.raise_if_any()
-        message = self._messages.create(channel, self._world.bot.id, self._form(call, channel))
+        reference = call.json.get("message_reference")
+        if reference is not None:
+            self._require(channel, Permission.READ_MESSAGE_HISTORY)
+        message = self._messages.create(
+            channel,
+            self._world.bot.id,
+            self._form(call, channel),
+            kind=0 if reference is None else REPLY,
+            reference=None if reference is None else {"type": 0, "channel_id": channel.id, **reference},
+        )
         return Reply(self._messages.render(message))
 
     def get(self, call: Call) -> Reply:

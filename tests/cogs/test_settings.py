@@ -16,6 +16,7 @@ DEFAULTS = [
     "**Format** · png, the studio's default",
     "**Private** · everybody in the channel sees your cards",
     "**Ask first** · before anything that costs more than 50 credits",
+    "**When done** · no message",
     "-# They go with you everywhere. What you choose in a command or by a preset comes before them.",
     "-# Change them with `/settings set`.",
 ]

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, select
 
-from bot.domain.preferences import NO_PREFERENCES, Preferences
+from bot.domain.preferences import NO_PREFERENCES, Notice, Preferences
 from db.database import Database
 from db.preferences import PreferenceRepository
 from db.tables import preferences
@@ -15,6 +15,8 @@ from tests.support.factories import MEMBER
     "wanted",
     [
         Preferences(model="seedream-5", aspect_ratio="16:9", format="webp", private=True, confirm_over=0),
+        Preferences(notice=Notice.PING),
+        Preferences(notice=Notice.DIRECT),
         Preferences(confirm_over=100_000),
         NO_PREFERENCES,
     ],
@@ -36,6 +38,6 @@ async def test_defaults_are_not_stored(database: Database) -> None:
     def write(connection: Connection) -> object:
         PreferenceRepository(connection).save(MEMBER, NO_PREFERENCES, START)
         row = connection.execute(select(preferences)).one()
-        return row.model, row.aspect_ratio, row.format, row.private, row.confirm_over
+        return row.model, row.aspect_ratio, row.format, row.private, row.confirm_over, row.notice
 
-    assert await database.write(write) == (None, None, None, None, None)
+    assert await database.write(write) == (None,) * 6

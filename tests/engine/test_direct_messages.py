@@ -3,11 +3,13 @@
 import asyncio
 from datetime import timedelta
 
-from bot.domain.jobs import State
-from bot.engine.card_store import DIRECT_PAUSE, MOST_DIRECT_PER_HOUR, CardStore
+from bot.domain.jobs import Job, State
+from bot.domain.preferences import Notice, Preferences
+from bot.engine.card_store import DIRECT_PAUSE, MOST_DIRECT_PER_HOUR, NOTICE_FROM, CardStore
 from db.database import Database
+from db.preferences import PreferenceRepository
 from tests.support.clock import START, ManualClock
-from tests.support.factories import make_job
+from tests.support.factories import MEMBER, make_job
 from tests.support.ledger import adding
 
 
@@ -72,3 +74,26 @@ async def test_planned_direct_message_waits_minutes_at_most_if_clock_is_set_back
     again = await store.begin_direct_message(job.id)
     assert again is not None
     assert again.wait <= 150
+
+
+def slow_job() -> Job:
+    """Return a finished job long enough for a notice."""
+    return make_job(state=State.DONE, created_at=START, finished_at=START + NOTICE_FROM)
+
+
+async def test_notices_share_pace_and_hourly_limit_of_direct_messages(database: Database) -> None:
+    clock = ManualClock()
+    jobs = [slow_job() for _ in range(MOST_DIRECT_PER_HOUR + 1)]
+    await database.write(adding(*jobs))
+    await database.write(
+        lambda connection: PreferenceRepository(connection).save(MEMBER, Preferences(notice=Notice.DIRECT), START)
+    )
+    await build_store(database, clock).begin_direct_message(jobs[0].id)
+    turns = [await build_store(database, clock).begin_notice(job.id) for job in jobs[1:]]
+    waits = [turn.wait for turn in turns if turn is not None]
+    assert waits == [number * DIRECT_PAUSE.total_seconds() for number in range(1, MOST_DIRECT_PER_HOUR)]
+    assert turns[-1] is None
+
+    again = await build_store(database, clock).begin_notice(jobs[1].id)
+    assert again is not None
+    assert (again.notice, again.is_first, again.wait) == (Notice.DIRECT, False, DIRECT_PAUSE.total_seconds())

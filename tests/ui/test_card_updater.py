@@ -56,6 +56,9 @@ class Discord:
         await self.ends[job_id].wait()
         return Delivery.CARD
 
+    async def notify(self, *_: object) -> None:
+        """Tell nobody."""
+
     async def mark_delivered(self, *_: object) -> None:
         """Note the delivery."""
 
@@ -111,7 +114,12 @@ class Cards:
             "messages": self.discord,
             "delivery": self.discord,
         }
-        self.updater = CardUpdater(**parts, clock=self.clock, randomness=random.Random(1))  # noqa: S311
+        self.updater = CardUpdater(
+            **parts,
+            notifier=self.discord,  # type: ignore[arg-type]
+            clock=self.clock,
+            randomness=random.Random(1),  # noqa: S311
+        )
         del parts["job_store"], parts["card_store"]
         self.publisher = CardInputPublisher(**parts, image_service=self.discord, card_updater=self.updater)  # type: ignore[arg-type]
 

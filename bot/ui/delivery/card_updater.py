@@ -26,6 +26,7 @@ from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.discord_errors import RETRYABLE, DiscordErrorKind, classify
 from bot.ui.delivery.input_attachments import KeptAttachment, attached_inputs
 from bot.ui.delivery.job_messages import CardGoneError, JobMessages
+from bot.ui.delivery.job_notifier import JobNotifier
 from bot.ui.delivery.result_delivery import DeliveryProgress, ResultDelivery
 from bot.ui.delivery.same_view import same_view
 
@@ -59,6 +60,7 @@ class _Shown:
     failures: int = 0
     not_before: float = float("-inf")
     progress: DeliveryProgress = field(default_factory=DeliveryProgress)
+    delivery: Delivery | None = None  # the card shows the end, but its member is still to be told
     replaced: tuple[KeptAttachment, ...] | None = None  # inputs that a publication replaced, also if there were none
     editing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -105,6 +107,7 @@ class CardUpdater:
         card_store: CardStore,
         messages: JobMessages,
         delivery: ResultDelivery,
+        notifier: JobNotifier,
         clock: Clock,
         randomness: random.Random,
     ) -> None:
@@ -113,6 +116,7 @@ class CardUpdater:
         self._card_store = card_store
         self._messages = messages
         self._delivery = delivery
+        self._notifier = notifier
         self._clock = clock
         self._random = randomness
         self._schedule = DelayQueue(clock, self._show, concurrency=_EDITS_AT_ONCE)
@@ -303,7 +307,10 @@ class CardUpdater:
                 await self._delivery.restore(snapshot, shown.progress)
             self.forget(job_id)
         elif job.state.ended:
-            delivery = await self._delivery.deliver(snapshot, shown.progress)
+            delivery = shown.delivery or await self._delivery.deliver(snapshot, shown.progress)
+            if delivery is Delivery.CARD:
+                shown.delivery = delivery  # a notice that has to wait does not upload the pictures again
+                await self._notifier.notify(snapshot, shown.progress)
             await self._card_store.mark_delivered(job_id, delivery)
             if delivery is not Delivery.CARD:
                 log = _log.warning if job.card_in_reach(self._clock.now()) else _log.info

@@ -28,7 +28,7 @@ DIRECT_UPLOAD_LIMIT: Final = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
 # As long as aiohttp gives a request by itself: uploads take their time.
 _UPLOAD_SECONDS: Final = 300.0
 _LONGEST_NONCE: Final = 25
-_DIRECT_MESSAGES_READ: Final = 500
+_MESSAGES_READ: Final = 500
 
 
 Files = Callable[[], list[discord.File]]
@@ -162,6 +162,60 @@ class JobMessages:
             raise
         return True
 
+    def link(self, job: Job) -> str | None:
+        """Return the address of the job's card, or None if it is unknown."""
+        if job.place.message_id is None:
+            return None
+        where = job.place.guild_id or "@me"
+        return f"https://discord.com/channels/{where}/{job.place.channel_id}/{job.place.message_id}"
+
+    async def send_ping(self, job: Job, text: str) -> None:
+        """Reply to the job's card with a mention of its member alone.
+
+        Sent twice within minutes, it is one message.
+        """
+        if job.place.message_id is None:
+            return  # nothing to reply to
+        member = discord.Object(job.place.member_id)
+        async with bounded(REQUEST_SECONDS, in_channel=False):
+            await self._channel(job).send(
+                text,
+                reference=self._by_bot(job, job.place.message_id),
+                nonce=f"p{job.id[1 - _LONGEST_NONCE :]}",
+                allowed_mentions=discord.AllowedMentions(
+                    everyone=False, roles=False, users=[member], replied_user=False
+                ),
+            )
+
+    async def was_pinged(self, job: Job) -> bool:
+        """Search the channel since the command for a reply to the job's card.
+
+        True also if the channel cannot be read, or has too many messages: a ping is never sent twice.
+        """
+        read = 0
+        try:
+            async with bounded(REQUEST_SECONDS, in_channel=False):
+                since = discord.Object(job.place.interaction_id)
+                async for message in self._channel(job).history(limit=_MESSAGES_READ, after=since):
+                    read += 1
+                    if message.reference is not None and message.reference.message_id == job.place.message_id:
+                        return True
+        except discord.HTTPException as error:
+            if classify(error) is not DiscordErrorKind.CLOSED:
+                raise
+            return True
+        return read == _MESSAGES_READ
+
+    async def send_link(self, job: Job, text: str) -> None:
+        """Send a direct message with the link of the job's card.
+
+        Sent twice within minutes, it is one message.
+        """
+        async with bounded(REQUEST_SECONDS, in_channel=False):
+            await (await self._direct(job)).send(
+                text, nonce=f"n{job.id[1 - _LONGEST_NONCE :]}", allowed_mentions=discord.AllowedMentions.none()
+            )
+
     async def send_direct(self, job: Job, view: ui.LayoutView, files: Files | None) -> None:
         """Send a direct message. Sent twice within minutes, it is one message."""
         async with bounded(_seconds(files), in_channel=False):
@@ -175,16 +229,18 @@ class JobMessages:
             )
 
     async def sent_direct(self, job: Job) -> bool:
-        """Search the member's direct messages for this job's buttons.
+        """Search the member's direct messages for this job's buttons or link.
 
         Only messages since the command are read.
         """
         # By Discord's own clock: the command came before whatever was sent about it.
-        command = discord.Object(job.place.interaction_id)
+        command, link = discord.Object(job.place.interaction_id), self.link(job)
         async with bounded(REQUEST_SECONDS, in_channel=False):
             channel = await self._direct(job)
-            async for message in channel.history(limit=_DIRECT_MESSAGES_READ, after=command):
+            async for message in channel.history(limit=_MESSAGES_READ, after=command):
                 if any(f":{job.id}:" in each for each in custom_ids(message.components)):
+                    return True
+                if link is not None and link in message.content:
                     return True
         return False
 
@@ -227,8 +283,10 @@ class JobMessages:
         await thread.edit(archived=False)
 
     def _by_bot(self, job: Job, message_id: int) -> discord.PartialMessage:
-        channel = self._client.get_partial_messageable(job.place.channel_id, guild_id=job.place.guild_id)
-        return channel.get_partial_message(message_id)
+        return self._channel(job).get_partial_message(message_id)
+
+    def _channel(self, job: Job) -> discord.PartialMessageable:
+        return self._client.get_partial_messageable(job.place.channel_id, guild_id=job.place.guild_id)
 
     def _webhook(self, job: Job) -> discord.Webhook:
         return discord.Webhook.partial(job.place.application_id, job.place.token or "", client=self._client)

@@ -57,6 +57,7 @@ class DeliveryProgress:
     card: DeliveryChannel = field(default_factory=DeliveryChannel)
     direct: DeliveryChannel = field(default_factory=DeliveryChannel)
     unreadable_since: float | None = None
+    notice_tries: int = 0
 
 
 class ResultDelivery:
@@ -88,6 +89,7 @@ class ResultDelivery:
         uploads: Uploads | None = None,
         *,
         direct: bool = False,
+        copy: bool = False,
         inputs: Sequence[str] | None = None,
     ) -> ui.LayoutView:
         """Return a job's card as of now, in the language of its place.
@@ -105,6 +107,7 @@ class ResultDelivery:
                 files,
                 actions=self._actions,
                 direct=direct,
+                copy=copy,
                 inputs=inputs,
             )
 
@@ -143,6 +146,14 @@ class ResultDelivery:
     async def restore(self, snapshot: Snapshot, progress: DeliveryProgress) -> None:
         """Show a delivered result again after an older state replaced it."""
         await self._by(progress.card, snapshot.job, partial(self._on_card, snapshot, progress))
+
+    async def send_copy(self, snapshot: Snapshot, progress: DeliveryProgress) -> None:
+        """Send a job's end by direct message besides its card.
+
+        Raises errors worth another try later.
+        """
+        send = partial(self._directly, snapshot, progress, float("inf"), copy=True)
+        await self._by(progress.direct, snapshot.job, send)
 
     async def _by(self, channel: DeliveryChannel, job: Job, send: Callable[[], Awaitable[None]]) -> bool:
         """Send by a channel and return whether the channel is open.
@@ -197,7 +208,9 @@ class ResultDelivery:
         uploads = await self._uploads(snapshot, progress, progress.card.limit(limit))
         await self.show(snapshot.job, self.card(snapshot, uploads), uploads.files if uploads.ready else None)
 
-    async def _directly(self, snapshot: Snapshot, progress: DeliveryProgress, since: float) -> None:
+    async def _directly(
+        self, snapshot: Snapshot, progress: DeliveryProgress, since: float, *, copy: bool = False
+    ) -> None:
         job = snapshot.job
         limit = fair_limit(snapshot.pictures, min(job.place.upload_limit, DIRECT_UPLOAD_LIMIT))
         uploads = await self._uploads(snapshot, progress, progress.direct.limit(limit))
@@ -205,7 +218,7 @@ class ResultDelivery:
         perhaps_sent = self._clock.monotonic() - since > _NONCE_HOLDS_SECONDS
         if perhaps_sent and await self._messages.sent_direct(job):
             return
-        view = self.card(snapshot, uploads, direct=True)
+        view = self.card(snapshot, uploads, direct=True, copy=copy)
         await self._messages.send_direct(job, view, uploads.files if uploads.ready else None)
 
     async def _uploads(self, snapshot: Snapshot, progress: DeliveryProgress, limit: int) -> Uploads:

@@ -73,20 +73,22 @@ def job_card(
     *,
     actions: Collection[Action] = (),
     direct: bool = False,
+    copy: bool = False,
     inputs: Sequence[str] = (),
 ) -> ui.LayoutView:
     """Return the card. `files` are its attached images, in order.
 
     `inputs` are the names of its attached input images, shown while the job is live: providers fetch them there.
     `actions` are the possible remixes. `direct` is for a direct message instead of the card: it gives the reason and
-    always has a button, to recognize the message by. The view is a payload, not a listener: it is stopped, so
-    discord.py keeps nothing of it in memory. Presses arrive by their custom ids, in `ComponentRegistry`.
+    always has a button, to recognize the message by. `copy` is for a direct message besides the card. The view is a
+    payload, not a listener: it is stopped, so discord.py keeps nothing of it in memory. Presses arrive by their custom
+    ids, in `ComponentRegistry`.
     """
     job = snapshot.job
     late = not job.state.ended and now - job.created_at > timedelta(seconds=soft_deadline)
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_colour(job, late=late))
     if direct:
-        container.add_item(ui.TextDisplay(_why_here(snapshot)))
+        container.add_item(ui.TextDisplay(_why_here(snapshot, copy=copy)))
     container.add_item(ui.TextDisplay(heading(job.request, job.place.member_id)))
     if files:
         container.add_item(gallery(job, files))
@@ -145,12 +147,12 @@ def payload_view(*items: ui.Item[Any]) -> ui.LayoutView:
 def heading(request: GenerationRequest, member_id: int) -> str:
     """Return the prompt, cut if it is long, options and member."""
     parts = [*asked(request), _("for {member}").format(member=f"<@{member_id}>")]
-    title = _title(request, _PROMPT_SHOWN)
+    title = card_title(request, _PROMPT_SHOWN)
     mark = "##" if len(title) <= _LARGE_HEADING else "###"
     return f"{mark} {escaped(title)}\n-# {' · '.join(parts)}"
 
 
-def _title(request: GenerationRequest, limit: int) -> str:
+def card_title(request: GenerationRequest, limit: int) -> str:
     """Return the prompt, cut to a limit, and the processing of an image."""
     if not has_own_prompt(request):
         # Translators: {changes} is such as "upscaled 2×" or "cut out".
@@ -169,7 +171,8 @@ def gallery(job: Job, files: Sequence[Attached]) -> ui.MediaGallery[ui.LayoutVie
     shown: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
     for file in files:
         shown.add_item(
-            media=f"attachment://{file.filename}", description=alternative(_title(job.request, len(job.request.prompt)))
+            media=f"attachment://{file.filename}",
+            description=alternative(card_title(job.request, len(job.request.prompt))),
         )
     return shown
 
@@ -200,10 +203,12 @@ def reencoded_note(files: Sequence[Attached], limit: str) -> str | None:
     return f"-# {said.format(which=together(reencoded), limit=limit)}"
 
 
-def _why_here(snapshot: Snapshot) -> str:
+def _why_here(snapshot: Snapshot, *, copy: bool) -> str:
     job = snapshot.job
     count = len(snapshot.pictures)
-    if job.place.guild_id:
+    if copy:
+        said = _("From your private card, as you asked in `/settings`.")
+    elif job.place.guild_id:
         said = ngettext(
             "Your picture from {channel}: its card there could not be reached any more.",
             "Your {count} pictures from {channel}: its card there could not be reached any more.",

@@ -5,7 +5,7 @@ from typing import Final
 from discord import ui
 
 from bot.domain.options import OPTIONS
-from bot.domain.preferences import Preferences
+from bot.domain.preferences import Notice, Preferences
 from bot.ui.i18n import N_, _
 from bot.ui.render.formatting import in_credits
 from bot.ui.render.job_card import BLURPLE, GREEN, payload_view
@@ -14,6 +14,12 @@ _NAMES: Final[dict[str, str]] = {
     **{name: spec.setting.name for name, spec in OPTIONS.items() if spec.setting is not None},
     "private": N_("Private"),
     "confirm_over": N_("Ask first"),
+    "notice": N_("When done"),
+}
+_NOTICES: Final = {
+    Notice.OFF: N_("no message"),
+    Notice.PING: N_("a ping in the channel"),
+    Notice.DIRECT: N_("a direct message"),
 }
 
 
@@ -49,6 +55,8 @@ def _value(preferences: Preferences, field: str) -> str:
             if value == 0:
                 return _("before every picture")
             return _("before anything that costs more than {credits}").format(credits=in_credits(value))
+        case "notice":
+            return _(_NOTICES[value])
         case _ if value is None:
             return _("{value}, the studio's default").format(value=OPTIONS[field].default)
         case _:
