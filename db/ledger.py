@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.credits import Account, Hold, Movement
-from db.tables import holds, movements, postings
+from db.tables import holds, jobs, movements, postings
 
 # Built once: building a statement costs several times as much as running it.
 _ADD_MOVEMENT: Final = plain_insert(movements)
@@ -15,6 +15,15 @@ _ADD_POSTINGS: Final = plain_insert(postings)
 _ADD_HOLD: Final = plain_insert(holds)
 _GET_HOLD: Final = select(holds.c.job_id, holds.c.allowance, holds.c.granted, holds.c.period, holds.c.month).where(
     holds.c.job_id == bindparam("of_job")
+)
+_HELD_GRANTS: Final = (
+    select(func.coalesce(func.sum(holds.c.granted), 0))
+    .join(jobs, jobs.c.id == holds.c.job_id)
+    .where(
+        holds.c.guild_id == bindparam("the_guild"),
+        holds.c.member_id == bindparam("the_member"),
+        jobs.c.charged.is_(None),
+    )
 )
 
 
@@ -76,6 +85,11 @@ class LedgerRepository:
                 "month": hold.month,
             },
         )
+
+    def held_grants(self, guild_id: int, member_id: int) -> int:
+        """Return the granted credits in a member's open holds."""
+        keys = {"the_guild": guild_id, "the_member": member_id}
+        return int(self._connection.execute(_HELD_GRANTS, keys).scalar_one())
 
     def get_hold(self, job_id: str) -> Hold:
         """Return the hold of a job."""

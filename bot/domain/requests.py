@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bot.domain.errors import (
@@ -10,6 +10,7 @@ from bot.domain.errors import (
     ExclusiveOptionsError,
     PromptError,
     PromptProblem,
+    Remedy,
     StudioClosedError,
     UnsupportedOptionError,
 )
@@ -114,6 +115,29 @@ def unit_price(request: GenerationRequest) -> int:
         if spec.multiplier is not None:
             price *= spec.multiplier(value, model)
     return price + surcharges
+
+
+def affordable(request: GenerationRequest, credits_: int) -> GenerationRequest | None:
+    """Return the request with fewer images, then with less detail.
+
+    It costs at most `credits_`. None if one image without detail costs more.
+    """
+    if (images := credits_ // unit_price(request)) > 0:
+        return replace(request, images=min(images, request.images))
+    levels = range(request.detail - 1, 0, -1)
+    smaller = (replace(request, images=1, detail=level) for level in levels)
+    return next((each for each in smaller if unit_price(each) <= credits_), None)
+
+
+def remedy(request: GenerationRequest, credits_: int) -> Remedy:
+    """Return the change to a request for a price within `credits_`."""
+    plain = replace(request, detail=1)
+    fewer = request.images > 1 and unit_price(request) <= credits_
+    if request.detail > 1 and price(plain) <= credits_:
+        return Remedy.EITHER if fewer else Remedy.LESS_DETAIL
+    if fewer:
+        return Remedy.FEWER
+    return Remedy.BOTH if unit_price(plain) <= credits_ else Remedy.NONE
 
 
 def offers_for(request: GenerationRequest, providers: Sequence[str]) -> tuple[Offer, ...]:

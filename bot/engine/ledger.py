@@ -19,10 +19,11 @@ from bot.domain.credits import (
     month_end,
     month_of,
     open_period,
+    period_end,
     period_of,
     unknown_cost,
 )
-from bot.domain.errors import BudgetSpentError, FaultKind
+from bot.domain.errors import BudgetSpentError, FaultKind, InsufficientCreditsError
 from bot.domain.jobs import Job
 from db.accounts import AccountRepository
 from db.budgets import BudgetRepository
@@ -56,6 +57,22 @@ class Ledger:
         )
         return open_period(account, period_of(now), self._allowance)[0]
 
+    def require(self, connection: Connection, account: Account, needed: int, now: datetime) -> None:
+        """Check that an account of today can pay.
+
+        Raises:
+            InsufficientCreditsError: it has fewer credits; the error says what a whole day has.
+        """
+        if account.available >= needed:
+            return
+        raise InsufficientCreditsError(
+            needed=needed,
+            available=account.available,
+            renews_at=period_end(now),
+            allowance=self._allowance,
+            granted=account.granted + LedgerRepository(connection).held_grants(account.guild_id, account.member_id),
+        )
+
     def hold(self, connection: Connection, job: Job, insert_job: Callable[[], None], now: datetime) -> Account:
         """Hold the job's price, insert the job and return the account.
 
@@ -67,6 +84,7 @@ class Ledger:
         """
         place = job.place
         account = self._open_today(connection, place.guild_id, place.member_id, now)
+        self.require(connection, account, job.price, now)
         account, hold, movement = decide_hold(account, job.id, job.price, now)
         insert_job()
         AccountRepository(connection).save(account)

@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection
 
 from bot.domain.confirmations import CONFIRMATION_LIFETIME, Confirmation
-from bot.domain.credits import period_end
-from bot.domain.errors import AlreadyAskedError, ConfirmationGoneError, InsufficientCreditsError, NotAllowedError
+from bot.domain.errors import AlreadyAskedError, ConfirmationGoneError, NotAllowedError
 from bot.domain.jobs import InteractionContext, Origin
 from bot.domain.lazy_text import LazyText
 from bot.domain.requests import GenerationRequest, price, require_offer
@@ -82,11 +81,8 @@ class ConfirmationService:
         def write(connection: Connection) -> None:
             self._access.check(connection, place.guild_id)
             require_offer(request, self._providers)
-            available = self._ledger.available(connection, place.guild_id, place.member_id, now).available
-            if available < confirmation.price:
-                raise InsufficientCreditsError(
-                    needed=confirmation.price, available=available, renews_at=period_end(now)
-                )
+            account = self._ledger.available(connection, place.guild_id, place.member_id, now)
+            self._ledger.require(connection, account, confirmation.price, now)
             confirmations = ConfirmationRepository(connection)
             # The lock makes a simultaneous press visible here, in whichever process it arrived.
             AccountRepository(connection).lock(place.guild_id, place.member_id)

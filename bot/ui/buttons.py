@@ -58,6 +58,7 @@ NEWER: Final = ButtonSpec("newer", N_("Newer"))
 OLDER: Final = ButtonSpec("older", N_("Older"))
 CONFIRM: Final = ButtonSpec("confirm", N_("Generate"), discord.ButtonStyle.primary)
 DECLINE: Final = ButtonSpec("decline", N_("Cancel"))
+AFFORD: Final = ButtonSpec("afford", N_("Generate"), discord.ButtonStyle.primary)
 DELETE: Final = ButtonSpec("delete", N_("Delete"), discord.ButtonStyle.danger)
 RESTORE: Final = ButtonSpec("restore", N_("Undo"))
 RETRY: Final = ButtonSpec("retry", N_("Try again"), discord.ButtonStyle.primary)
@@ -71,11 +72,11 @@ REMIX: Final = {
 """The buttons that make something new of a job, in the order of its card."""
 
 
-BUTTONS: Final = (CANCEL, PROMPT, NEWER, OLDER, CONFIRM, DECLINE, DELETE, RESTORE, RETRY, *REMIX.values())
+BUTTONS: Final = (CANCEL, PROMPT, NEWER, OLDER, CONFIRM, DECLINE, AFFORD, DELETE, RESTORE, RETRY, *REMIX.values())
 """Every kind of button."""
 
 
-QUESTION_ACTIONS: Final = frozenset({CONFIRM.action, DECLINE.action})
+QUESTION_ACTIONS: Final = frozenset({CONFIRM.action, DECLINE.action, AFFORD.action})
 """Actions of a confirmation: their target is no job."""
 
 

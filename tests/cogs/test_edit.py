@@ -84,7 +84,7 @@ async def test_edit_without_editing_model_is_refused_before_form(bot: BotHarness
     result = await member.context_menu(bot.channel, MENU, message)
     assert result.modal is None
     assert private(result) == (
-        "reve-2.0 makes pictures from text only. Nothing was charged.\n"
+        "reve-2.0 makes pictures from text only.\n"
         "No model of this studio can. Leave the option out, or choose another value."
     )
 
@@ -94,7 +94,7 @@ async def test_edit_menu_on_text_message_is_refused(bot: BotHarness) -> None:
     bot.expected = [InputError]
     member = bot.member("member")
     result = await member.context_menu(bot.channel, MENU, await member.send(bot.channel, "just words"))
-    assert private(result).startswith("There is no picture in this message. Nothing was charged.")
+    assert private(result).startswith("There is no picture in this message.")
 
 
 async def test_edit_menu_with_one_image_asks_prompt_and_model(bot: BotHarness) -> None:

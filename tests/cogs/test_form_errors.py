@@ -17,7 +17,10 @@ from bot.domain.errors import (
     JobDeletedError,
     PromptError,
 )
+from bot.domain.jobs import Origin
+from bot.domain.requests import GenerationRequest
 from bot.engine.card_store import CardStore
+from bot.services.remix import RemixService
 from bot.services.saved_forms import SavedFormService
 from db.tables import forms, jobs, pictures
 from tests.cogs.bot_harness import STAND_IN, BotHarness, InteractionResult, MemberActor, buttons, private, texts
@@ -78,7 +81,7 @@ async def test_rejected_form_reopens_as_sent(bot: BotHarness) -> None:
     card = await finished(bot, member)
     answer = await refused(member, card, "make it snow\n\nand quiet", model=["seedream-5"])
     (said,) = heard(answer)
-    assert said.startswith("This takes 25 credits and you have 18. Nothing was charged.\nYour next allowance is there ")
+    assert said.startswith("This takes 25 credits and you have 18.\nYour allowance resets ")
     assert buttons(answer) == ["Try again"]
 
     await bot.restart()
@@ -156,7 +159,7 @@ async def test_saved_form_expires_after_a_day(bot: BotHarness) -> None:
     answer = await refused(member, await finished(bot, member), "make it snow")
     bot.clock.advance(24 * 3600 + 1)
     assert private(await press(member, answer, "Try again")) == (
-        "What was typed here is kept for a day, and that is over. Nothing was charged.\nOpen the form anew."
+        "What was typed here is kept for a day, and that is over.\nOpen the form anew."
     )
 
 
@@ -198,7 +201,7 @@ async def test_reopened_form_never_swaps_missing_image(
         prompt="make it snow",
         pictures=chosen,
     )
-    assert heard(answer)[0].startswith("This takes 20 credits and you have 10.")
+    assert heard(answer)[0].startswith("This takes 20 credits, more than a day's 10:")
     assert filled(await press(member, answer, "Try again"))["Which pictures"] == chosen
     bot.clock.advance(3601)
     said, text = heard(await press(member, answer, "Try again"))
@@ -249,7 +252,7 @@ async def test_form_with_existing_card_offers_no_retry(bot: BotHarness, monkeypa
 async def test_form_counter_is_largest_prompt_limit_of_its_models(
     bot: BotHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A longer text that was saved before keeps its room."""
+    """A longer text, saved before, keeps its room."""
     shorter = {"reve-2.0": 900, "nano-banana-pro": 700, "seedream-5": 800}
     listed = [replace(model, max_prompt=shorter.get(model.id, model.max_prompt)) for model in models.MODELS]
     monkeypatch.setattr(models, "MODELS", tuple(listed))
@@ -263,3 +266,23 @@ async def test_form_counter_is_largest_prompt_limit_of_its_models(
     monkeypatch.setattr(models, "MODELS", tuple(replace(model, max_prompt=500) for model in listed))
     again = await press(member, answer, "Try again")
     assert fields(again)["What to change"]["max_length"] == 900
+
+
+@pytest.mark.bot(reve2img=True, allowance=100)
+async def test_rejected_form_offers_what_fits(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the form itself, with its origin."""
+    member = bot.member("member")
+    card = await finished(bot, member, images=4)
+    build = RemixService.build_request
+
+    def several(self: RemixService, *about: Any) -> tuple[GenerationRequest, Origin]:
+        request, origin = build(self, *about)
+        return replace(request, images=4), origin
+
+    monkeypatch.setattr(RemixService, "build_request", several)
+    answer = await refused(member, card, "make it snow", model=["seedream-5"])
+    assert heard(answer)[0].startswith("This takes 100 credits and you have 52.\n")
+    assert buttons(answer) == ["Generate 2 pictures · 50 credits", "Try again"]
+    made = await press(member, answer, "Generate 2 pictures · 50 credits")
+    assert "make it snow" in bot.card(made)[0]
+    assert await bot.column("action") == [None, "edit"]

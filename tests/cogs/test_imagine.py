@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.domain.errors import (
+    ConfirmationGoneError,
     DuplicateInteractionError,
     ExclusiveOptionsError,
     InsufficientCreditsError,
@@ -18,7 +19,7 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.jobs import State
-from tests.cogs.bot_harness import BotHarness, buttons, private
+from tests.cogs.bot_harness import BotHarness, InteractionResult, buttons, private, texts
 
 NOON = "<t:1772625600:R>"
 
@@ -196,29 +197,23 @@ REFUSED: list[tuple[type[Exception], dict[str, Any], str]] = [
     (
         PromptError,
         {"prompt": " \u200b "},
-        "The prompt is empty. Nothing was charged.\nDescribe the picture in a few words and send it again.",
+        "The prompt is empty.\nDescribe the picture in a few words and send it again.",
     ),
     (
         PromptError,
         {"prompt": "a" * 2600},
-        (
-            "The prompt has 2,600 characters; this model takes 2,560. Nothing was charged.\n"
-            "Shorten it by 40 and send it again."
-        ),
+        ("The prompt has 2,600 characters; this model takes 2,560.\nShorten it by 40 and send it again."),
     ),
     (
         PromptError,
         {"prompt": "a\x00fox"},
-        (
-            "The prompt has a character that cannot be sent on. Nothing was charged.\n"
-            "Type the prompt anew instead of pasting it."
-        ),
+        ("The prompt has a character that cannot be sent on.\nType the prompt anew instead of pasting it."),
     ),
     (
         UnsupportedOptionError,
         {"prompt": "a fox", "aspect_ratio": "3:2"},
         (
-            "reve-2.0 cannot do aspect ratio 3:2. Nothing was charged.\n"
+            "reve-2.0 cannot do aspect ratio 3:2.\n"
             "No model of this studio can. Leave the option out, or choose another value."
         ),
     ),
@@ -226,30 +221,27 @@ REFUSED: list[tuple[type[Exception], dict[str, Any], str]] = [
         UnsupportedOptionError,
         {"prompt": "a fox", "resolution": "4K"},
         (
-            "reve-2.0 cannot do resolution 4K. Nothing was charged.\n"
+            "reve-2.0 cannot do resolution 4K.\n"
             "No model of this studio can. Leave the option out, or choose another value."
         ),
     ),
     (
         UnknownModelError,
         {"prompt": "a fox", "model": "seedream-5"},
-        "This studio has no model “\u2068seedream\\-5\u2069”. Nothing was charged.\nChoose reve-2.0.",
+        "This studio has no model “\u2068seedream\\-5\u2069”.\nChoose reve-2.0.",
     ),
     (
         OptionRangeError,
         {"prompt": "a fox", "fit": "huge"},
         (
-            "“\u2068huge\u2069” isn't a valid fit. Nothing was charged.\n"
+            "“\u2068huge\u2069” isn't a valid fit.\n"
             "It takes 2048 (longest side), 2048x (width), x1024 (height) or 1920x1080 (both), up to 4,096."
         ),
     ),
     (
         ExclusiveOptionsError,
         {"prompt": "a fox", "remove_background": True, "format": "jpeg"},
-        (
-            "remove_background does not go with format jpeg. Nothing was charged.\n"
-            "Choose format png or webp, or leave one of the two out."
-        ),
+        ("remove_background does not go with format jpeg.\nChoose format png or webp, or leave one of the two out."),
     ),
 ]
 
@@ -267,12 +259,10 @@ async def test_invalid_request_is_refused_privately(
 
 @pytest.mark.bot(allowance=10)
 async def test_insufficient_credits_are_refused(bot: BotHarness) -> None:
-    """The answer names price, balance and the time of renewal."""
+    """Waiting is no advice where a day has too few."""
     bot.expected = [InsufficientCreditsError]
     result = await bot.imagine(bot.member("member"), prompt="a fox")
-    assert private(result) == (
-        "This takes 12 credits and you have 10. Nothing was charged.\nYour next allowance is there <t:1772668800:R>."
-    )
+    assert private(result) == ("This takes 12 credits, more than a day's 10: choose a cheaper model or fewer options.")
 
 
 @pytest.mark.bot(allowance=1000)
@@ -295,7 +285,7 @@ async def test_unadmitted_server_is_refused(bot: BotHarness) -> None:
     """With the way to admission."""
     bot.expected = [NotAdmittedError]
     result = await bot.imagine(bot.member("member"), prompt="a fox")
-    assert private(result).startswith("The studio is not open to this server yet. Nothing was charged.\n")
+    assert private(result).startswith("The studio is not open to this server yet.\n")
 
 
 async def test_direct_message_offers_serverless_commands_only(bot: BotHarness) -> None:
@@ -328,3 +318,57 @@ async def test_internal_failure_gives_reference(bot: BotHarness, monkeypatch: py
     assert line["event"] == "interaction.failed"
     assert isinstance(line.pop("exc_info"), ZeroDivisionError)
     assert "private fox" not in repr(line)
+
+
+@pytest.mark.bot(reve2img=True)
+async def test_price_beyond_a_day_offers_what_fits(bot: BotHarness) -> None:
+    """The press works once, after a restart too, and shows the card to all."""
+    bot.expected = [InsufficientCreditsError, ConfirmationGoneError]
+    member = bot.member("member")
+    refused = await bot.imagine(member, prompt="a fox", images=4, detail=15)
+    assert shown(refused) == [
+        "This takes 720 credits, more than a day's 200: ask for fewer pictures or less detail.\nYou have 200 now."
+    ]
+    assert buttons(refused) == ["Generate 1 picture · 180 credits"]
+    await bot.restart()
+    assert refused.response is not None
+    made = await member.click(refused.response, label="Generate 1 picture · 180 credits")
+    assert made.response is not None
+    assert not made.response.ephemeral
+    assert "detail 15" in bot.card(made)[0]
+    again = await member.click(refused.response, label="Generate 1 picture · 180 credits")
+    assert private(again).startswith("You have answered this already.")
+    assert await bot.column("price") == [180]
+
+
+@pytest.mark.bot(reve2img=True)
+async def test_offer_lowers_detail_after_pictures(bot: BotHarness) -> None:
+    """Its price is checked again at the press."""
+    bot.expected = [InsufficientCreditsError]
+    member = bot.member("member")
+    await bot.imagine(member, prompt="a hen", detail=4)  # 48 credits
+    refused = await bot.imagine(member, prompt="a fox", images=4, detail=15)
+    assert buttons(refused) == ["Generate 1 picture, detail 12 · 144 credits"]
+    await bot.imagine(member, prompt="an owl", detail=4)
+    assert refused.response is not None
+    pressed = await member.click(refused.response, label="Generate 1 picture, detail 12 · 144 credits")
+    assert private(pressed).startswith("This takes 144 credits and you have 104.\nYour allowance resets ")
+    assert await bot.column("price") == [48, 48]
+
+
+@pytest.mark.bot(reve2img=True)
+async def test_offer_of_private_request_stays_private(bot: BotHarness) -> None:
+    bot.expected = [InsufficientCreditsError]
+    member = bot.member("member")
+    refused = await bot.imagine(member, prompt="a fox", images=4, detail=15, private=True)
+    assert refused.response is not None
+    made = await member.click(refused.response, label="Generate 1 picture · 180 credits")
+    assert made.response is not None
+    assert made.response.ephemeral
+
+
+def shown(result: InteractionResult) -> list[str]:
+    """Return the texts of an ephemeral answer with buttons."""
+    assert result.response is not None
+    assert result.response.ephemeral
+    return texts(result.response.components)

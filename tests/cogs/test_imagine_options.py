@@ -74,7 +74,7 @@ async def test_unsupported_option_names_able_models(bot: BotHarness) -> None:
     """Only models of this bot; nothing is held."""
     bot.expected = [UnsupportedOptionError]
     result = await bot.imagine(bot.member("member"), prompt="a fox", model="nano-banana", upscale="4x")
-    assert private(result) == "nano-banana cannot upscale a picture. Nothing was charged.\nFor that, use reve-2.0."
+    assert private(result) == "nano-banana cannot upscale a picture.\nFor that, use reve-2.0."
     assert await bot.column("id") == []
 
 

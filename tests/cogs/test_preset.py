@@ -150,10 +150,10 @@ async def test_invalid_preset_is_refused(bot: BotHarness) -> None:
     bot.expected = [UnsupportedOptionError, EmptyPresetError, PresetNotFoundError, PresetNotFoundError]
     member = bot.member("member")
     refused = await member.slash(bot.channel, "preset save", name="x", model="nano-banana", upscale="2x")
-    assert private(refused) == "nano-banana cannot upscale a picture. Nothing was charged.\nFor that, use reve-2.0."
+    assert private(refused) == "nano-banana cannot upscale a picture.\nFor that, use reve-2.0."
     empty = await member.slash(bot.channel, "preset save", name="x")
     assert private(empty) == "A preset needs something to keep: a prompt, or an option."
-    unknown = "There is no preset “\u2068x\u2069” here. Nothing was charged.\nSee what there is with `/preset list`."
+    unknown = "There is no preset “\u2068x\u2069” here.\nSee what there is with `/preset list`."
     assert private(await bot.imagine(member, prompt="a fox", preset="x")) == unknown
     assert private(await member.slash(bot.channel, "preset delete", name="x")) == unknown
     assert await bot.column("id") == []

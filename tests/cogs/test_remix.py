@@ -228,7 +228,7 @@ async def test_action_on_running_job_is_refused(bot: BotHarness, label: str, sta
     card = await finished(bot, member)
     back = update(jobs).values(state=state)
     await bot.database.write(lambda connection: connection.execute(back))
-    words = "This is still being made. Nothing was charged.\nPress again once it is finished."
+    words = "This is still being made.\nPress again once it is finished."
     assert private(await press(member, card, label)) == words
     done = update(jobs).values(state="done")
     await bot.database.write(lambda connection: connection.execute(done))

@@ -10,6 +10,7 @@ from bot.domain.errors import (
     OptionRangeError,
     PromptError,
     PromptProblem,
+    Remedy,
     RequestError,
     StudioClosedError,
     UnknownModelError,
@@ -19,7 +20,16 @@ from bot.domain.fit import Fit
 from bot.domain.images import InputImage
 from bot.domain.models import MODELS, OFFERS, find_model, offered_models
 from bot.domain.options import OPTIONS
-from bot.domain.requests import GenerationRequest, generation_request, offers_for, require_offer
+from bot.domain.requests import (
+    GenerationRequest,
+    affordable,
+    generation_request,
+    offers_for,
+    price,
+    remedy,
+    require_offer,
+)
+from tests.support.factories import make_request
 from tests.support.strategies import any_options, valid_options
 
 MODEL_IDS = ("reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5")
@@ -358,3 +368,27 @@ def test_models_have_prices_for_their_modes_and_upscales() -> None:
     for model in MODELS:
         assert (model.edit_price is None) == (model.abilities.max_inputs == 0)
         assert all(OPTIONS["upscale"].surcharge_of(factor) > 0 for factor in model.abilities["upscale"])
+
+
+@pytest.mark.parametrize(
+    ("images", "detail", "credits_", "left", "advice"),
+    [
+        (4, 15, 200, (1, 15), Remedy.EITHER),
+        (4, 15, 700, (3, 15), Remedy.EITHER),
+        (4, 2, 50, (2, 2), Remedy.EITHER),
+        (4, 15, 100, (1, 8), Remedy.LESS_DETAIL),
+        (4, 15, 40, (1, 3), Remedy.BOTH),
+        (1, 15, 100, (1, 8), Remedy.LESS_DETAIL),
+        (4, 1, 47, (3, 1), Remedy.FEWER),
+        (1, 1, 11, None, Remedy.NONE),
+        (4, 15, 11, None, Remedy.NONE),
+    ],
+)
+def test_affordable_request_has_fewer_images_before_less_detail(
+    images: int, detail: int, credits_: int, left: tuple[int, int] | None, advice: Remedy
+) -> None:
+    request = make_request(images=images, detail=detail)
+    smaller = affordable(request, credits_)
+    assert (None if smaller is None else (smaller.images, smaller.detail)) == left
+    assert smaller is None or price(smaller) <= credits_
+    assert remedy(request, credits_) is advice

@@ -126,11 +126,11 @@ async def test_edit_of_gif_sends_first_frame(editor: EditingMember) -> None:
     [
         (
             png(b"%PDF-1.7", "letter.pdf"),
-            "“letter.pdf” is not a kind of picture that can be edited. Nothing was charged.",
+            "“letter.pdf” is not a kind of picture that can be edited.",
         ),
         (
             png(drawn(size=(1, 1))),
-            "“photo.png” is too small: each side takes 16 pixels or more. Nothing was charged.",
+            "“photo.png” is too small: each side takes 16 pixels or more.",
         ),
     ],
     ids=["pdf", "tiny"],
@@ -235,8 +235,7 @@ async def test_edit_menu_without_images_is_refused(editor: EditingMember) -> Non
     message = await editor.member.say("just words")
     answer = await (await editor.member.context_menu(MENU, message)).response()
     assert answer.content == (
-        "There is no picture in this message. Nothing was charged.\n"
-        "Choose one with a picture, or attach yours to `/edit`."
+        "There is no picture in this message.\nChoose one with a picture, or attach yours to `/edit`."
     )
     assert answer.visible_to == editor.member.user.id
 

@@ -160,7 +160,7 @@ async def test_hostile_prompt_is_accepted_or_refused_without_broken_card(
         assert "```" not in text(card)
     else:
         assert card.ephemeral
-        assert "Nothing was charged." in text(card)
+        assert text(card).startswith("The prompt ")
         after = await system.ledger()
         assert (after.problems, after.states, after.charged) == ([], before.states, before.charged)
     assert "Traceback" not in system.log()

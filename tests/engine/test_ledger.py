@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -334,3 +335,19 @@ async def read_budget(database: Database, ledger: Ledger, now: datetime = START)
     """Return the month's credits held, captured and at risk."""
     budget = await database.read(lambda connection: ledger.budget(connection, now))
     return budget.held, budget.captured, budget.at_risk
+
+
+async def test_shortage_counts_granted_credits_in_open_holds(database: Database) -> None:
+    """Held granted credits may return; those of settled jobs are gone."""
+    ledger = make_ledger(allowance=10)
+    await database.write(lambda connection: grant(connection, ledger, 30))
+    job = make_job_for()
+    await hold_one(database, ledger, job)
+    with pytest.raises(InsufficientCreditsError) as caught:
+        await hold_one(database, ledger, replace(make_job_for(), price=41))
+    error = caught.value
+    assert (error.available, error.allowance, error.granted, error.exceeds_any_day) == (28, 10, 30, True)
+    await end_one(database, ledger, job, 12)
+    with pytest.raises(InsufficientCreditsError) as caught:
+        await hold_one(database, ledger, replace(make_job_for(), price=38))
+    assert (caught.value.granted, caught.value.exceeds_any_day) == (28, False)

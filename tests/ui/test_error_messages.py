@@ -9,6 +9,7 @@ import db.migrate
 import db.process_lock
 from bot.domain.errors import (
     AccessError,
+    AffordableOffer,
     AlreadyAskedError,
     AlreadyBegunError,
     AtelierError,
@@ -46,6 +47,7 @@ from bot.domain.errors import (
     PromptProblem,
     ProviderError,
     QueueFullError,
+    Remedy,
     RequestError,
     SearchGoneError,
     SearchRunningError,
@@ -57,90 +59,82 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.fit import FIT_FORMS
-from bot.ui.render.error_messages import automod_refusal, error_message, failure, obstacle, unexpected
+from bot.ui.render.error_messages import (
+    affordable_button,
+    automod_refusal,
+    error_message,
+    failure,
+    obstacle,
+    unexpected,
+)
 from tests.support.clock import START
 
 WORDED: list[tuple[AtelierError, str]] = [
     (
         NotOfferedError(),
-        "This choice is not offered here. Nothing was charged.\nReload Discord, and choose one of those it shows.",
+        "This choice is not offered here.\nReload Discord, and choose one of those it shows.",
     ),
     (
         PromptError(PromptProblem.EMPTY, length=0, limit=2560),
-        "The prompt is empty. Nothing was charged.\nDescribe the picture in a few words and send it again.",
+        "The prompt is empty.\nDescribe the picture in a few words and send it again.",
     ),
     (
         PromptError(PromptProblem.TOO_LONG, length=4000, limit=2560),
-        (
-            "The prompt has 4,000 characters; this model takes 2,560. Nothing was charged.\n"
-            "Shorten it by 1,440 and send it again."
-        ),
+        ("The prompt has 4,000 characters; this model takes 2,560.\nShorten it by 1,440 and send it again."),
     ),
     (
         PromptError(PromptProblem.UNREADABLE, length=10, limit=2560),
-        (
-            "The prompt has a character that cannot be sent on. Nothing was charged.\n"
-            "Type the prompt anew instead of pasting it."
-        ),
+        ("The prompt has a character that cannot be sent on.\nType the prompt anew instead of pasting it."),
     ),
     (
         UnknownModelError("dall-e", ("reve-2.0", "nano-banana")),
-        "This studio has no model “\u2068dall\\-e\u2069”. Nothing was charged.\nChoose reve-2.0 or nano-banana.",
+        "This studio has no model “\u2068dall\\-e\u2069”.\nChoose reve-2.0 or nano-banana.",
     ),
     (
         OptionRangeError("fit", "2K", FIT_FORMS),
         (
-            "“\u20682K\u2069” isn't a valid fit. Nothing was charged.\n"
+            "“\u20682K\u2069” isn't a valid fit.\n"
             "It takes 2048 (longest side), 2048x (width), x1024 (height) or 1920x1080 (both), up to 4,096."
         ),
     ),
     (
         UnsupportedOptionError("upscale", "2x", model="nano-banana", models=("reve-2.0",)),
-        "nano-banana cannot upscale a picture. Nothing was charged.\nFor that, use reve-2.0.",
+        "nano-banana cannot upscale a picture.\nFor that, use reve-2.0.",
     ),
     (
         UnsupportedOptionError("mode", "edit", model="nano-banana", models=("reve-2.0", "seedream-5")),
-        (
-            "nano-banana makes pictures from text only. Nothing was charged.\n"
-            "To edit a picture, use reve-2.0 or seedream-5."
-        ),
+        ("nano-banana makes pictures from text only.\nTo edit a picture, use reve-2.0 or seedream-5."),
     ),
     (
         UnsupportedOptionError("inputs", 5, model="seedream-5", models=("reve-2.0",)),
-        "seedream-5 cannot start from 5 pictures. Nothing was charged.\nFor that, use reve-2.0.",
+        "seedream-5 cannot start from 5 pictures.\nFor that, use reve-2.0.",
     ),
     (
         ExclusiveOptionsError("remove_background", other="format", value="jpeg", allowed=("png", "webp")),
-        (
-            "remove_background does not go with format jpeg. Nothing was charged.\n"
-            "Choose format png or webp, or leave one of the two out."
-        ),
+        ("remove_background does not go with format jpeg.\nChoose format png or webp, or leave one of the two out."),
     ),
     (
         EditOnlyError("version", "latest-fast"),
-        (
-            "version latest-fast is for edits only. Nothing was charged.\n"
-            "Leave it out, or start from a picture with `/edit`."
-        ),
+        ("version latest-fast is for edits only.\nLeave it out, or start from a picture with `/edit`."),
     ),
     (
         OptionRangeError("images", 9, "1 to 4"),
-        "“\u20689\u2069” isn't a valid number of pictures. Nothing was charged.\nIt takes 1 to 4.",
+        "“\u20689\u2069” isn't a valid number of pictures.\nIt takes 1 to 4.",
     ),
     (
         UnsupportedOptionError("detail", 3, model="nano-banana", models=("reve-2.0",)),
-        "nano-banana cannot do detail 3. Nothing was charged.\nFor that, use reve-2.0.",
+        "nano-banana cannot do detail 3.\nFor that, use reve-2.0.",
     ),
     (
         UnsupportedOptionError("aspect_ratio", "3:2", model="reve-2.0", models=()),
         (
-            "reve-2.0 cannot do aspect ratio 3:2. Nothing was charged.\n"
+            "reve-2.0 cannot do aspect ratio 3:2.\n"
             "No model of this studio can. Leave the option out, or choose another value."
         ),
     ),
     (
         InsufficientCreditsError(needed=140, available=1, renews_at=START),
-        "This takes 140 credits and you have 1. Nothing was charged.\nYour next allowance is there <t:1773480413:R>.",
+        "This takes 140 credits and you have 1.\nYour allowance resets <t:1773480413:R>.",
     ),
     (
         BudgetSpentError(renews_at=START),
@@ -148,19 +142,19 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         NotInServerError(),
-        "This works only in servers that have the studio. Nothing was charged.\nUse the command in one of them.",
+        "This works only in servers that have the studio.\nUse the command in one of them.",
     ),
     (
         NotAdmittedError(),
         (
-            "The studio is not open to this server yet. Nothing was charged.\n"
+            "The studio is not open to this server yet.\n"
             "Ask the bot's owner to admit it; they can do it here with `/studio admit`."
         ),
     ),
     (
         NotAdmittedError(by_list=True),
         (
-            "The studio is not open to this server yet. Nothing was charged.\n"
+            "The studio is not open to this server yet.\n"
             "Ask the bot's owner to add it to the list of servers in the bot's settings."
         ),
     ),
@@ -174,7 +168,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         PresetNotFoundError("noir"),
-        "There is no preset “\u2068noir\u2069” here. Nothing was charged.\nSee what there is with `/preset list`.",
+        "There is no preset “\u2068noir\u2069” here.\nSee what there is with `/preset list`.",
     ),
     (
         PresetNotFoundError(),
@@ -195,54 +189,45 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         InputError(InputProblem.NONE),
-        (
-            "There is no picture in this message. Nothing was charged.\n"
-            "Choose one with a picture, or attach yours to `/edit`."
-        ),
+        ("There is no picture in this message.\nChoose one with a picture, or attach yours to `/edit`."),
     ),
     (
         InputError(InputProblem.TOO_MANY, value=5, limit=4),
-        "That is more pictures than one edit takes. Nothing was charged.\nChoose up to 4.",
+        "That is more pictures than one edit takes.\nChoose up to 4.",
     ),
     (
         InputError(InputProblem.WRONG_TYPE, name="letter.pdf", value="application/pdf"),
         (
-            "“\u2068letter.pdf\u2069” is not a kind of picture that can be edited. Nothing was charged.\n"
+            "“\u2068letter.pdf\u2069” is not a kind of picture that can be edited.\n"
             "Attach a PNG, JPEG, WebP, GIF, HEIC or AVIF to `/edit`."
         ),
     ),
     (
         InputError(InputProblem.TOO_HEAVY, position=2, name="a.png", value=30 * 1024 * 1024, limit=20 * 1024 * 1024),
-        (
-            "Picture 2 is too large. Nothing was charged.\n"
-            "Scale it down to 33 million pixels and 20 MiB or less, and attach that to `/edit`."
-        ),
+        ("Picture 2 is too large.\nScale it down to 33 million pixels and 20 MiB or less, and attach that to `/edit`."),
     ),
     (
         InputError(InputProblem.TOO_LARGE, name="x" * 80, value=9000, limit=8192),
         (
-            f"“\u2068{'x' * 39}…\u2069” is too large. Nothing was charged.\n"
+            f"“\u2068{'x' * 39}…\u2069” is too large.\n"
             "Scale it down to 33 million pixels and 20 MiB or less, and attach that to `/edit`."
         ),
     ),
     (
         InputError(InputProblem.TOO_SMALL, name="a.png", value=1, limit=16),
-        (
-            "“\u2068a.png\u2069” is too small: each side takes 16 pixels or more. Nothing was charged.\n"
-            "Attach a larger one to `/edit`."
-        ),
+        ("“\u2068a.png\u2069” is too small: each side takes 16 pixels or more.\nAttach a larger one to `/edit`."),
     ),
     (
         InputError(InputProblem.EXPIRED, position=1),
-        "Discord's link to picture 1 has run out. Nothing was charged.\nAttach it anew to `/edit`.",
+        "Discord's link to picture 1 has run out.\nAttach it anew to `/edit`.",
     ),
     (
         InputError(InputProblem.FOREIGN),
-        "The picture is not kept by Discord. Nothing was charged.\nSave it, and attach it to `/edit`.",
+        "The picture is not kept by Discord.\nSave it, and attach it to `/edit`.",
     ),
     (
         InputError(InputProblem.GONE),
-        "The picture is no longer to be had. Nothing was charged.\nAttach it anew to `/edit`.",
+        "The picture is no longer to be had.\nAttach it anew to `/edit`.",
     ),
     (JobNotFoundError(), "This picture's records are gone, so the button does nothing any more."),
     (JobStateError("running", "cancel"), "Too late: this job has already begun."),
@@ -270,7 +255,7 @@ WORDED: list[tuple[AtelierError, str]] = [
         ),
     ),
     (JobDeletedError(), "This was deleted, so there is nothing left to work with."),
-    (JobRunningError(), "This is still being made. Nothing was charged.\nPress again once it is finished."),
+    (JobRunningError(), "This is still being made.\nPress again once it is finished."),
     (
         AlreadyBegunError(),
         "This has begun already: you pressed twice, and it is made and charged once.",
@@ -281,7 +266,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         FormGoneError(),
-        "What was typed here is kept for a day, and that is over. Nothing was charged.\nOpen the form anew.",
+        "What was typed here is kept for a day, and that is over.\nOpen the form anew.",
     ),
     (
         SearchRunningError(),
@@ -289,7 +274,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         TooManyRequestsError(START),
-        f"You did this very often within a minute. Nothing was charged.\nTry again <t:{START.timestamp():.0f}:R>.",
+        f"You did this very often within a minute.\nTry again <t:{START.timestamp():.0f}:R>.",
     ),
     (SearchGoneError(), "This search is no longer stored.\nRun `/history search:` again."),
     (
@@ -373,14 +358,53 @@ def test_message_has_right_tone(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "error",
-    [error for error, _ in WORDED if isinstance(error, RequestError | CreditsError | QueueFullError)],
-    ids=lambda error: error.code,
+    ("error", "said"),
+    [
+        *((error, False) for error, _ in WORDED if isinstance(error, RequestError | InsufficientCreditsError)),
+        *((error, True) for error, _ in WORDED if isinstance(error, BudgetSpentError | QueueFullError)),
+        (StudioClosedError(), True),
+        (ConfirmationGoneError(expired=True), True),
+        (NotInServerError(), False),
+    ],
+    ids=lambda value: value if isinstance(value, bool) else value.code,
 )
-def test_refusal_says_nothing_was_charged(error: AtelierError) -> None:
+def test_refusal_denies_charge_only_where_possible(error: AtelierError, said: bool) -> None:  # noqa: FBT001
     words = error_message(error)
     assert words is not None
-    assert words.splitlines()[0].endswith("Nothing was charged.")
+    assert words.splitlines()[0].endswith("Nothing was charged.") is said
+
+
+BEYOND_A_DAY = [
+    (720, 0, Remedy.EITHER, "This takes 720 credits, more than a day's 200: ask for fewer pictures or less detail."),
+    (720, 0, Remedy.BOTH, "This takes 720 credits, more than a day's 200: ask for fewer pictures and less detail."),
+    (280, 0, Remedy.FEWER, "This takes 280 credits, more than a day's 200: ask for fewer pictures."),
+    (
+        1720,
+        1500,
+        Remedy.LESS_DETAIL,
+        "This takes 1,720 credits, more than a day's 200 and your granted 1,500: ask for less detail.",
+    ),
+    (201, 0, Remedy.NONE, "This takes 201 credits, more than a day's 200: choose a cheaper model or fewer options."),
+]
+
+
+@pytest.mark.parametrize(("needed", "granted", "remedy", "said"), BEYOND_A_DAY)
+def test_price_beyond_a_day_has_fitting_advice(needed: int, granted: int, remedy: Remedy, said: str) -> None:
+    error = InsufficientCreditsError(needed=needed, available=12, renews_at=START, allowance=200, granted=granted)
+    error.remedy = remedy
+    if remedy is Remedy.NONE:
+        assert error_message(error) == said
+        return
+    assert error_message(error) == f"{said}\nYou have 12 now. Your allowance resets <t:1773480413:R>."
+    error.offer = AffordableOffer(confirmation_id="0" * 32, images=1, detail=3, price=12)
+    assert error_message(error) == f"{said}\nYou have 12 now."
+    button = affordable_button(error.offer)
+    assert button.label == "Generate 1 picture, detail 3 · 12 credits"
+
+
+def test_price_within_a_day_names_the_renewal() -> None:
+    error = InsufficientCreditsError(needed=250, available=12, renews_at=START, allowance=200, granted=50)
+    assert error_message(error) == "This takes 250 credits and you have 12.\nYour allowance resets <t:1773480413:R>."
 
 
 @pytest.mark.parametrize(

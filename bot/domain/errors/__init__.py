@@ -57,7 +57,14 @@ from bot.domain.errors.access import (
     StudioClosedError,
 )
 from bot.domain.errors.base import AtelierError
-from bot.domain.errors.credits import BudgetSpentError, CreditsError, InsufficientCreditsError, LedgerError
+from bot.domain.errors.credits import (
+    AffordableOffer,
+    BudgetSpentError,
+    CreditsError,
+    InsufficientCreditsError,
+    LedgerError,
+    Remedy,
+)
 from bot.domain.errors.jobs import (
     AlreadyAskedError,
     AlreadyBegunError,
@@ -99,6 +106,7 @@ from bot.domain.errors.requests import (
 
 __all__ = [
     "AccessError",
+    "AffordableOffer",
     "AlreadyAskedError",
     "AlreadyBegunError",
     "AtelierError",
@@ -137,6 +145,7 @@ __all__ = [
     "PromptProblem",
     "ProviderError",
     "QueueFullError",
+    "Remedy",
     "RequestError",
     "SearchGoneError",
     "SearchRunningError",

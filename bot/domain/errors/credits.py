@@ -1,6 +1,8 @@
 """Errors of credits and of the ledger."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from bot.domain.errors.base import AtelierError
 
@@ -11,19 +13,60 @@ class CreditsError(AtelierError):
     code = "credits"
 
 
+class Remedy(StrEnum):
+    """The change to make a request affordable within a day."""
+
+    FEWER = "fewer"  # pictures
+    LESS_DETAIL = "less_detail"
+    EITHER = "either"
+    BOTH = "both"
+    NONE = "none"  # even one picture without detail costs more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AffordableOffer:
+    """A smaller version of a refused request, stored as a confirmation.
+
+    `detail` is None if it was not lowered.
+    """
+
+    confirmation_id: str
+    images: int
+    detail: int | None
+    price: int
+
+
 class InsufficientCreditsError(CreditsError):
     """`needed` credits, but only `available` to spend.
 
-    The allowance is renewed at `renews_at`.
+    The allowance is renewed at `renews_at`. `allowance` is that of a whole day, None if unknown; `granted` is all
+    that the member has in granted credits, held ones included. Once the refused request is known, `remedy` is what
+    fits it; `offer` is a smaller request that was stored.
     """
 
     code = "insufficient_credits"
 
-    def __init__(self, *, needed: int, available: int, renews_at: datetime) -> None:
+    def __init__(
+        self, *, needed: int, available: int, renews_at: datetime, allowance: int | None = None, granted: int = 0
+    ) -> None:
         super().__init__()
         self.needed = needed
         self.available = available
         self.renews_at = renews_at
+        self.allowance = allowance
+        self.granted = granted
+        self.remedy = Remedy.EITHER
+        self.offer: AffordableOffer | None = None
+
+    @property
+    def most_in_a_day(self) -> int | None:
+        """The most credits of the member in any day, if known."""
+        return None if self.allowance is None else self.allowance + self.granted
+
+    @property
+    def exceeds_any_day(self) -> bool:
+        """True if no later allowance covers the price."""
+        return self.most_in_a_day is not None and self.needed > self.most_in_a_day
 
 
 class BudgetSpentError(CreditsError):

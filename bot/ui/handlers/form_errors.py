@@ -14,6 +14,7 @@ from bot.domain.errors import (
     AlreadyAskedError,
     AlreadyBegunError,
     ImageGoneError,
+    InsufficientCreditsError,
     JobDeletedError,
     JobNotFoundError,
     NotAllowedError,
@@ -25,6 +26,7 @@ from bot.ui.buttons import RETRY
 from bot.ui.handlers.error_handler import answer_error
 from bot.ui.i18n import _
 from bot.ui.render.details import PROMPT_FILE
+from bot.ui.render.error_messages import affordable_button
 from bot.ui.render.job_card import payload_view
 
 _log = structlog.get_logger(__name__)
@@ -51,19 +53,24 @@ class FormErrors:
         elif isinstance(error, _FINAL):
             await self.give_back(interaction, error, filled)
         else:
-            await answer_error(interaction, error, renderer=partial(self._with_button, interaction.user.id, filled))
+            await answer_error(
+                interaction, error, renderer=partial(self._with_buttons, interaction.user.id, filled, error)
+            )
 
     async def give_back(self, interaction: discord.Interaction[Any], error: Exception, filled: FilledForm) -> None:
         """Answer with the error and the text. The form cannot be reopened."""
         await answer_error(interaction, error, renderer=partial(_with_text, filled.prompt))
 
-    async def _with_button(self, member_id: int, filled: FilledForm, said: str) -> Mapping[str, Any]:
+    async def _with_buttons(self, member_id: int, filled: FilledForm, error: Exception, said: str) -> Mapping[str, Any]:
         try:
             form_id = await self._forms.keep(member_id, filled)
-        except Exception as error:  # noqa: BLE001 - the text is in no database then, and must not be lost with it
-            _log.warning("form.not_kept", error=type(error).__name__)
+        except Exception as fault:  # noqa: BLE001 - the text is in no database then, and must not be lost with it
+            _log.warning("form.not_kept", error=type(fault).__name__)
             return await _with_text(filled.prompt, said)
-        return {"view": payload_view(ui.TextDisplay(said), ui.ActionRow(RETRY.build(form_id)))}
+        buttons = [RETRY.build(form_id)]
+        if isinstance(error, InsufficientCreditsError) and error.offer is not None:
+            buttons.insert(0, affordable_button(error.offer))
+        return {"view": payload_view(ui.TextDisplay(said), ui.ActionRow(*buttons))}
 
 
 async def _with_text(prompt: str, said: str) -> Mapping[str, Any]:

@@ -8,12 +8,13 @@ import aiohttp
 import discord
 import structlog
 from discord import app_commands
+from sqlalchemy import Connection
 
 from bot.domain.confirmations import CONFIRMATION_LIFETIME, Confirmation
-from bot.domain.errors import ConfirmationGoneError
+from bot.domain.errors import AffordableOffer, AtelierError, ConfirmationGoneError, InsufficientCreditsError
 from bot.domain.images import InputImage
 from bot.domain.jobs import InteractionContext, Job, Origin, Snapshot
-from bot.domain.requests import GenerationRequest
+from bot.domain.requests import GenerationRequest, affordable, remedy
 from bot.engine.observer import CardLookup
 from bot.services.confirmations import ConfirmationService
 from bot.services.job_snapshots import JobSnapshotService
@@ -86,15 +87,28 @@ class JobRequests:
     ) -> None:
         """Create a job and answer with its card, or with a confirmation.
 
-        Raises the errors of `choose` and `JobService.create`; then nothing is held.
+        Raises the errors of `choose` and `JobService.create`; then nothing is held. An `InsufficientCreditsError` has
+        an offer if a smaller request is affordable now.
         """
         contexts = {private: context_of(interaction, private=private) for private in (False, True)}
-        with self._jobs.pause_dispatch():
-            created = await self._jobs.resolve_and_create(contexts, choose, origin=origin)
-            if isinstance(created, ResolvedRequest):
-                await self._ask(interaction, contexts[created.private], created.request, origin)
-            else:
-                await self._acknowledge(interaction, created)
+        resolved: list[ResolvedRequest] = []
+
+        def resolve(connection: Connection) -> ResolvedRequest:
+            resolved[:] = [choose(connection)]
+            return resolved[0]
+
+        try:
+            with self._jobs.pause_dispatch():
+                created = await self._jobs.resolve_and_create(contexts, resolve, origin=origin)
+                if isinstance(created, ResolvedRequest):
+                    await self._ask(interaction, contexts[created.private], created.request, origin)
+                else:
+                    await self._acknowledge(interaction, created)
+        except InsufficientCreditsError as error:
+            (refused,) = resolved
+            error.remedy = remedy(refused.request, error.most_in_a_day or 0)
+            error.offer = await self._offer(contexts[refused.private], refused.request, origin, error.available)
+            raise
 
     async def model_choices(
         self, interaction: discord.Interaction[Any], typed: str, inputs: tuple[InputImage, ...] = ()
@@ -132,6 +146,24 @@ class JobRequests:
         )
         await self._acknowledge(interaction, snapshot, in_place=True)
 
+    async def confirm_smaller(self, interaction: discord.Interaction[Any], confirmation_id: str) -> None:
+        """Make the smaller version of a refused request.
+
+        The refusal was private, so the card is a new message. If the price has risen, ask again instead. Raises
+        as `confirm` does.
+        """
+        _require_recent(interaction)
+        confirmation, dearer = await self._confirmations.get(confirmation_id, interaction.user.id)
+        context = context_of(interaction, private=confirmation.private)
+        if dearer:
+            await self._send_question(interaction, confirmation, context, dearer_than_asked=True)
+            return
+        with self._jobs.pause_dispatch():
+            snapshot = await self._jobs.create(
+                context, confirmation.request, origin=confirmation.origin, confirmation_id=confirmation.id
+            )
+            await self._acknowledge(interaction, snapshot)
+
     async def decline(self, interaction: discord.Interaction[Any], confirmation_id: str) -> None:
         """Delete a confirmation and its message.
 
@@ -151,15 +183,43 @@ class JobRequests:
     ) -> None:
         confirmation = await self._confirmations.add(context, request, origin)
         try:
-            await interaction.response.send_message(
-                view=await self._question(confirmation, context.locale),
-                ephemeral=context.private,
-                allowed_mentions=discord.AllowedMentions.none(),
-            )
+            await self._send_question(interaction, confirmation, context)
         except discord.HTTPException as error:
             if classify(error) not in RETRYABLE and not await _shows(interaction, confirmation.id):
                 await self._confirmations.delete(confirmation.id, confirmation.member_id)
             raise
+
+    async def _offer(
+        self, context: InteractionContext, request: GenerationRequest, origin: Origin | None, available: int
+    ) -> AffordableOffer | None:
+        """Store the affordable part of a refused request, if any."""
+        smaller = affordable(request, available)
+        if smaller is None:
+            return None
+        try:
+            confirmation = await self._confirmations.add(context, smaller, origin)
+        except AtelierError:
+            return None  # the member was offered it a moment ago, or something else is in its way
+        return AffordableOffer(
+            confirmation_id=confirmation.id,
+            images=smaller.images,
+            detail=None if smaller.detail == request.detail else smaller.detail,
+            price=confirmation.price,
+        )
+
+    async def _send_question(
+        self,
+        interaction: discord.Interaction[Any],
+        confirmation: Confirmation,
+        context: InteractionContext,
+        *,
+        dearer_than_asked: bool = False,
+    ) -> None:
+        await interaction.response.send_message(
+            view=await self._question(confirmation, context.locale, dearer_than_asked=dearer_than_asked),
+            ephemeral=context.private,
+            allowed_mentions=discord.AllowedMentions.none(),
+        )
 
     async def _question(
         self, confirmation: Confirmation, locale: str, *, dearer_than_asked: bool = False

@@ -2,7 +2,10 @@
 
 from typing import Final
 
+from discord import ui
+
 from bot.domain.errors import (
+    AffordableOffer,
     AlreadyAskedError,
     AlreadyBegunError,
     AtelierError,
@@ -33,6 +36,7 @@ from bot.domain.errors import (
     PromptError,
     PromptProblem,
     QueueFullError,
+    Remedy,
     RequestError,
     SearchGoneError,
     SearchRunningError,
@@ -45,9 +49,10 @@ from bot.domain.errors import (
 )
 from bot.domain.jobs import State
 from bot.domain.options import OPTIONS
+from bot.ui.buttons import AFFORD
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.attachment_messages import input_refusal
-from bot.ui.render.formatting import ago, cut, escaped, in_credits, listed, number
+from bot.ui.render.formatting import ago, counted, cut, escaped, in_credits, listed, number
 
 _QUOTED: Final = 60
 
@@ -59,56 +64,50 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
     """
     match error:
         case PromptError(problem=PromptProblem.EMPTY):
-            return _nothing_charged(
-                _("The prompt is empty."), _("Describe the picture in a few words and send it again.")
-            )
+            return _in_lines(_("The prompt is empty."), _("Describe the picture in a few words and send it again."))
         case PromptError(problem=PromptProblem.TOO_LONG):
             what = _("The prompt has {length} characters; this model takes {limit}.")
             next_step = _("Shorten it by {surplus} and send it again.")
-            return _nothing_charged(
+            return _in_lines(
                 what.format(length=number(error.length), limit=number(error.limit)),
                 next_step.format(surplus=number(error.length - error.limit)),
             )
         case PromptError():
-            return _nothing_charged(
+            return _in_lines(
                 _("The prompt has a character that cannot be sent on."),
                 _("Type the prompt anew instead of pasting it."),
             )
         case UnknownModelError():
             what = _("This studio has no model “{name}”.").format(name=escaped(cut(error.model, _QUOTED)))
-            return _nothing_charged(what, _("Choose {models}.").format(models=listed(error.models)))
+            return _in_lines(what, _("Choose {models}.").format(models=listed(error.models)))
         case OptionRangeError():
             what = _("“{value}” isn't a valid {option}.")
-            return _nothing_charged(
+            return _in_lines(
                 what.format(option=_option(error.option), value=escaped(cut(str(error.value), _QUOTED))),
                 _("It takes {allowed}.").format(allowed=_(error.allowed)),
             )
         case NotOfferedError():
-            return _nothing_charged(
+            return _in_lines(
                 _("This choice is not offered here."), _("Reload Discord, and choose one of those it shows.")
             )
         case UnsupportedOptionError():
             return _unsupported(error)
         case InputError():
-            return _nothing_charged(*input_refusal(error))
+            return _in_lines(*input_refusal(error))
         case ExclusiveOptionsError():
             next_step = _("Choose {option} {values}, or leave one of the two out.")
-            return _nothing_charged(
+            return _in_lines(
                 f"{_excluded(error)}.", next_step.format(option=_option(error.other), values=listed(error.allowed))
             )
         case EditOnlyError():
-            return _nothing_charged(f"{_for_edits(error)}.", _("Leave it out, or start from a picture with `/edit`."))
+            return _in_lines(f"{_for_edits(error)}.", _("Leave it out, or start from a picture with `/edit`."))
         case InsufficientCreditsError():
-            what = _("This takes {credits} and you have {available}.")
-            return _nothing_charged(
-                what.format(credits=in_credits(error.needed), available=number(error.available)),
-                _("Your next allowance is there {when}.").format(when=ago(error.renews_at)),
-            )
+            return _too_expensive(error)
         case BudgetSpentError():
             what = _("The studio's budget for this month is used up.")
             return _nothing_charged(what, _("It opens again {when}.").format(when=ago(error.renews_at)))
         case NotInServerError():
-            return _nothing_charged(
+            return _in_lines(
                 _("This works only in servers that have the studio."), _("Use the command in one of them.")
             )
         case NotAdmittedError():
@@ -117,7 +116,7 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
                 if error.by_list
                 else _("Ask the bot's owner to admit it; they can do it here with `/studio admit`.")
             )
-            return _nothing_charged(_("The studio is not open to this server yet."), remedy)
+            return _in_lines(_("The studio is not open to this server yet."), remedy)
         case NotAllowedError():
             return _("Only {who} can do that.").format(who=_(error.needs))
         case QueueFullError():
@@ -130,7 +129,7 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             )
         case TooManyRequestsError():
             what = _("You did this very often within a minute.")
-            return _nothing_charged(what, _("Try again {when}.").format(when=ago(error.retry_at)))
+            return _in_lines(what, _("Try again {when}.").format(when=ago(error.retry_at)))
         case SearchRunningError():
             return f"{_('Your earlier searches are still running.')}\n{_('Wait for their answers, then search again.')}"
         case JobError():
@@ -156,6 +155,48 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return None
 
 
+# Translators: after "This takes 720 credits, more than a day's 200:".
+_REMEDIES: Final = {
+    Remedy.FEWER: N_("ask for fewer pictures."),
+    Remedy.LESS_DETAIL: N_("ask for less detail."),
+    Remedy.EITHER: N_("ask for fewer pictures or less detail."),
+    Remedy.BOTH: N_("ask for fewer pictures and less detail."),
+    Remedy.NONE: N_("choose a cheaper model or fewer options."),
+}
+
+
+def _too_expensive(error: InsufficientCreditsError) -> str:
+    """Return the words for a price beyond the balance, or beyond a day."""
+    needed, available = in_credits(error.needed), number(error.available)
+    resets = _("Your allowance resets {when}.").format(when=ago(error.renews_at))
+    if not error.exceeds_any_day:
+        what = _("This takes {credits} and you have {available}.").format(credits=needed, available=available)
+        return f"{what}\n{resets}"
+    if error.granted:
+        what = _("This takes {credits}, more than a day's {allowance} and your granted {granted}:")
+    else:
+        what = _("This takes {credits}, more than a day's {allowance}:")
+    what = what.format(credits=needed, allowance=number(error.allowance or 0), granted=number(error.granted))
+    what = f"{what} {_(_REMEDIES[error.remedy])}"
+    if error.remedy is Remedy.NONE:
+        return what
+    if error.offer is not None:
+        return f"{what}\n{_('You have {available} now.').format(available=available)}"
+    return f"{what}\n{_('You have {available} now.').format(available=available)} {resets}"
+
+
+def affordable_button(offer: AffordableOffer) -> ui.Button[ui.LayoutView]:
+    """Return the button for the smaller request, with its price."""
+    pictures, credits_ = counted(offer.images, "picture"), in_credits(offer.price)
+    if offer.detail is None:
+        label = _("Generate {pictures} · {credits}").format(pictures=pictures, credits=credits_)
+    else:
+        label = _("Generate {pictures}, detail {level} · {credits}").format(
+            pictures=pictures, level=number(offer.detail), credits=credits_
+        )
+    return AFFORD.build(offer.confirmation_id, label=label)
+
+
 def _about_job(error: JobError) -> str | None:  # noqa: PLR0911, PLR0912 - as above
     """Return the words for a button without effect on its job."""
     match error:
@@ -164,7 +205,7 @@ def _about_job(error: JobError) -> str | None:  # noqa: PLR0911, PLR0912 - as ab
         case JobDeletedError():
             return _("This was deleted, so there is nothing left to work with.")
         case JobRunningError():
-            return _nothing_charged(_("This is still being made."), _("Press again once it is finished."))
+            return _in_lines(_("This is still being made."), _("Press again once it is finished."))
         case AlreadyBegunError():
             return _("This has begun already: you pressed twice, and it is made and charged once.")
         case AlreadyAskedError():
@@ -174,9 +215,7 @@ def _about_job(error: JobError) -> str | None:  # noqa: PLR0911, PLR0912 - as ab
         case ConfirmationGoneError():
             return _("You have answered this already. Pressing again makes nothing more and charges nothing more.")
         case FormGoneError():
-            return _nothing_charged(
-                _("What was typed here is kept for a day, and that is over."), _("Open the form anew.")
-            )
+            return _in_lines(_("What was typed here is kept for a day, and that is over."), _("Open the form anew."))
         case SearchGoneError():
             return f"{_('This search is no longer stored.')}\n{_('Run `/history search:` again.')}"
         case ImageGoneError(own=True):
@@ -203,7 +242,7 @@ def _about_preset(error: PresetError) -> str | None:
             return _("This preset was deleted too long ago to bring it back. Save it anew with `/preset save`.")
         case PresetNotFoundError():
             what = _("There is no preset “{name}” here.").format(name=escaped(cut(str(error.name), _QUOTED)))
-            return _nothing_charged(what, _("See what there is with `/preset list`."))
+            return _in_lines(what, _("See what there is with `/preset list`."))
         case EmptyPresetError():
             return _("A preset needs something to keep: a prompt, or an option.")
         case PresetLimitError(shared=True):
@@ -247,8 +286,16 @@ def obstacle(error: RequestError) -> str:
             return _("cannot do that")
 
 
+def _in_lines(what: str, next_step: str) -> str:
+    """Return the cause and the next step, where no charge was possible."""
+    return f"{what}\n{next_step}"
+
+
 def _nothing_charged(what: str, next_step: str) -> str:
-    """Return the cause, the absence of a charge, and the next step."""
+    """Return the cause, the absence of a charge, and the next step.
+
+    It is for refusals of what was confirmed, chosen or accepted by its price.
+    """
     return f"{what} {_('Nothing was charged.')}\n{next_step}"
 
 
@@ -258,9 +305,9 @@ def _unsupported(error: UnsupportedOptionError) -> str:
     # Translators: {cannot} is such as "cannot upscale a picture".
     what = _("{model} {cannot}.").format(model=error.model, cannot=cannot)
     if not error.models:
-        return _nothing_charged(what, _("No model of this studio can. Leave the option out, or choose another value."))
+        return _in_lines(what, _("No model of this studio can. Leave the option out, or choose another value."))
     next_step = _("To edit a picture, use {models}.") if editing else _("For that, use {models}.")
-    return _nothing_charged(what, next_step.format(models=listed(error.models)))
+    return _in_lines(what, next_step.format(models=listed(error.models)))
 
 
 def _cannot(error: UnsupportedOptionError) -> str:
