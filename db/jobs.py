@@ -23,7 +23,6 @@ from bot.domain.errors import (
     StaleJobError,
 )
 from bot.domain.jobs import (
-    AT_PROVIDER,
     LIVE,
     Action,
     Delivery,
@@ -51,6 +50,7 @@ _OWN: Final = tuple(
 )
 
 
+_QUEUED_STATES: Final = (State.HELD, State.SUBMITTING, State.QUEUED)
 HELD: Final = (jobs.c.state == State.HELD, jobs.c.finished_at.is_(None))
 """The conditions for a job that waits for a slot."""
 
@@ -262,9 +262,13 @@ class JobRepository:
         return self._connection.execute(_COUNT_WAITING, keys).scalar_one()
 
     def count_live(self) -> tuple[int, int]:
-        """Return the number of jobs waiting and the number at a provider."""
-        waiting = self._count(jobs.c.state == State.HELD, jobs.c.finished_at.is_(None))
-        return waiting, self._count(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
+        """Return the numbers of queued and of generating jobs.
+
+        As on the cards, a job in its provider's queue is queued.
+        """
+        queued = self._count(jobs.c.state.in_(_QUEUED_STATES), jobs.c.finished_at.is_(None))
+        generating = [state for state in LIVE if state not in _QUEUED_STATES]
+        return queued, self._count(jobs.c.state.in_(generating), jobs.c.finished_at.is_(None))
 
     def _count(self, *conditions: Any) -> int:
         return self._connection.execute(select(func.count()).select_from(jobs).where(*conditions)).scalar_one()

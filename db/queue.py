@@ -1,6 +1,7 @@
 """The queue of jobs waiting for a slot: fair order and positions."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,27 +13,24 @@ from sqlalchemy import (
     Select,
     Subquery,
     bindparam,
+    case,
     exists,
     func,
     or_,
     select,
 )
 
-from bot.domain.jobs import AT_PROVIDER, Job
+from bot.domain.jobs import AT_PROVIDER, Job, State
 from bot.domain.models import MODEL_IDS
 from db.fair_share import WHOLE_GUILD
 from db.jobs import HELD, JobRepository
 from db.tables import jobs, turns
 
-_QUEUED: Final = (
-    *HELD,
-    jobs.c.acknowledged_at.is_not(None),
-    jobs.c.prepared,
-    jobs.c.cancel_requested_at.is_(None),
-)
+_NOT_CANCELLED: Final = (*HELD, jobs.c.prepared, jobs.c.cancel_requested_at.is_(None))
+_QUEUED: Final = (*_NOT_CANCELLED, jobs.c.acknowledged_at.is_not(None))
 
 
-def _queue(most_turns: BindParameter[Any] | None = None) -> Select[Any]:
+def _queue(most_turns: BindParameter[Any] | None = None, *, new: BindParameter[Any] | None = None) -> Select[Any]:
     """Return the waiting jobs with `turn` and `round`.
 
     `turn` counts a member's jobs: those at a provider first, then the waiting ones by age. The slots of a member
@@ -41,8 +39,9 @@ def _queue(most_turns: BindParameter[Any] | None = None) -> Select[Any]:
     slot goes round.
 
     With `most_turns`, only jobs up to that turn are returned. Later turns come last in a guild, so leaving them
-    out changes no `round`.
+    out changes no `round`. `new` is a job that counts as queued before its card is acknowledged.
     """
+    queued = _QUEUED if new is None else (*_NOT_CANCELLED, or_(jobs.c.acknowledged_at.is_not(None), jobs.c.id == new))
     member_turns, guild_turns = turns.alias(), turns.alias()
     member_counts = _active(jobs.c.guild_id, jobs.c.member_id)
     guild_counts = _active(jobs.c.guild_id)
@@ -68,7 +67,7 @@ def _queue(most_turns: BindParameter[Any] | None = None) -> Select[Any]:
             member_turns,
             (member_turns.c.guild_id == jobs.c.guild_id) & (member_turns.c.member_id == jobs.c.member_id),
         )
-        .where(*_QUEUED)
+        .where(*queued)
         .subquery()
     )
     of_guild = func.row_number().over(
@@ -126,6 +125,37 @@ _QUEUE: Final = _queue().subquery()
 _FIRST: Final = select(_QUEUE.c.id, _QUEUE.c.owner).order_by(*_order(_QUEUE)).limit(bindparam("most"))
 _POSITIONS: Final = select(_QUEUE.c.id, func.row_number().over(order_by=_order(_QUEUE)).label("position")).subquery()
 _POSITION: Final = select(_POSITIONS.c.position).where(_POSITIONS.c.id == bindparam("the_id"))
+_WITH_NEW: Final = _queue(new=bindparam("the_id")).subquery()
+_POSITIONS_WITH_NEW: Final = select(
+    _WITH_NEW.c.id, func.row_number().over(order_by=_order(_WITH_NEW)).label("position")
+).subquery()
+_POSITION_OF_NEW: Final = select(_POSITIONS_WITH_NEW.c.position).where(_POSITIONS_WITH_NEW.c.id == bindparam("the_id"))
+_IS_ACTIVE: Final = jobs.c.state.in_(AT_PROVIDER)
+_IS_BEFORE: Final = (
+    jobs.c.state.in_([State.HELD])
+    & jobs.c.acknowledged_at.is_not(None)
+    & jobs.c.prepared
+    & jobs.c.cancel_requested_at.is_(None)
+    & (
+        (jobs.c.created_at < bindparam("since"))
+        | ((jobs.c.created_at == bindparam("since")) & (jobs.c.id < bindparam("the_id")))
+    )
+)
+_OF_GUILD: Final = jobs.c.guild_id == bindparam("the_guild")
+_OF_MEMBER: Final = _OF_GUILD & (jobs.c.member_id == bindparam("the_member"))
+
+
+def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+
+_AHEAD: Final = select(
+    _number(_IS_ACTIVE).label("active"),
+    _number(_IS_ACTIVE & _OF_GUILD).label("active_of_guild"),
+    _number(_IS_BEFORE & _OF_GUILD).label("before_of_guild"),
+    _number(_IS_ACTIVE & _OF_MEMBER).label("active_of_member"),
+    _number(_IS_BEFORE & _OF_MEMBER).label("before_of_member"),
+).where(jobs.c.finished_at.is_(None))
 _HAS_WAITING: Final = select(exists().where(*_QUEUED))
 _COUNT: Final = select(func.count()).select_from(jobs).where(*_QUEUED)
 # The queue is limited before the jobs' rows are read: it may be long, and they are wide.
@@ -147,6 +177,17 @@ _ACTIVE_BY_GUILD: Final = (
     .group_by(jobs.c.guild_id)
 )
 _NEXT_DUE: Final = select(func.min(jobs.c.due_at)).where(*HELD, jobs.c.due_at > bindparam("after"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsAhead:
+    """Jobs at providers, and queued jobs older than one job."""
+
+    active: int
+    active_of_guild: int
+    before_of_guild: int
+    active_of_member: int
+    before_of_member: int
 
 
 class QueueRepository:
@@ -192,6 +233,20 @@ class QueueRepository:
     def count(self) -> int:
         """Return the number of jobs waiting for a slot."""
         return self._connection.execute(_COUNT).scalar_one()
+
+    def position_of_new(self, job_id: str) -> int | None:
+        """Return the queue position of a job as if acknowledged."""
+        return self._connection.execute(_POSITION_OF_NEW, {"the_id": job_id}).scalar()
+
+    def jobs_ahead(self, job: Job) -> JobsAhead:
+        """Count the jobs with precedence over a job, by kind."""
+        parameters = {
+            "the_id": job.id,
+            "the_guild": job.place.guild_id,
+            "the_member": job.place.member_id,
+            "since": job.created_at,
+        }
+        return JobsAhead(**self._connection.execute(_AHEAD, parameters).one()._mapping)
 
     def position_of(self, job_id: str) -> int | None:
         """Return a job's queue position, from 1; None if it is not queued."""

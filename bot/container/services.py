@@ -45,6 +45,8 @@ class ServiceContainer(EngineContainer):
             clock=self.clock,
             waits_for_storage=self.storage_gate.blocks,
             hard_deadline=self.engine_config.hard_deadline,
+            config=self.engine_config,
+            providers=self.provider_names,
         )
 
     @cached_property
@@ -63,6 +65,7 @@ class ServiceContainer(EngineContainer):
             providers=self.provider_names,
             new_id=self.new_id,
             policy=self.input_policy,
+            snapshots=self.snapshots,
         )
 
     @cached_property

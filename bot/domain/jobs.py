@@ -235,6 +235,8 @@ class Snapshot:
     """All data of a card.
 
     `queue_position` is the queue position; it counts from 1 and is None once the job does not wait here.
+    `forecast_seconds` is the time until the end of a job that waits for others, if enough was measured. `own_first` is
+    how many other jobs of the member come first, if their own limit is the reason to wait.
     `available` is the member's spendable credits. `usual_seconds` is (median, 90th percentile) of the model if
     enough was measured. `waits_for_storage`: its images could not be stored at present, so it waits.
     `held_until` is the latest end of an UNKNOWN job's hold if its member has no free repeat left.
@@ -243,6 +245,8 @@ class Snapshot:
     job: Job
     pictures: tuple[ResultImage, ...] = ()
     queue_position: int | None = None
+    forecast_seconds: int | None = None
+    own_first: int = 0
     available: int = 0
     usual_seconds: tuple[int, int] | None = None
     waits_for_storage: bool = False

@@ -1,14 +1,18 @@
 """Snapshots of jobs for their cards: images, queue position, balance."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from bot.domain.forecasts import Lane, forecast, is_decisive
 from bot.domain.jobs import Job, Snapshot, State
-from bot.domain.requests import GenerationRequest
+from bot.domain.models import PROVIDERS
+from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.clock import Clock
+from bot.engine.config import EngineConfig
 from bot.engine.ledger import Ledger
 from db.database import Database
 from db.jobs import JobRepository
@@ -26,7 +30,7 @@ _POSITIONS_CACHE_SECONDS = 2.0
 class JobSnapshotService:
     """Read access to snapshots, each from one state of the database.
 
-    `hard_deadline` is in seconds.
+    `hard_deadline` is in seconds. `config` and `providers` are those of the engine, for forecasts.
     """
 
     def __init__(
@@ -36,12 +40,16 @@ class JobSnapshotService:
         ledger: Ledger,
         clock: Clock,
         hard_deadline: float,
+        config: EngineConfig | None = None,
+        providers: Sequence[str] = PROVIDERS,
         waits_for_storage: Callable[[GenerationRequest], bool] = lambda _: False,
     ) -> None:
         self._database = database
         self._ledger = ledger
         self._clock = clock
         self._hard_deadline = hard_deadline
+        self._config = config or EngineConfig()
+        self._providers = providers
         self._waits_for_storage = waits_for_storage
         self._usual: dict[str, tuple[float, tuple[int, int] | None]] = {}
         self._positions: tuple[float, dict[str, int]] = (float("-inf"), {})
@@ -64,12 +72,45 @@ class JobSnapshotService:
             account = self._ledger.available(connection, job.place.guild_id, job.place.member_id, now)
             pictures = ResultImageRepository(connection).list_for(job_id) if job.state is State.DONE else ()
             return Snapshot(job=job, pictures=pictures, available=account.available)
-        return Snapshot(
+        live = Snapshot(
             job=job,
-            queue_position=self._position(connection, job),
             usual_seconds=self._usual_seconds(connection, job.request.model),
             waits_for_storage=job.state is State.HELD and self._waits_for_storage(job.request),
             held_until=self._held_until(connection, job, now),
+        )
+        return self._with_position(connection, live, self._position(connection, job))
+
+    def first(self, connection: Connection, job: Job, *, available: int) -> Snapshot:
+        """Return a new job's snapshot, with its position once acknowledged.
+
+        In a long queue the position follows with the next update: sorting it would block other writes.
+        """
+        snapshot = Snapshot(
+            job=job, available=available, usual_seconds=self._usual_seconds(connection, job.request.model)
+        )
+        queue = QueueRepository(connection)
+        if not job.prepared or queue.count() >= _LONG_QUEUE:
+            return snapshot
+        return self._with_position(connection, snapshot, queue.position_of_new(job.id))
+
+    def _with_position(self, connection: Connection, snapshot: Snapshot, position: int | None) -> Snapshot:
+        """Return the snapshot of a queued job with its forecast."""
+        if position is None:
+            return snapshot
+        job, config = snapshot.job, self._config
+        ahead = QueueRepository(connection).jobs_ahead(job)
+        own = Lane(slots=config.active_per_member, active=ahead.active_of_member, rank=ahead.before_of_member + 1)
+        providers = {offer.provider for offer in offers_for(job.request, self._providers)}
+        others = [Lane(slots=config.active_per_provider * max(1, len(providers)), active=ahead.active, rank=position)]
+        if config.active_per_guild is not None:
+            rank = ahead.before_of_guild + 1
+            others.append(Lane(slots=config.active_per_guild, active=ahead.active_of_guild, rank=rank))
+        usual = snapshot.usual_seconds
+        return replace(
+            snapshot,
+            queue_position=position,
+            forecast_seconds=None if usual is None else forecast(usual[0], own, *others),
+            own_first=ahead.active_of_member + ahead.before_of_member if is_decisive(own, *others) else 0,
         )
 
     def _held_until(self, connection: Connection, job: Job, now: datetime) -> datetime | None:

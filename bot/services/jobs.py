@@ -34,6 +34,7 @@ from bot.engine.job_store import JobStore
 from bot.engine.ledger import Ledger
 from bot.engine.storage_gate import StorageGate
 from bot.services.access import AccessService
+from bot.services.job_snapshots import JobSnapshotService
 from bot.services.request_resolver import RequestResolver, ResolvedRequest
 from db.confirmations import ConfirmationRepository
 from db.database import Database
@@ -79,6 +80,7 @@ class JobService:
         storage_gate: StorageGate,
         providers: tuple[str, ...],
         new_id: Callable[[], str],
+        snapshots: JobSnapshotService,
         policy: InputPolicy = SERVED,
     ) -> None:
         self._database = database
@@ -93,6 +95,7 @@ class JobService:
         self._providers = providers
         self._new_id = new_id
         self._policy = policy
+        self._snapshots = snapshots
 
     def check_attachments(self, offered: Sequence[AttachmentInfo]) -> tuple[InputImage, ...]:
         """Return attachments as inputs, judged by Discord's metadata alone.
@@ -208,7 +211,7 @@ class JobService:
         self._storage_gate.check_new_job(connection, job.place.member_id, self._config.member_megabytes)
         require_files(connection, job.request.inputs)
         account = self._ledger.hold(connection, job, lambda: self._insert(connection, job), job.created_at)
-        return Snapshot(job=job, available=account.available)
+        return self._snapshots.first(connection, job, available=account.available)
 
     def _insert(self, connection: Connection, job: Job) -> None:
         """Insert the job and check the member's limits.

@@ -32,7 +32,7 @@ async def test_imagine_edits_one_card_to_the_end(bot: BotHarness) -> None:
     assert result.response is not None
     assert not result.response.ephemeral
     heading = f"## \u2068a fox\u2069\n-# reve-2.0 · 1:1 · 2 pictures · for {member.mention}"
-    assert bot.card(result) == [heading, f"Queued · {NOON}"]
+    assert bot.card(result) == [heading, f"Queued, 1st · {NOON}"]
     assert buttons(result) == ["Cancel"]
     first = result.response.id
 

@@ -41,9 +41,9 @@ async def test_status_shows_queue_and_providers(bot: BotHarness) -> None:
     result = await member.slash(bot.channel, "status")
     assert panel(result) == [
         "## The studio is open",
-        "0 jobs queued · 1 generating",
+        "1 job queued · 0 generating",
         "-# SkillBoss: working",
-        "-# reve-2.0: not measured yet",
+        "-# Usual times: not measured yet",
         "-# Budget this month: 99,988 of 100,000 left · 0 used · 12 held · 0 at risk",
     ]
 

@@ -248,7 +248,7 @@ async def test_count_waiting_is_per_guild_and_count_live_is_global(database: Dat
     )
     waits = await database.read(lambda connection: JobRepository(connection).count_waiting(GUILD, MEMBER))
     assert waits == 2
-    assert await database.read(lambda connection: JobRepository(connection).count_live()) == (4, 2)
+    assert await database.read(lambda connection: JobRepository(connection).count_live()) == (5, 1)
 
 
 async def test_erase_tokens_erases_old_tokens_only(database: Database) -> None:

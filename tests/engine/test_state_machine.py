@@ -34,6 +34,7 @@ from bot.engine.storage_gate import StorageGate
 from bot.engine.worker_store import WorkerStore
 from bot.providers.base import Failed, Finished, Pending
 from bot.services.access import AccessService
+from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
 from db.accounts import AccountRepository
 from db.audit import audit
@@ -154,6 +155,9 @@ class JobMachine(RuleBasedStateMachine):
             providers=("skillboss",),
             new_id=make_id,
             storage_gate=cast("StorageGate", _Unlimited()),
+            snapshots=JobSnapshotService(
+                database=self.database, ledger=self.ledger, clock=self.clock, hard_deadline=7200
+            ),
         )
 
     def new_callback_url(self, provider: str) -> CallbackUrl:

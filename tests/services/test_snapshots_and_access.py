@@ -166,3 +166,45 @@ async def test_status_shows_provider_fault_until_next_success(services: ServiceH
     assert reve2img == ProviderHealth(provider="reve2img")
     services.health.record_success("skillboss", START)
     assert (await services.status.get()).providers[0] == replace(skillboss, fault=None)
+
+
+async def test_new_job_has_its_position_before_its_card(services: ServiceHarness) -> None:
+    """As once the card is there: a stranger's first job overtakes."""
+    first = await services.jobs.create(make_context(), make_request())
+    assert first.queue_position == 1
+    await services.jobs.mark_acknowledged(first.job.id, 1)
+    second = await services.jobs.create(make_context(), make_request())
+    assert second.queue_position == 2
+    await services.jobs.mark_acknowledged(second.job.id, 2)
+    other = await services.jobs.create(make_context(member_id=MEMBER + 1), make_request())
+    assert other.queue_position == 2
+    await services.jobs.mark_acknowledged(other.job.id, 3)
+    assert (await services.snapshots.get(other.job.id)).queue_position == 2
+
+
+async def test_job_beyond_own_limit_names_members_other_jobs(services: ServiceHarness) -> None:
+    """Three are being made; the fourth waits for one, the seventh for two."""
+    jobs = [await acknowledged(services) for _ in range(7)]
+    assert len((await services.job_store.claim_batch(3, ROOM)).claims) == 3
+    waiting = [await services.snapshots.get(job.id) for job in jobs[3:]]
+    assert [each.queue_position for each in waiting] == [1, 2, 3, 4]
+    assert [each.own_first for each in waiting] == [3, 4, 5, 6]
+    assert [each.forecast_seconds for each in waiting] == [None] * 4
+    other = await acknowledged(services, member=MEMBER + 1)
+    assert (await services.snapshots.get(other.id)).own_first == 0
+    new = await services.jobs.create(make_context(), make_request())
+    assert (new.own_first, new.queue_position) == (7, 6)
+    services.snapshots._usual["reve-2.0"] = (services.clock.monotonic(), (8, 12))
+    waiting = [await services.snapshots.get(job.id) for job in jobs[3:]]
+    assert [each.forecast_seconds for each in waiting] == [16, 16, 16, 24]
+    assert (await services.snapshots.get(other.id)).forecast_seconds is None
+
+
+async def test_forecast_multiplies_by_shared_slots(open_services: Open) -> None:
+    services = open_services(providers=("skillboss",), active_per_provider=1)
+    services.snapshots._usual["reve-2.0"] = (services.clock.monotonic(), (8, 12))
+    jobs = [await acknowledged(services, member=MEMBER + number) for number in range(4)]
+    await services.job_store.claim_batch(1, {"skillboss": 1})
+    snapshots = [await services.snapshots.get(job.id) for job in jobs[1:]]
+    assert [(each.queue_position, each.forecast_seconds) for each in snapshots] == [(1, 16), (2, 24), (3, 32)]
+    assert [each.own_first for each in snapshots] == [0, 0, 0]

@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.ui.render.formatting import (
+    about,
     ago,
     alternative,
     counted,
@@ -210,3 +211,18 @@ def test_names_are_listed_as_in_sentence() -> None:
 def test_moment_is_discord_timestamp() -> None:
     """Discord's own timestamp mark."""
     assert ago(datetime(2026, 3, 4, 12, 0, tzinfo=UTC)) == "<t:1772625600:R>"
+
+
+@pytest.mark.parametrize(
+    ("duration", "said"),
+    [
+        (0, "about 5\u00a0s"),
+        (41, "about 45\u00a0s"),
+        (60, "about 1\u00a0min"),
+        (61, "about 2\u00a0min"),
+        (5399, "about 90\u00a0min"),
+        (5400, "about 2\u00a0h"),
+    ],
+)
+def test_forecast_is_rounded_up(duration: int, said: str) -> None:
+    assert about(duration) == said

@@ -33,3 +33,18 @@ def test_status_names_closed_models_and_counts_other_ratios() -> None:
 
     health.record_closed_models("reve2img", ())
     assert "without" not in shown(health)
+
+
+def test_unmeasured_models_are_named_once() -> None:
+    budget = Budget(month="2026-03", limit=100)
+    none = {"reve-2.0": None, "nano-banana": None, "seedream-5": None}
+
+    def lines(usual: dict[str, tuple[int, int] | None]) -> list[str]:
+        status = Status(providers=(), waiting=0, working=0, usual_seconds=usual, budget=budget)
+        return [line for text in texts(status_panel(status)) for line in text.splitlines() if "Budget" not in line][2:]
+
+    assert lines(dict(none)) == ["-# Usual times: not measured yet"]
+    assert lines(none | {"reve-2.0": (25, 40)}) == [
+        "-# reve-2.0: usually 25-40 s",
+        "-# not measured yet: nano-banana, seedream-5",
+    ]

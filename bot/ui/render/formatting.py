@@ -19,6 +19,7 @@ _JOINER: Final = "\u200d"
 _BELONGS: Final = re.compile("[\u200d\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff\U000e0020-\U000e007f]")
 _LONGEST_CLUSTER: Final = 32
 _MINUTES_FROM: Final = 120
+_HOURS_FROM: Final = 5400
 _NO_BREAK: Final = "\u00a0"
 
 
@@ -141,6 +142,17 @@ def usually(measured: tuple[int, int] | None) -> str | None:
     if last > first:
         return _("usually {first}-{last} min").format(first=first, last=last)
     return _("usually {minutes} min").format(minutes=last)
+
+
+def about(duration: int) -> str:
+    """Return "about 40 s", "about 2 min" or "about 3 h", no shorter."""
+    if duration < _MINUTES_FROM // 2:
+        said = _("{seconds} s").format(seconds=-(-max(1, duration) // 5) * 5)
+    elif duration < _HOURS_FROM:
+        said = _("{minutes} min").format(minutes=-(-duration // 60))
+    else:
+        said = _("{hours} h").format(hours=-(-duration // 3600))
+    return _("about {duration}").format(duration=said.replace(" ", _NO_BREAK))
 
 
 def listed(names: Sequence[str]) -> str:

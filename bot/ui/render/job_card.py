@@ -20,6 +20,7 @@ from bot.ui.i18n import _, ngettext
 from bot.ui.render.attachment_messages import input_failure, input_notes
 from bot.ui.render.error_messages import failure
 from bot.ui.render.formatting import (
+    about,
     ago,
     alternative,
     cut,
@@ -280,7 +281,7 @@ def _state_text(snapshot: Snapshot, *, late: bool, files: Sequence[Attached], di
 
 def _progress(snapshot: Snapshot, *, late: bool) -> str:
     job = snapshot.job
-    started = _("started {when}").format(when=ago(job.created_at))
+    started = _("started {when}").format(when=ago(job.submitted_at or job.created_at))
     if job.state is State.UNKNOWN:
         note = _("The connection broke while this was sent, so its outcome is unknown. The answer may still come.")
         if snapshot.held_until is not None:
@@ -297,7 +298,8 @@ def _progress(snapshot: Snapshot, *, late: bool) -> str:
         count = len(job.request.inputs)
         state = ngettext("Fetching your picture", "Fetching your {count} pictures", count).format(count=number(count))
     elif snapshot.queue_position is not None:
-        state, started = _("Queued, {place}").format(place=ordinal(snapshot.queue_position)), ago(job.created_at)
+        state = _queued(snapshot, snapshot.queue_position, late=late)
+        started = ago(job.created_at)
     elif job.state in _WAITING:
         state, started = _("Queued"), ago(job.created_at)
     else:
@@ -306,12 +308,23 @@ def _progress(snapshot: Snapshot, *, late: bool) -> str:
     usual = usually(snapshot.usual_seconds)
     if late:
         parts.append(_("longer than usual, still being watched"))
-    elif usual is not None:
+    elif usual is not None and snapshot.forecast_seconds is None:
         parts.append(usual)
     if snapshot.waits_for_storage:
         note = _("The studio cannot store pictures at the moment. This waits, and starts by itself.")
         return f"{' · '.join(parts)}\n-# {note}"
     return " · ".join(parts)
+
+
+def _queued(snapshot: Snapshot, position: int, *, late: bool) -> str:
+    """Return the position, the forecast and the reason to wait."""
+    said = _("Queued, {place}").format(place=ordinal(position))
+    if snapshot.forecast_seconds is not None and not late:
+        said = f"{said} · {about(snapshot.forecast_seconds)}"
+    if not snapshot.own_first:
+        return said
+    first = ngettext("your other one comes first", "your other {count} come first", snapshot.own_first)
+    return f"{said} ({first.format(count=number(snapshot.own_first))})"
 
 
 def _last_words() -> str:

@@ -1,6 +1,6 @@
 """Panels of `/credits`, `/status` and `/help`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from discord import ui
@@ -41,11 +41,22 @@ def status_panel(status: Status) -> ui.LayoutView:
     waiting = ngettext("{count} job queued", "{count} jobs queued", status.waiting).format(count=number(status.waiting))
     lines.append(f"{waiting} · {_('{count} generating').format(count=number(status.working))}")
     lines += [f"-# {display_name(each.provider)}: {_condition(each)}" for each in status.providers]
-    for model, measured in status.usual_seconds.items():
-        lines.append(f"-# {model}: {usually(measured) or _('not measured yet')}")
+    lines += _usual_times(status.usual_seconds)
     lines.append("-# " + _budget(status.budget))
     fine = open_ and all(health.fault is None and not health.closed_models for health in status.providers)
     return _panel("\n".join(lines), GREEN if fine else AMBER)
+
+
+def _usual_times(usual_seconds: Mapping[str, tuple[int, int] | None]) -> Iterator[str]:
+    """Yield a line for each measured model, and one for the others."""
+    for model, measured in usual_seconds.items():
+        if measured is not None:
+            yield f"-# {model}: {usually(measured)}"
+    unmeasured = [model for model, measured in usual_seconds.items() if measured is None]
+    if unmeasured and len(unmeasured) == len(usual_seconds):
+        yield f"-# {_('Usual times: not measured yet')}"
+    elif unmeasured:
+        yield f"-# {_('not measured yet: {models}').format(models=', '.join(unmeasured))}"
 
 
 def _budget(budget: Budget) -> str:
