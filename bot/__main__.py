@@ -213,7 +213,7 @@ def _settings() -> Settings:
     except SettingsError as error:
         for line in error.lines:
             _err.print(escape(line))
-        _fail("Mend the settings above in the environment or in .env.")
+        _fail("Fix the settings above in the environment or in .env.")
 
 
 def _run_sandbox(settings: Settings, prompt: str, *, stay: bool) -> None:

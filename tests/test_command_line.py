@@ -119,7 +119,7 @@ def test_wrong_settings_stop_command(command: str) -> None:
     assert result.stderr == (
         "HTTP_PORT takes a port, 0 to 65535 (0: any)\n"
         "LOG_LEVEL takes DEBUG, INFO, WARNING or ERROR\n"
-        "Mend the settings above in the environment or in .env.\n"
+        "Fix the settings above in the environment or in .env.\n"
     )
     assert SECRET not in result.output
     assert not Path("data").exists()

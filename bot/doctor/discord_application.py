@@ -23,7 +23,7 @@ async def check_discord(settings: Settings) -> list[Finding]:
         accepted = Finding(good=True, what="Discord accepts DISCORD_TOKEN")
         return [accepted, _user_install(wanted=settings.user_install, possible=_on_accounts(answer))]
     if answer is not None and answer.status_code == httpx.codes.UNAUTHORIZED:
-        remedy = "Copy the token anew from the Bot page of the developer portal; resetting it makes the old one void."
+        remedy = "Copy the token again from the Bot page of the developer portal; resetting it makes the old one void."
         return [Finding(good=False, what="Discord does not accept DISCORD_TOKEN", remedy=remedy)]
     return [unreachable("Discord", None if answer is None else answer.status_code, "DISCORD_API_URL")]
 

@@ -28,7 +28,7 @@ async def check_keys(settings: Settings) -> list[Finding]:
         )
         status = None if answer is None else status_of(answer)
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            remedy = "Copy the key anew from the provider's dashboard; SkillBoss takes wholesale keys only."
+            remedy = "Copy the key again from the provider's dashboard; SkillBoss takes wholesale keys only."
             findings.append(Finding(good=False, what=f"{name} does not accept {spec.key_variable}", remedy=remedy))
         elif status is None or status >= httpx.codes.INTERNAL_SERVER_ERROR:
             findings.append(unreachable(name, status, spec.url_variable))

@@ -118,7 +118,7 @@ _SPECS: Final = (
     OptionSpec(
         name="images",
         kind=int,
-        description=LazyText("Ask for several pictures; each costs"),
+        description=LazyText("How many (1-4); each is charged"),
         default=1,
         maximum=MAX_IMAGES,
         limit=MAX_IMAGES,
@@ -132,7 +132,7 @@ _SPECS: Final = (
     OptionSpec(
         name="detail",
         kind=int,
-        description=LazyText("Ask for more detail, 1 to {most}; multiplies the price", most=MAX_DETAIL),
+        description=LazyText("Level of detail, 1 to {most}; multiplies the price", most=MAX_DETAIL),
         default=1,
         maximum=MAX_DETAIL,
         limit=1,
@@ -145,21 +145,19 @@ _SPECS: Final = (
     OptionSpec(
         name="format",
         kind=str,
-        description=LazyText("Choose the file's format; else your own default or {format}", format=DEFAULT_FORMAT),
+        description=LazyText("File format (default: yours, else {format})", format=DEFAULT_FORMAT),
         default=DEFAULT_FORMAT,
         choices={format_: format_ for format_ in FORMATS},
         limit=FORMATS,
         stage=Stage.RESULT,
-        setting=SettingTexts(
-            name=LazyText("Format"), description=LazyText("Choose the file's format where you name none")
-        ),
+        setting=SettingTexts(name=LazyText("Format"), description=LazyText("Format to use unless you name one")),
         always_stored=True,
         card_after="resolution",
     ),
     OptionSpec(
         name="resolution",
         kind=str,
-        description=LazyText("Choose the size, for models that have the choice; 4K may cost more"),
+        description=LazyText("Resolution, for models with a choice; 4K may cost more"),
         choices={resolution: resolution for resolution in RESOLUTIONS},
         limit=(),
         stage=Stage.GENERATION,
@@ -241,7 +239,7 @@ _SPECS: Final = (
         limit=False,
         edits_only=EDIT_VERSIONS,
         stage=Stage.GENERATION,
-        refusal=LazyText("cannot paint in another version"),
+        refusal=LazyText("cannot use another version"),
         card=lambda name: LazyText("version {name}", name=name),
     ),
 )

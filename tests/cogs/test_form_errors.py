@@ -159,7 +159,7 @@ async def test_saved_form_expires_after_a_day(bot: BotHarness) -> None:
     answer = await refused(member, await finished(bot, member), "make it snow")
     bot.clock.advance(24 * 3600 + 1)
     assert private(await press(member, answer, "Try again")) == (
-        "What was typed here is kept for a day, and that is over.\nOpen the form anew."
+        "What you typed here was kept for a day, which is over.\nOpen the form again."
     )
 
 

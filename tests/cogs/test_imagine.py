@@ -207,7 +207,7 @@ REFUSED: list[tuple[type[Exception], dict[str, Any], str]] = [
     (
         PromptError,
         {"prompt": "a\x00fox"},
-        ("The prompt has a character that cannot be sent on.\nType the prompt anew instead of pasting it."),
+        ("The prompt has a character that cannot be sent on.\nType the prompt again instead of pasting it."),
     ),
     (
         UnsupportedOptionError,

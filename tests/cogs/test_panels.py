@@ -22,7 +22,7 @@ async def test_balance_starts_with_spendable_credits(bot: BotHarness) -> None:
     assert panel(result) == [
         "## 188 credits to spend",
         "-# 188 left of today's allowance · resets <t:1772668800:R>",
-        "-# 12 held for pictures under way",
+        "-# 12 held for pictures in progress",
     ]
 
 

@@ -42,7 +42,7 @@ async def test_command_prints_one_line_per_finding(services: FakeServices) -> No
     assert all(line.startswith(("ok", "warn", " ")) for line in good.stdout.splitlines())
     bad = await asyncio.to_thread(CliRunner().invoke, app, ["doctor"], env=environment | {"DISCORD_TOKEN": WRONG})
     assert bad.exit_code == 1
-    assert "fault Discord does not accept DISCORD_TOKEN\n      Copy the token anew" in bad.stdout
+    assert "fault Discord does not accept DISCORD_TOKEN\n      Copy the token again" in bad.stdout
     assert WRONG not in bad.output
 
 

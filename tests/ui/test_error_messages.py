@@ -84,7 +84,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         PromptError(PromptProblem.UNREADABLE, length=10, limit=2560),
-        ("The prompt has a character that cannot be sent on.\nType the prompt anew instead of pasting it."),
+        ("The prompt has a character that cannot be sent on.\nType the prompt again instead of pasting it."),
     ),
     (
         UnknownModelError("dall-e", ("reve-2.0", "nano-banana")),
@@ -172,7 +172,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         PresetNotFoundError(),
-        "This preset was deleted too long ago to bring it back. Save it anew with `/preset save`.",
+        "This preset was deleted too long ago to bring it back. Save it again with `/preset save`.",
     ),
     (EmptyPresetError(), "A preset needs something to keep: a prompt, or an option."),
     (
@@ -219,7 +219,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         InputError(InputProblem.EXPIRED, position=1),
-        "Discord's link to picture 1 has run out.\nAttach it anew to `/edit`.",
+        "Discord's link to picture 1 has run out.\nAttach it to `/edit` again.",
     ),
     (
         InputError(InputProblem.FOREIGN),
@@ -227,7 +227,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         InputError(InputProblem.GONE),
-        "The picture is no longer to be had.\nAttach it anew to `/edit`.",
+        "The picture is no longer available.\nAttach it to `/edit` again.",
     ),
     (JobNotFoundError(), "This picture's records are gone, so the button does nothing any more."),
     (JobStateError("running", "cancel"), "Too late: this job has already begun."),
@@ -251,7 +251,7 @@ WORDED: list[tuple[AtelierError, str]] = [
         StudioClosedError(),
         (
             "The studio is closed for this model at the moment. Nothing was charged.\n"
-            "Try another model, or look at `/status`."
+            "Try another model, or check `/status`."
         ),
     ),
     (JobDeletedError(), "This was deleted, so there is nothing left to work with."),
@@ -266,7 +266,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         FormGoneError(),
-        "What was typed here is kept for a day, and that is over.\nOpen the form anew.",
+        "What you typed here was kept for a day, which is over.\nOpen the form again.",
     ),
     (
         SearchRunningError(),

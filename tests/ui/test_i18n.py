@@ -1,6 +1,7 @@
 """Catalogues are complete, translations fit, locales find a language."""
 
 import ast
+import re
 import string
 import subprocess
 import sys
@@ -51,6 +52,13 @@ def test_catalogue_has_every_text(tmp_path: Path) -> None:
     script = REPOSITORY / "scripts" / "extract-i18n"
     subprocess.run([sys.executable, script, "--into", tmp_path], check=True, capture_output=True)  # noqa: S603
     assert texts_of(TEMPLATE) == texts_of(tmp_path / TEMPLATE.name)
+
+
+def test_texts_have_no_retired_words() -> None:
+    """Words of the style page that members no longer read."""
+    retired = re.compile(r"\b(anew|to be had|under way|in line|paints?|whoever|kindly|word it)\b", re.IGNORECASE)
+    texts = [text for entry in polib.pofile(str(TEMPLATE)) for text in (entry.msgid, entry.msgid_plural)]
+    assert [text for text in texts if retired.search(text)] == []
 
 
 @pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.parts[-3])

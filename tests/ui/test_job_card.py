@@ -345,7 +345,7 @@ FAILED = {
     FaultKind.REPLY_LOST: "The connection broke while this was sent, so its outcome is unknown.|Try again.",
     FaultKind.MALFORMED: "The image service gave an answer that makes no sense.|Try again later.",
     FaultKind.MODEL_UNAVAILABLE: (
-        "The image service does not offer this model at the moment.|Try another model, or look at `/status`."
+        "The image service does not offer this model at the moment.|Try another model, or check `/status`."
     ),
     FaultKind.WEBHOOK_REFUSED: "The image service did not accept the studio's address.|Try again later.",
     FaultKind.INPUT_NOT_FETCHED: (
@@ -361,7 +361,7 @@ FAILED = {
     FaultKind.STORAGE: "The studio could not store pictures for too long.|Try again later.",
     FaultKind.INTERNAL: "Something went wrong on our side.|Try again.",
     FaultKind.INPUT_GONE: (
-        "The picture is not there any more: its message was deleted, or its link ran out.|Attach it anew to `/edit`."
+        "The picture is not there any more: its message was deleted, or its link ran out.|Attach it to `/edit` again."
     ),
     FaultKind.INPUT_UNUSABLE: (
         "The picture is not a kind of picture that can be edited.|Save it as PNG or JPEG and attach that to `/edit`."

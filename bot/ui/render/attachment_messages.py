@@ -13,7 +13,7 @@ from bot.ui.render.formatting import cut, escaped, number, together
 _NAME_SHOWN: Final = 40
 _MEBIBYTE: Final = 1024 * 1024
 
-_ATTACH_ANEW: Final = N_("Attach it anew to `/edit`.")
+_ATTACH_AGAIN: Final = N_("Attach it to `/edit` again.")
 _AS_A_PICTURE: Final = N_("Save it as PNG or JPEG and attach that to `/edit`.")
 _LARGER: Final = N_("Attach a larger one to `/edit`.")
 _WRONG_KIND: Final = N_("{picture} is not a kind of picture that can be edited.")
@@ -37,15 +37,15 @@ _REFUSALS: Final[dict[InputProblem, tuple[str, str]]] = {
     InputProblem.TOO_HEAVY: (_TOO_LARGE, _SMALLER),
     InputProblem.TOO_LARGE: (_TOO_LARGE, _SMALLER),
     InputProblem.TOO_SMALL: (_TOO_SMALL, _LARGER),
-    InputProblem.EXPIRED: (N_("Discord's link to {picture} has run out."), _ATTACH_ANEW),
+    InputProblem.EXPIRED: (N_("Discord's link to {picture} has run out."), _ATTACH_AGAIN),
     InputProblem.FOREIGN: (N_("{picture} is not kept by Discord."), N_("Save it, and attach it to `/edit`.")),
-    InputProblem.GONE: (N_("{picture} is no longer to be had."), _ATTACH_ANEW),
+    InputProblem.GONE: (N_("{picture} is no longer available."), _ATTACH_AGAIN),
 }
 
 _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
     FaultKind.INPUT_GONE: (
         N_("{picture} is not there any more: its message was deleted, or its link ran out."),
-        _ATTACH_ANEW,
+        _ATTACH_AGAIN,
     ),
     FaultKind.INPUT_UNUSABLE: (_WRONG_KIND, _AS_A_PICTURE),
     FaultKind.INPUT_BROKEN: (

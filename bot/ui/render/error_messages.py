@@ -75,7 +75,7 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
         case PromptError():
             return _in_lines(
                 _("The prompt has a character that cannot be sent on."),
-                _("Type the prompt anew instead of pasting it."),
+                _("Type the prompt again instead of pasting it."),
             )
         case UnknownModelError():
             what = _("This studio has no model “{name}”.").format(name=escaped(cut(error.model, _QUOTED)))
@@ -149,7 +149,7 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
         case StudioClosedError():
             return _nothing_charged(
                 _("The studio is closed for this model at the moment."),
-                _("Try another model, or look at `/status`."),
+                _("Try another model, or check `/status`."),
             )
         case _:
             return None
@@ -215,7 +215,7 @@ def _about_job(error: JobError) -> str | None:  # noqa: PLR0911, PLR0912 - as ab
         case ConfirmationGoneError():
             return _("You have answered this already. Pressing again makes nothing more and charges nothing more.")
         case FormGoneError():
-            return _in_lines(_("What was typed here is kept for a day, and that is over."), _("Open the form anew."))
+            return _in_lines(_("What you typed here was kept for a day, which is over."), _("Open the form again."))
         case SearchGoneError():
             return f"{_('This search is no longer stored.')}\n{_('Run `/history search:` again.')}"
         case ImageGoneError(own=True):
@@ -239,7 +239,7 @@ def _about_preset(error: PresetError) -> str | None:
     """Return the words for an error of a preset."""
     match error:
         case PresetNotFoundError(name=None):
-            return _("This preset was deleted too long ago to bring it back. Save it anew with `/preset save`.")
+            return _("This preset was deleted too long ago to bring it back. Save it again with `/preset save`.")
         case PresetNotFoundError():
             what = _("There is no preset “{name}” here.").format(name=escaped(cut(str(error.name), _QUOTED)))
             return _in_lines(what, _("See what there is with `/preset list`."))
@@ -359,13 +359,13 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
     FaultKind.MALFORMED: (N_("The image service gave an answer that makes no sense."), N_("Try again later.")),
     FaultKind.MODEL_UNAVAILABLE: (
         N_("The image service does not offer this model at the moment."),
-        N_("Try another model, or look at `/status`."),
+        N_("Try another model, or check `/status`."),
     ),
     FaultKind.WEBHOOK_REFUSED: (N_("The image service did not accept the studio's address."), N_("Try again later.")),
     FaultKind.NOT_FOUND: (N_("The image service lost this request."), N_("Try again.")),
     FaultKind.DEADLINE: (N_("The image service did not finish in time."), N_("Try again.")),
     FaultKind.UNACKNOWLEDGED: (N_("This request was interrupted before it began."), N_("Try again.")),
-    FaultKind.INPUT_GONE: (N_("A picture to start from is not there any more."), N_("Attach it anew.")),
+    FaultKind.INPUT_GONE: (N_("A picture to start from is not there any more."), N_("Attach it again.")),
     FaultKind.INPUT_UNUSABLE: (
         N_("A picture to start from is of a kind that cannot be edited."),
         N_("Save it as PNG or JPEG."),

@@ -61,7 +61,7 @@ def empty_page(query: str | None) -> ui.LayoutView:
     else:
         lines = [
             f"## {_('Nothing found')}",
-            _("None of your pictures has this in its prompt. Try fewer letters, or leave it out."),
+            _("None of your prompts contains this. Try fewer letters, or leave it out."),
             _search_line(query),
         ]
     return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREY))

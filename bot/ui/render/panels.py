@@ -29,7 +29,7 @@ def balance_panel(balance: Balance) -> ui.LayoutView:
     if balance.granted:
         lines.append("-# " + _("{count} granted, which do not expire").format(count=number(balance.granted)))
     if balance.held:
-        lines.append("-# " + _("{count} held for pictures under way").format(count=number(balance.held)))
+        lines.append("-# " + _("{count} held for pictures in progress").format(count=number(balance.held)))
     return _panel("\n".join(lines), GREEN if balance.available else AMBER)
 
 
