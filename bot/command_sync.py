@@ -9,7 +9,7 @@ import hashlib
 import itertools
 import json
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -91,6 +91,8 @@ class CommandSync:
     def __init__(self, *, payload: Callable[[], Awaitable[list[Json]]], memory: SyncMemory | None = None) -> None:
         self._payload = payload
         self._memory = memory
+        self.command_ids: Mapping[str, int] = {}
+        """Discord's ids of the slash commands by name, empty until known."""
 
     async def sync(self, http: HTTPClient, *, force: bool = False) -> CommandChanges:
         """Send the commands if Discord's differ; return the differences.
@@ -104,6 +106,7 @@ class CommandSync:
         application_id = (await http.application_info())["id"]
         commands = await self._payload()
         held = await read_commands(http, application_id)
+        self.command_ids = _ids(held)
         changes = compare_commands(commands, held)
         if not force:
             sent, answered = await self._recall()
@@ -118,6 +121,7 @@ class CommandSync:
         entry_points = [_stripped(command) for command in held if command.get("type") == _ENTRY_POINT]
         body: Any = [*commands, *entry_points]
         taken: Any = await http.bulk_upsert_global_commands(application_id, payload=body)
+        self.command_ids = _ids(taken)
         if self._memory is not None:
             await self._memory.set(f"{_digest(commands)} {_versions(taken)}")
         return changes
@@ -301,6 +305,11 @@ def _names(keys: set[tuple[int, str]]) -> tuple[str, ...]:
 
 def _digest(commands: Sequence[Json]) -> str:
     return hashlib.sha256(json.dumps(commands, sort_keys=True).encode()).hexdigest()
+
+
+def _ids(held: Sequence[Json]) -> dict[str, int]:
+    slash = [each for each in held if each.get("type", 1) == 1 and "id" in each]
+    return {str(each["name"]): int(each["id"]) for each in slash}
 
 
 def _versions(held: Sequence[Json]) -> str:

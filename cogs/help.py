@@ -1,6 +1,6 @@
 """`/help`: how to begin, from the catalogue."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import discord
@@ -15,10 +15,11 @@ from bot.ui.render.panels import help_panel
 class Help(commands.Cog):
     """First steps and the offered models."""
 
-    def __init__(self, *, models: Sequence[Model]) -> None:
+    def __init__(self, *, models: Sequence[Model], command_ids: Callable[[], Mapping[str, int]]) -> None:
         self._models = models
+        self._command_ids = command_ids
 
     @app_commands.command(name="help", description=locale_str("See how to make pictures, and what each model can do"))
     async def help(self, interaction: discord.Interaction[Any]) -> None:
         """Answer with the help."""
-        await interaction.response.send_message(view=help_panel(self._models), ephemeral=True)
+        await interaction.response.send_message(view=help_panel(self._models, self._command_ids()), ephemeral=True)

@@ -228,7 +228,7 @@ class Container(ServiceContainer):
             History(client=client, history=self.history_handlers),
             Credits(credits=self.credits),
             StudioStatus(status=self.status),
-            Help(models=self.models),
+            Help(models=self.models, command_ids=lambda: self.command_sync.command_ids),
             Studio(access=self.access),
         )
 

@@ -202,14 +202,14 @@ class BotHarness:
         container.new_input_url = some_input_url
         await container.install()
         self.client = container.client
-        self._command_sync = container.command_sync
+        self.command_sync = container.command_sync
         self.jobs = container.jobs
         self._card_updater = container.card_updater
         self._engine = container.engine
 
     async def _serve(self) -> None:
         # After login: simcord waits for all tasks that the bot itself started, and these loops never end.
-        await self._command_sync.sync(self.client.http)
+        await self.command_sync.sync(self.client.http)
         self._card_updater.start()
         await self._engine.start()
 

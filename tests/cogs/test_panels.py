@@ -68,8 +68,8 @@ async def test_help_lists_offered_models(bot: BotHarness) -> None:
     result = await bot.member("member").slash(bot.channel, "help")
     lines = panel(result)
     assert lines[0] == "## Make pictures from words"
-    assert "`/imagine`" in lines[1]
-    assert lines[5:] == [
+    assert lines[1].startswith("1. Send </imagine:")
+    assert lines[7:] == [
         "**reve-2.0** · 12 credits a picture · the one you get unless you choose",
         "-# all-round, true to the prompt, good at text · 1-4 pictures · from text only",
     ]
@@ -79,16 +79,19 @@ async def test_help_lists_offered_models(bot: BotHarness) -> None:
 async def test_help_shows_options_of_each_model(bot: BotHarness) -> None:
     """More providers mean more options, with their surcharges."""
     lines = panel(await bot.member("member").slash(bot.channel, "help"))
-    assert "`/edit`" in lines[2]
-    assert lines[6:] == [
+    ids = {each.name: each.id for each in await bot.client.tree.fetch_commands()}
+    assert lines[3] == f"3. Find them again with </history:{ids['history']}>."
+    assert lines[4].startswith(f"</edit:{ids['edit']}> changes a picture")
+    assert f"</credits balance:{ids['credits']}>" in lines[5]
+    assert lines[8:] == [
         "**reve-2.0** · 12 credits a picture, 20 an edit · the one you get unless you choose",
         "-# all-round, true to the prompt, good at text · 1-4 pictures · detail 1-15, which multiplies the price",
         "-# adds to each picture: upscale 2x 6, 3x 9, 4x 12 · remove background 6 · effect 4 · fit nothing",
         "**nano-banana** · 20 credits a picture",
         "-# quick ideas from text · 1-4 pictures · from text only",
-        "**nano-banana-pro** · 70 credits a picture",
+        "**nano-banana-pro** · 70 credits a picture, 70 an edit",
         "-# fine detail, up to 4K · 1-4 pictures · 1K, 2K, 4K (2x at 4K)",
-        "**seedream-5** · 25 credits a picture",
+        "**seedream-5** · 25 credits a picture, 25 an edit",
         "-# photographs and scenes · 1-4 pictures · 1K, 2K, 4K",
     ]
 
@@ -154,3 +157,9 @@ async def test_studio_command_is_hidden_from_members(bot: BotHarness) -> None:
     assert not [name for name in member.available_commands(bot.channel) if name.startswith("studio")]
     with pytest.raises(SetupError):
         await member.slash(bot.channel, "studio admit")
+
+
+async def test_help_names_commands_until_their_ids_are_known(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bot.command_sync, "command_ids", {})
+    lines = panel(await bot.member("member").slash(bot.channel, "help"))
+    assert lines[1].startswith("1. Send `/imagine` with a prompt.")

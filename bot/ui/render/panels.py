@@ -1,6 +1,7 @@
 """Panels of `/credits`, `/status` and `/help`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from discord import ui
@@ -18,6 +19,7 @@ from bot.ui.i18n import _, ngettext
 from bot.ui.render.formatting import ago, in_credits, number, usually
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, RED
 
+_NAMED_COMMANDS: Final = ("imagine", "edit", "history", "credits_balance", "status", "settings_set", "preset_save")
 _CLOSED: Final = frozenset({FaultKind.KEY_REJECTED, FaultKind.ACCOUNT_EMPTY})
 
 
@@ -107,14 +109,28 @@ def _state(health: ProviderHealth) -> str:
     return (_("closed since {when}") if closed else _("in trouble since {when}")).format(when=ago(health.since))
 
 
-def help_panel(models: Sequence[Model]) -> ui.LayoutView:
-    """Return the first steps, and each model with strength and price."""
+def help_panel(models: Sequence[Model], command_ids: Mapping[str, int] = MappingProxyType({})) -> ui.LayoutView:
+    """Return the first steps, and each model with strength and price.
+
+    Commands are links to them if their ids are known.
+    """
+    links = {name: _command(name.replace("_", " "), command_ids) for name in _NAMED_COMMANDS}
+    edits = any(model.abilities.max_inputs for model in models)
+    steps = [
+        _("1. Send {imagine} with a prompt. The answer becomes your pictures; you pay only for those that arrive."),
+        _("2. Press the buttons below your pictures to make more of them."),
+        _("3. Find them again with {history}."),
+    ]
+    more = [
+        _("{edit} changes a picture that you attach, *Edit this image* in a message's menu one that is there.")
+        if edits
+        else "",
+        _("{credits_balance} shows what you can spend, {status} how busy the studio is."),
+        _("{settings_set} changes your own defaults, and {preset_save} keeps options under a name."),
+    ]
     lines = [
         f"## {_('Make pictures from words')}",
-        _("Write `/imagine` with a prompt. The answer becomes your pictures; you pay only for those that arrive."),
-        *_editing(models),
-        _("`/credits balance` shows what you can spend, `/status` how busy the studio is."),
-        _("`/settings set` changes your own defaults, and `/preset save` keeps options under a name."),
+        *(line.format(**links) for line in (*steps, *more) if line),
         f"### {_('Models')}",
     ]
     for model in models:
@@ -140,17 +156,16 @@ def admitted_panel(admission: Admission, guild_id: int) -> ui.LayoutView:
             return _panel(said.format(server=guild_id), RED)
 
 
-def _editing(models: Sequence[Model]) -> list[str]:
-    """Return how to change a picture, where a model can."""
-    if not any(model.abilities.max_inputs for model in models):
-        return []
-    return [_("`/edit` changes a picture that you attach, *Edit this image* in a message's menu one that is there.")]
+def _command(name: str, command_ids: Mapping[str, int]) -> str:
+    """Return a link to a command, or its name if its id is unknown."""
+    number_ = command_ids.get(name.partition(" ")[0])
+    return f"`/{name}`" if number_ is None else f"</{name}:{number_}>"
 
 
 def _price(model: Model) -> str:
     """Return the price of an image, and of an edit if it differs."""
     edits = model.edit_price if model.abilities.max_inputs else None
-    if edits in (None, model.text_price):
+    if edits is None:
         return _("{credits} a picture").format(credits=in_credits(model.text_price))
     said = _("{credits} a picture, {edit} an edit")
     return said.format(credits=in_credits(model.text_price), edit=number(edits))
