@@ -5,17 +5,26 @@ from functools import partial
 from discord.ext import commands
 
 from bot.client import AtelierClient
-from bot.ui.buttons import DELETE, MENU, REMIX, RETRY
+from bot.ui.buttons import DELETE, MENU, PUBLISH, REMIX, RETRY
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.form_reopen import FormReopener
+from bot.ui.handlers.publications import PublicationHandlers
 
 
 class Card(commands.Cog):
     """Remixes, details and deletion of a finished job."""
 
-    def __init__(self, *, client: AtelierClient, actions: CardActions, form_reopener: FormReopener) -> None:
+    def __init__(
+        self,
+        *,
+        client: AtelierClient,
+        actions: CardActions,
+        publications: PublicationHandlers,
+        form_reopener: FormReopener,
+    ) -> None:
         self._client = client
         self._actions = actions
+        self._publications = publications
         self._form_reopener = form_reopener
 
     async def cog_load(self) -> None:
@@ -25,4 +34,5 @@ class Card(commands.Cog):
             components.register(spec.action, partial(self._actions.act, action=action))
         components.register(MENU, self._actions.choose_from_menu)
         components.register(DELETE.action, self._actions.delete)
+        components.register(PUBLISH.action, self._publications.publish)
         components.register(RETRY.action, self._form_reopener.reopen)

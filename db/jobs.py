@@ -250,6 +250,21 @@ class JobRepository:
         """Record a notice and its time; the first record stays."""
         self._connection.execute(_NOTICE, {"the_id": job_id, "notice": notice, "notice_at": at})
 
+    def set_public(self, job_id: str, at: datetime) -> None:
+        """Record the intent to show a private job to all; the first record stays."""
+        self._connection.execute(
+            update(jobs).where(jobs.c.id == job_id, jobs.c.public_at.is_(None)).values(public_at=at)
+        )
+
+    def set_public_message(self, job_id: str, message_id: int) -> None:
+        """Record the public card of a private job."""
+        self._connection.execute(update(jobs).where(jobs.c.id == job_id).values(public_message_id=message_id))
+
+    def withdraw_public(self, job_id: str) -> None:
+        """Forget the intent to show a private job to all, if there is no message."""
+        unsent = jobs.c.public_message_id.is_(None)
+        self._connection.execute(update(jobs).where(jobs.c.id == job_id, unsent).values(public_at=None))
+
     def request_cancel(self, job_id: str, at: datetime) -> None:
         """Record a cancellation request."""
         self._connection.execute(

@@ -132,6 +132,9 @@ jobs = Table(
     # The message that tells its member that it is done, and the planned time of that message.
     Column("notice", String(8)),
     Column("notice_at", UtcDateTime),
+    # A private job that its member made public: the intent, and the message once it is known.
+    Column("public_at", UtcDateTime),
+    snowflake("public_message_id"),
     UniqueConstraint("interaction_id"),
     CheckConstraint("price > 0", name="price_positive"),
     CheckConstraint("charged >= 0 AND charged <= price", name="charged_within_price"),

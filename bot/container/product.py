@@ -16,6 +16,7 @@ from bot.engine.observer import JobObserver
 from bot.factories import build_health_address
 from bot.lifecycle import Lifecycle
 from bot.services.budget_alerts import BudgetAlerts
+from bot.services.publications import PublicationService
 from bot.services.webhooks import WebhookService
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.input_publisher import CardInputPublisher
@@ -31,6 +32,7 @@ from bot.ui.handlers.history import HistoryHandlers
 from bot.ui.handlers.job_requests import JobRequests
 from bot.ui.handlers.preferences import PreferenceHandlers
 from bot.ui.handlers.presets import PresetHandlers
+from bot.ui.handlers.publications import PublicationHandlers
 from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
 from bot.web.webhooks import WebhookEndpoint
@@ -166,6 +168,15 @@ class Container(ServiceContainer):
         return FormErrors(forms=self.saved_forms)
 
     @cached_property
+    def publication_handlers(self) -> PublicationHandlers:
+        """Answers to *Make public*."""
+        return PublicationHandlers(
+            publications=PublicationService(database=self.database, clock=self.clock),
+            delivery=self.result_delivery,
+            messages=self.messages,
+        )
+
+    @cached_property
     def card_actions(self) -> CardActions:
         """Answers to the buttons of finished cards."""
         return CardActions(
@@ -176,6 +187,7 @@ class Container(ServiceContainer):
             messages=self.messages,
             card_updater=self.card_updater,
             form_errors=self.form_errors,
+            publications=self.publication_handlers,
             providers=self.provider_names,
         )
 
@@ -222,7 +234,12 @@ class Container(ServiceContainer):
                 edit_menu=self.edit_menu,
             ),
             Jobs(client=client, jobs=self.jobs, requests=self.job_requests),
-            Card(client=client, actions=self.card_actions, form_reopener=self.form_reopener),
+            Card(
+                client=client,
+                actions=self.card_actions,
+                publications=self.publication_handlers,
+                form_reopener=self.form_reopener,
+            ),
             PresetCommands(client=client, presets=self.preset_handlers, resolver=self.request_resolver),
             SettingsCommands(panel=PreferenceHandlers(preferences=self.preferences, models=self.models)),
             History(client=client, history=self.history_handlers),

@@ -134,7 +134,8 @@ class Job:
     the provider again about a job that ended without its answer. `prepared` is False while its inputs are still to
     be fetched and checked. `decode_tries` counts decodings of its images that began and did not end. `origin` is the
     job that it was made from. `deleted_at` is the time when its member or a moderator deleted it. `notice` is the
-    message that tells its member that it is done, `notice_at` that message's planned time.
+    message that tells its member that it is done, `notice_at` that message's planned time. `public_at` is
+    the time when its member made a private one public, `public_message_id` the message that shows it then.
     """
 
     id: str
@@ -165,6 +166,13 @@ class Job:
     deleted_at: datetime | None = None
     notice: Notice | None = None
     notice_at: datetime | None = None
+    public_at: datetime | None = None
+    public_message_id: int | None = None
+
+    @property
+    def is_private(self) -> bool:
+        """True if only its member may see it."""
+        return self.place.private and self.public_at is None
 
     @property
     def unit_price(self) -> int:

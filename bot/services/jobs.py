@@ -60,7 +60,7 @@ class Actor:
         """
         if self.member_id == job.place.member_id:
             return True
-        return not job.place.private and self.moderator and self.guild_id == job.place.guild_id
+        return not job.is_private and self.moderator and self.guild_id == job.place.guild_id
 
 
 class JobService:
@@ -290,7 +290,7 @@ def check_manageable(job: Job, actor: Actor) -> None:
         NotAllowedError: the actor is neither its member nor a moderator, or not the member of a private job.
     """
     if not actor.may_manage(job):
-        raise NotAllowedError(LazyText("its member") if job.place.private else LazyText("its member or a moderator"))
+        raise NotAllowedError(LazyText("its member") if job.is_private else LazyText("its member or a moderator"))
 
 
 def check_visible(job: Job, actor: Actor) -> None:
@@ -302,7 +302,7 @@ def check_visible(job: Job, actor: Actor) -> None:
     """
     if job.deleted_at is not None:
         raise JobDeletedError
-    if job.place.private and actor.member_id != job.place.member_id:
+    if job.is_private and actor.member_id != job.place.member_id:
         raise NotAllowedError(LazyText("its member"))
 
 

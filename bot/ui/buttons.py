@@ -61,6 +61,7 @@ DECLINE: Final = ButtonSpec("decline", N_("Cancel"))
 AFFORD: Final = ButtonSpec("afford", N_("Generate"), discord.ButtonStyle.primary)
 DELETE: Final = ButtonSpec("delete", N_("Delete"), discord.ButtonStyle.danger)
 RESTORE: Final = ButtonSpec("restore", N_("Undo"))
+PUBLISH: Final = ButtonSpec("publish", N_("Make public"), discord.ButtonStyle.primary)
 RETRY: Final = ButtonSpec("retry", N_("Try again"), discord.ButtonStyle.primary)
 
 REMIX: Final = {
@@ -72,7 +73,20 @@ REMIX: Final = {
 """The buttons that make something new of a job, in the order of its card."""
 
 
-BUTTONS: Final = (CANCEL, PROMPT, NEWER, OLDER, CONFIRM, DECLINE, AFFORD, DELETE, RESTORE, RETRY, *REMIX.values())
+BUTTONS: Final = (
+    CANCEL,
+    PROMPT,
+    NEWER,
+    OLDER,
+    CONFIRM,
+    DECLINE,
+    AFFORD,
+    DELETE,
+    RESTORE,
+    PUBLISH,
+    RETRY,
+    *REMIX.values(),
+)
 """Every kind of button."""
 
 
@@ -85,6 +99,7 @@ class MenuEntry(StrEnum):
 
     CUT_OUT = "cutout"
     REFERENCE = "reference"
+    PUBLISH = "publish"
     DETAILS = "details"
     DELETE = "delete"
 
@@ -98,6 +113,7 @@ CARD_ACTIONS: Final = frozenset({CANCEL.action, PROMPT.action, MENU, *(spec.acti
 _MENU_TEXTS: Final = {
     MenuEntry.CUT_OUT: (N_("Cut out"), N_("Remove the background")),
     MenuEntry.REFERENCE: (N_("Use as reference"), N_("Make a new picture with this one as reference")),
+    MenuEntry.PUBLISH: (N_("Make public"), N_("Post it in this channel for everyone")),
     MenuEntry.DETAILS: (N_("Details"), N_("Every option, the price, and where it came from")),
     MenuEntry.DELETE: (N_("Delete"), N_("For its member and for moderators")),
 }

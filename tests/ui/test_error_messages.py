@@ -14,6 +14,7 @@ from bot.domain.errors import (
     AlreadyBegunError,
     AtelierError,
     BudgetSpentError,
+    CannotPostError,
     ConfirmationGoneError,
     CreditsError,
     DuplicateInteractionError,
@@ -157,6 +158,11 @@ WORDED: list[tuple[AtelierError, str]] = [
             "The studio is not open to this server yet.\n"
             "Ask the bot's owner to add it to the list of servers in the bot's settings."
         ),
+    ),
+    (CannotPostError(by_member=True), "You may not post pictures in this channel, so this cannot be made public here."),
+    (
+        CannotPostError(by_member=False),
+        "The studio may not post pictures in this channel, so this cannot be made public here.",
     ),
     (NotAllowedError("its member or a moderator"), "Only its member or a moderator can do that."),
     (

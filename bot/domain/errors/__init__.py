@@ -16,6 +16,7 @@
     |- AccessError
     |  |- NotInServerError     outside a server
     |  |- NotAdmittedError     the operator has not admitted this server
+    |  |- CannotPostError      no right to post pictures in this channel
     |  '- NotAllowedError      this person may not do this
     |- JobError
     |  |- QueueFullError       too many jobs waiting for this member
@@ -50,6 +51,7 @@ Errors carry a code and facts, no prose: `bot.ui.render.error_messages` has the 
 
 from bot.domain.errors.access import (
     AccessError,
+    CannotPostError,
     NotAdmittedError,
     NotAllowedError,
     NotInServerError,
@@ -111,6 +113,7 @@ __all__ = [
     "AlreadyBegunError",
     "AtelierError",
     "BudgetSpentError",
+    "CannotPostError",
     "ConfirmationGoneError",
     "CreditsError",
     "DuplicateInteractionError",

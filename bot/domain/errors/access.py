@@ -41,6 +41,16 @@ class NotAllowedError(AccessError):
         self.needs = needs
 
 
+class CannotPostError(AccessError):
+    """The member or the bot may not post pictures in this channel."""
+
+    code = "cannot_post"
+
+    def __init__(self, *, by_member: bool) -> None:
+        super().__init__()
+        self.by_member = by_member
+
+
 class StorageFullError(AtelierError):
     """There is no space for further images.
 

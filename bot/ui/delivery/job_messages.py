@@ -96,6 +96,10 @@ class JobMessages:
         """
         if job.token_alive(self._clock.now()):
             return job.place.upload_limit
+        return self.guild_upload_limit(job)
+
+    def guild_upload_limit(self, job: Job) -> int:
+        """Return the upload limit for messages of the bot itself."""
         guild = self._client.get_guild(job.place.guild_id)
         return discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES if guild is None else guild.filesize_limit
 
@@ -162,12 +166,15 @@ class JobMessages:
             raise
         return True
 
-    def link(self, job: Job) -> str | None:
-        """Return the address of the job's card, or None if it is unknown."""
-        if job.place.message_id is None:
+    def link(self, job: Job, message_id: int | None = None) -> str | None:
+        """Return the address of a message, by default of the job's card.
+
+        None if the card is unknown.
+        """
+        message_id = message_id or job.place.message_id
+        if message_id is None:
             return None
-        where = job.place.guild_id or "@me"
-        return f"https://discord.com/channels/{where}/{job.place.channel_id}/{job.place.message_id}"
+        return f"https://discord.com/channels/{job.place.guild_id or '@me'}/{job.place.channel_id}/{message_id}"
 
     async def send_ping(self, job: Job, text: str) -> None:
         """Reply to the job's card with a mention of its member alone.
@@ -216,6 +223,49 @@ class JobMessages:
                 text, nonce=f"n{job.id[1 - _LONGEST_NONCE :]}", allowed_mentions=discord.AllowedMentions.none()
             )
 
+    async def find_public(self, job: Job) -> int | None:
+        """Search the channel for the public card of a private job.
+
+        Only the latest messages since the command are read.
+        """
+        if job.public_message_id is not None or job.public_at is None:
+            return job.public_message_id
+        since = discord.Object(job.place.interaction_id)
+        async with bounded(REQUEST_SECONDS):
+            async for message in self._channel(job).history(limit=_MESSAGES_READ, after=since, oldest_first=False):
+                if not message.flags.ephemeral and _is_of(job, message):
+                    return message.id
+        return None
+
+    async def send_public(self, job: Job, view: ui.LayoutView, files: Files) -> int:
+        """Post the public card of a private job and return its message's id.
+
+        Sent twice within minutes, it is one message.
+        """
+        async with bounded(_UPLOAD_SECONDS):
+            message = await self._channel(job).send(
+                view=view,
+                files=files(),
+                nonce=f"m{job.id[1 - _LONGEST_NONCE :]}",
+                allowed_mentions=discord.AllowedMentions.none(),
+            )
+        return message.id
+
+    async def remove_public(self, job: Job) -> bool:
+        """Delete the public card of a private job. True if it is gone."""
+        try:
+            message_id = await self.find_public(job)
+            if message_id is None:
+                return True
+            async with bounded(REQUEST_SECONDS):
+                await self._by_bot(job, message_id).delete()
+        except Exception as error:
+            kind = classify(error)
+            if kind is None or kind is DiscordErrorKind.MALFORMED:
+                raise
+            return isinstance(error, discord.HTTPException) and error.code == UNKNOWN_MESSAGE
+        return True
+
     async def send_direct(self, job: Job, view: ui.LayoutView, files: Files | None) -> None:
         """Send a direct message. Sent twice within minutes, it is one message."""
         async with bounded(_seconds(files), in_channel=False):
@@ -238,7 +288,7 @@ class JobMessages:
         async with bounded(REQUEST_SECONDS, in_channel=False):
             channel = await self._direct(job)
             async for message in channel.history(limit=_MESSAGES_READ, after=command):
-                if any(f":{job.id}:" in each for each in custom_ids(message.components)):
+                if _is_of(job, message):
                     return True
                 if link is not None and link in message.content:
                     return True
@@ -290,6 +340,11 @@ class JobMessages:
 
     def _webhook(self, job: Job) -> discord.Webhook:
         return discord.Webhook.partial(job.place.application_id, job.place.token or "", client=self._client)
+
+
+def _is_of(job: Job, message: discord.Message) -> bool:
+    """Return whether a message has buttons of a job."""
+    return any(f":{job.id}:" in each for each in custom_ids(message.components))
 
 
 def _seconds(files: Attachments | None) -> float:

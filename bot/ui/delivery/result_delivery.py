@@ -155,6 +155,24 @@ class ResultDelivery:
         send = partial(self._directly, snapshot, progress, float("inf"), copy=True)
         await self._by(progress.direct, snapshot.job, send)
 
+    async def post_public(self, snapshot: Snapshot, *, is_first: bool) -> int | None:
+        """Post the public card of a private job and return its message's id.
+
+        None if Discord refuses it for good. Not `is_first`: an earlier message is looked up. Raises other errors.
+        """
+        job, progress, sent = snapshot.job, DeliveryProgress(), list[int]()
+        found = None if is_first else await self._messages.find_public(job)
+        if found is not None:
+            return found
+
+        async def send() -> None:
+            limit = fair_limit(snapshot.pictures, self._messages.guild_upload_limit(job))
+            uploads = await self._uploads(snapshot, progress, progress.card.limit(limit))
+            sent.append(await self._messages.send_public(job, self.card(snapshot, uploads), uploads.files))
+
+        await self._by(progress.card, job, send)
+        return sent[0] if sent else None
+
     async def _by(self, channel: DeliveryChannel, job: Job, send: Callable[[], Awaitable[None]]) -> bool:
         """Send by a channel and return whether the channel is open.
 

@@ -26,6 +26,7 @@ from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.handlers.job_requests import JobRequests
 from bot.ui.handlers.modals import MAX_TYPED, ModalSpec, RequestModal
+from bot.ui.handlers.publications import PublicationHandlers
 from bot.ui.i18n import _
 from bot.ui.render.confirmation import delete_question, deleted_note
 from bot.ui.render.details import PROMPT_FILE, details_panel
@@ -50,6 +51,7 @@ class CardActions:
         messages: JobMessages,
         card_updater: CardUpdater,
         form_errors: FormErrors,
+        publications: PublicationHandlers,
         providers: tuple[str, ...],
     ) -> None:
         self._remix = remix
@@ -59,6 +61,7 @@ class CardActions:
         self._messages = messages
         self._card_updater = card_updater
         self._form_errors = form_errors
+        self._publications = publications
         self._providers = providers
 
     async def choose_from_menu(self, interaction: discord.Interaction[Any], job_id: str) -> None:
@@ -74,6 +77,8 @@ class CardActions:
             match chosen[0]:
                 case MenuEntry.DETAILS:
                     await self.details(interaction, job_id)
+                case MenuEntry.PUBLISH:
+                    await self._publications.ask(interaction, job_id)
                 case MenuEntry.DELETE:
                     await self.ask_delete(interaction, job_id)
                 case entry:
@@ -152,7 +157,7 @@ class CardActions:
     ) -> None:
         request, origin = self._remix.build_request(source, action, chosen)
         # What comes of a private picture stays as private; else it is as the member prefers.
-        private = True if source.job.place.private else None
+        private = True if source.job.is_private or _is_private_message(interaction, source) else None
         choose = self._resolver.resolver_for_request(interaction.user.id, request, private=private)
         await self._requests.create_resolved(interaction, choose, origin=origin)
 
@@ -235,8 +240,16 @@ class CardActions:
         # Answered first: a delete that is done while Discord has given up waiting would leave the card where it is.
         await interaction.response.defer()
         job = await self._remix.delete(job_id, actor_of(interaction))
-        card_gone = await self._messages.remove(job)
+        # In this order: the public card is the one that others see.
+        public_gone = await self._messages.remove_public(job)
+        card_gone = await self._messages.remove(job) and public_gone
         await interaction.edit_original_response(view=deleted_note(card_gone=card_gone), allowed_mentions=_QUIET)
+
+
+def _is_private_message(interaction: discord.Interaction[Any], source: Source) -> bool:
+    """Return whether the pressed message is the private card of a public job."""
+    message = interaction.message
+    return source.job.place.private and message is not None and message.flags.ephemeral
 
 
 def _fetchable(source: Source, urls: Mapping[int, str | None]) -> dict[int, str | None]:

@@ -4,10 +4,10 @@ from discord import ui
 
 from bot.domain.confirmations import Confirmation
 from bot.domain.jobs import Job
-from bot.ui.buttons import CONFIRM, DECLINE, DELETE
+from bot.ui.buttons import CONFIRM, DECLINE, DELETE, PUBLISH
 from bot.ui.i18n import _
 from bot.ui.render.formatting import in_credits, usually
-from bot.ui.render.job_card import AMBER, GREY, heading, payload_view
+from bot.ui.render.job_card import AMBER, GREEN, GREY, heading, payload_view
 
 
 def question_card(
@@ -45,6 +45,23 @@ def delete_question(job: Job) -> ui.LayoutView:
     container.add_item(ui.TextDisplay(f"{_('Delete this?')} {lost}\n-# {_('Credits that were charged stay charged.')}"))
     container.add_item(ui.ActionRow(DELETE.build(job.id)))
     return payload_view(container)
+
+
+def publish_question(job: Job) -> ui.LayoutView:
+    """Return the confirmation of a publication, with its channel."""
+    asked = _("Post this in {channel} for everyone?").format(channel=f"<#{job.place.channel_id}>")
+    shown = _("The card has the pictures, the prompt and your name.")
+    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=AMBER)
+    container.add_item(ui.TextDisplay(heading(job.request, job.place.member_id)))
+    container.add_item(ui.TextDisplay(f"{asked}\n-# {shown}"))
+    container.add_item(ui.ActionRow(PUBLISH.build(job.id)))
+    return payload_view(container)
+
+
+def published_note(link: str | None) -> ui.LayoutView:
+    """Return the note after a publication, with the card's link."""
+    said = _("Everyone in the channel can see this now: {link}").format(link=link)
+    return payload_view(ui.Container(ui.TextDisplay(said), accent_colour=GREEN))
 
 
 def deleted_note(*, card_gone: bool) -> ui.LayoutView:

@@ -10,6 +10,7 @@ from bot.domain.errors import (
     AlreadyBegunError,
     AtelierError,
     BudgetSpentError,
+    CannotPostError,
     ConfirmationGoneError,
     EditOnlyError,
     EmptyPresetError,
@@ -119,6 +120,10 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return _in_lines(_("The studio is not open to this server yet."), remedy)
         case NotAllowedError():
             return _("Only {who} can do that.").format(who=_(error.needs))
+        case CannotPostError(by_member=True):
+            return _("You may not post pictures in this channel, so this cannot be made public here.")
+        case CannotPostError():
+            return _("The studio may not post pictures in this channel, so this cannot be made public here.")
         case QueueFullError():
             what = ngettext(
                 "You have {count} job waiting already.", "You have {count} jobs waiting already.", error.limit

@@ -109,7 +109,7 @@ def job_card(
     if buttons:
         container.add_item(ui.ActionRow(*buttons))
     if job.state.ended and not direct:
-        container.add_item(ui.ActionRow(card_menu(job.id, _menu_entries(_fitting(snapshot, actions)))))
+        container.add_item(ui.ActionRow(card_menu(job.id, _menu_entries(job, _fitting(snapshot, actions)))))
     return payload_view(container)
 
 
@@ -131,9 +131,17 @@ def _fitting(snapshot: Snapshot, actions: Collection[Action]) -> Collection[Acti
     return [action for action in actions if action is Action.AGAIN and job.fault not in _FAILS_AGAIN]
 
 
-def _menu_entries(actions: Collection[Action]) -> list[MenuEntry]:
+def _menu_entries(job: Job, actions: Collection[Action]) -> list[MenuEntry]:
     remixes = {Action.CUT_OUT: MenuEntry.CUT_OUT, Action.REFERENCE: MenuEntry.REFERENCE}
-    return [*(entry for action, entry in remixes.items() if action in actions), MenuEntry.DETAILS, MenuEntry.DELETE]
+    fitting = [entry for action, entry in remixes.items() if action in actions]
+    if is_publishable(job):
+        fitting.append(MenuEntry.PUBLISH)
+    return [*fitting, MenuEntry.DETAILS, MenuEntry.DELETE]
+
+
+def is_publishable(job: Job) -> bool:
+    """Return whether its member can make the card public."""
+    return job.place.private and bool(job.place.guild_id) and job.state is State.DONE
 
 
 def payload_view(*items: ui.Item[Any]) -> ui.LayoutView:
@@ -402,10 +410,11 @@ def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) -> 
     if note is not None:
         lines.append(note)
     if job.place.private and files and not direct:
-        sharing = ngettext(
+        sharing = _("Only you can see this. *Make public* under *More…* posts it in the channel.")
+        saving = ngettext(
             "Only you can see this. To show it to others, save the picture and post it.",
             "Only you can see this. To show it to others, save the pictures and post them.",
             len(files),
         )
-        lines.append(f"-# {sharing}")
+        lines.append(f"-# {sharing if is_publishable(job) else saving}")
     return "\n".join(lines)

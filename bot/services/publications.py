@@ -1,0 +1,94 @@
+"""Public cards of private jobs."""
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from bot.domain.errors import ImageGoneError, JobDeletedError, JobRunningError, NotAllowedError, NotOfferedError
+from bot.domain.jobs import Job, Snapshot, State
+from bot.domain.lazy_text import LazyText
+from bot.engine.clock import Clock
+from bot.services.jobs import Actor
+from db.database import Database
+from db.jobs import JobRepository
+from db.pictures import ResultImageRepository
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """A private job on its way to a public card.
+
+    `snapshot` is the public card's. `is_first` is False if the card may have been posted before.
+    """
+
+    snapshot: Snapshot
+    is_first: bool
+
+
+class PublicationService:
+    """Records private jobs as public, each once."""
+
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def get(self, job_id: str, actor: Actor) -> Job:
+        """Return a private job after checking the right to publish it.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            JobDeletedError: the job was deleted.
+            JobRunningError: the job has not ended.
+            NotAllowedError: the job is another member's.
+            NotOfferedError: the job is public, has no server or no pictures.
+            ImageGoneError: the pictures are no longer kept.
+        """
+        return (await self._database.read(lambda connection: _publishable(connection, job_id, actor))).job
+
+    async def begin(self, job_id: str, actor: Actor, *, locale: str) -> Publication:
+        """Record the intent to post a public card.
+
+        `locale` is the language of the card. Raises as `get` does.
+        """
+        now = self._clock.now()
+
+        def write(connection: Connection) -> Publication:
+            snapshot = _publishable(connection, job_id, actor)
+            is_first = snapshot.job.public_at is None
+            jobs = JobRepository(connection)
+            jobs.set_public(job_id, now)
+            job = jobs.get(job_id)
+            job = replace(job, place=replace(job.place, private=False, locale=locale))
+            return Publication(snapshot=replace(snapshot, job=job), is_first=is_first)
+
+        return await self._database.write(write)
+
+    async def finish(self, job_id: str, message_id: int) -> bool:
+        """Record the public card; return False if the job was deleted meanwhile."""
+
+        def write(connection: Connection) -> bool:
+            jobs = JobRepository(connection)
+            jobs.set_public_message(job_id, message_id)
+            return jobs.get(job_id).deleted_at is None
+
+        return await self._database.write(write)
+
+    async def withdraw(self, job_id: str) -> None:
+        """Keep a job private after Discord refused its public card."""
+        await self._database.write(lambda connection: JobRepository(connection).withdraw_public(job_id))
+
+
+def _publishable(connection: Connection, job_id: str, actor: Actor) -> Snapshot:
+    job = JobRepository(connection).get(job_id)
+    if job.place.member_id != actor.member_id:
+        raise NotAllowedError(LazyText("its member"))
+    if job.deleted_at is not None:
+        raise JobDeletedError
+    if not job.state.ended:
+        raise JobRunningError
+    if job.state is not State.DONE or not job.place.private or not job.place.guild_id:
+        raise NotOfferedError
+    pictures = ResultImageRepository(connection).list_for(job_id)
+    if not pictures and job.public_message_id is None:
+        raise ImageGoneError
+    return Snapshot(job=job, pictures=pictures)

@@ -1,0 +1,131 @@
+"""*Make public* on a private card, on simcord."""
+
+from typing import Any
+
+import discord
+import pytest
+
+from bot.domain.errors import CannotPostError, NotAllowedError
+from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, private
+from tests.cogs.test_remix import choose, entries, finished, press, told
+
+
+def posted(bot: BotHarness) -> list[discord.Message]:
+    """Return the messages in the channel without a command."""
+    return [message for message in bot.channel.history() if message.interaction_metadata is None]
+
+
+def components_of(message: discord.Message) -> str:
+    """Return a message's components as text."""
+    return str([each.to_dict() for each in message.components])
+
+
+async def asked(bot: BotHarness, member: MemberActor, **options: Any) -> tuple[InteractionResult, InteractionResult]:
+    """Return a finished private card, and the question before it is posted."""
+    card = await finished(bot, member, private=True, **options)
+    return card, await choose(member, card, "publish")
+
+
+async def test_only_private_card_offers_make_public(bot: BotHarness) -> None:
+    card = await finished(bot, bot.member("member"), private=True)
+    assert entries(card) == ["Make public", "Details", "Delete"]
+    hint = "-# Only you can see this. *Make public* under *More…* posts it in the channel."
+    assert bot.card(card)[-1].splitlines()[-1] == hint
+
+
+async def test_make_public_asks_then_posts_card_with_pictures(bot: BotHarness) -> None:
+    member = bot.member("member")
+    _, question = await asked(bot, member, images=2)
+    assert told(question)[1] == (
+        f"Post this in <#{bot.channel.id}> for everyone?\n-# The card has the pictures, the prompt and your name."
+    )
+    assert posted(bot) == []
+    await press(member, question, "Make public")
+    (message,) = posted(bot)
+    shown = components_of(message)
+    assert "fox" in shown
+    assert f"for <@{member.id}>" in shown
+    assert "atelier-1.png" in shown
+    assert "atelier-2.png" in shown
+    assert "left today" not in shown
+    assert "Only you can see this" not in shown
+    link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id}"
+    assert bot.card(question) == [f"Everyone in the channel can see this now: {link}"]
+
+
+async def test_second_press_posts_nothing_more(bot: BotHarness) -> None:
+    """By another question, or after a restart."""
+    member = bot.member("member")
+    card, question = await asked(bot, member)
+    other = await choose(member, card, "publish")
+    await press(member, question, "Make public")
+    await press(member, other, "Make public")
+    assert len(posted(bot)) == 1
+    await bot.restart()
+    again = await choose(member, card, "publish")
+    await press(member, again, "Make public")
+    (message,) = posted(bot)
+    assert str(message.id) in bot.card(again)[0]
+
+
+async def test_card_posted_before_crash_is_found_again(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    member = bot.member("member")
+    card, question = await asked(bot, member)
+    bot.expected = [ConnectionResetError]
+
+    async def killed(*_: Any) -> bool:
+        raise ConnectionResetError
+
+    monkeypatch.setattr("bot.services.publications.PublicationService.finish", killed)
+    await press(member, question, "Make public")
+    monkeypatch.undo()
+    await bot.restart()
+    assert await bot.column("public_message_id") == [None]
+    await press(member, await choose(member, card, "publish"), "Make public")
+    (message,) = posted(bot)
+    assert await bot.column("public_message_id") == [message.id]
+
+
+async def test_others_use_public_card_like_any_other(bot: BotHarness) -> None:
+    member, other = bot.member("member"), bot.member("other")
+    _, question = await asked(bot, member)
+    await press(member, question, "Make public")
+    (message,) = posted(bot)
+    again = await other.click(message, label="Again")
+    assert again.response is not None
+    assert not again.response.ephemeral
+    details = await other.select(message, ["details"])
+    assert any("fox" in each for each in told(details))
+
+
+@pytest.mark.parametrize("by_member", [True, False])
+async def test_channel_closed_to_one_of_both_is_refused(bot: BotHarness, *, by_member: bool) -> None:
+    bot.expected = [CannotPostError]
+    member, me = bot.member("member"), bot.guild.me
+    assert me is not None
+    closed = discord.PermissionOverwrite(attach_files=False)
+    bot.channel = bot.guild.create_text_channel("corner", overwrites={member if by_member else me: closed})
+    _, refused = await asked(bot, member)
+    subject = "You" if by_member else "The studio"
+    words = f"{subject} may not post pictures in this channel, so this cannot be made public here."
+    assert private(refused) == words
+    assert await bot.column("public_at") == [None]
+
+
+async def test_refused_card_stays_private(bot: BotHarness) -> None:
+    """Discord decides, not its permissions."""
+    bot.expected = [CannotPostError, NotAllowedError]
+    member = bot.member("member")
+    _, question = await asked(bot, member)
+    bot.env.inject_error("POST", "*/messages", status=403, code=50013)
+    await press(member, question, "Make public")
+    assert posted(bot) == []
+    assert await bot.column("public_at") == [None]
+
+
+async def test_deleted_job_takes_its_public_card_along(bot: BotHarness) -> None:
+    member = bot.member("member")
+    card, question = await asked(bot, member)
+    await press(member, question, "Make public")
+    await press(member, await choose(member, card, "delete"), "Delete")
+    assert posted(bot) == []
