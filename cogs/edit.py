@@ -1,5 +1,6 @@
-"""`/edit` and the message menu "Edit this image": pictures from pictures."""
+"""`/edit`, `/blend` and the message menu "Edit this image"."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import discord
@@ -9,7 +10,9 @@ from discord.ext import commands
 
 from bot.client import AtelierClient
 from bot.domain.images import InputImage
+from bot.domain.options import MAX_WORD
 from bot.domain.presets import MAX_NAME
+from bot.domain.requests import BLEND_PROMPT
 from bot.services.jobs import JobService
 from bot.ui.command_options import OTHER_DESCRIPTIONS, image_options
 from bot.ui.handlers.edit_menu import EditMenu
@@ -71,7 +74,48 @@ class Edit(commands.Cog):
         **options: Any,
     ) -> None:
         """Request images. Attachments are checked by Discord's metadata first."""
-        pictures = [offered(each) for each in (image, image2, image3, image4) if each is not None]
+        pictures = (image, image2, image3, image4)
+        await self._create(interaction, prompt, pictures, options, preset=preset, private=private)
+
+    @app_commands.command(name="blend", description=locale_str("Blend two to four pictures into one"))
+    @app_commands.guild_only()
+    @app_commands.describe(
+        image=locale_str("Attach the first picture; it gives the aspect ratio"),
+        image2=locale_str("Attach a picture to blend with it"),
+        image3=locale_str("Attach a picture to blend with it"),
+        image4=locale_str("Attach a picture to blend with it"),
+        prompt=locale_str("Say how to blend them"),
+        model=locale_str("Model for the blend; else your own default"),
+        private=locale_str(OTHER_DESCRIPTIONS["private"]),
+    )
+    async def blend(
+        self,
+        interaction: discord.Interaction[Any],
+        /,
+        *,
+        image: discord.Attachment,
+        image2: discord.Attachment,
+        image3: discord.Attachment | None = None,
+        image4: discord.Attachment | None = None,
+        prompt: str = BLEND_PROMPT,
+        model: app_commands.Range[str, 1, MAX_WORD] | None = None,
+        private: bool | None = None,
+    ) -> None:
+        """Request an edit of several images."""
+        pictures = (image, image2, image3, image4)
+        await self._create(interaction, prompt, pictures, {"model": model}, private=private)
+
+    async def _create(
+        self,
+        interaction: discord.Interaction[Any],
+        prompt: str,
+        attachments: Iterable[discord.Attachment | None],
+        options: Mapping[str, Any],
+        *,
+        preset: str | None = None,
+        private: bool | None = None,
+    ) -> None:
+        pictures = [offered(each) for each in attachments if each is not None]
         await self._requests.create(
             interaction,
             prompt=prompt,
@@ -86,6 +130,7 @@ class Edit(commands.Cog):
         await self._edit_menu.ask(interaction, message)
 
     @edit.autocomplete("model")
+    @blend.autocomplete("model")
     async def _models(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         return await self._requests.model_choices(interaction, typed, inputs=_ANY)
 

@@ -26,6 +26,8 @@ _BLANK_LETTERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
 KEEP_AS_IT_IS: Final = "Keep this picture exactly as it is and change nothing in it."
 """The instruction of a generation that only serves its post-processing: the providers document post-processing only as
 a part of a generation."""
+BLEND_PROMPT: Final = "Blend these pictures into one picture."
+"""The prompt of a blend without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,6 +66,32 @@ async def test_edit_command_and_menu_fit_discord(bot: BotHarness) -> None:
     assert command(bot, MENU)["type"] == 3
 
 
+async def test_blend_command_fits_discord(bot: BotHarness) -> None:
+    blend = command(bot, "blend")
+    errors = FormErrors()
+    check_command(blend, errors)
+    errors.raise_if_any()
+    names = [option["name"] for option in blend["options"]]
+    assert names == ["image", "image2", "image3", "image4", "prompt", "model", "private"]
+    assert [option["name"] for option in blend["options"] if option.get("required")] == ["image", "image2"]
+
+
+async def test_blend_edits_its_pictures_with_or_without_prompt(bot: BotHarness) -> None:
+    pictures = {name: (f"{name}.png", drawn()) for name in ("image", "image2", "image3")}
+    member = bot.member("member")
+    blend = await member.slash(bot.channel, "blend", **pictures)
+    title, small = bot.card(blend)[0].splitlines()
+    assert title == "## \u2068Blend these pictures into one picture.\u2069"
+    assert "from 3 pictures" in small
+    pictures = {name: (f"{name}.png", drawn()) for name in ("image", "image2")}
+    blend = await member.slash(bot.channel, "blend", **pictures, prompt="a collage", private=True)
+    title, small = bot.card(blend)[0].splitlines()
+    assert title == "## \u2068a collage\u2069"
+    assert "from 2 pictures" in small
+    assert blend.response is not None
+    assert blend.response.ephemeral
+
+
 async def test_edit_of_non_image_is_refused(bot: BotHarness) -> None:
     """The answer is private; nothing is held."""
     bot.expected = [InputError]
