@@ -118,7 +118,8 @@ async def test_menu_choice_edits_card_to_itself(bot: BotHarness) -> None:
     """Discord's client forgets the selected entry at an edit only."""
     member = bot.member("member")
     card = await finished(bot, member, images=2)
-    await bot.reaches(State.DONE)
+    while await bot.column("delivery") != ["card"]:
+        pass
     assert card.response is not None
     before, edits = card.response.components, edits_of(bot, card)
     for count in (1, 2):
