@@ -4,7 +4,7 @@ import zlib
 
 from PIL import Image, ImageDraw, ImageOps
 
-from sandbox.providers.watermark import strip_height
+from sandbox.providers.watermark import stamp_box
 
 
 def apply_effect(picture: Image.Image, effect: str) -> Image.Image:
@@ -17,13 +17,13 @@ def apply_effect(picture: Image.Image, effect: str) -> Image.Image:
 def remove_background(picture: Image.Image) -> Image.Image:
     """Return the RGB image as an oval on a transparent ground.
 
-    The strip with the mark stays.
+    The stamp stays.
     """
     small = picture.width // 4 or 1, picture.height // 4 or 1
     oval = Image.new("L", (small[0] * 2, small[1] * 2))
     ImageDraw.Draw(oval).ellipse((small[0] // 8, small[1] // 8, small[0] * 15 // 8, small[1] * 15 // 8), fill=255)
     mask = oval.resize(picture.size, Image.Resampling.BILINEAR)
-    mask.paste(255, (0, picture.height - strip_height(picture.height), *picture.size))
+    mask.paste(255, stamp_box(picture.size))
     clear = picture.convert("RGBA")
     clear.putalpha(mask)
     return clear

@@ -1,6 +1,6 @@
 """Images of the fakes: a landscape drawn from the prompt, or an edit.
 
-Each has a caption and an identifying mark.
+Each has a caption and a stamp with an identifying mark.
 """
 
 import io
@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from sandbox.providers.edits import draw_edit
 from sandbox.providers.image_effects import apply_effect, remove_background
 from sandbox.providers.scenes import scene
-from sandbox.providers.watermark import expected_mark, stamp, strip_height
+from sandbox.providers.watermark import expected_mark, stamp, stamp_box
 
 FORMATS: Final = ("png", "jpeg", "webp")
 
@@ -57,17 +57,17 @@ def draw_picture(
 
 
 def _caption(picture: Image.Image, prompt: str) -> None:
-    """Write the start of the prompt at the lower left, light on a soft shadow."""
+    """Write the start of the prompt left of the stamp."""
     line = " ".join("".join(each if each.isprintable() else " " for each in prompt).split())
     line = "".join(each if ord(each) <= _LAST_LATIN_CODE_POINT else "·" for each in line)
     size = max(10, min(picture.size) // 44)
     font = _font(size)
-    most = picture.width - 3 * size
+    most = stamp_box(picture.size)[0] - 2.5 * size
     text = line if len(line) <= _MAX_CAPTION_CHARS else line[: _MAX_CAPTION_CHARS - 1].rstrip() + "…"
     while text and font.getlength(text) > most:
         text = text[:-2].rstrip("… ") + "…" if len(text) > 2 else ""  # noqa: PLR2004
     draw = ImageDraw.Draw(picture, "RGBA")
-    y = picture.height - strip_height(picture.height) - round(1.9 * size)
+    y = picture.height - round(1.9 * size)
     draw.text((1.25 * size + 1, y + 1), text, font=font, fill=(0, 0, 0, 150))
     draw.text((1.25 * size, y), text, font=font, fill=(255, 255, 255, 215))
 

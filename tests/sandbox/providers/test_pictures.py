@@ -1,13 +1,14 @@
-"""Drawn images: size, format and mark."""
+"""Drawn images: size, format and stamp."""
 
 import io
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from sandbox.providers import expected_mark, read_mark
 from sandbox.providers.pictures import FORMATS, draw_picture
 from sandbox.providers.sizes import pixels
+from sandbox.providers.watermark import stamp
 
 
 @pytest.mark.parametrize("format_", FORMATS)
@@ -44,6 +45,21 @@ def test_marks_of_prompts_and_indices_differ() -> None:
     marks = {expected_mark(prompt, index) for prompt in ("a", "b", "") for index in range(4)}
 
     assert len(marks) == 12
+
+
+@pytest.mark.parametrize("size", [(1024, 1024), (1360, 768), (768, 1360)])
+def test_stamp_is_small_and_in_the_corner(size: tuple[int, int]) -> None:
+    """Two images that differ in their mark alone differ nowhere else."""
+    first, second = (Image.new("RGB", size, "teal") for _ in range(2))
+    stamp(first, 0)
+    stamp(second, 2**32 - 1)
+    left, top, right, bottom = ImageChops.difference(first, second).getbbox() or (0, 0, 0, 0)
+
+    assert left > size[0] * 0.75
+    assert top > size[1] * 0.9
+    assert right > size[0] * 0.98
+    assert bottom > size[1] * 0.98
+    assert first.getpixel((size[0] // 2, size[1] - 1)) == Image.new("RGB", (1, 1), "teal").getpixel((0, 0))
 
 
 def test_same_arguments_draw_same_image() -> None:
