@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from bot.domain.options import MAX_WORD, is_effect_name
 from bot.env_file import (
     UnreadableFileError,
     file_mistakes,
@@ -98,6 +99,12 @@ def _database(value: str) -> str:
 
 def _names(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _effects(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(is_effect_name(name) for name in names):
+        raise ValueError("not a name")
+    return names
 
 
 def _known_providers(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -218,6 +225,13 @@ class Settings(_ProviderSettings):
         BeforeValidator(_communities),
         Field(description="takes server ids with commas between, or *"),
     ] = None
+    effects: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_names),
+        AfterValidator(_effects),
+        Field(description=f"takes names of effects with commas between, up to {MAX_WORD} letters and digits each"),
+    ] = ()
     user_install: Annotated[bool, Field(description="takes on or off")] = False
     monthly_budget: Annotated[int, Field(ge=0, description="takes credits a month, 0 or more")] = 100_000
     free_repeats: Annotated[int, Field(ge=0, description="takes a number of jobs, 0 or more")] = 2

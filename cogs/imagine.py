@@ -41,6 +41,10 @@ class Imagine(commands.Cog):
     async def _models(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         return await self._requests.model_choices(interaction, typed)
 
+    @imagine.autocomplete("effect")
+    async def _effects(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+        return self._requests.effect_choices(typed)
+
     @imagine.autocomplete("preset")
     async def _preset_choices(
         self, interaction: discord.Interaction[Any], typed: str

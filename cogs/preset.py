@@ -11,7 +11,7 @@ from bot.client import AtelierClient
 from bot.domain.presets import MAX_NAME, MAX_TEMPLATE
 from bot.services.request_resolver import ResolverService
 from bot.ui.buttons import RESTORE
-from bot.ui.command_options import image_options, model_choices
+from bot.ui.command_options import effect_choices, image_options, model_choices
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.handlers.presets import PresetHandlers
 
@@ -75,6 +75,10 @@ class PresetCommands(commands.GroupCog, name="preset", description=locale_str("K
     @save.autocomplete("name")
     async def _names(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         return await self._presets.deletable(interaction, typed)
+
+    @save.autocomplete("effect")
+    async def _effects(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+        return effect_choices(self._resolver.effects, typed)
 
     @save.autocomplete("model")
     async def _models(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:

@@ -147,6 +147,7 @@ class Sandbox:
             "WEBHOOK_PUBLIC_URL": self.bot_url,
             "COMMUNITIES": "*",
             "USER_INSTALL": "on",
+            "EFFECTS": "film grain, sepia, vignette",
             "POLL_INTERVAL_SECONDS": "1",
             "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "WARNING",
         }

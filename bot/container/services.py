@@ -89,7 +89,7 @@ class ServiceContainer(EngineContainer):
     @cached_property
     def request_resolver(self) -> ResolverService:
         """Merge of chosen options, preset and a member's defaults."""
-        return ResolverService(database=self.database, providers=self.provider_names)
+        return ResolverService(database=self.database, providers=self.provider_names, effects=self.settings.effects)
 
     @cached_property
     def saved_forms(self) -> SavedFormService:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from bot.domain.errors import OptionRangeError
+from bot.domain.errors import OptionRangeError, UnknownEffectError
 from bot.domain.fit import Fit
 from bot.domain.lazy_text import LazyPlural, LazyText
 from bot.domain.option_spec import ModelPrices, OptionSpec, SettingTexts, Size, Stage
@@ -66,10 +66,27 @@ def _substitute_ratio(ratios: tuple[str, ...], size: Size | None) -> str:
     return nearest_ratio(*size, named)
 
 
+def is_effect_name(name: str) -> bool:
+    """Return whether a text can be the name of an effect."""
+    return len(name) <= MAX_WORD and _EFFECT.fullmatch(name) is not None
+
+
+def find_effect(name: str, effects: Sequence[str]) -> str:
+    """Return the known effect of a name, in any case.
+
+    Raises:
+        UnknownEffectError: `effects` has none of this name.
+    """
+    for known in effects:
+        if known.casefold() == name.casefold():
+            return known
+    raise UnknownEffectError(name, tuple(effects))
+
+
 def _parse_effect(typed: str) -> str:
     """Return an effect's name without the blanks around it."""
     name = typed.strip()
-    if len(name) > MAX_WORD or not _EFFECT.fullmatch(name):
+    if not is_effect_name(name):
         raise OptionRangeError("effect", typed, LazyText("a name of up to {most} letters and digits", most=MAX_WORD))
     return name
 

@@ -4,7 +4,7 @@ Unchosen options come from the preset, then from the member's defaults.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from bot.domain.errors import PresetNotFoundError
 from bot.domain.images import InputImage
 from bot.domain.option_resolution import chosen_request
+from bot.domain.options import find_effect
 from bot.domain.preferences import Preferences
 from bot.domain.presets import Preset
 from bot.domain.quotes import Quote, quotes
@@ -40,12 +41,13 @@ RequestResolver = Callable[[Connection], ResolvedRequest]
 class ResolverService:
     """Builder of request resolvers.
 
-    `providers` are the configured ones, in the operator's order.
+    `providers` are the configured ones, in the operator's order. `effects` are those that the operator named.
     """
 
-    def __init__(self, *, database: Database, providers: Sequence[str]) -> None:
+    def __init__(self, *, database: Database, providers: Sequence[str], effects: tuple[str, ...] = ()) -> None:
         self._database = database
         self._providers = providers
+        self.effects = effects
 
     def resolver_for(
         self,
@@ -83,7 +85,7 @@ class ResolverService:
                 inputs=inputs,
                 input_ratio=input_ratio,
             )
-            return _resolved(request, preferences, private)
+            return self._resolved(request, preferences, private)
 
         return resolve
 
@@ -94,7 +96,7 @@ class ResolverService:
 
         It adds the member's preferences for privacy and confirmation.
         """
-        return lambda connection: _resolved(request, PreferenceRepository(connection).get(member_id), private)
+        return lambda connection: self._resolved(request, PreferenceRepository(connection).get(member_id), private)
 
     async def default_request(
         self, *, guild_id: int, member_id: int, inputs: tuple[InputImage, ...]
@@ -125,21 +127,23 @@ class ResolverService:
         preferences, stored = await self._database.read(lambda connection: _read(connection, guild_id, member_id, name))
         return quotes(chosen, self._providers, preset=stored, preferences=preferences, inputs=inputs)
 
+    def _resolved(
+        self,
+        request: GenerationRequest,
+        preferences: Preferences,
+        private: bool | None,  # noqa: FBT001
+    ) -> ResolvedRequest:
+        if request.effect is not None:
+            request = replace(request, effect=find_effect(request.effect, self.effects))
+        return ResolvedRequest(
+            request=request,
+            private=preferences.private if private is None else private,
+            confirm_over=preferences.confirm_over,
+        )
+
 
 def _read(
     connection: Connection, guild_id: int, member_id: int, preset: str | None
 ) -> tuple[Preferences, Preset | None]:
     stored = None if preset is None else PresetRepository(connection).find(guild_id, member_id, preset)
     return PreferenceRepository(connection).get(member_id), stored
-
-
-def _resolved(
-    request: GenerationRequest,
-    preferences: Preferences,
-    private: bool | None,  # noqa: FBT001
-) -> ResolvedRequest:
-    return ResolvedRequest(
-        request=request,
-        private=preferences.private if private is None else private,
-        confirm_over=preferences.confirm_over,
-    )

@@ -4,7 +4,7 @@ Both are derived from the table in `bot.domain.options`.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import discord
@@ -121,6 +121,13 @@ def suggested_choices(spec: OptionSpec, typed: str, *, editing: bool = False) ->
         if (editing or value not in spec.edits_only)
         and (value.startswith(wanted) if spec.suggest_by_prefix else wanted in value)
     ]
+
+
+def effect_choices(effects: Sequence[str], typed: str) -> _Choices:
+    """Return the matching effects, or all of them if nothing matches."""
+    wanted = typed.strip().casefold()
+    matching = [name for name in effects if wanted in name.casefold()]
+    return _choices((matching or effects)[:_MOST])
 
 
 def model_choices(quotes: Iterable[Quote], typed: str) -> _Choices:

@@ -185,6 +185,7 @@ class BotHarness:
             "skillboss_wholesale_key": KEY,
             "skillboss_api_url": self.server.url,
             "shard_count": 1,
+            "effects": ("film grain", "sepia"),
         }
         if self.reve2img is not None:
             settings |= {"reve2img_api_key": KEY, "reve2img_api_url": self.reve2img.url}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.errors import UnsupportedOptionError
+from bot.domain.errors import UnknownEffectError, UnsupportedOptionError
 from bot.domain.jobs import State
 from sandbox.discord.command_rules import check_command
 from sandbox.discord.errors import FormErrors
@@ -131,4 +131,24 @@ def test_imagine_command_fits_discord_limits(bot: BotHarness) -> None:
         "private",
     ]
     completed = [option["name"] for option in payload["options"] if option.get("autocomplete")]
-    assert completed == ["model", "fit", "version", "preset"]
+    assert completed == ["model", "fit", "effect", "version", "preset"]
+
+
+async def test_effect_completes_known_names(bot: BotHarness) -> None:
+    member = bot.member("member")
+    for name in ("imagine", "edit", "preset save"):
+        offered = await member.autocomplete(bot.channel, name, "effect", "SEP")
+        assert [choice["value"] for choice in offered] == ["sepia"]
+
+
+async def test_unknown_effect_is_refused_with_known_names(bot: BotHarness) -> None:
+    bot.expected = [UnknownEffectError]
+    refused = await bot.imagine(bot.member("member"), prompt="a fox", effect="glow")
+    assert private(refused).splitlines()[0] == "This studio has no effect “\u2068glow\u2069”."
+    assert "film grain" in private(refused)
+    assert await bot.column("id") == []
+
+
+async def test_effect_is_found_in_any_case(bot: BotHarness) -> None:
+    card = await bot.imagine(bot.member("member"), prompt="a fox", effect="Sepia")
+    assert "effect \u2068sepia\u2069" in bot.card(card)[0]

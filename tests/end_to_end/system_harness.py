@@ -140,6 +140,7 @@ class SystemHarness:
             "DISCORD_API_URL": self.discord.api_url,
             "SKILLBOSS_WHOLESALE_KEY": SKILLBOSS_KEY,
             "SKILLBOSS_API_URL": self.skillboss.url,
+            "EFFECTS": "film grain, sepia",
             "REVE2IMG_API_KEY": REVE2IMG_KEY,
             "REVE2IMG_API_URL": self.reve2img.url,
             "DATA_DIR": str(self.folder / "data"),

@@ -56,6 +56,7 @@ from bot.domain.errors import (
     StorageFullError,
     StudioClosedError,
     TooManyRequestsError,
+    UnknownEffectError,
     UnknownModelError,
     UnsupportedOptionError,
 )
@@ -159,6 +160,8 @@ WORDED: list[tuple[AtelierError, str]] = [
             "Ask the bot's owner to add it to the list of servers in the bot's settings."
         ),
     ),
+    (UnknownEffectError("x", ()), "This studio has no effects.\nLeave out `effect`."),
+    (UnknownEffectError("x", ("1",)), "This studio has no effect “\u2068x\u2069”.\nChoose 1."),
     (CannotPostError(by_member=True), "You may not post pictures in this channel, so this cannot be made public here."),
     (
         CannotPostError(by_member=False),

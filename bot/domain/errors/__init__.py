@@ -4,6 +4,7 @@
     |- RequestError            the request is impossible as asked
     |  |- PromptError          empty, too long, or with unreadable characters
     |  |- UnknownModelError
+    |  |- UnknownEffectError
     |  |- OptionRangeError     a value out of the option's range
     |  |- NotOfferedError      a choice that is not offered
     |  |- UnsupportedOptionError  the model lacks this option; others are named
@@ -102,6 +103,7 @@ from bot.domain.errors.requests import (
     PromptError,
     PromptProblem,
     RequestError,
+    UnknownEffectError,
     UnknownModelError,
     UnsupportedOptionError,
 )
@@ -156,6 +158,7 @@ __all__ = [
     "StorageFullError",
     "StudioClosedError",
     "TooManyRequestsError",
+    "UnknownEffectError",
     "UnknownModelError",
     "UnsupportedOptionError",
 ]

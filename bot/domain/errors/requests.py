@@ -42,6 +42,17 @@ class UnknownModelError(RequestError):
         self.models = models
 
 
+class UnknownEffectError(RequestError):
+    """The operator named no such effect; `effects` are the named ones."""
+
+    code = "unknown_effect"
+
+    def __init__(self, effect: str, effects: tuple[str, ...]) -> None:
+        super().__init__()
+        self.effect = effect
+        self.effects = effects
+
+
 class OptionRangeError(RequestError):
     """`value` is out of range for `option`.
 

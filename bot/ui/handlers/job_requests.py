@@ -20,7 +20,7 @@ from bot.services.confirmations import ConfirmationService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
 from bot.services.request_resolver import RequestResolver, ResolvedRequest, ResolverService
-from bot.ui.command_options import model_choices
+from bot.ui.command_options import effect_choices, model_choices
 from bot.ui.component_tree import custom_ids
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.discord_errors import RETRYABLE, classify
@@ -123,6 +123,10 @@ class JobRequests:
             inputs=inputs,
         )
         return model_choices(quotes, typed)
+
+    def effect_choices(self, typed: str) -> list[app_commands.Choice[str]]:
+        """Return the known effects to autocomplete."""
+        return effect_choices(self._resolver.effects, typed)
 
     async def confirm(self, interaction: discord.Interaction[Any], confirmation_id: str) -> None:
         """Turn a confirmation into the job's card.

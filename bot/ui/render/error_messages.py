@@ -45,6 +45,7 @@ from bot.domain.errors import (
     StorageFullError,
     StudioClosedError,
     TooManyRequestsError,
+    UnknownEffectError,
     UnknownModelError,
     UnsupportedOptionError,
 )
@@ -81,6 +82,11 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
         case UnknownModelError():
             what = _("This studio has no model “{name}”.").format(name=escaped(cut(error.model, _QUOTED)))
             return _in_lines(what, _("Choose {models}.").format(models=listed(error.models)))
+        case UnknownEffectError(effects=()):
+            return _in_lines(_("This studio has no effects."), _("Leave out `effect`."))
+        case UnknownEffectError():
+            what = _("This studio has no effect “{name}”.").format(name=escaped(cut(error.effect, _QUOTED)))
+            return _in_lines(what, _("Choose {effects}.").format(effects=listed(error.effects)))
         case OptionRangeError():
             what = _("“{value}” isn't a valid {option}.")
             return _in_lines(
