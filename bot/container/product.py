@@ -112,6 +112,7 @@ class Container(ServiceContainer):
             clock=self.clock,
             soft_deadline=self.engine_config.soft_deadline,
             actions=possible_actions(self.provider_names),
+            prices=self.remix.get_prices,
         )
 
     @cached_property

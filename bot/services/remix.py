@@ -10,11 +10,11 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from bot.domain.errors import ImageGoneError, JobRunningError, JobStateError
+from bot.domain.errors import AtelierError, ImageGoneError, JobRunningError, JobStateError
 from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.jobs import Action, Job, Origin
 from bot.domain.remix import make_cut_out, make_edit, make_reference, make_upscale, make_variation
-from bot.domain.requests import GenerationRequest
+from bot.domain.requests import GenerationRequest, price
 from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
 from bot.services.jobs import Actor, check_manageable, check_visible
@@ -26,6 +26,8 @@ from db.pictures import ResultImageRepository
 
 # A row that refers to a file stored just now may not be written yet; the nightly maintenance removes the file then.
 _RECENT: Final = timedelta(minutes=2)
+# Actions that a card offers with one price.
+_PRICED: Final = (Action.AGAIN, Action.VARY, Action.CUT_OUT)
 _PROCESSED: Final = (Action.UPSCALE, Action.CUT_OUT)
 # Bounds the reads for an image that was upscaled again and again.
 _MAX_PROCESSING_STEPS: Final = 20
@@ -58,6 +60,7 @@ class RemixOptions:
     prompt: str | None = None
     model: str | None = None
     factor: int | None = None
+    images: int | None = None
 
 
 class RemixService:
@@ -130,7 +133,29 @@ class RemixService:
 
         Raises as `build_request` does.
         """
+        if action is Action.AGAIN:
+            return source.job.request
         return self._of_picture(source, action, InputImage(), options)
+
+    async def get_prices(self, job_id: str) -> dict[Action, int]:
+        """Return the prices on a job's card; impossible actions have none.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+        """
+
+        def read(connection: Connection) -> Source:
+            job = JobRepository(connection).get(job_id)
+            return Source(job=job, original=_original(connection, job), pictures={}, inputs=job.request.inputs)
+
+        source = await self._database.read(read)
+        prices = {}
+        for action in _PRICED:
+            try:
+                prices[action] = price(self.build_quote(source, action, RemixOptions()))
+            except AtelierError:
+                continue
+        return prices
 
     def _of_picture(
         self, source: Source, action: Action, picture: InputImage, options: RemixOptions
@@ -139,7 +164,8 @@ class RemixService:
         own = replace(source.job.request, prompt=original.prompt)
         match action:
             case Action.VARY:
-                return make_variation(original, picture, self._providers)
+                wanted = replace(original, images=options.images or 1)
+                return make_variation(wanted, picture, self._providers)
             case Action.EDIT:
                 return make_edit(original, picture, prompt, self._providers, model=options.model)
             case Action.REFERENCE:

@@ -1,6 +1,7 @@
 """Buttons and menus with permanent custom ids.
 
-A custom id is `a1:<action>:<target>:<picture>`, version first; the paging buttons of a search add `:<search>`.
+A custom id is `a1:<action>:<target>:<picture>`, version first; the paging buttons of a search add `:<search>`, and what
+spends credits at once adds the `:<price>` that it shows.
 Messages keep their buttons for years, so a custom id that was issued once is answered for ever:
 `tests/ui/issued_custom_ids.txt` lists every form.
 """
@@ -19,17 +20,22 @@ from bot.ui.i18n import N_, _
 
 PREFIX: Final = "a1:"
 CUSTOM_ID: Final = re.compile(
-    r"a1:(?P<action>[a-z]+):(?P<target>[0-9a-f]{32}):(?P<picture>[0-9]{1,2})(?::(?P<search>[0-9a-f]{32}))?"
+    r"a1:(?P<action>[a-z]+):(?P<target>[0-9a-f]{32}):(?P<picture>[0-9]{1,2})"
+    r"(?::(?P<search>[0-9a-f]{32})|:(?P<price>[0-9]{1,9}))?"
 )
 
 
-def custom_id(action: str, target_id: str, picture: int = 0, *, search_id: str | None = None) -> str:
+def custom_id(
+    action: str, target_id: str, picture: int = 0, *, search_id: str | None = None, price: int | None = None
+) -> str:
     """Return the custom id of an action on a target or on one of its pictures.
 
     The target is a job, a confirmation, a saved form or an undo token. Pictures count from 0.
     """
     base = f"{PREFIX}{action}:{target_id}:{picture}"
-    return base if search_id is None else f"{base}:{search_id}"
+    if search_id is not None:
+        return f"{base}:{search_id}"
+    return base if price is None else f"{base}:{price}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +47,22 @@ class ButtonSpec:
     style: discord.ButtonStyle = discord.ButtonStyle.secondary
 
     def build(
-        self, target_id: str, *, label: str | None = None, disabled: bool = False, search_id: str | None = None
+        self,
+        target_id: str,
+        *,
+        label: str | None = None,
+        disabled: bool = False,
+        search_id: str | None = None,
+        price: int | None = None,
     ) -> ui.Button[ui.LayoutView]:
-        """Return the button for a target. `label` replaces the translated default."""
+        """Return the button for a target.
+
+        `label` replaces the translated default. `price` is the one shown for a press that spends it at once.
+        """
         return ui.Button(
             label=_(self.label) if label is None else label,
             style=self.style,
-            custom_id=custom_id(self.action, target_id, search_id=search_id),
+            custom_id=custom_id(self.action, target_id, search_id=search_id, price=price),
             disabled=disabled,
         )
 
@@ -119,11 +134,23 @@ _MENU_TEXTS: Final = {
 }
 
 
-def card_menu(job_id: str, offered: Collection[MenuEntry]) -> ui.Select[ui.LayoutView]:
-    """Return a card's menu with the offered entries."""
+def card_menu(
+    job_id: str, offered: Collection[MenuEntry], *, cut_out: tuple[int, str] | None = None
+) -> ui.Select[ui.LayoutView]:
+    """Return a card's menu with the offered entries.
+
+    `cut_out` is the price of cutting out one picture, as a number and in words.
+    """
+    descriptions = {entry: _(_MENU_TEXTS[entry][1]) for entry in MenuEntry}
+    if cut_out is not None:
+        # Translators: the price of a menu entry, such as "Remove the background · 26 credits".
+        descriptions[MenuEntry.CUT_OUT] = _("{what} · {credits}").format(
+            what=descriptions[MenuEntry.CUT_OUT], credits=cut_out[1]
+        )
     options = [
-        discord.SelectOption(value=entry, label=_(_MENU_TEXTS[entry][0]), description=_(_MENU_TEXTS[entry][1]))
+        discord.SelectOption(value=entry, label=_(_MENU_TEXTS[entry][0]), description=descriptions[entry])
         for entry in MenuEntry
         if entry in offered
     ]
-    return ui.Select(placeholder=_("More…"), custom_id=custom_id(MENU, job_id), options=options)
+    shown = None if cut_out is None else cut_out[0]
+    return ui.Select(placeholder=_("More…"), custom_id=custom_id(MENU, job_id, price=shown), options=options)

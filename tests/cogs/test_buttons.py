@@ -33,7 +33,7 @@ async def test_cancel_by_member_updates_card(bot: BotHarness) -> None:
     assert pressed.acknowledged
     assert pressed.followups == []
     assert len(bot.channel.history()) == 1
-    assert buttons(card) == ["Again"]
+    assert buttons(card) == ["Again · 12"]
     assert await bot.column("state") == ["cancelled"]
 
 

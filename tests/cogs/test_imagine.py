@@ -39,7 +39,7 @@ async def test_imagine_edits_one_card_to_the_end(bot: BotHarness) -> None:
     await bot.finish(result)
 
     assert bot.card(result) == [heading, "-# 24 credits · 1\u00a0s"]
-    assert buttons(result) == ["Again"]
+    assert buttons(result) == ["Again · 24"]
     assert result.response.id == first
     assert result.followups == []
     assert len(bot.channel.history()) == 1

@@ -8,8 +8,15 @@ from sqlalchemy import Connection, select, update
 
 from bot.domain.errors import AlreadyAskedError
 from bot.domain.jobs import State
+from bot.domain.requests import price
+from bot.services import confirmations as confirmations_service
+from bot.services import jobs as jobs_service
+from bot.ui import buttons as buttons_module
+from bot.ui.component_tree import walk
+from bot.ui.handlers import card_actions, job_requests
 from db.tables import jobs, movements
 from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, buttons, private, texts
+from tests.cogs.test_edit import fields
 
 
 async def finished(bot: BotHarness, who: MemberActor, **options: Any) -> InteractionResult:
@@ -20,9 +27,10 @@ async def finished(bot: BotHarness, who: MemberActor, **options: Any) -> Interac
 
 
 async def press(who: MemberActor, card: InteractionResult, label: str) -> InteractionResult:
-    """Press a button of a card."""
+    """Press a button of a card; its price need not be named."""
     assert card.response is not None
-    return await who.click(card.response, label=label)
+    labels = [each for each in buttons(card) if each.split(" · ")[0] == label] or [label]
+    return await who.click(card.response, label=labels[0])
 
 
 async def choose(who: MemberActor, card: InteractionResult, entry: str) -> InteractionResult:
@@ -45,6 +53,13 @@ def edits_of(bot: BotHarness, card: InteractionResult) -> int:
     return sum(bot.requests("PATCH", ending) for ending in ("messages/@original", f"messages/{card.response.id}"))
 
 
+def rise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raise the price of every request by one credit."""
+    before = price
+    for module in (jobs_service, confirmations_service, job_requests, card_actions):
+        monkeypatch.setattr(module, "price", lambda request: before(request) + 1)
+
+
 def told(result: InteractionResult) -> list[str]:
     """Return the texts of an ephemeral panel."""
     assert result.response is not None
@@ -54,7 +69,7 @@ def told(result: InteractionResult) -> list[str]:
 
 async def test_card_without_editing_model_offers_text_actions_only(bot: BotHarness) -> None:
     card = await finished(bot, bot.member("member"))
-    assert buttons(card) == ["Again"]
+    assert buttons(card) == ["Again · 12"]
     assert entries(card) == ["Details", "Delete"]
 
 
@@ -62,8 +77,78 @@ async def test_card_without_editing_model_offers_text_actions_only(bot: BotHarne
 async def test_card_with_editing_model_offers_all_actions(bot: BotHarness) -> None:
     """Frequent actions are buttons, the rest is in the menu."""
     card = await finished(bot, bot.member("member"))
-    assert buttons(card) == ["Again", "Vary", "Edit", "Upscale"]
+    assert buttons(card) == ["Again · 12", "Vary · 20", "Edit", "Upscale"]
     assert entries(card) == ["Cut out", "Use as reference", "Details", "Delete"]
+
+
+@pytest.mark.bot(reve2img=True)
+async def test_spending_presses_show_their_price(bot: BotHarness) -> None:
+    """Cut out in its entry, Vary for each number of pictures."""
+    member = bot.member("member")
+    card = await finished(bot, member, images=2)
+    assert buttons(card)[:2] == ["Again · 24", "Vary · 20"]
+    assert card.response is not None
+    described = [each.get("description") for each in walk(card.response.components) for each in each.get("options", [])]
+    assert described[0] == "Remove the background · 26 credits"
+    counts = fields(await press(member, card, "Vary"))["How many"]["options"]
+    assert [each["label"] for each in counts] == [
+        "1 · 20 credits",
+        "2 · 40 credits",
+        "3 · 60 credits",
+        "4 · 80 credits",
+    ]
+    assert [each["value"] for each in counts if each.get("default")] == ["1"]
+    opened = await choose(member, card, "cutout")
+    assert opened.modal is not None
+    assert [each["content"] for each in opened.modal["components"] if "content" in each] == ["-# 26 credits"]
+
+
+@pytest.mark.bot(reve2img=True)
+async def test_vary_makes_as_many_as_chosen(bot: BotHarness) -> None:
+    member = bot.member("member")
+    card = await finished(bot, member, images=2)
+    one = await member.submit_modal(await press(member, card, "Vary"), {"picture": ["0"], "images": ["1"]})
+    two = await member.submit_modal(await press(member, card, "Vary"), {"picture": ["1"], "images": ["2"]})
+    assert "1 picture · from" in bot.card(one)[0]
+    assert "2 pictures · from" in bot.card(two)[0]
+    assert await bot.column("price") == [24, 20, 40]
+
+
+@pytest.mark.bot(reve2img=True)
+@pytest.mark.parametrize("shown", ["lower", "none"])
+async def test_press_above_shown_price_asks_first(bot: BotHarness, monkeypatch: pytest.MonkeyPatch, shown: str) -> None:
+    """The price rose since, or the card is older than the prices."""
+    member = bot.member("member")
+    price = {"lower": 11, "none": None}[shown]
+    build = buttons_module.custom_id
+    monkeypatch.setattr(
+        buttons_module,
+        "custom_id",
+        lambda *to, **more: build(*to, **more | ({"price": price} if "price" in more else {})),
+    )
+    card = await finished(bot, member)
+    asked = await press(member, card, "Again")
+    assert buttons(asked) == ["Generate · 12 credits", "Cancel"]
+    words = "The price has changed since it was shown.\nThis takes 12 credits."
+    assert bot.card(asked)[-1] == (words if shown == "lower" else "This takes 12 credits.")
+    cut = await choose(member, card, "cutout")
+    assert buttons(cut) == ["Generate · 26 credits", "Cancel"]
+    assert len(await bot.column("id")) == 1
+    await press(member, asked, "Generate")
+    assert await bot.column("price") == [12, 12]
+
+
+@pytest.mark.bot(reve2img=True)
+async def test_form_above_shown_price_asks_first(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The price rose while the form was open."""
+    member = bot.member("member")
+    card = await finished(bot, member)
+    opened = await press(member, card, "Vary")
+    rise(monkeypatch)
+    asked = await member.submit_modal(opened, {"images": ["1"]})
+    assert buttons(asked)[0].startswith("Generate · ")
+    assert bot.card(asked)[-1].startswith("The price has changed since it was shown.")
+    assert len(await bot.column("id")) == 1
 
 
 async def test_again_by_other_member_uses_their_credits(bot: BotHarness) -> None:
@@ -242,6 +327,6 @@ async def test_failed_card_offers_again(bot: BotHarness) -> None:
     await bot.reaches(State.QUEUED)
     await press(member, card, "Cancel")
     await bot.until(lambda: bot.card(card)[-1].startswith("Cancelled."))
-    assert buttons(card) == ["Again"]
+    assert buttons(card) == ["Again · 12"]
     again = await press(member, card, "Again")
     assert "Queued" in bot.card(again)[-1]

@@ -16,7 +16,7 @@ async def test_cancel_by_member_before_start_returns_credits(system: SystemHarne
     await (await member.click(card, label="Cancel")).acknowledged()
     card = await invocation.wait_until(says("Cancelled"))
     assert "Nothing was charged: 12 credits returned" in text(card)
-    assert [button["label"] for button in buttons(card)] == ["Again"]
+    assert [button["label"] for button in buttons(card)] == ["Again · 12"]
     assert made.state == "CANCELLED"
     ledger = await system.ledger()
     assert (ledger.problems, ledger.held, ledger.charged) == ([], 0, before.charged)

@@ -92,7 +92,7 @@ async def test_edit_of_rotated_photo_keeps_upright_ratio(editor: EditingMember) 
     details = await (await editor.member.select(card, ["details"])).response()
     assert "`aspect_ratio` 2:3" in text(details)
 
-    again = await editor.member.click(card, label="Again")
+    again = await editor.member.click(card, label="Again · 20")
     card, picture = await editor.finished(again, before + 1)
     assert ("reve-2.0 · 2:3" in text(card), measured(picture)[:2]) == (True, pixels("2:3"))
 

@@ -103,12 +103,12 @@ async def test_results_used_again_are_attached_too(editor: EditingMember) -> Non
     before = editor.taken
     asked = await editor.member.slash("edit", prompt="make it dusk", image=png(drawn()))
     card, picture = await editor.finished(asked, before)
-    varied = await editor.member.click(card, label="Vary")
+    varied = await editor.member.submit_modal(await editor.member.click(card, label="Vary · 20"), {})
     await fetched(editor, before + 1)
     made = await editor.system.reve2img.finish_and_wait()
     assert [each.sha256 for each in made.inputs] == [hashlib.sha256(picture).hexdigest()]
     await varied.wait_until(has_images)
-    again = await editor.member.click(card, label="Again")
+    again = await editor.member.click(card, label="Again · 20")
     await fetched(editor, before + 2)
     await editor.system.reve2img.finish_and_wait()
     await again.wait_until(has_images)

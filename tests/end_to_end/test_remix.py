@@ -93,10 +93,10 @@ async def test_card_button_after_restart_makes_new_image(system: SystemHarness) 
     """The new image starts from the one on the card."""
     member = system.discord.actor("member")
     card = await finish_job(system, await member.slash("imagine", prompt="a lighthouse", aspect_ratio="16:9"))
-    assert labels(card) == ["Again", "Vary", "Edit", "Upscale"]
+    assert labels(card) == ["Again · 12", "Vary · 20", "Edit", "Upscale"]
     (first,) = await system.pictures(card)
     await restart(system)
-    second = await finish_job(system, await member.click(card, label="Vary"))
+    second = await finish_job(system, await member.submit_modal(await member.click(card, label="Vary · 20"), {}))
     assert derives_from((await system.pictures(second))[0], first)
     assert "reve-2.0 · 16:9 · 1 picture · from 1 picture" in text(second)
     assert "20 credits" in text(second)
@@ -204,7 +204,7 @@ async def test_deleted_parent_keeps_children(system: SystemHarness) -> None:
     """
     member, moderator = system.discord.actor("member"), system.discord.actor("moderator")
     card = await finish_job(system, await member.slash("imagine", prompt="a lighthouse"))
-    child = await finish_job(system, await member.click(card, label="Again"))
+    child = await finish_job(system, await member.click(card, label="Again · 12"))
     asked = await moderator.select(card, ["delete"])
     question = await asked.wait_until(says("Delete this?"))
     await (await moderator.click(question, label="Delete")).acknowledged()

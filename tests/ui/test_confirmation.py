@@ -44,7 +44,7 @@ def test_confirmation_shows_price_and_time(usual: tuple[int, int] | None, words:
 
 def test_confirmation_with_risen_price_says_so() -> None:
     _, said = texts(question_card(a_draft(), None, dearer_than_asked=True))
-    assert said == "The price has changed since you were asked.\nThis takes 96 credits."
+    assert said == "The price has changed since it was shown.\nThis takes 96 credits."
 
 
 def test_confirmation_buttons_carry_id() -> None:

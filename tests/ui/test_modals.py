@@ -70,7 +70,9 @@ async def test_unknown_message_images_are_refused() -> None:
     """Offered ones keep their order."""
     heard: list[tuple[str | None, list[str]]] = []
 
-    async def hear(_: discord.Interaction[Any], __: str, model: str | None, pictures: Sequence[AttachmentInfo]) -> None:
+    async def hear(
+        _: discord.Interaction[Any], __: str, model: str | None, pictures: Sequence[AttachmentInfo], ___: int
+    ) -> None:
         heard.append((model, [picture.url for picture in pictures]))
 
     offered = [AttachmentInfo(url=url) for url in ("first", "second", "third")]

@@ -10,7 +10,7 @@ import pytest
 from discord import ui
 
 from bot.domain.errors import FaultKind, ImageError, ImageProblem
-from bot.domain.jobs import Delivery, Job, Snapshot, State
+from bot.domain.jobs import Action, Delivery, Job, Snapshot, State
 from bot.engine.card_store import DirectTurn
 from bot.images.reencode import Upload
 from bot.ui.delivery.bounded_requests import RateLimitError
@@ -96,10 +96,15 @@ def done(**changes: Any) -> Snapshot:
     return Snapshot(job=job, pictures=(make_image(job),))
 
 
+async def no_prices(_: str) -> dict[Action, int]:
+    """Return no prices."""
+    return {}
+
+
 def build_delivery(discord: Discord, notes: Notes, store: Store, clock: ManualClock | None = None) -> ResultDelivery:
     """Return a result delivery between the three fakes."""
     parts: dict[str, Any] = {"messages": discord, "card_store": notes, "image_service": store}
-    return ResultDelivery(**parts, clock=clock or ManualClock(), soft_deadline=300, actions=())
+    return ResultDelivery(**parts, clock=clock or ManualClock(), soft_deadline=300, actions=(), prices=no_prices)
 
 
 PICTURE = Upload(content=b"x", extension="png", reencoded=False)

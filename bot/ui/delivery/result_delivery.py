@@ -1,6 +1,6 @@
 """Delivery of finished jobs: card, direct message, `/history`."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -63,7 +63,8 @@ class DeliveryProgress:
 class ResultDelivery:
     """Shows jobs to their members, and keeps nothing of them.
 
-    `soft_deadline` is in seconds; `actions` are what this studio can do with a finished picture.
+    `soft_deadline` is in seconds; `actions` are what this studio can do with a finished picture. `prices` returns what
+    the actions on a job's card cost.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class ResultDelivery:
         clock: Clock,
         soft_deadline: float,
         actions: Collection[Action],
+        prices: Callable[[str], Awaitable[Mapping[Action, int]]],
     ) -> None:
         self._card_store = card_store
         self._image_service = image_service
@@ -82,6 +84,7 @@ class ResultDelivery:
         self._clock = clock
         self._soft_deadline = soft_deadline
         self._actions = actions
+        self._prices = prices
 
     def card(
         self,
@@ -91,10 +94,12 @@ class ResultDelivery:
         direct: bool = False,
         copy: bool = False,
         inputs: Sequence[str] | None = None,
+        prices: Mapping[Action, int] | None = None,
     ) -> ui.LayoutView:
         """Return a job's card as of now, in the language of its place.
 
-        `inputs` are the names of its attached input images; by default those that were published.
+        `inputs` are the names of its attached input images; by default those that were published. `prices` are those of
+        the actions on an ended job's card.
         """
         files = () if uploads is None else uploads.attached
         if inputs is None:
@@ -106,6 +111,7 @@ class ResultDelivery:
                 self._soft_deadline,
                 files,
                 actions=self._actions,
+                prices=prices,
                 direct=direct,
                 copy=copy,
                 inputs=inputs,
@@ -224,7 +230,8 @@ class ResultDelivery:
     async def _on_card(self, snapshot: Snapshot, progress: DeliveryProgress) -> None:
         limit = fair_limit(snapshot.pictures, self._messages.upload_limit(snapshot.job))
         uploads = await self._uploads(snapshot, progress, progress.card.limit(limit))
-        await self.show(snapshot.job, self.card(snapshot, uploads), uploads.files if uploads.ready else None)
+        view = self.card(snapshot, uploads, prices=await self._prices(snapshot.job.id))
+        await self.show(snapshot.job, view, uploads.files if uploads.ready else None)
 
     async def _directly(
         self, snapshot: Snapshot, progress: DeliveryProgress, since: float, *, copy: bool = False

@@ -20,7 +20,7 @@ from bot.ui.buttons import MenuEntry
 from bot.ui.component_tree import walk
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.job_messages import JobMessages
-from bot.ui.handlers.component_registry import selected_values
+from bot.ui.handlers.component_registry import selected_values, shown_price
 from bot.ui.handlers.error_handler import answer_error
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.interactions import actor_of
@@ -32,6 +32,7 @@ from bot.ui.render.confirmation import delete_question, deleted_note
 from bot.ui.render.details import PROMPT_FILE, details_panel
 
 _QUIET: Final = discord.AllowedMentions.none()
+_COUNTS: Final = range(1, 5)
 _MENU_ACTIONS: Final = {MenuEntry.CUT_OUT: Action.CUT_OUT, MenuEntry.REFERENCE: Action.REFERENCE}
 
 
@@ -104,7 +105,7 @@ class CardActions:
         """
         source = await self._remix.get_source(job_id, actor_of(interaction))
         if action is Action.AGAIN:
-            await self._make(interaction, source, action, RemixOptions())
+            await self._make(interaction, source, action, RemixOptions(), shown_price(interaction))
             return
         urls = _fetchable(source, _shown(source, message or interaction.message))
         spec = self._modal_spec(source, action, urls)
@@ -112,7 +113,9 @@ class CardActions:
             await self._ask(interaction, spec, job_id, action)
             return
         ((position, url),) = urls.items()
-        await self._make(interaction, source, action, RemixOptions(position=position, url=url))
+        await self._make(
+            interaction, source, action, RemixOptions(position=position, url=url), shown_price(interaction)
+        )
 
     async def reopen(self, interaction: discord.Interaction[Any], card: CardForm, filled: FilledForm) -> None:
         """Open a form again as it was sent.
@@ -132,7 +135,7 @@ class CardActions:
 
     async def _ask(self, interaction: discord.Interaction[Any], spec: ModalSpec, job_id: str, action: Action) -> None:
         card = CardForm(job_id=job_id, action=action, urls=spec.urls)
-        form = RequestModal(spec, partial(self._answered, job_id, action), partial(self._refused, card))
+        form = RequestModal(spec, partial(self._answered, job_id, action, spec), partial(self._refused, card))
         await interaction.response.send_modal(form)
 
     async def _refused(
@@ -146,20 +149,25 @@ class CardActions:
         await self._form_errors.answer(interaction, error, filled)
 
     async def _answered(
-        self, job_id: str, action: Action, interaction: discord.Interaction[Any], chosen: RemixOptions
+        self,
+        job_id: str,
+        action: Action,
+        spec: ModalSpec,
+        interaction: discord.Interaction[Any],
+        chosen: RemixOptions,
     ) -> None:
         # Read again: the job may have been deleted while the form was open.
         source = await self._remix.get_source(job_id, actor_of(interaction))
-        await self._make(interaction, source, action, chosen)
+        await self._make(interaction, source, action, chosen, spec.shown_price(chosen))
 
     async def _make(
-        self, interaction: discord.Interaction[Any], source: Source, action: Action, chosen: RemixOptions
+        self, interaction: discord.Interaction[Any], source: Source, action: Action, chosen: RemixOptions, shown: int
     ) -> None:
         request, origin = self._remix.build_request(source, action, chosen)
         # What comes of a private picture stays as private; else it is as the member prefers.
         private = True if source.job.is_private or _is_private_message(interaction, source) else None
         choose = self._resolver.resolver_for_request(interaction.user.id, request, private=private)
-        await self._requests.create_resolved(interaction, choose, origin=origin)
+        await self._requests.create_resolved(interaction, choose, origin=origin, shown=shown)
 
     def _modal_spec(self, source: Source, action: Action, urls: dict[int, str | None]) -> ModalSpec:
         match action:
@@ -188,9 +196,10 @@ class CardActions:
             case Action.UPSCALE:
                 return ModalSpec(title=_("Upscale"), urls=urls, factors=self._factors(source))
             case Action.CUT_OUT:
-                return ModalSpec(title=_("Cut out"), urls=urls)
+                price_ = self._price(source, action, RemixOptions())
+                return ModalSpec(title=_("Cut out"), urls=urls, price=price_)
             case _:
-                return ModalSpec(title=_("Vary"), urls=urls)
+                return ModalSpec(title=_("Vary"), urls=urls, counts=self._counts(source))
 
     def _models(self, source: Source, action: Action) -> dict[str, int]:
         """Return the models to choose from, with the price of one picture each."""
@@ -208,6 +217,14 @@ class CardActions:
             factor: self._price(source, Action.UPSCALE, RemixOptions(factor=factor))
             for factor in upscale_factors(self._providers)
         }
+
+    def _counts(self, source: Source) -> dict[int, int]:
+        """Return the possible numbers of variations with their prices."""
+        counts = {}
+        for count in _COUNTS:
+            quote = self._remix.build_quote(source, Action.VARY, RemixOptions(images=count))
+            counts[quote.images] = price(quote)
+        return counts
 
     def _price(self, source: Source, action: Action, chosen: RemixOptions) -> int:
         """Return the price of an action. It is the same for every image."""

@@ -119,6 +119,12 @@ def search_id_of(interaction: discord.Interaction[Any]) -> str | None:
     return None if match is None else match["search"]
 
 
+def shown_price(interaction: discord.Interaction[Any]) -> int:
+    """Return the price shown on the pressed component, 0 if it shows none."""
+    match = CUSTOM_ID.fullmatch(_custom_id(interaction))
+    return 0 if match is None else int(match["price"] or 0)
+
+
 def _is_on_message(interaction: discord.Interaction[Any], custom_id: str) -> bool:
     """Return whether the pressed message has this component.
 

@@ -29,8 +29,8 @@ _LONGEST_OPTION: Final = 100
 # What any picture is, for asking what an edit costs.
 _ANY: Final = InputImage()
 
-Answer = Callable[[discord.Interaction[Any], str, str | None, Sequence[AttachmentInfo]], Awaitable[None]]
-"""Handler of a submitted form: the prompt, the model (None: the default), the chosen pictures."""
+Answer = Callable[[discord.Interaction[Any], str, str | None, Sequence[AttachmentInfo], int], Awaitable[None]]
+"""Handler of a submitted form: the prompt, the model (None: the default), the chosen pictures, the shown price."""
 Refuse = Callable[[discord.Interaction[Any], Exception, FilledForm], Awaitable[None]]
 """Handler of a failed submission."""
 
@@ -104,6 +104,7 @@ class EditMenu:
         prompt: str,
         model: str | None,
         pictures: Sequence[AttachmentInfo],
+        shown: int,
     ) -> None:
         await self._requests.create(
             interaction,
@@ -113,6 +114,7 @@ class EditMenu:
             private=None,
             inputs=self._jobs.check_attachments(pictures),
             input_ratio=pictures[0].aspect_ratio,
+            shown=shown,
         )
 
 
@@ -145,8 +147,11 @@ class EditModal(Form):
             ui.Label(text=_("What to change"), description=_("The rest stays as it is."), component=self._prompt)
         )
         self._models: ui.Select[Any] | None = None
+        self._prices = {each.id: price for each, price in able.items()}
         if len(able) > 1:
-            self._models = self._ask_model({each.id: price for each, price in able.items()}, filled.model)
+            self._models = self._ask_model(self._prices, filled.model)
+        elif able:
+            self.add_item(ui.TextDisplay(f"-# {in_credits(next(iter(able.values())))}"))
 
     def _ask_which(self, most: int, chosen: Sequence[int]) -> ui.Select[Any]:
         options = []
@@ -184,7 +189,8 @@ class EditModal(Form):
         require_offered((self._chosen, self._models))
         filled = self._filled()
         pictures = [self._form.pictures[at] for at in filled.chosen]
-        await self._answer(interaction, filled.prompt, filled.model, pictures)
+        shown = self._prices.get(filled.model or "") or next(iter(self._prices.values()), 0)
+        await self._answer(interaction, filled.prompt, filled.model, pictures, shown)
 
     async def on_error(  # type: ignore[override]  # as discord.py has it itself
         self, interaction: discord.Interaction[Any], error: Exception, /

@@ -14,7 +14,7 @@ from bot.domain.confirmations import CONFIRMATION_LIFETIME, Confirmation
 from bot.domain.errors import AffordableOffer, AtelierError, ConfirmationGoneError, InsufficientCreditsError
 from bot.domain.images import InputImage
 from bot.domain.jobs import InteractionContext, Job, Origin, Snapshot
-from bot.domain.requests import GenerationRequest, affordable, remedy
+from bot.domain.requests import GenerationRequest, affordable, price, remedy
 from bot.engine.observer import CardLookup
 from bot.services.confirmations import ConfirmationService
 from bot.services.job_snapshots import JobSnapshotService
@@ -63,12 +63,13 @@ class JobRequests:
         private: bool | None,
         inputs: tuple[InputImage, ...] = (),
         input_ratio: str | None = None,
+        shown: int | None = None,
     ) -> None:
         """Create a job from a command's options.
 
         None means not chosen: the preset or the member's default applies. `input_ratio` is the input image's aspect
-        ratio, kept unless another one is chosen. Raises the errors of `ResolverService.resolver_for` and
-        `create_resolved`.
+        ratio, kept unless another one is chosen. For `shown` see `create_resolved`. Raises the errors of
+        `ResolverService.resolver_for` and `create_resolved`.
         """
         choose = self._resolver.resolver_for(
             guild_id=guild_of(interaction),
@@ -80,17 +81,24 @@ class JobRequests:
             inputs=inputs,
             input_ratio=input_ratio,
         )
-        await self.create_resolved(interaction, choose)
+        await self.create_resolved(interaction, choose, shown=shown)
 
     async def create_resolved(
-        self, interaction: discord.Interaction[Any], choose: RequestResolver, *, origin: Origin | None = None
+        self,
+        interaction: discord.Interaction[Any],
+        choose: RequestResolver,
+        *,
+        origin: Origin | None = None,
+        shown: int | None = None,
     ) -> None:
         """Create a job and answer with its card, or with a confirmation.
 
-        Raises the errors of `choose` and `JobService.create`; then nothing is held. An `InsufficientCreditsError` has
+        `shown` is the price that the member saw before the press, 0 if none: above it they are asked. None for a
+        command. Raises the errors of `choose` and `JobService.create`; then nothing is held. An `InsufficientCreditsError` has
         an offer if a smaller request is affordable now.
         """
         contexts = {private: context_of(interaction, private=private) for private in (False, True)}
+        choose = choose if shown is None else _ask_above(shown, choose)
         resolved: list[ResolvedRequest] = []
 
         def resolve(connection: Connection) -> ResolvedRequest:
@@ -101,7 +109,8 @@ class JobRequests:
             with self._jobs.pause_dispatch():
                 created = await self._jobs.resolve_and_create(contexts, resolve, origin=origin)
                 if isinstance(created, ResolvedRequest):
-                    await self._ask(interaction, contexts[created.private], created.request, origin)
+                    dearer = bool(shown) and price(created.request) > (shown or 0)
+                    await self._ask(interaction, contexts[created.private], created.request, origin, dearer=dearer)
                 else:
                     await self._acknowledge(interaction, created)
         except InsufficientCreditsError as error:
@@ -184,10 +193,12 @@ class JobRequests:
         context: InteractionContext,
         request: GenerationRequest,
         origin: Origin | None,
+        *,
+        dearer: bool,
     ) -> None:
         confirmation = await self._confirmations.add(context, request, origin)
         try:
-            await self._send_question(interaction, confirmation, context)
+            await self._send_question(interaction, confirmation, context, dearer_than_asked=dearer)
         except discord.HTTPException as error:
             if classify(error) not in RETRYABLE and not await _shows(interaction, confirmation.id):
                 await self._confirmations.delete(confirmation.id, confirmation.member_id)
@@ -307,6 +318,16 @@ async def _shows(interaction: discord.Interaction[Any], target_id: str) -> bool:
     except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
         return classify(error) in RETRYABLE
     return any(f":{target_id}:" in each for each in custom_ids(answer.components))
+
+
+def _ask_above(shown: int, choose: RequestResolver) -> RequestResolver:
+    """Return a resolver with a confirmation above a price, too."""
+
+    def resolve(connection: Connection) -> ResolvedRequest:
+        resolved = choose(connection)
+        return replace(resolved, confirm_over=min(resolved.confirm_over, shown))
+
+    return resolve
 
 
 def _require_recent(interaction: discord.Interaction[Any]) -> None:

@@ -15,7 +15,7 @@ from bot.domain.jobs import TOKEN_LIFE
 from bot.services.remix import RemixOptions
 from bot.ui.handlers.seen_interactions import SeenInteractions
 from bot.ui.i18n import _, set_locale
-from bot.ui.render.formatting import in_credits
+from bot.ui.render.formatting import in_credits, number
 
 MAX_TYPED: Final = 4000
 """Characters that Discord lets a field of a form take."""
@@ -33,9 +33,9 @@ Refuse = Callable[[discord.Interaction[Any], Exception, RemixOptions], Awaitable
 class ModalSpec:
     """Fields of a form. None or empty fields are left out.
 
-    `urls` are the images by position with their known addresses; a single one is not asked about. `factors` and
-    `models` have prices in credits. `prompt` is (label, description, example), of `max_prompt` characters. `model`,
-    `picture` and `typed` are filled in.
+    `urls` are the images by position with their known addresses; a single one is not asked about. `factors`, `counts`
+    and `models` have prices in credits; `price` is shown if no choice has one. `prompt` is (label, description,
+    example), of `max_prompt` characters. `model`, `picture` and `typed` are filled in.
     """
 
     title: str
@@ -43,7 +43,9 @@ class ModalSpec:
     prompt: tuple[str, str, str] | None = None
     max_prompt: int = MAX_TYPED
     factors: Mapping[int, int] | None = None
+    counts: Mapping[int, int] | None = None
     models: Mapping[str, int] | None = None
+    price: int | None = None
     model: str | None = None
     picture: int | None = None
     typed: str | None = None
@@ -51,7 +53,18 @@ class ModalSpec:
     @property
     def needed(self) -> bool:
         """True if there is anything to ask."""
-        return len(self.urls) > 1 or self.prompt is not None or self.factors is not None
+        return len(self.urls) > 1 or any(each is not None for each in (self.prompt, self.factors, self.counts))
+
+    def shown_price(self, chosen: RemixOptions) -> int:
+        """Return the price that the form shows for a choice, 0 if none."""
+        if self.factors is not None:
+            return self.factors.get(chosen.factor or 0, 0)
+        if self.counts is not None:
+            return self.counts.get(chosen.images or 1, 0)
+        if self.models:
+            usual = self.model if self.model in self.models else next(iter(self.models))
+            return self.models.get(chosen.model or usual or "", 0)
+        return self.price or 0
 
 
 class Form(ui.Modal):
@@ -97,12 +110,21 @@ class RequestModal(Form):
                 for factor, price in spec.factors.items()
             }
             self._ask(_("How much larger"), ui.Select(custom_id="factor", options=_options(names)))
+        if spec.counts is not None:
+            names = {
+                # Translators: a choice of how many pictures, such as "2 · 40 credits".
+                str(count): _("{count} · {credits}").format(count=number(count), credits=in_credits(price))
+                for count, price in spec.counts.items()
+            }
+            self._ask(_("How many"), ui.Select(custom_id="images", options=_options(names)))
         if spec.models is not None and len(spec.models) > 1:
             names = {
                 model: _("{model} · {credits}").format(model=model, credits=in_credits(price))
                 for model, price in spec.models.items()
             }
             self._ask(_("Model"), ui.Select(custom_id="model", options=_options(names, spec.model)))
+        elif spec.factors is None and spec.counts is None:
+            self.add_item(ui.TextDisplay(f"-# {in_credits(spec.shown_price(RemixOptions()))}"))
 
     def _ask(self, label: str, field: ui.Select[Any] | ui.TextInput[Any], description: str | None = None) -> None:
         self._fields[field.custom_id] = field
@@ -126,12 +148,14 @@ class RequestModal(Form):
     def _filled(self) -> RemixOptions:
         position = int(self._chosen("picture") or min(self._urls))
         factor, prompt = self._chosen("factor"), self._fields.get("prompt")
+        images = self._chosen("images")
         return RemixOptions(
             position=position,
             url=self._urls[position],
             prompt=prompt.value if isinstance(prompt, ui.TextInput) else None,
             model=self._chosen("model"),
             factor=None if factor is None else int(factor),
+            images=None if images is None else int(images),
         )
 
     def _chosen(self, name: str) -> str | None:

@@ -25,7 +25,7 @@ def question_card(
     else:
         said = _("This takes {credits}; {usually}.").format(credits=credits_, usually=usual)
     if dearer_than_asked:
-        said = f"{_('The price has changed since you were asked.')}\n{said}"
+        said = f"{_('The price has changed since it was shown.')}\n{said}"
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=AMBER)
     container.add_item(ui.TextDisplay(heading(confirmation.request, confirmation.member_id)))
     container.add_item(ui.TextDisplay(said))

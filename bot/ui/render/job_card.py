@@ -1,6 +1,6 @@
 """A job's card from its first state to its images. Pure functions."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -73,6 +73,7 @@ def job_card(
     files: Sequence[Attached] = (),
     *,
     actions: Collection[Action] = (),
+    prices: Mapping[Action, int] | None = None,
     direct: bool = False,
     copy: bool = False,
     inputs: Sequence[str] = (),
@@ -80,10 +81,10 @@ def job_card(
     """Return the card. `files` are its attached images, in order.
 
     `inputs` are the names of its attached input images, shown while the job is live: providers fetch them there.
-    `actions` are the possible remixes. `direct` is for a direct message instead of the card: it gives the reason and
-    always has a button, to recognize the message by. `copy` is for a direct message besides the card. The view is a
-    payload, not a listener: it is stopped, so discord.py keeps nothing of it in memory. Presses arrive by their custom
-    ids, in `ComponentRegistry`.
+    `actions` are the possible remixes, `prices` what they cost for one picture. `direct` is for a direct message
+    instead of the card: it gives the reason and always has a button, to recognize the message by. `copy` is for a
+    direct message besides the card. The view is a payload, not a listener: it is stopped, so discord.py keeps nothing
+    of it in memory. Presses arrive by their custom ids, in `ComponentRegistry`.
     """
     job = snapshot.job
     late = not job.state.ended and now - job.created_at > timedelta(seconds=soft_deadline)
@@ -101,7 +102,7 @@ def job_card(
         container.add_item(ui.TextDisplay(f"-# {_last_words()}"))
     buttons: list[ui.Button[ui.LayoutView]] = []
     if job.state.ended and not direct:
-        buttons += [spec.build(job.id) for action, spec in REMIX.items() if action in _fitting(snapshot, actions)]
+        buttons += _remix_buttons(job.id, _fitting(snapshot, actions), prices or {})
     if _is_cancellable(job):
         buttons.append(CANCEL.build(job.id))
     if direct or prompt_is_cut(job):
@@ -109,7 +110,9 @@ def job_card(
     if buttons:
         container.add_item(ui.ActionRow(*buttons))
     if job.state.ended and not direct:
-        container.add_item(ui.ActionRow(card_menu(job.id, _menu_entries(job, _fitting(snapshot, actions)))))
+        entries, cut_out = _menu_entries(job, _fitting(snapshot, actions)), (prices or {}).get(Action.CUT_OUT)
+        priced = None if cut_out is None else (cut_out, in_credits(cut_out))
+        container.add_item(ui.ActionRow(card_menu(job.id, entries, cut_out=priced)))
     return payload_view(container)
 
 
@@ -129,6 +132,23 @@ def _fitting(snapshot: Snapshot, actions: Collection[Action]) -> Collection[Acti
     if job.state is State.DONE:
         return actions
     return [action for action in actions if action is Action.AGAIN and job.fault not in _FAILS_AGAIN]
+
+
+def _remix_buttons(
+    job_id: str, actions: Collection[Action], prices: Mapping[Action, int]
+) -> list[ui.Button[ui.LayoutView]]:
+    """Return the buttons of the possible actions, with known prices."""
+    buttons = []
+    for action, spec in REMIX.items():
+        if action not in actions:
+            continue
+        price, label = prices.get(action), None
+        if price is not None:
+            # Translators: the price on a button, such as "Again · 24".
+            label = _("{action} · {price}").format(action=_(spec.label), price=number(price))
+        # Again spends at once; the others show their prices in a form.
+        buttons.append(spec.build(job_id, label=label, price=price if action is Action.AGAIN else None))
+    return buttons
 
 
 def _menu_entries(job: Job, actions: Collection[Action]) -> list[MenuEntry]:
