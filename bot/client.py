@@ -25,8 +25,8 @@ from bot.ui.handlers.error_handler import answer_error
 from bot.ui.handlers.seen_interactions import SeenInteractions
 from bot.ui.i18n import set_locale
 
-# The names that discord.py gives to the tasks that answer commands, modals and presses.
-_ANSWERING = ("CommandTree-invoker", "discord-ui-", "discord.py: on_interaction")
+# The names that discord.py gives to the tasks that answer commands, presses and forms.
+_ANSWERING = ("CommandTree-invoker", "discord.py: on_interaction")
 _OWNING_ROLES: Final = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
 _UNAUTHORIZED: Final = 401
 # The library takes no less. Longer pauses are left to the caller.
@@ -258,9 +258,9 @@ class AtelierClient(commands.AutoShardedBot):
         ]
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        """Answer presses on permanent buttons and menus.
+        """Answer presses on permanent buttons and menus, and forms.
 
-        discord.py itself answers commands and modals.
+        discord.py itself answers commands.
         """
         await self.components.dispatch(interaction)
 

@@ -1,11 +1,11 @@
-"""Buttons and menu of finished cards, and of rejected modals."""
+"""Buttons, menu and forms of finished cards, and rejected forms."""
 
 from functools import partial
 
 from discord.ext import commands
 
 from bot.client import AtelierClient
-from bot.ui.buttons import DELETE, MENU, PUBLISH, REMIX, RETRY
+from bot.ui.buttons import CARD_FORMS, DELETE, MENU, PUBLISH, REMIX, RETRY, SAVED_FORM
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.form_reopen import FormReopener
 from bot.ui.handlers.publications import PublicationHandlers
@@ -28,7 +28,7 @@ class Card(commands.Cog):
         self._form_reopener = form_reopener
 
     async def cog_load(self) -> None:
-        """Register the buttons and the menu."""
+        """Register the buttons, the menu and the forms."""
         components = self._client.components
         for action, spec in REMIX.items():
             components.register(spec.action, partial(self._actions.act, action=action))
@@ -36,3 +36,6 @@ class Card(commands.Cog):
         components.register(DELETE.action, self._actions.delete)
         components.register(PUBLISH.action, self._publications.publish)
         components.register(RETRY.action, self._form_reopener.reopen)
+        for action, name in CARD_FORMS.items():
+            components.register_form(name, partial(self._actions.submit, action=action))
+        components.register_form(SAVED_FORM, self._form_reopener.submit)

@@ -187,6 +187,7 @@ class Container(ServiceContainer):
             requests=self.job_requests,
             messages=self.messages,
             card_updater=self.card_updater,
+            forms=self.saved_forms,
             form_errors=self.form_errors,
             publications=self.publication_handlers,
             providers=self.provider_names,
@@ -200,6 +201,7 @@ class Container(ServiceContainer):
             resolver=self.request_resolver,
             requests=self.job_requests,
             actions=self.card_actions,
+            forms=self.saved_forms,
             form_errors=self.form_errors,
         )
 

@@ -105,6 +105,21 @@ BUTTONS: Final = (
 """Every kind of button."""
 
 
+CARD_FORMS: Final = {
+    Action.VARY: "vary",
+    Action.EDIT: "edit",
+    Action.UPSCALE: "upscale",
+    Action.CUT_OUT: "cutout",
+    Action.REFERENCE: "reference",
+}
+"""The forms of actions on a job's card; the target is the job, the picture the preselected one.
+
+The last number of a form's custom id is a checksum of the prices that it shows.
+"""
+
+SAVED_FORM: Final = "form"
+"""The form of anything else: the target is the stored form that describes it."""
+
 QUESTION_ACTIONS: Final = frozenset({CONFIRM.action, DECLINE.action, AFFORD.action})
 """Actions of a confirmation: their target is no job."""
 

@@ -17,7 +17,9 @@ from db.database import Database
 from db.tables import jobs, pictures
 from sandbox.discord import Invocation, Message, buttons, media, text
 from sandbox.providers import derives_from, expected_mark, read_mark
+from tests.end_to_end.editing_member import png
 from tests.end_to_end.system_harness import PATIENCE, SystemHarness, has_images, says
+from tests.support.image_server import drawn
 
 
 def settings(system: SystemHarness) -> dict[str, str]:
@@ -116,6 +118,25 @@ async def test_edit_after_retention_refetches_image_from_message(system: SystemH
     (changed,) = await system.pictures(second)
     assert derives_from(changed, first)
     assert read_mark(changed) == expected_mark("make it snow", 0)
+
+
+async def test_forms_open_during_kill_make_jobs_afterwards(system: SystemHarness) -> None:
+    """A card's form, and one for the picture of a message."""
+    member = system.discord.actor("member")
+    card = await finish_job(system, await member.slash("imagine", prompt="a lighthouse"))
+    message = await member.say("look", png(drawn()))
+    on_card, on_message = await member.click(card, label="Edit"), await member.context_menu("Edit this image", message)
+    await on_card.modal()
+    await on_message.modal()
+    await system.stop_bot(SIGKILL)
+    await system.start_bot(**settings(system))
+    second = await finish_job(system, await member.submit_modal(on_card, {"prompt": "make it snow"}))
+    (first,), (changed,) = await system.pictures(card), await system.pictures(second)
+    assert derives_from(changed, first)
+    assert read_mark(changed) == expected_mark("make it snow", 0)
+    third = await finish_job(system, await member.submit_modal(on_message, {"prompt": "make it dusk"}))
+    assert "make it dusk" in text(third)
+    assert await column(system, "state") == ["done"] * 3
 
 
 async def test_upscale_form_selects_image_and_factor(system: SystemHarness) -> None:

@@ -7,9 +7,9 @@ import discord
 import pytest
 
 from bot.domain.errors import JobNotFoundError
-from bot.ui.handlers.component_registry import ComponentRegistry, selected_values
+from bot.ui.handlers.component_registry import ComponentRegistry, picture_of, selected_values, submitted_values
 from bot.ui.handlers.seen_interactions import SeenInteractions
-from tests.ui.test_custom_ids import ISSUED, action_of
+from tests.ui.test_custom_ids import ISSUED, ISSUED_FORMS, action_of
 
 TARGET = "0190a5c2d3e47f8899aabbccddeeff00"
 UNKNOWN = "This button is from another version of the studio and does not work now."
@@ -62,6 +62,41 @@ async def test_press_of_foreign_custom_id_is_not_answered(custom_id: str) -> Non
     registry = ComponentRegistry(SeenInteractions())
     registry.register("cancel", handler)
     interaction = press(custom_id)
+    await registry.dispatch(interaction)
+    handler.assert_not_awaited()
+    interaction.response.send_message.assert_not_awaited()
+
+
+def submission(custom_id: str) -> Any:
+    """Return an interaction of a submitted form."""
+    interaction = press(custom_id, kind=discord.InteractionType.modal_submit)
+    interaction.message = None
+    text = {"type": 4, "custom_id": "prompt", "value": "snow"}
+    menu = {"type": 3, "custom_id": "model", "values": ["reve-2.0", 7]}
+    rows = [{"type": 18, "component": text}, {"type": 1, "components": [menu]}, {"type": 10}, "odd"]
+    interaction.data = {"custom_id": custom_id, "components": rows}
+    return interaction
+
+
+@pytest.mark.parametrize("form", ISSUED_FORMS)
+async def test_submission_reaches_the_handler_of_its_form_once(form: str) -> None:
+    registry, handler = ComponentRegistry(SeenInteractions()), AsyncMock()
+    registry.register(action_of(form), AsyncMock(side_effect=AssertionError))
+    registry.register_form(action_of(form), handler)
+    interaction = submission(form)
+    await registry.dispatch(interaction)
+    await registry.dispatch(interaction)
+    handler.assert_awaited_once_with(interaction, TARGET)
+    assert picture_of(interaction) == 2
+    assert submitted_values(interaction) == {"prompt": ["snow"], "model": ["reve-2.0"]}
+
+
+@pytest.mark.parametrize("custom_id", [f"a1:gone:{TARGET}:0", f"a2:edit:{TARGET}:0", "0123456789abcdef"])
+async def test_unknown_form_is_left_open(custom_id: str) -> None:
+    """Without an answer, Discord keeps the form and its text."""
+    registry, handler = ComponentRegistry(SeenInteractions()), AsyncMock()
+    registry.register("gone", handler)
+    interaction = submission(custom_id)
     await registry.dispatch(interaction)
     handler.assert_not_awaited()
     interaction.response.send_message.assert_not_awaited()

@@ -11,9 +11,11 @@ import bot.ui
 from bot.container import Container
 from bot.settings import ExplicitSettings
 from bot.ui.buttons import BUTTONS, CUSTOM_ID, MENU, NEWER, OLDER, ButtonSpec, MenuEntry, card_menu, custom_id
+from bot.ui.handlers.component_registry import ComponentRegistry
 from db.database import Database
 
 ISSUED = (Path(__file__).parent / "issued_custom_ids.txt").read_text().split()
+ISSUED_FORMS = (Path(__file__).parent / "issued_form_ids.txt").read_text().split()
 ID = "0190a5c2d3e47f8899aabbccddeeff00"
 SEARCH_ID = "0190a5c2d3e47f8899aabbccddeeff01"
 SOURCES = Path(bot.ui.__file__).parent
@@ -29,22 +31,23 @@ def action_of(form: str) -> str:
 
 
 @pytest.fixture
-async def actions(sqlite_database: Database) -> AsyncIterator[frozenset[str]]:
-    """Yield the registered actions of a client with every cog loaded."""
+async def components(sqlite_database: Database) -> AsyncIterator[ComponentRegistry]:
+    """Yield the registry of a client with every cog loaded."""
     async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(503))) as http:
         container = Container(ExplicitSettings(shard_count=1), database=sqlite_database, http=http)
         await container.install()
-        yield container.client.components.actions
+        yield container.client.components
         await container.close()
 
 
 @pytest.mark.parametrize("form", ISSUED)
-async def test_every_issued_custom_id_has_a_handler(form: str, actions: frozenset[str]) -> None:
-    assert action_of(form) in actions
+async def test_every_issued_custom_id_has_a_handler(form: str, components: ComponentRegistry) -> None:
+    assert action_of(form) in components.actions
 
 
-async def test_every_registered_action_is_listed(actions: frozenset[str]) -> None:
-    assert actions == {action_of(form) for form in ISSUED}
+async def test_every_registered_action_is_listed(components: ComponentRegistry) -> None:
+    assert components.actions == {action_of(form) for form in ISSUED}
+    assert components.forms == {action_of(form) for form in ISSUED_FORMS}
 
 
 @pytest.mark.parametrize("button", BUTTONS, ids=lambda button: button.action)

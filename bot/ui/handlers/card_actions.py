@@ -1,9 +1,8 @@
 """Actions of a finished job's card: remix, details, delete."""
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final
 
 import discord
@@ -16,16 +15,17 @@ from bot.domain.saved_forms import CardForm, FilledForm
 from bot.services.details import DetailService
 from bot.services.remix import RemixOptions, RemixService, Source
 from bot.services.request_resolver import ResolverService
-from bot.ui.buttons import MenuEntry
+from bot.services.saved_forms import SavedFormService
+from bot.ui.buttons import CARD_FORMS, SAVED_FORM, MenuEntry, custom_id
 from bot.ui.component_tree import walk
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.job_messages import JobMessages
-from bot.ui.handlers.component_registry import selected_values, shown_price
+from bot.ui.handlers.component_registry import picture_of, selected_values, shown_price, submitted_values
 from bot.ui.handlers.error_handler import answer_error
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.interactions import actor_of
-from bot.ui.handlers.job_requests import JobRequests
-from bot.ui.handlers.modals import MAX_TYPED, ModalSpec, RequestModal
+from bot.ui.handlers.job_requests import PRICE_CHANGED, JobRequests
+from bot.ui.handlers.modals import MAX_TYPED, ModalSpec, RequestModal, chosen_value, typed_text
 from bot.ui.handlers.publications import PublicationHandlers
 from bot.ui.i18n import _
 from bot.ui.render.confirmation import delete_question, deleted_note
@@ -51,6 +51,7 @@ class CardActions:
         requests: JobRequests,
         messages: JobMessages,
         card_updater: CardUpdater,
+        forms: SavedFormService,
         form_errors: FormErrors,
         publications: PublicationHandlers,
         providers: tuple[str, ...],
@@ -61,12 +62,13 @@ class CardActions:
         self._requests = requests
         self._messages = messages
         self._card_updater = card_updater
+        self._forms = forms
         self._form_errors = form_errors
         self._publications = publications
         self._providers = providers
 
     async def choose_from_menu(self, interaction: discord.Interaction[Any], job_id: str) -> None:
-        """Run the action that was chosen in a card's menu.
+        """Run the action chosen in a card's menu.
 
         Raises:
             NotOfferedError: the entry is another version's.
@@ -110,15 +112,17 @@ class CardActions:
         urls = _fetchable(source, _shown(source, message or interaction.message))
         spec = self._modal_spec(source, action, urls)
         if spec.needed:
-            await self._ask(interaction, spec, job_id, action)
+            await self._ask(interaction, spec, source, action, on_card=message is None)
             return
         ((position, url),) = urls.items()
         await self._make(
             interaction, source, action, RemixOptions(position=position, url=url), shown_price(interaction)
         )
 
-    async def reopen(self, interaction: discord.Interaction[Any], card: CardForm, filled: FilledForm) -> None:
-        """Open a form again as it was sent.
+    async def reopen(
+        self, interaction: discord.Interaction[Any], card: CardForm, filled: FilledForm, form_id: str
+    ) -> None:
+        """Open a stored form again as it was sent.
 
         Raises the errors of `RemixService.get_source`.
 
@@ -131,34 +135,56 @@ class CardActions:
         if picture not in spec.urls:
             raise ImageGoneError  # no other may take its place unseen
         spec = replace(spec, typed=filled.prompt, picture=picture, model=filled.model or spec.model)
-        await self._ask(interaction, spec, card.job_id, card.action)
+        sent_as = custom_id(SAVED_FORM, form_id, picture, price=spec.checksum)
+        await interaction.response.send_modal(RequestModal(spec, sent_as))
 
-    async def _ask(self, interaction: discord.Interaction[Any], spec: ModalSpec, job_id: str, action: Action) -> None:
-        card = CardForm(job_id=job_id, action=action, urls=spec.urls)
-        form = RequestModal(spec, partial(self._answered, job_id, action, spec), partial(self._refused, card))
-        await interaction.response.send_modal(form)
+    async def _ask(
+        self, interaction: discord.Interaction[Any], spec: ModalSpec, source: Source, action: Action, *, on_card: bool
+    ) -> None:
+        """Open a form. A submission knows the card only if it was pressed."""
+        picture, target, name = min(spec.urls), source.job.id, CARD_FORMS[action]
+        if not on_card and any(file is None for file in source.pictures.values()):
+            card = CardForm(job_id=source.job.id, action=action, urls=spec.urls)
+            filled = FilledForm(form=card, prompt="", chosen=(picture,))
+            target, name = await self._forms.keep(interaction.user.id, filled), SAVED_FORM
+        sent_as = custom_id(name, target, picture, price=spec.checksum)
+        await interaction.response.send_modal(RequestModal(spec, sent_as))
+
+    async def submit(self, interaction: discord.Interaction[Any], job_id: str, action: Action) -> None:
+        """Answer a form opened on a card."""
+        await self.submit_form(interaction, CardForm(job_id=job_id, action=action, urls={}))
+
+    async def submit_form(self, interaction: discord.Interaction[Any], card: CardForm) -> None:
+        """Create the job of a submitted form; store the input if refused."""
+        values, picture = submitted_values(interaction), picture_of(interaction)
+        try:
+            # Read again: the job may have been deleted while the form was open.
+            source = await self._remix.get_source(card.job_id, actor_of(interaction))
+            if not card.urls:
+                card = replace(card, urls=_shown(source, interaction.message))
+            picture = int(chosen_value(values, "picture", source.pictures) or picture)
+            spec = self._modal_spec(source, card.action, _fetchable(source, card.urls))
+            chosen = spec.read(values, picture)
+            shown = spec.shown_price(chosen) if spec.checksum == shown_price(interaction) else PRICE_CHANGED
+            await self._make(interaction, source, card.action, chosen, shown)
+        except Exception as error:  # noqa: BLE001 - `answer_error` logs what it does not know
+            await self._refused(interaction, error, card, picture, values)
 
     async def _refused(
-        self, card: CardForm, interaction: discord.Interaction[Any], error: Exception, chosen: RemixOptions
+        self,
+        interaction: discord.Interaction[Any],
+        error: Exception,
+        card: CardForm,
+        picture: int,
+        values: Mapping[str, Sequence[str]],
     ) -> None:
-        if chosen.prompt is None:
+        prompt = typed_text(values)
+        if prompt is None:
             await answer_error(interaction, error)  # choosing again costs a moment
             return
-        position = chosen.position or 0
-        filled = FilledForm(form=card, prompt=chosen.prompt, chosen=(position,), model=chosen.model)
+        model = next(iter(values.get("model", ())), None)
+        filled = FilledForm(form=card, prompt=prompt, chosen=(picture,), model=model)
         await self._form_errors.answer(interaction, error, filled)
-
-    async def _answered(
-        self,
-        job_id: str,
-        action: Action,
-        spec: ModalSpec,
-        interaction: discord.Interaction[Any],
-        chosen: RemixOptions,
-    ) -> None:
-        # Read again: the job may have been deleted while the form was open.
-        source = await self._remix.get_source(job_id, actor_of(interaction))
-        await self._make(interaction, source, action, chosen, spec.shown_price(chosen))
 
     async def _make(
         self, interaction: discord.Interaction[Any], source: Source, action: Action, chosen: RemixOptions, shown: int

@@ -1,7 +1,7 @@
-"""Registry of handlers for permanent buttons and menus."""
+"""Registry of handlers for permanent buttons, menus and forms."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, cast
 
 import discord
@@ -29,12 +29,28 @@ class ComponentRegistry:
     def __init__(self, seen: SeenInteractions) -> None:
         self._seen = seen
         self._handlers: dict[str, ComponentHandler] = {}
+        self._forms: dict[str, ComponentHandler] = {}
         self._answering: set[asyncio.Task[Any] | None] = set()
 
     @property
     def actions(self) -> frozenset[str]:
         """The actions that have a handler."""
         return frozenset(self._handlers)
+
+    @property
+    def forms(self) -> frozenset[str]:
+        """The forms with a handler."""
+        return frozenset(self._forms)
+
+    def register_form(self, action: str, handler: ComponentHandler) -> None:
+        """Answer a form's submissions with a handler.
+
+        Raises:
+            ValueError: The form already has a handler.
+        """
+        if action in self._forms:
+            raise ValueError(action)
+        self._forms[action] = handler
 
     def register(self, action: str, handler: ComponentHandler) -> None:
         """Answer an action's presses with a handler.
@@ -47,17 +63,19 @@ class ComponentRegistry:
         self._handlers[action] = handler
 
     async def dispatch(self, interaction: discord.Interaction[Any]) -> None:
-        """Answer a press in the member's language, errors included.
+        """Answer a press or a form in the member's language, errors included.
 
         Custom ids without our prefix are ignored, and so are those of no component on the pressed message, and
-        interactions that were delivered before.
+        interactions that were delivered before. A form without a handler is not answered: Discord then keeps it open
+        with its text.
         """
-        if interaction.type is not discord.InteractionType.component:
+        if interaction.type not in (discord.InteractionType.component, discord.InteractionType.modal_submit):
             return
         custom_id = _custom_id(interaction)
         if not custom_id.startswith(PREFIX):
             return
-        if not _is_on_message(interaction, custom_id):
+        is_form = interaction.type is discord.InteractionType.modal_submit
+        if not is_form and not _is_on_message(interaction, custom_id):
             _log.warning("component.not_on_message", custom_id=custom_id)
             return
         if not self._seen.is_first(interaction):
@@ -68,11 +86,19 @@ class ComponentRegistry:
             # discord.py keeps no reference to this task, and the event loop only a weak one.
             self._answering.add(task)
         try:
-            await self._answer(interaction, custom_id)
+            await (self._answer_form if is_form else self._answer)(interaction, custom_id)
         except Exception as error:  # noqa: BLE001 - `answer_error` logs unexpected errors
             await answer_error(interaction, error)
         finally:
             self._answering.discard(task)
+
+    async def _answer_form(self, interaction: discord.Interaction[Any], custom_id: str) -> None:
+        match = CUSTOM_ID.fullmatch(custom_id)
+        handler = None if match is None else self._forms.get(match["action"])
+        if match is None or handler is None:
+            _log.warning("form.unknown", custom_id=custom_id)
+            return
+        await handler(interaction, match["target"])
 
     async def _answer(self, interaction: discord.Interaction[Any], custom_id: str) -> None:
         match = CUSTOM_ID.fullmatch(custom_id)
@@ -117,6 +143,33 @@ def search_id_of(interaction: discord.Interaction[Any]) -> str | None:
     """Return the search id in the pressed custom id, or None."""
     match = CUSTOM_ID.fullmatch(_custom_id(interaction))
     return None if match is None else match["search"]
+
+
+def picture_of(interaction: discord.Interaction[Any]) -> int:
+    """Return the picture in the custom id, from 0."""
+    match = CUSTOM_ID.fullmatch(_custom_id(interaction))
+    return 0 if match is None else int(match["picture"])
+
+
+def submitted_values(interaction: discord.Interaction[Any]) -> dict[str, list[str]]:
+    """Return the values of a submitted form by field; a text is one value.
+
+    A client may send anything: values of other types are left out.
+    """
+    values = {}
+    for field in _fields(cast("dict[str, Any]", interaction.data or {}).get("components")):
+        name, chosen = field.get("custom_id"), field.get("values", [field.get("value")])
+        if isinstance(name, str) and isinstance(chosen, list):
+            values[name] = [each for each in chosen if isinstance(each, str)]
+    return values
+
+
+def _fields(components: object) -> Iterator[dict[str, Any]]:
+    for component in components if isinstance(components, list) else ():
+        if isinstance(component, dict):
+            yield component
+            yield from _fields(component.get("components"))
+            yield from _fields([component.get("component")])
 
 
 def shown_price(interaction: discord.Interaction[Any]) -> int:

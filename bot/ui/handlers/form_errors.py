@@ -51,15 +51,15 @@ class FormErrors:
             # A card or confirmation already holds the input; a second one would be paid as well.
             await answer_error(interaction, error)
         elif isinstance(error, _FINAL):
-            await self.give_back(interaction, error, filled)
+            await self.give_back(interaction, error, filled.prompt)
         else:
             await answer_error(
                 interaction, error, renderer=partial(self._with_buttons, interaction.user.id, filled, error)
             )
 
-    async def give_back(self, interaction: discord.Interaction[Any], error: Exception, filled: FilledForm) -> None:
+    async def give_back(self, interaction: discord.Interaction[Any], error: Exception, prompt: str) -> None:
         """Answer with the error and the text. The form cannot be reopened."""
-        await answer_error(interaction, error, renderer=partial(_with_text, filled.prompt))
+        await answer_error(interaction, error, renderer=partial(_with_text, readable(prompt)))
 
     async def _with_buttons(self, member_id: int, filled: FilledForm, error: Exception, said: str) -> Mapping[str, Any]:
         try:

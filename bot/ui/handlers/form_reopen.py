@@ -1,4 +1,4 @@
-"""Reopening of rejected forms with their input."""
+"""Stored forms: reopening of rejected ones, and submissions."""
 
 from typing import Any
 
@@ -7,12 +7,14 @@ import discord
 from bot.domain.saved_forms import CardForm, MessageForm
 from bot.services.saved_forms import SavedFormService
 from bot.ui.handlers.card_actions import CardActions
+from bot.ui.handlers.component_registry import submitted_values
 from bot.ui.handlers.edit_menu import EditMenu
 from bot.ui.handlers.form_errors import FormErrors
+from bot.ui.handlers.modals import typed_text
 
 
 class FormReopener:
-    """Answers the button of a rejected form, also after a restart."""
+    """Answers a rejected form's button and stored forms, after restarts too."""
 
     def __init__(
         self, *, forms: SavedFormService, form_errors: FormErrors, edit_menu: EditMenu, actions: CardActions
@@ -31,8 +33,22 @@ class FormReopener:
         try:
             match filled.form:
                 case CardForm() as card:
-                    await self._actions.reopen(interaction, card, filled)
+                    await self._actions.reopen(interaction, card, filled, form_id)
                 case MessageForm() as message:
-                    await self._edit_menu.reopen(interaction, message, filled)
+                    await self._edit_menu.reopen(interaction, message, filled, form_id)
         except Exception as error:  # noqa: BLE001 - `answer_error` logs what it does not know
-            await self._form_errors.give_back(interaction, error, filled)
+            await self._form_errors.give_back(interaction, error, filled.prompt)
+
+    async def submit(self, interaction: discord.Interaction[Any], form_id: str) -> None:
+        """Answer a submission of a stored form, or return its text."""
+        try:
+            filled = await self._forms.get(form_id, interaction.user.id)
+        except Exception as error:  # noqa: BLE001 - what was typed is only here
+            text = typed_text(submitted_values(interaction)) or ""
+            await self._form_errors.give_back(interaction, error, text)
+            return
+        match filled.form:
+            case CardForm() as card:
+                await self._actions.submit_form(interaction, card)
+            case MessageForm() as message:
+                await self._edit_menu.submit_form(interaction, message)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import discord
@@ -30,6 +30,10 @@ from bot.ui.i18n import use_locale
 from bot.ui.render.confirmation import question_card
 
 _log = structlog.get_logger(__name__)
+
+
+PRICE_CHANGED: Final = -1
+"""Stands for the shown price of a form whose prices have changed: the member is asked again."""
 
 
 class JobRequests:
@@ -94,8 +98,8 @@ class JobRequests:
         """Create a job and answer with its card, or with a confirmation.
 
         `shown` is the price that the member saw before the press, 0 if none: above it they are asked. None for a
-        command. Raises the errors of `choose` and `JobService.create`; then nothing is held. An `InsufficientCreditsError` has
-        an offer if a smaller request is affordable now.
+        command. Raises the errors of `choose` and `JobService.create`; then nothing is held. An
+        `InsufficientCreditsError` has an offer if a smaller request is affordable now.
         """
         contexts = {private: context_of(interaction, private=private) for private in (False, True)}
         choose = choose if shown is None else _ask_above(shown, choose)

@@ -1,32 +1,26 @@
 """Forms of card actions: image, factor, prompt, model.
 
-They live in memory as long as an interaction token. One sent after a restart is lost, and Discord says so.
+Their custom ids carry what they are about; what was filled in is read from the submission.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import discord
 from discord import ui
 
-from bot.domain.errors import NotOfferedError
-from bot.domain.jobs import TOKEN_LIFE
+from bot.domain.errors import ImageGoneError, NotOfferedError
 from bot.services.remix import RemixOptions
-from bot.ui.handlers.seen_interactions import SeenInteractions
-from bot.ui.i18n import _, set_locale
+from bot.ui.i18n import _
 from bot.ui.render.formatting import in_credits, number
 
 MAX_TYPED: Final = 4000
 """Characters that Discord lets a field of a form take."""
 
 _LONGEST_TITLE: Final = 45
-
-Answer = Callable[[discord.Interaction[Any], RemixOptions], Awaitable[None]]
-"""Handler of a submitted form."""
-
-Refuse = Callable[[discord.Interaction[Any], Exception, RemixOptions], Awaitable[None]]
-"""Handler of a failed submission."""
+_CHECKSUMS: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +49,38 @@ class ModalSpec:
         """True if there is anything to ask."""
         return len(self.urls) > 1 or any(each is not None for each in (self.prompt, self.factors, self.counts))
 
+    @property
+    def checksum(self) -> int:
+        """A checksum of the form's prices."""
+        shown = [*(self.factors or {}).items(), *(self.counts or {}).items(), *(self.models or {}).items()]
+        return checksum([*shown, ("", self.price or 0)])
+
+    def read(self, values: Mapping[str, Sequence[str]], position: int) -> RemixOptions:
+        """Return the options in a submission about an image.
+
+        Raises:
+            ImageGoneError: the image is gone; no other may take its place unseen.
+            NotOfferedError: a chosen value is not among the options.
+        """
+        if position not in self.urls:
+            raise ImageGoneError
+        factor = chosen_value(values, "factor", self.factors or ())
+        images = chosen_value(values, "images", self.counts or ())
+        if self.factors is not None and factor is None:
+            raise NotOfferedError
+        if self.prompt is not None and typed_text(values) is None:
+            raise NotOfferedError
+        return RemixOptions(
+            position=position,
+            url=self.urls[position],
+            prompt=None if self.prompt is None else typed_text(values),
+            model=chosen_value(values, "model", self.models or ()),
+            factor=None if factor is None else int(factor),
+            images=None if images is None else int(images),
+        )
+
     def shown_price(self, chosen: RemixOptions) -> int:
-        """Return the price that the form shows for a choice, 0 if none."""
+        """Return the form's price of a choice, 0 if none."""
         if self.factors is not None:
             return self.factors.get(chosen.factor or 0, 0)
         if self.counts is not None:
@@ -68,28 +92,21 @@ class ModalSpec:
 
 
 class Form(ui.Modal):
-    """A modal that answers each submission once.
+    """A modal as a payload, answered by its custom id, also after a restart.
 
-    It lives as long as an interaction token.
+    It is stopped, so discord.py keeps nothing of it in memory. See `ComponentRegistry`.
     """
 
-    def __init__(self, title: str) -> None:
-        super().__init__(title=title[:_LONGEST_TITLE], timeout=TOKEN_LIFE.total_seconds())
-        self._seen = SeenInteractions()
-
-    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        """Return False for a submission that was delivered before."""
-        set_locale(interaction.locale.value)
-        return self._seen.is_first(interaction)
+    def __init__(self, title: str, custom_id: str) -> None:
+        super().__init__(title=title[:_LONGEST_TITLE], timeout=None, custom_id=custom_id)
+        self.stop()
 
 
 class RequestModal(Form):
     """Form for a remix."""
 
-    def __init__(self, spec: ModalSpec, answer: Answer, refuse: Refuse) -> None:
-        super().__init__(spec.title)
-        self._urls, self._answer, self._refuse = spec.urls, answer, refuse
-        self._fields: dict[str, ui.Select[Any] | ui.TextInput[Any]] = {}
+    def __init__(self, spec: ModalSpec, custom_id: str) -> None:
+        super().__init__(spec.title, custom_id)
         if len(spec.urls) > 1:
             names = {str(at): _("Picture {number}").format(number=at + 1) for at in spec.urls}
             options = _options(names, str(spec.picture))
@@ -127,40 +144,7 @@ class RequestModal(Form):
             self.add_item(ui.TextDisplay(f"-# {in_credits(spec.shown_price(RemixOptions()))}"))
 
     def _ask(self, label: str, field: ui.Select[Any] | ui.TextInput[Any], description: str | None = None) -> None:
-        self._fields[field.custom_id] = field
         self.add_item(ui.Label(text=label, description=description, component=field))
-
-    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
-        """Pass the input on.
-
-        Raises:
-            NotOfferedError: a chosen value is not among the options.
-        """
-        require_offered(self._fields.values())
-        await self._answer(interaction, self._filled())
-
-    async def on_error(  # type: ignore[override]  # as discord.py has it itself
-        self, interaction: discord.Interaction[Any], error: Exception, /
-    ) -> None:
-        """Answer with the error: discord.py would only log it."""
-        await self._refuse(interaction, error, self._filled())
-
-    def _filled(self) -> RemixOptions:
-        position = int(self._chosen("picture") or min(self._urls))
-        factor, prompt = self._chosen("factor"), self._fields.get("prompt")
-        images = self._chosen("images")
-        return RemixOptions(
-            position=position,
-            url=self._urls[position],
-            prompt=prompt.value if isinstance(prompt, ui.TextInput) else None,
-            model=self._chosen("model"),
-            factor=None if factor is None else int(factor),
-            images=None if images is None else int(images),
-        )
-
-    def _chosen(self, name: str) -> str | None:
-        field = self._fields.get(name)
-        return next(iter(chosen_of(field)), None) if isinstance(field, ui.Select) else None
 
 
 def counter(limit: int, typed: str | None) -> int:
@@ -171,25 +155,28 @@ def counter(limit: int, typed: str | None) -> int:
     return min(max(limit, len((typed or "").encode("utf-16-le")) // 2), MAX_TYPED)
 
 
-def require_offered(fields: Iterable[ui.Item[Any] | None]) -> None:
-    """Check the values chosen in menus: a client may send anything.
+def checksum(prices: Iterable[tuple[object, int]]) -> int:
+    """Return a checksum of prices, up to nine digits."""
+    listed = ",".join(f"{name}={price}" for name, price in prices)
+    return zlib.crc32(listed.encode()) % _CHECKSUMS
+
+
+def chosen_value(values: Mapping[str, Sequence[str]], field: str, offered: Iterable[object]) -> str | None:
+    """Return the value chosen in a menu, None if the form had none.
 
     Raises:
-        NotOfferedError: a menu has no value, too many, or one that it does not offer.
+        NotOfferedError: there is no value, or more than one, or it is not offered.
     """
-    for menu in fields:
-        if isinstance(menu, ui.Select):
-            offered = {option.value for option in menu.options}
-            if not menu.min_values <= len(menu.values) <= menu.max_values or not offered.issuperset(menu.values):
-                raise NotOfferedError
+    if field not in values:
+        return None
+    if len(values[field]) != 1 or values[field][0] not in map(str, offered):
+        raise NotOfferedError
+    return values[field][0]
 
 
-def chosen_of(menu: ui.Select[Any]) -> list[str]:
-    """Return the chosen options in the menu's order.
-
-    Unknown values are dropped.
-    """
-    return [option.value for option in menu.options if option.value in menu.values]
+def typed_text(values: Mapping[str, Sequence[str]]) -> str | None:
+    """Return the prompt of a submitted form, None if it had none."""
+    return next(iter(values.get("prompt", ())), None)
 
 
 def _options(names: Mapping[str, str], usual: str | None = None) -> list[discord.SelectOption]:
