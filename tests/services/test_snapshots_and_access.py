@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from bot.domain.errors import FaultKind, JobNotFoundError, NotAdmittedError, NotInServerError
 from bot.domain.jobs import Job, State
 from bot.engine.health import ProviderHealth
+from bot.providers.base import Pending
 from db.jobs import JobRepository
 from tests.services.conftest import Open, ServiceHarness
 from tests.support.clock import START
@@ -147,7 +148,10 @@ class TestUsualSeconds:
 async def test_status_counts_jobs_and_lists_providers_in_order(services: ServiceHarness) -> None:
     await acknowledged(services)
     await acknowledged(services)
-    await services.job_store.claim_batch(1, ROOM)
+    (claim,) = (await services.job_store.claim_batch(1, ROOM)).claims
+    queued = await services.status.get()
+    assert (queued.waiting, queued.working) == (2, 0)  # one of them at the provider
+    await services.job_store.mark_accepted(claim.job, Pending(handle="h", running=True))
     status = await services.status.get()
     assert (status.waiting, status.working) == (1, 1)
     assert [health.provider for health in status.providers] == ["skillboss", "reve2img"]

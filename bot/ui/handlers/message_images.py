@@ -8,10 +8,9 @@ from urllib.parse import unquote, urlsplit
 import discord
 
 from bot.domain.attachments import AttachmentInfo
+from bot.ui.buttons import CUSTOM_ID, MENU
 from bot.ui.component_tree import custom_ids, walk
 
-# The menu of an ended card, which names its job.
-_CARD: Final = re.compile(r"a1:more:([0-9a-f]{32}):[0-9]{1,2}")
 _PICTURE_ENDING: Final = re.compile(r".+\.(?:png|jpe?g|webp|gif)", re.IGNORECASE)
 
 
@@ -48,8 +47,9 @@ def card_job(message: discord.Message, me: int) -> str | None:
     """
     if message.author.id != me:
         return None
-    matches = map(_CARD.fullmatch, custom_ids(message.components))
-    return next((match[1] for match in matches if match is not None), None)
+    issued = map(CUSTOM_ID.fullmatch, custom_ids(message.components))
+    # The menu of an ended card names its job.
+    return next((each["target"] for each in issued if each is not None and each["action"] == MENU), None)
 
 
 def _of_part(part: discord.Message | discord.MessageSnapshot) -> Iterator[AttachmentInfo]:
