@@ -18,6 +18,7 @@ class Fault:
 
     `path` is a regular expression. `status` answers with that error, `reset` cuts the connection; with `when="after"`
     the request takes effect first. `delay` is in seconds. A fault with `gate` set holds each request until `release()`.
+    With `uploads` it applies only to requests that carry files.
     """
 
     method: str
@@ -29,6 +30,7 @@ class Fault:
     reset: bool = False
     when: Literal["before", "after"] = "before"
     delay: float = 0.0
+    uploads: bool = False
     retry_after: float = 0.05
     gate: asyncio.Event | None = None
     hits: int = 0
@@ -36,9 +38,11 @@ class Fault:
     held: int = 0
     stopped: Notifier = field(default_factory=Notifier)
 
-    def matches(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str, *, uploads: bool) -> bool:
         """Return whether the fault applies to this request."""
-        return self.hits < self.times and self.method in ("*", method) and re.search(self.path, path) is not None
+        if self.hits >= self.times or (self.uploads and not uploads):
+            return False
+        return self.method in ("*", method) and re.search(self.path, path) is not None
 
     def error(self) -> ApiError | None:
         """Return the error to answer with, if this fault answers at all."""
@@ -100,10 +104,10 @@ class Faults:
             fault.release()
         self._set.clear()
 
-    def take(self, method: str, path: str) -> Fault | None:
+    def take(self, method: str, path: str, *, uploads: bool) -> Fault | None:
         """Return the fault for this request, counting it."""
         for fault in self._set:
-            if fault.matches(method, path):
+            if fault.matches(method, path, uploads=uploads):
                 fault.hits += 1
                 fault.hit.notify()
                 return fault

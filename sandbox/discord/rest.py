@@ -53,7 +53,8 @@ class RestApi:
 
     async def _serve(self, request: web.Request, route: Route) -> web.StreamResponse:
         headers: dict[str, str] = {}
-        fault = self._faults.take(request.method, request.path.removeprefix(PREFIX))
+        uploads = request.content_type == "multipart/form-data"
+        fault = self._faults.take(request.method, request.path.removeprefix(PREFIX), uploads=uploads)
         call = Call(method=route.method, template=route.template, params=request.match_info, query=request.query)
         try:
             try:

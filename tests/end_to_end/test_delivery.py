@@ -260,7 +260,7 @@ async def test_locked_thread_stays_closed(scene: Scene, delivery: str, directly:
 async def test_image_too_large_for_discord_is_sent_smaller(scene: Scene) -> None:
     too_large = {"message": "Request entity too large", "code": 40005}
     await scene.ask()
-    fault = scene.system.discord.faults.add("PATCH", "@original$", status=413, body=too_large, times=3)
+    fault = scene.system.discord.faults.add("PATCH", "@original$", status=413, body=too_large, uploads=True, times=3)
     scene.end(well=True)
     assert await scene.delivery() == "card"
     assert fault.hits == 3
@@ -271,7 +271,7 @@ async def test_image_always_too_large_is_delivered_by_history(scene: Scene) -> N
     """The card says so and names `/history`."""
     too_large = {"message": "Request entity too large", "code": 40005}
     await scene.ask()
-    fault = scene.system.discord.faults.add("PATCH", "@original$", status=413, body=too_large, times=7)
+    fault = scene.system.discord.faults.add("PATCH", "@original$", status=413, body=too_large, uploads=True, times=7)
     scene.end(well=True)
     assert await scene.delivery() == "card"
     assert fault.hits == 7

@@ -207,7 +207,7 @@ async def test_lost_reply_to_the_attachment_leaves_one_copy(editor: EditingMembe
 async def test_copy_that_discord_finds_too_large_is_made_smaller(editor: EditingMember, faults: Faults) -> None:
     before = editor.taken
     body = {"code": 40005, "message": "Request entity too large"}
-    fault = faults.add("PATCH", "@original$", status=413, body=body, times=2)
+    fault = faults.add("PATCH", "@original$", status=413, body=body, uploads=True, times=2)
     photo = io.BytesIO()
     Image.effect_noise((2000, 1500), 90).convert("RGB").save(photo, "PNG")
     assert len(photo.getvalue()) > 4 * 1024 * 1024
