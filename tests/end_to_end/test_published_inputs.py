@@ -192,7 +192,7 @@ async def test_job_without_a_card_fails_unpaid_and_gives_no_address(editor: Edit
 
 async def test_lost_reply_to_the_attachment_leaves_one_copy(editor: EditingMember, faults: Faults) -> None:
     before = editor.taken
-    fault = faults.add("PATCH", "@original$", reset=True, when="after")
+    fault = faults.add("PATCH", "@original$", reset=True, uploads=True, when="after")
     asked = await editor.member.slash("edit", prompt="make it dusk", image=png(photo_in("JPEG"), "p.jpg"))
     await asked.response()
     await fault.wait_hit()
