@@ -17,6 +17,7 @@ from bot.ui.handlers import card_actions, job_requests
 from db.tables import jobs, movements
 from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, buttons, private, texts
 from tests.cogs.test_edit import fields
+from tests.support.clock import let_others_run
 
 
 async def finished(bot: BotHarness, who: MemberActor, **options: Any) -> InteractionResult:
@@ -218,7 +219,8 @@ async def test_menu_choice_on_changed_card_leaves_it(bot: BotHarness) -> None:
     """The job moved on in another process: the press shows an older card."""
     member = bot.member("member")
     card = await finished(bot, member)
-    await bot.reaches(State.DONE)
+    while await bot.column("delivery") != ["card"] or bot._card_updater._shown:
+        await let_others_run()
     edits = edits_of(bot, card)
     for changes in ({"delivered_at": None}, {"message_id": 7}):
         await bot.database.write(partial(Connection.execute, statement=update(jobs).values(changes)))
