@@ -1,4 +1,5 @@
 import asyncio
+import io
 
 import aiohttp
 import discord
@@ -30,6 +31,16 @@ async def test_fault_applies_to_its_number_of_matching_requests(server: DiscordS
             await place(server, bot).send("x")
         assert caught.value.code == 50001
     await place(server, bot).send("x")
+
+
+async def test_upload_fault_leaves_requests_without_files_alone(server: DiscordServer, bot: FixtureBot) -> None:
+    too_large = {"message": "Request entity too large", "code": 40005}
+    fault = server.faults.add("POST", "messages$", status=413, body=too_large, uploads=True)
+    await place(server, bot).send("x")
+    assert fault.hits == 0
+    with pytest.raises(discord.HTTPException) as caught:
+        await place(server, bot).send(file=discord.File(io.BytesIO(b"x"), "x.txt"))
+    assert (caught.value.code, fault.hits) == (40005, 1)
 
 
 async def test_reset_before_or_after_the_request_takes_effect(server: DiscordServer, bot: FixtureBot) -> None:
