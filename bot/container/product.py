@@ -25,6 +25,7 @@ from bot.ui.delivery.job_notifier import JobNotifier
 from bot.ui.delivery.owner_messages import OwnerMessages
 from bot.ui.delivery.result_delivery import ResultDelivery
 from bot.ui.handlers.card_actions import CardActions
+from bot.ui.handlers.comparisons import ComparisonHandlers
 from bot.ui.handlers.edit_menu import EditMenu
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.form_reopen import FormReopener
@@ -190,6 +191,7 @@ class Container(ServiceContainer):
             forms=self.saved_forms,
             form_errors=self.form_errors,
             publications=self.publication_handlers,
+            comparisons=ComparisonHandlers(comparisons=self.comparisons, images=self.image_service),
             providers=self.provider_names,
         )
 

@@ -7,6 +7,7 @@ from bot.factories import (
     admitted_guilds,
 )
 from bot.services.access import AccessService
+from bot.services.comparisons import ComparisonService
 from bot.services.confirmations import ConfirmationService
 from bot.services.credits import CreditService
 from bot.services.details import DetailService
@@ -105,6 +106,11 @@ class ServiceContainer(EngineContainer):
     def details(self) -> DetailService:
         """A job's full record for its member."""
         return DetailService(database=self.database)
+
+    @cached_property
+    def comparisons(self) -> ComparisonService:
+        """Pictures before and after an edit."""
+        return ComparisonService(database=self.database, limits=self.member_limits)
 
     @cached_property
     def history(self) -> HistoryService:

@@ -19,6 +19,7 @@ _MANY_WINDOWS: Final = 10_000
 class FreeAction(StrEnum):
     """A kind of action that writes or searches for free."""
 
+    COMPARISON = "comparison"
     CONFIRMATION = "confirmation"
     FORM = "form"
     PREFERENCE = "preference"
@@ -27,6 +28,7 @@ class FreeAction(StrEnum):
 
 
 MOST_PER_WINDOW: Final = {
+    FreeAction.COMPARISON: 20,
     FreeAction.CONFIRMATION: 20,
     FreeAction.FORM: 20,
     FreeAction.PREFERENCE: 30,

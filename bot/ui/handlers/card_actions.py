@@ -20,6 +20,7 @@ from bot.ui.buttons import CARD_FORMS, SAVED_FORM, MenuEntry, custom_id
 from bot.ui.component_tree import walk
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.job_messages import JobMessages
+from bot.ui.handlers.comparisons import ComparisonHandlers
 from bot.ui.handlers.component_registry import picture_of, selected_values, shown_price, submitted_values
 from bot.ui.handlers.error_handler import answer_error
 from bot.ui.handlers.form_errors import FormErrors
@@ -54,6 +55,7 @@ class CardActions:
         forms: SavedFormService,
         form_errors: FormErrors,
         publications: PublicationHandlers,
+        comparisons: ComparisonHandlers,
         providers: tuple[str, ...],
     ) -> None:
         self._remix = remix
@@ -65,6 +67,7 @@ class CardActions:
         self._forms = forms
         self._form_errors = form_errors
         self._publications = publications
+        self._comparisons = comparisons
         self._providers = providers
 
     async def choose_from_menu(self, interaction: discord.Interaction[Any], job_id: str) -> None:
@@ -80,6 +83,8 @@ class CardActions:
             match chosen[0]:
                 case MenuEntry.DETAILS:
                     await self.details(interaction, job_id)
+                case MenuEntry.COMPARE:
+                    await self._comparisons.show(interaction, job_id)
                 case MenuEntry.PUBLISH:
                     await self._publications.ask(interaction, job_id)
                 case MenuEntry.DELETE:

@@ -154,6 +154,8 @@ def _remix_buttons(
 def _menu_entries(job: Job, actions: Collection[Action]) -> list[MenuEntry]:
     remixes = {Action.CUT_OUT: MenuEntry.CUT_OUT, Action.REFERENCE: MenuEntry.REFERENCE}
     fitting = [entry for action, entry in remixes.items() if action in actions]
+    if job.request.inputs and job.state is State.DONE:
+        fitting.append(MenuEntry.COMPARE)
     if is_publishable(job):
         fitting.append(MenuEntry.PUBLISH)
     return [*fitting, MenuEntry.DETAILS, MenuEntry.DELETE]
