@@ -5,7 +5,7 @@ from functools import partial
 from discord.ext import commands
 
 from bot.client import AtelierClient
-from bot.ui.buttons import CARD_FORMS, DELETE, MENU, PUBLISH, REMIX, RETRY, SAVED_FORM
+from bot.ui.buttons import CARD_FORMS, DELETE, MENU, PICTURE_REMIX, PUBLISH, REMIX, RETRY, SAVED_FORM
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.form_reopen import FormReopener
 from bot.ui.handlers.publications import PublicationHandlers
@@ -32,6 +32,8 @@ class Card(commands.Cog):
         components = self._client.components
         for action, spec in REMIX.items():
             components.register(spec.action, partial(self._actions.act, action=action))
+        for action, spec in PICTURE_REMIX.items():
+            components.register(spec.action, partial(self._actions.act_at_once, action=action))
         components.register(MENU, self._actions.choose_from_menu)
         components.register(DELETE.action, self._actions.delete)
         components.register(PUBLISH.action, self._publications.publish)

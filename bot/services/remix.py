@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from bot.domain.errors import AtelierError, ImageGoneError, JobRunningError, JobStateError
 from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.jobs import Action, Job, Origin
+from bot.domain.options import UPSCALES
 from bot.domain.remix import make_cut_out, make_edit, make_reference, make_upscale, make_variation
 from bot.domain.requests import GenerationRequest, price
 from bot.engine.clock import Clock
@@ -26,8 +27,6 @@ from db.pictures import ResultImageRepository
 
 # A row that refers to a file stored just now may not be written yet; the nightly maintenance removes the file then.
 _RECENT: Final = timedelta(minutes=2)
-# Actions that a card offers with one price.
-_PRICED: Final = (Action.AGAIN, Action.VARY, Action.CUT_OUT)
 _PROCESSED: Final = (Action.UPSCALE, Action.CUT_OUT)
 # Bounds the reads for an image that was upscaled again and again.
 _MAX_PROCESSING_STEPS: Final = 20
@@ -61,6 +60,13 @@ class RemixOptions:
     model: str | None = None
     factor: int | None = None
     images: int | None = None
+
+
+AT_ONCE: Final = {Action.VARY: RemixOptions(images=1), Action.UPSCALE: RemixOptions(factor=UPSCALES[0])}
+"""The options of actions on one picture without a form."""
+
+# What the prices on a card are for.
+_PRICED: Final = {Action.AGAIN: RemixOptions(), Action.CUT_OUT: RemixOptions(), **AT_ONCE}
 
 
 class RemixService:
@@ -150,9 +156,9 @@ class RemixService:
 
         source = await self._database.read(read)
         prices = {}
-        for action in _PRICED:
+        for action, options in _PRICED.items():
             try:
-                prices[action] = price(self.build_quote(source, action, RemixOptions()))
+                prices[action] = price(self.build_quote(source, action, options))
             except AtelierError:
                 continue
         return prices

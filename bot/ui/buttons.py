@@ -7,7 +7,7 @@ Messages keep their buttons for years, so a custom id that was issued once is an
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -52,6 +52,7 @@ class ButtonSpec:
         *,
         label: str | None = None,
         disabled: bool = False,
+        picture: int = 0,
         search_id: str | None = None,
         price: int | None = None,
     ) -> ui.Button[ui.LayoutView]:
@@ -62,7 +63,7 @@ class ButtonSpec:
         return ui.Button(
             label=_(self.label) if label is None else label,
             style=self.style,
-            custom_id=custom_id(self.action, target_id, search_id=search_id, price=price),
+            custom_id=custom_id(self.action, target_id, picture, search_id=search_id, price=price),
             disabled=disabled,
         )
 
@@ -87,6 +88,14 @@ REMIX: Final = {
 }
 """The buttons that make something new of a job, in the order of its card."""
 
+PICTURE_REMIX: Final = {
+    # Translators: one press for one picture of several, such as "V3": a variation of picture 3.
+    Action.VARY: ButtonSpec("variation", N_("V{number}")),
+    # Translators: one press for one picture of several, such as "U3": picture 3 upscaled.
+    Action.UPSCALE: ButtonSpec("upscaled", N_("U{number}")),
+}
+"""The rows of buttons that make something of one picture at once, in the order of the card."""
+
 
 BUTTONS: Final = (
     CANCEL,
@@ -101,6 +110,7 @@ BUTTONS: Final = (
     PUBLISH,
     RETRY,
     *REMIX.values(),
+    *PICTURE_REMIX.values(),
 )
 """Every kind of button."""
 
@@ -127,6 +137,8 @@ QUESTION_ACTIONS: Final = frozenset({CONFIRM.action, DECLINE.action, AFFORD.acti
 class MenuEntry(StrEnum):
     """An entry of a card's menu."""
 
+    VARY = "vary"
+    UPSCALE = "upscale"
     CUT_OUT = "cutout"
     REFERENCE = "reference"
     COMPARE = "compare"
@@ -138,10 +150,14 @@ class MenuEntry(StrEnum):
 MENU: Final = "more"
 """The action of a card's menu."""
 
-CARD_ACTIONS: Final = frozenset({CANCEL.action, PROMPT.action, MENU, *(spec.action for spec in REMIX.values())})
+CARD_ACTIONS: Final = frozenset(
+    {CANCEL.action, PROMPT.action, MENU, *(spec.action for spec in (*REMIX.values(), *PICTURE_REMIX.values()))}
+)
 """Actions on a job's card: their target is the job."""
 
 _MENU_TEXTS: Final = {
+    MenuEntry.VARY: (N_("Vary…"), N_("Choose the picture and how many")),
+    MenuEntry.UPSCALE: (N_("Upscale…"), N_("Choose the picture and how much larger")),
     MenuEntry.CUT_OUT: (N_("Cut out"), N_("Remove the background")),
     MenuEntry.REFERENCE: (N_("Use as reference"), N_("Make a new picture with this one as reference")),
     MenuEntry.COMPARE: (N_("Before and after"), N_("The picture that it started from, beside the result")),
@@ -152,22 +168,28 @@ _MENU_TEXTS: Final = {
 
 
 def card_menu(
-    job_id: str, offered: Collection[MenuEntry], *, cut_out: tuple[int, str] | None = None
+    job_id: str,
+    offered: Collection[MenuEntry],
+    *,
+    prices: Mapping[MenuEntry, str] | None = None,
+    cut_out: int | None = None,
 ) -> ui.Select[ui.LayoutView]:
     """Return a card's menu with the offered entries.
 
-    `cut_out` is the price of cutting out one picture, as a number and in words.
+    `prices` are the words for the prices of entries. `cut_out` is the price of cutting out one picture, which one press
+    may spend.
     """
-    descriptions = {entry: _(_MENU_TEXTS[entry][1]) for entry in MenuEntry}
-    if cut_out is not None:
-        # Translators: the price of a menu entry, such as "Remove the background · 26 credits".
-        descriptions[MenuEntry.CUT_OUT] = _("{what} · {credits}").format(
-            what=descriptions[MenuEntry.CUT_OUT], credits=cut_out[1]
-        )
     options = [
-        discord.SelectOption(value=entry, label=_(_MENU_TEXTS[entry][0]), description=descriptions[entry])
+        discord.SelectOption(value=entry, label=_(_MENU_TEXTS[entry][0]), description=_described(entry, prices or {}))
         for entry in MenuEntry
         if entry in offered
     ]
-    shown = None if cut_out is None else cut_out[0]
-    return ui.Select(placeholder=_("More…"), custom_id=custom_id(MENU, job_id, price=shown), options=options)
+    return ui.Select(placeholder=_("More…"), custom_id=custom_id(MENU, job_id, price=cut_out), options=options)
+
+
+def _described(entry: MenuEntry, prices: Mapping[MenuEntry, str]) -> str:
+    description = _(_MENU_TEXTS[entry][1])
+    if entry not in prices:
+        return description
+    # Translators: the price of a menu entry, such as "Remove the background · 26 credits".
+    return _("{what} · {credits}").format(what=description, credits=prices[entry])

@@ -47,7 +47,7 @@ async def test_imagine_from_picker_shows_images_and_receipt_in_place(sandbox: Sa
     await expect(card.locator(".gallery[data-count='2'] .tile img")).to_have_count(2)
     await expect(card).to_contain_text("24 credits")
     assert await card.get_attribute("id") == identity
-    await expect(card.locator("img").first).to_have_attribute("alt", "a harbour at dawn")
+    await expect(card.locator("img").first).to_have_attribute("alt", "Picture 1 of 2: a harbour at dawn")
 
     await card.locator(".tile").first.click()
     await expect(member.lightbox).to_contain_text("a harbour at dawn (1 of 2)")

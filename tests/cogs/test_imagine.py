@@ -47,7 +47,7 @@ async def test_imagine_edits_one_card_to_the_end(bot: BotHarness) -> None:
     assert len(bot.channel.history()) == 1
     (container,) = result.response.components
     pictures = [item for part in container["components"] for item in part.get("items", [])]
-    assert [item["description"] for item in pictures] == ["a fox", "a fox"]
+    assert [item["description"] for item in pictures] == ["Picture 1 of 2: a fox", "Picture 2 of 2: a fox"]
     assert [each.filename for each in result.response.attachments] == ["atelier-1.png", "atelier-2.png"]
 
 

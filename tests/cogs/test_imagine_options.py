@@ -55,7 +55,7 @@ async def test_every_option_reaches_provider_and_card(bot: BotHarness) -> None:
     }
     bot.reve2img.finish()
     await bot.polls_until(lambda: " credits" in bot.card(result)[-1])
-    assert bot.card(result)[-1].startswith("-# 104 credits")
+    assert bot.card(result)[1].startswith("-# 104 credits")
     assert bot.server.jobs == []  # SkillBoss cannot do that
 
 

@@ -91,7 +91,7 @@ async def test_others_use_public_card_like_any_other(bot: BotHarness) -> None:
     _, question = await asked(bot, member)
     await press(member, question, "Make public")
     (message,) = posted(bot)
-    again = await other.click(message, label="Again")
+    again = await other.click(message, label="Again · 12")
     assert again.response is not None
     assert not again.response.ephemeral
     details = await other.select(message, ["details"])

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from bot.domain.errors import AlreadyAskedError
 from bot.domain.jobs import State
@@ -14,7 +14,7 @@ from bot.services import jobs as jobs_service
 from bot.ui import buttons as buttons_module
 from bot.ui.component_tree import walk
 from bot.ui.handlers import card_actions, job_requests
-from db.tables import jobs, movements
+from db.tables import jobs, movements, pictures
 from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, buttons, private, texts
 from tests.cogs.test_edit import fields
 from tests.support.clock import let_others_run
@@ -84,14 +84,19 @@ async def test_card_with_editing_model_offers_all_actions(bot: BotHarness) -> No
 
 @pytest.mark.bot(reve2img=True)
 async def test_spending_presses_show_their_price(bot: BotHarness) -> None:
-    """Cut out in its entry, Vary for each number of pictures."""
+    """Entries of the menu, and Vary for each number of pictures."""
     member = bot.member("member")
     card = await finished(bot, member, images=2)
-    assert buttons(card)[:2] == ["Again · 24", "Vary · 20"]
+    assert buttons(card) == ["V1", "V2", "U1", "U2", "Again · 24", "Edit"]
+    assert "-# V: a variation, 20 credits\n-# U: upscaled 2×, 26 credits" in bot.card(card)[-1]
     assert card.response is not None
     described = [each.get("description") for each in walk(card.response.components) for each in each.get("options", [])]
-    assert described[0] == "Remove the background · 26 credits"
-    counts = fields(await press(member, card, "Vary"))["How many"]["options"]
+    assert described[:3] == [
+        "Choose the picture and how many · from 20 credits",
+        "Choose the picture and how much larger · from 26 credits",
+        "Remove the background · 26 credits",
+    ]
+    counts = fields(await choose(member, card, "vary"))["How many"]["options"]
     assert [each["label"] for each in counts] == [
         "1 · 20 credits",
         "2 · 40 credits",
@@ -108,11 +113,56 @@ async def test_spending_presses_show_their_price(bot: BotHarness) -> None:
 async def test_vary_makes_as_many_as_chosen(bot: BotHarness) -> None:
     member = bot.member("member")
     card = await finished(bot, member, images=2)
-    one = await member.submit_modal(await press(member, card, "Vary"), {"picture": ["0"], "images": ["1"]})
-    two = await member.submit_modal(await press(member, card, "Vary"), {"picture": ["1"], "images": ["2"]})
+    one = await member.submit_modal(await choose(member, card, "vary"), {"picture": ["0"], "images": ["1"]})
+    two = await member.submit_modal(await choose(member, card, "vary"), {"picture": ["1"], "images": ["2"]})
     assert "1 picture · from" in bot.card(one)[0]
     assert "2 pictures · from" in bot.card(two)[0]
     assert await bot.column("price") == [24, 20, 40]
+
+
+@pytest.mark.bot(reve2img=True)
+async def test_button_of_a_picture_makes_one_of_it_at_once(bot: BotHarness) -> None:
+    """After a restart, too, and for others at their own cost."""
+    member = bot.member("member")
+    card = await finished(bot, member, images=3)
+    await bot.restart()
+    varied = await press(bot.member("other"), card, "V3")
+    assert "1 picture · from" in bot.card(varied)[0]
+    upscaled = await press(member, card, "U2")
+    assert "upscaled 2×" in bot.card(upscaled)[0]
+    assert await bot.column("price") == [36, 20, 26]
+    assert await bot.column("parent_picture") == [None, 2, 1]
+
+
+@pytest.mark.bot(reve2img=True)
+async def test_button_of_a_picture_above_shown_price_asks_first(
+    bot: BotHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = bot.member("member")
+    card = await finished(bot, member, images=2)
+    rise(monkeypatch)
+    for label, dearer in (("V2", 21), ("U1", 27)):
+        asked = await press(member, card, label)
+        assert buttons(asked) == [f"Generate · {dearer} credits", "Cancel"]
+        assert bot.card(asked)[-1].startswith("The price has changed since it was shown.")
+    assert len(await bot.column("id")) == 1
+
+
+@pytest.mark.bot(reve2img=True)
+async def test_button_of_a_picture_that_is_gone_makes_no_other(bot: BotHarness) -> None:
+    member = bot.member("member")
+    card = await finished(bot, member, images=2)
+    await bot.reaches(State.DONE)
+    gone = delete(pictures).where(pictures.c.position == 1)
+    await bot.database.write(partial(Connection.execute, statement=gone))
+    for label in ("V2", "U2"):
+        assert private(await press(member, card, label)).splitlines() == [
+            "The studio no longer keeps this picture, and it is not on this message any more. Nothing was charged.",
+            "If you have it elsewhere, attach it to `/edit`.",
+        ]
+    assert len(await bot.column("id")) == 1
+    await press(member, card, "V1")
+    assert await bot.column("parent_picture") == [None, 0]
 
 
 @pytest.mark.bot(reve2img=True)

@@ -143,7 +143,7 @@ async def test_upscale_form_selects_image_and_factor(system: SystemHarness) -> N
     """The second of several images is upscaled 3× at the price in the form."""
     member = system.discord.actor("member")
     card = await finish_job(system, await member.slash("imagine", prompt="a lighthouse", images=2))
-    pressed = await member.click(card, label="Upscale")
+    pressed = await member.select(card, ["upscale"])
     second = await finish_job(system, await member.submit_modal(pressed, {"picture": ["1"], "factor": ["3"]}))
     assert "a lighthouse · upscaled 3×" in text(second).replace("\u2068", "")
     assert system.reve2img.jobs[-1].request.prompt == KEEP_AS_IT_IS

@@ -10,7 +10,18 @@ import pytest
 import bot.ui
 from bot.container import Container
 from bot.settings import ExplicitSettings
-from bot.ui.buttons import BUTTONS, CUSTOM_ID, MENU, NEWER, OLDER, ButtonSpec, MenuEntry, card_menu, custom_id
+from bot.ui.buttons import (
+    BUTTONS,
+    CUSTOM_ID,
+    MENU,
+    NEWER,
+    OLDER,
+    PICTURE_REMIX,
+    ButtonSpec,
+    MenuEntry,
+    card_menu,
+    custom_id,
+)
 from bot.ui.handlers.component_registry import ComponentRegistry
 from db.database import Database
 
@@ -59,6 +70,13 @@ def test_every_button_form_is_listed(button: ButtonSpec) -> None:
 @pytest.mark.parametrize("button", [NEWER, OLDER], ids=lambda button: button.action)
 def test_paging_form_of_a_search_is_listed(button: ButtonSpec) -> None:
     assert button.build(ID, search_id=SEARCH_ID).custom_id in ISSUED
+
+
+@pytest.mark.parametrize("button", PICTURE_REMIX.values(), ids=lambda button: button.action)
+def test_priced_form_of_a_picture_is_listed(button: ButtonSpec) -> None:
+    listed = [form for form in ISSUED if action_of(form) == button.action]
+    prices = [int(match["price"]) for form in listed if (match := CUSTOM_ID.fullmatch(form)) and match["price"]]
+    assert button.build(ID, picture=2, price=prices[0]).custom_id in listed
 
 
 def test_menu_form_is_listed() -> None:

@@ -229,7 +229,61 @@ def test_card_with_four_images_has_one_gallery() -> None:
         "## \u2068a lighthouse at dusk\u2069\n-# reve-2.0 · 1:1 · 4 pictures · detail 2 · for <@42>",
         "-# 96 credits · 31\u00a0s",
     ]
-    assert [url for url, _ in gallery(view)] == [f"attachment://atelier-{number}.png" for number in range(1, 5)]
+    assert gallery(view) == [
+        (f"attachment://atelier-{number}.png", f"Picture {number} of 4: a lighthouse at dusk") for number in range(1, 5)
+    ]
+
+
+PRICES: dict[Action, int] = {Action.AGAIN: 12, Action.VARY: 20, Action.UPSCALE: 25, Action.CUT_OUT: 26}
+
+
+def entries(view: ui.LayoutView) -> list[tuple[str, str]]:
+    """Return the entries of the menu, with their descriptions."""
+    return [(each["label"], each["description"]) for part in parts(view) for each in part.get("options", [])]
+
+
+@pytest.mark.parametrize(
+    ("count", "places"),
+    [(2, "1 left · 2 right"), (3, "1 left · 2 top right · 3 bottom right"), (4, "1, 2 above · 3, 4 below")],
+)
+def test_card_of_several_images_has_buttons_for_each(count: int, places: str) -> None:
+    """The prices and the place of each number are said above them."""
+    snapshot = done(count)
+    view = job_card(snapshot, START, SOFT, files(count), actions=tuple(Action), prices=PRICES)
+    numbers = range(1, count + 1)
+    assert labels(view) == [*(f"V{each}" for each in numbers), *(f"U{each}" for each in numbers), "Again · 12", "Edit"]
+    said = f"-# {places}\n-# V: a variation, 20 credits\n-# U: upscaled 2×, 25 credits"
+    assert texts(view)[-1] == said
+    pressed = [part["custom_id"].split(":", 1)[1] for part in parts(view) if part["type"] == 2]
+    job_id = snapshot.job.id
+    assert pressed[: 2 * count] == [
+        *(f"variation:{job_id}:{each - 1}:20" for each in numbers),
+        *(f"upscaled:{job_id}:{each - 1}:25" for each in numbers),
+    ]
+    assert entries(view)[:2] == [
+        ("Vary…", "Choose the picture and how many · from 20 credits"),
+        ("Upscale…", "Choose the picture and how much larger · from 25 credits"),
+    ]
+
+
+@pytest.mark.parametrize(("count", "shown"), [(1, 1), (4, 3)], ids=["one image", "one not shown"])
+def test_card_without_countable_images_has_buttons_with_forms(count: int, shown: int) -> None:
+    """If an image could not be shown, numbers would be ambiguous."""
+    view = job_card(done(count), START, SOFT, files(shown), actions=tuple(Action), prices=PRICES)
+    assert labels(view) == ["Again · 12", "Vary · 20", "Edit", "Upscale"]
+    assert [label for label, _ in entries(view)] == ["Cut out", "Use as reference", "Details", "Delete"]
+
+
+def test_card_of_partial_result_has_buttons_for_what_came() -> None:
+    view = job_card(done(2, asked=4), START, SOFT, files(2), actions=tuple(Action), prices=PRICES)
+    assert labels(view)[:4] == ["V1", "V2", "U1", "U2"]
+
+
+def test_card_without_upscale_here_has_variations_only() -> None:
+    prices: dict[Action, int] = {action: price for action, price in PRICES.items() if action is not Action.UPSCALE}
+    view = job_card(done(2), START, SOFT, files(2), actions=[Action.AGAIN, Action.VARY], prices=prices)
+    assert labels(view) == ["V1", "V2", "Again · 12"]
+    assert texts(view)[-1] == "-# 1 left · 2 right\n-# V: a variation, 20 credits"
 
 
 def test_card_names_requested_options() -> None:
@@ -553,7 +607,9 @@ def test_any_prompt_keeps_card_valid(prompt: str, state: State) -> None:
         queue_position=10**6,
         usual_seconds=(10**5, 10**6),
     )
-    view = card(snapshot, 10**6, *(files(4, 1, 3) if state is State.DONE else ()))
+    attached = files(4, 1, 3) if state is State.DONE else ()
+    offered: dict[str, Any] = {"actions": tuple(Action), "prices": dict.fromkeys(Action, 10**9 - 1)}
+    view = job_card(snapshot, START + timedelta(seconds=10**6), SOFT, attached, **offered)
 
     assert sum(map(utf16, texts(view))) <= 4000
     assert len(list(parts(view))) + len(gallery(view)) <= 40

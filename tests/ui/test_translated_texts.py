@@ -18,7 +18,7 @@ from bot.domain.credits import BUDGET_ALERTS, Budget
 from bot.domain.errors import AtelierError, FaultKind, NotAllowedError, OptionRangeError
 from bot.domain.fit import Fit
 from bot.domain.images import InputImage
-from bot.domain.jobs import Delivery, Snapshot, State
+from bot.domain.jobs import Action, Delivery, Snapshot, State
 from bot.domain.models import MODELS
 from bot.domain.options import OPTIONS
 from bot.domain.quotes import quotes
@@ -104,6 +104,12 @@ def test_card_with_images_is_translated(folder: Path, asked: int, reencoded: tup
     snapshot = done(min(asked, 3), asked=asked)
     assert left(folder, lambda: job_card(snapshot, START, SOFT, files(asked, *reencoded), direct=direct)) == []
     assert left(folder, lambda: job_card(snapshot, START, SOFT, files(1, 1), direct=direct)) == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_actions_of_card_are_translated(folder: Path, count: int) -> None:
+    offered: dict[str, Any] = {"actions": tuple(Action), "prices": dict.fromkeys(Action, 20)}
+    assert left(folder, lambda: job_card(done(count), START, SOFT, files(count), **offered)) == []
 
 
 def raised() -> Iterator[AtelierError]:
@@ -211,7 +217,7 @@ def test_button_is_translated(folder: Path, button: ButtonSpec) -> None:
     with use_locale("de", folder):
         made = button.build("f" * 32)
 
-    assert english(made.label or "") == []
+    assert english((made.label or "").format(number=3)) == []
 
 
 def test_card_menu_is_translated(folder: Path) -> None:

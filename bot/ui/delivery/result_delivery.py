@@ -174,7 +174,8 @@ class ResultDelivery:
         async def send() -> None:
             limit = fair_limit(snapshot.pictures, self._messages.guild_upload_limit(job))
             uploads = await self._uploads(snapshot, progress, progress.card.limit(limit))
-            sent.append(await self._messages.send_public(job, self.card(snapshot, uploads), uploads.files))
+            view = self.card(snapshot, uploads, prices=await self._prices(job.id))
+            sent.append(await self._messages.send_public(job, view, uploads.files))
 
         await self._by(progress.card, job, send)
         return sent[0] if sent else None

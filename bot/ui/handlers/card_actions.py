@@ -13,7 +13,7 @@ from bot.domain.remix import editing_models, upscale_factors
 from bot.domain.requests import price
 from bot.domain.saved_forms import CardForm, FilledForm
 from bot.services.details import DetailService
-from bot.services.remix import RemixOptions, RemixService, Source
+from bot.services.remix import AT_ONCE, RemixOptions, RemixService, Source
 from bot.services.request_resolver import ResolverService
 from bot.services.saved_forms import SavedFormService
 from bot.ui.buttons import CARD_FORMS, SAVED_FORM, MenuEntry, custom_id
@@ -34,7 +34,12 @@ from bot.ui.render.details import PROMPT_FILE, details_panel
 
 _QUIET: Final = discord.AllowedMentions.none()
 _COUNTS: Final = range(1, 5)
-_MENU_ACTIONS: Final = {MenuEntry.CUT_OUT: Action.CUT_OUT, MenuEntry.REFERENCE: Action.REFERENCE}
+_MENU_ACTIONS: Final = {
+    MenuEntry.VARY: Action.VARY,
+    MenuEntry.UPSCALE: Action.UPSCALE,
+    MenuEntry.CUT_OUT: Action.CUT_OUT,
+    MenuEntry.REFERENCE: Action.REFERENCE,
+}
 
 
 class CardActions:
@@ -123,6 +128,21 @@ class CardActions:
         await self._make(
             interaction, source, action, RemixOptions(position=position, url=url), shown_price(interaction)
         )
+
+    async def act_at_once(self, interaction: discord.Interaction[Any], job_id: str, action: Action) -> None:
+        """Make something of the pressed button's picture without a form.
+
+        Raises the errors of `RemixService` and of `JobRequests.create_resolved`; then nothing is held.
+
+        Raises:
+            ImageGoneError: the picture is gone.
+        """
+        source, position = await self._remix.get_source(job_id, actor_of(interaction)), picture_of(interaction)
+        urls = _fetchable(source, _shown(source, interaction.message))
+        if position not in urls:
+            raise ImageGoneError
+        chosen = replace(AT_ONCE[action], position=position, url=urls[position])
+        await self._make(interaction, source, action, chosen, shown_price(interaction))
 
     async def reopen(
         self, interaction: discord.Interaction[Any], card: CardForm, filled: FilledForm, form_id: str

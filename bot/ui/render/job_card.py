@@ -8,15 +8,15 @@ from typing import Any, Final
 import discord
 from discord import ui
 
-from bot.domain.errors import FaultKind
 from bot.domain.jobs import Action, Job, Snapshot, State
 from bot.domain.option_spec import OptionSpec, Stage
 from bot.domain.options import card_order
 from bot.domain.remix import has_own_prompt
 from bot.domain.requests import GenerationRequest
 from bot.providers.registry import can_cancel, display_name
-from bot.ui.buttons import CANCEL, PROMPT, REMIX, MenuEntry, card_menu
+from bot.ui.buttons import CANCEL, PROMPT
 from bot.ui.i18n import _, ngettext
+from bot.ui.render.action_items import action_items, is_publishable
 from bot.ui.render.attachment_messages import input_failure, input_notes
 from bot.ui.render.error_messages import failure
 from bot.ui.render.formatting import (
@@ -44,17 +44,6 @@ GREEN: Final = discord.Colour(0x3BA55D)
 AMBER: Final = discord.Colour(0xF0B232)
 RED: Final = discord.Colour(0xDA373C)
 
-# What was refused for what it says, shows or starts from will be refused again.
-_FAILS_AGAIN: Final = (
-    FaultKind.CONTENT,
-    FaultKind.INVALID,
-    FaultKind.INPUT_GONE,
-    FaultKind.INPUT_UNDECODABLE,
-    FaultKind.INPUT_UNUSABLE,
-    FaultKind.INPUT_BROKEN,
-    FaultKind.INPUT_TOO_LARGE,
-    FaultKind.INPUT_TOO_SMALL,
-)
 _WAITING: Final = (State.HELD, State.SUBMITTING, State.QUEUED)
 
 
@@ -100,19 +89,16 @@ def job_card(
     closes = job.card_closes_at
     if not job.state.ended and not direct and closes is not None and now >= closes:
         container.add_item(ui.TextDisplay(f"-# {_last_words()}"))
-    buttons: list[ui.Button[ui.LayoutView]] = []
+    buttons = [PROMPT.build(job.id)] if direct or prompt_is_cut(job) else []
     if job.state.ended and not direct:
-        buttons += _remix_buttons(job.id, _fitting(snapshot, actions), prices or {})
+        shown = [each.position for each in snapshot.pictures] if len(files) == len(snapshot.pictures) else []
+        for item in action_items(job, actions, prices or {}, shown=shown, others=buttons):
+            container.add_item(item)
+        return payload_view(container)
     if _is_cancellable(job):
-        buttons.append(CANCEL.build(job.id))
-    if direct or prompt_is_cut(job):
-        buttons.append(PROMPT.build(job.id))
+        buttons.insert(0, CANCEL.build(job.id))
     if buttons:
         container.add_item(ui.ActionRow(*buttons))
-    if job.state.ended and not direct:
-        entries, cut_out = _menu_entries(job, _fitting(snapshot, actions)), (prices or {}).get(Action.CUT_OUT)
-        priced = None if cut_out is None else (cut_out, in_credits(cut_out))
-        container.add_item(ui.ActionRow(card_menu(job.id, entries, cut_out=priced)))
     return payload_view(container)
 
 
@@ -121,49 +107,6 @@ def _is_cancellable(job: Job) -> bool:
     if job.state not in _WAITING or job.cancel_refused or job.cancel_requested_at is not None:
         return False
     return job.provider is None or can_cancel(job.provider)
-
-
-def _fitting(snapshot: Snapshot, actions: Collection[Action]) -> Collection[Action]:
-    """Return the possible actions of a finished job.
-
-    Without images only Again is possible, unless it would fail again.
-    """
-    job = snapshot.job
-    if job.state is State.DONE:
-        return actions
-    return [action for action in actions if action is Action.AGAIN and job.fault not in _FAILS_AGAIN]
-
-
-def _remix_buttons(
-    job_id: str, actions: Collection[Action], prices: Mapping[Action, int]
-) -> list[ui.Button[ui.LayoutView]]:
-    """Return the buttons of the possible actions, with known prices."""
-    buttons = []
-    for action, spec in REMIX.items():
-        if action not in actions:
-            continue
-        price, label = prices.get(action), None
-        if price is not None:
-            # Translators: the price on a button, such as "Again · 24".
-            label = _("{action} · {price}").format(action=_(spec.label), price=number(price))
-        # Again spends at once; the others show their prices in a form.
-        buttons.append(spec.build(job_id, label=label, price=price if action is Action.AGAIN else None))
-    return buttons
-
-
-def _menu_entries(job: Job, actions: Collection[Action]) -> list[MenuEntry]:
-    remixes = {Action.CUT_OUT: MenuEntry.CUT_OUT, Action.REFERENCE: MenuEntry.REFERENCE}
-    fitting = [entry for action, entry in remixes.items() if action in actions]
-    if job.request.inputs and job.state is State.DONE:
-        fitting.append(MenuEntry.COMPARE)
-    if is_publishable(job):
-        fitting.append(MenuEntry.PUBLISH)
-    return [*fitting, MenuEntry.DETAILS, MenuEntry.DELETE]
-
-
-def is_publishable(job: Job) -> bool:
-    """Return whether its member can make the card public."""
-    return job.place.private and bool(job.place.guild_id) and job.state is State.DONE
 
 
 def payload_view(*items: ui.Item[Any]) -> ui.LayoutView:
@@ -200,12 +143,17 @@ def prompt_is_cut(job: Job) -> bool:
 def gallery(job: Job, files: Sequence[Attached]) -> ui.MediaGallery[ui.LayoutView]:
     """Return the attached images with alternative texts."""
     shown: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
-    for file in files:
+    title = card_title(job.request, len(job.request.prompt))
+    for place, file in enumerate(files, 1):
         shown.add_item(
             media=f"attachment://{file.filename}",
-            description=alternative(card_title(job.request, len(job.request.prompt))),
+            description=alternative(_numbered(title, place, len(files)) if len(files) > 1 else title),
         )
     return shown
+
+
+def _numbered(title: str, place: int, count: int) -> str:
+    return _("Picture {number} of {count}: {title}").format(number=place, count=count, title=title)
 
 
 def _input_gallery(names: Sequence[str]) -> ui.MediaGallery[ui.LayoutView]:
