@@ -17,7 +17,7 @@ from sandbox.discord.client_rules import (
 from sandbox.discord.commands import CommandRegistry
 from sandbox.discord.components import Kind, emoji_of
 from sandbox.discord.encoding import Json
-from sandbox.discord.entities import Channel, Message, Upload, User
+from sandbox.discord.entities import REPLY, Channel, Message, Upload, User
 from sandbox.discord.interactions import Interaction, InteractionKind
 from sandbox.discord.invocations import Invocation, NoAnswerError
 from sandbox.discord.limits import LINK_STYLE
@@ -206,18 +206,31 @@ class Actor:
         *uploads: Upload,
         channel: str | Channel = "general",
         pictures: Mapping[str, Upload] | None = None,
+        reply_to: Message | None = None,
     ) -> Message:
         """Write a message.
 
-        `pictures` are the images behind its links, by address: Discord embeds those.
+        `pictures` are the images behind its links, by address: Discord embeds those. `reply_to` is the message that it
+        replies to, in whose channel it is written; its author is notified.
         """
+        if reply_to is not None:
+            self._require_visible(reply_to)
+            channel = self._world.channels[reply_to.channel_id]
         place = self._place(channel)
         check_writing(self._world, self.user, place, content, uploads)
+        if reply_to is not None and (reply_to.ephemeral or reply_to.loading):
+            raise ClientRefusal("this message cannot be replied to")
         files = {str(number): upload for number, upload in enumerate(uploads)}
         payload: Json = {"content": content}
         if pictures:
             payload["embeds"] = unfurled(self._world, self._cdn, pictures)
-        return self._messages.create(place, self.user.id, MessageForm(payload=payload, files=files))
+        return self._messages.create(
+            place,
+            self.user.id,
+            MessageForm(payload=payload, files=files),
+            kind=0 if reply_to is None else REPLY,
+            reference=None if reply_to is None else _reference(reply_to),
+        )
 
     async def forward(self, message: Message, *, channel: str | Channel = "general") -> Message:
         """Forward a message, with everything it shows, to a channel."""
@@ -296,6 +309,11 @@ class Actor:
         if resolver.resolved and focused is None:
             data["resolved"] = resolver.resolved
         return _with_guild(data, command)
+
+
+def _reference(message: Message) -> Json:
+    reference: Json = {"type": 0, "channel_id": message.channel_id, "message_id": message.id}
+    return reference if message.guild_id is None else {**reference, "guild_id": message.guild_id}
 
 
 def _with_guild(data: Json, command: Json) -> Json:

@@ -15,6 +15,8 @@ GROUP_CHANNEL = 3
 PUBLIC_THREAD = 11
 FORUM_CHANNEL = 15
 
+REPLY = 19
+"""The type of a message that refers to another one."""
 EPHEMERAL = 1 << 6
 LOADING = 1 << 7
 SUPPRESS_EMBEDS = 1 << 2
@@ -138,6 +140,7 @@ class Message:
     """A message and all its revisions.
 
     `visible_to` is the only user to see an ephemeral message. `snapshot` is the content of a forwarded message.
+    `mentions` are the ids of the notified people.
     """
 
     id: str
@@ -158,6 +161,7 @@ class Message:
     nonce: str | int | None = None
     reference: Json | None = None
     snapshot: "Message | None" = None
+    mentions: tuple[str, ...] = ()
     deleted: bool = False
     revisions: list[Revision] = field(default_factory=list)
     changed: Notifier = field(default_factory=Notifier)

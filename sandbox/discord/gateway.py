@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from sandbox.discord.encoding import Json
+from sandbox.discord.mentions import CONTENT_INTENT
 from sandbox.discord.notifier import Notifier
 from sandbox.discord.payloads import application_payload, guild_create_payload, member_payload, own_user_payload
 from sandbox.discord.state import World
@@ -32,7 +33,6 @@ MEMBERS_INTENT = 1 << 1
 PRESENCES_INTENT = 1 << 8
 GUILD_MESSAGES_INTENT = 1 << 9
 DIRECT_MESSAGES_INTENT = 1 << 12
-CONTENT_INTENT = 1 << 15
 PRIVILEGED_INTENTS = MEMBERS_INTENT | PRESENCES_INTENT | CONTENT_INTENT
 
 

@@ -8,6 +8,7 @@ from sandbox.discord.encoding import Json
 from sandbox.discord.entities import (
     COMPONENTS_V2,
     EPHEMERAL,
+    REPLY,
     SUPPRESS_EMBEDS,
     SUPPRESS_NOTIFICATIONS,
     Channel,
@@ -28,7 +29,7 @@ from sandbox.discord.errors import (
 )
 from sandbox.discord.installations import Context, Install, context_of
 from sandbox.discord.limits import CHOICES, check_modal
-from sandbox.discord.messages import REPLY, MessageForm, MessageStore
+from sandbox.discord.messages import MessageForm, MessageStore
 from sandbox.discord.notifier import Notifier
 from sandbox.discord.payloads import user_payload
 from sandbox.discord.permissions import Permission

@@ -23,6 +23,7 @@ from sandbox.discord.entities import (
     Upload,
 )
 from sandbox.discord.errors import EMPTY_MESSAGE, ENTITY_TOO_LARGE, THREAD_ARCHIVED, FormErrors, api_error
+from sandbox.discord.mentions import mentioned
 from sandbox.discord.notifier import Notifier
 from sandbox.discord.rendering import Renderer, file_id
 from sandbox.discord.state import World
@@ -30,8 +31,6 @@ from sandbox.discord.state import World
 MessageEvent: TypeAlias = Literal["create", "update", "delete"]
 Publish: TypeAlias = Callable[[MessageEvent, Message], None]
 
-REPLY = 19
-"""The type of a message that refers to another one."""
 NONCE_MEMORY = 300
 """Seconds for which an enforced nonce finds the message it made before."""
 
@@ -97,6 +96,7 @@ class MessageStore:
             snapshot=snapshot,
         )
         self._apply(message, form)
+        message.mentions = mentioned(self._world, message, payload.get("allowed_mentions"))
         if not loading:
             self._refuse_empty(message)
         channel.messages[message.id] = message

@@ -5,7 +5,8 @@ import re
 from sandbox.discord.cdn import Cdn
 from sandbox.discord.components import Kind, mapped_media, walk
 from sandbox.discord.encoding import Json, stamp
-from sandbox.discord.entities import Attachment, Message
+from sandbox.discord.entities import REPLY, Attachment, Message
+from sandbox.discord.mentions import original_of
 from sandbox.discord.payloads import user_payload
 from sandbox.discord.state import World
 
@@ -27,13 +28,17 @@ class Renderer:
         self._world = world
         self._cdn = cdn
 
-    def render(self, message: Message) -> Json:
-        """Return the message as the API shows it now."""
+    def render(self, message: Message, *, within: bool = False) -> Json:
+        """Return the message as the API shows it now.
+
+        `within` is for the original inside a reply, which has none itself.
+        """
         payload: Json = {
             "id": message.id,
             "channel_id": message.channel_id,
             "author": user_payload(self._world.users[message.author_id]),
             **self._body(message),
+            "mentions": [user_payload(self._world.users[each]) for each in message.mentions],
             "mention_everyone": False,
             "pinned": False,
             "tts": False,
@@ -47,6 +52,9 @@ class Renderer:
             payload["nonce"] = message.nonce
         if message.reference is not None:
             payload["message_reference"] = message.reference
+        if message.kind == REPLY and not within:
+            original = original_of(self._world, message)
+            payload["referenced_message"] = None if original is None else self.render(original, within=True)
         if message.snapshot is not None:
             payload["message_snapshots"] = [{"message": self._body(message.snapshot)}]
         return payload

@@ -2,7 +2,8 @@
 
 from itertools import islice
 
-from sandbox.discord.entities import DEFAULT_UPLOAD_LIMIT, EPHEMERAL, Channel, Guild, Message
+from sandbox.discord.encoding import Json
+from sandbox.discord.entities import DEFAULT_UPLOAD_LIMIT, EPHEMERAL, REPLY, Channel, Guild, Message
 from sandbox.discord.errors import (
     FOREIGN_AUTHOR,
     MISSING_ACCESS,
@@ -18,7 +19,8 @@ from sandbox.discord.errors import (
     api_error,
 )
 from sandbox.discord.http_request import NO_CONTENT, Call, Reply, Route
-from sandbox.discord.messages import REPLY, MessageForm, MessageStore
+from sandbox.discord.mentions import readable
+from sandbox.discord.messages import MessageForm, MessageStore
 from sandbox.discord.payloads import channel_payload, guild_payload, member_payload, role_payload
 from sandbox.discord.permissions import Permission
 from sandbox.discord.state import World
@@ -109,8 +111,8 @@ class ChannelRoutes:
             seen = (each for each in seen if int(each.id) < int(before))
         if after is not None:
             newer = [each for each in seen if int(each.id) > int(after)]
-            return Reply([self._messages.render(each) for each in newer[-limit:]])
-        return Reply([self._messages.render(each) for each in islice(seen, limit)])
+            return Reply([self._seen(each) for each in newer[-limit:]])
+        return Reply([self._seen(each) for each in islice(seen, limit)])
 
     def post(self, call: Call) -> Reply:
         """Post a message as the bot."""
@@ -131,13 +133,13 @@ class ChannelRoutes:
             self._world.bot.id,
             self._form(call, channel),
             kind=0 if reference is None else REPLY,
-            reference=None if reference is None else {"type": 0, "channel_id": channel.id, **reference},
+            reference=None if reference is None else _reference(reference, channel),
         )
         return Reply(self._messages.render(message))
 
     def get(self, call: Call) -> Reply:
         """Return a message."""
-        return Reply(self._messages.render(self._message(call, self._channel(call, Permission.READ_MESSAGE_HISTORY))))
+        return Reply(self._seen(self._message(call, self._channel(call, Permission.READ_MESSAGE_HISTORY))))
 
     def edit(self, call: Call) -> Reply:
         """Change one of the bot's own messages."""
@@ -159,6 +161,9 @@ class ChannelRoutes:
             self._require(channel, Permission.MANAGE_MESSAGES)
         self._messages.delete(message)
         return NO_CONTENT
+
+    def _seen(self, message: Message) -> Json:
+        return readable(self._world, message, self._messages.render(message))
 
     def _form(self, call: Call, channel: Channel) -> MessageForm:
         limit = DEFAULT_UPLOAD_LIMIT if channel.guild_id is None else self._world.guilds[channel.guild_id].upload_limit
@@ -199,3 +204,10 @@ class ChannelRoutes:
         if message is None or message.deleted or message.ephemeral:
             raise api_error(UNKNOWN_MESSAGE)
         return message
+
+
+def _reference(given: Json, channel: Channel) -> Json:
+    """Return a reference as messages show it: with ids as texts."""
+    reference: Json = {"type": 0, "channel_id": channel.id, **given}
+    reference.pop("fail_if_not_exists", None)
+    return {key: str(value) if key.endswith("_id") else value for key, value in reference.items()}

@@ -17,7 +17,6 @@ from sandbox.discord.encoding import Json
 from sandbox.discord.entities import DEFAULT_UPLOAD_LIMIT, Channel, Guild, Message, User
 from sandbox.discord.faults import Faults
 from sandbox.discord.gateway import (
-    CONTENT_INTENT,
     DIRECT_MESSAGES_INTENT,
     GUILD_MESSAGES_INTENT,
     GUILDS_INTENT,
@@ -27,6 +26,7 @@ from sandbox.discord.gateway import (
 from sandbox.discord.installations import owners_of, types_of
 from sandbox.discord.interaction_payloads import interaction_payload, seen_member
 from sandbox.discord.interactions import Interaction, InteractionKind, InteractionStore
+from sandbox.discord.mentions import readable
 from sandbox.discord.messages import MessageEvent, MessageStore, Publish
 from sandbox.discord.notifier import PATIENCE
 from sandbox.discord.payloads import guild_create_payload
@@ -305,10 +305,7 @@ class DiscordServer:
             return
         data: dict[str, Any] = {"id": message.id, "channel_id": channel.id}
         if event != "delete":
-            data = dict(message.payload)
-            hidden = message.author_id != self.world.bot.id and channel.guild_id is not None
-            if hidden and not self.world.application.privileged_intents & CONTENT_INTENT:
-                data.update(content="", embeds=[], attachments=[], components=[])
+            data = readable(self.world, message, message.payload)
         if channel.guild_id is not None:
             data["guild_id"] = channel.guild_id
             author = self.world.users[message.author_id]
