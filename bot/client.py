@@ -16,7 +16,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import HTTPClient, Route
 
 from bot.engine.clock import Clock, SystemClock
-from bot.gateway import GatewayInfo, GuardedWebSocket, SessionStarts, growing_pause, guard_parsers
+from bot.gateway import GatewayInfo, GuardedWebSocket, SessionStarts, growing_pause, guard_parsers, keep_mentions
 from bot.ui.command_translator import CommandTranslator
 from bot.ui.delivery.bounded_requests import note_rate_limit
 from bot.ui.handlers.command_values import check_values
@@ -25,8 +25,8 @@ from bot.ui.handlers.error_handler import answer_error
 from bot.ui.handlers.seen_interactions import SeenInteractions
 from bot.ui.i18n import set_locale
 
-# The names that discord.py gives to the tasks that answer commands, presses and forms.
-_ANSWERING = ("CommandTree-invoker", "discord.py: on_interaction")
+# The names that discord.py gives to the tasks that answer commands, presses, forms and mentions.
+_ANSWERING = ("CommandTree-invoker", "discord.py: on_interaction", "discord.py: on_message")
 _OWNING_ROLES: Final = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
 _UNAUTHORIZED: Final = 401
 # The library takes no less. Longer pauses are left to the caller.
@@ -96,8 +96,11 @@ async def open_http(token: str, *, proxy: str | None = None) -> AsyncIterator[HT
 class AtelierClient(commands.AutoShardedBot):
     """The Discord client.
 
-    It connects with the `guilds` intent alone: slash commands need no privileged one. Cogs are added before login. Each
-    registers its commands and menus with `tree` and its buttons with `components`.
+    It connects without a privileged intent. Cogs are added before login. Each registers its commands and menus with
+    `tree` and its buttons with `components`.
+
+    `mentions` also asks for messages, of which all but those that mention the bot are dropped unparsed: `on_mention`
+    answers them. Without it, `guilds` is the only intent.
 
     An event that discord.py cannot parse is dropped. `session_starts` counts the logins to the gateway that Discord
     still allows today.
@@ -113,6 +116,7 @@ class AtelierClient(commands.AutoShardedBot):
         shard_ids: Sequence[int] | None = None,
         identify_turn: Callable[[], Awaitable[None]] | None = None,
         user_installs: bool = False,
+        mentions: bool = False,
         clock: Clock | None = None,
         proxy: str | None = None,
     ) -> None:
@@ -125,7 +129,7 @@ class AtelierClient(commands.AutoShardedBot):
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
-            intents=discord.Intents(guilds=True),
+            intents=discord.Intents(guilds=True, guild_messages=mentions, dm_messages=mentions and user_installs),
             allowed_mentions=discord.AllowedMentions.none(),
             tree_cls=_Tree,
             shard_count=shard_count,
@@ -136,12 +140,13 @@ class AtelierClient(commands.AutoShardedBot):
             proxy=proxy,
         )
         state = self._connection
-        state.parsers = guard_parsers(state.parsers)
+        state.parsers = guard_parsers(keep_mentions(state.parsers, lambda: state.self_id))
         self._clock = clock or SystemClock()
         self.session_starts = SessionStarts(read=self._read_gateway, clock=self._clock)
         self._is_launching = False
         self._away_since: dict[int, float] = {}
         self._unauthorized = asyncio.Event()
+        self.on_mention: Callable[[discord.Message], Awaitable[None]] | None = None
         self.seen = SeenInteractions()
         self.components = ComponentRegistry(self.seen)
         self._translator = CommandTranslator()
@@ -263,6 +268,11 @@ class AtelierClient(commands.AutoShardedBot):
         discord.py itself answers commands.
         """
         await self.components.dispatch(interaction)
+
+    async def on_message(self, message: discord.Message, /) -> None:
+        """Answer a mention of the bot."""
+        if self.on_mention is not None:
+            await self.on_mention(message)
 
     def _place_commands(self) -> None:
         """Set the places of all commands without their own: guilds, or all."""

@@ -48,6 +48,8 @@ _DISPENSABLE_LISTS: Final = frozenset(
         "voice_states",
     }
 )
+# Messages and replies; others are the server's own, such as those of a new member.
+_WRITTEN_BY_PEOPLE: Final = (0, 19)
 _UNREADABLE_CLOSE_CODE: Final = 4000
 _READ_AGAIN_SECONDS: Final = 60.0
 _FIRST_PAUSE: Final = 5.0
@@ -58,7 +60,7 @@ _ENDS: Final[Mapping[int, str]] = {
     4011: "Discord wants more shards. Raise SHARD_COUNT, or leave it unset.",
     4012: "Discord no longer offers this version of its API. Install a newer version of Atelier.",
     4013: "Discord refuses the intents of this version. Install a newer version of Atelier.",
-    4014: "Discord does not grant this application an intent. Atelier needs none but `guilds`: install it unchanged.",
+    4014: "Discord does not grant this application an intent. Atelier needs no privileged one: install it unchanged.",
 }
 
 _log = structlog.get_logger(__name__)
@@ -200,6 +202,33 @@ def guard_parsers(parsers: Parsers) -> dict[str, Callable[[Any], None]]:
     Of a server that cannot be parsed, the parts that the bot needs are kept.
     """
     return {event: _guarded(event, parse) for event, parse in parsers.items()}
+
+
+def keep_mentions(parsers: Parsers, me: Callable[[], int | None]) -> dict[str, Callable[[Any], None]]:
+    """Return parsers that drop all messages without a mention of the bot.
+
+    Most messages are none of the bot's business: they are dropped before the library makes objects of them.
+    """
+    kept = {event: parse for event, parse in parsers.items() if not event.startswith("MESSAGE_")}
+    parse = parsers["MESSAGE_CREATE"]
+
+    def parse_mention(data: Any) -> None:
+        if mentions_bot(data, me()):
+            parse(data)
+
+    return {**kept, "MESSAGE_CREATE": parse_mention}
+
+
+def mentions_bot(data: Mapping[str, Any], me: int | None) -> bool:
+    """Return whether a person's message mentions the bot in its text.
+
+    The mention that comes with a reply, and those of roles and of everyone, do not count.
+    """
+    text = data.get("content") or ""
+    if "<@" not in text or me is None or not (f"<@{me}>" in text or f"<@!{me}>" in text):
+        return False
+    author = data.get("author") or {}
+    return data.get("type") in _WRITTEN_BY_PEOPLE and not author.get("bot") and data.get("webhook_id") is None
 
 
 def describe_end(error: discord.ConnectionClosed | discord.PrivilegedIntentsRequired) -> str:

@@ -15,11 +15,15 @@ from bot.ui.render.panels import help_panel
 class Help(commands.Cog):
     """First steps and the offered models."""
 
-    def __init__(self, *, models: Sequence[Model], command_ids: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(
+        self, *, models: Sequence[Model], command_ids: Callable[[], Mapping[str, int]], mentions: bool
+    ) -> None:
         self._models = models
+        self._mentions = mentions
         self._command_ids = command_ids
 
     @app_commands.command(name="help", description=locale_str("See how to make pictures, and what each model can do"))
     async def help(self, interaction: discord.Interaction[Any]) -> None:
         """Answer with the help."""
-        await interaction.response.send_message(view=help_panel(self._models, self._command_ids()), ephemeral=True)
+        view = help_panel(self._models, self._command_ids(), mentions=self._mentions)
+        await interaction.response.send_message(view=view, ephemeral=True)

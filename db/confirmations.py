@@ -59,6 +59,11 @@ class ConfirmationRepository:
             raise ConfirmationGoneError
         return _from_row(row)
 
+    def find(self, confirmation_id: str) -> Confirmation | None:
+        """Return a confirmation; None if there is none."""
+        row = self._connection.execute(_GET, {"the_id": confirmation_id}).first()
+        return None if row is None else _from_row(row)
+
     def list_since(self, guild_id: int, member_id: int, since: datetime) -> tuple[Confirmation, ...]:
         """Return a member's unanswered confirmations created since then."""
         keys = {"the_guild": guild_id, "the_member": member_id, "since": since}

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bot.client import AtelierClient
-from bot.gateway import RESERVED_IDENTIFIES, IdentifiesUsedUpError, describe_end
+from bot.gateway import RESERVED_IDENTIFIES, IdentifiesUsedUpError, describe_end, mentions_bot
 from sandbox.discord import DiscordServer, default_world
 from sandbox.discord.gateway import GUILDS_INTENT
 from sandbox.discord.payloads import guild_create_payload
@@ -442,3 +442,51 @@ def test_last_word_of_discord_has_remedy(code: int, word: str) -> None:
 
     assert word in describe_end(discord.ConnectionClosed(Socket(), shard_id=0, code=code))  # type: ignore[arg-type]
     assert "intent" in describe_end(discord.PrivilegedIntentsRequired(0))
+
+
+@pytest.mark.parametrize(
+    ("change", "counts"),
+    [
+        ({}, True),
+        ({"content": "<@!7> hello"}, True),
+        ({"type": 19}, True),
+        ({"content": "hello"}, False),
+        ({"content": "<@77> hello"}, False),
+        ({"content": "<@&7> @everyone"}, False),
+        ({"content": ""}, False),
+        ({"type": 7}, False),
+        ({"author": {"id": "8", "bot": True}}, False),
+        ({"webhook_id": "9"}, False),
+    ],
+)
+def test_only_a_persons_mention_in_the_text_counts(change: dict[str, Any], counts: bool) -> None:  # noqa: FBT001
+    message = {"content": "<@7> hello", "type": 0, "author": {"id": "8"}, **change}
+    assert mentions_bot(message, 7) is counts
+    assert not mentions_bot(message, None)
+
+
+async def test_messages_without_mention_are_dropped_unparsed(server: DiscordServer) -> None:
+    answered: list[str] = []
+
+    async def answer(message: discord.Message) -> None:
+        answered.append(message.content)
+
+    async with AtelierClient(identify_turn=_at_once, mentions=True) as client:
+        client.on_mention = answer
+        await client.login(TOKEN)
+        task = asyncio.create_task(client.connect(), name="connect")
+        await server.wait_ready()
+        await client.wait_until_ready()
+        member, me = server.actor("member"), server.world.bot.id
+        for number in range(20):
+            await member.say(f"line {number}")
+        await member.say(f"<@{me}> hello")
+        async with asyncio.timeout(PATIENCE):
+            while not answered:
+                await let_others_run()
+        assert answered == [f"<@{me}> hello"]
+        assert list(client.cached_messages) == []
+        assert [each.id for guild in client.guilds for each in guild.members] == [int(me)]
+        await client.close()
+        task.cancel()
+        await asyncio.wait({task})

@@ -31,6 +31,7 @@ from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.form_reopen import FormReopener
 from bot.ui.handlers.history import HistoryHandlers
 from bot.ui.handlers.job_requests import JobRequests
+from bot.ui.handlers.mentions import MentionHandlers
 from bot.ui.handlers.preferences import PreferenceHandlers
 from bot.ui.handlers.presets import PresetHandlers
 from bot.ui.handlers.publications import PublicationHandlers
@@ -44,6 +45,7 @@ from cogs.help import Help
 from cogs.history import History
 from cogs.imagine import Imagine
 from cogs.jobs import Jobs
+from cogs.mentions import Mentions
 from cogs.preset import PresetCommands
 from cogs.settings import SettingsCommands
 from cogs.status import StudioStatus
@@ -72,6 +74,7 @@ class Container(ServiceContainer):
             shard_ids=self.settings.shard_ids,
             identify_turn=None if self.identify_limiter is None else self.identify_limiter.wait,
             user_installs=self.settings.user_install,
+            mentions=self.settings.edit_by_mention,
             clock=self.clock,
             proxy=self.settings.proxies.find(self.settings.discord_api_url),
         )
@@ -208,6 +211,20 @@ class Container(ServiceContainer):
         )
 
     @cached_property
+    def mention_handlers(self) -> MentionHandlers:
+        """Answers to mentions of the bot."""
+        return MentionHandlers(
+            jobs=self.jobs,
+            resolver=self.request_resolver,
+            confirmations=self.confirmations,
+            snapshots=self.snapshots,
+            remix=self.remix,
+            access=self.access,
+            limits=self.member_limits,
+            clock=self.clock,
+        )
+
+    @cached_property
     def form_reopener(self) -> FormReopener:
         """Answers to the button of a rejected modal."""
         return FormReopener(
@@ -239,6 +256,7 @@ class Container(ServiceContainer):
                 edit_menu=self.edit_menu,
             ),
             Jobs(client=client, jobs=self.jobs, requests=self.job_requests),
+            Mentions(client=client, handlers=self.mention_handlers),
             Card(
                 client=client,
                 actions=self.card_actions,
@@ -250,7 +268,11 @@ class Container(ServiceContainer):
             History(client=client, history=self.history_handlers),
             Credits(credits=self.credits),
             StudioStatus(status=self.status),
-            Help(models=self.models, command_ids=lambda: self.command_sync.command_ids),
+            Help(
+                models=self.models,
+                command_ids=lambda: self.command_sync.command_ids,
+                mentions=self.settings.edit_by_mention,
+            ),
             Studio(access=self.access),
         )
 

@@ -62,6 +62,10 @@ class AccessService:
         if not admitted:
             raise NotAdmittedError(by_list=self._admitted is not None)
 
+    async def require(self, guild_id: int) -> None:
+        """Raise as `check` does, in a separate transaction."""
+        await self._database.read(lambda connection: self.check(connection, guild_id))
+
     async def admit(self, guild_id: int, *, by: int) -> Admission:
         """Admit a guild for the application's owner.
 

@@ -50,11 +50,17 @@ class ConfirmationService:
         self._limits = limits
 
     async def add(
-        self, place: InteractionContext, request: GenerationRequest, origin: Origin | None = None
+        self,
+        place: InteractionContext,
+        request: GenerationRequest,
+        origin: Origin | None = None,
+        *,
+        confirmation_id: str | None = None,
     ) -> Confirmation:
         """Store a request and return its confirmation.
 
-        A request that could not be created now is rejected at once, before the member is asked.
+        A request that could not be created now is rejected at once, before the member is asked. With a fixed
+        `confirmation_id`, the same request is stored once.
 
         Raises:
             NotInServerError: the request comes from outside a server and that is not allowed.
@@ -68,7 +74,7 @@ class ConfirmationService:
         self._limits.count(FreeAction.CONFIRMATION, place.member_id)
         now = self._clock.now()
         confirmation = Confirmation(
-            id=self._new_id(),
+            id=confirmation_id or self._new_id(),
             guild_id=place.guild_id,
             member_id=place.member_id,
             request=request,
@@ -87,6 +93,8 @@ class ConfirmationService:
             # The lock makes a simultaneous press visible here, in whichever process it arrived.
             AccountRepository(connection).lock(place.guild_id, place.member_id)
             recent = confirmations.list_since(place.guild_id, place.member_id, now - DEDUP_WINDOW)
+            if confirmation_id is not None and confirmations.find(confirmation_id) is not None:
+                raise AlreadyAskedError
             if any(_dedup_key(each) == _dedup_key(confirmation) for each in recent):
                 raise AlreadyAskedError
             confirmations.add(confirmation, most=MAX_STORED)
@@ -115,6 +123,27 @@ class ConfirmationService:
             if current.price != confirmation.price:
                 confirmations.set_price(confirmation_id, current.price)
             return current, current.price > confirmation.price
+
+        return await self._database.write(write)
+
+    async def replace_source(
+        self, confirmation_id: str, member_id: int, request: GenerationRequest, origin: Origin
+    ) -> Confirmation:
+        """Store another picture to start from, at the same price or a new one.
+
+        Raises:
+            ConfirmationGoneError: it was already answered.
+            NotAllowedError: it is another member's.
+        """
+
+        def write(connection: Connection) -> Confirmation:
+            confirmations = ConfirmationRepository(connection)
+            stored = confirmations.get(confirmation_id)
+            _check(stored, member_id)
+            confirmations.take(confirmation_id)
+            changed = replace(stored, request=request, price=price(request), origin=origin)
+            confirmations.add(changed, most=MAX_STORED)
+            return changed
 
         return await self._database.write(write)
 

@@ -22,6 +22,7 @@ class FreeAction(StrEnum):
     COMPARISON = "comparison"
     CONFIRMATION = "confirmation"
     FORM = "form"
+    MENTION = "mention"
     PREFERENCE = "preference"
     PRESET = "preset"
     SEARCH = "search"
@@ -31,6 +32,7 @@ MOST_PER_WINDOW: Final = {
     FreeAction.COMPARISON: 20,
     FreeAction.CONFIRMATION: 20,
     FreeAction.FORM: 20,
+    FreeAction.MENTION: 10,
     FreeAction.PREFERENCE: 30,
     FreeAction.PRESET: 60,
     FreeAction.SEARCH: 30,

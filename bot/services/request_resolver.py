@@ -98,6 +98,10 @@ class ResolverService:
         """
         return lambda connection: self._resolved(request, PreferenceRepository(connection).get(member_id), private)
 
+    async def resolve(self, resolver: RequestResolver) -> ResolvedRequest:
+        """Return a resolver's request; raises as the resolver does."""
+        return await self._database.read(resolver)
+
     async def default_request(
         self, *, guild_id: int, member_id: int, inputs: tuple[InputImage, ...]
     ) -> GenerationRequest:

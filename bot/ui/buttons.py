@@ -74,6 +74,7 @@ NEWER: Final = ButtonSpec("newer", N_("Newer"))
 OLDER: Final = ButtonSpec("older", N_("Older"))
 CONFIRM: Final = ButtonSpec("confirm", N_("Generate"), discord.ButtonStyle.primary)
 DECLINE: Final = ButtonSpec("decline", N_("Cancel"))
+PICK: Final = ButtonSpec("pick", N_("Picture"))
 AFFORD: Final = ButtonSpec("afford", N_("Generate"), discord.ButtonStyle.primary)
 DELETE: Final = ButtonSpec("delete", N_("Delete"), discord.ButtonStyle.danger)
 RESTORE: Final = ButtonSpec("restore", N_("Undo"))
@@ -104,6 +105,7 @@ BUTTONS: Final = (
     OLDER,
     CONFIRM,
     DECLINE,
+    PICK,
     AFFORD,
     DELETE,
     RESTORE,
@@ -130,7 +132,7 @@ The last number of a form's custom id is a checksum of the prices that it shows.
 SAVED_FORM: Final = "form"
 """The form of anything else: the target is the stored form that describes it."""
 
-QUESTION_ACTIONS: Final = frozenset({CONFIRM.action, DECLINE.action, AFFORD.action})
+QUESTION_ACTIONS: Final = frozenset({CONFIRM.action, DECLINE.action, AFFORD.action, PICK.action})
 """Actions of a confirmation: their target is no job."""
 
 

@@ -22,6 +22,7 @@ from bot.services.jobs import JobService
 from bot.services.request_resolver import RequestResolver, ResolvedRequest, ResolverService
 from bot.ui.command_options import effect_choices, model_choices
 from bot.ui.component_tree import custom_ids
+from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.discord_errors import RETRYABLE, classify
 from bot.ui.handlers.interactions import context_of, guild_of
@@ -150,6 +151,9 @@ class JobRequests:
         _require_recent(interaction)
         confirmation, dearer = await self._confirmations.get(confirmation_id, interaction.user.id)
         asked = interaction.message
+        if confirmation.private and asked is not None and not asked.flags.ephemeral:
+            await self._confirm_privately(interaction, confirmation_id, asked)
+            return
         context = context_of(interaction, private=confirmation.private or (asked is not None and asked.flags.ephemeral))
         if dearer:
             view = await self._question(confirmation, context.locale, dearer_than_asked=True)
@@ -162,6 +166,19 @@ class JobRequests:
             context, confirmation.request, origin=confirmation.origin, confirmation_id=confirmation.id
         )
         await self._acknowledge(interaction, snapshot, in_place=True)
+
+    async def _confirm_privately(
+        self, interaction: discord.Interaction[Any], confirmation_id: str, asked: discord.Message
+    ) -> None:
+        """Answer a public question with a private card, and delete the question."""
+        await self.confirm_smaller(interaction, confirmation_id)
+        try:
+            async with bounded(REQUEST_SECONDS, in_channel=False):
+                await asked.delete()
+        except Exception as error:
+            if classify(error) is None:
+                raise
+            _log.warning("question.not_removed", error=type(error).__name__)
 
     async def confirm_smaller(self, interaction: discord.Interaction[Any], confirmation_id: str) -> None:
         """Make the smaller version of a refused request.

@@ -1,22 +1,42 @@
 """Confirmations of expensive requests and of deletions."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import discord
 from discord import ui
 
 from bot.domain.confirmations import Confirmation
 from bot.domain.jobs import Job
-from bot.ui.buttons import CONFIRM, DECLINE, DELETE, PUBLISH
+from bot.ui.buttons import CONFIRM, DECLINE, DELETE, PICK, PUBLISH, custom_id
 from bot.ui.i18n import _
 from bot.ui.render.formatting import in_credits, usually
 from bot.ui.render.job_card import AMBER, GREEN, GREY, heading, payload_view
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditedPicture:
+    """The picture that a question is about.
+
+    `link` is the address of its message. `positions` are those to choose from, `chosen` the chosen one.
+    """
+
+    link: str
+    positions: Sequence[int] = ()
+    chosen: int = 0
+
+
 def question_card(
-    confirmation: Confirmation, usual_seconds: tuple[int, int] | None, *, dearer_than_asked: bool = False
+    confirmation: Confirmation,
+    usual_seconds: tuple[int, int] | None,
+    *,
+    dearer_than_asked: bool = False,
+    edited: EditedPicture | None = None,
 ) -> ui.LayoutView:
     """Return the confirmation of an expensive request.
 
     `usual_seconds` are the median and the 90th percentile; None if too little was measured. `dearer_than_asked` is for
-    a price risen since the first confirmation.
+    a price risen since the first confirmation. `edited` is for an edit asked for by a mention.
     """
     credits_ = in_credits(confirmation.price)
     usual = usually(usual_seconds)
@@ -28,10 +48,32 @@ def question_card(
         said = f"{_('The price has changed since it was shown.')}\n{said}"
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=AMBER)
     container.add_item(ui.TextDisplay(heading(confirmation.request, confirmation.member_id)))
+    if edited is not None:
+        said = f"{said}\n-# {_about_edit(confirmation, edited)}"
     container.add_item(ui.TextDisplay(said))
+    if edited is not None and len(edited.positions) > 1:
+        container.add_item(ui.ActionRow(*_picks(confirmation.id, edited)))
     label = _("Generate · {credits}").format(credits=credits_)
     container.add_item(ui.ActionRow(CONFIRM.build(confirmation.id, label=label), DECLINE.build(confirmation.id)))
     return payload_view(container)
+
+
+def _about_edit(confirmation: Confirmation, edited: EditedPicture) -> str:
+    # Translators: the line below the question of an edit: the model, and the link to the picture that is edited.
+    said = _("With {model}, from {link}.").format(model=confirmation.request.model, link=edited.link)
+    return f"{said} {_('Only you will see the result.')}" if confirmation.private else said
+
+
+def _picks(confirmation_id: str, edited: EditedPicture) -> list[ui.Button[ui.LayoutView]]:
+    """Return a button for each picture; that of the chosen one is marked."""
+    return [
+        ui.Button(
+            label=_("Picture {number}").format(number=position + 1),
+            style=discord.ButtonStyle.success if position == edited.chosen else discord.ButtonStyle.secondary,
+            custom_id=custom_id(PICK.action, confirmation_id, position),
+        )
+        for position in edited.positions
+    ]
 
 
 def delete_question(job: Job) -> ui.LayoutView:

@@ -109,10 +109,12 @@ def _state(health: ProviderHealth) -> str:
     return (_("closed since {when}") if closed else _("in trouble since {when}")).format(when=ago(health.since))
 
 
-def help_panel(models: Sequence[Model], command_ids: Mapping[str, int] = MappingProxyType({})) -> ui.LayoutView:
+def help_panel(
+    models: Sequence[Model], command_ids: Mapping[str, int] = MappingProxyType({}), *, mentions: bool = False
+) -> ui.LayoutView:
     """Return the first steps, and each model with strength and price.
 
-    Commands are links to them if their ids are known.
+    Commands are links to them if their ids are known. `mentions` tells that messages can ask for edits.
     """
     links = {name: _command(name.replace("_", " "), command_ids) for name in _NAMED_COMMANDS}
     edits = any(model.abilities.max_inputs for model in models)
@@ -124,6 +126,9 @@ def help_panel(models: Sequence[Model], command_ids: Mapping[str, int] = Mapping
     more = [
         _("{edit} changes a picture that you attach, *Edit this image* in a message's menu one that is there.")
         if edits
+        else "",
+        _("Or reply to a picture, mention me and say what to change: I ask before it costs anything.")
+        if edits and mentions
         else "",
         _("{credits_balance} shows what you can spend, {status} how busy the studio is."),
         _("{settings_set} changes your own defaults, and {preset_save} keeps options under a name."),
