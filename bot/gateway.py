@@ -205,7 +205,7 @@ def guard_parsers(parsers: Parsers) -> dict[str, Callable[[Any], None]]:
 
 
 def keep_mentions(parsers: Parsers, me: Callable[[], int | None]) -> dict[str, Callable[[Any], None]]:
-    """Return parsers that drop all messages without a mention of the bot.
+    """Return parsers without messages other than mentions of the bot.
 
     Most messages are none of the bot's business: they are dropped before the library makes objects of them.
     """

@@ -9,7 +9,7 @@ from bot.ui.handlers.mentions import MentionHandlers
 
 
 class Mentions(commands.Cog):
-    """Edits of the picture that a message replies to."""
+    """Edits of a replied-to picture."""
 
     def __init__(self, *, client: AtelierClient, handlers: MentionHandlers) -> None:
         self._client = client

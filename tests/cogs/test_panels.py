@@ -82,8 +82,9 @@ async def test_help_shows_options_of_each_model(bot: BotHarness) -> None:
     ids = {each.name: each.id for each in await bot.client.tree.fetch_commands()}
     assert lines[3] == f"3. Find them again with </history:{ids['history']}>."
     assert lines[4].startswith(f"</edit:{ids['edit']}> changes a picture")
-    assert f"</credits balance:{ids['credits']}>" in lines[5]
-    assert lines[8:] == [
+    assert lines[5] == "Or reply to a picture, mention me and say what to change: I ask before it costs anything."
+    assert f"</credits balance:{ids['credits']}>" in lines[6]
+    assert lines[9:] == [
         "**reve-2.0** · 12 credits a picture, 20 an edit · the one you get unless you choose",
         "-# all-round, true to the prompt, good at text · 1-4 pictures · detail 1-15, which multiplies the price",
         "-# adds to each picture: upscale 2x 6, 3x 9, 4x 12 · remove background 6 · effect 4 · fit nothing",

@@ -43,7 +43,7 @@ async def system(tmp_path: Path) -> AsyncIterator[SystemHarness]:
 
 
 def at_bot(system: SystemHarness, words: str) -> str:
-    """Return words that mention the bot."""
+    """Return words with a mention of the bot."""
     return f"<@{system.discord.world.bot.id}> {words}"
 
 
@@ -102,7 +102,7 @@ def labels(message: Message) -> list[str]:
 
 
 def generate(message: Message) -> str:
-    """Return the label of the button that spends."""
+    """Return the label of the spending button."""
     return next(each for each in labels(message) if each.startswith("Generate · "))
 
 

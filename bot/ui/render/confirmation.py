@@ -16,7 +16,7 @@ from bot.ui.render.job_card import AMBER, GREEN, GREY, heading, payload_view
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditedPicture:
-    """The picture that a question is about.
+    """The source picture of a question.
 
     `link` is the address of its message. `positions` are those to choose from, `chosen` the chosen one.
     """
@@ -65,7 +65,7 @@ def _about_edit(confirmation: Confirmation, edited: EditedPicture) -> str:
 
 
 def _picks(confirmation_id: str, edited: EditedPicture) -> list[ui.Button[ui.LayoutView]]:
-    """Return a button for each picture; that of the chosen one is marked."""
+    """Return a button for each picture; the chosen one is green."""
     return [
         ui.Button(
             label=_("Picture {number}").format(number=position + 1),
