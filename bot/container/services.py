@@ -131,6 +131,7 @@ class ServiceContainer(EngineContainer):
             database=self.database,
             access=self.access,
             providers=self.provider_names,
+            effects=self.settings.effects,
             now=self.clock.now,
             limits=self.member_limits,
         )

@@ -22,7 +22,7 @@ from bot.domain.errors import (
 from bot.domain.images import InputImage
 from bot.domain.lazy_text import LazyText
 from bot.domain.option_resolution import chosen_request
-from bot.domain.options import drop_unset
+from bot.domain.options import drop_unset, find_effect
 from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.domain.presets import (
     KEPT_FOR_UNDO,
@@ -75,7 +75,7 @@ class Deleted:
 class PresetService:
     """Store of presets.
 
-    `providers` are the configured ones, in the operator's order.
+    `providers` are the configured ones, in the operator's order. `effects` are those that the operator named.
     """
 
     def __init__(
@@ -84,12 +84,14 @@ class PresetService:
         database: Database,
         access: AccessService,
         providers: Sequence[str],
+        effects: tuple[str, ...],
         now: Callable[[], datetime],
         limits: MemberLimits,
     ) -> None:
         self._database = database
         self._access = access
         self._providers = providers
+        self._effects = effects
         self._now = now
         self._limits = limits
 
@@ -105,7 +107,7 @@ class PresetService:
             NotInServerError: the preset is for the server and the actor is outside one.
             EmptyPresetError: neither an option nor a template is given.
             PresetLimitError: there are as many presets as allowed.
-            RequestError: no prompt makes a valid request with these options.
+            RequestError: no prompt makes a valid request with these options, or the operator named no such effect.
             StudioClosedError: no provider offers a model for them.
             NotAdmittedError: the server is not admitted.
             TooManyRequestsError: the member changed presets very often within a minute.
@@ -114,7 +116,7 @@ class PresetService:
         preset = Preset(
             name=validate_name(name),
             template=validate_template(template),
-            options=drop_unset(options),
+            options=self._with_known_effect(drop_unset(options)),
             shared=shared,
             saved_by=actor.member_id,
         )
@@ -138,6 +140,11 @@ class PresetService:
             return replaced
 
         return preset, await self._database.write(write)
+
+    def _with_known_effect(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the options with their effect as the operator named it."""
+        effect = options.get("effect")
+        return options if effect is None else {**options, "effect": find_effect(effect, self._effects)}
 
     def _check_possible(self, preset: Preset, preferences: Preferences) -> None:
         """Check that some prompt, with an image if need be, makes a request."""

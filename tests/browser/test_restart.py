@@ -54,3 +54,19 @@ async def test_command_without_bot_shows_failure_and_works_after_restart(sandbox
     await expect(member.bot_state).to_have_attribute("data-state", "on")
     await member.send("/status ")
     await expect(member.page.locator("#messages > li.message[data-ephemeral]")).to_contain_text("used /status")
+
+
+async def test_typed_command_survives_lost_connection(open_page: OpenPage) -> None:
+    """The script lets the test close the page's socket."""
+    page = (await open_page("member")).page
+    await page.add_init_script(
+        "const Real = WebSocket; window.WebSocket = class extends Real {"
+        " constructor(url) { super(url); window.opened = [...(window.opened ?? []), this]; } };"
+    )
+    await page.reload()
+    await page.wait_for_selector("body[data-ready]")
+    await page.fill("#message-input", "/imagine prompt:a fox in the snow")
+    await expect(page.locator("#option-prompt")).to_have_value("a fox in the snow")
+    await page.evaluate("document.body.removeAttribute('data-ready'), opened[0].close()")
+    await page.wait_for_selector("body[data-ready]")
+    await expect(page.locator("#option-prompt")).to_have_value("a fox in the snow")

@@ -27,10 +27,12 @@ def port_of(page: Page) -> int:
 async def test_tab_goes_on_with_kept_token(chromium: Browser) -> None:
     first, page = await serve()
     driver = await PageDriver.open(chromium, page.url)
+    await driver.page.fill("#message-input", "not sent yet")
     await first.close()
     await expect(driver.page.locator("#link-state")).to_contain_text("connection to the sandbox is lost")
     second, _ = await serve(port_of(page), page.token)
     await expect(driver.page.locator("#link-state")).to_be_hidden()
+    await expect(driver.page.locator("#message-input")).to_have_value("not sent yet")
     await driver.send("still here")
 
     await expect(driver.card("still here")).to_have_count(1)

@@ -1,6 +1,8 @@
 """`/credits`, `/status`, `/help` and `/studio admit`, on simcord."""
 
 import pytest
+from discord import AppCommandType
+from discord.app_commands import Group
 from simcord.backend.errors import SetupError
 
 from bot.domain.errors import NotAdmittedError, NotAllowedError
@@ -69,7 +71,7 @@ async def test_help_lists_offered_models(bot: BotHarness) -> None:
     lines = panel(result)
     assert lines[0] == "## Make pictures from words"
     assert lines[1].startswith("1. Send </imagine:")
-    assert lines[7:] == [
+    assert lines[9:] == [
         "**reve-2.0** · 12 credits a picture · the one you get unless you choose",
         "-# all-round, true to the prompt, good at text · 1-4 pictures · from text only",
     ]
@@ -81,10 +83,12 @@ async def test_help_shows_options_of_each_model(bot: BotHarness) -> None:
     lines = panel(await bot.member("member").slash(bot.channel, "help"))
     ids = {each.name: each.id for each in await bot.client.tree.fetch_commands()}
     assert lines[3] == f"3. Find them again with </history:{ids['history']}>."
-    assert lines[4].startswith(f"</edit:{ids['edit']}> changes a picture")
-    assert lines[5] == "Or reply to a picture, mention me and say what to change: I ask before it costs anything."
-    assert f"</credits balance:{ids['credits']}>" in lines[6]
-    assert lines[9:] == [
+    assert lines[4] == "### More"
+    assert lines[5].startswith(f"</edit:{ids['edit']}> changes a picture")
+    assert lines[6] == "Or reply to a picture, mention me and say what to change: I ask before it costs anything."
+    assert lines[7].startswith(f"</blend:{ids['blend']}> makes one picture")
+    assert f"</credits balance:{ids['credits']}>" in lines[8]
+    assert lines[12:] == [
         "**reve-2.0** · 12 credits a picture, 20 an edit · the one you get unless you choose",
         "-# all-round, true to the prompt, good at text · 1-4 pictures · detail 1-15, which multiplies the price",
         "-# adds to each picture: upscale 2x 6, 3x 9, 4x 12 · remove background 6 · effect 4 · fit nothing",
@@ -95,6 +99,16 @@ async def test_help_shows_options_of_each_model(bot: BotHarness) -> None:
         "**seedream-5** · 25 credits a picture, 25 an edit",
         "-# photographs and scenes · 1-4 pictures · 1K, 2K, 4K",
     ]
+
+
+@pytest.mark.bot(reve2img=True)
+async def test_help_names_every_command_and_menu(bot: BotHarness) -> None:
+    """But not itself, the owner's, and the undoing of a preset."""
+    text = "\n".join(panel(await bot.member("member").slash(bot.channel, "help")))
+    names = [each.qualified_name for each in bot.client.tree.walk_commands() if not isinstance(each, Group)]
+    names += [each.name for each in bot.client.tree.get_commands(type=AppCommandType.message)]
+    unnamed = [each for each in names if f"</{each}:" not in text and f"*{each}*" not in text]
+    assert sorted(unnamed) == ["help", "preset delete", "studio admit"]
 
 
 @pytest.mark.bot(admitted=None)

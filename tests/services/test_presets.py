@@ -16,6 +16,7 @@ from bot.domain.errors import (
     PresetNameTakenError,
     PresetNotFoundError,
     PromptError,
+    UnknownEffectError,
     UnsupportedOptionError,
 )
 from bot.domain.presets import MAX_PRESETS, Preset
@@ -39,6 +40,7 @@ def service(services: ServiceHarness, providers: tuple[str, ...] = BOTH) -> Pres
         database=services.database,
         access=services.access,
         providers=providers,
+        effects=("film grain", "sepia"),
         now=services.clock.now,
         limits=MemberLimits(clock=services.clock),
     )
@@ -62,6 +64,12 @@ async def test_save_stores_chosen_options_for_that_member(presets: PresetService
     assert replaced is False
     assert (await presets.list(ANN)).by_name == (preset,)
     assert (await presets.list(BEN)).by_name == ()
+
+
+async def test_save_keeps_effect_as_operator_named_it(presets: PresetService) -> None:
+    preset, _ = await save(presets, options={"effect": "Film Grain"})
+    assert preset.options == {"effect": "film grain"}
+    assert (await presets.list(ANN)).own == (preset,)
 
 
 async def test_own_preset_is_available_in_every_guild(presets: PresetService) -> None:
@@ -111,6 +119,7 @@ async def test_save_shared_requires_moderator_in_admitted_guild(open_services: O
         ({"options": {}}, EmptyPresetError),
         ({"options": {"images": 9}}, OptionRangeError),
         ({"options": {"model": "nano-banana", "detail": 2}}, UnsupportedOptionError),
+        ({"options": {"effect": "banana"}}, UnknownEffectError),
         ({"options": {"resolution": "4K"}}, UnsupportedOptionError),
         ({"template": "x" * 2000, "options": {"model": "reve-2.0"}}, None),
         ({"template": "a\x00b", "options": {}}, PromptError),

@@ -127,6 +127,12 @@ def test_cut_prefers_space_near_end() -> None:
     assert cut("incomprehensibilities", 10) == "incompreh…"
 
 
+@pytest.mark.parametrize("typed", ["a red door, a blue wall", "a red door; a blue wall", "a red door - a blue wall"])
+def test_cut_drops_punctuation_before_ellipsis(typed: str) -> None:
+    assert cut(typed, 13) == "a red door…"
+    assert cut("." * 20, 10) == "." * 9 + "…"
+
+
 def test_cut_of_marks_without_letter_is_short() -> None:
     assert len(cut("\u0301" * 500, 100)) == 100
 

@@ -316,9 +316,8 @@ class CardUpdater:
                 log = _log.warning if job.card_in_reach(self._clock.now()) else _log.info
                 log("card.gone", job=job_id, state=job.state, delivery=delivery)
             self.forget(job_id)
-        elif job.acknowledged_at is not None and not self._is_old(
-            job
-        ):  # else the acknowledgement reports the change again
+        elif job.acknowledged_at is not None and not self._is_old(job):
+            # Without an acknowledgement the change is reported again with it.
             await self._show_progress(snapshot, shown)
             until_close = self._seconds_to_close(job)
             if until_close > 0:

@@ -20,6 +20,7 @@ _BELONGS: Final = re.compile("[\u200d\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff\
 _LONGEST_CLUSTER: Final = 32
 _MINUTES_FROM: Final = 120
 _HOURS_FROM: Final = 5400
+_BEFORE_ELLIPSIS: Final = " ,;:.-…"
 _NO_BREAK: Final = "\u00a0"
 
 
@@ -31,13 +32,15 @@ def one_line(text: str) -> str:
 def cut(text: str, limit: int) -> str:
     """Return at most `limit` code points, with an ellipsis if cut.
 
-    A near space is preferred. A grapheme (a letter with its marks, an emoji of several code points) stays whole.
+    A near space is preferred, and punctuation before the ellipsis is dropped. A grapheme (a letter with its marks, an
+    emoji of several code points) stays whole.
     """
     if len(text) <= limit:
         return text
     end = _sign_start(text, limit - 1)
     space = text.rfind(" ", limit * 2 // 3, end)
-    return text[: space if space > 0 else end].rstrip() + _ELLIPSIS
+    kept = text[: space if space > 0 else end].rstrip()
+    return (kept.rstrip(_BEFORE_ELLIPSIS) or kept) + _ELLIPSIS
 
 
 def _sign_start(text: str, at: int) -> int:

@@ -19,7 +19,18 @@ from bot.ui.i18n import _, ngettext
 from bot.ui.render.formatting import ago, in_credits, number, usually
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, RED
 
-_NAMED_COMMANDS: Final = ("imagine", "edit", "history", "credits_balance", "status", "settings_set", "preset_save")
+_NAMED_COMMANDS: Final = (
+    "imagine",
+    "edit",
+    "blend",
+    "history",
+    "credits_balance",
+    "status",
+    "settings_set",
+    "settings_show",
+    "preset_save",
+    "preset_list",
+)
 _CLOSED: Final = frozenset({FaultKind.KEY_REJECTED, FaultKind.ACCOUNT_EMPTY})
 
 
@@ -124,18 +135,23 @@ def help_panel(
         _("3. Find them again with {history}."),
     ]
     more = [
-        _("{edit} changes a picture that you attach, *Edit this image* in a message's menu one that is there.")
+        _("{edit} changes a picture that you attach; *Edit this image* in a message's menu, one that is there.")
         if edits
         else "",
         _("Or reply to a picture, mention me and say what to change: I ask before it costs anything.")
         if edits and mentions
         else "",
+        _("{blend} makes one picture of two to four, for the price of an edit.") if edits else "",
         _("{credits_balance} shows what you can spend, {status} how busy the studio is."),
-        _("{settings_set} changes your own defaults, and {preset_save} keeps options under a name."),
+        _("{settings_set} changes your own defaults, and {settings_show} lists them."),
+        _("{preset_save} keeps options under a name, and {preset_list} lists yours."),
     ]
     lines = [
         f"## {_('Make pictures from words')}",
-        *(line.format(**links) for line in (*steps, *more) if line),
+        *(line.format(**links) for line in steps),
+        # A heading ends the numbered list: Discord would indent the lines after it.
+        f"### {_('More')}",
+        *(line.format(**links) for line in more if line),
         f"### {_('Models')}",
     ]
     for model in models:

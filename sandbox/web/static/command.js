@@ -181,6 +181,12 @@ export class CommandLine {
     return values;
   }
 
+  // Return the command as it could be typed, without files and mentions.
+  text() {
+    const typed = Object.entries(this.values()).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value));
+    return [`/${this.definition.name}`, ...typed.map(([name, value]) => `${name}:${value}`)].join(" ");
+  }
+
   complain(text) {
     this.error.hidden = !text;
     this.error.textContent = text ?? "";

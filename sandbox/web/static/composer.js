@@ -62,7 +62,12 @@ export function refreshComposer({ keep = false } = {}) {
     files = [];
     showFiles();
     complain(null);
-  } else if (command && !store.commands.some((each) => each.name === command.definition.name)) leave();
+  } else if (command && !store.commands.some((each) => each.name === command.definition.name)) {
+    // The bot may be back in a moment: what was typed waits in the field.
+    const text = command.text();
+    leave();
+    input.value = text;
+  }
 }
 
 function open(text) {

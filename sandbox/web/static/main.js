@@ -9,12 +9,13 @@ import { watchMenus } from "./menus.js";
 import { remove, showAll, showEarlier, upsert, watchScrolling } from "./messages.js";
 import { buildPanel, showPanel, watchLedger } from "./panel.js";
 import { buildSidebar, closeSidebar, drawSidebar } from "./sidebar.js";
-import { channelOf, channels, store } from "./store.js";
+import { channelOf, channels, me, store } from "./store.js";
 
 // The token is only for the first visit: remove it from the address and the history.
 if (location.search) history.replaceState(null, "", location.pathname + location.hash);
 
 async function become(who) {
+  const same = me()?.account === who; // after a lost connection
   store.world = await ask("be", { who });
   store.failures.clear();
   store.chosen.clear();
@@ -24,13 +25,14 @@ async function become(who) {
   buildPanel(() => become(who).catch(say));
   const kept = sessionStorage.getItem("channel");
   const open = [store.channel, kept].find((id) => channelOf(id)) ?? channels()[0].id;
-  await openChannel(open);
+  await openChannel(open, { keep: same, moves: same });
   watchLedger();
 }
 
 let opening = 0; // counts openings: only the latest one may be shown when its reply comes
 
-async function openChannel(id, { keep = false } = {}) {
+// `keep` keeps what was typed; `moves` does so in another channel too, as ids are new after a restart of the sandbox.
+async function openChannel(id, { keep = false, moves = false } = {}) {
   const channel = channelOf(id);
   if (!channel) return;
   opening += 1;
@@ -50,7 +52,7 @@ async function openChannel(id, { keep = false } = {}) {
   hideGate();
   drawSidebar();
   showAll(answer.messages, answer.earlier);
-  refreshComposer({ keep: keep && !moved });
+  refreshComposer({ keep: keep && (moves || !moved) });
 }
 
 // An age-restricted channel shows nothing before the person agrees.
