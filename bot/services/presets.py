@@ -84,9 +84,9 @@ class PresetService:
         database: Database,
         access: AccessService,
         providers: Sequence[str],
-        effects: tuple[str, ...],
         now: Callable[[], datetime],
         limits: MemberLimits,
+        effects: tuple[str, ...] = (),
     ) -> None:
         self._database = database
         self._access = access

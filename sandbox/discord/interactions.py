@@ -147,9 +147,15 @@ class InteractionStore:
         return found
 
     def message(self, interaction: Interaction, message_id: str) -> Message:
-        """Return `@original` or a follow-up of this interaction (code 10008)."""
+        """Return a message that this interaction's token reaches (code 10008).
+
+        These are `@original`, its follow-ups, and the message of the used component.
+        """
+        pressed = interaction.message
         if message_id == "@original" or (interaction.original is not None and message_id == interaction.original.id):
             found = interaction.original
+        elif pressed is not None and message_id == pressed.id:
+            found = pressed
         else:
             found = next((each for each in interaction.followups if each.id == message_id), None)
         if found is None or found.deleted:

@@ -19,6 +19,7 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.jobs import State
+from bot.services import job_snapshots
 from tests.cogs.bot_harness import BotHarness, InteractionResult, buttons, private, texts
 
 NOON = "<t:1772625600:R>"
@@ -59,6 +60,19 @@ async def test_card_shows_generating_state(bot: BotHarness) -> None:
     await bot.polls_until(lambda: bot.card(result)[-1] == f"Generating · started {NOON}")
     assert result.response is not None
     assert result.response.components[0]["accent_color"] == 0x5865F2
+
+
+async def test_card_in_long_queue_gets_its_position(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is sorted after the answer; no time passes until it is shown."""
+    monkeypatch.setattr(job_snapshots, "_LONG_QUEUE", 1)
+    member = bot.member("member")
+    for number in range(3):
+        await bot.imagine(member, prompt=f"fox {number}")
+    await bot.reaches(*[State.QUEUED] * 3)
+    cards = [await bot.imagine(member, prompt=f"fox {number}") for number in (3, 4, 5)]
+    await bot.until(
+        lambda: [bot.card(card)[-1][:11] for card in cards] == ["Queued, 1st", "Queued, 2nd", "Queued, 3rd"]
+    )
 
 
 async def test_cards_leave_no_view_in_memory(bot: BotHarness) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import discord
 import structlog
@@ -147,7 +147,9 @@ class CardUpdater:
         """Return the first card of a job and record it as shown."""
         view = self._delivery.card(snapshot)
         shown = self._remembered(snapshot.job.id)
-        shown.payload, shown.state, shown.at = _payload(view), snapshot.job.state, self._clock.monotonic()
+        shown.payload, shown.state = _payload(view), snapshot.job.state
+        if snapshot.queue_position is not None or not snapshot.job.prepared:
+            shown.at = self._clock.monotonic()  # else its position follows without a pause
         return view
 
     @asynccontextmanager
@@ -174,12 +176,15 @@ class CardUpdater:
             finally:
                 await self._look_again(job, shown)
 
-    async def reset_menu(self, job_id: str, message: discord.Message) -> None:
-        """Edit a delivered card without a change.
+    async def reset_menu(self, job_id: str, press: discord.Interaction[Any]) -> None:
+        """Edit the delivered card that was pressed without a change.
 
         Discord's client keeps a selected menu entry until then, and would not send it a second time. One try: a card
         that is edited just now, is limited, or has changed since the press is left as it is.
         """
+        message = press.message
+        if message is None:
+            return
         shown = self._remembered(job_id)
         if shown.editing.locked():
             return
@@ -194,12 +199,27 @@ class CardUpdater:
                     return
                 try:
                     with self._noting_limit(job, old=old):
-                        view, kept = same
-                        await self._messages.edit(job, view, lambda: kept)
+                        await self._edit_pressed(job, press, message.id, *same)
                 finally:
                     self._leave(job, old=old)
         except Exception as error:  # noqa: BLE001 - the press itself is answered
             _log.info("card.menu_not_reset", job=job_id, error=type(error).__name__)
+
+    async def _edit_pressed(
+        self,
+        job: Job,
+        press: discord.Interaction[Any],
+        message_id: int,
+        view: discord.ui.LayoutView,
+        kept: tuple[KeptAttachment, ...],
+    ) -> None:
+        if message_id == job.public_message_id:
+            await self._messages.edit_public(job, view, lambda: kept)
+            return
+        try:
+            await self._messages.edit(job, view, lambda: kept)
+        except CardGoneError:  # a private card whose own token is dead
+            await self._messages.edit_by_press(press, message_id, view, lambda: kept)
 
     def forget(self, job_id: str) -> None:
         """Forget a card that is not to be shown any more, or never appeared."""
@@ -378,13 +398,11 @@ class CardUpdater:
 
 
 def _is_final(job: Job, message: discord.Message) -> bool:
-    """Return True for the card of a delivered job."""
-    return (
-        job.delivered_at is not None
-        and job.delivery in (Delivery.CARD, None)
-        and job.deleted_at is None
-        and job.place.message_id == message.id
-    )
+    """Return True for the card of a delivered job, or its public one."""
+    if job.delivered_at is None or job.deleted_at is not None:
+        return False
+    is_card = job.place.message_id == message.id and job.delivery in (Delivery.CARD, None)
+    return is_card or job.public_message_id == message.id
 
 
 def _payload(view: discord.ui.LayoutView) -> bytes:

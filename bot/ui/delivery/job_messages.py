@@ -251,6 +251,23 @@ class JobMessages:
             )
         return message.id
 
+    async def edit_public(self, job: Job, view: ui.LayoutView, files: Attachments) -> None:
+        """Show `view` on the public card of a private job, if it is known."""
+        if job.public_message_id is None:
+            return
+        async with bounded(REQUEST_SECONDS):
+            await self._by_bot(job, job.public_message_id).edit(**_changes(view, files))
+
+    async def edit_by_press(
+        self, press: discord.Interaction[Any], message_id: int, view: ui.LayoutView, files: Attachments
+    ) -> None:
+        """Show `view` on the pressed message by the token of the press.
+
+        It reaches private messages after the token of their command has died. The press must have been answered.
+        """
+        async with bounded(REQUEST_SECONDS):
+            await press.followup.edit_message(message_id, **_changes(view, files))
+
     async def remove_public(self, job: Job) -> bool:
         """Delete the public card of a private job. True if it is gone."""
         try:

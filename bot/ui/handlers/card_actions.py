@@ -99,8 +99,7 @@ class CardActions:
         except Exception as error:  # noqa: BLE001 - `answer_error` logs what it does not know
             await answer_error(interaction, error)
         # After the answer, which has three seconds.
-        if interaction.message is not None:
-            await self._card_updater.reset_menu(job_id, interaction.message)
+        await self._card_updater.reset_menu(job_id, interaction)
 
     async def act(
         self,

@@ -279,6 +279,8 @@ class JobRequests:
             return  # Discord cannot be asked now: the engine looks for the card later
         if found.exists:
             await self._jobs.mark_acknowledged(job.id, found.message_id, private=found.is_private)
+            if job.prepared and snapshot.queue_position is None:
+                self._card_updater.on_job_changed(job.id)  # a long queue is sorted after the answer
         elif found.is_foreign:
             self._card_updater.forget(job.id)
             await self._jobs.withdraw(job, found.other_job_id)
