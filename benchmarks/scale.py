@@ -18,7 +18,7 @@ from benchmarks.databases import Maker, open_database
 from benchmarks.harness import Harness
 from benchmarks.measurements import Figure
 from bot.domain.jobs import TOKEN_LIFE, Job
-from bot.services.history import Direction
+from bot.services.history import Direction, Selection
 from db.attempts import AttemptRepository
 from db.audit import audit
 from db.database import Database
@@ -145,7 +145,7 @@ def _queries(harness: Harness) -> tuple[_Query, ...]:
         _Query(name="claim", do=life.claim),
         _Query(name="from claimed to delivered", do=life.finish),
         _Query(name="snapshot of a done job", do=life.look),
-        _Query(name="history, latest page", do=page.latest),
+        _Query(name="history, latest overview", do=page.latest),
         _Query(name="history, an older page", do=page.older),
         _Query(name="history, a search without a hit", do=page.search),
         _Query(name="status", do=_status(harness)),
@@ -166,15 +166,16 @@ class _Page:
     def __init__(self, harness: Harness, account_of: tuple[int, int]) -> None:
         self._desk = harness
         self._whose = account_of
+        self._selection = Selection(guild_id=account_of[0], member_id=account_of[1])
 
     async def latest(self) -> str:
-        page = await self._desk.history.open(*self._whose)
-        assert page is not None
-        return page.job.id
+        overview = await self._desk.history.open(*self._whose)
+        assert overview is not None
+        return overview.entries[0].job.id
 
     async def older(self) -> None:
         job_id = f"{10**6:032x}"
-        await self._desk.history.turn(*self._whose, job_id, Direction.OLDER)
+        await self._desk.history.turn(self._selection, job_id, Direction.OLDER)
 
     async def search(self) -> None:
         assert await self._desk.history.open(*self._whose, "no such words") is None

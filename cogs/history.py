@@ -1,5 +1,6 @@
 """`/history`: one's own pictures."""
 
+from functools import partial
 from typing import Any
 
 import discord
@@ -8,8 +9,8 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.client import AtelierClient
-from bot.services.history import LONGEST_SEARCH
-from bot.ui.buttons import NEWER, OLDER
+from bot.services.history import LONGEST_SEARCH, Direction
+from bot.ui.buttons import FAVOURITE, NEWER, OLDER, OPEN, OVERVIEW, OVERVIEW_NEWER, OVERVIEW_OLDER, UNFAVOURITE
 from bot.ui.handlers.history import HistoryHandlers
 
 
@@ -21,14 +22,21 @@ class History(commands.Cog):
         self._history = history
 
     async def cog_load(self) -> None:
-        """Register the buttons of a page."""
-        self._client.components.register(NEWER.action, self._history.show_newer)
-        self._client.components.register(OLDER.action, self._history.show_older)
+        """Register the buttons and the menu."""
+        components, history = self._client.components, self._history
+        components.register(NEWER.action, history.show_newer)
+        components.register(OLDER.action, history.show_older)
+        components.register(OVERVIEW.action, history.show_overview)
+        components.register(OVERVIEW_NEWER.action, partial(history.show_overview, direction=Direction.NEWER))
+        components.register(OVERVIEW_OLDER.action, partial(history.show_overview, direction=Direction.OLDER))
+        components.register(OPEN, history.open_job)
+        components.register(FAVOURITE.action, partial(history.mark_favourite, favourite=True))
+        components.register(UNFAVOURITE.action, partial(history.mark_favourite, favourite=False))
 
     @app_commands.command(name="history", description=locale_str("See your pictures again"))
     @app_commands.describe(search=locale_str("A part of the prompt"))
     async def history(
         self, interaction: discord.Interaction[Any], search: app_commands.Range[str, 1, LONGEST_SEARCH] | None = None
     ) -> None:
-        """Answer with the latest page."""
+        """Answer with the latest pictures."""
         await self._history.open(interaction, search)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    String,
     Subquery,
     and_,
     bindparam,
@@ -29,24 +30,46 @@ _MAX_SEARCHED: Final = 20_000
 
 
 class HistoryScope(NamedTuple):
-    """A member in a guild; outside guilds (0), all of their jobs anywhere."""
+    """A member in a guild; outside guilds (0), all of their jobs anywhere.
+
+    `favourites` leaves out all other jobs.
+    """
 
     guild_id: int
     member_id: int
+    favourites: bool = False
 
 
-def _with_pictures(*, everywhere: bool) -> Select[Any]:
+class Place(NamedTuple):
+    """A job's place in a history of `total` jobs.
+
+    `newer` ones come before it. The job itself may be missing there.
+    """
+
+    total: int
+    newer: int
+    is_listed: bool
+
+    @property
+    def position(self) -> int:
+        """The job's position, from 1 for the latest; 0 if it is missing."""
+        return self.newer + 1 if self.is_listed else 0
+
+
+def _with_pictures(*, everywhere: bool, favourites: bool) -> Select[Any]:
     owned = select(jobs.c.id, jobs.c.search_text, jobs.c.action, jobs.c.parent_id).where(
         jobs.c.member_id == bindparam("the_member"),
         jobs.c.finished_at.is_not(None),
         jobs.c.deleted_at.is_(None),
         exists().where(pictures.c.job_id == jobs.c.id),
     )
+    if favourites:
+        owned = owned.where(jobs.c.favourite_at.is_not(None))
     return owned if everywhere else owned.where(jobs.c.guild_id == bindparam("the_guild"))
 
 
-def _neighbours(*, everywhere: bool, older: bool) -> Select[Any]:
-    owned = _with_pictures(everywhere=everywhere)
+def _neighbours(*, everywhere: bool, older: bool, favourites: bool) -> Select[Any]:
+    owned = _with_pictures(everywhere=everywhere, favourites=favourites)
     if older:
         return owned.where(jobs.c.id < bindparam("the_id")).order_by(jobs.c.id.desc())
     return owned.where(jobs.c.id > bindparam("the_id")).order_by(jobs.c.id)
@@ -61,6 +84,29 @@ def _searched(statement: Select[Any], *, older: bool, position: Any, most: int =
     near = statement.limit(most).subquery("near")
     matching = position(_searchable_text(near), bindparam("wanted")) > 0
     return select(near.c.id).where(matching).order_by(near.c.id.desc() if older else near.c.id)
+
+
+def _counted(*, everywhere: bool, favourites: bool) -> Select[int, int, int]:
+    """Return the query of a history's size and of a job's position.
+
+    For each job it reads one entry of two indexes.
+    """
+    owned = _with_pictures(everywhere=everywhere, favourites=favourites).with_only_columns(jobs.c.id).subquery()
+    return _sums(owned.c.id)
+
+
+def _counted_matches(
+    *, everywhere: bool, favourites: bool, position: Any, most: int = _MAX_SEARCHED
+) -> Select[int, int, int]:
+    """Return the query of a search's size and of a job's position."""
+    owned = _with_pictures(everywhere=everywhere, favourites=favourites)
+    near = owned.order_by(jobs.c.id.desc()).limit(most).subquery("near")
+    return _sums(near.c.id).where(position(_searchable_text(near), bindparam("wanted")) > 0)
+
+
+def _sums(job_id: ColumnElement[str]) -> Select[int, int, int]:
+    wanted = bindparam("the_id", type_=String)
+    return select(func.count(), func.count().filter(job_id > wanted), func.count().filter(job_id == wanted))
 
 
 def _searchable_text(near: Subquery) -> ColumnElement[str]:
@@ -107,18 +153,29 @@ def _is_searchable(columns: Any) -> ColumnElement[bool]:
 
 
 # Built once: building a statement costs several times as much as running it.
-_VARIANTS: Final = tuple(product((False, True), repeat=2))
+_VARIANTS: Final = tuple(product((False, True), repeat=3))
 _PLAIN: Final = {
-    (everywhere, older): _neighbours(everywhere=everywhere, older=older).limit(bindparam("most"))
-    for everywhere, older in _VARIANTS
+    (everywhere, favourites, older): _neighbours(everywhere=everywhere, older=older, favourites=favourites).limit(
+        bindparam("most")
+    )
+    for everywhere, favourites, older in _VARIANTS
+}
+_COUNTED: Final = {
+    (everywhere, favourites): _counted(everywhere=everywhere, favourites=favourites)
+    for everywhere, favourites in product((False, True), repeat=2)
 }
 _POSITIONS: Final = {"sqlite": func.instr, "postgresql": func.strpos}
 _SEARCHED: Final = {
-    (dialect, everywhere, older): _searched(
-        _neighbours(everywhere=everywhere, older=older), older=older, position=position
+    (dialect, everywhere, favourites, older): _searched(
+        _neighbours(everywhere=everywhere, older=older, favourites=favourites), older=older, position=position
     ).limit(bindparam("most"))
     for dialect, position in _POSITIONS.items()
-    for everywhere, older in _VARIANTS
+    for everywhere, favourites, older in _VARIANTS
+}
+_COUNTED_MATCHES: Final = {
+    (dialect, everywhere, favourites): _counted_matches(everywhere=everywhere, favourites=favourites, position=position)
+    for dialect, position in _POSITIONS.items()
+    for everywhere, favourites in product((False, True), repeat=2)
 }
 # Greater than every id: ids are hexadecimal digits.
 _ABOVE_ALL_IDS: Final = "g"
@@ -140,23 +197,61 @@ class HistoryRepository:
         """Return the id of the latest job."""
         return self.older(_ABOVE_ALL_IDS)
 
+    def list_latest(self, most: int) -> list[str]:
+        """Return the ids of the latest jobs."""
+        return self.list_older(_ABOVE_ALL_IDS, most)
+
     def older(self, job_id: str) -> str | None:
         """Return the id of the member's next older job; `job_id` may be anyone's."""
-        return self._next(job_id, older=True)
+        return next(iter(self.list_older(job_id, 1)), None)
 
     def newer(self, job_id: str) -> str | None:
         """Return the id of the member's next newer job; `job_id` may be anyone's."""
-        return self._next(job_id, older=False)
+        return next(iter(self.list_newer(job_id, 1)), None)
 
-    def _next(self, job_id: str, *, older: bool) -> str | None:
-        parameters: dict[str, Any] = {"the_member": self._scope.member_id, "the_id": job_id, "most": 1}
-        variant = self._scope.guild_id == 0, older
+    def list_older(self, job_id: str, most: int) -> list[str]:
+        """Return the ids of the next older jobs, the latest first."""
+        return self._list(job_id, most, older=True)
+
+    def list_newer(self, job_id: str, most: int) -> list[str]:
+        """Return the ids of the next newer jobs, the earliest first."""
+        return self._list(job_id, most, older=False)
+
+    def list_from(self, job_id: str, most: int) -> list[str]:
+        """Return the ids of a job and of the next older ones."""
+        # All ids have one length, so none lies between an id and its continuation.
+        return self.list_older(job_id + _ABOVE_ALL_IDS, most)
+
+    def locate(self, job_id: str) -> Place:
+        """Return a job's place."""
+        parameters = self._parameters() | {"the_id": job_id}
+        if self._search is None:
+            statement = _COUNTED[self._variant]
+        else:
+            statement = _COUNTED_MATCHES[(self._connection.dialect.name, *self._variant)]
+        total, newer, same = self._connection.execute(statement, parameters).one()
+        return Place(total=total, newer=newer, is_listed=bool(same))
+
+    def contains(self, job_id: str) -> bool:
+        """Return whether a job is in the history."""
+        return job_id in self.list_from(job_id, 1)
+
+    @property
+    def _variant(self) -> tuple[bool, bool]:
+        return self._scope.guild_id == 0, self._scope.favourites
+
+    def _parameters(self) -> dict[str, Any]:
+        parameters: dict[str, Any] = {"the_member": self._scope.member_id}
         if self._scope.guild_id:
             parameters["the_guild"] = self._scope.guild_id
-        if self._search is None:
-            statement = _PLAIN[variant]
-        else:
-            statement = _SEARCHED[(self._connection.dialect.name, *variant)]
+        if self._search is not None:
             parameters["wanted"] = self._search
-        found: str | None = self._connection.execute(statement, parameters).scalar()
-        return found
+        return parameters
+
+    def _list(self, job_id: str, most: int, *, older: bool) -> list[str]:
+        parameters = self._parameters() | {"the_id": job_id, "most": most}
+        if self._search is None:
+            statement = _PLAIN[(*self._variant, older)]
+        else:
+            statement = _SEARCHED[(self._connection.dialect.name, *self._variant, older)]
+        return list(self._connection.execute(statement, parameters).scalars())

@@ -57,6 +57,7 @@ HELD: Final = (jobs.c.state == State.HELD, jobs.c.finished_at.is_(None))
 # Built once: building a statement costs several times as much as running it.
 _INSERT: Final = insert_unless_there(jobs, jobs.c.interaction_id)
 _GET: Final = select(jobs).where(jobs.c.id == bindparam("the_id"))
+_MANY: Final = select(jobs).where(jobs.c.id.in_(bindparam("the_ids", expanding=True)))
 _CHANGE: Final = update(jobs).where(
     jobs.c.id == bindparam("the_id"), jobs.c.state == bindparam("from_state"), jobs.c.fence == bindparam("at_fence")
 )
@@ -379,8 +380,21 @@ class JobRepository:
                 delivery=func.coalesce(jobs.c.delivery, Delivery.NOWHERE),
                 reconcile_at=None,
                 search_text=None,
+                favourite_at=None,
             )
         )
+
+    def set_favourite(self, job_id: str, at: datetime | None) -> None:
+        """Mark an undeleted job as a favourite since `at`; None ends it."""
+        since = None if at is None else func.coalesce(jobs.c.favourite_at, at)
+        self._connection.execute(
+            update(jobs).where(jobs.c.id == job_id, jobs.c.deleted_at.is_(None)).values(favourite_at=since)
+        )
+
+    def list_by_id(self, ids: Sequence[str]) -> list[Job]:
+        """Return jobs in the order of their ids' list; unknown ones are left out."""
+        found = {job.id: job for job in self.from_rows(self._connection.execute(_MANY, {"the_ids": ids}).all())}
+        return [found[each] for each in ids if each in found]
 
     def recent_durations(self, model: str, limit: int) -> Sequence[float]:
         """Return the seconds from submit to end of a model's latest jobs.

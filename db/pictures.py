@@ -29,6 +29,11 @@ _ALL_OF_JOB: Final = (
     .where(pictures.c.job_id == bindparam("of_job"))
     .order_by(pictures.c.position)
 )
+_ALL_OF_JOBS: Final = (
+    select(*_COLUMNS, pictures.c.removed_at)
+    .where(pictures.c.job_id.in_(bindparam("of_jobs", expanding=True)))
+    .order_by(pictures.c.job_id, pictures.c.position)
+)
 _REMOVE_OF_JOB: Final = (
     update(pictures)
     .where(pictures.c.job_id == bindparam("of_job"), pictures.c.removed_at.is_(None))
@@ -68,6 +73,16 @@ class ResultImageRepository:
         return tuple(
             ResultImage(job_id=row.job_id, position=row.position, file=file_from_row(row._mapping)) for row in rows
         )
+
+    def list_for_all(self, job_ids: Sequence[str]) -> dict[str, tuple[list[ResultImage], int]]:
+        """Return the kept images of several jobs, and how many are removed."""
+        found: dict[str, tuple[list[ResultImage], int]] = {each: ([], 0) for each in job_ids}
+        for row in self._connection.execute(_ALL_OF_JOBS, {"of_jobs": job_ids}):
+            kept, removed = found[row.job_id]
+            if row.removed_at is None:
+                kept.append(ResultImage(job_id=row.job_id, position=row.position, file=file_from_row(row._mapping)))
+            found[row.job_id] = kept, removed + (row.removed_at is not None)
+        return found
 
     def files_by_position(self, job_id: str) -> dict[int, ImageFile | None]:
         """Return a job's files by image position; None if no longer kept."""

@@ -135,6 +135,8 @@ jobs = Table(
     # A private job that its member made public: the intent, and the message once it is known.
     Column("public_at", UtcDateTime),
     snowflake("public_message_id"),
+    # When its member chose it as a favourite. None if not, and once deleted.
+    Column("favourite_at", UtcDateTime),
     UniqueConstraint("interaction_id"),
     CheckConstraint("price > 0", name="price_positive"),
     CheckConstraint("charged >= 0 AND charged <= price", name="charged_within_price"),
@@ -179,6 +181,24 @@ Index(
     jobs.c.notice_at,
     sqlite_where=jobs.c.notice_at.is_not(None),
     postgresql_where=jobs.c.notice_at.is_not(None),
+)
+_IS_LISTED = jobs.c.finished_at.is_not(None) & jobs.c.deleted_at.is_(None)
+# The jobs of a member's history: counting them reads this index alone.
+Index(
+    "ix_jobs_listed",
+    jobs.c.member_id,
+    jobs.c.guild_id,
+    jobs.c.id,
+    sqlite_where=_IS_LISTED,
+    postgresql_where=_IS_LISTED,
+)
+_IS_FAVOURITE = jobs.c.favourite_at.is_not(None)
+Index(
+    "ix_jobs_favourite",
+    jobs.c.member_id,
+    jobs.c.id,
+    sqlite_where=_IS_FAVOURITE,
+    postgresql_where=_IS_FAVOURITE,
 )
 Index("ix_jobs_member", jobs.c.guild_id, jobs.c.member_id, jobs.c.id)
 Index("ix_jobs_anywhere", jobs.c.member_id, jobs.c.id)

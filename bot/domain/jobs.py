@@ -136,6 +136,7 @@ class Job:
     job that it was made from. `deleted_at` is the time when its member or a moderator deleted it. `notice` is the
     message that tells its member that it is done, `notice_at` that message's planned time. `public_at` is
     the time when its member made a private one public, `public_message_id` the message that shows it then.
+    `favourite_at` is the time when its member chose it as a favourite.
     """
 
     id: str
@@ -168,6 +169,7 @@ class Job:
     notice_at: datetime | None = None
     public_at: datetime | None = None
     public_message_id: int | None = None
+    favourite_at: datetime | None = None
 
     @property
     def is_private(self) -> bool:

@@ -12,13 +12,15 @@ from bot.images.decode import DEFAULT_LIMITS, ImageLimits, inspect
 from bot.images.decoder_pool import BeforeDecoding, DecoderPool, do_nothing
 from bot.images.disk_space import DiskSpace
 from bot.images.download import Claim, ImageDownloader
-from bot.images.reencode import Upload, fit
+from bot.images.reencode import Upload, fit, make_thumbnail
 from bot.images.sanitize import SanitizedImage, sanitize
 from bot.images.store import ImageStore, StoredFile
 from bot.images.thread_pool import ImageThreadPool
 from bot.images.url_policy import host_of
 
 _FIT_TRIES: Final = 3
+# About 20 kB each.
+_KEPT_THUMBNAILS: Final = 500
 
 
 class ImageService:
@@ -49,6 +51,7 @@ class ImageService:
         self.space = space or DiskSpace()
         self._unrecorded: set[tuple[str, str]] = set()
         self._decoders = decoders or DecoderPool()
+        self._thumbnails: dict[str, Upload] = {}
 
     async def store_url(self, url: str, *, member: int, before_decoding: BeforeDecoding = do_nothing) -> ImageFile:
         """Download an image, decode it completely and store it.
@@ -132,6 +135,29 @@ class ImageService:
         except FileNotFoundError:
             raise ImageError(ImageProblem.GONE, "store") from None
 
+    async def prepare_thumbnail(self, image_file: ImageFile, *, member: int) -> Upload:
+        """Return a small version of the stored image, remembered for a while.
+
+        Raises:
+            ImageError: GONE if the file is no longer in the store, or it cannot be decoded.
+            OSError: The file cannot be read.
+        """
+        path = self._store.path(image_file.sha256, image_file.media_type)
+        if not await self._workers.run(path.is_file):
+            self._thumbnails.pop(image_file.sha256, None)
+            raise ImageError(ImageProblem.GONE, "store")
+        thumbnail = self._thumbnails.pop(image_file.sha256, None)
+        if thumbnail is None:
+            try:
+                thumbnail = await self._decoders.run(make_thumbnail, path, image_file, member=member)
+            except FileNotFoundError:
+                raise ImageError(ImageProblem.GONE, "store") from None
+        # The latest is last, and the first is forgotten.
+        self._thumbnails[image_file.sha256] = thumbnail
+        while len(self._thumbnails) > _KEPT_THUMBNAILS:
+            del self._thumbnails[next(iter(self._thumbnails))]
+        return thumbnail
+
     async def _fit(self, path: Path, image_file: ImageFile, limit_bytes: int, member: int) -> Upload:
         """Re-encode an image; try again if the decoder died.
 
@@ -189,6 +215,7 @@ class ImageService:
 
         An image stored since `older_than` stays: its row may not be written yet.
         """
+        self._thumbnails.pop(sha256, None)
         return await self._workers.run(lambda: self._store.remove(sha256, media_type, older_than=older_than))
 
     async def files(self) -> list[StoredFile]:

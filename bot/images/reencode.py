@@ -23,6 +23,9 @@ _FULL_COLOUR_QUALITY: Final = 90
 _ROUNDS: Final = 8
 _SMALLEST_SIDE: Final = 64
 _LARGEST_WEBP_SIDE: Final = 16_383
+_THUMBNAIL_QUALITY: Final = 80
+THUMBNAIL_SIDE: Final = 384
+"""Pixels of a thumbnail's longer side: a third of a phone's width, at three device pixels each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,27 @@ def fit(path: Path, image_file: ImageFile, limit_bytes: int) -> Upload:
         image, profile = _upright(Image.open(file, formats=[PILLOW_FORMATS[image_file.media_type]]))
         encoder = _Encoder("image/webp" if image.mode == "RGBA" else "image/jpeg", profile, limit_bytes)
         return _shrink(image, encoder)
+
+
+def make_thumbnail(path: Path, image_file: ImageFile) -> Upload:
+    """Return the image with at most `THUMBNAIL_SIDE` pixels a side.
+
+    Takes processor time: run it in a worker. It has no metadata, and of an animation the first frame.
+
+    Raises:
+        ImageError: The file cannot be decoded.
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file, pillow_faults():
+        opened = Image.open(file, formats=[PILLOW_FORMATS[image_file.media_type]])
+        # A JPEG is decoded at a fraction of its size; other formats ignore this.
+        opened.draft("RGB", (THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+        image, _ = _upright(opened)
+        image = _scaled(image, min(1.0, THUMBNAIL_SIDE / max(image.size)))
+        media_type = "image/webp" if image.mode == "RGBA" else "image/jpeg"
+        out = BytesIO()
+        image.save(out, PILLOW_FORMATS[media_type], quality=_THUMBNAIL_QUALITY)
+    return Upload(content=out.getvalue(), extension=EXTENSIONS[media_type], reencoded=True)
 
 
 class _Encoder:

@@ -1,7 +1,7 @@
 """Buttons and menus with permanent custom ids.
 
-A custom id is `a1:<action>:<target>:<picture>`, version first; the paging buttons of a search add `:<search>`, and what
-spends credits at once adds the `:<price>` that it shows.
+A custom id is `a1:<action>:<target>:<picture>`, version first; the buttons of `/history` add the `:<search>`, and what
+spends credits at once adds the `:<price>` that it shows. In `/history` the picture is 1 among favourites, else 0.
 Messages keep their buttons for years, so a custom id that was issued once is answered for ever:
 `tests/ui/issued_custom_ids.txt` lists every form.
 """
@@ -72,6 +72,11 @@ CANCEL: Final = ButtonSpec("cancel", N_("Cancel"))
 PROMPT: Final = ButtonSpec("prompt", N_("Show prompt"))
 NEWER: Final = ButtonSpec("newer", N_("Newer"))
 OLDER: Final = ButtonSpec("older", N_("Older"))
+OVERVIEW: Final = ButtonSpec("grid", N_("Overview"))
+OVERVIEW_NEWER: Final = ButtonSpec("gridnewer", N_("Newer"))
+OVERVIEW_OLDER: Final = ButtonSpec("gridolder", N_("Older"))
+FAVOURITE: Final = ButtonSpec("star", N_("Favourite"))
+UNFAVOURITE: Final = ButtonSpec("unstar", N_("Unfavourite"))
 CONFIRM: Final = ButtonSpec("confirm", N_("Generate"), discord.ButtonStyle.primary)
 DECLINE: Final = ButtonSpec("decline", N_("Cancel"))
 PICK: Final = ButtonSpec("pick", N_("Picture"))
@@ -103,6 +108,11 @@ BUTTONS: Final = (
     PROMPT,
     NEWER,
     OLDER,
+    OVERVIEW,
+    OVERVIEW_NEWER,
+    OVERVIEW_OLDER,
+    FAVOURITE,
+    UNFAVOURITE,
     CONFIRM,
     DECLINE,
     PICK,
@@ -151,6 +161,9 @@ class MenuEntry(StrEnum):
 
 MENU: Final = "more"
 """The action of a card's menu."""
+
+OPEN: Final = "open"
+"""The action of the menu of an overview in `/history`; its values are jobs, its target is the first one."""
 
 CARD_ACTIONS: Final = frozenset(
     {CANCEL.action, PROMPT.action, MENU, *(spec.action for spec in (*REMIX.values(), *PICTURE_REMIX.values()))}

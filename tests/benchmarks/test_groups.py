@@ -22,7 +22,7 @@ TINY = Plan(
     attack_pixels=90_000,
 )
 LINES = {
-    "scale": ("hold", "history, latest page", "jobs taken over", "a hold during the audit, longest"),
+    "scale": ("hold", "history, latest overview", "jobs taken over", "a hold during the audit, longest"),
     "crowd": ("start with 30 jobs", "dispatch without a free slot", "twenty cards in line"),
     "polls": ("polls a second after a start", "polls a second later on"),
     "weight": ("a held job, counted", "a queued job, resident"),

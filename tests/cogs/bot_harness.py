@@ -78,7 +78,7 @@ class BotHarness:
         if self.reve2img is not None:
             await self.reve2img.start()
             exempt.append(self.reve2img.url)
-        self._image_service = ImageService(
+        self.images = ImageService(
             downloader=ImageDownloader(exempt=exempt, verify=TLS),
             store=ImageStore(self._folder / "pictures"),
             workers=ImageThreadPool(),
@@ -99,7 +99,7 @@ class BotHarness:
         if self.reve2img is not None:
             await self.reve2img.close()
         await self._stack.aclose()
-        await self._image_service.close()
+        await self.images.close()
         problems = await self.database.read(audit)
         await self.database.close()
         assert problems == []
@@ -198,7 +198,7 @@ class BotHarness:
             randomness=random.Random(0),  # noqa: S311 - jitter, the same in every run
         )
         container.engine_config = self.config
-        container.image_service = self._image_service
+        container.image_service = self.images
         container.input_policy = InputPolicy(extra_origin=STAND_IN)
         container.new_input_url = some_input_url
         await container.install()

@@ -3,7 +3,10 @@
 from datetime import timedelta
 from functools import partial
 
+from bot.domain.errors import JobDeletedError
 from bot.domain.images import ResultImage
+from bot.ui.component_tree import walk
+from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from db.searches import SearchRepository
 from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, buttons, texts
@@ -59,16 +62,45 @@ async def test_empty_history_explains_first_step(bot: BotHarness) -> None:
     assert buttons(result) == []
 
 
+def menu(result: InteractionResult) -> list[tuple[str, str]]:
+    """Return label and description of each entry of an overview's menu."""
+    assert result.response is not None
+    (select,) = (each for each in walk(result.response.components) if "options" in each)
+    return [(option["label"], option["description"]) for option in select["options"]]
+
+
+def values(result: InteractionResult) -> list[str]:
+    """Return the jobs in an overview's menu."""
+    assert result.response is not None
+    (select,) = (each for each in walk(result.response.components) if "options" in each)
+    return [option["value"] for option in select["options"]]
+
+
+async def choose(who: MemberActor, result: InteractionResult, place: int) -> None:
+    """Open an entry of an overview."""
+    assert result.response is not None
+    pressed = await who.select(result.response, [values(result)[place]])
+    assert pressed.acknowledged
+    assert pressed.followups == []
+
+
 async def test_history_pages_in_place(bot: BotHarness) -> None:
-    """One private message pages back and forth, after a restart too."""
+    """One private message leads to pages and back, after a restart too."""
     member = bot.member("member")
     cards = await made(bot, member, "one fox", "two foxes", "three boats")
     result = await member.slash(bot.channel, "history")
     assert result.response is not None
     message = result.response.id
+    assert page(result)[0] == "## Your pictures\n-# 1-3 of 3 · the latest first"
+    assert menu(result) == [
+        (f"{place} · {title}", "1 picture · reve-2.0")
+        for place, title in enumerate(["three boats", "two foxes", "one fox"], 1)
+    ]
+    assert [each.filename for each in result.response.attachments] == [f"thumbnail-{place}.jpg" for place in range(3)]
+    await choose(member, result, 0)
     assert cards[2].response is not None
     assert page(result)[1] == (
-        "-# 12 credits charged · by SkillBoss · <t:1772625600:R>\n"
+        "-# 1 of 3\n-# 12 credits charged · by SkillBoss · <t:1772625600:R>\n"
         f"-# Posted in https://discord.com/channels/{bot.guild.id}/{bot.channel.id}"
         f"/{cards[2].response.id}"
     )
@@ -83,7 +115,94 @@ async def test_history_pages_in_place(bot: BotHarness) -> None:
     assert prompt(result) == "three boats"
     assert result.response.id == message
     assert [each.filename for each in result.response.attachments] == ["atelier-1.png"]
+    await turn(member, result, "Overview")
+    assert len(menu(result)) == 3
     assert len(bot.channel.history()) == 3
+
+
+async def test_overview_turns_in_steps_of_nine(bot: BotHarness) -> None:
+    member = bot.member("member")
+    await made(bot, member, *(f"fox {number}" for number in range(1, 11)))
+    result = await member.slash(bot.channel, "history")
+    assert page(result)[0].endswith("1-9 of 10 · the latest first")
+    await turn(member, result, "Older")
+    assert page(result)[0].endswith("10 of 10 · the latest first")
+    assert [label for label, _ in menu(result)] == ["10 · fox 1"]
+    await choose(member, result, 0)
+    assert page(result)[1].startswith("-# 10 of 10\n")
+    await turn(member, result, "Overview")
+    await turn(member, result, "Newer")
+    assert [label for label, _ in menu(result)][::8] == ["1 · fox 10", "9 · fox 2"]
+
+
+async def test_favourite_is_listed_alone_until_it_is_none(bot: BotHarness) -> None:
+    member = bot.member("member")
+    await made(bot, member, "one fox", "two foxes", "three boats")
+    result = await member.slash(bot.channel, "history")
+    await turn(member, result, "Favourites")
+    assert page(result)[0].startswith("## No favourites here\n")
+    await turn(member, result, "All pictures")
+    await choose(member, result, 1)
+    await turn(member, result, "Favourite")
+    assert page(result)[1].startswith("-# 2 of 3 · favourite\n")
+    assert result.response is not None
+    assert [each.filename for each in result.response.attachments] == ["atelier-1.png"]
+    await turn(member, result, "Overview")
+    assert menu(result)[1] == ("2 · two foxes", "1 picture · reve-2.0 · favourite")
+    await turn(member, result, "Favourites")
+    assert page(result)[0].startswith(
+        "## Your favourites\n-# 1 of 1 · the latest first\n-# Favourites are kept as long"
+    )
+    await choose(member, result, 0)
+    await turn(member, result, "Unfavourite")
+    assert page(result)[1].startswith("-# 12 credits charged")
+    await turn(member, result, "Overview")
+    assert page(result)[0].startswith("## No favourites here\n")
+
+
+async def test_entry_of_job_deleted_meanwhile_is_refused(bot: BotHarness) -> None:
+    bot.expected = [JobDeletedError]
+    member = bot.member("member")
+    await made(bot, member, "one fox", "two foxes")
+    result = await member.slash(bot.channel, "history")
+    gone = values(result)[0]
+    await bot.database.write(lambda connection: JobRepository(connection).set_deleted(gone, bot.clock.now()))
+    assert result.response is not None
+    pressed = await member.select(result.response, [gone])
+    (answer,) = pressed.followups
+    assert answer.ephemeral
+    assert answer.content == "This was deleted, so there is nothing left to work with."
+
+
+async def test_overview_without_readable_picture_has_its_entry_alone(bot: BotHarness) -> None:
+    member = bot.member("member")
+    await made(bot, member, "one fox", "two foxes", "three boats")
+    ids = await bot.column("id")
+    later = bot.clock.now().replace(year=2030)
+    await bot.database.write(
+        lambda connection: ResultImageRepository(connection).remove_stored_before(later, bot.clock.now(), 1)
+    )
+    (broken,) = await bot.database.read(lambda connection: ResultImageRepository(connection).list_for(ids[1]))
+    bot.images.path(broken.file.sha256, broken.file.media_type).write_bytes(b"no picture")
+    result = await member.slash(bot.channel, "history")
+    assert page(result)[1:] == [
+        "-# 1 of these is no longer kept here, so it has no picture above.\n-# 1 picture could not be shown here."
+    ]
+    assert menu(result)[1:] == [
+        ("2 · two foxes", "1 picture · reve-2.0"),
+        ("3 · one fox", "1 picture · reve-2.0 · no longer kept here"),
+    ]
+    assert result.response is not None
+    assert len(result.response.attachments) == 1
+
+
+async def test_overview_of_refused_thumbnails_is_shown_without_them(bot: BotHarness) -> None:
+    member = bot.member("member")
+    await made(bot, member, "one fox", "two foxes")
+    bot.env.inject_error("PATCH", "/webhooks/*", status=413, code=40005, times=1)
+    result = await member.slash(bot.channel, "history")
+    assert len(menu(result)) == 2
+    assert page(result)[1] == "-# 2 pictures could not be shown here."
 
 
 async def test_history_search_persists_across_pages(bot: BotHarness) -> None:
@@ -91,6 +210,9 @@ async def test_history_search_persists_across_pages(bot: BotHarness) -> None:
     member = bot.member("member")
     await made(bot, member, "a *red* fox", "a boat", "a *RED* car")
     result = await member.slash(bot.channel, "history", search="*Red*")
+    assert page(result)[0] == "-# Search: \u2068\\*Red\\*\u2069"
+    assert page(result)[1] == "## Your pictures\n-# 1-2 of 2 · the latest first"
+    await choose(member, result, 0)
     assert page(result)[0] == "-# Search: \u2068\\*Red\\*\u2069"
     assert prompt(result) == "a \\*RED\\* car"
     await turn(member, result, "Older")
@@ -104,8 +226,9 @@ async def test_search_with_markup_and_bidi_control_pages_within_its_matches_afte
     member = bot.member("member")
     await made(bot, member, f"first {odd} z", "a boat", f"second {odd} z")
     result = await member.slash(bot.channel, "history", search=odd)
-    assert "second" in prompt(result)
     await bot.restart()
+    await choose(member, result, 0)
+    assert "second" in prompt(result)
     await turn(member, result, "Older")
     assert "first" in prompt(result)
     await turn(member, result, "Newer")
@@ -116,6 +239,7 @@ async def test_turning_a_page_of_a_purged_search_says_how_to_search_again(bot: B
     member = bot.member("member")
     await made(bot, member, "a red fox", "a boat", "a red car")
     result = await member.slash(bot.channel, "history", search="red")
+    await choose(member, result, 0)
     later = bot.clock.now() + timedelta(days=1)
     await bot.database.write(lambda connection: SearchRepository(connection).purge_before(later))
     assert result.response is not None

@@ -223,13 +223,14 @@ def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "db.history._SEARCHED",
         {
-            key: statement.limit(1)
+            (dialect, everywhere, False, older): _searched(
+                _neighbours(everywhere=everywhere, older=older, favourites=False),
+                older=older,
+                position=position,
+                most=30,
+            ).limit(1)
             for dialect, position in _POSITIONS.items()
             for everywhere, older in product((False, True), repeat=2)
-            for key in [(dialect, everywhere, older)]
-            for statement in [
-                _searched(_neighbours(everywhere=everywhere, older=older), older=older, position=position, most=30)
-            ]
         },
     )
 
@@ -247,7 +248,7 @@ async def test_search_stops_after_the_maximum_of_jobs(database: Database) -> Non
 
 
 @pytest.mark.parametrize("search", [None, "fox", "日"])
-async def test_history_statements_use_the_member_index(sqlite_database: Database, search: str | None) -> None:
+async def test_history_statements_use_the_index_of_listed_jobs(sqlite_database: Database, search: str | None) -> None:
     def plans(connection: Connection) -> list[str]:
         asked: list[tuple[str, Any]] = []
 
@@ -266,7 +267,7 @@ async def test_history_statements_use_the_member_index(sqlite_database: Database
         ]
 
     lines = await sqlite_database.read(plans)
-    way = "SEARCH jobs USING INDEX ix_jobs_member (community_id=? AND member_id=? AND id"
+    way = "SEARCH jobs USING INDEX ix_jobs_listed (member_id=? AND community_id=? AND id"
     assert [line for line in lines if " jobs " in line] == [f"{way}<?)", f"{way}>?)"]
     assert [line for line in lines if line.startswith("SCAN") and line not in ("SCAN near", "SCAN chain")] == []
 

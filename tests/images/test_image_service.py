@@ -1,5 +1,6 @@
 import asyncio
 import hashlib
+import io
 import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -8,12 +9,14 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from PIL import Image
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.images.decoder_pool import DecoderPool
 from bot.images.disk_space import DiskFullError, DiskSpace
 from bot.images.download import Claim, ImageDownloader
 from bot.images.image_service import ImageService
+from bot.images.reencode import THUMBNAIL_SIDE
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from tests.images.samples import Serve, encoded, files_in, noise
@@ -119,6 +122,36 @@ async def test_prepared_upload_is_stored_file_or_reencoded(image_service: ImageS
     assert (smaller.reencoded, smaller.extension) == (True, "jpg")
     assert isinstance(smaller.content, bytes)
     assert len(smaller.content) <= stored.size // 2
+
+
+class CountingDecoders(DecoderPool):
+    """Decoders with a count of their calls."""
+
+    calls = 0
+
+    async def run(self, *arguments: Any, **options: Any) -> Any:  # type: ignore[override]
+        self.calls += 1
+        return await super().run(*arguments, **options)
+
+
+async def test_thumbnail_is_small_and_made_once(store: ImageStore) -> None:
+    decoders = CountingDecoders()
+    image_service = ImageService(
+        downloader=ImageDownloader(), store=store, workers=ImageThreadPool(threads=1), decoders=decoders
+    )
+    stored = await image_service.store_bytes(encoded(noise(size=(1200, 600))))
+    before = decoders.calls
+    first, second = [await image_service.prepare_thumbnail(stored, member=1) for _ in range(2)]
+    assert isinstance(first.content, bytes)
+    assert Image.open(io.BytesIO(first.content)).size == (THUMBNAIL_SIDE, THUMBNAIL_SIDE // 2)
+    assert (first.extension, first.reencoded) == ("jpg", True)
+    assert second == first
+    assert decoders.calls == before + 1
+    await image_service.discard(stored.sha256, stored.media_type, older_than=datetime.now(UTC) + timedelta(hours=1))
+    with pytest.raises(ImageError) as caught:
+        await image_service.prepare_thumbnail(stored, member=1)
+    assert caught.value.problem is ImageProblem.GONE
+    await image_service.close()
 
 
 class DyingDecoders(DecoderPool):

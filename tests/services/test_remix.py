@@ -22,6 +22,7 @@ from bot.domain.errors import (
 from bot.domain.images import ImageRef, InputImage, ResultImage
 from bot.domain.jobs import Action, Delivery, Job, Origin, State
 from bot.domain.requests import KEEP_AS_IT_IS
+from bot.services.history import Selection
 from bot.services.jobs import Actor, require_files
 from bot.services.remix import RemixOptions
 from db.jobs import JobRepository
@@ -171,9 +172,9 @@ async def test_delete_removes_files_without_other_references(services: ServiceHa
     assert [path.exists() for path in files] == [True, False]
     with pytest.raises(JobDeletedError):
         await services.remix.get_source(job.id, ME)
-    page = await services.history.open(GUILD, MEMBER)
-    assert page is not None
-    assert (page.job.id, page.older) == (child.id, False)
+    overview = await services.history.open(GUILD, MEMBER)
+    assert overview is not None
+    assert [entry.job.id for entry in overview.entries] == [child.id]
     source = await services.remix.get_source(child.id, ME)
     assert source.inputs == (start,)
 
@@ -266,8 +267,7 @@ async def test_details_contain_lineage_and_child_count(services: ServiceHarness)
     assert (await services.details.get(first.id, ME)).children == 0
     with pytest.raises(JobDeletedError):
         await services.details.get(second.id, ME)
-    page = await services.history.open(GUILD, MEMBER)
-    assert page is not None
+    page = await services.history.get(Selection(guild_id=GUILD, member_id=MEMBER), details.job.id)
     assert page.chain == details.chain
 
 

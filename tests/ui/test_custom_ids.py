@@ -16,6 +16,7 @@ from bot.ui.buttons import (
     MENU,
     NEWER,
     OLDER,
+    OPEN,
     PICTURE_REMIX,
     ButtonSpec,
     MenuEntry,
@@ -77,6 +78,11 @@ def test_priced_form_of_a_picture_is_listed(button: ButtonSpec) -> None:
     listed = [form for form in ISSUED if action_of(form) == button.action]
     prices = [int(match["price"]) for form in listed if (match := CUSTOM_ID.fullmatch(form)) and match["price"]]
     assert button.build(ID, picture=2, price=prices[0]).custom_id in listed
+
+
+@pytest.mark.parametrize("action", ["newer", "older", "grid", "gridnewer", "gridolder", OPEN, "star", "unstar"])
+def test_form_among_found_favourites_is_listed(action: str) -> None:
+    assert custom_id(action, ID, 1, search_id=SEARCH_ID) in ISSUED
 
 
 def test_menu_form_is_listed() -> None:

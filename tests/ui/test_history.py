@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot.domain.errors import FaultKind, SearchGoneError
 from bot.domain.jobs import Delivery, Job, State
 from bot.domain.searches import Search
-from bot.services.history import Direction, Page
+from bot.services.history import Direction, Page, Selection
 from bot.ui.handlers.history import HistoryHandlers
 from bot.ui.render.history_page import empty_page, has_search_line, history_page
 from bot.ui.render.job_card import Attached
@@ -22,6 +22,7 @@ from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_context, make_image, make_job, make_request
 from tests.ui.view_reader import gallery, labels, parts, texts
 
+MINE: Final = Selection(guild_id=GUILD, member_id=MEMBER)
 SEARCH_ID: Final = "0190a5c2d3e47f8899aabbccddeeff01"
 HEADING = "## \u2068a lighthouse at dusk\u2069\n-# reve-2.0 · 1:1 · 1 picture · for <@42>"
 AGO = f"<t:{int(START.timestamp())}:R>"
@@ -44,7 +45,9 @@ def job(delivery: Delivery | None = Delivery.CARD, **changes: Any) -> Job:
 def page(of: Job, *, kept: int = 1, removed: int = 0, **changes: Any) -> Page:
     """Return a page in the middle."""
     pictures = tuple(make_image(of, position=number) for number in range(kept))
-    return replace(Page(job=of, pictures=pictures, removed=removed, newer=True, older=True), **changes)
+    return replace(
+        Page(job=of, pictures=pictures, removed=removed, position=3, total=120, newer=True, older=True), **changes
+    )
 
 
 def shown(of: Page, *files: str) -> list[str]:
@@ -62,21 +65,21 @@ def test_page_shows_job() -> None:
     view = history_page(page(job()), [Attached(filename="atelier-1.png")])
     assert texts(view) == [
         HEADING,
-        f"-# 12 credits charged · by SkillBoss · {AGO}\n-# Posted in {LINK}",
+        f"-# 3 of 120\n-# 12 credits charged · by SkillBoss · {AGO}\n-# Posted in {LINK}",
     ]
     assert gallery(view) == [("attachment://atelier-1.png", "a lighthouse at dusk")]
-    assert labels(view) == ["Newer", "Older"]
-    assert disabled(view) == [False, False]
+    assert labels(view) == ["Newer", "Older", "Overview", "Favourite"]
+    assert disabled(view) == [False, False, False, False]
 
 
 def test_page_at_end_disables_button() -> None:
-    assert disabled(history_page(page(job(), newer=False))) == [True, False]
-    assert disabled(history_page(page(job(), older=False))) == [False, True]
+    assert disabled(history_page(page(job(), newer=False))) == [True, False, False, False]
+    assert disabled(history_page(page(job(), older=False))) == [False, True, False, False]
 
 
 def test_page_with_cut_prompt_has_prompt_button() -> None:
     view = history_page(page(job(request=make_request(prompt="a fox " * 60))))
-    assert labels(view) == ["Newer", "Older", "Show prompt"]
+    assert labels(view) == ["Newer", "Older", "Overview", "Favourite", "Show prompt"]
 
 
 WHEREABOUTS = {
@@ -103,7 +106,7 @@ def test_page_without_message_or_server_has_no_link() -> None:
 
 def test_page_of_late_images_says_free() -> None:
     late = job(state=State.LOST, charged=0, fault=FaultKind.DEADLINE)
-    assert shown(page(late), "1.png") == [
+    assert shown(page(late), "1.png")[1:] == [
         f"-# Came late, so free: 12 credits returned · by SkillBoss · {AGO}",
         f"-# Its card ended without pictures · {LINK}",
     ]
@@ -111,7 +114,7 @@ def test_page_of_late_images_says_free() -> None:
 
 def test_receipt_of_partial_result_shows_refund() -> None:
     few = job(request=make_request(images=2), price=24)
-    assert shown(page(few), "1.png")[0] == f"-# 24 held · 12 charged · 12 returned · by SkillBoss · {AGO}"
+    assert shown(page(few), "1.png")[1] == f"-# 24 held · 12 charged · 12 returned · by SkillBoss · {AGO}"
 
 
 OVER = "no longer kept here: the studio keeps pictures for a while only."
@@ -177,7 +180,7 @@ def custom_ids(view: ui.LayoutView) -> list[str]:
 def test_page_of_a_search_shows_it_and_carries_its_id(query: str) -> None:
     of = job()
     view = history_page(page(of, search=stored(query)))
-    assert custom_ids(view) == [f"a1:newer:{of.id}:0:{SEARCH_ID}", f"a1:older:{of.id}:0:{SEARCH_ID}"]
+    assert custom_ids(view)[:2] == [f"a1:newer:{of.id}:0:{SEARCH_ID}", f"a1:older:{of.id}:0:{SEARCH_ID}"]
     assert has_search_line(received(view))
 
 
@@ -213,7 +216,7 @@ async def test_press_with_a_search_id_turns_within_that_search() -> None:
     view = history_page(page(job(), search=search))
     await handlers.show_older(press(view, custom_ids(view)[1]), "1" * 32)
     service.get_search.assert_awaited_once_with(SEARCH_ID, MEMBER)
-    service.turn.assert_awaited_once_with(GUILD, MEMBER, "1" * 32, Direction.OLDER, search)
+    service.turn.assert_awaited_once_with(replace(MINE, search=search), "1" * 32, Direction.OLDER)
 
 
 async def test_press_with_a_purged_search_raises_search_gone() -> None:
@@ -240,4 +243,4 @@ async def test_press_on_an_old_page_without_a_search_turns_it() -> None:
     handlers, service = turner()
     view = history_page(page(job()))
     await handlers.show_newer(press(view, f"a1:newer:{'1' * 32}:0"), "1" * 32)
-    service.turn.assert_awaited_once_with(GUILD, MEMBER, "1" * 32, Direction.NEWER, None)
+    service.turn.assert_awaited_once_with(MINE, "1" * 32, Direction.NEWER)

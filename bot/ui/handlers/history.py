@@ -1,20 +1,29 @@
 """Handlers of `/history` and its buttons."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import discord
+import structlog
 from discord import ui
 
-from bot.domain.errors import ImageError, SearchGoneError
+from bot.domain.errors import ImageError, NotOfferedError, SearchGoneError
 from bot.images.image_service import ImageService
-from bot.services.history import Direction, HistoryService, Page
+from bot.images.reencode import Upload
+from bot.services.history import Direction, HistoryService, Overview, Page, Selection
 from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
-from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
-from bot.ui.handlers.component_registry import search_id_of
+from bot.ui.delivery.input_attachments import KeptAttachment
+from bot.ui.delivery.same_view import same_view
+from bot.ui.delivery.uploads import fair_limit, open_file, prepare_uploads
+from bot.ui.handlers.component_registry import picture_of, search_id_of, selected_values
 from bot.ui.handlers.interactions import guild_of
+from bot.ui.render.history_overview import no_favourites, overview_page
 from bot.ui.render.history_page import empty_page, has_search_line, history_page
+from bot.ui.render.job_card import Attached
 
 _MOST_HALVINGS: Final = 3
+
+_log = structlog.get_logger(__name__)
 
 
 class HistoryHandlers:
@@ -25,10 +34,18 @@ class HistoryHandlers:
         self._images = images
 
     async def open(self, interaction: discord.Interaction[Any], query: str | None) -> None:
-        """Answer the command with the latest page."""
+        """Answer the command with the latest pictures, or a single one."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        page = await self._history.open(guild_of(interaction), interaction.user.id, query)
-        await self._show(interaction, page, query)
+        guild_id, member_id = guild_of(interaction), interaction.user.id
+        overview = await self._history.open(guild_id, member_id, query)
+        if overview is not None and overview.total == 1:
+            job = overview.entries[0].job
+            # A search that could not be stored has no buttons.
+            search = overview.search if overview.turns else None
+            selection = Selection(guild_id=guild_id, member_id=member_id, search=search)
+            await self._show(interaction, await self._history.get(selection, job.id), query)
+        else:
+            await self._show_overview(interaction, overview, query)
 
     async def show_newer(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Show the next newer job in the pressed message."""
@@ -38,6 +55,57 @@ class HistoryHandlers:
         """Show the next older job in the pressed message."""
         await self._turn(interaction, job_id, Direction.OLDER)
 
+    async def show_overview(
+        self, interaction: discord.Interaction[Any], job_id: str, direction: Direction | None = None
+    ) -> None:
+        """Show an overview with a job, or the next in a direction.
+
+        Raises:
+            SearchGoneError: the page's search is no longer stored.
+        """
+        await interaction.response.defer()
+        selection = await self._selection(interaction)
+        overview = await self._history.browse(selection, job_id, direction)
+        search = selection.search
+        query = None if search is None else search.query
+        if overview is None and selection.favourites:
+            search_id = None if search is None else search.id
+            await _edit(interaction, no_favourites(job_id, search_id=search_id, query=query), ())
+            return
+        await self._show_overview(interaction, overview, query)
+
+    async def open_job(self, interaction: discord.Interaction[Any], _: str) -> None:
+        """Show the job chosen in the menu of an overview.
+
+        Raises the errors of `HistoryService.get`.
+
+        Raises:
+            NotOfferedError: nothing was chosen.
+            SearchGoneError: the page's search is no longer stored.
+        """
+        await interaction.response.defer()
+        chosen = selected_values(interaction)
+        if not chosen:
+            raise NotOfferedError
+        selection = await self._selection(interaction)
+        await self._show(interaction, await self._history.get(selection, chosen[0]), None)
+
+    async def mark_favourite(self, interaction: discord.Interaction[Any], job_id: str, *, favourite: bool) -> None:
+        """Make a page's job a favourite, or end that, and show it.
+
+        Raises the errors of `HistoryService.mark_favourite`.
+        """
+        await interaction.response.defer()
+        selection = await self._selection(interaction)
+        await self._history.mark_favourite(job_id, interaction.user.id, favourite=favourite)
+        page = await self._history.get(selection, job_id)
+        same = None if interaction.message is None else same_view(interaction.message)
+        if same is None or len(same[1]) != len(page.pictures):
+            await self._show(interaction, page, None)
+            return
+        kept = same[1]
+        await _edit(interaction, history_page(page, [Attached(filename=each.filename) for each in kept]), kept)
+
     async def _turn(self, interaction: discord.Interaction[Any], job_id: str, direction: Direction) -> None:
         """Show a neighbour of a job in the pressed message.
 
@@ -45,6 +113,16 @@ class HistoryHandlers:
             SearchGoneError: the page's search is no longer stored.
         """
         await interaction.response.defer()
+        selection = await self._selection(interaction)
+        page = await self._history.turn(selection, job_id, direction)
+        await self._show(interaction, page, None if selection.search is None else selection.search.query)
+
+    async def _selection(self, interaction: discord.Interaction[Any]) -> Selection:
+        """Return the jobs among which a pressed button leads on.
+
+        Raises:
+            SearchGoneError: the page's search is no longer stored.
+        """
         search_id, search = search_id_of(interaction), None
         if search_id is not None:
             search = await self._history.get_search(search_id, interaction.user.id)
@@ -52,12 +130,43 @@ class HistoryHandlers:
             # Without an id, the page is older than stored searches. Paging on would silently leave its search, and
             # its text cannot be trusted: Discord may have changed characters.
             raise SearchGoneError
-        page = await self._history.turn(guild_of(interaction), interaction.user.id, job_id, direction, search)
-        await self._show(interaction, page, None if search is None else search.query)
+        return Selection(
+            guild_id=guild_of(interaction),
+            member_id=interaction.user.id,
+            favourites=picture_of(interaction) == 1,
+            search=search,
+        )
+
+    async def _show_overview(
+        self, interaction: discord.Interaction[Any], overview: Overview | None, query: str | None
+    ) -> None:
+        if overview is None:
+            await _edit(interaction, empty_page(query), ())
+            return
+        uploads = await self._thumbnails(overview, interaction.user.id)
+        names = {job_id: f"thumbnail-{place}.{each.extension}" for place, (job_id, each) in enumerate(uploads.items())}
+        files = [open_file(uploads[job_id], name) for job_id, name in names.items()]
+        try:
+            await _edit(interaction, overview_page(overview, names), files)
+        except discord.HTTPException as error:
+            if classify(error) is not DiscordErrorKind.TOO_LARGE:
+                raise
+            await _edit(interaction, overview_page(overview, {}), ())
+
+    async def _thumbnails(self, overview: Overview, member_id: int) -> dict[str, Upload]:
+        """Return the possible thumbnails of first images by job."""
+        found = {}
+        for entry in overview.entries:
+            for picture in entry.pictures[:1]:
+                try:
+                    found[entry.job.id] = await self._images.prepare_thumbnail(picture.file, member=member_id)
+                except (OSError, ImageError) as error:
+                    _log.error("thumbnail.not_made", job=entry.job.id, error=type(error).__name__)
+        return found
 
     async def _show(self, interaction: discord.Interaction[Any], page: Page | None, query: str | None) -> None:
         if page is None:
-            await _edit(interaction, empty_page(query), Uploads())
+            await _edit(interaction, empty_page(query), ())
             return
         limit = fair_limit(page.pictures, interaction.filesize_limit)
         for halvings in range(_MOST_HALVINGS + 1):
@@ -68,16 +177,19 @@ class HistoryHandlers:
             except (OSError, ImageError):
                 break
             try:
-                await _edit(interaction, history_page(page, uploads.attached), uploads)
+                await _edit(interaction, history_page(page, uploads.attached), uploads.files())
             except discord.HTTPException as error:
                 if classify(error) is not DiscordErrorKind.TOO_LARGE:
                     raise
             else:
                 return
-        await _edit(interaction, history_page(page), Uploads())
+        await _edit(interaction, history_page(page), ())
 
 
-async def _edit(interaction: discord.Interaction[Any], view: ui.LayoutView, uploads: Uploads) -> None:
+async def _edit(
+    interaction: discord.Interaction[Any], view: ui.LayoutView, files: Sequence[discord.File | KeptAttachment]
+) -> None:
+    attachments: Any = list(files)
     await interaction.edit_original_response(
-        view=view, attachments=uploads.files(), allowed_mentions=discord.AllowedMentions.none()
+        view=view, attachments=attachments, allowed_mentions=discord.AllowedMentions.none()
     )

@@ -1,14 +1,14 @@
 """Pages of `/history`: one job, and buttons to its neighbours."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import discord
 from discord import ui
 
 from bot.domain.jobs import Delivery, Job, State
 from bot.services.history import Page
-from bot.ui.buttons import NEWER, OLDER, PROMPT
+from bot.ui.buttons import FAVOURITE, NEWER, OLDER, OVERVIEW, PROMPT, UNFAVOURITE
 from bot.ui.component_tree import walk
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.details import lineage_lines, message_link
@@ -30,25 +30,43 @@ from bot.ui.render.job_card import (
 _SEARCH_LINE: Final = "-# "
 
 
+class _Where(TypedDict):
+    """Parts of a custom id for the jobs to page through."""
+
+    picture: int
+    search_id: str | None
+
+
 def history_page(page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
     """Return a page. `files` are its attached images, in order."""
     job = page.job
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=BLURPLE)
     if page.search is not None:
-        container.add_item(ui.TextDisplay(_search_line(page.search.query)))
+        container.add_item(ui.TextDisplay(search_line(page.search.query)))
     container.add_item(ui.TextDisplay(heading(job.request, job.place.member_id)))
     if files:
         container.add_item(gallery(job, files))
     container.add_item(ui.TextDisplay("\n".join(_lines(page, files))))
-    search_id = None if page.search is None else page.search.id
+    container.add_item(ui.ActionRow(*_buttons(page)))
+    return payload_view(container)
+
+
+def _buttons(page: Page) -> list[ui.Button[ui.LayoutView]]:
+    job = page.job
+    where: _Where = {
+        "picture": int(page.favourites),
+        "search_id": None if page.search is None else page.search.id,
+    }
     buttons = [
-        NEWER.build(job.id, disabled=not page.newer, search_id=search_id),
-        OLDER.build(job.id, disabled=not page.older, search_id=search_id),
+        NEWER.build(job.id, disabled=not page.newer, **where),
+        OLDER.build(job.id, disabled=not page.older, **where),
     ]
+    if page.total > 1 or page.favourites or page.search is not None:
+        buttons.append(OVERVIEW.build(job.id, **where))
+    buttons.append((FAVOURITE if job.favourite_at is None else UNFAVOURITE).build(job.id, **where))
     if prompt_is_cut(job):
         buttons.append(PROMPT.build(job.id))
-    container.add_item(ui.ActionRow(*buttons))
-    return payload_view(container)
+    return buttons
 
 
 def empty_page(query: str | None) -> ui.LayoutView:
@@ -62,13 +80,19 @@ def empty_page(query: str | None) -> ui.LayoutView:
         lines = [
             f"## {_('Nothing found')}",
             _("None of your prompts contains this. Try fewer letters, or leave it out."),
-            _search_line(query),
+            search_line(query),
         ]
     return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREY))
 
 
-def _search_line(query: str) -> str:
+def search_line(query: str) -> str:
+    """Return the line of a search, the first one on its pages."""
     return _SEARCH_LINE + _("Search: {search}").format(search=escaped(query))
+
+
+def favourites_note() -> str:
+    """Return the note on the retention of favourites."""
+    return _("Favourites are kept as long as other pictures: save the ones that you want for good.")
 
 
 def has_search_line(components: Iterable[Any]) -> bool:
@@ -88,7 +112,7 @@ def _lines(page: Page, files: Sequence[Attached]) -> list[str]:
             "{count} picture could not be shown here.", "{count} pictures could not be shown here.", unshown
         )
         lines.append(said.format(count=number(unshown)))
-    lines += [f"-# {_receipt(page.job)}", f"-# {_whereabouts(page.job)}"]
+    lines += [f"-# {line}" for line in (_position(page), _receipt(page.job), _whereabouts(page.job)) if line]
     lines += [f"-# {step}" for step in lineage_lines(page.chain)]
     note = reencoded_note(files, _("the upload limit"))
     return lines if note is None else [*lines, note]
@@ -123,6 +147,18 @@ def _removed(page: Page) -> str:
         case _:
             return text
     return f"{text} {perhaps}"
+
+
+def _position(page: Page) -> str:
+    """Return the position among all, and the marks of the job."""
+    parts = []
+    if page.position:
+        parts.append(_("{place} of {all}").format(place=number(page.position), all=number(page.total)))
+    if page.job.favourite_at is not None:
+        parts.append(_("favourite"))
+    if page.job.is_private:
+        parts.append(_("private"))
+    return " · ".join(parts)
 
 
 def _receipt(job: Job) -> str:
