@@ -103,10 +103,11 @@ class UserActions:
         return self._page(actor, self._channel(actor, body), before=read_text(body, "before"))
 
     async def say(self, actor: Actor, body: Json, _: Send) -> Json:
-        """Write a message."""
+        """Write a message, or a reply to one."""
         uploads = [self._uploads.get(key) for key in read_texts(body, "uploads")]
         channel = self._channel(actor, body)
-        message = await actor.say(read_text(body, "text"), *uploads, channel=channel)
+        reply_to = self._message(read_text(body, "reply")) if body.get("reply") else None
+        message = await actor.say(read_text(body, "text"), *uploads, channel=channel, reply_to=reply_to)
         return {"message": message.id}
 
     async def forward(self, actor: Actor, body: Json, _: Send) -> Json:

@@ -3,6 +3,7 @@
 They are Discord's payloads with parsed texts and local addresses.
 """
 
+import re
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from sandbox.web.markdown import Node, tree
 
 MEDIA: Final = "/sandbox/page/media"
 _EXCERPT_CHARS: Final = 120
+_MENTION: Final = re.compile(r"<@!?(\d{1,20})>", re.ASCII)
 _EMBED_PICTURES: Final = ("image", "thumbnail")
 _EMBED_TEXTS: Final = ("title", "description")
 
@@ -169,7 +171,8 @@ class Views:
         original = channel.messages.get(message.reference["message_id"]) if channel is not None else None
         if original is None or original.deleted or original.visible_to not in (None, message.visible_to):
             return {"id": message.reference["message_id"], "author": None, "excerpt": "Message could not be loaded"}
-        excerpt = original.content[:_EXCERPT_CHARS] or "Press to see the message"
+        plain = _MENTION.sub(lambda found: f"@{self._name('user', found[1]) or found[1]}", original.content)
+        excerpt = plain[:_EXCERPT_CHARS] or "Press to see the message"
         return {"id": original.id, "author": self.person(self._world.users[original.author_id]), "excerpt": excerpt}
 
     def _component(self, component: Json, files: dict[str, Json]) -> Json:

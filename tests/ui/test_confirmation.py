@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.confirmations import Confirmation
 from bot.domain.jobs import State
-from bot.ui.render.confirmation import delete_question, deleted_note, question_card
+from bot.ui.render.confirmation import EditedPicture, delete_question, deleted_note, question_card
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_id, make_job, make_request
 from tests.ui.view_reader import parts, texts
@@ -74,3 +74,16 @@ def test_deleted_note_for_unreachable_card_says_so() -> None:
     assert texts(deleted_note(card_gone=False)) == [
         "Deleted. Its message cannot be reached any more: dismiss or delete it yourself."
     ]
+
+
+def test_edit_question_offers_each_picture_and_marks_the_chosen_one() -> None:
+    edited = EditedPicture(link="https://discord.com/channels/1/2/3", positions=(0, 1, 3), chosen=1)
+    card = question_card(a_draft(), None, edited=edited)
+    picks = [each for each in parts(card) if ":pick:" in each.get("custom_id", "")]
+    assert [(each["label"], each["custom_id"][-1], each["style"]) for each in picks] == [
+        ("Picture 1", "0", 2),
+        ("Picture 2", "1", 3),
+        ("Picture 4", "3", 2),
+    ]
+    assert "Starts from https://discord.com/channels/1/2/3." in texts(card)[1]
+    assert "Only you" not in texts(card)[1]

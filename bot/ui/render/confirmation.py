@@ -59,8 +59,8 @@ def question_card(
 
 
 def _about_edit(confirmation: Confirmation, edited: EditedPicture) -> str:
-    # Translators: the line below the question of an edit: the model, and the link to the picture that is edited.
-    said = _("With {model}, from {link}.").format(model=confirmation.request.model, link=edited.link)
+    # Translators: the line below the question of an edit; {link} leads to the message with the picture.
+    said = _("Starts from {link}.").format(link=edited.link)
     return f"{said} {_('Only you will see the result.')}" if confirmation.private else said
 
 

@@ -1,4 +1,4 @@
-// The composer: plain messages, and the command list after a slash.
+// The composer: plain messages, replies, mentions, and the command list after a slash.
 import { act, byId, fill, h } from "./dom.js";
 import { CommandLine } from "./command.js";
 import { say } from "./actions.js";
@@ -7,20 +7,23 @@ import { icon } from "./icons.js";
 import { ask } from "./socket.js";
 import { Listbox, fitting } from "./listbox.js";
 import { follow } from "./messages.js";
-import { channelOf, store } from "./store.js";
+import { channelOf, people, store } from "./store.js";
 
 const MOST_FILES = 10;
 const LONGEST = 2000;
 
 let files = [];
 let command = null; // the open command line, or null
-let input, picker, popup, error, tray, count, place;
+let answered = null; // the message replied to, or null
+let input, picker, popup, title, error, bar, tray, count, place;
 
 export function buildComposer() {
   input = h("textarea", { id: "message-input", rows: "1", autocomplete: "off", spellcheck: "false", role: "combobox", "aria-expanded": "false", "aria-autocomplete": "list" });
-  picker = new Listbox({ label: "Commands", input, onPick: (item) => choose(item.command, "") });
+  picker = new Listbox({ label: "Commands", input, onPick: (item) => (item.command ? choose(item.command, "") : mention(item.name)) });
   input.setAttribute("aria-controls", picker.name);
-  popup = h("div", { id: "command-picker", class: "popup", hidden: true }, h("p", { class: "popup-title" }, "Commands"), picker.node);
+  title = h("p", { class: "popup-title" }, "Commands");
+  popup = h("div", { id: "command-picker", class: "popup", hidden: true }, title, picker.node);
+  bar = h("div", { id: "reply-bar", hidden: true });
   error = h("p", { id: "composer-error", class: "failure", role: "alert", hidden: true });
   tray = h("div", { id: "tray", hidden: true });
   count = h("span", { id: "left", "aria-hidden": "true", hidden: true });
@@ -36,7 +39,7 @@ export function buildComposer() {
     h("button", { type: "button", id: "commands", class: "plain", "aria-label": "Commands", on: { click: () => open("/") } }, icon("slash", 22)),
     h("button", { type: "button", id: "send", class: "plain", "aria-label": "Send", on: { click: send } }, icon("send", 22)),
   );
-  fill(byId("composer"), popup, error, tray, h("div", { id: "composer-box" }, place, write));
+  fill(byId("composer"), popup, error, bar, tray, h("div", { id: "composer-box" }, place, write));
   pick.addEventListener("change", () => {
     addFiles(pick.files);
     pick.value = "";
@@ -62,6 +65,7 @@ export function refreshComposer({ keep = false } = {}) {
     files = [];
     showFiles();
     complain(null);
+    answer(null);
   } else if (command && !store.commands.some((each) => each.name === command.definition.name)) {
     // The bot may be back in a moment: what was typed waits in the field.
     const text = command.text();
@@ -93,6 +97,40 @@ act("use-command", (node) => {
   if (found) choose(found, "");
 });
 
+// Reply to a message with the next one, or to none.
+export function answer(message) {
+  answered = message;
+  bar.hidden = !message;
+  fill(
+    bar,
+    message && h("span", { class: "reply-to" }, "Replying to ", h("b", {}, message.author.name)),
+    message && h("button", { type: "button", id: "cancel-reply", class: "plain", "aria-label": "Cancel the reply", on: { click: () => answer(null) } }, icon("close", 18)),
+  );
+  if (!message) return;
+  if (command) leave();
+  input.focus();
+}
+
+// The unfinished mention before the caret, or null.
+const unfinished = () => /(?:^|\s)@([^\s@]{0,32})$/.exec(input.value.slice(0, input.selectionStart))?.[1] ?? null;
+
+function mention(name) {
+  const start = input.selectionStart - unfinished().length;
+  const rest = input.value.slice(input.selectionStart);
+  input.setRangeText(`${name}${rest.startsWith(" ") ? "" : " "}`, start, input.selectionStart, "end");
+  popup.hidden = true;
+  input.setAttribute("aria-expanded", "false");
+  typed();
+}
+
+// Discord's client sends a mention as the person's id.
+function resolved(text) {
+  const longest = [...people()].sort((a, b) => b.name.length - a.name.length);
+  return longest.reduce((said, who) => said.replaceAll(new RegExp(`(^|\\s)@${escapeName(who.name)}(?![\\w-])`, "giu"), `$1<@${who.id}>`), text);
+}
+
+const escapeName = (name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
 function complain(text) {
   error.hidden = !text;
   fill(error, text && icon("warning", 16), text);
@@ -120,10 +158,17 @@ function typed() {
       description: each.description,
       command: each,
     }));
+    title.textContent = "Commands";
     picker.show(fitting(items, words), { empty: store.panel?.bot === "on" ? "No command of this name is offered here." : "The bot has no commands while it is off." });
   }
-  popup.hidden = !asks;
-  input.setAttribute("aria-expanded", String(asks));
+  const named = asks || document.activeElement !== input ? null : unfinished();
+  const found = named === null ? [] : fitting(people().map((who) => ({ value: who.id, name: who.name, description: who.bot ? "App" : "" })), named);
+  if (found.length > 0) {
+    title.textContent = "People";
+    picker.show(found);
+  }
+  popup.hidden = !asks && found.length === 0;
+  input.setAttribute("aria-expanded", String(!popup.hidden));
 }
 
 function keyed(event) {
@@ -140,6 +185,11 @@ function keyed(event) {
       picker.pick(picker.active);
       return;
     }
+  }
+  if (event.key === "Escape" && answered) {
+    event.preventDefault();
+    answer(null);
+    return;
   }
   if (event.key === "Enter" && !event.shiftKey) {
     event.preventDefault();
@@ -213,15 +263,18 @@ async function send() {
   if (files.some((each) => !each.upload)) return complain(files.find((each) => each.error)?.error ?? "A file is still being uploaded.");
   complain(null);
   const uploads = files.map((each) => each.upload);
+  const original = answered;
   input.value = "";
+  answer(null);
   files = [];
   showFiles();
   typed();
   follow();
   try {
-    await ask("say", { channel: store.channel, text, uploads });
+    await ask("say", { channel: store.channel, text: resolved(text), uploads, reply: original?.id ?? null });
   } catch (refusal) {
     input.value = text;
+    if (original) answer(original);
     complain(refusal.message);
     say(refusal);
   }

@@ -2,7 +2,8 @@
 import { act, byId, h } from "./dom.js";
 import { say, use } from "./actions.js";
 import { Refusal, ask } from "./socket.js";
-import { directs, store } from "./store.js";
+import { answer } from "./composer.js";
+import { channelOf, directs, store } from "./store.js";
 
 let close = null;
 
@@ -79,6 +80,7 @@ function messageMenu(id, at, back) {
     [
       ...apps("message", { target: id }),
       { title: "Message" },
+      ...(message.only || message.loading || !channelOf(store.channel)?.writable ? [] : [{ name: "Reply", run: () => answer(message) }]),
       ...(message.only || message.loading ? [] : [{ name: "Forward", run: () => forwardMenu(id, at, back) }]),
       ...(message.raw ? [{ name: "Copy text", run: () => copy(message.raw) }] : []),
       { name: "Copy message ID", run: () => copy(id) },

@@ -1,0 +1,73 @@
+"""Replies, mentions and edits by conversation, with the real bot."""
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.page_driver import PageDriver
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def start_reply(driver: PageDriver, to: str) -> None:
+    """Choose Reply in the menu of the message with this text."""
+    message = driver.card(to)
+    await message.hover()
+    await message.get_by_role("button", name="More", exact=True).click()
+    await driver.page.get_by_role("menuitem", name="Reply").click()
+    await expect(driver.page.locator("#message-input")).to_be_focused()
+
+
+async def look(driver: PageDriver, name: str) -> None:
+    """Keep a screenshot if a folder for them is set."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        await driver.page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+async def test_reply_with_mention_edits_after_press(open_page: OpenPage, width: int) -> None:
+    driver = await open_page(width=width)
+    page, field, prompt = driver.page, driver.page.locator("#message-input"), f"a harbour {width}"
+    await driver.send(f"/imagine {prompt}")
+    card = driver.card(prompt)
+    await expect(card.locator(".tile img")).to_have_count(1)
+
+    await start_reply(driver, prompt)
+    await expect(page.locator("#reply-bar")).to_have_text("Replying to Atelier")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#reply-bar")).to_be_hidden()
+    await start_reply(driver, prompt)
+    await page.keyboard.type("@ate")
+    await expect(page.locator("#command-picker [role=option]").first).to_contain_text("Atelier")
+    await look(driver, f"mention-{width}")
+    await page.keyboard.press("Enter")
+    await expect(field).to_have_value("@Atelier ")
+    await page.keyboard.type(f"make the sky red {width}")
+    await page.keyboard.press("Enter")
+
+    said = driver.messages.filter(has=page.locator(".content .mention", has_text="@Atelier"))
+    said = said.filter(has_text=f"make the sky red {width}").filter(has_not=page.locator(".components"))
+    await expect(said.locator(".origin")).to_contain_text("Atelier")
+    question = driver.messages.filter(has=page.get_by_role("button", name="Generate · 20 credits"))
+    await expect(question).to_have_count(1)
+    await expect(question.locator(".origin")).to_contain_text(f"@Atelier make the sky red {width}")
+    await expect(page.locator("#reply-bar")).to_be_hidden()
+    await look(driver, f"question-{width}")
+    await question.get_by_role("button", name="Generate · 20 credits").click()
+    edited = driver.messages.filter(has=page.locator(".components")).filter(has_text=f"make the sky red {width}")
+    await expect(edited.locator(".tile img")).to_have_count(1)
+    await expect(edited).to_contain_text("20 credits")
+    await look(driver, f"edited-{width}")
+
+
+async def test_refused_reply_keeps_text_and_original(open_page: OpenPage) -> None:
+    driver = await open_page()
+    await driver.send("my own words")
+    await start_reply(driver, "my own words")
+    await driver.page.keyboard.type("x" * 2001)
+    await driver.page.keyboard.press("Enter")
+    await expect(driver.page.locator("#composer-error")).to_contain_text("at most 2000")
+    await expect(driver.page.locator("#reply-bar")).to_be_visible()
