@@ -17,6 +17,7 @@ from bot.factories import build_health_address
 from bot.lifecycle import Lifecycle
 from bot.services.budget_alerts import BudgetAlerts
 from bot.services.publications import PublicationService
+from bot.services.versions import VersionService
 from bot.services.webhooks import WebhookService
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.input_publisher import CardInputPublisher
@@ -35,6 +36,7 @@ from bot.ui.handlers.mentions import MentionHandlers
 from bot.ui.handlers.preferences import PreferenceHandlers
 from bot.ui.handlers.presets import PresetHandlers
 from bot.ui.handlers.publications import PublicationHandlers
+from bot.ui.handlers.versions import VersionHandlers
 from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
 from bot.web.webhooks import WebhookEndpoint
@@ -195,6 +197,9 @@ class Container(ServiceContainer):
             form_errors=self.form_errors,
             publications=self.publication_handlers,
             comparisons=ComparisonHandlers(comparisons=self.comparisons, images=self.image_service),
+            versions=VersionHandlers(
+                versions=VersionService(database=self.database, limits=self.member_limits), messages=self.messages
+            ),
             providers=self.provider_names,
         )
 

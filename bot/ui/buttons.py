@@ -154,6 +154,7 @@ class MenuEntry(StrEnum):
     CUT_OUT = "cutout"
     REFERENCE = "reference"
     COMPARE = "compare"
+    UNDO = "undo"
     PUBLISH = "publish"
     DETAILS = "details"
     DELETE = "delete"
@@ -176,6 +177,7 @@ _MENU_TEXTS: Final = {
     MenuEntry.CUT_OUT: (N_("Cut out"), N_("Remove the background")),
     MenuEntry.REFERENCE: (N_("Use as reference"), N_("Make a new picture with this one as reference")),
     MenuEntry.COMPARE: (N_("Before and after"), N_("The picture that it started from, beside the result")),
+    MenuEntry.UNDO: (N_("Undo"), N_("Go on from the version before; costs nothing")),
     MenuEntry.PUBLISH: (N_("Make public"), N_("Post it in this channel for everyone")),
     MenuEntry.DETAILS: (N_("Details"), N_("Every option, the price, and where it came from")),
     MenuEntry.DELETE: (N_("Delete"), N_("For its member and for moderators")),

@@ -242,7 +242,11 @@ def guild_create_payload(guild: Guild, world: World, *, all_members: bool) -> Js
         "large": False,
         "member_count": len(guild.members),
         "members": [member_payload(member, world) for member in listed],
-        "threads": [],
+        "threads": [
+            channel_payload(each, world)
+            for each in world.channels.values()
+            if each.guild_id == guild.id and each.parent_id is not None and not each.archived
+        ],
         "presences": [],
         "voice_states": [],
         "stage_instances": [],

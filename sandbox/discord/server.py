@@ -29,7 +29,7 @@ from sandbox.discord.interactions import Interaction, InteractionKind, Interacti
 from sandbox.discord.mentions import readable
 from sandbox.discord.messages import MessageEvent, MessageStore, Publish
 from sandbox.discord.notifier import PATIENCE
-from sandbox.discord.payloads import guild_create_payload
+from sandbox.discord.payloads import channel_payload, guild_create_payload
 from sandbox.discord.permissions import Permission
 from sandbox.discord.posting import Post, post_as
 from sandbox.discord.ratelimits import RateLimits
@@ -186,6 +186,13 @@ class DiscordServer:
         """Remove the bot from a guild."""
         guild.members.pop(self.world.bot.id, None)
         self.gateway.dispatch("GUILD_DELETE", {"id": guild.id}, guild_id=guild.id, intent=GUILDS_INTENT)
+
+    def open_thread(self, parent: Channel, name: str) -> Channel:
+        """Make a public thread in a channel, and announce it."""
+        thread = self.world.add_thread(parent, name)
+        data = {**channel_payload(thread, self.world), "newly_created": True}
+        self.gateway.dispatch("THREAD_CREATE", data, guild_id=parent.guild_id, intent=GUILDS_INTENT)
+        return thread
 
     def delete_channel(self, channel: Channel) -> None:
         """Delete a guild's channel with its threads and messages."""

@@ -6,7 +6,10 @@ from pathlib import Path
 from signal import SIGKILL
 
 import pytest
+from sqlalchemy import select
 
+from db.database import Database
+from db.tables import jobs
 from sandbox.discord import Actor, Message, buttons, text
 from sandbox.discord.entities import Overwrite
 from sandbox.discord.permissions import Permission
@@ -110,7 +113,7 @@ async def test_mention_in_reply_to_card_asks_once_and_edits_after_press(system: 
     member, other = system.discord.actor("member"), system.discord.actor("member-two")
     card = await new_card(system, member, "a quiet harbour")
     (original,) = await system.pictures(card)
-    jobs = len(system.reve2img.jobs)
+    sent = len(system.reve2img.jobs)
 
     asked = await member.say(at_bot(system, CHANGE), reply_to=card)
     question = await reply_to(system, asked)
@@ -119,7 +122,7 @@ async def test_mention_in_reply_to_card_asks_once_and_edits_after_press(system: 
     assert labels(question) == [generate(question), "Cancel"]
     assert "left" not in text(question)
     assert question.mentions == ()
-    assert len(system.reve2img.jobs) == jobs
+    assert len(system.reve2img.jobs) == sent
 
     refused = await other.click(question, label=generate(question))
     assert "Only the member who was asked can do that." in text(await refused.response())
@@ -253,6 +256,63 @@ async def test_missing_permission_to_write_leaves_log_line(system: SystemHarness
     other = await member.say(at_bot(system, CHANGE), png(drawn()))
     await reply_to(system, other)
     assert replies(system, asked) == []
+
+
+async def edit_in(system: SystemHarness, member: Actor, message: Message) -> tuple[Message, bytes]:
+    """Press the question about a message; return the card and its picture."""
+    question = await reply_to(system, message)
+    await member.click(question, label=generate(question))
+    return question, await finish(system, question)
+
+
+async def source_of_latest(system: SystemHarness) -> int | None:
+    """Return the card of the job that the latest job starts from."""
+    database = await Database.open(system.database_url)
+    source = jobs.alias()
+    query = select(source.c.message_id).join(jobs, jobs.c.parent_id == source.c.id).order_by(jobs.c.id.desc())
+    try:
+        return await database.read(lambda connection: connection.execute(query).scalars().first())
+    finally:
+        await database.close()
+
+
+async def test_thread_goes_on_from_its_latest_version_and_undo_goes_back(system: SystemHarness) -> None:
+    member = system.discord.actor("member")
+    thread = system.discord.open_thread(system.discord.world.channel("general"), "harbour")
+    nothing = await member.say(at_bot(system, CHANGE), channel=thread)
+    assert "Reply to a picture" in (await reply_to(system, nothing)).content
+    photo = await member.say(at_bot(system, "draw"), png(drawn()), channel=thread)
+    first_card, first = await edit_in(system, member, photo)
+    second_card, second = await edit_in(system, member, await member.say(at_bot(system, CHANGE), channel=thread))
+    assert derives_from(second, first)
+    charged = (await system.ledger()).charged
+
+    stranger = await system.discord.actor("member-two").select(second_card, ["undo"])
+    assert "Only its member or a moderator can do that." in text(await stranger.response())
+    undone = await (await member.select(second_card, ["undo"])).response()
+    assert undone.visible_to is None
+    assert first_card.id in text(undone)
+    assert (await system.ledger()).charged == charged
+    await system.stop_bot(SIGKILL)
+    await system.start_bot(**settings(system))
+
+    _, third = await edit_in(system, member, await member.say(at_bot(system, "add a boat"), channel=thread))
+    assert derives_from(third, first)
+    assert await source_of_latest(system) == int(first_card.id)
+    await edit_in(system, member, await member.say(at_bot(system, "add a gull"), reply_to=second_card))
+    assert await source_of_latest(system) == int(second_card.id)
+
+
+async def test_note_about_deleted_version_has_nothing_to_go_on_from(system: SystemHarness) -> None:
+    member = system.discord.actor("member")
+    card = await new_card(system, member, "a quiet harbour")
+    edited, _ = await edit_in(system, member, await member.say(at_bot(system, CHANGE), reply_to=card))
+    undone = await (await member.select(edited, ["undo"])).response()
+    asked = await (await member.select(card, ["delete"])).response()
+    await (await member.click(asked, label="Delete")).acknowledged()
+    await until(card, lambda message: message.deleted)
+    refused = await reply_to(system, await member.say(at_bot(system, "add a boat"), reply_to=undone))
+    assert "This was deleted" in refused.content
 
 
 async def test_setting_off_asks_for_no_messages(system: SystemHarness) -> None:

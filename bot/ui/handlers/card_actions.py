@@ -28,6 +28,7 @@ from bot.ui.handlers.interactions import actor_of
 from bot.ui.handlers.job_requests import PRICE_CHANGED, JobRequests
 from bot.ui.handlers.modals import MAX_TYPED, ModalSpec, RequestModal, chosen_value, typed_text
 from bot.ui.handlers.publications import PublicationHandlers
+from bot.ui.handlers.versions import VersionHandlers
 from bot.ui.i18n import _
 from bot.ui.render.confirmation import delete_question, deleted_note
 from bot.ui.render.details import PROMPT_FILE, details_panel
@@ -61,6 +62,7 @@ class CardActions:
         form_errors: FormErrors,
         publications: PublicationHandlers,
         comparisons: ComparisonHandlers,
+        versions: VersionHandlers,
         providers: tuple[str, ...],
     ) -> None:
         self._remix = remix
@@ -73,6 +75,7 @@ class CardActions:
         self._form_errors = form_errors
         self._publications = publications
         self._comparisons = comparisons
+        self._versions = versions
         self._providers = providers
 
     async def choose_from_menu(self, interaction: discord.Interaction[Any], job_id: str) -> None:
@@ -90,6 +93,8 @@ class CardActions:
                     await self.details(interaction, job_id)
                 case MenuEntry.COMPARE:
                     await self._comparisons.show(interaction, job_id)
+                case MenuEntry.UNDO:
+                    await self._versions.go_back(interaction, job_id)
                 case MenuEntry.PUBLISH:
                     await self._publications.ask(interaction, job_id)
                 case MenuEntry.DELETE:

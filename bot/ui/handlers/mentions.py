@@ -40,7 +40,7 @@ from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.discord_errors import classify
 from bot.ui.handlers.component_registry import picture_of
 from bot.ui.handlers.interactions import actor_of
-from bot.ui.handlers.message_images import card_job, gather
+from bot.ui.handlers.message_images import card_job, gather, noted_job
 from bot.ui.i18n import _, set_locale
 from bot.ui.render.confirmation import EditedPicture, question_card
 from bot.ui.render.error_messages import error_message
@@ -53,6 +53,7 @@ HINT_SECONDS: Final = 600.0
 
 _QUIET: Final = discord.AllowedMentions.none()
 _REMEMBERED: Final = 10_000
+_MESSAGES_READ: Final = 50
 # "2: make the sky red" is about the second picture.
 _NUMBERED: Final = re.compile(r"([1-9][0-9]?)\s*[:.)]\s*(.*)", re.DOTALL)
 
@@ -219,13 +220,15 @@ class MentionHandlers:
         own = gather(message)
         if own:
             return await self._of_files(message, message, guild_id, asked, all_of_them=True)
-        original = await _original(message)
+        original = await _original(message) or await _latest_version(message, me)
         if original is None:
             raise _HintNeededError(_hint_how(), seldom=True)
         if original.author.id == me and await self._jobs.is_running(original.id):
             raise JobRunningError
         job_id = card_job(original, me)
-        if job_id is not None and gather(original):
+        if not gather(original):
+            job_id = noted_job(original, me)
+        if job_id is not None:
             return await self._of_card(message, original, guild_id, job_id, asked)
         if not gather(original):
             raise _HintNeededError(_hint_how() if original.author.id == me else _hint_unseen(), seldom=True)
@@ -347,6 +350,20 @@ async def _original(message: discord.Message) -> discord.Message | None:
             return await message.channel.fetch_message(reference.message_id)
     except discord.HTTPException:
         return None
+
+
+async def _latest_version(message: discord.Message, me: int) -> discord.Message | None:
+    """Return the latest card with pictures, or note on a version, in a thread.
+
+    None elsewhere: in a channel, members work on many pictures at a time.
+    """
+    if message.type is not discord.MessageType.default or not isinstance(message.channel, discord.Thread):
+        return None
+    async with bounded(REQUEST_SECONDS):
+        async for each in message.channel.history(limit=_MESSAGES_READ, before=message):
+            if noted_job(each, me) is not None or (card_job(each, me) is not None and gather(each)):
+                return each
+    return None
 
 
 def _addresses(source: Source, card: discord.Message) -> Mapping[int, str]:

@@ -8,7 +8,8 @@ from urllib.parse import unquote, urlsplit
 import discord
 
 from bot.domain.attachments import AttachmentInfo
-from bot.ui.buttons import CUSTOM_ID, MENU
+from bot.domain.jobs import Action
+from bot.ui.buttons import CUSTOM_ID, MENU, REMIX
 from bot.ui.component_tree import custom_ids, walk
 
 _PICTURE_ENDING: Final = re.compile(r".+\.(?:png|jpe?g|webp|gif)", re.IGNORECASE)
@@ -50,6 +51,18 @@ def card_job(message: discord.Message, me: int) -> str | None:
     issued = map(CUSTOM_ID.fullmatch, custom_ids(message.components))
     # The menu of an ended card names its job.
     return next((each["target"] for each in issued if each is not None and each["action"] == MENU), None)
+
+
+def noted_job(message: discord.Message, me: int) -> str | None:
+    """Return the job of a note on an earlier version, or None.
+
+    Such a note has the Edit button of its job, but no menu.
+    """
+    if message.author.id != me or card_job(message, me) is not None:
+        return None
+    issued = map(CUSTOM_ID.fullmatch, custom_ids(message.components))
+    edit = REMIX[Action.EDIT].action
+    return next((each["target"] for each in issued if each is not None and each["action"] == edit), None)
 
 
 def _of_part(part: discord.Message | discord.MessageSnapshot) -> Iterator[AttachmentInfo]:

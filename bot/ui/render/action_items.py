@@ -66,6 +66,12 @@ def is_publishable(job: Job) -> bool:
     return job.place.private and bool(job.place.guild_id) and job.state is State.DONE
 
 
+def _is_undoable(job: Job) -> bool:
+    """Return whether the card is an edit that others see, of an earlier job."""
+    edited = job.origin is not None and job.origin.action is Action.EDIT
+    return edited and job.state is State.DONE and not job.place.private and bool(job.place.guild_id)
+
+
 def _fitting(job: Job, actions: Collection[Action]) -> Collection[Action]:
     """Return the possible actions of a finished job.
 
@@ -137,6 +143,8 @@ def _menu_entries(job: Job, actions: Collection[Action], each: Collection[Action
     yield from (entry for action, entry in remixes.items() if action in actions)
     if job.request.inputs and job.state is State.DONE:
         yield MenuEntry.COMPARE
+    if _is_undoable(job):
+        yield MenuEntry.UNDO
     if is_publishable(job):
         yield MenuEntry.PUBLISH
     yield MenuEntry.DETAILS

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import discord
 from discord import ui
 
 from bot.domain.confirmations import Confirmation
-from bot.domain.jobs import Job
-from bot.ui.buttons import CONFIRM, DECLINE, DELETE, PICK, PUBLISH, custom_id
+from bot.domain.jobs import Action, Job
+from bot.ui.buttons import CONFIRM, DECLINE, DELETE, PICK, PUBLISH, REMIX, custom_id
 from bot.ui.i18n import _
-from bot.ui.render.formatting import in_credits, usually
-from bot.ui.render.job_card import AMBER, GREEN, GREY, heading, payload_view
+from bot.ui.render.formatting import escaped, in_credits, usually
+from bot.ui.render.job_card import AMBER, GREEN, GREY, card_title, heading, payload_view
+
+_TITLE_CHARS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,20 @@ def published_note(link: str | None) -> ui.LayoutView:
     """Return the note after a publication, with the card's link."""
     said = _("Everyone in the channel can see this now: {link}").format(link=link)
     return payload_view(ui.Container(ui.TextDisplay(said), accent_colour=GREEN))
+
+
+def version_note(previous: Job, link: str) -> ui.LayoutView:
+    """Return the note on going back to the version before an edit.
+
+    Its button names the job, so a reply to the note starts from there.
+    """
+    title = escaped(card_title(previous.request, _TITLE_CHARS))
+    said = _("Back to {link}: {title}").format(link=link, title=title)
+    how = _("Nothing is charged. Reply to this and mention me to go on from there; in a thread, a mention is enough.")
+    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=GREEN)
+    container.add_item(ui.TextDisplay(f"{said}\n-# {how}"))
+    container.add_item(ui.ActionRow(REMIX[Action.EDIT].build(previous.id)))
+    return payload_view(container)
 
 
 def deleted_note(*, card_gone: bool) -> ui.LayoutView:
