@@ -202,6 +202,7 @@ class BotUnderTest:
             "DATA_DIR": str(self._folder / "data"),
             "HTTP_PORT": str(self._http_port),
             "COMMUNITIES": "*",
+            "FIRST_HINT": "off",  # comparable with earlier measurements
             "POLL_INTERVAL_SECONDS": str(poll_seconds),
             "DEFAULT_ALLOWANCE": "1000000",
             "MONTHLY_BUDGET": "1000000000",

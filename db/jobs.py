@@ -122,6 +122,11 @@ _CHILDREN: Final = select(jobs).where(
 _COUNT_CHILDREN: Final = (
     select(func.count()).select_from(jobs).where(jobs.c.parent_id == bindparam("of_job"), jobs.c.deleted_at.is_(None))
 )
+_FIRST_DONE: Final = (
+    select(jobs.c.id)
+    .where(jobs.c.member_id == bindparam("of_member"), jobs.c.state == State.DONE)
+    .limit(bindparam("most"))
+)
 _DECODE_TRIES: Final = (
     update(jobs)
     .where(jobs.c.id == bindparam("the_id"))
@@ -365,6 +370,10 @@ class JobRepository:
         Deleted ones do not count.
         """
         return self._connection.execute(_COUNT_CHILDREN, {"of_job": job_id}).scalar_one()
+
+    def count_done(self, member_id: int, most: int) -> int:
+        """Return the number of a member's finished jobs, counted up to `most`."""
+        return len(self._connection.execute(_FIRST_DONE, {"of_member": member_id, "most": most}).all())
 
     def set_deleted(self, job_id: str, at: datetime) -> None:
         """Mark an ended job as deleted.

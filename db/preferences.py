@@ -33,6 +33,25 @@ class PreferenceRepository:
             notice=Notice.OFF if row.notice is None else Notice(row.notice),
         )
 
+    def mark_hinted(self, member_id: int, at: datetime) -> bool:
+        """Record a member's first-use hint; return False if they had it."""
+        marked = (
+            insert(self._connection, preferences)
+            .values(member_id=member_id, hinted_at=at, updated_at=at)
+            .on_conflict_do_update(
+                index_elements=[preferences.c.member_id],
+                set_={"hinted_at": at},
+                where=preferences.c.hinted_at.is_(None),
+            )
+            .returning(preferences.c.member_id)
+        )
+        return self._connection.execute(marked).first() is not None
+
+    def was_hinted(self, member_id: int) -> bool:
+        """Return whether a member had their first-use hint."""
+        row = self._connection.execute(_OF_MEMBER, {"the_member": member_id}).first()
+        return row is not None and row.hinted_at is not None
+
     def save(self, member_id: int, wanted: Preferences, at: datetime) -> None:
         """Store a member's preferences.
 

@@ -361,6 +361,8 @@ preferences = Table(
     Column("confirm_over", Integer),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("notice", String(8)),
+    # The time of the first-use hint, which nobody gets twice.
+    Column("hinted_at", UtcDateTime),
 )
 
 # Options with a prompt template, by name: a member's own (guild 0), or a guild's (member 0).

@@ -20,6 +20,7 @@ from bot.services.publications import PublicationService
 from bot.services.versions import VersionService
 from bot.services.webhooks import WebhookService
 from bot.ui.delivery.card_updater import CardUpdater
+from bot.ui.delivery.first_hint import FirstHint
 from bot.ui.delivery.input_publisher import CardInputPublisher
 from bot.ui.delivery.job_messages import JobMessages
 from bot.ui.delivery.job_notifier import JobNotifier
@@ -122,6 +123,17 @@ class Container(ServiceContainer):
         )
 
     @cached_property
+    def first_hint(self) -> FirstHint:
+        """Hint after a member's first pictures."""
+        return FirstHint(
+            card_store=self.card_store,
+            messages=self.messages,
+            clock=self.clock,
+            actions=possible_actions(self.provider_names),
+            command_ids=lambda: self.command_sync.command_ids,
+        )
+
+    @cached_property
     def card_updater(self) -> CardUpdater:
         """Edits of cards as jobs change."""
         return CardUpdater(
@@ -131,6 +143,7 @@ class Container(ServiceContainer):
             messages=self.messages,
             delivery=self.result_delivery,
             notifier=JobNotifier(card_store=self.card_store, messages=self.messages, delivery=self.result_delivery),
+            hint=self.first_hint if self.settings.first_hint else None,
             clock=self.clock,
             randomness=self.randomness,
         )

@@ -18,6 +18,8 @@ MOST_DIRECT_PER_HOUR: Final = 30
 DIRECT_PAUSE: Final = timedelta(seconds=5)
 NOTICE_FROM: Final = timedelta(seconds=5)
 """Duration from which a job's end is worth a message: a member still looks at the card of a shorter one."""
+FIRST_JOBS: Final = 3
+"""Finished jobs after which a member is given the first-use hint at the latest."""
 
 _NOTICED: Final = (State.DONE, State.FAILED, State.LOST)
 
@@ -114,6 +116,26 @@ class CardStore:
             return NoticeTurn(notice=notice, is_first=True, wait=(at - now).total_seconds())
 
         return await self._database.write(write)
+
+    async def begin_first_hint(self, job: Job) -> bool:
+        """Record the first-use hint of a finished job's member.
+
+        False if they had it, or made pictures before there was one.
+        """
+        member = job.place.member_id
+        if job.state is not State.DONE or not await self._database.read(
+            lambda connection: _is_newcomer(connection, member)
+        ):
+            return False  # most jobs: no turn in the queue of writers
+        now = self._clock.now()
+        return await self._database.write(lambda connection: PreferenceRepository(connection).mark_hinted(member, now))
+
+
+def _is_newcomer(connection: Connection, member_id: int) -> bool:
+    """Return whether a member has few pictures and had no hint."""
+    if PreferenceRepository(connection).was_hinted(member_id):
+        return False
+    return JobRepository(connection).count_done(member_id, FIRST_JOBS + 1) <= FIRST_JOBS
 
 
 def _notice(connection: Connection, job_id: str) -> Notice | None:

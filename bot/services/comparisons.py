@@ -1,4 +1,4 @@
-"""The pictures that a job started from, beside those that it made."""
+"""A job's pictures before and after it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

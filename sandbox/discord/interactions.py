@@ -147,7 +147,7 @@ class InteractionStore:
         return found
 
     def message(self, interaction: Interaction, message_id: str) -> Message:
-        """Return a message that this interaction's token reaches (code 10008).
+        """Return a message in reach of this interaction's token (code 10008).
 
         These are `@original`, its follow-ups, and the message of the used component.
         """

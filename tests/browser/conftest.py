@@ -25,7 +25,12 @@ class QuickSandbox(Sandbox):
 
     def environment(self) -> dict[str, str]:
         """Return the bot's settings."""
-        return {**super().environment(), "POLL_INTERVAL_SECONDS": "0.1", "DEFAULT_ALLOWANCE": "5000"}
+        return {
+            **super().environment(),
+            "POLL_INTERVAL_SECONDS": "0.1",
+            "DEFAULT_ALLOWANCE": "5000",
+            "FIRST_HINT": "off",
+        }
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -186,6 +186,7 @@ class BotHarness:
             "skillboss_api_url": self.server.url,
             "shard_count": 1,
             "effects": ("film grain", "sepia"),
+            "first_hint": False,
         }
         if self.reve2img is not None:
             settings |= {"reve2img_api_key": KEY, "reve2img_api_url": self.reve2img.url}

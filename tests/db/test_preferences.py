@@ -32,6 +32,19 @@ async def test_save_replaces_only_that_members_preferences(database: Database, w
     assert await database.write(write) == [NO_PREFERENCES, wanted, NO_PREFERENCES]
 
 
+async def test_hint_is_marked_once_and_keeps_preferences(database: Database) -> None:
+    def write(connection: Connection) -> list[object]:
+        repository = PreferenceRepository(connection)
+        wanted = Preferences(model="seedream-5")
+        repository.save(MEMBER, wanted, START)
+        before = repository.was_hinted(MEMBER)
+        marks = [repository.mark_hinted(member, START) for member in (MEMBER, MEMBER, MEMBER + 1)]
+        repository.save(MEMBER, wanted, START)
+        return [before, *marks, repository.was_hinted(MEMBER), repository.get(MEMBER) == wanted]
+
+    assert await database.write(write) == [False, True, False, True, True, True]
+
+
 async def test_defaults_are_not_stored(database: Database) -> None:
     """A later release may have other defaults."""
 

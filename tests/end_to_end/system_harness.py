@@ -141,6 +141,7 @@ class SystemHarness:
             "SKILLBOSS_WHOLESALE_KEY": SKILLBOSS_KEY,
             "SKILLBOSS_API_URL": self.skillboss.url,
             "EFFECTS": "film grain, sepia",
+            "FIRST_HINT": "off",
             "REVE2IMG_API_KEY": REVE2IMG_KEY,
             "REVE2IMG_API_URL": self.reve2img.url,
             "DATA_DIR": str(self.folder / "data"),

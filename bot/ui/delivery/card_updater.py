@@ -24,6 +24,7 @@ from bot.engine.observer import CardLookup
 from bot.services.job_snapshots import JobSnapshotService
 from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.discord_errors import RETRYABLE, DiscordErrorKind, classify
+from bot.ui.delivery.first_hint import FirstHint
 from bot.ui.delivery.input_attachments import KeptAttachment, attached_inputs
 from bot.ui.delivery.job_messages import CardGoneError, JobMessages
 from bot.ui.delivery.job_notifier import JobNotifier
@@ -108,6 +109,7 @@ class CardUpdater:
         messages: JobMessages,
         delivery: ResultDelivery,
         notifier: JobNotifier,
+        hint: FirstHint | None = None,
         clock: Clock,
         randomness: random.Random,
     ) -> None:
@@ -117,6 +119,7 @@ class CardUpdater:
         self._messages = messages
         self._delivery = delivery
         self._notifier = notifier
+        self._hint = hint
         self._clock = clock
         self._random = randomness
         self._schedule = DelayQueue(clock, self._show, concurrency=_EDITS_AT_ONCE)
@@ -177,7 +180,7 @@ class CardUpdater:
                 await self._look_again(job, shown)
 
     async def reset_menu(self, job_id: str, press: discord.Interaction[Any]) -> None:
-        """Edit the delivered card that was pressed without a change.
+        """Edit the pressed, delivered card without a change.
 
         Discord's client keeps a selected menu entry until then, and would not send it a second time. One try: a card
         that is edited just now, is limited, or has changed since the press is left as it is.
@@ -332,6 +335,8 @@ class CardUpdater:
                 shown.delivery = delivery  # a notice that has to wait does not upload the pictures again
                 await self._notifier.notify(snapshot, shown.progress)
             await self._card_store.mark_delivered(job_id, delivery)
+            if delivery is Delivery.CARD and self._hint is not None:
+                await self._hint.offer(job)
             if delivery is not Delivery.CARD:
                 log = _log.warning if job.card_in_reach(self._clock.now()) else _log.info
                 log("card.gone", job=job_id, state=job.state, delivery=delivery)

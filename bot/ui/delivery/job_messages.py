@@ -223,6 +223,17 @@ class JobMessages:
                 text, nonce=f"n{job.id[1 - _LONGEST_NONCE :]}", allowed_mentions=discord.AllowedMentions.none()
             )
 
+    async def send_private(self, job: Job, text: str) -> None:
+        """Send a message for the member alone, besides the card.
+
+        Only while the interaction token lives.
+        """
+        webhook = self._webhook(job)
+        # discord.py lets webhooks of applications alone send private messages, and takes a partial one for another.
+        webhook.type = discord.WebhookType.application
+        async with bounded(REQUEST_SECONDS):
+            await webhook.send(text, ephemeral=True, allowed_mentions=discord.AllowedMentions.none())
+
     async def find_public(self, job: Job) -> int | None:
         """Search the channel for the public card of a private job.
 

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import reduce
 from typing import Final, Literal
@@ -168,3 +168,9 @@ def listed(names: Sequence[str]) -> str:
 def together(names: Sequence[str]) -> str:
     """Return "a", "a and b", "a and b and c"."""
     return reduce(lambda some, last: _("{some} and {last}").format(some=some, last=last), names)
+
+
+def command_link(name: str, command_ids: Mapping[str, int]) -> str:
+    """Return a link to a command, or its name if its id is unknown."""
+    number_ = command_ids.get(name.partition(" ")[0])
+    return f"`/{name}`" if number_ is None else f"</{name}:{number_}>"

@@ -1,10 +1,11 @@
 """Texts of notices of finished jobs."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from bot.domain.jobs import Snapshot
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import escaped, number
+from bot.ui.render.formatting import command_link, escaped, number
 from bot.ui.render.job_card import card_title
 
 _PROMPT_SHOWN: Final = 100
@@ -29,3 +30,13 @@ def direct_notice(snapshot: Snapshot, link: str) -> str:
         said = ngettext("Your picture is ready.", "Your {count} pictures are ready.", count)
     prompt = card_title(snapshot.job.request, _PROMPT_SHOWN)
     return f"{said.format(count=number(count))} {link}\n-# {escaped(prompt)}"
+
+
+def first_hint(command_ids: Mapping[str, int], *, can_edit: bool) -> str:
+    """Return the hint after a member's first pictures."""
+    said = (
+        _("Tip: *Edit* changes this picture, {history} keeps them all, {help} lists everything.")
+        if can_edit
+        else _("Tip: {history} keeps your pictures, {help} lists everything.")
+    )
+    return said.format(history=command_link("history", command_ids), help=command_link("help", command_ids))

@@ -16,7 +16,7 @@ from bot.services.access import Admission
 from bot.services.credits import Balance
 from bot.services.status import Status
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import ago, in_credits, number, usually
+from bot.ui.render.formatting import ago, command_link, in_credits, number, usually
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, RED
 
 _NAMED_COMMANDS: Final = (
@@ -127,7 +127,7 @@ def help_panel(
 
     Commands are links to them if their ids are known. `mentions` tells that messages can ask for edits.
     """
-    links = {name: _command(name.replace("_", " "), command_ids) for name in _NAMED_COMMANDS}
+    links = {name: command_link(name.replace("_", " "), command_ids) for name in _NAMED_COMMANDS}
     edits = any(model.abilities.max_inputs for model in models)
     steps = [
         _("1. Send {imagine} with a prompt. The answer becomes your pictures; you pay only for those that arrive."),
@@ -175,12 +175,6 @@ def admitted_panel(admission: Admission, guild_id: int) -> ui.LayoutView:
                 " restart the bot, or remove `COMMUNITIES` to admit servers here."
             )
             return _panel(said.format(server=guild_id), RED)
-
-
-def _command(name: str, command_ids: Mapping[str, int]) -> str:
-    """Return a link to a command, or its name if its id is unknown."""
-    number_ = command_ids.get(name.partition(" ")[0])
-    return f"`/{name}`" if number_ is None else f"</{name}:{number_}>"
 
 
 def _price(model: Model) -> str:
