@@ -180,7 +180,12 @@ class Container(ServiceContainer):
     @cached_property
     def history_handlers(self) -> HistoryHandlers:
         """Answers to `/history`."""
-        return HistoryHandlers(history=self.history, images=self.image_service)
+        return HistoryHandlers(
+            history=self.history,
+            images=self.image_service,
+            actions=possible_actions(self.provider_names),
+            prices=self.remix.get_prices,
+        )
 
     @cached_property
     def form_errors(self) -> FormErrors:

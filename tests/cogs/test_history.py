@@ -10,6 +10,7 @@ from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from db.searches import SearchRepository
 from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, buttons, texts
+from tests.cogs.test_remix import edits_of
 from tests.support.factories import make_image_file
 
 
@@ -292,3 +293,79 @@ async def test_history_lists_late_images(bot: BotHarness) -> None:
     await bot.database.write(lambda connection: ResultImageRepository(connection).add_all([late], bot.clock.now()))
     history = await member.slash(bot.channel, "history")
     assert "-# Came late, so free: 12 credits returned · by SkillBoss · " in page(history)[1]
+
+
+async def test_again_on_page_makes_new_card_in_channel(bot: BotHarness) -> None:
+    """Also in another channel than the first one."""
+    member = bot.member("member")
+    await made(bot, member, "one fox")
+    other = bot.guild.create_text_channel("corner")
+    result = await member.slash(other, "history")
+    assert buttons(result) == ["Again · 12", "Newer", "Older", "Favourite"]
+    assert result.response is not None
+    again = await member.click(result.response, label="Again · 12")
+    assert again.response is not None
+    assert not again.response.ephemeral
+    assert len(other.history()) == 1
+    assert await bot.column("channel_id") == [bot.channel.id, other.id]
+    assert await bot.column("price") == [12, 12]
+
+
+async def test_again_on_page_of_private_job_stays_private(bot: BotHarness) -> None:
+    member = bot.member("member")
+    await bot.finish(await bot.imagine(member, prompt="one fox", private=True))
+    result = await member.slash(bot.channel, "history")
+    assert page(result)[1].startswith("-# 1 of 1 · private\n")
+    assert result.response is not None
+    again = await member.click(result.response, label="Again · 12")
+    assert again.response is not None
+    assert again.response.ephemeral
+    assert await bot.column("private") == [True, True]
+
+
+async def test_page_of_removed_picture_offers_again_alone(bot: BotHarness) -> None:
+    member = bot.member("member")
+    await made(bot, member, "one fox")
+    later = bot.clock.now().replace(year=2030)
+    await bot.database.write(
+        lambda connection: ResultImageRepository(connection).remove_stored_before(later, bot.clock.now(), 9)
+    )
+    result = await member.slash(bot.channel, "history")
+    assert buttons(result) == ["Again · 12", "Newer", "Older", "Favourite"]
+    assert [label for label, _ in menu(result)] == ["Details", "Delete"]
+
+
+async def test_delete_on_page_asks_first_and_removes_card(bot: BotHarness) -> None:
+    bot.expected = [JobDeletedError]
+    member = bot.member("member")
+    await made(bot, member, "one fox", "two foxes")
+    result = await member.slash(bot.channel, "history")
+    await choose(member, result, 0)
+    assert result.response is not None
+    question = await member.select(result.response, ["delete"])
+    assert page(question)[1].startswith("Delete this? Its pictures go for good")
+    assert len(bot.channel.history()) == 2
+    assert question.response is not None
+    await member.click(question.response, label="Delete")
+    assert page(question) == ["Deleted."]
+    assert len(bot.channel.history()) == 1
+    pressed = await member.click(result.response, label="Again · 12")
+    assert pressed.response is not None
+    assert pressed.response.content == "This was deleted, so there is nothing left to work with."
+    await turn(member, result, "Overview")
+    assert [label for label, _ in menu(result)] == ["1 · one fox"]
+
+
+async def test_menu_entry_of_page_can_be_chosen_again(bot: BotHarness) -> None:
+    """The page is sent again unchanged: until then Discord's client keeps the entry."""
+    member = bot.member("member")
+    await made(bot, member, "one fox")
+    result = await member.slash(bot.channel, "history")
+    assert result.response is not None
+    for _ in range(2):
+        before, edits = texts(result.response.components), edits_of(bot, result)
+        details = await member.select(result.response, ["details"])
+        assert page(details)[0] == "## Details"
+        assert texts(result.response.components) == before
+        assert edits_of(bot, result) == edits + 1
+        assert [each.filename for each in result.response.attachments] == ["atelier-1.png"]

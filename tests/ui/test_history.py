@@ -198,7 +198,7 @@ def turner(found: Search | None = None) -> tuple[HistoryHandlers, Mock]:
     service = Mock(turn=AsyncMock(return_value=None), get_search=AsyncMock(return_value=found))
     if found is None:
         service.get_search.side_effect = SearchGoneError
-    return HistoryHandlers(history=service, images=Mock()), service
+    return HistoryHandlers(history=service, images=Mock(), actions=(), prices=AsyncMock(return_value={})), service
 
 
 def press(view: ui.LayoutView, custom_id: str) -> Any:

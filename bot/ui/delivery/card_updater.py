@@ -180,7 +180,7 @@ class CardUpdater:
                 await self._look_again(job, shown)
 
     async def reset_menu(self, job_id: str, press: discord.Interaction[Any]) -> None:
-        """Edit the pressed, delivered card without a change.
+        """Edit the pressed card, page or direct message without a change.
 
         Discord's client keeps a selected menu entry until then, and would not send it a second time. One try: a card
         that is edited just now, is limited, or has changed since the press is left as it is.
@@ -195,6 +195,10 @@ class CardUpdater:
             async with shown.editing:
                 job, _ = await self._job_store.get(job_id)
                 same = same_view(message)
+                if same is not None and not _is_of_updater(job, message):
+                    view, kept = same
+                    await self._messages.edit_by_press(press, message.id, view, lambda: kept)
+                    return
                 if same is None or not _is_final(job, message) or shown.overtaken:
                     return
                 old = self._is_old(job)
@@ -400,6 +404,11 @@ class CardUpdater:
         shown.overtaken = current.state is not job.state
         if shown.overtaken:
             self._schedule.set(job.id)
+
+
+def _is_of_updater(job: Job, message: discord.Message) -> bool:
+    """Return whether a message is a job's card; else it is a page or a direct message."""
+    return message.id in (job.place.message_id, job.public_message_id) or job.place.message_id is None
 
 
 def _is_final(job: Job, message: discord.Message) -> bool:

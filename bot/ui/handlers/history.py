@@ -1,6 +1,6 @@
 """Handlers of `/history` and its buttons."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import discord
@@ -8,6 +8,7 @@ import structlog
 from discord import ui
 
 from bot.domain.errors import ImageError, NotOfferedError, SearchGoneError
+from bot.domain.jobs import Action
 from bot.images.image_service import ImageService
 from bot.images.reencode import Upload
 from bot.services.history import Direction, HistoryService, Overview, Page, Selection
@@ -27,11 +28,23 @@ _log = structlog.get_logger(__name__)
 
 
 class HistoryHandlers:
-    """Answers `/history` and its buttons, in place and to one person alone."""
+    """Answers `/history` and its buttons, in place and to one person alone.
 
-    def __init__(self, *, history: HistoryService, images: ImageService) -> None:
+    `actions` and `prices` are as for `ResultDelivery`.
+    """
+
+    def __init__(
+        self,
+        *,
+        history: HistoryService,
+        images: ImageService,
+        actions: Collection[Action],
+        prices: Callable[[str], Awaitable[Mapping[Action, int]]],
+    ) -> None:
         self._history = history
         self._images = images
+        self._actions = actions
+        self._prices = prices
 
     async def open(self, interaction: discord.Interaction[Any], query: str | None) -> None:
         """Answer the command with the latest pictures, or a single one."""
@@ -104,7 +117,8 @@ class HistoryHandlers:
             await self._show(interaction, page, None)
             return
         kept = same[1]
-        await _edit(interaction, history_page(page, [Attached(filename=each.filename) for each in kept]), kept)
+        view = await self._page(page, [Attached(filename=each.filename) for each in kept])
+        await _edit(interaction, view, kept)
 
     async def _turn(self, interaction: discord.Interaction[Any], job_id: str, direction: Direction) -> None:
         """Show a neighbour of a job in the pressed message.
@@ -177,13 +191,17 @@ class HistoryHandlers:
             except (OSError, ImageError):
                 break
             try:
-                await _edit(interaction, history_page(page, uploads.attached), uploads.files())
+                await _edit(interaction, await self._page(page, uploads.attached), uploads.files())
             except discord.HTTPException as error:
                 if classify(error) is not DiscordErrorKind.TOO_LARGE:
                     raise
             else:
                 return
-        await _edit(interaction, history_page(page), ())
+        await _edit(interaction, await self._page(page), ())
+
+    async def _page(self, page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
+        prices = await self._prices(page.job.id)
+        return history_page(page, files, actions=self._actions, prices=prices)
 
 
 async def _edit(

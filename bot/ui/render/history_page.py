@@ -1,16 +1,17 @@
 """Pages of `/history`: one job, and buttons to its neighbours."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, TypedDict
 
 import discord
 from discord import ui
 
-from bot.domain.jobs import Delivery, Job, State
+from bot.domain.jobs import Action, Delivery, Job, State
 from bot.services.history import Page
 from bot.ui.buttons import FAVOURITE, NEWER, OLDER, OVERVIEW, PROMPT, UNFAVOURITE
 from bot.ui.component_tree import walk
 from bot.ui.i18n import _, ngettext
+from bot.ui.render.action_items import action_items
 from bot.ui.render.details import lineage_lines, message_link
 from bot.ui.render.formatting import ago, escaped, in_credits, number
 from bot.ui.render.job_card import (
@@ -37,8 +38,17 @@ class _Where(TypedDict):
     search_id: str | None
 
 
-def history_page(page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
-    """Return a page. `files` are its attached images, in order."""
+def history_page(
+    page: Page,
+    files: Sequence[Attached] = (),
+    *,
+    actions: Collection[Action] = (),
+    prices: Mapping[Action, int] | None = None,
+) -> ui.LayoutView:
+    """Return a page.
+
+    `files` are its attached images, in order. `actions` and `prices` are as for `action_items`.
+    """
     job = page.job
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=BLURPLE)
     if page.search is not None:
@@ -47,6 +57,11 @@ def history_page(page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
     if files:
         container.add_item(gallery(job, files))
     container.add_item(ui.TextDisplay("\n".join(_lines(page, files))))
+    # An image that is no longer kept can only be made again.
+    possible = actions if page.pictures else [action for action in actions if action is Action.AGAIN]
+    shown = [each.position for each in page.pictures] if len(files) == len(page.pictures) and not page.removed else []
+    for item in action_items(job, possible, prices or {}, shown=shown):
+        container.add_item(item)
     container.add_item(ui.ActionRow(*_buttons(page)))
     return payload_view(container)
 
