@@ -357,7 +357,7 @@ async def test_delete_on_page_asks_first_and_removes_card(bot: BotHarness) -> No
 
 
 async def test_menu_entry_of_page_can_be_chosen_again(bot: BotHarness) -> None:
-    """The page is sent again unchanged: until then Discord's client keeps the entry."""
+    """Discord's client keeps the entry until the page is sent again."""
     member = bot.member("member")
     await made(bot, member, "one fox")
     result = await member.slash(bot.channel, "history")

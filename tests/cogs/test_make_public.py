@@ -4,8 +4,10 @@ from typing import Any
 
 import discord
 import pytest
+from sqlalchemy import update
 
-from bot.domain.errors import CannotPostError, NotAllowedError
+from bot.domain.errors import CannotPostError, ChannelGoneError, NotAllowedError
+from db.tables import jobs
 from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, private
 from tests.cogs.test_remix import choose, entries, finished, press, told
 
@@ -129,3 +131,45 @@ async def test_deleted_job_takes_its_public_card_along(bot: BotHarness) -> None:
     await press(member, question, "Make public")
     await press(member, await choose(member, card, "delete"), "Delete")
     assert posted(bot) == []
+
+
+async def asked_elsewhere(bot: BotHarness, member: MemberActor) -> InteractionResult:
+    """Return the question asked on a page of the history in another channel."""
+    await finished(bot, member, private=True)
+    page = await member.slash(bot.guild.create_text_channel("elsewhere"), "history")
+    return await choose(member, page, "publish")
+
+
+async def test_make_public_in_history_posts_card_in_the_jobs_channel(bot: BotHarness) -> None:
+    member = bot.member("member")
+    question = await asked_elsewhere(bot, member)
+    assert told(question)[1].startswith(f"Post this in <#{bot.channel.id}> for everyone?\n")
+    await press(member, question, "Make public")
+    (message,) = posted(bot)
+    assert "fox" in components_of(message)
+    assert str(message.id) in bot.card(question)[0]
+
+
+@pytest.mark.parametrize("by_member", [True, False])
+async def test_make_public_in_history_checks_rights_in_the_jobs_channel(bot: BotHarness, *, by_member: bool) -> None:
+    bot.expected = [CannotPostError]
+    member, me = bot.member("member"), bot.guild.me
+    assert me is not None
+    closed = discord.PermissionOverwrite(attach_files=False)
+    bot.channel = bot.guild.create_text_channel("corner", overwrites={member if by_member else me: closed})
+    refused = await asked_elsewhere(bot, member)
+    subject = "You" if by_member else "The studio"
+    words = f"{subject} may not post pictures in <#{bot.channel.id}>, so this cannot be made public there."
+    assert private(refused) == words
+    assert await bot.column("public_at") == [None]
+
+
+async def test_make_public_in_channel_that_is_gone_is_refused(bot: BotHarness) -> None:
+    bot.expected = [ChannelGoneError]
+    member = bot.member("member")
+    await finished(bot, member, private=True)
+    page = await member.slash(bot.guild.create_text_channel("elsewhere"), "history")
+    await bot.database.write(lambda connection: connection.execute(update(jobs).values(channel_id=1)))
+    refused = await choose(member, page, "publish")
+    assert private(refused) == "The channel of this card is gone, or out of reach, so this cannot be made public there."
+    assert await bot.column("public_at") == [None]

@@ -15,6 +15,7 @@ from bot.domain.errors import (
     AtelierError,
     BudgetSpentError,
     CannotPostError,
+    ChannelGoneError,
     ConfirmationGoneError,
     CreditsError,
     DuplicateInteractionError,
@@ -166,6 +167,18 @@ WORDED: list[tuple[AtelierError, str]] = [
     (
         CannotPostError(by_member=False),
         "The studio may not post pictures in this channel, so this cannot be made public here.",
+    ),
+    (
+        CannotPostError(by_member=True, channel_id=800),
+        "You may not post pictures in <#800>, so this cannot be made public there.",
+    ),
+    (
+        CannotPostError(by_member=False, channel_id=800),
+        "The studio may not post pictures in <#800>, so this cannot be made public there.",
+    ),
+    (
+        ChannelGoneError(),
+        "The channel of this card is gone, or out of reach, so this cannot be made public there.",
     ),
     (NotAllowedError("its member or a moderator"), "Only its member or a moderator can do that."),
     (

@@ -17,7 +17,8 @@
     |- AccessError
     |  |- NotInServerError     outside a server
     |  |- NotAdmittedError     the operator has not admitted this server
-    |  |- CannotPostError      no right to post pictures in this channel
+    |  |- CannotPostError      no right to post pictures in a channel
+    |  |- ChannelGoneError     the job's channel is out of reach
     |  '- NotAllowedError      this person may not do this
     |- JobError
     |  |- QueueFullError       too many jobs waiting for this member
@@ -53,6 +54,7 @@ Errors carry a code and facts, no prose: `bot.ui.render.error_messages` has the 
 from bot.domain.errors.access import (
     AccessError,
     CannotPostError,
+    ChannelGoneError,
     NotAdmittedError,
     NotAllowedError,
     NotInServerError,
@@ -116,6 +118,7 @@ __all__ = [
     "AtelierError",
     "BudgetSpentError",
     "CannotPostError",
+    "ChannelGoneError",
     "ConfirmationGoneError",
     "CreditsError",
     "DuplicateInteractionError",

@@ -42,13 +42,23 @@ class NotAllowedError(AccessError):
 
 
 class CannotPostError(AccessError):
-    """The member or the bot may not post pictures in this channel."""
+    """The member or the bot may not post pictures in a channel.
+
+    `channel_id` is the channel, None for this one.
+    """
 
     code = "cannot_post"
 
-    def __init__(self, *, by_member: bool) -> None:
+    def __init__(self, *, by_member: bool, channel_id: int | None = None) -> None:
         super().__init__()
         self.by_member = by_member
+        self.channel_id = channel_id
+
+
+class ChannelGoneError(AccessError):
+    """The job's channel is gone, or its member or the bot cannot see it."""
+
+    code = "channel_gone"
 
 
 class StorageFullError(AtelierError):

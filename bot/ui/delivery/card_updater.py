@@ -195,7 +195,7 @@ class CardUpdater:
             async with shown.editing:
                 job, _ = await self._job_store.get(job_id)
                 same = same_view(message)
-                if same is not None and not _is_of_updater(job, message):
+                if same is not None and not _is_card(job, message):
                     view, kept = same
                     await self._messages.edit_by_press(press, message.id, view, lambda: kept)
                     return
@@ -406,8 +406,8 @@ class CardUpdater:
             self._schedule.set(job.id)
 
 
-def _is_of_updater(job: Job, message: discord.Message) -> bool:
-    """Return whether a message is a job's card; else it is a page or a direct message."""
+def _is_card(job: Job, message: discord.Message) -> bool:
+    """Return whether a message is a job's card, as far as is known."""
     return message.id in (job.place.message_id, job.public_message_id) or job.place.message_id is None
 
 

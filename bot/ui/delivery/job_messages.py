@@ -234,6 +234,26 @@ class JobMessages:
         async with bounded(REQUEST_SECONDS):
             await webhook.send(text, ephemeral=True, allowed_mentions=discord.AllowedMentions.none())
 
+    async def find_rights(self, job: Job) -> tuple[discord.Permissions, discord.Permissions, bool] | None:
+        """Return the rights of the job's member and of the bot in its channel.
+
+        The last value tells whether it is a thread. None if the channel, its guild or the member there is out of reach.
+        """
+        me = self._client.user
+        try:
+            async with bounded(REQUEST_SECONDS):
+                # Another process may hold the guild's shard.
+                guild_id, channel_id = job.place.guild_id, job.place.channel_id
+                guild = self._client.get_guild(guild_id) or await self._client.fetch_guild(guild_id, with_counts=False)
+                channel = guild.get_channel_or_thread(channel_id) or await guild.fetch_channel(channel_id)
+                member = await guild.fetch_member(job.place.member_id)
+                my_id = 0 if me is None else me.id
+                own = guild.get_member(my_id) or await guild.fetch_member(my_id)
+                is_thread = isinstance(channel, discord.Thread)
+                return channel.permissions_for(member), channel.permissions_for(own), is_thread
+        except (discord.NotFound, discord.Forbidden, discord.InvalidData, discord.ClientException):
+            return None
+
     async def find_public(self, job: Job) -> int | None:
         """Search the channel for the public card of a private job.
 

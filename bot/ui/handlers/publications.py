@@ -6,7 +6,7 @@ from weakref import WeakValueDictionary
 
 import discord
 
-from bot.domain.errors import CannotPostError, JobDeletedError, NotOfferedError
+from bot.domain.errors import CannotPostError, ChannelGoneError, JobDeletedError
 from bot.domain.jobs import Job
 from bot.services.publications import PublicationService
 from bot.ui.delivery.job_messages import JobMessages
@@ -33,9 +33,10 @@ class PublicationHandlers:
 
         Raises:
             CannotPostError: the member or the bot may not post in the channel.
+            ChannelGoneError: the channel is out of reach.
         """
         job = await self._publications.get(job_id, actor_of(interaction))
-        _check_may_post(interaction, job)
+        await self._check_may_post(interaction, job)
         await interaction.response.send_message(view=publish_question(job), ephemeral=True, allowed_mentions=_QUIET)
 
     async def publish(self, interaction: discord.Interaction[Any], job_id: str) -> None:
@@ -43,8 +44,7 @@ class PublicationHandlers:
 
         Raises as `ask` does, and Discord's errors worth another press.
         """
-        actor = actor_of(interaction)
-        _check_may_post(interaction, await self._publications.get(job_id, actor))
+        await self._check_may_post(interaction, await self._publications.get(job_id, actor_of(interaction)))
         await interaction.response.defer()
         # Discord merges a repeated message of some minutes; a double press is answered with the first one's link.
         async with self._locks.setdefault(job_id, asyncio.Lock()):
@@ -68,13 +68,27 @@ class PublicationHandlers:
             raise JobDeletedError
         return message_id, job
 
+    async def _check_may_post(self, interaction: discord.Interaction[Any], job: Job) -> None:
+        """Check that the member and the bot may post pictures in a job's channel.
 
-def _check_may_post(interaction: discord.Interaction[Any], job: Job) -> None:
-    """Check that the member and the bot may post pictures in a job's channel."""
-    if interaction.channel_id != job.place.channel_id:
-        raise NotOfferedError
-    in_thread = isinstance(interaction.channel, discord.Thread)
-    for rights, by_member in ((interaction.permissions, True), (interaction.app_permissions, False)):
+        In another channel or a direct message, Discord's word on this one does not count.
+        """
+        here = interaction.channel_id == job.place.channel_id
+        if here:
+            in_thread = isinstance(interaction.channel, discord.Thread)
+            member, bot = interaction.permissions, interaction.app_permissions
+        else:
+            rights = await self._messages.find_rights(job)
+            if rights is None:
+                raise ChannelGoneError
+            member, bot, in_thread = rights
+        _check_rights(member, bot, job, in_thread=in_thread, here=here)
+
+
+def _check_rights(
+    member: discord.Permissions, bot: discord.Permissions, job: Job, *, in_thread: bool, here: bool
+) -> None:
+    for rights, by_member in ((member, True), (bot, False)):
         may_send = rights.send_messages_in_threads if in_thread else rights.send_messages
         if not (rights.view_channel and may_send and rights.attach_files):
-            raise CannotPostError(by_member=by_member)
+            raise CannotPostError(by_member=by_member, channel_id=None if here else job.place.channel_id)

@@ -11,6 +11,7 @@ from bot.domain.errors import (
     AtelierError,
     BudgetSpentError,
     CannotPostError,
+    ChannelGoneError,
     ConfirmationGoneError,
     EditOnlyError,
     EmptyPresetError,
@@ -126,6 +127,14 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return _in_lines(_("The studio is not open to this server yet."), remedy)
         case NotAllowedError():
             return _("Only {who} can do that.").format(who=_(error.needs))
+        case ChannelGoneError():
+            return _("The channel of this card is gone, or out of reach, so this cannot be made public there.")
+        case CannotPostError(by_member=True, channel_id=int(channel_id)):
+            said = _("You may not post pictures in {channel}, so this cannot be made public there.")
+            return said.format(channel=f"<#{channel_id}>")
+        case CannotPostError(channel_id=int(channel_id)):
+            said = _("The studio may not post pictures in {channel}, so this cannot be made public there.")
+            return said.format(channel=f"<#{channel_id}>")
         case CannotPostError(by_member=True):
             return _("You may not post pictures in this channel, so this cannot be made public here.")
         case CannotPostError():
