@@ -101,7 +101,7 @@ def _decoder(name: str) -> Callable[[Path], object]:
         case "pillow":
             return lambda path: Image.open(path).load()
         case "product":
-            from bot.images.decode import inspect  # noqa: PLC0415
+            from bot.images.decode import inspect  # noqa: PLC0415 - in the child process only
 
             return inspect
         case "libvips":

@@ -219,8 +219,8 @@ def _settings() -> Settings:
 def _run_sandbox(settings: Settings, prompt: str, *, stay: bool) -> None:
     try:
         # Imported here because the production image has no sandbox.
-        from sandbox.data_folder import reserve_folder  # noqa: PLC0415
-        from sandbox.terminal import run_in_terminal  # noqa: PLC0415
+        from sandbox.data_folder import reserve_folder  # noqa: PLC0415 - an extra that may be missing
+        from sandbox.terminal import run_in_terminal  # noqa: PLC0415 - as above
     except ModuleNotFoundError as error:
         _fail(
             f"The sandbox is not part of this installation (no module named {error.name}). "

@@ -191,7 +191,7 @@ class AtelierClient(commands.AutoShardedBot):
 
     async def connect(self, *, reconnect: bool = True) -> None:
         """Connect to the gateway of the configured server, and serve."""
-        discord.shard.DiscordWebSocket = GuardedWebSocket  # type: ignore[misc]
+        discord.shard.DiscordWebSocket = GuardedWebSocket  # type: ignore[misc] # a name to mypy, not a variable
         gateway = await self.session_starts.wait()
         # The library would only ask its own default gateway.
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway.url)

@@ -126,7 +126,7 @@ class _ThreadConnection:
             finally:
                 # SQLAlchemy considers a failed COMMIT the end, but SQLite may keep the transaction open.
                 if self._connection.in_transaction:
-                    self._connection._conn.rollback()  # noqa: SLF001
+                    self._connection._conn.rollback()  # noqa: SLF001 - no public way
 
         return await _in_thread(self._connection, transaction)
 
@@ -143,8 +143,8 @@ def _create(file: Path) -> None:
 
 async def _in_thread(connection: aiosqlite.Connection, function: Callable[[], T]) -> T:
     """Run `function` in the connection's thread and return its result."""
-    result: Any = await connection._execute(function)  # type: ignore[no-untyped-call]  # noqa: SLF001
-    return result  # type: ignore[no-any-return]
+    result: Any = await connection._execute(function)  # type: ignore[no-untyped-call]  # noqa: SLF001 - as above
+    return result  # type: ignore[no-any-return] # it is what `function` returns
 
 
 def _sqlalchemy_connection(connection: aiosqlite.Connection, begin: str) -> Connection:
@@ -161,5 +161,5 @@ def _sqlalchemy_connection(connection: aiosqlite.Connection, begin: str) -> Conn
 
     # SQLAlchemy and the driver would begin late and DEFERRED, which loses updates. An event listener could do this too,
     # but an engine with a listener checks for listeners at every statement: a quarter of a transaction's time.
-    engine.dialect.do_begin = do_begin  # type: ignore[assignment, method-assign]
+    engine.dialect.do_begin = do_begin  # type: ignore[assignment, method-assign] # SQLAlchemy's own recipe
     return engine.connect()

@@ -270,7 +270,7 @@ def _orientation_in(exif: bytes) -> int:
         for entry in range(entries):
             tag, kind, _, value = struct.unpack_from(f"{order}HHIH", exif, at + 2 + _ENTRY_BYTES * entry)
             if tag == _ORIENTATION:
-                return value if kind == _SHORT and 1 <= value <= 8 else UPRIGHT  # noqa: PLR2004
+                return value if kind == _SHORT and 1 <= value <= 8 else UPRIGHT  # noqa: PLR2004 - by EXIF
     except struct.error:
         pass
     return UPRIGHT

@@ -135,7 +135,7 @@ class ResolverService:
         self,
         request: GenerationRequest,
         preferences: Preferences,
-        private: bool | None,  # noqa: FBT001
+        private: bool | None,  # noqa: FBT001 - private helper, and None is a third value
     ) -> ResolvedRequest:
         if request.effect is not None:
             request = replace(request, effect=find_effect(request.effect, self.effects))

@@ -99,7 +99,7 @@ class InputDownloader:
             self._session = aiohttp.ClientSession(auto_decompress=False)
         content = bytearray()
         async with self._session.get(url, allow_redirects=False) as answer:
-            if answer.status != 200:  # noqa: PLR2004
+            if answer.status != 200:  # noqa: PLR2004 - HTTP
                 raise ValueError(f"HTTP {answer.status}")
             async for chunk in answer.content.iter_chunked(65_536):
                 content += chunk

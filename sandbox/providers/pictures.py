@@ -26,7 +26,7 @@ def draw_picture(
     *,
     width: int,
     height: int,
-    format: str,  # noqa: A002
+    format: str,  # noqa: A002 - the API's word
     cut_out: bool = False,
     effect: str | None = None,
     inputs: tuple[bytes, ...] = (),
@@ -65,7 +65,7 @@ def _caption(picture: Image.Image, prompt: str) -> None:
     most = stamp_box(picture.size)[0] - 2.5 * size
     text = line if len(line) <= _MAX_CAPTION_CHARS else line[: _MAX_CAPTION_CHARS - 1].rstrip() + "…"
     while text and font.getlength(text) > most:
-        text = text[:-2].rstrip("… ") + "…" if len(text) > 2 else ""  # noqa: PLR2004
+        text = text[:-2].rstrip("… ") + "…" if len(text) > 2 else ""  # noqa: PLR2004 - one and "…"
     draw = ImageDraw.Draw(picture, "RGBA")
     y = picture.height - round(1.9 * size)
     draw.text((1.25 * size + 1, y + 1), text, font=font, fill=(0, 0, 0, 150))

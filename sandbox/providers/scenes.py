@@ -30,7 +30,7 @@ def scene(seed: int, width: int, height: int) -> Image.Image:
     if palette.stars:
         _stars(picture, random, horizon)
     picture = _disc(picture, palette, centre, random.uniform(0.06, 0.12) * min(size))
-    if random.random() < 0.3:  # noqa: PLR2004
+    if random.random() < 0.3:  # noqa: PLR2004 - a taste
         _sea(picture, palette, random, horizon, centre[0])
     else:
         _hills(picture, palette, random, horizon)

@@ -424,5 +424,5 @@ def _payload(view: discord.ui.LayoutView) -> bytes:
 
     The card itself takes some kilobytes, and many jobs may wait.
     """
-    components = view.to_components()  # type: ignore[no-untyped-call]
+    components = view.to_components()  # type: ignore[no-untyped-call] # discord.py's
     return hashlib.sha256(json.dumps(components, sort_keys=True).encode()).digest()

@@ -109,7 +109,7 @@ class JobMessages:
             return CardLookup(exists=False)
         try:
             async with bounded(REQUEST_SECONDS):
-                message = await self._webhook(job).fetch_message("@original")  # type: ignore[arg-type]
+                message = await self._webhook(job).fetch_message("@original")  # type: ignore[arg-type] # an id
         except Exception as error:
             match classify(error):
                 case None:
@@ -144,7 +144,7 @@ class JobMessages:
     async def _remove(self, job: Job) -> bool:
         if job.token_alive(self._clock.now()):
             try:
-                await self._webhook(job).delete_message("@original")  # type: ignore[arg-type]
+                await self._webhook(job).delete_message("@original")  # type: ignore[arg-type] # an id
             except discord.HTTPException as error:
                 if error.code == UNKNOWN_MESSAGE:
                     return True
