@@ -207,6 +207,31 @@ async def test_kill_between_confirmation_and_card_returns_credits(system: System
     assert (await system.ledger()).held == 0
 
 
+async def test_kill_after_press_on_affordable_offer_charges_nothing(system: SystemHarness) -> None:
+    """The smaller request was held, its card never came; a second press makes nothing more."""
+    member = system.discord.actor("member")
+    few = settings(system) | {"DEFAULT_ALLOWANCE": "100"}
+    await system.stop_bot()
+    await system.start_bot(**few)
+    refused = await (await member.slash("imagine", prompt="a cathedral", detail=15, images=4)).response()
+    (label,) = [each for each in labels(refused) if each.startswith("Generate")]
+    gate = system.discord.faults.hold("POST", "callback$")
+    await member.click(refused, label=label)
+    await gate.wait_hit()
+    assert (await system.ledger()).held > 0
+    await system.stop_bot(SIGKILL)
+    await system.start_bot(**few)
+    async with asyncio.timeout(PATIENCE):
+        while (await system.ledger()).held:
+            pass
+    assert (await system.ledger()).states == ["failed"]
+    system.discord.faults.clear()
+    again = await member.click(refused, label=label)
+    assert "makes nothing more and charges nothing more" in text(await again.response())
+    assert (await system.ledger()).states == ["failed"]
+    assert system.reve2img.jobs == []
+
+
 async def test_declined_confirmation_makes_no_job(system: SystemHarness) -> None:
     """The question disappears; nothing was held."""
     member = system.discord.actor("member")
