@@ -208,7 +208,7 @@ async def test_kill_between_confirmation_and_card_returns_credits(system: System
 
 
 async def test_kill_after_press_on_affordable_offer_charges_nothing(system: SystemHarness) -> None:
-    """The smaller request was held, its card never came; a second press makes nothing more."""
+    """The card never came; a second press makes nothing more."""
     member = system.discord.actor("member")
     few = settings(system) | {"DEFAULT_ALLOWANCE": "100"}
     await system.stop_bot()
