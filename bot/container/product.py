@@ -120,6 +120,7 @@ class Container(ServiceContainer):
             soft_deadline=self.engine_config.soft_deadline,
             actions=possible_actions(self.provider_names),
             prices=self.remix.get_prices,
+            outside=self.settings.user_install,
         )
 
     @cached_property

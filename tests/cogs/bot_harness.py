@@ -59,6 +59,8 @@ class BotHarness:
         self.reve2img = Reve2ImgServer(key=KEY, latency=MANUAL) if reve2img else None
         # Jobs are advanced by `look`: the shortest floor lets each look read a status.
         self.config = EngineConfig(poll_floor=0.001)
+        # Whether the bot works outside servers, from the next start.
+        self.outside = False
         self._folder = folder
         self._admitted = admitted
         self._allowance = allowance
@@ -187,6 +189,7 @@ class BotHarness:
             "shard_count": 1,
             "effects": ("film grain", "sepia"),
             "first_hint": False,
+            "user_install": self.outside,
         }
         if self.reve2img is not None:
             settings |= {"reve2img_api_key": KEY, "reve2img_api_url": self.reve2img.url}

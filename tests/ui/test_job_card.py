@@ -370,6 +370,16 @@ def test_direct_message_card_explains_itself() -> None:
     assert labels(view) == ["Show prompt"]
 
 
+def test_direct_message_card_with_actions_names_the_account() -> None:
+    snapshot = done()
+    view = job_card(snapshot, START, SOFT, files(1), direct=True, actions=tuple(Action), prices={Action.AGAIN: 12})
+    note = "-# What you make from here is made here, with your credits for direct messages instead of the server's."
+    assert note in texts(view)
+    assert labels(view) == ["Again · 12", "Vary", "Edit", "Upscale", "Show prompt"]
+    outside = replace(snapshot, job=replace(snapshot.job, place=make_context(guild_id=0)))
+    assert note not in texts(job_card(outside, START, SOFT, files(1), direct=True, actions=tuple(Action)))
+
+
 def test_direct_message_card_outside_server_names_no_place() -> None:
     snapshot = done(2)
     snapshot = replace(snapshot, job=replace(snapshot.job, place=make_context(guild_id=0)))

@@ -314,6 +314,27 @@ class JobMessages:
             return isinstance(error, discord.HTTPException) and error.code == UNKNOWN_MESSAGE
         return True
 
+    async def remove_direct(self, job: Job) -> bool:
+        """Delete the direct messages with the job's buttons.
+
+        True if they are gone.
+        """
+        if job.direct_at is None and job.notice_at is None:
+            return True
+        command, me = discord.Object(job.place.interaction_id), self._client.user
+        try:
+            async with bounded(REQUEST_SECONDS, in_channel=False):
+                channel = await self._direct(job)
+                async for message in channel.history(limit=_MESSAGES_READ, after=command):
+                    if me is not None and message.author.id == me.id and _is_of(job, message):
+                        await message.delete()
+        except Exception as error:
+            kind = classify(error)
+            if kind is None or kind is DiscordErrorKind.MALFORMED:
+                raise
+            return False
+        return True
+
     async def send_direct(self, job: Job, view: ui.LayoutView, files: Files | None) -> None:
         """Send a direct message. Sent twice within minutes, it is one message."""
         async with bounded(_seconds(files), in_channel=False):

@@ -64,7 +64,7 @@ class ResultDelivery:
     """Shows jobs to their members, and keeps nothing of them.
 
     `soft_deadline` is in seconds; `actions` are what this studio can do with a finished picture. `prices` returns what
-    the actions on a job's card cost.
+    the actions on a job's card cost. `outside` allows them in direct messages.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class ResultDelivery:
         soft_deadline: float,
         actions: Collection[Action],
         prices: Callable[[str], Awaitable[Mapping[Action, int]]],
+        outside: bool = False,
     ) -> None:
         self._card_store = card_store
         self._image_service = image_service
@@ -85,6 +86,7 @@ class ResultDelivery:
         self._soft_deadline = soft_deadline
         self._actions = actions
         self._prices = prices
+        self._outside = outside
 
     def card(
         self,
@@ -110,7 +112,7 @@ class ResultDelivery:
                 self._clock.now(),
                 self._soft_deadline,
                 files,
-                actions=self._actions,
+                actions=self._actions if self._outside or not direct else (),
                 prices=prices,
                 direct=direct,
                 copy=copy,
@@ -240,11 +242,12 @@ class ResultDelivery:
         job = snapshot.job
         limit = fair_limit(snapshot.pictures, min(job.place.upload_limit, DIRECT_UPLOAD_LIMIT))
         uploads = await self._uploads(snapshot, progress, progress.direct.limit(limit))
+        prices = await self._prices(job.id)
         # As late as can be: getting the files ready may take longer than Discord knows a nonce.
         perhaps_sent = self._clock.monotonic() - since > _NONCE_HOLDS_SECONDS
         if perhaps_sent and await self._messages.sent_direct(job):
             return
-        view = self.card(snapshot, uploads, direct=True, copy=copy)
+        view = self.card(snapshot, uploads, direct=True, copy=copy, prices=prices)
         await self._messages.send_direct(job, view, uploads.files if uploads.ready else None)
 
     async def _uploads(self, snapshot: Snapshot, progress: DeliveryProgress, limit: int) -> Uploads:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import discord
 
 from bot.domain.errors import ImageGoneError, NotOfferedError
-from bot.domain.jobs import Action
+from bot.domain.jobs import Action, Delivery
 from bot.domain.remix import editing_models, upscale_factors
 from bot.domain.requests import price
 from bot.domain.saved_forms import CardForm, FilledForm
@@ -314,7 +314,10 @@ class CardActions:
         job = await self._remix.delete(job_id, actor_of(interaction))
         # In this order: the public card is the one that others see.
         public_gone = await self._messages.remove_public(job)
-        card_gone = await self._messages.remove(job) and public_gone
+        direct_gone = await self._messages.remove_direct(job)
+        # A result in a direct message has a card out of reach, if it still has one.
+        card_gone = await self._messages.remove(job) or job.delivery is Delivery.DIRECT
+        card_gone = card_gone and public_gone and direct_gone
         await interaction.edit_original_response(view=deleted_note(card_gone=card_gone), allowed_mentions=_QUIET)
 
 

@@ -90,7 +90,9 @@ def job_card(
     if not job.state.ended and not direct and closes is not None and now >= closes:
         container.add_item(ui.TextDisplay(f"-# {_last_words()}"))
     buttons = [PROMPT.build(job.id)] if direct or prompt_is_cut(job) else []
-    if job.state.ended and not direct:
+    if job.state.ended:
+        if direct and job.place.guild_id and actions:
+            container.add_item(ui.TextDisplay(f"-# {_account_note()}"))
         shown = [each.position for each in snapshot.pictures] if len(files) == len(snapshot.pictures) else []
         for item in action_items(job, actions, prices or {}, shown=shown, others=buttons):
             container.add_item(item)
@@ -100,6 +102,10 @@ def job_card(
     if buttons:
         container.add_item(ui.ActionRow(*buttons))
     return payload_view(container)
+
+
+def _account_note() -> str:
+    return _("What you make from here is made here, with your credits for direct messages instead of the server's.")
 
 
 def _is_cancellable(job: Job) -> bool:
