@@ -71,3 +71,30 @@ async def test_refused_reply_keeps_text_and_original(open_page: OpenPage) -> Non
     await driver.page.keyboard.press("Enter")
     await expect(driver.page.locator("#composer-error")).to_contain_text("at most 2000")
     await expect(driver.page.locator("#reply-bar")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+async def test_undo_posts_note_that_a_reply_goes_on_from(open_page: OpenPage, width: int) -> None:
+    driver = await open_page(width=width)
+    page, prompt = driver.page, f"an orchard {width}"
+    await driver.send(f"/imagine {prompt}")
+    await expect(driver.card(prompt).locator(".tile img")).to_have_count(1)
+    await start_reply(driver, prompt)
+    await page.keyboard.type(f"@Atelier in winter {width}")
+    await page.keyboard.press("Enter")
+    question = driver.messages.filter(has=page.get_by_role("button", name="Generate · 20 credits"))
+    await question.get_by_role("button", name="Generate · 20 credits").click()
+    edited = driver.messages.filter(has=page.locator(".components")).filter(has_text=f"in winter {width}")
+    await expect(edited.locator(".tile img")).to_have_count(1)
+
+    await edited.get_by_role("combobox").click()
+    await page.get_by_role("option", name="Undo").click()
+    note = driver.messages.filter(has=page.get_by_text("Nothing is charged. Reply to this"))
+    await expect(note).to_contain_text(prompt)
+    await look(driver, f"undo-{width}")
+    await start_reply(driver, "Nothing is charged.")
+    await page.keyboard.type(f"@Atelier in spring {width}")
+    await page.keyboard.press("Enter")
+    await expect(question).to_contain_text(f"in spring {width}")
+    await driver.button(question, "Cancel").click()
+    await expect(question).to_have_count(0)
