@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Locator, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.page_driver import PageDriver
@@ -12,9 +12,9 @@ from tests.browser.page_driver import PageDriver
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def start_reply(driver: PageDriver, to: str) -> None:
-    """Choose Reply in the menu of the message with this text."""
-    message = driver.card(to)
+async def start_reply(driver: PageDriver, to: str | Locator) -> None:
+    """Choose Reply in the menu of a message, or of the one with this text."""
+    message = driver.card(to) if isinstance(to, str) else to
     await message.hover()
     await message.get_by_role("button", name="More", exact=True).click()
     await driver.page.get_by_role("menuitem", name="Reply").click()
@@ -89,10 +89,10 @@ async def test_undo_posts_note_that_a_reply_goes_on_from(open_page: OpenPage, wi
 
     await edited.get_by_role("combobox").click()
     await page.get_by_role("option", name="Undo").click()
-    note = driver.messages.filter(has=page.get_by_text("Nothing is charged. Reply to this"))
-    await expect(note).to_contain_text(prompt)
+    note = driver.card(prompt).filter(has=page.get_by_text("Nothing is charged. Reply to this"))
+    await expect(note).to_have_count(1)
     await look(driver, f"undo-{width}")
-    await start_reply(driver, "Nothing is charged.")
+    await start_reply(driver, note)
     await page.keyboard.type(f"@Atelier in spring {width}")
     await page.keyboard.press("Enter")
     await expect(question).to_contain_text(f"in spring {width}")
