@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 from simcord.results import InteractionResult
 
-from bot.domain import models
+from bot.domain import models, quotes
 from bot.domain.errors import InputError, InsufficientCreditsError, UnsupportedOptionError
 from bot.domain.jobs import State
+from bot.domain.requests import price
+from bot.services import confirmations, jobs
+from bot.ui.handlers import job_requests
 from sandbox.discord.cdn import measured
 from sandbox.discord.command_rules import check_command
 from sandbox.discord.errors import FormErrors
-from tests.cogs.bot_harness import STAND_IN, BotHarness, private
+from tests.cogs.bot_harness import STAND_IN, BotHarness, buttons, private
 from tests.support.image_server import drawn
 
 MENU = "Edit this image"
@@ -166,6 +169,19 @@ async def test_edit_form_makes_job_that_downloads_first(bot: BotHarness) -> None
     await bot.polls_until(lambda: bot.card(result)[1].startswith("The picture is not there any more"))
     assert await bot.column("state") == [State.FAILED]
     assert await bot.column("charged") == [0]
+
+
+async def test_edit_form_above_shown_price_asks_first(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The price rose while the form was open."""
+    member = bot.member("member")
+    message = await member.send(bot.channel, "look", attachments=[("a.png", drawn())])
+    opened = await member.context_menu(bot.channel, MENU, message)
+    for module in (quotes, jobs, confirmations, job_requests):
+        monkeypatch.setattr(module, "price", lambda request: price(request) + 1)
+    asked = await member.submit_modal(opened, {"prompt": "make it snow", "model": ["reve-2.0"]})
+    assert buttons(asked) == ["Generate · 21 credits", "Cancel"]
+    assert bot.card(asked)[-1].startswith("The price has changed since it was shown.")
+    assert await bot.column("id") == []
 
 
 @pytest.mark.bot(reve2img=True, allowance=30)

@@ -281,6 +281,17 @@ async def test_insufficient_credits_are_refused(bot: BotHarness) -> None:
     assert private(result) == ("This takes 12 credits, more than a day's 10: choose a cheaper model or fewer options.")
 
 
+@pytest.mark.bot(allowance=20)
+async def test_second_refusal_within_moments_says_the_same_without_offer(bot: BotHarness) -> None:
+    """The offer of the first one still stands."""
+    bot.expected = [InsufficientCreditsError]
+    member = bot.member("member")
+    first = await bot.imagine(member, prompt="a fox", images=4)
+    second = await bot.imagine(member, prompt="a fox", images=4)
+    assert buttons(first) == ["Generate 1 picture · 12 credits"]
+    assert private(second).startswith("This takes 48 credits, more than a day's 20")
+
+
 @pytest.mark.bot(allowance=1000)
 async def test_full_queue_is_refused(bot: BotHarness) -> None:
     """Ten jobs wait already."""

@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from bot.domain.errors import CannotPostError, ChannelGoneError, NotAllowedError
+from bot.services.jobs import Actor
+from bot.services.publications import PublicationService
 from db.tables import jobs
 from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, private
 from tests.cogs.test_remix import choose, entries, finished, press, told
@@ -111,6 +113,19 @@ async def test_channel_closed_to_one_of_both_is_refused(bot: BotHarness, *, by_m
     subject = "You" if by_member else "The studio"
     words = f"{subject} may not post pictures in this channel, so this cannot be made public here."
     assert private(refused) == words
+    assert await bot.column("public_at") == [None]
+
+
+async def test_moderator_cannot_make_members_job_public(bot: BotHarness) -> None:
+    """As with a forged press: nobody else sees the card."""
+    await finished(bot, bot.member("member"), private=True)
+    (job_id,) = await bot.column("id")
+    service = PublicationService(database=bot.database, clock=bot.clock)
+    moderator = Actor(member_id=7, guild_id=bot.guild.id, moderator=True)
+    with pytest.raises(NotAllowedError):
+        await service.get(job_id, moderator)
+    with pytest.raises(NotAllowedError):
+        await service.begin(job_id, moderator, locale="en-US")
     assert await bot.column("public_at") == [None]
 
 

@@ -212,3 +212,22 @@ async def test_forecast_multiplies_by_shared_slots(open_services: Open) -> None:
     snapshots = [await services.snapshots.get(job.id) for job in jobs[1:]]
     assert [(each.queue_position, each.forecast_seconds) for each in snapshots] == [(1, 16), (2, 24), (3, 32)]
     assert [each.own_first for each in snapshots] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("slots", "room", "forecasts"),
+    [
+        ({"active_per_provider": 1}, {"skillboss": 1, "reve2img": 1}, [16, 16, 24]),
+        ({"active_per_guild": 2}, {"skillboss": 2}, [16, 16, 24]),
+    ],
+    ids=["slots of two providers", "slots of the server"],
+)
+async def test_forecast_counts_all_slots_of_a_lane(
+    open_services: Open, slots: dict[str, int], room: dict[str, int], forecasts: list[int]
+) -> None:
+    """Two run; the third and fourth wait for one of them, the fifth for two."""
+    services = open_services(**slots)
+    services.snapshots._usual["reve-2.0"] = (services.clock.monotonic(), (8, 12))
+    jobs = [await acknowledged(services, member=MEMBER + number) for number in range(5)]
+    assert len((await services.job_store.claim_batch(2, room)).claims) == 2
+    assert [(await services.snapshots.get(job.id)).forecast_seconds for job in jobs[2:]] == forecasts
