@@ -195,7 +195,9 @@ class CardUpdater:
             async with shown.editing:
                 job, _ = await self._job_store.get(job_id)
                 same = same_view(message)
-                if same is not None and not _is_card(job, message):
+                # A page of the history or a direct message; another card in a channel has changed since.
+                is_for_member_only = message.flags.ephemeral or press.guild_id is None
+                if same is not None and is_for_member_only and not _is_card(job, message):
                     view, kept = same
                     await self._messages.edit_by_press(press, message.id, view, lambda: kept)
                     return
