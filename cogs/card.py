@@ -5,10 +5,11 @@ from functools import partial
 from discord.ext import commands
 
 from bot.client import AtelierClient
-from bot.ui.buttons import CARD_FORMS, DELETE, MENU, PICTURE_REMIX, PUBLISH, REMIX, RETRY, SAVED_FORM
+from bot.ui.buttons import CARD_FORMS, DELETE, EDITED_FORMS, MENU, PICTURE_REMIX, PUBLISH, REMIX, RETRY, SAVED_FORM
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.form_reopen import FormReopener
 from bot.ui.handlers.publications import PublicationHandlers
+from bot.ui.handlers.remix_forms import RemixForms
 
 
 class Card(commands.Cog):
@@ -21,11 +22,13 @@ class Card(commands.Cog):
         actions: CardActions,
         publications: PublicationHandlers,
         form_reopener: FormReopener,
+        remix_forms: RemixForms,
     ) -> None:
         self._client = client
         self._actions = actions
         self._publications = publications
         self._form_reopener = form_reopener
+        self._remix_forms = remix_forms
 
     async def cog_load(self) -> None:
         """Register the buttons, the menu and the forms."""
@@ -40,4 +43,6 @@ class Card(commands.Cog):
         components.register(RETRY.action, self._form_reopener.reopen)
         for action, name in CARD_FORMS.items():
             components.register_form(name, partial(self._actions.submit, action=action))
+        for action, name in EDITED_FORMS.items():
+            components.register_form(name, partial(self._remix_forms.submit, action=action))
         components.register_form(SAVED_FORM, self._form_reopener.submit)

@@ -27,6 +27,7 @@ class SettingsCommands(commands.GroupCog, name="settings", description=locale_st
     @app_commands.describe(
         private=locale_str("Show your cards to you alone unless you say otherwise"),
         ask_over=locale_str("Ask you first above so many credits; 0 asks each time"),
+        remix=locale_str("Open the prompt and options for changes before Again and Vary"),
         when_done=locale_str("Tell you when a job is done that took a while"),
     )
     @app_commands.choices(
@@ -45,12 +46,14 @@ class SettingsCommands(commands.GroupCog, name="settings", description=locale_st
         private: bool | None = None,
         ask_over: app_commands.Range[int, 0, MAX_CONFIRM_OVER] | None = None,
         when_done: str | None = None,
+        remix: bool | None = None,
         **options: Any,
     ) -> None:
         """Change the chosen settings and show the changes."""
         notice = None if when_done is None else Notice(when_done)
         await self._panel.change(
-            interaction, options | {"private": private, "confirm_over": ask_over, "notice": notice}
+            interaction,
+            options | {"private": private, "confirm_over": ask_over, "notice": notice, "remix": remix},
         )
 
     @change.autocomplete("model")

@@ -31,6 +31,7 @@ class PreferenceRepository:
             private=bool(row.private),
             confirm_over=DEFAULT_CONFIRM_OVER if row.confirm_over is None else row.confirm_over,
             notice=Notice.OFF if row.notice is None else Notice(row.notice),
+            remix=bool(row.remix),
         )
 
     def mark_hinted(self, member_id: int, at: datetime) -> bool:
@@ -63,6 +64,7 @@ class PreferenceRepository:
             "format": wanted.format,
             "private": True if wanted.private else None,
             "confirm_over": None if wanted.confirm_over == DEFAULT_CONFIRM_OVER else wanted.confirm_over,
+            "remix": True if wanted.remix else None,
             "notice": None if wanted.notice is Notice.OFF else wanted.notice,
             "updated_at": at,
         }

@@ -33,6 +33,7 @@ class SavedFormRepository:
             "prompt": filled.prompt,
             "chosen": list(filled.chosen),
             "model": filled.model,
+            "options": dict(filled.options),
             kind: asdict(filled.form),
         }
         own = {"id": form.id, "member_id": form.member_id, "created_at": form.created_at}
@@ -46,7 +47,12 @@ class SavedFormRepository:
             raise FormGoneError
         content = row.content
         filled = FilledForm(
-            form=_form(content), prompt=content["prompt"], chosen=tuple(content["chosen"]), model=content["model"]
+            form=_form(content),
+            prompt=content["prompt"],
+            chosen=tuple(content["chosen"]),
+            model=content["model"],
+            # Missing in rows of the first releases.
+            options=content.get("options", {}),
         )
         return SavedForm(id=row.id, member_id=row.member_id, filled=filled, created_at=row.created_at)
 
@@ -60,7 +66,9 @@ def _form(content: Mapping[str, Any]) -> CardForm | MessageForm:
         card = content["card"]
         # The keys of JSON are texts.
         urls = {int(at): url for at, url in card["urls"].items()}
-        return CardForm(job_id=card["job_id"], action=Action(card["action"]), urls=urls)
+        return CardForm(
+            job_id=card["job_id"], action=Action(card["action"]), urls=urls, edited=card.get("edited", False)
+        )
     message = content["message"]
     return MessageForm(
         pictures=tuple(AttachmentInfo(**each) for each in message["pictures"]), unshown=message["unshown"]

@@ -363,6 +363,7 @@ preferences = Table(
     Column("notice", String(8)),
     # The time of the first-use hint, which nobody gets twice.
     Column("hinted_at", UtcDateTime),
+    Column("remix", Boolean),
 )
 
 # Options with a prompt template, by name: a member's own (guild 0), or a guild's (member 0).

@@ -37,6 +37,8 @@ from bot.ui.handlers.mentions import MentionHandlers
 from bot.ui.handlers.preferences import PreferenceHandlers
 from bot.ui.handlers.presets import PresetHandlers
 from bot.ui.handlers.publications import PublicationHandlers
+from bot.ui.handlers.remix_forms import RemixForms
+from bot.ui.handlers.remix_requests import RemixRequests
 from bot.ui.handlers.versions import VersionHandlers
 from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
@@ -208,8 +210,9 @@ class Container(ServiceContainer):
         return CardActions(
             remix=self.remix,
             details=self.details,
-            resolver=self.request_resolver,
-            requests=self.job_requests,
+            requests=self.remix_requests,
+            remix_forms=self.remix_forms,
+            preferences=self.preferences,
             messages=self.messages,
             card_updater=self.card_updater,
             forms=self.saved_forms,
@@ -256,6 +259,23 @@ class Container(ServiceContainer):
             form_errors=self.form_errors,
             edit_menu=self.edit_menu,
             actions=self.card_actions,
+            remix_forms=self.remix_forms,
+        )
+
+    @cached_property
+    def remix_requests(self) -> RemixRequests:
+        """Jobs of the actions on cards."""
+        return RemixRequests(remix=self.remix, resolver=self.request_resolver, requests=self.job_requests)
+
+    @cached_property
+    def remix_forms(self) -> RemixForms:
+        """Forms to change a request before Again or Vary."""
+        return RemixForms(
+            remix=self.remix,
+            requests=self.remix_requests,
+            forms=self.saved_forms,
+            form_errors=self.form_errors,
+            providers=self.provider_names,
         )
 
     @cached_property
@@ -286,6 +306,7 @@ class Container(ServiceContainer):
                 actions=self.card_actions,
                 publications=self.publication_handlers,
                 form_reopener=self.form_reopener,
+                remix_forms=self.remix_forms,
             ),
             PresetCommands(client=client, presets=self.preset_handlers, resolver=self.request_resolver),
             SettingsCommands(panel=PreferenceHandlers(preferences=self.preferences, models=self.models)),

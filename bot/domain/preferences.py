@@ -26,7 +26,8 @@ class Notice(StrEnum):
 class Preferences:
     """A member's defaults in all servers; None means the studio's.
 
-    `confirm_over` are credits: a request above them is confirmed before anything is held; 0 confirms each one.
+    `confirm_over` are credits: a request above them is confirmed before anything is held; 0 confirms each one. `remix`
+    opens the request for changes before Again and Vary.
     """
 
     model: str | None = None
@@ -35,6 +36,7 @@ class Preferences:
     private: bool = False
     confirm_over: int = DEFAULT_CONFIRM_OVER
     notice: Notice = Notice.OFF
+    remix: bool = False
 
 
 NO_PREFERENCES: Final = Preferences()

@@ -1,8 +1,8 @@
 """Requests made from an earlier job by the actions on its card."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
 
 from bot.domain.errors import AtelierError, PromptError, StudioClosedError
 from bot.domain.images import InputImage
@@ -10,10 +10,36 @@ from bot.domain.jobs import Action
 from bot.domain.models import OFFERS, Abilities, Model, offered_models
 from bot.domain.option_spec import Stage
 from bot.domain.options import DEFAULT_FORMAT, DEFAULT_MODEL, OPTIONS, TRANSPARENT_FORMATS, UPSCALES
-from bot.domain.requests import KEEP_AS_IT_IS, GenerationRequest, check_prompt, require_offer, unsupported_options
+from bot.domain.requests import (
+    KEEP_AS_IT_IS,
+    GenerationRequest,
+    check_prompt,
+    generation_request,
+    require_offer,
+    unsupported_options,
+)
 
 _NEEDS_EDITS: Final = frozenset({"mode", "inputs"})
 _ANY: Final = InputImage()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestChanges:
+    """Changes of an earlier request; None keeps its value."""
+
+    prompt: str | None = None
+    model: str | None = None
+    aspect_ratio: str | None = None
+    images: int | None = None
+    detail: int | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The changed fields of the request."""
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
+
+
+NO_CHANGES: Final = RequestChanges()
 
 
 def has_own_prompt(request: GenerationRequest) -> bool:
@@ -24,18 +50,55 @@ def has_own_prompt(request: GenerationRequest) -> bool:
     return request.prompt != KEEP_AS_IT_IS or not (request.upscale is not None or request.remove_background)
 
 
-def make_variation(request: GenerationRequest, picture: InputImage, providers: Sequence[str]) -> GenerationRequest:
+def can_change(request: GenerationRequest) -> bool:
+    """Return whether a request can be made again with changes.
+
+    The processing of an image has no prompt or options to change.
+    """
+    return not request.keeps_picture and has_own_prompt(request)
+
+
+def make_again(request: GenerationRequest, changes: RequestChanges, providers: Sequence[str]) -> GenerationRequest:
+    """Return the same request with changes, checked like a command.
+
+    Without changes it is the same request. Raises the errors of `generation_request`.
+    """
+    wanted = apply_changes(request, changes)
+    if wanted == request:
+        return request
+    options = {name: spec.typed(getattr(wanted, name)) for name, spec in OPTIONS.items()}
+    made = generation_request(prompt=wanted.prompt, **options, inputs=request.inputs, providers=providers)
+    return replace(made, keep_aspect_ratio=wanted.keep_aspect_ratio)
+
+
+def apply_changes(request: GenerationRequest, changes: RequestChanges) -> GenerationRequest:
+    """Return the request with the changes, unchecked."""
+    made = {name: value for name, value in changes.values.items() if value != getattr(request, name)}
+    if "aspect_ratio" in made:
+        made["keep_aspect_ratio"] = False
+    return replace(request, **made)
+
+
+def make_variation(
+    request: GenerationRequest,
+    picture: InputImage,
+    providers: Sequence[str],
+    *,
+    changes: RequestChanges = NO_CHANGES,
+) -> GenerationRequest:
     """Return the same prompt and options, starting from an image.
 
-    A model that cannot edit is replaced, by the default one first; options that its offer cannot do are dropped. This
-    and the following functions raise the same errors.
+    A model that cannot edit is replaced, by the default one first; options that its offer cannot do are dropped, but
+    none that `changes` name. This and the following functions raise the same errors.
 
     Raises:
         UnsupportedOptionError: no model of these providers can do it.
         StudioClosedError: these providers have no model for it.
         PromptError: the prompt is too long for every model that can do it.
     """
-    return _fitted(replace(request, inputs=(picture,), keeps_picture=False), _NEEDS_EDITS, providers)
+    wanted = replace(apply_changes(request, changes), inputs=(picture,), keeps_picture=False)
+    chosen = changes.values.keys() & {"aspect_ratio", "detail"}
+    return _fitted(wanted, _NEEDS_EDITS | chosen, providers, chosen=changes.model is not None)
 
 
 def make_edit(

@@ -1,7 +1,7 @@
 """Refused forms, stored so that members can continue them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,12 +16,13 @@ FORM_LIFE: Final = timedelta(days=1)
 class CardForm:
     """The form of an action on a card.
 
-    `urls` are the addresses of the offered images, by position.
+    `urls` are the addresses of the offered images, by position. `edited`: the form to change the request first.
     """
 
     job_id: str
     action: Action
     urls: Mapping[int, str | None]
+    edited: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +40,14 @@ class MessageForm:
 class FilledForm:
     """A form as submitted.
 
-    `chosen` are image positions; `model` is None if there was no choice.
+    `chosen` are image positions; `model` is None if there was no choice. `options` are chosen image options, as typed.
     """
 
     form: CardForm | MessageForm
     prompt: str
     chosen: tuple[int, ...]
     model: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

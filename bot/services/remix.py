@@ -14,7 +14,15 @@ from bot.domain.errors import AtelierError, ImageGoneError, JobRunningError, Job
 from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.jobs import Action, Job, Origin
 from bot.domain.options import UPSCALES
-from bot.domain.remix import make_cut_out, make_edit, make_reference, make_upscale, make_variation
+from bot.domain.remix import (
+    RequestChanges,
+    make_again,
+    make_cut_out,
+    make_edit,
+    make_reference,
+    make_upscale,
+    make_variation,
+)
 from bot.domain.requests import GenerationRequest, price
 from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
@@ -60,6 +68,19 @@ class RemixOptions:
     model: str | None = None
     factor: int | None = None
     images: int | None = None
+    aspect_ratio: str | None = None
+    detail: int | None = None
+
+    @property
+    def changes(self) -> RequestChanges:
+        """The changes of the job's request."""
+        return RequestChanges(
+            prompt=self.prompt,
+            model=self.model,
+            aspect_ratio=self.aspect_ratio,
+            images=self.images,
+            detail=self.detail,
+        )
 
 
 AT_ONCE: Final = {Action.VARY: RemixOptions(images=1), Action.UPSCALE: RemixOptions(factor=UPSCALES[0])}
@@ -122,7 +143,8 @@ class RemixService:
         if action is Action.AGAIN:
             if any(each.file is None and each.url is None for each in source.inputs):
                 raise ImageGoneError(own=False)
-            return replace(job.request, inputs=source.inputs), Origin(action=action, job_id=job.id)
+            same = replace(job.request, inputs=source.inputs)
+            return make_again(same, options.changes, self._providers), Origin(action=action, job_id=job.id)
         position = options.position or 0
         if position not in source.pictures:
             raise JobStateError(job.state, action)
@@ -140,7 +162,7 @@ class RemixService:
         Raises as `build_request` does.
         """
         if action is Action.AGAIN:
-            return source.job.request
+            return make_again(source.job.request, options.changes, self._providers)
         return self._of_picture(source, action, InputImage(), options)
 
     async def get_prices(self, job_id: str) -> dict[Action, int]:
@@ -170,8 +192,8 @@ class RemixService:
         own = replace(source.job.request, prompt=original.prompt)
         match action:
             case Action.VARY:
-                wanted = replace(original, images=options.images or 1)
-                return make_variation(wanted, picture, self._providers)
+                one = replace(original, images=1)
+                return make_variation(one, picture, self._providers, changes=options.changes)
             case Action.EDIT:
                 return make_edit(original, picture, prompt, self._providers, model=options.model)
             case Action.REFERENCE:

@@ -139,6 +139,9 @@ CARD_FORMS: Final = {
 The last number of a form's custom id is a checksum of the prices that it shows.
 """
 
+EDITED_FORMS: Final = {Action.AGAIN: "againedited", Action.VARY: "varyedited"}
+"""The forms to change a job's request before it is made again or varied; their targets are as of `CARD_FORMS`."""
+
 SAVED_FORM: Final = "form"
 """The form of anything else: the target is the stored form that describes it."""
 
@@ -149,6 +152,7 @@ QUESTION_ACTIONS: Final = frozenset({CONFIRM.action, DECLINE.action, AFFORD.acti
 class MenuEntry(StrEnum):
     """An entry of a card's menu."""
 
+    AGAIN = "again"
     VARY = "vary"
     UPSCALE = "upscale"
     CUT_OUT = "cutout"
@@ -172,7 +176,8 @@ CARD_ACTIONS: Final = frozenset(
 """Actions on a job's card: their target is the job."""
 
 _MENU_TEXTS: Final = {
-    MenuEntry.VARY: (N_("Vary…"), N_("Choose the picture and how many")),
+    MenuEntry.AGAIN: (N_("Again, edited…"), N_("Change the prompt or options first")),
+    MenuEntry.VARY: (N_("Vary, edited…"), N_("Choose prompt, options and how many first")),
     MenuEntry.UPSCALE: (N_("Upscale…"), N_("Choose the picture and how much larger")),
     MenuEntry.CUT_OUT: (N_("Cut out"), N_("Remove the background")),
     MenuEntry.REFERENCE: (N_("Use as reference"), N_("Make a new picture with this one as reference")),

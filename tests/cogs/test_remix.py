@@ -71,7 +71,7 @@ def told(result: InteractionResult) -> list[str]:
 async def test_card_without_editing_model_offers_text_actions_only(bot: BotHarness) -> None:
     card = await finished(bot, bot.member("member"))
     assert buttons(card) == ["Again · 12"]
-    assert entries(card) == ["Details", "Delete"]
+    assert entries(card) == ["Again, edited…", "Details", "Delete"]
 
 
 @pytest.mark.bot(reve2img=True)
@@ -79,31 +79,24 @@ async def test_card_with_editing_model_offers_all_actions(bot: BotHarness) -> No
     """Frequent actions are buttons, the rest is in the menu."""
     card = await finished(bot, bot.member("member"))
     assert buttons(card) == ["Again · 12", "Vary · 20", "Edit", "Upscale"]
-    assert entries(card) == ["Cut out", "Use as reference", "Details", "Delete"]
+    assert entries(card) == ["Again, edited…", "Vary, edited…", "Cut out", "Use as reference", "Details", "Delete"]
 
 
 @pytest.mark.bot(reve2img=True)
 async def test_spending_presses_show_their_price(bot: BotHarness) -> None:
-    """Entries of the menu, and Vary for each number of pictures."""
+    """On the buttons and in the entries of the menu."""
     member = bot.member("member")
     card = await finished(bot, member, images=2)
     assert buttons(card) == ["V1", "V2", "U1", "U2", "Again · 24", "Edit"]
     assert "-# V: a variation, 20 credits\n-# U: upscaled 2×, 26 credits" in bot.card(card)[-1]
     assert card.response is not None
     described = [each.get("description") for each in walk(card.response.components) for each in each.get("options", [])]
-    assert described[:3] == [
-        "Choose the picture and how many · from 20 credits",
+    assert described[:4] == [
+        "Change the prompt or options first · 24 credits as it is",
+        "Choose prompt, options and how many first · from 20 credits",
         "Choose the picture and how much larger · from 26 credits",
         "Remove the background · 26 credits",
     ]
-    counts = fields(await choose(member, card, "vary"))["How many"]["options"]
-    assert [each["label"] for each in counts] == [
-        "1 · 20 credits",
-        "2 · 40 credits",
-        "3 · 60 credits",
-        "4 · 80 credits",
-    ]
-    assert [each["value"] for each in counts if each.get("default")] == ["1"]
     opened = await choose(member, card, "cutout")
     assert opened.modal is not None
     assert [each["content"] for each in opened.modal["components"] if "content" in each] == ["-# 26 credits"]
@@ -112,12 +105,20 @@ async def test_spending_presses_show_their_price(bot: BotHarness) -> None:
 @pytest.mark.bot(reve2img=True)
 async def test_vary_makes_as_many_as_chosen(bot: BotHarness) -> None:
     member = bot.member("member")
-    card = await finished(bot, member, images=2)
-    one = await member.submit_modal(await choose(member, card, "vary"), {"picture": ["0"], "images": ["1"]})
-    two = await member.submit_modal(await choose(member, card, "vary"), {"picture": ["1"], "images": ["2"]})
+    card = await finished(bot, member)
+    counts = fields(await press(member, card, "Vary"))["How many"]["options"]
+    assert [each["label"] for each in counts] == [
+        "1 · 20 credits",
+        "2 · 40 credits",
+        "3 · 60 credits",
+        "4 · 80 credits",
+    ]
+    assert [each["value"] for each in counts if each.get("default")] == ["1"]
+    one = await member.submit_modal(await press(member, card, "Vary"), {"images": ["1"]})
+    two = await member.submit_modal(await press(member, card, "Vary"), {"images": ["2"]})
     assert "1 picture · from" in bot.card(one)[0]
     assert "2 pictures · from" in bot.card(two)[0]
-    assert await bot.column("price") == [24, 20, 40]
+    assert await bot.column("price") == [12, 20, 40]
 
 
 @pytest.mark.bot(reve2img=True)

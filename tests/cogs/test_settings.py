@@ -17,6 +17,7 @@ DEFAULTS = [
     "**Private** · everybody in the channel sees your cards",
     "**Ask first** · before anything that costs more than 50 credits",
     "**When done** · no message",
+    "**Again and Vary** · at once, without changes",
     "-# They go with you everywhere. What you choose in a command or by a preset comes before them.",
     "-# Change them with `/settings set`.",
 ]

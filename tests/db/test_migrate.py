@@ -223,7 +223,7 @@ EARLIER_JOBS: list[tuple[str, str, str | None, str, bool, bool, str | None]] = [
 
 async def test_possible_costs_of_earlier_jobs_are_carried_over(empty_database: Database, tmp_path: Path) -> None:
     before = tmp_path / "migrations"
-    shutil.copytree(MIGRATIONS, before, ignore=shutil.ignore_patterns("__pycache__", "001[3-9]*"))
+    shutil.copytree(MIGRATIONS, before, ignore=shutil.ignore_patterns("__pycache__", "001[3-9]*", "00[2-9]*"))
     await migrate(empty_database, before)
     statements = [EARLIER]
     for number, (state, outcome, fault, month, is_booked, came_late, _) in enumerate(EARLIER_JOBS):
@@ -270,7 +270,7 @@ async def test_possible_costs_of_earlier_jobs_are_carried_over(empty_database: D
 async def test_earlier_costs_are_found_without_a_scan_per_job(tmp_path: Path) -> None:
     database = await Database.open(f"sqlite+aiosqlite:///{tmp_path / 'atelier.db'}")
     before = tmp_path / "migrations"
-    shutil.copytree(MIGRATIONS, before, ignore=shutil.ignore_patterns("__pycache__", "001[3-9]*"))
+    shutil.copytree(MIGRATIONS, before, ignore=shutil.ignore_patterns("__pycache__", "001[3-9]*", "00[2-9]*"))
     statement = ScriptDirectory(str(MIGRATIONS)).get_revision("0013").module._EARLIER
 
     def plan(connection: Connection) -> dict[int, tuple[int, str]]:
@@ -290,7 +290,7 @@ async def test_earlier_costs_are_found_without_a_scan_per_job(tmp_path: Path) ->
 async def test_prompts_of_earlier_jobs_become_searchable(empty_database: Database, tmp_path: Path) -> None:
     """More of them than are read at a time."""
     before = tmp_path / "migrations"
-    shutil.copytree(MIGRATIONS, before, ignore=shutil.ignore_patterns("__pycache__", "001[2-9]*"))
+    shutil.copytree(MIGRATIONS, before, ignore=shutil.ignore_patterns("__pycache__", "001[2-9]*", "00[2-9]*"))
     await migrate(empty_database, before)
     prompts = [f"Straße\n{number}" for number in range(2_001)]
     insert = text(

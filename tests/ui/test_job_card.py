@@ -260,8 +260,9 @@ def test_card_of_several_images_has_buttons_for_each(count: int, places: str) ->
         *(f"variation:{job_id}:{each - 1}:20" for each in numbers),
         *(f"upscaled:{job_id}:{each - 1}:25" for each in numbers),
     ]
-    assert entries(view)[:2] == [
-        ("Vary…", "Choose the picture and how many · from 20 credits"),
+    assert entries(view)[:3] == [
+        ("Again, edited…", "Change the prompt or options first · 12 credits as it is"),
+        ("Vary, edited…", "Choose prompt, options and how many first · from 20 credits"),
         ("Upscale…", "Choose the picture and how much larger · from 25 credits"),
     ]
 
@@ -271,7 +272,14 @@ def test_card_without_countable_images_has_buttons_with_forms(count: int, shown:
     """If an image could not be shown, numbers would be ambiguous."""
     view = job_card(done(count), START, SOFT, files(shown), actions=tuple(Action), prices=PRICES)
     assert labels(view) == ["Again · 12", "Vary · 20", "Edit", "Upscale"]
-    assert [label for label, _ in entries(view)] == ["Cut out", "Use as reference", "Details", "Delete"]
+    assert [label for label, _ in entries(view)] == [
+        "Again, edited…",
+        "Vary, edited…",
+        "Cut out",
+        "Use as reference",
+        "Details",
+        "Delete",
+    ]
 
 
 def test_card_of_partial_result_has_buttons_for_what_came() -> None:
@@ -482,6 +490,8 @@ def test_failed_card_offers_again_if_useful(fault: FaultKind) -> None:
     failed = Snapshot(job=make_job(state=State.FAILED, fault=fault, charged=0))
     view = job_card(failed, START, SOFT, actions=tuple(Action))
     assert labels(view) == ([] if fault in WILL_FAIL_AGAIN else ["Again"])
+    may_be_reworded = fault not in WILL_FAIL_AGAIN or fault in (FaultKind.CONTENT, FaultKind.INVALID)
+    assert ("Again, edited…" in [label for label, _ in entries(view)]) is may_be_reworded
 
 
 @pytest.mark.parametrize(
@@ -497,6 +507,8 @@ def test_card_of_processed_image_has_its_prompt_and_size(options: dict[str, Any]
     name, receipt = texts(view)
     assert name == f"## \u2068{title}\u2069\n-# reve-2.0 · 1:1 · 1 picture · from 1 picture · for <@42>"
     assert receipt.startswith("-# 1024 × 1024 · ")
+    offered = job_card(done(keeps_picture=True, **options), START, SOFT, files(1), actions=tuple(Action))
+    assert "Again, edited…" not in [label for label, _ in entries(offered)]
     assert gallery(view) == [("attachment://atelier-1.png", title)]
 
 

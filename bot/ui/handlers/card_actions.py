@@ -1,7 +1,7 @@
 """Actions of a finished job's card: remix, details, delete."""
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -9,15 +9,14 @@ import discord
 
 from bot.domain.errors import ImageGoneError, NotOfferedError
 from bot.domain.jobs import Action, Delivery
-from bot.domain.remix import editing_models, upscale_factors
+from bot.domain.remix import can_change, editing_models, upscale_factors
 from bot.domain.requests import price
 from bot.domain.saved_forms import CardForm, FilledForm
 from bot.services.details import DetailService
+from bot.services.preferences import PreferenceService
 from bot.services.remix import AT_ONCE, RemixOptions, RemixService, Source
-from bot.services.request_resolver import ResolverService
 from bot.services.saved_forms import SavedFormService
 from bot.ui.buttons import CARD_FORMS, SAVED_FORM, MenuEntry, custom_id
-from bot.ui.component_tree import walk
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.job_messages import JobMessages
 from bot.ui.handlers.comparisons import ComparisonHandlers
@@ -25,9 +24,11 @@ from bot.ui.handlers.component_registry import picture_of, selected_values, show
 from bot.ui.handlers.error_handler import answer_error
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.interactions import actor_of
-from bot.ui.handlers.job_requests import PRICE_CHANGED, JobRequests
+from bot.ui.handlers.job_requests import PRICE_CHANGED
 from bot.ui.handlers.modals import MAX_TYPED, ModalSpec, RequestModal, chosen_value, typed_text
 from bot.ui.handlers.publications import PublicationHandlers
+from bot.ui.handlers.remix_forms import RemixForms
+from bot.ui.handlers.remix_requests import RemixRequests, fetchable, shown_urls
 from bot.ui.handlers.versions import VersionHandlers
 from bot.ui.i18n import _
 from bot.ui.render.confirmation import delete_question, deleted_note
@@ -36,7 +37,6 @@ from bot.ui.render.details import PROMPT_FILE, details_panel
 _QUIET: Final = discord.AllowedMentions.none()
 _COUNTS: Final = range(1, 5)
 _MENU_ACTIONS: Final = {
-    MenuEntry.VARY: Action.VARY,
     MenuEntry.UPSCALE: Action.UPSCALE,
     MenuEntry.CUT_OUT: Action.CUT_OUT,
     MenuEntry.REFERENCE: Action.REFERENCE,
@@ -54,8 +54,9 @@ class CardActions:
         *,
         remix: RemixService,
         details: DetailService,
-        resolver: ResolverService,
-        requests: JobRequests,
+        requests: RemixRequests,
+        remix_forms: RemixForms,
+        preferences: PreferenceService,
         messages: JobMessages,
         card_updater: CardUpdater,
         forms: SavedFormService,
@@ -67,8 +68,9 @@ class CardActions:
     ) -> None:
         self._remix = remix
         self._details = details
-        self._resolver = resolver
         self._requests = requests
+        self._remix_forms = remix_forms
+        self._preferences = preferences
         self._messages = messages
         self._card_updater = card_updater
         self._forms = forms
@@ -91,6 +93,10 @@ class CardActions:
             match chosen[0]:
                 case MenuEntry.DETAILS:
                     await self.details(interaction, job_id)
+                case MenuEntry.AGAIN:
+                    await self.edit_first(interaction, job_id, Action.AGAIN)
+                case MenuEntry.VARY:
+                    await self.edit_first(interaction, job_id, Action.VARY)
                 case MenuEntry.COMPARE:
                     await self._comparisons.show(interaction, job_id)
                 case MenuEntry.UNDO:
@@ -120,21 +126,48 @@ class CardActions:
         Raises the errors of `RemixService` and of `JobRequests.create_resolved`; then nothing is held.
         """
         source = await self._remix.get_source(job_id, actor_of(interaction))
-        if action is Action.AGAIN:
-            await self._make(interaction, source, action, RemixOptions(), shown_price(interaction))
+        if await self._edits_first(interaction, source, action):
+            await self._remix_forms.open(interaction, source, action, message or interaction.message)
             return
-        urls = _fetchable(source, _shown(source, message or interaction.message))
+        if action is Action.AGAIN:
+            await self._requests.create(interaction, source, action, RemixOptions(), shown_price(interaction))
+            return
+        urls = fetchable(source, shown_urls(source, message or interaction.message))
         spec = self._modal_spec(source, action, urls)
         if spec.needed:
             await self._ask(interaction, spec, source, action, on_card=message is None)
             return
         ((position, url),) = urls.items()
-        await self._make(
+        await self._requests.create(
             interaction, source, action, RemixOptions(position=position, url=url), shown_price(interaction)
         )
 
+    async def edit_first(
+        self,
+        interaction: discord.Interaction[Any],
+        job_id: str,
+        action: Action,
+        *,
+        message: discord.Message | None = None,
+    ) -> None:
+        """Open a job's request for changes before Again or Vary.
+
+        `message` is its card if another message was pressed. Raises the errors of `RemixService.get_source` and
+        `RemixForms.open`.
+        """
+        source = await self._remix.get_source(job_id, actor_of(interaction))
+        await self._remix_forms.open(interaction, source, action, message or interaction.message)
+
+    async def _edits_first(self, interaction: discord.Interaction[Any], source: Source, action: Action) -> bool:
+        """Return whether the member wants to change the request first."""
+        if action is not Action.VARY and not (action is Action.AGAIN and can_change(source.job.request)):
+            return False
+        return (await self._preferences.get(interaction.user.id)).remix
+
     async def act_at_once(self, interaction: discord.Interaction[Any], job_id: str, action: Action) -> None:
         """Make something of the pressed button's picture without a form.
+
+        Members who change requests first get one for a variation.
 
         Raises the errors of `RemixService` and of `JobRequests.create_resolved`; then nothing is held.
 
@@ -142,11 +175,14 @@ class CardActions:
             ImageGoneError: the picture is gone.
         """
         source, position = await self._remix.get_source(job_id, actor_of(interaction)), picture_of(interaction)
-        urls = _fetchable(source, _shown(source, interaction.message))
+        if await self._edits_first(interaction, source, action):
+            await self._remix_forms.open(interaction, source, action, interaction.message, picture=position)
+            return
+        urls = fetchable(source, shown_urls(source, interaction.message))
         if position not in urls:
             raise ImageGoneError
         chosen = replace(AT_ONCE[action], position=position, url=urls[position])
-        await self._make(interaction, source, action, chosen, shown_price(interaction))
+        await self._requests.create(interaction, source, action, chosen, shown_price(interaction))
 
     async def reopen(
         self, interaction: discord.Interaction[Any], card: CardForm, filled: FilledForm, form_id: str
@@ -159,7 +195,7 @@ class CardActions:
             ImageGoneError: the chosen image is gone; no other may take its place unseen.
         """
         source = await self._remix.get_source(card.job_id, actor_of(interaction))
-        spec = self._modal_spec(source, card.action, _fetchable(source, card.urls))
+        spec = self._modal_spec(source, card.action, fetchable(source, card.urls))
         (picture,) = filled.chosen
         if picture not in spec.urls:
             raise ImageGoneError  # no other may take its place unseen
@@ -190,12 +226,12 @@ class CardActions:
             # Read again: the job may have been deleted while the form was open.
             source = await self._remix.get_source(card.job_id, actor_of(interaction))
             if not card.urls:
-                card = replace(card, urls=_shown(source, interaction.message))
+                card = replace(card, urls=shown_urls(source, interaction.message))
             picture = int(chosen_value(values, "picture", source.pictures) or picture)
-            spec = self._modal_spec(source, card.action, _fetchable(source, card.urls))
+            spec = self._modal_spec(source, card.action, fetchable(source, card.urls))
             chosen = spec.read(values, picture)
             shown = spec.shown_price(chosen) if spec.checksum == shown_price(interaction) else PRICE_CHANGED
-            await self._make(interaction, source, card.action, chosen, shown)
+            await self._requests.create(interaction, source, card.action, chosen, shown)
         except Exception as error:  # noqa: BLE001 - `answer_error` logs what it does not know
             await self._refused(interaction, error, card, picture, values)
 
@@ -214,15 +250,6 @@ class CardActions:
         model = next(iter(values.get("model", ())), None)
         filled = FilledForm(form=card, prompt=prompt, chosen=(picture,), model=model)
         await self._form_errors.answer(interaction, error, filled)
-
-    async def _make(
-        self, interaction: discord.Interaction[Any], source: Source, action: Action, chosen: RemixOptions, shown: int
-    ) -> None:
-        request, origin = self._remix.build_request(source, action, chosen)
-        # What comes of a private picture stays as private; else it is as the member prefers.
-        private = True if source.job.is_private or _is_private_message(interaction, source) else None
-        choose = self._resolver.resolver_for_request(interaction.user.id, request, private=private)
-        await self._requests.create_resolved(interaction, choose, origin=origin, shown=shown)
 
     def _modal_spec(self, source: Source, action: Action, urls: dict[int, str | None]) -> ModalSpec:
         match action:
@@ -319,35 +346,3 @@ class CardActions:
         card_gone = await self._messages.remove(job) or job.delivery is Delivery.DIRECT
         card_gone = card_gone and public_gone and direct_gone
         await interaction.edit_original_response(view=deleted_note(card_gone=card_gone), allowed_mentions=_QUIET)
-
-
-def _is_private_message(interaction: discord.Interaction[Any], source: Source) -> bool:
-    """Return whether the pressed message is the private card of a public job."""
-    message = interaction.message
-    return source.job.place.private and message is not None and message.flags.ephemeral
-
-
-def _fetchable(source: Source, urls: Mapping[int, str | None]) -> dict[int, str | None]:
-    """Return the available images by position, with known addresses.
-
-    Raises:
-        ImageGoneError: there is none; raised before a form is filled in for nothing.
-    """
-    had = {at: urls.get(at) for at, file in source.pictures.items() if file is not None or urls.get(at) is not None}
-    if not had:
-        raise ImageGoneError
-    return had
-
-
-def _shown(source: Source, message: discord.Message | None) -> dict[int, str | None]:
-    """Return the addresses of a job's images in a message, by position."""
-    shown = [] if message is None else list(_gallery(message.components))
-    # Where the message shows fewer than there are, nobody can tell which is which.
-    return dict(zip(source.pictures, shown, strict=True)) if len(shown) == len(source.pictures) else {}
-
-
-def _gallery(components: Iterable[Any]) -> Iterator[str]:
-    """Yield the URLs of a message's images. Each press signs them again."""
-    for component in walk(components):
-        if isinstance(component, discord.MediaGalleryComponent):
-            yield from (item.media.url for item in component.items)

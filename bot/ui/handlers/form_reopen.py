@@ -11,18 +11,26 @@ from bot.ui.handlers.component_registry import submitted_values
 from bot.ui.handlers.edit_menu import EditMenu
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.modals import typed_text
+from bot.ui.handlers.remix_forms import RemixForms
 
 
 class FormReopener:
     """Answers a rejected form's button and stored forms, after restarts too."""
 
     def __init__(
-        self, *, forms: SavedFormService, form_errors: FormErrors, edit_menu: EditMenu, actions: CardActions
+        self,
+        *,
+        forms: SavedFormService,
+        form_errors: FormErrors,
+        edit_menu: EditMenu,
+        actions: CardActions,
+        remix_forms: RemixForms,
     ) -> None:
         self._forms = forms
         self._form_errors = form_errors
         self._edit_menu = edit_menu
         self._actions = actions
+        self._remix_forms = remix_forms
 
     async def reopen(self, interaction: discord.Interaction[Any], form_id: str) -> None:
         """Reopen a form, or return its text if that is impossible.
@@ -32,6 +40,8 @@ class FormReopener:
         filled = await self._forms.get(form_id, interaction.user.id)
         try:
             match filled.form:
+                case CardForm(edited=True) as card:
+                    await self._remix_forms.reopen(interaction, card, filled, form_id)
                 case CardForm() as card:
                     await self._actions.reopen(interaction, card, filled, form_id)
                 case MessageForm() as message:
@@ -48,6 +58,8 @@ class FormReopener:
             await self._form_errors.give_back(interaction, error, text)
             return
         match filled.form:
+            case CardForm(edited=True) as card:
+                await self._remix_forms.submit_form(interaction, card)
             case CardForm() as card:
                 await self._actions.submit_form(interaction, card)
             case MessageForm() as message:

@@ -101,6 +101,9 @@ class Form(ui.Modal):
         super().__init__(title=title[:_LONGEST_TITLE], timeout=None, custom_id=custom_id)
         self.stop()
 
+    def _ask(self, label: str, field: ui.Select[Any] | ui.TextInput[Any], description: str | None = None) -> None:
+        self.add_item(ui.Label(text=label, description=description, component=field))
+
 
 class RequestModal(Form):
     """Form for a remix."""
@@ -109,7 +112,7 @@ class RequestModal(Form):
         super().__init__(spec.title, custom_id)
         if len(spec.urls) > 1:
             names = {str(at): _("Picture {number}").format(number=at + 1) for at in spec.urls}
-            options = _options(names, str(spec.picture))
+            options = select_options(names, str(spec.picture))
             self._ask(_("Which picture"), ui.Select(custom_id="picture", options=options))
         if spec.prompt is not None:
             label, description, example = spec.prompt
@@ -126,25 +129,22 @@ class RequestModal(Form):
                 str(factor): _("{factor}x · {credits}").format(factor=factor, credits=in_credits(price))
                 for factor, price in spec.factors.items()
             }
-            self._ask(_("How much larger"), ui.Select(custom_id="factor", options=_options(names)))
+            self._ask(_("How much larger"), ui.Select(custom_id="factor", options=select_options(names)))
         if spec.counts is not None:
             names = {
                 # Translators: a choice of how many pictures, such as "2 · 40 credits".
                 str(count): _("{count} · {credits}").format(count=number(count), credits=in_credits(price))
                 for count, price in spec.counts.items()
             }
-            self._ask(_("How many"), ui.Select(custom_id="images", options=_options(names)))
+            self._ask(_("How many"), ui.Select(custom_id="images", options=select_options(names)))
         if spec.models is not None and len(spec.models) > 1:
             names = {
                 model: _("{model} · {credits}").format(model=model, credits=in_credits(price))
                 for model, price in spec.models.items()
             }
-            self._ask(_("Model"), ui.Select(custom_id="model", options=_options(names, spec.model)))
+            self._ask(_("Model"), ui.Select(custom_id="model", options=select_options(names, spec.model)))
         elif spec.factors is None and spec.counts is None:
             self.add_item(ui.TextDisplay(f"-# {in_credits(spec.shown_price(RemixOptions()))}"))
-
-    def _ask(self, label: str, field: ui.Select[Any] | ui.TextInput[Any], description: str | None = None) -> None:
-        self.add_item(ui.Label(text=label, description=description, component=field))
 
 
 def counter(limit: int, typed: str | None) -> int:
@@ -179,7 +179,7 @@ def typed_text(values: Mapping[str, Sequence[str]]) -> str | None:
     return next(iter(values.get("prompt", ())), None)
 
 
-def _options(names: Mapping[str, str], usual: str | None = None) -> list[discord.SelectOption]:
+def select_options(names: Mapping[str, str], usual: str | None = None) -> list[discord.SelectOption]:
     """Return the options with one preselected, by default the first."""
     first = usual if usual in names else next(iter(names))
     return [discord.SelectOption(label=name, value=value, default=value == first) for value, name in names.items()]

@@ -11,6 +11,7 @@ from discord import ui
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import Action, Job, State
 from bot.domain.options import UPSCALES
+from bot.domain.remix import can_change
 from bot.ui.buttons import PICTURE_REMIX, REMIX, MenuEntry, card_menu
 from bot.ui.i18n import _
 from bot.ui.render.formatting import in_credits, number
@@ -26,6 +27,8 @@ _FAILS_AGAIN: Final = (
     FaultKind.INPUT_TOO_LARGE,
     FaultKind.INPUT_TOO_SMALL,
 )
+# A change of the prompt may help against these.
+_MAY_BE_REWORDED: Final = (FaultKind.CONTENT, FaultKind.INVALID)
 # Discord puts at most five buttons into a row, and a job has at most four images.
 _NUMBERED: Final = range(2, 5)
 
@@ -56,7 +59,7 @@ def action_items(
     buttons = [*_remix_buttons(job.id, [action for action in possible if action not in each], prices), *others]
     if buttons:
         items.append(ui.ActionRow(*buttons))
-    entries = list(_menu_entries(job, possible, each))
+    entries = list(_menu_entries(job, actions, possible, each))
     items.append(ui.ActionRow(_menu(job.id, entries, prices)))
     return items
 
@@ -132,13 +135,20 @@ def _remix_buttons(job_id: str, actions: Collection[Action], prices: Mapping[Act
     return buttons
 
 
-def _menu_entries(job: Job, actions: Collection[Action], each: Collection[Action]) -> Iterator[MenuEntry]:
+def _menu_entries(
+    job: Job, offered: Collection[Action], actions: Collection[Action], each: Collection[Action]
+) -> Iterator[MenuEntry]:
     """Yield the entries of the menu.
 
-    Actions with buttons for each image have their forms there.
+    `actions` are the possible ones of those `offered`. An upscale with buttons for each image has its form there.
     """
-    forms = {Action.VARY: MenuEntry.VARY, Action.UPSCALE: MenuEntry.UPSCALE}
-    yield from (entry for action, entry in forms.items() if action in each)
+    is_worth_again = Action.AGAIN in actions or job.fault in _MAY_BE_REWORDED
+    if Action.AGAIN in offered and is_worth_again and can_change(job.request):
+        yield MenuEntry.AGAIN
+    if Action.VARY in actions:
+        yield MenuEntry.VARY
+    if Action.UPSCALE in each:
+        yield MenuEntry.UPSCALE
     remixes = {Action.CUT_OUT: MenuEntry.CUT_OUT, Action.REFERENCE: MenuEntry.REFERENCE}
     yield from (entry for action, entry in remixes.items() if action in actions)
     if job.request.inputs and job.state is State.DONE:
@@ -153,6 +163,9 @@ def _menu_entries(job: Job, actions: Collection[Action], each: Collection[Action
 
 def _menu(job_id: str, entries: Collection[MenuEntry], prices: Mapping[Action, int]) -> ui.Select[ui.LayoutView]:
     words = {}
+    if Action.AGAIN in prices:
+        # Translators: the price of a menu entry without changes, such as "24 credits as it is".
+        words[MenuEntry.AGAIN] = _("{credits} as it is").format(credits=in_credits(prices[Action.AGAIN]))
     for action, entry in ((Action.VARY, MenuEntry.VARY), (Action.UPSCALE, MenuEntry.UPSCALE)):
         if action in prices:
             # Translators: the lowest price of a menu entry, such as "from 20 credits".

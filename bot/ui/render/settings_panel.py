@@ -15,6 +15,7 @@ _NAMES: Final[dict[str, str]] = {
     "private": N_("Private"),
     "confirm_over": N_("Ask first"),
     "notice": N_("When done"),
+    "remix": N_("Again and Vary"),
 }
 _NOTICES: Final = {
     Notice.OFF: N_("no message"),
@@ -55,6 +56,8 @@ def _value(preferences: Preferences, field: str) -> str:
             if value == 0:
                 return _("before every picture")
             return _("before anything that costs more than {credits}").format(credits=in_credits(value))
+        case "remix":
+            return _("open for changes first") if value else _("at once, without changes")
         case "notice":
             return _(_NOTICES[value])
         case _ if value is None:
