@@ -1,18 +1,21 @@
 """Fakes of the image APIs over real sockets, with switchable faults."""
 
+from sandbox.providers.cases import Case
 from sandbox.providers.edits import derives_from
 from sandbox.providers.faults import Endpoint, Fault, FaultError, Faults, Kind
 from sandbox.providers.inputs import Input
 from sandbox.providers.job_store import MANUAL, Charge, Job, Latency, State
+from sandbox.providers.provenance import read_manifest
 from sandbox.providers.recording import RecordedRequest
 from sandbox.providers.reve2img import Reve2ImgServer
-from sandbox.providers.server import ImageApiServer
+from sandbox.providers.server import ImageApiServer, RequestError
 from sandbox.providers.skillboss import SkillBossServer
 from sandbox.providers.watermark import expected_mark, read_mark
 from sandbox.providers.webhooks import Delivery
 
 __all__ = [
     "MANUAL",
+    "Case",
     "Charge",
     "Delivery",
     "Endpoint",
@@ -25,10 +28,12 @@ __all__ = [
     "Kind",
     "Latency",
     "RecordedRequest",
+    "RequestError",
     "Reve2ImgServer",
     "SkillBossServer",
     "State",
     "derives_from",
     "expected_mark",
+    "read_manifest",
     "read_mark",
 ]

@@ -10,6 +10,7 @@ from aiohttp import web
 from sandbox.providers.faults import Fault, Kind
 from sandbox.providers.job_store import Job, JobRequest, State
 from sandbox.providers.pictures import draw_picture
+from sandbox.providers.provenance import add_manifest, manifest
 
 _BLOCK: Final = b"\0" * 65_536
 _EXTENSIONS: Final = {"png": "png", "jpeg": "jpg", "webp": "webp"}
@@ -22,13 +23,25 @@ def picture_paths(job: Job) -> list[str]:
     return [f"/assets/{job.id}/{index}.{_EXTENSIONS[job.request.format]}" for index in range(job.request.images)]
 
 
-async def serve_picture(request: web.Request, job: Job, index: int, fault: Fault | None) -> web.StreamResponse:
+async def draw_job_picture(job: Job, index: int, *, signed: bool) -> bytes:
+    """Return an encoded image of a job.
+
+    A `signed` image has a provenance manifest.
+    """
+    inputs = tuple(each.picture for each in job.inputs)
+    data = await asyncio.to_thread(_draw_cached, job.request, index, inputs)
+    return add_manifest(data, manifest(f"{job.id}/{index}")) if signed else data
+
+
+async def serve_picture(
+    request: web.Request, job: Job, index: int, fault: Fault | None, *, signed: bool = False
+) -> web.StreamResponse:
     """Respond with the image, or with the given fault."""
     if fault is not None and fault.kind is Kind.REDIRECT:
         return web.Response(status=302, headers={"Location": fault.to})
     if fault is not None and fault.kind is Kind.HTML:
         return web.Response(text="<!doctype html><title>Not a picture</title>", content_type="text/html")
-    data = await asyncio.to_thread(_draw_cached, job.request, index, tuple(each.picture for each in job.inputs))
+    data = await draw_job_picture(job, index, signed=signed)
     content_type = f"image/{job.request.format}"
     if fault is not None and fault.kind is Kind.ENDLESS:
         return await _send_endless(request, data, content_type)

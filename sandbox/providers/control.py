@@ -1,6 +1,7 @@
 """Control endpoints beside the API: faults, jobs, charges and webhooks.
 
 GET /sandbox/faults lists the faults, PUT adds one (an object) or replaces all (a list), DELETE removes all.
+GET /sandbox/cases lists the names of the provider's cases by endpoint, for faults of the kind `case`.
 GET /sandbox/jobs lists the jobs with their fetched inputs, the charges and the balance.
 With webhooks, GET /sandbox/webhooks lists the sent ones and POST /sandbox/webhooks/release sends the delayed ones.
 """
@@ -8,6 +9,7 @@ With webhooks, GET /sandbox/webhooks lists the sent ones and POST /sandbox/webho
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from functools import partial
 
 from aiohttp import web
 
@@ -38,6 +40,9 @@ def control_routes(faults: Faults, store: JobStore) -> list[web.RouteDef]:
         faults.clear()
         return web.json_response([])
 
+    async def list_cases(_: web.Request) -> web.Response:
+        return web.json_response(faults.cases)
+
     async def list_jobs(_: web.Request) -> web.Response:
         jobs = [
             {
@@ -50,12 +55,14 @@ def control_routes(faults: Faults, store: JobStore) -> list[web.RouteDef]:
             for job in store.jobs.values()
         ]
         billed = [{key: value for key, value in asdict(charge).items() if key != "owner"} for charge in store.billed]
-        return web.json_response({"jobs": jobs, "billed": billed, "balance": store.balance})
+        listed = {"jobs": jobs, "billed": billed, "balance": store.balance}
+        return web.json_response(listed, dumps=partial(json.dumps, default=str))
 
     return [
         web.get("/sandbox/faults", _require_own_origin(list_faults)),
         web.put("/sandbox/faults", _require_own_origin(put_faults)),
         web.delete("/sandbox/faults", _require_own_origin(clear_faults)),
+        web.get("/sandbox/cases", _require_own_origin(list_cases)),
         web.get("/sandbox/jobs", _require_own_origin(list_jobs)),
     ]
 

@@ -1,5 +1,6 @@
 """Faults of the fakes: the request they hit, their kind, and their count."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any, Final
@@ -13,6 +14,9 @@ class Endpoint(StrEnum):
     CANCEL = "cancel"
     PICTURE = "picture"
     WEBHOOK = "webhook"
+    UPLOAD = "upload"  # of an input image
+    MODELS = "models"  # lists of models and prices
+    ACCOUNT = "account"  # balances, charges and past requests
 
 
 class Kind(StrEnum):
@@ -24,6 +28,8 @@ class Kind(StrEnum):
     RESET_BEFORE = "reset_before"  # the connection breaks before any processing
     RESET_AFTER = "reset_after"  # the connection breaks after all processing: the reply is lost
     MALFORMED = "malformed"  # processed, but the response is a proxy's half page
+    HALF = "half"  # processed, but the connection closes after half of the response
+    CASE = "case"  # the provider's named `case`, after `seconds`
     # Submit: faults of the new job.
     INLINE = "inline"  # completes at once, in the submit response
     FAIL = "fail"  # ends as FAILED for `reason`
@@ -48,14 +54,19 @@ class Kind(StrEnum):
 
 
 JOB_FAULTS: Final = frozenset({Kind.INLINE, Kind.FAIL, Kind.STUCK, Kind.EMPTY, Kind.SQUARE, Kind.SHAPE})
-_COMMON: Final = frozenset({Kind.STATUS, Kind.DELAY, Kind.RESET_BEFORE, Kind.RESET_AFTER, Kind.MALFORMED})
+_COMMON: Final = frozenset(
+    {Kind.STATUS, Kind.DELAY, Kind.RESET_BEFORE, Kind.RESET_AFTER, Kind.MALFORMED, Kind.HALF, Kind.CASE}
+)
 _ALLOWED: Final = {
     Endpoint.SUBMIT: _COMMON | JOB_FAULTS,
     Endpoint.STATUS: _COMMON | {Kind.WORD},
     Endpoint.CANCEL: _COMMON | {Kind.UNSAID},
-    Endpoint.PICTURE: (_COMMON - {Kind.RESET_AFTER, Kind.MALFORMED})
+    Endpoint.PICTURE: (_COMMON - {Kind.RESET_AFTER, Kind.MALFORMED, Kind.HALF})
     | {Kind.HTML, Kind.ENDLESS, Kind.TRUNCATED, Kind.REDIRECT},
-    Endpoint.WEBHOOK: frozenset({Kind.LOST, Kind.TWICE, Kind.EARLY, Kind.LATE}),
+    Endpoint.WEBHOOK: frozenset({Kind.LOST, Kind.TWICE, Kind.EARLY, Kind.LATE, Kind.CASE}),
+    Endpoint.UPLOAD: _COMMON,
+    Endpoint.MODELS: _COMMON,
+    Endpoint.ACCOUNT: _COMMON,
 }
 
 # Reasons by name; any other text is used as it is.
@@ -78,8 +89,8 @@ class Fault:
     """One fault; it hits `times` requests, or all of them if `times` is None.
 
     `status`, `message`, `retry_after` and `in_envelope` belong to STATUS (`in_envelope`: HTTP 200 with the status as
-    the envelope's code, if there is an envelope), `seconds` to DELAY and LATE, `reason` to FAIL, `state` to STUCK,
-    `shape` to SHAPE, `word` to WORD, `to` to REDIRECT.
+    the envelope's code, if there is an envelope), `seconds` to DELAY, LATE and CASE, `reason` to FAIL, `state` to
+    STUCK, `shape` to SHAPE, `word` to WORD, `to` to REDIRECT, `case` to CASE.
     """
 
     endpoint: Endpoint
@@ -95,6 +106,7 @@ class Fault:
     shape: str = "strings"
     word: str = "WARMING_UP"
     to: str = "http://127.0.0.1:1/"
+    case: str = ""
 
     def __post_init__(self) -> None:
         """Validate the fault.
@@ -118,9 +130,13 @@ class Fault:
 
 
 class Faults:
-    """The active faults, in the order of their addition."""
+    """The active faults, in the order of their addition.
 
-    def __init__(self) -> None:
+    `cases` are the endpoints of the provider's named cases.
+    """
+
+    def __init__(self, cases: Mapping[str, Endpoint] | None = None) -> None:
+        self.cases: Final = dict(cases or {})
         self._entries: list[tuple[Fault, int | None]] = []
 
     def add(self, endpoint: Endpoint | str, kind: Kind | str, **options: Any) -> Fault:
@@ -133,8 +149,20 @@ class Faults:
             fault = Fault(endpoint=Endpoint(endpoint), kind=Kind(kind), **options)
         except (TypeError, ValueError) as error:
             raise FaultError(str(error)) from error
+        if fault.kind is Kind.CASE and self.cases.get(fault.case) is not fault.endpoint:
+            raise FaultError(f"{fault.endpoint} has no case {fault.case}")
         self._entries.append((fault, fault.times))
         return fault
+
+    def play(self, case: str, *, times: int | None = 1, seconds: float = 0.0) -> Fault:
+        """Add a named case for its endpoint.
+
+        Raises:
+            FaultError: The provider has no such case.
+        """
+        if case not in self.cases:
+            raise FaultError(f"there is no case {case}")
+        return self.add(self.cases[case], Kind.CASE, case=case, times=times, seconds=seconds)
 
     def clear(self) -> None:
         """Remove all faults."""
@@ -162,7 +190,7 @@ class Faults:
             FaultError: A fault is invalid; then nothing has changed.
         """
         known = {field.name for field in fields(Fault)}
-        trial = Faults()  # a mistake in one entry must leave all as it was
+        trial = Faults(self.cases)  # a mistake in one entry must leave all as it was
         for entry in value if isinstance(value, list) else [value]:
             if not (isinstance(entry, dict) and {"endpoint", "kind"} <= entry.keys() <= known):
                 raise FaultError(f"a fault has an endpoint, a kind, and of the rest: {', '.join(sorted(known))}")

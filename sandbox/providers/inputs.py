@@ -83,6 +83,14 @@ class InputDownloader:
             raise InputError(f"Failed to download {name}") from error
         if len(content) > _MAX_BYTES:
             raise InputError(f"{name} is larger than {_MAX_BYTES // 1024**2} MB")
+        return await self.decode(content, name, url=url)
+
+    async def decode(self, content: bytes, name: str, *, url: str = "") -> Input:
+        """Return the image of some bytes; `name` is for the error.
+
+        Raises:
+            InputError: The bytes are no supported image.
+        """
         async with self._decoders:
             try:
                 return await asyncio.to_thread(_decode, url, content)

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
@@ -12,6 +13,10 @@ from sandbox.providers.inputs import Input, InputError
 
 RETENTION_SECONDS: Final = 7 * 86_400.0
 """Seed: "We retain completed results for 7 days, then they expire"."""
+
+
+Cost = int | Decimal
+"""Units of the provider (int) or US dollars (Decimal)."""
 
 
 class State(StrEnum):
@@ -52,7 +57,7 @@ class JobRequest:
     width: int
     height: int
     format: str
-    cost: int
+    cost: Cost
     cut_out: bool = False
     effect: str | None = None
     input_urls: tuple[str, ...] = ()
@@ -63,7 +68,8 @@ class Job:
     """A job at the provider.
 
     A job with a `failure_reason` will fail; one with a `stuck_state` stays in that state. `submit_body` is the body of
-    its submit. `inputs` are its fetched images. `completes_on_inputs` is set if a test completes the job during the
+    its submit. `inputs` are its fetched images; `pictures` are the files of a result that was sent in a reply.
+    `completes_on_inputs` is set if a test completes the job during the
     fetch. The key of its `owner` alone may read it.
     """
 
@@ -81,6 +87,7 @@ class Job:
     ended_at: float | None = None
     submit_body: Any = None
     inputs: tuple[Input, ...] = ()
+    pictures: tuple[bytes, ...] = field(default=(), repr=False)
     completes_on_inputs: bool = False
     fetch_task: asyncio.Task[None] | None = field(default=None, repr=False)
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
@@ -103,7 +110,7 @@ class Charge:
     job_id: str
     owner: str
     prompt: str
-    cost: int
+    cost: Cost
 
 
 class JobStore:
@@ -119,7 +126,7 @@ class JobStore:
         self,
         *,
         latency: Latency,
-        balance: int | None = None,
+        balance: Cost | None = None,
         prepaid: bool = False,
         clock: Callable[[], float] = time.monotonic,
         ids: Callable[[], str] = lambda: uuid.uuid4().hex,
@@ -137,13 +144,25 @@ class JobStore:
         self._fetch_inputs = fetch_inputs
         self._changed = asyncio.Event()
 
-    def can_pay(self, cost: int) -> bool:
+    def can_pay(self, cost: Cost) -> bool:
         """Return whether the balance covers a cost."""
         return self.balance is None or self.balance >= cost
 
-    def open(self, request: JobRequest, *, owner: str, complete_now: bool = False) -> Job:
-        """Create a queued job; `complete_now` completes it at once."""
-        job = Job(id=self._ids(), record_id=f"rec_{self._ids()[:16]}", owner=owner, request=request)
+    def open(
+        self,
+        request: JobRequest,
+        *,
+        owner: str,
+        complete_now: bool = False,
+        inputs: tuple[Input, ...] = (),
+        job_id: str | None = None,
+    ) -> Job:
+        """Create a queued job; `complete_now` completes it at once.
+
+        `inputs` are the images that came with the request. A `job_id` is the client's.
+        """
+        record_id = f"rec_{self._ids()[:16]}"
+        job = Job(id=job_id or self._ids(), record_id=record_id, owner=owner, request=request, inputs=inputs)
         self.jobs[job.id] = job
         if self._prepaid:
             self._charge(job)
@@ -208,6 +227,17 @@ class JobStore:
         self._refund(job)
         self._end(job, State.CANCELLED)
         return True
+
+    def refund(self, job: Job) -> None:
+        """Return the job's charge, if it has one; its state is unchanged."""
+        self._refund(job)
+        self.notify()
+
+    def drop(self, job: Job) -> None:
+        """End a job as CANCELLED in any state, uncharged."""
+        if not job.terminal:
+            self._refund(job)
+            self._end(job, State.CANCELLED)
 
     def find(self, job_id: str, *, owner: str | None = None) -> Job | None:
         """Return the owner's job unless its result has expired; None if missing."""

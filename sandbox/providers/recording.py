@@ -1,5 +1,6 @@
 """Recorded requests, and connections broken on purpose."""
 
+import contextlib
 import json
 import socket
 import struct
@@ -10,6 +11,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from sandbox.providers.faults import Endpoint
+from sandbox.providers.multipart import form_json, is_multipart, parse_multipart
 
 # Close with a reset and without waiting, as a crashing machine does.
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -19,7 +21,8 @@ _RESET: Final = struct.pack("ii", 1, 0)
 class RecordedRequest:
     """A received request.
 
-    Header names are in lower case. `body` is its JSON; None if it has none.
+    Header names are in lower case. `body` is its JSON, or its form with a description of each file; None if it has
+    neither.
     """
 
     endpoint: Endpoint
@@ -32,8 +35,10 @@ class RecordedRequest:
 
 async def read_request(request: web.Request, endpoint: Endpoint) -> RecordedRequest:
     """Read a request for the record."""
+    content_type = request.headers.get("Content-Type", "")
+    content = await request.read()
     try:
-        body = json.loads(await request.read())
+        body = form_json(parse_multipart(content_type, content)) if is_multipart(content_type) else json.loads(content)
     except (ValueError, RecursionError):
         body = None
     return RecordedRequest(
@@ -55,3 +60,18 @@ def break_connection(request: web.Request) -> web.StreamResponse:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         transport.abort()
     return web.Response(status=500)
+
+
+async def send_half(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+    """Send half of an answer's body, then close the connection."""
+    body = answer.body if isinstance(answer, web.Response) and isinstance(answer.body, bytes) else b""
+    response = web.StreamResponse(
+        status=answer.status,
+        headers={"Content-Type": answer.content_type, "Content-Length": str(max(2, len(body)))},
+    )
+    with contextlib.suppress(ConnectionError):
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2])
+        if request.transport is not None:
+            request.transport.close()  # closes once the written half is sent
+    return response

@@ -5,19 +5,20 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from sandbox.providers.assets import picture_paths, serve_picture
+from sandbox.providers.cases import Case
 from sandbox.providers.control import control_routes
 from sandbox.providers.faults import JOB_FAULTS, Endpoint, Fault, Faults, Kind
 from sandbox.providers.inputs import InputDownloader
-from sandbox.providers.job_store import Charge, Job, JobStore, Latency, State
-from sandbox.providers.recording import RecordedRequest, break_connection, read_request
+from sandbox.providers.job_store import Charge, Cost, Job, JobStore, Latency, State
+from sandbox.providers.recording import RecordedRequest, break_connection, read_request, send_half
 
 _DELAY: Final = frozenset({Kind.DELAY})
 _SHAPE: Final = frozenset({Kind.SHAPE})
@@ -27,12 +28,19 @@ _MAX_REMEMBERED: Final = 10_000
 
 
 class RequestError(Exception):
-    """Ends a request with a status and its documented body."""
+    """Ends a request with a status and its documented body.
 
-    def __init__(self, status: int, message: str) -> None:
+    A `body` is sent as it is; without one, the server builds it from the message.
+    """
+
+    def __init__(
+        self, status: int, message: str, *, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.body = body
+        self.headers = headers or {}
 
 
 EndpointHandler = Callable[[web.Request, RecordedRequest, str, Fault | None], Awaitable[web.StreamResponse]]
@@ -43,21 +51,28 @@ class ImageApiServer(ABC):
 
     `key` is the account's key, `other_keys` are those of other accounts. A `balance` of None is unlimited. Tests may
     give `clock` (seconds) and `ids`. `middlewares` present at the start are put around the requests.
+
+    `cases` are the named cases. With `signs_pictures`, images have a provenance manifest. With
+    `stops_on_disconnect`, a handler is cancelled once its client is gone.
     """
 
     prepaid = False
+    cases: ClassVar[Mapping[str, Case]] = {}
+    signs_pictures = False
+    stops_on_disconnect = False
+    max_body_bytes = 64 * 1024 * 1024
 
     def __init__(
         self,
         *,
         key: str = "sandbox-key",
         other_keys: tuple[str, ...] = (),
-        balance: int | None = None,
+        balance: Cost | None = None,
         latency: Latency | None = None,
         clock: Callable[[], float] = time.monotonic,
         ids: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
-        self.faults = Faults()
+        self.faults = Faults({name: case.endpoint for name, case in self.cases.items()})
         self.requests: deque[RecordedRequest] = deque(maxlen=_MAX_REMEMBERED)
         self.middlewares: list[Middleware] = []
         self.store = JobStore(
@@ -69,7 +84,7 @@ class ImageApiServer(ABC):
             on_job_end=self.on_job_end,
             fetch_inputs=self.fetch_inputs,
         )
-        self._inputs = InputDownloader()
+        self.inputs = InputDownloader()
         self._keys = frozenset({key, *other_keys})
         self._runner: web.AppRunner | None = None
         self._url = ""
@@ -100,10 +115,12 @@ class ImageApiServer(ABC):
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 takes a free one."""
-        app = web.Application(client_max_size=64 * 1024 * 1024, middlewares=self.middlewares)
+        app = web.Application(client_max_size=self.max_body_bytes, middlewares=self.middlewares)
         app.add_routes([*self.routes(), *control_routes(self.faults, self.store)])
         app.router.add_get("/assets/{job}/{name}", self._serve_picture)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=0.1, handler_cancellation=self.stops_on_disconnect
+        )
         await runner.setup()
         self._runner = runner
         await web.TCPSite(runner, host, port).start()
@@ -114,7 +131,7 @@ class ImageApiServer(ABC):
     async def close(self) -> None:
         """Stop listening and drop all connections. Calling it twice is allowed."""
         self.store.close()
-        await self._inputs.close()
+        await self.inputs.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -155,7 +172,7 @@ class ImageApiServer(ABC):
         Raises:
             InputError: An input is unusable.
         """
-        job.inputs = await self._inputs.load(job.request.input_urls)
+        job.inputs = await self.inputs.load(job.request.input_urls)
 
     def clear_faults(self) -> None:
         """Remove all faults and release their effects: stuck jobs move on."""
@@ -183,6 +200,20 @@ class ImageApiServer(ABC):
         A `message` of None is replaced by the documented one.
         """
 
+    def request_key(self, record: RecordedRequest) -> str:
+        """Return the key of a request; empty if missing."""
+        scheme, _, key = record.headers.get("authorization", "").partition(" ")
+        return key if scheme.lower() == "bearer" else ""
+
+    def key_error(self, key: str) -> RequestError:  # noqa: ARG002 - some providers quote its end
+        """Return the error for a missing or unknown key."""
+        return RequestError(401, "Missing or invalid API key.")
+
+    def prompt_of(self, record: RecordedRequest) -> str:
+        """Return the prompt of a request, for the cases that quote it."""
+        prompt = record.body.get("prompt", "") if isinstance(record.body, dict) else ""
+        return prompt if isinstance(prompt, str) else ""
+
     def handler(
         self, endpoint: Endpoint, respond: EndpointHandler
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -198,7 +229,11 @@ class ImageApiServer(ABC):
             try:
                 return await self._respond(request, record, respond)
             except RequestError as error:
-                return self.error_response(error.status, error.message)
+                if error.body is not None:
+                    return web.json_response(error.body, status=error.status, headers=error.headers)
+                response = self.error_response(error.status, error.message)
+                response.headers.update(error.headers)
+                return response
             finally:
                 self.store.notify()
 
@@ -233,7 +268,13 @@ class ImageApiServer(ABC):
             if fault.retry_after is not None:
                 response.headers["Retry-After"] = fault.retry_after
             return response
+        if fault is not None and fault.kind is Kind.CASE:
+            await asyncio.sleep(fault.seconds)
+            if self.cases[fault.case].is_immediate:
+                return self.cases[fault.case].reply(self.prompt_of(record))
         answer = await respond(request, record, self._account(record), fault)
+        if fault is not None and fault.kind is Kind.HALF:
+            return await send_half(request, answer)
         if fault is not None and fault.kind is Kind.RESET_AFTER:
             return break_connection(request)
         if fault is not None and fault.kind is Kind.MALFORMED:
@@ -247,9 +288,9 @@ class ImageApiServer(ABC):
         return self.faults.take(endpoint, _FAULTS)
 
     def _account(self, record: RecordedRequest) -> str:
-        scheme, _, key = record.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or key not in self._keys:
-            raise RequestError(401, "Missing or invalid API key.")
+        key = self.request_key(record)
+        if key not in self._keys:
+            raise self.key_error(key)
         return key
 
     async def _serve_picture(self, request: web.Request) -> web.StreamResponse:
@@ -261,8 +302,11 @@ class ImageApiServer(ABC):
             return break_connection(request)
         if fault is not None and fault.kind is Kind.STATUS:
             return web.Response(status=fault.status, text="no picture here")
+        if fault is not None and fault.kind is Kind.CASE:
+            await asyncio.sleep(fault.seconds)
+            return self.cases[fault.case].reply("")
         job = self.store.jobs.get(request.match_info["job"])
         paths = picture_paths(job) if job is not None else []
         if job is None or request.path not in paths:
             return web.Response(status=404, text="no picture here")
-        return await serve_picture(request, job, paths.index(request.path), fault)
+        return await serve_picture(request, job, paths.index(request.path), fault, signed=self.signs_pictures)
