@@ -3,8 +3,11 @@
 from sandbox.providers.cases import Case
 from sandbox.providers.edits import derives_from
 from sandbox.providers.faults import Endpoint, Fault, FaultError, Faults, Kind
+from sandbox.providers.gemini import GeminiServer
 from sandbox.providers.inputs import Input
 from sandbox.providers.job_store import MANUAL, Charge, Job, Latency, State
+from sandbox.providers.openai_images import OpenAiImagesServer
+from sandbox.providers.openrouter import OpenRouterServer
 from sandbox.providers.provenance import read_manifest
 from sandbox.providers.recording import RecordedRequest
 from sandbox.providers.reve2img import Reve2ImgServer
@@ -22,11 +25,14 @@ __all__ = [
     "Fault",
     "FaultError",
     "Faults",
+    "GeminiServer",
     "ImageApiServer",
     "Input",
     "Job",
     "Kind",
     "Latency",
+    "OpenAiImagesServer",
+    "OpenRouterServer",
     "RecordedRequest",
     "RequestError",
     "Reve2ImgServer",

@@ -4,6 +4,8 @@ Nothing leaves this machine: an address elsewhere counts as unreachable.
 """
 
 import asyncio
+import base64
+import binascii
 import hashlib
 import io
 from dataclasses import dataclass, field
@@ -12,9 +14,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
+import pillow_heif
 from PIL import Image, ImageOps
 
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
+_HEIF_BRANDS: Final = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypheif")
 _MAX_BYTES: Final = 40 * 1024 * 1024
 _MAX_PIXELS: Final = 33_554_432
 _DOWNLOAD_SECONDS: Final = 10.0
@@ -40,6 +44,7 @@ class Input:
     width: int
     height: int
     picture: bytes = field(repr=False)
+    has_alpha: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the input without its pixels and its address (may hold a secret)."""
@@ -47,9 +52,13 @@ class Input:
 
 
 class InputDownloader:
-    """Downloads the inputs of tasks, each address once."""
+    """Downloads the inputs of tasks, each address once.
 
-    def __init__(self) -> None:
+    With `heif`, HEIC and HEIF files are read too.
+    """
+
+    def __init__(self, *, heif: bool = False) -> None:
+        self._heif = heif
         self._decoders = asyncio.Semaphore(_MAX_DECODERS)
         self._session: aiohttp.ClientSession | None = None
 
@@ -60,7 +69,7 @@ class InputDownloader:
             InputError: An image is unusable; the first one is named.
         """
         loaded = await asyncio.gather(
-            *(self._load(url, f"image_urls[{at}]") for at, url in enumerate(urls)), return_exceptions=True
+            *(self.fetch(url, f"image_urls[{at}]") for at, url in enumerate(urls)), return_exceptions=True
         )
         inputs = []
         for each in loaded:
@@ -69,13 +78,12 @@ class InputDownloader:
             inputs.append(each)
         return tuple(inputs)
 
-    async def close(self) -> None:
-        """Close the client session."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+    async def fetch(self, url: str, name: str) -> Input:
+        """Return the image at an address; `name` is for the error.
 
-    async def _load(self, url: str, name: str) -> Input:
+        Raises:
+            InputError: The address is unreachable, or has no supported image.
+        """
         try:
             async with asyncio.timeout(_DOWNLOAD_SECONDS):
                 content = await self._download(url)
@@ -93,11 +101,17 @@ class InputDownloader:
         """
         async with self._decoders:
             try:
-                return await asyncio.to_thread(_decode, url, content)
+                return await asyncio.to_thread(_decode, url, content, heif=self._heif)
             except InputError as error:
                 raise InputError(f"{name} {error}") from error
             except Exception as error:  # Pillow has no common error for broken images
                 raise InputError(f"{name} is not a supported image") from error
+
+    async def close(self) -> None:
+        """Close the client session."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
     async def _download(self, url: str) -> bytes:
         """Return the content of an address, or its first bytes if too large."""
@@ -116,6 +130,30 @@ class InputDownloader:
         return bytes(content)
 
 
+def read_data_url(url: str) -> tuple[str, bytes]:
+    """Return the media type and the content of a base64 data URL.
+
+    Raises:
+        InputError: It is something else.
+    """
+    head, separator, content = url.partition(",")
+    if not (separator and head.startswith("data:") and head.endswith(";base64")):
+        raise InputError("is not a base64 data URL")
+    return head[len("data:") : -len(";base64")], read_base64(content)
+
+
+def read_base64(content: str) -> bytes:
+    """Return decoded base64.
+
+    Raises:
+        InputError: It is something else.
+    """
+    try:
+        return base64.b64decode(content, validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise InputError("is not valid base64") from error
+
+
 def is_loopback_host(host: str) -> bool:
     """Return whether a host is this machine, by name or address alone."""
     try:
@@ -124,12 +162,21 @@ def is_loopback_host(host: str) -> bool:
         return False
 
 
-def _decode(url: str, content: bytes) -> Input:
-    with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+def _open(content: bytes, *, heif: bool) -> Image.Image:
+    if heif and content[4:12] in _HEIF_BRANDS:
+        opened = pillow_heif.open_heif(content).to_pillow()
+        opened.format = "HEIF"
+        return opened
+    return Image.open(io.BytesIO(content), formats=FORMATS)
+
+
+def _decode(url: str, content: bytes, *, heif: bool) -> Input:
+    with _open(content, heif=heif) as opened:
         if opened.width * opened.height > _MAX_PIXELS:
             raise InputError("has too many pixels")
         format_ = (opened.format or "").lower()
         opened.load()
+        has_alpha = opened.has_transparency_data
         upright = ImageOps.exif_transpose(opened).convert("RGBA")
     width, height = upright.size
     upright.thumbnail((_KEPT_SIDE_PIXELS, _KEPT_SIDE_PIXELS))
@@ -145,4 +192,5 @@ def _decode(url: str, content: bytes) -> Input:
         width=width,
         height=height,
         picture=file.getvalue(),
+        has_alpha=has_alpha,
     )

@@ -247,6 +247,10 @@ class JobStore:
         expired = job.ended_at is not None and self._clock() - job.ended_at >= RETENTION_SECONDS
         return None if expired else job
 
+    def new_id(self) -> str:
+        """Return a new id."""
+        return self._ids()
+
     def notify(self) -> None:
         """Wake all waiting calls of `wait_for` and `wait_ended`."""
         self._changed.set()

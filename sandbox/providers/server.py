@@ -53,13 +53,15 @@ class ImageApiServer(ABC):
     give `clock` (seconds) and `ids`. `middlewares` present at the start are put around the requests.
 
     `cases` are the named cases. With `signs_pictures`, images have a provenance manifest. With
-    `stops_on_disconnect`, a handler is cancelled once its client is gone.
+    `stops_on_disconnect`, a handler is cancelled once its client is gone. `keyless_endpoints` need no key.
     """
 
     prepaid = False
     cases: ClassVar[Mapping[str, Case]] = {}
     signs_pictures = False
     stops_on_disconnect = False
+    keyless_endpoints: frozenset[Endpoint] = frozenset()
+    reads_heif = False
     max_body_bytes = 64 * 1024 * 1024
 
     def __init__(
@@ -84,7 +86,7 @@ class ImageApiServer(ABC):
             on_job_end=self.on_job_end,
             fetch_inputs=self.fetch_inputs,
         )
-        self.inputs = InputDownloader()
+        self.inputs = InputDownloader(heif=self.reads_heif)
         self._keys = frozenset({key, *other_keys})
         self._runner: web.AppRunner | None = None
         self._url = ""
@@ -209,6 +211,10 @@ class ImageApiServer(ABC):
         """Return the error for a missing or unknown key."""
         return RequestError(401, "Missing or invalid API key.")
 
+    def reply_headers(self) -> Mapping[str, str]:
+        """Return the headers of every reply."""
+        return {}
+
     def prompt_of(self, record: RecordedRequest) -> str:
         """Return the prompt of a request, for the cases that quote it."""
         prompt = record.body.get("prompt", "") if isinstance(record.body, dict) else ""
@@ -227,15 +233,14 @@ class ImageApiServer(ABC):
             self.requests.append(record)
             self.store.notify()
             try:
-                return await self._respond(request, record, respond)
+                answer = await self._respond(request, record, respond)
             except RequestError as error:
-                if error.body is not None:
-                    return web.json_response(error.body, status=error.status, headers=error.headers)
-                response = self.error_response(error.status, error.message)
-                response.headers.update(error.headers)
-                return response
+                answer = self._error(error)
             finally:
                 self.store.notify()
+            if not answer.prepared:
+                answer.headers.update(self.reply_headers())
+            return answer
 
         return handle
 
@@ -257,6 +262,13 @@ class ImageApiServer(ABC):
                 job.stuck_state = State(job_fault.state)
         return job_fault
 
+    def _error(self, error: RequestError) -> web.Response:
+        if error.body is not None:
+            return web.json_response(error.body, status=error.status, headers=error.headers)
+        response = self.error_response(error.status, error.message)
+        response.headers.update(error.headers)
+        return response
+
     async def _respond(
         self, request: web.Request, record: RecordedRequest, respond: EndpointHandler
     ) -> web.StreamResponse:
@@ -270,8 +282,11 @@ class ImageApiServer(ABC):
             return response
         if fault is not None and fault.kind is Kind.CASE:
             await asyncio.sleep(fault.seconds)
-            if self.cases[fault.case].is_immediate:
-                return self.cases[fault.case].reply(self.prompt_of(record))
+            case = self.cases[fault.case]
+            if case.is_immediate:
+                return case.reply(self.prompt_of(record))
+            if case.breaks is not None:
+                fault = replace(fault, kind=case.breaks)
         answer = await respond(request, record, self._account(record), fault)
         if fault is not None and fault.kind is Kind.HALF:
             return await send_half(request, answer)
@@ -289,6 +304,8 @@ class ImageApiServer(ABC):
 
     def _account(self, record: RecordedRequest) -> str:
         key = self.request_key(record)
+        if record.endpoint in self.keyless_endpoints:
+            return key
         if key not in self._keys:
             raise self.key_error(key)
         return key

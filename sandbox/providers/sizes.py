@@ -23,7 +23,11 @@ def pixels(ratio: str, resolution: str = "1K", *, auto: float = _AUTO) -> tuple[
 
     The area is that of a square of the resolution. `auto` is the ratio of `auto`.
     """
-    edge, shape = _EDGE_PIXELS[resolution], RATIOS.get(ratio, auto)
+    return area_pixels(_EDGE_PIXELS[resolution], RATIOS.get(ratio, auto))
+
+
+def area_pixels(edge: int, shape: float) -> tuple[int, int]:
+    """Return width and height of a ratio, with the area of a square."""
     width, height = edge * math.sqrt(shape), edge / math.sqrt(shape)
     return round(width / _STEP_PIXELS) * _STEP_PIXELS, round(height / _STEP_PIXELS) * _STEP_PIXELS
 
