@@ -1,0 +1,351 @@
+"""The fake of OpenAI's Images API follows its documents."""
+
+import asyncio
+import base64
+import io
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from sandbox.providers import MANUAL, Latency, OpenAiImagesServer, expected_mark, read_manifest, read_mark
+
+PATH = "/v1/images/generations"
+BODY = {"model": "gpt-image-2.5-flare", "prompt": "a fox"}
+SECRET = "a secret fox under the third bridge"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[OpenAiImagesServer]:
+    """Yield the fake with fast jobs."""
+    server = OpenAiImagesServer(key="sk-key-a", latency=Latency(queue=0.0, work=0.0))
+    await server.start()
+    yield server
+    await server.close()
+
+
+@pytest.fixture
+async def client(server: OpenAiImagesServer) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client with its key."""
+    headers = {"Authorization": "Bearer sk-key-a"}
+    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30) as client:
+        yield client
+
+
+def pictures(reply: httpx.Response) -> list[bytes]:
+    """Return the decoded pictures of a reply."""
+    return [base64.b64decode(each["b64_json"], validate=True) for each in reply.json()["data"]]
+
+
+async def test_reply_has_pictures_settings_and_usage(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
+    reply = await client.post(PATH, json={**BODY, "n": 2, "size": "1536x1024", "quality": "low"})
+
+    body = reply.json()
+    made = pictures(reply)
+    assert reply.status_code == 200
+    assert reply.headers["x-request-id"].startswith("req_")
+    assert set(body) == {"created", "data", "output_format", "quality", "size", "background", "usage"}
+    assert (body["output_format"], body["quality"], body["size"], body["background"]) == (
+        "png",
+        "low",
+        "1536x1024",
+        "opaque",
+    )
+    assert body["usage"] == {
+        "input_tokens": 2,
+        "input_tokens_details": {"text_tokens": 2, "image_tokens": 0},
+        "output_tokens": 314,
+        "total_tokens": 316,
+    }
+    assert [read_mark(each) for each in made] == [expected_mark("a fox", 0), expected_mark("a fox", 1)]
+    assert tuple(made) == server.jobs[0].pictures
+
+
+@pytest.mark.parametrize(
+    ("model", "quality", "cost"),
+    [
+        ("gpt-image-2.5-flare", "low", "0.00589"),
+        ("gpt-image-2.5-flare", "auto", "0.01318"),
+        ("gpt-image-2.5-sunburst", "high", "0.05269"),
+        ("gpt-image-2.6-flare", "xhigh", "0.09367"),
+        ("gpt-image-2.6-sunburst", "max", "0.21073"),
+        ("gpt-image-2", "medium", "0.05269"),
+    ],
+)
+async def test_bill_is_that_of_the_tokens(
+    server: OpenAiImagesServer, client: httpx.AsyncClient, model: str, quality: str, cost: str
+) -> None:
+    reply = await client.post(PATH, json={"model": model, "prompt": "a fox", "quality": quality})
+
+    usage = reply.json()["usage"]
+    assert server.billed[0].cost == Decimal(cost)
+    assert usage["output_tokens"] * Decimal(30) / 10**6 + usage["input_tokens"] * Decimal(5) / 10**6 == Decimal(cost)
+
+
+@pytest.mark.parametrize(("format_", "place"), [("png", b"caBX"), ("jpeg", b"\xff\xeb"), ("webp", b"C2PA")])
+async def test_picture_has_provenance_and_requested_format(
+    client: httpx.AsyncClient, format_: str, place: bytes
+) -> None:
+    (made,) = pictures(await client.post(PATH, json={**BODY, "output_format": format_}))
+
+    assert read_manifest(made) is not None
+    assert place in made
+    with Image.open(io.BytesIO(made)) as opened:
+        assert ((opened.format or "").lower(), opened.size) == (format_, (1024, 1024))
+
+
+async def test_transparent_picture_has_alpha(client: httpx.AsyncClient) -> None:
+    reply = await client.post(PATH, json={**BODY, "background": "transparent"})
+
+    with Image.open(io.BytesIO(pictures(reply)[0])) as opened:
+        assert opened.getchannel("A").getextrema() == (0, 255)
+    assert reply.json()["background"] == "transparent"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "code"),
+    [
+        ({"seed": 3}, "seed", "unknown_parameter"),
+        ({"response_format": "b64_json"}, "response_format", "unknown_parameter"),
+        ({"negative_prompt": "x"}, "negative_prompt", "unknown_parameter"),
+        ({"input_fidelity": "high"}, "input_fidelity", "unknown_parameter"),
+        ({"prompt": ""}, "prompt", "invalid_value"),
+        ({"prompt": 5}, "prompt", "invalid_value"),
+        ({"prompt": "x" * 32_001}, "prompt", "invalid_value"),
+        ({"n": 0}, "n", "invalid_value"),
+        ({"n": 11}, "n", "invalid_value"),
+        ({"n": True}, "n", "invalid_value"),
+        ({"size": "1000x1000"}, "size", "invalid_value"),
+        ({"size": "3856x2160"}, "size", "invalid_value"),
+        ({"size": "3840x2176"}, "size", "invalid_value"),
+        ({"size": "800x816"}, "size", "invalid_value"),
+        ({"size": "3088x1024"}, "size", "invalid_value"),
+        ({"size": "1:1"}, "size", "invalid_value"),
+        ({"size": 1024}, "size", "invalid_value"),
+        ({"quality": "best"}, "quality", "invalid_value"),
+        ({"model": "gpt-image-2", "quality": "max"}, "quality", "invalid_value"),
+        ({"complexity": "low"}, "complexity", "invalid_value"),
+        ({"background": "transparent", "output_format": "jpeg"}, "background", "invalid_value"),
+        ({"output_format": "bmp"}, "output_format", "invalid_value"),
+        ({"output_format": "gif"}, "output_format", None),
+        ({"output_format": "svg"}, "output_format", None),
+        ({"output_compression": 80}, "output_compression", "invalid_value"),
+        ({"output_format": "webp", "output_compression": 101}, "output_compression", "invalid_value"),
+        ({"frame_count": 2}, "frame_count", "invalid_value"),
+        ({"moderation": "off"}, "moderation", "invalid_value"),
+        ({"stream": "yes"}, "stream", "invalid_value"),
+        ({"partial_images": 2}, "partial_images", "invalid_value"),
+        ({"stream": True, "partial_images": 4}, "partial_images", "invalid_value"),
+        ({"model": "gpt-image-1"}, "model", "model_not_found"),
+        ({"model": "dall-e-3"}, "model", "model_not_found"),
+    ],
+)
+async def test_undocumented_request_is_refused(
+    server: OpenAiImagesServer, client: httpx.AsyncClient, fields: dict[str, Any], param: str, code: str | None
+) -> None:
+    reply = await client.post(PATH, json={**BODY, **fields})
+
+    error = reply.json()["error"]
+    assert reply.status_code == (404 if code == "model_not_found" else 403 if code is None else 400)
+    assert set(error) == {"message", "type", "param", "code"}
+    assert (error["param"], error["code"]) == (param, code)
+    assert not server.jobs
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"size": "3840x2160"},
+        {"size": "1024x640"},
+        {"size": "auto", "quality": "auto", "background": "auto", "moderation": "low"},
+        {"model": "gpt-image-2.6-flare", "complexity": "high", "safety_identifier": "abc"},
+        {"output_format": "jpeg", "output_compression": 0},
+        {"prompt": "x" * 32_000},
+        {"n": 3},
+    ],
+)
+async def test_documented_request_is_taken(client: httpx.AsyncClient, fields: dict[str, Any]) -> None:
+    assert (await client.post(PATH, json={**BODY, **fields})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b'{"prompt": "x"}', b'{"model": "gpt-image-2"}', b"[" * 9999]
+)
+async def test_hostile_body_is_400(server: OpenAiImagesServer, client: httpx.AsyncClient, body: bytes) -> None:
+    reply = await client.post(PATH, content=body, headers={"Content-Type": "application/json"})
+
+    assert reply.status_code == 400
+    assert not server.jobs
+
+
+@pytest.mark.parametrize("headers", [{"Authorization": "Bearer wrong"}, {"Authorization": ""}, {"api-key": "sk-key-a"}])
+async def test_wrong_key_is_401(server: OpenAiImagesServer, headers: dict[str, str]) -> None:
+    async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+        replies = [await client.post(PATH, json=BODY), await client.get("/v1/models")]
+
+    assert [reply.status_code for reply in replies] == [401, 401]
+    assert replies[0].json()["error"]["code"] == "invalid_api_key"
+
+
+async def test_models_have_shutdown_dates(client: httpx.AsyncClient) -> None:
+    rows = {row["id"]: row["shutdown_date"] for row in (await client.get("/v1/models")).json()["data"]}
+
+    assert rows["gpt-image-1-mini"] == "2026-12-01"
+    assert rows["gpt-image-2.6-flare"] is None
+    assert "dall-e-3" not in rows
+
+
+CASES: list[tuple[str, int, str | None, str]] = [
+    ("refused_input", 400, "moderation_blocked", "image_generation_user_error"),
+    ("refused_output", 400, "moderation_blocked", "image_generation_user_error"),
+    ("refused_unknown_stage", 400, "moderation_blocked", "image_generation_user_error"),
+    ("refused_policy", 400, "content_policy_violation", "image_generation_user_error"),
+    ("account_empty", 429, "insufficient_quota", "insufficient_quota"),
+    ("account_empty_hard_limit", 400, "billing_hard_limit_reached", "image_generation_user_error"),
+    ("key_refused", 401, "invalid_api_key", "invalid_request_error"),
+    ("key_unverified", 403, None, "invalid_request_error"),
+    ("rate_limited", 429, "rate_limit_exceeded", "requests"),
+    ("rate_limited_reset", 429, "rate_limit_exceeded", "requests"),
+    ("overloaded", 503, None, "service_unavailable"),
+    ("server_error", 500, None, "server_error"),
+    ("server_error_late", 500, None, "server_error"),
+    ("bad_input", 400, "invalid_value", "invalid_request_error"),
+    ("model_retired", 404, "model_not_found", "invalid_request_error"),
+]
+
+
+@pytest.mark.parametrize(("case", "status", "code", "kind"), CASES)
+async def test_case_has_documented_error_and_no_bill(
+    server: OpenAiImagesServer, client: httpx.AsyncClient, case: str, status: int, code: str | None, kind: str
+) -> None:
+    server.faults.play(case)
+
+    reply = await client.post(PATH, json=BODY)
+    again = await client.post(PATH, json=BODY)
+
+    error = reply.json()["error"]
+    assert (reply.status_code, error["code"], error["type"]) == (status, code, kind)
+    assert reply.headers["x-request-id"]
+    assert (again.status_code, len(server.billed)) == (200, 1)
+
+
+@pytest.mark.parametrize(("case", "stage"), [("refused_input", "input"), ("refused_output", "output")])
+async def test_refusal_has_moderation_details(
+    server: OpenAiImagesServer, client: httpx.AsyncClient, case: str, stage: str
+) -> None:
+    server.faults.play(case)
+
+    details = (await client.post(PATH, json=BODY)).json()["error"]["moderation_details"]
+
+    assert details == {"categories": ["violence"], "moderation_stage": stage}
+
+
+async def test_rate_limit_cases_name_the_wait_in_headers(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
+    server.faults.play("rate_limited")
+    server.faults.play("rate_limited_reset")
+
+    first, second = [(await client.post(PATH, json=BODY)).headers for _ in range(2)]
+
+    assert first["retry-after"] == "12"
+    assert "retry-after" not in second
+    assert second["x-ratelimit-reset-requests"] == "1m30s"
+
+
+@pytest.mark.parametrize("case", ["refused_policy", "bad_input", "refused_azure_inner_error"])
+async def test_error_quotes_the_prompt(server: OpenAiImagesServer, client: httpx.AsyncClient, case: str) -> None:
+    server.faults.play(case)
+
+    assert SECRET in (await client.post(PATH, json={**BODY, "prompt": SECRET})).text
+
+
+async def test_empty_result_bills_the_prompt_only(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
+    server.faults.play("nothing")
+
+    body = (await client.post(PATH, json=BODY)).json()
+
+    assert (body["data"], body["usage"]["output_tokens"]) == ([], 0)
+    assert [charge.cost for charge in server.billed] == [Decimal("0.00001")]
+
+
+async def test_reply_without_usage_is_billed_all_the_same(
+    server: OpenAiImagesServer, client: httpx.AsyncClient
+) -> None:
+    server.faults.play("no_usage")
+
+    assert "usage" not in (await client.post(PATH, json=BODY)).json()
+    assert server.billed[0].cost == Decimal("0.01318")
+
+
+@pytest.mark.parametrize("case", ["reply_lost", "reply_half"])
+async def test_lost_reply_is_billed(server: OpenAiImagesServer, client: httpx.AsyncClient, case: str) -> None:
+    server.faults.play(case)
+
+    with pytest.raises(httpx.TransportError):
+        await client.post(PATH, json=BODY)
+
+    assert [charge.prompt for charge in server.billed] == ["a fox"]
+
+
+async def test_broken_connection_before_processing_is_not_billed(
+    server: OpenAiImagesServer, client: httpx.AsyncClient
+) -> None:
+    server.faults.add("submit", "reset_before")
+
+    with pytest.raises(httpx.TransportError):
+        await client.post(PATH, json=BODY)
+
+    assert not server.billed
+
+
+async def test_call_stays_open_until_released(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
+    server.latency = MANUAL
+    pending = asyncio.create_task(client.post(PATH, json=BODY))
+    await server.wait_for(lambda: server.jobs)
+    before = (pending.done(), len(server.billed))
+    server.finish()
+
+    assert (await pending).status_code == 200
+    assert (before, len(server.billed)) == ((False, 0), 1)
+
+
+async def test_client_that_hangs_up_is_billed(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
+    server.latency = MANUAL
+    pending = asyncio.create_task(client.post(PATH, json=BODY))
+    await server.wait_for(lambda: server.jobs)
+    pending.cancel()
+    await asyncio.gather(pending, return_exceptions=True)
+    server.finish()
+    await server.wait_for(lambda: server.billed)
+
+    assert len(server.billed) == 1
+
+
+async def test_balance_too_low_is_insufficient_quota(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
+    server.store.balance = Decimal("0.02")
+
+    replies = [await client.post(PATH, json=BODY) for _ in range(2)]
+
+    assert [reply.status_code for reply in replies] == [200, 429]
+    assert replies[1].json()["error"]["code"] == "insufficient_quota"
+    assert server.store.balance == Decimal("0.00682")
+
+
+async def test_images_per_minute_are_limited() -> None:
+    now = 0.0
+    server = OpenAiImagesServer(images_per_minute=5, latency=Latency(queue=0.0, work=0.0), clock=lambda: now)
+    await server.start()
+    headers = {"Authorization": "Bearer sandbox-key"}
+    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30) as client:
+        taken = await client.post(PATH, json={**BODY, "n": 4})
+        now = 20.0
+        refused = await client.post(PATH, json={**BODY, "n": 2})
+        now = 60.0
+        later = await client.post(PATH, json={**BODY, "n": 2})
+    await server.close()
+
+    assert [reply.status_code for reply in (taken, refused, later)] == [200, 429, 200]
+    assert taken.headers["x-ratelimit-remaining-requests"] == "1"
+    assert (refused.headers["retry-after"], refused.headers["x-ratelimit-reset-requests"]) == ("40", "40s")
