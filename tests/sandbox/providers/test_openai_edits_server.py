@@ -1,0 +1,224 @@
+"""Edits and streams of the fake of OpenAI's Images API."""
+
+import base64
+import io
+import json
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from sandbox.providers import Latency, OpenAiImagesServer, derives_from, read_manifest
+from tests.sandbox.providers.support import ImageServer, photo
+
+PATH = "/v1/images/edits"
+MODEL = "gpt-image-2.5-flare"
+FORM = {"model": MODEL, "prompt": "make it dusk"}
+
+File = tuple[str, tuple[str, bytes, str]]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[OpenAiImagesServer]:
+    """Yield the fake with fast jobs."""
+    server = OpenAiImagesServer(key="sk-key-a", latency=Latency(queue=0.0, work=0.0))
+    await server.start()
+    yield server
+    await server.close()
+
+
+@pytest.fixture
+async def client(server: OpenAiImagesServer) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client with its key."""
+    headers = {"Authorization": "Bearer sk-key-a"}
+    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30) as client:
+        yield client
+
+
+def file(content: bytes, name: str = "image[]", kind: str = "image/png") -> File:
+    """Return a file of a form."""
+    return name, ("a.png", content, kind)
+
+
+def mask(size: tuple[int, int] = (600, 400), mode: str = "RGBA") -> bytes:
+    """Return an encoded mask."""
+    content = io.BytesIO()
+    Image.new(mode, size).save(content, "PNG")
+    return content.getvalue()
+
+
+def data_url(content: bytes) -> str:
+    """Return a data URL of a PNG."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def picture(reply: httpx.Response) -> bytes:
+    """Return the first picture of a reply."""
+    return base64.b64decode(reply.json()["data"][0]["b64_json"])
+
+
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP"])
+async def test_form_edit_derives_from_its_first_file(
+    server: OpenAiImagesServer, client: httpx.AsyncClient, format_: str
+) -> None:
+    source, other = photo("stripes", format_=format_), photo("rings")
+
+    reply = await client.post(PATH, data={**FORM, "n": "1"}, files=[file(source), file(other)])
+
+    made = picture(reply)
+    assert (reply.status_code, reply.json()["size"]) == (200, "1536x1024")
+    assert (derives_from(made, source), derives_from(made, other)) == (True, False)
+    assert read_manifest(made) is not None
+    assert [each.format for each in server.jobs[0].inputs] == [format_.lower(), "png"]
+    assert server.requests[-1].body["image[]"][0]["length"] == len(source)
+
+
+async def test_edit_bills_its_input_tokens(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
+    reply = await client.post(PATH, data={**FORM, "size": "1024x1024"}, files=[file(photo(size=(1024, 1024)))])
+
+    usage = reply.json()["usage"]
+    assert usage["input_tokens_details"] == {"text_tokens": 3, "image_tokens": 1024}
+    assert server.billed[0].cost == Decimal("0.021377")
+
+
+async def test_json_edit_takes_data_urls_and_addresses(client: httpx.AsyncClient, image_server: ImageServer) -> None:
+    source, other = photo("rings"), photo("stripes")
+    images = [{"image_url": data_url(source)}, {"image_url": image_server.put("b", other)}]
+
+    reply = await client.post(PATH, json={**FORM, "images": images, "mask": {"image_url": data_url(mask())}})
+
+    assert derives_from(picture(reply), source)
+    assert image_server.requested == ["b"]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [file(mask(), "mask"), file(mask(), "markup")],
+    ids=["mask", "markup"],
+)
+async def test_mask_or_markup_is_taken(client: httpx.AsyncClient, extra: File) -> None:
+    assert (await client.post(PATH, data=FORM, files=[file(photo()), extra])).status_code == 200
+
+
+PHOTO = photo(size=(64, 64))
+SMALL_MASK = mask((64, 64))
+
+
+@pytest.mark.parametrize(
+    ("fields", "files", "param"),
+    [
+        ({}, [], "body"),
+        ({}, [file(PHOTO)] * 17, "image"),
+        ({}, [file(b"not a picture")], "image[0]"),
+        ({}, [file(b"")], "image[0]"),
+        ({}, [file(PHOTO[:80])], "image[0]"),
+        ({}, [file(photo(format_="GIF"))], "image[0]"),
+        ({}, [file(PHOTO), file(mask((64, 32)), "mask")], "mask"),
+        ({}, [file(PHOTO), file(mask((64, 64), "RGB"), "mask")], "mask"),
+        ({}, [file(PHOTO), file(photo(size=(64, 64), format_="WEBP"), "mask")], "mask"),
+        ({}, [file(PHOTO), file(SMALL_MASK + b"\0" * 4 * 1024**2, "mask")], "mask"),
+        ({}, [file(PHOTO), file(SMALL_MASK, "mask"), file(SMALL_MASK, "markup")], "markup"),
+        ({"model": "gpt-image-2"}, [file(PHOTO), file(SMALL_MASK, "markup")], "markup"),
+        ({"input_fidelity": "high"}, [file(PHOTO)], "input_fidelity"),
+        ({"n": "many"}, [file(PHOTO)], "n"),
+        ({"stream": "maybe"}, [file(PHOTO)], "stream"),
+        ({"seed": "1"}, [file(PHOTO)], "seed"),
+        ({"prompt": " "}, [file(PHOTO)], "prompt"),
+        ({}, [file(PHOTO), file(PHOTO, "other")], "other"),
+    ],
+)
+async def test_bad_form_is_400(
+    server: OpenAiImagesServer, client: httpx.AsyncClient, fields: dict[str, str], files: list[File], param: str
+) -> None:
+    reply = await client.post(PATH, data={**FORM, **fields}, files=files)
+
+    assert (reply.status_code, reply.json()["error"]["param"]) == (400, param)
+    assert not server.jobs
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        [],
+        None,
+        "x",
+        ["x"],
+        [{}],
+        [{"url": "https://a.example/x.png"}],
+        [{"file_id": "file-1"}],
+        [{"image_url": 5}],
+        [{"image_url": "data:image/png;base64,???"}],
+        [{"image_url": "data:image/png,abc"}],
+        [{"image_url": "data:image/png;base64,aGVsbG8="}],
+        [{"image_url": "https://elsewhere.example/x.png"}],
+        [{"image_url": "file:///etc/passwd"}],
+        [{"image_url": "data:" + "x" * 20_971_520}],
+    ],
+)
+async def test_bad_json_edit_is_400(server: OpenAiImagesServer, client: httpx.AsyncClient, images: Any) -> None:
+    reply = await client.post(PATH, json={**FORM, "images": images})
+
+    assert reply.status_code == 400
+    assert not server.jobs
+
+
+async def test_file_above_the_limit_is_400(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.providers.openai_requests._MAX_FILE_BYTES", len(PHOTO))
+
+    reply = await client.post(PATH, data=FORM, files=[file(PHOTO)])
+
+    assert (reply.status_code, reply.json()["error"]["param"]) == (400, "image[0]")
+
+
+async def test_older_model_takes_input_fidelity(client: httpx.AsyncClient) -> None:
+    form = {**FORM, "model": "gpt-image-1.5", "input_fidelity": "high"}
+
+    assert (await client.post(PATH, data=form, files=[file(PHOTO)])).status_code == 200
+
+
+async def test_broken_form_is_400(client: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+
+    assert (await client.post(PATH, content=b"--x\r\nhalf", headers=headers)).status_code == 400
+    assert (await client.post("/v1/images/generations", data=FORM, files=[file(PHOTO)])).status_code == 400
+
+
+async def stream(client: httpx.AsyncClient, **fields: Any) -> list[dict[str, Any]]:
+    """Return the events of a streamed generation."""
+    body = {"model": MODEL, "prompt": "a fox", "stream": True, **fields}
+    async with client.stream("POST", "/v1/images/generations", json=body) as reply:
+        lines = [line async for line in reply.aiter_lines()]
+    return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+
+
+async def test_stream_has_partial_pictures_then_the_whole_one(
+    server: OpenAiImagesServer, client: httpx.AsyncClient
+) -> None:
+    events = await stream(client, partial_images=2)
+
+    assert [event["type"].partition(".")[2] for event in events] == ["partial_image", "partial_image", "completed"]
+    made = base64.b64decode(events[-1]["b64_json"])
+    assert made == server.jobs[0].pictures[0]
+    assert base64.b64decode(events[0]["b64_json"]) != made
+    assert events[-1]["usage"]["output_tokens"] == 439 + 200
+
+
+async def test_late_refusal_of_stream_is_an_event(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
+    server.faults.play("refused_output")
+
+    (event,) = await stream(client)
+
+    assert (event["type"], event["error"]["code"]) == ("error", "moderation_blocked")
+    assert not server.billed
+
+
+async def test_broken_stream_is_billed(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
+    server.faults.play("reply_lost")
+
+    with pytest.raises(httpx.TransportError):
+        await stream(client, partial_images=1)
+
+    assert len(server.billed) == 1
