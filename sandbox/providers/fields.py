@@ -68,7 +68,7 @@ def boolean(value: Any) -> bool:
 
 
 def text(most: int) -> Check:
-    """Return a check for a text that is not blank."""
+    """Return a check for a text of limited length."""
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or not value.strip():
@@ -81,7 +81,7 @@ def text(most: int) -> Check:
 
 
 def anything(value: Any) -> Any:
-    """Return a value that is checked elsewhere."""
+    """Return a value unchecked."""
     return value
 
 

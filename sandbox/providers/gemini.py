@@ -50,7 +50,7 @@ class _Tokens:
 
 
 class GeminiServer(SynchronousServer):
-    """Fake of Gemini: one picture a call, refusals in a 200, a draft first.
+    """Fake of Gemini: one picture a call, refusals in a 200, a thought first.
 
     A picture is billed once it is drawn, although its reply may get lost.
     """
@@ -125,7 +125,7 @@ class GeminiServer(SynchronousServer):
         return web.json_response(await self._reply(job, call, tokens, fault))
 
     async def _reply(self, job: Job, call: Call, tokens: _Tokens, fault: Fault | None) -> dict[str, Any]:
-        """Return a candidate with a draft, a text and the picture."""
+        """Return a candidate with thoughts, a text and the picture."""
         parts: list[dict[str, Any]] = []
         if fault is None or fault.case != "nothing":
             parts.append({"text": "A first composition.", "thought": True})

@@ -79,7 +79,7 @@ CASES: Final[Mapping[str, Case]] = {
     "refused_input": Case(body=_blocked("PROHIBITED_CONTENT")),
     "refused_output": Case(body=_unfinished("IMAGE_SAFETY"), late=True),
     "nothing": Case(),  # a STOP with text only
-    "only_thoughts": Case(),  # drafts without a picture
+    "only_thoughts": Case(),  # thoughts without a picture
     "account_empty": PREPAY_EMPTY,
     "account_empty_quota": _error(429, _EXHAUSTED),
     "account_empty_billing": _error(400, "Billing is not enabled for this project.", status="FAILED_PRECONDITION"),

@@ -15,7 +15,7 @@ def error_body(message: str, *, kind: str = _REQUEST_ERROR, param: str | None = 
 
 
 def _error(message: str, **fields: Any) -> Callable[[str], Any]:
-    """Return a body builder; `{prompt}` in the message is replaced by the prompt."""
+    """Return a body builder; it replaces `{prompt}` in the message."""
     return lambda prompt: error_body(message.replace("{prompt}", prompt), **fields)
 
 

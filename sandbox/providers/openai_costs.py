@@ -60,7 +60,7 @@ def picture_tokens(version: float, quality: str, width: int, height: int) -> int
 
 
 def usage(*, prompt: str, inputs: tuple[tuple[int, int], ...], picture: int, pictures: int, partial: int = 0) -> Usage:
-    """Return the tokens of a call; `inputs` are the sizes of its input pictures."""
+    """Return the tokens of a call; `inputs` are its input sizes."""
     patches = (ceil(width / _PATCH_PIXELS) * ceil(height / _PATCH_PIXELS) for width, height in inputs)
     return Usage(
         text=ceil(len(prompt) / _CHARS_PER_TOKEN),

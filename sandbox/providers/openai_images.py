@@ -1,4 +1,4 @@
-"""Fake of OpenAI's Images API and of services with the same shape."""
+"""Fake of OpenAI's Images API and of similar services."""
 
 import base64
 import json
@@ -31,7 +31,7 @@ _KINDS: Final = {401: "invalid_request_error", 429: "requests", 500: "server_err
 
 
 class OpenAiImagesServer(SynchronousServer):
-    """Fake of an API of OpenAI's shape, by its `profile`.
+    """Fake of OpenAI's Images API, or of a similar `profile`.
 
     Pictures are billed once they are drawn, although their reply may get lost; refused calls are not billed.
     `images_per_minute` is the limit of the account's tier.
@@ -235,7 +235,7 @@ def _quality(values: Mapping[str, Any]) -> str:
 
 
 def _settings(job: Job, call: Call) -> dict[str, Any]:
-    """Return the settings that a reply repeats."""
+    """Return the settings of a reply."""
     return {
         "output_format": job.request.format,
         "quality": _quality(call.values),

@@ -1,4 +1,4 @@
-"""Services that speak the shape of OpenAI's Images API, and their differences."""
+"""Services with OpenAI's Images API, and their differences."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Parsing of generations and edits in the shape of OpenAI's Images API."""
+"""Parsing of generations and edits of OpenAI's Images API."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -176,7 +176,7 @@ async def _load(source: Source, downloader: InputDownloader, most_bytes: int) ->
 
 
 def _check_combinations(values: Mapping[str, Any], model: Model, extras: Mapping[str, Source]) -> None:
-    """Check fields that depend on the model or on each other."""
+    """Check the fields against the model and each other."""
     format_ = values.get("output_format", "png")
     rules = (
         ("quality", bool(model.version) and values.get("quality", "auto") not in model.qualities),

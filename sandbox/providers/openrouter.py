@@ -25,7 +25,7 @@ _OUTPUT_TOKENS: Final = 1120
 
 
 class OpenRouterServer(SynchronousServer):
-    """Fake of OpenRouter: bills only replies that arrived.
+    """Fake of OpenRouter: bills no lost replies.
 
     A client that hangs up ends its job. Discovery needs no key.
     """

@@ -36,7 +36,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderEndpoint:
-    """A provider that serves a model, with its parameters and prices."""
+    """A provider of a model, with its parameters and prices."""
 
     name: str
     slug: str

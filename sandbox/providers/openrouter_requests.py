@@ -55,7 +55,7 @@ class Call:
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """Return the words that a price may depend on."""
+        """Return the possible variants of a price."""
         return str(self.values.get("resolution", "1K")).lower(), str(self.values.get("quality", "auto"))
 
 
@@ -169,7 +169,7 @@ def _references(value: Any) -> tuple[str, ...]:
 
 
 def _unsupported(endpoint: ProviderEndpoint, values: dict[str, Any], references: tuple[str, ...]) -> str:
-    """Return the first parameter that an endpoint does not support, as a text."""
+    """Return an error for the first unsupported parameter, or nothing."""
     for name, value in values.items():
         if name in _ALWAYS:
             continue

@@ -59,7 +59,7 @@ def _box(kind: bytes, content: bytes) -> bytes:
 
 
 def _add_to_webp(image: bytes, box: bytes) -> bytes:
-    """Append a C2PA chunk, which needs the extended file format."""
+    """Append a C2PA chunk; it needs the extended file format."""
     body = image[_RIFF_HEADER_BYTES:]
     if not body.startswith(b"VP8X"):
         body = _extended_header(body) + body

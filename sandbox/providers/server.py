@@ -216,7 +216,7 @@ class ImageApiServer(ABC):
         return {}
 
     def prompt_of(self, record: RecordedRequest) -> str:
-        """Return the prompt of a request, for the cases that quote it."""
+        """Return the prompt of a request, for cases with a quotation."""
         prompt = record.body.get("prompt", "") if isinstance(record.body, dict) else ""
         return prompt if isinstance(prompt, str) else ""
 
@@ -229,7 +229,10 @@ class ImageApiServer(ABC):
         """
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            record = await read_request(request, endpoint)
+            try:
+                record = await read_request(request, endpoint)
+            except web.HTTPRequestEntityTooLarge:
+                return self.error_response(413, "Request body too large")
             self.requests.append(record)
             self.store.notify()
             try:

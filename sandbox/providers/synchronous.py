@@ -1,4 +1,4 @@
-"""Base of APIs without job ids: a call stays open until its images are drawn."""
+"""Base of APIs without job ids: calls stay open for their images."""
 
 import asyncio
 from collections import deque
@@ -47,7 +47,7 @@ class RateWindow:
 
 
 class SynchronousServer(ImageApiServer):
-    """An API that sends its images in the reply.
+    """An API with its images in the reply.
 
     Without `bills_lost_replies`, a reply that did not arrive is refunded.
     """
@@ -60,7 +60,7 @@ class SynchronousServer(ImageApiServer):
         return self.cases[fault.case] if fault is not None and fault.kind is Kind.CASE else None
 
     async def draw_partial(self, job: Job) -> bytes:
-        """Return a draft of a running job: another picture, without a manifest."""
+        """Return a preview of a running job: another picture, unsigned."""
         return await draw_job_picture(job, job.request.images, signed=False)
 
     async def run_job(

@@ -124,15 +124,15 @@ async def test_refused_picture_is_a_200_without_parts(
     assert (len(server.jobs), len(server.billed)) == (1, 0)
 
 
-@pytest.mark.parametrize(("case", "drafts"), [("nothing", 0), ("only_thoughts", 2)])
+@pytest.mark.parametrize(("case", "thoughts"), [("nothing", 0), ("only_thoughts", 2)])
 async def test_text_only_stop_has_no_picture(
-    server: GeminiServer, client: httpx.AsyncClient, case: str, drafts: int
+    server: GeminiServer, client: httpx.AsyncClient, case: str, thoughts: int
 ) -> None:
     server.faults.play(case)
 
     reply = await client.post(PATH, json=body())
 
-    assert [each.get("thought", False) for each in parts(reply)] == [True] * drafts + [False]
+    assert [each.get("thought", False) for each in parts(reply)] == [True] * thoughts + [False]
     assert reply.json()["candidates"][0]["finishReason"] == "STOP"
     assert server.billed[0].cost == Decimal("0.000003")
 

@@ -60,21 +60,21 @@ def parts(reply: httpx.Response) -> list[dict[str, Any]]:
 
 
 def picture(reply: httpx.Response) -> bytes:
-    """Return the picture that is no draft."""
+    """Return the picture outside of the thoughts."""
     (found,) = (each for each in parts(reply) if "inlineData" in each and not each.get("thought"))
     return base64.b64decode(found["inlineData"]["data"])
 
 
-async def test_reply_has_a_draft_before_the_picture(server: GeminiServer, client: httpx.AsyncClient) -> None:
+async def test_reply_has_a_thought_before_the_picture(server: GeminiServer, client: httpx.AsyncClient) -> None:
     reply = await client.post(path(), json=body())
 
     kinds = [("inlineData" if "inlineData" in each else "text", each.get("thought", False)) for each in parts(reply)]
     assert kinds == [("text", True), ("inlineData", True), ("text", False), ("inlineData", False)]
-    draft = base64.b64decode(parts(reply)[1]["inlineData"]["data"])
+    thought = base64.b64decode(parts(reply)[1]["inlineData"]["data"])
     assert picture(reply) == server.jobs[0].pictures[0]
-    assert read_mark(draft) != read_mark(picture(reply)) == expected_mark("a fox", 0)
+    assert read_mark(thought) != read_mark(picture(reply)) == expected_mark("a fox", 0)
     assert read_manifest(picture(reply)) is not None
-    assert read_manifest(draft) is None
+    assert read_manifest(thought) is None
     assert reply.json()["candidates"][0]["finishReason"] == "STOP"
     assert reply.json()["responseId"] == server.jobs[0].id
 

@@ -1,4 +1,4 @@
-"""Services of OpenAI's shape: each profile takes and sends what it documents."""
+"""Services with OpenAI's Images API, and their differences."""
 
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable

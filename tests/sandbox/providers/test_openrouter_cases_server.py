@@ -116,7 +116,7 @@ async def test_lost_reply_is_not_billed(server: OpenRouterServer, client: httpx.
     with pytest.raises(httpx.TransportError):
         await client.post("/images", json=BODY)
 
-    assert (len(server.jobs), server.billed, server.store.balance) == (1, [], 1)
+    assert (len(server.jobs), len(server.billed), server.store.balance) == (1, 0, Decimal(1))
 
 
 async def test_fallback_costs_more_unless_forbidden(server: OpenRouterServer, client: httpx.AsyncClient) -> None:

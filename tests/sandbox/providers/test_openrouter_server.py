@@ -155,6 +155,17 @@ async def test_undocumented_request_is_400(
     assert not server.jobs
 
 
+async def test_body_above_the_limit_is_413() -> None:
+    server = OpenRouterServer(key="key-a")
+    server.max_body_bytes = 1000
+    await server.start()
+    async with httpx.AsyncClient(base_url=server.url, headers={"Authorization": "Bearer key-a"}) as client:
+        reply = await client.post("/api/v1/images", json={**GPT, "prompt": "x" * 1000})
+    await server.close()
+
+    assert (reply.status_code, reply.json()["error"]["metadata"]["error_type"]) == (413, "payload_too_large")
+
+
 async def test_quality_is_ignored_by_models_without_it(client: httpx.AsyncClient) -> None:
     assert (await client.post("/images", json={**BANANA, "quality": "high"})).status_code == 200
 
@@ -195,7 +206,7 @@ async def test_discovery_lists_parameters_and_prices(client: httpx.AsyncClient) 
     assert unknown.status_code == 404
 
 
-async def test_account_tells_what_is_left_and_what_was_paid(
+async def test_account_has_remaining_credits_and_paid_costs(
     server: OpenRouterServer, client: httpx.AsyncClient
 ) -> None:
     server.store.balance = Decimal("0.05")
