@@ -138,7 +138,11 @@ _PROFILES: Final = (
     ),
     Profile(
         name="azure",
-        models={"pictures": Model(version=2.5), "older-pictures": Model(version=1.5, shutdown_date="2026-12-16")},
+        models={
+            "pictures": Model(version=2.5, shutdown_date="2027-09-09"),
+            "pictures-2": Model(version=2.0, shutdown_date="2027-10-21"),
+            "older-pictures": Model(version=1.5, shutdown_date="2026-12-16"),
+        },
         fields=_OPENAI,
         edit_fields=_OPENAI_EDIT,
         edits=_BOTH,

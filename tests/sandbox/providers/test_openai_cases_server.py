@@ -7,7 +7,7 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from sandbox.providers import MANUAL, Latency, OpenAiImagesServer
+from sandbox.providers import MANUAL, GeminiServer, Latency, OpenAiImagesServer, OpenRouterServer
 
 PATH = "/v1/images/generations"
 BODY = {"model": "gpt-image-2.5-flare", "prompt": "a fox"}
@@ -182,3 +182,25 @@ async def test_images_per_minute_are_limited() -> None:
     assert [reply.status_code for reply in (taken, refused, later)] == [200, 429, 200]
     assert taken.headers["x-ratelimit-remaining-requests"] == "1"
     assert (refused.headers["retry-after"], refused.headers["x-ratelimit-reset-requests"]) == ("40", "40s")
+
+
+async def test_control_routes_play_cases_and_list_the_bill(
+    server: OpenAiImagesServer, client: httpx.AsyncClient
+) -> None:
+    fault = {"endpoint": "submit", "kind": "case", "case": "overloaded", "times": 2}
+    await client.put("/sandbox/faults", json=[fault])
+
+    statuses = [(await client.post(PATH, json=BODY)).status_code for _ in range(3)]
+    listed = (await client.get("/sandbox/jobs")).json()
+
+    assert statuses == [503, 503, 200]
+    assert listed["billed"] == [{"job_id": server.jobs[0].id, "prompt": "a fox", "cost": "0.01318"}]
+    assert "refused_input" in (await client.get("/sandbox/cases")).json()
+
+
+def test_all_fakes_have_the_common_cases() -> None:
+    names = ("refused_input", "refused_output", "nothing", "account_empty", "key_refused", "rate_limited", "overloaded")
+    more = ("server_error", "reply_lost", "reply_half", "bad_input", "model_retired")
+
+    for cases in (OpenAiImagesServer.cases, GeminiServer.cases, OpenRouterServer.cases):
+        assert {*names, *more} <= cases.keys()

@@ -215,10 +215,20 @@ async def test_late_refusal_of_stream_is_an_event(server: OpenAiImagesServer, cl
     assert not server.billed
 
 
-async def test_broken_stream_is_billed(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
+async def test_broken_stream_is_billed_without_its_picture(
+    server: OpenAiImagesServer, client: httpx.AsyncClient
+) -> None:
     server.faults.play("reply_lost")
+    received: list[str] = []
+
+    async def receive() -> None:
+        body = {"model": MODEL, "prompt": "a fox", "stream": True, "partial_images": 1}
+        async with client.stream("POST", "/v1/images/generations", json=body) as reply:
+            async for line in reply.aiter_lines():
+                received.append(line[:40])  # noqa: PERF401 - the stream breaks
 
     with pytest.raises(httpx.TransportError):
-        await stream(client, partial_images=1)
-
+        await receive()
+    assert any("partial_image" in line for line in received)
+    assert not any("completed" in line for line in received)
     assert len(server.billed) == 1

@@ -128,3 +128,19 @@ async def test_fallback_costs_more_unless_forbidden(server: OpenRouterServer, cl
 
     assert [reply.status_code for reply in (moved, fixed, alone)] == [200, 502, 502]
     assert [charge.cost for charge in server.billed] == [Decimal("0.04")]
+
+
+async def test_broken_stream_is_not_billed(server: OpenRouterServer, client: httpx.AsyncClient) -> None:
+    server.faults.play("reply_lost")
+    received: list[str] = []
+
+    async def receive() -> None:
+        async with client.stream("POST", "/images", json={**GPT, "stream": True}) as reply:
+            async for line in reply.aiter_lines():
+                received.append(line[:60])  # noqa: PERF401 - the stream breaks
+
+    with pytest.raises(httpx.TransportError):
+        await receive()
+    assert any("partial_image" in line for line in received)
+    assert not any("completed" in line for line in received)
+    assert not server.billed

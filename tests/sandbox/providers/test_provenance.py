@@ -41,6 +41,14 @@ def test_reencoding_drops_manifest(format_: str) -> None:
     assert read_manifest(file.getvalue()) is None
 
 
+def test_webp_becomes_an_extended_file_of_the_same_size() -> None:
+    signed = add_manifest(drawn("webp"), manifest("x"))
+
+    assert signed[12:16] == b"VP8X"
+    assert [int.from_bytes(signed[at : at + 3], "little") + 1 for at in (24, 27)] == [512, 384]
+    assert int.from_bytes(signed[4:8], "little") == len(signed) - 8
+
+
 def test_transparent_webp_keeps_alpha() -> None:
     with Image.open(io.BytesIO(add_manifest(drawn("webp", cut_out=True), manifest("x")))) as opened:
         assert opened.convert("RGBA").getchannel("A").getextrema() == (0, 255)
