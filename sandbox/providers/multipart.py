@@ -70,10 +70,8 @@ def form_json(parts: list[Part]) -> dict[str, Any]:
 def _parts(boundary: bytes, body: bytes) -> Iterator[Part]:
     delimiter = b"\r\n--" + boundary
     sections = (b"\r\n" + body).split(delimiter, _MAX_PARTS + 1)
-    if len(sections) > _MAX_PARTS + 1:
-        raise MultipartError("there are too many parts")
     if len(sections) < 2 or not sections[-1].startswith(b"--"):  # noqa: PLR2004 - a preamble and an end
-        raise MultipartError("the body ends too early")
+        raise MultipartError(f"the end is missing, or there are more than {_MAX_PARTS} parts")
     for section in sections[1:-1]:
         head, separator, content = section.partition(b"\r\n\r\n")
         if not separator:
