@@ -6,7 +6,7 @@ from sandbox.providers.faults import Endpoint, Fault, FaultError, Faults, Kind
 from sandbox.providers.gemini import GeminiServer
 from sandbox.providers.inputs import Input
 from sandbox.providers.job_store import MANUAL, Charge, Job, Latency, State
-from sandbox.providers.openai_images import OpenAiImagesServer
+from sandbox.providers.openai import OpenAiImagesServer
 from sandbox.providers.openrouter import OpenRouterServer
 from sandbox.providers.provenance import read_manifest
 from sandbox.providers.recording import RecordedRequest

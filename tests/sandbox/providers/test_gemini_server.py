@@ -204,7 +204,7 @@ async def test_abilities_differ_by_model(client: httpx.AsyncClient, model: str, 
 async def test_inline_pictures_above_the_total_are_refused(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.providers.gemini_requests._MAX_INLINE_BYTES", 2 * len(SMALL) - 1)
+    monkeypatch.setattr("sandbox.providers.gemini.requests._MAX_INLINE_BYTES", 2 * len(SMALL) - 1)
 
     assert (await client.post(path(), json=body("x", inline(SMALL)))).status_code == 200
     assert (await client.post(path(), json=body("x", inline(SMALL), inline(SMALL)))).status_code == 400

@@ -166,7 +166,7 @@ async def test_bad_json_edit_is_400(server: OpenAiImagesServer, client: httpx.As
 
 
 async def test_file_above_the_limit_is_400(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.providers.openai_requests._MAX_FILE_BYTES", len(PHOTO))
+    monkeypatch.setattr("sandbox.providers.openai.requests._MAX_FILE_BYTES", len(PHOTO))
 
     reply = await client.post(PATH, data=FORM, files=[file(PHOTO)])
 

@@ -14,9 +14,9 @@ from sandbox.providers.faults import Endpoint, Fault, Kind
 from sandbox.providers.fields import FieldError
 from sandbox.providers.inputs import Input
 from sandbox.providers.job_store import Job, JobRequest
-from sandbox.providers.openrouter_cases import CASES, NO_CREDITS, error_body
-from sandbox.providers.openrouter_models import MODELS, ProviderEndpoint
-from sandbox.providers.openrouter_requests import Call, load_inputs, parse_call, pixels
+from sandbox.providers.openrouter.cases import CASES, NO_CREDITS, error_body
+from sandbox.providers.openrouter.models import MODELS, ProviderEndpoint
+from sandbox.providers.openrouter.requests import Call, load_inputs, parse_call, pixels
 from sandbox.providers.recording import RecordedRequest, break_connection
 from sandbox.providers.server import RequestError
 from sandbox.providers.synchronous import SynchronousServer, case_error

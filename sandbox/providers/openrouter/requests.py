@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sandbox.providers.fields import Check, FieldError, anything, boolean, check_fields, choice, integer, text
 from sandbox.providers.inputs import Input, InputDownloader, InputError, read_data_url
-from sandbox.providers.openrouter_models import MODELS, Model, ProviderEndpoint
+from sandbox.providers.openrouter.models import MODELS, Model, ProviderEndpoint
 from sandbox.providers.sizes import area_pixels
 
 _EDGE_PIXELS: Final = {"512": 512, "768": 768, "1K": 1024, "1.5K": 1536, "2K": 2048, "4K": 4096}

@@ -12,8 +12,8 @@ from aiohttp import web
 from sandbox.providers.cases import Case
 from sandbox.providers.faults import Endpoint, Fault
 from sandbox.providers.fields import FieldError
-from sandbox.providers.gemini_cases import CASES, KEY_INVALID, PREPAY_EMPTY, error_body
-from sandbox.providers.gemini_requests import MODELS, Call, Model, load_inputs, parse_call, pixels
+from sandbox.providers.gemini.cases import CASES, KEY_INVALID, PREPAY_EMPTY, error_body
+from sandbox.providers.gemini.requests import MODELS, Call, Model, load_inputs, parse_call, pixels
 from sandbox.providers.job_store import Job, JobRequest
 from sandbox.providers.recording import RecordedRequest
 from sandbox.providers.server import RequestError

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sandbox.providers.fields import FieldError, check_fields
 from sandbox.providers.inputs import Input, InputDownloader, InputError, read_data_url
 from sandbox.providers.multipart import MultipartError, Part, is_multipart, parse_multipart
-from sandbox.providers.openai_profiles import Model, Profile
+from sandbox.providers.openai.profiles import Model, Profile
 
 _MAX_FILE_BYTES: Final = 50 * 1024 * 1024
 _MAX_MASK_BYTES: Final = 4 * 1024 * 1024

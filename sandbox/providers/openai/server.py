@@ -14,10 +14,10 @@ from sandbox.providers.faults import Endpoint, Fault, Kind
 from sandbox.providers.fields import FieldError
 from sandbox.providers.inputs import Input
 from sandbox.providers.job_store import Job, JobRequest
-from sandbox.providers.openai_cases import CASES, error_body
-from sandbox.providers.openai_costs import Usage, picture_tokens, usage
-from sandbox.providers.openai_profiles import PROFILES
-from sandbox.providers.openai_requests import Call, load_inputs, parse_call
+from sandbox.providers.openai.cases import CASES, error_body
+from sandbox.providers.openai.costs import Usage, picture_tokens, usage
+from sandbox.providers.openai.profiles import PROFILES
+from sandbox.providers.openai.requests import Call, load_inputs, parse_call
 from sandbox.providers.pictures import FORMATS
 from sandbox.providers.recording import RecordedRequest, break_connection
 from sandbox.providers.server import RequestError
