@@ -82,4 +82,5 @@ def _draw_cached(job_request: JobRequest, index: int, inputs: tuple[bytes, ...])
         cut_out=job_request.cut_out,
         effect=job_request.effect,
         inputs=inputs,
+        mask=job_request.mask,
     )

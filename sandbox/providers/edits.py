@@ -39,6 +39,14 @@ def draw_edit(mark: int, pictures: tuple[bytes, ...], width: int, height: int) -
     return picture
 
 
+def keep_masked(edit: Image.Image, source: bytes, mask: bytes) -> Image.Image:
+    """Return an edit with the source's pixels in the mask's opaque part."""
+    photo = ImageOps.fit(_open_rgb(source), edit.size, Image.Resampling.BICUBIC)
+    with Image.open(io.BytesIO(mask)) as opened:
+        opaque = ImageOps.fit(opened.convert("L"), edit.size, Image.Resampling.BICUBIC)
+    return Image.composite(photo, edit, opaque)
+
+
 def derives_from(picture: bytes, source: bytes, *, effect: str | None = None) -> bool:
     """Return whether an encoded image is a fake's edit of `source`.
 

@@ -34,7 +34,8 @@ class InputError(Exception):
 class Input:
     """A fetched input; `sha256` covers all its `length` bytes.
 
-    `width` and `height` are those of the upright image. `picture` is a small encoded upright copy to draw with.
+    `width` and `height` are those of the upright image. `picture` is a small encoded upright copy to draw with,
+    `alpha` that of its alpha channel; empty if it has none.
     """
 
     url: str
@@ -44,7 +45,7 @@ class Input:
     width: int
     height: int
     picture: bytes = field(repr=False)
-    has_alpha: bool = False
+    alpha: bytes = field(default=b"", repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """Return the input without its pixels and its address (may hold a secret)."""
@@ -182,8 +183,6 @@ def _decode(url: str, content: bytes, *, heif: bool) -> Input:
     upright.thumbnail((_KEPT_SIDE_PIXELS, _KEPT_SIDE_PIXELS))
     kept = Image.new("RGB", upright.size, "white")
     kept.paste(upright, mask=upright.getchannel("A"))
-    file = io.BytesIO()
-    kept.save(file, "PNG", compress_level=1)
     return Input(
         url=url,
         sha256=hashlib.sha256(content).hexdigest(),
@@ -191,6 +190,12 @@ def _decode(url: str, content: bytes, *, heif: bool) -> Input:
         format=format_,
         width=width,
         height=height,
-        picture=file.getvalue(),
-        has_alpha=has_alpha,
+        picture=_encode(kept),
+        alpha=_encode(upright.getchannel("A")) if has_alpha else b"",
     )
+
+
+def _encode(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=1)
+    return file.getvalue()

@@ -48,7 +48,8 @@ class JobRequest:
     """A validated request: `images` images of `width` x `height` pixels.
 
     `cost` is for all images, in the provider's units. `cut_out` images have no background; `effect` is an effect's
-    name. `input_urls` are the addresses of the images to edit.
+    name. `input_urls` are the addresses of the images to edit. A `mask` is an encoded alpha channel: an edit changes
+    only its transparent part.
     """
 
     prompt: str
@@ -61,6 +62,7 @@ class JobRequest:
     cut_out: bool = False
     effect: str | None = None
     input_urls: tuple[str, ...] = ()
+    mask: bytes = field(default=b"", repr=False)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
-from sandbox.providers.edits import draw_edit
+from sandbox.providers.edits import draw_edit, keep_masked
 from sandbox.providers.image_effects import apply_effect, remove_background
 from sandbox.providers.scenes import scene
 from sandbox.providers.watermark import expected_mark, stamp, stamp_box
@@ -30,15 +30,19 @@ def draw_picture(
     cut_out: bool = False,
     effect: str | None = None,
     inputs: tuple[bytes, ...] = (),
+    mask: bytes = b"",
 ) -> bytes:
     """Return the encoded image number `index` (from 0) of a prompt.
 
-    `format` is one of FORMATS. With `inputs` (encoded images) it is an edit of the first one. A `cut_out` image is
+    `format` is one of FORMATS. With `inputs` (encoded images) it is an edit of the first one, only where a `mask`
+    (an encoded alpha channel) is transparent. A `cut_out` image is
     transparent around its middle; an `effect` colours it, each name in its own way. The same arguments give the same
     bytes. A megapixel takes about 30 ms of CPU time: call it in a thread.
     """
     mark = expected_mark(prompt, index)
     picture = draw_edit(mark, inputs, width, height) if inputs else scene(mark, width, height)
+    if inputs and mask:
+        picture = keep_masked(picture, inputs[0], mask)
     if effect is not None:
         picture = apply_effect(picture, effect)
     _caption(picture, prompt)

@@ -80,8 +80,10 @@ def parse_call(
     return Call(values=values, model_name=name, model=model, sources=tuple(sources), extras=extras)
 
 
-async def load_inputs(call: Call, downloader: InputDownloader) -> tuple[Input, ...]:
-    """Return the input pictures of a call; mask and markup are only checked.
+async def load_inputs(call: Call, downloader: InputDownloader) -> tuple[tuple[Input, ...], bytes]:
+    """Return the input pictures of a call, and its mask; empty if missing.
+
+    A markup is only checked.
 
     Raises:
         FieldError: A picture is unusable.
@@ -90,15 +92,17 @@ async def load_inputs(call: Call, downloader: InputDownloader) -> tuple[Input, .
     for each, source in zip(inputs, call.sources, strict=True):
         if each.format not in _FORMATS:
             raise FieldError(f"Invalid image: {source.name} must be png, jpeg or webp.", name=source.name)
+    mask = b""
     for name, source in call.extras.items():
         extra = await _load(source, downloader, _MAX_MASK_BYTES if name == "mask" else _MAX_FILE_BYTES)
         if extra.format != "png":
             raise FieldError(f"Invalid {name}: expected a png.", name=name)
         if name == "mask" and (extra.width, extra.height) != (inputs[0].width, inputs[0].height):
             raise FieldError("Invalid mask: its size differs from the first image's.", name=name)
-        if name == "mask" and not extra.has_alpha:
+        if name == "mask" and not extra.alpha:
             raise FieldError("Invalid mask: it has no alpha channel.", name=name)
-    return tuple(inputs)
+        mask = extra.alpha if name == "mask" else mask
+    return tuple(inputs), mask
 
 
 def _form_values(

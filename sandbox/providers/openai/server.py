@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
@@ -114,7 +115,7 @@ class OpenAiImagesServer(SynchronousServer):
             call = parse_call(
                 self.profile, content_type, await request.read(), record.body, edit=edit, deployment=deployment
             )
-            inputs = await load_inputs(call, self.inputs)
+            inputs, mask = await load_inputs(call, self.inputs)
         except FieldError as error:
             code = None if error.code == "no_access" else error.code
             body = error_body(str(error), param=error.name, code=code)
@@ -122,6 +123,7 @@ class OpenAiImagesServer(SynchronousServer):
         self._check_window(call)
         delivered = 0 if fault is not None and fault.case == "nothing" else call.values.get("n", 1)
         job_request, used = self._price(call, inputs, pictures=delivered)
+        job_request = replace(job_request, mask=mask)
         if not self.store.can_pay(job_request.cost):
             raise case_error(CASES["account_empty"])
         if call.values.get("stream"):

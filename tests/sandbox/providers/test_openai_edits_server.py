@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from sandbox.providers import Latency, OpenAiImagesServer, derives_from, read_manifest
 from tests.sandbox.providers.support import ImageServer, photo
@@ -101,6 +101,26 @@ async def test_json_edit_takes_data_urls_and_addresses(client: httpx.AsyncClient
 )
 async def test_mask_or_markup_is_taken(client: httpx.AsyncClient, extra: File) -> None:
     assert (await client.post(PATH, data=FORM, files=[file(photo()), extra])).status_code == 200
+
+
+async def test_masked_edit_changes_only_the_transparent_part(client: httpx.AsyncClient) -> None:
+    source = photo("rings", size=(600, 600))
+    half = Image.new("RGBA", (600, 600), "white")
+    half.paste((0, 0, 0, 0), (300, 0, 600, 600))
+    content = io.BytesIO()
+    half.save(content, "PNG")
+    form = {**FORM, "size": "1024x1024"}
+
+    reply = await client.post(PATH, data=form, files=[file(source), file(content.getvalue(), "mask")])
+
+    with Image.open(io.BytesIO(picture(reply))) as made, Image.open(io.BytesIO(source)) as original:
+        expected = original.convert("RGB").resize((1024, 1024), Image.Resampling.BICUBIC)
+        kept, changed = (
+            ImageStat.Stat(ImageChops.difference(made.convert("RGB"), expected).crop(box).convert("L")).mean[0]
+            for box in ((0, 0, 500, 900), (524, 0, 1024, 900))
+        )
+    assert kept < 2
+    assert changed > 5
 
 
 PHOTO = photo(size=(64, 64))
