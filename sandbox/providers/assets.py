@@ -37,12 +37,16 @@ async def serve_picture(
     request: web.Request, job: Job, index: int, fault: Fault | None, *, signed: bool = False
 ) -> web.StreamResponse:
     """Respond with the image, or with the given fault."""
+    data = await draw_job_picture(job, index, signed=signed)
+    return await serve_file(request, data, f"image/{job.request.format}", fault)
+
+
+async def serve_file(request: web.Request, data: bytes, content_type: str, fault: Fault | None) -> web.StreamResponse:
+    """Respond with an image's bytes, or with the given fault."""
     if fault is not None and fault.kind is Kind.REDIRECT:
         return web.Response(status=302, headers={"Location": fault.to})
     if fault is not None and fault.kind is Kind.HTML:
         return web.Response(text="<!doctype html><title>Not a picture</title>", content_type="text/html")
-    data = await draw_job_picture(job, index, signed=signed)
-    content_type = f"image/{job.request.format}"
     if fault is not None and fault.kind is Kind.ENDLESS:
         return await _send_endless(request, data, content_type)
     if fault is not None and fault.kind is Kind.TRUNCATED:

@@ -11,6 +11,7 @@ class Endpoint(StrEnum):
 
     SUBMIT = "submit"
     STATUS = "status"
+    RESULT = "result"  # of an ended job, where it is a separate request
     CANCEL = "cancel"
     PICTURE = "picture"
     WEBHOOK = "webhook"
@@ -60,6 +61,7 @@ _COMMON: Final = frozenset(
 _ALLOWED: Final = {
     Endpoint.SUBMIT: _COMMON | JOB_FAULTS,
     Endpoint.STATUS: _COMMON | {Kind.WORD},
+    Endpoint.RESULT: _COMMON,
     Endpoint.CANCEL: _COMMON | {Kind.UNSAID},
     Endpoint.PICTURE: (_COMMON - {Kind.RESET_AFTER, Kind.MALFORMED, Kind.HALF})
     | {Kind.HTML, Kind.ENDLESS, Kind.TRUNCATED, Kind.REDIRECT},

@@ -221,11 +221,12 @@ class ImageApiServer(ABC):
         return prompt if isinstance(prompt, str) else ""
 
     def handler(
-        self, endpoint: Endpoint, respond: EndpointHandler
+        self, endpoint: Endpoint, respond: EndpointHandler, *, is_public: bool = False
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Return a handler around `respond`.
 
-        It records the request, applies faults and checks the key before it calls `respond`.
+        It records the request, applies faults and checks the key before it calls `respond`. A public endpoint needs no
+        key, and its account is empty.
         """
 
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -236,7 +237,7 @@ class ImageApiServer(ABC):
             self.requests.append(record)
             self.store.notify()
             try:
-                answer = await self._respond(request, record, respond)
+                answer = await self._respond(request, record, respond, is_public=is_public)
             except RequestError as error:
                 answer = self._error(error)
             finally:
@@ -273,7 +274,7 @@ class ImageApiServer(ABC):
         return response
 
     async def _respond(
-        self, request: web.Request, record: RecordedRequest, respond: EndpointHandler
+        self, request: web.Request, record: RecordedRequest, respond: EndpointHandler, *, is_public: bool
     ) -> web.StreamResponse:
         fault = await self._next_fault(record.endpoint)
         if fault is not None and fault.kind is Kind.RESET_BEFORE:
@@ -290,7 +291,8 @@ class ImageApiServer(ABC):
                 return case.reply(self.prompt_of(record))
             if case.breaks is not None:
                 fault = replace(fault, kind=case.breaks)
-        answer = await respond(request, record, self._account(record), fault)
+        account = "" if is_public else self._account(record)
+        answer = await respond(request, record, account, fault)
         if fault is not None and fault.kind is Kind.HALF:
             return await send_half(request, answer)
         if fault is not None and fault.kind is Kind.RESET_AFTER:
