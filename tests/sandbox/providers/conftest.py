@@ -3,9 +3,14 @@
 from collections.abc import AsyncIterator
 
 import aiohttp
+import httpx
 import pytest
 
 from sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
+from sandbox.providers.fal import FalServer
+from tests.sandbox.providers.clock import Clock
+from tests.sandbox.providers.fal_support import KEY as FAL_KEY
+from tests.sandbox.providers.raw_receiver import RawReceiver
 from tests.sandbox.providers.support import Api, ImageServer
 
 
@@ -41,3 +46,34 @@ async def image_server() -> AsyncIterator[ImageServer]:
     await image_server.start()
     yield image_server
     await image_server.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock that the test sets."""
+    return Clock()
+
+
+@pytest.fixture
+async def raw_receiver() -> AsyncIterator[RawReceiver]:
+    """Yield a webhook receiver that keeps raw bodies."""
+    receiver = RawReceiver()
+    await receiver.start()
+    yield receiver
+    await receiver.close()
+
+
+@pytest.fixture
+async def fal(clock: Clock) -> AsyncIterator[FalServer]:
+    """Yield the fake of fal."""
+    server = FalServer(key="key-a", other_keys=("key-b",), latency=MANUAL, wall_clock=clock)
+    await server.start()
+    yield server
+    await server.close()
+
+
+@pytest.fixture
+async def fal_client(fal: FalServer) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client with the account's key at fal's queue."""
+    async with httpx.AsyncClient(base_url=fal.url, headers=FAL_KEY) as client:
+        yield client

@@ -2,7 +2,6 @@
 
 import base64
 import io
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -10,57 +9,16 @@ import httpx
 import pytest
 from PIL import Image
 
-from sandbox.providers import MANUAL, State, derives_from, expected_mark, read_mark
+from sandbox.providers import State, derives_from, expected_mark, read_mark
 from sandbox.providers.fal import FalServer
 from sandbox.providers.fal.endpoints import ENDPOINTS
 from sandbox.providers.provenance import manifest, read_manifest
+from tests.sandbox.providers.fal_support import EDIT, FLUX, PROMPT, submit
 from tests.sandbox.providers.support import ImageServer, photo
 
-FLUX = "blackforestlabs/flux-3/text-to-image"
-EDIT = "blackforestlabs/flux-3/edit-image"
-PROMPT = "a lighthouse at noon"
-KEY = {"Authorization": "Key key-a"}
 
-
-class Clock:
-    """A clock at `seconds`."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def fal(clock: Clock) -> AsyncIterator[FalServer]:
-    server = FalServer(key="key-a", other_keys=("key-b",), latency=MANUAL, wall_clock=clock)
-    await server.start()
-    yield server
-    await server.close()
-
-
-@pytest.fixture
-async def client(fal: FalServer) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=fal.url, headers=KEY) as client:
-        yield client
-
-
-async def submit(client: httpx.AsyncClient, endpoint: str = FLUX, **fields: Any) -> dict[str, Any]:
-    """Submit a request and return its reply."""
-    reply = await client.post(f"/{endpoint}", json={"prompt": PROMPT, **fields})
-    assert reply.status_code == 200, reply.text
-    body: dict[str, Any] = reply.json()
-    return body
-
-
-async def test_good_request_counts_positions_down_and_completes(fal: FalServer, client: httpx.AsyncClient) -> None:
-    made = await submit(client)
+async def test_good_request_counts_positions_down_and_completes(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
+    made = await submit(fal_client)
     address = f"{fal.url}/blackforestlabs/flux-3/requests/{made['request_id']}"
     assert made == {
         "request_id": fal.jobs[0].id,
@@ -69,13 +27,13 @@ async def test_good_request_counts_positions_down_and_completes(fal: FalServer, 
         "cancel_url": f"{address}/cancel",
         "queue_position": 2,
     }
-    queued = [await client.get(made["status_url"]) for _ in range(4)]
-    early = await client.get(made["response_url"])
+    queued = [await fal_client.get(made["status_url"]) for _ in range(4)]
+    early = await fal_client.get(made["response_url"])
     fal.advance()
-    running = await client.get(made["status_url"], params={"logs": 1})
+    running = await fal_client.get(made["status_url"], params={"logs": 1})
     fal.advance()
-    done = await client.get(made["status_url"])
-    result = await client.get(made["response_url"])
+    done = await fal_client.get(made["status_url"])
+    result = await fal_client.get(made["response_url"])
 
     assert [(each.status_code, each.json()["queue_position"]) for each in queued] == [
         (202, 2),
@@ -92,13 +50,13 @@ async def test_good_request_counts_positions_down_and_completes(fal: FalServer, 
     assert result.headers["x-fal-billable-units"] == "1"
     (image,) = result.json()["images"]
     assert (image["content_type"], image["width"], image["height"]) == ("image/png", 1024, 1024)
-    assert (await client.get(made["response_url"] + "/response")).json() == result.json()
+    assert (await fal_client.get(made["response_url"] + "/response")).json() == result.json()
 
 
-async def test_picture_needs_no_key_and_keeps_its_provenance(fal: FalServer, client: httpx.AsyncClient) -> None:
-    made = await submit(client)
+async def test_picture_needs_no_key_and_keeps_its_provenance(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
+    made = await submit(fal_client)
     job = fal.finish()
-    url = (await client.get(made["response_url"])).json()["images"][0]["url"]
+    url = (await fal_client.get(made["response_url"])).json()["images"][0]["url"]
     async with httpx.AsyncClient() as plain:
         first, second = await plain.get(url), await plain.get(url)
 
@@ -123,12 +81,17 @@ async def test_picture_needs_no_key_and_keeps_its_provenance(fal: FalServer, cli
     ],
 )
 async def test_each_endpoint_has_its_sizes_and_price(
-    fal: FalServer, client: httpx.AsyncClient, endpoint: str, fields: dict[str, Any], size: tuple[int, int], usd: str
+    fal: FalServer,
+    fal_client: httpx.AsyncClient,
+    endpoint: str,
+    fields: dict[str, Any],
+    size: tuple[int, int],
+    usd: str,
 ) -> None:
-    made = await submit(client, endpoint, **fields)
+    made = await submit(fal_client, endpoint, **fields)
     fal.finish()
-    images = (await client.get(made["response_url"])).json()["images"]
-    with Image.open(io.BytesIO((await client.get(images[0]["url"])).content)) as picture:
+    images = (await fal_client.get(made["response_url"])).json()["images"]
+    with Image.open(io.BytesIO((await fal_client.get(images[0]["url"])).content)) as picture:
         assert picture.size == size
 
     assert {(each["width"], each["height"]) for each in images} == {size}
@@ -136,14 +99,14 @@ async def test_each_endpoint_has_its_sizes_and_price(
 
 
 @pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS.values() if each.is_edit], ids=lambda each: each.id)
-async def test_edit_derives_from_data_uri(fal: FalServer, client: httpx.AsyncClient, endpoint: Any) -> None:
+async def test_edit_derives_from_data_uri(fal: FalServer, fal_client: httpx.AsyncClient, endpoint: Any) -> None:
     source = photo("rings", (700, 500))
     uri = "data:image/png;base64," + base64.b64encode(source).decode()
-    made = await submit(client, endpoint.id, image_urls=[uri])
+    made = await submit(fal_client, endpoint.id, image_urls=[uri])
     await fal.finish_and_wait()
-    url = (await client.get(made["response_url"])).json()["images"][0]["url"]
+    url = (await fal_client.get(made["response_url"])).json()["images"][0]["url"]
 
-    picture = (await client.get(url)).content
+    picture = (await fal_client.get(url)).content
 
     assert derives_from(picture, source)
     assert not derives_from(picture, photo("stripes"))
@@ -151,36 +114,38 @@ async def test_edit_derives_from_data_uri(fal: FalServer, client: httpx.AsyncCli
 
 
 async def test_edit_fetches_its_urls_without_the_key(
-    fal: FalServer, client: httpx.AsyncClient, image_server: ImageServer
+    fal: FalServer, fal_client: httpx.AsyncClient, image_server: ImageServer
 ) -> None:
     source = photo("stripes")
-    made = await submit(client, EDIT, image_urls=[image_server.put("a", source), image_server.put("b", photo("rings"))])
+    made = await submit(
+        fal_client, EDIT, image_urls=[image_server.put("a", source), image_server.put("b", photo("rings"))]
+    )
     await fal.finish_and_wait()
-    url = (await client.get(made["response_url"])).json()["images"][0]["url"]
+    url = (await fal_client.get(made["response_url"])).json()["images"][0]["url"]
 
     assert image_server.requested == ["a", "b"]
-    assert derives_from((await client.get(url)).content, source)
+    assert derives_from((await fal_client.get(url)).content, source)
 
 
 async def test_edit_uses_last_ten_inputs_of_seedream(
-    fal: FalServer, client: httpx.AsyncClient, image_server: ImageServer
+    fal: FalServer, fal_client: httpx.AsyncClient, image_server: ImageServer
 ) -> None:
     urls = [image_server.put(f"{at:02}", photo(size=(40, 40))) for at in range(12)]
-    await submit(client, "bytedance/seedream/v5/pro/edit", image_urls=urls)
+    await submit(fal_client, "bytedance/seedream/v5/pro/edit", image_urls=urls)
     await fal.finish_and_wait()
 
     assert sorted(image_server.requested) == [f"{at:02}" for at in range(2, 12)]
 
 
-async def test_sync_mode_returns_data_uri_and_stores_nothing(fal: FalServer, client: httpx.AsyncClient) -> None:
-    made = await submit(client, sync_mode=True)
+async def test_sync_mode_returns_data_uri_and_stores_nothing(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
+    made = await submit(fal_client, sync_mode=True)
     job = fal.finish()
-    (image,) = (await client.get(made["response_url"])).json()["images"]
+    (image,) = (await fal_client.get(made["response_url"])).json()["images"]
 
     data = base64.b64decode(image["url"].removeprefix("data:image/png;base64,"))
     assert read_mark(data) == expected_mark(PROMPT, 0)
     assert read_manifest(data)
-    assert (await client.get(fal.picture_urls(job)[0])).status_code == 404
+    assert (await fal_client.get(fal.picture_urls(job)[0])).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -203,12 +168,12 @@ async def test_sync_mode_returns_data_uri_and_stores_nothing(fal: FalServer, cli
     ],
 )
 async def test_failed_request_is_completed_with_error_type_and_unbilled(
-    fal: FalServer, client: httpx.AsyncClient, case: str, status: int, type_: str
+    fal: FalServer, fal_client: httpx.AsyncClient, case: str, status: int, type_: str
 ) -> None:
     fal.faults.play(case)
-    made = await submit(client)
+    made = await submit(fal_client)
     fal.finish()
-    done, result = await client.get(made["status_url"]), await client.get(made["response_url"])
+    done, result = await fal_client.get(made["status_url"]), await fal_client.get(made["response_url"])
 
     assert (done.status_code, done.json()["status"], done.json()["error_type"]) == (200, "COMPLETED", type_)
     assert (result.status_code, result.headers["x-fal-error-type"]) == (status, type_)
@@ -217,33 +182,33 @@ async def test_failed_request_is_completed_with_error_type_and_unbilled(
     assert fal.billed == []
 
 
-async def test_content_refusal_quotes_the_prompt(fal: FalServer, client: httpx.AsyncClient) -> None:
+async def test_content_refusal_quotes_the_prompt(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
     fal.faults.play("content_input")
-    made = await submit(client)
+    made = await submit(fal_client)
     fal.finish()
-    (error,) = (await client.get(made["response_url"])).json()["detail"]
+    (error,) = (await fal_client.get(made["response_url"])).json()["detail"]
 
     assert (error["loc"], error["type"], error["input"]) == (["body", "prompt"], "content_policy_violation", PROMPT)
     assert error["url"].endswith("content_policy_violation")
 
 
-async def test_refused_output_is_a_flagged_black_picture(fal: FalServer, client: httpx.AsyncClient) -> None:
+async def test_refused_output_is_a_flagged_black_picture(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
     fal.faults.play("content_output")
-    made = await submit(client)
+    made = await submit(fal_client)
     fal.finish()
-    result = (await client.get(made["response_url"])).json()
-    with Image.open(io.BytesIO((await client.get(result["images"][0]["url"])).content)) as picture:
+    result = (await fal_client.get(made["response_url"])).json()
+    with Image.open(io.BytesIO((await fal_client.get(result["images"][0]["url"])).content)) as picture:
         extrema = picture.convert("L").getextrema()
 
     assert (result["has_nsfw_concepts"], extrema) == ([True], (0, 0))
 
 
-async def test_empty_result_has_no_images_and_no_charge(fal: FalServer, client: httpx.AsyncClient) -> None:
+async def test_empty_result_has_no_images_and_no_charge(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
     fal.faults.play("nothing")
-    made = await submit(client)
+    made = await submit(fal_client)
     fal.finish()
 
-    assert (await client.get(made["response_url"])).json()["images"] == []
+    assert (await fal_client.get(made["response_url"])).json()["images"] == []
     assert fal.billed == []
 
 
@@ -262,52 +227,52 @@ async def test_empty_result_has_no_images_and_no_charge(fal: FalServer, client: 
     ],
 )
 async def test_refused_submit_makes_no_request_for_n_calls(
-    fal: FalServer, client: httpx.AsyncClient, case: str, status: int, detail: str
+    fal: FalServer, fal_client: httpx.AsyncClient, case: str, status: int, detail: str
 ) -> None:
     put = {"endpoint": "submit", "kind": "case", "case": case, "times": 2}
-    assert (await client.put("/sandbox/faults", json=put)).status_code == 200
-    replies = [await client.post(f"/{FLUX}", json={"prompt": PROMPT}) for _ in range(3)]
+    assert (await fal_client.put("/sandbox/faults", json=put)).status_code == 200
+    replies = [await fal_client.post(f"/{FLUX}", json={"prompt": PROMPT}) for _ in range(3)]
 
     assert [each.status_code for each in replies] == [status, status, 200]
     assert replies[0].json()["detail"].startswith(detail)
     assert len(fal.jobs) == 1
 
 
-async def test_too_fast_names_its_type(fal: FalServer, client: httpx.AsyncClient) -> None:
+async def test_too_fast_names_its_type(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
     fal.faults.play("too_fast")
-    reply = await client.post(f"/{FLUX}", json={"prompt": PROMPT})
+    reply = await fal_client.post(f"/{FLUX}", json={"prompt": PROMPT})
 
     assert (reply.headers["x-fal-error-type"], reply.headers["retry-after"]) == ("concurrent_requests_limit", "3")
 
 
-async def test_exhausted_balance_locks_submits_but_not_status(fal: FalServer, client: httpx.AsyncClient) -> None:
+async def test_exhausted_balance_locks_submits_but_not_status(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
     fal.store.balance = Decimal("0.05")
-    made = await submit(client)
+    made = await submit(fal_client)
     fal.finish()
-    refused = await client.post(f"/{FLUX}", json={"prompt": PROMPT})
+    refused = await fal_client.post(f"/{FLUX}", json={"prompt": PROMPT})
 
     assert refused.status_code == 403
     assert refused.json()["detail"].startswith("User is locked. Reason: Exhausted balance.")
-    assert (await client.get(made["status_url"])).status_code == 200
+    assert (await fal_client.get(made["status_url"])).status_code == 200
     assert fal.store.balance == Decimal("0.002")
 
 
 @pytest.mark.parametrize("kind", ["reset_after", "half"])
-async def test_lost_reply_leaves_a_billed_request(fal: FalServer, client: httpx.AsyncClient, kind: str) -> None:
+async def test_lost_reply_leaves_a_billed_request(fal: FalServer, fal_client: httpx.AsyncClient, kind: str) -> None:
     fal.faults.add("submit", kind)
     with pytest.raises(httpx.TransportError):
-        await client.post(f"/{FLUX}", json={"prompt": PROMPT})
+        await fal_client.post(f"/{FLUX}", json={"prompt": PROMPT})
     job = fal.finish()
 
     assert [charge.job_id for charge in fal.billed] == [job.id]
 
 
-async def test_cancel_has_its_four_replies(fal: FalServer, client: httpx.AsyncClient) -> None:
-    queued, running, ended = [await submit(client) for _ in range(3)]
+async def test_cancel_has_its_four_replies(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
+    queued, running, ended = [await submit(fal_client) for _ in range(3)]
     fal.advance(fal.jobs[1])
     fal.finish(fal.jobs[2])
-    replies = [await client.put(each["cancel_url"]) for each in (queued, running, ended)]
-    unknown = await client.put(queued["cancel_url"].replace(queued["request_id"], "unknown"))
+    replies = [await fal_client.put(each["cancel_url"]) for each in (queued, running, ended)]
+    unknown = await fal_client.put(queued["cancel_url"].replace(queued["request_id"], "unknown"))
 
     assert [(each.status_code, each.json()) for each in (*replies, unknown)] == [
         (200, {"status": "OK"}),
@@ -316,17 +281,17 @@ async def test_cancel_has_its_four_replies(fal: FalServer, client: httpx.AsyncCl
         (404, {"status": "NOT_FOUND"}),
     ]
     assert [job.state for job in fal.jobs] == [State.CANCELLED, State.IN_PROGRESS, State.COMPLETED]
-    result = await client.get(queued["response_url"])
+    result = await fal_client.get(queued["response_url"])
     assert (result.status_code, result.json()["error_type"]) == (499, "client_cancelled")
     fal.forgets_cancelled = True
-    assert (await client.get(queued["status_url"])).json() == {"status": "NOT_FOUND"}
+    assert (await fal_client.get(queued["status_url"])).json() == {"status": "NOT_FOUND"}
 
 
-async def test_running_model_that_obeys_a_cancel_is_unbilled(fal: FalServer, client: httpx.AsyncClient) -> None:
-    made = await submit(client)
+async def test_running_model_that_obeys_a_cancel_is_unbilled(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
+    made = await submit(fal_client)
     fal.advance()
     fal.faults.play("cancel_obeyed")
-    reply = await client.put(made["cancel_url"])
+    reply = await fal_client.put(made["cancel_url"])
 
     assert (reply.status_code, fal.jobs[0].state, fal.billed) == (202, State.CANCELLED, [])
-    assert (await client.get(made["status_url"])).json()["error_type"] == "client_cancelled"
+    assert (await fal_client.get(made["status_url"])).json()["error_type"] == "client_cancelled"
