@@ -1,4 +1,4 @@
-"""Decoding of images that stand in a request: data URIs and base64."""
+"""Decoding of images inside a request: data URIs and base64."""
 
 import base64
 import binascii

@@ -10,7 +10,7 @@ _MAX_QUOTED_CHARS: Final = 2_000
 
 
 class Mismatch(Exception):  # noqa: N818 - caught by `validate`, never seen outside
-    """A value that a field does not take, with pydantic's error type."""
+    """An unacceptable value of a field, with pydantic's error type."""
 
     def __init__(self, type_: str, message: str, *, at: tuple[str | int, ...] = (), **context: Any) -> None:
         super().__init__(message)

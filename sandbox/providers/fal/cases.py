@@ -31,13 +31,13 @@ class Failure:
 def model_error(
     status: int, type_: str, message: str, location: tuple[str | int, ...], quoted: Any, **context: Any
 ) -> Failure:
-    """Return a model's failure, with its error list that quotes the input."""
+    """Return a model's failure; its error list quotes the input."""
     error = build_error(type_, message, location, quoted, **context) | {"url": f"{_DOCUMENTATION}{type_}"}
     return Failure(status=status, body={"detail": [error]}, error_type=type_)
 
 
 def invalid_input(errors: list[dict[str, Any]]) -> Failure:
-    """Return the failure of an input that its schema refuses."""
+    """Return the failure of an input with these errors."""
     return Failure(status=422, body={"detail": errors}, error_type=errors[0]["type"])
 
 
@@ -48,7 +48,7 @@ def platform_error(status: int, type_: str, detail: str, *, is_retryable: bool =
 
 
 def download_error(at: int, url: str) -> Failure:
-    """Return the failure of an input that cannot be downloaded."""
+    """Return the failure of an input without a download."""
     message = "Failed to download the file. Please check if the URL is accessible and try again."
     return model_error(422, "file_download_error", message, ("body", "image_urls", at), url)
 

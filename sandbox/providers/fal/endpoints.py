@@ -32,7 +32,7 @@ _MEGAPIXEL: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """An endpoint id: `owner/app`, then a path that only the submit has.
+    """An endpoint id: `owner/app`, then a path for the submit alone.
 
     `size` returns the pixels of validated values; the second argument is the aspect ratio of the first input, or None.
     `price` returns the price of one image of these values and pixels, in US dollars.

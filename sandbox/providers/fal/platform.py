@@ -114,7 +114,7 @@ class FalPlatform:
         return web.json_response({"billing_events": events, "next_cursor": None, "has_more": False})
 
     def _owned(self, account: str) -> Iterable[tuple[Job, FalRequest]]:
-        """Yield an account's listed requests; the Admin key sees the main account's."""
+        """Yield an account's listed requests; an Admin sees the main account."""
         owner = self._server.main_key if account == self._server.admin_key else account
         for job in self._server.jobs:
             request = self._server.requests_by_id[job.id]

@@ -16,7 +16,7 @@ _SEED: Final = 7
 
 
 def addresses(address: str) -> dict[str, str]:
-    """Return the addresses that a submit and a status have."""
+    """Return the addresses in a submit's reply and a status."""
     return {"response_url": address, "status_url": f"{address}/status", "cancel_url": f"{address}/cancel"}
 
 
@@ -55,7 +55,7 @@ async def result_reply(job: Job, request: FalRequest, urls: Sequence[str]) -> we
 
 
 def output(job: Job, request: FalRequest, urls: Sequence[str]) -> dict[str, Any]:
-    """Return the output of a completed job; data URIs instead of URLs in sync mode."""
+    """Return the output of a completed job; in sync mode, with data URIs."""
     content_type = f"image/{job.request.format}"
     images = []
     for index, url in enumerate(urls):

@@ -231,7 +231,7 @@ class FalServer(ImageApiServer):
         return job
 
     def _give_up_start(self, job: Job) -> None:
-        """Fail a job that did not start within the client's time."""
+        """Fail a job still queued after the client's time to start."""
         self._start_timers.pop(job.id, None)
         if job.state is State.IN_QUEUE:
             failure = platform_error(504, "request_timeout", "The request did not start in time.")

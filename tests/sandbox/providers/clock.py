@@ -1,8 +1,8 @@
-"""A clock that tests set."""
+"""A clock for tests."""
 
 
 class Clock:
-    """Returns `seconds`, which a test may change."""
+    """Returns `seconds`; a test may change them."""
 
     def __init__(self) -> None:
         self.seconds = 1_800_000_000.0

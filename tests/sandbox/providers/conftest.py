@@ -50,13 +50,13 @@ async def image_server() -> AsyncIterator[ImageServer]:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Return a clock that the test sets."""
+    """Return a clock under the test's control."""
     return Clock()
 
 
 @pytest.fixture
 async def raw_receiver() -> AsyncIterator[RawReceiver]:
-    """Yield a webhook receiver that keeps raw bodies."""
+    """Yield a webhook receiver with raw bodies."""
     receiver = RawReceiver()
     await receiver.start()
     yield receiver

@@ -1,4 +1,4 @@
-"""A receiver of webhooks that keeps raw bodies and headers."""
+"""A receiver of webhooks: raw bodies and headers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
