@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
+from sandbox.providers.bfl import BflServer
 from sandbox.providers.fal import FalServer
 from tests.sandbox.providers.clock import Clock
 from tests.sandbox.providers.fal_support import KEY as FAL_KEY
@@ -76,4 +77,20 @@ async def fal(clock: Clock) -> AsyncIterator[FalServer]:
 async def fal_client(fal: FalServer) -> AsyncIterator[httpx.AsyncClient]:
     """Yield a client with the account's key at fal's queue."""
     async with httpx.AsyncClient(base_url=fal.url, headers=FAL_KEY) as client:
+        yield client
+
+
+@pytest.fixture
+async def bfl(clock: Clock) -> AsyncIterator[BflServer]:
+    """Yield the fake of Black Forest Labs."""
+    server = BflServer(key="key-a", other_keys=("key-b",), latency=MANUAL, wall_clock=clock)
+    await server.start()
+    yield server
+    await server.close()
+
+
+@pytest.fixture
+async def bfl_client(bfl: BflServer) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client with the account's key at Black Forest Labs."""
+    async with httpx.AsyncClient(base_url=bfl.url, headers={"x-key": "key-a"}) as client:
         yield client
