@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
 from sandbox.providers.bfl import BflServer
+from sandbox.providers.comfy import ComfyServer
 from sandbox.providers.fal import FalServer
 from tests.sandbox.providers.clock import Clock
 from tests.sandbox.providers.fal_support import KEY as FAL_KEY
@@ -93,4 +94,20 @@ async def bfl(clock: Clock) -> AsyncIterator[BflServer]:
 async def bfl_client(bfl: BflServer) -> AsyncIterator[httpx.AsyncClient]:
     """Yield a client with the account's key at Black Forest Labs."""
     async with httpx.AsyncClient(base_url=bfl.url, headers={"x-key": "key-a"}) as client:
+        yield client
+
+
+@pytest.fixture
+async def comfy(clock: Clock) -> AsyncIterator[ComfyServer]:
+    """Yield the fake of ComfyUI."""
+    server = ComfyServer(latency=MANUAL, wall_clock=clock)
+    await server.start()
+    yield server
+    await server.close()
+
+
+@pytest.fixture
+async def comfy_client(comfy: ComfyServer) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client of ComfyUI."""
+    async with httpx.AsyncClient(base_url=comfy.url) as client:
         yield client
