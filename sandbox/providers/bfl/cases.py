@@ -1,12 +1,9 @@
-"""Named cases of the Black Forest Labs fake.
-
-A lost reply to a submit is the fault `reset_after`; half of one is `half`.
-"""
+"""Named cases of the Black Forest Labs fake."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sandbox.providers.cases import Case
+from sandbox.providers.cases import LOST_REPLIES, Case
 from sandbox.providers.faults import Endpoint
 from sandbox.providers.schema import build_error
 
@@ -30,9 +27,9 @@ class Failure:
 _REASONS: Final = {"Moderation Reasons": ["Safety Filter"]}
 
 FAILURES: Final = {
-    "content_input": Failure(word="Request Moderated", details={"Moderation Reasons": ["Derivative Works Filter"]}),
-    "content_output": Failure(word="Content Moderated", details=_REASONS, is_billed=True),
-    "content_output_free": Failure(word="Content Moderated", details=_REASONS),
+    "refused_input": Failure(word="Request Moderated", details={"Moderation Reasons": ["Derivative Works Filter"]}),
+    "refused_output": Failure(word="Content Moderated", details=_REASONS, is_billed=True),
+    "refused_output_free": Failure(word="Content Moderated", details=_REASONS),
     "failed": Failure(word=ERROR, details={"error": "Internal error"}),
     "failed_503": Failure(word=ERROR, details={"error": "Service overloaded"}, http_status=503),
     "moderated_503": Failure(word="Content Moderated", details=_REASONS, http_status=503),
@@ -53,12 +50,13 @@ def active_tasks_detail(most: int) -> str:
 MAX_ACTIVE_TASKS: Final = 24
 
 CASES: Final = {
+    **LOST_REPLIES,
     # Replies to the submit; no task exists.
     "account_empty": _case(402, "Insufficient credits"),
     "key_refused": _case(401, "Not authenticated - Invalid Authentication"),
     "key_forbidden": _case(403, "Not authenticated"),
-    "too_fast": _case(429, active_tasks_detail(MAX_ACTIVE_TASKS), Retry_After="5"),
-    "overload": _case(503, "Service unavailable"),
+    "rate_limited": _case(429, active_tasks_detail(MAX_ACTIVE_TASKS), Retry_After="5"),
+    "overloaded": _case(503, "Service unavailable"),
     "server_error": _case(500, "Internal Server Error"),
     "bad_request": _case(400, "Bad request"),
     "bad_input": Case(
@@ -79,7 +77,7 @@ CASES: Final = {
     **{name: Case() for name in FAILURES},
     "nothing": Case(),  # Ready with the result null
     # Polls.
-    "overload_task": Case(endpoint=Endpoint.STATUS),  # HTTP 503 with the task's normal body
+    "overloaded_task": Case(endpoint=Endpoint.STATUS),  # HTTP 503 with the task's normal body
     "task_not_found": Case(endpoint=Endpoint.STATUS),
     # Pictures.
     "sample_expired": Case(endpoint=Endpoint.PICTURE),

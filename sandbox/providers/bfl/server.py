@@ -30,9 +30,8 @@ from sandbox.providers.bfl.tasks import (
 )
 from sandbox.providers.cases import Case
 from sandbox.providers.control import webhook_routes
-from sandbox.providers.data_uris import decode_base64, decode_data_uri, is_data_uri
 from sandbox.providers.faults import Endpoint, Fault, Kind
-from sandbox.providers.inputs import Input, InputError
+from sandbox.providers.inputs import Input, InputError, read_base64, read_data_url
 from sandbox.providers.job_store import Job, State
 from sandbox.providers.recording import RecordedRequest
 from sandbox.providers.result_files import draw_result
@@ -52,9 +51,9 @@ _BY_STATUS: Final = {
     402: "account_empty",
     403: "key_forbidden",
     404: "model_retired",
-    429: "too_fast",
+    429: "rate_limited",
     500: "server_error",
-    503: "overload",
+    503: "overloaded",
 }
 
 
@@ -235,7 +234,7 @@ class BflServer(ImageApiServer):
         if job.state is State.IN_PROGRESS:
             task.polls += 1
         status = task.failure.http_status if job.terminal and task.failure is not None else 200
-        return web.json_response(body, status=503 if case == "overload_task" else status)
+        return web.json_response(body, status=503 if case == "overloaded_task" else status)
 
     async def _poll_webhook_task(
         self, http_request: web.Request, record: RecordedRequest, account: str, fault: Fault | None
@@ -289,9 +288,9 @@ class BflServer(ImageApiServer):
             if image.startswith(("http://", "https://")):
                 continue
             try:
-                content = decode_data_uri(image) if is_data_uri(image) else decode_base64(image)
+                content = read_data_url(image)[1] if image.startswith("data:") else read_base64(image)
                 decoded[at] = await self.inputs.decode(content, "The image", url="data:")
-            except (InputError, ValueError) as error:
+            except InputError as error:
                 raise invalid([build_error("value_error", "Value error, invalid image", location, image)]) from error
             if not is_input_size(decoded[at]):
                 raise invalid([build_error("value_error", INPUT_LIMITS, location, image)])

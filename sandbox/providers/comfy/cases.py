@@ -1,12 +1,12 @@
 """Named cases of the ComfyUI fake.
 
-A lost reply to a prompt is the fault `reset_after`; a refused connection is `ComfyServer.go_down`.
+A refused connection is `ComfyServer.go_down`; a long queue stands for a rate limit.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-from sandbox.providers.cases import Case
+from sandbox.providers.cases import LOST_REPLIES, Case
 from sandbox.providers.comfy.nodes import CHECKPOINTS
 from sandbox.providers.comfy.validation import refusal_body
 from sandbox.providers.faults import Endpoint
@@ -49,6 +49,7 @@ _FAILED: Final = refusal_body(
 )
 
 CASES: Final = {
+    **LOST_REPLIES,
     # Replies to the prompt; nothing is queued.
     "bad_input": Case(status=400, body=lambda _: _FAILED),
     "model_retired": Case(status=400, body=lambda _: _FAILED),

@@ -1,13 +1,10 @@
-"""Named cases of the fal fake: refusals, failures and broken webhooks.
-
-A lost reply to a submit is the fault `reset_after`; half of one is `half`.
-"""
+"""Named cases of the fal fake: refusals, failures and broken webhooks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sandbox.providers.cases import Case
+from sandbox.providers.cases import LOST_REPLIES, Case
 from sandbox.providers.faults import Endpoint
 from sandbox.providers.schema import build_error
 
@@ -74,8 +71,8 @@ def _of_platform(status: int, type_: str, detail: str) -> Callable[[str], Failur
 
 
 FAILURES: Final[dict[str, Callable[[str], Failure]]] = {
-    "content_input": _of_prompt(422, "content_policy_violation", POLICY),
-    "content_input_text": lambda prompt: Failure(
+    "refused_input": _of_prompt(422, "content_policy_violation", POLICY),
+    "refused_input_text": lambda prompt: Failure(
         status=422, body={"detail": f"{POLICY} Prompt: {prompt}"}, error_type="content_policy_violation"
     ),
     "bad_input": lambda _: download_error(0, "https://files.example/a.png"),
@@ -107,19 +104,20 @@ def _typed(status: int, type_: str, detail: str, **headers: str) -> Case:
 
 
 CASES: Final = {
+    **LOST_REPLIES,
     # Replies to the submit; no job exists.
     "account_empty": _case(403, locked("Exhausted balance")),
     "account_top_up": _case(403, locked("TOP_UP")),
     "account_locked": _case(403, locked("Admin lock")),
     "key_refused": _case(401, {"detail": "Authentication is required to access this application."}),
-    "too_fast": _typed(429, "concurrent_requests_limit", "Too many concurrent requests.", Retry_After="3"),
-    "overload": _typed(504, "startup_timeout", "The runner did not start in time.", X_Fal_Needs_Retry="1"),
-    "overload_500": _typed(500, "runner_connection_error", "The runner could not be reached."),
+    "rate_limited": _typed(429, "concurrent_requests_limit", "Too many concurrent requests.", Retry_After="3"),
+    "overloaded": _typed(504, "startup_timeout", "The runner did not start in time.", X_Fal_Needs_Retry="1"),
+    "server_error": _typed(500, "runner_connection_error", "The runner could not be reached."),
     "model_retired": _case(404, {"detail": "Application not found"}),
     "bad_request": _typed(400, "bad_request", "The request could not be read."),
     # Ends of the job.
     **{name: Case() for name in FAILURES},
-    "content_output": Case(),  # a black picture with has_nsfw_concepts
+    "refused_output": Case(),  # a black picture with has_nsfw_concepts
     "nothing": Case(),  # images: []
     # Cancelling.
     "cancel_obeyed": Case(endpoint=Endpoint.CANCEL),  # the running model stops

@@ -43,7 +43,7 @@ class FalRequest:
     @property
     def is_black(self) -> bool:
         """Return whether its pictures are black, for their refused content."""
-        return self.case == "content_output"
+        return self.case == "refused_output"
 
     @property
     def status_code(self) -> int:

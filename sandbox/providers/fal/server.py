@@ -16,7 +16,6 @@ from aiohttp import web
 from sandbox.providers.assets import picture_paths
 from sandbox.providers.cases import Case
 from sandbox.providers.control import webhook_routes
-from sandbox.providers.data_uris import decode_data_uri, is_data_uri
 from sandbox.providers.fal.cases import CANCELLED, CASES, NOT_FOUND, download_error, locked, model_error, platform_error
 from sandbox.providers.fal.endpoints import ENDPOINTS
 from sandbox.providers.fal.media import FalMedia
@@ -25,7 +24,7 @@ from sandbox.providers.fal.replies import addresses, result_reply, status_reply,
 from sandbox.providers.fal.requests import FalRequest, bad_request, build_job_request, build_request
 from sandbox.providers.fal.signatures import WebhookSigner
 from sandbox.providers.faults import Endpoint, Fault, Kind
-from sandbox.providers.inputs import Input, InputError
+from sandbox.providers.inputs import Input, InputError, read_data_url
 from sandbox.providers.job_store import Job, State
 from sandbox.providers.recording import RecordedRequest
 from sandbox.providers.server import ImageApiServer, RequestError
@@ -36,7 +35,7 @@ from sandbox.providers.webhooks import is_acceptable
 _RETRY_DELAYS: Final = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_200.0, 3_600.0)
 _WEBHOOK_SECONDS: Final = 15.0
 _EARLY: Final = frozenset({Kind.EARLY})
-_MESSAGES: Final = {401: CASES["key_refused"], 403: CASES["account_empty"], 429: CASES["too_fast"]}
+_MESSAGES: Final = {401: CASES["key_refused"], 403: CASES["account_empty"], 429: CASES["rate_limited"]}
 _NO_INPUT: Final = "Input should be accessible"
 
 
@@ -291,10 +290,10 @@ class FalServer(ImageApiServer):
 
     async def _load_input(self, request: FalRequest, at: int, url: str) -> Input:
         try:
-            if is_data_uri(url):
-                return await self.inputs.decode(decode_data_uri(url), f"image_urls[{at}]", url="data:")
+            if url.startswith("data:"):
+                return await self.inputs.decode(read_data_url(url)[1], f"image_urls[{at}]", url="data:")
             (loaded,) = await self.inputs.load((url,))
-        except (InputError, ValueError) as error:
+        except InputError as error:
             request.failure = download_error(at, url)
             raise InputError(_NO_INPUT) from error
         return loaded

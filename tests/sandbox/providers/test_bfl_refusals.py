@@ -55,9 +55,9 @@ async def test_body_without_an_object_is_422(bfl_client: httpx.AsyncClient, body
 @pytest.mark.parametrize(
     ("case", "word", "status", "cost", "is_billed"),
     [
-        ("content_input", "Request Moderated", 200, 0.0, False),
-        ("content_output", "Content Moderated", 200, 4.8, True),
-        ("content_output_free", "Content Moderated", 200, 0.0, False),
+        ("refused_input", "Request Moderated", 200, 0.0, False),
+        ("refused_output", "Content Moderated", 200, 4.8, True),
+        ("refused_output_free", "Content Moderated", 200, 0.0, False),
         ("failed", "Error", 200, 0.0, False),
         ("failed_503", "Error", 503, 0.0, False),
         ("moderated_503", "Content Moderated", 503, 0.0, False),
@@ -86,7 +86,7 @@ async def test_task_without_picture_has_its_word_and_cost(
 
 async def test_poll_cases_are_503_with_normal_body_and_not_found(bfl: BflServer, bfl_client: httpx.AsyncClient) -> None:
     made = await submit(bfl_client)
-    bfl.faults.play("overload_task", times=2)
+    bfl.faults.play("overloaded_task", times=2)
     bfl.faults.play("task_not_found")
     replies = [await bfl_client.get(made["polling_url"]) for _ in range(4)]
 
@@ -104,8 +104,8 @@ async def test_poll_cases_are_503_with_normal_body_and_not_found(bfl: BflServer,
         ("account_empty", 402, "Insufficient credits"),
         ("key_refused", 401, "Not authenticated"),
         ("key_forbidden", 403, "Not authenticated"),
-        ("too_fast", 429, "exceeded the number of active tasks (24)"),
-        ("overload", 503, "Service unavailable"),
+        ("rate_limited", 429, "exceeded the number of active tasks (24)"),
+        ("overloaded", 503, "Service unavailable"),
         ("server_error", 500, "Internal Server Error"),
         ("bad_request", 400, "Bad request"),
         ("bad_input", 422, PROMPT),

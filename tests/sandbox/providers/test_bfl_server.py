@@ -151,9 +151,9 @@ async def test_unusable_url_ends_as_error(
     assert (body["status"], body["result"], body["cost"], bfl.billed) == ("Error", None, 0.0, [])
 
 
-@pytest.mark.parametrize("kind", ["reset_after", "half"])
-async def test_lost_reply_leaves_a_billed_task(bfl: BflServer, bfl_client: httpx.AsyncClient, kind: str) -> None:
-    bfl.faults.add("submit", kind)
+@pytest.mark.parametrize("case", ["reply_lost", "reply_half"])
+async def test_lost_reply_leaves_a_billed_task(bfl: BflServer, bfl_client: httpx.AsyncClient, case: str) -> None:
+    bfl.faults.play(case)
     with pytest.raises(httpx.TransportError):
         await bfl_client.post(FLUX_3, json={"prompt": PROMPT})
     job = bfl.finish()

@@ -111,12 +111,12 @@ async def test_second_prompt_with_same_id_is_not_refused(comfy_client: httpx.Asy
     assert await ids(comfy_client) == ([], [prompt_id, prompt_id])
 
 
-@pytest.mark.parametrize("kind", ["reset_after", "half"])
+@pytest.mark.parametrize("case", ["reply_lost", "reply_half"])
 async def test_lost_reply_is_found_by_the_own_id(
-    comfy: ComfyServer, comfy_client: httpx.AsyncClient, kind: str
+    comfy: ComfyServer, comfy_client: httpx.AsyncClient, case: str
 ) -> None:
     prompt_id = new_id()
-    comfy.faults.add("submit", kind)
+    comfy.faults.play(case)
     with pytest.raises(httpx.TransportError):
         await comfy_client.post("/prompt", json={"prompt": text_graph(), "prompt_id": prompt_id})
 

@@ -93,7 +93,7 @@ async def test_history_is_paged_newest_first_between_start_and_end(
 async def test_history_is_filtered_by_status_account_and_endpoint(
     fal: FalServer, fal_client: httpx.AsyncClient, platform: httpx.AsyncClient
 ) -> None:
-    for case in (None, "content_input", "startup_timeout"):
+    for case in (None, "refused_input", "startup_timeout"):
         if case is not None:
             fal.faults.play(case)
         await submit(fal_client)
@@ -142,7 +142,7 @@ async def test_billing_events_need_an_admin_key_and_list_successes(
 ) -> None:
     good = await submit(fal_client, "fal-ai/nano-banana-pro", num_images=2)
     fal.finish()
-    fal.faults.play("content_input")
+    fal.faults.play("refused_input")
     bad = await submit(fal_client)
     fal.finish()
     path = "/v1/models/billing-events"
@@ -255,7 +255,7 @@ async def test_webhook_case_changes_its_body(
 async def test_webhook_of_failed_request_has_its_error_body(
     fal: FalServer, fal_client: httpx.AsyncClient, raw_receiver: RawReceiver
 ) -> None:
-    fal.faults.play("content_input")
+    fal.faults.play("refused_input")
     (received,) = await webhook(fal, fal_client, raw_receiver)
 
     body = json.loads(received.raw)

@@ -151,8 +151,8 @@ async def test_sync_mode_returns_data_uri_and_stores_nothing(fal: FalServer, fal
 @pytest.mark.parametrize(
     ("case", "status", "type_"),
     [
-        ("content_input", 422, "content_policy_violation"),
-        ("content_input_text", 422, "content_policy_violation"),
+        ("refused_input", 422, "content_policy_violation"),
+        ("refused_input_text", 422, "content_policy_violation"),
         ("bad_input", 422, "file_download_error"),
         ("file_too_large", 422, "file_too_large"),
         ("image_too_large", 422, "image_too_large"),
@@ -183,7 +183,7 @@ async def test_failed_request_is_completed_with_error_type_and_unbilled(
 
 
 async def test_content_refusal_quotes_the_prompt(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
-    fal.faults.play("content_input")
+    fal.faults.play("refused_input")
     made = await submit(fal_client)
     fal.finish()
     (error,) = (await fal_client.get(made["response_url"])).json()["detail"]
@@ -193,7 +193,7 @@ async def test_content_refusal_quotes_the_prompt(fal: FalServer, fal_client: htt
 
 
 async def test_refused_output_is_a_flagged_black_picture(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
-    fal.faults.play("content_output")
+    fal.faults.play("refused_output")
     made = await submit(fal_client)
     fal.finish()
     result = (await fal_client.get(made["response_url"])).json()
@@ -219,9 +219,9 @@ async def test_empty_result_has_no_images_and_no_charge(fal: FalServer, fal_clie
         ("account_top_up", 403, "User is locked. Reason: TOP_UP. "),
         ("account_locked", 403, "User is locked. Reason: Admin lock. "),
         ("key_refused", 401, "Authentication is required"),
-        ("too_fast", 429, "Too many concurrent requests."),
-        ("overload", 504, "The runner did not start in time."),
-        ("overload_500", 500, "The runner could not be reached."),
+        ("rate_limited", 429, "Too many concurrent requests."),
+        ("overloaded", 504, "The runner did not start in time."),
+        ("server_error", 500, "The runner could not be reached."),
         ("model_retired", 404, "Application not found"),
         ("bad_request", 400, "The request could not be read."),
     ],
@@ -238,8 +238,8 @@ async def test_refused_submit_makes_no_request_for_n_calls(
     assert len(fal.jobs) == 1
 
 
-async def test_too_fast_names_its_type(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
-    fal.faults.play("too_fast")
+async def test_rate_limited_names_its_type(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
+    fal.faults.play("rate_limited")
     reply = await fal_client.post(f"/{FLUX}", json={"prompt": PROMPT})
 
     assert (reply.headers["x-fal-error-type"], reply.headers["retry-after"]) == ("concurrent_requests_limit", "3")
@@ -257,9 +257,9 @@ async def test_exhausted_balance_locks_submits_but_not_status(fal: FalServer, fa
     assert fal.store.balance == Decimal("0.002")
 
 
-@pytest.mark.parametrize("kind", ["reset_after", "half"])
-async def test_lost_reply_leaves_a_billed_request(fal: FalServer, fal_client: httpx.AsyncClient, kind: str) -> None:
-    fal.faults.add("submit", kind)
+@pytest.mark.parametrize("case", ["reply_lost", "reply_half"])
+async def test_lost_reply_leaves_a_billed_request(fal: FalServer, fal_client: httpx.AsyncClient, case: str) -> None:
+    fal.faults.play(case)
     with pytest.raises(httpx.TransportError):
         await fal_client.post(f"/{FLUX}", json={"prompt": PROMPT})
     job = fal.finish()
