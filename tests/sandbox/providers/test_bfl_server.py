@@ -45,6 +45,13 @@ async def test_good_task_passes_its_states_and_names_its_cost(bfl: BflServer, bf
     assert [(charge.job_id, charge.cost) for charge in bfl.billed] == [(made["id"], Decimal("0.048"))]
 
 
+async def test_flux_2_generates_without_reasoning(bfl: BflServer, bfl_client: httpx.AsyncClient) -> None:
+    made = await submit(bfl_client, FLUX_2)
+    bfl.advance()
+
+    assert (await bfl_client.get(made["polling_url"])).json()["status"] == "Generating"
+
+
 async def test_api_host_does_not_know_a_task_with_polling_url(bfl: BflServer, bfl_client: httpx.AsyncClient) -> None:
     made = await submit(bfl_client)
     reply = await bfl_client.get("/v1/get_result", params={"id": made["id"]})

@@ -285,6 +285,7 @@ async def test_cancel_has_its_four_replies(fal: FalServer, fal_client: httpx.Asy
     assert (result.status_code, result.json()["error_type"]) == (499, "client_cancelled")
     fal.forgets_cancelled = True
     assert (await fal_client.get(queued["status_url"])).json() == {"status": "NOT_FOUND"}
+    assert (await fal_client.get(ended["status_url"])).json()["status"] == "COMPLETED"
 
 
 async def test_running_model_that_obeys_a_cancel_is_unbilled(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
