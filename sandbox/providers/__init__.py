@@ -1,7 +1,10 @@
 """Fakes of the image APIs over real sockets, with switchable faults."""
 
+from sandbox.providers.bfl import BflServer
 from sandbox.providers.cases import Case
+from sandbox.providers.comfy import ComfyServer
 from sandbox.providers.edits import derives_from
+from sandbox.providers.fal import FalServer
 from sandbox.providers.faults import Endpoint, Fault, FaultError, Faults, Kind
 from sandbox.providers.gemini import GeminiServer
 from sandbox.providers.inputs import Input
@@ -18,10 +21,13 @@ from sandbox.providers.webhooks import Delivery
 
 __all__ = [
     "MANUAL",
+    "BflServer",
     "Case",
     "Charge",
+    "ComfyServer",
     "Delivery",
     "Endpoint",
+    "FalServer",
     "Fault",
     "FaultError",
     "Faults",

@@ -62,16 +62,25 @@ class SignedWebhooks(Webhooks):
         body = self._build(job, case)
         delay = fault.seconds if fault is not None and kind is Kind.LATE else None
         task = asyncio.create_task(
-            self._deliver_signed(job, job.webhook_url, body, case, twice=kind is Kind.TWICE, delay=delay)
+            self._deliver_signed(
+                job, job.webhook_url, body, case, self._released, twice=kind is Kind.TWICE, delay=delay
+            )
         )
         self._tasks.add(task)
         task.add_done_callback(self._on_delivered)
 
     async def _deliver_signed(
-        self, job: Job, url: str, body: dict[str, Any], case: str, *, twice: bool, delay: float | None
+        self,
+        job: Job,
+        url: str,
+        body: dict[str, Any],
+        case: str,
+        released: asyncio.Event,
+        *,
+        twice: bool,
+        delay: float | None,
     ) -> None:
         raw = json.dumps(body).encode()
-        released = self._released
         if delay is not None:
             await _pause(released, delay or None)
         if twice:

@@ -275,6 +275,29 @@ async def test_refused_webhook_is_repeated_unless_redirected(
     assert len(raw_receiver.received) == attempts
 
 
+async def test_late_webhook_is_released_by_the_control_route(
+    fal: FalServer, fal_client: httpx.AsyncClient, raw_receiver: RawReceiver
+) -> None:
+    fal.faults.add("webhook", "late")
+    await submit(fal_client, webhook=raw_receiver.url)
+    fal.finish()
+    before = len(raw_receiver.received)
+    released = await fal_client.post("/sandbox/webhooks/release")
+    await fal.wait_for(lambda: fal.webhooks.sent)
+
+    assert (before, released.status_code, len(raw_receiver.received)) == (0, 204, 1)
+
+
+async def test_lost_webhook_never_arrives(
+    fal: FalServer, fal_client: httpx.AsyncClient, raw_receiver: RawReceiver
+) -> None:
+    fal.faults.add("webhook", "lost")
+    await submit(fal_client, webhook=raw_receiver.url)
+    fal.finish()
+
+    assert (fal.webhooks.pending, raw_receiver.received) == (0, [])
+
+
 async def test_early_webhook_arrives_before_the_submit_reply(
     fal: FalServer, fal_client: httpx.AsyncClient, raw_receiver: RawReceiver
 ) -> None:
