@@ -100,7 +100,7 @@ class SignedWebhooks(Webhooks):
         if is_loopback_host(urlsplit(url).hostname or ""):
             headers = {"Content-Type": "application/json", **self._sign(job, raw, case)}
             timeout = aiohttp.ClientTimeout(total=self._answer_seconds)
-            with suppress(aiohttp.ClientError, TimeoutError):
+            with suppress(aiohttp.ClientError, TimeoutError, ValueError):  # an odd URL is a ValueError
                 async with self._client().post(
                     url, data=raw, headers=headers, allow_redirects=False, timeout=timeout
                 ) as answer:

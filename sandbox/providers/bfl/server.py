@@ -262,7 +262,7 @@ class BflServer(ImageApiServer):
     def _is_expired(self, job: Job, signature: str) -> bool:
         """Return whether a sample's signature is wrong or over."""
         task = self.tasks[job.id]
-        if not hmac.compare_digest(signature.encode(), self._token(job).encode()):
+        if not hmac.compare_digest(signature.encode(errors="replace"), self._token(job).encode()):
             return True
         return self.wall_clock() - (task.ended_at or 0.0) >= task.model.sample_seconds
 
@@ -275,7 +275,7 @@ class BflServer(ImageApiServer):
         if secret is None:
             return {}
         key = f"not {secret}" if case == "bad_signature" else str(secret)
-        return {"X-BFL-Signature": f"sha256={hmac.new(key.encode(), raw, hashlib.sha256).hexdigest()}"}
+        return {"X-BFL-Signature": f"sha256={hmac.new(key.encode(errors='replace'), raw, hashlib.sha256).hexdigest()}"}
 
     async def _decode_inputs(self, images: list[tuple[tuple[str | int, ...], str]]) -> dict[int, Input]:
         """Return the inputs in the body as base64 or data URI, by their place.

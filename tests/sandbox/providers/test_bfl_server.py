@@ -202,6 +202,20 @@ async def test_webhook_is_signed_with_the_secret(
     assert (received.headers["x-bfl-signature"] == f"sha256={digest}") is not is_bad
 
 
+@pytest.mark.parametrize("path", [rb"\ud800", rb"\u0000", rb" x"])
+async def test_odd_webhook_and_secret_end_the_delivery(
+    bfl: BflServer, bfl_client: httpx.AsyncClient, raw_receiver: RawReceiver, path: bytes
+) -> None:
+    bfl.webhooks.retry_delays = ()
+    url = raw_receiver.url.encode() + path
+    content = b'{"prompt": "x", "webhook_url": "%s", "webhook_secret": "\\ud800"}' % url
+    reply = await bfl_client.post(FLUX_2, content=content)
+    bfl.finish()
+    await bfl.wait_for(lambda: not bfl.webhooks.pending)
+
+    assert (reply.status_code, len(bfl.webhooks.sent)) == (200, 1)
+
+
 async def test_webhook_is_repeated_three_times(
     bfl: BflServer, bfl_client: httpx.AsyncClient, raw_receiver: RawReceiver
 ) -> None:

@@ -100,6 +100,12 @@ async def test_broken_json_is_400(comfy_client: httpx.AsyncClient, content: byte
     assert (await comfy_client.post("/prompt", content=content)).status_code == 400
 
 
+async def test_prompt_of_odd_characters_is_drawn(comfy: ComfyServer, comfy_client: httpx.AsyncClient) -> None:
+    entry = await run(comfy, comfy_client, text_graph(prompt="\0 \u202e \U0001f300"))
+
+    assert await first_image(comfy_client, entry)
+
+
 async def test_cyclic_graph_ends(comfy: ComfyServer, comfy_client: httpx.AsyncClient) -> None:
     graph = text_graph()
     graph["5"] = {"class_type": "VAEEncode", "inputs": {"pixels": ["8", 0], "vae": ["4", 2]}}

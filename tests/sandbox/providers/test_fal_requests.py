@@ -55,6 +55,14 @@ async def test_invalid_input_is_422_in_the_result(
     assert fal.billed == []
 
 
+async def test_prompt_of_odd_characters_is_drawn(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
+    reply = await fal_client.post(f"/{FLUX}", content=rb'{"prompt": "\ud800 \u0000 \u202e"}')
+    (url,) = fal.picture_urls(fal.finish())
+
+    assert (await fal_client.get(url)).status_code == 200
+    assert (await fal_client.get(reply.json()["response_url"])).json()["prompt"] == "\ud800 \0 \u202e"
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"[" * 100_000, b"\xff"])
 async def test_body_without_an_object_is_400(fal: FalServer, fal_client: httpx.AsyncClient, body: bytes) -> None:
     reply = await fal_client.post(f"/{FLUX}", content=body)
