@@ -32,4 +32,5 @@ def _draw(request: JobRequest, index: int, inputs: tuple[bytes, ...], is_black: 
         height=request.height,
         format=request.format,
         inputs=inputs,
+        mask=request.mask,
     )

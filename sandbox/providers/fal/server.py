@@ -156,7 +156,7 @@ class FalServer(ImageApiServer):
         """
         request = self.requests_by_id[job.id]
         inputs = [await self._load_input(request, at, url) for at, url in enumerate(job.request.input_urls)]
-        mask = request.values.get("mask_url")
+        mask, alpha = request.values.get("mask_url"), b""
         if mask is not None:
             drawn = await self._load_input(request, -1, mask)
             if (drawn.width, drawn.height) != (inputs[0].width, inputs[0].height):
@@ -164,7 +164,9 @@ class FalServer(ImageApiServer):
                     422, "image_size_mismatch", "The mask must have the image's size.", ("body", "mask_url"), mask
                 )
                 raise InputError("the mask has another size")
-        job.request = build_job_request(request, ratio=inputs[0].width / inputs[0].height)
+            alpha = drawn.alpha
+        made = build_job_request(request, ratio=inputs[0].width / inputs[0].height)
+        job.request = replace(made, mask=alpha)
         job.inputs = tuple(inputs)
 
     def on_job_end(self, job: Job) -> None:

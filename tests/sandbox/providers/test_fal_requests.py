@@ -1,11 +1,13 @@
 """Inputs, headers and lifetimes of the fal fake's requests."""
 
+import io
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
-from sandbox.providers import Latency, State
+from sandbox.providers import Latency, State, derives_from
 from sandbox.providers.fal import FalServer
 from tests.sandbox.providers.clock import Clock
 from tests.sandbox.providers.fal_support import EDIT, FLUX, KEY, PROMPT, submit
@@ -110,6 +112,27 @@ async def test_mask_must_have_the_size_of_the_image(
         results.append((await fal_client.get(made["response_url"])).status_code)
 
     assert results == [200, 422, 422]
+
+
+@pytest.mark.parametrize(("alpha", "is_changed"), [(0, True), (255, False)])
+async def test_edit_keeps_the_opaque_part_of_a_mask(
+    fal: FalServer,
+    fal_client: httpx.AsyncClient,
+    image_server: ImageServer,
+    alpha: int,
+    is_changed: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    source, mask = photo(size=(256, 256)), io.BytesIO()
+    Image.new("RGBA", (256, 256), (0, 0, 0, alpha)).save(mask, "PNG")
+    urls: dict[str, Any] = {
+        "image_urls": [image_server.put("a", source)],
+        "mask_url": image_server.put("m", mask.getvalue()),
+    }
+    await submit(fal_client, "openai/gpt-image-2/edit", **urls)
+    job = await fal.finish_and_wait()
+    picture = (await fal_client.get(fal.picture_urls(job)[0])).content
+
+    assert derives_from(picture, source) is is_changed
 
 
 async def test_unknown_fields_are_ignored_but_recorded(fal: FalServer, fal_client: httpx.AsyncClient) -> None:
