@@ -42,7 +42,7 @@ def text_graph(*, prompt: str = PROMPT, seed: int = 7, width: int = 256, height:
 
 
 def edit_graph(image: str) -> Graph:
-    """Return a workflow that changes an uploaded image."""
+    """Return a workflow to edit an uploaded image."""
     graph = text_graph()
     graph["10"] = {"class_type": "LoadImage", "inputs": {"image": image}}
     graph["5"] = {"class_type": "VAEEncode", "inputs": {"pixels": ["10", 0], "vae": ["4", 2]}}
