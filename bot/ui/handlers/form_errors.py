@@ -58,7 +58,10 @@ class FormErrors:
             )
 
     async def give_back(self, interaction: discord.Interaction[Any], error: Exception, prompt: str) -> None:
-        """Answer with the error and the text. The form cannot be reopened."""
+        """Answer with the error and the text, if any. The form cannot be reopened."""
+        if not readable(prompt).strip():
+            await answer_error(interaction, error)
+            return
         await answer_error(interaction, error, renderer=partial(_with_text, readable(prompt)))
 
     async def _with_buttons(self, member_id: int, filled: FilledForm, error: Exception, said: str) -> Mapping[str, Any]:
