@@ -45,7 +45,7 @@ def _described(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
 def fields(result: InteractionResult) -> dict[str, dict[str, Any]]:
     """Return a form's fields by label."""
     assert result.modal is not None
-    return {each["label"]: each["component"] for each in result.modal["components"]}
+    return {each["label"]: each["component"] for each in result.modal["components"] if "label" in each}
 
 
 def command(bot: BotHarness, name: str) -> dict[str, Any]:

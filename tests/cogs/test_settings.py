@@ -53,6 +53,21 @@ async def test_changed_setting_shows_old_value(bot: BotHarness) -> None:
     assert panel(await member.slash(bot.channel, "settings set")) == DEFAULTS
 
 
+async def test_setting_for_changes_first_is_shown_kept_and_reset(bot: BotHarness) -> None:
+    member = bot.member("member")
+    changed = await member.slash(bot.channel, "settings set", remix=True)
+    assert panel(changed) == [
+        "## Your settings are changed",
+        "**Again and Vary** · open for changes first",
+        "-# was: at once, without changes",
+    ]
+    await bot.restart()
+    await member.slash(bot.channel, "settings set", private=True)
+    assert panel(await member.slash(bot.channel, "settings show"))[7] == panel(changed)[1]
+    await member.slash(bot.channel, "settings set", remix=False, private=False)
+    assert panel(await member.slash(bot.channel, "settings show")) == DEFAULTS
+
+
 async def test_unknown_default_model_is_refused(bot: BotHarness) -> None:
     bot.expected = [UnknownModelError]
     refused = await bot.member("member").slash(bot.channel, "settings set", model="dall-e", ask_over=3)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import discord
 from discord import ui
 
-from bot.domain.errors import AtelierError, ImageGoneError, NotOfferedError, StudioClosedError
+from bot.domain.errors import AtelierError, ImageGoneError, NotOfferedError, PromptError, StudioClosedError
 from bot.domain.jobs import Action
 from bot.domain.models import Mode, offered_models
 from bot.domain.options import DEFAULT_RATIO, MAX_DETAIL, MAX_IMAGES, RATIOS
@@ -64,12 +64,17 @@ class EditedFormSpec:
     @property
     def keeps_prompt(self) -> bool:
         """True if the prompt is longer than a field of a form."""
-        return len(self.prompt.encode("utf-16-le")) // 2 > MAX_TYPED
+        return _is_too_long_to_type(self.prompt)
+
+    @property
+    def unchanged_price(self) -> int:
+        """The price without a change, at the preselected model."""
+        return self.shown_price(RemixOptions())
 
     @property
     def checksum(self) -> int:
         """A checksum of the form's prices."""
-        return checksum([*self.prices.items(), (self.model, price(self.request))])
+        return checksum([*self.prices.items(), (self.model, self.unchanged_price)])
 
     def read(self, values: Mapping[str, Sequence[str]], position: int) -> RemixOptions:
         """Return the changes in a submission.
@@ -90,7 +95,8 @@ class EditedFormSpec:
             position=position if self.urls else None,
             url=self.urls.get(position),
             prompt=None if prompt == request.prompt else prompt,
-            model=chosen_value(values, "model", self.prices),
+            # A form with a single model does not ask, and the job's own model may be gone.
+            model=chosen_value(values, "model", self.prices) or self.model,
             aspect_ratio=None if ratio == request.aspect_ratio else ratio,
             images=request.images if images is None else int(images),
             detail=None if detail is None or int(detail) == request.detail else int(detail),
@@ -99,6 +105,11 @@ class EditedFormSpec:
     def shown_price(self, chosen: RemixOptions) -> int:
         """Return the form's price of a choice."""
         return self.prices[chosen.model or self.model] * (chosen.images or self.request.images)
+
+
+def _is_too_long_to_type(prompt: str) -> bool:
+    """Return whether a prompt does not fit into a field of a form."""
+    return len(prompt.encode("utf-16-le")) // 2 > MAX_TYPED
 
 
 class EditedForm(Form):
@@ -124,7 +135,7 @@ class EditedForm(Form):
         self._ask(
             _("How many"),
             ui.Select(custom_id="images", options=select_options(counts, usual)),
-            _("Without a change: {credits}").format(credits=in_credits(price(spec.request))),
+            _("Without a change: {credits}").format(credits=in_credits(spec.unchanged_price)),
         )
         if spec.has_detail and not spec.asks_picture:  # a form has five fields at most
             details = {str(detail): number(detail) for detail in _DETAILS}
@@ -222,7 +233,8 @@ class RemixForms:
         (picture,) = filled.chosen
         if urls and picture not in urls:
             raise ImageGoneError  # no other may take its place unseen
-        spec = self._spec(source, card.action, urls, asks_picture=len(urls) > 1)
+        # A form about one picture asked for the detail in the place of the picture.
+        spec = self._spec(source, card.action, urls, asks_picture=len(urls) > 1 and "detail" not in filled.options)
         sent_as = custom_id(SAVED_FORM, form_id, picture, price=spec.checksum)
         await interaction.response.send_modal(EditedForm(spec, sent_as, filled))
 
@@ -284,20 +296,24 @@ class RemixForms:
         if action is Action.AGAIN:
             return self._remix.build_request(source, action, RemixOptions())[0]
         first = min(urls)
-        # A prompt that is too long for an edit can be shortened in the form.
-        options = replace(AT_ONCE[action], prompt="-", position=first, url=urls[first])
-        return replace(self._remix.build_request(source, action, options)[0], prompt=source.original.prompt)
+        options = replace(AT_ONCE[action], position=first, url=urls[first])
+        try:
+            return self._remix.build_request(source, action, options)[0]
+        except PromptError:
+            # A prompt that is too long for every edit can be shortened in the form.
+            shorter = self._remix.build_request(source, action, replace(options, prompt="-"))[0]
+            return replace(shorter, prompt=source.original.prompt)
 
     def _prices(self, source: Source, action: Action, request: GenerationRequest) -> dict[str, int]:
         """Return the price of one picture at each able model.
 
-        Models are left out for options that the form cannot change.
+        Models are left out for options that the form cannot change, and for a prompt that it cannot.
 
         Raises:
             StudioClosedError: there is no model.
         """
         editing = request.mode is Mode.EDIT
-        plain = RemixOptions(prompt="-", images=1)
+        plain = RemixOptions(prompt=None if _is_too_long_to_type(request.prompt) else "-", images=1)
         if action is Action.AGAIN:
             plain = replace(plain, aspect_ratio=DEFAULT_RATIO, detail=1)
         prices = {}
@@ -306,7 +322,8 @@ class RemixForms:
                 quote = self._remix.build_quote(source, action, replace(plain, model=model.id))
             except AtelierError:
                 continue
-            prices[model.id] = unit_price(replace(quote, detail=request.detail))
+            # A model without levels of detail refuses the request's, or drops it: it is never charged for them.
+            prices[model.id] = unit_price(replace(quote, detail=min(request.detail, model.abilities["detail"])))
         if not prices:
             raise StudioClosedError
         return prices
