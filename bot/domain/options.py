@@ -102,7 +102,7 @@ def _resolution_help(resolutions: tuple[str, ...], prices: ModelPrices) -> str |
     joined = ", ".join(resolutions)
     if not resolutions or prices.price_factor_4k == 1:
         return joined or None
-    return LazyText("{resolutions} ({factor}x at 4K)", resolutions=joined, factor=prices.price_factor_4k)
+    return LazyText("{resolutions} (4K costs {factor}×)", resolutions=joined, factor=prices.price_factor_4k)
 
 
 _SPECS: Final = (

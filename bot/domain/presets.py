@@ -17,9 +17,9 @@ MAX_PRESETS: Final = 25
 KEPT_FOR_UNDO: Final = timedelta(days=1)
 PLACEHOLDER: Final = "{prompt}"
 
-_NAME: Final = LazyText("a name of 1 to {most} signs on one line", most=MAX_NAME)
+_NAME: Final = LazyText("a name of 1 to {most} characters on one line", most=MAX_NAME)
 _TEMPLATE: Final = LazyText(
-    "a text of up to {most:,} signs with {placeholder} once, where the prompt goes, or not at all",
+    "a text of up to {most:,} characters with {placeholder} once, where the prompt goes, or not at all",
     most=MAX_TEMPLATE,
     placeholder=PLACEHOLDER,
 )

@@ -176,16 +176,16 @@ CARD_ACTIONS: Final = frozenset(
 """Actions on a job's card: their target is the job."""
 
 _MENU_TEXTS: Final = {
-    MenuEntry.AGAIN: (N_("Again, edited…"), N_("Change the prompt or options first")),
-    MenuEntry.VARY: (N_("Vary, edited…"), N_("Choose prompt, options and how many first")),
-    MenuEntry.UPSCALE: (N_("Upscale…"), N_("Choose the picture and how much larger")),
+    MenuEntry.AGAIN: (N_("Again, edited…"), N_("Change prompt or options")),
+    MenuEntry.VARY: (N_("Vary, edited…"), N_("Change prompt, options, number")),
+    MenuEntry.UPSCALE: (N_("Upscale…"), N_("Choose picture and size")),
     MenuEntry.CUT_OUT: (N_("Cut out"), N_("Remove the background")),
-    MenuEntry.REFERENCE: (N_("Use as reference"), N_("Make a new picture with this one as reference")),
+    MenuEntry.REFERENCE: (N_("Use as reference"), N_("A new picture guided by this one")),
     MenuEntry.COMPARE: (N_("Before and after"), N_("The picture that it started from, beside the result")),
     MenuEntry.UNDO: (N_("Undo"), N_("Go on from the version before; costs nothing")),
     MenuEntry.PUBLISH: (N_("Make public"), N_("Post it in this channel for everyone")),
     MenuEntry.DETAILS: (N_("Details"), N_("Every option, the price, and where it came from")),
-    MenuEntry.DELETE: (N_("Delete"), N_("For its member and for moderators")),
+    MenuEntry.DELETE: (N_("Delete"), N_("Remove for good; its member and moderators")),
 }
 
 

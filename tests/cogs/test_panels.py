@@ -91,11 +91,11 @@ async def test_help_shows_options_of_each_model(bot: BotHarness) -> None:
     assert lines[12:] == [
         "**reve-2.0** · 12 credits a picture, 20 an edit · the one you get unless you choose",
         "-# all-round, true to the prompt, good at text · 1-4 pictures · detail 1-15, which multiplies the price",
-        "-# adds to each picture: upscale 2x 6, 3x 9, 4x 12 · remove background 6 · effect 4 · fit nothing",
+        "-# adds to each picture: upscale 2× 6, 3× 9, 4× 12 · remove background 6 · effect 4 · fit free",
         "**nano-banana** · 20 credits a picture",
         "-# quick ideas from text · 1-4 pictures · from text only",
         "**nano-banana-pro** · 70 credits a picture, 70 an edit",
-        "-# fine detail, up to 4K · 1-4 pictures · 1K, 2K, 4K (2x at 4K)",
+        "-# fine detail, up to 4K · 1-4 pictures · 1K, 2K, 4K (4K costs 2×)",
         "**seedream-5** · 25 credits a picture, 25 an edit",
         "-# photographs and scenes · 1-4 pictures · 1K, 2K, 4K",
     ]

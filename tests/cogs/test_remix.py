@@ -92,9 +92,9 @@ async def test_spending_presses_show_their_price(bot: BotHarness) -> None:
     assert card.response is not None
     described = [each.get("description") for each in walk(card.response.components) for each in each.get("options", [])]
     assert described[:4] == [
-        "Change the prompt or options first · 24 credits as it is",
-        "Choose prompt, options and how many first · from 20 credits",
-        "Choose the picture and how much larger · from 26 credits",
+        "Change prompt or options · 24 credits as is",
+        "Change prompt, options, number · from 20 credits",
+        "Choose picture and size · from 26 credits",
         "Remove the background · 26 credits",
     ]
     opened = await choose(member, card, "cutout")

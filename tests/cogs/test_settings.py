@@ -106,7 +106,7 @@ async def test_private_setting_makes_card_ephemeral(bot: BotHarness) -> None:
     await bot.finish(result)
     assert bot.card(result)[-1].splitlines() == [
         "-# 12 credits · 188 left today · 1\u00a0s",
-        "-# Only you can see this. *Make public* under *More…* posts it in the channel.",
+        "-# *Make public* under *More…* posts it in the channel.",
     ]
     for_all = await bot.imagine(member, prompt="a fox", private=False)
     assert not ephemeral(for_all)

@@ -110,7 +110,7 @@ async def test_private_card_is_visible_to_its_member_only(roaming: SystemHarness
     assert [button["label"] for button in buttons(card)] == ["Cancel"]
     roaming.skillboss.finish()
     card = await invocation.wait_until(has_images)
-    assert "Only you can see this. *Make public* under *More…* posts it in the channel." in text(card)
+    assert "*Make public* under *More…* posts it in the channel." in text(card)
     assert "12 credits · " in text(card)
     await assert_image(roaming, card, "a secret")
     assert await row(roaming, member) == (int(roaming.discord.world.guild("Community").id), True, "card")

@@ -149,11 +149,17 @@ LIVE_CARDS = {
         [],
     ),
     "storing": (Snapshot(job=waiting(State.STORING)), 5, f"Generating · {STARTED}", BLURPLE, []),
-    "unknown": (Snapshot(job=waiting(State.UNKNOWN)), 5, f"Waiting to hear · {STARTED}\n-# {LOST_NOTE}", BLURPLE, []),
+    "unknown": (
+        Snapshot(job=waiting(State.UNKNOWN)),
+        5,
+        f"Waiting for the answer · {STARTED}\n-# {LOST_NOTE}",
+        BLURPLE,
+        [],
+    ),
     "unknown too often": (
         Snapshot(job=waiting(State.UNKNOWN), held_until=START + timedelta(hours=2)),
         5,
-        f"Waiting to hear · {STARTED}\n-# {LOST_NOTE}\n-# {KEPT_NOTE}",
+        f"Waiting for the answer · {STARTED}\n-# {LOST_NOTE}\n-# {KEPT_NOTE}",
         BLURPLE,
         [],
     ),
@@ -261,9 +267,9 @@ def test_card_of_several_images_has_buttons_for_each(count: int, places: str) ->
         *(f"upscaled:{job_id}:{each - 1}:25" for each in numbers),
     ]
     assert entries(view)[:3] == [
-        ("Again, edited…", "Change the prompt or options first · 12 credits as it is"),
-        ("Vary, edited…", "Choose prompt, options and how many first · from 20 credits"),
-        ("Upscale…", "Choose the picture and how much larger · from 25 credits"),
+        ("Again, edited…", "Change prompt or options · 12 credits as is"),
+        ("Vary, edited…", "Change prompt, options, number · from 20 credits"),
+        ("Upscale…", "Choose picture and size · from 25 credits"),
     ]
 
 

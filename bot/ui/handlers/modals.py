@@ -126,7 +126,7 @@ class RequestModal(Form):
             self._ask(label, field, description)
         if spec.factors is not None:
             names = {
-                str(factor): _("{factor}x · {credits}").format(factor=factor, credits=in_credits(price))
+                str(factor): _("{factor}× · {credits}").format(factor=factor, credits=in_credits(price))
                 for factor, price in spec.factors.items()
             }
             self._ask(_("How much larger"), ui.Select(custom_id="factor", options=select_options(names)))

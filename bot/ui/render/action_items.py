@@ -30,7 +30,7 @@ _FAILS_AGAIN: Final = (
 # A change of the prompt may help against these.
 _MAY_BE_REWORDED: Final = (FaultKind.CONTENT, FaultKind.INVALID)
 # Discord puts at most five buttons into a row, and a job has at most four images.
-_NUMBERED: Final = range(2, 5)
+NUMBERED: Final = range(2, 5)
 
 _Button = ui.Button[ui.LayoutView]
 _Item = ui.Item[Any]
@@ -89,16 +89,21 @@ def _each_picture(
     job: Job, actions: Collection[Action], prices: Mapping[Action, int], shown: Sequence[int]
 ) -> list[Action]:
     """Return the actions with a button for each image."""
-    if job.state is not State.DONE or len(shown) not in _NUMBERED:
+    if job.state is not State.DONE or len(shown) not in NUMBERED:
         return []
     return [action for action in PICTURE_REMIX if action in actions and action in prices]
 
 
-def _legend(each: Collection[Action], prices: Mapping[Action, int], count: int) -> str:
-    """Return the place of each number and the price of a press."""
+def picture_places(count: int) -> str:
+    """Return the place of each number in a gallery of two to four."""
     # As Discord lays out galleries of two, three and four.
     places = {2: _("1 left · 2 right"), 3: _("1 left · 2 top right · 3 bottom right"), 4: _("1, 2 above · 3, 4 below")}
-    lines = [places[count]]
+    return places[count]
+
+
+def _legend(each: Collection[Action], prices: Mapping[Action, int], count: int) -> str:
+    """Return the place of each number and the price of a press."""
+    lines = [picture_places(count)]
     if Action.VARY in each:
         # Translators: V is the letter of the buttons V1 to V4.
         lines.append(_("V: a variation, {credits}").format(credits=in_credits(prices[Action.VARY])))
@@ -164,8 +169,8 @@ def _menu_entries(
 def _menu(job_id: str, entries: Collection[MenuEntry], prices: Mapping[Action, int]) -> ui.Select[ui.LayoutView]:
     words = {}
     if Action.AGAIN in prices:
-        # Translators: the price of a menu entry without changes, such as "24 credits as it is".
-        words[MenuEntry.AGAIN] = _("{credits} as it is").format(credits=in_credits(prices[Action.AGAIN]))
+        # Translators: the price of a menu entry without changes, such as "24 credits as is".
+        words[MenuEntry.AGAIN] = _("{credits} as is").format(credits=in_credits(prices[Action.AGAIN]))
     for action, entry in ((Action.VARY, MenuEntry.VARY), (Action.UPSCALE, MenuEntry.UPSCALE)):
         if action in prices:
             # Translators: the lowest price of a menu entry, such as "from 20 credits".

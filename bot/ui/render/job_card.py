@@ -272,7 +272,7 @@ def _progress(snapshot: Snapshot, *, late: bool) -> str:
             until = ago(snapshot.held_until)
             kept = _("This happened often today, so the credits stay held until the answer, or are returned {when}.")
             note = f"{note}\n-# {kept.format(when=until)}"
-        return f"{_('Waiting to hear')} · {started}\n-# {note}"
+        return f"{_('Waiting for the answer')} · {started}\n-# {note}"
     if job.cancel_refused:
         note = _("Too late to cancel: it has begun, and is charged if it completes.")
         return f"{_('Generating')} · {started}\n-# {note}"
@@ -386,7 +386,7 @@ def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) -> 
     if note is not None:
         lines.append(note)
     if job.place.private and files and not direct:
-        sharing = _("Only you can see this. *Make public* under *More…* posts it in the channel.")
+        sharing = _("*Make public* under *More…* posts it in the channel.")
         saving = ngettext(
             "Only you can see this. To show it to others, save the picture and post it.",
             "Only you can see this. To show it to others, save the pictures and post them.",

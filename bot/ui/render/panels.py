@@ -135,7 +135,7 @@ def help_panel(
         _("3. Find them again with {history}."),
     ]
     more = [
-        _("{edit} changes a picture that you attach; *Edit this image* in a message's menu, one that is there.")
+        _("{edit} changes a picture that you attach; *Edit this image* in the menu of a message changes the one there.")
         if edits
         else "",
         _("Or reply to a picture, mention me and say what to change: I ask before it costs anything.")
@@ -202,10 +202,10 @@ def _extras(model: Model) -> Iterator[str]:
     priced = [spec for spec in OPTIONS.values() if spec.surcharge is not None and model.abilities[spec.name]]
     for spec in sorted(priced, key=lambda spec: spec.surcharge == 0):
         if isinstance(spec.surcharge, int):
-            credits_ = number(spec.surcharge) if spec.surcharge else _("nothing")
+            credits_ = number(spec.surcharge) if spec.surcharge else _("free")
         else:
             factors = model.abilities[spec.name]
-            credits_ = ", ".join(f"{spec.typed(each)} {number(spec.surcharge_of(each))}" for each in factors)
+            credits_ = ", ".join(f"{each}× {number(spec.surcharge_of(each))}" for each in factors)
         if spec.surcharge_help is not None:
             yield _(spec.surcharge_help(credits_))
 
