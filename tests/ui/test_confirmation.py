@@ -87,3 +87,14 @@ def test_edit_question_offers_each_picture_and_marks_the_chosen_one() -> None:
     ]
     assert "Starts from https://discord.com/channels/1/2/3." in texts(card)[1]
     assert "Only you" not in texts(card)[1]
+    assert "left" not in texts(card)[1]
+
+
+@pytest.mark.parametrize(
+    ("count", "places"),
+    [(1, None), (2, "1 left · 2 right"), (3, "1 left · 2 top right · 3 bottom right"), (4, "1, 2 above · 3, 4 below")],
+)
+def test_edit_question_for_several_pictures_says_places(count: int, places: str | None) -> None:
+    edited = EditedPicture(link="https://discord.com/channels/1/2/3", positions=range(count))
+    said = texts(question_card(a_draft(), None, edited=edited))[1].split("\n-# ")
+    assert said[2:] == ([] if places is None else [places])

@@ -11,6 +11,7 @@ from bot.domain.confirmations import Confirmation
 from bot.domain.jobs import Action, Job
 from bot.ui.buttons import CONFIRM, DECLINE, DELETE, PICK, PUBLISH, REMIX, custom_id
 from bot.ui.i18n import _
+from bot.ui.render.action_items import NUMBERED, picture_places
 from bot.ui.render.formatting import escaped, in_credits, usually
 from bot.ui.render.job_card import AMBER, GREEN, GREY, card_title, heading, payload_view
 
@@ -64,7 +65,13 @@ def question_card(
 def _about_edit(confirmation: Confirmation, edited: EditedPicture) -> str:
     # Translators: the line below the question of an edit; {link} leads to the message with the picture.
     said = _("Starts from {link}.").format(link=edited.link)
-    return f"{said} {_('Only you will see the result.')}" if confirmation.private else said
+    if confirmation.private:
+        said = f"{said} {_('Only you will see the result.')}"
+    count = len(edited.positions)
+    # With a picture missing in between, the numbers no longer follow the gallery.
+    if count in NUMBERED and list(edited.positions) == list(range(count)):
+        said = f"{said}\n-# {picture_places(count)}"
+    return said
 
 
 def _picks(confirmation_id: str, edited: EditedPicture) -> list[ui.Button[ui.LayoutView]]:
