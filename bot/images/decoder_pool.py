@@ -79,11 +79,12 @@ class DecoderPool:
         member: int,
         before: BeforeDecoding = do_nothing,
         first: bool = False,
+        spare: bool = False,
     ) -> _Result:
         """Run `function` on a file in a process, in the member's turn.
 
-        It is a function of a module and returns a dataclass. `before` is awaited in the turn, `first` is as in
-        `FairQueue.turn`. If the caller is cancelled, the process is killed.
+        It is a function of a module and returns a dataclass. `before` is awaited in the turn, `first` and
+        `spare` are as in `FairQueue.turn`. If the caller is cancelled, the process is killed.
 
         Raises:
             ImageError: As the function does, and DECODER_DIED if the process ended or ran into a limit.
@@ -98,7 +99,7 @@ class DecoderPool:
             cpu_seconds=self._limits.cpu_seconds,
             memory_bytes=memory,
         )
-        async with self._queue.turn(member, min(cost, _LARGEST_COST_BYTES), first=first):
+        async with self._queue.turn(member, min(cost, _LARGEST_COST_BYTES), first=first, spare=spare):
             await before(cost)
             return _result(function, await self._call(call))
 

@@ -12,6 +12,7 @@ class _Waiter:
     member: int
     cost: int
     first: bool
+    spare: bool
     granted: asyncio.Future[None] = field(repr=False)
 
 
@@ -24,6 +25,8 @@ class FairQueue:
     A member has at most `per_member` turns at a time, also while slots are free: the next member's work must find one.
     The costs of all turns together stay within `budget`, which is also the most that one of them counts. Work that
     does not fit lets others pass that fit beside it, so that it is not passed for ever.
+
+    `spare` work has a turn while no other work fits, and leaves the others one slot if there are several.
     """
 
     def __init__(self, *, slots: int, budget: int, per_member: int = 1) -> None:
@@ -41,13 +44,15 @@ class FairQueue:
         return len(self._waiting)
 
     @asynccontextmanager
-    async def turn(self, member: int, cost: int = 0, *, first: bool = False) -> AsyncIterator[None]:
+    async def turn(
+        self, member: int, cost: int = 0, *, first: bool = False, spare: bool = False
+    ) -> AsyncIterator[None]:
         """Wait for a turn of the member and hold it inside this context.
 
-        `first`: before the member's other work.
+        `first`: before the member's other work. `spare`: after everybody's other work.
         """
         granted = asyncio.get_running_loop().create_future()
-        waiter = _Waiter(member=member, cost=min(cost, self._budget), first=first, granted=granted)
+        waiter = _Waiter(member=member, cost=min(cost, self._budget), first=first, spare=spare, granted=granted)
         self._waiting.append(waiter)
         self._grant()
         try:
@@ -72,7 +77,10 @@ class FairQueue:
             return None
         free = self._budget - sum(waiter.cost for waiter in self._running)
         reserved = 0
-        for waiter in sorted(self._heads(), key=lambda waiter: self._served.get(waiter.member, 0)):
+        spare_slots = max(1, self._slots - 1) - sum(waiter.spare for waiter in self._running)
+        for waiter in sorted(self._heads(), key=lambda waiter: (waiter.spare, self._served.get(waiter.member, 0))):
+            if waiter.spare and not spare_slots:
+                return None
             if waiter.cost <= free and waiter.cost + reserved <= self._budget:
                 return waiter
             reserved = max(reserved, waiter.cost)
@@ -82,7 +90,7 @@ class FairQueue:
         """Return the first waiter of each member with a turn left, oldest first."""
         running = [waiter.member for waiter in self._running]
         heads: dict[int, _Waiter] = {}
-        for waiter in sorted(self._waiting, key=lambda waiter: not waiter.first):
+        for waiter in sorted(self._waiting, key=lambda waiter: (waiter.spare, not waiter.first)):
             if not waiter.granted.done() and running.count(waiter.member) < self._per_member:
                 heads.setdefault(waiter.member, waiter)
         return list(heads.values())

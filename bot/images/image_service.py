@@ -1,26 +1,31 @@
 """Download, storage and upload preparation of images."""
 
+import asyncio
 import tempfile
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from weakref import WeakValueDictionary
+
+import structlog
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile
-from bot.images.decode import DEFAULT_LIMITS, ImageLimits, inspect
+from bot.images.decode import DEFAULT_LIMITS, HEAD_BYTES, ImageLimits, inspect, sniff
 from bot.images.decoder_pool import BeforeDecoding, DecoderPool, do_nothing
 from bot.images.disk_space import DiskSpace
 from bot.images.download import Claim, ImageDownloader
 from bot.images.reencode import Upload, fit, make_thumbnail
 from bot.images.sanitize import SanitizedImage, sanitize
-from bot.images.store import ImageStore, StoredFile
+from bot.images.store import EXTENSIONS, ImageStore, StoredFile
 from bot.images.thread_pool import ImageThreadPool
 from bot.images.url_policy import host_of
 
 _FIT_TRIES: Final = 3
-# About 20 kB each.
-_KEPT_THUMBNAILS: Final = 500
+_MOST_FAILURES: Final = 1_000
+
+_log = structlog.get_logger(__name__)
 
 
 class ImageService:
@@ -51,7 +56,8 @@ class ImageService:
         self.space = space or DiskSpace()
         self._unrecorded: set[tuple[str, str]] = set()
         self._decoders = decoders or DecoderPool()
-        self._thumbnails: dict[str, Upload] = {}
+        self._thumbnail_failures: dict[str, ImageProblem] = {}
+        self._thumbnail_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def store_url(self, url: str, *, member: int, before_decoding: BeforeDecoding = do_nothing) -> ImageFile:
         """Download an image, decode it completely and store it.
@@ -136,27 +142,50 @@ class ImageService:
             raise ImageError(ImageProblem.GONE, "store") from None
 
     async def prepare_thumbnail(self, image_file: ImageFile, *, member: int) -> Upload:
-        """Return a small version of the stored image, remembered for a while.
+        """Return a small version of the stored image.
+
+        It is made once and stored beside the image, and waits until no other image is to be decoded.
 
         Raises:
             ImageError: GONE if the file is no longer in the store, or it cannot be decoded.
             OSError: The file cannot be read.
         """
-        path = self._store.path(image_file.sha256, image_file.media_type)
-        if not await self._workers.run(path.is_file):
-            self._thumbnails.pop(image_file.sha256, None)
-            raise ImageError(ImageProblem.GONE, "store")
-        thumbnail = self._thumbnails.pop(image_file.sha256, None)
-        if thumbnail is None:
+        # Pages that are turned quickly ask for the same one again.
+        async with self._thumbnail_locks.setdefault(image_file.sha256, asyncio.Lock()):
             try:
-                thumbnail = await self._decoders.run(make_thumbnail, path, image_file, member=member)
+                stored = await self._workers.run(self._store.read_thumbnail, image_file.sha256, image_file.media_type)
+                if stored is not None:
+                    extension = EXTENSIONS[sniff(stored[:HEAD_BYTES], len(stored))]
+                    return Upload(content=stored, extension=extension, reencoded=True)
+                path = self._store.path(image_file.sha256, image_file.media_type)
+                made = await self._make_thumbnail(path, image_file, member)
             except FileNotFoundError:
                 raise ImageError(ImageProblem.GONE, "store") from None
-        # The latest is last, and the first is forgotten.
-        self._thumbnails[image_file.sha256] = thumbnail
-        while len(self._thumbnails) > _KEPT_THUMBNAILS:
-            del self._thumbnails[next(iter(self._thumbnails))]
-        return thumbnail
+            if isinstance(made.content, bytes):
+                await self._store_thumbnail(image_file, made.content)
+            return made
+
+    async def _make_thumbnail(self, path: Path, image_file: ImageFile, member: int) -> Upload:
+        """Make a thumbnail; an image that failed lately is not tried again."""
+        failed = self._thumbnail_failures.get(image_file.sha256)
+        if failed is not None:
+            raise ImageError(failed, "thumbnail")
+        try:
+            return await self._decoders.run(make_thumbnail, path, image_file, member=member, spare=True)
+        except ImageError as error:
+            self._thumbnail_failures[image_file.sha256] = error.problem
+            while len(self._thumbnail_failures) > _MOST_FAILURES:
+                del self._thumbnail_failures[next(iter(self._thumbnail_failures))]
+            raise
+
+    async def _store_thumbnail(self, image_file: ImageFile, data: bytes) -> None:
+        """Store a thumbnail if there is space; otherwise it is made again."""
+        try:
+            with self.space.reserve(paid=False) as claim:
+                claim(len(data))
+                await self._workers.run(self._store.add_thumbnail, image_file.sha256, image_file.media_type, data)
+        except OSError as error:
+            _log.warning("thumbnail.not_stored", error=type(error).__name__)
 
     async def _fit(self, path: Path, image_file: ImageFile, limit_bytes: int, member: int) -> Upload:
         """Re-encode an image; try again if the decoder died.
@@ -215,7 +244,6 @@ class ImageService:
 
         An image stored since `older_than` stays: its row may not be written yet.
         """
-        self._thumbnails.pop(sha256, None)
         return await self._workers.run(lambda: self._store.remove(sha256, media_type, older_than=older_than))
 
     async def files(self) -> list[StoredFile]:

@@ -18,6 +18,7 @@ from bot.domain.images import ImageFile
 EXTENSIONS: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
 
 _PROBE_BYTES: Final = 4096
+_THUMBNAIL: Final = ".thumbnail"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MEDIA_TYPES: Final = {extension: media_type for media_type, extension in EXTENSIONS.items()}
 
@@ -37,6 +38,8 @@ class StoredFile:
 
 class ImageStore:
     """Files `root/ab/cd/<sha256>.<extension>`, always complete.
+
+    An image may have a thumbnail beside it, `<sha256>.thumbnail`, which goes with it.
 
     A file is readable and complete at any instant, even after a crash. Every method blocks (`add` flushes to
     the disk), so call them in a worker. A full or read-only disk raises OSError and leaves no temporary file.
@@ -88,6 +91,37 @@ class ImageStore:
             raise ValueError(f"not a stored picture: {sha256!r}, {media_type!r}")
         return self._root / sha256[:2] / sha256[2:4] / f"{sha256}.{EXTENSIONS[media_type]}"
 
+    def read_thumbnail(self, sha256: str, media_type: str) -> bytes | None:
+        """Return a stored image's thumbnail, or None if it has none.
+
+        Raises:
+            FileNotFoundError: the image is not in the store.
+        """
+        path = self.path(sha256, media_type)
+        path.stat()
+        try:
+            return path.with_suffix(_THUMBNAIL).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def add_thumbnail(self, sha256: str, media_type: str, data: bytes) -> None:
+        """Store an image's thumbnail, unless the image is gone."""
+        path = self.path(sha256, media_type)
+        thumbnail = path.with_suffix(_THUMBNAIL)
+        with tempfile.NamedTemporaryFile(dir=self.temporary(), prefix="thumbnail-", delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                temporary.replace(thumbnail)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+        # `remove` takes the image away before its thumbnail, so one of both removes this one.
+        if not path.exists():
+            thumbnail.unlink(missing_ok=True)
+
     def exists(self, sha256: str, media_type: str) -> bool:
         """Return True if the image is in the store."""
         return self.path(sha256, media_type).is_file()
@@ -115,6 +149,7 @@ class ImageStore:
         if aside.stat().st_mtime >= older_than.timestamp():
             aside.replace(path)
             return False
+        path.with_suffix(_THUMBNAIL).unlink(missing_ok=True)
         aside.unlink()
         return True
 
@@ -137,10 +172,11 @@ class ImageStore:
     def sweep_temporary(self, *, older_than: datetime) -> int:
         """Delete temporary files not written since `older_than`; count them.
 
-        A crash leaves such files. Other processes may be writing there: leave files longer than a download takes.
+        A crash leaves such files, and thumbnails without an image. Other processes may be writing there: leave files
+        longer than a download takes.
         """
         removed = 0
-        for path in self.temporary().iterdir():
+        for path in (*self.temporary().iterdir(), *self._lone_thumbnails()):
             try:
                 if path.stat().st_mtime < older_than.timestamp():
                     path.unlink()
@@ -148,6 +184,11 @@ class ImageStore:
             except FileNotFoundError:  # taken meanwhile
                 continue
         return removed
+
+    def _lone_thumbnails(self) -> Iterator[Path]:
+        for path in self._root.glob(f"??/??/*{_THUMBNAIL}"):
+            if not any(path.with_suffix(f".{extension}").exists() for extension in EXTENSIONS.values()):
+                yield path
 
     def _make_folder(self, folder: Path) -> None:
         """Make the two levels of folders, and have them on the disk."""

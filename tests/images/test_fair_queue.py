@@ -17,12 +17,12 @@ class Turns:
         self._ends: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def ask(self, name: str, member: int, cost: int = 0, *, first: bool = False) -> None:
+    async def ask(self, name: str, member: int, cost: int = 0, *, first: bool = False, spare: bool = False) -> None:
         """Ask for a turn."""
         self._ends[name] = asyncio.Event()
 
         async def hold() -> None:
-            async with self.queue.turn(member, cost, first=first):
+            async with self.queue.turn(member, cost, first=first, spare=spare):
                 self.given.append(name)
                 await self._ends[name].wait()
 
@@ -158,3 +158,26 @@ async def test_first_turn_passes_own_work_and_not_that_of_others() -> None:
     for name in ("a1", "b1", "a3", "a2"):
         assert turns.given[-1] == name
         await turns.end(name)
+
+
+async def test_spare_work_waits_for_all_other_work() -> None:
+    turns = Turns(FairQueue(slots=1, budget=0))
+    await turns.ask("b1", 2)
+    for name in ("a1", "a2"):
+        await turns.ask(name, 1, spare=True)
+    for name in ("a3", "b2", "b3", "c1"):
+        await turns.ask(name, {"a": 1, "b": 2, "c": 3}[name[0]])
+    for name in ("b1", "a3", "c1", "b2", "b3", "a1", "a2"):
+        assert turns.given[-1] == name
+        await turns.end(name)
+
+
+async def test_spare_work_leaves_a_slot_free() -> None:
+    turns = Turns(FairQueue(slots=2, budget=0))
+    await turns.ask("a1", 1, spare=True)
+    await turns.ask("b1", 2, spare=True)
+    assert turns.given == ["a1"]
+    await turns.ask("c1", 3)
+    assert turns.given == ["a1", "c1"]
+    await turns.end("a1")
+    assert turns.given == ["a1", "c1", "b1"]

@@ -146,11 +146,58 @@ async def test_thumbnail_is_small_and_made_once(store: ImageStore) -> None:
     assert Image.open(io.BytesIO(first.content)).size == (THUMBNAIL_SIDE, THUMBNAIL_SIDE // 2)
     assert (first.extension, first.reencoded) == ("jpg", True)
     assert second == first
+    restarted = ImageService(
+        downloader=ImageDownloader(), store=store, workers=ImageThreadPool(threads=1), decoders=decoders
+    )
+    assert await restarted.prepare_thumbnail(stored, member=1) == first
     assert decoders.calls == before + 1
     await image_service.discard(stored.sha256, stored.media_type, older_than=datetime.now(UTC) + timedelta(hours=1))
     with pytest.raises(ImageError) as caught:
         await image_service.prepare_thumbnail(stored, member=1)
     assert caught.value.problem is ImageProblem.GONE
+    await image_service.close()
+
+
+async def test_thumbnail_asked_for_twice_at_once_is_made_once(store: ImageStore) -> None:
+    decoders = CountingDecoders()
+    image_service = ImageService(
+        downloader=ImageDownloader(), store=store, workers=ImageThreadPool(threads=1), decoders=decoders
+    )
+    stored = await image_service.store_bytes(PICTURE)
+    before = decoders.calls
+    await asyncio.gather(*(image_service.prepare_thumbnail(stored, member=each) for each in range(5)))
+    assert decoders.calls == before + 1
+    await image_service.close()
+
+
+async def test_thumbnail_that_failed_is_not_tried_again(store: ImageStore) -> None:
+    """A hostile file may take all the time that a decoder is given."""
+    decoders = CountingDecoders()
+    image_service = ImageService(
+        downloader=ImageDownloader(), store=store, workers=ImageThreadPool(threads=1), decoders=decoders
+    )
+    stored = await image_service.store_bytes(PICTURE)
+    image_service.path(stored.sha256, stored.media_type).write_bytes(b"no picture")
+    before = decoders.calls
+    for _ in range(3):
+        with pytest.raises(ImageError) as caught:
+            await image_service.prepare_thumbnail(stored, member=1)
+        assert caught.value.problem is ImageProblem.NOT_A_PICTURE
+    assert decoders.calls == before + 1
+    await image_service.close()
+
+
+async def test_thumbnail_on_full_disk_is_made_and_not_stored(store: ImageStore) -> None:
+    image_service = ImageService(
+        downloader=ImageDownloader(),
+        store=store,
+        workers=ImageThreadPool(threads=1),
+        space=DiskSpace(total=0),
+    )
+    stored = await image_service.store_bytes(PICTURE)
+    image_service.space.set_stored(stored.size)
+    assert (await image_service.prepare_thumbnail(stored, member=1)).content
+    assert store.read_thumbnail(stored.sha256, stored.media_type) is None
     await image_service.close()
 
 

@@ -137,3 +137,39 @@ def test_sweep_removes_leftovers_of_crash(tmp_path: Path) -> None:
 
     assert store.sweep_temporary(older_than=datetime.fromtimestamp(2_000, UTC)) == 1
     assert sorted([new, store.path(SHA256, "image/jpeg")]) == files_in(tmp_path)
+
+
+def test_thumbnail_goes_with_its_image(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    store.add(temporary(store), FILE)
+    assert store.read_thumbnail(SHA256, "image/jpeg") is None
+    store.add_thumbnail(SHA256, "image/jpeg", b"small")
+    assert store.read_thumbnail(SHA256, "image/jpeg") == b"small"
+    assert [each.sha256 for each in store.files()] == [SHA256]
+
+    future, past = datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC) - timedelta(hours=1)
+    store.remove(SHA256, "image/jpeg", older_than=past)
+    assert store.read_thumbnail(SHA256, "image/jpeg") == b"small"
+    store.remove(SHA256, "image/jpeg", older_than=future)
+    assert files_in(tmp_path) == []
+    with pytest.raises(FileNotFoundError):
+        store.read_thumbnail(SHA256, "image/jpeg")
+
+
+def test_thumbnail_of_image_removed_meanwhile_is_not_kept(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    store.add(temporary(store), FILE)
+    store.path(SHA256, "image/jpeg").unlink()
+    store.add_thumbnail(SHA256, "image/jpeg", b"small")
+    assert files_in(tmp_path) == []
+
+
+def test_sweep_removes_thumbnail_that_lost_its_image_in_a_crash(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    store.add(temporary(store), FILE)
+    store.add_thumbnail(SHA256, "image/jpeg", b"small")
+    future = datetime.now(UTC) + timedelta(hours=1)
+    assert store.sweep_temporary(older_than=future) == 0
+    store.path(SHA256, "image/jpeg").unlink()
+    assert store.sweep_temporary(older_than=future) == 1
+    assert files_in(tmp_path) == []
