@@ -199,7 +199,7 @@ class Container(ServiceContainer):
     def publication_handlers(self) -> PublicationHandlers:
         """Answers to *Make public*."""
         return PublicationHandlers(
-            publications=PublicationService(database=self.database, clock=self.clock),
+            publications=PublicationService(database=self.database, access=self.access, clock=self.clock),
             delivery=self.result_delivery,
             messages=self.messages,
         )

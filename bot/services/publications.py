@@ -8,6 +8,7 @@ from bot.domain.errors import ImageGoneError, JobDeletedError, JobRunningError, 
 from bot.domain.jobs import Job, Snapshot, State
 from bot.domain.lazy_text import LazyText
 from bot.engine.clock import Clock
+from bot.services.access import AccessService
 from bot.services.jobs import Actor
 from db.database import Database
 from db.jobs import JobRepository
@@ -28,8 +29,9 @@ class Publication:
 class PublicationService:
     """Records private jobs as public, each once."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
+    def __init__(self, *, database: Database, access: AccessService, clock: Clock) -> None:
         self._database = database
+        self._access = access
         self._clock = clock
 
     async def get(self, job_id: str, actor: Actor) -> Job:
@@ -41,9 +43,10 @@ class PublicationService:
             JobRunningError: the job has not ended.
             NotAllowedError: the job is another member's.
             NotOfferedError: the job is public, has no server or no pictures.
+            NotAdmittedError: its server is not admitted.
             ImageGoneError: the pictures are no longer kept.
         """
-        return (await self._database.read(lambda connection: _publishable(connection, job_id, actor))).job
+        return (await self._database.read(lambda connection: self._publishable(connection, job_id, actor))).job
 
     async def begin(self, job_id: str, actor: Actor, *, locale: str) -> Publication:
         """Record the intent to post a public card.
@@ -53,7 +56,7 @@ class PublicationService:
         now = self._clock.now()
 
         def write(connection: Connection) -> Publication:
-            snapshot = _publishable(connection, job_id, actor)
+            snapshot = self._publishable(connection, job_id, actor)
             is_first = snapshot.job.public_at is None
             jobs = JobRepository(connection)
             jobs.set_public(job_id, now)
@@ -77,18 +80,18 @@ class PublicationService:
         """Keep a job private after Discord refused its public card."""
         await self._database.write(lambda connection: JobRepository(connection).withdraw_public(job_id))
 
-
-def _publishable(connection: Connection, job_id: str, actor: Actor) -> Snapshot:
-    job = JobRepository(connection).get(job_id)
-    if job.place.member_id != actor.member_id:
-        raise NotAllowedError(LazyText("its member"))
-    if job.deleted_at is not None:
-        raise JobDeletedError
-    if not job.state.ended:
-        raise JobRunningError
-    if job.state is not State.DONE or not job.place.private or not job.place.guild_id:
-        raise NotOfferedError
-    pictures = ResultImageRepository(connection).list_for(job_id)
-    if not pictures and job.public_message_id is None:
-        raise ImageGoneError
-    return Snapshot(job=job, pictures=pictures)
+    def _publishable(self, connection: Connection, job_id: str, actor: Actor) -> Snapshot:
+        job = JobRepository(connection).get(job_id)
+        if job.place.member_id != actor.member_id:
+            raise NotAllowedError(LazyText("its member"))
+        if job.deleted_at is not None:
+            raise JobDeletedError
+        if not job.state.ended:
+            raise JobRunningError
+        if job.state is not State.DONE or not job.place.private or not job.place.guild_id:
+            raise NotOfferedError
+        self._access.check(connection, job.place.guild_id)
+        pictures = ResultImageRepository(connection).list_for(job_id)
+        if not pictures and job.public_message_id is None:
+            raise ImageGoneError
+        return Snapshot(job=job, pictures=pictures)

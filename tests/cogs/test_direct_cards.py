@@ -61,9 +61,8 @@ async def test_direct_card_of_studio_for_servers_alone_offers_what_costs_nothing
 async def test_direct_card_is_made_public_in_the_jobs_channel(bot: BotHarness) -> None:
     member = bot.member("member")
     message = await direct_card(bot, member)
-    question = await member.user.select(message, ["publish"])
-    assert question.response is not None
-    await member.user.click(question.response, label="Make public")
+    (question,) = (await member.user.select(message, ["publish"])).followups
+    await member.user.click(question, label="Make public")
     assert len([each for each in bot.channel.history() if each.interaction_metadata is None]) == 1
 
 

@@ -6,11 +6,12 @@ import discord
 import pytest
 from sqlalchemy import update
 
-from bot.domain.errors import CannotPostError, ChannelGoneError, NotAllowedError
+from bot.domain.errors import CannotPostError, ChannelGoneError, NotAdmittedError, NotAllowedError
+from bot.services.access import AccessService
 from bot.services.jobs import Actor
 from bot.services.publications import PublicationService
 from db.tables import jobs
-from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, private
+from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, private, texts
 from tests.cogs.test_remix import choose, entries, finished, press, told
 
 
@@ -120,7 +121,11 @@ async def test_moderator_cannot_make_members_job_public(bot: BotHarness) -> None
     """As with a forged press: nobody else sees the card."""
     await finished(bot, bot.member("member"), private=True)
     (job_id,) = await bot.column("id")
-    service = PublicationService(database=bot.database, clock=bot.clock)
+    service = PublicationService(
+        database=bot.database,
+        access=AccessService(database=bot.database, admitted="*", now=bot.clock.now),
+        clock=bot.clock,
+    )
     moderator = Actor(member_id=7, guild_id=bot.guild.id, moderator=True)
     with pytest.raises(NotAllowedError):
         await service.get(job_id, moderator)
@@ -148,21 +153,25 @@ async def test_deleted_job_takes_its_public_card_along(bot: BotHarness) -> None:
     assert posted(bot) == []
 
 
-async def asked_elsewhere(bot: BotHarness, member: MemberActor) -> InteractionResult:
-    """Return the question asked on a page of the history in another channel."""
+async def asked_elsewhere(bot: BotHarness, member: MemberActor) -> Any:
+    """Return the question asked on a page of the history in another channel.
+
+    The press is answered before Discord is asked for the rights there.
+    """
     await finished(bot, member, private=True)
     page = await member.slash(bot.guild.create_text_channel("elsewhere"), "history")
-    return await choose(member, page, "publish")
+    (answer,) = (await choose(member, page, "publish")).followups
+    assert answer.ephemeral
+    return answer
 
 
 async def test_make_public_in_history_posts_card_in_the_jobs_channel(bot: BotHarness) -> None:
     member = bot.member("member")
     question = await asked_elsewhere(bot, member)
-    assert told(question)[1].startswith(f"Post this in <#{bot.channel.id}> for everyone?\n")
-    await press(member, question, "Make public")
+    assert texts(question.components)[1].startswith(f"Post this in <#{bot.channel.id}> for everyone?\n")
+    await member.click(question, label="Make public")
     (message,) = posted(bot)
     assert "fox" in components_of(message)
-    assert str(message.id) in bot.card(question)[0]
 
 
 @pytest.mark.parametrize("by_member", [True, False])
@@ -175,7 +184,7 @@ async def test_make_public_in_history_checks_rights_in_the_jobs_channel(bot: Bot
     refused = await asked_elsewhere(bot, member)
     subject = "You" if by_member else "The studio"
     words = f"{subject} may not post pictures in <#{bot.channel.id}>, so this cannot be made public there."
-    assert private(refused) == words
+    assert refused.content == words
     assert await bot.column("public_at") == [None]
 
 
@@ -185,6 +194,20 @@ async def test_make_public_in_channel_that_is_gone_is_refused(bot: BotHarness) -
     await finished(bot, member, private=True)
     page = await member.slash(bot.guild.create_text_channel("elsewhere"), "history")
     await bot.database.write(lambda connection: connection.execute(update(jobs).values(channel_id=1)))
-    refused = await choose(member, page, "publish")
-    assert private(refused) == "The channel of this card is gone, or out of reach, so this cannot be made public there."
+    (refused,) = (await choose(member, page, "publish")).followups
+    assert refused.content == "The channel of this card is gone, or out of reach, so this cannot be made public there."
+    assert await bot.column("public_at") == [None]
+
+
+async def test_server_that_is_no_longer_admitted_gets_no_public_card(bot: BotHarness) -> None:
+    """Also between the question and the press."""
+    member = bot.member("member")
+    await asked(bot, member)
+    (job_id,) = await bot.column("id")
+    access = AccessService(database=bot.database, admitted=frozenset(), now=bot.clock.now)
+    service = PublicationService(database=bot.database, access=access, clock=bot.clock)
+    with pytest.raises(NotAdmittedError):
+        await service.get(job_id, Actor(member_id=member.id))
+    with pytest.raises(NotAdmittedError):
+        await service.begin(job_id, Actor(member_id=member.id), locale="en-US")
     assert await bot.column("public_at") == [None]

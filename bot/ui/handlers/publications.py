@@ -36,16 +36,23 @@ class PublicationHandlers:
             ChannelGoneError: the channel is out of reach.
         """
         job = await self._publications.get(job_id, actor_of(interaction))
+        if _is_here(interaction, job):
+            await self._check_may_post(interaction, job)
+            await interaction.response.send_message(view=publish_question(job), ephemeral=True, allowed_mentions=_QUIET)
+            return
+        # Discord gives three seconds to answer, and is asked for the rights in the other channel first.
+        await interaction.response.defer()
         await self._check_may_post(interaction, job)
-        await interaction.response.send_message(view=publish_question(job), ephemeral=True, allowed_mentions=_QUIET)
+        await interaction.followup.send(view=publish_question(job), ephemeral=True, allowed_mentions=_QUIET)
 
     async def publish(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Post the card, or link to the one posted before.
 
         Raises as `ask` does, and Discord's errors worth another press.
         """
-        await self._check_may_post(interaction, await self._publications.get(job_id, actor_of(interaction)))
+        job = await self._publications.get(job_id, actor_of(interaction))
         await interaction.response.defer()
+        await self._check_may_post(interaction, job)
         # Discord merges a repeated message of some minutes; a double press is answered with the first one's link.
         async with self._locks.setdefault(job_id, asyncio.Lock()):
             message_id, job = await self._post(interaction, job_id)
@@ -73,7 +80,7 @@ class PublicationHandlers:
 
         In another channel or a direct message, Discord's word on this one does not count.
         """
-        here = interaction.channel_id == job.place.channel_id
+        here = _is_here(interaction, job)
         if here:
             in_thread = isinstance(interaction.channel, discord.Thread)
             member, bot = interaction.permissions, interaction.app_permissions
@@ -83,6 +90,10 @@ class PublicationHandlers:
                 raise ChannelGoneError
             member, bot, in_thread = rights
         _check_rights(member, bot, job, in_thread=in_thread, here=here)
+
+
+def _is_here(interaction: discord.Interaction[Any], job: Job) -> bool:
+    return interaction.channel_id == job.place.channel_id
 
 
 def _check_rights(
