@@ -25,6 +25,7 @@ from bot.ui.delivery.input_publisher import CardInputPublisher
 from bot.ui.delivery.job_messages import JobMessages
 from bot.ui.delivery.job_notifier import JobNotifier
 from bot.ui.delivery.owner_messages import OwnerMessages
+from bot.ui.delivery.page_turns import PageTurns
 from bot.ui.delivery.result_delivery import ResultDelivery
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.comparisons import ComparisonHandlers
@@ -137,6 +138,11 @@ class Container(ServiceContainer):
         )
 
     @cached_property
+    def page_turns(self) -> PageTurns:
+        """Order of the edits of pages of the history."""
+        return PageTurns()
+
+    @cached_property
     def card_updater(self) -> CardUpdater:
         """Edits of cards as jobs change."""
         return CardUpdater(
@@ -147,6 +153,7 @@ class Container(ServiceContainer):
             delivery=self.result_delivery,
             notifier=JobNotifier(card_store=self.card_store, messages=self.messages, delivery=self.result_delivery),
             hint=self.first_hint if self.settings.first_hint else None,
+            page_turns=self.page_turns,
             clock=self.clock,
             randomness=self.randomness,
         )
@@ -188,6 +195,7 @@ class Container(ServiceContainer):
             images=self.image_service,
             actions=possible_actions(self.provider_names),
             prices=self.remix.get_prices,
+            page_turns=self.page_turns,
         )
 
     @cached_property
@@ -222,6 +230,7 @@ class Container(ServiceContainer):
             versions=VersionHandlers(
                 versions=VersionService(database=self.database, limits=self.member_limits), messages=self.messages
             ),
+            history=self.history_handlers,
             providers=self.provider_names,
         )
 

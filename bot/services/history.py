@@ -234,18 +234,30 @@ class HistoryService:
             JobDeletedError: the job was deleted.
             NotAllowedError: the job is another member's.
         """
+        await self._set_favourite(job_id, member_id, lambda _: favourite)
+
+    async def toggle_favourite(self, job_id: str, member_id: int) -> bool:
+        """Mark or unmark a job, and return whether it is a favourite now.
+
+        Raises as `mark_favourite`.
+        """
+        return await self._set_favourite(job_id, member_id, lambda job: job.favourite_at is None)
+
+    async def _set_favourite(self, job_id: str, member_id: int, choose: Callable[[Job], bool]) -> bool:
         now = self._clock.now()
 
-        def write(connection: Connection) -> None:
+        def write(connection: Connection) -> bool:
             jobs = JobRepository(connection)
             job = jobs.get(job_id)
             if job.place.member_id != member_id:
                 raise NotAllowedError(LazyText("its member"))
             if job.deleted_at is not None:
                 raise JobDeletedError
+            favourite = choose(job)
             jobs.set_favourite(job_id, now if favourite else None)
+            return favourite
 
-        await self._database.write(write)
+        return await self._database.write(write)
 
     async def _read(self, selection: Selection, read: Callable[[Connection], _Read]) -> _Read:
         """Read at once, or as a search in the member's turn."""

@@ -160,6 +160,7 @@ class MenuEntry(StrEnum):
     COMPARE = "compare"
     UNDO = "undo"
     PUBLISH = "publish"
+    FAVOURITE = "favourite"
     DETAILS = "details"
     DELETE = "delete"
 
@@ -184,6 +185,7 @@ _MENU_TEXTS: Final = {
     MenuEntry.COMPARE: (N_("Before and after"), N_("The picture that it started from, beside the result")),
     MenuEntry.UNDO: (N_("Undo"), N_("Go on from the version before; costs nothing")),
     MenuEntry.PUBLISH: (N_("Make public"), N_("Post it in this channel for everyone")),
+    MenuEntry.FAVOURITE: (N_("Favourite"), N_("For its member: keep it among the favourites, or end that")),
     MenuEntry.DETAILS: (N_("Details"), N_("Every option, the price, and where it came from")),
     MenuEntry.DELETE: (N_("Delete"), N_("Remove for good; its member and moderators")),
 }

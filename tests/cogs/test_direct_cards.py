@@ -52,7 +52,7 @@ async def test_direct_card_of_studio_for_servers_alone_offers_what_costs_nothing
     member = bot.member("member")
     message = await direct_card(bot, member)
     assert shown(message) == ["Show prompt"]
-    assert entries(message) == ["publish", "details", "delete"]
+    assert entries(message) == ["publish", "favourite", "details", "delete"]
     details = await member.user.select(message, ["details"])
     assert details.response is not None
     assert texts(details.response.components)[0] == "## Details"

@@ -1,15 +1,22 @@
 """`/history` and its pages, on simcord."""
 
+import asyncio
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
-from bot.domain.errors import JobDeletedError
+import pytest
+from sqlalchemy import Connection
+
+from bot.domain.errors import JobDeletedError, NotAllowedError
 from bot.domain.images import ResultImage
+from bot.images.image_service import ImageService
 from bot.ui.component_tree import walk
+from bot.ui.delivery.card_updater import CardUpdater
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from db.searches import SearchRepository
-from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, buttons, texts
+from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, buttons, private, texts
 from tests.cogs.test_remix import edits_of
 from tests.support.factories import make_image_file
 
@@ -332,7 +339,7 @@ async def test_page_of_removed_picture_offers_again_alone(bot: BotHarness) -> No
     )
     result = await member.slash(bot.channel, "history")
     assert buttons(result) == ["Again · 12", "Newer", "Older", "Favourite"]
-    assert [label for label, _ in menu(result)] == ["Details", "Delete"]
+    assert [label for label, _ in menu(result)] == ["Again, edited…", "Details", "Delete"]
 
 
 async def test_delete_on_page_asks_first_and_removes_card(bot: BotHarness) -> None:
@@ -369,3 +376,91 @@ async def test_menu_entry_of_page_can_be_chosen_again(bot: BotHarness) -> None:
         assert texts(result.response.components) == before
         assert edits_of(bot, result) == edits + 1
         assert [each.filename for each in result.response.attachments] == ["atelier-1.png"]
+
+
+async def opened(bot: BotHarness, member: MemberActor) -> InteractionResult:
+    """Return the page of the second of three pictures."""
+    await made(bot, member, "one fox", "two foxes", "three boats")
+    result = await member.slash(bot.channel, "history")
+    await choose(member, result, 1)
+    return result
+
+
+async def test_page_turned_before_menu_is_reset_stays_turned(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    member = bot.member("member")
+    result = await opened(bot, member)
+    assert result.response is not None
+    reset, calls = CardUpdater.reset_menu, list[tuple[Any, ...]]()
+
+    async def reset_later(*arguments: Any) -> None:
+        calls.append(arguments)
+
+    monkeypatch.setattr(CardUpdater, "reset_menu", reset_later)
+    await member.select(result.response, ["details"])
+    await turn(member, result, "Older")
+    (arguments,) = calls
+    await reset(*arguments)
+    assert prompt(result) == "one fox"
+    assert [each.filename for each in result.response.attachments] == ["atelier-1.png"]
+
+
+async def mark_all(bot: BotHarness, *, favourite: bool) -> None:
+    """Make all jobs favourites, or none."""
+    ids, at = await bot.column("id"), bot.clock.now() if favourite else None
+
+    def write(connection: Connection) -> None:
+        for each in ids:
+            JobRepository(connection).set_favourite(each, at)
+
+    await bot.database.write(write)
+
+
+async def test_turn_among_favourites_that_are_gone_says_so(bot: BotHarness) -> None:
+    member = bot.member("member")
+    await made(bot, member, "one fox", "two foxes")
+    await mark_all(bot, favourite=True)
+    result = await member.slash(bot.channel, "history")
+    await turn(member, result, "Favourites")
+    await choose(member, result, 0)
+    await mark_all(bot, favourite=False)
+    await turn(member, result, "Older")
+    assert page(result)[0].startswith("## No favourites here\n")
+
+
+async def test_overview_waits_for_thumbnails_so_long_and_no_longer(
+    bot: BotHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = bot.member("member")
+    await made(bot, member, "one fox", "two foxes")
+
+    async def never(*_: Any, **__: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(ImageService, "prepare_thumbnail", never)
+    monkeypatch.setattr("bot.ui.handlers.history._THUMBNAIL_SECONDS", 0)
+    result = await member.slash(bot.channel, "history")
+    assert len(menu(result)) == 2
+    assert page(result)[1] == "-# 2 pictures could not be shown here."
+
+
+async def test_card_is_made_favourite_in_its_menu_and_no_longer_one(bot: BotHarness) -> None:
+    member = bot.member("member")
+    (card, _) = await made(bot, member, "one fox", "two foxes")
+    assert card.response is not None
+    marked = await member.select(card.response, ["favourite"])
+    assert page(marked)[0].startswith("A favourite now: find it in `/history` under *Favourites*.\n")
+    result = await member.slash(bot.channel, "history")
+    await turn(member, result, "Favourites")
+    assert [label for label, _ in menu(result)] == ["1 · one fox"]
+    unmarked = await member.select(card.response, ["favourite"])
+    assert page(unmarked) == ["No longer a favourite. It stays in `/history`."]
+    assert await bot.column("favourite_at") == [None, None]
+
+
+async def test_favourite_on_card_of_another_member_is_refused(bot: BotHarness) -> None:
+    bot.expected = [NotAllowedError]
+    (card,) = await made(bot, bot.member("member"), "one fox")
+    assert card.response is not None
+    refused = await bot.member("stranger").select(card.response, ["favourite"])
+    assert private(refused) == "Only its member can do that."
+    assert await bot.column("favourite_at") == [None]

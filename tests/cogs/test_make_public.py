@@ -33,7 +33,7 @@ async def asked(bot: BotHarness, member: MemberActor, **options: Any) -> tuple[I
 
 async def test_only_private_card_offers_make_public(bot: BotHarness) -> None:
     card = await finished(bot, bot.member("member"), private=True)
-    assert entries(card) == ["Again, edited…", "Make public", "Details", "Delete"]
+    assert entries(card) == ["Again, edited…", "Make public", "Favourite", "Details", "Delete"]
     hint = "-# *Make public* under *More…* posts it in the channel."
     assert bot.card(card)[-1].splitlines()[-1] == hint
 

@@ -71,7 +71,7 @@ def told(result: InteractionResult) -> list[str]:
 async def test_card_without_editing_model_offers_text_actions_only(bot: BotHarness) -> None:
     card = await finished(bot, bot.member("member"))
     assert buttons(card) == ["Again · 12"]
-    assert entries(card) == ["Again, edited…", "Details", "Delete"]
+    assert entries(card) == ["Again, edited…", "Favourite", "Details", "Delete"]
 
 
 @pytest.mark.bot(reve2img=True)
@@ -79,7 +79,15 @@ async def test_card_with_editing_model_offers_all_actions(bot: BotHarness) -> No
     """Frequent actions are buttons, the rest is in the menu."""
     card = await finished(bot, bot.member("member"))
     assert buttons(card) == ["Again · 12", "Vary · 20", "Edit", "Upscale"]
-    assert entries(card) == ["Again, edited…", "Vary, edited…", "Cut out", "Use as reference", "Details", "Delete"]
+    assert entries(card) == [
+        "Again, edited…",
+        "Vary, edited…",
+        "Cut out",
+        "Use as reference",
+        "Favourite",
+        "Details",
+        "Delete",
+    ]
 
 
 @pytest.mark.bot(reve2img=True)

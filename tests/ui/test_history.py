@@ -15,6 +15,7 @@ from bot.domain.errors import FaultKind, SearchGoneError
 from bot.domain.jobs import Delivery, Job, State
 from bot.domain.searches import Search
 from bot.services.history import Direction, Page, Selection
+from bot.ui.delivery.page_turns import PageTurns
 from bot.ui.handlers.history import HistoryHandlers
 from bot.ui.render.history_page import empty_page, has_search_line, history_page
 from bot.ui.render.job_card import Attached
@@ -198,7 +199,9 @@ def turner(found: Search | None = None) -> tuple[HistoryHandlers, Mock]:
     service = Mock(turn=AsyncMock(return_value=None), get_search=AsyncMock(return_value=found))
     if found is None:
         service.get_search.side_effect = SearchGoneError
-    return HistoryHandlers(history=service, images=Mock(), actions=(), prices=AsyncMock(return_value={})), service
+    return HistoryHandlers(
+        history=service, images=Mock(), actions=(), prices=AsyncMock(return_value={}), page_turns=PageTurns()
+    ), service
 
 
 def press(view: ui.LayoutView, custom_id: str) -> Any:

@@ -283,6 +283,7 @@ def test_card_without_countable_images_has_buttons_with_forms(count: int, shown:
         "Vary, edited…",
         "Cut out",
         "Use as reference",
+        "Favourite",
         "Details",
         "Delete",
     ]

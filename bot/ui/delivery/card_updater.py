@@ -28,6 +28,7 @@ from bot.ui.delivery.first_hint import FirstHint
 from bot.ui.delivery.input_attachments import KeptAttachment, attached_inputs
 from bot.ui.delivery.job_messages import CardGoneError, JobMessages
 from bot.ui.delivery.job_notifier import JobNotifier
+from bot.ui.delivery.page_turns import PageTurns
 from bot.ui.delivery.result_delivery import DeliveryProgress, ResultDelivery
 from bot.ui.delivery.same_view import same_view
 
@@ -110,6 +111,7 @@ class CardUpdater:
         delivery: ResultDelivery,
         notifier: JobNotifier,
         hint: FirstHint | None = None,
+        page_turns: PageTurns | None = None,
         clock: Clock,
         randomness: random.Random,
     ) -> None:
@@ -120,6 +122,7 @@ class CardUpdater:
         self._delivery = delivery
         self._notifier = notifier
         self._hint = hint
+        self._page_turns = page_turns or PageTurns()
         self._clock = clock
         self._random = randomness
         self._schedule = DelayQueue(clock, self._show, concurrency=_EDITS_AT_ONCE)
@@ -183,7 +186,7 @@ class CardUpdater:
         """Edit the pressed card, page or direct message without a change.
 
         Discord's client keeps a selected menu entry until then, and would not send it a second time. One try: a card
-        that is edited just now, is limited, or has changed since the press is left as it is.
+        or page that is edited just now, is limited, or has changed since the press is left as it is.
         """
         message = press.message
         if message is None:
@@ -199,7 +202,9 @@ class CardUpdater:
                 is_for_member_only = message.flags.ephemeral or press.guild_id is None
                 if same is not None and is_for_member_only and not _is_card(job, message):
                     view, kept = same
-                    await self._messages.edit_by_press(press, message.id, view, lambda: kept)
+                    async with self._page_turns.unchanged(message) as unchanged:
+                        if unchanged:
+                            await self._messages.edit_by_press(press, message.id, view, lambda: kept)
                     return
                 if same is None or not _is_final(job, message) or shown.overtaken:
                     return

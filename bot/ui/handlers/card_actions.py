@@ -23,6 +23,7 @@ from bot.ui.handlers.comparisons import ComparisonHandlers
 from bot.ui.handlers.component_registry import picture_of, selected_values, shown_price, submitted_values
 from bot.ui.handlers.error_handler import answer_error
 from bot.ui.handlers.form_errors import FormErrors
+from bot.ui.handlers.history import HistoryHandlers
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.handlers.job_requests import PRICE_CHANGED
 from bot.ui.handlers.modals import MAX_TYPED, ModalSpec, RequestModal, chosen_value, typed_text
@@ -64,6 +65,7 @@ class CardActions:
         publications: PublicationHandlers,
         comparisons: ComparisonHandlers,
         versions: VersionHandlers,
+        history: HistoryHandlers,
         providers: tuple[str, ...],
     ) -> None:
         self._remix = remix
@@ -78,6 +80,7 @@ class CardActions:
         self._publications = publications
         self._comparisons = comparisons
         self._versions = versions
+        self._history = history
         self._providers = providers
 
     async def choose_from_menu(self, interaction: discord.Interaction[Any], job_id: str) -> None:
@@ -103,6 +106,8 @@ class CardActions:
                     await self._versions.go_back(interaction, job_id)
                 case MenuEntry.PUBLISH:
                     await self._publications.ask(interaction, job_id)
+                case MenuEntry.FAVOURITE:
+                    await self._history.toggle_favourite(interaction, job_id)
                 case MenuEntry.DELETE:
                     await self.ask_delete(interaction, job_id)
                 case entry:

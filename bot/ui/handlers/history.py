@@ -1,6 +1,8 @@
 """Handlers of `/history` and its buttons."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import discord
@@ -13,16 +15,17 @@ from bot.images.image_service import ImageService
 from bot.images.reencode import Upload
 from bot.services.history import Direction, HistoryService, Overview, Page, Selection
 from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
-from bot.ui.delivery.input_attachments import KeptAttachment
+from bot.ui.delivery.page_turns import PageTurn, PageTurns
 from bot.ui.delivery.same_view import same_view
 from bot.ui.delivery.uploads import fair_limit, open_file, prepare_uploads
 from bot.ui.handlers.component_registry import picture_of, search_id_of, selected_values
 from bot.ui.handlers.interactions import guild_of
 from bot.ui.render.history_overview import no_favourites, overview_page
-from bot.ui.render.history_page import empty_page, has_search_line, history_page
+from bot.ui.render.history_page import empty_page, favourite_note, has_search_line, history_page
 from bot.ui.render.job_card import Attached
 
 _MOST_HALVINGS: Final = 3
+_THUMBNAIL_SECONDS: Final = 10.0
 
 _log = structlog.get_logger(__name__)
 
@@ -40,11 +43,13 @@ class HistoryHandlers:
         images: ImageService,
         actions: Collection[Action],
         prices: Callable[[str], Awaitable[Mapping[Action, int]]],
+        page_turns: PageTurns,
     ) -> None:
         self._history = history
         self._images = images
         self._actions = actions
         self._prices = prices
+        self._page_turns = page_turns
 
     async def open(self, interaction: discord.Interaction[Any], query: str | None) -> None:
         """Answer the command with the latest pictures, or a single one."""
@@ -56,9 +61,12 @@ class HistoryHandlers:
             # A search that could not be stored has no buttons.
             search = overview.search if overview.turns else None
             selection = Selection(guild_id=guild_id, member_id=member_id, search=search)
-            await self._show(interaction, await self._history.get(selection, job.id), query)
+            page = await self._history.get(selection, job.id)
+            with self._page_turns.answering(interaction) as turn:
+                await self._show(interaction, turn, page, query)
         else:
-            await self._show_overview(interaction, overview, query)
+            with self._page_turns.answering(interaction) as turn:
+                await self._show_overview(interaction, turn, overview, query)
 
     async def show_newer(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Show the next newer job in the pressed message."""
@@ -76,16 +84,14 @@ class HistoryHandlers:
         Raises:
             SearchGoneError: the page's search is no longer stored.
         """
-        await interaction.response.defer()
-        selection = await self._selection(interaction)
-        overview = await self._history.browse(selection, job_id, direction)
-        search = selection.search
-        query = None if search is None else search.query
-        if overview is None and selection.favourites:
-            search_id = None if search is None else search.id
-            await _edit(interaction, no_favourites(job_id, search_id=search_id, query=query), ())
-            return
-        await self._show_overview(interaction, overview, query)
+        with self._page_turns.answering(interaction) as turn:
+            await interaction.response.defer()
+            selection = await self._selection(interaction)
+            overview = await self._history.browse(selection, job_id, direction)
+            if overview is None and selection.favourites:
+                await turn.edit(_no_favourites(selection, job_id), ())
+                return
+            await self._show_overview(interaction, turn, overview, _query(selection))
 
     async def open_job(self, interaction: discord.Interaction[Any], _: str) -> None:
         """Show the job chosen in the menu of an overview.
@@ -96,29 +102,42 @@ class HistoryHandlers:
             NotOfferedError: nothing was chosen.
             SearchGoneError: the page's search is no longer stored.
         """
-        await interaction.response.defer()
-        chosen = selected_values(interaction)
-        if not chosen:
-            raise NotOfferedError
-        selection = await self._selection(interaction)
-        await self._show(interaction, await self._history.get(selection, chosen[0]), None)
+        with self._page_turns.answering(interaction) as turn:
+            await interaction.response.defer()
+            chosen = selected_values(interaction)
+            if not chosen:
+                raise NotOfferedError
+            selection = await self._selection(interaction)
+            await self._show(interaction, turn, await self._history.get(selection, chosen[0]), None)
 
     async def mark_favourite(self, interaction: discord.Interaction[Any], job_id: str, *, favourite: bool) -> None:
         """Make a page's job a favourite, or end that, and show it.
 
         Raises the errors of `HistoryService.mark_favourite`.
         """
-        await interaction.response.defer()
-        selection = await self._selection(interaction)
-        await self._history.mark_favourite(job_id, interaction.user.id, favourite=favourite)
-        page = await self._history.get(selection, job_id)
-        same = None if interaction.message is None else same_view(interaction.message)
-        if same is None or len(same[1]) != len(page.pictures):
-            await self._show(interaction, page, None)
-            return
-        kept = same[1]
-        view = await self._page(page, [Attached(filename=each.filename) for each in kept])
-        await _edit(interaction, view, kept)
+        with self._page_turns.answering(interaction) as turn:
+            await interaction.response.defer()
+            selection = await self._selection(interaction)
+            await self._history.mark_favourite(job_id, interaction.user.id, favourite=favourite)
+            page = await self._history.get(selection, job_id)
+            same = None if interaction.message is None else same_view(interaction.message)
+            if same is not None and len(same[1]) == len(page.pictures):
+                view = await self._page(page, [Attached(filename=each.filename) for each in same[1]])
+                if await turn.edit_in_place(view, same[1]):
+                    return
+            await self._show(interaction, turn, page, None)
+
+    async def toggle_favourite(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+        """Make a card's job a favourite, or end that, and say so.
+
+        Raises the errors of `HistoryService.toggle_favourite`.
+        """
+        is_favourite = await self._history.toggle_favourite(job_id, interaction.user.id)
+        await interaction.response.send_message(
+            view=favourite_note(is_favourite=is_favourite),
+            ephemeral=True,
+            allowed_mentions=discord.AllowedMentions.none(),
+        )
 
     async def _turn(self, interaction: discord.Interaction[Any], job_id: str, direction: Direction) -> None:
         """Show a neighbour of a job in the pressed message.
@@ -126,10 +145,14 @@ class HistoryHandlers:
         Raises:
             SearchGoneError: the page's search is no longer stored.
         """
-        await interaction.response.defer()
-        selection = await self._selection(interaction)
-        page = await self._history.turn(selection, job_id, direction)
-        await self._show(interaction, page, None if selection.search is None else selection.search.query)
+        with self._page_turns.answering(interaction) as turn:
+            await interaction.response.defer()
+            selection = await self._selection(interaction)
+            page = await self._history.turn(selection, job_id, direction)
+            if page is None and selection.favourites:
+                await turn.edit(_no_favourites(selection, job_id), ())
+                return
+            await self._show(interaction, turn, page, _query(selection))
 
     async def _selection(self, interaction: discord.Interaction[Any]) -> Selection:
         """Return the jobs among which a pressed button leads on.
@@ -152,35 +175,39 @@ class HistoryHandlers:
         )
 
     async def _show_overview(
-        self, interaction: discord.Interaction[Any], overview: Overview | None, query: str | None
+        self, interaction: discord.Interaction[Any], turn: PageTurn, overview: Overview | None, query: str | None
     ) -> None:
         if overview is None:
-            await _edit(interaction, empty_page(query), ())
+            await turn.edit(empty_page(query), ())
             return
         uploads = await self._thumbnails(overview, interaction.user.id)
         names = {job_id: f"thumbnail-{place}.{each.extension}" for place, (job_id, each) in enumerate(uploads.items())}
         files = [open_file(uploads[job_id], name) for job_id, name in names.items()]
         try:
-            await _edit(interaction, overview_page(overview, names), files)
+            await turn.edit(overview_page(overview, names), files)
         except discord.HTTPException as error:
             if classify(error) is not DiscordErrorKind.TOO_LARGE:
                 raise
-            await _edit(interaction, overview_page(overview, {}), ())
+            await turn.edit(overview_page(overview, {}), ())
 
     async def _thumbnails(self, overview: Overview, member_id: int) -> dict[str, Upload]:
         """Return the possible thumbnails of first images by job."""
         found = {}
-        for entry in overview.entries:
-            for picture in entry.pictures[:1]:
-                try:
-                    found[entry.job.id] = await self._images.prepare_thumbnail(picture.file, member=member_id)
-                except (OSError, ImageError) as error:
-                    _log.error("thumbnail.not_made", job=entry.job.id, error=type(error).__name__)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_THUMBNAIL_SECONDS):
+                for entry in overview.entries:
+                    for picture in entry.pictures[:1]:
+                        try:
+                            found[entry.job.id] = await self._images.prepare_thumbnail(picture.file, member=member_id)
+                        except (OSError, ImageError) as error:
+                            _log.error("thumbnail.not_made", job=entry.job.id, error=type(error).__name__)
         return found
 
-    async def _show(self, interaction: discord.Interaction[Any], page: Page | None, query: str | None) -> None:
+    async def _show(
+        self, interaction: discord.Interaction[Any], turn: PageTurn, page: Page | None, query: str | None
+    ) -> None:
         if page is None:
-            await _edit(interaction, empty_page(query), ())
+            await turn.edit(empty_page(query), ())
             return
         limit = fair_limit(page.pictures, interaction.filesize_limit)
         for halvings in range(_MOST_HALVINGS + 1):
@@ -191,23 +218,23 @@ class HistoryHandlers:
             except (OSError, ImageError):
                 break
             try:
-                await _edit(interaction, await self._page(page, uploads.attached), uploads.files())
+                await turn.edit(await self._page(page, uploads.attached), uploads.files())
             except discord.HTTPException as error:
                 if classify(error) is not DiscordErrorKind.TOO_LARGE:
                     raise
             else:
                 return
-        await _edit(interaction, await self._page(page), ())
+        await turn.edit(await self._page(page), ())
 
     async def _page(self, page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
         prices = await self._prices(page.job.id)
         return history_page(page, files, actions=self._actions, prices=prices)
 
 
-async def _edit(
-    interaction: discord.Interaction[Any], view: ui.LayoutView, files: Sequence[discord.File | KeptAttachment]
-) -> None:
-    attachments: Any = list(files)
-    await interaction.edit_original_response(
-        view=view, attachments=attachments, allowed_mentions=discord.AllowedMentions.none()
-    )
+def _query(selection: Selection) -> str | None:
+    return None if selection.search is None else selection.search.query
+
+
+def _no_favourites(selection: Selection, job_id: str) -> ui.LayoutView:
+    search_id = None if selection.search is None else selection.search.id
+    return no_favourites(job_id, search_id=search_id, query=_query(selection))

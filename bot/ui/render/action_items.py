@@ -43,12 +43,13 @@ def action_items(
     *,
     shown: Sequence[int] = (),
     others: Sequence[_Button] = (),
+    favourite: bool = True,
 ) -> list[_Item]:
     """Return the texts, button rows and menu of an ended job's actions.
 
     `actions` are what the studio can do; `prices` what they cost for one picture. `shown` are the positions of the
     images in the gallery above, in its order: two to four get buttons each, if the prices are known. `others` are
-    buttons to add.
+    buttons to add. `favourite` adds the menu's entry for it.
     """
     possible = _fitting(job, actions)
     each = _each_picture(job, possible, prices, shown)
@@ -59,7 +60,8 @@ def action_items(
     buttons = [*_remix_buttons(job.id, [action for action in possible if action not in each], prices), *others]
     if buttons:
         items.append(ui.ActionRow(*buttons))
-    entries = list(_menu_entries(job, actions, possible, each))
+    found = _menu_entries(job, actions, possible, each)
+    entries = [entry for entry in found if favourite or entry is not MenuEntry.FAVOURITE]
     items.append(ui.ActionRow(_menu(job.id, entries, prices)))
     return items
 
@@ -162,6 +164,8 @@ def _menu_entries(
         yield MenuEntry.UNDO
     if is_publishable(job):
         yield MenuEntry.PUBLISH
+    if job.state is State.DONE:
+        yield MenuEntry.FAVOURITE
     yield MenuEntry.DETAILS
     yield MenuEntry.DELETE
 

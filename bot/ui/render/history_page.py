@@ -60,7 +60,7 @@ def history_page(
     # An image that is no longer kept can only be made again.
     possible = actions if page.pictures else [action for action in actions if action is Action.AGAIN]
     shown = [each.position for each in page.pictures] if len(files) == len(page.pictures) and not page.removed else []
-    for item in action_items(job, possible, prices or {}, shown=shown):
+    for item in action_items(job, possible, prices or {}, shown=shown, favourite=False):
         container.add_item(item)
     container.add_item(ui.ActionRow(*_buttons(page)))
     return payload_view(container)
@@ -103,6 +103,15 @@ def empty_page(query: str | None) -> ui.LayoutView:
 def search_line(query: str) -> str:
     """Return the line of a search, the first one on its pages."""
     return _SEARCH_LINE + _("Search: {search}").format(search=escaped(query))
+
+
+def favourite_note(*, is_favourite: bool) -> ui.LayoutView:
+    """Return the note after a card's *Favourite* was chosen."""
+    if is_favourite:
+        said = [_("A favourite now: find it in `/history` under *Favourites*."), f"-# {favourites_note()}"]
+    else:
+        said = [_("No longer a favourite. It stays in `/history`.")]
+    return payload_view(ui.Container(ui.TextDisplay("\n".join(said)), accent_colour=GREY))
 
 
 def favourites_note() -> str:
