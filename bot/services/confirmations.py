@@ -102,10 +102,11 @@ class ConfirmationService:
         await self._database.write(write)
         return confirmation
 
-    async def get(self, confirmation_id: str, member_id: int) -> tuple[Confirmation, bool]:
+    async def get(self, confirmation_id: str, member_id: int, *, shown: int = 0) -> tuple[Confirmation, bool]:
         """Return a confirmation at its current price.
 
-        The second value says whether that price is higher than the one shown before.
+        The second value says whether that price is higher than the one `shown` on the pressed button. 0 is for buttons
+        without it: the price stored last counts.
 
         Raises:
             ConfirmationGoneError: it was answered or has expired.
@@ -122,7 +123,7 @@ class ConfirmationService:
             current = replace(confirmation, price=price(confirmation.request))
             if current.price != confirmation.price:
                 confirmations.set_price(confirmation_id, current.price)
-            return current, current.price > confirmation.price
+            return current, current.price > (shown or confirmation.price)
 
         return await self._database.write(write)
 

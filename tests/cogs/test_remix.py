@@ -187,6 +187,7 @@ async def test_press_above_shown_price_asks_first(bot: BotHarness, monkeypatch: 
         lambda *to, **more: build(*to, **more | ({"price": price} if "price" in more else {})),
     )
     card = await finished(bot, member)
+    monkeypatch.setattr(buttons_module, "custom_id", build)
     asked = await press(member, card, "Again")
     assert buttons(asked) == ["Generate · 12 credits", "Cancel"]
     words = "The price has changed since it was shown.\nThis takes 12 credits."

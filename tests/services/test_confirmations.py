@@ -112,6 +112,15 @@ async def test_risen_price_is_reported_once_and_fallen_price_is_taken(services: 
     assert await services.confirmations.get(confirmation.id, MEMBER) == (confirmation, False)
 
 
+async def test_risen_price_is_reported_until_a_button_shows_it(services: ServiceHarness) -> None:
+    """A second press, or one after a crash, may come before the new price."""
+    confirmation = await services.confirmations.add(make_context(), make_request(images=4))
+    for _ in range(2):
+        assert await services.confirmations.get(confirmation.id, MEMBER, shown=40) == (confirmation, True)
+    assert await services.confirmations.get(confirmation.id, MEMBER, shown=confirmation.price) == (confirmation, False)
+    assert await services.confirmations.get(confirmation.id, MEMBER, shown=60) == (confirmation, False)
+
+
 async def test_concurrent_identical_requests_are_asked_about_once(services: ServiceHarness, other: Database) -> None:
     """Two processes get the same request at once.
 

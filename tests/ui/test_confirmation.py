@@ -52,7 +52,7 @@ def test_confirmation_buttons_carry_id() -> None:
     draft = a_draft()
     buttons = [part for part in parts(question_card(draft, None)) if part["type"] == 2]
     assert [(each["label"], each["custom_id"]) for each in buttons] == [
-        ("Generate · 96 credits", f"a1:confirm:{draft.id}:0"),
+        ("Generate · 96 credits", f"a1:confirm:{draft.id}:0:96"),
         ("Cancel", f"a1:decline:{draft.id}:0"),
     ]
 

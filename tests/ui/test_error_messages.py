@@ -301,7 +301,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     (SearchGoneError(), "This search is no longer stored.\nRun `/history search:` again."),
     (
         ConfirmationGoneError(expired=True),
-        "This was asked more than a day ago. Nothing was charged.\nSend the command again.",
+        "This was asked more than a day ago. Nothing was charged.\nSend the command or the message again.",
     ),
     (
         ConfirmationGoneError(),

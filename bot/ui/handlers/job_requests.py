@@ -25,6 +25,7 @@ from bot.ui.component_tree import custom_ids
 from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.discord_errors import RETRYABLE, classify
+from bot.ui.handlers.component_registry import shown_price
 from bot.ui.handlers.interactions import context_of, guild_of
 from bot.ui.handlers.seen_interactions import is_acknowledged
 from bot.ui.i18n import use_locale
@@ -149,7 +150,9 @@ class JobRequests:
         `JobService.create`.
         """
         _require_recent(interaction)
-        confirmation, dearer = await self._confirmations.get(confirmation_id, interaction.user.id)
+        confirmation, dearer = await self._confirmations.get(
+            confirmation_id, interaction.user.id, shown=shown_price(interaction)
+        )
         asked = interaction.message
         if confirmation.private and asked is not None and not asked.flags.ephemeral:
             await self._confirm_privately(interaction, confirmation_id, asked)
@@ -187,7 +190,9 @@ class JobRequests:
         as `confirm` does.
         """
         _require_recent(interaction)
-        confirmation, dearer = await self._confirmations.get(confirmation_id, interaction.user.id)
+        confirmation, dearer = await self._confirmations.get(
+            confirmation_id, interaction.user.id, shown=shown_price(interaction)
+        )
         context = context_of(interaction, private=confirmation.private)
         if dearer:
             await self._send_question(interaction, confirmation, context, dearer_than_asked=True)

@@ -22,10 +22,11 @@ _TITLE_CHARS: Final = 100
 class EditedPicture:
     """The source picture of a question.
 
-    `link` is the address of its message. `positions` are those to choose from, `chosen` the chosen one.
+    `link` is the address of its message, None for a new picture. `positions` are those to choose from, `chosen` the
+    chosen one.
     """
 
-    link: str
+    link: str | None = None
     positions: Sequence[int] = ()
     chosen: int = 0
 
@@ -40,7 +41,7 @@ def question_card(
     """Return the confirmation of an expensive request.
 
     `usual_seconds` are the median and the 90th percentile; None if too little was measured. `dearer_than_asked` is for
-    a price risen since the first confirmation. `edited` is for an edit asked for by a mention.
+    a price risen since the first confirmation. `edited` is for what was asked for by a mention.
     """
     credits_ = in_credits(confirmation.price)
     usual = usually(usual_seconds)
@@ -58,13 +59,17 @@ def question_card(
     if edited is not None and len(edited.positions) > 1:
         container.add_item(ui.ActionRow(*_picks(confirmation.id, edited)))
     label = _("Generate · {credits}").format(credits=credits_)
-    container.add_item(ui.ActionRow(CONFIRM.build(confirmation.id, label=label), DECLINE.build(confirmation.id)))
+    confirm = CONFIRM.build(confirmation.id, label=label, price=confirmation.price)
+    container.add_item(ui.ActionRow(confirm, DECLINE.build(confirmation.id)))
     return payload_view(container)
 
 
 def _about_edit(confirmation: Confirmation, edited: EditedPicture) -> str:
-    # Translators: the line below the question of an edit; {link} leads to the message with the picture.
-    said = _("Starts from {link}.").format(link=edited.link)
+    if edited.link is None:
+        said = _("This makes a new picture. To change one, reply to it and mention me.")
+    else:
+        # Translators: the line below the question of an edit; {link} leads to the message with the picture.
+        said = _("Starts from {link}.").format(link=edited.link)
     if confirmation.private:
         said = f"{said} {_('Only you will see the result.')}"
     count = len(edited.positions)

@@ -214,7 +214,7 @@ def affordable_button(offer: AffordableOffer) -> ui.Button[ui.LayoutView]:
         label = _("Generate {pictures}, detail {level} · {credits}").format(
             pictures=pictures, level=number(offer.detail), credits=credits_
         )
-    return AFFORD.build(offer.confirmation_id, label=label)
+    return AFFORD.build(offer.confirmation_id, label=label, price=offer.price)
 
 
 def _about_job(error: JobError) -> str | None:  # noqa: PLR0911, PLR0912 - as above
@@ -231,7 +231,9 @@ def _about_job(error: JobError) -> str | None:  # noqa: PLR0911, PLR0912 - as ab
         case AlreadyAskedError():
             return _("You have been asked about this already: this came twice. Answer that question to make it, once.")
         case ConfirmationGoneError(expired=True):
-            return _nothing_charged(_("This was asked more than a day ago."), _("Send the command again."))
+            return _nothing_charged(
+                _("This was asked more than a day ago."), _("Send the command or the message again.")
+            )
         case ConfirmationGoneError():
             return _("You have answered this already. Pressing again makes nothing more and charges nothing more.")
         case FormGoneError():
