@@ -6,6 +6,7 @@ the token of a bot that logs in more than 1,000 times a day.
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -50,6 +51,8 @@ _DISPENSABLE_LISTS: Final = frozenset(
 )
 # Messages and replies; others are the server's own, such as those of a new member.
 _WRITTEN_BY_PEOPLE: Final = (0, 19)
+# A mention in code is text. Discord sends such a message for other reasons, such as the ping of a reply.
+_CODE: Final = re.compile(r"(`{1,3}).+?\1", re.DOTALL)
 _UNREADABLE_CLOSE_CODE: Final = 4000
 _READ_AGAIN_SECONDS: Final = 60.0
 _FIRST_PAUSE: Final = 5.0
@@ -225,10 +228,14 @@ def mentions_bot(data: Mapping[str, Any], me: int | None) -> bool:
     The mention that comes with a reply, and those of roles and of everyone, do not count.
     """
     text = data.get("content") or ""
-    if "<@" not in text or me is None or not (f"<@{me}>" in text or f"<@!{me}>" in text):
+    if "<@" not in text or me is None or not _names(text, me) or not _names(_CODE.sub(" ", text), me):
         return False
     author = data.get("author") or {}
     return data.get("type") in _WRITTEN_BY_PEOPLE and not author.get("bot") and data.get("webhook_id") is None
+
+
+def _names(text: str, me: int) -> bool:
+    return f"<@{me}>" in text or f"<@!{me}>" in text
 
 
 def describe_end(error: discord.ConnectionClosed | discord.PrivilegedIntentsRequired) -> str:

@@ -17,8 +17,12 @@ _MANY_WINDOWS: Final = 10_000
 
 
 class FreeAction(StrEnum):
-    """A kind of action that writes or searches for free."""
+    """A kind of action that writes or searches for free.
 
+    Those of a channel and of a server are counted for all members together, by its id.
+    """
+
+    CHANNEL_MENTION = "channel_mention"
     COMPARISON = "comparison"
     CONFIRMATION = "confirmation"
     FORM = "form"
@@ -26,9 +30,11 @@ class FreeAction(StrEnum):
     PREFERENCE = "preference"
     PRESET = "preset"
     SEARCH = "search"
+    SERVER_MENTION = "server_mention"
 
 
 MOST_PER_WINDOW: Final = {
+    FreeAction.CHANNEL_MENTION: 30,  # Discord takes 60 messages a minute in a channel, and cards are among them
     FreeAction.COMPARISON: 20,
     FreeAction.CONFIRMATION: 20,
     FreeAction.FORM: 20,
@@ -36,6 +42,7 @@ MOST_PER_WINDOW: Final = {
     FreeAction.PREFERENCE: 30,
     FreeAction.PRESET: 60,
     FreeAction.SEARCH: 30,
+    FreeAction.SERVER_MENTION: 300,  # of the 3,000 requests a minute that all servers share
 }
 
 

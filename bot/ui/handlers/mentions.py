@@ -4,16 +4,12 @@ Discord gives a bot the content of messages that mention it, without the privile
 answer is a question with the price, and its button is the one that spends.
 """
 
-import re
-from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import discord
 import structlog
 
-from bot.domain.attachments import MAX_INPUTS
 from bot.domain.confirmations import Confirmation
 from bot.domain.errors import (
     AccessError,
@@ -36,11 +32,12 @@ from bot.services.jobs import Actor, JobService
 from bot.services.member_limits import FreeAction, MemberLimits
 from bot.services.remix import RemixOptions, RemixService, Source
 from bot.services.request_resolver import ResolverService
-from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
-from bot.ui.delivery.discord_errors import classify
+from bot.ui.delivery.discord_errors import RETRYABLE, classify
 from bot.ui.handlers.component_registry import picture_of
 from bot.ui.handlers.interactions import actor_of
+from bot.ui.handlers.mentioned_pictures import Instruction, addresses, latest_version, original_of, reply, rights_in
 from bot.ui.handlers.message_images import card_job, gather, noted_job
+from bot.ui.handlers.recent_keys import RecentKeys
 from bot.ui.i18n import _, set_locale
 from bot.ui.render.confirmation import EditedPicture, question_card
 from bot.ui.render.error_messages import error_message
@@ -52,25 +49,6 @@ HINT_SECONDS: Final = 600.0
 """Time between two general hints to one member in one channel."""
 
 _QUIET: Final = discord.AllowedMentions.none()
-_REMEMBERED: Final = 10_000
-_MESSAGES_READ: Final = 50
-# "2: make the sky red" is about the second picture.
-_NUMBERED: Final = re.compile(r"([1-9][0-9]?)\s*[:.)]\s*(.*)", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instruction:
-    """The requested change, and the number of a picture if named."""
-
-    text: str
-    number: int | None = None
-
-    @classmethod
-    def read(cls, content: str, me: int) -> "Instruction":
-        """Return the text without the mentions of the bot."""
-        text = re.sub(r" {2,}", " ", re.sub(rf"<@!?{me}>", " ", content)).strip()
-        numbered = _NUMBERED.fullmatch(text)
-        return cls(text=text) if numbered is None else cls(text=numbered[2].strip(), number=int(numbered[1]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +93,8 @@ class MentionHandlers:
         self._access = access
         self._limits = limits
         self._clock = clock
-        self._seen = _Recent()
-        self._hinted = _Recent()
+        self._seen = RecentKeys()
+        self._hinted = RecentKeys()
 
     async def answer(self, message: discord.Message, me: int) -> None:
         """Answer a mention of the bot `me`, once.
@@ -127,8 +105,11 @@ class MentionHandlers:
             _log.info("mention.repeated")
             return
         set_locale(_locale(message))
+        if not rights_in(message).may_answer:
+            _log.info("mention.not_answered", error="no right to write in the channel")
+            return
         try:
-            self._limits.count(FreeAction.MENTION, message.author.id)
+            self._count(message)
             await self._answer(message, me)
         except (AlreadyAskedError, TooManyRequestsError) as error:
             _log.info("mention.not_answered", error=type(error).__name__)
@@ -167,28 +148,43 @@ class MentionHandlers:
         view = await self._question(confirmation, edited)
         await interaction.response.edit_message(view=view, allowed_mentions=_QUIET)
 
+    def _count(self, message: discord.Message) -> None:
+        """Count a mention of the member, and of all members in this place.
+
+        Raises:
+            TooManyRequestsError: it was too often within a minute.
+        """
+        self._limits.count(FreeAction.MENTION, message.author.id)
+        self._limits.count(FreeAction.CHANNEL_MENTION, message.channel.id)
+        if message.guild is not None:
+            self._limits.count(FreeAction.SERVER_MENTION, message.guild.id)
+
     async def _answer(self, message: discord.Message, me: int) -> None:
         guild_id = 0 if message.guild is None else message.guild.id
         try:
             await self._access.require(guild_id)
             await self._ask(message, guild_id, me)
         except _HintNeededError as hint:
-            await (self._hint if hint.seldom else _reply)(message, str(hint))
+            await (self._hint if hint.seldom else reply)(message, str(hint))
         except AccessError as error:
             await self._hint(message, error_message(error) or "")
         except AlreadyAskedError:
             raise
+        except JobRunningError:
+            await reply(message, _("That picture is still being made. Write this again once it is there."))
         except InsufficientCreditsError as error:
             # Everyone reads this, so it does not say how many there are.
             what = _("This takes {credits}, more than you have now.").format(credits=in_credits(error.needed))
-            await _reply(message, f"{what} {_('`/credits balance` shows yours.')}")
+            await reply(message, f"{what} {_('`/credits balance` shows yours.')}")
         except AtelierError as error:
             said = error_message(error)
             if said is None:
                 raise
-            await _reply(message, said)
+            await reply(message, said)
 
     async def _ask(self, message: discord.Message, guild_id: int, me: int) -> None:
+        if not rights_in(message).may_ask:
+            raise _HintNeededError(_("You may not use the studio in this channel."), seldom=True)
         asked = Instruction.read(message.content, me)
         edit = await self._find_edit(message, guild_id, asked, me)
         place = InteractionContext(
@@ -206,23 +202,27 @@ class MentionHandlers:
         confirmation = await self._confirmations.add(place, edit.request, edit.origin, confirmation_id=question_id)
         view = await self._question(confirmation, edit.edited)
         try:
-            await _reply(message, view=view)
-        except discord.HTTPException:
-            await self._confirmations.delete(confirmation.id, confirmation.member_id)
+            await reply(message, view=view)
+        except discord.HTTPException as error:
+            # After a passing error the question may be there all the same.
+            if classify(error) not in RETRYABLE:
+                await self._confirmations.delete(confirmation.id, confirmation.member_id)
             raise
 
     async def _find_edit(self, message: discord.Message, guild_id: int, asked: Instruction, me: int) -> _Edit:
         """Return the edit of a message.
 
         Raises:
-            _HintNeededError: the message has no picture and replies to none, or has no words.
+            _HintNeededError: the message replies to no picture, or has no words.
         """
         own = gather(message)
         if own:
             return await self._of_files(message, message, guild_id, asked, all_of_them=True)
-        original = await _original(message) or await _latest_version(message, me)
+        original = await original_of(message) or await latest_version(message, me, self._jobs.is_running)
         if original is None:
-            raise _HintNeededError(_hint_how(), seldom=True)
+            if message.type is discord.MessageType.reply or not asked.whole:
+                raise _HintNeededError(_hint_how(), seldom=True)
+            return await self._of_words(message, guild_id, asked)
         if original.author.id == me and await self._jobs.is_running(original.id):
             raise JobRunningError
         job_id = card_job(original, me)
@@ -234,12 +234,19 @@ class MentionHandlers:
             raise _HintNeededError(_hint_how() if original.author.id == me else _hint_unseen(), seldom=True)
         return await self._of_files(message, original, guild_id, asked)
 
+    async def _of_words(self, message: discord.Message, guild_id: int, asked: Instruction) -> _Edit:
+        """Return a request for a new picture, with the member's defaults."""
+        resolved = await self._resolver.resolve(
+            self._resolver.resolver_for(guild_id=guild_id, member_id=message.author.id, prompt=asked.whole, options={})
+        )
+        return _Edit(request=resolved.request, private=resolved.private, edited=EditedPicture())
+
     async def _of_card(
         self, message: discord.Message, card: discord.Message, guild_id: int, job_id: str, asked: Instruction
     ) -> _Edit:
         actor = Actor(member_id=message.author.id, guild_id=guild_id)
         source = await self._remix.get_source(job_id, actor)
-        urls = _addresses(source, card)
+        urls = addresses(source, card)
         usable = [at for at, file in source.pictures.items() if file is not None or at in urls]
         if not usable:
             raise ImageGoneError
@@ -274,7 +281,8 @@ class MentionHandlers:
             if asked.number > len(pictures):
                 raise _HintNeededError(_hint_number(len(pictures)))
             pictures = (pictures[asked.number - 1],)
-        pictures = pictures[: MAX_INPUTS if all_of_them else 1]
+        elif not all_of_them:
+            pictures = pictures[:1]
         resolved = await self._resolver.resolve(
             self._resolver.resolver_for(
                 guild_id=guild_id,
@@ -295,25 +303,7 @@ class MentionHandlers:
         """Reply with a general hint, seldom: the channel is everyone's."""
         key = (message.channel.id, message.author.id)
         if self._hinted.add(key, self._clock.monotonic(), for_seconds=HINT_SECONDS):
-            await _reply(message, said)
-
-
-@dataclass(slots=True)
-class _Recent:
-    """Keys with the time of their latest addition."""
-
-    _times: OrderedDict[object, float] = field(default_factory=OrderedDict)
-
-    def add(self, key: object, now: float, *, for_seconds: float | None = None) -> bool:
-        """Add a key; return False if it is there, by default for ever."""
-        since = self._times.get(key)
-        if since is not None and (for_seconds is None or now - since < for_seconds):
-            return False
-        self._times[key] = now
-        self._times.move_to_end(key)
-        if len(self._times) > _REMEMBERED:
-            self._times.popitem(last=False)
-        return True
+            await reply(message, said)
 
 
 def _require_words(asked: Instruction) -> None:
@@ -336,43 +326,6 @@ def _hint_number(count: int) -> str:
     return _("That message has no picture of this number. Its pictures are 1 to {count}.").format(count=number(count))
 
 
-async def _original(message: discord.Message) -> discord.Message | None:
-    """Return the message replied to; None if there is none any more."""
-    reference = message.reference
-    if reference is None or message.type is not discord.MessageType.reply or reference.message_id is None:
-        return None
-    if isinstance(reference.resolved, discord.Message):
-        return reference.resolved
-    if isinstance(reference.resolved, discord.DeletedReferencedMessage):
-        return None
-    try:
-        async with bounded(REQUEST_SECONDS):
-            return await message.channel.fetch_message(reference.message_id)
-    except discord.HTTPException:
-        return None
-
-
-async def _latest_version(message: discord.Message, me: int) -> discord.Message | None:
-    """Return the latest card with pictures, or note on a version, in a thread.
-
-    None elsewhere: in a channel, members work on many pictures at a time.
-    """
-    if message.type is not discord.MessageType.default or not isinstance(message.channel, discord.Thread):
-        return None
-    async with bounded(REQUEST_SECONDS):
-        async for each in message.channel.history(limit=_MESSAGES_READ, before=message):
-            if noted_job(each, me) is not None or (card_job(each, me) is not None and gather(each)):
-                return each
-    return None
-
-
-def _addresses(source: Source, card: discord.Message) -> Mapping[int, str]:
-    """Return the addresses of a job's pictures on its card, by position."""
-    shown = [each.url for each in gather(card)]
-    # Where the message shows fewer than there are, nobody can tell which is which.
-    return dict(zip(source.pictures, shown, strict=True)) if len(shown) == len(source.pictures) else {}
-
-
 def _link(source: Source) -> str:
     place = source.job.place
     return f"https://discord.com/channels/{place.guild_id or '@me'}/{place.channel_id}/{place.message_id}"
@@ -381,15 +334,3 @@ def _link(source: Source) -> str:
 def _locale(message: discord.Message) -> str:
     guild = message.guild
     return discord.Locale.american_english.value if guild is None else guild.preferred_locale.value
-
-
-async def _reply(message: discord.Message, said: str | None = None, **content: Any) -> None:
-    """Reply without a ping. Sent twice within minutes, it is one message."""
-    async with bounded(REQUEST_SECONDS, in_channel=False):
-        await message.channel.send(
-            said,
-            reference=message.to_reference(fail_if_not_exists=False),
-            nonce=f"q{message.id}",
-            allowed_mentions=_QUIET,
-            **content,
-        )
