@@ -135,7 +135,7 @@ async def test_card_made_private_by_discord_is_private(system: SystemHarness) ->
     channel.hides_answers = True
     card = await finished(system, member, "a hidden fox", channel=channel)
     assert card.ephemeral
-    assert "Only you can see this." in text(card)
+    assert "*Make public* under *More…* posts it in the channel." in text(card)
 
 
 async def test_refused_first_answer_is_answered(system: SystemHarness) -> None:

@@ -15,7 +15,7 @@ from tests.end_to_end.system_harness import PATIENCE, SystemHarness, has_images
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ALONE = "Only you can see this. To show it to others, save the picture and post it."
+ALONE = "To show it to others, save the picture and post it."
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

@@ -383,6 +383,8 @@ def test_direct_message_card_explains_itself() -> None:
     ]
     assert [url for url, _ in gallery(view)] == ["attachment://atelier-1.png"]
     assert labels(view) == ["Show prompt"]
+    several = texts(direct(done(2), *files(2)))[0]
+    assert several == "-# Your 2 pictures from <#800>: their card there could not be reached any more."
 
 
 def test_direct_message_card_with_actions_names_the_account() -> None:

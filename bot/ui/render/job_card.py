@@ -196,13 +196,13 @@ def _why_here(snapshot: Snapshot, *, copy: bool) -> str:
     elif job.place.guild_id:
         said = ngettext(
             "Your picture from {channel}: its card there could not be reached any more.",
-            "Your {count} pictures from {channel}: its card there could not be reached any more.",
+            "Your {count} pictures from {channel}: their card there could not be reached any more.",
             count,
         )
     else:
         said = ngettext(
             "Your picture: its card could not be reached any more.",
-            "Your {count} pictures: its card could not be reached any more.",
+            "Your {count} pictures: their card could not be reached any more.",
             count,
         )
     return f"-# {said.format(count=number(count), channel=f'<#{job.place.channel_id}>')}"
@@ -388,8 +388,8 @@ def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) -> 
     if job.place.private and files and not direct:
         sharing = _("*Make public* under *More…* posts it in the channel.")
         saving = ngettext(
-            "Only you can see this. To show it to others, save the picture and post it.",
-            "Only you can see this. To show it to others, save the pictures and post them.",
+            "To show it to others, save the picture and post it.",
+            "To show them to others, save the pictures and post them.",
             len(files),
         )
         lines.append(f"-# {sharing if is_publishable(job) else saving}")
