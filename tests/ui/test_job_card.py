@@ -401,7 +401,7 @@ def test_direct_message_card_outside_server_names_no_place() -> None:
     snapshot = done(2)
     snapshot = replace(snapshot, job=replace(snapshot.job, place=make_context(guild_id=0)))
     (why, *_) = texts(direct(snapshot, *files(2)))
-    assert why == "-# Your 2 pictures: its card could not be reached any more."
+    assert why == "-# Your 2 pictures: their card could not be reached any more."
 
 
 def test_direct_message_card_of_too_large_image() -> None:

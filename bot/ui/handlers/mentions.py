@@ -106,7 +106,7 @@ class MentionHandlers:
             return
         set_locale(_locale(message))
         if not rights_in(message).may_answer:
-            _log.info("mention.not_answered", error="no right to write in the channel")
+            _log.info("mention.not_answered", error="forbidden")
             return
         try:
             self._count(message)
