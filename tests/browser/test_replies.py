@@ -74,6 +74,27 @@ async def test_refused_reply_keeps_text_and_original(open_page: OpenPage) -> Non
 
 
 @pytest.mark.parametrize("width", [390, 1440])
+async def test_reply_puts_open_command_aside_and_brings_it_back(open_page: OpenPage, width: int) -> None:
+    driver = await open_page(width=width)
+    page, command = driver.page, driver.page.locator(".command")
+    await driver.send(f"a remark {width}")
+    await page.locator("#message-input").fill("/imagine a lighthouse at dusk")
+    await expect(command.get_by_label("prompt")).to_have_value("a lighthouse at dusk")
+    await start_reply(driver, f"a remark {width}")
+    await expect(command).to_have_count(0)
+    await page.keyboard.press("Escape")
+    await expect(command.get_by_label("prompt")).to_have_value("a lighthouse at dusk")
+    await start_reply(driver, f"a remark {width}")
+    await page.keyboard.type(f"an answer {width}")
+    await page.keyboard.press("Enter")
+    await expect(driver.messages.filter(has_text=f"an answer {width}")).to_have_count(1)
+    await expect(command.get_by_label("prompt")).to_have_value("a lighthouse at dusk")
+    await look(driver, f"aside-{width}")
+    await page.keyboard.press("Enter")
+    await expect(driver.card("a lighthouse at dusk").first.locator(".tile img")).to_have_count(1)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
 async def test_undo_posts_note_that_a_reply_goes_on_from(open_page: OpenPage, width: int) -> None:
     driver = await open_page(width=width)
     page, prompt = driver.page, f"an orchard {width}"

@@ -14,6 +14,7 @@ const LONGEST = 2000;
 
 let files = [];
 let command = null; // the open command line, or null
+let aside = null; // the command line that waits for the end of a reply, or null
 let answered = null; // the message replied to, or null
 let input, picker, popup, title, error, bar, tray, count, place;
 
@@ -61,6 +62,8 @@ export function refreshComposer({ keep = false } = {}) {
   input.setAttribute("aria-label", label);
   input.readOnly = !channel?.writable;
   if (!keep) {
+    aside?.close();
+    aside = null;
     leave();
     files = [];
     showFiles();
@@ -97,6 +100,21 @@ act("use-command", (node) => {
   if (found) choose(found, "");
 });
 
+// The reply is written first: the command line comes back after it, with all that was typed and chosen.
+function putAside() {
+  aside = command;
+  command = null;
+  hideCommand();
+}
+
+function takeUp() {
+  if (!aside || command || input.value || files.length > 0) return;
+  command = aside;
+  aside = null;
+  showCommand();
+  command.focus();
+}
+
 // Reply to a message with the next one, or to none.
 export function answer(message) {
   answered = message;
@@ -106,8 +124,8 @@ export function answer(message) {
     message && h("span", { class: "reply-to" }, "Replying to ", h("b", {}, message.author.name)),
     message && h("button", { type: "button", id: "cancel-reply", class: "plain", "aria-label": "Cancel the reply", on: { click: () => answer(null) } }, icon("close", 18)),
   );
-  if (!message) return;
-  if (command) leave();
+  if (!message) return takeUp();
+  if (command) putAside();
   input.focus();
 }
 
@@ -203,9 +221,7 @@ function choose(definition, rest) {
   complain(null);
   command?.close();
   command = new CommandLine(definition, { leave: () => leave(true), sent: () => leave(true) });
-  fill(place, command.node);
-  place.hidden = false;
-  byId("composer").toggleAttribute("data-command", true);
+  showCommand();
   command.begin(rest, files);
   if (files.length > 0 && command.tookFiles) {
     files = [];
@@ -213,12 +229,22 @@ function choose(definition, rest) {
   }
 }
 
-function leave(focus = false) {
-  command?.close();
-  command = null;
+function showCommand() {
+  fill(place, command.node);
+  place.hidden = false;
+  byId("composer").toggleAttribute("data-command", true);
+}
+
+function hideCommand() {
   place.hidden = true;
   fill(place);
   byId("composer").toggleAttribute("data-command", false);
+}
+
+function leave(focus = false) {
+  command?.close();
+  command = null;
+  hideCommand();
   input.value = "";
   typed();
   if (focus) input.focus();
@@ -264,16 +290,19 @@ async function send() {
   complain(null);
   const uploads = files.map((each) => each.upload);
   const original = answered;
+  const attached = files;
   input.value = "";
-  answer(null);
   files = [];
   showFiles();
+  answer(null);
   typed();
   follow();
   try {
     await ask("say", { channel: store.channel, text: resolved(text), uploads, reply: original?.id ?? null });
   } catch (refusal) {
     input.value = text;
+    files = attached;
+    showFiles();
     if (original) answer(original);
     complain(refusal.message);
     say(refusal);
