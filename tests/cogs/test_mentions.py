@@ -14,6 +14,8 @@ from bot.services.member_limits import MOST_PER_WINDOW, FreeAction
 from bot.ui.component_tree import walk
 from bot.ui.handlers import job_requests
 from tests.cogs.bot_harness import BotHarness, MemberActor, private, texts
+from tests.cogs.test_make_public import asked, posted
+from tests.cogs.test_remix import press
 
 Payload = list[dict[str, Any]]
 
@@ -165,3 +167,22 @@ async def test_reply_to_running_card_names_the_wait(bot: BotHarness) -> None:
     answer = await ask(bot, member, "make it snow", reply_to=card.response)
     assert answer.content == "That picture is still being made. Write this again once it is there."
     await bot.finish(card)
+
+
+@pytest.mark.bot(reve2img=True)
+async def test_picked_picture_of_published_card_links_public_message(bot: BotHarness) -> None:
+    """A stranger picks nothing, and the picture stays chosen until the press."""
+    member, other = bot.member("member"), bot.member("other")
+    _, asked_first = await asked(bot, member, images=2)
+    await press(member, asked_first, "Make public")
+    (public,) = posted(bot)
+    question = await ask(bot, member, "make it snow", reply_to=public)
+    refused = await other.click(question, label="Picture 2")
+    assert private(refused) == "Only the member who was asked can do that."
+    await member.click(question, label="Picture 2")
+    (picked,) = [each for each in answers(bot) if each.id == question.id]
+    shown = "\n".join(texts(payload(picked)))
+    assert f"Starts from https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{public.id}." in shown
+    await member.click(picked, label=next(each for each in labels(picked) if each.startswith("Generate")))
+    assert await bot.column("parent_picture") == [None, 1]
+    assert await bot.column("private") == [True, False]

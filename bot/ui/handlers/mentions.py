@@ -328,7 +328,9 @@ def _hint_number(count: int) -> str:
 
 def _link(source: Source) -> str:
     place = source.job.place
-    return f"https://discord.com/channels/{place.guild_id or '@me'}/{place.channel_id}/{place.message_id}"
+    # The first card of a private job is one that others cannot open.
+    message_id = source.job.public_message_id or place.message_id
+    return f"https://discord.com/channels/{place.guild_id or '@me'}/{place.channel_id}/{message_id}"
 
 
 def _locale(message: discord.Message) -> str:
