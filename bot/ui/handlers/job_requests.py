@@ -155,7 +155,7 @@ class JobRequests:
         )
         asked = interaction.message
         if confirmation.private and asked is not None and not asked.flags.ephemeral:
-            await self._confirm_privately(interaction, confirmation_id, asked)
+            await self._confirm_privately(interaction, confirmation, asked, dearer=dearer)
             return
         context = context_of(interaction, private=confirmation.private or (asked is not None and asked.flags.ephemeral))
         if dearer:
@@ -171,10 +171,15 @@ class JobRequests:
         await self._acknowledge(interaction, snapshot, in_place=True)
 
     async def _confirm_privately(
-        self, interaction: discord.Interaction[Any], confirmation_id: str, asked: discord.Message
+        self,
+        interaction: discord.Interaction[Any],
+        confirmation: Confirmation,
+        asked: discord.Message,
+        *,
+        dearer: bool,
     ) -> None:
         """Answer a public question with a private card, and delete the question."""
-        await self.confirm_smaller(interaction, confirmation_id)
+        await self._confirm_anew(interaction, confirmation, dearer=dearer)
         try:
             async with bounded(REQUEST_SECONDS, in_channel=False):
                 await asked.delete()
@@ -193,6 +198,12 @@ class JobRequests:
         confirmation, dearer = await self._confirmations.get(
             confirmation_id, interaction.user.id, shown=shown_price(interaction)
         )
+        await self._confirm_anew(interaction, confirmation, dearer=dearer)
+
+    async def _confirm_anew(
+        self, interaction: discord.Interaction[Any], confirmation: Confirmation, *, dearer: bool
+    ) -> None:
+        """Answer a press with a new card, or with a question."""
         context = context_of(interaction, private=confirmation.private)
         if dearer:
             await self._send_question(interaction, confirmation, context, dearer_than_asked=True)
