@@ -6,6 +6,7 @@ from typing import Any
 import discord
 import pytest
 from simcord.builders import ChannelHandle
+from structlog.testing import capture_logs
 
 from bot.domain.requests import price
 from bot.services import confirmations as confirmations_service
@@ -13,7 +14,7 @@ from bot.services import jobs as jobs_service
 from bot.services.member_limits import MOST_PER_WINDOW, FreeAction
 from bot.ui.component_tree import walk
 from bot.ui.handlers import job_requests
-from tests.cogs.bot_harness import BotHarness, MemberActor, private, texts
+from tests.cogs.bot_harness import BotHarness, MemberActor, buttons, private, texts
 from tests.cogs.test_make_public import asked, posted
 from tests.cogs.test_remix import press
 
@@ -186,3 +187,31 @@ async def test_picked_picture_of_published_card_links_public_message(bot: BotHar
     await member.click(picked, label=next(each for each in labels(picked) if each.startswith("Generate")))
     assert await bot.column("parent_picture") == [None, 1]
     assert await bot.column("private") == [True, False]
+
+
+async def test_risen_price_of_private_default_is_asked_again_privately(
+    bot: BotHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = bot.member("member")
+    await member.slash(bot.channel, "settings set", private=True)
+    question = await ask(bot, member, "a fox")
+    rise(monkeypatch)
+    asked_again = await member.click(question, label="Generate · 12 credits")
+    assert buttons(asked_again) == ["Generate · 13 credits", "Cancel"]
+    assert asked_again.response is not None
+    assert asked_again.response.ephemeral
+    assert await bot.column("id") == []
+    await press(member, asked_again, "Generate")
+    assert await bot.column("price") == [13]
+    assert await bot.column("private") == [True]
+
+
+async def test_fault_of_ours_is_answered_with_reference(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_request: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(confirmations_service, "price", broken)
+    with capture_logs() as logs:
+        answer = await ask(bot, bot.member("member"), "a fox")
+    (failed,) = [each for each in logs if each["event"] == "mention.failed"]
+    assert failed["reference"] in answer.content

@@ -4,6 +4,7 @@ Discord gives a bot the content of messages that mention it, without the privile
 answer is a question with the price, and its button is the one that spends.
 """
 
+import secrets
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,7 +41,7 @@ from bot.ui.handlers.message_images import card_job, gather, noted_job
 from bot.ui.handlers.recent_keys import RecentKeys
 from bot.ui.i18n import _, set_locale
 from bot.ui.render.confirmation import EditedPicture, question_card
-from bot.ui.render.error_messages import error_message
+from bot.ui.render.error_messages import error_message, unexpected
 from bot.ui.render.formatting import in_credits, number
 
 _log = structlog.get_logger(__name__)
@@ -115,7 +116,9 @@ class MentionHandlers:
             _log.info("mention.not_answered", error=type(error).__name__)
         except Exception as error:  # noqa: BLE001 - sorted by its kind
             if classify(error) is None:
-                _log.exception("mention.failed")
+                reference = secrets.token_hex(4)
+                _log.exception("mention.failed", reference=reference)
+                await self._apologize(message, reference)
                 return
             # Such as a missing permission to write here: there is no other place for an answer.
             code = error.code if isinstance(error, discord.HTTPException) else None
@@ -147,6 +150,12 @@ class MentionHandlers:
         set_locale((interaction.guild_locale or interaction.locale).value)
         view = await self._question(confirmation, edited)
         await interaction.response.edit_message(view=view, allowed_mentions=_QUIET)
+
+    async def _apologize(self, message: discord.Message, reference: str) -> None:
+        try:
+            await reply(message, unexpected(reference))
+        except Exception as error:  # noqa: BLE001 - there is no other place for an answer
+            _log.warning("mention.not_answered", error=type(error).__name__)
 
     def _count(self, message: discord.Message) -> None:
         """Count a mention of the member, and of all members in this place.
