@@ -17,8 +17,11 @@ from discord import ui
 
 from bot.domain.jobs import Action
 from bot.ui.i18n import N_, _
+from bot.ui.render.formatting import cut
 
 PREFIX: Final = "a1:"
+# Discord refuses a card with longer entries in its menu, which a translation may have.
+_LONGEST_OPTION: Final = 100
 CUSTOM_ID: Final = re.compile(
     r"a1:(?P<action>[a-z]+):(?P<target>[0-9a-f]{32}):(?P<picture>[0-9]{1,2})"
     r"(?::(?P<search>[0-9a-f]{32})|:(?P<price>[0-9]{1,9}))?"
@@ -204,7 +207,11 @@ def card_menu(
     may spend.
     """
     options = [
-        discord.SelectOption(value=entry, label=_(_MENU_TEXTS[entry][0]), description=_described(entry, prices or {}))
+        discord.SelectOption(
+            value=entry,
+            label=cut(_(_MENU_TEXTS[entry][0]), _LONGEST_OPTION),
+            description=cut(_described(entry, prices or {}), _LONGEST_OPTION),
+        )
         for entry in MenuEntry
         if entry in offered
     ]

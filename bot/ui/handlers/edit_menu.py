@@ -212,7 +212,7 @@ class EditModal(Form):
             default=filled.prompt or None,
             max_length=counter(view.max_prompt, filled.prompt),
         )
-        self.add_item(ui.Label(text=_("What to change"), description=_("The rest stays as it is."), component=prompt))
+        self._ask(_("What to change"), prompt, _("The rest stays as it is."))
         if len(view.prices) > 1:
             self._ask_model(view.prices, filled.model)
         elif view.prices:
@@ -231,7 +231,7 @@ class EditModal(Form):
         which: ui.Select[Any] = ui.Select(custom_id="pictures", options=options, max_values=most)
         description = _("Up to {most}; the first is the one that is changed.").format(most=most) if most > 1 else None
         label = _("Which pictures") if most > 1 else _("Which picture")
-        self.add_item(ui.Label(text=label, description=description, component=which))
+        self._ask(label, which, description)
 
     def _ask_model(self, prices: Mapping[str, int], usual: str | None) -> None:
         options = [
@@ -243,7 +243,7 @@ class EditModal(Form):
             for model, price in prices.items()
         ]
         models: ui.Select[Any] = ui.Select(custom_id="model", options=options)
-        self.add_item(ui.Label(text=_("Model"), component=models))
+        self._ask(_("Model"), models)
 
 
 def _more_than_fit(form: MessageForm) -> str:

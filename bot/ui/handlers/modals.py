@@ -14,12 +14,15 @@ from discord import ui
 from bot.domain.errors import ImageGoneError, NotOfferedError
 from bot.services.remix import RemixOptions
 from bot.ui.i18n import _
-from bot.ui.render.formatting import in_credits, number
+from bot.ui.render.formatting import cut, in_credits, number
 
 MAX_TYPED: Final = 4000
 """Characters that Discord lets a field of a form take."""
 
+# Discord refuses a form with longer texts, which a translation may have.
 _LONGEST_TITLE: Final = 45
+_LONGEST_DESCRIPTION: Final = 100
+_LONGEST_OPTION: Final = 100
 _CHECKSUMS: Final = 10**9
 
 
@@ -98,11 +101,12 @@ class Form(ui.Modal):
     """
 
     def __init__(self, title: str, custom_id: str) -> None:
-        super().__init__(title=title[:_LONGEST_TITLE], timeout=None, custom_id=custom_id)
+        super().__init__(title=cut(title, _LONGEST_TITLE), timeout=None, custom_id=custom_id)
         self.stop()
 
     def _ask(self, label: str, field: ui.Select[Any] | ui.TextInput[Any], description: str | None = None) -> None:
-        self.add_item(ui.Label(text=label, description=description, component=field))
+        described = None if description is None else cut(description, _LONGEST_DESCRIPTION)
+        self.add_item(ui.Label(text=cut(label, _LONGEST_TITLE), description=described, component=field))
 
 
 class RequestModal(Form):
@@ -119,7 +123,7 @@ class RequestModal(Form):
             field: ui.TextInput[Any] = ui.TextInput(
                 custom_id="prompt",
                 style=discord.TextStyle.paragraph,
-                placeholder=example,
+                placeholder=cut(example, _LONGEST_DESCRIPTION),
                 default=spec.typed,
                 max_length=counter(spec.max_prompt, spec.typed),
             )
@@ -182,4 +186,7 @@ def typed_text(values: Mapping[str, Sequence[str]]) -> str | None:
 def select_options(names: Mapping[str, str], usual: str | None = None) -> list[discord.SelectOption]:
     """Return the options with one preselected, by default the first."""
     first = usual if usual in names else next(iter(names))
-    return [discord.SelectOption(label=name, value=value, default=value == first) for value, name in names.items()]
+    return [
+        discord.SelectOption(label=cut(name, _LONGEST_OPTION), value=value, default=value == first)
+        for value, name in names.items()
+    ]
