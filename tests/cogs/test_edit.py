@@ -26,8 +26,7 @@ MENU = "Edit this image"
 pytestmark = pytest.mark.bot(reve2img=True, allowance=1000)
 
 
-@pytest.fixture(autouse=True)
-def _described(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def describe_attachments(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Patch simcord to measure images and sign addresses."""
     cdn = bot.env.backend.cdn
     store = cdn.store_attachment
@@ -40,6 +39,12 @@ def _described(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
         return {**payload, **sides, "url": f"{STAND_IN}/attachments/1/{number}/{filename}?ex={until:x}&is=0&hm=0&"}
 
     monkeypatch.setattr(cdn, "store_attachment", stored)
+
+
+@pytest.fixture(autouse=True)
+def _described(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give attachments their sides and signatures."""
+    describe_attachments(bot, monkeypatch)
 
 
 def fields(result: InteractionResult) -> dict[str, dict[str, Any]]:

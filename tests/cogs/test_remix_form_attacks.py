@@ -2,9 +2,10 @@
 
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from bot.domain.errors import (
     InsufficientCreditsError,
@@ -13,9 +14,10 @@ from bot.domain.errors import (
     NotOfferedError,
     UnsupportedOptionError,
 )
-from db.tables import jobs
+from bot.domain.jobs import State
+from db.tables import inputs, jobs, pictures
 from tests.cogs.bot_harness import BotHarness, InteractionResult, buttons, private
-from tests.cogs.test_edit import fields
+from tests.cogs.test_edit import describe_attachments, fields
 from tests.cogs.test_form_errors import delete as delete_jobs
 from tests.cogs.test_form_errors import filled, heard, send
 from tests.cogs.test_remix import choose, finished, press
@@ -201,3 +203,51 @@ async def test_form_without_text_about_deleted_job_quotes_nothing(bot: BotHarnes
     form = await choose(member, await finished(bot, member, prompt="🦊" * 2400), "again")
     await delete_jobs(bot)
     assert private(await send(member, form)) == "This was deleted, so there is nothing left to work with."
+
+
+async def input_names(bot: BotHarness) -> list[str]:
+    """Return the file names of all inputs, oldest first."""
+    urls = await bot.database.read(
+        lambda connection: connection.execute(select(inputs.c.url).order_by(inputs.c.job_id)).scalars().all()
+    )
+    return [urlsplit(each or "").path.rsplit("/", 1)[-1] for each in urls]
+
+
+@pytest.mark.bot(reve2img=True, allowance=1000)
+async def test_presses_after_retention_start_from_picture_on_card(
+    bot: BotHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in a form opened before a restart, and in a reopened one."""
+    describe_attachments(bot, monkeypatch)
+    member, other = bot.member("member"), bot.member("other")
+    card = await finished(bot, member, images=3)
+    await bot.reaches(State.DONE)
+    assert card.response is not None
+    names = [each.filename for each in card.response.attachments]
+    assert len(set(names)) == 3
+    await remixing(bot, other)
+    form = await press(other, card, "V3")
+    await bot.database.write(partial(Connection.execute, statement=update(pictures).values(removed_at=bot.clock.now())))
+    await bot.restart()
+    await press(member, card, "V2")
+    await press(member, card, "U1")
+    refused = await send(other, form, prompt="a hare", aspect_ratio=["auto"], model=["seedream-5"])
+    again = await press(other, refused, "Try again")
+    await send(other, again, aspect_ratio=["3:2"])
+    assert await input_names(bot) == [names[1], names[0], names[2]]
+    assert await bot.column("parent_picture") == [None, 1, 0, 2]
+    assert await bot.column("price") == [36, 20, 26, 25]
+
+
+async def test_what_is_made_from_private_card_is_private(bot: BotHarness) -> None:
+    """At once and by a form; both can be asked about in private, too."""
+    member = bot.member("member")
+    card = await finished(bot, member, images=2, private=True)
+    made = [
+        await press(member, card, "V2"),
+        await send(member, await choose(member, card, "vary"), prompt="a hare"),
+        await send(member, await choose(member, card, "again"), prompt="an owl"),
+        await send(member, await choose(member, card, "again"), detail=["2"]),
+    ]
+    assert [each.response is not None and each.response.ephemeral for each in made] == [True] * 4
+    assert await bot.column("private") == [True] * 4
