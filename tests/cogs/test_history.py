@@ -105,6 +105,8 @@ async def test_history_pages_in_place(bot: BotHarness) -> None:
         for place, title in enumerate(["three boats", "two foxes", "one fox"], 1)
     ]
     assert [each.filename for each in result.response.attachments] == [f"thumbnail-{place}.jpg" for place in range(3)]
+    (pictures,) = (each["items"] for each in walk(result.response.components) if "items" in each)
+    assert [each["description"] for each in pictures] == ["1 · three boats", "2 · two foxes", "3 · one fox"]
     await choose(member, result, 0)
     assert cards[2].response is not None
     assert page(result)[1] == (

@@ -87,7 +87,11 @@ def _notes(entries: Sequence[Entry], thumbnails: Mapping[str, str]) -> list[str]
 
 def _menu(overview: Overview) -> ui.Select[ui.LayoutView]:
     options = [
-        discord.SelectOption(value=entry.job.id, label=_title(place, entry, _LONGEST_OPTION), description=_facts(entry))
+        discord.SelectOption(
+            value=entry.job.id,
+            label=cut(_title(place, entry, _LONGEST_OPTION), _LONGEST_OPTION),
+            description=_facts(entry),
+        )
         for place, entry in enumerate(overview.entries, overview.first)
     ]
     return ui.Select(
@@ -98,7 +102,8 @@ def _menu(overview: Overview) -> ui.Select[ui.LayoutView]:
 
 
 def _title(place: int, entry: Entry, limit: int) -> str:
-    return cut(f"{number(place)} · {card_title(entry.job.request, limit)}", limit + len(f"{number(place)} · "))[:limit]
+    """Return a job's place and its prompt, cut to a limit."""
+    return f"{number(place)} · {card_title(entry.job.request, limit)}"
 
 
 def _facts(entry: Entry) -> str:
