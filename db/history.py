@@ -20,6 +20,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    type_coerce,
 )
 
 from bot.domain.jobs import LONGEST_CHAIN, Action
@@ -63,9 +64,12 @@ def _with_pictures(*, everywhere: bool, favourites: bool) -> Select[Any]:
         jobs.c.deleted_at.is_(None),
         exists().where(pictures.c.job_id == jobs.c.id),
     )
+    guild: ColumnElement[int] = jobs.c.guild_id
     if favourites:
         owned = owned.where(jobs.c.favourite_at.is_not(None))
-    return owned if everywhere else owned.where(jobs.c.guild_id == bindparam("the_guild"))
+        # SQLite would take an index with the guild, and read all jobs of the member.
+        guild = type_coerce(guild + 0, guild.type)
+    return owned if everywhere else owned.where(guild == bindparam("the_guild"))
 
 
 def _neighbours(*, everywhere: bool, older: bool, favourites: bool) -> Select[Any]:

@@ -247,8 +247,18 @@ async def test_search_stops_after_the_maximum_of_jobs(database: Database) -> Non
     assert await walk(database, search="日") == []
 
 
+@pytest.mark.parametrize(
+    ("scope", "index"),
+    [
+        (MINE, "ix_jobs_listed (member_id=? AND community_id=?"),
+        (MINE._replace(favourites=True), "ix_jobs_favourite (member_id=?"),
+        (HistoryScope(0, MEMBER, favourites=True), "ix_jobs_favourite (member_id=?"),
+    ],
+)
 @pytest.mark.parametrize("search", [None, "fox", "日"])
-async def test_history_statements_use_the_index_of_listed_jobs(sqlite_database: Database, search: str | None) -> None:
+async def test_history_statements_use_the_index_of_their_jobs(
+    sqlite_database: Database, scope: HistoryScope, index: str, search: str | None
+) -> None:
     def plans(connection: Connection) -> list[str]:
         asked: list[tuple[str, Any]] = []
 
@@ -256,9 +266,11 @@ async def test_history_statements_use_the_index_of_listed_jobs(sqlite_database: 
             asked.append((statement, parameters))
 
         event.listen(connection, "before_cursor_execute", note)
-        history = HistoryRepository(connection, MINE, search)
+        history = HistoryRepository(connection, scope, search)
         history.latest()
         history.newer("0" * 32)
+        if search is None:
+            history.locate("0" * 32)
         event.remove(connection, "before_cursor_execute", note)
         return [
             row[3]
@@ -267,8 +279,8 @@ async def test_history_statements_use_the_index_of_listed_jobs(sqlite_database: 
         ]
 
     lines = await sqlite_database.read(plans)
-    way = "SEARCH jobs USING INDEX ix_jobs_listed (member_id=? AND community_id=? AND id"
-    assert [line for line in lines if " jobs " in line] == [f"{way}<?)", f"{way}>?)"]
+    ways = [" AND id<?)", " AND id>?)", *([")"] if search is None else [])]
+    assert [line for line in lines if " jobs " in line] == [f"SEARCH jobs USING INDEX {index}{way}" for way in ways]
     assert [line for line in lines if line.startswith("SCAN") and line not in ("SCAN near", "SCAN chain")] == []
 
 

@@ -287,6 +287,13 @@ async def test_browse_without_direction_returns_overview_with_job(database: Data
         assert listed(await history.browse(MINE, ids[at])) == (ids[first : first + 9], first + 1, 20)
 
 
+async def test_browse_to_fewer_newer_jobs_than_an_overview_returns_the_latest(
+    database: Database, history: HistoryService
+) -> None:
+    ids = await many(database, 12)
+    assert listed(await history.browse(MINE, ids[4], Direction.NEWER)) == (ids[:9], 1, 12)
+
+
 async def test_browse_from_job_deleted_meanwhile_goes_on_from_its_place(
     database: Database, history: HistoryService
 ) -> None:
