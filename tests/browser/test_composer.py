@@ -86,3 +86,21 @@ async def test_sent_command_and_message_scroll_into_view(sandbox: Sandbox, membe
 
         await expect(member.card(shown)).to_be_in_viewport()
         await expect(page.locator("#jump")).to_be_hidden()
+
+
+async def test_layout_that_moves_the_view_up_keeps_newest_message_in_view(sandbox: Sandbox, member: PageDriver) -> None:
+    page = member.page
+    for number in range(20):
+        await sandbox.discord.actor("member-two").say(f"row {number}\n\nand more")
+    await expect(member.card("row 19")).to_be_in_viewport()
+    await page.evaluate("""async () => {
+        const frames = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+        document.querySelector("#scroller").scrollTop -= 300;
+        await frames();
+        document.querySelector("#messages").lastElementChild.style.paddingBottom = "900px";
+        await frames();
+    }""")
+
+    await expect(page.locator("#jump")).to_be_hidden()
+    beyond = "(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight)"
+    assert await page.evaluate(f"{beyond}(document.querySelector('#scroller'))") < 80

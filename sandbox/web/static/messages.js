@@ -10,6 +10,8 @@ import { day, format, written } from "./time.js";
 
 const GROUP_SECONDS = 7 * 60;
 const NEAR = 80;
+const READING = 1000; // milliseconds for which a scroll belongs to the reader's input
+const SCROLLING = ["ArrowUp", "PageUp", "Home", "Tab"];
 
 const list = () => byId("messages");
 const scroller = () => byId("scroller");
@@ -222,11 +224,17 @@ function drawJump() {
 
 export function watchScrolling() {
   const box = scroller();
-  let top = 0;
+  let [top, readUntil] = [0, 0];
+  const read = (until) => (readUntil = until);
+  for (const kind of ["wheel", "touchmove"]) box.addEventListener(kind, () => read(performance.now() + READING), { passive: true });
+  box.addEventListener("keydown", (event) => SCROLLING.includes(event.key) && read(performance.now() + READING));
+  // The scroll bar belongs to the box itself.
+  box.addEventListener("pointerdown", (event) => event.target === box && read(Infinity));
+  document.addEventListener("pointerup", () => readUntil === Infinity && read(performance.now() + READING));
   box.addEventListener("scroll", () => {
-    // Only the reader scrolls up: growing content moves the view down at most.
+    // Content that shrinks and grows at once moves the view up too, so the reader's own input decides.
     if (box.scrollHeight - box.scrollTop - box.clientHeight < NEAR) stuck = true;
-    else if (box.scrollTop < top) stuck = false;
+    else if (box.scrollTop < top && performance.now() < readUntil) stuck = false;
     top = box.scrollTop;
     drawJump();
   });
@@ -250,6 +258,7 @@ act("jump", follow);
 act("go-to", (node) => {
   const target = byId(`message-${node.dataset.message}`);
   if (!target) return;
+  stuck = false;
   target.scrollIntoView({ block: "center" });
   rove(target);
   target.focus();
