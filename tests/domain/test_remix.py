@@ -12,6 +12,8 @@ from bot.domain.images import ImageFile, InputImage
 from bot.domain.jobs import Action
 from bot.domain.options import DEFAULT_MODEL
 from bot.domain.remix import (
+    RequestChanges,
+    make_again,
     make_cut_out,
     make_edit,
     make_reference,
@@ -159,3 +161,11 @@ def test_every_action_on_any_legal_request_is_possible_and_priced(
     ]
     assert all(offers_for(each, BOTH) for each in made)
     assert all(price(each) > 0 for each in made)
+
+
+def test_edit_made_again_keeps_its_inputs_ratio_until_one_is_chosen() -> None:
+    edit = make_request(prompt="a fox", aspect_ratio="3:2", inputs=(InputImage(),), keep_aspect_ratio=True)
+    reworded = make_again(edit, RequestChanges(prompt="an owl"), ("reve2img",))
+    assert (reworded.prompt, reworded.aspect_ratio, reworded.keep_aspect_ratio) == ("an owl", "3:2", True)
+    chosen = make_again(edit, RequestChanges(aspect_ratio="16:9"), ("reve2img",))
+    assert (chosen.aspect_ratio, chosen.keep_aspect_ratio) == ("16:9", False)
