@@ -48,6 +48,11 @@ def models(form: InteractionResult) -> dict[str, str]:
     return {each["value"]: each["label"] for each in fields(form)["Model"]["options"]}
 
 
+def titles(*forms: InteractionResult) -> list[str]:
+    """Return the titles of forms."""
+    return [form.modal["title"] for form in forms if form.modal is not None]
+
+
 def forge(form: InteractionResult, field: str, value: str) -> None:
     """Let a form offer a value that it does not have."""
     modal = form._interaction.modal
@@ -233,6 +238,7 @@ async def test_presses_after_retention_start_from_picture_on_card(
     await press(member, card, "U1")
     refused = await send(other, form, prompt="a hare", aspect_ratio=["auto"], model=["seedream-5"])
     again = await press(other, refused, "Try again")
+    assert titles(form, again) == ["Vary picture 3, edited"] * 2
     await send(other, again, aspect_ratio=["3:2"])
     assert await input_names(bot) == [names[1], names[0], names[2]]
     assert await bot.column("parent_picture") == [None, 1, 0, 2]

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from bot.domain.jobs import Action, Job, Origin, State
 from bot.services.details import Details, Link
 from bot.ui.render.details import details_panel, lineage_lines
@@ -46,6 +48,14 @@ def test_details_show_times_price_and_ids() -> None:
         "record rec-1",
         "request task' 1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("children", "said"), [(1, "Used as a starting point 1 time"), (2, "Used as a starting point 2 times")]
+)
+def test_details_of_starting_point_count_its_uses(children: int, said: str) -> None:
+    *_, story, _ids = texts(details_panel(details(a_done_job(), children=children)).view)
+    assert said in story.splitlines()[-1]
 
 
 def test_details_for_stranger_hide_price_and_ids() -> None:

@@ -211,6 +211,8 @@ class RemixForms:
         if picture is not None and picture not in urls:
             raise ImageGoneError
         spec = self._spec(source, action, urls, asks_picture=picture is None and len(urls) > 1)
+        if picture is not None and len(urls) > 1:
+            spec = replace(spec, title=_numbered_title(picture))
         at = picture if picture is not None else min(urls, default=0)
         target, name = source.job.id, EDITED_FORMS[action]
         if message is not interaction.message and any(source.pictures[each] is None for each in urls):
@@ -234,7 +236,10 @@ class RemixForms:
         if urls and picture not in urls:
             raise ImageGoneError  # no other may take its place unseen
         # A form about one picture asked for the detail in the place of the picture.
-        spec = self._spec(source, card.action, urls, asks_picture=len(urls) > 1 and "detail" not in filled.options)
+        is_numbered = "detail" in filled.options
+        spec = self._spec(source, card.action, urls, asks_picture=len(urls) > 1 and not is_numbered)
+        if is_numbered and len(urls) > 1:
+            spec = replace(spec, title=_numbered_title(picture))
         sent_as = custom_id(SAVED_FORM, form_id, picture, price=spec.checksum)
         await interaction.response.send_modal(EditedForm(spec, sent_as, filled))
 
@@ -327,3 +332,8 @@ class RemixForms:
         if not prices:
             raise StudioClosedError
         return prices
+
+
+def _numbered_title(picture: int) -> str:
+    """Return the title of the form about one picture of several."""
+    return _("Vary picture {number}, edited").format(number=number(picture + 1))

@@ -93,7 +93,9 @@ def _story(details: Details) -> Iterator[str]:
         yield _price(job)
     yield from lineage_lines(details.chain)
     if details.children:
-        made = ngettext("{count} job was made from it", "{count} jobs were made from it", details.children)
+        made = ngettext(
+            "Used as a starting point {count} time", "Used as a starting point {count} times", details.children
+        )
         yield made.format(count=number(details.children))
 
 
