@@ -17,7 +17,7 @@ from discord import ui
 
 from bot.domain.jobs import Action
 from bot.ui.i18n import N_, _
-from bot.ui.render.formatting import cut
+from bot.ui.truncation import cut
 
 PREFIX: Final = "a1:"
 # Discord refuses a card with longer entries in its menu, which a translation may have.

@@ -16,7 +16,8 @@ from bot.domain.options import MAX_WORD, OPTIONS
 from bot.domain.quotes import Quote
 from bot.ui.i18n import N_, _
 from bot.ui.render.error_messages import obstacle
-from bot.ui.render.formatting import cut, in_credits
+from bot.ui.render.formatting import in_credits
+from bot.ui.truncation import cut
 
 OTHER_DESCRIPTIONS: Final = {
     "prompt": N_("Say what the picture shows"),

@@ -9,7 +9,7 @@ from discord.app_commands import TranslationContextLocation as Location
 from discord.app_commands import TranslationContextTypes, locale_str
 
 from bot.ui.i18n import _, use_locale
-from bot.ui.render.formatting import cut
+from bot.ui.truncation import cut
 
 # Commands and options are called the same everywhere: texts and help name them.
 _NAMES: Final = (Location.command_name, Location.group_name, Location.parameter_name)

@@ -12,7 +12,6 @@ from bot.ui.render.formatting import (
     ago,
     alternative,
     counted,
-    cut,
     escaped,
     in_credits,
     listed,
@@ -21,6 +20,7 @@ from bot.ui.render.formatting import (
     seconds,
     usually,
 )
+from bot.ui.truncation import cut
 from tests.ui.view_reader import active, plain, unescaped, utf16
 
 # Everything that Discord can send: any code point but lone surrogates.

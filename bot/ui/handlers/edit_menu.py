@@ -25,7 +25,8 @@ from bot.ui.handlers.job_requests import PRICE_CHANGED, JobRequests
 from bot.ui.handlers.message_images import card_job, gather, names_of
 from bot.ui.handlers.modals import MAX_TYPED, Form, checksum, chosen_value, counter, typed_text
 from bot.ui.i18n import _
-from bot.ui.render.formatting import cut, in_credits, number
+from bot.ui.render.formatting import in_credits, number
+from bot.ui.truncation import cut
 
 _MOST_SHOWN: Final = 25
 _LONGEST_OPTION: Final = 100

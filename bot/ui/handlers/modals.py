@@ -14,7 +14,8 @@ from discord import ui
 from bot.domain.errors import ImageGoneError, NotOfferedError
 from bot.services.remix import RemixOptions
 from bot.ui.i18n import _
-from bot.ui.render.formatting import cut, in_credits, number
+from bot.ui.render.formatting import in_credits, number
+from bot.ui.truncation import cut
 
 MAX_TYPED: Final = 4000
 """Characters that Discord lets a field of a form take."""

@@ -11,8 +11,8 @@ from bot.domain.options import DEFAULT_MODEL
 from bot.services.preferences import PreferenceService
 from bot.ui.command_options import STUDIO_DEFAULT, STUDIO_DEFAULT_NAME
 from bot.ui.i18n import _
-from bot.ui.render.formatting import cut
 from bot.ui.render.settings_panel import changed_panel, settings_panel
+from bot.ui.truncation import cut
 
 _LONGEST: Final = 100
 

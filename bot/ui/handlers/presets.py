@@ -11,8 +11,8 @@ from bot.services.jobs import Actor
 from bot.services.presets import PresetService
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.i18n import _
-from bot.ui.render.formatting import cut
 from bot.ui.render.preset_panels import deleted_panel, presets_panel, restored_panel, saved_panel
+from bot.ui.truncation import cut
 
 _MOST: Final = 25
 _LONGEST: Final = 100

@@ -8,7 +8,8 @@ from bot.domain.errors import FaultKind, InputError, InputProblem
 from bot.domain.images import InputChange, InputImage
 from bot.domain.jobs import Job
 from bot.ui.i18n import N_, _
-from bot.ui.render.formatting import cut, escaped, number, together
+from bot.ui.render.formatting import escaped, number, together
+from bot.ui.truncation import cut
 
 _NAME_SHOWN: Final = 40
 _MEBIBYTE: Final = 1024 * 1024

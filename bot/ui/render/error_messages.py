@@ -55,7 +55,8 @@ from bot.domain.options import OPTIONS
 from bot.ui.buttons import AFFORD
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.attachment_messages import input_refusal
-from bot.ui.render.formatting import ago, counted, cut, escaped, in_credits, listed, number
+from bot.ui.render.formatting import ago, counted, escaped, in_credits, listed, number
+from bot.ui.truncation import cut
 
 _QUOTED: Final = 60
 

@@ -9,9 +9,10 @@ from discord import ui
 from bot.services.history import Entry, Overview
 from bot.ui.buttons import OPEN, OVERVIEW, OVERVIEW_NEWER, OVERVIEW_OLDER, custom_id
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import alternative, cut, number
+from bot.ui.render.formatting import alternative, number
 from bot.ui.render.history_page import favourites_note, search_line
 from bot.ui.render.job_card import BLURPLE, GREY, card_title, payload_view
+from bot.ui.truncation import cut
 
 _LONGEST_OPTION: Final = 100
 

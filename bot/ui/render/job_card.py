@@ -23,7 +23,6 @@ from bot.ui.render.formatting import (
     about,
     ago,
     alternative,
-    cut,
     escaped,
     in_credits,
     number,
@@ -33,6 +32,7 @@ from bot.ui.render.formatting import (
     together,
     usually,
 )
+from bot.ui.truncation import cut
 
 _PROMPT_SHOWN: Final = 300
 # About three lines of a large heading on a phone; longer prompts get a small one.

@@ -10,8 +10,9 @@ from bot.domain.presets import MAX_PRESETS, Preset
 from bot.services.presets import Deleted, Presets
 from bot.ui.buttons import RESTORE
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import cut, escaped, number
+from bot.ui.render.formatting import escaped, number
 from bot.ui.render.job_card import BLURPLE, GREEN, GREY, option_words, payload_view
+from bot.ui.truncation import cut
 
 _TEMPLATE_SHOWN: Final = 120
 # Discord takes 4,000 characters in all the texts of a message, counted as UTF-16; a heading and a last line need some.
