@@ -61,6 +61,7 @@ def build_image_service(settings: Settings) -> ImageService:
         store=ImageStore(settings.data_dir / "pictures"),
         space=build_disk_space(settings),
         workers=ImageThreadPool(),
+        marks=settings.mark_pictures,
     )
 
 

@@ -233,6 +233,7 @@ class Settings(_ProviderSettings):
         Field(description=f"takes names of effects with commas between, up to {MAX_WORD} letters and digits each"),
     ] = ()
     edit_by_mention: Annotated[bool, Field(description="takes on or off")] = True
+    mark_pictures: Annotated[bool, Field(description="takes on or off")] = True
     first_hint: Annotated[bool, Field(description="takes on or off")] = True
     user_install: Annotated[bool, Field(description="takes on or off")] = False
     monthly_budget: Annotated[int, Field(ge=0, description="takes credits a month, 0 or more")] = 100_000

@@ -36,6 +36,25 @@ _SERVED: Final = (
 )
 
 
+def _build_photo_search() -> Select[tuple[str]]:
+    """Return the statement of `comes_from_photo`.
+
+    It reads a job's inputs, those of their jobs, and so on.
+    """
+    chain = (
+        select(inputs.c.job_id, inputs.c.parent_id).where(inputs.c.job_id == bindparam("of_job")).cte(recursive=True)
+    )
+    earlier = inputs.alias()
+    # A union without duplicates ends, however the jobs refer to each other.
+    chain = chain.union(
+        select(earlier.c.job_id, earlier.c.parent_id).join(chain, earlier.c.job_id == chain.c.parent_id)
+    )
+    return select(chain.c.job_id).where(chain.c.parent_id.is_(None)).limit(1)
+
+
+_PHOTO_SEARCH: Final = _build_photo_search()
+
+
 class InputImageRepository:
     """Inputs within one transaction."""
 
@@ -67,6 +86,10 @@ class InputImageRepository:
         `file` is None if the file is not stored yet or no longer.
         """
         return tuple(_from_row(row) for row in self._connection.execute(_OF_JOB, {"of_job": job_id}))
+
+    def comes_from_photo(self, job_id: str) -> bool:
+        """Return whether the job's lineage has an input from elsewhere."""
+        return self._connection.execute(_PHOTO_SEARCH, {"of_job": job_id}).first() is not None
 
     def set_stored(
         self,

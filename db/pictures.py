@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, func, select, tuple_, update
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.images import ImageFile, ResultImage
+from db.fingerprints import FingerprintRepository
 from db.image_files import FILE_COLUMNS, file_from_row, file_to_columns
 from db.tables import jobs, pictures
 
@@ -39,6 +40,11 @@ _REMOVE_OF_JOB: Final = (
     .where(pictures.c.job_id == bindparam("of_job"), pictures.c.removed_at.is_(None))
     .returning(pictures.c.sha256, pictures.c.media_type)
 )
+_ERASE_FINGERPRINTS: Final = (
+    update(pictures)
+    .where(pictures.c.job_id == bindparam("of_job"), pictures.c.fingerprint.is_not(None))
+    .values(fingerprint=None)
+)
 _COUNT_REMOVED: Final = (
     select(func.count())
     .select_from(pictures)
@@ -62,10 +68,12 @@ class ResultImageRepository:
                     "position": picture.position,
                     **file_to_columns(picture.file),
                     "stored_at": at,
+                    "fingerprint": picture.file.fingerprint,
                 }
                 for picture in new
             ],
         )
+        FingerprintRepository(self._connection).add_all(new)
 
     def list_for(self, job_id: str) -> tuple[ResultImage, ...]:
         """Return a job's kept images in order."""
@@ -90,10 +98,12 @@ class ResultImageRepository:
         return {row.position: None if row.removed_at is not None else file_from_row(row._mapping) for row in rows}
 
     def remove_for(self, job_id: str, at: datetime) -> set[tuple[str, str]]:
-        """Mark a job's images as removed.
+        """Mark a job's images as removed, and erase their fingerprints.
 
         Return the (sha256, media type) of those kept until now.
         """
+        FingerprintRepository(self._connection).remove_for(job_id)
+        self._connection.execute(_ERASE_FINGERPRINTS, {"of_job": job_id})
         removed = self._connection.execute(_REMOVE_OF_JOB, {"of_job": job_id, "removed_at": at})
         return {(row.sha256, row.media_type) for row in removed}
 

@@ -248,6 +248,8 @@ pictures = Table(
     Column("size", BigInteger, nullable=False),
     Column("stored_at", UtcDateTime, nullable=False),
     Column("removed_at", UtcDateTime),
+    # Hexadecimal. None for older images and for plain ones, and once the job is deleted.
+    Column("fingerprint", String(64)),
 )
 Index("ix_pictures_sha256", pictures.c.sha256)
 Index(
@@ -256,6 +258,16 @@ Index(
     sqlite_where=pictures.c.removed_at.is_(None),
     postgresql_where=pictures.c.removed_at.is_(None),
 )
+
+# An index of the fingerprints by each of their parts: copies share at least one, but for one bit.
+fingerprint_keys = Table(
+    "fingerprint_keys",
+    metadata,
+    Column("key", Integer, primary_key=True, autoincrement=False),
+    id_column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+)
+Index("ix_fingerprint_keys_job_id", fingerprint_keys.c.job_id)
 
 # Input images. `url` is a secret and erased when the job ends; so is the address from which a provider may fetch an
 # image: `provider_url` if the image is published, else one of ours, of whose token only the hash is stored.

@@ -35,6 +35,7 @@ from bot.ui.handlers.form_reopen import FormReopener
 from bot.ui.handlers.history import HistoryHandlers
 from bot.ui.handlers.job_requests import JobRequests
 from bot.ui.handlers.mentions import MentionHandlers
+from bot.ui.handlers.origins import OriginHandlers
 from bot.ui.handlers.preferences import PreferenceHandlers
 from bot.ui.handlers.presets import PresetHandlers
 from bot.ui.handlers.publications import PublicationHandlers
@@ -52,6 +53,7 @@ from cogs.history import History
 from cogs.imagine import Imagine
 from cogs.jobs import Jobs
 from cogs.mentions import Mentions
+from cogs.origins import Origins
 from cogs.preset import PresetCommands
 from cogs.settings import SettingsCommands
 from cogs.status import StudioStatus
@@ -247,6 +249,11 @@ class Container(ServiceContainer):
         )
 
     @cached_property
+    def origin_handlers(self) -> OriginHandlers:
+        """Answers to "Was this made here?"."""
+        return OriginHandlers(origins=self.origins, jobs=self.jobs, messages=self.messages)
+
+    @cached_property
     def mention_handlers(self) -> MentionHandlers:
         """Answers to mentions of the bot."""
         return MentionHandlers(
@@ -308,6 +315,7 @@ class Container(ServiceContainer):
                 presets=self.preset_handlers,
                 edit_menu=self.edit_menu,
             ),
+            Origins(client=client, handlers=self.origin_handlers),
             Jobs(client=client, jobs=self.jobs, requests=self.job_requests),
             Mentions(client=client, handlers=self.mention_handlers),
             Card(

@@ -15,6 +15,7 @@ from bot.services.history import HistoryService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
 from bot.services.member_limits import MemberLimits
+from bot.services.origins import OriginService
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.remix import RemixService
@@ -152,6 +153,16 @@ class ServiceContainer(EngineContainer):
             clock=self.clock,
             snapshots=self.snapshots,
             health=self.health,
+        )
+
+    @cached_property
+    def origins(self) -> OriginService:
+        """Search for jobs by their pictures."""
+        return OriginService(
+            database=self.database,
+            image_service=self.image_service,
+            access=self.access,
+            limits=self.member_limits,
         )
 
     @cached_property

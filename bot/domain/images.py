@@ -8,7 +8,8 @@ from enum import StrEnum
 class ImageFile:
     """A decoded image file. The store finds it by `sha256` and `media_type`.
 
-    `width` and `height` are in pixels as encoded (before any EXIF rotation), `size` is in bytes.
+    `width` and `height` are in pixels as encoded (before any EXIF rotation), `size` is in bytes. `fingerprint` finds
+    copies of a result image; it is None if not computed, or if the image is too plain.
     """
 
     sha256: str
@@ -16,6 +17,7 @@ class ImageFile:
     width: int
     height: int
     size: int
+    fingerprint: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,10 @@ class JobStore:
 
         return await self._database.read(read)
 
+    async def comes_from_photo(self, job_id: str) -> bool:
+        """Return whether a job's images go back to a member's own picture."""
+        return await self._database.read(lambda connection: InputImageRepository(connection).comes_from_photo(job_id))
+
     async def stored_bytes(self, member_id: int) -> int:
         """Return the bytes of a member's kept images."""
         return await self._database.read(lambda connection: stored_bytes(connection, member_id))

@@ -88,7 +88,7 @@ class JobPoller:
         self._poll_slots = {provider: asyncio.Semaphore(_CONCURRENT_POLLS) for provider in providers}
         self._storage_gate = storage_gate
         self._decode_guard = decode_guard
-        self._result_downloader = ResultDownloader(image_service, storage_gate, decode_guard)
+        self._result_downloader = ResultDownloader(image_service, storage_gate, decode_guard, job_store)
 
     def forget(self, job_id: str) -> None:
         """Forget an ended job, or a job of another worker."""

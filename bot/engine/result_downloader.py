@@ -12,7 +12,9 @@ import structlog
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile, ResultImage
 from bot.domain.jobs import Job
+from bot.domain.provenance import Mark, mark_for
 from bot.engine.decode_guard import DecodeGuard
+from bot.engine.job_store import JobStore
 from bot.engine.storage_gate import StorageGate
 from bot.images.download import NO_CONNECTION
 from bot.images.fair_queue import FairQueue
@@ -48,8 +50,11 @@ class ResultDownloadProgress:
 class ResultDownloader:
     """Downloads and stores images, a bounded number of jobs at a time."""
 
-    def __init__(self, image_service: ImageService, storage_gate: StorageGate, decode_guard: DecodeGuard) -> None:
+    def __init__(
+        self, image_service: ImageService, storage_gate: StorageGate, decode_guard: DecodeGuard, job_store: JobStore
+    ) -> None:
         self._image_service = image_service
+        self._job_store = job_store
         self._storage_gate = storage_gate
         self._decode_guard = decode_guard
         self._queue = FairQueue(slots=_CONCURRENT_JOBS, budget=0, per_member=_CONCURRENT_JOBS_OF_MEMBER)
@@ -67,12 +72,13 @@ class ResultDownloader:
         if self._decode_guard.is_given_up(job):
             _log.error("picture.undecodable", job=job.id, provider=provider)
             return True
+        mark = await self._mark(job)
         async with self._queue.turn(job.place.member_id), self._decode_guard.turn(job):
             for url in urls:
                 if len(progress.stored) == job.request.images:
                     break
                 if url not in progress.stored and url not in progress.unusable:
-                    complete &= await self._try(job, provider, url, progress, unfetched)
+                    complete &= await self._try(job, provider, url, progress, unfetched, mark)
             if unfetched and len(progress.stored) == before:
                 self._storage_gate.record_download_failure(provider, *unfetched[0])
             complete |= len(progress.stored) == job.request.images
@@ -94,6 +100,12 @@ class ResultDownloader:
                 return False
         return True
 
+    async def _mark(self, job: Job) -> Mark:
+        """Return the mark of the job's images."""
+        inputs = job.request.inputs
+        from_photo = bool(inputs) and await self._job_store.comes_from_photo(job.id)
+        return mark_for(job.request.model, inputs, from_photo=from_photo)
+
     async def _try(
         self,
         job: Job,
@@ -101,10 +113,14 @@ class ResultDownloader:
         url: str,
         progress: ResultDownloadProgress,
         unfetched: list[tuple[str, ImageError]],
+        mark: Mark,
     ) -> bool:
         try:
             progress.stored[url] = await self._image_service.store_url(
-                url, member=job.place.member_id, before_decoding=self._decode_guard.before_decoding(job)
+                url,
+                member=job.place.member_id,
+                before_decoding=self._decode_guard.before_decoding(job),
+                mark=mark,
             )
         except ImageError as error:
             _log.warning("picture.unusable", job=job.id, provider=provider, problem=error.problem, detail=error.detail)

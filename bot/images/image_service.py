@@ -12,11 +12,15 @@ import structlog
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile
-from bot.images.decode import DEFAULT_LIMITS, HEAD_BYTES, ImageLimits, inspect, sniff
+from bot.domain.provenance import Mark
+from bot.images.decode import DEFAULT_LIMITS, HEAD_BYTES, ImageLimits, sniff
 from bot.images.decoder_pool import BeforeDecoding, DecoderPool, do_nothing
 from bot.images.disk_space import DiskSpace
 from bot.images.download import Claim, ImageDownloader
+from bot.images.identity import Identity, hash_file, read_look
+from bot.images.marks import build_packet
 from bot.images.reencode import Upload, fit, make_thumbnail
+from bot.images.results import finish_result
 from bot.images.sanitize import SanitizedImage, sanitize
 from bot.images.store import EXTENSIONS, ImageStore, StoredFile
 from bot.images.thread_pool import ImageThreadPool
@@ -34,7 +38,7 @@ class ImageService:
     Files are decoded in the processes of `decoders`, in the turn of the member for whom it is done; work on the store
     runs in the threads of `workers`. The service owns `downloader`, `workers`, `decoders` and `inputs`: `close` closes
     them. `inputs` downloads members' images, if their hosts differ from those of result images. `space` is where they
-    are stored.
+    are stored. `marks`: result images are marked as made by a model.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class ImageService:
         inputs: ImageDownloader | None = None,
         space: DiskSpace | None = None,
         decoders: DecoderPool | None = None,
+        marks: bool = True,
     ) -> None:
         self._downloader = downloader
         self._inputs = inputs or downloader
@@ -56,14 +61,18 @@ class ImageService:
         self.space = space or DiskSpace()
         self._unrecorded: set[tuple[str, str]] = set()
         self._decoders = decoders or DecoderPool()
+        self._marks = marks
         self._thumbnail_failures: dict[str, ImageProblem] = {}
         self._thumbnail_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def store_url(self, url: str, *, member: int, before_decoding: BeforeDecoding = do_nothing) -> ImageFile:
+    async def store_url(
+        self, url: str, *, member: int, before_decoding: BeforeDecoding = do_nothing, mark: Mark | None = None
+    ) -> ImageFile:
         """Download an image, decode it completely and store it.
 
         The same image is stored once. Neither an error nor a cancellation leaves a temporary file, though the image
-        may be stored by then. `before_decoding` is awaited in the member's turn.
+        may be stored by then. `before_decoding` is awaited in the member's turn. `mark` is written into a file without
+        provenance data, and prompts in a PNG's texts are removed; the bytes stay as they came otherwise.
 
         Raises:
             ImageError: The image cannot be fetched or decoded.
@@ -73,11 +82,33 @@ class ImageService:
         with self.space.reserve(paid=True) as claim:
             path = await self._downloader.fetch(url, into=folder, claim=claim)
             try:
-                stored = await self._store_file(path, member, before_decoding)
+                stored = await self._store_file(path, member, before_decoding, mark)
             finally:
                 _drop(path)
         self.space.add_stored(stored.size)
         return stored
+
+    async def identify(self, url: str, *, member: int) -> Identity:
+        """Download a member's image and return its identity.
+
+        The rules are those of `store_input`. Nothing is kept.
+
+        Raises:
+            ImageError: The image cannot be fetched.
+            OSError: The disk is full or read-only.
+        """
+        folder = await self._workers.run(self._store.temporary)
+        with self.space.reserve(paid=False) as reserve:
+            path = await self._inputs.fetch(url, into=folder, claim=reserve)
+            try:
+                sha256 = await self._workers.run(hash_file, path)
+                try:
+                    look = await self._decoders.run(read_look, path, member=member)
+                except ImageError as error:
+                    return Identity(sha256=sha256, problem=error.problem)
+                return Identity(sha256=sha256, fingerprint=look.fingerprint)
+            finally:
+                _drop(path)
 
     async def store_input(
         self,
@@ -119,14 +150,17 @@ class ImageService:
         """
         path = await self._workers.run(self._write_temporary, data)
         try:
-            return await self._store_file(path, member, do_nothing)
+            return await self._store_file(path, member, do_nothing, None)
         finally:
             _drop(path)
 
-    async def prepare_upload(self, image_file: ImageFile, limit_bytes: int, *, member: int) -> Upload:
+    async def prepare_upload(
+        self, image_file: ImageFile, limit_bytes: int, *, member: int, mark: Mark | None = None
+    ) -> Upload:
         """Return the stored image, re-encoded if it exceeds `limit_bytes`.
 
         It comes before the member's other images: an upload waits for it, and other members' cards may wait for that.
+        A re-encoded image has `mark`, or the one of the stored file.
 
         Raises:
             ImageError: GONE if the file is no longer in the store, TOO_LARGE if it cannot be made to fit, DECODER_DIED.
@@ -137,7 +171,7 @@ class ImageService:
                 raise ImageError(ImageProblem.GONE, "store")
             if image_file.size <= limit_bytes:
                 return fit(path, image_file, limit_bytes)  # as it is: nothing is decoded
-            return await self._fit(path, image_file, limit_bytes, member)
+            return await self._fit(path, image_file, limit_bytes, member, self._packet(mark))
         except FileNotFoundError:
             raise ImageError(ImageProblem.GONE, "store") from None
 
@@ -187,18 +221,20 @@ class ImageService:
         except OSError as error:
             _log.warning("thumbnail.not_stored", error=type(error).__name__)
 
-    async def _fit(self, path: Path, image_file: ImageFile, limit_bytes: int, member: int) -> Upload:
+    async def _fit(
+        self, path: Path, image_file: ImageFile, limit_bytes: int, member: int, packet: bytes | None
+    ) -> Upload:
         """Re-encode an image; try again if the decoder died.
 
         Other work may have taken its memory: this file has been decoded before.
         """
         for _ in range(_FIT_TRIES - 1):
             try:
-                return await self._decoders.run(fit, path, image_file, limit_bytes, member=member, first=True)
+                return await self._decoders.run(fit, path, image_file, limit_bytes, packet, member=member, first=True)
             except ImageError as error:
                 if error.problem is not ImageProblem.DECODER_DIED:
                     raise
-        return await self._decoders.run(fit, path, image_file, limit_bytes, member=member, first=True)
+        return await self._decoders.run(fit, path, image_file, limit_bytes, packet, member=member, first=True)
 
     async def probe_store(self) -> None:
         """Write and delete a small file; raises OSError if impossible."""
@@ -264,8 +300,16 @@ class ImageService:
         await self._inputs.close()
         await self._workers.close()
 
-    async def _store_file(self, temporary: Path, member: int, before_decoding: BeforeDecoding) -> ImageFile:
-        image_file = await self._decoders.run(inspect, temporary, self._limits, member=member, before=before_decoding)
+    def _packet(self, mark: Mark | None) -> bytes | None:
+        return build_packet(mark) if self._marks and mark is not None else None
+
+    async def _store_file(
+        self, temporary: Path, member: int, before_decoding: BeforeDecoding, mark: Mark | None
+    ) -> ImageFile:
+        packet = self._packet(mark)
+        image_file = await self._decoders.run(
+            finish_result, temporary, self._limits, packet, member=member, before=before_decoding
+        )
         await self._workers.run(self._store.add, temporary, image_file)
         return image_file
 

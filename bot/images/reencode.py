@@ -5,7 +5,7 @@ An image that fits stays untouched; any other keeps as many of its pixels as pos
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile
 from bot.images.decode import PILLOW_FORMATS, load_first_frame, pillow_faults
+from bot.images.marks import MAX_PACKET_BYTES, add_packet, own_packet
 from bot.images.store import EXTENSIONS
 
 _QUALITIES: Final = (95, 90, 85, 78)
@@ -40,13 +41,14 @@ class Upload:
     reencoded: bool
 
 
-def fit(path: Path, image_file: ImageFile, limit_bytes: int) -> Upload:
+def fit(path: Path, image_file: ImageFile, limit_bytes: int, packet: bytes | None = None) -> Upload:
     """Return the image in at most `limit_bytes`.
 
     Takes processor time: run it in a worker. An image that is too large becomes a JPEG, or a WebP if it is
     transparent anywhere: first at falling quality, then at falling size, in a bounded number of steps that
     depend on the file alone. Its EXIF orientation is applied and its other metadata dropped (a colour profile
-    stays). Of an animation the first frame stays.
+    stays). Of an animation the first frame stays. With an XMP `packet`, the result has the file's own mark, else this
+    one: a signature is lost with the bytes that it signs.
 
     Raises:
         ImageError: TOO_LARGE if no sensible size fits.
@@ -55,9 +57,13 @@ def fit(path: Path, image_file: ImageFile, limit_bytes: int) -> Upload:
     if image_file.size <= limit_bytes:
         return Upload(content=path, extension=EXTENSIONS[image_file.media_type], reencoded=False)
     with path.open("rb") as file, pillow_faults():
-        image, profile = _upright(Image.open(file, formats=[PILLOW_FORMATS[image_file.media_type]]))
-        encoder = _Encoder("image/webp" if image.mode == "RGBA" else "image/jpeg", profile, limit_bytes)
-        return _shrink(image, encoder)
+        image, profile = load_upright(Image.open(file, formats=[PILLOW_FORMATS[image_file.media_type]]))
+        media_type = "image/webp" if image.mode == "RGBA" else "image/jpeg"
+        if packet is None:
+            return _shrink(image, _Encoder(media_type, profile, limit_bytes))
+        packet = own_packet(path.read_bytes()) or packet
+        upload = _shrink(image, _Encoder(media_type, profile, limit_bytes - MAX_PACKET_BYTES))
+        return replace(upload, content=add_packet(bytes(upload.content), media_type, packet))
 
 
 def make_thumbnail(path: Path, image_file: ImageFile) -> Upload:
@@ -73,7 +79,7 @@ def make_thumbnail(path: Path, image_file: ImageFile) -> Upload:
         opened = Image.open(file, formats=[PILLOW_FORMATS[image_file.media_type]])
         # A JPEG is decoded at a fraction of its size; other formats ignore this.
         opened.draft("RGB", (THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-        image, _ = _upright(opened)
+        image, _ = load_upright(opened)
         image = _scaled(image, min(1.0, THUMBNAIL_SIDE / max(image.size)))
         media_type = "image/webp" if image.mode == "RGBA" else "image/jpeg"
         out = BytesIO()
@@ -140,7 +146,7 @@ def _scaled(image: Image.Image, scale: float) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
 
 
-def _upright(image: Image.Image) -> tuple[Image.Image, bytes | None]:
+def load_upright(image: Image.Image) -> tuple[Image.Image, bytes | None]:
     """Return the first frame as shown, and its colour profile.
 
     The frame is RGB, or RGBA if it is transparent anywhere.

@@ -26,6 +26,7 @@ class FreeAction(StrEnum):
     COMPARISON = "comparison"
     CONFIRMATION = "confirmation"
     FORM = "form"
+    LOOKUP = "lookup"
     MENTION = "mention"
     PREFERENCE = "preference"
     PRESET = "preset"
@@ -38,6 +39,7 @@ MOST_PER_WINDOW: Final = {
     FreeAction.COMPARISON: 20,
     FreeAction.CONFIRMATION: 20,
     FreeAction.FORM: 20,
+    FreeAction.LOOKUP: 6,
     FreeAction.MENTION: 10,
     FreeAction.PREFERENCE: 30,
     FreeAction.PRESET: 60,

@@ -11,6 +11,7 @@ from discord import ui
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.jobs import Action, Delivery, Job, Snapshot, State
+from bot.domain.provenance import mark_for
 from bot.engine.card_store import CardStore
 from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
@@ -255,7 +256,11 @@ class ResultDelivery:
             return Uploads()
         try:
             return await prepare_uploads(
-                self._image_service, snapshot.pictures, limit, member=snapshot.job.place.member_id
+                self._image_service,
+                snapshot.pictures,
+                limit,
+                member=snapshot.job.place.member_id,
+                mark=mark_for(snapshot.job.request.model, snapshot.job.request.inputs),
             )
         except (OSError, ImageError) as error:
             now = self._clock.monotonic()

@@ -11,6 +11,7 @@ import structlog
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ResultImage
+from bot.domain.provenance import Mark
 from bot.images.image_service import ImageService
 from bot.images.reencode import Upload
 from bot.ui.render.job_card import Attached
@@ -53,9 +54,16 @@ def fair_limit(pictures: Sequence[ResultImage], limit: int) -> int:
 
 
 async def prepare_uploads(
-    image_service: ImageService, pictures: Sequence[ResultImage], limit: int, *, member: int
+    image_service: ImageService,
+    pictures: Sequence[ResultImage],
+    limit: int,
+    *,
+    member: int,
+    mark: Mark | None = None,
 ) -> Uploads:
     """Fit the pictures to `limit` bytes a file, in the member's turn.
+
+    Re-encoded ones have the mark of their file, else `mark`.
 
     Raises OSError where the store cannot be read, and `ImageError` (GONE) where it has none of them: then it may be
     the store that is away.
@@ -64,7 +72,7 @@ async def prepare_uploads(
     gone = 0
     for picture in pictures:
         try:
-            ready.append(await image_service.prepare_upload(picture.file, limit, member=member))
+            ready.append(await image_service.prepare_upload(picture.file, limit, member=member, mark=mark))
         except ImageError as error:
             gone += error.problem is ImageProblem.GONE
             _log.error("picture.not_shown", job=picture.job_id, position=picture.position, problem=error.problem)

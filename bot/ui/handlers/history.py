@@ -11,6 +11,7 @@ from discord import ui
 
 from bot.domain.errors import ImageError, NotOfferedError, SearchGoneError
 from bot.domain.jobs import Action
+from bot.domain.provenance import mark_for
 from bot.images.image_service import ImageService
 from bot.images.reencode import Upload
 from bot.services.history import Direction, HistoryService, Overview, Page, Selection
@@ -213,7 +214,11 @@ class HistoryHandlers:
         for halvings in range(_MOST_HALVINGS + 1):
             try:
                 uploads = await prepare_uploads(
-                    self._images, page.pictures, limit >> halvings, member=interaction.user.id
+                    self._images,
+                    page.pictures,
+                    limit >> halvings,
+                    member=interaction.user.id,
+                    mark=mark_for(page.job.request.model, page.job.request.inputs),
                 )
             except (OSError, ImageError):
                 break

@@ -145,6 +145,7 @@ def help_panel(
         _("{credits_balance} shows what you can spend, {status} how busy the studio is."),
         _("{settings_set} changes your own defaults, and {settings_show} lists them."),
         _("{preset_save} keeps options under a name, and {preset_list} lists yours."),
+        _("*Was this made here?* in a message's menu finds the card that a picture comes from."),
     ]
     lines = [
         f"## {_('Make pictures from words')}",

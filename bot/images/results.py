@@ -1,0 +1,52 @@
+"""Finishing of result images before they are stored."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from bot.domain.errors import ImageError
+from bot.domain.images import ImageFile
+from bot.images.decode import HEAD_BYTES, ImageLimits, inspect, sniff
+from bot.images.fingerprint import fingerprint_file
+from bot.images.marks import add_packet, is_marked, remove_prompts
+
+
+def finish_result(path: Path, limits: ImageLimits, packet: bytes | None) -> ImageFile:
+    """Remove prompts from a result's file, mark it, decode it and describe it.
+
+    Takes processor time: run it in a worker. `packet` is written if the file has no provenance data. If the edited file
+    cannot be decoded, the file as it came is used.
+
+    Raises:
+        ImageError: As `inspect`.
+        OSError: The file cannot be read or written.
+    """
+    if path.stat().st_size > limits.max_bytes:
+        return inspect(path, limits)
+    original = path.read_bytes()
+    edited = _edited(original, packet)
+    if edited is not original:
+        path.write_bytes(edited)
+    try:
+        file = inspect(path, limits)
+    except ImageError:
+        if edited is original:
+            raise
+        path.write_bytes(original)
+        file = inspect(path, limits)
+    return replace(file, fingerprint=_fingerprint(path, file))
+
+
+def _edited(data: bytes, packet: bytes | None) -> bytes:
+    try:
+        media_type = sniff(data[:HEAD_BYTES], len(data))
+    except ImageError:
+        return data
+    data = remove_prompts(data, media_type)
+    return data if packet is None or is_marked(data, media_type) else add_packet(data, media_type, packet)
+
+
+def _fingerprint(path: Path, file: ImageFile) -> str | None:
+    try:
+        return fingerprint_file(path, file)
+    except ImageError:  # it was decoded: no copy will be found, but the picture is fine
+        return None

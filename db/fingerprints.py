@@ -1,0 +1,96 @@
+"""Search for result images by hashes and fingerprints."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select
+
+from bot.domain.images import ResultImage
+from bot.domain.jobs import Delivery
+from bot.domain.provenance import MAX_DISTANCE, distance, index_keys, search_keys
+from db.tables import fingerprint_keys, jobs, pictures
+
+# Members can ask for any number of pictures that look the same.
+_MOST_CANDIDATES: Final = 2_000
+_MOST_FOUND: Final = 20
+
+_INSERT: Final = insert(fingerprint_keys)
+_DELETE: Final = delete(fingerprint_keys).where(fingerprint_keys.c.job_id == bindparam("of_job"))
+# What the member may see: their own jobs, and those with a public card in their server. 0 is no server.
+_IS_VISIBLE: Final = jobs.c.deleted_at.is_(None) & or_(
+    jobs.c.member_id == bindparam("for_member"),
+    (jobs.c.guild_id == bindparam("in_guild"))
+    & (bindparam("in_guild") != 0)
+    & or_(jobs.c.private.is_(False) & (jobs.c.delivery == Delivery.CARD.value), jobs.c.public_message_id.is_not(None)),
+)
+_COLUMNS: Final = (pictures.c.job_id, pictures.c.position, pictures.c.fingerprint)
+_EXACT: Final = (
+    select(*_COLUMNS)
+    .join(jobs, jobs.c.id == pictures.c.job_id)
+    .where(pictures.c.sha256 == bindparam("with_hash"), _IS_VISIBLE)
+    .order_by(pictures.c.job_id.desc())
+    .limit(_MOST_FOUND)
+)
+_CANDIDATES: Final = (
+    select(*_COLUMNS)
+    .distinct()
+    .select_from(fingerprint_keys)
+    .join(
+        pictures,
+        (pictures.c.job_id == fingerprint_keys.c.job_id) & (pictures.c.position == fingerprint_keys.c.position),
+    )
+    .join(jobs, jobs.c.id == pictures.c.job_id)
+    .where(fingerprint_keys.c.key.in_(bindparam("with_keys", expanding=True)), pictures.c.fingerprint.is_not(None))
+    .where(_IS_VISIBLE)
+    .order_by(pictures.c.job_id.desc())
+    .limit(_MOST_CANDIDATES)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """A member and their server; 0 outside servers."""
+
+    member_id: int
+    guild_id: int
+
+
+class FingerprintRepository:
+    """Fingerprints of result images within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add_all(self, new: Sequence[ResultImage]) -> None:
+        """Index the fingerprints of images."""
+        rows = [
+            {"key": key, "job_id": picture.job_id, "position": picture.position}
+            for picture in new
+            if picture.file.fingerprint is not None
+            for key in index_keys(picture.file.fingerprint)
+        ]
+        if rows:
+            self._connection.execute(_INSERT, rows)
+
+    def remove_for(self, job_id: str) -> None:
+        """Remove a job's images from the index."""
+        self._connection.execute(_DELETE, {"of_job": job_id})
+
+    def find_exact(self, sha256: str, viewer: Viewer) -> list[str]:
+        """Return the visible jobs with these bytes, latest first."""
+        rows = self._connection.execute(_EXACT, {"with_hash": sha256, **_as_parameters(viewer)})
+        return list(dict.fromkeys(row.job_id for row in rows))
+
+    def find_alike(self, fingerprint: str, viewer: Viewer) -> list[str]:
+        """Return the visible jobs with a similar image, most similar first."""
+        rows = self._connection.execute(
+            _CANDIDATES, {"with_keys": search_keys(fingerprint), **_as_parameters(viewer)}
+        ).all()
+        found = [(distance(fingerprint, row.fingerprint), row.job_id) for row in rows]
+        alike = sorted((each for each in found if each[0] <= MAX_DISTANCE), key=lambda each: each[0])
+        return list(dict.fromkeys(job_id for _, job_id in alike))[:_MOST_FOUND]
+
+
+def _as_parameters(viewer: Viewer) -> dict[str, int]:
+    return {"for_member": viewer.member_id, "in_guild": viewer.guild_id}
