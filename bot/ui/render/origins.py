@@ -32,7 +32,8 @@ def origin_panel(answers: Sequence[Answer], *, unshown: int = 0) -> ui.LayoutVie
             said = f"**{_('Picture {number}').format(number=place)}** · {said}"
         container.add_item(ui.TextDisplay(said))
     notes = "\n".join(f"-# {line}" for line in _notes(answers, unshown))
-    container.add_item(ui.TextDisplay(notes))
+    if notes:
+        container.add_item(ui.TextDisplay(notes))
     return payload_view(container)
 
 
@@ -62,4 +63,3 @@ def _notes(answers: Sequence[Answer], unshown: int) -> Iterator[str]:
     if any(answer.finding.job is None for answer in answers):
         yield _("A copy that was cropped, turned or changed a lot may not be found.")
         yield _("Older pictures may only be found as their exact file.")
-    yield _("Only you can see this answer.")
