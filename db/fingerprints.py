@@ -12,7 +12,8 @@ from bot.domain.provenance import MAX_DISTANCE, distance, index_keys, search_key
 from db.tables import fingerprint_keys, jobs, pictures
 
 # Members can ask for any number of pictures that look the same.
-_MOST_CANDIDATES: Final = 2_000
+_MOST_CANDIDATES: Final = 20_000
+_MOST_IN_STATEMENT: Final = 2_000
 _MOST_FOUND: Final = 20
 
 _INSERT: Final = insert(fingerprint_keys)
@@ -32,19 +33,20 @@ _EXACT: Final = (
     .order_by(pictures.c.job_id.desc())
     .limit(_MOST_FOUND)
 )
+# Two statements: as one, SQLite would begin with the jobs of the server.
 _CANDIDATES: Final = (
-    select(*_COLUMNS)
+    select(fingerprint_keys.c.job_id)
     .distinct()
-    .select_from(fingerprint_keys)
-    .join(
-        pictures,
-        (pictures.c.job_id == fingerprint_keys.c.job_id) & (pictures.c.position == fingerprint_keys.c.position),
-    )
+    .where(fingerprint_keys.c.key.in_(bindparam("with_keys", expanding=True)))
+    .order_by(fingerprint_keys.c.job_id.desc())
+    .limit(_MOST_CANDIDATES)
+)
+_VISIBLE: Final = (
+    select(*_COLUMNS)
     .join(jobs, jobs.c.id == pictures.c.job_id)
-    .where(fingerprint_keys.c.key.in_(bindparam("with_keys", expanding=True)), pictures.c.fingerprint.is_not(None))
+    .where(pictures.c.job_id.in_(bindparam("the_ids", expanding=True)), pictures.c.fingerprint.is_not(None))
     .where(_IS_VISIBLE)
     .order_by(pictures.c.job_id.desc())
-    .limit(_MOST_CANDIDATES)
 )
 
 
@@ -84,9 +86,13 @@ class FingerprintRepository:
 
     def find_alike(self, fingerprint: str, viewer: Viewer) -> list[str]:
         """Return the visible jobs with a similar image, most similar first."""
-        rows = self._connection.execute(
-            _CANDIDATES, {"with_keys": search_keys(fingerprint), **_as_parameters(viewer)}
-        ).all()
+        ids = self._connection.execute(_CANDIDATES, {"with_keys": search_keys(fingerprint)}).scalars().all()
+        visible = _as_parameters(viewer)
+        rows = [
+            row
+            for some in (ids[at : at + _MOST_IN_STATEMENT] for at in range(0, len(ids), _MOST_IN_STATEMENT))
+            for row in self._connection.execute(_VISIBLE, {"the_ids": some, **visible})
+        ]
         found = [(distance(fingerprint, row.fingerprint), row.job_id) for row in rows]
         alike = sorted((each for each in found if each[0] <= MAX_DISTANCE), key=lambda each: each[0])
         return list(dict.fromkeys(job_id for _, job_id in alike))[:_MOST_FOUND]

@@ -93,6 +93,13 @@ def test_added_packet_is_read_and_changes_no_pixel(name: str) -> None:
     assert len(marked) - len(data) <= MAX_PACKET_BYTES
 
 
+@pytest.mark.parametrize(("name", "flags"), [("lossless transparent", 0x14), ("lossless", 0x04), ("webp", 0x04)])
+def test_extended_webp_announces_transparency_and_packet(name: str, flags: int) -> None:
+    marked = add_packet(SAMPLES[name], "image/webp", PACKET)
+    assert marked[12:16] == b"VP8X"
+    assert marked[20] == flags
+
+
 def test_packet_names_source_and_model() -> None:
     packet = build_packet(Mark(source=SourceType.EDITED, model="a<b>&c\x00")).decode()
     address = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
