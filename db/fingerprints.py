@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select
+from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, or_, select
 
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Delivery
@@ -20,9 +20,9 @@ _INSERT: Final = insert(fingerprint_keys)
 _DELETE: Final = delete(fingerprint_keys).where(fingerprint_keys.c.job_id == bindparam("of_job"))
 # What the member may see: their own jobs, and those with a public card in their server. 0 is no server.
 _IS_VISIBLE: Final = jobs.c.deleted_at.is_(None) & or_(
-    jobs.c.member_id == bindparam("for_member"),
-    (jobs.c.guild_id == bindparam("in_guild"))
-    & (bindparam("in_guild") != 0)
+    jobs.c.member_id == bindparam("for_member", type_=BigInteger),
+    (jobs.c.guild_id == bindparam("in_guild", type_=BigInteger))
+    & (bindparam("in_guild", type_=BigInteger) != 0)
     & or_(jobs.c.private.is_(False) & (jobs.c.delivery == Delivery.CARD.value), jobs.c.public_message_id.is_not(None)),
 )
 _COLUMNS: Final = (pictures.c.job_id, pictures.c.position, pictures.c.fingerprint)

@@ -15,7 +15,7 @@ from tests.support.clock import START
 from tests.support.factories import make_context, make_image, make_job
 
 FINGERPRINT = f"{0xABCDEF << 100:064x}"
-GUILD, MEMBER, OTHER = 10, 20, 21
+GUILD, MEMBER, OTHER = 2**60, 2**60 + 1, 2**60 + 2
 
 
 async def find(database: Database, member: int, guild: int, sha256: str) -> list[list[str]]:
@@ -41,7 +41,7 @@ async def find(database: Database, member: int, guild: int, sha256: str) -> list
     ],
 )
 async def test_picture_of_another_member_is_found_only_if_public_in_this_server(
-    sqlite_database: Database, *, guild: int, private: bool, delivery: Delivery | None, is_found: bool
+    database: Database, *, guild: int, private: bool, delivery: Delivery | None, is_found: bool
 ) -> None:
     place = make_context(guild_id=guild, member_id=MEMBER, private=private)
     job = make_job(place=place, delivery=delivery, delivered_at=START)
@@ -52,11 +52,11 @@ async def test_picture_of_another_member_is_found_only_if_public_in_this_server(
         JobRepository(connection).add(job)
         ResultImageRepository(connection).add_all([picture], START)
 
-    await sqlite_database.write(write)
+    await database.write(write)
     found = [[job.id], [job.id]]
-    assert await find(sqlite_database, OTHER, GUILD, made.file.sha256) == (found if is_found else [[], []])
-    assert await find(sqlite_database, OTHER, 0, made.file.sha256) == [[], []]
-    assert await find(sqlite_database, MEMBER, GUILD, made.file.sha256) == found
+    assert await find(database, OTHER, GUILD, made.file.sha256) == (found if is_found else [[], []])
+    assert await find(database, OTHER, 0, made.file.sha256) == [[], []]
+    assert await find(database, MEMBER, GUILD, made.file.sha256) == found
 
-    await sqlite_database.write(lambda connection: ResultImageRepository(connection).remove_for(job.id, START))
-    assert (await find(sqlite_database, MEMBER, GUILD, made.file.sha256))[1] == []
+    await database.write(lambda connection: ResultImageRepository(connection).remove_for(job.id, START))
+    assert (await find(database, MEMBER, GUILD, made.file.sha256))[1] == []
