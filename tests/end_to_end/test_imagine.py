@@ -54,7 +54,9 @@ async def test_four_images_match_prompt_and_options(system: SystemHarness) -> No
     assert "48 credits" in text(card)
     assert "@everyone" not in text(card)
     gallery = next(part for part in card.payload["components"][0]["components"] if part["type"] == 12)
-    assert {item["description"] for item in gallery["items"]} == {"four *bold* boats @everyone"}
+    assert [item["description"] for item in gallery["items"]] == [
+        f"Picture {number} of 4: four *bold* boats @everyone" for number in range(1, 5)
+    ]
 
 
 @pytest.mark.parametrize(
