@@ -108,6 +108,7 @@ class Harness:
         self.database = database
         self.clock = container.clock
         self.ledger = container.ledger
+        self.catalogue = container.catalogue
         self.lease = container.lease
         self.job_store = container.job_store
         self.card_store = container.card_store
@@ -119,7 +120,7 @@ class Harness:
         self.status = container.status
         self.history = container.history
         self.credits = container.credits
-        self._request = generation_request(prompt=PROMPT)
+        self._request = generation_request(prompt=PROMPT, catalogue=container.catalogue)
         self._numbers = itertools.count(time.time_ns())  # interaction ids, unique in a database
 
     async def close(self) -> None:

@@ -35,7 +35,7 @@ async def seed(harness: Harness, count: int, state: State, *, owner: str | None 
 
 
 def _insert(harness: Harness, numbers: Sequence[int], state: State, owner: str, connection: Connection) -> list[str]:
-    request = generation_request(prompt=PROMPT)
+    request = generation_request(prompt=PROMPT, catalogue=harness.catalogue)
     now = harness.clock.now() - _AGE
     jobs = JobRepository(connection)
     attempts = AttemptRepository(connection)
@@ -54,7 +54,7 @@ def _insert(harness: Harness, numbers: Sequence[int], state: State, owner: str, 
             id=new_id(),
             place=place,
             request=request,
-            price=price(request),
+            price=price(request, harness.catalogue),
             state=state,
             fence=0,
             tries=0,

@@ -1,10 +1,15 @@
 """Parts built from the settings alone."""
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Final
 
 import httpx
 
+from bot.catalogue_file import load_catalogue_file
+from bot.domain import catalogue
 from bot.domain.attachments import MAX_BYTES, InputPolicy
+from bot.domain.catalogue import Catalogue
 from bot.engine.callback_urls import hash_token, input_url_for, new_token, webhook_url_for
 from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
@@ -21,6 +26,14 @@ from bot.settings import DISCORD_API_URL, Settings
 from bot.web.server import HealthAddress
 
 _CONNECTIONS_FOR_CANCELS: Final = 16
+
+
+def build_catalogue(settings: Settings, providers: Sequence[str], today: date) -> Catalogue:
+    """Return the models and offers of these providers on a day."""
+    found = load_catalogue_file(settings.models_file)
+    return catalogue.build_catalogue(
+        found.models, found.offers, providers=providers, today=today, defaults=settings.default_model
+    )
 
 
 def build_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, Provider]:

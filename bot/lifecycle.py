@@ -11,6 +11,7 @@ from bot.command_sync import BackgroundSync
 from bot.engine.engine import Engine
 from bot.engine.maintenance import Maintenance
 from bot.services.budget_alerts import BudgetAlerts
+from bot.services.model_alerts import ModelAlerts
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.web.server import WebServer
 
@@ -33,6 +34,7 @@ class Lifecycle:
         client: AtelierClient,
         background_sync: BackgroundSync,
         budget_alerts: BudgetAlerts,
+        model_alerts: ModelAlerts,
         engine: Engine,
         card_updater: CardUpdater,
         housekeeping: Maintenance,
@@ -41,6 +43,7 @@ class Lifecycle:
         self._client = client
         self._background_sync = background_sync
         self._budget_alerts = budget_alerts
+        self._model_alerts = model_alerts
         self._engine = engine
         self._card_updater = card_updater
         self._housekeeping = housekeeping
@@ -99,7 +102,7 @@ class Lifecycle:
             # REST works from here on, also while the gateway is away.
             await self._start_work()
             # Beside the gateway: the commands that Discord has work meanwhile, and messages need REST alone.
-            beside = {asyncio.create_task(self._budget_alerts.run())}
+            beside = {asyncio.create_task(each.run()) for each in (self._budget_alerts, self._model_alerts)}
             if self._client.registers_commands:
                 beside.add(asyncio.create_task(self._background_sync.run()))
             try:

@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from bot.catalogue_file import CatalogueFileError, load_catalogue_file
 from bot.domain.options import MAX_WORD, is_effect_name
 from bot.env_file import (
     UnreadableFileError,
@@ -60,6 +61,13 @@ class IllegibleError(ValueError):
     """A value has impossible characters.
 
     The message follows the variable's name.
+    """
+
+
+class UnknownNamesError(ValueError):
+    """A value has an unknown name.
+
+    The message follows the variable's name, and lists the known ones.
     """
 
 
@@ -119,6 +127,22 @@ def _communities(value: object) -> object:
     return [int(part) for part in value.split(",") if part.strip()] or None
 
 
+def _models_file(value: Path | None) -> Path | None:
+    """Accept a file of models without mistakes."""
+    load_catalogue_file(value)
+    return value
+
+
+def _known_models(names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    """Accept names of models of the files."""
+    if "models_file" not in info.data:
+        return names  # its own mistakes come first
+    known = load_catalogue_file(info.data["models_file"]).ids
+    if set(names) <= set(known):
+        return names
+    raise UnknownNamesError(f"takes names of models with commas between: {', '.join(known)}")
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -170,6 +194,17 @@ class Settings(_ProviderSettings):
         AfterValidator(_known_providers),
         Field(description=f"takes names of providers with commas between: {', '.join(_PROVIDER_NAMES)}"),
     ] = _PROVIDER_NAMES
+    models_file: Annotated[
+        Path | None, AfterValidator(_models_file), Field(description="takes the path of a TOML file of models")
+    ] = None
+    # After `models_file`: its models can be named here.
+    default_model: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_names),
+        AfterValidator(_known_models),
+        Field(description="takes names of models with commas between"),
+    ] = ()
     database_url: Annotated[
         DatabaseUrl | None,
         Field(repr=False, description="takes sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME"),
@@ -347,13 +382,20 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         mistakes = error.errors(include_input=False, include_url=False)
-        lines = {f"{name.upper()} {_what_is_wrong(name, each)}" for each in mistakes for name in _variables(each)}
+        lines = {
+            f"{name.upper()} {wrong}"
+            for each in mistakes
+            for name in _variables(each)
+            for wrong in _what_is_wrong(name, each)
+        }
         raise SettingsError(tuple(sorted(lines))) from None
 
 
-def _what_is_wrong(name: str, mistake: Any) -> str:
+def _what_is_wrong(name: str, mistake: Any) -> tuple[str, ...]:
     error = mistake.get("ctx", {}).get("error")
-    return str(error) if isinstance(error, IllegibleError) else _takes(name)
+    if isinstance(error, CatalogueFileError):
+        return error.lines
+    return (str(error) if isinstance(error, IllegibleError | UnknownNamesError) else _takes(name),)
 
 
 def _takes(name: str) -> str:

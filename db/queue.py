@@ -21,7 +21,6 @@ from sqlalchemy import (
 )
 
 from bot.domain.jobs import AT_PROVIDER, Job, State
-from bot.domain.models import MODEL_IDS
 from db.fair_share import WHOLE_GUILD
 from db.jobs import HELD, JobRepository
 from db.tables import jobs, turns
@@ -203,7 +202,7 @@ class QueueRepository:
         limit: int,
         skipped: int = 0,
         *,
-        models: Collection[str] = MODEL_IDS,
+        models: Collection[str],
         full: Collection[int] = (),
     ) -> tuple[Job, ...]:
         """Return acknowledged, due jobs of these models in fair order.

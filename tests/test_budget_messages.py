@@ -1,6 +1,8 @@
-"""Budget alerts to every member of the owning team."""
+"""Alerts to every member of the owning team."""
 
 import asyncio
+from dataclasses import replace
+from datetime import date
 
 import discord
 import pytest
@@ -10,6 +12,7 @@ from bot.domain.credits import Budget
 from bot.ui.delivery.owner_messages import OwnerMessages
 from sandbox.discord import DiscordServer, default_world
 from sandbox.discord.entities import TeamMember
+from tests.support.catalogue import MODELS
 
 TOKEN = "the-bots-token"
 PATIENCE = 60
@@ -68,3 +71,23 @@ async def test_budget_alert_goes_past_closed_direct_messages_and_not_to_invited(
     await server.close()
     assert reached == [True, False]
     assert len(received) == 1
+
+
+async def test_retirement_is_one_message_with_day_and_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = DiscordServer(default_world(token=TOKEN))
+    await server.start()
+    monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
+    model = replace(MODELS[1], retires=date(2026, 12, 31))
+    async with AtelierClient() as client:
+        await client.login(TOKEN)
+        for _ in range(2):
+            assert await OwnerMessages(client).send_retirement(model)
+    (message,) = server.world.direct_message(server.world.application.owner_id).messages.values()
+    await server.close()
+    assert message.content.splitlines() == [
+        "**The model nano-banana retires on <t:1798675200:D>.**",
+        (
+            "-# From that day on nobody can choose it; if it is the default, the next model of `DEFAULT_MODEL` is."
+            " `force = true` in `MODELS_FILE` keeps it on. Restart the bot that day."
+        ),
+    ]

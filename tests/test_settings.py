@@ -339,3 +339,49 @@ def test_quotation_marks_of_environment_are_removed(monkeypatch: pytest.MonkeyPa
     assert settings.discord_token is not None
     assert settings.discord_token.get_secret_value() == SECRET
     assert settings.http_port == 1234
+
+
+def test_models_file_and_default_model_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text('[models.nano-banana]\nname = "Banana"')
+    monkeypatch.setenv("MODELS_FILE", str(file))
+    monkeypatch.setenv("DEFAULT_MODEL", "seedream-5, nano-banana")
+    settings = load_settings()
+    assert (settings.models_file, settings.default_model) == (file, ("seedream-5", "nano-banana"))
+
+
+def test_empty_models_file_and_default_model_are_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MODELS_FILE", "DEFAULT_MODEL"):
+        monkeypatch.setenv(name, "")
+    settings = load_settings()
+    assert (settings.models_file, settings.default_model) == (None, ())
+
+
+def test_unknown_default_model_names_the_known_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    known = "reve-2.0, nano-banana, nano-banana-pro, seedream-5"
+    lines = mistakes(monkeypatch, DEFAULT_MODEL="reve-2.0,dall-e")
+    assert lines == (f"DEFAULT_MODEL takes names of models with commas between: {known}",)
+    (tmp_path / "own.toml").write_text(
+        '[models.fast-1]\ngood_at = "x"\nmax_prompt = 9\ncredits.text = 1\noffers.reve2img = {}'
+    )
+    lines = mistakes(monkeypatch, DEFAULT_MODEL="fast-2", MODELS_FILE="own.toml")
+    assert lines == (f"DEFAULT_MODEL takes names of models with commas between: {known}, fast-1",)
+    monkeypatch.setenv("DEFAULT_MODEL", "fast-1")
+    assert load_settings().default_model == ("fast-1",)
+
+
+def test_mistakes_of_models_file_are_listed_with_those_of_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "own.toml").write_text("[models.seedream-5]\nenabled = 1\nmax_prompt = 0\n")
+    lines = mistakes(monkeypatch, MODELS_FILE="own.toml", DEFAULT_MODEL="x", HTTP_PORT="x")
+    assert lines == (
+        "HTTP_PORT takes a port, 0 to 65535 (0: any)",
+        "MODELS_FILE own.toml: models.seedream-5.enabled takes true or false",
+        "MODELS_FILE own.toml: models.seedream-5.max_prompt takes a whole number of characters, 1 to 32000",
+    )
+
+
+def test_missing_models_file_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = mistakes(monkeypatch, MODELS_FILE="none.toml")
+    assert lines == ("MODELS_FILE none.toml cannot be read: No such file or directory",)

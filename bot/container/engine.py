@@ -10,7 +10,7 @@ import httpx
 import uuid6
 
 from bot.domain.attachments import InputPolicy
-from bot.domain.models import Model, offered_models
+from bot.domain.catalogue import Catalogue
 from bot.engine.card_store import CardStore
 from bot.engine.circuit_breaker import CircuitBreakers
 from bot.engine.claimer import CallbackUrl
@@ -35,6 +35,7 @@ from bot.engine.submitter import Submitter
 from bot.engine.worker_store import WorkerStore
 from bot.factories import (
     build_callback_url,
+    build_catalogue,
     build_engine_config,
     build_image_service,
     build_input_policy,
@@ -107,9 +108,9 @@ class EngineContainer:
         return tuple(self.providers)
 
     @cached_property
-    def models(self) -> tuple[Model, ...]:
-        """Models of the configured providers."""
-        return tuple(offered_models(self.provider_names))
+    def catalogue(self) -> Catalogue:
+        """Models and offers of the configured providers."""
+        return build_catalogue(self.settings, self.provider_names, self.clock.now().date())
 
     @cached_property
     def input_policy(self) -> InputPolicy:
@@ -162,7 +163,7 @@ class EngineContainer:
             clock=self.clock,
             config=self.engine_config,
             lease=self.lease,
-            providers=self.provider_names,
+            catalogue=self.catalogue,
             new_callback_url=self.new_callback_url,
             new_input_url=self.new_input_url,
         )
@@ -191,7 +192,7 @@ class EngineContainer:
     def provider_status(self) -> ProviderStatus:
         """Acceptance of submits by provider."""
         return ProviderStatus(
-            providers=self.provider_names,
+            catalogue=self.catalogue,
             health=self.health,
             breakers=CircuitBreakers(self.provider_names),
             clock=self.clock,
@@ -200,7 +201,7 @@ class EngineContainer:
     @cached_property
     def storage_gate(self) -> StorageGate:
         """Pause of submits while images cannot be stored."""
-        return StorageGate(image_service=self.image_service, providers=self.provider_names, clock=self.clock)
+        return StorageGate(image_service=self.image_service, catalogue=self.catalogue, clock=self.clock)
 
     @cached_property
     def decode_guard(self) -> DecodeGuard:

@@ -16,9 +16,11 @@ from bot.engine.observer import JobObserver
 from bot.factories import build_health_address
 from bot.lifecycle import Lifecycle
 from bot.services.budget_alerts import BudgetAlerts
+from bot.services.model_alerts import ModelAlerts
 from bot.services.publications import PublicationService
 from bot.services.versions import VersionService
 from bot.services.webhooks import WebhookService
+from bot.ui.command_options import name_default_model
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.first_hint import FirstHint
 from bot.ui.delivery.input_publisher import CardInputPublisher
@@ -123,7 +125,7 @@ class Container(ServiceContainer):
             messages=self.messages,
             clock=self.clock,
             soft_deadline=self.engine_config.soft_deadline,
-            actions=possible_actions(self.provider_names),
+            actions=possible_actions(self.catalogue),
             prices=self.remix.get_prices,
             outside=self.settings.user_install,
         )
@@ -135,7 +137,7 @@ class Container(ServiceContainer):
             card_store=self.card_store,
             messages=self.messages,
             clock=self.clock,
-            actions=possible_actions(self.provider_names),
+            actions=possible_actions(self.catalogue),
             command_ids=lambda: self.command_sync.command_ids,
         )
 
@@ -182,6 +184,7 @@ class Container(ServiceContainer):
             confirmations=self.confirmations,
             snapshots=self.snapshots,
             card_updater=self.card_updater,
+            catalogue=self.catalogue,
         )
 
     @cached_property
@@ -195,7 +198,7 @@ class Container(ServiceContainer):
         return HistoryHandlers(
             history=self.history,
             images=self.image_service,
-            actions=possible_actions(self.provider_names),
+            actions=possible_actions(self.catalogue),
             prices=self.remix.get_prices,
             page_turns=self.page_turns,
         )
@@ -233,7 +236,7 @@ class Container(ServiceContainer):
                 versions=VersionService(database=self.database, limits=self.member_limits), messages=self.messages
             ),
             history=self.history_handlers,
-            providers=self.provider_names,
+            catalogue=self.catalogue,
         )
 
     @cached_property
@@ -291,7 +294,7 @@ class Container(ServiceContainer):
             requests=self.remix_requests,
             forms=self.saved_forms,
             form_errors=self.form_errors,
-            providers=self.provider_names,
+            catalogue=self.catalogue,
         )
 
     @cached_property
@@ -326,12 +329,12 @@ class Container(ServiceContainer):
                 remix_forms=self.remix_forms,
             ),
             PresetCommands(client=client, presets=self.preset_handlers, resolver=self.request_resolver),
-            SettingsCommands(panel=PreferenceHandlers(preferences=self.preferences, models=self.models)),
+            SettingsCommands(panel=PreferenceHandlers(preferences=self.preferences, catalogue=self.catalogue)),
             History(client=client, history=self.history_handlers),
             Credits(credits=self.credits),
             StudioStatus(status=self.status),
             Help(
-                models=self.models,
+                catalogue=self.catalogue,
                 command_ids=lambda: self.command_sync.command_ids,
                 mentions=self.settings.edit_by_mention,
             ),
@@ -342,6 +345,7 @@ class Container(ServiceContainer):
         """Load every cog. Called once, before login."""
         for cog in self.cogs:
             await self.client.add_cog(cog)
+        name_default_model(self.client.tree.get_commands(), self.catalogue.default_model)
 
     @cached_property
     def routes(self) -> tuple[RouteDef, ...]:
@@ -362,7 +366,14 @@ class Container(ServiceContainer):
             ledger=self.ledger,
             notifier=OwnerMessages(self.client),
             clock=self.clock,
-            cheapest=min((model.text_price for model in self.models), default=1),
+            cheapest=min((model.text_price for model in self.catalogue.models), default=1),
+        )
+
+    @cached_property
+    def model_alerts(self) -> ModelAlerts:
+        """Warnings about models that end."""
+        return ModelAlerts(
+            catalogue=self.catalogue, database=self.database, notifier=OwnerMessages(self.client), clock=self.clock
         )
 
     @cached_property
@@ -383,6 +394,7 @@ class Container(ServiceContainer):
             client=self.client,
             background_sync=self.background_sync,
             budget_alerts=self.budget_alerts,
+            model_alerts=self.model_alerts,
             engine=self.engine,
             card_updater=self.card_updater,
             housekeeping=self.maintenance,

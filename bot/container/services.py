@@ -48,7 +48,7 @@ class ServiceContainer(EngineContainer):
             waits_for_storage=self.storage_gate.blocks,
             hard_deadline=self.engine_config.hard_deadline,
             config=self.engine_config,
-            providers=self.provider_names,
+            catalogue=self.catalogue,
         )
 
     @cached_property
@@ -64,7 +64,7 @@ class ServiceContainer(EngineContainer):
             clock=self.clock,
             config=self.engine_config,
             storage_gate=self.storage_gate,
-            providers=self.provider_names,
+            catalogue=self.catalogue,
             new_id=self.new_id,
             policy=self.input_policy,
             snapshots=self.snapshots,
@@ -83,7 +83,7 @@ class ServiceContainer(EngineContainer):
             ledger=self.ledger,
             access=self.access,
             clock=self.clock,
-            providers=self.provider_names,
+            catalogue=self.catalogue,
             new_id=self.new_id,
             limits=self.member_limits,
         )
@@ -91,7 +91,7 @@ class ServiceContainer(EngineContainer):
     @cached_property
     def request_resolver(self) -> ResolverService:
         """Merge of chosen options, preset and a member's defaults."""
-        return ResolverService(database=self.database, providers=self.provider_names, effects=self.settings.effects)
+        return ResolverService(database=self.database, catalogue=self.catalogue, effects=self.settings.effects)
 
     @cached_property
     def saved_forms(self) -> SavedFormService:
@@ -122,7 +122,7 @@ class ServiceContainer(EngineContainer):
     def preferences(self) -> PreferenceService:
         """A member's default options."""
         return PreferenceService(
-            database=self.database, providers=self.provider_names, now=self.clock.now, limits=self.member_limits
+            database=self.database, catalogue=self.catalogue, now=self.clock.now, limits=self.member_limits
         )
 
     @cached_property
@@ -131,7 +131,7 @@ class ServiceContainer(EngineContainer):
         return PresetService(
             database=self.database,
             access=self.access,
-            providers=self.provider_names,
+            catalogue=self.catalogue,
             effects=self.settings.effects,
             now=self.clock.now,
             limits=self.member_limits,
@@ -141,7 +141,7 @@ class ServiceContainer(EngineContainer):
     def remix(self) -> RemixService:
         """Requests based on a finished job."""
         return RemixService(
-            database=self.database, image_service=self.image_service, clock=self.clock, providers=self.provider_names
+            database=self.database, image_service=self.image_service, clock=self.clock, catalogue=self.catalogue
         )
 
     @cached_property
@@ -153,6 +153,7 @@ class ServiceContainer(EngineContainer):
             clock=self.clock,
             snapshots=self.snapshots,
             health=self.health,
+            catalogue=self.catalogue,
         )
 
     @cached_property

@@ -11,6 +11,7 @@ from bot.doctor.discord_application import check_discord
 from bot.doctor.discord_service import check_commands, check_logins
 from bot.doctor.finding import Finding
 from bot.doctor.machine import check_disk, check_memory
+from bot.doctor.models import check_models
 from bot.doctor.permissions import check_permissions
 from bot.doctor.picture_hosts import check_picture_hosts
 from bot.doctor.picture_space import check_picture_space
@@ -37,6 +38,7 @@ _CHECKS: Final[tuple[Callable[[Settings], Awaitable[list[Finding]]], ...]] = (
     check_discord,
     check_logins,
     check_keys,
+    check_models,
     check_picture_hosts,
     check_webhook,
 )

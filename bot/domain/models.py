@@ -1,19 +1,22 @@
-"""Models: abilities, prices and offering providers.
+"""Models with abilities and prices, and the providers' offers.
 
-Prices, help texts and refusals are derived from here and from the table of options. Sources: seed "reve2img:
-Models, Parameters"; seed "SkillBoss: Parameters".
+`bot/models.toml` lists those that ship; prices, help texts and refusals are derived from them and from the table of
+options.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from bot.domain.errors import StudioClosedError, UnknownModelError
-from bot.domain.lazy_text import LazyText
 from bot.domain.option_spec import Limit
-from bot.domain.options import MAX_DETAIL, OPTIONS, RATIOS, RESOLUTIONS, UPSCALES
+from bot.domain.options import OPTIONS
+
+WARNING_DAYS: Final = 30
+"""Days before a model's retirement from which on its operator is warned."""
 
 
 class Mode(StrEnum):
@@ -64,7 +67,11 @@ class Abilities:
 class Model:
     """A model as members know it.
 
-    Prices are credits per image; `edit_price` is None if there are no edits.
+    `id` is its name for members, commands and the database; `name` is what lists show. Prices are credits per image;
+    `edit_price` is None if there are no edits, and `resolution_factors` multiply the price. It is off without
+    `enabled`, and from the day `retires` on unless `forced`. `retired_upstream` is the day on which the maker's own
+    service ended; those that resell the model may still serve it. `roles` are Discord's ids of those for whom it is
+    meant; none are for everybody.
     """
 
     id: str
@@ -73,125 +80,59 @@ class Model:
     edit_price: int | None
     max_prompt: int
     abilities: Abilities
-    price_factor_4k: int = 1
+    name: str = ""
+    resolution_factors: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    released: date | None = None
+    retires: date | None = None
+    retired_upstream: date | None = None
+    note: str = ""
+    enabled: bool = True
+    forced: bool = False
+    roles: tuple[int, ...] = ()
+
+    @property
+    def display_name(self) -> str:
+        """Return the name for lists: the operator's, else the id."""
+        return self.name or self.id
+
+    def is_on(self, today: date) -> bool:
+        """Return whether members can have the model on a day."""
+        return self.enabled and (self.forced or self.retires is None or today < self.retires)
+
+    def retires_soon(self, today: date) -> bool:
+        """Return whether the model is on and ends within `WARNING_DAYS`."""
+        if self.retires is None or self.forced or not self.is_on(today):
+            return False
+        return self.retires - today <= timedelta(days=WARNING_DAYS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPrice:
+    """A provider's price of one image in USD, from a day on.
+
+    `edit` is None if edits cost as much as images from text.
+    """
+
+    valid_from: date
+    text: Decimal
+    edit: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """A provider's version of a model.
 
-    `remote_model` is the model's name there; `abilities` is the provider's part of the model's abilities.
+    `remote_model` is the model's name there; `abilities` is the provider's part of the model's abilities. The list
+    prices are in order of their days.
     """
 
     provider: str
     model: str
     remote_model: str
     abilities: Abilities
+    list_prices: tuple[ListPrice, ...] = ()
 
-
-MODELS: Final = (
-    Model(
-        id="reve-2.0",
-        strength=LazyText("all-round, true to the prompt, good at text"),
-        text_price=12,
-        edit_price=20,
-        max_prompt=2560,
-        abilities=Abilities(
-            max_inputs=6,  # Reve's remix takes that many
-            aspect_ratio=RATIOS,
-            detail=MAX_DETAIL,
-            upscale=UPSCALES,
-            remove_background=True,
-            fit=True,
-            effect=True,
-            version=True,
-        ),
-    ),
-    Model(
-        id="nano-banana",
-        strength=LazyText("quick ideas from text"),
-        text_price=20,
-        edit_price=None,
-        max_prompt=4000,
-        abilities=Abilities(),
-    ),
-    # The seed names no limit for the inputs of the next two: as many as one command can attach.
-    Model(
-        id="nano-banana-pro",
-        strength=LazyText("fine detail, up to 4K"),
-        text_price=70,
-        edit_price=70,
-        max_prompt=4000,
-        abilities=Abilities(max_inputs=4, resolution=RESOLUTIONS),
-        price_factor_4k=2,
-    ),
-    Model(
-        id="seedream-5",
-        strength=LazyText("photographs and scenes"),
-        text_price=25,
-        edit_price=25,
-        max_prompt=4000,
-        abilities=Abilities(max_inputs=4, resolution=RESOLUTIONS),
-    ),
-)
-
-MODEL_IDS: Final = tuple(model.id for model in MODELS)
-
-# reve2img does all that these models can do, under the same names (seed: "Models").
-_AT_REVE2IMG: Final = frozenset({"reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5"})
-
-OFFERS: Final = (
-    # SkillBoss knows three sizes, so three ratios (1792x1024, 1024x1024, 1024x1792), and only text.
-    Offer(
-        provider="skillboss",
-        model="reve-2.0",
-        remote_model="reve/text-to-image",
-        abilities=Abilities(aspect_ratio=("16:9", "1:1", "9:16")),
-    ),
-    *(
-        Offer(provider="reve2img", model=model.id, remote_model=model.id, abilities=model.abilities)
-        for model in MODELS
-        if model.id in _AT_REVE2IMG
-    ),
-)
-
-PROVIDERS: Final = tuple(dict.fromkeys(offer.provider for offer in OFFERS))
-
-
-def find_model(model_id: str, models: Sequence[Model] = MODELS) -> Model:
-    """Return the model with this id.
-
-    `models` are those of the studio.
-
-    Raises:
-        UnknownModelError: no model has this id; the error names the existing ones.
-        StudioClosedError: the studio has no models.
-    """
-    if not models:
-        raise StudioClosedError
-    for model in models:
-        if model.id == model_id:
-            return model
-    raise UnknownModelError(model_id, tuple(model.id for model in models))
-
-
-def offered_models(providers: Collection[str]) -> tuple[Model, ...]:
-    """Return the models of these providers.
-
-    Each has no more abilities than their offers have together.
-    """
-    found = []
-    for model in MODELS:
-        offers = [offer.abilities for offer in OFFERS if offer.model == model.id and offer.provider in providers]
-        if offers:
-            found.append(replace(model, abilities=_together(model.abilities, offers)))
-    return tuple(found)
-
-
-def _together(most: Abilities, offers: Sequence[Abilities]) -> Abilities:
-    """Return the union of the offers' abilities.
-
-    Choices are in the order of `most`.
-    """
-    limits = {name: OPTIONS[name].widest(limit, [one[name] for one in offers]) for name, limit in most.limits.items()}
-    return Abilities(max_inputs=max(one.max_inputs for one in offers), **limits)
+    def list_price(self, today: date) -> ListPrice | None:
+        """Return the list price of a day, or None if unknown."""
+        valid = [price for price in self.list_prices if price.valid_from <= today]
+        return valid[-1] if valid else None

@@ -31,8 +31,8 @@ class ModelPrices(Protocol):
     """The prices of a model, as options need them."""
 
     @property
-    def price_factor_4k(self) -> int:
-        """Return the factor of the price at 4K."""
+    def resolution_factors(self) -> Mapping[str, int]:
+        """Return the factors of the price by resolution; others are 1."""
         ...
 
 

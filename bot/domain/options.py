@@ -31,7 +31,6 @@ MAX_IMAGES: Final = 4
 MAX_DETAIL: Final = 15
 MAX_WORD: Final = 64
 """Characters of an option that is typed freely, such as an effect's name."""
-DEFAULT_MODEL: Final = "reve-2.0"
 DEFAULT_RATIO: Final = "1:1"
 DEFAULT_FORMAT: Final = "png"
 
@@ -98,19 +97,32 @@ def _parse_version(typed: str) -> str:
     return typed
 
 
+def describe_model(default: str | None = None) -> LazyText:
+    """Return the description of `model`; the catalogue knows the default."""
+    if default is None:
+        return LazyText("Model (default: yours, else the studio's)")
+    return LazyText("Model (default: yours, else {model})", model=default)
+
+
 def _resolution_help(resolutions: tuple[str, ...], prices: ModelPrices) -> str | None:
+    factors = {each: prices.resolution_factors.get(each, 1) for each in resolutions}
+    dearer = {each: factor for each, factor in factors.items() if factor != 1}
     joined = ", ".join(resolutions)
-    if not resolutions or prices.price_factor_4k == 1:
-        return joined or None
-    return LazyText("{resolutions} (4K costs {factor}×)", resolutions=joined, factor=prices.price_factor_4k)
+    match list(dearer.items()):
+        case []:
+            return joined or None
+        case [("4K", factor)]:
+            return LazyText("{resolutions} (4K costs {factor}×)", resolutions=joined, factor=factor)
+        case several:
+            listed = ", ".join(f"{each} {factor}×" for each, factor in several)
+            return LazyText("{resolutions} (price: {factors})", resolutions=joined, factors=listed)
 
 
 _SPECS: Final = (
     OptionSpec(
         name="model",
         kind=str,
-        description=LazyText("Model (default: yours, else {model})", model=DEFAULT_MODEL),
-        default=DEFAULT_MODEL,
+        description=describe_model(),
         stage=Stage.RESULT,
         setting=SettingTexts(name=LazyText("Model"), description=LazyText("Model to use unless you name one")),
         always_on_card=True,
@@ -179,7 +191,7 @@ _SPECS: Final = (
         limit=(),
         stage=Stage.GENERATION,
         always_stored=True,
-        multiplier=lambda resolution, prices: prices.price_factor_4k if resolution == "4K" else 1,
+        multiplier=lambda resolution, prices: prices.resolution_factors.get(resolution, 1),
         label=LazyText("resolution"),
         help=_resolution_help,
     ),

@@ -1,13 +1,13 @@
 """A member's own defaults, in place of the studio's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import OptionRangeError
 from bot.domain.lazy_text import LazyText
-from bot.domain.models import find_model, offered_models
 from bot.domain.options import OPTIONS
 
 DEFAULT_CONFIRM_OVER: Final = 50
@@ -44,7 +44,7 @@ OPTIONS_WITH_SETTING: Final = tuple(name for name, spec in OPTIONS.items() if sp
 """The options of images that a member can have an own default for."""
 
 
-def check_preferences(changes: Mapping[str, Any], providers: Sequence[str]) -> None:
+def check_preferences(changes: Mapping[str, Any], catalogue: Catalogue) -> None:
     """Check the new values of preferences by name.
 
     None resets a preference to the studio's default.
@@ -55,7 +55,7 @@ def check_preferences(changes: Mapping[str, Any], providers: Sequence[str]) -> N
         StudioClosedError: the studio has no models.
     """
     if changes.get("model") is not None:
-        find_model(changes["model"], offered_models(providers))
+        catalogue.find(changes["model"])
     for name in OPTIONS_WITH_SETTING:
         OPTIONS[name].value_of(changes.get(name))
     threshold = changes.get("confirm_over")

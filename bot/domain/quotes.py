@@ -1,12 +1,13 @@
 """Prices of all models while a member is still choosing options."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import OptionRangeError, RequestError
 from bot.domain.images import InputImage
-from bot.domain.models import Model, offered_models
+from bot.domain.models import Model
 from bot.domain.option_resolution import chosen_request
 from bot.domain.options import OPTIONS
 from bot.domain.preferences import NO_PREFERENCES, Preferences
@@ -28,13 +29,13 @@ class Quote:
 
 def quotes(
     chosen: Mapping[str, Any],
-    providers: Sequence[str],
+    catalogue: Catalogue,
     *,
     preset: Preset | None = None,
     preferences: Preferences = NO_PREFERENCES,
     inputs: tuple[InputImage, ...] = (),
 ) -> tuple[Quote, ...]:
-    """Return a quote for each model of these providers.
+    """Return a quote for each model of this studio.
 
     `chosen` are the options of a command that is still being written: unknown names and invalid values are ignored.
     """
@@ -45,7 +46,7 @@ def quotes(
             request = chosen_request(
                 prompt="-",
                 options={**options, "model": model.id},
-                providers=providers,
+                catalogue=catalogue,
                 preset=preset,
                 preferences=preferences,
                 inputs=inputs,
@@ -56,6 +57,6 @@ def quotes(
             return quote(model, {name: value for name, value in options.items() if name != error.option})
         except RequestError as error:
             return Quote(model=model, obstacle=error)
-        return Quote(model=model, price=price(request))
+        return Quote(model=model, price=price(request, catalogue))
 
-    return tuple(quote(model, options) for model in offered_models(providers))
+    return tuple(quote(model, options) for model in catalogue.models)

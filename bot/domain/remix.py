@@ -1,15 +1,16 @@
 """Requests made from an earlier job by the actions on its card."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import AtelierError, PromptError, StudioClosedError
 from bot.domain.images import InputImage
 from bot.domain.jobs import Action
-from bot.domain.models import OFFERS, Abilities, Model, offered_models
+from bot.domain.models import Abilities, Model
 from bot.domain.option_spec import Stage
-from bot.domain.options import DEFAULT_FORMAT, DEFAULT_MODEL, OPTIONS, TRANSPARENT_FORMATS, UPSCALES
+from bot.domain.options import DEFAULT_FORMAT, OPTIONS, TRANSPARENT_FORMATS, UPSCALES
 from bot.domain.requests import (
     KEEP_AS_IT_IS,
     GenerationRequest,
@@ -58,7 +59,7 @@ def can_change(request: GenerationRequest) -> bool:
     return not request.keeps_picture and has_own_prompt(request)
 
 
-def make_again(request: GenerationRequest, changes: RequestChanges, providers: Sequence[str]) -> GenerationRequest:
+def make_again(request: GenerationRequest, changes: RequestChanges, catalogue: Catalogue) -> GenerationRequest:
     """Return the same request with changes, checked like a command.
 
     Without changes it is the same request. Raises the errors of `generation_request`.
@@ -67,7 +68,7 @@ def make_again(request: GenerationRequest, changes: RequestChanges, providers: S
     if wanted == request:
         return request
     options = {name: spec.typed(getattr(wanted, name)) for name, spec in OPTIONS.items()}
-    made = generation_request(prompt=wanted.prompt, **options, inputs=request.inputs, providers=providers)
+    made = generation_request(prompt=wanted.prompt, **options, inputs=request.inputs, catalogue=catalogue)
     return replace(made, keep_aspect_ratio=wanted.keep_aspect_ratio)
 
 
@@ -82,7 +83,7 @@ def apply_changes(request: GenerationRequest, changes: RequestChanges) -> Genera
 def make_variation(
     request: GenerationRequest,
     picture: InputImage,
-    providers: Sequence[str],
+    catalogue: Catalogue,
     *,
     changes: RequestChanges = NO_CHANGES,
 ) -> GenerationRequest:
@@ -92,20 +93,20 @@ def make_variation(
     none that `changes` name. This and the following functions raise the same errors.
 
     Raises:
-        UnsupportedOptionError: no model of these providers can do it.
-        StudioClosedError: these providers have no model for it.
+        UnsupportedOptionError: no model of this studio can do it.
+        StudioClosedError: this studio has no model for it.
         PromptError: the prompt is too long for every model that can do it.
     """
     wanted = replace(apply_changes(request, changes), inputs=(picture,), keeps_picture=False)
     chosen = changes.values.keys() & {"aspect_ratio", "detail"}
-    return _fitted(wanted, _NEEDS_EDITS | chosen, providers, chosen=changes.model is not None)
+    return _fitted(wanted, _NEEDS_EDITS | chosen, catalogue, chosen=changes.model is not None)
 
 
 def make_edit(
     request: GenerationRequest,
     picture: InputImage,
     prompt: str,
-    providers: Sequence[str],
+    catalogue: Catalogue,
     *,
     model: str | None = None,
 ) -> GenerationRequest:
@@ -115,14 +116,14 @@ def make_edit(
     """
     edit = replace(request, prompt=prompt, images=1, inputs=(picture,), keeps_picture=False)
     wanted = replace(edit, model=model or request.model)
-    return _fitted(wanted, _NEEDS_EDITS, providers, chosen=model is not None)
+    return _fitted(wanted, _NEEDS_EDITS, catalogue, chosen=model is not None)
 
 
 def make_reference(
     request: GenerationRequest,
     picture: InputImage,
     prompt: str,
-    providers: Sequence[str],
+    catalogue: Catalogue,
     *,
     model: str | None = None,
 ) -> GenerationRequest:
@@ -132,53 +133,53 @@ def make_reference(
     """
     kept = _with_stages(request, Stage.RESULT, Stage.GENERATION)
     wanted = replace(kept, prompt=prompt, model=model or request.model, inputs=(picture,))
-    return _fitted(wanted, _NEEDS_EDITS, providers, chosen=model is not None)
+    return _fitted(wanted, _NEEDS_EDITS, catalogue, chosen=model is not None)
 
 
 def make_upscale(
-    request: GenerationRequest, picture: InputImage, factor: int, providers: Sequence[str]
+    request: GenerationRequest, picture: InputImage, factor: int, catalogue: Catalogue
 ) -> GenerationRequest:
     """Return the upscale of an image.
 
     It is a generation that keeps the image as it is, with the upscale after it.
     """
     wanted = replace(_kept(request, picture), upscale=factor, remove_background=request.remove_background)
-    return _fitted(wanted, _NEEDS_EDITS | {"upscale"}, providers)
+    return _fitted(wanted, _NEEDS_EDITS | {"upscale"}, catalogue)
 
 
-def make_cut_out(request: GenerationRequest, picture: InputImage, providers: Sequence[str]) -> GenerationRequest:
+def make_cut_out(request: GenerationRequest, picture: InputImage, catalogue: Catalogue) -> GenerationRequest:
     """Return the image without its background, in a transparent format."""
     kept = _kept(request, picture)
     format_ = kept.format if kept.format in TRANSPARENT_FORMATS else DEFAULT_FORMAT
     wanted = replace(kept, remove_background=True, format=format_)
-    return _fitted(wanted, _NEEDS_EDITS | {"remove_background", "format"}, providers)
+    return _fitted(wanted, _NEEDS_EDITS | {"remove_background", "format"}, catalogue)
 
 
-def upscale_factors(providers: Sequence[str]) -> tuple[int, ...]:
-    """Return the upscale factors for existing images at these providers."""
-    return tuple(factor for factor in UPSCALES if _can(_kept(_plain(), _ANY), {"upscale": factor}, providers))
+def upscale_factors(catalogue: Catalogue) -> tuple[int, ...]:
+    """Return the upscale factors for existing images of this studio."""
+    return tuple(factor for factor in UPSCALES if _can(_kept(_plain(catalogue), _ANY), {"upscale": factor}, catalogue))
 
 
-def possible_actions(providers: Sequence[str]) -> frozenset[Action]:
+def possible_actions(catalogue: Catalogue) -> frozenset[Action]:
     """Return the actions possible for any finished image here."""
     possible = {Action.AGAIN}
-    kept = _kept(_plain(), _ANY)
-    if _can(kept, {}, providers):
+    kept = _kept(_plain(catalogue), _ANY)
+    if _can(kept, {}, catalogue):
         possible |= {Action.VARY, Action.EDIT, Action.REFERENCE}
-    if upscale_factors(providers):
+    if upscale_factors(catalogue):
         possible.add(Action.UPSCALE)
-    if _can(kept, {"remove_background": True}, providers):
+    if _can(kept, {"remove_background": True}, catalogue):
         possible.add(Action.CUT_OUT)
     return frozenset(possible)
 
 
-def editing_models(providers: Sequence[str]) -> tuple[Model, ...]:
-    """Return the models of these providers with edits."""
-    return tuple(model for model in offered_models(providers) if model.abilities.max_inputs)
+def editing_models(catalogue: Catalogue) -> tuple[Model, ...]:
+    """Return the models of this studio with edits."""
+    return tuple(model for model in catalogue.models if model.abilities.max_inputs)
 
 
-def _plain() -> GenerationRequest:
-    return GenerationRequest(prompt=KEEP_AS_IT_IS, keeps_picture=True)
+def _plain(catalogue: Catalogue) -> GenerationRequest:
+    return GenerationRequest(prompt=KEEP_AS_IT_IS, model=catalogue.default_model, keeps_picture=True)
 
 
 def _kept(request: GenerationRequest, picture: InputImage) -> GenerationRequest:
@@ -192,28 +193,29 @@ def _with_stages(request: GenerationRequest, *stages: Stage) -> GenerationReques
     return GenerationRequest(prompt=request.prompt, **kept)
 
 
-def _can(request: GenerationRequest, options: dict[str, int | bool], providers: Sequence[str]) -> bool:
+def _can(request: GenerationRequest, options: dict[str, int | bool], catalogue: Catalogue) -> bool:
     wanted = replace(request, **options)  # type: ignore[arg-type]
     try:
-        _fitted(wanted, _NEEDS_EDITS | options.keys(), providers)
+        _fitted(wanted, _NEEDS_EDITS | options.keys(), catalogue)
     except AtelierError:
         return False
     return True
 
 
 def _fitted(
-    wanted: GenerationRequest, essential: frozenset[str], providers: Sequence[str], *, chosen: bool = False
+    wanted: GenerationRequest, essential: frozenset[str], catalogue: Catalogue, *, chosen: bool = False
 ) -> GenerationRequest:
     """Return the nearest possible request with all `essential` options.
 
     If the model was `chosen`, no other one replaces it.
     """
-    models = [model for model in _by_preference(wanted.model, providers) if not chosen or model.id == wanted.model]
+    models = [model for model in _by_preference(wanted.model, catalogue) if not chosen or model.id == wanted.model]
     if not models:
+        require_offer(wanted, catalogue)
         raise StudioClosedError
     too_long: PromptError | None = None
     for model in models:
-        fits = list(_fits(replace(wanted, model=model.id), essential, providers))
+        fits = list(_fits(replace(wanted, model=model.id), essential, catalogue))
         if not fits:
             continue
         try:
@@ -226,29 +228,26 @@ def _fitted(
         raise too_long
     # The error names the options that no model can do, or the models that can.
     bare = GenerationRequest(prompt=wanted.prompt, model=models[0].id, inputs=wanted.inputs)
-    require_offer(replace(bare, **{name: getattr(wanted, name) for name in essential - _NEEDS_EDITS}), providers)
+    require_offer(replace(bare, **{name: getattr(wanted, name) for name in essential - _NEEDS_EDITS}), catalogue)
     raise StudioClosedError
 
 
-def _by_preference(preferred: str, providers: Sequence[str]) -> list[Model]:
-    order = {preferred: 0, DEFAULT_MODEL: 1}
-    return sorted(offered_models(providers), key=lambda model: order.get(model.id, 2))
+def _by_preference(preferred: str, catalogue: Catalogue) -> list[Model]:
+    order = {catalogue.default_model: 1} | {preferred: 0}
+    return sorted(catalogue.models, key=lambda model: order.get(model.id, 2))
 
 
 def _fits(
-    wanted: GenerationRequest, essential: frozenset[str], providers: Sequence[str]
+    wanted: GenerationRequest, essential: frozenset[str], catalogue: Catalogue
 ) -> Iterator[tuple[int, GenerationRequest]]:
     """Yield the reduced request for each offer of the model.
 
     Each comes with the number of options dropped for it.
     """
-    for provider in providers:
-        for offer in OFFERS:
-            if (offer.provider, offer.model) != (provider, wanted.model):
-                continue
-            lacking = {name for name, _ in unsupported_options(offer.abilities, wanted)}
-            if lacking.isdisjoint(essential):
-                yield len(lacking), _without(wanted, lacking, offer.abilities)
+    for offer in catalogue.offers_of(wanted.model):
+        lacking = {name for name, _ in unsupported_options(offer.abilities, wanted)}
+        if lacking.isdisjoint(essential):
+            yield len(lacking), _without(wanted, lacking, offer.abilities)
 
 
 def _without(wanted: GenerationRequest, lacking: Iterable[str], abilities: Abilities) -> GenerationRequest:

@@ -1,10 +1,11 @@
 """Requests for images: validation, prices and possible offers."""
 
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import (
     EditOnlyError,
     ExclusiveOptionsError,
@@ -12,12 +13,13 @@ from bot.domain.errors import (
     PromptProblem,
     Remedy,
     StudioClosedError,
+    UnknownModelError,
     UnsupportedOptionError,
 )
 from bot.domain.fit import Fit
 from bot.domain.images import InputImage
-from bot.domain.models import OFFERS, PROVIDERS, Abilities, Mode, Model, Offer, find_model, offered_models
-from bot.domain.options import DEFAULT_FORMAT, DEFAULT_MODEL, DEFAULT_RATIO, OPTIONS, drop_unset
+from bot.domain.models import Abilities, Mode, Model, Offer
+from bot.domain.options import DEFAULT_FORMAT, DEFAULT_RATIO, OPTIONS, drop_unset
 
 # Unicode calls them letters or symbols, but they are invisible: the fillers of Hangul, the Braille blank.
 _BLANK_LETTERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
@@ -40,7 +42,7 @@ class GenerationRequest:
     """
 
     prompt: str
-    model: str = DEFAULT_MODEL
+    model: str
     aspect_ratio: str = DEFAULT_RATIO
     images: int = 1
     detail: int = 1
@@ -67,12 +69,11 @@ class GenerationRequest:
 
 
 def generation_request(
-    *, prompt: str, inputs: tuple[InputImage, ...] = (), providers: Sequence[str] = PROVIDERS, **options: Any
+    *, prompt: str, inputs: tuple[InputImage, ...] = (), catalogue: Catalogue, **options: Any
 ) -> GenerationRequest:
     """Return the checked request of a prompt and typed options.
 
-    None is not chosen. `providers` are those of this studio: a request beyond them is refused, and only their models
-    are suggested instead.
+    None is not chosen. A request beyond the catalogue is refused, and only its models are suggested instead.
 
     Raises:
         RequestError: the first mistake found.
@@ -80,33 +81,53 @@ def generation_request(
         ValueError: a name is not that of an option.
     """
     chosen = drop_unset(options)
-    models = offered_models(providers)
-    known = find_model(chosen.get("model", DEFAULT_MODEL), models)
+    chosen.setdefault("model", catalogue.default_model)
+    known = _offered(chosen["model"], inputs, catalogue)
     check_prompt(prompt, known.max_prompt)
     values = {name: spec.value_of(chosen.get(name)) for name, spec in OPTIONS.items()}
     request = GenerationRequest(prompt=prompt, **values, inputs=inputs)
     _check_exclusive(request)
     if lacking := next(unsupported_options(known.abilities, request), None):
-        raise _unsupported(*lacking, request, models)
+        raise _unsupported(*lacking, request, catalogue.models)
     _check_edit_only(request)
-    require_offer(request, providers)
+    require_offer(request, catalogue)
     return request
 
 
-def price(request: GenerationRequest) -> int:
+def _offered(model_id: str, inputs: tuple[InputImage, ...], catalogue: Catalogue) -> Model:
+    """Return an offered model.
+
+    The error about one that is off names those that can do the same.
+    """
+    try:
+        return catalogue.find(model_id)
+    except UnknownModelError as error:
+        if not any(model.id == model_id for model in catalogue.known):
+            raise
+        able = _able(GenerationRequest(prompt="", model=model_id, inputs=inputs), catalogue.models)
+        raise UnknownModelError(model_id, able or error.models) from None
+
+
+def price(request: GenerationRequest, catalogue: Catalogue) -> int:
     """Return the credits for all images of a request.
 
-    Source: seed "Models", "Credits are multiplied by ...".
+    Raises `UnknownModelError` as `unit_price` does. Source: seed "Models", "Credits are multiplied by ...".
     """
-    return unit_price(request) * request.images
+    return unit_price(request, catalogue) * request.images
 
 
-def unit_price(request: GenerationRequest) -> int:
+def unit_price(request: GenerationRequest, catalogue: Catalogue) -> int:
     """Return the credits for one image.
 
-    That is the model's price times 4K and detail, plus the surcharges of the options.
+    That is the model's price times resolution and detail, plus the surcharges of the options.
+
+    Raises:
+        UnknownModelError: the model no longer exists; the error names those that can do the request.
     """
-    model = find_model(request.model)
+    try:
+        model = catalogue.find_known(request.model)
+    except UnknownModelError:
+        raise UnknownModelError(request.model, _able(request, catalogue.models)) from None
     price = model.text_price if request.mode is Mode.TEXT else model.edit_price
     if price is None:
         raise ValueError(f"{model.id} has no price for edits: the request was not checked")
@@ -119,53 +140,55 @@ def unit_price(request: GenerationRequest) -> int:
     return price + surcharges
 
 
-def affordable(request: GenerationRequest, credits_: int) -> GenerationRequest | None:
+def affordable(request: GenerationRequest, credits_: int, catalogue: Catalogue) -> GenerationRequest | None:
     """Return the request with fewer images, then with less detail.
 
     It costs at most `credits_`. None if one image without detail costs more.
     """
-    if (images := credits_ // unit_price(request)) > 0:
+    if (images := credits_ // unit_price(request, catalogue)) > 0:
         return replace(request, images=min(images, request.images))
     levels = range(request.detail - 1, 0, -1)
     smaller = (replace(request, images=1, detail=level) for level in levels)
-    return next((each for each in smaller if unit_price(each) <= credits_), None)
+    return next((each for each in smaller if unit_price(each, catalogue) <= credits_), None)
 
 
-def remedy(request: GenerationRequest, credits_: int) -> Remedy:
+def remedy(request: GenerationRequest, credits_: int, catalogue: Catalogue) -> Remedy:
     """Return the change to a request for a price within `credits_`."""
     plain = replace(request, detail=1)
-    fewer = request.images > 1 and unit_price(request) <= credits_
-    if request.detail > 1 and price(plain) <= credits_:
+    fewer = request.images > 1 and unit_price(request, catalogue) <= credits_
+    if request.detail > 1 and price(plain, catalogue) <= credits_:
         return Remedy.EITHER if fewer else Remedy.LESS_DETAIL
     if fewer:
         return Remedy.FEWER
-    return Remedy.BOTH if unit_price(plain) <= credits_ else Remedy.NONE
+    return Remedy.BOTH if unit_price(plain, catalogue) <= credits_ else Remedy.NONE
 
 
-def offers_for(request: GenerationRequest, providers: Sequence[str]) -> tuple[Offer, ...]:
+def offers_for(request: GenerationRequest, catalogue: Catalogue) -> tuple[Offer, ...]:
     """Return the offers with every option of the request.
 
     They are in the operator's order of providers.
     """
-    fitting = [offer for offer in OFFERS if offer.provider in providers and _covers(offer, request)]
-    return tuple(sorted(fitting, key=lambda offer: providers.index(offer.provider)))
+    return tuple(offer for offer in catalogue.offers if _covers(offer, request))
 
 
-def require_offer(request: GenerationRequest, providers: Sequence[str]) -> None:
+def require_offer(request: GenerationRequest, catalogue: Catalogue) -> None:
     """Check that some configured provider can do the request.
 
     Raises:
         UnsupportedOptionError: the model is offered, but not with these options; the error names the models that can.
-        StudioClosedError: no configured provider offers the model.
+        UnknownModelError: the model is not offered; the error names the models that can do the request.
+        StudioClosedError: no model is offered at all.
     """
-    if offers_for(request, providers):
+    if offers_for(request, catalogue):
         return
-    offered = [offer for offer in OFFERS if offer.provider in providers and offer.model == request.model]
-    if not offered:
+    if not catalogue.models:
         raise StudioClosedError
+    offered = catalogue.offers_of(request.model)
+    if not offered:
+        raise UnknownModelError(request.model, _able(request, catalogue.models))
     # The options that the nearest of several offers lacks.
     lacking = min((list(unsupported_options(offer.abilities, request)) for offer in offered), key=len)
-    raise _unsupported(*lacking[0], request, offered_models(providers))
+    raise _unsupported(*lacking[0], request, catalogue.models)
 
 
 def unsupported_options(abilities: Abilities, request: GenerationRequest) -> Iterator[tuple[str, object]]:
@@ -191,11 +214,22 @@ def _unsupported(
 
     It names the models that can do the whole request, or else at least this option.
     """
-    lacks = {model.id: {name for name, _ in unsupported_options(model.abilities, request)} for model in models}
-    lacks.pop(request.model, None)
+    lacks = _lacks(request, models)
     able = [model for model, lacking in lacks.items() if not lacking]
     able = able or [model for model, lacking in lacks.items() if option not in lacking]
     return UnsupportedOptionError(option, value, model=request.model, models=tuple(able))
+
+
+def _able(request: GenerationRequest, models: Collection[Model]) -> tuple[str, ...]:
+    """Return the other models that can do a request, else all others."""
+    lacks = _lacks(request, models)
+    return tuple(model for model, lacking in lacks.items() if not lacking) or tuple(lacks)
+
+
+def _lacks(request: GenerationRequest, models: Collection[Model]) -> dict[str, set[str]]:
+    """Return the options that each other model lacks for a request."""
+    others = [model for model in models if model.id != request.model]
+    return {model.id: {name for name, _ in unsupported_options(model.abilities, request)} for model in others}
 
 
 def readable(prompt: str) -> str:

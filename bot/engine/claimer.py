@@ -1,6 +1,6 @@
 """Claims: choose queued jobs for the free slots, in one transaction."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from bot.domain.attachments import is_fetchable
+from bot.domain.catalogue import Catalogue
 from bot.domain.jobs import Attempt, Job, Outcome, State
 from bot.domain.models import Offer
 from bot.domain.requests import offers_for
@@ -89,13 +90,13 @@ class JobClaimer:
         *,
         config: EngineConfig,
         lease: Lease,
-        providers: Sequence[str],
+        catalogue: Catalogue,
         new_callback_url: Callable[[str], CallbackUrl | None],
         new_input_url: Callable[[], CallbackUrl | None],
     ) -> None:
         self._config = config
         self._lease = lease
-        self._providers = tuple(providers)
+        self._catalogue = catalogue
         self._new_callback_url = new_callback_url
         self._new_input_url = new_input_url
 
@@ -114,7 +115,7 @@ class JobClaimer:
         queue = QueueRepository(connection)
         if not queue.has_waiting():
             return ClaimResult()
-        slots = Slots(connection, self._config, available_submits, offer_limits)
+        slots = Slots(connection, self._config, self._catalogue, available_submits, offer_limits)
         claims, retries = self._claim_jobs(connection, slots, now, limit)
         waiting = queue.list_first(_QUEUE_SHOWN + limit) if with_queue else ()
         if (next_due := queue.next_due(now)) is not None:
@@ -140,7 +141,7 @@ class JobClaimer:
             if not has_input_urls(addressed, now):
                 continue  # its next step publishes them again
             earlier = attempts.list_for(job.id) if job.tries else ()
-            offers = remaining_offers(offers_for(job.request, self._providers), earlier)
+            offers = remaining_offers(offers_for(job.request, self._catalogue), earlier)
             offer = slots.take(job.place.guild_id, ready_offers(offers, earlier, now))
             if offer is None:
                 if (retry := next_retry_at(offers, earlier, now)) is not None:

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.domain.aspect_ratios import with_input_ratio
+from bot.domain.catalogue import Catalogue
 from bot.domain.credits import PossibleCost
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.images import ResultImage
@@ -53,7 +54,7 @@ class JobStore:
         clock: Clock,
         config: EngineConfig,
         lease: Lease,
-        providers: Sequence[str],
+        catalogue: Catalogue,
         new_callback_url: Callable[[str], CallbackUrl | None] = no_callback_url,
         new_input_url: Callable[[], CallbackUrl | None] = no_input_url,
     ) -> None:
@@ -61,11 +62,11 @@ class JobStore:
         self._ledger = ledger
         self._clock = clock
         self._config = config
-        self._providers = tuple(providers)
+        self._catalogue = catalogue
         self._claimer = JobClaimer(
             config=config,
             lease=lease,
-            providers=providers,
+            catalogue=catalogue,
             new_callback_url=new_callback_url,
             new_input_url=new_input_url,
         )
@@ -115,7 +116,7 @@ class JobStore:
     async def remaining_offers(self, job: Job) -> tuple[Offer, ...]:
         """Return the offers left for a job after its refusals."""
         attempts = await self._database.read(lambda connection: AttemptRepository(connection).list_for(job.id))
-        return remaining_offers(offers_for(job.request, self._providers), attempts)
+        return remaining_offers(offers_for(job.request, self._catalogue), attempts)
 
     async def release_claim(self, job: Job) -> Job:
         """Return a claimed job to HELD: its submit was never begun.
@@ -167,7 +168,7 @@ class JobStore:
             replace(each, file=files[at].file, changes=files[at].changes) if at in files else each
             for at, each in enumerate(job.request.inputs)
         )
-        request = with_input_ratio(replace(job.request, inputs=inputs), self._providers)
+        request = with_input_ratio(replace(job.request, inputs=inputs), self._catalogue)
 
         def write(connection: Connection) -> Job:
             noted = JobRepository(connection).set_prepared(job, request, queued=queued)
@@ -241,7 +242,7 @@ class JobStore:
                 job.id, Outcome.REFUSED, now, fault=error.kind, record_id=error.record_id, retry_at=retry_at
             )
             tried = attempts.list_for(job.id)
-            left = remaining_offers(offers_for(job.request, self._providers), tried)
+            left = remaining_offers(offers_for(job.request, self._catalogue), tried)
             if not left:
                 return self._end(connection, job, State.FAILED, now, fault=error.kind)
             due = now if ready_offers(left, tried, now) else next_retry_at(left, tried, now)

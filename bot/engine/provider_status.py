@@ -7,10 +7,11 @@ from typing import Final
 import structlog
 
 from bot.domain.aspect_ratios import has_ratio
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Job
-from bot.domain.models import OFFERS, Offer
+from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.circuit_breaker import CircuitBreakers
 from bot.engine.clock import Clock
@@ -46,12 +47,11 @@ class ProviderStatus:
     """Health and circuit breakers of all providers and their offers."""
 
     def __init__(
-        self, *, providers: Sequence[str], health: HealthRegistry, breakers: CircuitBreakers, clock: Clock
+        self, *, catalogue: Catalogue, health: HealthRegistry, breakers: CircuitBreakers, clock: Clock
     ) -> None:
-        offers = [offer for offer in OFFERS if offer.provider in providers]
-        self._offers = {(offer.provider, offer.model): offer for offer in offers}
-        self._offer_breakers = OfferBreakers(offers)
-        self._providers = tuple(providers)
+        self._catalogue = catalogue
+        self._offers = {(offer.provider, offer.model): offer for offer in catalogue.offers}
+        self._offer_breakers = OfferBreakers(catalogue.offers)
         self._health = health
         self._breakers = breakers
         self._clock = clock
@@ -60,7 +60,7 @@ class ProviderStatus:
     def available_submits(self) -> dict[str, int]:
         """Return how many submits each provider may get now."""
         now = self._clock.monotonic()
-        return {provider: self._breakers.available_submits(provider, now) for provider in self._providers}
+        return {provider: self._breakers.available_submits(provider, now) for provider in self._catalogue.providers}
 
     def offer_limits(self) -> dict[tuple[str, str], int]:
         """Return how many submits may begin, for offers with a limit.
@@ -72,7 +72,7 @@ class ProviderStatus:
     def is_blocked(self, request: GenerationRequest) -> bool:
         """Return whether no provider accepts the request until its operator acts."""
         now = self._clock.monotonic()
-        offers = offers_for(request, self._providers)
+        offers = offers_for(request, self._catalogue)
         return bool(offers) and all(
             self._breakers.is_blocked(offer.provider, now) or self._offer_breakers.is_blocked(offer, now)
             for offer in offers

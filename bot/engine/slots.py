@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from bot.domain.models import OFFERS, Offer
+from bot.domain.catalogue import Catalogue
+from bot.domain.models import Offer
 from bot.engine.config import EngineConfig
 from db.attempts import AttemptRepository
 from db.queue import QueueRepository
@@ -17,6 +18,7 @@ class Slots:
         self,
         connection: Connection,
         config: EngineConfig,
+        catalogue: Catalogue,
         available_submits: Mapping[str, int],
         offer_limits: Mapping[tuple[str, str], int],
     ) -> None:
@@ -25,6 +27,7 @@ class Slots:
             provider: min(config.active_per_provider - busy.get(provider, 0), limit)
             for provider, limit in available_submits.items()
         }
+        self._offers = catalogue.offers
         self._offer_limits = dict(offer_limits)
         self._per_guild = config.active_per_guild
         self._of_guild = QueueRepository(connection).count_active_by_guild() if self._per_guild else {}
@@ -37,7 +40,7 @@ class Slots:
     @property
     def models(self) -> tuple[str, ...]:
         """Models with a free slot at any provider."""
-        return tuple(sorted({offer.model for offer in OFFERS if self._is_free(offer)}))
+        return tuple(sorted({offer.model for offer in self._offers if self._is_free(offer)}))
 
     @property
     def full_guilds(self) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """Pause of submits while finished images could not be stored."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import ImageError, ImageProblem, StorageFullError
 from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.clock import Clock
@@ -68,9 +69,9 @@ class StorageGate:
     provider for ever: after a while the host of an image fetched earlier is probed instead.
     """
 
-    def __init__(self, *, image_service: ImageService, providers: Iterable[str], clock: Clock) -> None:
+    def __init__(self, *, image_service: ImageService, catalogue: Catalogue, clock: Clock) -> None:
         self._image_service = image_service
-        self._names = tuple(providers)
+        self._catalogue = catalogue
         self._clock = clock
         self._disk: _Closure | None = None
         self._providers: dict[str, _Closure] = {}
@@ -150,7 +151,7 @@ class StorageGate:
         """Return all closures blocking a request; empty if not blocked."""
         if self._disk is not None:
             return [self._disk]
-        names = {offer.provider for offer in offers_for(request, self._names)}
+        names = {offer.provider for offer in offers_for(request, self._catalogue)}
         return [self._providers[name] for name in names] if names <= self._providers.keys() else []
 
     def limit(self, available: Mapping[str, int]) -> dict[str, int]:

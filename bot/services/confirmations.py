@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.confirmations import CONFIRMATION_LIFETIME, Confirmation
 from bot.domain.errors import AlreadyAskedError, ConfirmationGoneError, NotAllowedError
 from bot.domain.jobs import InteractionContext, Origin
@@ -27,7 +28,7 @@ from db.database import Database
 class ConfirmationService:
     """Store of requests awaiting confirmation.
 
-    No credits are held. `providers` are the configured ones.
+    No credits are held.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class ConfirmationService:
         ledger: Ledger,
         access: AccessService,
         clock: Clock,
-        providers: tuple[str, ...],
+        catalogue: Catalogue,
         new_id: Callable[[], str],
         limits: MemberLimits,
     ) -> None:
@@ -45,7 +46,7 @@ class ConfirmationService:
         self._ledger = ledger
         self._access = access
         self._clock = clock
-        self._providers = providers
+        self._catalogue = catalogue
         self._new_id = new_id
         self._limits = limits
 
@@ -78,7 +79,7 @@ class ConfirmationService:
             guild_id=place.guild_id,
             member_id=place.member_id,
             request=request,
-            price=price(request),
+            price=price(request, self._catalogue),
             private=place.private,
             created_at=now,
             origin=origin,
@@ -86,7 +87,7 @@ class ConfirmationService:
 
         def write(connection: Connection) -> None:
             self._access.check(connection, place.guild_id)
-            require_offer(request, self._providers)
+            require_offer(request, self._catalogue)
             account = self._ledger.available(connection, place.guild_id, place.member_id, now)
             self._ledger.require(connection, account, confirmation.price, now)
             confirmations = ConfirmationRepository(connection)
@@ -120,7 +121,7 @@ class ConfirmationService:
             _check(confirmation, member_id)
             if confirmation.created_at + CONFIRMATION_LIFETIME < now:
                 raise ConfirmationGoneError(expired=True)
-            current = replace(confirmation, price=price(confirmation.request))
+            current = replace(confirmation, price=price(confirmation.request, self._catalogue))
             if current.price != confirmation.price:
                 confirmations.set_price(confirmation_id, current.price)
             return current, current.price > (shown or confirmation.price)
@@ -142,7 +143,7 @@ class ConfirmationService:
             stored = confirmations.get(confirmation_id)
             _check(stored, member_id)
             confirmations.take(confirmation_id)
-            changed = replace(stored, request=request, price=price(request), origin=origin)
+            changed = replace(stored, request=request, price=price(request, self._catalogue), origin=origin)
             confirmations.add(changed, most=MAX_STORED)
             return changed
 

@@ -1,15 +1,15 @@
 """Snapshots of jobs for their cards: images, queue position, balance."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.forecasts import Lane, forecast, is_decisive
 from bot.domain.jobs import Job, Snapshot, State
-from bot.domain.models import PROVIDERS
 from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
@@ -30,7 +30,7 @@ _POSITIONS_CACHE_SECONDS = 2.0
 class JobSnapshotService:
     """Read access to snapshots, each from one state of the database.
 
-    `hard_deadline` is in seconds. `config` and `providers` are those of the engine, for forecasts.
+    `hard_deadline` is in seconds. `config` and `catalogue` are those of the engine, for forecasts.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class JobSnapshotService:
         clock: Clock,
         hard_deadline: float,
         config: EngineConfig | None = None,
-        providers: Sequence[str] = PROVIDERS,
+        catalogue: Catalogue,
         waits_for_storage: Callable[[GenerationRequest], bool] = lambda _: False,
     ) -> None:
         self._database = database
@@ -49,7 +49,7 @@ class JobSnapshotService:
         self._clock = clock
         self._hard_deadline = hard_deadline
         self._config = config or EngineConfig()
-        self._providers = providers
+        self._catalogue = catalogue
         self._waits_for_storage = waits_for_storage
         self._usual: dict[str, tuple[float, tuple[int, int] | None]] = {}
         self._positions: tuple[float, dict[str, int]] = (float("-inf"), {})
@@ -100,7 +100,7 @@ class JobSnapshotService:
         job, config = snapshot.job, self._config
         ahead = QueueRepository(connection).jobs_ahead(job)
         own = Lane(slots=config.active_per_member, active=ahead.active_of_member, rank=ahead.before_of_member + 1)
-        providers = {offer.provider for offer in offers_for(job.request, self._providers)}
+        providers = {offer.provider for offer in offers_for(job.request, self._catalogue)}
         others = [Lane(slots=config.active_per_provider * max(1, len(providers)), active=ahead.active, rank=position)]
         if config.active_per_guild is not None:
             rank = ahead.before_of_guild + 1

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from bot.domain.attachments import SERVED, AttachmentInfo, InputPolicy
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import (
     AlreadyBegunError,
     ImageGoneError,
@@ -78,7 +79,7 @@ class JobService:
         clock: Clock,
         config: EngineConfig,
         storage_gate: StorageGate,
-        providers: tuple[str, ...],
+        catalogue: Catalogue,
         new_id: Callable[[], str],
         snapshots: JobSnapshotService,
         policy: InputPolicy = SERVED,
@@ -92,7 +93,7 @@ class JobService:
         self._clock = clock
         self._config = config
         self._storage_gate = storage_gate
-        self._providers = providers
+        self._catalogue = catalogue
         self._new_id = new_id
         self._policy = policy
         self._snapshots = snapshots
@@ -135,7 +136,7 @@ class JobService:
 
         def write(connection: Connection) -> Snapshot | ResolvedRequest:
             resolved = resolve(connection)
-            if price(resolved.request) > resolved.confirm_over:
+            if price(resolved.request, self._catalogue) > resolved.confirm_over:
                 return resolved
             return self._make(connection, self._job(places[resolved.private], resolved.request, origin, now))
 
@@ -191,7 +192,7 @@ class JobService:
             id=self._new_id(),
             place=place,
             request=request,
-            price=price(request),
+            price=price(request, self._catalogue),
             state=State.HELD,
             fence=0,
             tries=0,
@@ -205,7 +206,7 @@ class JobService:
 
     def _make(self, connection: Connection, job: Job) -> Snapshot:
         self._access.check(connection, job.place.guild_id)
-        require_offer(job.request, self._providers)
+        require_offer(job.request, self._catalogue)
         if self._engine.is_blocked(job.request):
             raise StudioClosedError
         self._storage_gate.check_new_job(connection, job.place.member_id, self._config.member_megabytes)

@@ -1,12 +1,13 @@
 """Members' default options."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.preferences import NO_PREFERENCES, Preferences, check_preferences
 from bot.services.member_limits import FreeAction, MemberLimits
 from db.database import Database
@@ -16,14 +17,14 @@ from db.preferences import PreferenceRepository
 class PreferenceService:
     """Read and change members' default options.
 
-    They are the same in every guild. `providers` are the configured ones.
+    They are the same in every guild.
     """
 
     def __init__(
-        self, *, database: Database, providers: Sequence[str], now: Callable[[], datetime], limits: MemberLimits
+        self, *, database: Database, catalogue: Catalogue, now: Callable[[], datetime], limits: MemberLimits
     ) -> None:
         self._database = database
-        self._providers = providers
+        self._catalogue = catalogue
         self._now = now
         self._limits = limits
 
@@ -44,7 +45,7 @@ class PreferenceService:
             TooManyRequestsError: the member changed them very often within a minute.
         """
         self._limits.count(FreeAction.PREFERENCE, member_id)
-        check_preferences(changes, self._providers)
+        check_preferences(changes, self._catalogue)
         wanted = {name: getattr(NO_PREFERENCES, name) if value is None else value for name, value in changes.items()}
         now = self._now()
 

@@ -3,13 +3,14 @@
 A member's own are usable everywhere; a server's are set by its moderators.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import (
     EditOnlyError,
     EmptyPresetError,
@@ -75,7 +76,7 @@ class Deleted:
 class PresetService:
     """Store of presets.
 
-    `providers` are the configured ones, in the operator's order. `effects` are those that the operator named.
+    `effects` are those that the operator named.
     """
 
     def __init__(
@@ -83,14 +84,14 @@ class PresetService:
         *,
         database: Database,
         access: AccessService,
-        providers: Sequence[str],
+        catalogue: Catalogue,
         now: Callable[[], datetime],
         limits: MemberLimits,
         effects: tuple[str, ...] = (),
     ) -> None:
         self._database = database
         self._access = access
-        self._providers = providers
+        self._catalogue = catalogue
         self._effects = effects
         self._now = now
         self._limits = limits
@@ -153,7 +154,7 @@ class PresetService:
             chosen_request(
                 prompt=_SHORTEST_PROMPT,
                 options={},
-                providers=self._providers,
+                catalogue=self._catalogue,
                 preset=preset,
                 preferences=preferences,
                 inputs=inputs,

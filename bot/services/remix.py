@@ -3,13 +3,14 @@
 Read the job as a source, build the request of an action, or delete the job.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import Connection
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import AtelierError, ImageGoneError, JobRunningError, JobStateError
 from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.jobs import Action, Job, Origin
@@ -91,18 +92,13 @@ _PRICED: Final = {Action.AGAIN: RemixOptions(), Action.CUT_OUT: RemixOptions(), 
 
 
 class RemixService:
-    """Requests built from earlier jobs, and deletion of jobs.
+    """Requests built from earlier jobs, and deletion of jobs."""
 
-    `providers` are the configured ones.
-    """
-
-    def __init__(
-        self, *, database: Database, image_service: ImageService, clock: Clock, providers: Sequence[str]
-    ) -> None:
+    def __init__(self, *, database: Database, image_service: ImageService, clock: Clock, catalogue: Catalogue) -> None:
         self._database = database
         self._image_service = image_service
         self._clock = clock
-        self._providers = providers
+        self._catalogue = catalogue
 
     async def get_source(self, job_id: str, actor: Actor) -> Source:
         """Return an ended job as a source.
@@ -144,7 +140,7 @@ class RemixService:
             if any(each.file is None and each.url is None for each in source.inputs):
                 raise ImageGoneError(own=False)
             same = replace(job.request, inputs=source.inputs)
-            return make_again(same, options.changes, self._providers), Origin(action=action, job_id=job.id)
+            return make_again(same, options.changes, self._catalogue), Origin(action=action, job_id=job.id)
         position = options.position or 0
         if position not in source.pictures:
             raise JobStateError(job.state, action)
@@ -162,7 +158,7 @@ class RemixService:
         Raises as `build_request` does.
         """
         if action is Action.AGAIN:
-            return make_again(source.job.request, options.changes, self._providers)
+            return make_again(source.job.request, options.changes, self._catalogue)
         return self._of_picture(source, action, InputImage(), options)
 
     async def get_prices(self, job_id: str) -> dict[Action, int]:
@@ -180,7 +176,7 @@ class RemixService:
         prices = {}
         for action, options in _PRICED.items():
             try:
-                prices[action] = price(self.build_quote(source, action, options))
+                prices[action] = price(self.build_quote(source, action, options), self._catalogue)
             except AtelierError:
                 continue
         return prices
@@ -193,15 +189,15 @@ class RemixService:
         match action:
             case Action.VARY:
                 one = replace(original, images=1)
-                return make_variation(one, picture, self._providers, changes=options.changes)
+                return make_variation(one, picture, self._catalogue, changes=options.changes)
             case Action.EDIT:
-                return make_edit(original, picture, prompt, self._providers, model=options.model)
+                return make_edit(original, picture, prompt, self._catalogue, model=options.model)
             case Action.REFERENCE:
-                return make_reference(original, picture, prompt, self._providers, model=options.model)
+                return make_reference(original, picture, prompt, self._catalogue, model=options.model)
             case Action.UPSCALE:
-                return make_upscale(own, picture, options.factor or 0, self._providers)
+                return make_upscale(own, picture, options.factor or 0, self._catalogue)
             case Action.CUT_OUT:
-                return make_cut_out(own, picture, self._providers)
+                return make_cut_out(own, picture, self._catalogue)
             case _:
                 raise ValueError(f"{action} starts from no picture")
 

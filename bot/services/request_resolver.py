@@ -3,12 +3,13 @@
 Unchosen options come from the preset, then from the member's defaults.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import PresetNotFoundError
 from bot.domain.images import InputImage
 from bot.domain.option_resolution import chosen_request
@@ -41,12 +42,12 @@ RequestResolver = Callable[[Connection], ResolvedRequest]
 class ResolverService:
     """Builder of request resolvers.
 
-    `providers` are the configured ones, in the operator's order. `effects` are those that the operator named.
+    `effects` are those that the operator named.
     """
 
-    def __init__(self, *, database: Database, providers: Sequence[str], effects: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, database: Database, catalogue: Catalogue, effects: tuple[str, ...] = ()) -> None:
         self._database = database
-        self._providers = providers
+        self._catalogue = catalogue
         self.effects = effects
 
     def resolver_for(
@@ -79,7 +80,7 @@ class ResolverService:
             request = chosen_request(
                 prompt=prompt,
                 options=options,
-                providers=self._providers,
+                catalogue=self._catalogue,
                 preset=stored,
                 preferences=preferences,
                 inputs=inputs,
@@ -129,7 +130,7 @@ class ResolverService:
         """
         name = preset if isinstance(preset, str) else None
         preferences, stored = await self._database.read(lambda connection: _read(connection, guild_id, member_id, name))
-        return quotes(chosen, self._providers, preset=stored, preferences=preferences, inputs=inputs)
+        return quotes(chosen, self._catalogue, preset=stored, preferences=preferences, inputs=inputs)
 
     def _resolved(
         self,

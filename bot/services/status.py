@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.credits import Budget
-from bot.domain.models import offered_models
 from bot.engine.clock import Clock
 from bot.engine.health import HealthRegistry, ProviderHealth
 from bot.engine.ledger import Ledger
@@ -41,12 +41,14 @@ class StatusService:
         clock: Clock,
         snapshots: JobSnapshotService,
         health: HealthRegistry,
+        catalogue: Catalogue,
     ) -> None:
         self._database = database
         self._ledger = ledger
         self._clock = clock
         self._snapshots = snapshots
         self._health = health
+        self._catalogue = catalogue
 
     async def get(self) -> Status:
         """Return the current status."""
@@ -57,7 +59,7 @@ class StatusService:
 
         (waiting, working), budget = await self._database.read(read)
         providers = self._health.list()
-        models = offered_models([health.provider for health in providers])
+        models = self._catalogue.models
         usual = {model.id: await self._snapshots.usual_seconds(model.id) for model in models}
         return Status(
             providers=providers,

@@ -5,14 +5,16 @@ Both are derived from the table in `bot.domain.options`.
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any, Final, TypeVar
 
 import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
+from bot.domain.models import Model
 from bot.domain.option_spec import OptionSpec
-from bot.domain.options import MAX_WORD, OPTIONS
+from bot.domain.options import MAX_WORD, OPTIONS, describe_model
 from bot.domain.quotes import Quote
 from bot.ui.i18n import N_, _
 from bot.ui.render.error_messages import obstacle
@@ -45,6 +47,24 @@ def image_options(*, after: str, editing: bool = False) -> Callable[[_Callback],
     texts = {spec.name: (spec.edit_description if editing else None) or spec.description for spec in specs}
     choices = {spec.name: _choices(spec.choices) for spec in specs if spec.choices}
     return _options(specs, texts, choices, after, editing=editing)
+
+
+def name_default_model(commands: Iterable[Any], model: str) -> None:
+    """Write the studio's default model into the descriptions of commands.
+
+    They are declared before the catalogue is known.
+    """
+    unnamed = describe_model()
+    for command in commands:
+        if isinstance(command, app_commands.Group):
+            name_default_model(command.commands, model)
+        elif isinstance(command, app_commands.Command):
+            for name, parameter in command._params.items():  # noqa: SLF001 - discord.py has no other way
+                described = parameter.description
+                if isinstance(described, locale_str) and described.message == unnamed:
+                    own = copy(parameter)
+                    own.description = locale_str(describe_model(model))
+                    command._params[name] = own  # noqa: SLF001 - as above
 
 
 def setting_options(*, after: str) -> Callable[[_Callback], _Callback]:
@@ -138,14 +158,18 @@ def model_choices(quotes: Iterable[Quote], typed: str) -> _Choices:
     """
     ranked = sorted(quotes, key=lambda quote: quote.price is None)
     wanted = typed.strip().casefold()
-    matching = [quote for quote in ranked if wanted in f"{quote.model.id} {_(quote.model.strength)}".casefold()]
+    matching = [quote for quote in ranked if wanted in _searched(quote.model)]
     return [
         app_commands.Choice(name=cut(_quoted(quote), _LONGEST), value=quote.model.id)
         for quote in (matching or ranked)[:_MOST]
     ]
 
 
+def _searched(model: Model) -> str:
+    return f"{model.id} {model.name} {_(model.strength)}".casefold()
+
+
 def _quoted(quote: Quote) -> str:
     if quote.price is not None:
-        return f"{quote.model.id} · {in_credits(quote.price)} · {_(quote.model.strength)}"
-    return f"{quote.model.id} · {obstacle(quote.obstacle)}" if quote.obstacle else quote.model.id
+        return f"{quote.model.display_name} · {in_credits(quote.price)} · {_(quote.model.strength)}"
+    return f"{quote.model.display_name} · {obstacle(quote.obstacle)}" if quote.obstacle else quote.model.display_name

@@ -207,6 +207,7 @@ class BotHarness:
         container.new_input_url = some_input_url
         await container.install()
         self.client = container.client
+        self.catalogue = container.catalogue
         self.command_sync = container.command_sync
         self.jobs = container.jobs
         self._card_updater = container.card_updater

@@ -3,23 +3,22 @@
 `tests/end_to_end` runs them in the real process.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from simcord.results import InteractionResult
 
-from bot.domain import models, quotes
+from bot.domain import quotes
 from bot.domain.errors import InputError, InsufficientCreditsError, UnsupportedOptionError
 from bot.domain.jobs import State
-from bot.domain.requests import price
 from bot.services import confirmations, jobs
 from bot.ui.handlers import job_requests
 from sandbox.discord.cdn import measured
 from sandbox.discord.command_rules import check_command
 from sandbox.discord.errors import FormErrors
 from tests.cogs.bot_harness import STAND_IN, BotHarness, buttons, private
+from tests.support.catalogue import overwrite_models, price
 from tests.support.image_server import drawn
 
 MENU = "Edit this image"
@@ -182,7 +181,7 @@ async def test_edit_form_above_shown_price_asks_first(bot: BotHarness, monkeypat
     message = await member.send(bot.channel, "look", attachments=[("a.png", drawn())])
     opened = await member.context_menu(bot.channel, MENU, message)
     for module in (quotes, jobs, confirmations, job_requests):
-        monkeypatch.setattr(module, "price", lambda request: price(request) + 1)
+        monkeypatch.setattr(module, "price", lambda request, catalogue: price(request, catalogue) + 1)
     asked = await member.submit_modal(opened, {"prompt": "make it snow", "model": ["reve-2.0"]})
     assert buttons(asked) == ["Generate · 21 credits", "Cancel"]
     assert bot.card(asked)[-1].startswith("The price has changed since it was shown.")
@@ -215,9 +214,8 @@ async def test_rejected_edit_form_reopens_with_text_and_images(bot: BotHarness) 
     assert "from 2 pictures" in bot.card(made)[0]
 
 
-async def test_menu_form_counter_is_largest_prompt_limit(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = tuple(replace(model, max_prompt=500 + model.text_price) for model in models.MODELS)
-    monkeypatch.setattr(models, "MODELS", listed)
+async def test_menu_form_counter_is_largest_prompt_limit(bot: BotHarness) -> None:
+    overwrite_models(bot.catalogue, max_prompt=lambda model: 500 + model.text_price)
     member = bot.member("member")
     message = await member.send(bot.channel, "look", attachments=[("a.png", drawn())])
     asked = fields(await member.context_menu(bot.channel, MENU, message))

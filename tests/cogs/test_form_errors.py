@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, update
 
-from bot.domain import models
 from bot.domain.errors import (
     AlreadyBegunError,
     FormGoneError,
@@ -26,6 +25,7 @@ from db.tables import forms, jobs, pictures
 from tests.cogs.bot_harness import STAND_IN, BotHarness, InteractionResult, MemberActor, buttons, private, texts
 from tests.cogs.test_edit import fields
 from tests.cogs.test_remix import finished, press
+from tests.support.catalogue import overwrite_models
 from tests.support.image_server import drawn
 
 # Enough for a picture, and not for an edit of it on the same day.
@@ -249,13 +249,10 @@ async def test_form_with_existing_card_offers_no_retry(bot: BotHarness, monkeypa
     assert told.components == []
 
 
-async def test_form_counter_is_largest_prompt_limit_of_its_models(
-    bot: BotHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_form_counter_is_largest_prompt_limit_of_its_models(bot: BotHarness) -> None:
     """A longer text, saved before, keeps its room."""
     shorter = {"reve-2.0": 900, "nano-banana-pro": 700, "seedream-5": 800}
-    listed = [replace(model, max_prompt=shorter.get(model.id, model.max_prompt)) for model in models.MODELS]
-    monkeypatch.setattr(models, "MODELS", tuple(listed))
+    overwrite_models(bot.catalogue, max_prompt=lambda model: shorter.get(model.id, model.max_prompt))
     member = bot.member("member")
     card = await finished(bot, member)
     opened = await press(member, card, "Edit")
@@ -263,7 +260,7 @@ async def test_form_counter_is_largest_prompt_limit_of_its_models(
     typed = "a lot of snow " * 70
     answer = await send(member, opened, prompt=typed[:900], model=["seedream-5"])
     assert heard(answer)[0].startswith("The prompt has 900 characters; this model takes 800.")
-    monkeypatch.setattr(models, "MODELS", tuple(replace(model, max_prompt=500) for model in listed))
+    overwrite_models(bot.catalogue, max_prompt=lambda _: 500)
     again = await press(member, answer, "Try again")
     assert fields(again)["What to change"]["max_length"] == 900
 

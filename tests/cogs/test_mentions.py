@@ -58,7 +58,7 @@ def rise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Raise the price of every request by one credit."""
     before = price
     for module in (jobs_service, confirmations_service, job_requests):
-        monkeypatch.setattr(module, "price", lambda request: before(request) + 1)
+        monkeypatch.setattr(module, "price", lambda request, catalogue: before(request, catalogue) + 1)
 
 
 async def test_mention_without_picture_offers_a_new_one(bot: BotHarness) -> None:

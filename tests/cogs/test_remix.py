@@ -8,7 +8,6 @@ from sqlalchemy import Connection, delete, select, update
 
 from bot.domain.errors import AlreadyAskedError
 from bot.domain.jobs import State
-from bot.domain.requests import price
 from bot.services import confirmations as confirmations_service
 from bot.services import jobs as jobs_service
 from bot.ui import buttons as buttons_module
@@ -17,6 +16,7 @@ from bot.ui.handlers import card_actions, job_requests
 from db.tables import jobs, movements, pictures
 from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, buttons, private, texts
 from tests.cogs.test_edit import fields
+from tests.support.catalogue import price
 from tests.support.clock import let_others_run
 
 
@@ -58,7 +58,7 @@ def rise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Raise the price of every request by one credit."""
     before = price
     for module in (jobs_service, confirmations_service, job_requests, card_actions):
-        monkeypatch.setattr(module, "price", lambda request: before(request) + 1)
+        monkeypatch.setattr(module, "price", lambda request, catalogue: before(request, catalogue) + 1)
 
 
 def told(result: InteractionResult) -> list[str]:

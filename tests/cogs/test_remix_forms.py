@@ -13,7 +13,6 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.jobs import State
-from bot.domain.requests import unit_price
 from bot.services import confirmations as confirmations_service
 from bot.services import jobs as jobs_service
 from bot.ui.handlers import job_requests, remix_forms
@@ -23,6 +22,7 @@ from tests.cogs.test_edit import fields
 from tests.cogs.test_form_errors import delete as delete_jobs
 from tests.cogs.test_form_errors import filled, heard, send
 from tests.cogs.test_remix import choose, finished, press
+from tests.support.catalogue import unit_price
 
 pytestmark = pytest.mark.bot(reve2img=True)
 
@@ -90,8 +90,8 @@ async def test_choice_above_shown_price_is_asked(bot: BotHarness, monkeypatch: p
     form = await choose(member, card, "again")
     for module in (jobs_service, confirmations_service, job_requests, remix_forms):
         usual = module.price
-        monkeypatch.setattr(module, "price", lambda request, usual=usual: usual(request) + 1)
-    monkeypatch.setattr(remix_forms, "unit_price", lambda request: unit_price(request) + 1)
+        monkeypatch.setattr(module, "price", lambda request, catalogue, usual=usual: usual(request, catalogue) + 1)
+    monkeypatch.setattr(remix_forms, "unit_price", lambda request, catalogue: unit_price(request, catalogue) + 1)
     asked = await send(member, form, prompt="an owl")
     assert bot.card(asked)[-1].startswith("The price has changed since it was shown.")
     assert len(await bot.column("id")) == 1

@@ -9,6 +9,7 @@ import pytest
 from discord import app_commands
 from discord.ext import commands
 
+from bot.ui.command_options import name_default_model
 from cogs.edit import Edit
 from cogs.imagine import Imagine
 from cogs.preset import PresetCommands
@@ -21,5 +22,8 @@ GOLDEN = json.loads((Path(__file__).parent / "slash_commands.json").read_text(en
 def test_command_payload_equals_golden_file(cog: type[commands.Cog]) -> None:
     made: Any = cog.__new__(cog)
     tree = app_commands.CommandTree(discord.Client(intents=discord.Intents.none()))
-    for command in [made.app_command] if made.app_command else made.get_app_commands():
+    declared = [made.app_command] if made.app_command else made.get_app_commands()
+    copies = [each._copy_with(parent=None, binding=made) for each in declared]
+    name_default_model(copies, "reve-2.0")
+    for command in copies:
         assert json.loads(json.dumps(command.to_dict(tree))) == GOLDEN[command.name]

@@ -10,6 +10,7 @@ from bot.domain.jobs import Job, State
 from db.database import Database
 from db.fair_share import FairShareRepository
 from db.queue import QueueRepository
+from tests.support.catalogue import MODEL_IDS
 from tests.support.clock import START
 from tests.support.factories import GUILD, make_context, make_job
 from tests.support.ledger import adding
@@ -70,7 +71,9 @@ async def test_members_take_turns(database: Database) -> None:
     queue = await queue_of(database)
     assert queue == tuple(job.id for job in expected)
     now = START + timedelta(hours=1)
-    claimable = await database.read(lambda connection: QueueRepository(connection).list_claimable(now, 9, 9))
+    claimable = await database.read(
+        lambda connection: QueueRepository(connection).list_claimable(now, 9, 9, models=MODEL_IDS)
+    )
     assert claimable == expected
 
 
@@ -82,9 +85,13 @@ async def test_active_jobs_count_as_turns_of_their_member(database: Database) ->
     queue = await queue_of(database)
     assert queue == (of_b.id, of_b_again.id, of_a.id)
     now = START + timedelta(hours=1)
-    of_two = await database.read(lambda connection: QueueRepository(connection).list_claimable(now, 2, 9))
+    of_two = await database.read(
+        lambda connection: QueueRepository(connection).list_claimable(now, 2, 9, models=MODEL_IDS)
+    )
     assert of_two == (of_b, of_b_again)
-    of_one = await database.read(lambda connection: QueueRepository(connection).list_claimable(now, 1, 9))
+    of_one = await database.read(
+        lambda connection: QueueRepository(connection).list_claimable(now, 1, 9, models=MODEL_IDS)
+    )
     assert of_one == (of_b,)
 
 
@@ -110,8 +117,8 @@ async def test_queue_contains_only_acknowledged_waiting_jobs(database: Database)
         now = START + timedelta(minutes=5)
         return (
             tuple(job_id for job_id, _ in queue.list_first(9)),
-            queue.list_claimable(now, 3, 9),
-            queue.list_claimable(now + timedelta(minutes=4), 3, 1),
+            queue.list_claimable(now, 3, 9, models=MODEL_IDS),
+            queue.list_claimable(now + timedelta(minutes=4), 3, 1, models=MODEL_IDS),
         )
 
     queue, now_claimable, later_first = await database.read(read)

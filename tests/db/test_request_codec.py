@@ -5,8 +5,9 @@ from hypothesis import given
 
 from bot.domain.fit import Fit
 from bot.domain.images import InputImage
-from bot.domain.requests import GenerationRequest, generation_request
+from bot.domain.requests import GenerationRequest
 from db.request_codec import inputs_of, options_of, plain_inputs, request_of
+from tests.support.catalogue import generation_request
 from tests.support.strategies import valid_options
 
 FIRST_RELEASE = {"aspect_ratio": "16:9", "images": 2, "detail": 3, "format": "webp", "resolution": None}
@@ -22,7 +23,9 @@ def test_request_survives_encoding(options: dict[str, Any]) -> None:
 
 def test_row_of_first_release_is_read_with_defaults() -> None:
     request = request_of("a", "reve-2.0", FIRST_RELEASE)
-    assert request == GenerationRequest(prompt="a", aspect_ratio="16:9", images=2, detail=3, format="webp")
+    assert request == GenerationRequest(
+        prompt="a", model="reve-2.0", aspect_ratio="16:9", images=2, detail=3, format="webp"
+    )
 
 
 def test_row_without_new_options_has_exactly_the_first_five() -> None:
@@ -30,13 +33,13 @@ def test_row_without_new_options_has_exactly_the_first_five() -> None:
 
 
 def test_keeps_picture_survives_encoding_and_is_false_in_older_rows() -> None:
-    request = GenerationRequest(prompt="a", upscale=2, keeps_picture=True)
+    request = GenerationRequest(prompt="a", model="reve-2.0", upscale=2, keeps_picture=True)
     assert request_of("a", "reve-2.0", options_of(request)).keeps_picture
     assert not request_of("a", "reve-2.0", FIRST_RELEASE).keeps_picture
 
 
 def test_keep_aspect_ratio_survives_encoding_and_is_false_in_older_rows() -> None:
-    request = GenerationRequest(prompt="a", aspect_ratio="3:4", keep_aspect_ratio=True)
+    request = GenerationRequest(prompt="a", model="reve-2.0", aspect_ratio="3:4", keep_aspect_ratio=True)
     assert request_of("a", "reve-2.0", options_of(request)).keep_aspect_ratio
     assert not request_of("a", "reve-2.0", FIRST_RELEASE).keep_aspect_ratio
 
@@ -48,7 +51,11 @@ def test_option_of_later_release_is_ignored() -> None:
 def test_encoded_options_are_plain_json() -> None:
     """Inputs have their own table, so only their number is encoded."""
     request = GenerationRequest(
-        prompt="a", upscale=2, fit=Fit(width=1920), inputs=(InputImage(url="https://cdn.example/a.png"),)
+        prompt="a",
+        model="reve-2.0",
+        upscale=2,
+        fit=Fit(width=1920),
+        inputs=(InputImage(url="https://cdn.example/a.png"),),
     )
     stored = options_of(request)
     assert (stored["upscale"], stored["fit"], stored["inputs"]) == (2, "1920x", 1)

@@ -14,10 +14,11 @@ from discord.ext import commands
 
 from bot import __version__
 from bot.domain.attachments import MAX_INPUTS
-from bot.domain.models import MODELS, OFFERS, Abilities, Model
-from bot.domain.options import DEFAULT_MODEL, OPTIONS
+from bot.domain.models import Abilities, Model
+from bot.domain.options import OPTIONS
 from bot.providers.registry import display_name
 from bot.settings import Settings
+from tests.support.catalogue import BOTH, MODELS, OFFERS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SETTINGS = {name.upper() for name in Settings.model_fields}
@@ -127,7 +128,9 @@ def priced(model: Model, price: int | None) -> str:
     """Return the price of one picture as the table writes it."""
     if price is None:
         return "-"
-    return f"{price}" + (f", at 4K {price * model.price_factor_4k}" if model.price_factor_4k > 1 else "")
+    return "".join(
+        [f"{price}", *(f", at {name} {price * factor}" for name, factor in model.resolution_factors.items())]
+    )
 
 
 def edited(model: Model) -> str:
@@ -150,7 +153,7 @@ def model_row(model: Model) -> list[str]:
 
 def test_models_page_lists_every_model_with_prices_and_offers() -> None:
     assert rows("docs/models.md") == {model.id: model_row(model) for model in MODELS}
-    assert f"You get `{DEFAULT_MODEL}` unless you choose." in read("docs/models.md")
+    assert f"You get `{BOTH.default_model}` unless you choose." in read("docs/models.md")
 
 
 def test_options_page_lists_every_option_with_choices_and_prices() -> None:

@@ -7,9 +7,8 @@ import pytest
 from bot.domain.aspect_ratios import has_ratio, with_input_ratio
 from bot.domain.images import ImageFile, InputImage
 from bot.domain.options import nearest_ratio
+from tests.support.catalogue import BOTH, SKILLBOSS
 from tests.support.factories import make_request
-
-BOTH = ("skillboss", "reve2img")
 
 
 def make_image(width: int, height: int) -> InputImage:
@@ -39,7 +38,7 @@ def test_ratio_stays_if_chosen_or_input_unknown(request_: object) -> None:
 
 def test_ratio_stays_if_no_provider_can_do_another() -> None:
     request = make_request(aspect_ratio="3:2", inputs=(make_image(300, 400),), keep_aspect_ratio=True)
-    assert with_input_ratio(request, ("skillboss",)) is request
+    assert with_input_ratio(request, SKILLBOSS) is request
 
 
 def test_nearest_ratio_returns_the_closest_of_the_given_ones() -> None:

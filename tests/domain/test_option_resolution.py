@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import (
     AtelierError,
     ExclusiveOptionsError,
@@ -12,15 +13,13 @@ from bot.domain.errors import (
     UnsupportedOptionError,
 )
 from bot.domain.images import InputImage
-from bot.domain.models import MODEL_IDS
 from bot.domain.option_resolution import chosen_request
 from bot.domain.options import FORMATS, OPTIONS, RATIOS, drop_unset
 from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.domain.presets import Preset
-from bot.domain.requests import GenerationRequest, generation_request
+from bot.domain.requests import GenerationRequest
+from tests.support.catalogue import BOTH, MODEL_IDS, NO_PROVIDERS, REVE2IMG, SKILLBOSS, generation_request
 from tests.support.strategies import any_options
-
-BOTH = ("skillboss", "reve2img")
 
 
 def asked(
@@ -36,7 +35,7 @@ def asked(
     return chosen_request(
         prompt=prompt,
         options=options or {},
-        providers=BOTH,
+        catalogue=BOTH,
         preset=preset,
         preferences=Preferences(**preferred),
         inputs=(InputImage(url="https://example.org/a.png"),) * inputs,
@@ -127,7 +126,7 @@ def test_refusal_names_the_preferred_model() -> None:
 
 def test_no_providers_raises_studio_closed() -> None:
     with pytest.raises(StudioClosedError):
-        chosen_request(prompt="a fox", options={}, providers=(), preferences=Preferences(model="reve-2.0"))
+        chosen_request(prompt="a fox", options={}, catalogue=NO_PROVIDERS, preferences=Preferences(model="reve-2.0"))
 
 
 def test_drop_unset_with_unknown_name_raises() -> None:
@@ -143,15 +142,15 @@ preferences = st.builds(
 )
 
 
-@given(chosen=any_options(), own=preferences, providers=st.sampled_from([BOTH, ("skillboss",), ("reve2img",)]))
+@given(chosen=any_options(), own=preferences, catalogue=st.sampled_from([BOTH, SKILLBOSS, REVE2IMG]))
 def test_preferences_never_make_a_possible_choice_fail(
-    chosen: dict[str, Any], own: Preferences, providers: tuple[str, ...]
+    chosen: dict[str, Any], own: Preferences, catalogue: Catalogue
 ) -> None:
     options = {name: value for name, value in chosen.items() if name in OPTIONS}
     try:
-        plain = chosen_request(prompt="a", options=options, providers=providers, preferences=NO_PREFERENCES)
+        plain = chosen_request(prompt="a", options=options, catalogue=catalogue, preferences=NO_PREFERENCES)
     except AtelierError:
         return
-    request = chosen_request(prompt="a", options=options, providers=providers, preferences=own)
+    request = chosen_request(prompt="a", options=options, catalogue=catalogue, preferences=own)
     same = [name for name, value in options.items() if value is not None]
     assert [getattr(request, name) for name in same] == [getattr(plain, name) for name in same]

@@ -4,8 +4,7 @@ import pytest
 
 from bot.domain.errors import AtelierError, OptionRangeError, StudioClosedError, UnknownModelError
 from bot.domain.preferences import NO_PREFERENCES, check_preferences
-
-BOTH = ("skillboss", "reve2img")
+from tests.support.catalogue import BOTH, NO_PROVIDERS, SKILLBOSS
 
 
 def test_default_preferences_confirm_above_fifty_credits_publicly() -> None:
@@ -42,6 +41,6 @@ def test_check_of_impossible_value_raises(changes: dict[str, Any], error: type[A
 
 def test_check_of_model_without_provider_raises() -> None:
     with pytest.raises(UnknownModelError):
-        check_preferences({"model": "seedream-5"}, ("skillboss",))
+        check_preferences({"model": "seedream-5"}, SKILLBOSS)
     with pytest.raises(StudioClosedError):
-        check_preferences({"model": "reve-2.0"}, ())
+        check_preferences({"model": "reve-2.0"}, NO_PROVIDERS)

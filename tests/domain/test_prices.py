@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.images import InputImage
-from bot.domain.models import MODELS, find_model
 from bot.domain.options import EDIT_VERSIONS, RATIOS
-from bot.domain.requests import GenerationRequest, generation_request, price, unit_price
+from bot.domain.requests import GenerationRequest
+from tests.support.catalogue import BOTH, MODELS, generation_request, price, unit_price
 from tests.support.factories import make_job
 from tests.support.strategies import valid_options
 
@@ -74,11 +74,11 @@ def test_price_is_independent_of_ratio(options: dict[str, Any], ratio: str) -> N
 @given(options=valid_options())
 def test_unit_price_is_within_bounds_and_divides_the_price(options: dict[str, Any]) -> None:
     request = generation_request(prompt="a", **options)
-    model = find_model(request.model)
+    model = BOTH.find(request.model)
     base = model.edit_price if request.inputs else model.text_price
     assert base is not None
     extras = 12 + 6 + 4  # the largest upscale, the background, an effect
-    most = base * model.price_factor_4k * request.detail + (extras if model.id == "reve-2.0" else 0)
+    most = base * model.resolution_factors.get("4K", 1) * request.detail + (extras if model.id == "reve-2.0" else 0)
     assert base <= unit_price(request) <= most
     assert price(request) == unit_price(request) * request.images
     assert make_job(request=request).unit_price == unit_price(request)
@@ -99,5 +99,5 @@ def test_price_of_edit_without_edit_price_raises() -> None:
         price(GenerationRequest(prompt="a", model="nano-banana", inputs=(PICTURE,)))
 
 
-def test_find_model_returns_every_model_by_id() -> None:
-    assert [find_model(model.id) for model in MODELS] == list(MODELS)
+def test_find_returns_every_model_by_id() -> None:
+    assert [BOTH.find(model.id) for model in MODELS] == list(MODELS)

@@ -4,23 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import ExclusiveOptionsError, UnsupportedOptionError
 from bot.domain.quotes import quotes
-from bot.domain.requests import generation_request, price
+from tests.support.catalogue import BOTH, NO_PROVIDERS, REVE2IMG, SKILLBOSS, generation_request, price
 from tests.support.strategies import any_options
 
-BOTH = ("skillboss", "reve2img")
 
-
-def prices(chosen: dict[str, Any], providers: tuple[str, ...] = BOTH) -> dict[str, int | None]:
+def prices(chosen: dict[str, Any], catalogue: Catalogue = BOTH) -> dict[str, int | None]:
     """Return the price by model."""
-    return {quote.model.id: quote.price for quote in quotes(chosen, providers)}
+    return {quote.model.id: quote.price for quote in quotes(chosen, catalogue)}
 
 
 def test_quotes_without_options_are_prices_of_one_image() -> None:
     assert prices({}) == {"reve-2.0": 12, "nano-banana": 20, "nano-banana-pro": 70, "seedream-5": 25}
-    assert prices({}, ("skillboss",)) == {"reve-2.0": 12}
-    assert prices({}, ()) == {}
+    assert prices({}, SKILLBOSS) == {"reve-2.0": 12}
+    assert prices({}, NO_PROVIDERS) == {}
 
 
 def test_quotes_follow_options_and_omit_impossible_models() -> None:
@@ -54,13 +53,13 @@ def test_invalid_values_count_as_not_chosen(chosen: dict[str, Any]) -> None:
     assert prices(chosen) == prices({})
 
 
-@given(chosen=any_options(), providers=st.sampled_from([BOTH, ("skillboss",), ("reve2img",)]))
-def test_quote_equals_the_price_or_error_of_the_request(chosen: dict[str, Any], providers: tuple[str, ...]) -> None:
+@given(chosen=any_options(), catalogue=st.sampled_from([BOTH, SKILLBOSS, REVE2IMG]))
+def test_quote_equals_the_price_or_error_of_the_request(chosen: dict[str, Any], catalogue: Catalogue) -> None:
     options = {name: value for name, value in chosen.items() if name not in {"inputs", "model"}}
-    for quote in quotes(options, providers):
+    for quote in quotes(options, catalogue):
         if quote.obstacle is None:
-            request = generation_request(prompt="a", model=quote.model.id, **options, providers=providers)
+            request = generation_request(prompt="a", model=quote.model.id, **options, catalogue=catalogue)
             assert quote.price == price(request)
         else:
             with pytest.raises(type(quote.obstacle)):
-                generation_request(prompt="a", model=quote.model.id, **options, providers=providers)
+                generation_request(prompt="a", model=quote.model.id, **options, catalogue=catalogue)

@@ -10,7 +10,6 @@ from bot.domain.aspect_ratios import with_input_ratio
 from bot.domain.errors import PromptError, StudioClosedError, UnsupportedOptionError
 from bot.domain.images import ImageFile, InputImage
 from bot.domain.jobs import Action
-from bot.domain.options import DEFAULT_MODEL
 from bot.domain.remix import (
     RequestChanges,
     make_again,
@@ -22,12 +21,10 @@ from bot.domain.remix import (
     possible_actions,
     upscale_factors,
 )
-from bot.domain.requests import KEEP_AS_IT_IS, generation_request, offers_for, price
+from bot.domain.requests import KEEP_AS_IT_IS, offers_for
+from tests.support.catalogue import BOTH, NO_PROVIDERS, SKILLBOSS, generation_request, price
 from tests.support.factories import make_request
 from tests.support.strategies import valid_options
-
-BOTH = ("skillboss", "reve2img")
-TEXT_ONLY = ("skillboss",)
 
 
 def make_image(width: int = 1024, height: int = 1024) -> InputImage:
@@ -54,7 +51,7 @@ def test_variation_keeps_prompt_and_options_at_edit_price() -> None:
 
 def test_variation_of_model_without_edits_uses_default_model() -> None:
     made = make_variation(make_request(model="nano-banana", aspect_ratio="3:2", images=2), PICTURE, BOTH)
-    assert (made.model, made.aspect_ratio, made.images) == (DEFAULT_MODEL, "3:2", 2)
+    assert (made.model, made.aspect_ratio, made.images) == (BOTH.default_model, "3:2", 2)
 
 
 def test_chosen_model_drops_its_unsupported_options() -> None:
@@ -128,17 +125,17 @@ def test_long_prompt_selects_a_model_that_takes_it_or_raises() -> None:
 
 def test_studio_without_edits_refuses_image_actions() -> None:
     with pytest.raises(UnsupportedOptionError):
-        make_variation(make_request(), PICTURE, TEXT_ONLY)
+        make_variation(make_request(), PICTURE, SKILLBOSS)
     with pytest.raises(UnsupportedOptionError):
-        make_edit(make_request(), PICTURE, "x", TEXT_ONLY)
+        make_edit(make_request(), PICTURE, "x", SKILLBOSS)
     with pytest.raises(UnsupportedOptionError):
-        make_upscale(make_request(), PICTURE, 2, TEXT_ONLY)
+        make_upscale(make_request(), PICTURE, 2, SKILLBOSS)
     with pytest.raises(UnsupportedOptionError):
-        make_cut_out(make_request(), PICTURE, TEXT_ONLY)
-    assert possible_actions(TEXT_ONLY) == {Action.AGAIN}
-    assert upscale_factors(TEXT_ONLY) == ()
+        make_cut_out(make_request(), PICTURE, SKILLBOSS)
+    assert possible_actions(SKILLBOSS) == {Action.AGAIN}
+    assert upscale_factors(SKILLBOSS) == ()
     with pytest.raises(StudioClosedError):
-        make_variation(make_request(), PICTURE, ())
+        make_variation(make_request(), PICTURE, NO_PROVIDERS)
 
 
 def test_studio_with_edits_offers_every_action() -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import (
     EditOnlyError,
     ExclusiveOptionsError,
@@ -18,16 +19,20 @@ from bot.domain.errors import (
 )
 from bot.domain.fit import Fit
 from bot.domain.images import InputImage
-from bot.domain.models import MODELS, OFFERS, find_model, offered_models
 from bot.domain.options import OPTIONS
-from bot.domain.requests import (
-    GenerationRequest,
+from bot.domain.requests import GenerationRequest, offers_for, require_offer
+from tests.support.catalogue import (
+    BOTH,
+    MODELS,
+    NO_PROVIDERS,
+    OFFERS,
+    REVE2IMG,
+    SKILLBOSS,
     affordable,
+    catalogue_of,
     generation_request,
-    offers_for,
     price,
     remedy,
-    require_offer,
 )
 from tests.support.factories import make_request
 from tests.support.strategies import any_options, valid_options
@@ -35,8 +40,6 @@ from tests.support.strategies import any_options, valid_options
 MODEL_IDS = ("reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5")
 WITH_SIZES = ("nano-banana-pro", "seedream-5")
 PICTURE = InputImage(url="https://cdn.example/fox.png")
-SKILLBOSS = ("skillboss",)
-BOTH = ("skillboss", "reve2img")
 
 
 def test_prompt_alone_gives_defaults() -> None:
@@ -208,25 +211,25 @@ def test_error_text_never_contains_the_prompt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("providers", "options", "expected"),
+    ("catalogue", "options", "expected"),
     [
         (BOTH, {}, ["skillboss", "reve2img"]),
-        (("reve2img", "skillboss"), {}, ["reve2img", "skillboss"]),
+        (catalogue_of("reve2img", "skillboss"), {}, ["reve2img", "skillboss"]),
         (BOTH, {"aspect_ratio": "9:16"}, ["skillboss", "reve2img"]),
         (BOTH, {"aspect_ratio": "3:2"}, ["reve2img"]),
         (BOTH, {"detail": 2}, ["reve2img"]),
         (BOTH, {"model": "seedream-5"}, ["reve2img"]),
         (SKILLBOSS, {"model": "seedream-5"}, []),
         (SKILLBOSS, {"detail": 2}, []),
-        ((), {}, []),
-        (("someone-else",), {}, []),
+        (NO_PROVIDERS, {}, []),
+        (catalogue_of("someone-else"), {}, []),
     ],
 )
 def test_offers_cover_every_option_in_provider_order(
-    providers: tuple[str, ...], options: dict[str, object], expected: list[str]
+    catalogue: Catalogue, options: dict[str, object], expected: list[str]
 ) -> None:
     request = generation_request(prompt="a", **options)  # type: ignore[arg-type]
-    assert [offer.provider for offer in offers_for(request, providers)] == expected
+    assert [offer.provider for offer in offers_for(request, catalogue)] == expected
 
 
 @given(options=valid_options())
@@ -235,21 +238,21 @@ def test_every_legal_request_has_an_offer_at_reve2img(options: dict[str, Any]) -
     assert "reve2img" in {offer.provider for offer in offers_for(request, BOTH)}
 
 
-def refusal(options: dict[str, Any], providers: tuple[str, ...] = BOTH) -> RequestError | GenerationRequest:
+def refusal(options: dict[str, Any], catalogue: Catalogue = BOTH) -> RequestError | GenerationRequest:
     """Return the error for these options, or the request."""
     try:
-        return generation_request(prompt="a", **options, providers=providers)
+        return generation_request(prompt="a", **options, catalogue=catalogue)
     except RequestError as error:
         return error
 
 
-@given(options=any_options(), providers=st.sampled_from([BOTH, SKILLBOSS, ("reve2img",)]))
-def test_accepted_request_has_an_offer_here(options: dict[str, Any], providers: tuple[str, ...]) -> None:
-    answer = refusal(options, providers)
+@given(options=any_options(), catalogue=st.sampled_from([BOTH, SKILLBOSS, REVE2IMG]))
+def test_accepted_request_has_an_offer_here(options: dict[str, Any], catalogue: Catalogue) -> None:
+    answer = refusal(options, catalogue)
     if isinstance(answer, GenerationRequest):
-        assert offers_for(answer, providers)
+        assert offers_for(answer, catalogue)
     else:
-        assert set(getattr(answer, "models", ())) <= {model.id for model in offered_models(providers)}
+        assert set(getattr(answer, "models", ())) <= {model.id for model in catalogue.models}
 
 
 @given(options=any_options())
@@ -314,36 +317,40 @@ def test_edit_with_text_only_model_raises_with_editing_models() -> None:
     assert (error.option, error.value) == ("mode", "edit")
     assert error.models == ("reve-2.0", "nano-banana-pro", "seedream-5")
     with pytest.raises(UnsupportedOptionError) as caught:
-        generation_request(prompt="a", inputs=(PICTURE,), providers=SKILLBOSS)
+        generation_request(prompt="a", inputs=(PICTURE,), catalogue=SKILLBOSS)
     assert (caught.value.option, caught.value.models) == ("mode", ())
 
 
 def test_offered_models_have_the_abilities_of_their_providers() -> None:
-    assert [model.id for model in offered_models(BOTH)] == list(MODEL_IDS)
-    assert offered_models(("reve2img",)) == MODELS
-    (reve,) = offered_models(SKILLBOSS)
+    assert [model.id for model in BOTH.models] == list(MODEL_IDS)
+    assert REVE2IMG.models == MODELS
+    (reve,) = SKILLBOSS.models
     assert (reve.id, reve.abilities["aspect_ratio"], reve.abilities["detail"]) == (
         "reve-2.0",
         ("16:9", "1:1", "9:16"),
         1,
     )
     assert (reve.abilities["upscale"], reve.abilities["fit"], reve.abilities.max_inputs) == ((), False, 0)
-    assert offered_models(()) == ()
+    assert NO_PROVIDERS.models == ()
 
 
 def test_model_without_provider_is_unknown_in_the_studio() -> None:
     with pytest.raises(UnknownModelError) as caught:
-        generation_request(prompt="a", model="seedream-5", providers=SKILLBOSS)
+        generation_request(prompt="a", model="seedream-5", catalogue=SKILLBOSS)
     assert caught.value.models == ("reve-2.0",)
     with pytest.raises(StudioClosedError):
-        generation_request(prompt="a", providers=())
+        generation_request(prompt="a", catalogue=NO_PROVIDERS)
 
 
-def test_require_offer_without_offer_of_model_raises_studio_closed() -> None:
-    with pytest.raises(StudioClosedError):
+def test_require_offer_without_offer_of_model_names_the_models_that_can() -> None:
+    with pytest.raises(UnknownModelError) as caught:
         require_offer(generation_request(prompt="a", model="nano-banana"), SKILLBOSS)
+    assert (caught.value.model, caught.value.models) == ("nano-banana", ("reve-2.0",))
+
+
+def test_require_offer_without_any_model_raises_studio_closed() -> None:
     with pytest.raises(StudioClosedError):
-        require_offer(generation_request(prompt="a"), ())
+        require_offer(generation_request(prompt="a"), NO_PROVIDERS)
 
 
 @pytest.mark.parametrize(("option", "value"), [("aspect_ratio", "3:2"), ("aspect_ratio", "auto"), ("detail", 2)])
@@ -357,7 +364,7 @@ def test_require_offer_names_the_option_no_provider_can_do(option: str, value: o
 
 def test_offers_stay_within_their_models_abilities() -> None:
     for offer in OFFERS:
-        most = find_model(offer.model).abilities
+        most = BOTH.find_known(offer.model).abilities
         assert offer.abilities.max_inputs <= most.max_inputs
         for name, spec in OPTIONS.items():
             if spec.limit is not None:

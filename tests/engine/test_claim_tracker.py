@@ -6,9 +6,9 @@ import pytest
 
 from bot.domain.errors import StaleJobError
 from bot.domain.jobs import Job, State
-from bot.domain.models import OFFERS
 from bot.engine.claim_tracker import ClaimState, ClaimTracker
 from bot.engine.claimer import Claim
+from tests.support.catalogue import OFFERS
 from tests.support.factories import make_job
 
 

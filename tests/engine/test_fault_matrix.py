@@ -26,6 +26,7 @@ from sandbox.providers import MANUAL, Reve2ImgServer
 from sandbox.providers.server import ImageApiServer
 from sandbox.web.fault_catalogue import FaultRow, rows
 from tests.engine.engine_harness import EngineHarness, engine_harness
+from tests.support.catalogue import SKILLBOSS
 from tests.support.factories import make_request
 from tests.ui.view_reader import texts
 
@@ -221,7 +222,7 @@ async def test_cancel_answer_has_expected_outcome_and_charge(
 
 async def _card(harness: EngineHarness, job: Job) -> Any:
     snapshots = JobSnapshotService(
-        database=harness.database, ledger=harness.ledger, clock=harness.clock, hard_deadline=7200
+        catalogue=SKILLBOSS, database=harness.database, ledger=harness.ledger, clock=harness.clock, hard_deadline=7200
     )
     return job_card(await snapshots.get(job.id), harness.clock.now(), 300.0)
 

@@ -12,6 +12,7 @@ from db.attempts import AttemptRepository
 from db.audit import audit
 from db.database import Database
 from db.jobs import JobRepository
+from tests.support.catalogue import SKILLBOSS
 from tests.support.clock import ManualClock
 from tests.support.factories import GUILD, make_attempt, make_context, make_id, make_job
 from tests.support.ledger import hold, make_ledger
@@ -26,7 +27,7 @@ def build_store(database: Database) -> JobStore:
         clock=clock,
         config=EngineConfig(),
         lease=Lease(worker_id=make_id(), seconds=15, is_alone=True, clock=clock),
-        providers=("skillboss",),
+        catalogue=SKILLBOSS,
     )
 
 

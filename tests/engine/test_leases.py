@@ -28,6 +28,7 @@ from db.tables import jobs, workers
 from db.workers import WorkerRepository
 from tests.engine.engine_harness import EngineHarness, engine_harness
 from tests.engine.gated_provider import GatedProvider, Gates
+from tests.support.catalogue import SKILLBOSS
 from tests.support.clock import START, ManualClock
 from tests.support.factories import make_context, make_id, make_image, make_job, make_request
 from tests.support.ledger import hold, make_ledger
@@ -591,7 +592,7 @@ def _job_store(database: Database, config: EngineConfig, clock: ManualClock, lea
         clock=clock,
         config=config,
         lease=lease,
-        providers=("skillboss",),
+        catalogue=SKILLBOSS,
         new_callback_url=no_callback_url,
     )
 

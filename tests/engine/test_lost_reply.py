@@ -25,6 +25,7 @@ from sandbox.providers import MANUAL, Reve2ImgServer
 from sandbox.providers import Job as Made
 from tests.engine.engine_harness import EngineHarness, engine_harness
 from tests.engine.gated_provider import Gates
+from tests.support.catalogue import SKILLBOSS
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_context, make_image, make_request
 from tests.support.ledger import ending, hold, make_job_for
@@ -538,7 +539,11 @@ async def test_kept_hold_is_shown_on_the_card(sqlite_database: Database, tmp_pat
     async with engine_harness(sqlite_database, tmp_path) as harness:
         harness.server.faults.add("submit", "reset_after", times=None)
         snapshots = JobSnapshotService(
-            database=sqlite_database, ledger=harness.ledger, clock=harness.clock, hard_deadline=7200
+            catalogue=SKILLBOSS,
+            database=sqlite_database,
+            ledger=harness.ledger,
+            clock=harness.clock,
+            hard_deadline=7200,
         )
         for _ in range(3):
             job = await harness.create_job()

@@ -1,7 +1,7 @@
 from bot.domain.errors import FaultKind
-from bot.domain.models import OFFERS
 from bot.engine.circuit_breaker import FIRST_PAUSE_SECONDS
 from bot.engine.offer_breakers import MEMBERS_TO_OPEN, OfferBreakers
+from tests.support.catalogue import OFFERS
 
 OFFER, OTHER = (offer for offer in OFFERS if offer.model in ("nano-banana", "seedream-5"))
 LIMITED = (OFFER.provider, OFFER.model)

@@ -2,7 +2,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.domain.errors import FaultKind, ProviderError
-from bot.domain.models import OFFERS
 from bot.engine.circuit_breaker import FIRST_PAUSE_SECONDS, CircuitBreakers
 from bot.engine.config import EngineConfig
 from bot.engine.health import HealthRegistry
@@ -10,6 +9,7 @@ from bot.engine.provider_status import ProviderStatus
 from bot.engine.slots import Slots
 from bot.providers.base import Failed, Finished, Pending
 from db.database import Database
+from tests.support.catalogue import OFFERS, SKILLBOSS
 from tests.support.clock import ManualClock
 
 OFFER = next(offer for offer in OFFERS if offer.provider == "skillboss")
@@ -20,7 +20,7 @@ def status(clock: ManualClock) -> ProviderStatus:
     """Return the status of one provider."""
     providers = ("skillboss",)
     return ProviderStatus(
-        providers=providers, health=HealthRegistry(providers), breakers=CircuitBreakers(providers), clock=clock
+        catalogue=SKILLBOSS, health=HealthRegistry(providers), breakers=CircuitBreakers(providers), clock=clock
     )
 
 
@@ -48,7 +48,7 @@ def test_refused_webhooks_are_logged_once(status: ProviderStatus) -> None:
 async def test_claim_uses_up_the_limit_of_its_offer(sqlite_database: Database) -> None:
     limits = {(OFFER.provider, OFFER.model): 1}
     slots = await sqlite_database.read(
-        lambda connection: Slots(connection, EngineConfig(), {OFFER.provider: 5}, limits)
+        lambda connection: Slots(connection, EngineConfig(), SKILLBOSS, {OFFER.provider: 5}, limits)
     )
     assert [slots.take(1, [OFFER]) for _ in range(2)] == [OFFER, None]
     assert slots.has_free

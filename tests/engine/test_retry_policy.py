@@ -14,10 +14,11 @@ from bot.engine.retry_policy import (
     ready_offers,
     remaining_offers,
 )
+from tests.support.catalogue import BOTH
 from tests.support.clock import START
 from tests.support.factories import make_attempt, make_job, make_request
 
-OFFERS = offers_for(make_request(), ("skillboss", "reve2img"))
+OFFERS = offers_for(make_request(), BOTH)
 JOB = make_job()
 CONFIG = EngineConfig(poll_floor=3, poll_ceiling=10)
 

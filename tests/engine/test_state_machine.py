@@ -42,6 +42,7 @@ from db.database import Database
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from db.tables import accounts, attempts, budgets, holds, jobs, movements, pictures, postings
+from tests.support.catalogue import SKILLBOSS
 from tests.support.clock import ManualClock
 from tests.support.databases import SqliteDatabases
 from tests.support.factories import GUILD, make_context, make_id, make_image, make_request
@@ -135,7 +136,7 @@ class JobMachine(RuleBasedStateMachine):
             clock=self.clock,
             config=EngineConfig(active_per_member=2, active_per_guild=3, waiting_per_member=4),
             lease=lease,
-            providers=("skillboss",),
+            catalogue=SKILLBOSS,
             new_callback_url=self.new_callback_url,
         )
         worker_store = WorkerStore(database=self.database, clock=self.clock, lease=lease)
@@ -152,11 +153,11 @@ class JobMachine(RuleBasedStateMachine):
             access=AccessService(database=self.database, admitted="*", now=self.clock.now),
             clock=self.clock,
             config=EngineConfig(waiting_per_member=4),
-            providers=("skillboss",),
+            catalogue=SKILLBOSS,
             new_id=make_id,
             storage_gate=cast("StorageGate", _Unlimited()),
             snapshots=JobSnapshotService(
-                database=self.database, ledger=self.ledger, clock=self.clock, hard_deadline=7200
+                catalogue=SKILLBOSS, database=self.database, ledger=self.ledger, clock=self.clock, hard_deadline=7200
             ),
         )
 

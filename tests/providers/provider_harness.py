@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import httpx
 
-from bot.domain.models import OFFERS, Offer
-from bot.domain.requests import GenerationRequest, generation_request
+from bot.domain.models import Offer
+from bot.domain.requests import GenerationRequest
 from bot.providers.base import Provider
 from bot.providers.http import ProviderHttp
 from bot.providers.reve2img import Reve2Img
 from bot.providers.skillboss import SkillBoss
 from sandbox.providers import MANUAL, ImageApiServer, Reve2ImgServer, SkillBossServer
+from tests.support.catalogue import OFFERS, generation_request
 
 KEY = "sk-contract-0123456789"
 PROMPT = "a lighthouse whose lamp is a small moon"

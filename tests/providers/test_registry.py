@@ -1,14 +1,14 @@
 from pathlib import Path
 
-from bot.domain import models
 from bot.providers.registry import PROVIDERS, display_name
 from bot.settings import Settings
+from tests.support.catalogue import OFFERS
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_registry_has_the_providers_of_the_catalogue_in_default_order() -> None:
-    assert tuple(PROVIDERS) == models.PROVIDERS
+    assert tuple(PROVIDERS) == tuple(dict.fromkeys(offer.provider for offer in OFFERS))
     assert Settings.model_fields["provider_order"].default[: len(PROVIDERS)] == tuple(PROVIDERS)
 
 

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.images import InputImage
-from bot.domain.models import MODELS, OFFERS, Offer
-from bot.domain.requests import generation_request, price
+from bot.domain.models import Offer
 from bot.providers.base import CancelOutcome, Failed, Finished, Pending
 from bot.providers.http import ProviderHttp
 from bot.providers.reve2img import Reve2Img
 from sandbox.providers import MANUAL, Reve2ImgServer
 from tests.providers.provider_harness import KEY, PROMPT, RawServer, json_reply
+from tests.support.catalogue import MODELS, OFFERS, generation_request, price
 from tests.support.strategies import valid_options
 
 AT_REST = {"model", "prompt", "aspect_ratio", "num_images", "output_format"}

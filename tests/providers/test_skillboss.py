@@ -7,13 +7,12 @@ import pytest
 import structlog
 
 from bot.domain.errors import FaultKind, ProviderError
-from bot.domain.models import OFFERS
-from bot.domain.requests import generation_request
 from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending
 from bot.providers.http import ProviderHttp
 from bot.providers.skillboss import SIZES, SkillBoss
 from sandbox.providers import MANUAL, SkillBossServer
 from tests.providers.provider_harness import KEY, PROMPT, RawServer, json_reply
+from tests.support.catalogue import OFFERS, generation_request
 
 OFFER = next(offer for offer in OFFERS if offer.provider == "skillboss")
 REQUEST = generation_request(prompt=PROMPT)

@@ -27,6 +27,7 @@ from db.confirmations import ConfirmationRepository
 from db.database import Database
 from db.jobs import JobRepository
 from tests.services.conftest import Open, ServiceHarness
+from tests.support.catalogue import BOTH
 from tests.support.factories import MEMBER, make_context, make_id, make_request
 
 KEPT = ImageFile(sha256="a" * 64, media_type="image/png", width=10, height=20, size=30)
@@ -131,7 +132,7 @@ async def test_concurrent_identical_requests_are_asked_about_once(services: Serv
         ledger=services.ledger,
         access=services.access,
         clock=services.clock,
-        providers=("skillboss", "reve2img"),
+        catalogue=BOTH,
         new_id=make_id,
         limits=MemberLimits(clock=services.clock),
     )

@@ -15,6 +15,7 @@ from bot.domain.errors import (
     NotInServerError,
     QueueFullError,
     StudioClosedError,
+    UnknownModelError,
     UnsupportedOptionError,
 )
 from bot.domain.jobs import Job, State
@@ -48,7 +49,7 @@ REFUSALS: list[tuple[type[Exception], dict[str, Any], dict[str, Any], dict[str, 
     (BudgetSpentError, {"budget": 11}, {}, {}),
     (UnsupportedOptionError, {"providers": ("skillboss",)}, {}, {"aspect_ratio": "3:2"}),
     (UnsupportedOptionError, {"providers": ("skillboss",)}, {}, {"detail": 2}),
-    (StudioClosedError, {"providers": ("skillboss",)}, {}, {"model": "seedream-5"}),
+    (UnknownModelError, {"providers": ("skillboss",)}, {}, {"model": "seedream-5"}),
     (StudioClosedError, {"providers": ()}, {}, {}),
     (QueueFullError, {"waiting_per_member": 0}, {}, {}),
 ]

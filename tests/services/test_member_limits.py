@@ -14,11 +14,11 @@ from bot.services.presets import PresetService
 from bot.services.saved_forms import SavedFormService
 from db.tables import drafts, forms
 from tests.services.conftest import Open, ServiceHarness
+from tests.support.catalogue import BOTH
 from tests.support.clock import ManualClock
 from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_request
 
 FORM = FilledForm(form=CardForm(job_id="0" * 32, action=Action.EDIT, urls={}), prompt="a fox", chosen=(), model=None)
-BOTH = ("skillboss", "reve2img")
 
 
 @pytest.mark.parametrize("action", FreeAction)
@@ -93,13 +93,13 @@ async def test_forms_are_limited_and_capped(services: ServiceHarness) -> None:
 
 async def test_preferences_and_presets_are_limited(services: ServiceHarness) -> None:
     limits = MemberLimits(clock=services.clock)
-    preferences = PreferenceService(database=services.database, providers=BOTH, now=services.clock.now, limits=limits)
+    preferences = PreferenceService(database=services.database, catalogue=BOTH, now=services.clock.now, limits=limits)
     for _ in range(MOST_PER_WINDOW[FreeAction.PREFERENCE]):
         await preferences.change(MEMBER, {"private": True})
     with pytest.raises(TooManyRequestsError):
         await preferences.change(MEMBER, {"private": False})
     presets = PresetService(
-        database=services.database, access=services.access, providers=BOTH, now=services.clock.now, limits=limits
+        database=services.database, access=services.access, catalogue=BOTH, now=services.clock.now, limits=limits
     )
     actor = Actor(member_id=MEMBER, guild_id=GUILD, moderator=False)
     for _ in range(MOST_PER_WINDOW[FreeAction.PRESET]):
@@ -115,7 +115,7 @@ async def test_server_without_admission_stores_no_preset(open_services: Open) ->
     presets = PresetService(
         database=services.database,
         access=services.access,
-        providers=BOTH,
+        catalogue=BOTH,
         now=services.clock.now,
         limits=MemberLimits(clock=services.clock),
     )

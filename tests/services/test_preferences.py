@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import OptionRangeError, PresetNotFoundError, UnknownModelError, UnsupportedOptionError
 from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.services.jobs import Actor
@@ -12,9 +13,9 @@ from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.request_resolver import ResolvedRequest, ResolverService
 from tests.services.conftest import ServiceHarness
+from tests.support.catalogue import BOTH, SKILLBOSS
 from tests.support.factories import GUILD, MEMBER
 
-BOTH = ("skillboss", "reve2img")
 ANN = Actor(member_id=MEMBER, guild_id=GUILD)
 
 
@@ -22,13 +23,13 @@ ANN = Actor(member_id=MEMBER, guild_id=GUILD)
 def preferences(services: ServiceHarness) -> PreferenceService:
     """Return the service."""
     return PreferenceService(
-        database=services.database, providers=BOTH, now=services.clock.now, limits=MemberLimits(clock=services.clock)
+        database=services.database, catalogue=BOTH, now=services.clock.now, limits=MemberLimits(clock=services.clock)
     )
 
 
-async def resolve(services: ServiceHarness, providers: tuple[str, ...] = BOTH, **changes: Any) -> ResolvedRequest:
+async def resolve(services: ServiceHarness, catalogue: Catalogue = BOTH, **changes: Any) -> ResolvedRequest:
     """Return the resolved request of a command."""
-    choices = ResolverService(database=services.database, providers=providers)
+    choices = ResolverService(database=services.database, catalogue=catalogue)
     command: dict[str, Any] = {"prompt": "a fox", "options": {}} | changes
     return await services.database.read(choices.resolver_for(guild_id=GUILD, member_id=MEMBER, **command))
 
@@ -38,7 +39,7 @@ async def save_preset(services: ServiceHarness, **changes: Any) -> None:
     presets = PresetService(
         database=services.database,
         access=services.access,
-        providers=BOTH,
+        catalogue=BOTH,
         now=services.clock.now,
         limits=MemberLimits(clock=services.clock),
     )
@@ -98,7 +99,7 @@ async def test_resolver_with_unknown_preset_raises(services: ServiceHarness) -> 
 async def test_resolver_with_outdated_preset_raises_request_error(services: ServiceHarness) -> None:
     await save_preset(services, options={"upscale": "2x", "model": "reve-2.0"})
     with pytest.raises(UnsupportedOptionError) as caught:
-        await resolve(services, providers=("skillboss",), preset="noir")
+        await resolve(services, catalogue=SKILLBOSS, preset="noir")
     assert (caught.value.option, caught.value.model) == ("upscale", "reve-2.0")
 
 
@@ -106,7 +107,7 @@ async def test_quotes_use_preset_and_defaults(services: ServiceHarness, preferen
     """A half-typed preset name counts as none."""
     await save_preset(services, options={"images": 2})
     await preferences.change(MEMBER, {"aspect_ratio": "auto"})
-    choices = ResolverService(database=services.database, providers=BOTH)
+    choices = ResolverService(database=services.database, catalogue=BOTH)
 
     async def prices(named: object, **options: object) -> dict[str, int | None]:
         found = await choices.quotes(options, guild_id=GUILD, member_id=MEMBER, preset=named)

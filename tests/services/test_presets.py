@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import (
     EmptyPresetError,
     NotAdmittedError,
@@ -26,20 +27,20 @@ from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from db.database import Database
 from tests.services.conftest import Open, ServiceHarness
+from tests.support.catalogue import BOTH
 from tests.support.factories import GUILD, MEMBER
 
 ANN = Actor(member_id=MEMBER, guild_id=GUILD)
 BEN = Actor(member_id=MEMBER + 1, guild_id=GUILD)
 MODERATOR = Actor(member_id=7, guild_id=GUILD, moderator=True)
-BOTH = ("skillboss", "reve2img")
 
 
-def service(services: ServiceHarness, providers: tuple[str, ...] = BOTH) -> PresetService:
+def service(services: ServiceHarness, catalogue: Catalogue = BOTH) -> PresetService:
     """Return the service over a harness."""
     return PresetService(
         database=services.database,
         access=services.access,
-        providers=providers,
+        catalogue=catalogue,
         effects=("film grain", "sepia"),
         now=services.clock.now,
         limits=MemberLimits(clock=services.clock),
@@ -141,7 +142,7 @@ async def test_save_of_impossible_preset_raises_request_error(
 async def test_own_defaults_apply_to_own_presets_only(services: ServiceHarness, presets: PresetService) -> None:
     """4K needs a model: a member's default counts for their own presets."""
     preferences = PreferenceService(
-        database=services.database, providers=BOTH, now=services.clock.now, limits=MemberLimits(clock=services.clock)
+        database=services.database, catalogue=BOTH, now=services.clock.now, limits=MemberLimits(clock=services.clock)
     )
     for member in (ANN, MODERATOR):
         await preferences.change(member.member_id, {"model": "seedream-5"})

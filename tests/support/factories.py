@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from bot.domain.images import ImageFile, ResultImage
 from bot.domain.jobs import Attempt, InteractionContext, Job, Outcome, State
-from bot.domain.requests import GenerationRequest, price
+from bot.domain.requests import GenerationRequest
+from tests.support.catalogue import price
 from tests.support.clock import START
 
 GUILD: Final = 700
@@ -24,7 +25,7 @@ def make_id() -> str:
 
 def make_request(**changes: Any) -> GenerationRequest:
     """Return a plain request."""
-    return replace(GenerationRequest(prompt="a lighthouse at dusk"), **changes)
+    return replace(GenerationRequest(prompt="a lighthouse at dusk", model="reve-2.0"), **changes)
 
 
 def make_context(**changes: Any) -> InteractionContext:

@@ -5,9 +5,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from bot.domain.images import InputImage
-from bot.domain.models import MODELS, Model
+from bot.domain.models import Model
 from bot.domain.option_spec import Limit, OptionSpec
 from bot.domain.options import EDIT_VERSIONS, OPTIONS, TRANSPARENT_FORMATS, VERSIONS
+from tests.support.catalogue import MODELS
 
 FITS = st.one_of(
     st.integers(1, 4096).map(str),

@@ -7,8 +7,7 @@ from discord import app_commands
 from bot.domain.options import OPTIONS
 from bot.domain.quotes import quotes
 from bot.ui.command_options import OTHER_DESCRIPTIONS, model_choices, suggested_choices
-
-BOTH = ("skillboss", "reve2img")
+from tests.support.catalogue import BOTH
 
 
 def names(typed: str = "", **chosen: Any) -> list[str]:

@@ -10,6 +10,7 @@ from bot.domain.saved_forms import FilledForm, MessageForm
 from bot.services.remix import RemixOptions
 from bot.ui.handlers.edit_menu import EditForm, EditModal
 from bot.ui.handlers.modals import ModalSpec
+from tests.support.catalogue import REVE2IMG
 
 MORE_THAN_FIT = (
     "-# This message has 31 pictures, and a form has room for the first 25. "
@@ -30,7 +31,7 @@ def wish(**chosen: list[str]) -> RemixOptions:
 def message_form(count: int, unshown: int = 0) -> EditForm:
     """Return the form for the images of a message."""
     pictures = tuple(AttachmentInfo(url=str(at)) for at in range(count))
-    able = quotes({}, ("reve2img",), inputs=(InputImage(),))
+    able = quotes({}, REVE2IMG, inputs=(InputImage(),))
     return EditForm.build(MessageForm(pictures=pictures, unshown=unshown), able, "reve-2.0")
 
 

@@ -19,10 +19,8 @@ from bot.domain.errors import AtelierError, FaultKind, NotAllowedError, OptionRa
 from bot.domain.fit import Fit
 from bot.domain.images import InputImage
 from bot.domain.jobs import Action, Delivery, Snapshot, State
-from bot.domain.models import MODELS
 from bot.domain.options import OPTIONS
 from bot.domain.quotes import quotes
-from bot.domain.requests import generation_request
 from bot.engine.health import ProviderHealth
 from bot.services.access import Admission
 from bot.services.credits import Balance
@@ -35,6 +33,7 @@ from bot.ui.render.error_messages import error_message, failure, unexpected
 from bot.ui.render.history_page import empty_page, has_search_line, history_page
 from bot.ui.render.job_card import job_card
 from bot.ui.render.panels import admitted_panel, balance_panel, budget_alert, help_panel, status_panel
+from tests.support.catalogue import BOTH, generation_request
 from tests.support.clock import START
 from tests.support.factories import make_job, make_request
 from tests.ui.pseudo_locale import english, write_foreign
@@ -44,7 +43,6 @@ from tests.ui.test_job_card import LIVE_CARDS, SOFT, done, files
 from tests.ui.view_reader import labels, texts
 
 PROMPT = "a lighthouse at dusk"
-BOTH = ("skillboss", "reve2img")
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +194,7 @@ def test_panels_are_translated(folder: Path) -> None:
         budget = Budget(month="2026-03", limit=100)
         with use_locale("de", folder):
             assert english(budget_alert(budget, percentage)) == []
-    assert left(folder, lambda: help_panel(MODELS)) == []
+    assert left(folder, lambda: help_panel(BOTH)) == []
     for admission in Admission:
         assert left(folder, lambda admission=admission: admitted_panel(admission, 700)) == []  # type: ignore[misc]
 

@@ -1,5 +1,6 @@
 """Direct messages to the owners of the Discord application."""
 
+import zlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -7,10 +8,11 @@ import discord
 import structlog
 
 from bot.domain.credits import Budget
+from bot.domain.models import Model
 from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.discord_errors import classify
 from bot.ui.i18n import use_locale
-from bot.ui.render.panels import budget_alert
+from bot.ui.render.panels import budget_alert, retirement_alert
 
 _log = structlog.get_logger(__name__)
 
@@ -19,7 +21,7 @@ _LOCALE: Final = discord.Locale.american_english.value
 
 
 class OwnerMessages:
-    """An `OwnerNotifier` by direct message."""
+    """An `OwnerNotifier` and `RetirementNotifier` by direct message."""
 
     def __init__(self, client: discord.Client) -> None:
         self._client = client
@@ -31,6 +33,17 @@ class OwnerMessages:
         """
         with use_locale(_LOCALE):
             text = budget_alert(budget, percentage)
+        return await self._send(text, str(percentage))
+
+    async def send_retirement(self, model: Model) -> bool:
+        """Send the end of a model to each owner; return False if it reached none."""
+        with use_locale(_LOCALE):
+            text = retirement_alert(model)
+        # A nonce has 25 characters at most.
+        return await self._send(text, f"{zlib.crc32(f'{model.id} {model.retires}'.encode()) % 100_000:05}")
+
+    async def _send(self, text: str, topic: str) -> bool:
+        """Send a text to each owner; `topic` makes its nonce unique."""
         reached = False
         try:
             async with bounded(REQUEST_SECONDS):
@@ -45,7 +58,7 @@ class OwnerMessages:
                     await channel.send(
                         text,
                         # Unique among all channels: Discord compares those of one author.
-                        nonce=f"{owner}-{percentage}",
+                        nonce=f"{owner}-{topic}",
                         allowed_mentions=discord.AllowedMentions.none(),
                     )
             except Exception as error:  # noqa: BLE001 - sorted by its kind

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import discord
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import ImageGoneError, NotOfferedError
 from bot.domain.jobs import Action, Delivery
 from bot.domain.remix import can_change, editing_models, upscale_factors
@@ -45,10 +46,7 @@ _MENU_ACTIONS: Final = {
 
 
 class CardActions:
-    """Answers the buttons of finished cards.
-
-    `providers` are the configured ones.
-    """
+    """Answers the buttons of finished cards."""
 
     def __init__(
         self,
@@ -66,7 +64,7 @@ class CardActions:
         comparisons: ComparisonHandlers,
         versions: VersionHandlers,
         history: HistoryHandlers,
-        providers: tuple[str, ...],
+        catalogue: Catalogue,
     ) -> None:
         self._remix = remix
         self._details = details
@@ -81,7 +79,7 @@ class CardActions:
         self._comparisons = comparisons
         self._versions = versions
         self._history = history
-        self._providers = providers
+        self._catalogue = catalogue
 
     async def choose_from_menu(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Run the action chosen in a card's menu.
@@ -292,17 +290,17 @@ class CardActions:
         """Return the models to choose from, with the price of one picture each."""
         return {
             model.id: self._price(source, action, RemixOptions(prompt="-", model=model.id))
-            for model in editing_models(self._providers)
+            for model in editing_models(self._catalogue)
         }
 
     def _longest_prompt(self) -> int:
         """Return the largest prompt limit of the models to choose from."""
-        return max((model.max_prompt for model in editing_models(self._providers)), default=MAX_TYPED)
+        return max((model.max_prompt for model in editing_models(self._catalogue)), default=MAX_TYPED)
 
     def _factors(self, source: Source) -> dict[int, int]:
         return {
             factor: self._price(source, Action.UPSCALE, RemixOptions(factor=factor))
-            for factor in upscale_factors(self._providers)
+            for factor in upscale_factors(self._catalogue)
         }
 
     def _counts(self, source: Source) -> dict[int, int]:
@@ -310,12 +308,12 @@ class CardActions:
         counts = {}
         for count in _COUNTS:
             quote = self._remix.build_quote(source, Action.VARY, RemixOptions(images=count))
-            counts[quote.images] = price(quote)
+            counts[quote.images] = price(quote, self._catalogue)
         return counts
 
     def _price(self, source: Source, action: Action, chosen: RemixOptions) -> int:
         """Return the price of an action. It is the same for every image."""
-        return price(self._remix.build_quote(source, action, chosen))
+        return price(self._remix.build_quote(source, action, chosen), self._catalogue)
 
     async def details(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Answer privately with a job's details.

@@ -10,6 +10,7 @@ import structlog
 from discord import app_commands
 from sqlalchemy import Connection
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.confirmations import CONFIRMATION_LIFETIME, Confirmation
 from bot.domain.errors import AffordableOffer, AtelierError, ConfirmationGoneError, InsufficientCreditsError
 from bot.domain.images import InputImage
@@ -52,12 +53,14 @@ class JobRequests:
         confirmations: ConfirmationService,
         snapshots: JobSnapshotService,
         card_updater: CardUpdater,
+        catalogue: Catalogue,
     ) -> None:
         self._jobs = jobs
         self._resolver = resolver
         self._confirmations = confirmations
         self._snapshots = snapshots
         self._card_updater = card_updater
+        self._catalogue = catalogue
 
     async def create(
         self,
@@ -115,13 +118,13 @@ class JobRequests:
             with self._jobs.pause_dispatch():
                 created = await self._jobs.resolve_and_create(contexts, resolve, origin=origin)
                 if isinstance(created, ResolvedRequest):
-                    dearer = bool(shown) and price(created.request) > (shown or 0)
+                    dearer = bool(shown) and price(created.request, self._catalogue) > (shown or 0)
                     await self._ask(interaction, contexts[created.private], created.request, origin, dearer=dearer)
                 else:
                     await self._acknowledge(interaction, created)
         except InsufficientCreditsError as error:
             (refused,) = resolved
-            error.remedy = remedy(refused.request, error.most_in_a_day or 0)
+            error.remedy = remedy(refused.request, error.most_in_a_day or 0, self._catalogue)
             error.offer = await self._offer(contexts[refused.private], refused.request, origin, error.available)
             raise
 
@@ -245,7 +248,7 @@ class JobRequests:
         self, context: InteractionContext, request: GenerationRequest, origin: Origin | None, available: int
     ) -> AffordableOffer | None:
         """Store the affordable part of a refused request, if any."""
-        smaller = affordable(request, available)
+        smaller = affordable(request, available, self._catalogue)
         if smaller is None:
             return None
         try:

@@ -10,9 +10,10 @@ from typing import Any, Final
 import discord
 from discord import ui
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.errors import AtelierError, ImageGoneError, NotOfferedError, PromptError, StudioClosedError
 from bot.domain.jobs import Action
-from bot.domain.models import Mode, offered_models
+from bot.domain.models import Mode
 from bot.domain.options import DEFAULT_RATIO, MAX_DETAIL, MAX_IMAGES, RATIOS
 from bot.domain.remix import can_change, editing_models, has_own_prompt
 from bot.domain.requests import GenerationRequest, price, unit_price
@@ -38,8 +39,8 @@ _OPTIONS: Final = ("aspect_ratio", "images", "detail")
 class EditedFormSpec:
     """Fields of a form with a request to change.
 
-    `request` is the one that is made without a change. `prices` are what one picture costs at each model. `urls` are
-    the images to start from by position; with `asks_picture` the form asks for one.
+    `request` is the one that is made without a change. `prices` are what one picture costs at each model.
+    `urls` are the images to start from by position; with `asks_picture` the form asks for one.
     """
 
     title: str
@@ -169,10 +170,7 @@ class EditedForm(Form):
 
 
 class RemixForms:
-    """Opens and answers the forms to change a request first.
-
-    `providers` are the configured ones.
-    """
+    """Opens and answers the forms to change a request first."""
 
     def __init__(
         self,
@@ -181,13 +179,13 @@ class RemixForms:
         requests: RemixRequests,
         forms: SavedFormService,
         form_errors: FormErrors,
-        providers: tuple[str, ...],
+        catalogue: Catalogue,
     ) -> None:
         self._remix = remix
         self._requests = requests
         self._forms = forms
         self._form_errors = form_errors
-        self._providers = providers
+        self._catalogue = catalogue
 
     async def open(
         self,
@@ -274,7 +272,7 @@ class RemixForms:
         if spec.checksum != sent:
             return PRICE_CHANGED
         said = spec.shown_price(chosen)
-        return said if price(self._remix.build_quote(source, action, chosen)) <= said else 0
+        return said if price(self._remix.build_quote(source, action, chosen), self._catalogue) <= said else 0
 
     def _spec(
         self, source: Source, action: Action, urls: Mapping[int, str | None], *, asks_picture: bool = False
@@ -283,7 +281,7 @@ class RemixForms:
             raise NotOfferedError
         request = self._unchanged(source, action, urls)
         prices = self._prices(source, action, request)
-        models = [model for model in offered_models(self._providers) if model.id in prices]
+        models = [model for model in self._catalogue.models if model.id in prices]
         usable = {*(ratio for model in models for ratio in model.abilities["aspect_ratio"]), request.aspect_ratio}
         return EditedFormSpec(
             title=_("Again, edited") if action is Action.AGAIN else _("Vary, edited"),
@@ -322,13 +320,15 @@ class RemixForms:
         if action is Action.AGAIN:
             plain = replace(plain, aspect_ratio=DEFAULT_RATIO, detail=1)
         prices = {}
-        for model in editing_models(self._providers) if editing else offered_models(self._providers):
+        for model in editing_models(self._catalogue) if editing else self._catalogue.models:
             try:
                 quote = self._remix.build_quote(source, action, replace(plain, model=model.id))
             except AtelierError:
                 continue
             # A model without levels of detail refuses the request's, or drops it: it is never charged for them.
-            prices[model.id] = unit_price(replace(quote, detail=min(request.detail, model.abilities["detail"])))
+            prices[model.id] = unit_price(
+                replace(quote, detail=min(request.detail, model.abilities["detail"])), self._catalogue
+            )
         if not prices:
             raise StudioClosedError
         return prices

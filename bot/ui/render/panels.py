@@ -1,22 +1,24 @@
 """Panels of `/credits`, `/status` and `/help`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
 from discord import ui
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.credits import BUDGET_ALERTS, Budget
 from bot.domain.errors import FaultKind
 from bot.domain.models import Model
-from bot.domain.options import DEFAULT_MODEL, OPTIONS
+from bot.domain.options import OPTIONS
 from bot.engine.health import ProviderHealth
 from bot.providers.registry import display_name
 from bot.services.access import Admission
 from bot.services.credits import Balance
 from bot.services.status import Status
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import ago, command_link, in_credits, number, usually
+from bot.ui.render.formatting import ago, command_link, escaped, in_credits, number, usually
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, RED
 
 _NAMED_COMMANDS: Final = (
@@ -97,6 +99,18 @@ def budget_alert(budget: Budget, percentage: int) -> str:
     return f"**{title}**\n{_budget(budget)}\n-# {advice}"
 
 
+def retirement_alert(model: Model) -> str:
+    """Return the message to an owner: a model ends soon."""
+    day = model.retires
+    at = "" if day is None else f"<t:{int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())}:D>"
+    title = _("The model {model} retires on {day}.").format(model=model.id, day=at)
+    advice = _(
+        "From that day on nobody can choose it; if it is the default, the next model of `DEFAULT_MODEL` is."
+        " `force = true` in `MODELS_FILE` keeps it on. Restart the bot that day."
+    )
+    return f"**{title}**\n-# {advice}"
+
+
 def _condition(health: ProviderHealth) -> str:
     parts = [_state(health)]
     if health.closed_models:
@@ -121,14 +135,14 @@ def _state(health: ProviderHealth) -> str:
 
 
 def help_panel(
-    models: Sequence[Model], command_ids: Mapping[str, int] = MappingProxyType({}), *, mentions: bool = False
+    catalogue: Catalogue, command_ids: Mapping[str, int] = MappingProxyType({}), *, mentions: bool = False
 ) -> ui.LayoutView:
     """Return the first steps, and each model with strength and price.
 
     Commands are links to them if their ids are known. `mentions` tells that messages can ask for edits.
     """
     links = {name: command_link(name.replace("_", " "), command_ids) for name in _NAMED_COMMANDS}
-    edits = any(model.abilities.max_inputs for model in models)
+    edits = any(model.abilities.max_inputs for model in catalogue.models)
     steps = [
         _("1. Send {imagine} with a prompt. The answer becomes your pictures; you pay only for those that arrive."),
         _("2. Press the buttons below your pictures to make more of them."),
@@ -155,10 +169,11 @@ def help_panel(
         *(line.format(**links) for line in more if line),
         f"### {_('Models')}",
     ]
-    for model in models:
+    for model in catalogue.models:
         price = _price(model)
-        usual = f" · {_('the one you get unless you choose')}" if model.id == DEFAULT_MODEL else ""
-        lines.append(f"**{model.id}** · {price}{usual}\n-# {_abilities(model)}")
+        usual = f" · {_('the one you get unless you choose')}" if model.id == catalogue.default_model else ""
+        name = escaped(model.name) if model.name else model.id
+        lines.append(f"**{name}** · {price}{usual}\n-# {_abilities(model)}")
     return _panel("\n".join(lines), BLURPLE)
 
 

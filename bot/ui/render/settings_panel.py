@@ -24,10 +24,10 @@ _NOTICES: Final = {
 }
 
 
-def settings_panel(preferences: Preferences) -> ui.LayoutView:
-    """Return every setting with its meaning."""
+def settings_panel(preferences: Preferences, default_model: str) -> ui.LayoutView:
+    """Return every setting with its meaning; `default_model` is the studio's."""
     lines = [f"## {_('Your settings')}"]
-    lines += [f"**{_(name)}** · {_value(preferences, field)}" for field, name in _NAMES.items()]
+    lines += [f"**{_(name)}** · {_value(preferences, field, default_model)}" for field, name in _NAMES.items()]
     lines.append(
         "-# " + _("They go with you everywhere. What you choose in a command or by a preset comes before them.")
     )
@@ -35,19 +35,19 @@ def settings_panel(preferences: Preferences) -> ui.LayoutView:
     return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=BLURPLE))
 
 
-def changed_panel(before: Preferences, after: Preferences) -> ui.LayoutView:
+def changed_panel(before: Preferences, after: Preferences, default_model: str) -> ui.LayoutView:
     """Return the changed settings with their old values."""
     changed = [field for field in _NAMES if getattr(before, field) != getattr(after, field)]
     if not changed:
-        return settings_panel(after)
+        return settings_panel(after, default_model)
     lines = [f"## {_('Your settings are changed')}"]
     for field in changed:
-        was = _("was: {value}").format(value=_value(before, field))
-        lines.append(f"**{_(_NAMES[field])}** · {_value(after, field)}\n-# {was}")
+        was = _("was: {value}").format(value=_value(before, field, default_model))
+        lines.append(f"**{_(_NAMES[field])}** · {_value(after, field, default_model)}\n-# {was}")
     return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREEN))
 
 
-def _value(preferences: Preferences, field: str) -> str:
+def _value(preferences: Preferences, field: str, default_model: str) -> str:
     value = getattr(preferences, field)
     match field:
         case "private":
@@ -61,6 +61,7 @@ def _value(preferences: Preferences, field: str) -> str:
         case "notice":
             return _(_NOTICES[value])
         case _ if value is None:
-            return _("{value}, the studio's default").format(value=OPTIONS[field].default)
+            usual = default_model if field == "model" else OPTIONS[field].default
+            return _("{value}, the studio's default").format(value=usual)
         case _:
             return str(value)

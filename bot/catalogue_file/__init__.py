@@ -1,0 +1,8 @@
+"""The files of models.
+
+`bot/models.toml` ships; an operator's own file changes it and adds to it.
+"""
+
+from bot.catalogue_file.loader import CatalogueFile, CatalogueFileError, load_catalogue_file
+
+__all__ = ["CatalogueFile", "CatalogueFileError", "load_catalogue_file"]

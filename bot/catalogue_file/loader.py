@@ -1,0 +1,177 @@
+"""Reading of the files of models; every mistake is one line."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from bot.catalogue_file.schema import (
+    MODEL_NAME,
+    FileTable,
+    ModelTable,
+    OfferTable,
+    Options,
+    is_model_id,
+    locate,
+)
+from bot.domain.lazy_text import LazyText
+from bot.domain.models import Abilities, ListPrice, Model, Offer
+from bot.providers.registry import PROVIDERS
+
+SHIPPED: Final = files("bot") / "models.toml"
+
+
+class CatalogueFileError(ValueError):
+    """Mistakes in a file of models; `lines` has one for each."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueFile:
+    """All models and offers of the files, in their order."""
+
+    models: tuple[Model, ...]
+    offers: tuple[Offer, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the models."""
+        return tuple(model.id for model in self.models)
+
+
+def load_catalogue_file(path: Path | None = None) -> CatalogueFile:
+    """Return the shipped models with the changes of an operator's file.
+
+    Raises:
+        CatalogueFileError: the file cannot be read, or has mistakes.
+    """
+    own = {} if path is None else _read_own(path)
+    document = _merged(_parse(SHIPPED.read_text(encoding="utf-8")), own)
+    lines: set[str] = set()
+    try:
+        table = FileTable.model_validate(document)
+    except ValidationError as error:
+        lines = set(map(_line_of, error.errors(include_input=False, include_url=False)))
+        raise CatalogueFileError(_named(path, lines)) from None
+    lines = {line for name, model in table.models.items() for line in _mistakes_of(name, model)}
+    if lines:
+        raise CatalogueFileError(_named(path, lines))
+    models = {name: _model(name, model) for name, model in table.models.items()}
+    return CatalogueFile(
+        models=tuple(models.values()),
+        offers=tuple(
+            _offer(provider, models[name], offer)
+            for name, model in table.models.items()
+            for provider, offer in model.offers.items()
+            if offer.enabled
+        ),
+    )
+
+
+def _read_own(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise CatalogueFileError((f"{path} cannot be read: {error.strerror or type(error).__name__}",)) from None
+    except UnicodeDecodeError:
+        raise CatalogueFileError((f"{path} is no text in UTF-8: save it as UTF-8",)) from None
+    try:
+        return _parse(text)
+    except tomllib.TOMLDecodeError as error:
+        line = " ".join(str(error).split())
+        raise CatalogueFileError((f"{path} is no TOML: {line}",)) from None
+
+
+def _parse(text: str) -> dict[str, Any]:
+    return tomllib.loads(text, parse_float=Decimal)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tables with those of `above` in them.
+
+    Lists are replaced as a whole.
+    """
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _named(path: Path | None, lines: set[str]) -> tuple[str, ...]:
+    return tuple(f"{path or 'bot/models.toml'}: {line}" for line in sorted(lines))
+
+
+def _line_of(mistake: Any) -> str:
+    where, table, text = locate(mistake["loc"])
+    if mistake["type"] == "missing":
+        return f"{where} is missing: it {text}"
+    if mistake["type"] == "extra_forbidden":
+        return f"{where} is no key; known are: {', '.join(table.model_fields)}"
+    return f"{where} {text}"
+
+
+def _mistakes_of(name: str, model: ModelTable) -> Iterator[str]:
+    """Yield the mistakes that no single key has."""
+    where = locate(("models", name))[0]
+    if not is_model_id(name):
+        yield f"{where} is no name of a model: it takes {MODEL_NAME}"
+    if model.max_inputs and model.credits.edit is None:
+        yield f"{where}.credits.edit is missing: the model takes pictures (max_inputs)"
+    if not model.offers:
+        yield f"{where}.offers is missing: it takes a table for each provider: {', '.join(PROVIDERS)}"
+    for provider, offer in model.offers.items():
+        if provider not in PROVIDERS:
+            yield f"{where}.offers.{provider} is no provider; known are: {', '.join(PROVIDERS)}"
+        if (offer.max_inputs or 0) > model.max_inputs:
+            yield f"{where}.offers.{provider}.max_inputs takes no more than the model's {model.max_inputs}"
+
+
+def _model(name: str, table: ModelTable) -> Model:
+    return Model(
+        id=name,
+        name=table.name or "",
+        # Braces of an operator's text are no places for values.
+        strength=LazyText(table.good_at.replace("{", "{{").replace("}", "}}")),
+        text_price=table.credits.text,
+        edit_price=table.credits.edit if table.max_inputs else None,
+        max_prompt=table.max_prompt,
+        abilities=_abilities(table.max_inputs, table.options),
+        resolution_factors=MappingProxyType(dict(table.credits.resolution)),
+        released=table.released,
+        retires=table.retires,
+        retired_upstream=table.retired_upstream,
+        note=table.note or "",
+        enabled=table.enabled,
+        forced=table.force,
+        roles=tuple(table.roles),
+    )
+
+
+def _offer(provider: str, model: Model, table: OfferTable) -> Offer:
+    limited = table.max_inputs is not None or table.options is not None
+    prices = [ListPrice(valid_from=each.valid_from, text=each.text, edit=each.edit) for each in table.usd]
+    return Offer(
+        provider=provider,
+        model=model.id,
+        remote_model=table.remote_model or model.id,
+        abilities=_abilities(table.max_inputs or 0, table.options) if limited else model.abilities,
+        list_prices=tuple(sorted(prices, key=lambda price: price.valid_from)),
+    )
+
+
+def _abilities(max_inputs: int, options: Options | None) -> Abilities:
+    limits = {} if options is None else options.model_dump(exclude_none=True)
+    return Abilities(
+        max_inputs=max_inputs,
+        **{name: tuple(limit) if isinstance(limit, list) else limit for name, limit in limits.items()},
+    )

@@ -1,0 +1,39 @@
+"""Checks of the models of the configured providers."""
+
+from datetime import UTC, datetime
+
+from bot.doctor.finding import Finding
+from bot.factories import build_catalogue
+from bot.settings import Settings
+
+
+async def check_models(settings: Settings) -> list[Finding]:
+    """Check for models that ended or soon end, and for a default that is off."""
+    today = datetime.now(UTC).date()
+    catalogue = build_catalogue(settings, settings.providers, today)
+    if not catalogue.models:
+        if not settings.providers:
+            return []  # the check of the keys says so
+        remedy = "Switch a model on in MODELS_FILE, or set another provider's key."
+        return [Finding(good=False, what="no provider with a key has a model that is on", remedy=remedy)]
+    offered = [model.id for model in catalogue.models]
+    findings = [Finding(good=True, what=f"models: {', '.join(offered)}; the default is {catalogue.default_model}")]
+    for name in settings.default_model:
+        if name in offered:
+            continue
+        remedy = "It is switched off or retired, or no provider with a key has it. The next one takes its place."
+        what = f"DEFAULT_MODEL: {name} is not offered"
+        findings.append(Finding(good=True, is_warning=True, what=what, remedy=remedy))
+    for model in catalogue.known:
+        if model.id in offered and model.retires_soon(today):
+            what = f"{model.id} retires on {model.retires}"
+            remedy = "It is off from that day on. `force = true` in MODELS_FILE keeps it on."
+            findings.append(Finding(good=True, is_warning=True, what=what, remedy=remedy))
+        elif model.enabled and not model.is_on(today):
+            what = f"{model.id} is off: it retired on {model.retires}"
+            remedy = "`enabled = false` in MODELS_FILE ends this warning; `force = true` switches the model on."
+            findings.append(Finding(good=True, is_warning=True, what=what, remedy=remedy))
+        elif model.id in offered and model.retired_upstream is not None and model.retired_upstream <= today:
+            what = f"{model.id} is on, although its maker ended its own service on {model.retired_upstream}"
+            findings.append(Finding(good=True, what=f"{what}: {model.note}" if model.note else what))
+    return findings

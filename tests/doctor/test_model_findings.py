@@ -1,0 +1,67 @@
+"""Findings about models."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bot.doctor.models import check_models
+from bot.settings import ExplicitSettings
+
+ALL = "reve-2.0, nano-banana, nano-banana-pro, seedream-5"
+
+
+async def findings(**settings: Any) -> list[tuple[str, str]]:
+    """Return kind and text of each finding."""
+    found = await check_models(ExplicitSettings(**settings))
+    kinds = {(True, False): "ok", (True, True): "warn", (False, False): "fault"}
+    return [(kinds[each.good, each.is_warning], each.what) for each in found]
+
+
+def written(folder: Path, text: str) -> Path:
+    """Return a file of models."""
+    file = folder / "own.toml"
+    file.write_text(text)
+    return file
+
+
+async def test_models_and_default_are_named() -> None:
+    upstream = (
+        "reve-2.0 is on, although its maker ended its own service on 2026-08-14: its resellers may still serve it"
+    )
+    assert await findings(reve2img_api_key="key") == [
+        ("ok", f"models: {ALL}; the default is reve-2.0"),
+        ("ok", upstream),
+    ]
+    assert await findings(skillboss_wholesale_key="key", default_model="seedream-5") == [
+        ("ok", "models: reve-2.0; the default is reve-2.0"),
+        ("warn", "DEFAULT_MODEL: seedream-5 is not offered"),
+        ("ok", upstream),
+    ]
+    assert await findings() == []
+
+
+async def test_retirements_are_warnings(tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    soon, far = today + timedelta(days=29), today + timedelta(days=60)
+    text = f"""
+        [models."reve-2.0"]
+        retired_upstream = 2999-01-01
+        [models.nano-banana]
+        retires = {today}
+        [models.nano-banana-pro]
+        retires = {soon}
+        [models.seedream-5]
+        retires = {far}
+        """
+    assert await findings(reve2img_api_key="key", models_file=written(tmp_path, text)) == [
+        ("ok", "models: reve-2.0, nano-banana-pro, seedream-5; the default is reve-2.0"),
+        ("warn", f"nano-banana is off: it retired on {today}"),
+        ("warn", f"nano-banana-pro retires on {soon}"),
+    ]
+
+
+async def test_key_without_any_model_is_a_fault(tmp_path: Path) -> None:
+    file = written(tmp_path, '[models."reve-2.0"]\nenabled = false')
+    assert await findings(skillboss_wholesale_key="key", models_file=file) == [
+        ("fault", "no provider with a key has a model that is on"),
+    ]

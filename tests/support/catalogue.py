@@ -1,0 +1,69 @@
+"""The shipped catalogue, and domain functions with it as their default."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from bot.catalogue_file import load_catalogue_file
+from bot.domain import requests
+from bot.domain.catalogue import Catalogue, build_catalogue
+from bot.domain.errors import Remedy
+from bot.domain.models import Model, Offer
+from bot.domain.requests import GenerationRequest
+from tests.support.clock import START
+
+_FILE: Final = load_catalogue_file()
+MODELS: Final = _FILE.models
+MODEL_IDS: Final = _FILE.ids
+OFFERS: Final = _FILE.offers
+
+
+def catalogue_of(*providers: str, models: tuple[Model, ...] = MODELS, **changes: Any) -> Catalogue:
+    """Return the catalogue of these providers."""
+    values: dict[str, Any] = {"offers": OFFERS, "today": START.date()} | changes
+    return build_catalogue(models, providers=providers, **values)
+
+
+def overwrite_models(catalogue: Catalogue, **changes: Callable[[Model], Any]) -> None:
+    """Change fields of all models of a running bot."""
+    for group in ("models", "known"):
+        changed = [
+            replace(each, **{name: new(each) for name, new in changes.items()}) for each in getattr(catalogue, group)
+        ]
+        object.__setattr__(catalogue, group, tuple(changed))
+
+
+BOTH: Final = catalogue_of("skillboss", "reve2img")
+SKILLBOSS: Final = catalogue_of("skillboss")
+REVE2IMG: Final = catalogue_of("reve2img")
+NO_PROVIDERS: Final = catalogue_of()
+
+
+def offer_of(provider: str, model: str = "reve-2.0") -> Offer:
+    """Return a shipped offer."""
+    return next(offer for offer in OFFERS if (offer.provider, offer.model) == (provider, model))
+
+
+def generation_request(*, prompt: str, catalogue: Catalogue = BOTH, **options: Any) -> GenerationRequest:
+    """Return the checked request of a prompt and typed options."""
+    return requests.generation_request(prompt=prompt, catalogue=catalogue, **options)
+
+
+def price(request: GenerationRequest, catalogue: Catalogue = BOTH) -> int:
+    """Return the credits for all images of a request."""
+    return requests.price(request, catalogue)
+
+
+def unit_price(request: GenerationRequest, catalogue: Catalogue = BOTH) -> int:
+    """Return the credits for one image."""
+    return requests.unit_price(request, catalogue)
+
+
+def affordable(request: GenerationRequest, credits_: int, catalogue: Catalogue = BOTH) -> GenerationRequest | None:
+    """Return the request reduced to a price."""
+    return requests.affordable(request, credits_, catalogue)
+
+
+def remedy(request: GenerationRequest, credits_: int, catalogue: Catalogue = BOTH) -> Remedy:
+    """Return the change to a request for a price."""
+    return requests.remedy(request, credits_, catalogue)
