@@ -33,6 +33,16 @@ def overwrite_models(catalogue: Catalogue, **changes: Callable[[Model], Any]) ->
         object.__setattr__(catalogue, group, tuple(changed))
 
 
+def take_away(catalogue: Catalogue, model_id: str, *, forget: bool) -> None:
+    """Switch a model of a running bot off, as a restart would; or forget it."""
+    object.__setattr__(catalogue, "models", tuple(each for each in catalogue.models if each.id != model_id))
+    object.__setattr__(catalogue, "offers", tuple(each for each in catalogue.offers if each.model != model_id))
+    if catalogue.default_model == model_id:
+        object.__setattr__(catalogue, "default_model", catalogue.models[0].id)
+    if forget:
+        object.__setattr__(catalogue, "known", tuple(each for each in catalogue.known if each.id != model_id))
+
+
 BOTH: Final = catalogue_of("skillboss", "reve2img")
 SKILLBOSS: Final = catalogue_of("skillboss")
 REVE2IMG: Final = catalogue_of("reve2img")
