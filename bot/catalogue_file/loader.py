@@ -121,7 +121,7 @@ def _line_of(mistake: Any) -> str:
 
 
 def _mistakes_of(name: str, model: ModelTable) -> Iterator[str]:
-    """Yield the mistakes that no single key has."""
+    """Yield the mistakes between several keys."""
     where = locate(("models", name))[0]
     if not is_model_id(name):
         yield f"{where} is no name of a model: it takes {MODEL_NAME}"

@@ -371,7 +371,7 @@ class Container(ServiceContainer):
 
     @cached_property
     def model_alerts(self) -> ModelAlerts:
-        """Warnings about models that end."""
+        """Warnings about retiring models."""
         return ModelAlerts(
             catalogue=self.catalogue, database=self.database, notifier=OwnerMessages(self.client), clock=self.clock
         )

@@ -8,7 +8,7 @@ from bot.settings import Settings
 
 
 async def check_models(settings: Settings) -> list[Finding]:
-    """Check for models that ended or soon end, and for a default that is off."""
+    """Check for retired and retiring models, and for an absent default."""
     today = datetime.now(UTC).date()
     catalogue = build_catalogue(settings, settings.providers, today)
     if not catalogue.models:

@@ -11,7 +11,7 @@ from bot.domain.options import OPTIONS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """The models that members can have, and the offers behind them.
+    """The models for members, and the offers behind them.
 
     `providers` are the configured ones, in the operator's order; `offers` are theirs, in the same order. `models` are
     on and offered, each with no more abilities than its offers have together. `known` are all models of the files:
@@ -48,7 +48,7 @@ class Catalogue:
         return tuple(offer for offer in self.offers if offer.model == model_id)
 
     def retiring(self, today: date) -> tuple[Model, ...]:
-        """Return the offered models that retire soon."""
+        """Return the offered models with a near retirement."""
         return tuple(model for model in self.models if model.retires_soon(today))
 
     def _one_of(self, models: Iterable[Model], model_id: str) -> Model:

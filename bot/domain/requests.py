@@ -221,13 +221,13 @@ def _unsupported(
 
 
 def _able(request: GenerationRequest, models: Collection[Model]) -> tuple[str, ...]:
-    """Return the other models that can do a request, else all others."""
+    """Return the other models able to do a request, else all others."""
     lacks = _lacks(request, models)
     return tuple(model for model, lacking in lacks.items() if not lacking) or tuple(lacks)
 
 
 def _lacks(request: GenerationRequest, models: Collection[Model]) -> dict[str, set[str]]:
-    """Return the options that each other model lacks for a request."""
+    """Return the options lacking for a request, by other model."""
     others = [model for model in models if model.id != request.model]
     return {model.id: {name for name, _ in unsupported_options(model.abilities, request)} for model in others}
 

@@ -1,4 +1,4 @@
-"""Warnings about models that end, in the log and to the bot's owners."""
+"""Warnings about retiring models, in the log and to the bot's owners."""
 
 import asyncio
 from functools import partial
@@ -41,7 +41,7 @@ class ModelAlerts:
         self._clock = clock
 
     async def run(self) -> None:
-        """Log the models that end, then check for due messages until cancelled."""
+        """Log the retiring models, then check for due messages until cancelled."""
         self.log_models()
         while True:
             try:
@@ -51,7 +51,7 @@ class ModelAlerts:
             await self._clock.wait(asyncio.Event(), _CHECK_SECONDS)
 
     def log_models(self) -> None:
-        """Log a line for each model that ended or soon ends."""
+        """Log a line for each retired or retiring model."""
         today = self._clock.now().date()
         offered = {model.id for model in self._catalogue.models}
         for model in self._catalogue.known:
@@ -63,7 +63,7 @@ class ModelAlerts:
                 _log.info("model.retired_upstream", model=model.id, day=str(model.retired_upstream), note=model.note)
 
     async def check(self) -> None:
-        """Send the due messages; one that reached nobody is sent again later."""
+        """Send the due messages, again later if one reached nobody."""
         for model in self._catalogue.retiring(self._clock.now().date()):
             key = _KEY.format(model=model.id, day=model.retires)
             if await self._database.read(partial(_find, key)):

@@ -1,4 +1,4 @@
-"""Jobs of a model that is off, or of which no file knows any more."""
+"""Jobs of a model switched off or forgotten."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def said(result: InteractionResult) -> str:
 
 
 async def before_the_end(bot: BotHarness, *, forget: bool, **options: Any) -> tuple[MemberActor, InteractionResult]:
-    """Return a finished card of a model that is off afterwards."""
+    """Return a finished card of a model switched off afterwards."""
     bot.expected = [UnknownModelError]
     member = bot.member("member")
     card = await finished(bot, member, **options)

@@ -1,4 +1,4 @@
-"""Warnings about models that retire."""
+"""Warnings about retiring models."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ DAY = START.date() + timedelta(days=40)
 
 
 class Owner:
-    """A notifier that keeps its messages, or reaches nobody."""
+    """A notifier with a list of its messages; it may reach nobody."""
 
     def __init__(self, *, reachable: bool = True) -> None:
         self.reachable = reachable
