@@ -22,7 +22,7 @@ from bot.domain.remix import (
     upscale_factors,
 )
 from bot.domain.requests import KEEP_AS_IT_IS, offers_for
-from tests.support.catalogue import BOTH, NO_PROVIDERS, SKILLBOSS, generation_request, price
+from tests.support.catalogue import BOTH, NO_PROVIDERS, REVE2IMG, SKILLBOSS, generation_request, price
 from tests.support.factories import make_request
 from tests.support.strategies import valid_options
 
@@ -162,7 +162,7 @@ def test_every_action_on_any_legal_request_is_possible_and_priced(
 
 def test_edit_made_again_keeps_its_inputs_ratio_until_one_is_chosen() -> None:
     edit = make_request(prompt="a fox", aspect_ratio="3:2", inputs=(InputImage(),), keep_aspect_ratio=True)
-    reworded = make_again(edit, RequestChanges(prompt="an owl"), ("reve2img",))
+    reworded = make_again(edit, RequestChanges(prompt="an owl"), REVE2IMG)
     assert (reworded.prompt, reworded.aspect_ratio, reworded.keep_aspect_ratio) == ("an owl", "3:2", True)
-    chosen = make_again(edit, RequestChanges(aspect_ratio="16:9"), ("reve2img",))
+    chosen = make_again(edit, RequestChanges(aspect_ratio="16:9"), REVE2IMG)
     assert (chosen.aspect_ratio, chosen.keep_aspect_ratio) == ("16:9", False)
