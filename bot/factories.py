@@ -6,8 +6,7 @@ from typing import Final
 
 import httpx
 
-from bot.catalogue_file import load_catalogue_file
-from bot.domain import catalogue
+from bot.catalogue_file import load_catalogue
 from bot.domain.attachments import MAX_BYTES, InputPolicy
 from bot.domain.catalogue import Catalogue
 from bot.engine.callback_urls import hash_token, input_url_for, new_token, webhook_url_for
@@ -30,10 +29,7 @@ _CONNECTIONS_FOR_CANCELS: Final = 16
 
 def build_catalogue(settings: Settings, providers: Sequence[str], today: date) -> Catalogue:
     """Return the models and offers of these providers on a day."""
-    found = load_catalogue_file(settings.models_file)
-    return catalogue.build_catalogue(
-        found.models, found.offers, providers=providers, today=today, defaults=settings.default_model
-    )
+    return load_catalogue(settings.models_file, providers=providers, today=today, defaults=settings.default_model)
 
 
 def build_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, Provider]:

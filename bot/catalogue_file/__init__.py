@@ -3,6 +3,6 @@
 `bot/models.toml` ships; an operator's own file changes it and adds to it.
 """
 
-from bot.catalogue_file.loader import CatalogueFile, CatalogueFileError, load_catalogue_file
+from bot.catalogue_file.loader import CatalogueFile, CatalogueFileError, load_catalogue, load_catalogue_file
 
-__all__ = ["CatalogueFile", "CatalogueFileError", "load_catalogue_file"]
+__all__ = ["CatalogueFile", "CatalogueFileError", "load_catalogue", "load_catalogue_file"]

@@ -1,8 +1,9 @@
 """Reading of the files of models; every mistake is one line."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +21,7 @@ from bot.catalogue_file.schema import (
     is_model_id,
     locate,
 )
+from bot.domain.catalogue import Catalogue, build_catalogue
 from bot.domain.lazy_text import LazyText
 from bot.domain.models import Abilities, ListPrice, Model, Offer
 from bot.providers.registry import PROVIDERS
@@ -75,6 +77,17 @@ def load_catalogue_file(path: Path | None = None) -> CatalogueFile:
             if offer.enabled
         ),
     )
+
+
+def load_catalogue(
+    path: Path | None, *, providers: Sequence[str], today: date, defaults: Sequence[str] = ()
+) -> Catalogue:
+    """Return the catalogue of these providers on a day.
+
+    Raises as `load_catalogue_file` does.
+    """
+    found = load_catalogue_file(path)
+    return build_catalogue(found.models, found.offers, providers=providers, today=today, defaults=defaults)
 
 
 def _read_own(path: Path) -> dict[str, Any]:

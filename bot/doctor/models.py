@@ -2,15 +2,17 @@
 
 from datetime import UTC, datetime
 
+from bot.catalogue_file import load_catalogue
 from bot.doctor.finding import Finding
-from bot.factories import build_catalogue
 from bot.settings import Settings
 
 
 async def check_models(settings: Settings) -> list[Finding]:
     """Check for retired and retiring models, and for an absent default."""
     today = datetime.now(UTC).date()
-    catalogue = build_catalogue(settings, settings.providers, today)
+    catalogue = load_catalogue(
+        settings.models_file, providers=settings.providers, today=today, defaults=settings.default_model
+    )
     if not catalogue.models:
         if not settings.providers:
             return []  # the check of the keys says so
