@@ -48,7 +48,7 @@ def fit(path: Path, image_file: ImageFile, limit_bytes: int, packet: bytes | Non
     transparent anywhere: first at falling quality, then at falling size, in a bounded number of steps that
     depend on the file alone. Its EXIF orientation is applied and its other metadata dropped (a colour profile
     stays). Of an animation the first frame stays. With an XMP `packet`, the result has the file's own mark, else this
-    one: a signature is lost with the bytes that it signs.
+    one, unless only the picture alone fits: a signature is lost with the bytes that it signs.
 
     Raises:
         ImageError: TOO_LARGE if no sensible size fits.
@@ -62,7 +62,11 @@ def fit(path: Path, image_file: ImageFile, limit_bytes: int, packet: bytes | Non
         if packet is None:
             return _shrink(image, _Encoder(media_type, profile, limit_bytes))
         packet = own_packet(path.read_bytes()) or packet
-        upload = _shrink(image, _Encoder(media_type, profile, limit_bytes - MAX_PACKET_BYTES))
+        try:
+            upload = _shrink(image, _Encoder(media_type, profile, limit_bytes - MAX_PACKET_BYTES))
+        except ImageError:
+            # A picture without a mark is better than none.
+            return _shrink(image, _Encoder(media_type, profile, limit_bytes))
         return replace(upload, content=add_packet(bytes(upload.content), media_type, packet))
 
 

@@ -77,7 +77,8 @@ async def test_stale_edit_after_delivery_is_corrected(bot: BotHarness, monkeypat
             await bot._card_updater._job_store.mark_cancelled(job)
             await bot._card_updater._card_store.mark_delivered(job.id)
         await show(job, *arguments)
-        said.append(bot.card(result)[-1])
+        if job.state is not State.QUEUED:  # that edit may still be on its way
+            said.append(bot.card(result)[-1])
 
     monkeypatch.setattr(bot._card_updater._delivery, "show", overtaken)
     bot.server.advance()

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from db.database import Database
 from db.tables import jobs
-from sandbox.discord import Actor, Channel, Guild, Invocation, Message, media, text
+from sandbox.discord import Actor, Channel, Guild, Invocation, Message, media, selects, text
 from sandbox.providers import expected_mark, read_mark
 from tests.end_to_end.system_harness import PATIENCE, SystemHarness
 
@@ -350,9 +350,11 @@ async def test_undeliverable_result_is_listed_in_history(scene: Scene) -> None:
         while await scene.delivery() != "history":
             pass
     invocation = await scene.member.slash("history", channel=scene.channel, search="KITE")
-    page = await invocation.wait_until(lambda message: bool(media(message)))
+    page = await invocation.wait_until(lambda message: "1-2 of 2" in text(message))
     assert page.ephemeral
-    assert "12 credits charged" in text(page)
+    (menu,) = selects(page)
+    await scene.member.select(page, [menu["options"][0]["value"]])
+    await invocation.wait_until(lambda message: "12 credits charged" in text(message) and bool(media(message)))
     assert "Delivered here alone: its card could not be reached" in text(page)
     (picture,) = await scene.system.pictures(page)
     assert read_mark(picture) == expected_mark("a kite", 0)

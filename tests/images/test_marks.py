@@ -14,7 +14,7 @@ from PIL import Image, ImageSequence
 
 from bot.domain.errors import ImageError
 from bot.domain.provenance import Mark, SourceType
-from bot.images.decode import DEFAULT_LIMITS, sniff
+from bot.images.decode import DEFAULT_LIMITS, inspect, sniff
 from bot.images.marks import MAX_PACKET_BYTES, add_packet, build_packet, is_marked, own_packet, remove_prompts
 from bot.images.reencode import fit
 from bot.images.results import finish_result
@@ -170,6 +170,15 @@ def test_prompt_amid_pixels_stays() -> None:
 def test_other_formats_keep_their_texts(name: str) -> None:
     data = SAMPLES[name] + b"prompt\0"
     assert remove_prompts(data, kind(data)) is data
+
+
+def test_reencoded_picture_without_room_for_mark_is_only_the_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(encoded(noise(), "PNG"))
+    upload = fit(path, inspect(path), 3_000, PACKET)
+    assert isinstance(upload.content, bytes)
+    assert len(upload.content) <= 3_000
+    assert own_packet(upload.content) is None
 
 
 def test_reencoded_upload_has_the_mark_of_the_file(tmp_path: Path) -> None:
