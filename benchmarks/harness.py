@@ -11,12 +11,20 @@ from benchmarks.bot_under_test import PROMPT
 from bot.container import Container
 from bot.domain.images import ImageFile, ResultImage
 from bot.domain.jobs import InteractionContext, Job
-from bot.domain.models import Offer
-from bot.domain.requests import GenerationRequest, generation_request
+from bot.domain.requests import generation_request
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.observer import CardLookup
-from bot.providers.base import CancelOutcome, Finished, Pending, Provider, Status, SubmitAnswer
+from bot.providers.base import (
+    Finished,
+    InputForm,
+    Pending,
+    Provider,
+    ProviderDefaults,
+    Status,
+    Submission,
+    SubmitAnswer,
+)
 from bot.settings import ExplicitSettings
 from db.database import Database
 
@@ -44,19 +52,19 @@ class SilentObserver:
         return CardLookup(exists=True, message_id=1)
 
 
-class EndlessProvider:
+class EndlessProvider(ProviderDefaults):
     """A provider with unlimited jobs: it finishes none and counts polls."""
 
     name = PROVIDER
-    takes_webhooks = False
+    input_form = InputForm.URL
 
     def __init__(self) -> None:
         self.polls = 0
         self._numbers = itertools.count(1)
 
-    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> SubmitAnswer:
+    async def submit(self, submission: Submission) -> SubmitAnswer:
         """Accept the job."""
-        del request, offer, webhook_url
+        del submission
         return Pending(handle=f"handle-{next(self._numbers)}", running=False, record_id="record")
 
     async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> Status:
@@ -64,16 +72,6 @@ class EndlessProvider:
         del hide
         self.polls += 1
         return Pending(handle=handle, running=False)
-
-    async def cancel(self, handle: str) -> CancelOutcome:
-        """Report that cancelling is unsupported."""
-        del handle
-        return CancelOutcome.UNSUPPORTED
-
-    def parse_webhook(self, body: object) -> str | None:
-        """Recognise no webhook."""
-        del body
-        return None
 
 
 class Harness:

@@ -1,6 +1,8 @@
 """Parts built from the settings alone."""
 
-from collections.abc import Sequence
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final
 
@@ -36,12 +38,15 @@ def build_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, 
     """Return the providers with a key, in the operator's order."""
     providers: dict[str, Provider] = {}
     for name in settings.providers:
-        key = settings.key_of(name)
-        if key is not None:
-            http = ProviderHttp(
-                name=name, base_url=settings.api_url_of(name), key=key.get_secret_value(), client=client
-            )
-            providers[name] = PROVIDERS[name].build(http)
+        spec, key = PROVIDERS[name], settings.key_of(name)
+        http = ProviderHttp(
+            name=name,
+            base_url=settings.api_url_of(name),
+            key=None if key is None else key.get_secret_value(),
+            client=client,
+            rules=spec.rules,
+        )
+        providers[name] = spec.build(http, **settings.extras_of(name))
     return providers
 
 
@@ -51,7 +56,7 @@ def build_image_service(settings: Settings) -> ImageService:
     Results and members' images are downloaded by separate rules.
     """
     # The configured API hosts may serve images even from this machine; all others must be public.
-    exempt = [settings.api_url_of(name) for name in PROVIDERS]
+    exempt = [url for name in PROVIDERS if (url := settings.api_url_of(name))]
     verify = httpx.create_ssl_context(trust_env=False)
     trusted = TrustedNetworks(settings.trusted_download_networks)
     return ImageService(
@@ -117,6 +122,16 @@ def build_input_url(settings: Settings) -> CallbackUrl | None:
         return None
     token = new_token()
     return CallbackUrl(url=input_url_for(public_url, token), hash=hash_token(token))
+
+
+def build_member_tag(settings: Settings) -> Callable[[int], str]:
+    """Return the function that turns a member's id into a tag for providers.
+
+    Nobody without the bot's token can find the member of a tag.
+    """
+    token = "" if settings.discord_token is None else settings.discord_token.get_secret_value()
+    key = hashlib.sha256(b"member-tag:" + token.encode()).digest()
+    return lambda member_id: hmac.new(key, str(member_id).encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def build_health_address(settings: Settings) -> HealthAddress | None:

@@ -36,6 +36,7 @@ from bot.env_file import (
     without_quotes,
 )
 from bot.providers.registry import PROVIDERS
+from bot.providers.spec import ProviderSpec
 from bot.proxies import Proxies
 
 DISCORD_API_URL: Final = "https://discord.com/api/v10"
@@ -76,6 +77,16 @@ def _address(value: str) -> str:
     parts = urlsplit(value)
     if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
         raise ValueError("not an https address")
+    if parts.port == 0 or parts.query or parts.fragment or parts.username or parts.password:
+        raise ValueError("more than an address")
+    return value.rstrip("/")
+
+
+def _local_address(value: str) -> str:
+    """Accept http or https; return it without a slash at its end."""
+    parts = urlsplit(value)
+    if not parts.hostname or parts.scheme not in {"http", "https"}:
+        raise ValueError("not an address")
     if parts.port == 0 or parts.query or parts.fragment or parts.username or parts.password:
         raise ValueError("more than an address")
     return value.rstrip("/")
@@ -148,11 +159,20 @@ def _upper(value: object) -> object:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+LocalAddress = Annotated[str, AfterValidator(_local_address)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
+_A_LOCAL_ADDRESS: Final = "takes an http:// or https:// address"
 _AN_ADDRESS: Final = "takes an https:// address (http:// only on this machine)"
+
+
+def _url_field(spec: ProviderSpec) -> Any:
+    """Return the field of a provider's URL; None if there is no usual one."""
+    kind = Address if spec.needs_key else LocalAddress
+    default = spec.default_url or None
+    return (kind | None, Field(default=default, description=_AN_ADDRESS if spec.needs_key else _A_LOCAL_ADDRESS))
 
 
 def _provider_fields() -> dict[str, Any]:
@@ -160,7 +180,9 @@ def _provider_fields() -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for spec in PROVIDERS.values():
         fields[spec.key_setting] = (SecretStr | None, Field(default=None, description=spec.key_description))
-        fields[spec.url_setting] = (Address, Field(default=spec.default_url, description=_AN_ADDRESS))
+        fields[spec.url_setting] = _url_field(spec)
+        for extra in spec.extras:
+            fields[extra.setting] = (extra.kind, Field(default=extra.default, description=extra.description))
     return fields
 
 
@@ -333,13 +355,27 @@ class Settings(_ProviderSettings):
         return key
 
     def api_url_of(self, provider: str) -> str:
-        """Return the API's URL of a provider of the registry."""
-        return str(getattr(self, PROVIDERS[provider].url_setting))
+        """Return the API's URL of a provider of the registry, or "" if not set."""
+        url: str | None = getattr(self, PROVIDERS[provider].url_setting)
+        return url or ""
+
+    def extras_of(self, provider: str) -> dict[str, Any]:
+        """Return a provider's other settings, by the keyword of its client."""
+        return {extra.keyword: getattr(self, extra.setting) for extra in PROVIDERS[provider].extras}
 
     @property
     def providers(self) -> tuple[str, ...]:
-        """Providers with a key, in the operator's order."""
-        return tuple(name for name in self.provider_order if self.key_of(name) is not None)
+        """Configured providers, in the operator's order.
+
+        Those have a key and a URL; one on the operator's own machine needs no key.
+        """
+        return tuple(name for name in self.provider_order if self._is_configured(name))
+
+    def _is_configured(self, provider: str) -> bool:
+        spec = PROVIDERS.get(provider)
+        if spec is None or not self.api_url_of(provider):
+            return False
+        return not spec.needs_key or self.key_of(provider) is not None
 
 
 class ExplicitSettings(Settings):

@@ -1,12 +1,14 @@
 """Attempts: one row for each submit to a provider."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 from sqlalchemy import insert as plain_insert
 
+from bot.domain.costs import Cost, CostSource, Currency
 from bot.domain.errors import FaultKind, StaleJobError
 from bot.domain.jobs import AT_PROVIDER, Attempt, Outcome, State
 from db.tables import attempts, jobs
@@ -19,12 +21,19 @@ _COLUMNS = (
     attempts.c.fault,
     attempts.c.handle,
     attempts.c.record_id,
-    attempts.c.cost,
+    attempts.c.batch,
+    attempts.c.part,
+    attempts.c.images,
+    attempts.c.cost_nanos,
+    attempts.c.cost_currency,
+    attempts.c.cost_source,
     attempts.c.result,
     attempts.c.started_at,
     attempts.c.webhook_hash,
     attempts.c.retry_at,
 )
+
+_NANOS: Final = 1_000_000_000
 
 # Built once: building a statement costs several times as much as running it.
 _INSERT: Final = plain_insert(attempts)
@@ -62,6 +71,9 @@ class AttemptRepository:
                     "number": attempt.number,
                     "provider": attempt.provider,
                     "outcome": attempt.outcome,
+                    "batch": attempt.batch,
+                    "part": attempt.part,
+                    "images": attempt.images,
                     "result": [],
                     "started_at": attempt.started_at,
                     "webhook_hash": attempt.webhook_hash,
@@ -90,7 +102,7 @@ class AttemptRepository:
 
     def update_latest(self, job_id: str, **values: Any) -> None:
         """Change columns of the job's last attempt; None leaves a column as it is."""
-        given = {name: value for name, value in values.items() if value is not None}
+        given = _columns(values)
         if not given:
             return
         self._connection.execute(_UPDATE_LATEST, {"of_job": job_id, **given})
@@ -100,7 +112,7 @@ class AttemptRepository:
 
         The result addresses are erased, because they may be signed. A final outcome is not overwritten.
         """
-        given = {name: value for name, value in values.items() if value is not None}
+        given = _columns(values)
         changes = {"of_job": job_id, "outcome": outcome, "ended_at": at, "result": [], **given}
         self._connection.execute(_END_LATEST, changes)
 
@@ -131,9 +143,25 @@ class AttemptRepository:
         return {provider: count for provider, count in rows}  # noqa: C416 - rows are not pairs to a type checker
 
 
+def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of changes; None leaves a column as it is."""
+    given = {name: value for name, value in values.items() if value is not None}
+    cost: Cost | None = given.pop("cost", None)
+    if cost is not None:
+        given |= {
+            "cost_nanos": int(cost.amount * _NANOS),
+            "cost_currency": cost.currency,
+            "cost_source": cost.source,
+        }
+    return given
+
+
 def _from_row(row: Row[*tuple[Any, ...]]) -> Attempt:
     values = dict(row._mapping)
     values["outcome"] = Outcome(values["outcome"])
     values["fault"] = None if values["fault"] is None else FaultKind(values["fault"])
     values["result"] = tuple(values["result"])
+    nanos, currency, source = (values.pop(f"cost_{part}") for part in ("nanos", "currency", "source"))
+    if nanos is not None:
+        values["cost"] = Cost(amount=Decimal(nanos) / _NANOS, currency=Currency(currency), source=CostSource(source))
     return Attempt(**values)

@@ -221,12 +221,19 @@ attempts = Table(
     Column("fault", String(32)),
     Column("handle", Text),
     Column("record_id", Text),
-    Column("cost", Integer),
     Column("result", JSON, nullable=False),
     Column("started_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
     Column("webhook_hash", String(64)),
     Column("retry_at", UtcDateTime),
+    # Calls sent together have a batch, the number of the first of them, and count their parts from 0.
+    Column("batch", Integer, nullable=False, server_default="1"),
+    Column("part", Integer, nullable=False, server_default="0"),
+    Column("images", Integer),
+    # Billionths of a dollar or of one of the provider's credits.
+    Column("cost_nanos", BigInteger),
+    Column("cost_currency", String(8)),
+    Column("cost_source", String(12)),
 )
 Index(
     "ix_attempts_webhook_hash",

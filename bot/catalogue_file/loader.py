@@ -23,7 +23,7 @@ from bot.catalogue_file.schema import (
 )
 from bot.domain.catalogue import Catalogue, build_catalogue
 from bot.domain.lazy_text import LazyText
-from bot.domain.models import Abilities, ListPrice, Model, Offer
+from bot.domain.models import Abilities, ListPrice, Model, Offer, TokenPrices
 from bot.providers.registry import PROVIDERS
 
 SHIPPED: Final = files("bot") / "models.toml"
@@ -179,6 +179,8 @@ def _offer(provider: str, model: Model, table: OfferTable) -> Offer:
         remote_model=table.remote_model or model.id,
         abilities=_abilities(table.max_inputs or 0, table.options) if limited else model.abilities,
         list_prices=tuple(sorted(prices, key=lambda price: price.valid_from)),
+        images_per_call=table.images_per_call,
+        token_prices=None if table.tokens is None else TokenPrices(**table.tokens.model_dump()),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from bot.domain.option_spec import Limit, OptionSpec
-from bot.domain.options import OPTIONS, RESOLUTIONS
+from bot.domain.options import MAX_IMAGES, OPTIONS, RESOLUTIONS
 from bot.providers.registry import PROVIDERS
 
 MODEL_NAME: Final = "up to 40 lower-case letters, digits, dots and dashes"
@@ -71,6 +71,7 @@ Credits = Annotated[int, Field(ge=1, le=100_000)]
 _A_TEXT: Final = f"takes a text of up to {_LONGEST_TEXT} characters on one line"
 _CREDITS: Final = "takes whole credits a picture, 1 to 100000"
 _USD: Final = "takes dollars a picture, such as 0.04"
+_USD_TOKENS: Final = "takes dollars a million tokens, such as 30"
 _DAY: Final = "takes a day, such as 2026-12-31 without quotation marks"
 _ON_OFF: Final = "takes true or false"
 _INPUTS: Final = f"takes a whole number of pictures, 0 to {_MOST_INPUTS}"
@@ -95,6 +96,14 @@ class UsdTable(Table):
     edit: Annotated[Usd | None, Field(description=_USD)] = None
 
 
+class TokenTable(Table):
+    """`tokens` of an offer: prices of a million tokens."""
+
+    text_in: Annotated[Usd, Field(description=_USD_TOKENS)]
+    image_in: Annotated[Usd, Field(description=_USD_TOKENS)]
+    image_out: Annotated[Usd, Field(description=_USD_TOKENS)]
+
+
 class OfferTable(Table):
     """`offers.NAME`: the model at a provider."""
 
@@ -102,7 +111,11 @@ class OfferTable(Table):
     remote_model: Annotated[Text | None, Field(description=_A_TEXT)] = None
     max_inputs: Annotated[int | None, Field(ge=0, le=_MOST_INPUTS, description=_INPUTS)] = None
     options: Annotated[Options | None, Field(description="takes a table of limits of options")] = None
+    images_per_call: Annotated[
+        int | None, Field(ge=1, le=MAX_IMAGES, description=f"takes a whole number, 1 to {MAX_IMAGES}")
+    ] = None
     usd: Annotated[list[UsdTable], Field(description="takes a list of tables with valid_from, text and edit")] = []
+    tokens: Annotated[TokenTable | None, Field(description="takes a table with text_in, image_in and image_out")] = None
 
 
 class ModelTable(Table):
@@ -144,6 +157,7 @@ _BELOW: Final[dict[str, tuple[type[Table], bool]]] = {
     "options": (Options, False),
     "offers": (OfferTable, True),
     "usd": (UsdTable, True),
+    "tokens": (TokenTable, False),
 }
 
 

@@ -31,6 +31,7 @@ from bot.engine.poller import JobPoller
 from bot.engine.provider_status import ProviderStatus
 from bot.engine.reconciliation_store import ReconciliationStore
 from bot.engine.storage_gate import StorageGate
+from bot.engine.submissions import SubmissionBuilder
 from bot.engine.submitter import Submitter
 from bot.engine.worker_store import WorkerStore
 from bot.factories import (
@@ -40,6 +41,7 @@ from bot.factories import (
     build_image_service,
     build_input_policy,
     build_input_url,
+    build_member_tag,
     build_providers,
 )
 from bot.images.image_service import ImageService
@@ -241,11 +243,17 @@ class EngineContainer:
         return Submitter(
             job_store=self.job_store,
             providers=self.providers,
+            submissions=self.submissions,
             provider_status=self.provider_status,
             clock=self.clock,
             config=self.engine_config,
             randomness=self.randomness,
         )
+
+    @cached_property
+    def submissions(self) -> SubmissionBuilder:
+        """Description of calls for the providers."""
+        return SubmissionBuilder(self.image_service, build_member_tag(self.settings))
 
     @cached_property
     def poller(self) -> JobPoller:

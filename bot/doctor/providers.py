@@ -17,15 +17,10 @@ async def check_keys(settings: Settings) -> list[Finding]:
     That is free, and its status shows whether the key is accepted. An envelope may have the status instead.
     """
     findings: list[Finding] = []
-    for name, spec in PROVIDERS.items():
-        key = settings.key_of(name)
-        if key is None:
-            continue
-        answer = await ask(
-            f"{settings.api_url_of(name)}{spec.probe_path}",
-            {"Authorization": f"Bearer {key.get_secret_value()}"},
-            settings.proxies,
-        )
+    for name in settings.providers:
+        spec, key = PROVIDERS[name], settings.key_of(name)
+        header = {} if key is None else {spec.rules.key_header: f"{spec.rules.key_prefix}{key.get_secret_value()}"}
+        answer = await ask(f"{settings.api_url_of(name)}{spec.probe_path}", header, settings.proxies)
         status = None if answer is None else status_of(answer)
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             remedy = "Copy the key again from the provider's dashboard; SkillBoss takes wholesale keys only."

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from bot.domain.costs import Cost
 from bot.domain.errors import FaultKind, JobStateError
 from bot.domain.images import ResultImage
 from bot.domain.preferences import Notice
@@ -221,9 +222,11 @@ class Outcome(StrEnum):
 class Attempt:
     """One submit to one provider.
 
-    `cost` is in the provider's units. `result` holds the images' URLs between the provider's answer and their storage.
-    `webhook_hash` is the SHA-256 of the secret in the callback URL. `retry_at` is the time from which the provider that
-    refused it may be asked again for this job.
+    Calls sent together for one job are a batch, named by the number of its first call. They count their parts from 0; a
+    part that was refused may be sent again in its batch. `images` are those of this call, None for all of the job.
+    `result` holds the images' addresses between the provider's answer and their storage. `webhook_hash` is the SHA-256
+    of the secret in the callback URL. `retry_at` is the time from which the provider that refused it may be asked again
+    for this job.
     """
 
     job_id: str
@@ -234,7 +237,10 @@ class Attempt:
     fault: FaultKind | None = None
     handle: str | None = None
     record_id: str | None = None
-    cost: int | None = None
+    batch: int = 1
+    part: int = 0
+    images: int | None = None
+    cost: Cost | None = None
     result: tuple[str, ...] = ()
     webhook_hash: str | None = None
     retry_at: datetime | None = None

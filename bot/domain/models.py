@@ -119,11 +119,21 @@ class ListPrice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPrices:
+    """A provider's prices of a model's tokens, in USD per million."""
+
+    text_in: Decimal
+    image_in: Decimal
+    image_out: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """A provider's version of a model.
 
     `remote_model` is the model's name there; `abilities` is the provider's part of the model's abilities. The list
-    prices are in order of their days.
+    prices are in order of their days. `images_per_call` is the most that one call makes, None if a call makes as many
+    as a job can ask for. `token_prices` serve to compute a cost from the tokens that the provider counts.
     """
 
     provider: str
@@ -131,6 +141,8 @@ class Offer:
     remote_model: str
     abilities: Abilities
     list_prices: tuple[ListPrice, ...] = ()
+    images_per_call: int | None = None
+    token_prices: TokenPrices | None = None
 
     def list_price(self, today: date) -> ListPrice | None:
         """Return the list price of a day, or None if unknown."""

@@ -171,6 +171,12 @@ def offers_for(request: GenerationRequest, catalogue: Catalogue) -> tuple[Offer,
     return tuple(offer for offer in catalogue.offers if _covers(offer, request))
 
 
+def images_by_call(images: int, offer: Offer) -> tuple[int, ...]:
+    """Return the images of each call of an offer for a number of images."""
+    most = offer.images_per_call or images
+    return tuple(min(most, images - made) for made in range(0, images, most))
+
+
 def require_offer(request: GenerationRequest, catalogue: Catalogue) -> None:
     """Check that some configured provider can do the request.
 

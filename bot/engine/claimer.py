@@ -1,6 +1,6 @@
 """Claims: choose queued jobs for the free slots, in one transaction."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -11,7 +11,7 @@ from bot.domain.attachments import is_fetchable
 from bot.domain.catalogue import Catalogue
 from bot.domain.jobs import Attempt, Job, Outcome, State
 from bot.domain.models import Offer
-from bot.domain.requests import offers_for
+from bot.domain.requests import images_by_call, offers_for
 from bot.engine.config import EngineConfig
 from bot.engine.lease import Lease
 from bot.engine.retry_policy import is_webhook_refused, next_retry_at, ready_offers, remaining_offers
@@ -41,15 +41,23 @@ class CallbackUrl:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedCall:
+    """A call to send: its attempt and its webhook URL, if any."""
+
+    attempt: Attempt
+    callback_url: CallbackUrl | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A job with a slot, the chosen offer and the webhook URL, if any.
+    """A job with a slot, the chosen offer and the calls to send.
 
     The job's inputs have the URLs from which the provider downloads them.
     """
 
     job: Job
     offer: Offer
-    callback_url: CallbackUrl | None = None
+    calls: tuple[ClaimedCall, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,25 +155,36 @@ class JobClaimer:
                 if (retry := next_retry_at(offers, earlier, now)) is not None:
                     retries.append(retry)
                 continue
-            refused = is_webhook_refused(offer.provider, earlier)
-            callback_url = None if refused else self._new_callback_url(offer.provider)
-            claims.append(Claim(job=addressed, offer=offer, callback_url=callback_url))
-            new.append(
-                Attempt(
-                    job_id=job.id,
-                    number=earlier[-1].number + 1 if earlier else 1,
-                    provider=offer.provider,
-                    outcome=Outcome.OPEN,
-                    started_at=now,
-                    webhook_hash=None if callback_url is None else callback_url.hash,
-                )
-            )
+            calls = self._plan_calls(job, offer, earlier, now)
+            claims.append(Claim(job=addressed, offer=offer, calls=calls))
+            new.extend(call.attempt for call in calls)
             if len(claims) == limit or not slots.has_free:
                 break
         if new:
             attempts.add_all(new)
             FairShareRepository(connection).record_served((claim.job for claim in claims), now)
         return [replace(claim, job=self._mark_submitting(jobs, claim, now)) for claim in claims], retries
+
+    def _plan_calls(self, job: Job, offer: Offer, earlier: Sequence[Attempt], now: datetime) -> tuple[ClaimedCall, ...]:
+        """Return the calls for a job at an offer: one unless a call makes too few images."""
+        with_callback = not is_webhook_refused(offer.provider, earlier)
+        first = earlier[-1].number + 1 if earlier else 1
+        calls = []
+        for part, images in enumerate(images_by_call(job.request.images, offer)):
+            url = self._new_callback_url(offer.provider) if with_callback else None
+            attempt = Attempt(
+                job_id=job.id,
+                number=first + part,
+                provider=offer.provider,
+                outcome=Outcome.OPEN,
+                started_at=now,
+                batch=first,
+                part=part,
+                images=images,
+                webhook_hash=None if url is None else url.hash,
+            )
+            calls.append(ClaimedCall(attempt=attempt, callback_url=url))
+        return tuple(calls)
 
     def _with_input_urls(self, connection: Connection, job: Job) -> Job:
         """Return the job with new input URLs for this submit; older ones expire.

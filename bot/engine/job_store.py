@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from bot.domain.aspect_ratios import with_input_ratio
 from bot.domain.catalogue import Catalogue
+from bot.domain.costs import is_billed
 from bot.domain.credits import PossibleCost
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.images import ResultImage
@@ -354,7 +355,7 @@ class JobStore:
                 {} if answer is None else {"handle": answer.handle, "record_id": answer.record_id, "cost": answer.cost}
             )
             cost = None
-            if may_be_billed or fault is FaultKind.NO_PICTURES or (answer is not None and answer.cost):
+            if may_be_billed or fault is FaultKind.NO_PICTURES or (answer is not None and is_billed(answer.cost)):
                 cost = self._unpaid_cost(connection, job, fault)
             AttemptRepository(connection).end_latest(job.id, Outcome.FAILED, now, fault=fault, **extra)
             return self._end(

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from bot.domain.costs import is_billed
 from bot.domain.credits import RiskOutcome
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.jobs import Attempt, Job, State
@@ -137,7 +138,7 @@ class JobPoller:
                 await self._reconciliations.finish(job, images, status.cost, outcome=RiskOutcome.OWED)
                 self._provider_status.record_images(job, attempt.provider, images)
         elif isinstance(status, Failed | Cancelled):
-            billed = isinstance(status, Failed) and bool(status.cost)
+            billed = isinstance(status, Failed) and is_billed(status.cost)
             outcome = RiskOutcome.OWED if billed else RiskOutcome.DROPPED
             await self._reconciliations.finish(job, outcome=outcome)
         elif _is_not_found(status):

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from bot.domain.costs import Cost
 from bot.domain.credits import RiskOutcome
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Job
@@ -53,7 +54,7 @@ class ReconciliationStore:
         self,
         job: Job,
         images: Sequence[ResultImage] = (),
-        cost: int | None = None,
+        cost: Cost | None = None,
         *,
         outcome: RiskOutcome | None = None,
     ) -> None:

@@ -3,8 +3,8 @@
 Stored images are kept between tries; unusable ones are not tried again.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -18,8 +18,9 @@ from bot.engine.job_store import JobStore
 from bot.engine.storage_gate import StorageGate
 from bot.images.download import NO_CONNECTION
 from bot.images.fair_queue import FairQueue
-from bot.images.image_service import ImageService
+from bot.images.image_service import ImageService, is_inline
 from bot.images.url_policy import RESOLVED
+from bot.providers.base import Finished
 
 _log = structlog.get_logger(__name__)
 
@@ -84,6 +85,30 @@ class ResultDownloader:
             complete |= len(progress.stored) == job.request.images
             return await self._keep_stored(progress) and complete
 
+    async def keep(self, answer: Finished) -> Finished:
+        """Write the images of an answer to the disk, and return it with addresses.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        urls: list[str] = []
+        try:
+            for data in answer.image_files:
+                url = await self._image_service.keep_inline(data)
+                urls.append(url)
+        except OSError as error:
+            self._storage_gate.record_write_failure(error)
+            await self.drop(urls)
+            raise
+        return replace(answer, image_urls=(*answer.image_urls, *urls), image_files=())
+
+    async def drop(self, urls: Iterable[str]) -> None:
+        """Delete the files of `keep`: the images are recorded or given up."""
+        try:
+            await self._image_service.drop_inline(urls)
+        except OSError as error:
+            _log.warning("picture.not_dropped", error=type(error).__name__, errno=error.errno)  # swept in a day
+
     def forget(self, progress: ResultDownloadProgress) -> None:
         """Note the images of a job, recorded or not."""
         self._image_service.note_unrecorded(progress.stored.values())
@@ -143,7 +168,7 @@ class ResultDownloader:
             _log.error("picture.not_stored", job=job.id, error=type(error).__name__, errno=error.errno)
             self._storage_gate.record_write_failure(error)
             return False
-        self._storage_gate.record_success(provider, url)
+        self._storage_gate.record_success(provider, None if is_inline(url) else url)
         return True
 
 

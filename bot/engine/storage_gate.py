@@ -178,10 +178,11 @@ class StorageGate:
         since = self._clock.monotonic() if before is None else before.since
         self._providers[provider] = _Closure(fault=fault, since=since, url=url)
 
-    def record_success(self, provider: str, url: str) -> None:
-        """Record a fetched image of a provider."""
-        self._fetched[provider] = url
-        self._open_provider(provider)
+    def record_success(self, provider: str, url: str | None) -> None:
+        """Record a stored image of a provider; without a URL it came in an answer."""
+        if url is not None:
+            self._fetched[provider] = url
+            self._open_provider(provider)
         if self._disk is not None and self._disk.fault is StorageFault.UNWRITABLE:
             self._open_disk()
 

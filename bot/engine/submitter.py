@@ -18,6 +18,7 @@ from bot.engine.fault_attribution import attribute_failure, attribute_refusal, l
 from bot.engine.job_store import JobStore
 from bot.engine.provider_status import ProviderStatus, SubmitEpochs
 from bot.engine.step_result import StepResult
+from bot.engine.submissions import SubmissionBuilder
 from bot.providers.base import Failed, Finished, Pending, Provider, SubmitAnswer
 
 _log = structlog.get_logger(__name__)
@@ -35,6 +36,7 @@ class Submitter:
         *,
         job_store: JobStore,
         providers: Mapping[str, Provider],
+        submissions: SubmissionBuilder,
         provider_status: ProviderStatus,
         clock: Clock,
         config: EngineConfig,
@@ -42,6 +44,7 @@ class Submitter:
     ) -> None:
         self._job_store = job_store
         self._providers = providers
+        self._submissions = submissions
         self._provider_status = provider_status
         self._clock = clock
         self._config = config
@@ -61,11 +64,14 @@ class Submitter:
 
     async def submit(self, claim: Claim) -> StepResult:
         """Send a claimed job once and record its outcome."""
-        job, provider = claim.job, claim.offer.provider
-        url = None if claim.callback_url is None else claim.callback_url.url
+        job, provider, call = claim.job, claim.offer.provider, claim.calls[0]
+        url = None if call.callback_url is None else call.callback_url.url
         epochs = self._epochs.pop(job.id, None)
         try:
-            answer = await self._providers[provider].submit(job.request, claim.offer, webhook_url=url)
+            submission = await self._submissions.build(
+                job, call.attempt, claim.offer, self._providers[provider], webhook_url=url
+            )
+            answer = await self._providers[provider].submit(submission)
         except ProviderError as error:
             error = attribute_refusal(error, job.request, has_callback=url is not None)
             self._provider_status.record_refusal(claim.offer, error, epochs, member_id=job.place.member_id)

@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
@@ -25,6 +25,10 @@ from bot.images.sanitize import SanitizedImage, sanitize
 from bot.images.store import EXTENSIONS, ImageStore, StoredFile
 from bot.images.thread_pool import ImageThreadPool
 from bot.images.url_policy import host_of
+
+INLINE: Final = "inline:"
+"""Beginning of the address of an image that came in an answer."""
+INLINE_LIFE: Final = timedelta(days=1)
 
 _FIT_TRIES: Final = 3
 _MOST_FAILURES: Final = 1_000
@@ -70,23 +74,65 @@ class ImageService:
     ) -> ImageFile:
         """Download an image, decode it completely and store it.
 
-        The same image is stored once. Neither an error nor a cancellation leaves a temporary file, though the image
-        may be stored by then. `before_decoding` is awaited in the member's turn. `mark` is written into a file without
-        provenance data, and prompts in a PNG's texts are removed; the bytes stay as they came otherwise.
+        The address may also be one of `keep_inline`. The same image is stored once. Neither an error nor a cancellation
+        leaves a temporary file, though the image may be stored by then. `before_decoding` is awaited in the member's
+        turn. `mark` is written into a file without provenance data, and prompts in a PNG's texts are removed; the bytes
+        stay as they came otherwise.
 
         Raises:
             ImageError: The image cannot be fetched or decoded.
             OSError: The disk is full or read-only.
         """
-        folder = await self._workers.run(self._store.temporary)
         with self.space.reserve(paid=True) as claim:
-            path = await self._downloader.fetch(url, into=folder, claim=claim)
+            path = await self._fetch(url, claim)
             try:
                 stored = await self._store_file(path, member, before_decoding, mark)
             finally:
                 _drop(path)
         self.space.add_stored(stored.size)
         return stored
+
+    async def _fetch(self, url: str, claim: Claim) -> Path:
+        """Return a temporary file with the image of an address."""
+        if not is_inline(url):
+            return await self._downloader.fetch(url, into=await self._workers.run(self._store.temporary), claim=claim)
+        try:
+            path = await self._workers.run(self._store.copy_inline, url.removeprefix(INLINE))
+        except FileNotFoundError:
+            raise ImageError(ImageProblem.GONE, "inline") from None
+        claim(path.stat().st_size)
+        return path
+
+    async def keep_inline(self, data: bytes) -> str:
+        """Write an image that came in an answer to the disk as it is.
+
+        Return an address for `store_url`. `drop_inline` deletes the file.
+
+        Raises:
+            OSError: The disk is full or read-only.
+        """
+        with self.space.reserve(paid=True) as claim:
+            claim(len(data))
+            return INLINE + await self._workers.run(self._store.keep_inline, data)
+
+    async def drop_inline(self, urls: Iterable[str]) -> None:
+        """Delete the files of those addresses that are of `keep_inline`."""
+        for url in urls:
+            if is_inline(url):
+                await self._workers.run(self._store.drop_inline, url.removeprefix(INLINE))
+
+    async def read(self, image_file: ImageFile) -> bytes:
+        """Return the bytes of a stored image.
+
+        Raises:
+            ImageError: GONE if it is no longer in the store.
+            OSError: it cannot be read.
+        """
+        path = self._store.path(image_file.sha256, image_file.media_type)
+        try:
+            return await self._workers.run(path.read_bytes)
+        except FileNotFoundError:
+            raise ImageError(ImageProblem.GONE, "store") from None
 
     async def identify(self, url: str, *, member: int) -> Identity:
         """Download a member's image and return its identity.
@@ -289,9 +335,14 @@ class ImageService:
     async def sweep_temporary(self, older_than: datetime) -> int:
         """Delete temporary files older than `older_than`; return their number.
 
-        A crash leaves such files.
+        A crash leaves such files. Those of `keep_inline` get a day more.
         """
-        return await self._workers.run(lambda: self._store.sweep_temporary(older_than=older_than))
+
+        def sweep() -> int:
+            inline = self._store.sweep_inline(older_than=older_than - INLINE_LIFE)
+            return inline + self._store.sweep_temporary(older_than=older_than)
+
+        return await self._workers.run(sweep)
 
     async def close(self) -> None:
         """Close the connections, end decoding at once, and wait for running work."""
@@ -322,6 +373,11 @@ class ImageService:
                 _drop(path)
                 raise
         return path
+
+
+def is_inline(url: str) -> bool:
+    """Return whether an address is one of `ImageService.keep_inline`."""
+    return url.startswith(INLINE)
 
 
 def _drop(temporary: Path) -> None:

@@ -6,8 +6,9 @@ The database decides which to keep.
 import os
 import re
 import secrets
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from bot.domain.images import ImageFile
 EXTENSIONS: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
 
 _PROBE_BYTES: Final = 4096
+_INLINE: Final = "inline"
 _THUMBNAIL: Final = ".thumbnail"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MEDIA_TYPES: Final = {extension: media_type for media_type, extension in EXTENSIONS.items()}
@@ -39,7 +41,8 @@ class StoredFile:
 class ImageStore:
     """Files `root/ab/cd/<sha256>.<extension>`, always complete.
 
-    An image may have a thumbnail beside it, `<sha256>.thumbnail`, which goes with it.
+    An image may have a thumbnail beside it, `<sha256>.thumbnail`, which goes with it. `root/inline` has images that
+    came in a provider's answer and were not decoded yet.
 
     A file is readable and complete at any instant, even after a crash. Every method blocks (`add` flushes to
     the disk), so call them in a worker. A full or read-only disk raises OSError and leaves no temporary file.
@@ -56,6 +59,57 @@ class ImageStore:
         """
         self._temporary.mkdir(parents=True, exist_ok=True)
         return self._temporary
+
+    def keep_inline(self, data: bytes) -> str:
+        """Write an image as it came in an answer, and return its name.
+
+        It is on the disk when this returns, even after a power cut.
+        """
+        folder = self._root / _INLINE
+        folder.mkdir(parents=True, exist_ok=True)
+        name = secrets.token_hex(16)
+        temporary = self.temporary() / f"inline-{name}"
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(folder / name)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(folder)
+        return name
+
+    def copy_inline(self, name: str) -> Path:
+        """Copy an image of `keep_inline` to a temporary file.
+
+        Its age is reset.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        path = self._root / _INLINE / name
+        os.utime(path)
+        with tempfile.NamedTemporaryFile(dir=self.temporary(), prefix="inline-", delete=False) as file:
+            copy = Path(file.name)
+        try:
+            shutil.copyfile(path, copy)
+        except BaseException:
+            copy.unlink(missing_ok=True)
+            raise
+        return copy
+
+    def drop_inline(self, name: str) -> None:
+        """Delete an image of `keep_inline`, if it is still there."""
+        (self._root / _INLINE / name).unlink(missing_ok=True)
+
+    def sweep_inline(self, *, older_than: datetime) -> int:
+        """Delete images of `keep_inline` not used since `older_than`.
+
+        Return their number. A job that gives up its images leaves them.
+        """
+        return _sweep((self._root / _INLINE).glob("*"), older_than)
 
     def probe(self) -> None:
         """Write, flush and delete a small file; raises OSError if impossible."""
@@ -175,15 +229,7 @@ class ImageStore:
         A crash leaves such files, and thumbnails without an image. Other processes may be writing there: leave files
         longer than a download takes.
         """
-        removed = 0
-        for path in (*self.temporary().iterdir(), *self._lone_thumbnails()):
-            try:
-                if path.stat().st_mtime < older_than.timestamp():
-                    path.unlink()
-                    removed += 1
-            except FileNotFoundError:  # taken meanwhile
-                continue
-        return removed
+        return _sweep((*self.temporary().iterdir(), *self._lone_thumbnails()), older_than)
 
     def _lone_thumbnails(self) -> Iterator[Path]:
         for path in self._root.glob(f"??/??/*{_THUMBNAIL}"):
@@ -197,6 +243,19 @@ class ImageStore:
         folder.mkdir(parents=True, exist_ok=True)
         _sync_folder(folder.parent)
         _sync_folder(self._root)
+
+
+def _sweep(paths: Iterable[Path], older_than: datetime) -> int:
+    """Delete the files not written since a time; return their number."""
+    removed = 0
+    for path in paths:
+        try:
+            if path.stat().st_mtime < older_than.timestamp():
+                path.unlink()
+                removed += 1
+        except FileNotFoundError:  # taken meanwhile
+            continue
+    return removed
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,9 +3,9 @@
 The documents describe them in more than one form.
 """
 
-import math
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -51,14 +51,14 @@ def error_code(value: object) -> int | None:
     return value if isinstance(value, int) and _LOWEST_ERROR <= value <= _HIGHEST_ERROR else None
 
 
-def cost_of(value: object) -> int | None:
-    """Return an amount in the provider's units, if there is one.
+def amount_of(value: object) -> Decimal | None:
+    """Return an amount of money or credits, if there is one.
 
-    A fraction counts as a whole unit. An amount too large for a database column counts as none.
+    An amount too large for a database column counts as none.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _HIGHEST_COST:
         return None
-    return math.ceil(value)
+    return Decimal(str(value))
 
 
 def _candidates(value: object) -> Iterator[object]:

@@ -7,26 +7,35 @@ from typing import Any, Final
 
 import structlog
 
+from bot.domain.costs import Cost, CostSource, Currency
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.fit import Fit
 from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest
-from bot.providers.base import CancelOutcome, Failed, Finished, Pending, SubmitAnswer
+from bot.providers.base import (
+    Failed,
+    Finished,
+    InputForm,
+    Pending,
+    ProviderDefaults,
+    Submission,
+    SubmitAnswer,
+)
 from bot.providers.error_details import failure_kind, reason_of, words_of
 from bot.providers.http import Answer, Call, ProviderHttp
-from bot.providers.parsing import cost_of, error_code, handle_of, image_urls
+from bot.providers.parsing import amount_of, error_code, handle_of, image_urls
 from bot.providers.spec import ProviderSpec
 from bot.providers.unknown_statuses import UnknownWords
 
 
-class Reve2Img:
+class Reve2Img(ProviderDefaults):
     """The provider `reve2img`.
 
     Its envelope has a separate `code`, checked besides the HTTP status.
     """
 
     name: Final = "reve2img"
-    takes_webhooks: Final = False  # none are documented
+    input_form = InputForm.URL
 
     def __init__(self, http: ProviderHttp) -> None:
         self._http = http
@@ -36,36 +45,24 @@ class Reve2Img:
         """Return the class and how it is reached, without the key."""
         return f"Reve2Img({self._http!r})"
 
-    async def submit(
-        self,
-        request: GenerationRequest,
-        offer: Offer,
-        *,
-        webhook_url: str | None = None,  # noqa: ARG002 - the Protocol's signature
-    ) -> SubmitAnswer:
+    async def submit(self, submission: Submission) -> SubmitAnswer:
         """Send the job; a model may answer with the images at once.
 
         Seed: "Text-to-image", "Image-to-image".
         """
+        request = submission.request
         secrets = tuple(each.provider_url for each in request.inputs if each.provider_url)
         if len(secrets) < len(request.inputs):  # never the original's address instead; nothing was sent
             raise ProviderError(FaultKind.INVALID, provider=self.name, detail="an input without an address")
         hide = (request.instruction,)
-        answer = await self._http.submit("/api/v1/generate", _payload(request, offer), hide=hide, secrets=secrets)
+        payload = _payload(request, submission.offer)
+        answer = await self._http.submit("/api/v1/generate", payload, hide=hide, secrets=secrets)
         return self._status(answer, Call.SUBMIT, None, hide=hide, secrets=secrets)
 
     async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> SubmitAnswer:
         """Read the status (seed: "Then poll /api/v1/status until SUCCESS")."""
         answer = await self._http.read("/api/v1/status", {"task_id": handle}, hide=hide)
         return self._status(answer, Call.READ, handle, hide=hide)
-
-    async def cancel(self, handle: str) -> CancelOutcome:  # noqa: ARG002 - the Protocol's signature
-        """Return UNSUPPORTED: no cancel is documented."""
-        return CancelOutcome.UNSUPPORTED
-
-    def parse_webhook(self, body: object) -> str | None:  # noqa: ARG002 - the Protocol's signature
-        """Return None: no webhook is documented."""
-        return None
 
     def _status(
         self,
@@ -91,7 +88,7 @@ class Reve2Img:
         data = body.get("data")
         data = data if isinstance(data, dict) else {}
         handle = handle or handle_of(data.get("task_id"))
-        cost = cost_of(data.get("consumed_credits"))
+        cost = _cost(data.get("consumed_credits"))
         urls = image_urls(data.get("response"))
         word = data.get("status")
         match word.upper() if isinstance(word, str) else None:
@@ -119,6 +116,12 @@ class Reve2Img:
                 raise self._http.error(
                     FaultKind.MALFORMED, call, detail="no task", status=answer.status, headers=answer.headers
                 )
+
+
+def _cost(value: object) -> Cost | None:
+    """Return the cost of a job in reve2img's credits, if given."""
+    amount = amount_of(value)
+    return None if amount is None else Cost(amount=amount, currency=Currency.CREDITS, source=CostSource.REPORTED)
 
 
 def _payload(request: GenerationRequest, offer: Offer) -> dict[str, object]:

@@ -9,9 +9,19 @@ from urllib.parse import quote
 import structlog
 
 from bot.domain.errors import FaultKind, ProviderError
-from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest
-from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Status, SubmitAnswer
+from bot.providers.base import (
+    Cancelled,
+    CancelOutcome,
+    Failed,
+    Finished,
+    InputForm,
+    Pending,
+    ProviderDefaults,
+    Status,
+    Submission,
+    SubmitAnswer,
+)
 from bot.providers.error_details import Reason, failure_kind, reason_of, refuses_content
 from bot.providers.http import Answer, Call, ProviderHttp
 from bot.providers.parsing import handle_of, image_urls
@@ -27,14 +37,15 @@ _NOT_FOUND: Final = 404
 _CANCEL_ANSWERS: Final = frozenset({_CONFLICT, _NOT_FOUND})
 
 
-class SkillBoss:
+class SkillBoss(ProviderDefaults):
     """The provider `skillboss`.
 
     It is always asynchronous, though an inline result is accepted too.
     """
 
     name: Final = "skillboss"
-    takes_webhooks: Final = True
+    takes_webhooks = True
+    input_form = InputForm.URL
 
     def __init__(self, http: ProviderHttp) -> None:
         self._http = http
@@ -44,11 +55,12 @@ class SkillBoss:
         """Return the class and how it is reached, without the key."""
         return f"SkillBoss({self._http!r})"
 
-    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> SubmitAnswer:
+    async def submit(self, submission: Submission) -> SubmitAnswer:
         """Send the job (seed: "1. Submit"; "4. Webhook").
 
         When the answer's body is lost or no JSON, the job is known by the `x-request-id` header all the same.
         """
+        request, offer, webhook_url = submission.request, submission.offer, submission.webhook_url
         size = SIZES.get(request.aspect_ratio)
         if size is None:  # the offer does not cover it, so it should not have come here; nothing was sent
             raise ProviderError(FaultKind.INVALID, provider=self.name, detail="no size for this aspect ratio")

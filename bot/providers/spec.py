@@ -2,9 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from bot.providers.base import Provider
-from bot.providers.http import ProviderHttp
+from bot.providers.http import DEFAULT_RULES, HttpRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraSetting:
+    """A further setting of one provider.
+
+    `setting` is named like its environment variable in lower case. `kind` is its type for the settings' validation;
+    `description` says what it takes.
+    """
+
+    setting: str
+    keyword: str
+    kind: Any
+    default: Any
+    description: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,9 +30,10 @@ class ProviderSpec:
     `name` is also the provider's name in the catalogue's offers and in the database. The settings are named like their
     environment variables in lower case. `key_description` says what the key's variable takes. `probe_path` is a free
     GET for a job that cannot exist: its status shows whether the key is accepted. `needs_public_webhooks`: the provider
-    refuses a job with a webhook at a private address. `can_cancel`: a job can be cancelled while it is queued
-    there. `picture_hosts` serve its images; empty if only the API's host is
-    known.
+    refuses a job with a webhook at a private address. `can_cancel`: a job can be cancelled while it is queued there.
+    `picture_hosts` serve its images; empty if only the API's host is known. `rules` are those of its HTTP. `needs_key`
+    is False for an API on the operator's own machine: its URL switches it on, its key may be empty, and HTTP without
+    TLS is accepted. `extras` are its other settings, which `build` gets as keyword arguments.
     """
 
     name: str
@@ -26,10 +43,13 @@ class ProviderSpec:
     url_setting: str
     default_url: str
     probe_path: str
-    build: Callable[[ProviderHttp], Provider]
+    build: Callable[..., Provider]
     needs_public_webhooks: bool = False
     can_cancel: bool = False
     picture_hosts: tuple[str, ...] = ()
+    rules: HttpRules = DEFAULT_RULES
+    needs_key: bool = True
+    extras: tuple[ExtraSetting, ...] = ()
 
     @property
     def key_variable(self) -> str:

@@ -12,6 +12,7 @@ from db.database import Database
 from db.jobs import JobRepository
 from db.tables import attempts
 from tests.support.clock import START
+from tests.support.costs import in_credits
 from tests.support.factories import make_attempt, make_job
 from tests.support.ledger import adding
 
@@ -54,13 +55,15 @@ async def test_update_latest_changes_given_columns_of_last_attempt_only(database
 
     def write(connection: Connection) -> None:
         repository = AttemptRepository(connection)
-        repository.update_latest(job.id, handle="h-1", record_id="r-1", cost=0, result=["https://cdn.example/1.png"])
-        repository.update_latest(job.id, handle=None, cost=7)
+        repository.update_latest(
+            job.id, handle="h-1", record_id="r-1", cost=in_credits(0), result=["https://cdn.example/1.png"]
+        )
+        repository.update_latest(job.id, handle=None, cost=in_credits(7))
         repository.update_latest(job.id, handle=None)
 
     await database.write(write)
     assert await latest(database, job) == make_attempt(
-        job, number=2, handle="h-1", record_id="r-1", cost=7, result=("https://cdn.example/1.png",)
+        job, number=2, handle="h-1", record_id="r-1", cost=in_credits(7), result=("https://cdn.example/1.png",)
     )
     listed = await database.read(lambda connection: AttemptRepository(connection).list_for(job.id))
     assert listed[0] == make_attempt(job, number=1)
@@ -73,11 +76,13 @@ async def test_end_latest_keeps_outcome_and_erases_signed_addresses(database: Da
     def write(connection: Connection) -> object:
         repository = AttemptRepository(connection)
         repository.update_latest(job.id, result=["https://cdn.example/1.png?signature=abc"])
-        repository.end_latest(job.id, Outcome.FAILED, end, fault=FaultKind.CONTENT, cost=3)
+        repository.end_latest(job.id, Outcome.FAILED, end, fault=FaultKind.CONTENT, cost=in_credits(3))
         return connection.execute(select(attempts.c.ended_at)).scalar()
 
     assert await database.write(write) == end
-    assert await latest(database, job) == make_attempt(job, outcome=Outcome.FAILED, fault=FaultKind.CONTENT, cost=3)
+    assert await latest(database, job) == make_attempt(
+        job, outcome=Outcome.FAILED, fault=FaultKind.CONTENT, cost=in_credits(3)
+    )
 
 
 async def test_schema_rejects_attempt_without_job_or_with_used_number(database: Database) -> None:

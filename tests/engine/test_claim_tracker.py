@@ -26,7 +26,7 @@ def job() -> Job:
 
 def claim_of(job: Job) -> Claim:
     """Return a claim of the job."""
-    return Claim(job=job, offer=OFFERS[0])
+    return Claim(job=job, offer=OFFERS[0], calls=())
 
 
 def lose_claim(tracker: ClaimTracker) -> None:

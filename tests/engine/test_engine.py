@@ -11,17 +11,16 @@ from structlog.testing import capture_logs
 
 from bot.domain.errors import FaultKind, JobStateError, NotAllowedError
 from bot.domain.jobs import Delivery, Outcome, State
-from bot.domain.models import Offer
-from bot.domain.requests import GenerationRequest
 from bot.engine.config import EngineConfig
 from bot.engine.observer import CardLookup
-from bot.providers.base import CancelOutcome, Provider, Status, SubmitAnswer
+from bot.providers.base import Provider, Submission, SubmitAnswer
 from bot.services.jobs import Actor
 from db.database import Database
 from db.other_process import OtherProcessRepository
 from tests.engine.engine_harness import engine_harness
 from tests.support.clock import let_others_run
 from tests.support.factories import make_context, make_request
+from tests.support.forwarding import ForwardingProvider
 
 
 async def test_job_passes_every_state_and_is_charged_once(database: Database, tmp_path: Path) -> None:
@@ -94,41 +93,19 @@ async def test_cancel_of_held_job_costs_and_sends_nothing(sqlite_database: Datab
         assert await harness.run_audit() == []
 
 
-class HeldBack:
+class HeldBack(ForwardingProvider):
     """A provider with a gate before each submit, in front of a real one."""
 
     def __init__(self, inner: Provider) -> None:
+        super().__init__(inner)
         self.gate = asyncio.Event()
         self.reached = asyncio.Event()
-        self._inner = inner
 
-    @property
-    def name(self) -> str:
-        """Name of the real provider."""
-        return self._inner.name
-
-    @property
-    def takes_webhooks(self) -> bool:
-        """True if the real provider takes webhooks."""
-        return self._inner.takes_webhooks
-
-    def parse_webhook(self, body: object) -> str | None:
-        """Parse with the real provider."""
-        return self._inner.parse_webhook(body)
-
-    async def submit(self, request: GenerationRequest, offer: Offer, *, webhook_url: str | None = None) -> SubmitAnswer:
+    async def submit(self, submission: Submission) -> SubmitAnswer:
         """Wait for the gate, then submit."""
         self.reached.set()
         await self.gate.wait()
-        return await self._inner.submit(request, offer, webhook_url=webhook_url)
-
-    async def poll(self, handle: str, *, hide: tuple[str, ...] = ()) -> Status:
-        """Poll the real provider."""
-        return await self._inner.poll(handle, hide=hide)
-
-    async def cancel(self, handle: str) -> CancelOutcome:
-        """Cancel at the real provider."""
-        return await self._inner.cancel(handle)
+        return await super().submit(submission)
 
 
 async def test_cancel_during_submit_is_sent_after_it(sqlite_database: Database, tmp_path: Path) -> None:

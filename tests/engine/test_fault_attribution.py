@@ -4,6 +4,7 @@ from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.images import InputImage
 from bot.engine.fault_attribution import attribute_failure, attribute_refusal
 from bot.providers.base import Failed
+from tests.support.costs import in_credits
 from tests.support.factories import make_request
 
 EDIT = make_request(inputs=(InputImage(url="https://cdn.example/a.png"),))
@@ -27,6 +28,8 @@ def test_refusal_that_names_something_unsent_is_invalid(
 
 
 def test_failure_by_an_absent_input_is_one_of_the_model() -> None:
-    answer = Failed(kind=FaultKind.INPUT_NOT_FETCHED, handle="h", cost=3)
+    answer = Failed(kind=FaultKind.INPUT_NOT_FETCHED, handle="h", cost=in_credits(3))
     assert attribute_failure(answer, EDIT) is answer
-    assert attribute_failure(answer, make_request()) == Failed(kind=FaultKind.GENERATION, handle="h", cost=3)
+    assert attribute_failure(answer, make_request()) == Failed(
+        kind=FaultKind.GENERATION, handle="h", cost=in_credits(3)
+    )

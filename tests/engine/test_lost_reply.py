@@ -27,6 +27,7 @@ from tests.engine.engine_harness import EngineHarness, engine_harness
 from tests.engine.gated_provider import Gates
 from tests.support.catalogue import SKILLBOSS
 from tests.support.clock import START
+from tests.support.costs import in_credits
 from tests.support.factories import GUILD, MEMBER, make_context, make_image, make_request
 from tests.support.ledger import ending, hold, make_job_for
 
@@ -636,7 +637,7 @@ async def test_billed_failure_without_pictures_is_the_operators(
     urls = CallbackUrls()
 
     async def poll(*_: object, **__: object) -> Failed:
-        return Failed(kind=FaultKind.NO_PICTURES, cost=3)
+        return Failed(kind=FaultKind.NO_PICTURES, cost=in_credits(3))
 
     async with engine_harness(sqlite_database, tmp_path, new_callback_url=urls) as harness:
         job = await lose_reply(harness)

@@ -44,6 +44,7 @@ from db.pictures import ResultImageRepository
 from db.tables import accounts, attempts, budgets, holds, jobs, movements, pictures, postings
 from tests.support.catalogue import SKILLBOSS
 from tests.support.clock import ManualClock
+from tests.support.costs import in_credits
 from tests.support.databases import SqliteDatabases
 from tests.support.factories import GUILD, make_context, make_id, make_image, make_request
 
@@ -251,7 +252,7 @@ class JobMachine(RuleBasedStateMachine):
     def accept(self, number: int, *, running: bool) -> None:
         """Let the provider accept the job."""
         if job := self.pick(number, State.SUBMITTING):
-            self.do(self.job_store.mark_accepted(job, Pending(handle=job.id, running=running, cost=10)))
+            self.do(self.job_store.mark_accepted(job, Pending(handle=job.id, running=running, cost=in_credits(10))))
 
     @rule(number=NUMBER)
     def release_claim(self, number: int) -> None:
@@ -352,7 +353,7 @@ class JobMachine(RuleBasedStateMachine):
         before = self.count_images(job)
         late = [make_image(job, position=position) for position in range(count)]
         for _ in range(1 + again):
-            self.do(self.reconciliations.finish(job, late, 10))
+            self.do(self.reconciliations.finish(job, late, in_credits(10)))
         may_come = job.state in (State.FAILED, State.LOST) and not before
         assert self.count_images(job) == (len(late) if may_come else before)
 

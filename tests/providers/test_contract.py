@@ -14,13 +14,14 @@ from bot.providers.base import CancelOutcome, Failed, Finished, Pending
 from sandbox.providers import Endpoint, RecordedRequest
 from tests.providers.provider_harness import KEY, ProviderHarness, RawServer
 from tests.providers.test_redaction import SPELLINGS
+from tests.support.submissions import submission as described
 
 WEBHOOK = "https://studio.example/webhooks/skillboss/Zm9vYmFyYmF6cXV4cXV1eGNvcmdlZ3JhdWx0Z2FyeQ0"
 
 
 async def submitted(bench: ProviderHarness) -> Pending:
     """Submit and return the accepted job."""
-    submission = await bench.provider.submit(bench.request, bench.offer)
+    submission = await bench.provider.submit(described(bench.request, bench.offer))
     assert isinstance(submission, Pending)
     return submission
 
@@ -29,7 +30,7 @@ async def fault_of(bench: ProviderHarness, url: str | None = None, **options: An
     """Return the error of a submit."""
     provider = bench.provider if url is None else bench.provider_at(url, **options)
     with pytest.raises(ProviderError) as caught:
-        await provider.submit(bench.request, bench.offer)
+        await provider.submit(described(bench.request, bench.offer))
     return caught.value
 
 
@@ -51,7 +52,7 @@ async def test_job_is_submitted_and_returns_requested_images(bench: ProviderHarn
 async def test_synchronous_result_is_accepted(bench: ProviderHarness) -> None:
     bench.server.faults.add("submit", "inline")
 
-    finished = await bench.provider.submit(bench.request, bench.offer)
+    finished = await bench.provider.submit(described(bench.request, bench.offer))
 
     assert isinstance(finished, Finished)
     assert len(finished.image_urls) == 2
@@ -260,7 +261,7 @@ async def test_prompt_about_content_decides_no_classification(bench: ProviderHar
     ):
         bench.server.faults.add("submit", "status", status=status, message=message)
         with pytest.raises(ProviderError) as caught:
-            await bench.provider.submit(request, bench.offer)
+            await bench.provider.submit(described(request, bench.offer))
         kinds.append(caught.value.kind)
 
     assert kinds == [*[FaultKind.INVALID] * 3, FaultKind.CONTENT, FaultKind.KEY_REJECTED]
@@ -331,7 +332,7 @@ async def test_cancel_error_has_no_detail(bench: ProviderHarness) -> None:
 
 
 async def test_webhook_url_is_sent_if_supported(bench: ProviderHarness) -> None:
-    await bench.provider.submit(bench.request, bench.offer, webhook_url=WEBHOOK)
+    await bench.provider.submit(described(bench.request, bench.offer, webhook_url=WEBHOOK))
     sent = bench.server.requests[0].body
 
     assert (WEBHOOK if bench.provider.takes_webhooks else None) == sent.get("webhook_url")
@@ -345,7 +346,7 @@ async def test_error_detail_contains_no_webhook_token(bench: ProviderHarness) ->
     for quoted in (WEBHOOK, escaped, token, f"token={token[3:30]}, bad"):
         bench.server.faults.add("submit", "status", status=400, message=f"no public address: {quoted}")
         with pytest.raises(ProviderError) as caught:
-            await bench.provider.submit(bench.request, bench.offer, webhook_url=WEBHOOK)
+            await bench.provider.submit(described(bench.request, bench.offer, webhook_url=WEBHOOK))
 
         if bench.provider.takes_webhooks or quoted != f"token={token[3:30]}, bad":
             assert token[5:20] not in caught.value.detail

@@ -1,8 +1,10 @@
 """Images, handles and costs in answers; unusable values are left out."""
 
+from decimal import Decimal
+
 import pytest
 
-from bot.providers.parsing import cost_of, error_code, handle_of, image_urls
+from bot.providers.parsing import amount_of, error_code, handle_of, image_urls
 
 A, B = "https://cdn.example/a.png", "https://cdn.example/b.png"
 
@@ -49,11 +51,19 @@ def test_handle_is_short_plain_name(value: object, handle: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("value", "cost"),
-    [(12, 12), (12.0, 12), (12.2, 13), (0, 0), (-1, None), (True, None), ("12", None), (float("nan"), None)],
+    [
+        (12, Decimal(12)),
+        (12.0, Decimal(12)),
+        (0.0336, Decimal("0.0336")),
+        (0, Decimal(0)),
+        (-1, None),
+        (True, None),
+        ("12", None),
+        (float("nan"), None),
+    ],
 )
-def test_cost_is_rounded_up(value: object, cost: int | None) -> None:
-    """A part of a unit counts as one."""
-    assert cost_of(value) == cost
+def test_amount_is_exact(value: object, cost: Decimal | None) -> None:
+    assert amount_of(value) == cost
 
 
 @pytest.mark.parametrize(

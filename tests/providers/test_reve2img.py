@@ -18,7 +18,9 @@ from bot.providers.reve2img import Reve2Img
 from sandbox.providers import MANUAL, Reve2ImgServer
 from tests.providers.provider_harness import KEY, PROMPT, RawServer, json_reply
 from tests.support.catalogue import MODELS, OFFERS, generation_request, price
+from tests.support.costs import in_credits
 from tests.support.strategies import valid_options
+from tests.support.submissions import submission as described
 
 AT_REST = {"model", "prompt", "aspect_ratio", "num_images", "output_format"}
 REQUEST = generation_request(prompt=PROMPT)
@@ -61,7 +63,7 @@ async def test_every_offered_request_is_accepted(
     request = generation_request(prompt=PROMPT, **options)
     request = replace(request, inputs=tuple(replace(each, provider_url=each.url) for each in request.inputs))
 
-    submission = await provider_at(client, server.url).submit(request, offer_of(request.model))
+    submission = await provider_at(client, server.url).submit(described(request, offer_of(request.model)))
 
     assert submission == Pending(handle=server.jobs[-1].id, running=True)
     assert server.billed[-1].cost == price(request)
@@ -81,7 +83,7 @@ async def test_every_model_is_accepted(client: httpx.AsyncClient, server: Reve2I
         version="latest" if can["version"] else None,
     )
 
-    submission = await provider_at(client, server.url).submit(request, offer_of(model))
+    submission = await provider_at(client, server.url).submit(described(request, offer_of(model)))
 
     assert submission == Pending(handle=server.jobs[0].id, running=True)
     expected: dict[str, object] = {
@@ -137,7 +139,7 @@ async def test_post_processing_is_flat_or_list(
     client: httpx.AsyncClient, server: Reve2ImgServer, options: dict[str, Any], sent: dict[str, object]
 ) -> None:
     """Flat fields if sufficient, else one list; never both, and the size last."""
-    await provider_at(client, server.url).submit(generation_request(prompt=PROMPT, **options), OFFER)
+    await provider_at(client, server.url).submit(described(generation_request(prompt=PROMPT, **options), OFFER))
 
     body = server.requests[0].body
     assert {name: body[name] for name in body if name not in AT_REST} == sent
@@ -153,7 +155,7 @@ async def test_edit_sends_image_urls_in_order(client: httpx.AsyncClient, server:
     )
     request = generation_request(prompt=PROMPT, inputs=inputs, aspect_ratio="auto")
 
-    await provider_at(client, server.url).submit(request, OFFER)
+    await provider_at(client, server.url).submit(described(request, OFFER))
 
     body = server.requests[0].body
     assert (body["image_urls"], body["aspect_ratio"]) == ([each.provider_url for each in inputs], "auto")
@@ -165,7 +167,7 @@ async def test_edit_without_provider_address_sends_nothing(client: httpx.AsyncCl
     request = generation_request(prompt=PROMPT, inputs=(InputImage(url="https://cdn.example/raw.jpg"),))
 
     with pytest.raises(ProviderError) as refusal:
-        await provider_at(client, server.url).submit(request, OFFER)
+        await provider_at(client, server.url).submit(described(request, OFFER))
 
     assert not refusal.value.maybe_accepted
     assert list(server.requests) == []
@@ -177,26 +179,26 @@ async def test_error_contains_no_input_address(client: httpx.AsyncClient) -> Non
     request = generation_request(prompt=PROMPT, inputs=(InputImage(provider_url=url),))
     async with RawServer(json_reply(f'{{"code": 400, "message": "cannot fetch {url}"}}', "400 Bad Request")) as raw:
         with pytest.raises(ProviderError) as caught:
-            await provider_at(client, raw.url).submit(request, OFFER)
+            await provider_at(client, raw.url).submit(described(request, OFFER))
 
     assert "0123456789abcdef" not in str(caught.value)
 
 
 async def test_default_options_are_not_sent(client: httpx.AsyncClient, server: Reve2ImgServer) -> None:
-    await provider_at(client, server.url).submit(REQUEST, OFFER)
+    await provider_at(client, server.url).submit(described(REQUEST, OFFER))
 
     assert set(server.requests[0].body) == AT_REST
 
 
 async def test_consumed_credits_are_cost(client: httpx.AsyncClient, server: Reve2ImgServer) -> None:
     provider = provider_at(client, server.url)
-    await provider.submit(generation_request(prompt=PROMPT, images=2, detail=3), OFFER)
+    await provider.submit(described(generation_request(prompt=PROMPT, images=2, detail=3), OFFER))
     server.finish()
 
     finished = await provider.poll(server.jobs[0].id)
 
     assert isinstance(finished, Finished)
-    assert finished.cost == 12 * 2 * 3
+    assert finished.cost == in_credits(12 * 2 * 3)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +228,7 @@ async def test_envelope_message_is_last_reason(client: httpx.AsyncClient) -> Non
     with structlog.testing.capture_logs() as logs:
         failed = await answer_to_poll(client, body)
 
-    assert failed == Failed(kind=FaultKind.GENERATION, handle="t1", cost=0)
+    assert failed == Failed(kind=FaultKind.GENERATION, handle="t1", cost=in_credits(0))
     assert [entry["words"] for entry in logs] == ["… result"]
 
 
@@ -252,20 +254,20 @@ async def test_status_answer_without_status_is_malformed(client: httpx.AsyncClie
 
 async def test_submit_answer_with_task_only_is_accepted(client: httpx.AsyncClient) -> None:
     async with RawServer(json_reply('{"code": 200, "data": {"task_id": 7}}')) as raw:
-        assert await provider_at(client, raw.url).submit(REQUEST, OFFER) == Pending(handle="7", running=True)
+        assert await provider_at(client, raw.url).submit(described(REQUEST, OFFER)) == Pending(handle="7", running=True)
 
 
 async def test_endless_code_does_not_lose_accepted_task(client: httpx.AsyncClient) -> None:
     """Python refuses to read thousands of digits as a number."""
     async with RawServer(json_reply(f'{{"code": "{"4" * 5_000}", "data": {{"task_id": 7}}}}')) as raw:
-        assert await provider_at(client, raw.url).submit(REQUEST, OFFER) == Pending(handle="7", running=True)
+        assert await provider_at(client, raw.url).submit(described(REQUEST, OFFER)) == Pending(handle="7", running=True)
 
 
 async def test_images_without_task_are_accepted(client: httpx.AsyncClient) -> None:
     """A synchronous model may name no task."""
     body = '{"code": 200, "data": {"status": "SUCCESS", "response": ["https://cdn.example/a.png"]}}'
     async with RawServer(json_reply(body)) as raw:
-        submission = await provider_at(client, raw.url).submit(REQUEST, OFFER)
+        submission = await provider_at(client, raw.url).submit(described(REQUEST, OFFER))
 
     assert submission == Finished(image_urls=("https://cdn.example/a.png",))
 

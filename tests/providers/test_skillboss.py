@@ -13,6 +13,7 @@ from bot.providers.skillboss import SIZES, SkillBoss
 from sandbox.providers import MANUAL, SkillBossServer
 from tests.providers.provider_harness import KEY, PROMPT, RawServer, json_reply
 from tests.support.catalogue import OFFERS, generation_request
+from tests.support.submissions import submission as described
 
 OFFER = next(offer for offer in OFFERS if offer.provider == "skillboss")
 REQUEST = generation_request(prompt=PROMPT)
@@ -34,7 +35,7 @@ def provider_at(client: httpx.AsyncClient, url: str) -> SkillBoss:
 
 async def accepted(provider: SkillBoss) -> str:
     """Submit and return the handle."""
-    submission = await provider.submit(REQUEST, OFFER)
+    submission = await provider.submit(described(REQUEST, OFFER))
     assert isinstance(submission, Pending)
     return submission.handle
 
@@ -46,7 +47,7 @@ async def test_submit_sends_documented_request(
     """Always asynchronous, with a size and without aspect_ratio."""
     request = generation_request(prompt=PROMPT, aspect_ratio=ratio, images=3, format="webp")
 
-    submission = await provider_at(client, server.url).submit(request, OFFER)
+    submission = await provider_at(client, server.url).submit(described(request, OFFER))
 
     assert server.requests[0].body == {
         "model": "reve/text-to-image",
@@ -66,7 +67,7 @@ async def test_unsupported_ratio_is_refused_before_submit(client: httpx.AsyncCli
     request = generation_request(prompt=PROMPT, aspect_ratio="3:2")
 
     with pytest.raises(ProviderError) as caught:
-        await provider_at(client, server.url).submit(request, OFFER)
+        await provider_at(client, server.url).submit(described(request, OFFER))
 
     assert (caught.value.kind, caught.value.maybe_accepted) == (FaultKind.INVALID, False)
     assert not server.requests
@@ -77,14 +78,14 @@ async def test_header_names_job_if_body_is_unusable(client: httpx.AsyncClient, b
     """Seed: "also returned in the x-request-id response header"."""
     headers = "x-request-id: c546\r\nx-record-id: rec_1\r\n"
     async with RawServer(json_reply(body, "202 Accepted", headers)) as raw:
-        submission = await provider_at(client, raw.url).submit(REQUEST, OFFER)
+        submission = await provider_at(client, raw.url).submit(described(REQUEST, OFFER))
 
     assert submission == Pending(handle="c546", running=False, record_id="rec_1")
 
 
 async def test_header_names_job_if_body_is_partial(client: httpx.AsyncClient) -> None:
     async with RawServer(b"HTTP/1.1 202 Accepted\r\nx-request-id: c546\r\nContent-Length: 99\r\n\r\n{") as raw:
-        submission = await provider_at(client, raw.url).submit(REQUEST, OFFER)
+        submission = await provider_at(client, raw.url).submit(described(REQUEST, OFFER))
 
     assert submission == Pending(handle="c546", running=False)
 
@@ -92,7 +93,9 @@ async def test_header_names_job_if_body_is_partial(client: httpx.AsyncClient) ->
 @pytest.mark.parametrize("body", ['{"request_id": "c546"}', '{"request_id": "c546", "status": "CANCELLED"}'])
 async def test_named_job_without_status_is_pending(client: httpx.AsyncClient, body: str) -> None:
     async with RawServer(json_reply(body)) as raw:
-        assert await provider_at(client, raw.url).submit(REQUEST, OFFER) == Pending(handle="c546", running=False)
+        assert await provider_at(client, raw.url).submit(described(REQUEST, OFFER)) == Pending(
+            handle="c546", running=False
+        )
 
 
 async def test_synchronous_answer_is_result(client: httpx.AsyncClient) -> None:
@@ -101,7 +104,7 @@ async def test_synchronous_answer_is_result(client: httpx.AsyncClient) -> None:
     First lines of the page).
     """
     async with RawServer(json_reply('{"images": [{"url": "https://cdn.example/a.png"}]}')) as raw:
-        submission = await provider_at(client, raw.url).submit(REQUEST, OFFER)
+        submission = await provider_at(client, raw.url).submit(described(REQUEST, OFFER))
 
     assert submission == Finished(image_urls=("https://cdn.example/a.png",))
 
@@ -110,7 +113,7 @@ async def test_submit_answer_may_be_failure(client: httpx.AsyncClient) -> None:
     """A quoted prompt is not logged."""
     body = '{"request_id": "c546", "status": "FAILED", "error": "no balance for %s"}'
     async with RawServer(json_reply(body % PROMPT)) as raw:
-        submission = await provider_at(client, raw.url).submit(REQUEST, OFFER)
+        submission = await provider_at(client, raw.url).submit(described(REQUEST, OFFER))
 
     assert submission == Failed(kind=FaultKind.ACCOUNT_EMPTY, handle="c546")
 

@@ -1,0 +1,10 @@
+"""Costs of calls."""
+
+from decimal import Decimal
+
+from bot.domain.costs import Cost, CostSource, Currency
+
+
+def in_credits(amount: float) -> Cost:
+    """Return a cost that a provider reported in its own credits."""
+    return Cost(amount=Decimal(str(amount)), currency=Currency.CREDITS, source=CostSource.REPORTED)
