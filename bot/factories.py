@@ -21,7 +21,6 @@ from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.providers.base import Provider
-from bot.providers.http import ProviderHttp
 from bot.providers.registry import PROVIDERS
 from bot.settings import DISCORD_API_URL, Settings
 from bot.web.server import HealthAddress
@@ -39,13 +38,7 @@ def build_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, 
     providers: dict[str, Provider] = {}
     for name in settings.providers:
         spec, key = PROVIDERS[name], settings.key_of(name)
-        http = ProviderHttp(
-            name=name,
-            base_url=settings.api_url_of(name),
-            key=None if key is None else key.get_secret_value(),
-            client=client,
-            rules=spec.rules,
-        )
+        http = spec.open_http(client, settings.api_url_of(name), None if key is None else key.get_secret_value())
         providers[name] = spec.build(http, **settings.extras_of(name))
     return providers
 

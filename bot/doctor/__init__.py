@@ -19,6 +19,7 @@ from bot.doctor.processes import check_processes
 from bot.doctor.providers import check_keys
 from bot.doctor.proxy import check_proxy
 from bot.doctor.storage import DATABASE_FAULTS, check_database, check_folders
+from bot.doctor.vendor_models import check_vendor_models
 from bot.doctor.web import check_ports, check_webhook
 from bot.settings import Settings
 
@@ -39,6 +40,7 @@ _CHECKS: Final[tuple[Callable[[Settings], Awaitable[list[Finding]]], ...]] = (
     check_logins,
     check_keys,
     check_models,
+    check_vendor_models,
     check_picture_hosts,
     check_webhook,
 )

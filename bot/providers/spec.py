@@ -4,8 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
 from bot.providers.base import Provider
-from bot.providers.http import DEFAULT_RULES, HttpRules
+from bot.providers.http import DEFAULT_RULES, HttpRules, ProviderHttp
+from bot.providers.model_list import ModelLister
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,8 @@ class ProviderSpec:
     refuses a job with a webhook at a private address. `can_cancel`: a job can be cancelled while it is queued there.
     `picture_hosts` serve its images; empty if only the API's host is known. `rules` are those of its HTTP. `needs_key`
     is False for an API on the operator's own machine: its URL switches it on, its key may be empty, and HTTP without
-    TLS is accepted. `extras` are its other settings, which `build` gets as keyword arguments.
+    TLS is accepted. `extras` are its other settings, which `build` gets as keyword arguments. `list_models` reads the
+    provider's own list of models, to compare the offers with.
     """
 
     name: str
@@ -50,6 +54,7 @@ class ProviderSpec:
     rules: HttpRules = DEFAULT_RULES
     needs_key: bool = True
     extras: tuple[ExtraSetting, ...] = ()
+    list_models: ModelLister | None = None
 
     @property
     def key_variable(self) -> str:
@@ -60,3 +65,7 @@ class ProviderSpec:
     def url_variable(self) -> str:
         """Return the environment variable of the API's URL."""
         return self.url_setting.upper()
+
+    def open_http(self, client: httpx.AsyncClient, url: str, key: str | None) -> ProviderHttp:
+        """Return the access to the API at a URL with a key."""
+        return ProviderHttp(name=self.name, base_url=url, key=key, client=client, rules=self.rules)
