@@ -9,7 +9,8 @@ import pytest
 from bot.catalogue_file import CatalogueFileError, load_catalogue_file
 from bot.domain.models import ListPrice
 from bot.domain.options import MAX_DETAIL, RATIOS, RESOLUTIONS, UPSCALES
-from tests.support.catalogue import MODELS, catalogue_of
+from bot.providers.registry import PROVIDERS
+from tests.support.catalogue import MODEL_IDS, MODELS, OFFERS, catalogue_of
 
 NEW = """
 [models.fast-1]
@@ -38,19 +39,18 @@ def mistakes(folder: Path, text: str) -> list[str]:
 
 
 def test_shipped_file_has_the_models_of_the_seeds() -> None:
-    shipped = load_catalogue_file()
-    assert shipped.ids == ("reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5")
-    reve, banana, pro, seedream = shipped.models
+    assert MODEL_IDS == ("reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5")
+    reve, banana, pro, seedream = MODELS
     assert reve.abilities.max_inputs == 6
     assert [reve.abilities[name] for name in ("aspect_ratio", "detail", "upscale")] == [RATIOS, MAX_DETAIL, UPSCALES]
     assert all(reve.abilities[name] for name in ("remove_background", "fit", "effect", "version"))
     assert (banana.abilities.max_inputs, banana.edit_price) == (0, None)
     assert pro.abilities["resolution"] == seedream.abilities["resolution"] == RESOLUTIONS
-    assert [model.max_prompt for model in shipped.models] == [2560, 4000, 4000, 4000]
-    offers = {(offer.provider, offer.model): offer.remote_model for offer in shipped.offers}
+    assert [model.max_prompt for model in MODELS] == [2560, 4000, 4000, 4000]
+    offers = {(offer.provider, offer.model): offer.remote_model for offer in OFFERS}
     assert offers.pop(("skillboss", "reve-2.0")) == "reve/text-to-image"
-    assert offers == {("reve2img", model): model for model in shipped.ids}
-    assert all(model.enabled and model.retires is None for model in shipped.models)
+    assert offers == {("reve2img", model): model for model in MODEL_IDS}
+    assert all(model.enabled and model.retires is None for model in MODELS)
 
 
 def test_model_retired_upstream_stays_on_and_default() -> None:
@@ -78,7 +78,7 @@ def test_own_file_changes_models(tmp_path: Path) -> None:
         enabled = false
         """
     found = load_catalogue_file(written(tmp_path, text))
-    reve, banana, _, seedream = found.models
+    reve, banana, _, seedream = (model for model in found.models if model.id in MODEL_IDS)
     assert (reve.display_name, reve.strength, reve.text_price, reve.edit_price) == ("Reve", "everything", 15, 20)
     assert (reve.roles, reve.retires) == ((1100000000000000001,), date(2027, 1, 31))
     assert reve.abilities == MODELS[0].abilities
@@ -194,8 +194,8 @@ def test_offer_with_limits_has_only_what_it_lists(tmp_path: Path) -> None:
             ],
         ),
         (
-            '[models."reve-2.0".offers.openai]',
-            ['models."reve-2.0".offers.openai is no provider; known are: skillboss, reve2img'],
+            '[models."reve-2.0".offers.nobody]',
+            [f'models."reve-2.0".offers.nobody is no provider; known are: {", ".join(PROVIDERS)}'],
         ),
         (
             '[models."reve-2.0".offers.reve2img]\nmax_inputs = 7',
@@ -225,7 +225,7 @@ def test_offer_with_limits_has_only_what_it_lists(tmp_path: Path) -> None:
         ),
         (
             NEW.partition("[models.fast-1.offers")[0],
-            ["models.fast-1.offers is missing: it takes a table for each provider: skillboss, reve2img"],
+            [f"models.fast-1.offers is missing: it takes a table for each provider: {', '.join(PROVIDERS)}"],
         ),
         (
             NEW.replace("fast-1", '"Fast 1"'),

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 import bot.__main__ as command_line
 from bot import __version__
 from bot.__main__ import app
+from bot.providers.registry import PROVIDERS
 from bot.settings import Settings
 from sandbox.discord import DiscordServer, default_world
 from tests.db.test_migrate import ALL
@@ -108,7 +109,8 @@ def test_run_without_provider_key_is_refused() -> None:
     """One line with the variables."""
     result = atelier("run", DISCORD_TOKEN=SECRET)
     assert result.exit_code == 1
-    assert result.stderr == "No provider has a key. Set SKILLBOSS_WHOLESALE_KEY or REVE2IMG_API_KEY in .env\n"
+    variables = " or ".join(spec.key_variable for spec in PROVIDERS.values())
+    assert result.stderr == f"No provider has a key. Set {variables} in .env\n"
 
 
 @pytest.mark.parametrize("command", ["run", "sandbox", "migrate", "audit", "doctor"])

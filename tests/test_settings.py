@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.providers.registry import PROVIDERS
 from bot.settings import Settings, SettingsError, load_settings
+from tests.support.catalogue import SHIPPED
 
 SECRET = "s3cret-value"
 
@@ -42,8 +44,8 @@ WRONG = [
     ("WEBHOOK_PUBLIC_URL", "http://example.org", AN_ADDRESS),
     (
         "PROVIDER_ORDER",
-        "skillboss,openai",
-        "takes names of providers with commas between: skillboss, reve2img, reve",
+        "skillboss,nobody",
+        f"takes names of providers with commas between: {', '.join([*PROVIDERS, 'reve'])}",
     ),
     *(
         ("DATABASE_URL", url, "takes sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME")
@@ -358,7 +360,7 @@ def test_empty_models_file_and_default_model_are_unset(monkeypatch: pytest.Monke
 
 
 def test_unknown_default_model_names_the_known_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    known = "reve-2.0, nano-banana, nano-banana-pro, seedream-5"
+    known = ", ".join(SHIPPED.ids)
     lines = mistakes(monkeypatch, DEFAULT_MODEL="reve-2.0,dall-e")
     assert lines == (f"DEFAULT_MODEL takes names of models with commas between: {known}",)
     (tmp_path / "own.toml").write_text(

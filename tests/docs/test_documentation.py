@@ -18,7 +18,7 @@ from bot.domain.models import Abilities, Model
 from bot.domain.options import OPTIONS
 from bot.providers.registry import display_name
 from bot.settings import Settings
-from tests.support.catalogue import BOTH, MODELS, OFFERS
+from tests.support.catalogue import BOTH, SHIPPED
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SETTINGS = {name.upper() for name in Settings.model_fields}
@@ -144,7 +144,7 @@ def model_row(model: Model) -> list[str]:
     offers = [
         display_name(offer.provider)
         + (f" ({abilities(offer.abilities)})" if offer.abilities != model.abilities else "")
-        for offer in OFFERS
+        for offer in SHIPPED.offers
         if offer.model == model.id
     ]
     prices = [priced(model, model.text_price), edited(model)]
@@ -152,7 +152,7 @@ def model_row(model: Model) -> list[str]:
 
 
 def test_models_page_lists_every_model_with_prices_and_offers() -> None:
-    assert rows("docs/models.md") == {model.id: model_row(model) for model in MODELS}
+    assert rows("docs/models.md") == {model.id: model_row(model) for model in SHIPPED.models}
     assert f"You get `{BOTH.default_model}` unless you choose." in read("docs/models.md")
 
 

@@ -1,4 +1,7 @@
-"""The shipped catalogue, and domain functions with it as their default."""
+"""The shipped catalogue, and domain functions with a part of it.
+
+The part are the models and offers of two providers, so that a model of another one changes no test.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,10 +15,11 @@ from bot.domain.models import Model, Offer
 from bot.domain.requests import GenerationRequest
 from tests.support.clock import START
 
-_FILE: Final = load_catalogue_file()
-MODELS: Final = _FILE.models
-MODEL_IDS: Final = _FILE.ids
-OFFERS: Final = _FILE.offers
+PROVIDERS_OF_TESTS: Final = ("skillboss", "reve2img")
+SHIPPED: Final = load_catalogue_file()
+OFFERS: Final = tuple(offer for offer in SHIPPED.offers if offer.provider in PROVIDERS_OF_TESTS)
+MODELS: Final = tuple(model for model in SHIPPED.models if any(offer.model == model.id for offer in OFFERS))
+MODEL_IDS: Final = tuple(model.id for model in MODELS)
 
 
 def catalogue_of(*providers: str, models: tuple[Model, ...] = MODELS, **changes: Any) -> Catalogue:
