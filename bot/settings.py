@@ -35,6 +35,7 @@ from bot.env_file import (
     read_env_file,
     without_quotes,
 )
+from bot.providers.addresses import AN_ADDRESS, Address
 from bot.providers.registry import PROVIDERS
 from bot.providers.spec import ProviderSpec
 from bot.proxies import Proxies
@@ -44,7 +45,6 @@ ENV_FILE: Final = Path(".env")
 
 # "reve" is a name for a later release, accepted so that an operator can write the order once.
 _PROVIDER_NAMES: Final = (*PROVIDERS, "reve")
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class SettingsError(Exception):
@@ -70,16 +70,6 @@ class UnknownNamesError(ValueError):
 
     The message follows the variable's name, and lists the known ones.
     """
-
-
-def _address(value: str) -> str:
-    """Accept https, or http on loopback; return it without a slash at its end."""
-    parts = urlsplit(value)
-    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
-        raise ValueError("not an https address")
-    if parts.port == 0 or parts.query or parts.fragment or parts.username or parts.password:
-        raise ValueError("more than an address")
-    return value.rstrip("/")
 
 
 def _local_address(value: str) -> str:
@@ -158,21 +148,19 @@ def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
-Address = Annotated[str, AfterValidator(_address)]
 LocalAddress = Annotated[str, AfterValidator(_local_address)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
 _A_LOCAL_ADDRESS: Final = "takes an http:// or https:// address"
-_AN_ADDRESS: Final = "takes an https:// address (http:// only on this machine)"
 
 
 def _url_field(spec: ProviderSpec) -> Any:
     """Return the field of a provider's URL; None if there is no usual one."""
     kind = Address if spec.needs_key else LocalAddress
     default = spec.default_url or None
-    return (kind | None, Field(default=default, description=_AN_ADDRESS if spec.needs_key else _A_LOCAL_ADDRESS))
+    return (kind | None, Field(default=default, description=AN_ADDRESS if spec.needs_key else _A_LOCAL_ADDRESS))
 
 
 def _provider_fields() -> dict[str, Any]:
@@ -208,7 +196,7 @@ class Settings(_ProviderSettings):
     )
 
     discord_token: Annotated[SecretStr | None, Field(description="takes the bot's token")] = None
-    discord_api_url: Annotated[Address, Field(description=_AN_ADDRESS)] = DISCORD_API_URL
+    discord_api_url: Annotated[Address, Field(description=AN_ADDRESS)] = DISCORD_API_URL
     provider_order: Annotated[
         tuple[str, ...],
         NoDecode,
@@ -240,7 +228,7 @@ class Settings(_ProviderSettings):
     http_port: Annotated[int, Field(ge=0, le=65535, description="takes a port, 0 to 65535 (0: any)")] = 8080
     health_host: Annotated[str, Field(description="takes an address of this machine")] = "127.0.0.1"
     health_port: Annotated[int | None, Field(ge=0, le=65535, description="takes a port, 0 to 65535 (0: any)")] = None
-    webhook_public_url: Annotated[Address | None, Field(description=_AN_ADDRESS)] = None
+    webhook_public_url: Annotated[Address | None, Field(description=AN_ADDRESS)] = None
     https_proxy: Annotated[
         SecretStr | None,
         AfterValidator(lambda value: None if value is None else _proxy(value)),

@@ -145,6 +145,9 @@ def _mistakes_of(name: str, model: ModelTable) -> Iterator[str]:
     for provider, offer in model.offers.items():
         if provider not in PROVIDERS:
             yield f"{where}.offers.{provider} is no provider; known are: {', '.join(PROVIDERS)}"
+        elif (offer.shape or "") not in (shapes := PROVIDERS[provider].shapes or ("",)):
+            takes = "one of " if any(shapes) else "no shapes at this provider"
+            yield f"{where}.offers.{provider}.shape takes {takes}{', '.join(shapes)}"
         if (offer.max_inputs or 0) > model.max_inputs:
             yield f"{where}.offers.{provider}.max_inputs takes no more than the model's {model.max_inputs}"
 
@@ -181,6 +184,8 @@ def _offer(provider: str, model: Model, table: OfferTable) -> Offer:
         list_prices=tuple(sorted(prices, key=lambda price: price.valid_from)),
         images_per_call=table.images_per_call,
         token_prices=None if table.tokens is None else TokenPrices(**table.tokens.model_dump()),
+        remote_edit_model=table.remote_edit_model,
+        shape=table.shape or "",
     )
 
 

@@ -109,6 +109,8 @@ class OfferTable(Table):
 
     enabled: Annotated[bool, Field(description=_ON_OFF)] = True
     remote_model: Annotated[Text | None, Field(description=_A_TEXT)] = None
+    remote_edit_model: Annotated[Text | None, Field(description=_A_TEXT)] = None
+    shape: Annotated[Text | None, Field(description=_A_TEXT)] = None
     max_inputs: Annotated[int | None, Field(ge=0, le=_MOST_INPUTS, description=_INPUTS)] = None
     options: Annotated[Options | None, Field(description="takes a table of limits of options")] = None
     images_per_call: Annotated[

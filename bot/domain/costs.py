@@ -30,7 +30,7 @@ class Cost:
 
 
 def is_billed(cost: Cost | None) -> bool:
-    """Return whether a provider said or let conclude that it bills a call."""
+    """Return whether a provider bills a call."""
     return cost is not None and cost.amount > 0
 
 

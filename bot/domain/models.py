@@ -131,7 +131,8 @@ class TokenPrices:
 class Offer:
     """A provider's version of a model.
 
-    `remote_model` is the model's name there; `abilities` is the provider's part of the model's abilities. The list
+    `remote_model` is the model's name there, `remote_edit_model` the one for edits if they have their own, `shape` the
+    form of its input if the provider has several. `abilities` is the provider's part of the model's abilities. The list
     prices are in order of their days. `images_per_call` is the most that one call makes, None if a call makes as many
     as a job can ask for. `token_prices` serve to compute a cost from the tokens that the provider counts.
     """
@@ -143,6 +144,8 @@ class Offer:
     list_prices: tuple[ListPrice, ...] = ()
     images_per_call: int | None = None
     token_prices: TokenPrices | None = None
+    remote_edit_model: str | None = None
+    shape: str = ""
 
     def list_price(self, today: date) -> ListPrice | None:
         """Return the list price of a day, or None if unknown."""

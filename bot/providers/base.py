@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Final, Protocol
 
@@ -29,7 +30,8 @@ class Submission:
     `seed` is its own number from 0 to 2³¹ - 1: both are the same whenever the call is described again, also after a
     restart. `inputs` are the files of the request's inputs for a provider that takes bytes, else empty. `webhook_url`
     is None if the provider takes none, or if the call is described again. `member_tag` stands for the member: the same
-    for all calls of one member, and meaningless outside this installation.
+    for all calls of one member, and meaningless outside this installation. `sent_at` is the aware time of the call if
+    it is described again and that is known, else None.
     """
 
     request: GenerationRequest
@@ -39,6 +41,7 @@ class Submission:
     inputs: tuple[InputFile, ...] = ()
     webhook_url: str | None = field(default=None, repr=False)
     member_tag: str = ""
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +115,7 @@ class InputForm(Enum):
 
 
 class LostCall(StrEnum):
-    """A provider's knowledge of a call whose reply was lost, without a handle."""
+    """A provider's answer about a call without a reply, if not a handle."""
 
     NOT_TAKEN = "not_taken"  # it surely never accepted the call: another try is no repetition
     NOT_BILLED = "not_billed"  # the pictures are gone, and cost nothing
@@ -157,7 +160,7 @@ class Provider(Protocol):
         ...
 
     async def find_lost(self, submission: Submission) -> str | LostCall:
-        """Look for a call whose reply was lost, and return its handle.
+        """Look for a call without a reply, and return its handle.
 
         `submission` is the call described again. Free, so it may be repeated.
         """

@@ -142,6 +142,19 @@ class ProviderHttp:
         self._read_timeout = read_timeout
         self._clock = clock
 
+    def at(self, base_url: str, *, with_key: bool = True) -> "ProviderHttp":
+        """Return the access to another host of the same provider."""
+        return ProviderHttp(
+            name=self.name,
+            base_url=base_url,
+            key=self._key if with_key else None,
+            client=self._client,
+            rules=self._rules,
+            submit_read_timeout=self._submit_read_timeout,
+            read_timeout=self._read_timeout,
+            clock=self._clock,
+        )
+
     def __repr__(self) -> str:
         """Return the provider's name; never its key."""
         return f"{type(self).__name__}(name={self.name!r})"
@@ -221,7 +234,7 @@ class ProviderHttp:
         return await self._exchange(_Request(Call.CANCEL, method, url, payload=payload), answers=answers)
 
     def is_own_url(self, url: str) -> bool:
-        """Return whether an address is one of the API's, so that the key may go there."""
+        """Return whether the key may go to an address: it is the API's own."""
         return url.startswith(f"{self._base_url}/") or self._rules.is_own_url(url)
 
     def _own(self, url: str) -> str:

@@ -37,7 +37,8 @@ class ProviderSpec:
     `picture_hosts` serve its images; empty if only the API's host is known. `rules` are those of its HTTP. `needs_key`
     is False for an API on the operator's own machine: its URL switches it on, its key may be empty, and HTTP without
     TLS is accepted. `extras` are its other settings, which `build` gets as keyword arguments. `list_models` reads the
-    provider's own list of models, to compare the offers with.
+    provider's own list of models, to compare the offers with. `shapes` are the forms of input that its offers choose
+    from; empty if there is only one.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ProviderSpec:
     needs_key: bool = True
     extras: tuple[ExtraSetting, ...] = ()
     list_models: ModelLister | None = None
+    shapes: tuple[str, ...] = ()
 
     @property
     def key_variable(self) -> str:

@@ -156,6 +156,27 @@ _SEED: Final = Field(parse=integer(0, 2**32 - 1))
 _COUNT: Final = Field(parse=integer(1, 4), default=1)
 _THREE: Final = ("jpeg", "png", "webp")
 
+
+def _gpt_image(text_id: str, edit_id: str, usd: dict[str, str]) -> _Family:
+    return _Family(
+        text_id=text_id,
+        edit_id=edit_id,
+        most_inputs=16,
+        fields={
+            "image_size": _size_field(256, 3840, "auto", default="landscape_4_3"),
+            "quality": Field(parse=choice("auto", *usd), default="high"),
+            "num_images": _COUNT,
+            "output_format": _format(*_THREE),
+        },
+        edit_defaults={
+            "image_size": _size_field(256, 3840, "auto", default="auto"),
+            "mask_url": Field(parse=text(most=64 * 1024 * 1024)),
+        },
+        size=_pixels_of_size,
+        price=_by_field("quality", {"auto": usd["high"], **usd}),
+    )
+
+
 _FAMILIES: Final = (
     _Family(
         text_id="blackforestlabs/flux-3/text-to-image",
@@ -216,22 +237,14 @@ _FAMILIES: Final = (
         size=_pixels_of_size,
         price=_by_megapixel("0.0675", "0.0225"),
     ),
-    _Family(
-        text_id="openai/gpt-image-2",
-        edit_id="openai/gpt-image-2/edit",
-        most_inputs=16,
-        fields={
-            "image_size": _size_field(256, 3840, "auto", default="landscape_4_3"),
-            "quality": Field(parse=choice("auto", "low", "medium", "high"), default="high"),
-            "num_images": _COUNT,
-            "output_format": _format(*_THREE),
-        },
-        edit_defaults={
-            "image_size": _size_field(256, 3840, "auto", default="auto"),
-            "mask_url": Field(parse=text(most=64 * 1024 * 1024)),
-        },
-        size=_pixels_of_size,
-        price=_by_field("quality", {"auto": "0.211", "low": "0.006", "medium": "0.053", "high": "0.211"}),
+    _gpt_image("openai/gpt-image-2", "openai/gpt-image-2/edit", {"low": "0.006", "medium": "0.053", "high": "0.211"}),
+    *(
+        _gpt_image(
+            f"openai/gpt-image-2.5/{name}/text-to-image",
+            f"openai/gpt-image-2.5/{name}/edit",
+            {"low": "0.006", "medium": "0.013", "high": "0.053"},
+        )
+        for name in ("flare", "sunburst")
     ),
     _Family(
         text_id="fal-ai/qwen-image-2/pro/text-to-image",
@@ -250,4 +263,20 @@ _FAMILIES: Final = (
     ),
 )
 
-ENDPOINTS: Final = {endpoint.id: endpoint for family in _FAMILIES for endpoint in family.endpoints()}
+_IDEOGRAM: Final = Endpoint(
+    id="ideogram/v4",
+    schema={
+        "prompt": Field(parse=text(), required=True),
+        "sync_mode": Field(parse=boolean, default=False),
+        "rendering_speed": Field(parse=choice("TURBO", "BALANCED", "QUALITY"), default="BALANCED"),
+        "expansion_model": Field(parse=choice("None", "Medium", "Large"), default="Medium"),
+        "image_size": _size_field(256, 2048),
+        "num_images": _COUNT,
+        "seed": _SEED,
+    },
+    size=_pixels_of_size,
+    price=_fixed("0.06"),
+)
+
+_ALL: Final = (*(endpoint for family in _FAMILIES for endpoint in family.endpoints()), _IDEOGRAM)
+ENDPOINTS: Final = {endpoint.id: endpoint for endpoint in _ALL}

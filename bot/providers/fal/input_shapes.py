@@ -1,0 +1,85 @@
+"""Inputs of fal's endpoints, by family.
+
+An offer names its shape, so that a file of models can add an endpoint of a known family.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from bot.domain.options import ratio_value
+from bot.providers.base import Submission
+
+_EDGES: Final = {None: 1024, "1K": 1024, "2K": 2048}
+_STEP: Final = 16
+_QUALITY: Final = "medium"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputShape:
+    """The parameters of a family of endpoints besides prompt and images.
+
+    With `resolutions`, the size is an aspect ratio and one of their names; without, it is in pixels, no fewer than
+    `least_pixels`. The flags tell which of the other parameters exist.
+    """
+
+    resolutions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    least_pixels: int = 0
+    has_count: bool = True
+    has_seed: bool = False
+    has_quality: bool = False
+    has_format: bool = True
+
+    def body(self, submission: Submission, image_urls: list[str]) -> dict[str, object]:
+        """Return the input of a call."""
+        request = submission.request
+        body: dict[str, object] = {"prompt": request.instruction, **self._size(submission)}
+        if self.has_count:
+            body["num_images"] = request.images
+        if self.has_format:
+            body["output_format"] = request.format
+        if self.has_seed:
+            body["seed"] = submission.seed
+        if self.has_quality:
+            body["quality"] = _QUALITY
+        if image_urls:
+            body["image_urls"] = image_urls
+        return body
+
+    def _size(self, submission: Submission) -> dict[str, object]:
+        request = submission.request
+        if not self.resolutions:
+            width, height = pixels(request.aspect_ratio, _EDGES[request.resolution], least=self.least_pixels)
+            return {"image_size": {"width": width, "height": height}}
+        size: dict[str, object] = {"aspect_ratio": request.aspect_ratio}
+        if request.resolution is not None:
+            size["resolution"] = self.resolutions[request.resolution]
+        return size
+
+
+def pixels(ratio: str, edge: int, *, least: int = 0) -> tuple[int, int]:
+    """Return width and height in steps of 16, about as large as a square.
+
+    The sides are rounded down, since prices go by megapixels begun; up if the area would be below `least`.
+    """
+    root = math.sqrt(ratio_value(ratio))
+    steps = [round(side / _STEP, 6) for side in (edge * root, edge / root)]
+    width, height = (math.floor(each) * _STEP for each in steps)
+    if width * height < least:
+        width, height = (math.ceil(each) * _STEP for each in steps)
+    return width, height
+
+
+SHAPES: Final[Mapping[str, InputShape]] = MappingProxyType(
+    {
+        "flux-3": InputShape(resolutions=MappingProxyType({"1K": "1k", "2K": "2k", "4K": "4k"}), has_count=False),
+        "flux-2": InputShape(has_count=False, has_seed=True),
+        "nano-banana": InputShape(resolutions=MappingProxyType({"1K": "1K", "2K": "2K", "4K": "4K"}), has_seed=True),
+        "seedream": InputShape(least_pixels=1024 * 1024),
+        "qwen-image": InputShape(has_seed=True),
+        "gpt-image": InputShape(has_quality=True),
+        "ideogram": InputShape(has_seed=True, has_format=False),
+    }
+)
