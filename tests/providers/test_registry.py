@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import httpx
+
 from bot.providers.registry import PROVIDERS, display_name
 from bot.settings import Settings
 from tests.support.catalogue import SHIPPED
@@ -12,14 +14,19 @@ def test_registry_has_the_providers_of_the_catalogue_in_default_order() -> None:
     assert Settings.model_fields["provider_order"].default[: len(PROVIDERS)] == tuple(PROVIDERS)
 
 
-def test_provider_spec_names_its_client() -> None:
-    assert all(name == spec.name == getattr(spec.build, "name", None) for name, spec in PROVIDERS.items())
+async def test_provider_spec_names_its_client(client: httpx.AsyncClient) -> None:
+    """A client of several providers is named by its HTTP access."""
+    for name, spec in PROVIDERS.items():
+        named = getattr(spec.build, "name", None)
+        if named is None:
+            named = spec.build(spec.open_http(client, spec.default_url or "http://127.0.0.1", "key")).name
+        assert name == spec.name == named
 
 
 def test_provider_variables_are_settings_and_in_the_example_file() -> None:
     example = (ROOT / ".env.example").read_text()
     for spec in PROVIDERS.values():
-        assert Settings.model_fields[spec.url_setting].default == spec.default_url
+        assert Settings.model_fields[spec.url_setting].default == (spec.default_url or None)
         assert Settings.model_fields[spec.key_setting].default is None
         assert spec.key_variable in example
         assert spec.url_variable in example
