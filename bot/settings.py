@@ -25,7 +25,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from bot.catalogue_file import CatalogueFileError, load_catalogue_file
-from bot.domain.options import MAX_WORD, is_effect_name
+from bot.domain.option_spec import MAX_WORD
+from bot.domain.options import is_effect_name
 from bot.env_file import (
     UnreadableFileError,
     file_mistakes,

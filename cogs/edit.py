@@ -10,7 +10,7 @@ from discord.ext import commands
 
 from bot.client import AtelierClient
 from bot.domain.images import InputImage
-from bot.domain.options import MAX_WORD
+from bot.domain.option_spec import MAX_WORD
 from bot.domain.presets import MAX_NAME
 from bot.domain.requests import BLEND_PROMPT
 from bot.services.jobs import JobService

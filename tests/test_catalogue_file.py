@@ -8,10 +8,12 @@ import pytest
 
 from bot.catalogue_file import CatalogueFileError, load_catalogue_file
 from bot.domain.models import ListPrice
-from bot.domain.options import MAX_DETAIL, RATIOS, RESOLUTIONS, UPSCALES
+from bot.domain.options import MAX_DETAIL, RESOLUTIONS, REVE_RATIOS, UPSCALES
 from bot.providers.registry import PROVIDERS
 from tests.support.catalogue import MODEL_IDS, MODELS, OFFERS, catalogue_of
 
+NEW_OPTIONS = ("seed", "negative", "quality", "transparent")
+"""Options that no model of the seeds has."""
 NEW = """
 [models.fast-1]
 good_at = "quick {drafts}"
@@ -42,7 +44,9 @@ def test_shipped_file_has_the_models_of_the_seeds() -> None:
     assert MODEL_IDS == ("reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5")
     reve, banana, pro, seedream = MODELS
     assert reve.abilities.max_inputs == 6
-    assert [reve.abilities[name] for name in ("aspect_ratio", "detail", "upscale")] == [RATIOS, MAX_DETAIL, UPSCALES]
+    ratios = (*REVE_RATIOS, "auto")
+    assert [reve.abilities[name] for name in ("aspect_ratio", "detail", "upscale")] == [ratios, MAX_DETAIL, UPSCALES]
+    assert not any(model.abilities[name] for model in MODELS for name in NEW_OPTIONS)
     assert all(reve.abilities[name] for name in ("remove_background", "fit", "effect", "version"))
     assert (banana.abilities.max_inputs, banana.edit_price) == (0, None)
     assert pro.abilities["resolution"] == seedream.abilities["resolution"] == RESOLUTIONS
@@ -189,7 +193,8 @@ def test_offer_with_limits_has_only_what_it_lists(tmp_path: Path) -> None:
             [
                 (
                     'models."reve-2.0".options.grain is no key; known are: aspect_ratio, images, detail, format,'
-                    " resolution, upscale, remove_background, fit, effect, version"
+                    " resolution, upscale, remove_background, fit, effect, version, seed, negative, quality,"
+                    " transparent"
                 )
             ],
         ),
@@ -214,7 +219,7 @@ def test_offer_with_limits_has_only_what_it_lists(tmp_path: Path) -> None:
         (
             "[models.fast-1]",
             [
-                "models.fast-1.credits is missing: it takes a table with text, edit and resolution",
+                "models.fast-1.credits is missing: it takes a table with text, edit, resolution and quality",
                 "models.fast-1.good_at is missing: it takes a text of up to 80 characters on one line",
                 "models.fast-1.max_prompt is missing: it takes a whole number of characters, 1 to 32000",
             ],
@@ -253,3 +258,16 @@ def test_unreadable_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(CatalogueFileError) as caught:
         load_catalogue_file(broken)
     assert caught.value.lines == (f"{broken} is no text in UTF-8: save it as UTF-8",)
+
+
+def test_own_file_prices_qualities_by_decimal_factors(tmp_path: Path) -> None:
+    text = NEW.replace("{ text = 3 }", "{ text = 3, quality = { low = 0.5, high = 4 } }")
+    factors = load_catalogue_file(written(tmp_path, text)).models[-1].quality_factors
+    assert factors == {"low": Decimal("0.5"), "high": Decimal(4)}
+
+
+@pytest.mark.parametrize("factor", ["0", "-1", "101", "nan", "inf", "true", '"4"'])
+def test_odd_factor_of_quality_is_a_mistake(tmp_path: Path, factor: str) -> None:
+    text = NEW.replace("{ text = 3 }", f"{{ text = 3, quality = {{ high = {factor} }} }}")
+    takes = "takes a factor of the price for some qualities, such as { low = 0.5, high = 4 }"
+    assert mistakes(tmp_path, text) == [f"models.fast-1.credits.quality {takes}"]

@@ -163,6 +163,7 @@ def _model(name: str, table: ModelTable) -> Model:
         max_prompt=table.max_prompt,
         abilities=_abilities(table.max_inputs, table.options),
         resolution_factors=MappingProxyType(dict(table.credits.resolution)),
+        quality_factors=MappingProxyType(dict(table.credits.quality)),
         released=table.released,
         retires=table.retires,
         retired_upstream=table.retired_upstream,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from bot.domain.option_spec import Limit, OptionSpec
-from bot.domain.options import MAX_IMAGES, OPTIONS, RESOLUTIONS
+from bot.domain.options import MAX_IMAGES, OPTIONS, QUALITIES, RESOLUTIONS
 from bot.providers.registry import PROVIDERS
 
 MODEL_NAME: Final = "up to 40 lower-case letters, digits, dots and dashes"
@@ -68,6 +68,7 @@ def _line(value: str) -> str:
 Text = Annotated[str, Field(max_length=_LONGEST_TEXT), AfterValidator(_line)]
 Usd = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0)]
 Credits = Annotated[int, Field(ge=1, le=100_000)]
+Factor = Annotated[Decimal, BeforeValidator(_decimal), Field(gt=0, le=100)]
 _A_TEXT: Final = f"takes a text of up to {_LONGEST_TEXT} characters on one line"
 _CREDITS: Final = "takes whole credits a picture, 1 to 100000"
 _USD: Final = "takes dollars a picture, such as 0.04"
@@ -83,8 +84,12 @@ class CreditTable(Table):
     text: Annotated[Credits, Field(description=_CREDITS)]
     edit: Annotated[Credits | None, Field(description=_CREDITS)] = None
     resolution: Annotated[
-        dict[Literal[RESOLUTIONS], Annotated[int, Field(ge=1, le=100)]],  # type: ignore[valid-type]
+        dict[Literal[RESOLUTIONS], Factor],  # type: ignore[valid-type]
         Field(description='takes a factor of the price for some resolutions, such as { "4K" = 2 }'),
+    ] = {}
+    quality: Annotated[
+        dict[Literal[QUALITIES], Factor],  # type: ignore[valid-type]
+        Field(description="takes a factor of the price for some qualities, such as { low = 0.5, high = 4 }"),
     ] = {}
 
 
@@ -129,7 +134,7 @@ class ModelTable(Table):
         int, Field(ge=1, le=_LONGEST_PROMPT, description=f"takes a whole number of characters, 1 to {_LONGEST_PROMPT}")
     ]
     max_inputs: Annotated[int, Field(ge=0, le=_MOST_INPUTS, description=_INPUTS)] = 0
-    credits: Annotated[CreditTable, Field(description="takes a table with text, edit and resolution")]
+    credits: Annotated[CreditTable, Field(description="takes a table with text, edit, resolution and quality")]
     options: Annotated[Options | None, Field(description="takes a table of limits of options")] = None
     offers: Annotated[
         dict[str, OfferTable], Field(description=f"takes a table for each provider: {', '.join(PROVIDERS)}")

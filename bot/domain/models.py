@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from bot.domain.option_spec import Limit
+from bot.domain.option_spec import Factor, Limit
 from bot.domain.options import OPTIONS
 
 WARNING_DAYS: Final = 30
@@ -68,10 +68,10 @@ class Model:
     """A model as members know it.
 
     `id` is its name for members, commands and the database; `name` is what lists show. Prices are credits per image;
-    `edit_price` is None if there are no edits, and `resolution_factors` multiply the price. It is off without
-    `enabled`, and from the day `retires` on unless `forced`. `retired_upstream` is the day on which the maker's own
-    service ended; those that resell the model may still serve it. `roles` are Discord's ids of those for whom it is
-    meant; none are for everybody.
+    `edit_price` is None if there are no edits; `resolution_factors` and `quality_factors` multiply them. It is off
+    without `enabled`, and from the day `retires` on unless `forced`. `retired_upstream` is the day on which the maker's
+    own service ended; those that resell the model may still serve it. `roles` are Discord's ids of those for whom it
+    is meant; none are for everybody.
     """
 
     id: str
@@ -81,7 +81,8 @@ class Model:
     max_prompt: int
     abilities: Abilities
     name: str = ""
-    resolution_factors: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    resolution_factors: Mapping[str, Factor] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    quality_factors: Mapping[str, Factor] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     released: date | None = None
     retires: date | None = None
     retired_upstream: date | None = None

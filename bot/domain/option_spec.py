@@ -2,15 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import Enum, auto
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from bot.domain.errors import OptionRangeError
 from bot.domain.lazy_text import LazyText
 
+MAX_WORD: Final = 64
+"""Characters of an option that is typed freely, such as an effect's name."""
+
 Size = tuple[int, int]
 """Width and height in pixels."""
+Factor = int | Decimal
+"""A factor of a model's price; the price is rounded up."""
 Limit = tuple[Any, ...] | int
 """The limit of a model: its values, its highest number, or (a bool) whether it has the option at all."""
 
@@ -31,8 +37,13 @@ class ModelPrices(Protocol):
     """The prices of a model, as options need them."""
 
     @property
-    def resolution_factors(self) -> Mapping[str, int]:
+    def resolution_factors(self) -> Mapping[str, Factor]:
         """Return the factors of the price by resolution; others are 1."""
+        ...
+
+    @property
+    def quality_factors(self) -> Mapping[str, Factor]:
+        """Return the factors of the price by quality; others are 1."""
         ...
 
 
@@ -52,11 +63,13 @@ class OptionSpec:
     """Everything the product knows about one image option.
 
     A value has three forms: *typed* (as a member writes it and a preset keeps it: "2x"), the *value* in
-    a `GenerationRequest` (2), and its JSON in the database (`dump`, `load`). None and False mean: not asked for.
+    a `GenerationRequest` (2), and its JSON in the database (`dump`, `load`). None, False and "" mean: not asked for.
 
     - `name`, `kind`, `description`: the option of the slash command; `edit_description` replaces the last in `/edit`.
-    - `default`: the value unless chosen. `choices`: typed form to value; `maximum`: of a number, from `minimum` up.
+    - `default`: the value unless chosen. `choices`: typed form to value, `labels`: their names for members, if they are
+      words; `maximum`: of a number, from `minimum` up.
     - `parse`: turns a free text into the value, or raises `OptionRangeError`. `free_text`: shown escaped.
+      `max_length`: characters that Discord takes of it. `private`: as secret as a prompt, and shown like one.
     - `suggestions`: offered while one types, with their labels; matched anywhere or only by their beginning.
     - `limit`: how far a model or an offer goes unless it says otherwise; None if every model has the option.
     - `substitute`: the value for an offer that cannot do the wanted one, from its limit and the input image's size.
@@ -77,10 +90,13 @@ class OptionSpec:
     edit_description: LazyText | None = None
     default: Any = None
     choices: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     minimum: int = 1
     maximum: int | None = None
     parse: Callable[[str], Any] | None = None
     free_text: bool = False
+    max_length: int = MAX_WORD
+    private: bool = False
     suggestions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     suggest_by_prefix: bool = False
     limit: Limit | None = None
@@ -92,7 +108,7 @@ class OptionSpec:
     always_stored: bool = False
     dump: Callable[[Any], Any] = lambda value: value
     load: Callable[[Any], Any] = lambda stored: stored
-    multiplier: Callable[[Any, ModelPrices], int] | None = None
+    multiplier: Callable[[Any, ModelPrices], Factor] | None = None
     surcharge: int | Mapping[Any, int] | None = None
     label: LazyText | None = None
     refusal: LazyText | None = None
@@ -131,9 +147,13 @@ class OptionSpec:
             return value
         return next((typed for typed, chosen in self.choices.items() if chosen == value), str(value))
 
+    def is_asked(self, value: Any) -> bool:
+        """Return whether a value asks for anything."""
+        return value is not None and value is not False and value != ""
+
     def is_within(self, limit: Limit, value: Any) -> bool:
         """Return whether a limit allows a value."""
-        if value is None or value is False:
+        if not self.is_asked(value):
             return True
         if isinstance(limit, bool):
             return limit
@@ -161,7 +181,7 @@ class OptionSpec:
 
     def surcharge_of(self, value: Any) -> int:
         """Return the credits added to each image by a value."""
-        if self.surcharge is None or value is None or value is False:
+        if self.surcharge is None or not self.is_asked(value):
             return 0
         return self.surcharge if isinstance(self.surcharge, int) else self.surcharge[value]
 

@@ -15,13 +15,17 @@ from typing import Any, Final
 from bot.domain.errors import OptionRangeError, UnknownEffectError
 from bot.domain.fit import Fit
 from bot.domain.lazy_text import LazyPlural, LazyText
-from bot.domain.option_spec import ModelPrices, OptionSpec, SettingTexts, Size, Stage
+from bot.domain.option_spec import MAX_WORD, Factor, ModelPrices, OptionSpec, SettingTexts, Size, Stage
 
 REVE_RATIOS: Final = ("16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16")
-RATIOS: Final = (*REVE_RATIOS, "auto")
+RATIOS: Final = (
+    *("4:1", "21:9", "2:1", "16:9", "3:2", "4:3", "5:4", "1:1"),
+    *("4:5", "3:4", "2:3", "9:16", "1:2", "9:21", "1:4", "auto"),
+)
 FORMATS: Final = ("png", "jpeg", "webp")
 TRANSPARENT_FORMATS: Final = ("png", "webp")
 RESOLUTIONS: Final = ("1K", "2K", "4K")
+QUALITIES: Final = ("low", "medium", "high")
 UPSCALES: Final = (2, 3, 4)
 VERSIONS: Final = ("latest", "latest-fast")
 """The versions with a name; dated versions exist besides."""
@@ -29,8 +33,9 @@ EDIT_VERSIONS: Final = ("latest-fast",)
 """The named versions that only edits have."""
 MAX_IMAGES: Final = 4
 MAX_DETAIL: Final = 15
-MAX_WORD: Final = 64
-"""Characters of an option that is typed freely, such as an effect's name."""
+MAX_SEED: Final = 2**31 - 1
+MAX_NEGATIVE: Final = 500
+"""Characters of a negative prompt."""
 DEFAULT_RATIO: Final = "1:1"
 DEFAULT_FORMAT: Final = "png"
 
@@ -60,6 +65,8 @@ def _substitute_ratio(ratios: tuple[str, ...], size: Size | None) -> str:
     It is the default one while the size is unknown.
     """
     named = [ratio for ratio in ratios if ":" in ratio]
+    if not named:
+        return ratios[0]
     if size is None:
         return DEFAULT_RATIO if DEFAULT_RATIO in named else named[0]
     return nearest_ratio(*size, named)
@@ -105,17 +112,39 @@ def describe_model(default: str | None = None) -> LazyText:
 
 
 def _resolution_help(resolutions: tuple[str, ...], prices: ModelPrices) -> str | None:
-    factors = {each: prices.resolution_factors.get(each, 1) for each in resolutions}
-    dearer = {each: factor for each, factor in factors.items() if factor != 1}
     joined = ", ".join(resolutions)
-    match list(dearer.items()):
+    match _other_factors(resolutions, prices.resolution_factors):
         case []:
             return joined or None
         case [("4K", factor)]:
             return LazyText("{resolutions} (4K costs {factor}×)", resolutions=joined, factor=factor)
         case several:
-            listed = ", ".join(f"{each} {factor}×" for each, factor in several)
-            return LazyText("{resolutions} (price: {factors})", resolutions=joined, factors=listed)
+            return LazyText("{resolutions} (price: {factors})", resolutions=joined, factors=_listed(several))
+
+
+def _quality_help(qualities: tuple[str, ...], prices: ModelPrices) -> str | None:
+    if not qualities:
+        return None
+    joined = ", ".join(qualities)
+    if factors := _other_factors(qualities, prices.quality_factors):
+        return LazyText("quality {qualities} (price: {factors})", qualities=joined, factors=_listed(factors))
+    return LazyText("quality {qualities}", qualities=joined)
+
+
+_QUALITY_WORDS: Final = {
+    "low": LazyText("low quality"),
+    "medium": LazyText("medium quality"),
+    "high": LazyText("high quality"),
+}
+
+
+def _other_factors(choices: tuple[str, ...], factors: Mapping[str, Factor]) -> list[tuple[str, Factor]]:
+    """Return the choices with another price, and their factors."""
+    return [(each, factors[each]) for each in choices if factors.get(each, 1) != 1]
+
+
+def _listed(factors: Sequence[tuple[str, Factor]]) -> str:
+    return ", ".join(f"{each} {factor}×" for each, factor in factors)
 
 
 _SPECS: Final = (
@@ -270,6 +299,59 @@ _SPECS: Final = (
         stage=Stage.GENERATION,
         refusal=LazyText("cannot use another version"),
         card=lambda name: LazyText("version {name}", name=name),
+    ),
+    OptionSpec(
+        name="seed",
+        kind=int,
+        description=LazyText("Number to start from, 0 to {most}; the same one gives a similar picture", most=MAX_SEED),
+        minimum=0,
+        maximum=MAX_SEED,
+        limit=False,
+        stage=Stage.GENERATION,
+        refusal=LazyText("cannot take a seed"),
+        card=lambda seed: LazyText("seed {seed}", seed=seed),
+        help=lambda can, _: LazyText("seed") if can else None,
+    ),
+    OptionSpec(
+        name="negative",
+        kind=str,
+        description=LazyText("Negative prompt: say what the picture should not show"),
+        default="",
+        parse=str.strip,
+        free_text=True,
+        max_length=MAX_NEGATIVE,
+        private=True,
+        limit=False,
+        stage=Stage.GENERATION,
+        label=LazyText("negative prompt"),
+        refusal=LazyText("cannot take a negative prompt"),
+        card=lambda text: LazyText("without: {text}", text=text),
+        help=lambda can, _: LazyText("negative prompt") if can else None,
+    ),
+    OptionSpec(
+        name="quality",
+        kind=str,
+        description=LazyText("Quality, for models with a choice; changes the price"),
+        choices={quality: quality for quality in QUALITIES},
+        labels={"low": LazyText("low"), "medium": LazyText("medium"), "high": LazyText("high")},
+        limit=(),
+        stage=Stage.GENERATION,
+        multiplier=lambda quality, prices: prices.quality_factors.get(quality, 1),
+        label=LazyText("quality"),
+        card=lambda quality: _QUALITY_WORDS.get(quality, quality),
+        help=_quality_help,
+    ),
+    OptionSpec(
+        name="transparent",
+        kind=bool,
+        description=LazyText("Make the picture with a transparent background, for png and webp"),
+        default=False,
+        limit=False,
+        needs=("format", TRANSPARENT_FORMATS),
+        stage=Stage.RESULT,
+        refusal=LazyText("cannot make a transparent background"),
+        card=lambda wanted: LazyText("transparent background") if wanted else LazyText("no transparent background"),
+        help=lambda can, _: LazyText("transparent background") if can else None,
     ),
 )
 

@@ -62,11 +62,12 @@ def can_change(request: GenerationRequest) -> bool:
 def make_again(request: GenerationRequest, changes: RequestChanges, catalogue: Catalogue) -> GenerationRequest:
     """Return the same request with changes, checked like a command.
 
-    Without changes it is the same request. Raises the errors of `generation_request`.
+    Without changes it is the same request, but for its seed: that would make the same picture again. Raises the errors
+    of `generation_request`.
     """
     wanted = apply_changes(request, changes)
     if wanted == request:
-        return request
+        return replace(request, seed=None)
     options = {name: spec.typed(getattr(wanted, name)) for name, spec in OPTIONS.items()}
     made = generation_request(prompt=wanted.prompt, **options, inputs=request.inputs, catalogue=catalogue)
     return replace(made, keep_aspect_ratio=wanted.keep_aspect_ratio)
@@ -90,14 +91,17 @@ def make_variation(
     """Return the same prompt and options, starting from an image.
 
     A model that cannot edit is replaced, by the default one first; options that its offer cannot do are dropped, but
-    none that `changes` name. This and the following functions raise the same errors.
+    none that `changes` name. Without changes the seed is dropped: each variation would be the same picture. This and
+    the following functions raise the same errors.
 
     Raises:
         UnsupportedOptionError: no model of this studio can do it.
         StudioClosedError: this studio has no model for it.
         PromptError: the prompt is too long for every model that can do it.
     """
-    wanted = replace(apply_changes(request, changes), inputs=(picture,), keeps_picture=False)
+    changed = apply_changes(request, changes)
+    seed = None if changed == request else request.seed
+    wanted = replace(changed, inputs=(picture,), keeps_picture=False, seed=seed)
     chosen = changes.values.keys() & {"aspect_ratio", "detail"}
     return _fitted(wanted, _NEEDS_EDITS | chosen, catalogue, chosen=changes.model is not None)
 

@@ -1,5 +1,6 @@
 """Requests for images: validation, prices and possible offers."""
 
+import math
 import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
@@ -19,7 +20,8 @@ from bot.domain.errors import (
 from bot.domain.fit import Fit
 from bot.domain.images import InputImage
 from bot.domain.models import Abilities, Mode, Model, Offer
-from bot.domain.options import DEFAULT_FORMAT, DEFAULT_RATIO, OPTIONS, drop_unset
+from bot.domain.option_spec import Factor
+from bot.domain.options import DEFAULT_FORMAT, DEFAULT_RATIO, MAX_NEGATIVE, OPTIONS, drop_unset
 
 # Unicode calls them letters or symbols, but they are invisible: the fillers of Hangul, the Braille blank.
 _BLANK_LETTERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
@@ -36,9 +38,9 @@ BLEND_PROMPT: Final = "Blend these pictures into one picture."
 class GenerationRequest:
     """A request for images; `generation_request` makes a checked one.
 
-    `prompt` is as typed. The options are those of the table in `bot.domain.options`, one field each; None and False ask
-    for nothing. `keep_aspect_ratio`: nobody chose `aspect_ratio`, so it is the first input's: by Discord's width and
-    height until the file is here. `keeps_picture`: the input is only processed, and `prompt` is that of its origin.
+    `prompt` is as typed. The options are those of the table in `bot.domain.options`, one field each; None, False and ""
+    ask for nothing. `keep_aspect_ratio`: nobody chose `aspect_ratio`, so it is the first input's: by Discord's width
+    and height until the file is here. `keeps_picture`: the input is only processed, and `prompt` is that of its origin.
     """
 
     prompt: str
@@ -53,6 +55,10 @@ class GenerationRequest:
     fit: Fit | None = None
     effect: str | None = None
     version: str | None = None
+    seed: int | None = None
+    negative: str = ""
+    quality: str | None = None
+    transparent: bool = False
     inputs: tuple[InputImage, ...] = ()
     keep_aspect_ratio: bool = False
     keeps_picture: bool = False
@@ -86,6 +92,7 @@ def generation_request(
     check_prompt(prompt, known.max_prompt)
     values = {name: spec.value_of(chosen.get(name)) for name, spec in OPTIONS.items()}
     request = GenerationRequest(prompt=prompt, **values, inputs=inputs)
+    _check_negative(request.negative)
     _check_exclusive(request)
     if lacking := next(unsupported_options(known.abilities, request), None):
         raise _unsupported(*lacking, request, catalogue.models)
@@ -119,7 +126,7 @@ def price(request: GenerationRequest, catalogue: Catalogue) -> int:
 def unit_price(request: GenerationRequest, catalogue: Catalogue) -> int:
     """Return the credits for one image.
 
-    That is the model's price times resolution and detail, plus the surcharges of the options.
+    That is the model's price times resolution, quality and detail, rounded up, plus the surcharges of the options.
 
     Raises:
         UnknownModelError: the model no longer exists; the error names those that can do the request.
@@ -128,7 +135,7 @@ def unit_price(request: GenerationRequest, catalogue: Catalogue) -> int:
         model = catalogue.find_known(request.model)
     except UnknownModelError:
         raise UnknownModelError(request.model, _able(request, catalogue.models)) from None
-    price = model.text_price if request.mode is Mode.TEXT else model.edit_price
+    price: Factor | None = model.text_price if request.mode is Mode.TEXT else model.edit_price
     if price is None:
         raise ValueError(f"{model.id} has no price for edits: the request was not checked")
     surcharges = 0
@@ -137,7 +144,7 @@ def unit_price(request: GenerationRequest, catalogue: Catalogue) -> int:
         surcharges += spec.surcharge_of(value)
         if spec.multiplier is not None:
             price *= spec.multiplier(value, model)
-    return price + surcharges
+    return math.ceil(price) + surcharges
 
 
 def affordable(request: GenerationRequest, credits_: int, catalogue: Catalogue) -> GenerationRequest | None:
@@ -258,6 +265,15 @@ def check_prompt(prompt: str, limit: int) -> None:
         raise PromptError(PromptProblem.TOO_LONG, length=length, limit=limit)
 
 
+def _check_negative(negative: str) -> None:
+    if not negative:
+        return
+    try:
+        check_prompt(negative, MAX_NEGATIVE)
+    except PromptError as error:
+        raise PromptError(error.problem, length=error.length, limit=error.limit, negative=True) from None
+
+
 def _unreadable(character: str) -> bool:
     """Return whether a character is unsafe to send or store.
 
@@ -273,7 +289,7 @@ def _visible(character: str) -> bool:
 
 def _check_exclusive(request: GenerationRequest) -> None:
     for name, spec in OPTIONS.items():
-        if spec.needs is None or getattr(request, name) in (None, False):
+        if spec.needs is None or not spec.is_asked(getattr(request, name)):
             continue
         other, allowed = spec.needs
         if (value := getattr(request, other)) not in allowed:

@@ -6,6 +6,7 @@ Both are derived from the table in `bot.domain.options`.
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import discord
@@ -14,7 +15,7 @@ from discord.app_commands import locale_str
 
 from bot.domain.models import Model
 from bot.domain.option_spec import OptionSpec
-from bot.domain.options import MAX_WORD, OPTIONS, describe_model
+from bot.domain.options import OPTIONS, describe_model
 from bot.domain.quotes import Quote
 from bot.ui.i18n import N_, _
 from bot.ui.render.error_messages import obstacle
@@ -45,7 +46,7 @@ def image_options(*, after: str, editing: bool = False) -> Callable[[_Callback],
     """
     specs = tuple(OPTIONS.values())
     texts = {spec.name: (spec.edit_description if editing else None) or spec.description for spec in specs}
-    choices = {spec.name: _choices(spec.choices) for spec in specs if spec.choices}
+    choices = {spec.name: _choices(spec.choices, spec.labels) for spec in specs if spec.choices}
     return _options(specs, texts, choices, after, editing=editing)
 
 
@@ -113,7 +114,7 @@ def _options(
 def _annotation(spec: OptionSpec) -> Any:
     """Return the annotation of an option's parameter, as discord.py reads it."""
     if spec.is_typed_freely:
-        return app_commands.Range[str, 1, MAX_WORD]
+        return app_commands.Range[str, 1, spec.max_length]
     if spec.maximum is not None:
         return app_commands.Range[int, spec.minimum, spec.maximum]
     return spec.kind
@@ -126,8 +127,11 @@ def _completion(spec: OptionSpec, *, editing: bool) -> Callable[[discord.Interac
     return complete
 
 
-def _choices(values: Iterable[str]) -> _Choices:
-    return [app_commands.Choice(name=value, value=value) for value in values]
+def _choices(values: Iterable[str], labels: Mapping[str, str] = MappingProxyType({})) -> _Choices:
+    return [
+        app_commands.Choice(name=locale_str(labels[value]) if value in labels else value, value=value)
+        for value in values
+    ]
 
 
 def suggested_choices(spec: OptionSpec, typed: str, *, editing: bool = False) -> _Choices:

@@ -127,6 +127,10 @@ def test_imagine_command_fits_discord_limits(bot: BotHarness) -> None:
         "fit",
         "effect",
         "version",
+        "seed",
+        "negative",
+        "quality",
+        "transparent",
         "preset",
         "private",
     ]

@@ -45,7 +45,7 @@ def test_keep_aspect_ratio_survives_encoding_and_is_false_in_older_rows() -> Non
 
 
 def test_option_of_later_release_is_ignored() -> None:
-    assert request_of("a", "reve-2.0", {**FIRST_RELEASE, "seed": 7}) == request_of("a", "reve-2.0", FIRST_RELEASE)
+    assert request_of("a", "reve-2.0", {**FIRST_RELEASE, "sparkle": 7}) == request_of("a", "reve-2.0", FIRST_RELEASE)
 
 
 def test_encoded_options_are_plain_json() -> None:
@@ -60,3 +60,10 @@ def test_encoded_options_are_plain_json() -> None:
     stored = options_of(request)
     assert (stored["upscale"], stored["fit"], stored["inputs"]) == (2, "1920x", 1)
     assert not {"effect", "version", "remove_background"} & set(stored)
+
+
+def test_seed_negative_prompt_quality_and_transparency_survive_encoding() -> None:
+    request = GenerationRequest(
+        prompt="a", model="reve-2.0", seed=0, negative="people", quality="low", transparent=True
+    )
+    assert request_of("a", "reve-2.0", json.loads(json.dumps(options_of(request)))) == request

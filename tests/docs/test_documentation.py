@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from importlib import import_module
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +129,9 @@ def priced(model: Model, price: int | None) -> str:
     """Return the price of one picture as the table writes it."""
     if price is None:
         return "-"
-    return "".join(
-        [f"{price}", *(f", at {name} {price * factor}" for name, factor in model.resolution_factors.items())]
-    )
+    factors = [(name, factor) for name, factor in model.resolution_factors.items()]
+    factors += [(f"quality {name}", factor) for name, factor in model.quality_factors.items()]
+    return "".join([f"{price}", *(f", at {name} {ceil(price * factor)}" for name, factor in factors)])
 
 
 def edited(model: Model) -> str:

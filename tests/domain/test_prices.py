@@ -1,4 +1,5 @@
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -6,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.images import InputImage
-from bot.domain.options import EDIT_VERSIONS, RATIOS
+from bot.domain.options import EDIT_VERSIONS, QUALITIES, RATIOS
 from bot.domain.requests import GenerationRequest
-from tests.support.catalogue import BOTH, MODELS, generation_request, price, unit_price
+from tests.support.catalogue import BOTH, MODELS, catalogue_with, generation_request, price, unit_price
 from tests.support.factories import make_job
 from tests.support.strategies import valid_options
 
@@ -101,3 +102,21 @@ def test_price_of_edit_without_edit_price_raises() -> None:
 
 def test_find_returns_every_model_by_id() -> None:
     assert [BOTH.find(model.id) for model in MODELS] == list(MODELS)
+
+
+@pytest.mark.parametrize(
+    ("options", "each"),
+    [
+        ({}, 25),
+        ({"quality": "medium"}, 25),
+        ({"quality": "low"}, 13),
+        ({"quality": "high"}, 100),
+        ({"quality": "low", "images": 3}, 13),
+    ],
+)
+def test_quality_multiplies_the_price_of_a_picture_and_rounds_up(options: dict[str, Any], each: int) -> None:
+    catalogue = catalogue_with(
+        "seedream-5", quality=QUALITIES, quality_factors={"low": Decimal("0.5"), "high": Decimal(4)}
+    )
+    request = generation_request(prompt="a", model="seedream-5", catalogue=catalogue, **options)
+    assert (unit_price(request, catalogue), price(request, catalogue)) == (each, each * request.images)

@@ -22,7 +22,15 @@ from bot.domain.remix import (
     upscale_factors,
 )
 from bot.domain.requests import KEEP_AS_IT_IS, offers_for
-from tests.support.catalogue import BOTH, NO_PROVIDERS, REVE2IMG, SKILLBOSS, generation_request, price
+from tests.support.catalogue import (
+    BOTH,
+    NO_PROVIDERS,
+    REVE2IMG,
+    SKILLBOSS,
+    catalogue_with,
+    generation_request,
+    price,
+)
 from tests.support.factories import make_request
 from tests.support.strategies import valid_options
 
@@ -166,3 +174,36 @@ def test_edit_made_again_keeps_its_inputs_ratio_until_one_is_chosen() -> None:
     assert (reworded.prompt, reworded.aspect_ratio, reworded.keep_aspect_ratio) == ("an owl", "3:2", True)
     chosen = make_again(edit, RequestChanges(aspect_ratio="16:9"), REVE2IMG)
     assert (chosen.aspect_ratio, chosen.keep_aspect_ratio) == ("16:9", False)
+
+
+def test_same_request_again_drops_the_seed() -> None:
+    request = make_request(seed=7, images=2)
+    assert make_again(request, RequestChanges(), BOTH) == replace(request, seed=None)
+    assert make_again(request, RequestChanges(images=2), BOTH) == replace(request, seed=None)
+
+
+def test_changed_request_again_keeps_seed_and_negative_prompt() -> None:
+    catalogue = catalogue_with("reve-2.0", seed=True, negative=True)
+    request = make_request(seed=0, negative="people")
+    made = make_again(request, RequestChanges(prompt="a lighthouse at noon"), catalogue)
+    assert (made.prompt, made.seed, made.negative) == ("a lighthouse at noon", 0, "people")
+
+
+def test_variation_keeps_the_seed_with_changes_only() -> None:
+    catalogue = catalogue_with("reve-2.0", seed=True)
+    request = make_request(seed=7)
+    assert make_variation(request, PICTURE, catalogue).seed is None
+    assert make_variation(request, PICTURE, catalogue, changes=RequestChanges(prompt="in snow")).seed == 7
+
+
+def test_options_that_the_chosen_model_lacks_are_dropped() -> None:
+    request = make_request(seed=7, negative="people", quality="high", transparent=True)
+    made = make_edit(request, PICTURE, "in snow", BOTH)
+    assert (made.seed, made.negative, made.quality, made.transparent) == (None, "", None, False)
+
+
+def test_upscale_keeps_transparency_but_no_seed() -> None:
+    catalogue = catalogue_with("reve-2.0", seed=True, negative=True, quality=("high",), transparent=True)
+    request = make_request(seed=7, negative="people", quality="high", transparent=True)
+    made = make_upscale(request, PICTURE, 2, catalogue)
+    assert (made.seed, made.negative, made.quality, made.transparent) == (None, "", None, True)

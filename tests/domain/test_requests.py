@@ -30,12 +30,15 @@ from tests.support.catalogue import (
     SKILLBOSS,
     affordable,
     catalogue_of,
+    catalogue_with,
     generation_request,
     price,
     remedy,
 )
 from tests.support.factories import make_request
 from tests.support.strategies import any_options, valid_options
+
+_RATIO_LIST = "4:1, 21:9, 2:1, 16:9, 3:2, 4:3, 5:4, 1:1, 4:5, 3:4, 2:3, 9:16, 1:2, 9:21, 1:4, auto"
 
 MODEL_IDS = ("reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5")
 WITH_SIZES = ("nano-banana-pro", "seedream-5")
@@ -150,8 +153,11 @@ def test_unknown_model_raises_with_existing_models(model: str) -> None:
         ("detail", 16, "1 to 15"),
         ("format", "gif", "png, jpeg, webp"),
         ("format", "PNG", "png, jpeg, webp"),
-        ("aspect_ratio", "21:9", "16:9, 3:2, 4:3, 1:1, 3:4, 2:3, 9:16, auto"),
-        ("aspect_ratio", "", "16:9, 3:2, 4:3, 1:1, 3:4, 2:3, 9:16, auto"),
+        ("aspect_ratio", "7:5", _RATIO_LIST),
+        ("aspect_ratio", "", _RATIO_LIST),
+        ("seed", -1, "0 to 2147483647"),
+        ("seed", 2**31, "0 to 2147483647"),
+        ("quality", "ultra", "low, medium, high"),
         ("resolution", "8K", "1K, 2K, 4K"),
         ("upscale", "5x", "2x, 3x, 4x"),
         ("upscale", "2", "2x, 3x, 4x"),
@@ -399,3 +405,49 @@ def test_affordable_request_has_fewer_images_before_less_detail(
     assert (None if smaller is None else (smaller.images, smaller.detail)) == left
     assert smaller is None or price(smaller) <= credits_
     assert remedy(request, credits_) is advice
+
+
+@pytest.mark.parametrize(
+    ("chosen", "refusal"),
+    [
+        ({"seed": 0}, "seed"),
+        ({"negative": "people"}, "negative"),
+        ({"quality": "high"}, "quality"),
+        ({"transparent": True}, "transparent"),
+    ],
+)
+def test_option_of_another_model_is_refused_with_its_name(chosen: dict[str, Any], refusal: str) -> None:
+    catalogue = catalogue_with("seedream-5", seed=True, negative=True, quality=("high",), transparent=True)
+    with pytest.raises(UnsupportedOptionError) as caught:
+        generation_request(prompt="a", catalogue=catalogue, **chosen)
+    assert (caught.value.option, caught.value.models) == (refusal, ("seedream-5",))
+    request = generation_request(prompt="a", catalogue=catalogue, model="seedream-5", **chosen)
+    assert [offer.model for offer in offers_for(request, catalogue)] == ["seedream-5"]
+
+
+def test_options_that_ask_for_nothing_are_possible_everywhere() -> None:
+    request = generation_request(prompt="a", negative=" ", transparent=False)
+    assert (request.seed, request.negative, request.quality, request.transparent) == (None, "", None, False)
+
+
+@pytest.mark.parametrize(
+    ("negative", "problem"),
+    [
+        ("a\x00b", PromptProblem.UNREADABLE),
+        ("\ud800", PromptProblem.UNREADABLE),
+        ("\u200b", PromptProblem.EMPTY),
+        ("a" * 501, PromptProblem.TOO_LONG),
+    ],
+)
+def test_negative_prompt_is_checked_like_a_prompt(negative: str, problem: PromptProblem) -> None:
+    with pytest.raises(PromptError) as caught:
+        generation_request(prompt="a", catalogue=catalogue_with("reve-2.0", negative=True), negative=negative)
+    assert (caught.value.problem, caught.value.negative, caught.value.limit) == (problem, True, 500)
+
+
+def test_transparent_picture_needs_a_format_with_transparency() -> None:
+    catalogue = catalogue_with("reve-2.0", transparent=True)
+    with pytest.raises(ExclusiveOptionsError) as caught:
+        generation_request(prompt="a", catalogue=catalogue, transparent=True, format="jpeg")
+    assert (caught.value.other, caught.value.allowed) == ("format", ("png", "webp"))
+    assert generation_request(prompt="a", catalogue=catalogue, transparent=True, format="webp").transparent

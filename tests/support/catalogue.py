@@ -11,7 +11,7 @@ from bot.catalogue_file import load_catalogue_file
 from bot.domain import requests
 from bot.domain.catalogue import Catalogue, build_catalogue
 from bot.domain.errors import Remedy
-from bot.domain.models import Model, Offer
+from bot.domain.models import Abilities, Model, Offer
 from bot.domain.requests import GenerationRequest
 from tests.support.clock import START
 
@@ -26,6 +26,29 @@ def catalogue_of(*providers: str, models: tuple[Model, ...] = MODELS, **changes:
     """Return the catalogue of these providers."""
     values: dict[str, Any] = {"offers": OFFERS, "today": START.date()} | changes
     return build_catalogue(models, providers=providers, **values)
+
+
+def catalogue_with(model_id: str, **limits: Any) -> Catalogue:
+    """Return the catalogue of both providers with other limits of a model.
+
+    Its offer of reve2img has them too. `quality_factors` is no limit, but the model's.
+    """
+    factors = limits.pop("quality_factors", {})
+
+    def changed(can: Abilities) -> Abilities:
+        return Abilities(max_inputs=can.max_inputs, **(dict(can.limits) | limits))
+
+    models = tuple(
+        replace(each, abilities=changed(each.abilities), quality_factors=factors) if each.id == model_id else each
+        for each in MODELS
+    )
+    offers = tuple(
+        replace(each, abilities=changed(each.abilities))
+        if (each.model, each.provider) == (model_id, "reve2img")
+        else each
+        for each in OFFERS
+    )
+    return catalogue_of("skillboss", "reve2img", models=models, offers=offers)
 
 
 def overwrite_models(catalogue: Catalogue, **changes: Callable[[Model], Any]) -> None:

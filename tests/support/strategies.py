@@ -18,7 +18,12 @@ FITS = st.one_of(
 )
 EFFECTS = st.sampled_from(["film grain", "sepia", "80s/vhs", "halftone-2"])
 DATED_VERSIONS = ("20250915", "reve-create@20250915")
-FREELY_TYPED = {"fit": FITS, "effect": EFFECTS, "version": st.sampled_from([*VERSIONS, *DATED_VERSIONS])}
+FREELY_TYPED = {
+    "fit": FITS,
+    "effect": EFFECTS,
+    "version": st.sampled_from([*VERSIONS, *DATED_VERSIONS]),
+    "negative": st.sampled_from(["people", "text, watermark"]),
+}
 
 
 def inputs(most: int) -> st.SearchStrategy[tuple[InputImage, ...]]:
@@ -34,7 +39,9 @@ def typed_values(spec: OptionSpec, limit: Limit) -> st.SearchStrategy[Any]:
         return FREELY_TYPED[spec.name]
     if isinstance(limit, tuple):
         return st.sampled_from([spec.typed(value) for value in limit])
-    return st.booleans() if spec.kind is bool else st.integers(spec.minimum, limit)
+    if spec.kind is bool:
+        return st.booleans()
+    return st.integers(spec.minimum, (spec.maximum or 1) if limit is True else limit)
 
 
 @st.composite

@@ -20,15 +20,19 @@ class PromptProblem(StrEnum):
 
 
 class PromptError(RequestError):
-    """The prompt is unusable; `length` and `limit` count Unicode code points."""
+    """The prompt is unusable; `length` and `limit` count Unicode code points.
+
+    With `negative` it is the negative prompt.
+    """
 
     code = "prompt"
 
-    def __init__(self, problem: PromptProblem, *, length: int, limit: int) -> None:
+    def __init__(self, problem: PromptProblem, *, length: int, limit: int, negative: bool = False) -> None:
         super().__init__()
         self.problem = problem
         self.length = length
         self.limit = limit
+        self.negative = negative
 
 
 class UnknownModelError(RequestError):

@@ -54,6 +54,8 @@ def details_panel(details: Details) -> DetailsPanel:
         container.add_item(ui.File(f"attachment://{PROMPT_FILE}"))
     else:
         container.add_item(ui.TextDisplay(prompt))
+    if job.request.negative:
+        container.add_item(ui.TextDisplay(f"{_('Not in the picture:')} {escaped(job.request.negative)}"))
     container.add_item(ui.TextDisplay(" · ".join(_options(job.request))))
     container.add_item(ui.TextDisplay("\n".join(f"-# {line}" for line in _story(details))))
     if details.own:
@@ -73,12 +75,18 @@ def prompt_panel(prompt: str) -> ui.LayoutView | None:
 
 
 def _options(request: GenerationRequest) -> Iterator[str]:
-    """Yield every option by the name that it has in a command."""
+    """Yield the options by the names that they have in a command.
+
+    Those as private as the prompt are shown below it.
+    """
     for name, spec in OPTIONS.items():
-        typed = spec.typed(getattr(request, name))
+        value = getattr(request, name)
+        if spec.private or not spec.is_asked(value):
+            continue
+        typed = spec.typed(value)
         if typed is True:
             yield f"`{name}` {_('yes')}"
-        elif typed is not None and typed is not False:
+        else:
             yield f"`{name}` {escaped(typed) if spec.free_text else typed}"
 
 

@@ -67,6 +67,8 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
     None for errors no member can cause.
     """
     match error:
+        case PromptError(negative=True):
+            return _negative_prompt(error)
         case PromptError(problem=PromptProblem.EMPTY):
             return _in_lines(_("The prompt is empty."), _("Describe the picture in a few words and send it again."))
         case PromptError(problem=PromptProblem.TOO_LONG):
@@ -292,6 +294,24 @@ def unexpected(reference: str) -> str:
     """Return the words for a bug. The reference finds the log line."""
     said = _("Something went wrong on our side, and the operator's log has it.")
     return f"{said}\n{_('Reference: {reference}').format(reference=f'`{reference}`')}"
+
+
+def _negative_prompt(error: PromptError) -> str:
+    match error.problem:
+        case PromptProblem.EMPTY:
+            return _in_lines(_("The negative prompt is empty."), _("Fill it in or leave it out."))
+        case PromptProblem.TOO_LONG:
+            what = _("The negative prompt has {length} characters; it can have {limit}.")
+            next_step = _("Shorten it by {surplus} and send it again.")
+            return _in_lines(
+                what.format(length=number(error.length), limit=number(error.limit)),
+                next_step.format(surplus=number(error.length - error.limit)),
+            )
+        case PromptProblem.UNREADABLE:
+            return _in_lines(
+                _("The negative prompt has a character that cannot be sent on."),
+                _("Type it again instead of pasting it."),
+            )
 
 
 def obstacle(error: RequestError) -> str:

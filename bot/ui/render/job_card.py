@@ -35,6 +35,7 @@ from bot.ui.render.formatting import (
 from bot.ui.truncation import cut
 
 _PROMPT_SHOWN: Final = 300
+_PRIVATE_SHOWN: Final = 60
 # About three lines of a large heading on a phone; longer prompts get a small one.
 _LARGE_HEADING: Final = 72
 
@@ -245,7 +246,12 @@ def _words(request: GenerationRequest, *stages: Stage) -> list[str]:
 
 
 def option_words(spec: OptionSpec, typed: Any, *, escape: bool) -> str:
-    """Return the words of an option on cards and presets, from its typed form."""
+    """Return the words of an option on cards and presets, from its typed form.
+
+    A text that is as private as a prompt is cut; the details show all of it.
+    """
+    if spec.private:
+        typed = cut(one_line(typed), _PRIVATE_SHOWN)
     return _(spec.card(escaped(typed) if escape else typed))
 
 
