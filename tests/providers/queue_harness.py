@@ -15,7 +15,7 @@ from bot.domain.requests import GenerationRequest
 from bot.providers.base import InputFile, Pending, Provider, Submission
 from bot.providers.registry import PROVIDERS
 from bot.providers.spec import ProviderSpec
-from sandbox.providers import MANUAL, FalServer, ImageApiServer
+from sandbox.providers import MANUAL, BflServer, FalServer, ImageApiServer
 from tests.providers.provider_harness import KEY, PROMPT
 from tests.support.catalogue import SHIPPED, catalogue_of
 from tests.support.submissions import submission
@@ -79,6 +79,9 @@ FAL = QueueCase(
         "jwks_url": f"{server.platform_url}/.well-known/jwks.json",
     },
     model="flux-2-pro",
+)
+BFL = QueueCase(
+    name="bfl", server=lambda: BflServer(key=KEY, latency=MANUAL), arguments=lambda _: {}, model="flux-2-pro"
 )
 
 

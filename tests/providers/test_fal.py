@@ -12,7 +12,8 @@ import pytest
 from bot.domain.errors import FaultKind, ProviderError
 from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, LostCall, Pending
 from bot.providers.fal import Fal
-from bot.providers.fal.input_shapes import SHAPES, pixels
+from bot.providers.fal.input_shapes import SHAPES
+from bot.providers.pixel_sizes import pixels
 from sandbox.providers import Endpoint
 from sandbox.providers.fal.endpoints import ENDPOINTS
 from tests.providers.provider_harness import KEY, PROMPT, RawServer, json_reply

@@ -11,9 +11,9 @@ import structlog
 from bot.domain.errors import FaultKind, ProviderError
 from bot.providers.base import Failed, Finished, Pending
 from tests.providers.provider_harness import KEY, PROMPT, RawServer
-from tests.providers.queue_harness import FAL, WEBHOOK, QueueCase, QueueHarness
+from tests.providers.queue_harness import BFL, FAL, WEBHOOK, QueueCase, QueueHarness
 
-CASES = (FAL,)
+CASES = (FAL, BFL)
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.name)

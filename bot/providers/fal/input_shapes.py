@@ -3,17 +3,15 @@
 An offer names its shape, so that a file of models can add an endpoint of a known family.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from bot.domain.options import ratio_value
 from bot.providers.base import Submission
+from bot.providers.pixel_sizes import pixels
 
 _EDGES: Final = {None: 1024, "1K": 1024, "2K": 2048}
-_STEP: Final = 16
 _QUALITY: Final = "medium"
 
 
@@ -57,19 +55,6 @@ class InputShape:
         if request.resolution is not None:
             size["resolution"] = self.resolutions[request.resolution]
         return size
-
-
-def pixels(ratio: str, edge: int, *, least: int = 0) -> tuple[int, int]:
-    """Return width and height in steps of 16, about as large as a square.
-
-    The sides are rounded down, since prices go by megapixels begun; up if the area would be below `least`.
-    """
-    root = math.sqrt(ratio_value(ratio))
-    steps = [round(side / _STEP, 6) for side in (edge * root, edge / root)]
-    width, height = (math.floor(each) * _STEP for each in steps)
-    if width * height < least:
-        width, height = (math.ceil(each) * _STEP for each in steps)
-    return width, height
 
 
 SHAPES: Final[Mapping[str, InputShape]] = MappingProxyType(

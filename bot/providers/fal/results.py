@@ -44,7 +44,7 @@ def finished(document: dict[str, Any], *, handle: str, record_id: str | None) ->
 
 
 def is_failure(answer: Answer, *, announced: bool) -> bool:
-    """Return whether an error is the request's own, not that of its read.
+    """Return whether an error is the request's own, not its read's.
 
     `announced`: the status named it.
     """
@@ -70,7 +70,7 @@ def failed(answer: Answer, http: ProviderHttp, *, named: str, handle: str, hide:
 
 
 def error_type(answer: Answer) -> str:
-    """Return the type of error that a body or its headers name, or ""."""
+    """Return the type of error in a body or its headers, or ""."""
     body = answer.document if isinstance(answer.document, dict) else {}
     types = (answer.headers.get(_TYPE_HEADER), body.get("error_type"))
     return next((each for each in types if is_code(each)), "")
