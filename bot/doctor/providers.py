@@ -8,6 +8,7 @@ from bot.domain.errors import FaultKind
 from bot.providers.error_details import reason_of, refusal_kind
 from bot.providers.parsing import error_code
 from bot.providers.registry import PROVIDERS
+from bot.providers.spec import ProviderSpec
 from bot.settings import Settings
 
 
@@ -22,7 +23,7 @@ async def check_keys(settings: Settings) -> list[Finding]:
         header = {} if key is None else {spec.rules.key_header: f"{spec.rules.key_prefix}{key.get_secret_value()}"}
         answer = await ask(f"{settings.api_url_of(name)}{spec.probe_path}", header, settings.proxies)
         status = None if answer is None else status_of(answer)
-        if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        if answer is not None and _rejects_key(spec, answer, status):
             remedy = "Copy the key again from the provider's dashboard; SkillBoss takes wholesale keys only."
             findings.append(Finding(good=False, what=f"{name} does not accept {spec.key_variable}", remedy=remedy))
         elif status is None or status >= httpx.codes.INTERNAL_SERVER_ERROR:
@@ -38,6 +39,14 @@ async def check_keys(settings: Settings) -> list[Finding]:
         remedy = f"Set {' or '.join(spec.key_variable for spec in PROVIDERS.values())} in .env."
         findings.append(Finding(good=False, what="no provider has a key", remedy=remedy))
     return findings
+
+
+def _rejects_key(spec: ProviderSpec, answer: httpx.Response, status: int | None) -> bool:
+    """Return whether an answer refuses the key, perhaps by own rules."""
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return True
+    kind = spec.rules.kind_of(answer.status_code, _document(answer), answer.headers) if answer.is_error else None
+    return kind is FaultKind.KEY_REJECTED
 
 
 def status_of(answer: httpx.Response) -> int:

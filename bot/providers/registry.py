@@ -4,11 +4,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from bot.providers import bfl, fal, openai_images, reve2img, skillboss
+from bot.providers import bfl, fal, gemini, openai_images, openrouter, reve2img, skillboss
 from bot.providers.spec import ProviderSpec
 
 PROVIDERS: Final[Mapping[str, ProviderSpec]] = MappingProxyType(
-    {spec.name: spec for spec in (skillboss.SPEC, reve2img.SPEC, fal.SPEC, bfl.SPEC, *openai_images.SPECS)}
+    {
+        spec.name: spec
+        for spec in (
+            skillboss.SPEC,
+            reve2img.SPEC,
+            fal.SPEC,
+            bfl.SPEC,
+            *openai_images.SPECS,
+            openrouter.SPEC,
+            gemini.SPEC,
+        )
+    }
 )
 
 

@@ -28,9 +28,13 @@ async def test_models_and_default_are_named() -> None:
     upstream = (
         "reve-2.0 is on, although its maker ended its own service on 2026-08-14: its resellers may still serve it"
     )
+    banana = (
+        "nano-banana is on, although its maker ended its own service on 2026-10-02: its reseller may still serve it"
+    )
     assert await findings(reve2img_api_key="key") == [
         ("ok", f"models: {ALL}; the default is reve-2.0"),
         ("ok", upstream),
+        ("ok", banana),
     ]
     assert await findings(skillboss_wholesale_key="key", default_model="seedream-5") == [
         ("ok", "models: reve-2.0; the default is reve-2.0"),

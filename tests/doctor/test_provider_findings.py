@@ -4,7 +4,8 @@ import pytest
 from aiohttp import web
 
 from bot.web.server import WebServer
-from tests.doctor.fake_services import WRONG, FakeServices, nothing_missing
+from sandbox.providers import GeminiServer, ImageApiServer, OpenRouterServer
+from tests.doctor.fake_services import KEY, WRONG, FakeServices, nothing_missing
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,26 @@ async def test_error_is_read_from_status_and_envelope(
 ) -> None:
     services.reve2img.faults.add("status", "status", status=status, in_envelope=in_envelope)
     assert (await services.fault()).what == what
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "server"), [("openrouter", "/api/v1", OpenRouterServer), ("gemini", "/v1beta", GeminiServer)]
+)
+async def test_key_without_jobs_is_checked_by_a_free_call(
+    services: FakeServices, name: str, path: str, server: type[ImageApiServer]
+) -> None:
+    """Gemini refuses a wrong key with a 400."""
+    fake = server(key=KEY)
+    await fake.start()
+    settings = {f"{name}_api_url": fake.url + path, f"{name}_api_key": KEY}
+    whats = [finding.what for finding in await services.examine(**settings)]
+    fault = await services.fault(**settings | {f"{name}_api_key": WRONG})
+    await fake.close()
+
+    assert f"{name} accepts {name.upper()}_API_KEY" in whats
+    assert f"{name} lists all its models of the catalogue" in whats
+    assert fault.what == f"{name} does not accept {name.upper()}_API_KEY"
+    assert not fake.billed
 
 
 async def test_closed_api_is_reported(services: FakeServices) -> None:

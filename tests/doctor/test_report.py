@@ -30,6 +30,7 @@ async def test_healthy_machine_has_good_findings_only(services: FakeServices, tm
         "reve2img accepts REVE2IMG_API_KEY",
         "models: reve-2.0, nano-banana, nano-banana-pro, seedream-5; the default is reve-2.0",
         "reve-2.0 is on, although its maker ended its own service on 2026-08-14: its resellers may still serve it",
+        "nano-banana is on, although its maker ended its own service on 2026-10-02: its reseller may still serve it",
         "WEBHOOK_PUBLIC_URL is not set: the providers are polled",
     ]
     assert all(finding.good and not finding.remedy and not finding.is_warning for finding in findings)

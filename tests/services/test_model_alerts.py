@@ -90,4 +90,5 @@ async def test_each_start_logs_models_that_end(sqlite_database: Database) -> Non
     clock.advance(200 * 86_400)
     assert logged(alerts_of(sqlite_database, owner, clock, forced=True)) == {
         "model.retired_upstream reve-2.0": ("info", "2026-08-14"),
+        "model.retired_upstream nano-banana": ("info", "2026-10-02"),
     }
