@@ -217,7 +217,7 @@ def _flux_2(submission: Submission, images: list[str]) -> dict[str, object]:
         "prompt": request.instruction,
         "width": width,
         "height": height,
-        "seed": submission.seed,
+        "seed": submission.seed if request.seed is None else request.seed,
         "output_format": request.format,
         **dict(zip(names, images, strict=False)),
     }

@@ -36,8 +36,13 @@ def request_at(provider: str, model: str, *, inputs: int = 0, **options: Any) ->
 
 
 def call_at(provider: str, model: str, *, files: tuple[InputFile, ...] = (), **options: Any) -> Submission:
-    """Return the call of a model at one provider; options are as typed."""
+    """Return the call of a model at one provider; options are as typed.
+
+    `seed` is that of the call, `request_seed` the option.
+    """
     described = {name: options.pop(name) for name in ("webhook_url", "seed", "call_id") if name in options}
+    if "request_seed" in options:
+        options["seed"] = options.pop("request_seed")
     request = request_at(provider, model, inputs=len(files), **options)
     return submission(request, offer_at(provider, model), inputs=files, **described)
 

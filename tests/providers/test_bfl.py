@@ -55,6 +55,11 @@ def dollars(amount: str) -> Any:
             {"aspect_ratio": "16:9", "format": "webp"},
             {"width": 1360, "height": 768, "seed": SEED, "output_format": "webp"},
         ),
+        (
+            "flux-2-pro",
+            {"request_seed": 0},
+            {"width": 1024, "height": 1024, "seed": 0, "output_format": "png"},
+        ),
     ],
 )
 async def test_submit_sends_the_body_of_the_family(

@@ -60,6 +60,17 @@ async def bench(client: httpx.AsyncClient) -> AsyncIterator[QueueHarness]:
             {"aspect_ratio": "9:16", "images": 2},
             {"image_size": {"width": 768, "height": 1360}, "num_images": 2, "output_format": "png", "seed": SEED},
         ),
+        (
+            "qwen-image-2-pro",
+            {"request_seed": 0, "negative": "no fog"},
+            {
+                "image_size": {"width": 1024, "height": 1024},
+                "num_images": 1,
+                "output_format": "png",
+                "seed": 0,
+                "negative_prompt": "no fog",
+            },
+        ),
         ("ideogram-4", {}, {"image_size": {"width": 1024, "height": 1024}, "num_images": 1, "seed": SEED}),
         (
             "gpt-image-2",
@@ -400,8 +411,10 @@ async def test_answered_request_with_the_same_input_is_another_one(bench: QueueH
     assert await bench.provider.find_lost(described) == f"bytedance/seedream/requests/{bench.server.jobs[1].id}"
 
 
-async def test_call_without_seed_and_time_is_not_looked_for(bench: QueueHarness) -> None:
-    call = await lost(bench, model="seedream-5-pro")
+@pytest.mark.parametrize("options", [{"model": "seedream-5-pro"}, {"request_seed": 7}])
+async def test_call_without_own_seed_and_time_is_not_looked_for(bench: QueueHarness, options: dict[str, Any]) -> None:
+    """Another call may have the same input."""
+    call = await lost(bench, **options)
     bench.server.finish()
 
     assert await bench.provider.find_lost(call) is LostCall.UNDECIDED

@@ -109,7 +109,7 @@ class Fal(ProviderDefaults):
             body,
             params=None if url is None else {"fal_webhook": url},
             headers=_HEADERS,
-            hide=(submission.request.instruction,),
+            hide=(submission.request.instruction, submission.request.negative),
             secrets=() if url is None else (url,),
         )
         document = answer.document if isinstance(answer.document, dict) else {}
@@ -162,7 +162,7 @@ class Fal(ProviderDefaults):
         Only one request with this very input counts. Ended requests are listed, running ones perhaps not.
         """
         endpoint, shape = self._target(submission)
-        if submission.sent_at is None and not shape.has_seed:
+        if submission.sent_at is None and not shape.is_unique(submission):
             return LostCall.UNDECIDED  # an equal input is no proof
         now = self._now()
         start, end = (now - _LOOK_BACK, now) if submission.sent_at is None else _around(submission.sent_at)

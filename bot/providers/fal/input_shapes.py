@@ -12,6 +12,7 @@ from bot.providers.base import Submission
 from bot.providers.pixel_sizes import pixels
 
 _EDGES: Final = {None: 1024, "1K": 1024, "2K": 2048}
+# fal's own default is the dearest one.
 _QUALITY: Final = "medium"
 
 
@@ -27,6 +28,7 @@ class InputShape:
     least_pixels: int = 0
     has_count: bool = True
     has_seed: bool = False
+    has_negative: bool = False
     has_quality: bool = False
     has_format: bool = True
 
@@ -39,12 +41,18 @@ class InputShape:
         if self.has_format:
             body["output_format"] = request.format
         if self.has_seed:
-            body["seed"] = submission.seed
+            body["seed"] = submission.seed if request.seed is None else request.seed
+        if self.has_negative and request.negative:
+            body["negative_prompt"] = request.negative
         if self.has_quality:
-            body["quality"] = _QUALITY
+            body["quality"] = request.quality or _QUALITY
         if image_urls:
             body["image_urls"] = image_urls
         return body
+
+    def is_unique(self, submission: Submission) -> bool:
+        """Return whether no other call has the same input."""
+        return self.has_seed and submission.request.seed is None
 
     def _size(self, submission: Submission) -> dict[str, object]:
         request = submission.request
@@ -63,7 +71,7 @@ SHAPES: Final[Mapping[str, InputShape]] = MappingProxyType(
         "flux-2": InputShape(has_count=False, has_seed=True),
         "nano-banana": InputShape(resolutions=MappingProxyType({"1K": "1K", "2K": "2K", "4K": "4K"}), has_seed=True),
         "seedream": InputShape(least_pixels=1024 * 1024),
-        "qwen-image": InputShape(has_seed=True),
+        "qwen-image": InputShape(has_seed=True, has_negative=True),
         "gpt-image": InputShape(has_quality=True),
         "ideogram": InputShape(has_seed=True, has_format=False),
     }
