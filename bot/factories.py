@@ -21,7 +21,6 @@ from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.providers.base import Provider
-from bot.providers.registry import PROVIDERS
 from bot.settings import DISCORD_API_URL, Settings
 from bot.web.server import HealthAddress
 
@@ -37,7 +36,7 @@ def build_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, 
     """Return the providers with a key, in the operator's order."""
     providers: dict[str, Provider] = {}
     for name in settings.providers:
-        spec, key = PROVIDERS[name], settings.key_of(name)
+        spec, key = settings.specs[name], settings.key_of(name)
         http = spec.open_http(client, settings.api_url_of(name), None if key is None else key.get_secret_value())
         providers[name] = spec.build(http, **settings.extras_of(name))
     return providers
@@ -49,7 +48,7 @@ def build_image_service(settings: Settings) -> ImageService:
     Results and members' images are downloaded by separate rules.
     """
     # The configured API hosts may serve images even from this machine; all others must be public.
-    exempt = [url for name in PROVIDERS if (url := settings.api_url_of(name))]
+    exempt = [url for name in settings.specs if (url := settings.api_url_of(name))]
     verify = httpx.create_ssl_context(trust_env=False)
     trusted = TrustedNetworks(settings.trusted_download_networks)
     return ImageService(

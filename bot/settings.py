@@ -4,7 +4,10 @@ They are checked as a whole before anything starts.
 """
 
 import os
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
 
@@ -36,7 +39,7 @@ from bot.env_file import (
     read_env_file,
     without_quotes,
 )
-from bot.providers.addresses import AN_ADDRESS, Address
+from bot.providers.addresses import A_LOCAL_ADDRESS, AN_ADDRESS, Address, LocalAddress
 from bot.providers.registry import PROVIDERS
 from bot.providers.spec import ProviderSpec
 from bot.proxies import Proxies
@@ -45,6 +48,7 @@ DISCORD_API_URL: Final = "https://discord.com/api/v10"
 ENV_FILE: Final = Path(".env")
 
 # "reve" is a name for a later release, accepted so that an operator can write the order once.
+_A_KEY: Final = "takes the key of a service in MODELS_FILE"
 _PROVIDER_NAMES: Final = (*PROVIDERS, "reve")
 
 
@@ -71,16 +75,6 @@ class UnknownNamesError(ValueError):
 
     The message follows the variable's name, and lists the known ones.
     """
-
-
-def _local_address(value: str) -> str:
-    """Accept http or https; return it without a slash at its end."""
-    parts = urlsplit(value)
-    if not parts.hostname or parts.scheme not in {"http", "https"}:
-        raise ValueError("not an address")
-    if parts.port == 0 or parts.query or parts.fragment or parts.username or parts.password:
-        raise ValueError("more than an address")
-    return value.rstrip("/")
 
 
 def _proxy(value: SecretStr) -> SecretStr:
@@ -117,10 +111,14 @@ def _effects(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _known_providers(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not set(names) <= set(_PROVIDER_NAMES):
-        raise ValueError("an unknown provider")
-    return names
+def _known_providers(names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    """Accept names of the providers and of the services of MODELS_FILE."""
+    if "models_file" not in info.data:
+        return names  # its own mistakes come first
+    known = (*_PROVIDER_NAMES, *load_catalogue_file(info.data["models_file"]).services)
+    if set(names) <= set(known):
+        return names
+    raise UnknownNamesError(f"takes names of providers with commas between: {', '.join(known)}")
 
 
 def _communities(value: object) -> object:
@@ -149,19 +147,16 @@ def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
-LocalAddress = Annotated[str, AfterValidator(_local_address)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
-
-_A_LOCAL_ADDRESS: Final = "takes an http:// or https:// address"
 
 
 def _url_field(spec: ProviderSpec) -> Any:
     """Return the field of a provider's URL; None if there is no usual one."""
     kind = Address if spec.needs_key else LocalAddress
     default = spec.default_url or None
-    return (kind | None, Field(default=default, description=AN_ADDRESS if spec.needs_key else _A_LOCAL_ADDRESS))
+    return (kind | None, Field(default=default, description=AN_ADDRESS if spec.needs_key else A_LOCAL_ADDRESS))
 
 
 def _provider_fields() -> dict[str, Any]:
@@ -198,17 +193,17 @@ class Settings(_ProviderSettings):
 
     discord_token: Annotated[SecretStr | None, Field(description="takes the bot's token")] = None
     discord_api_url: Annotated[Address, Field(description=AN_ADDRESS)] = DISCORD_API_URL
+    models_file: Annotated[
+        Path | None, AfterValidator(_models_file), Field(description="takes the path of a TOML file of models")
+    ] = None
+    # After `models_file`: its services and models can be named here.
     provider_order: Annotated[
         tuple[str, ...],
         NoDecode,
         BeforeValidator(_names),
         AfterValidator(_known_providers),
-        Field(description=f"takes names of providers with commas between: {', '.join(_PROVIDER_NAMES)}"),
+        Field(description="takes names of providers with commas between"),
     ] = _PROVIDER_NAMES
-    models_file: Annotated[
-        Path | None, AfterValidator(_models_file), Field(description="takes the path of a TOML file of models")
-    ] = None
-    # After `models_file`: its models can be named here.
     default_model: Annotated[
         tuple[str, ...],
         NoDecode,
@@ -337,31 +332,41 @@ class Settings(_ProviderSettings):
         is_file = database.get_backend_name() == "sqlite"
         return (pictures, Path(str(database.database)).parent) if is_file else (pictures,)
 
+    @cached_property
+    def specs(self) -> Mapping[str, ProviderSpec]:
+        """All providers: the built-in ones, then the services of MODELS_FILE."""
+        return MappingProxyType({**PROVIDERS, **load_catalogue_file(self.models_file).services})
+
     def key_of(self, provider: str) -> SecretStr | None:
         """Return the key of a provider, or None if it has none or does not exist."""
-        spec = PROVIDERS.get(provider)
-        key: SecretStr | None = None if spec is None else getattr(self, spec.key_setting)
+        spec = self.specs.get(provider)
+        # The key of a service is a field only with `load_settings`.
+        key: SecretStr | None = None if spec is None else getattr(self, spec.key_setting, None)
         return key
 
     def api_url_of(self, provider: str) -> str:
-        """Return the API's URL of a provider of the registry, or "" if not set."""
-        url: str | None = getattr(self, PROVIDERS[provider].url_setting)
+        """Return the API's URL of a provider in `specs`, or "" if not set."""
+        spec = self.specs[provider]
+        url: str | None = spec.default_url if spec.is_service else getattr(self, spec.url_setting)
         return url or ""
 
     def extras_of(self, provider: str) -> dict[str, Any]:
         """Return a provider's other settings, by the keyword of its client."""
-        return {extra.keyword: getattr(self, extra.setting) for extra in PROVIDERS[provider].extras}
+        return {extra.keyword: getattr(self, extra.setting) for extra in self.specs[provider].extras}
 
     @property
     def providers(self) -> tuple[str, ...]:
         """Configured providers, in the operator's order.
 
-        Those have a key and a URL; one on the operator's own machine needs no key.
+        Those have a key and a URL; one on the operator's own machine needs no key. Without PROVIDER_ORDER, the services
+        of MODELS_FILE come last.
         """
-        return tuple(name for name in self.provider_order if self._is_configured(name))
+        is_chosen = "provider_order" in self.model_fields_set
+        order = self.provider_order if is_chosen else dict.fromkeys((*self.provider_order, *self.specs))
+        return tuple(name for name in order if self._is_configured(name))
 
     def _is_configured(self, provider: str) -> bool:
-        spec = PROVIDERS.get(provider)
+        spec = self.specs.get(provider)
         if spec is None or not self.api_url_of(provider):
             return False
         return not spec.needs_key or self.key_of(provider) is not None
@@ -404,7 +409,10 @@ def load_settings(**overrides: Any) -> Settings:
     if lines:  # what they are about is missing from the settings
         raise SettingsError(tuple(sorted(lines))) from None
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
+        if keys := _service_keys(settings):
+            fields: Any = {name: (SecretStr | None, Field(default=None, description=_A_KEY)) for name in keys}
+            settings = create_model("SettingsWithServices", __base__=Settings, **fields)(**overrides)
     except ValidationError as error:
         mistakes = error.errors(include_input=False, include_url=False)
         lines = {
@@ -414,6 +422,33 @@ def load_settings(**overrides: Any) -> Settings:
             for wrong in _what_is_wrong(name, each)
         }
         raise SettingsError(tuple(sorted(lines))) from None
+    if lines := set(_mistakes_of_services(settings)):
+        raise SettingsError(tuple(sorted(lines)))
+    return settings
+
+
+def _service_keys(settings: Settings) -> list[str]:
+    """Return the keys of services that are no settings yet."""
+    services = [spec for spec in settings.specs.values() if spec.is_service and spec.needs_key]
+    return [spec.key_setting for spec in services if not _is_setting(spec.key_setting)]
+
+
+def _is_setting(name: str) -> bool:
+    """Return whether the settings have this name, as a field or otherwise."""
+    return name in Settings.model_fields or hasattr(Settings, name)
+
+
+def _mistakes_of_services(settings: Settings) -> Iterator[str]:
+    """Yield a line for each service without a usable key."""
+    keys = {spec.key_setting for spec in PROVIDERS.values()}
+    for spec in settings.specs.values():
+        if not spec.is_service or not spec.needs_key:
+            continue
+        if _is_setting(spec.key_setting) and spec.key_setting not in keys:
+            where = f"MODELS_FILE {settings.models_file}: services.{spec.name}.key_variable"
+            yield f"{where} takes the name of a variable of its own, and {spec.key_variable} is another setting"
+        elif settings.key_of(spec.name) is None:
+            yield f"{spec.key_variable} is not set: services.{spec.name} in {settings.models_file} has its key there"
 
 
 def _what_is_wrong(name: str, mistake: Any) -> tuple[str, ...]:

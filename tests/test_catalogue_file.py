@@ -127,7 +127,7 @@ def test_offer_with_limits_has_only_what_it_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        ("[model.x]", ["model is no key; known are: models"]),
+        ("[model.x]", ["model is no key; known are: services, models"]),
         ("models = 3", ["models takes a table for each model"]),
         ("[models]\nx = 1", ["models.x takes a table"]),
         (

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from importlib.resources import files
@@ -14,19 +14,27 @@ from pydantic import ValidationError
 
 from bot.catalogue_file.schema import (
     MODEL_NAME,
+    SERVICE_NAME,
     FileTable,
     ModelTable,
     OfferTable,
     Options,
+    ServiceTable,
     is_model_id,
+    is_service_name,
     locate,
 )
 from bot.domain.catalogue import Catalogue, build_catalogue
 from bot.domain.lazy_text import LazyText
 from bot.domain.models import Abilities, ListPrice, Model, Offer, TokenPrices
+from bot.providers.addresses import AN_ADDRESS, is_secure
+from bot.providers.openai_images import SPECS, service_spec
 from bot.providers.registry import PROVIDERS
+from bot.providers.spec import ProviderSpec
 
 SHIPPED: Final = files("bot") / "models.toml"
+# A key never goes to these over HTTP without TLS.
+_HOSTED: Final = frozenset(spec.name for spec in SPECS if spec.needs_key)
 
 
 class CatalogueFileError(ValueError):
@@ -39,10 +47,14 @@ class CatalogueFileError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueFile:
-    """All models and offers of the files, in their order."""
+    """All models, offers and services of the files, in their order.
+
+    A service is a provider of the operator's own, by its name.
+    """
 
     models: tuple[Model, ...]
     offers: tuple[Offer, ...]
+    services: Mapping[str, ProviderSpec] = field(default_factory=dict)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -64,7 +76,10 @@ def load_catalogue_file(path: Path | None = None) -> CatalogueFile:
     except ValidationError as error:
         lines = set(map(_line_of, error.errors(include_input=False, include_url=False)))
         raise CatalogueFileError(_named(path, lines)) from None
-    lines = {line for name, model in table.models.items() for line in _mistakes_of(name, model)}
+    services = {name: _service(name, service) for name, service in table.services.items()}
+    specs = {**PROVIDERS, **services}
+    lines = {line for name, model in table.models.items() for line in _mistakes_of(name, model, specs)}
+    lines |= {line for name, service in table.services.items() for line in _mistakes_of_service(name, service)}
     if lines:
         raise CatalogueFileError(_named(path, lines))
     models = {name: _model(name, model) for name, model in table.models.items()}
@@ -76,6 +91,7 @@ def load_catalogue_file(path: Path | None = None) -> CatalogueFile:
             for provider, offer in model.offers.items()
             if offer.enabled
         ),
+        services=MappingProxyType(services),
     )
 
 
@@ -133,7 +149,7 @@ def _line_of(mistake: Any) -> str:
     return f"{where} {text}"
 
 
-def _mistakes_of(name: str, model: ModelTable) -> Iterator[str]:
+def _mistakes_of(name: str, model: ModelTable, specs: Mapping[str, ProviderSpec]) -> Iterator[str]:
     """Yield the mistakes between several keys."""
     where = locate(("models", name))[0]
     if not is_model_id(name):
@@ -141,15 +157,35 @@ def _mistakes_of(name: str, model: ModelTable) -> Iterator[str]:
     if model.max_inputs and model.credits.edit is None:
         yield f"{where}.credits.edit is missing: the model takes pictures (max_inputs)"
     if not model.offers:
-        yield f"{where}.offers is missing: it takes a table for each provider: {', '.join(PROVIDERS)}"
+        yield f"{where}.offers is missing: it takes a table for each provider: {', '.join(specs)}"
     for provider, offer in model.offers.items():
-        if provider not in PROVIDERS:
-            yield f"{where}.offers.{provider} is no provider; known are: {', '.join(PROVIDERS)}"
-        elif (offer.shape or "") not in (shapes := PROVIDERS[provider].shapes or ("",)):
+        if provider not in specs:
+            yield f"{where}.offers.{provider} is no provider; known are: {', '.join(specs)}"
+        elif (offer.shape or "") not in (shapes := specs[provider].shapes or ("",)):
             takes = "one of " if any(shapes) else "no shapes at this provider"
             yield f"{where}.offers.{provider}.shape takes {takes}{', '.join(shapes)}"
         if (offer.max_inputs or 0) > model.max_inputs:
             yield f"{where}.offers.{provider}.max_inputs takes no more than the model's {model.max_inputs}"
+
+
+def _mistakes_of_service(name: str, service: ServiceTable) -> Iterator[str]:
+    """Yield the mistakes between several keys."""
+    where = locate(("services", name))[0]
+    if not is_service_name(name):
+        yield f"{where} is no name of a service: it takes {SERVICE_NAME}"
+    if service.key_variable is not None and service.profile in _HOSTED and not is_secure(service.url):
+        yield f"{where}.url {AN_ADDRESS}"
+
+
+def _service(name: str, table: ServiceTable) -> ProviderSpec:
+    return service_spec(
+        name,
+        display_name=table.display_name or name,
+        profile=table.profile,
+        url=table.url,
+        key_variable=table.key_variable,
+        api_version=table.api_version or "",
+    )
 
 
 def _model(name: str, table: ModelTable) -> Model:

@@ -12,10 +12,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from bot.domain.option_spec import Limit, OptionSpec
 from bot.domain.options import MAX_IMAGES, OPTIONS, QUALITIES, RESOLUTIONS
+from bot.providers.addresses import A_LOCAL_ADDRESS, LocalAddress
+from bot.providers.openai_images import PROFILES
 from bot.providers.registry import PROVIDERS
 
+SERVICE_NAME: Final = "up to 32 lower-case letters, digits and dashes, other than a provider's"
 MODEL_NAME: Final = "up to 40 lower-case letters, digits, dots and dashes"
 _MODEL_ID: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}")
+_SERVICE_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_RESERVED: Final = frozenset({*PROVIDERS, "reve"})
 _LONGEST_TEXT: Final = 80
 _LONGEST_PROMPT: Final = 32_000
 _MOST_INPUTS: Final = 14
@@ -30,6 +35,11 @@ class Table(BaseModel):
 def is_model_id(text: str) -> bool:
     """Return whether a text can be the id of a model."""
     return _MODEL_ID.fullmatch(text) is not None
+
+
+def is_service_name(text: str) -> bool:
+    """Return whether a text can be the name of a service."""
+    return _SERVICE_NAME.fullmatch(text) is not None and text not in _RESERVED
 
 
 def _option_field(spec: OptionSpec, limit: Limit) -> Any:
@@ -151,15 +161,36 @@ class ModelTable(Table):
     ] = []
 
 
+class ServiceTable(Table):
+    """`services.NAME`: a service with a known API at its own address."""
+
+    shape: Annotated[Literal["openai"], Field(description="takes openai")]
+    profile: Annotated[
+        Literal[tuple(PROFILES)],  # type: ignore[valid-type]
+        Field(description=f"takes one of {', '.join(PROFILES)}"),
+    ] = "openai"
+    url: Annotated[LocalAddress, Field(description=A_LOCAL_ADDRESS)]
+    key_variable: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Z][A-Z0-9_]{2,79}$", description="takes the name of an environment variable, such as MY_KEY"
+        ),
+    ] = None
+    display_name: Annotated[Text | None, Field(description=_A_TEXT)] = None
+    api_version: Annotated[Text | None, Field(description="takes a version of Azure's API")] = None
+
+
 class FileTable(Table):
     """A whole file."""
 
+    services: Annotated[dict[str, ServiceTable], Field(description="takes a table for each service")] = {}
     models: Annotated[dict[str, ModelTable], Field(description="takes a table for each model")] = {}
 
 
 # The tables below a key, and whether a name or number stands between the two.
 _BELOW: Final[dict[str, tuple[type[Table], bool]]] = {
     "models": (ModelTable, True),
+    "services": (ServiceTable, True),
     "credits": (CreditTable, False),
     "options": (Options, False),
     "offers": (OfferTable, True),

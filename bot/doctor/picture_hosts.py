@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from bot.doctor.finding import Finding
 from bot.images.address_policy import TrustedNetworks
 from bot.images.url_policy import Lookup, is_allowed, system_lookup
-from bot.providers.registry import PROVIDERS
 from bot.settings import DISCORD_API_URL, Settings
 
 _DISCORD_HOST: Final = "cdn.discordapp.com"
@@ -30,8 +29,8 @@ def _hosts(settings: Settings) -> list[str]:
     """Return the known hosts; those of another API address are not known."""
     hosts = [_DISCORD_HOST] if settings.discord_api_url == DISCORD_API_URL else []
     for name in settings.providers:
-        spec = PROVIDERS[name]
-        if settings.api_url_of(name) == spec.default_url:
+        spec = settings.specs[name]
+        if settings.api_url_of(name) == spec.default_url and not spec.is_service:
             hosts += spec.picture_hosts or [str(urlsplit(spec.default_url).hostname)]
     return hosts
 

@@ -19,7 +19,7 @@ async def check_keys(settings: Settings) -> list[Finding]:
     """
     findings: list[Finding] = []
     for name in settings.providers:
-        spec, key = PROVIDERS[name], settings.key_of(name)
+        spec, key = settings.specs[name], settings.key_of(name)
         header = {} if key is None else {spec.rules.key_header: f"{spec.rules.key_prefix}{key.get_secret_value()}"}
         answer = await ask(f"{settings.api_url_of(name)}{spec.probe_path}", header, settings.proxies)
         status = None if answer is None else status_of(answer)
@@ -34,7 +34,8 @@ async def check_keys(settings: Settings) -> list[Finding]:
         elif answer is not None and (strange := _strange(name, answer, spec.url_variable)) is not None:
             findings.append(strange)
         else:
-            findings.append(Finding(good=True, what=f"{name} accepts {spec.key_variable}"))
+            what = f"{name} answers" if key is None else f"{name} accepts {spec.key_variable}"
+            findings.append(Finding(good=True, what=what))
     if not findings:
         remedy = f"Set {' or '.join(spec.key_variable for spec in PROVIDERS.values())} in .env."
         findings.append(Finding(good=False, what="no provider has a key", remedy=remedy))

@@ -9,7 +9,6 @@ from bot.doctor.finding import Finding
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.models import WARNING_DAYS, Offer
 from bot.providers.model_list import ListedModel
-from bot.providers.registry import PROVIDERS
 from bot.providers.transport import provider_client
 from bot.settings import Settings
 
@@ -27,7 +26,7 @@ async def check_vendor_models(settings: Settings) -> list[Finding]:
     findings: list[Finding] = []
     async with provider_client(proxies=settings.proxies) as client:
         for name in settings.providers:
-            spec, key = PROVIDERS[name], settings.key_of(name)
+            spec, key = settings.specs[name], settings.key_of(name)
             own = [offer for offer in offers if offer.provider == name]
             if spec.list_models is None or not own:
                 continue
@@ -49,9 +48,9 @@ def compare_models(
     """Yield the findings about a provider's offers, at least one."""
     by_id = {model.id: model for model in listed}
     is_fine = True
-    for offer in offers:
-        model = by_id.get(offer.remote_model)
-        named = offer.model if offer.model == offer.remote_model else f"{offer.model} ({offer.remote_model})"
+    for offer, remote in [(each, remote) for each in offers for remote in _remote_models(each)]:
+        model = by_id.get(remote)
+        named = offer.model if offer.model == remote else f"{offer.model} ({remote})"
         if model is None:
             is_fine = False
             what = f"{provider} does not list {named}"
@@ -64,3 +63,8 @@ def compare_models(
             yield Finding(good=True, is_warning=True, what=what, remedy=remedy)
     if is_fine:
         yield Finding(good=True, what=f"{provider} lists all its models of the catalogue")
+
+
+def _remote_models(offer: Offer) -> tuple[str, ...]:
+    """Return the provider's names of a model, for text and edits."""
+    return tuple(dict.fromkeys(name for name in (offer.remote_model, offer.remote_edit_model) if name))

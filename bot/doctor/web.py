@@ -11,7 +11,6 @@ from bot.doctor.finding import Finding
 from bot.doctor.http_probe import ask, ask_or_reason
 from bot.images.address_policy import is_public
 from bot.images.url_policy import Lookup, system_lookup
-from bot.providers.registry import PROVIDERS
 from bot.proxies import Proxies
 from bot.settings import Settings
 from bot.web.served_files import FILE_POLICY
@@ -68,7 +67,7 @@ async def check_webhook(settings: Settings, lookup: Lookup = system_lookup) -> l
         return [Finding(good=True, what="WEBHOOK_PUBLIC_URL is not set: the providers are polled")]
     refusing = [
         spec.display_name
-        for spec in PROVIDERS.values()
+        for spec in settings.specs.values()
         if spec.needs_public_webhooks and not _is_private(settings.api_url_of(spec.name))
     ]
     if _is_private(settings.webhook_public_url) and refusing:

@@ -38,7 +38,7 @@ class ProviderSpec:
     is False for an API on the operator's own machine: its URL switches it on, its key may be empty, and HTTP without
     TLS is accepted. `extras` are its other settings, which `build` gets as keyword arguments. `list_models` reads the
     provider's own list of models, to compare the offers with. `shapes` are the forms of input that its offers choose
-    from; empty if there is only one.
+    from; empty if there is only one. `is_service`: it comes from MODELS_FILE, and its URL is `default_url`, no setting.
     """
 
     name: str
@@ -57,6 +57,7 @@ class ProviderSpec:
     extras: tuple[ExtraSetting, ...] = ()
     list_models: ModelLister | None = None
     shapes: tuple[str, ...] = ()
+    is_service: bool = False
 
     @property
     def key_variable(self) -> str:
@@ -65,8 +66,8 @@ class ProviderSpec:
 
     @property
     def url_variable(self) -> str:
-        """Return the environment variable of the API's URL."""
-        return self.url_setting.upper()
+        """Return the variable of the URL; of a service, its key in the file."""
+        return f"services.{self.name}.url in MODELS_FILE" if self.is_service else self.url_setting.upper()
 
     def open_http(self, client: httpx.AsyncClient, url: str, key: str | None) -> ProviderHttp:
         """Return the access to the API at a URL with a key."""

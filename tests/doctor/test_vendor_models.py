@@ -1,22 +1,32 @@
 """Findings about the offers and the providers' own lists of models."""
 
-from dataclasses import replace
+from collections.abc import AsyncIterator
 from datetime import date, timedelta
-from types import MappingProxyType
-from typing import Any
+from pathlib import Path
 
 import pytest
 
-from bot.doctor import vendor_models
+from bot.doctor.providers import check_keys
 from bot.doctor.vendor_models import check_vendor_models, compare_models
-from bot.domain.errors import FaultKind, ProviderError
-from bot.providers.http import ProviderHttp
 from bot.providers.model_list import ListedModel
-from bot.providers.registry import PROVIDERS
 from bot.settings import ExplicitSettings
+from sandbox.providers import OpenAiImagesServer
 from tests.support.catalogue import offer_of
 
 TODAY = date(2026, 11, 30)
+FILE = """
+[services.own-host]
+shape = "openai"
+profile = "localai"
+url = "{url}"
+
+[models.drafts]
+good_at = "drafts"
+max_prompt = 2000
+credits.text = 1
+[models.drafts.offers.own-host]
+remote_model = "{model}"
+"""
 
 
 def compared(*listed: ListedModel) -> list[tuple[bool, str]]:
@@ -44,44 +54,45 @@ def test_near_shutdown_is_a_warning() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        (FaultKind.MALFORMED, ["the models of reve2img were not compared: its list cannot be read"]),
-        (FaultKind.KEY_REJECTED, []),  # the check of the keys says so
-    ],
-)
-async def test_unreadable_list_is_no_fault(
-    monkeypatch: pytest.MonkeyPatch, kind: FaultKind, expected: list[str]
-) -> None:
-    async def fail(http: ProviderHttp) -> tuple[ListedModel, ...]:
-        raise ProviderError(kind, provider=http.name)
-
-    use_lister(monkeypatch, fail)
-    assert await findings(reve2img_api_key="key") == [(False, what) for what in expected]
+@pytest.fixture
+async def server() -> AsyncIterator[OpenAiImagesServer]:
+    """Yield a service of the operator's own."""
+    server = OpenAiImagesServer(profile="localai")
+    await server.start()
+    yield server
+    await server.close()
 
 
-async def test_only_configured_providers_with_a_list_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def list_two(http: ProviderHttp) -> tuple[ListedModel, ...]:
-        assert http.base_url == "https://reve2img.com"
-        return tuple(ListedModel(id=name) for name in ("reve-2.0", "nano-banana"))
-
-    use_lister(monkeypatch, list_two)
-    assert await findings(reve2img_api_key="key", skillboss_wholesale_key="key") == [
-        (True, "reve2img does not list nano-banana-pro"),
-        (True, "reve2img does not list seedream-5"),
-    ]
-    assert await findings(skillboss_wholesale_key="key") == []
+def settings_of(folder: Path, url: str, model: str = "stablediffusion") -> ExplicitSettings:
+    """Return settings with a service."""
+    file = folder / "own.toml"
+    file.write_text(FILE.format(url=url, model=model))
+    return ExplicitSettings(models_file=file)
 
 
-async def findings(**settings: Any) -> list[tuple[bool, str]]:
-    """Return whether each finding is a warning, and its text."""
-    found = await check_vendor_models(ExplicitSettings(**settings))
-    assert all(finding.good for finding in found)
-    return [(finding.is_warning, finding.what) for finding in found]
+async def test_offer_of_a_service_is_compared_with_its_list(server: OpenAiImagesServer, tmp_path: Path) -> None:
+    for model, expected in (
+        ("stablediffusion", (False, "own-host lists all its models of the catalogue")),
+        ("gone", (True, "own-host does not list drafts (gone)")),
+    ):
+        (finding,) = await check_vendor_models(settings_of(tmp_path, f"{server.url}/v1", model))
+        assert (finding.is_warning, finding.what) == expected
 
 
-def use_lister(monkeypatch: pytest.MonkeyPatch, lister: Any) -> None:
-    """Give reve2img a list of models."""
-    spec = replace(PROVIDERS["reve2img"], list_models=lister)
-    monkeypatch.setattr(vendor_models, "PROVIDERS", MappingProxyType({**PROVIDERS, "reve2img": spec}))
+async def test_unreadable_list_is_no_fault(server: OpenAiImagesServer, tmp_path: Path) -> None:
+    (finding,) = await check_vendor_models(settings_of(tmp_path, f"{server.url}/v2"))
+    assert (finding.good, finding.is_warning) == (True, False)
+    assert finding.what == "the models of own-host were not compared: its list cannot be read"
+
+
+async def test_unreachable_service_is_reported_once(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, "http://127.0.0.1:1/v1")
+    (finding,) = await check_keys(settings)
+    assert finding.what == "own-host cannot be reached (no connection)"
+    assert "services.own-host.url in MODELS_FILE" in finding.remedy
+    assert await check_vendor_models(settings) == []
+
+
+async def test_service_without_a_key_answers(server: OpenAiImagesServer, tmp_path: Path) -> None:
+    (finding,) = await check_keys(settings_of(tmp_path, f"{server.url}/v1"))
+    assert (finding.good, finding.what) == (True, "own-host answers")
