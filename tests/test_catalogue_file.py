@@ -124,6 +124,22 @@ def test_offer_with_limits_has_only_what_it_lists(tmp_path: Path) -> None:
     assert (offer.abilities["upscale"], offer.abilities["effect"]) == ((), False)
 
 
+def test_own_file_adds_an_endpoint_of_a_known_shape(tmp_path: Path) -> None:
+    text = f"""{NEW}
+        [models.fast-1.offers.fal]
+        remote_model = "vendor/fast"
+        remote_edit_model = "vendor/fast/edit"
+        shape = "nano-banana"
+        """
+    offer = load_catalogue_file(written(tmp_path, text)).offers[-1]
+    assert (offer.provider, offer.remote_model, offer.remote_edit_model, offer.shape) == (
+        "fal",
+        "vendor/fast",
+        "vendor/fast/edit",
+        "nano-banana",
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
@@ -201,6 +217,17 @@ def test_offer_with_limits_has_only_what_it_lists(tmp_path: Path) -> None:
         (
             '[models."reve-2.0".offers.nobody]',
             [f'models."reve-2.0".offers.nobody is no provider; known are: {", ".join(PROVIDERS)}'],
+        ),
+        (
+            '[models."reve-2.0".offers.reve2img]\nshape = "flux-2"',
+            ['models."reve-2.0".offers.reve2img.shape takes no value at this provider'],
+        ),
+        *(
+            (
+                f'{NEW}[models.fast-1.offers.bfl]\nremote_model = "x"\n{shape}',
+                ["models.fast-1.offers.bfl.shape takes one of flux-3, flux-2"],
+            )
+            for shape in ("", 'shape = "flux-9"')
         ),
         (
             '[models."reve-2.0".offers.reve2img]\nmax_inputs = 7',

@@ -23,12 +23,15 @@ async def check_keys(settings: Settings) -> list[Finding]:
         header = {} if key is None else {spec.rules.key_header: f"{spec.rules.key_prefix}{key.get_secret_value()}"}
         answer = await ask(f"{settings.api_url_of(name)}{spec.probe_path}", header, settings.proxies)
         status = None if answer is None else status_of(answer)
-        if answer is not None and _rejects_key(spec, answer, status):
+        kind = _own_kind(spec, answer)
+        if kind is FaultKind.KEY_REJECTED or (
+            kind is None and status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+        ):
             remedy = "Copy the key again from the provider's dashboard; SkillBoss takes wholesale keys only."
             findings.append(Finding(good=False, what=f"{name} does not accept {spec.key_variable}", remedy=remedy))
         elif status is None or status >= httpx.codes.INTERNAL_SERVER_ERROR:
             findings.append(unreachable(name, status, spec.url_variable))
-        elif status == httpx.codes.PAYMENT_REQUIRED:
+        elif status == httpx.codes.PAYMENT_REQUIRED or kind is FaultKind.ACCOUNT_EMPTY:
             remedy = "Top it up at the provider. Until then jobs wait or go to another provider."
             findings.append(Finding(good=False, what=f"the account at {name} is empty", remedy=remedy))
         elif answer is not None and (strange := _strange(name, answer, spec.url_variable)) is not None:
@@ -42,12 +45,11 @@ async def check_keys(settings: Settings) -> list[Finding]:
     return findings
 
 
-def _rejects_key(spec: ProviderSpec, answer: httpx.Response, status: int | None) -> bool:
-    """Return whether an answer refuses the key, perhaps by own rules."""
-    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        return True
-    kind = spec.rules.kind_of(answer.status_code, _document(answer), answer.headers) if answer.is_error else None
-    return kind is FaultKind.KEY_REJECTED
+def _own_kind(spec: ProviderSpec, answer: httpx.Response | None) -> FaultKind | None:
+    """Return the fault of an error by the provider's own rules, if any."""
+    if answer is None or not answer.is_error:
+        return None
+    return spec.rules.kind_of(answer.status_code, _document(answer), answer.headers)
 
 
 def status_of(answer: httpx.Response) -> int:

@@ -4,7 +4,7 @@ import pytest
 from aiohttp import web
 
 from bot.web.server import WebServer
-from sandbox.providers import GeminiServer, ImageApiServer, OpenRouterServer
+from sandbox.providers import BflServer, FalServer, GeminiServer, ImageApiServer, OpenRouterServer
 from tests.doctor.fake_services import KEY, WRONG, FakeServices, nothing_missing
 
 
@@ -71,6 +71,32 @@ async def test_key_without_jobs_is_checked_by_a_free_call(
     assert f"{name} lists all its models of the catalogue" in whats
     assert fault.what == f"{name} does not accept {name.upper()}_API_KEY"
     assert not fake.billed
+
+
+@pytest.mark.parametrize(("name", "key", "server"), [("fal", "fal_key", FalServer), ("bfl", "bfl_api_key", BflServer)])
+async def test_key_of_a_queue_is_checked_by_a_free_read(
+    services: FakeServices, name: str, key: str, server: type[ImageApiServer]
+) -> None:
+    fake = server(key=KEY)
+    await fake.start()
+    settings = {f"{name}_api_url": fake.url, key: KEY}
+    whats = [finding.what for finding in await services.examine(**settings)]
+    fault = await services.fault(**settings | {key: WRONG})
+    await fake.close()
+
+    assert f"{name} accepts {key.upper()}" in whats
+    assert fault.what == f"{name} does not accept {key.upper()}"
+    assert not fake.jobs
+
+
+async def test_locked_account_is_reported_as_empty(services: FakeServices) -> None:
+    fake = FalServer(key=KEY)
+    await fake.start()
+    fake.faults.add("status", "status", status=403, message="User is locked. Reason: Exhausted balance.")
+    fault = await services.fault(fal_api_url=fake.url, fal_key=KEY)
+    await fake.close()
+
+    assert fault.what == "the account at fal is empty"
 
 
 async def test_closed_api_is_reported(services: FakeServices) -> None:

@@ -26,7 +26,6 @@ from bot.providers.error_mapping import REFUSALS
 from bot.providers.fal import results
 from bot.providers.fal.input_shapes import SHAPES, InputShape
 from bot.providers.fal.past_requests import UnknownInputError, find_matches
-from bot.providers.fal.webhook_signatures import SigningKeys
 from bot.providers.http import Answer, Call, HttpRules, ProviderHttp
 from bot.providers.inline_images import data_uris
 from bot.providers.redaction import is_code
@@ -86,6 +85,9 @@ class Fal(ProviderDefaults):
         jwks_url: str = JWKS_URL,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        # Not at the top: cryptography takes 9 MB, also of studios without fal.
+        from bot.providers.fal.webhook_signatures import SigningKeys  # noqa: PLC0415
+
         self._http = http
         self._platform = http.at(platform_url)
         parts = urlsplit(jwks_url)
