@@ -65,8 +65,8 @@ def run(
     configure_logging(settings.log_level, settings.log_format)
 
     async def serve() -> None:
-        stop = _stop_on_signals()
-        await run_bot(settings, stop)
+        stop, hurry = _stop_on_signals()
+        await run_bot(settings, stop, hurry=hurry)
 
     try:
         asyncio.run(serve())
@@ -234,7 +234,7 @@ def _run_sandbox(settings: Settings, prompt: str, *, stay: bool) -> None:
             ledger=sandbox_ledger(folder / "atelier.db"),
             prompt=prompt,
             stay=stay,
-            stop=_stop_on_signals(),
+            stop=_stop_on_signals()[0],
             show=lambda line, style: _out.print(escape(line), style=style),
         )
 
@@ -247,12 +247,17 @@ def _run_sandbox(settings: Settings, prompt: str, *, stay: bool) -> None:
         raise typer.Exit(code)
 
 
-def _stop_on_signals() -> asyncio.Event:
-    stop = asyncio.Event()
+def _stop_on_signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Return the events of the first and of the second signal to end."""
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def end() -> None:
+        (hurry if stop.is_set() else stop).set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    return stop
+        loop.add_signal_handler(number, end)
+    return stop, hurry
 
 
 def _with_database(work: Coroutine[Any, Any, list[str]]) -> list[str]:

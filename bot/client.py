@@ -39,7 +39,7 @@ _log = structlog.get_logger(__name__)
 
 class _Tree(app_commands.CommandTree["AtelierClient"]):
     async def interaction_check(self, interaction: discord.Interaction["AtelierClient"], /) -> bool:
-        """Set the member's locale for the task that answers them.
+        """Set the member's locale for the task of their answer.
 
         Returns False for an interaction that was delivered before, and for a completion of no text.
 

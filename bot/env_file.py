@@ -54,7 +54,7 @@ def file_mistakes(path: Path, text: str) -> Iterator[str]:
 
 
 def names_of(text: str) -> list[str]:
-    """Return the names that a `.env` assigns."""
+    """Return the names assigned in a `.env`."""
     return [binding.key for binding in parse_stream(StringIO(text)) if binding.key is not None]
 
 

@@ -117,7 +117,7 @@ def build_input_url(settings: Settings) -> CallbackUrl | None:
 
 
 def build_member_tag(settings: Settings) -> Callable[[int], str]:
-    """Return the function that turns a member's id into a tag for providers.
+    """Return the function of member ids to their tags for providers.
 
     Nobody without the bot's token can find the member of a tag.
     """

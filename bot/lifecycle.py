@@ -49,8 +49,8 @@ class Lifecycle:
         self._housekeeping = housekeeping
         self._web = web
 
-    async def serve(self, token: SecretStr, stop: asyncio.Event) -> None:
-        """Serve until `stop`, then end cleanly.
+    async def serve(self, token: SecretStr, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> None:
+        """Serve until `stop`, then end cleanly; `hurry` ends the wait for open calls.
 
         Raises:
             TokenRefusedError: Discord no longer accepts the token.
@@ -71,7 +71,7 @@ class Lifecycle:
                 raise TokenRefusedError
         finally:
             _log.info("app.stopping")
-            await asyncio.gather(self._engine.stop(), self._hang_up())
+            await asyncio.gather(self._engine.stop(hurry), self._hang_up())
             await self._card_updater.stop(_EDIT_GRACE_SECONDS)
             await self._engine.release_lease()
             # Before the client is closed: discord.py logs a traceback if that happens while a shard connects. Bounded,

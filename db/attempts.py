@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.costs import Cost, CostSource, Currency
@@ -44,11 +44,25 @@ _LATEST: Final = (
     == select(func.max(attempts.c.number)).where(attempts.c.job_id == bindparam("of_job")).scalar_subquery(),
 )
 _UPDATE_LATEST: Final = update(attempts).where(*_LATEST)
-_END_LATEST: Final = update(attempts).where(*_LATEST, attempts.c.outcome.in_((Outcome.OPEN, Outcome.UNKNOWN)))
-_REMOVE_LATEST: Final = delete(attempts).where(*_LATEST)
+_LATEST_BATCH: Final = (
+    attempts.c.job_id == bindparam("of_job"),
+    attempts.c.batch
+    == select(func.max(attempts.c.batch)).where(attempts.c.job_id == bindparam("of_job")).scalar_subquery(),
+)
+_OF_BATCH: Final = select(*_COLUMNS).where(*_LATEST_BATCH).order_by(attempts.c.number)
+# A call without a known outcome and without a handle stays as it is.
+_NOT_ENDED: Final = or_(
+    attempts.c.outcome == Outcome.OPEN, and_(attempts.c.outcome == Outcome.UNKNOWN, attempts.c.handle.is_not(None))
+)
+_END_BATCH: Final = update(attempts).where(*_LATEST_BATCH, _NOT_ENDED)
+_REMOVE_BATCH: Final = delete(attempts).where(*_LATEST_BATCH)
+_THIS: Final = (attempts.c.job_id == bindparam("of_job"), attempts.c.number == bindparam("the_number"))
+_UPDATE: Final = update(attempts).where(*_THIS)
+_END: Final = update(attempts).where(*_THIS, attempts.c.outcome.in_((Outcome.OPEN, Outcome.UNKNOWN)))
 _BY_WEBHOOK: Final = select(*_COLUMNS).where(attempts.c.webhook_hash == bindparam("the_hash"))
 _ACTIVE: Final = (
     select(jobs.c.provider, func.count())
+    .select_from(jobs.join(attempts, and_(attempts.c.job_id == jobs.c.id, attempts.c.outcome == Outcome.OPEN)))
     # Without UNKNOWN ones: many may be lost at once, and they would block the provider.
     .where(jobs.c.state.in_(set(AT_PROVIDER) - {State.UNKNOWN}), jobs.c.finished_at.is_(None))
     .group_by(jobs.c.provider)
@@ -107,14 +121,33 @@ class AttemptRepository:
             return
         self._connection.execute(_UPDATE_LATEST, {"of_job": job_id, **given})
 
-    def end_latest(self, job_id: str, outcome: Outcome, at: datetime, **values: Any) -> None:
-        """Record the outcome of a job's last attempt.
+    def latest_batch(self, job_id: str) -> tuple[Attempt, ...]:
+        """Return the calls of a job's last batch, by part.
 
-        The result addresses are erased, because they may be signed. A final outcome is not overwritten.
+        Of a part sent more than once it is the last call. Empty if the job was never submitted.
         """
-        given = _columns(values)
-        changes = {"of_job": job_id, "outcome": outcome, "ended_at": at, "result": [], **given}
-        self._connection.execute(_END_LATEST, changes)
+        rows = self._connection.execute(_OF_BATCH, {"of_job": job_id})
+        calls = {call.part: call for call in map(_from_row, rows)}
+        return tuple(calls[part] for part in sorted(calls))
+
+    def update_call(self, attempt: Attempt, **values: Any) -> None:
+        """Change columns of one call; None leaves a column as it is."""
+        if given := _columns(values):
+            keys = {"of_job": attempt.job_id, "the_number": attempt.number}
+            self._connection.execute(_UPDATE, {**keys, **given})
+
+    def end_call(self, attempt: Attempt, outcome: Outcome, at: datetime, **values: Any) -> None:
+        """Record the outcome of one call; see `end_batch`."""
+        keys = {"of_job": attempt.job_id, "the_number": attempt.number}
+        self._connection.execute(_END, {**keys, **_ending(outcome, at, values)})
+
+    def end_batch(self, job_id: str, outcome: Outcome, at: datetime, **values: Any) -> None:
+        """Record the outcome of the open calls of a job's last batch.
+
+        The result addresses are erased, because they may be signed. A final outcome is not overwritten, and an unknown
+        one only if the provider named the job since.
+        """
+        self._connection.execute(_END_BATCH, {"of_job": job_id, **_ending(outcome, at, values)})
 
     def set_handle(self, attempt: Attempt, handle: str) -> None:
         """Record the provider's handle for an attempt, unless it has one."""
@@ -128,9 +161,9 @@ class AttemptRepository:
             .values(handle=handle)
         )
 
-    def remove_latest(self, job_id: str) -> None:
-        """Delete the last attempt; its submit was never sent."""
-        self._connection.execute(_REMOVE_LATEST, {"of_job": job_id})
+    def remove_batch(self, job_id: str) -> None:
+        """Delete a job's last batch; none of it was sent."""
+        self._connection.execute(_REMOVE_BATCH, {"of_job": job_id})
 
     def find_by_webhook(self, webhook_hash: str) -> Attempt | None:
         """Return the attempt with this webhook hash, or None."""
@@ -138,9 +171,14 @@ class AttemptRepository:
         return None if row is None else _from_row(row)
 
     def count_active_by_provider(self) -> dict[str, int]:
-        """Return the number of active jobs per provider."""
+        """Return the number of open calls per provider."""
         rows = self._connection.execute(_ACTIVE)
         return {provider: count for provider, count in rows}  # noqa: C416 - rows are not pairs to a type checker
+
+
+def _ending(outcome: Outcome, at: datetime, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of an outcome."""
+    return {"outcome": outcome, "ended_at": at, "result": [], **_columns(values)}
 
 
 def _columns(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -200,6 +200,10 @@ class JobRepository:
         """
         return self._change(job, **changes)
 
+    def check_current(self, job: Job) -> None:
+        """Raise `StaleJobError` if the job was moved concurrently."""
+        self._write(job, {"state": job.state})
+
     def set_prepared(self, job: Job, request: GenerationRequest, *, queued: bool = True) -> Job:
         """Record the storage of the job's inputs.
 

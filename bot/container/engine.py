@@ -11,6 +11,8 @@ import uuid6
 
 from bot.domain.attachments import InputPolicy
 from bot.domain.catalogue import Catalogue
+from bot.engine.batch_store import BatchStore
+from bot.engine.call_sender import CallSender
 from bot.engine.card_store import CardStore
 from bot.engine.circuit_breaker import CircuitBreakers
 from bot.engine.claimer import CallbackUrl
@@ -28,8 +30,11 @@ from bot.engine.ledger import Ledger
 from bot.engine.maintenance import Maintenance
 from bot.engine.observer import JobObserver
 from bot.engine.poller import JobPoller
+from bot.engine.progress import ProgressRegistry
 from bot.engine.provider_status import ProviderStatus
 from bot.engine.reconciliation_store import ReconciliationStore
+from bot.engine.result_downloader import ResultDownloader
+from bot.engine.status_reader import StatusReader
 from bot.engine.storage_gate import StorageGate
 from bot.engine.submissions import SubmissionBuilder
 from bot.engine.submitter import Submitter
@@ -242,13 +247,58 @@ class EngineContainer:
         """Submit of a claimed job."""
         return Submitter(
             job_store=self.job_store,
-            providers=self.providers,
-            submissions=self.submissions,
+            batch_store=self.batch_store,
+            sender=self.call_sender,
+            results=self.result_downloader,
+            catalogue=self.catalogue,
             provider_status=self.provider_status,
             clock=self.clock,
             config=self.engine_config,
             randomness=self.randomness,
         )
+
+    @cached_property
+    def call_sender(self) -> CallSender:
+        """Sender of single calls."""
+        return CallSender(
+            providers=self.providers,
+            submissions=self.submissions,
+            provider_status=self.provider_status,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def result_downloader(self) -> ResultDownloader:
+        """Download and storage of result images."""
+        return ResultDownloader(self.image_service, self.storage_gate, self.decode_guard, self.job_store)
+
+    @cached_property
+    def status_reader(self) -> StatusReader:
+        """Reader of jobs' statuses."""
+        return StatusReader(
+            providers=self.providers,
+            provider_status=self.provider_status,
+            results=self.result_downloader,
+            catalogue=self.catalogue,
+            clock=self.clock,
+            config=self.engine_config,
+        )
+
+    @cached_property
+    def batch_store(self) -> BatchStore:
+        """Replies to jobs of several calls."""
+        return BatchStore(
+            database=self.database,
+            ledger=self.ledger,
+            clock=self.clock,
+            config=self.engine_config,
+            catalogue=self.catalogue,
+        )
+
+    @cached_property
+    def progress(self) -> ProgressRegistry:
+        """Progress of jobs at their providers."""
+        return ProgressRegistry()
 
     @cached_property
     def submissions(self) -> SubmissionBuilder:
@@ -260,10 +310,14 @@ class EngineContainer:
         """Steps of a job at its provider."""
         return JobPoller(
             job_store=self.job_store,
+            batch_store=self.batch_store,
+            sender=self.call_sender,
+            results=self.result_downloader,
+            catalogue=self.catalogue,
+            progress=self.progress,
+            reader=self.status_reader,
             reconciliations=self.reconciliations,
-            providers=self.providers,
             provider_status=self.provider_status,
-            image_service=self.image_service,
             storage_gate=self.storage_gate,
             decode_guard=self.decode_guard,
             clock=self.clock,

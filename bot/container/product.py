@@ -353,9 +353,11 @@ class Container(ServiceContainer):
 
         None without a public URL.
         """
-        if self.settings.webhook_public_url is None:
+        public_url = self.settings.webhook_public_url
+        if public_url is None:
             return ()
-        webhooks = WebhookEndpoint(WebhookService(engine=self.engine, providers=self.providers))
+        service = WebhookService(engine=self.engine, providers=self.providers, public_url=public_url)
+        webhooks = WebhookEndpoint(service)
         return (*webhooks.routes, *ServedFileEndpoint(self.served_files).routes)
 
     @cached_property

@@ -49,6 +49,8 @@ class ServiceContainer(EngineContainer):
             hard_deadline=self.engine_config.hard_deadline,
             config=self.engine_config,
             catalogue=self.catalogue,
+            progress=self.progress,
+            synchronous=[name for name, provider in self.providers.items() if provider.is_synchronous],
         )
 
     @cached_property
@@ -72,7 +74,7 @@ class ServiceContainer(EngineContainer):
 
     @cached_property
     def member_limits(self) -> MemberLimits:
-        """Limits for actions that cost no credits."""
+        """Limits for free actions."""
         return MemberLimits(clock=self.clock)
 
     @cached_property

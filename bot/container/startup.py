@@ -46,8 +46,13 @@ def set_discord_api(api_url: str) -> None:
     discord.http.Route.BASE = api_url
 
 
-async def run(settings: Settings, stop: asyncio.Event, clock: Clock | None = None) -> None:
-    """Run the bot until `stop` is set. Raises if a start is impossible."""
+async def run(
+    settings: Settings, stop: asyncio.Event, clock: Clock | None = None, hurry: asyncio.Event | None = None
+) -> None:
+    """Run the bot until `stop` is set. Raises if a start is impossible.
+
+    `hurry` ends the wait of a stop for the providers' open calls.
+    """
     if settings.discord_token is None:
         raise ValueError("DISCORD_TOKEN is not set")
     async with AsyncExitStack() as stack:
@@ -68,7 +73,7 @@ async def run(settings: Settings, stop: asyncio.Event, clock: Clock | None = Non
         stack.push_async_callback(container.close)
         await container.install()
         await asyncio.to_thread(read_catalogues)
-        await container.lifecycle.serve(settings.discord_token, stop)
+        await container.lifecycle.serve(settings.discord_token, stop, hurry)
 
 
 async def command_payload(settings: Settings) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ _NAMES_SHOWN: Final = 5
 
 
 async def check_logins(settings: Settings) -> list[Finding]:
-    """Check the number of IDENTIFYs that Discord still allows today."""
+    """Check the number of IDENTIFYs left for today."""
     answer = await _read(settings, "/gateway/bot")
     if answer is None:
         return []

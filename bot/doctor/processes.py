@@ -1,4 +1,4 @@
-"""Checks of other processes that serve the same database."""
+"""Checks of other processes with the same database."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Checks of the addresses at which others reach the bot."""
+"""Checks of the bot's addresses for others."""
 
 import socket
 from ipaddress import ip_address

@@ -47,6 +47,10 @@ class Catalogue:
         """Return the offers of a model, in the operator's order."""
         return tuple(offer for offer in self.offers if offer.model == model_id)
 
+    def find_offer(self, provider: str, model_id: str) -> Offer | None:
+        """Return a provider's offer of a model, or None."""
+        return next((offer for offer in self.offers_of(model_id) if offer.provider == provider), None)
+
     def retiring(self, today: date) -> tuple[Model, ...]:
         """Return the offered models with a near retirement."""
         return tuple(model for model in self.models if model.retires_soon(today))

@@ -29,7 +29,7 @@ class ImageRef:
 
 
 class InputChange(StrEnum):
-    """A change of an input image that its member may notice."""
+    """A noticeable change of an input image."""
 
     FIRST_FRAME = "first_frame"  # the rest of the animation was dropped
     CONVERTED = "converted"  # to another format

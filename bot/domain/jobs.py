@@ -40,9 +40,10 @@ class State(StrEnum):
 
 TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     State.HELD: frozenset({State.SUBMITTING, State.CANCELLED, State.FAILED, State.LOST}),
-    # Back to HELD (another try, another provider, a stop) only when the provider surely did not accept.
+    # Back to HELD (another try, another provider, a stop) only when the provider surely did not accept, or says later
+    # that it never took the call.
     State.SUBMITTING: frozenset({State.HELD, State.QUEUED, State.RUNNING, State.STORING, State.UNKNOWN, State.FAILED}),
-    State.UNKNOWN: frozenset({State.STORING, State.FAILED}),
+    State.UNKNOWN: frozenset({State.HELD, State.STORING, State.FAILED}),
     State.QUEUED: frozenset({State.RUNNING, State.STORING, State.CANCELLED, State.FAILED, State.LOST}),
     State.RUNNING: frozenset({State.STORING, State.CANCELLED, State.FAILED, State.LOST}),
     State.STORING: frozenset({State.DONE, State.FAILED, State.LOST}),
@@ -255,7 +256,9 @@ class Snapshot:
     how many other jobs of the member come first, if their own limit is the reason to wait.
     `available` is the member's spendable credits. `usual_seconds` is (median, 90th percentile) of the model if
     enough was measured. `waits_for_storage`: its images could not be stored at present, so it waits.
-    `held_until` is the latest end of an UNKNOWN job's hold if its member has no free repeat left.
+    `held_until` is the latest end of an UNKNOWN job's hold if its member has no free repeat left. `at_work`: the
+    provider answers a submit with the images, so it works on them already. `remote_position` is the place in the
+    provider's queue, `percent` the provider's word on its work.
     """
 
     job: Job
@@ -267,3 +270,6 @@ class Snapshot:
     usual_seconds: tuple[int, int] | None = None
     waits_for_storage: bool = False
     held_until: datetime | None = None
+    at_work: bool = False
+    remote_position: int | None = None
+    percent: int | None = None

@@ -45,7 +45,7 @@ _EFFECT: Final = re.compile(r"\w[\w .:/+-]*")
 
 
 def nearest_ratio(width: int, height: int, ratios: Sequence[str] = REVE_RATIOS) -> str:
-    """Return the ratio nearest to that of these sides.
+    """Return the ratio nearest to these sides.
 
     Each ratio is two numbers.
     """

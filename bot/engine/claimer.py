@@ -150,7 +150,7 @@ class JobClaimer:
                 continue  # its next step publishes them again
             earlier = attempts.list_for(job.id) if job.tries else ()
             offers = remaining_offers(offers_for(job.request, self._catalogue), earlier)
-            offer = slots.take(job.place.guild_id, ready_offers(offers, earlier, now))
+            offer = slots.take(job.place.guild_id, ready_offers(offers, earlier, now), job.request.images)
             if offer is None:
                 if (retry := next_retry_at(offers, earlier, now)) is not None:
                     retries.append(retry)
@@ -166,7 +166,7 @@ class JobClaimer:
         return [replace(claim, job=self._mark_submitting(jobs, claim, now)) for claim in claims], retries
 
     def _plan_calls(self, job: Job, offer: Offer, earlier: Sequence[Attempt], now: datetime) -> tuple[ClaimedCall, ...]:
-        """Return the calls for a job at an offer: one unless a call makes too few images."""
+        """Return the calls for a job at an offer, enough for its images."""
         with_callback = not is_webhook_refused(offer.provider, earlier)
         first = earlier[-1].number + 1 if earlier else 1
         calls = []

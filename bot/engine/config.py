@@ -11,7 +11,8 @@ class EngineConfig:
     `waiting_per_member` limits the queue. `poll_floor` is the shortest pause between two polls of a job,
     `poll_ceiling` the longest. `unknown_wait` is how long a lost reply waits for a webhook; `reconcile_for` is
     how long after such a job, or a lost one, its provider is asked for late images. `member_megabytes` limits the
-    stored images of a member (None: unlimited).
+    stored images of a member (None: unlimited). `stop_wait` is how long a stop waits for calls whose answer has the
+    images.
     """
 
     active_per_member: int = 3
@@ -24,4 +25,5 @@ class EngineConfig:
     hard_deadline: float = 7200.0
     unknown_wait: float = 900.0
     reconcile_for: float = 7 * 24 * 3600.0
+    stop_wait: float = 300.0
     member_megabytes: int | None = None

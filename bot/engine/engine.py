@@ -64,6 +64,7 @@ class Engine:
         self._worker_store = worker_store
         self._reconciliations = reconciliations
         self._held_jobs = held_jobs
+        self._submitter = submitter
         self._poller = poller
         self._decode_guard = decode_guard
         self._provider_status = provider_status
@@ -108,6 +109,9 @@ class Engine:
         self._execution: asyncio.Task[None] | None = None
         self._dispatch: asyncio.Task[None] | None = None
         self._duties: list[asyncio.Task[None]] = []
+        # Of a stop: the jobs stay ours while their last calls are answered.
+        self._ended = asyncio.Event()
+        self._lease_duty: asyncio.Task[None] | None = None
 
     @property
     def worker_id(self) -> str:
@@ -124,17 +128,18 @@ class Engine:
             return
         self._execution = asyncio.create_task(self._executor.run())
         self._dispatch = asyncio.create_task(self._dispatcher.run())
+        self._lease_duty = asyncio.create_task(self._every(self._lease.renewal_interval, self._keep_lease, self._ended))
         self._duties = [
-            asyncio.create_task(self._every(self._lease.renewal_interval, self._keep_lease)),
             asyncio.create_task(self._every(PROBE_SECONDS, self._storage_gate.probe)),
             asyncio.create_task(self._every(_SWEEP_SECONDS, self._sweep)),
             asyncio.create_task(self._every(_SWEEP_SECONDS, self._reconcile)),
         ]
 
-    async def stop(self) -> None:
+    async def stop(self, hurry: asyncio.Event | None = None) -> None:
         """Begin nothing new and let running steps finish (bounded).
 
-        The next process continues the rest.
+        A call whose answer has the images gets more time, until `hurry`: nobody else can receive it. The next process
+        continues the rest.
         """
         self._stopping.set()
         self.wake()
@@ -147,7 +152,12 @@ class Engine:
             self._execution.cancel()
             await asyncio.gather(self._execution, return_exceptions=True)
         self._held_jobs.interrupt_all()
+        await self._submitter.wait_synchronous(self._config.stop_wait, hurry)
         await self._executor.drain(_GRACE_SECONDS)
+        self._ended.set()
+        if self._lease_duty is not None:
+            self._lease_duty.cancel()
+            await asyncio.gather(self._lease_duty, return_exceptions=True)
         await self._dispatcher.release_unsent()
         try:
             await self._decode_guard.release()
@@ -230,10 +240,13 @@ class Engine:
         self._pending_reads = {each: at for each, at in self._pending_reads.items() if at > now}
         return webhook_hash in self._pending_reads
 
-    async def _every(self, seconds: float, duty: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _every(
+        self, seconds: float, duty: Callable[[], Coroutine[Any, Any, None]], until: asyncio.Event | None = None
+    ) -> None:
+        end = until or self._stopping
         while True:
-            await self._clock.wait(self._stopping, seconds)
-            if self._stopping.is_set():
+            await self._clock.wait(end, seconds)
+            if end.is_set():
                 return
             try:
                 await duty()
@@ -242,7 +255,8 @@ class Engine:
 
     async def _keep_lease(self) -> None:
         await self._worker_store.renew_lease()
-        await self._take_over()
+        if not self._stopping.is_set():
+            await self._take_over()
 
     async def _take_over(self) -> None:
         """Take over the jobs of ended workers, one batch at a time."""

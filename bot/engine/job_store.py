@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from bot.domain.aspect_ratios import with_input_ratio
 from bot.domain.catalogue import Catalogue
 from bot.domain.costs import is_billed
-from bot.domain.credits import PossibleCost
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Attempt, Delivery, Job, Outcome, State
@@ -21,9 +20,10 @@ from bot.domain.requests import offers_for
 from bot.engine.claimer import CallbackUrl, ClaimResult, JobClaimer, no_callback_url, no_input_url
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
+from bot.engine.job_endings import FIRST_RECONCILIATION, JobEndings, possible_cost
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
-from bot.engine.retry_policy import back_off, next_retry_at, ready_offers, refusals_of, remaining_offers
+from bot.engine.retry_policy import back_off, refusals_of, remaining_offers
 from bot.images.sanitize import SanitizedImage
 from bot.providers.base import Failed, Finished, Pending
 from db.attempts import AttemptRepository
@@ -36,7 +36,6 @@ from db.pictures import ResultImageRepository
 
 _log = structlog.get_logger(__name__)
 
-FIRST_RECONCILIATION: Final = timedelta(minutes=1)
 NO_LIMITS: Final[Mapping[tuple[str, str], int]] = MappingProxyType({})
 
 
@@ -60,7 +59,7 @@ class JobStore:
         new_input_url: Callable[[], CallbackUrl | None] = no_input_url,
     ) -> None:
         self._database = database
-        self._ledger = ledger
+        self._endings = JobEndings(ledger=ledger, catalogue=catalogue, config=config)
         self._clock = clock
         self._config = config
         self._catalogue = catalogue
@@ -126,7 +125,7 @@ class JobStore:
         """
 
         def write(connection: Connection) -> Job:
-            AttemptRepository(connection).remove_latest(job.id)
+            AttemptRepository(connection).remove_batch(job.id)
             return JobRepository(connection).advance(job, State.HELD, provider=None, submitted_at=None)
 
         return await self._database.write(write)
@@ -198,7 +197,7 @@ class JobStore:
         now = self._clock.now()
 
         def write(connection: Connection) -> Job:
-            ended = self._end(connection, job, State.FAILED, now, fault=fault)
+            ended = self._endings.end(connection, job, State.FAILED, now, fault=fault)
             self._store_inputs(connection, job, files, now)
             return ended
 
@@ -239,17 +238,15 @@ class JobStore:
             attempts = AttemptRepository(connection)
             refused_before = refusals_of(error.provider, attempts.list_for(job.id))
             retry_at = now + timedelta(seconds=back_off(refused_before + 1, jitter, error))
-            attempts.end_latest(
-                job.id, Outcome.REFUSED, now, fault=error.kind, record_id=error.record_id, retry_at=retry_at
+            attempts.end_call(
+                attempts.latest(job.id),
+                Outcome.REFUSED,
+                now,
+                fault=error.kind,
+                record_id=error.record_id,
+                retry_at=retry_at,
             )
-            tried = attempts.list_for(job.id)
-            left = remaining_offers(offers_for(job.request, self._catalogue), tried)
-            if not left:
-                return self._end(connection, job, State.FAILED, now, fault=error.kind)
-            due = now if ready_offers(left, tried, now) else next_retry_at(left, tried, now)
-            return JobRepository(connection).advance(
-                job, State.HELD, tries=job.tries + 1, due_at=due, provider=None, submitted_at=None
-            )
+            return self._endings.retry_or_fail(connection, job, error.kind, now)
 
         return await self._database.write(write)
 
@@ -262,9 +259,9 @@ class JobStore:
         now = self._clock.now()
 
         def write(connection: Connection) -> Job:
-            AttemptRepository(connection).end_latest(job.id, Outcome.UNKNOWN, now, fault=FaultKind.REPLY_LOST)
+            AttemptRepository(connection).end_batch(job.id, Outcome.UNKNOWN, now, fault=FaultKind.REPLY_LOST)
             unknown = JobRepository(connection).advance(job, State.UNKNOWN)
-            return unknown if has_callback else self._give_up(connection, unknown, now)
+            return unknown if has_callback else self._endings.give_up(connection, unknown, now)
 
         return await self._database.write(write)
 
@@ -275,25 +272,7 @@ class JobStore:
         job is returned unchanged.
         """
         now = self._clock.now()
-        return await self._database.write(lambda connection: self._give_up(connection, job, now))
-
-    def _give_up(self, connection: Connection, job: Job, now: datetime) -> Job:
-        overdue = now - job.created_at >= timedelta(seconds=self._config.hard_deadline)
-        if not overdue and not self._ledger.has_free_repeat(connection, job.place.member_id, now):
-            return job
-        # With a handle from a webhook only the status could not be read: reconciliation goes on.
-        latest = AttemptRepository(connection).latest(job.id)
-        reconcile_at = now + FIRST_RECONCILIATION if latest.handle else None
-        cost = PossibleCost(attempt=latest.number, amount=job.price, cause=FaultKind.REPLY_LOST)
-        return self._end(
-            connection,
-            job,
-            State.FAILED,
-            now,
-            fault=FaultKind.REPLY_LOST,
-            reconcile_at=reconcile_at,
-            possible_cost=cost,
-        )
+        return await self._database.write(lambda connection: self._endings.give_up(connection, job, now))
 
     async def record_handle(self, attempt: Attempt, handle: str) -> None:
         """Record a handle from a webhook; the handle of the reply wins."""
@@ -320,14 +299,15 @@ class JobStore:
 
         def write(connection: Connection) -> Job:
             attempts = AttemptRepository(connection)
-            made = attempts.latest(job.id)
-            attempts.end_latest(job.id, Outcome.COMPLETED, now)
-            # Made and billed, but unusable: no member pays for those.
-            unusable = min(len(made.result), job.request.images) - len(images)
-            cost = _possible_cost(made, job.unit_price * unusable, FaultKind.NO_PICTURES)
+            # Made and billed, but unusable or lost: no member pays for those.
+            batch = attempts.latest_batch(job.id)
+            lost = any(call.outcome is Outcome.UNKNOWN and not call.result for call in batch)
+            cause = FaultKind.REPLY_LOST if lost else FaultKind.NO_PICTURES
+            cost = possible_cost(job, batch, cause, stored=len(images))
+            attempts.end_batch(job.id, Outcome.COMPLETED, now)
             # Before the images: a late write is rejected by its fence and not by the images that are there.
             charge = job.unit_price * len(images)
-            done = self._end(connection, job, State.DONE, now, charge=charge, possible_cost=cost)
+            done = self._endings.end(connection, job, State.DONE, now, charge=charge, possible_cost=cost)
             ResultImageRepository(connection).add_all(images, now)
             return done
 
@@ -356,9 +336,9 @@ class JobStore:
             )
             cost = None
             if may_be_billed or fault is FaultKind.NO_PICTURES or (answer is not None and is_billed(answer.cost)):
-                cost = self._unpaid_cost(connection, job, fault)
-            AttemptRepository(connection).end_latest(job.id, Outcome.FAILED, now, fault=fault, **extra)
-            return self._end(
+                cost = possible_cost(job, AttemptRepository(connection).latest_batch(job.id), fault)
+            AttemptRepository(connection).end_batch(job.id, Outcome.FAILED, now, fault=fault, **extra)
+            return self._endings.end(
                 connection, job, State.FAILED, now, fault=fault, reconcile_at=reconcile_at, possible_cost=cost
             )
 
@@ -369,8 +349,8 @@ class JobStore:
         now = self._clock.now()
 
         def write(connection: Connection) -> Job:
-            AttemptRepository(connection).end_latest(job.id, Outcome.CANCELLED, now)
-            return self._end(connection, job, State.CANCELLED, now)
+            AttemptRepository(connection).end_batch(job.id, Outcome.CANCELLED, now)
+            return self._endings.end(connection, job, State.CANCELLED, now)
 
         return await self._database.write(write)
 
@@ -383,7 +363,7 @@ class JobStore:
         now = self._clock.now()
 
         def write(connection: Connection) -> tuple[Job, bool]:
-            ended = self._end(connection, job, State.CANCELLED, now)
+            ended = self._endings.end(connection, job, State.CANCELLED, now)
             JobRepository(connection).set_delivered(job.id, now, Delivery.NOWHERE)
             is_new = other_job_id is not None and OtherProcessRepository(connection).record(other_job_id, now)
             return ended, is_new
@@ -403,11 +383,12 @@ class JobStore:
 
         def write(connection: Connection) -> Job:
             attempts = AttemptRepository(connection)
-            has_handle = job.provider is not None and attempts.latest(job.id).handle is not None
-            cost = self._unpaid_cost(connection, job, FaultKind.DEADLINE)
-            attempts.end_latest(job.id, Outcome.LOST, now, fault=FaultKind.DEADLINE)
+            batch = attempts.latest_batch(job.id) if job.provider is not None else ()
+            has_handle = any(call.handle is not None for call in batch)
+            cost = possible_cost(job, batch, FaultKind.DEADLINE)
+            attempts.end_batch(job.id, Outcome.LOST, now, fault=FaultKind.DEADLINE)
             reconcile_at = now + FIRST_RECONCILIATION if has_handle else None
-            return self._end(
+            return self._endings.end(
                 connection,
                 job,
                 State.LOST,
@@ -436,37 +417,3 @@ class JobStore:
             return None if attempt is None else (JobRepository(connection).get(attempt.job_id), attempt)
 
         return await self._database.read(read)
-
-    def _end(
-        self,
-        connection: Connection,
-        job: Job,
-        to: State,
-        now: datetime,
-        *,
-        charge: int = 0,
-        fault: FaultKind | None = None,
-        reconcile_at: datetime | None = None,
-        possible_cost: PossibleCost | None = None,
-    ) -> Job:
-        ended = JobRepository(connection).advance(
-            job, to, finished_at=now, charged=charge, fault=fault, reconcile_at=reconcile_at
-        )
-        self._ledger.settle(connection, ended, charge, fault or to, now, possible_cost)
-        return ended
-
-    def _unpaid_cost(self, connection: Connection, job: Job, fault: FaultKind) -> PossibleCost | None:
-        """Return the possible cost of a job without images.
-
-        None if no submit is open: nothing was accepted.
-        """
-        attempts = AttemptRepository(connection).list_for(job.id)
-        if not attempts or attempts[-1].outcome not in (Outcome.OPEN, Outcome.UNKNOWN):
-            return None
-        # The addresses are known once the provider made the images; else all may have been made.
-        made = min(len(attempts[-1].result), job.request.images) or job.request.images
-        return _possible_cost(attempts[-1], job.unit_price * made, fault)
-
-
-def _possible_cost(attempt: Attempt, amount: int, cause: FaultKind) -> PossibleCost | None:
-    return PossibleCost(attempt=attempt.number, amount=amount, cause=cause) if amount > 0 else None

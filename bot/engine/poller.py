@@ -1,62 +1,42 @@
-"""Steps of a submitted job: poll, download the images, or give up."""
+"""Steps of a submitted job: poll, store the images, or give up."""
 
-import asyncio
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
+from bot.domain.catalogue import Catalogue
 from bot.domain.costs import is_billed
 from bot.domain.credits import RiskOutcome
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.jobs import Attempt, Job, State
+from bot.engine.batch_poller import BatchPoller
+from bot.engine.batch_store import BatchStore
+from bot.engine.call_sender import CallSender, LostReply
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.decode_guard import DecodeGuard
-from bot.engine.fault_attribution import attribute_failure, log_failure
+from bot.engine.fault_attribution import log_failure
 from bot.engine.job_store import JobStore
+from bot.engine.poll_schedule import ASK_SECONDS, LONGEST_POLL_PAUSE_SECONDS, PollProgress, PollSchedule
+from bot.engine.progress import ProgressRegistry
 from bot.engine.provider_status import ProviderStatus
 from bot.engine.reconciliation_store import ReconciliationStore
 from bot.engine.result_downloader import ResultDownloader, ResultDownloadProgress
-from bot.engine.retry_policy import expected_polls, poll_pause
+from bot.engine.status_reader import StatusReader
 from bot.engine.step_result import StepResult
 from bot.engine.storage_gate import StorageGate
-from bot.images.image_service import ImageService
-from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Provider, Status
+from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending, Status
 
 _log = structlog.get_logger(__name__)
 
 DOWNLOAD_SECONDS: Final = 900.0
 """Time to download finished images: providers keep them for a day or more, so an outage can be waited out."""
 
-# A 404 right after the submit may only be a delay at the provider.
-_NOT_FOUND_TRIES: Final = 3
-_NOT_FOUND_SECONDS: Final = 60.0
 _LONGEST_DOWNLOAD_PAUSE_SECONDS: Final = 60.0
-_LONGEST_POLL_PAUSE_SECONDS: Final = 60.0
-_CONCURRENT_POLLS: Final = 64
-# With a webhook, polling is only a safety net and this many times slower.
-_CALLBACK_SLOWDOWN: Final = 4
-
-
-@dataclass(slots=True)
-class _Progress:
-    """Progress of a job between its steps.
-
-    A restart loses it; the next step only comes sooner.
-    """
-
-    polls: int = 0
-    not_found: int = 0
-    not_found_since: float = 0.0
-    downloads: int = 0
-    downloading_since: float = 0.0
-    download: ResultDownloadProgress = field(default_factory=ResultDownloadProgress)
-    slow_shown: bool = False
-    hold_shown: bool = False
 
 
 class JobPoller:
@@ -66,10 +46,14 @@ class JobPoller:
         self,
         *,
         job_store: JobStore,
+        batch_store: BatchStore,
+        sender: CallSender,
+        results: ResultDownloader,
+        catalogue: Catalogue,
+        progress: ProgressRegistry,
+        reader: StatusReader,
         reconciliations: ReconciliationStore,
-        providers: Mapping[str, Provider],
         provider_status: ProviderStatus,
-        image_service: ImageService,
         storage_gate: StorageGate,
         decode_guard: DecodeGuard,
         clock: Clock,
@@ -77,45 +61,55 @@ class JobPoller:
         randomness: random.Random,
     ) -> None:
         self._job_store = job_store
+        self._batch_store = batch_store
+        self._sender = sender
+        self._results = results
+        self._catalogue = catalogue
+        self._shown = progress
+        self._reader = reader
         self._reconciliations = reconciliations
-        self._providers = providers
         self._provider_status = provider_status
+        self._storage_gate = storage_gate
+        self._decode_guard = decode_guard
         self._clock = clock
         self._config = config
         self._random = randomness
-        self._progress: dict[str, _Progress] = {}
-        self._read_at: dict[str, float] = {}
-        # One for each provider: a hanging provider must not delay the jobs of the others.
-        self._poll_slots = {provider: asyncio.Semaphore(_CONCURRENT_POLLS) for provider in providers}
-        self._storage_gate = storage_gate
-        self._decode_guard = decode_guard
-        self._result_downloader = ResultDownloader(image_service, storage_gate, decode_guard, job_store)
+        self._schedule = PollSchedule(job_store=job_store, clock=clock, config=config, randomness=randomness)
+        self._batch_poller = BatchPoller(
+            job_store=job_store,
+            batch_store=batch_store,
+            sender=sender,
+            reader=reader,
+            schedule=self._schedule,
+            progress=progress,
+            catalogue=catalogue,
+            randomness=randomness,
+        )
 
     def forget(self, job_id: str) -> None:
         """Forget an ended job, or a job of another worker."""
-        progress = self._progress.pop(job_id, None)
+        progress = self._schedule.forget(job_id)
         if progress is not None:
-            self._result_downloader.forget(progress.download)
-        self._read_at.pop(job_id, None)
+            self._results.forget(progress.download)
+        self._reader.forget(job_id)
+        self._shown.forget(job_id)
         self._decode_guard.forget(job_id)
 
     def seconds_to_next_read(self, job_id: str) -> float:
-        """Return the seconds until a job's status may be read again.
-
-        Two reads are at least the poll floor apart, whatever asks for them.
-        """
-        read_at = self._read_at.get(job_id)
-        return 0.0 if read_at is None else max(0.0, read_at + self._config.poll_floor - self._clock.monotonic())
+        """Return the seconds until a job's status may be read again."""
+        return self._reader.seconds_to_next_read(job_id)
 
     async def advance(self, job: Job, attempt: Attempt) -> StepResult:
-        """Do the next step of a submitted job."""
-        match job.state:
-            case State.UNKNOWN:
-                return await self._check_unknown(job, attempt)
-            case State.STORING:
-                return await self._store(job, attempt)
-            case _:
-                return await self._poll(job, attempt)
+        """Do the next step of a submitted job; `attempt` is its last."""
+        # The first call of a batch names it, so a last call with another number is one of several.
+        batch = (attempt,) if attempt.batch == attempt.number else await self._batch_store.get(job.id)
+        if job.state is State.STORING:
+            return await self._store(job, batch)
+        if len(batch) > 1:
+            return await self._batch_poller.advance(job, batch)
+        if job.state is State.UNKNOWN:
+            return await self._check_unknown(job, attempt)
+        return await self._poll(job, attempt)
 
     async def reconcile(self, job: Job, attempt: Attempt | None) -> None:
         """Ask a provider about an ended job without a known outcome.
@@ -123,20 +117,21 @@ class JobPoller:
         Images that arrive now are free.
         """
         known_until = job.created_at + timedelta(seconds=self._config.reconcile_for)
-        provider = None if attempt is None else self._providers.get(attempt.provider)
         if attempt is None or attempt.handle is None or self._clock.now() > known_until:
             await self._reconciliations.finish(job)
             return
+        provider = self._reader.provider_of(attempt)
         if provider is None:
             return  # its key was removed from the settings and may come back
-        status = await self._read_status(job, provider, attempt.handle)
+        status = await self._reader.read(job, attempt, provider, attempt.handle)
         if isinstance(status, Finished):
             download = ResultDownloadProgress()
-            if await self._result_downloader.download(job, attempt.provider, status.image_urls, download):
+            if await self._results.download(job, attempt.provider, status.image_urls, download):
                 images = download.images(job, status.image_urls)
                 _log.info("job.came_late", job=job.id, provider=attempt.provider, pictures=len(images))
                 await self._reconciliations.finish(job, images, status.cost, outcome=RiskOutcome.OWED)
                 self._provider_status.record_images(job, attempt.provider, images)
+            await self._results.drop(status.image_urls)
         elif isinstance(status, Failed | Cancelled):
             billed = isinstance(status, Failed) and is_billed(status.cost)
             outcome = RiskOutcome.OWED if billed else RiskOutcome.DROPPED
@@ -145,36 +140,43 @@ class JobPoller:
             await self._reconciliations.finish(job)  # forgotten, not unmade: its cost stays at risk
 
     async def _check_unknown(self, job: Job, attempt: Attempt) -> StepResult:
-        """Read the status once a webhook named the job; give up in time."""
-        provider = self._providers.get(attempt.provider)
-        if attempt.handle is not None and provider is not None:
+        """Read the status once the job has a handle; give up in time."""
+        if attempt.handle is None:
+            return await self._ask_for(job, attempt)
+        provider = self._reader.provider_of(attempt)
+        if provider is not None:
             if (wait := self.seconds_to_next_read(job.id)) > 0:
                 return StepResult(job=job, next_step_in=wait)
-            status = await self._read_status(job, provider, attempt.handle)
+            status = await self._reader.read(job, attempt, provider, attempt.handle)
             if isinstance(status, Finished):
                 return StepResult(job=await self._job_store.mark_storing(job, status), next_step_in=0.0)
             if isinstance(status, Failed):
                 return StepResult(job=await self._fail(job, status))
             if isinstance(status, Cancelled):
                 return StepResult(job=await self._job_store.mark_failed(job, FaultKind.GENERATION))
-        left = self._unknown_time_left(job, attempt)
-        if attempt.webhook_hash is None or left <= 0:
+        left = self._schedule.unknown_time_left(job, attempt)
+        if left <= 0:
             return await self._give_up(job, attempt)
-        return StepResult(
-            job=job, next_step_in=left if attempt.handle is None else min(left, self._config.poll_ceiling)
-        )
+        return StepResult(job=job, next_step_in=min(left, self._config.poll_ceiling))
 
-    def _unknown_time_left(self, job: Job, attempt: Attempt) -> float:
-        """Return the seconds left for a webhook after a lost reply.
-
-        The wait ends before the card does, so that the card can show the end.
-        """
-        now = self._clock.now()
-        waited = (now - attempt.started_at) / timedelta(seconds=1)
-        left = self._config.unknown_wait - abs(waited)  # a clock set back must not hold credits for ever
-        left = min(left, self._config.hard_deadline - self._age(job))
-        closes = job.card_closes_at
-        return left if closes is None else min(left, (closes - now) / timedelta(seconds=1))
+    async def _ask_for(self, job: Job, attempt: Attempt) -> StepResult:
+        """Ask the provider for a job without a handle, or wait for its webhook."""
+        left = self._schedule.unknown_time_left(job, attempt)
+        offer = self._catalogue.find_offer(attempt.provider, job.request.model)
+        has_callback = attempt.webhook_hash is not None
+        match await self._sender.find(job, attempt, offer, has_callback=has_callback):
+            case Pending(handle=handle):
+                await self._job_store.record_handle(attempt, handle)
+                return StepResult(job=job, next_step_in=0.0)
+            case ProviderError() as never_taken:
+                refused = await self._job_store.mark_refused(job, never_taken, self._random.random())
+                return StepResult(job=refused, next_step_in=0.0 if refused.state is State.HELD else None)
+            case LostReply(is_billed=False):
+                return StepResult(job=await self._job_store.mark_failed(job, FaultKind.REPLY_LOST))
+            case LostReply(may_come=True, ask_again=ask_again) if left > 0:
+                return StepResult(job=job, next_step_in=min(left, ASK_SECONDS) if ask_again else left)
+            case _:
+                return await self._give_up(job, attempt)
 
     async def _give_up(self, job: Job, attempt: Attempt) -> StepResult:
         """Give up an UNKNOWN job, unless its hold stays until the deadline."""
@@ -182,150 +184,87 @@ class JobPoller:
         if given_up.state.ended:
             _log.error("job.unknown", job=job.id, provider=attempt.provider)
             return StepResult(job=given_up)
-        progress = self._progress.setdefault(job.id, _Progress())
+        progress = self._schedule.progress_of(job)
         if refresh := not progress.hold_shown:
             _log.warning("job.hold_kept", job=job.id, provider=attempt.provider)
         progress.hold_shown = True
         # Not at the deadline alone: another process may record the handle of a late reply.
-        pause = min(max(1.0, self._config.hard_deadline - self._age(job)), _LONGEST_POLL_PAUSE_SECONDS)
+        pause = min(max(1.0, self._schedule.time_left(job)), LONGEST_POLL_PAUSE_SECONDS)
         return StepResult(job=job, next_step_in=pause, refresh_card=refresh)
 
     async def _poll(self, job: Job, attempt: Attempt) -> StepResult:
         if attempt.handle is None:
             return StepResult(job=await self._job_store.mark_failed(job, FaultKind.MALFORMED, may_be_billed=True))
-        provider = self._providers.get(attempt.provider)
-        if job.id not in self._progress:
-            polled = expected_polls((self._clock.now() - attempt.started_at) / timedelta(seconds=1), self._config)
-            self._progress[job.id] = _Progress(polls=polled)
-        progress = self._progress[job.id]
+        provider = self._reader.provider_of(attempt)
+        progress = self._schedule.progress_of(job, attempt)
         has_callback = attempt.webhook_hash is not None
         if provider is None:
             # The provider's key was removed from the settings and may come back.
-            return await self._schedule_next_poll(job, progress, has_callback=has_callback)
+            return await self._schedule.next_poll(job, progress, has_callback=has_callback)
         if job.cancel_requested_at is not None and not job.cancel_refused:
-            outcome = await self._try_cancel(job, provider, attempt.handle)
+            outcome = await self._reader.try_cancel(job, provider, attempt.handle)
             if outcome is CancelOutcome.CANCELLED:
                 return StepResult(job=await self._job_store.mark_cancelled(job))
             if outcome in (CancelOutcome.STARTED, CancelOutcome.UNSUPPORTED):
                 refused = await self._job_store.mark_cancel_refused(job)
-                return await self._schedule_next_poll(refused, progress, has_callback=has_callback, refresh_card=True)
+                return await self._schedule.next_poll(refused, progress, has_callback=has_callback, refresh_card=True)
         if (wait := self.seconds_to_next_read(job.id)) > 0:
             return StepResult(job=job, next_step_in=wait)
-        return await self._apply_status(job, attempt, progress, await self._read_status(job, provider, attempt.handle))
+        status = await self._reader.read(job, attempt, provider, attempt.handle)
+        return await self._apply_status(job, attempt, progress, status)
 
     async def _apply_status(
-        self, job: Job, attempt: Attempt, progress: _Progress, status: Status | ProviderError
+        self, job: Job, attempt: Attempt, progress: PollProgress, status: Status | ProviderError
     ) -> StepResult:
         """Record a job's status."""
         has_callback = attempt.webhook_hash is not None
         match status:
             case ProviderError():
-                return await self._poll_failed(job, progress, status, has_callback=has_callback)
-            case Pending(running=True) if job.state is State.QUEUED:
-                progress.not_found = 0
-                return await self._schedule_next_poll(
-                    await self._job_store.mark_running(job), progress, has_callback=has_callback
+                if self._schedule.is_long_gone(progress, attempt, status):
+                    gone = await self._job_store.mark_failed(job, FaultKind.NOT_FOUND, may_be_billed=True)
+                    return StepResult(job=gone)
+                return await self._schedule.next_poll(
+                    job, progress, has_callback=has_callback, at_least=status.retry_after or 0.0
                 )
             case Pending():
-                progress.not_found = 0
-                return await self._schedule_next_poll(job, progress, has_callback=has_callback)
+                progress.absences.clear()
+                moved = self._shown.record(job.id, status)
+                if status.running and job.state is State.QUEUED:
+                    job = await self._job_store.mark_running(job)
+                return await self._schedule.next_poll(job, progress, has_callback=has_callback, refresh_card=moved)
             case Finished():
-                storing = await self._job_store.mark_storing(job, replace(status, handle=attempt.handle))
-                return await self._store(storing, replace(attempt, result=status.image_urls))
+                storing = await self._job_store.mark_storing(job, status)
+                return await self._store(storing, (replace(attempt, result=status.image_urls),))
             case Failed():
                 return StepResult(job=await self._fail(job, status))
             case Cancelled():
                 return StepResult(job=await self._job_store.mark_cancelled(job))
 
-    async def _try_cancel(self, job: Job, provider: Provider, handle: str) -> CancelOutcome | None:
-        """Ask the provider to cancel the job; None if the request failed."""
-        try:
-            return await provider.cancel(handle)
-        except ProviderError as error:
-            _log.warning("cancel.failed", job=job.id, provider=provider.name, fault=error.kind, status=error.status)
-            return None  # the status is read next: the job may have finished
-
-    async def _poll_failed(
-        self, job: Job, progress: _Progress, error: ProviderError, *, has_callback: bool
-    ) -> StepResult:
-        if error.kind is FaultKind.NOT_FOUND:
-            now = self._clock.monotonic()
-            if progress.not_found == 0:
-                progress.not_found_since = now
-            progress.not_found += 1
-            long_gone = now - progress.not_found_since >= _NOT_FOUND_SECONDS
-            if long_gone and progress.not_found >= _NOT_FOUND_TRIES:
-                return StepResult(job=await self._job_store.mark_failed(job, FaultKind.NOT_FOUND, may_be_billed=True))
-        return await self._schedule_next_poll(
-            job, progress, has_callback=has_callback, at_least=error.retry_after or 0.0
-        )
-
-    async def _store(self, job: Job, attempt: Attempt) -> StepResult:
-        progress = self._progress.setdefault(job.id, _Progress())
+    async def _store(self, job: Job, batch: Sequence[Attempt]) -> StepResult:
+        urls = tuple(url for call in batch for url in call.result)
+        provider = batch[-1].provider
+        progress = self._schedule.progress_of(job)
         now = self._clock.monotonic()
         if progress.downloads == 0:
             progress.downloading_since = now
         progress.downloads += 1
-        complete = await self._result_downloader.download(job, attempt.provider, attempt.result, progress.download)
+        complete = await self._results.download(job, provider, urls, progress.download)
         if not complete and now - progress.downloading_since <= DOWNLOAD_SECONDS:
             return StepResult(job=job, next_step_in=min(2.0**progress.downloads, _LONGEST_DOWNLOAD_PAUSE_SECONDS))
-        images = progress.download.images(job, attempt.result)
-        if not images:
-            known = not complete and attempt.handle is not None
-            is_ours = self._storage_gate.is_disk_closed
-            fault = FaultKind.STORAGE if is_ours else FaultKind.NO_PICTURES
-            failed = await self._job_store.mark_failed(job, fault, reconcile=known, may_be_billed=True)
-            return StepResult(job=failed)
-        done = await self._job_store.mark_done(job, images)
-        self._provider_status.record_images(job, attempt.provider, images)
-        return StepResult(job=done)
-
-    async def _read_status(self, job: Job, provider: Provider, handle: str) -> Status | ProviderError:
-        """Read a job's status and record the provider's health."""
-        status: Status | ProviderError
-        try:
-            async with self._poll_slots[provider.name]:
-                answer = await provider.poll(handle, hide=(job.request.instruction,))
-            status = attribute_failure(answer, job.request)
-        except ProviderError as error:
-            _log.warning(
-                "poll.failed",
-                job=job.id,
-                provider=error.provider,
-                fault=error.kind,
-                status=error.status,
-                detail=error.detail,
-            )
-            status = error
-        self._read_at[job.id] = self._clock.monotonic()
-        self._provider_status.record_status(provider.name, job.request.model, status)
-        return status
-
-    async def _schedule_next_poll(
-        self, job: Job, progress: _Progress, *, has_callback: bool, refresh_card: bool = False, at_least: float = 0.0
-    ) -> StepResult:
-        """Return the pause to the next poll; past the hard deadline, give up."""
-        age = self._age(job)
-        if age >= self._config.hard_deadline:
-            _log.error("job.lost", job=job.id, provider=job.provider)
-            return StepResult(job=await self._job_store.mark_lost(job))
-        late = age > self._config.soft_deadline and not progress.slow_shown
-        progress.slow_shown = progress.slow_shown or late
-        pause = poll_pause(progress.polls, self._random.random(), self._config) * (
-            _CALLBACK_SLOWDOWN if has_callback else 1
-        )
-        progress.polls += 1
-        pause = min(max(pause, at_least), max(_LONGEST_POLL_PAUSE_SECONDS, self._config.poll_floor))
-        return StepResult(
-            job=job, next_step_in=min(pause, self._config.hard_deadline - age), refresh_card=refresh_card or late
-        )
+        images = progress.download.images(job, urls)
+        if images:
+            ended = await self._job_store.mark_done(job, images)
+            self._provider_status.record_images(job, provider, images)
+        else:
+            known = not complete and len(batch) == 1 and batch[0].handle is not None
+            fault = FaultKind.STORAGE if self._storage_gate.is_disk_closed else FaultKind.NO_PICTURES
+            ended = await self._job_store.mark_failed(job, fault, reconcile=known, may_be_billed=True)
+        await self._results.drop(urls)
+        return StepResult(job=ended)
 
     async def _fail(self, job: Job, answer: Failed) -> Job:
         log_failure(job, answer)
         return await self._job_store.mark_failed(job, answer.kind, answer)
-
-    def _age(self, job: Job) -> float:
-        return (self._clock.now() - job.created_at) / timedelta(seconds=1)
 
 
 def _is_not_found(answer: object) -> bool:

@@ -32,9 +32,9 @@ def remaining_offers(offers: Sequence[Offer], attempts: Sequence[Attempt]) -> tu
     None is left once a provider refused the content: others have the same rules, and a prompt is not passed around
     until somebody takes it.
     """
-    refusals = [attempt for attempt in attempts if attempt.outcome is Outcome.REFUSED]
-    if any(attempt.fault is FaultKind.CONTENT for attempt in refusals):
+    if any(attempt.outcome is Outcome.REFUSED and attempt.fault is FaultKind.CONTENT for attempt in attempts):
         return ()
+    refusals = [attempt for attempt in attempts if _is_first_refusal(attempt)]
     return tuple(offer for offer in offers if not _exhausted(offer, refusals))
 
 
@@ -70,9 +70,17 @@ def refusals_of(provider: str, attempts: Sequence[Attempt]) -> int:
 def _refusals_by_provider(attempts: Sequence[Attempt]) -> dict[str, list[Attempt]]:
     refusals: dict[str, list[Attempt]] = {}
     for attempt in attempts:
-        if attempt.outcome is Outcome.REFUSED:
+        if _is_first_refusal(attempt):
             refusals.setdefault(attempt.provider, []).append(attempt)
     return refusals
+
+
+def _is_first_refusal(attempt: Attempt) -> bool:
+    """Return whether a call was refused and counts for its batch.
+
+    All calls of a batch together are one try: the first part stands for them.
+    """
+    return attempt.outcome is Outcome.REFUSED and attempt.part == 0
 
 
 def _paused_until(refusals: Sequence[Attempt], now: datetime) -> datetime | None:

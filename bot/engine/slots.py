@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from bot.domain.catalogue import Catalogue
 from bot.domain.models import Offer
+from bot.domain.requests import images_by_call
 from bot.engine.config import EngineConfig
 from db.attempts import AttemptRepository
 from db.queue import QueueRepository
@@ -49,14 +50,17 @@ class Slots:
             return ()
         return tuple(each for each, active in self._of_guild.items() if active >= self._per_guild)
 
-    def take(self, guild_id: int, offers: Sequence[Offer]) -> Offer | None:
-        """Take a slot for the best offer; None if none is free."""
+    def take(self, guild_id: int, offers: Sequence[Offer], images: int = 1) -> Offer | None:
+        """Take the slots of the calls to the best offer; None if none is free.
+
+        The last free slot serves all calls of a job.
+        """
         active = self._of_guild.get(guild_id, 0)
         if self._per_guild is not None and active >= self._per_guild:
             return None
         for offer in offers:
             if self._is_free(offer):
-                self._free_submits[offer.provider] -= 1
+                self._free_submits[offer.provider] -= len(images_by_call(images, offer))
                 if (limit := self._offer_limits.get(_key(offer))) is not None:
                     self._offer_limits[_key(offer)] = limit - 1
                 self._of_guild[guild_id] = active + 1

@@ -104,7 +104,7 @@ class ImageService:
         return path
 
     async def keep_inline(self, data: bytes) -> str:
-        """Write an image that came in an answer to the disk as it is.
+        """Write an image of an answer to the disk, as it is.
 
         Return an address for `store_url`. `drop_inline` deletes the file.
 
@@ -116,7 +116,7 @@ class ImageService:
             return INLINE + await self._workers.run(self._store.keep_inline, data)
 
     async def drop_inline(self, urls: Iterable[str]) -> None:
-        """Delete the files of those addresses that are of `keep_inline`."""
+        """Delete the files of `keep_inline` among some addresses."""
         for url in urls:
             if is_inline(url):
                 await self._workers.run(self._store.drop_inline, url.removeprefix(INLINE))
@@ -246,7 +246,7 @@ class ImageService:
             return made
 
     async def _make_thumbnail(self, path: Path, image_file: ImageFile, member: int) -> Upload:
-        """Make a thumbnail; an image that failed lately is not tried again."""
+        """Make a thumbnail, but not soon after a failure."""
         failed = self._thumbnail_failures.get(image_file.sha256)
         if failed is not None:
             raise ImageError(failed, "thumbnail")

@@ -119,7 +119,8 @@ class LostCall(StrEnum):
 
     NOT_TAKEN = "not_taken"  # it surely never accepted the call: another try is no repetition
     NOT_BILLED = "not_billed"  # the pictures are gone, and cost nothing
-    UNDECIDED = "undecided"  # it does not tell, or not yet
+    ASK_AGAIN = "ask_again"  # it may know later
+    UNDECIDED = "undecided"  # it never tells
 
 
 SubmitAnswer = Pending | Finished | Failed
@@ -193,7 +194,7 @@ class Provider(Protocol):
 
 
 class ProviderDefaults:
-    """The answers of a provider without cancels, webhooks and a look-up of lost calls."""
+    """Answers of a provider without cancels and webhooks."""
 
     name: str
     takes_webhooks: bool = False

@@ -23,10 +23,10 @@ PROVIDERS: Final[Mapping[str, ProviderSpec]] = MappingProxyType(
 )
 
 
-def can_cancel(provider: str) -> bool:
-    """Return whether a job that is queued there can be cancelled."""
+def can_cancel(provider: str, *, running: bool = False) -> bool:
+    """Return whether a job that waits, or runs, there can be cancelled."""
     spec = PROVIDERS.get(provider)
-    return spec is not None and spec.can_cancel
+    return spec is not None and (spec.can_cancel_running if running else spec.can_cancel)
 
 
 def display_name(provider: str) -> str:

@@ -33,7 +33,8 @@ class ProviderSpec:
     `name` is also the provider's name in the catalogue's offers and in the database. The settings are named like their
     environment variables in lower case. `key_description` says what the key's variable takes. `probe_path` is a free
     GET for a job that cannot exist: its status shows whether the key is accepted. `needs_public_webhooks`: the provider
-    refuses a job with a webhook at a private address. `can_cancel`: a job can be cancelled while it is queued there.
+    refuses a job with a webhook at a private address. `can_cancel`: a job can be cancelled while it is queued there,
+    `can_cancel_running`: also while it runs.
     `picture_hosts` serve its images; empty if only the API's host is known. `rules` are those of its HTTP. `needs_key`
     is False for an API on the operator's own machine: its URL switches it on, its key may be empty, and HTTP without
     TLS is accepted. `extras` are its other settings, which `build` gets as keyword arguments. `list_models` reads the
@@ -51,6 +52,7 @@ class ProviderSpec:
     build: Callable[..., Provider]
     needs_public_webhooks: bool = False
     can_cancel: bool = False
+    can_cancel_running: bool = False
     picture_hosts: tuple[str, ...] = ()
     rules: HttpRules = DEFAULT_RULES
     needs_key: bool = True

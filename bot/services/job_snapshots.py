@@ -1,7 +1,7 @@
 """Snapshots of jobs for their cards: images, queue position, balance."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.ledger import Ledger
+from bot.engine.progress import ProgressRegistry
 from db.database import Database
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
@@ -30,7 +31,8 @@ _POSITIONS_CACHE_SECONDS = 2.0
 class JobSnapshotService:
     """Read access to snapshots, each from one state of the database.
 
-    `hard_deadline` is in seconds. `config` and `catalogue` are those of the engine, for forecasts.
+    `hard_deadline` is in seconds. `config` and `catalogue` are those of the engine, for forecasts. `progress` has the
+    jobs' progress at their providers; those in `synchronous` answer a submit with the images.
     """
 
     def __init__(
@@ -43,6 +45,8 @@ class JobSnapshotService:
         config: EngineConfig | None = None,
         catalogue: Catalogue,
         waits_for_storage: Callable[[GenerationRequest], bool] = lambda _: False,
+        progress: ProgressRegistry | None = None,
+        synchronous: Collection[str] = (),
     ) -> None:
         self._database = database
         self._ledger = ledger
@@ -51,6 +55,8 @@ class JobSnapshotService:
         self._config = config or EngineConfig()
         self._catalogue = catalogue
         self._waits_for_storage = waits_for_storage
+        self._progress = progress or ProgressRegistry()
+        self._synchronous = frozenset(synchronous)
         self._usual: dict[str, tuple[float, tuple[int, int] | None]] = {}
         self._positions: tuple[float, dict[str, int]] = (float("-inf"), {})
 
@@ -72,8 +78,12 @@ class JobSnapshotService:
             account = self._ledger.available(connection, job.place.guild_id, job.place.member_id, now)
             pictures = ResultImageRepository(connection).list_for(job_id) if job.state is State.DONE else ()
             return Snapshot(job=job, pictures=pictures, available=account.available)
+        progress = self._progress.get(job_id)
         live = Snapshot(
             job=job,
+            at_work=job.state is State.SUBMITTING and job.provider in self._synchronous,
+            remote_position=progress.position if job.state is State.QUEUED else None,
+            percent=progress.percent if job.state is State.RUNNING else None,
             usual_seconds=self._usual_seconds(connection, job.request.model),
             waits_for_storage=job.state is State.HELD and self._waits_for_storage(job.request),
             held_until=self._held_until(connection, job, now),

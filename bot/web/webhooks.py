@@ -5,7 +5,7 @@ same is done with a request, up to and including the one look-up. No token is ev
 """
 
 import asyncio
-import json
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 import structlog
@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 class WebhookReceiver(Protocol):
     """Receiver of webhooks: the service."""
 
-    async def receive(self, provider: str, token: str, body: object) -> bool:
+    async def receive(self, provider: str, token: str, headers: Mapping[str, str], body: bytes) -> bool:
         """Handle a webhook; return True if it belongs to a job."""
         ...
 
@@ -48,10 +48,10 @@ class WebhookEndpoint:
 
     async def _receive(self, request: web.Request) -> web.Response:
         provider, token = request.match_info["provider"], request.match_info["token"]
-        body = _parsed(await self._read(request))
+        body = await self._read(request)
         try:
             async with self._turns:
-                ours = await self._receiver.receive(provider, token, body)
+                ours = await self._receiver.receive(provider, token, request.headers, body)
         except Exception as error:  # noqa: BLE001 - whatever it is, the provider may try again
             # Neither the words nor the provider's name: both may be what a stranger wrote.
             _log.warning("webhook.not_taken", fault=type(error).__name__)
@@ -79,11 +79,3 @@ class WebhookEndpoint:
         except (web.RequestPayloadError, ConnectionError):
             raise web.HTTPBadRequest from None
         return bytes(body)
-
-
-def _parsed(body: bytes) -> object:
-    """Return the JSON of a body, or None."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None

@@ -76,7 +76,7 @@ async def test_end_latest_keeps_outcome_and_erases_signed_addresses(database: Da
     def write(connection: Connection) -> object:
         repository = AttemptRepository(connection)
         repository.update_latest(job.id, result=["https://cdn.example/1.png?signature=abc"])
-        repository.end_latest(job.id, Outcome.FAILED, end, fault=FaultKind.CONTENT, cost=in_credits(3))
+        repository.end_batch(job.id, Outcome.FAILED, end, fault=FaultKind.CONTENT, cost=in_credits(3))
         return connection.execute(select(attempts.c.ended_at)).scalar()
 
     assert await database.write(write) == end
@@ -92,15 +92,20 @@ async def test_schema_rejects_attempt_without_job_or_with_used_number(database: 
             await database.write(lambda connection, wrong=wrong: AttemptRepository(connection).add_all([wrong]))  # type: ignore[misc]
 
 
-async def test_count_active_by_provider_omits_unknown_outcomes(database: Database) -> None:
+async def test_count_active_by_provider_counts_open_calls(database: Database) -> None:
     ended: dict[str, Any] = {"finished_at": START, "charged": 0}
-    jobs = [
-        make_job(state=State.SUBMITTING, provider="skillboss"),
-        make_job(state=State.UNKNOWN, provider="skillboss"),
-        make_job(state=State.RUNNING, provider="reve2img"),
-        make_job(state=State.FAILED, provider="reve2img", **ended),
-        make_job(),
+    submitting = make_job(state=State.SUBMITTING, provider="skillboss")
+    unknown = make_job(state=State.UNKNOWN, provider="skillboss")
+    running = make_job(state=State.RUNNING, provider="reve2img")
+    failed = make_job(state=State.FAILED, provider="reve2img", **ended)
+    await database.write(adding(submitting, unknown, running, failed, make_job()))
+    calls = [
+        make_attempt(submitting),
+        make_attempt(unknown, outcome=Outcome.UNKNOWN),
+        *(make_attempt(running, number=part + 1, part=part) for part in range(3)),
+        make_attempt(running, number=4, part=3, outcome=Outcome.FAILED),
+        make_attempt(failed, outcome=Outcome.FAILED),
     ]
-    await database.write(adding(*jobs))
+    await database.write(lambda connection: AttemptRepository(connection).add_all(calls))
     busy = await database.read(lambda connection: AttemptRepository(connection).count_active_by_provider())
-    assert busy == {"skillboss": 1, "reve2img": 1}
+    assert busy == {"skillboss": 1, "reve2img": 3}

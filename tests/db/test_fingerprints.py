@@ -1,4 +1,4 @@
-"""Search for pictures: only jobs that the asker may see are found."""
+"""Search for pictures among the jobs visible to the asker."""
 
 from dataclasses import replace
 

@@ -313,7 +313,7 @@ async def edit_in(system: SystemHarness, member: Actor, message: Message) -> tup
 
 
 async def source_of_latest(system: SystemHarness) -> int | None:
-    """Return the card of the job that the latest job starts from."""
+    """Return the card of the latest job's parent."""
     database = await Database.open(system.database_url)
     source = jobs.alias()
     query = select(source.c.message_id).join(jobs, jobs.c.parent_id == source.c.id).order_by(jobs.c.id.desc())

@@ -45,7 +45,7 @@ def editor(system: SystemHarness) -> EditingMember:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def signed(system: SystemHarness) -> AsyncIterator[SystemHarness]:
-    """Yield the system with a provider that signs its pictures."""
+    """Yield the system with a provider of signed pictures."""
     system.reve2img.signs_pictures = True
     yield system
     system.reve2img.signs_pictures = False

@@ -64,7 +64,7 @@ def photo_in(file_format: str) -> bytes:
 
 
 async def fetched(editor: EditingMember, before: int) -> bytes:
-    """Return the bytes of the one input that the provider can fetch."""
+    """Return the bytes of the provider's one input."""
     await editor.at_provider(before)
     (url,) = editor.system.reve2img.jobs[-1].submit_body["image_urls"]
     status, content = await editor.system.status(url)

@@ -208,7 +208,7 @@ def checks(step: float) -> Iterator[None]:
 
 
 def some_input_url() -> CallbackUrl:
-    """Return a URL below a public one that nobody serves."""
+    """Return a URL below a public one without a server."""
     token = new_token()
     return CallbackUrl(url=input_url_for("https://studio.example", token), hash=hash_token(token))
 

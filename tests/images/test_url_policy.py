@@ -240,7 +240,7 @@ def trusting(networks: str) -> TrustedNetworks:
 
 
 async def test_trusted_network_is_resolved_and_connected() -> None:
-    """As behind a proxy that answers every look-up with 198.18/15."""
+    """As behind a proxy with 198.18/15 for every look-up."""
     trusted = trusting("198.18.0.0/15")
 
     async def lookup(_host: str, _port: int) -> list[str]:

@@ -64,7 +64,9 @@ def make_job(
 def make_attempt(job: Job, **changes: Any) -> Attempt:
     """Return a job's first submit, still open."""
     attempt = Attempt(job_id=job.id, number=1, provider="skillboss", outcome=Outcome.OPEN, started_at=START)
-    return replace(attempt, **changes)
+    # The first call of a batch, unless `part` says otherwise.
+    number = changes.get("number", 1) - changes.get("part", 0)
+    return replace(attempt, **{"batch": number, **changes})
 
 
 def make_image_file(**changes: Any) -> ImageFile:

@@ -78,7 +78,7 @@ def job_card(
     """
     job = snapshot.job
     late = not job.state.ended and now - job.created_at > timedelta(seconds=soft_deadline)
-    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_colour(job, late=late))
+    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_colour(snapshot, late=late))
     if direct:
         container.add_item(ui.TextDisplay(_why_here(snapshot, copy=copy)))
     container.add_item(ui.TextDisplay(heading(job.request, job.place.member_id)))
@@ -98,7 +98,7 @@ def job_card(
         for item in action_items(job, actions, prices or {}, shown=shown, others=buttons):
             container.add_item(item)
         return payload_view(container)
-    if _is_cancellable(job):
+    if _is_cancellable(snapshot):
         buttons.insert(0, CANCEL.build(job.id))
     if buttons:
         container.add_item(ui.ActionRow(*buttons))
@@ -109,11 +109,14 @@ def _account_note() -> str:
     return _("What you make from here is made here, with your credits for direct messages instead of the server's.")
 
 
-def _is_cancellable(job: Job) -> bool:
+def _is_cancellable(snapshot: Snapshot) -> bool:
     """Return whether a press on Cancel could still stop the job."""
-    if job.state not in _WAITING or job.cancel_refused or job.cancel_requested_at is not None:
+    job = snapshot.job
+    if snapshot.at_work or job.cancel_refused or job.cancel_requested_at is not None:
         return False
-    return job.provider is None or can_cancel(job.provider)
+    if job.state is State.RUNNING:
+        return job.provider is not None and can_cancel(job.provider, running=True)
+    return job.state in _WAITING and (job.provider is None or can_cancel(job.provider))
 
 
 def payload_view(*items: ui.Item[Any]) -> ui.LayoutView:
@@ -209,8 +212,8 @@ def _why_here(snapshot: Snapshot, *, copy: bool) -> str:
     return f"-# {said.format(count=number(count), channel=f'<#{job.place.channel_id}>')}"
 
 
-def _colour(job: Job, *, late: bool) -> discord.Colour:
-    match job.state:
+def _colour(snapshot: Snapshot, *, late: bool) -> discord.Colour:
+    match snapshot.job.state:
         case State.DONE:
             return GREEN
         case State.FAILED | State.LOST:
@@ -219,6 +222,8 @@ def _colour(job: Job, *, late: bool) -> discord.Colour:
             return GREY
         case _ if late:
             return AMBER
+        case State.SUBMITTING if snapshot.at_work:
+            return BLURPLE
         case State.RUNNING | State.STORING | State.UNKNOWN:
             return BLURPLE
         case _:
@@ -279,21 +284,13 @@ def _progress(snapshot: Snapshot, *, late: bool) -> str:
             kept = _("This happened often today, so the credits stay held until the answer, or are returned {when}.")
             note = f"{note}\n-# {kept.format(when=until)}"
         return f"{_('Waiting for the answer')} · {started}\n-# {note}"
-    if job.cancel_refused:
+    if job.cancel_refused or (snapshot.at_work and job.cancel_requested_at is not None):
         note = _("Too late to cancel: it has begun, and is charged if it completes.")
         return f"{_('Generating')} · {started}\n-# {note}"
     if job.cancel_requested_at is not None:
         return f"{_('Cancelling')} · {started}"
-    if job.state is State.HELD and not job.prepared:
-        count = len(job.request.inputs)
-        state = ngettext("Fetching your picture", "Fetching your {count} pictures", count).format(count=number(count))
-    elif snapshot.queue_position is not None:
-        state = _queued(snapshot, snapshot.queue_position, late=late)
-        started = ago(job.created_at)
-    elif job.state in _WAITING:
-        state, started = _("Queued"), ago(job.created_at)
-    else:
-        state = _("Generating")
+    state = _live_state(snapshot, late=late)
+    started = ago(job.created_at) if _is_waiting(snapshot) else started
     parts = [state, started]
     usual = usually(snapshot.usual_seconds)
     if late:
@@ -304,6 +301,32 @@ def _progress(snapshot: Snapshot, *, late: bool) -> str:
         note = _("The studio cannot store pictures at the moment. This waits, and starts by itself.")
         return f"{' · '.join(parts)}\n-# {note}"
     return " · ".join(parts)
+
+
+def _live_state(snapshot: Snapshot, *, late: bool) -> str:
+    """Return the state of a job without a request to cancel."""
+    job = snapshot.job
+    if job.state is State.HELD and not job.prepared:
+        count = len(job.request.inputs)
+        return ngettext("Fetching your picture", "Fetching your {count} pictures", count).format(count=number(count))
+    if snapshot.queue_position is not None:
+        return _queued(snapshot, snapshot.queue_position, late=late)
+    if snapshot.remote_position is not None:
+        place = ordinal(snapshot.remote_position)
+        return _("Queued at {provider}, {place}").format(provider=display_name(job.provider or ""), place=place)
+    if _is_waiting(snapshot):
+        return _("Queued")
+    if snapshot.percent is not None:
+        return _("Generating, {percent} %").format(percent=number(snapshot.percent))
+    return _("Generating")
+
+
+def _is_waiting(snapshot: Snapshot) -> bool:
+    """Return whether nobody works on a job yet, and its inputs are here."""
+    job = snapshot.job
+    if snapshot.queue_position is not None:
+        return True
+    return job.state in _WAITING and not snapshot.at_work and (job.state is not State.HELD or job.prepared)
 
 
 def _queued(snapshot: Snapshot, position: int, *, late: bool) -> str:

@@ -1,0 +1,179 @@
+"""One call to a provider, and its outcome for certain or not."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+import structlog
+
+from bot.domain.costs import Cost, CostSource, usd
+from bot.domain.errors import FaultKind, ImageError, ProviderError
+from bot.domain.jobs import Attempt, Job
+from bot.domain.models import Mode, Offer
+from bot.engine.claimer import ClaimedCall
+from bot.engine.clock import Clock
+from bot.engine.fault_attribution import attribute_failure, attribute_refusal, level_of
+from bot.engine.provider_status import ProviderStatus, SubmitEpochs
+from bot.engine.submissions import SubmissionBuilder
+from bot.providers.base import Finished, LostCall, Pending, Provider, SubmitAnswer
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LostReply:
+    """A call may have been accepted.
+
+    `may_come`: a webhook may still name the job, or the provider may know it later; then it can be asked again
+    (`ask_again`). `is_billed` is False if it surely costs nothing.
+    """
+
+    may_come: bool
+    ask_again: bool = False
+    is_billed: bool = True
+
+
+CallResult = SubmitAnswer | ProviderError | LostReply
+"""The result of a call; a `ProviderError` is a sure refusal."""
+
+
+class CallSender:
+    """Sends calls, each once, and looks for those without a reply."""
+
+    def __init__(
+        self,
+        *,
+        providers: Mapping[str, Provider],
+        submissions: SubmissionBuilder,
+        provider_status: ProviderStatus,
+        clock: Clock,
+    ) -> None:
+        self._providers = providers
+        self._submissions = submissions
+        self._provider_status = provider_status
+        self._clock = clock
+        self._open_synchronous = 0
+        self._no_synchronous = asyncio.Event()
+        self._no_synchronous.set()
+
+    @property
+    def open_synchronous(self) -> int:
+        """Number of open calls to synchronous providers."""
+        return self._open_synchronous
+
+    async def wait_synchronous(self, seconds: float, hurry: asyncio.Event) -> None:
+        """Wait until no such call is open, until `hurry`, or `seconds`."""
+        end = asyncio.Event()
+        watchers = [asyncio.create_task(_forward(each, end)) for each in (self._no_synchronous, hurry)]
+        try:
+            await self._clock.wait(end, seconds)
+        finally:
+            for watcher in watchers:
+                watcher.cancel()
+
+    async def send(self, job: Job, call: ClaimedCall, offer: Offer, epochs: SubmitEpochs | None) -> CallResult:
+        """Send a call once and return its result."""
+        provider = self._providers[offer.provider]
+        url = None if call.callback_url is None else call.callback_url.url
+        try:
+            answer = await self._send(job, call.attempt, offer, provider, url)
+        except ProviderError as error:
+            error = attribute_refusal(error, job.request, has_callback=url is not None)
+            self._provider_status.record_refusal(offer, error, epochs, member_id=job.place.member_id)
+            if error.maybe_accepted:
+                _log.error(
+                    "submit.reply_lost", job=job.id, provider=offer.provider, fault=error.kind, status=error.status
+                )
+                return await self.find(job, call.attempt, offer, has_callback=url is not None)
+            _log.log(
+                level_of(error.kind),
+                "submit.refused",
+                job=job.id,
+                provider=offer.provider,
+                fault=error.kind,
+                status=error.status,
+                detail=error.detail,
+            )
+            return error
+        except Exception:  # noqa: BLE001 - whatever it was, it may have come after the request was sent
+            _log.exception("submit.broke", job=job.id, provider=offer.provider)
+            self._provider_status.record_lost_reply(offer, epochs)
+            return await self.find(job, call.attempt, offer, has_callback=url is not None)
+        answer = attribute_failure(answer, job.request)
+        self._provider_status.record_answer(offer, answer, epochs)
+        if isinstance(answer, Finished):
+            return with_list_price(answer, job, call.attempt, offer, self._clock.now().date())
+        return answer
+
+    async def find(self, job: Job, attempt: Attempt, offer: Offer | None, *, has_callback: bool) -> CallResult:
+        """Ask the provider for a call without a reply.
+
+        `offer` is None if the catalogue has it no more.
+        """
+        provider = None if offer is None else self._providers.get(offer.provider)
+        if provider is None or offer is None:
+            return LostReply(may_come=has_callback)
+        try:
+            found = await provider.find_lost(self._submissions.describe(job, attempt, offer))
+        except ProviderError as error:
+            _log.warning("submit.not_asked", job=job.id, provider=provider.name, fault=error.kind, status=error.status)
+            found = LostCall.ASK_AGAIN
+        except Exception:  # noqa: BLE001 - a fault of ours proves nothing about the call
+            _log.exception("submit.ask_broke", job=job.id, provider=provider.name)
+            found = LostCall.UNDECIDED
+        match found:
+            case LostCall.NOT_TAKEN:
+                _log.info("submit.not_taken", job=job.id, provider=provider.name)
+                return ProviderError(FaultKind.UNAVAILABLE, provider=provider.name, detail="not taken")
+            case LostCall.NOT_BILLED:
+                return LostReply(may_come=False, is_billed=False)
+            case LostCall.ASK_AGAIN:
+                return LostReply(may_come=True, ask_again=True)
+            case LostCall.UNDECIDED:
+                return LostReply(may_come=has_callback)
+            case handle:
+                _log.info("submit.found", job=job.id, provider=provider.name)
+                return Pending(handle=handle, running=False)
+
+    async def _send(
+        self, job: Job, attempt: Attempt, offer: Offer, provider: Provider, url: str | None
+    ) -> SubmitAnswer:
+        try:
+            submission = await self._submissions.build(job, attempt, offer, provider, webhook_url=url)
+        except (ImageError, OSError) as error:
+            _log.error("submit.no_input", job=job.id, error=type(error).__name__)
+            fault = FaultKind.INPUT_GONE if isinstance(error, ImageError) else FaultKind.STORAGE
+            raise ProviderError(fault, provider=provider.name, detail="an input cannot be read") from None
+        if not provider.is_synchronous:
+            return await provider.submit(submission)
+        self._open_synchronous += 1
+        self._no_synchronous.clear()
+        try:
+            return await provider.submit(submission)
+        finally:
+            self._open_synchronous -= 1
+            if not self._open_synchronous:
+                self._no_synchronous.set()
+
+
+async def _forward(event: asyncio.Event, to: asyncio.Event) -> None:
+    await event.wait()
+    to.set()
+
+
+def with_list_price(answer: Finished, job: Job, attempt: Attempt, offer: Offer, today: date) -> Finished:
+    """Return the answer with the list price of its call, if none is known."""
+    if answer.cost is not None or attempt.cost is not None:
+        return answer
+    cost = list_cost(job, attempt, offer, today)
+    return answer if cost is None else replace(answer, cost=cost)
+
+
+def list_cost(job: Job, attempt: Attempt, offer: Offer, today: date) -> Cost | None:
+    """Return the cost of a call by the catalogue; None if it has no price."""
+    price = offer.list_price(today)
+    if price is None:
+        return None
+    unit = price.text if job.request.mode is Mode.TEXT or price.edit is None else price.edit
+    return usd(unit * (attempt.images or job.request.images), CostSource.TABLE)
