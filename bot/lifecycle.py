@@ -50,7 +50,9 @@ class Lifecycle:
         self._web = web
 
     async def serve(self, token: SecretStr, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> None:
-        """Serve until `stop`, then end cleanly; `hurry` ends the wait for open calls.
+        """Serve until `stop`, then end cleanly.
+
+        `hurry` ends the wait for the providers' open calls.
 
         Raises:
             TokenRefusedError: Discord no longer accepts the token.

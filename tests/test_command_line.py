@@ -253,7 +253,7 @@ def test_run_without_discord_waits_for_it(tmp_path: Path) -> None:
 def test_run_ended_by_unknown_fault_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line names the place, without a traceback."""
 
-    async def break_down(*_: object) -> None:
+    async def break_down(*_: object, **__: object) -> None:
         raise RuntimeError
 
     monkeypatch.setattr(command_line, "run_bot", break_down)
