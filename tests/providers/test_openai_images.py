@@ -12,6 +12,7 @@ import pytest
 from bot.domain.costs import CostSource, usd
 from bot.domain.errors import FaultKind
 from bot.domain.models import ListPrice
+from bot.domain.options import RATIOS
 from bot.providers.base import Failed, InputForm, LostCall
 from bot.providers.model_list import ListedModel
 from bot.providers.openai_images.profiles import list_models
@@ -98,6 +99,33 @@ async def test_resolution_and_format_are_sent_where_they_exist(bench: OpenAiBenc
     else:
         assert (bench.sent["aspect_ratio"], bench.sent["resolution"]) == ("3:4", "2k")
         assert not {"size", "output_format"} & bench.sent.keys()
+
+
+@with_profiles(*PROFILES)
+async def test_quality_and_transparency_are_sent_where_they_exist(bench: OpenAiBench) -> None:
+    await bench.finish(quality="low", transparent=True)
+
+    expected = {
+        "openai": ("low", "transparent"),
+        "azure": ("low", "transparent"),
+        "xai": ("low", None),
+        "litellm": ("low", "transparent"),
+    }
+    assert (bench.sent.get("quality"), bench.sent.get("background")) == expected.get(bench.profile, (None, None))
+
+
+@with_profiles(*PROFILES)
+async def test_seed_is_sent_where_it_exists(bench: OpenAiBench) -> None:
+    await bench.finish(seed=0)
+
+    assert bench.sent.get("seed") == (0 if bench.profile == "vllm" else None)
+
+
+@with_profiles("localai", "vllm")
+async def test_negative_prompt_follows_a_mark_where_it_exists(bench: OpenAiBench) -> None:
+    await bench.finish(prompt="a fox | a hen", negative="rain")
+
+    assert bench.sent["prompt"] == ("a fox   a hen|rain" if bench.profile == "localai" else "a fox | a hen")
 
 
 @with_profiles(*PROFILES)
@@ -273,7 +301,7 @@ async def test_usual_tag_of_a_model_may_be_left_out(bench: OpenAiBench) -> None:
 
 @pytest.mark.parametrize("resolution", [None, "1K", "2K", "4K"])
 @pytest.mark.parametrize("source", [(100, 700), (700, 100), (640, 480), (999, 1000)])
-@pytest.mark.parametrize("ratio", ["16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16", "auto"])
+@pytest.mark.parametrize("ratio", [ratio for ratio in RATIOS if ratio not in ("4:1", "1:4")])
 def test_size_is_within_the_limits_of_the_service(ratio: str, resolution: str | None, source: tuple[int, int]) -> None:
     size = pixels(ratio, resolution, source=source)
 
@@ -282,3 +310,8 @@ def test_size_is_within_the_limits_of_the_service(ratio: str, resolution: str | 
     assert width % 16 == height % 16 == 0
     assert 655_360 <= width * height <= 8_294_400
     assert max(width, height) <= min(3840, 3 * min(width, height))
+
+
+def test_ratio_of_an_own_machine_may_be_wider() -> None:
+    assert pixels("4:1", None) == "2048x512"
+    assert pixels("1:4", "4K") == "960x3840"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from bot.domain.options import DEFAULT_FORMAT
+from bot.domain.requests import GenerationRequest
 from bot.providers.base import InputFile, Submission
 from bot.providers.http import FormField
 from bot.providers.inline_images import data_uris
@@ -22,14 +23,25 @@ def fields_of(profile: Profile, submission: Submission) -> dict[str, str | int]:
         "size": _size(profile, submission),
         "aspect_ratio": request.aspect_ratio,
         "resolution": None if request.resolution is None else request.resolution.lower(),
-        "quality": profile.usual_quality,
+        "quality": request.quality or profile.usual_quality,
+        "background": "transparent" if request.transparent else None,
         "output_format": None if usual_format else request.format,
         "response_format": "b64_json",
-        "seed": submission.seed,
+        "seed": submission.seed if request.seed is None else request.seed,
         "safety_identifier": submission.member_tag or None,
     }
     sent = {name: value for name, value in chosen.items() if name in profile.fields and value is not None}
-    return {"prompt": request.instruction, **sent}
+    return {"prompt": _prompt(profile, request), **sent}
+
+
+def _prompt(profile: Profile, request: GenerationRequest) -> str:
+    """Return the prompt, with the negative one where it is a part of it."""
+    mark = profile.negative_mark
+    if mark is None:
+        return request.instruction
+    # A member's own mark would make the rest of the prompt negative.
+    prompt = request.instruction.replace(mark, " ")
+    return f"{prompt}{mark}{request.negative}" if request.negative else prompt
 
 
 def form_of(profile: Profile, fields: dict[str, str | int], inputs: Sequence[InputFile]) -> list[FormField]:

@@ -50,7 +50,7 @@ class OpenAiImages(ProviderDefaults):
             form=form_of(profile, fields, inputs) if as_form else None,
             params={"api-version": self._api_version} if self._api_version else None,
             headers=profile.headers,
-            hide=(request.instruction,),
+            hide=_hidden(submission),
         )
         return await self._result(answer, submission)
 
@@ -75,7 +75,7 @@ class OpenAiImages(ProviderDefaults):
                 raise self._http.error(
                     FaultKind.MALFORMED, Call.SUBMIT, detail="no images", status=answer.status, headers=answer.headers
                 )
-            return self._failed(answer, (submission.request.instruction,))
+            return self._failed(answer, _hidden(submission))
         rows = [row for row in rows if isinstance(row, dict)]
         shown = [row for row in rows if row.get("respect_moderation") is not False]
         if rows and not shown:
@@ -92,6 +92,11 @@ class OpenAiImages(ProviderDefaults):
         text = reason.without(hide)
         kind = FaultKind.CONTENT if refuses_content(text) else failure_kind(text)
         return Failed(kind=kind, detail=self._http.detail(reason, hide), record_id=answer.record_id)
+
+
+def _hidden(submission: Submission) -> tuple[str, ...]:
+    """Return the member's texts, for no log and no error."""
+    return (submission.request.instruction, submission.request.negative)
 
 
 def _encoded(row: dict[str, Any]) -> object:

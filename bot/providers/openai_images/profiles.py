@@ -75,7 +75,8 @@ class Profile:
 
     `fields` are the optional fields that it takes: others are never sent. `file_field` is the form's name of an input
     image. `usual_quality` is sent if the request names none, because the service's own choice would make the cost
-    unpredictable. `headers` are sent with each submit. `cost_of` returns the cost by `usage`, headers and offer.
+    unpredictable. `negative_mark` stands between the prompt and the negative one. `headers` are sent with each submit.
+    `cost_of` returns the cost by `usage`, headers and offer.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Profile:
     edits: Edits = Edits.FORM
     file_field: str = "image[]"
     usual_quality: str | None = None
+    negative_mark: str | None = None
     is_local: bool = False
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     cost_of: Callable[[object, httpx.Headers, Offer], Cost | None] = costs.by_tokens
@@ -120,6 +122,7 @@ _PROFILES: Final = (
         name="localai",
         fields=frozenset({"n", "size", "response_format"}),
         edits=Edits.NONE,
+        negative_mark="|",
         is_local=True,
         cost_of=costs.of_local_service,
         rules=_LOCAL_RULES,

@@ -8,6 +8,7 @@ from bot.domain.options import ratio_value
 AUTO: Final = "auto"
 
 # Limits of OpenAI's image models: steps of 16 pixels, up to 8,294,400 pixels, an edge of up to 3,840, and at most 3:1.
+# A named ratio is one of the offer's.
 _STEP: Final = 16
 _MAX_PIXELS: Final = 8_294_400
 _MAX_EDGE: Final = 3840
@@ -25,15 +26,14 @@ def pixels(aspect_ratio: str, resolution: str | None, *, source: tuple[int, int]
     if ":" in aspect_ratio:
         ratio = ratio_value(aspect_ratio)
     elif source is not None:
-        ratio = source[0] / source[1]
+        ratio = min(_MAX_RATIO, max(1 / _MAX_RATIO, source[0] / source[1]))
     else:
         return None
-    ratio = min(_MAX_RATIO, max(1 / _MAX_RATIO, ratio))
     area = min(_EDGES[resolution or _USUAL] ** 2, _MAX_PIXELS)
     width = min(_MAX_EDGE, math.sqrt(area * ratio))
     height = min(_MAX_EDGE, width / ratio)
     width = height * ratio
     rounded = [max(_STEP, round(side / _STEP) * _STEP) for side in (width, height)]
-    while rounded[0] * rounded[1] > _MAX_PIXELS or max(rounded) > _MAX_RATIO * min(rounded):
+    while rounded[0] * rounded[1] > _MAX_PIXELS or (source is not None and max(rounded) > _MAX_RATIO * min(rounded)):
         rounded[rounded.index(max(rounded))] -= _STEP
     return "x".join(map(str, rounded))
