@@ -12,12 +12,17 @@ from typing import Any, Self, TypeVar
 
 import aiosqlite
 from sqlalchemy import URL, Connection, create_engine
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine.interfaces import CompiledCacheType
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.util import LRUCache
 
 T = TypeVar("T")
 
 _BUSY_TIMEOUT_MS = 10_000
 _READERS = 3
+_CACHED_STATEMENTS = 500
 _WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
 _READER_PRAGMAS = ("query_only = ON",)
 
@@ -57,10 +62,12 @@ class SqliteBackend:
         await asyncio.to_thread(_create, file)
         # The writer comes first: it creates the file and switches it to WAL.
         connections: list[_ThreadConnection] = []
+        statements = _statement_cache()
         try:
-            connections.append(await _ThreadConnection.open(file, "BEGIN IMMEDIATE", _WRITER_PRAGMAS))
+            connections.append(await _ThreadConnection.open(file, "BEGIN IMMEDIATE", _WRITER_PRAGMAS, statements))
             for _ in range(1 + _READERS):
-                connections.append(await _ThreadConnection.open(file, "BEGIN", _READER_PRAGMAS))  # noqa: PERF401
+                reader = await _ThreadConnection.open(file, "BEGIN", _READER_PRAGMAS, statements)
+                connections.append(reader)
         except BaseException:
             for connection in connections:
                 await connection.close()
@@ -95,6 +102,21 @@ class SqliteBackend:
             await connection.close()
 
 
+class _Dialect(SQLiteDialect_pysqlite):
+    """A dialect equal to the others, so that connections share statements."""
+
+    supports_statement_cache = True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Dialect)
+
+    def __hash__(self) -> int:
+        return hash(_Dialect)
+
+
+registry.register("sqlite.atelier", __name__, _Dialect.__name__)
+
+
 class _ThreadConnection:
     """An aiosqlite connection with a SQLAlchemy connection over it.
 
@@ -106,13 +128,13 @@ class _ThreadConnection:
         self._transactions = transactions
 
     @classmethod
-    async def open(cls, file: Path, begin: str, pragmas: tuple[str, ...]) -> Self:
+    async def open(cls, file: Path, begin: str, pragmas: tuple[str, ...], statements: CompiledCacheType) -> Self:
         # `isolation_level=None`: the driver never begins a transaction by itself.
         connection = await aiosqlite.connect(file, isolation_level=None, check_same_thread=False)
         try:
             for pragma in (f"busy_timeout = {_BUSY_TIMEOUT_MS}", *pragmas):
                 await connection.execute_fetchall(f"PRAGMA {pragma}")
-            transactions = await _in_thread(connection, lambda: _sqlalchemy_connection(connection, begin))
+            transactions = await _in_thread(connection, lambda: _sqlalchemy_connection(connection, begin, statements))
         except BaseException:
             await connection.close()
             raise
@@ -147,14 +169,27 @@ async def _in_thread(connection: aiosqlite.Connection, function: Callable[[], T]
     return result  # type: ignore[no-any-return] # it is what `function` returns
 
 
-def _sqlalchemy_connection(connection: aiosqlite.Connection, begin: str) -> Connection:
+def _statement_cache() -> CompiledCacheType:
+    """Return a cache of compiled statements for connections to share.
+
+    Compiling a statement costs more than running it.
+    """
+    return LRUCache(_CACHED_STATEMENTS)
+
+
+def _sqlalchemy_connection(connection: aiosqlite.Connection, begin: str, statements: CompiledCacheType) -> Connection:
     """Return a connection with the lifetime of the driver's.
 
     Reconnecting costs as much as two statements.
     """
     raw = connection._conn  # noqa: SLF001 - aiosqlite hides what SQLAlchemy needs
-    # Parameters are hidden because errors go to logs, and prompts and tokens must not.
-    engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool, hide_parameters=True)
+    engine = create_engine(
+        "sqlite+atelier://",
+        creator=lambda: raw,
+        poolclass=StaticPool,
+        hide_parameters=True,  # errors go to logs, and prompts and tokens must not
+        execution_options={"compiled_cache": statements},
+    )
 
     def do_begin(_: object) -> None:
         raw.execute(begin)

@@ -1,5 +1,6 @@
 """Fixtures of all layers: real databases of both kinds, a manual clock."""
 
+import functools
 import importlib.util
 import logging
 import os
@@ -12,7 +13,7 @@ import pytest
 import structlog
 
 from bot.log_config import QUIET
-from db import postgresql
+from db import postgresql, sqlite
 from db.database import Database
 from tests.support.clock import ManualClock
 from tests.support.databases import Databases, PostgresqlDatabases, SqliteDatabases, make_postgresql_user
@@ -89,6 +90,14 @@ def _long_database_timeouts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("_CONNECT_SECONDS", "_POOL_SECONDS", "_COMMAND_SECONDS", "_IDLE_SECONDS", "_TRANSACTION_SECONDS"):
             patch.setattr(postgresql, name, 60.0)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_statements() -> Iterator[None]:
+    """Compile each SQLite statement once, not once for each database."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite, "_statement_cache", functools.cache(sqlite._statement_cache))
         yield
 
 

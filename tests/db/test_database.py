@@ -2,13 +2,16 @@ import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from db import sqlite
 from db.database import Database
 from db.key_value import KeyValueRepository
+from tests.support.databases import Databases
 
 
 def saving(name: str, value: str = "1") -> Callable[[Connection], None]:
@@ -172,6 +175,27 @@ async def test_sqlite_serves_three_reads_at_once(sqlite_database: Database) -> N
     together = threading.Barrier(3)
     met = await asyncio.gather(*(sqlite_database.read(lambda _: together.wait(10)) for _ in range(3)))
     assert sorted(met) == [0, 1, 2]
+
+
+async def test_sqlite_connections_share_compiled_statements(
+    sqlite_databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two databases share nothing."""
+    caches: list[dict[Any, Any]] = []
+
+    def new_cache() -> dict[Any, Any]:
+        caches.append({})
+        return caches[-1]
+
+    monkeypatch.setattr(sqlite, "_statement_cache", new_cache)
+    for _ in range(2):
+        url = await sqlite_databases.create(migrated=True)
+        database = await Database.open(url)
+        for run in (database.write, database.search, database.read):
+            assert await run(finding("colour")) is None
+        await database.close()
+        await sqlite_databases.drop(url)
+    assert [len(cache) for cache in caches] == [1, 1]
 
 
 async def test_open_sqlite_creates_missing_folder(tmp_path: Path) -> None:
