@@ -8,7 +8,7 @@ from discord import app_commands
 from discord.app_commands import TranslationContextLocation as Location
 from discord.app_commands import TranslationContextTypes, locale_str
 
-from bot.ui.i18n import _, use_locale
+from bot.ui.i18n import _, has_catalogue, use_locale
 from bot.ui.truncation import cut
 
 # Commands and options are called the same everywhere: texts and help name them.
@@ -29,7 +29,7 @@ class CommandTranslator(app_commands.Translator):
 
         It is cut to 100 characters: Discord would reject all commands for a longer one.
         """
-        if context.location in _NAMES:
+        if context.location in _NAMES or not has_catalogue(locale.value, self._folder):
             return None
         with use_locale(locale.value, self._folder):
             said = _(string.message)

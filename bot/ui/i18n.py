@@ -74,6 +74,11 @@ def catalogue(locale: str, folder: Path | None = None) -> NullTranslations:
     return _read(locale, folder or CATALOGUES)
 
 
+def has_catalogue(locale: str, folder: Path | None = None) -> bool:
+    """Return whether a locale has texts apart from the English ones."""
+    return catalogue(locale, folder) is not _ENGLISH
+
+
 def read_catalogues() -> None:
     """Read all catalogues now: no member should wait for it.
 
