@@ -31,7 +31,6 @@ from bot.settings import ExplicitSettings
 from bot.ui.component_tree import walk
 from db.audit import audit
 from db.database import Database
-from db.migrate import migrate
 from db.tables import jobs
 from sandbox.providers.job_store import MANUAL
 from sandbox.providers.reve2img import Reve2ImgServer
@@ -52,7 +51,13 @@ class BotHarness:
     """The product on simcord. `card` and `texts` read the visible texts."""
 
     def __init__(
-        self, folder: Path, *, admitted: frozenset[int] | str | None, allowance: int, reve2img: bool = False
+        self,
+        folder: Path,
+        *,
+        database_url: str,
+        admitted: frozenset[int] | str | None,
+        allowance: int,
+        reve2img: bool = False,
     ) -> None:
         self.clock = ManualClock(_BEGIN)
         self.server = SkillBossServer(key=KEY, latency=MANUAL)
@@ -62,6 +67,7 @@ class BotHarness:
         # Whether the bot works outside servers, from the next start.
         self.outside = False
         self._folder = folder
+        self._database_url = database_url
         self._admitted = admitted
         self._allowance = allowance
         self._numbers = itertools.count(1)
@@ -71,9 +77,8 @@ class BotHarness:
         self.last_interaction: dict[str, Any] = {}
 
     async def start(self) -> None:
-        """Migrate the database, sync the commands and start the engine."""
-        self.database = await Database.open(f"sqlite+aiosqlite:///{self._folder / 'atelier.db'}")
-        await migrate(self.database)
+        """Open the migrated database, sync the commands and start the engine."""
+        self.database = await Database.open(self._database_url)
         await self.server.start()
         self._http = await self._stack.enter_async_context(provider_client(verify=TLS))
         exempt = [self.server.url]

@@ -10,6 +10,7 @@ from simcord import interactions
 from simcord.http import client as transport
 
 from tests.cogs.bot_harness import BotHarness
+from tests.support.databases import Databases
 
 
 @pytest.fixture(autouse=True)
@@ -32,14 +33,16 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def bot(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[BotHarness]:
+async def bot(tmp_path: Path, sqlite_databases: Databases, request: pytest.FixtureRequest) -> AsyncIterator[BotHarness]:
     """Yield a running bot; a `bot` mark changes the operator's settings."""
     mark = request.node.get_closest_marker("bot")
     options: dict[str, Any] = {"admitted": "*", "allowance": 200} | (mark.kwargs if mark else {})
-    made = BotHarness(tmp_path, **options)
+    url = await sqlite_databases.create(migrated=True)
+    made = BotHarness(tmp_path, database_url=url, **options)
     await made.start()
     yield made
     await made.stop()
+    await sqlite_databases.drop(url)
 
 
 def pytest_configure(config: pytest.Config) -> None:
