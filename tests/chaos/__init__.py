@@ -8,7 +8,6 @@ providers' billing, the cards and the log are compared.
     scenario.py        a round's requests, incidents and strikes, all decided by one seed
     transitions.py     rounds with a strike at one transition each
     fault_injector.py  middleware of the fakes: watches requests and strikes
-    fork_server.py     starts bots quickly
     webhook_proxy.py   forwards the providers' webhooks to the bot, observed as well
     runner.py          plays a round: strike, restart, wait for the end
     observations.py    reads database, providers, Discord and log after a round

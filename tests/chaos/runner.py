@@ -12,11 +12,10 @@ from sandbox.discord import ClientRefusal, Invocation, NoAnswerError
 from sandbox.discord.state import ACKNOWLEDGE_WITHIN
 from sandbox.providers import ImageApiServer, Latency
 from tests.chaos.fault_injector import FaultInjector, PendingStrike, discord_events, provider_events
-from tests.chaos.fork_server import ForkServer
 from tests.chaos.observations import Observations, PlacedRequest, RoundObserver
 from tests.chaos.scenario import MEMBERS, Event, PlannedRequest, Scenario, Strike, StrikeMoment
 from tests.chaos.webhook_proxy import WebhookProxy
-from tests.end_to_end.system_harness import BotEndedError, BotProcess, SystemHarness
+from tests.end_to_end.system_harness import BotEndedError, BotProcess, Launch, SystemHarness
 
 _SETTLE_TIMEOUT_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.05
@@ -54,11 +53,16 @@ class RoundResult:
 
 
 class Runner:
-    """A system for playing rounds. `webhooks` gives the bot a public address."""
+    """A system for playing rounds.
 
-    def __init__(self, folder: Path, *, database_url: str | None = None, webhooks: bool = False) -> None:
+    `launch` starts the bot; `webhooks` gives it a public address.
+    """
+
+    def __init__(
+        self, folder: Path, *, launch: Launch, database_url: str | None = None, webhooks: bool = False
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._fork_server = ForkServer()
+        self._launch_bot = launch
         self.system = SystemHarness(folder, database_url=database_url, launch=self._launch)
         self.system.discord.world.acknowledge_within = ACKNOWLEDGE_WITHIN  # as Discord does
         self._running = asyncio.Event()
@@ -91,7 +95,6 @@ class Runner:
         """End everything."""
         await self._webhook_proxy.close()
         await self.system.close()
-        await self._fork_server.close()
 
     async def run_round(self, scenario: Scenario) -> RoundResult:
         """Play a round to its end and return the result."""
@@ -202,7 +205,7 @@ class Runner:
         return True
 
     async def _launch(self, environment: dict[str, str], log: Path) -> BotProcess:
-        bot = await self._fork_server.launch(environment, log)
+        bot = await self._launch_bot(environment, log)
         asyncio.get_running_loop().call_soon(self._running.set)  # after the system knows this process
         return bot
 

@@ -18,7 +18,9 @@ from tests.chaos.invariants import broken_promises
 from tests.chaos.runner import RoundResult, Runner
 from tests.chaos.scenario import Scenario
 from tests.chaos.stats import Stats
+from tests.end_to_end.system_harness import Launch
 from tests.support.databases import PostgresqlDatabases
+from tests.support.fork_server import ForkServer
 
 _ROUNDS_PER_SYSTEM: Final = 40
 """Rounds before a fresh system starts, so that its checks stay quick."""
@@ -60,18 +62,19 @@ async def run(
     """Run all scenarios on `parallel` systems below `folder`."""
     suite_result, began = SuiteResult(), time.monotonic()
     waiting = iter(scenarios)
-    systems = _Systems(folder, database=database, webhooks=webhooks)
-    try:
-        async with asyncio.TaskGroup() as group:
-            reporting = group.create_task(_report_progress(suite_result, say))
-            working = [
-                group.create_task(_work(waiting, systems, suite_result, database, say), name=f"system {number}")
-                for number in range(parallel)
-            ]
-            await asyncio.wait(working)
-            reporting.cancel()
-    finally:
-        systems.close()
+    with ForkServer() as fork_server:
+        systems = _Systems(folder, launch=fork_server.launch, database=database, webhooks=webhooks)
+        try:
+            async with asyncio.TaskGroup() as group:
+                reporting = group.create_task(_report_progress(suite_result, say))
+                working = [
+                    group.create_task(_work(waiting, systems, suite_result, database, say), name=f"system {number}")
+                    for number in range(parallel)
+                ]
+                await asyncio.wait(working)
+                reporting.cancel()
+        finally:
+            systems.close()
     suite_result.seconds = time.monotonic() - began
     return suite_result
 
@@ -79,8 +82,9 @@ async def run(
 class _Systems:
     """Opens runners with separate folders and databases."""
 
-    def __init__(self, folder: Path, *, database: str, webhooks: bool) -> None:
+    def __init__(self, folder: Path, *, launch: Launch, database: str, webhooks: bool) -> None:
         self._folder = folder
+        self._launch = launch
         self._webhooks = webhooks
         self._opened = 0
         self._creating = asyncio.Lock()  # the first makes the others' template
@@ -93,7 +97,7 @@ class _Systems:
         folder = self._folder / f"system-{self._opened}"
         async with self._creating:
             url = None if self._postgresql is None else await self._postgresql.create(migrated=True)
-        runner = Runner(folder, database_url=url, webhooks=self._webhooks)
+        runner = Runner(folder, launch=self._launch, database_url=url, webhooks=self._webhooks)
         try:
             await runner.start()
             yield runner

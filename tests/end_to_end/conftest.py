@@ -6,8 +6,21 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.end_to_end import system_harness
 from tests.end_to_end.system_harness import SystemHarness
 from tests.support.fidelity import Fidelity, find_description
+from tests.support.fork_server import ForkServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forked_bots() -> Iterator[None]:
+    """Fork the bots from one process: the import takes most of a start.
+
+    `test_start` starts them by the command line.
+    """
+    with ForkServer() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(system_harness, "default_launch", server.launch)
+        yield
 
 
 @pytest.fixture(scope="session")

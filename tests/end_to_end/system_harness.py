@@ -72,6 +72,10 @@ async def launch(environment: dict[str, str], log: Path) -> BotProcess:
         )
 
 
+default_launch: Launch = launch
+"""Starts the bots of harnesses without a `launch`; a fork server replaces it in the tests."""
+
+
 class SystemHarness:
     """Fakes with manually advanced jobs, and the bot.
 
@@ -86,11 +90,11 @@ class SystemHarness:
         folder: Path,
         *,
         database_url: str | None = None,
-        launch: Launch = launch,
+        launch: Launch | None = None,
         beside: "SystemHarness | None" = None,
     ) -> None:
         self.folder = folder
-        self._launch = launch
+        self._launch = launch or default_launch
         self.database_url = database_url or f"sqlite+aiosqlite:///{folder / 'data' / 'atelier.db'}"
         self._beside = beside
         self.discord: DiscordServer = DiscordServer(default_world(token=TOKEN)) if beside is None else beside.discord

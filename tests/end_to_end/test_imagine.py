@@ -146,7 +146,7 @@ async def test_long_prompt_is_cut_on_card_and_complete_at_a_press(system: System
 async def test_hostile_prompt_is_accepted_or_refused_without_broken_card(
     system: SystemHarness,
     prompt: str,
-    accepted: bool,  # noqa: FBT001
+    accepted: bool,
 ) -> None:
     """A refusal is private and charges nothing."""
     before = await system.ledger()

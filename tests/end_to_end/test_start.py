@@ -8,13 +8,13 @@ import pytest
 
 from sandbox.discord import text
 from sandbox.providers import expected_mark, read_mark
-from tests.end_to_end.system_harness import PATIENCE, TOKEN, SystemHarness, has_images, says
+from tests.end_to_end.system_harness import PATIENCE, TOKEN, SystemHarness, has_images, launch, says
 
 
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[SystemHarness]:
     """Yield the running fakes for one test, without a bot."""
-    system = SystemHarness(tmp_path)
+    system = SystemHarness(tmp_path, launch=launch)
     try:
         await system.start_fakes()
         yield system
