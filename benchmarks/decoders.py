@@ -76,7 +76,7 @@ def _write_files(folder: Path, side: int) -> list[Path]:
 def _photo(side: int) -> Image.Image:
     """Return soft colours with the noise of a sensor."""
     coarse = max(1, side // 16)
-    colours = Image.frombytes("RGB", (coarse, coarse), random.Random(1).randbytes(3 * coarse * coarse))  # noqa: S311
+    colours = Image.frombytes("RGB", (coarse, coarse), random.Random(1).randbytes(3 * coarse * coarse))  # noqa: S311 - noise, not a secret
     noise = Image.effect_noise((side, side), 24).convert("RGB")
     return ImageChops.add(colours.resize((side, side), Image.Resampling.BICUBIC), noise, 2)
 

@@ -53,7 +53,7 @@ _DEMONSTRATION = "a red panda astronaut, cinematic lighting"
 
 @app.command()
 def run(
-    or_sandbox: Annotated[bool, typer.Option(help="Without a token, start the sandbox instead.")] = False,  # noqa: FBT002
+    or_sandbox: Annotated[bool, typer.Option(help="Without a token, start the sandbox instead.")] = False,  # noqa: FBT002 - typer's form of a flag
 ) -> None:
     """Run the bot with the settings of the environment and of `.env`."""
     settings = _settings()
@@ -158,7 +158,7 @@ def audit() -> None:
 
 @app.command()
 def doctor(
-    strict: Annotated[bool, typer.Option(help="Exit with 1 for warnings too.")] = False,  # noqa: FBT002
+    strict: Annotated[bool, typer.Option(help="Exit with 1 for warnings too.")] = False,  # noqa: FBT002 - typer's form of a flag
 ) -> None:
     """Check all needs of the bot; exit 1 for a fault."""
     settings = _settings()
@@ -180,7 +180,7 @@ def _sign_of(finding: Finding) -> str:
 
 @app.callback(invoke_without_command=True)
 def version(
-    show: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,  # noqa: FBT002
+    show: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,  # noqa: FBT002 - typer's form of a flag
 ) -> None:
     """Atelier: an image studio for Discord communities."""
     if show:

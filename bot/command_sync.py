@@ -53,7 +53,7 @@ _log = structlog.get_logger(__name__)
 class SyncMemory:
     """Digests of the last commands sent, and of Discord's answer."""
 
-    def __init__(self, get: Callable[[], Awaitable[str | None]], set: Callable[[str], Awaitable[Any]]) -> None:  # noqa: A002
+    def __init__(self, get: Callable[[], Awaitable[str | None]], set: Callable[[str], Awaitable[Any]]) -> None:  # noqa: A002 - named as what it does
         self.get = get
         self.set = set
 

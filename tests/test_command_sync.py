@@ -97,7 +97,7 @@ def puts(server: DiscordServer) -> int:
 async def test_real_commands_are_equal_to_what_discord_returns(
     server: DiscordServer,
     http: HTTPClient,
-    user_install: bool,  # noqa: FBT001 - a parameter
+    user_install: bool,
 ) -> None:
     """No false difference, with all options, choices and translations."""
     del server

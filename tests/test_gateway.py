@@ -462,7 +462,7 @@ def test_last_word_of_discord_has_remedy(code: int, word: str) -> None:
         ({"webhook_id": "9"}, False),
     ],
 )
-def test_only_a_persons_mention_in_the_text_counts(change: dict[str, Any], counts: bool) -> None:  # noqa: FBT001
+def test_only_a_persons_mention_in_the_text_counts(change: dict[str, Any], counts: bool) -> None:
     message = {"content": "<@7> hello", "type": 0, "author": {"id": "8"}, **change}
     assert mentions_bot(message, 7) is counts
     assert not mentions_bot(message, None)

@@ -174,7 +174,7 @@ async def test_this_machine_is_reached_directly(site: Site, tmp_path: Path) -> N
     ("bypass", "direct"),
     [("", False), ("*", True), ("api.example", True), (".example", True), ("example", True), ("other.org", False)],
 )
-def test_listed_hosts_are_reached_directly(bypass: str, direct: bool) -> None:  # noqa: FBT001 - a parameter
+def test_listed_hosts_are_reached_directly(bypass: str, direct: bool) -> None:
     assert (Proxies("http://p:1", bypass).find("https://api.example/x") is None) is direct
 
 

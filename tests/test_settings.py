@@ -153,7 +153,7 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("value", "on"), [("on", True), ("ON", True), ("true", True), ("off", False), ("no", False)])
-def test_switch_accepts_common_words(monkeypatch: pytest.MonkeyPatch, value: str, on: bool) -> None:  # noqa: FBT001
+def test_switch_accepts_common_words(monkeypatch: pytest.MonkeyPatch, value: str, on: bool) -> None:
     monkeypatch.setenv("USER_INSTALL", value)
     assert load_settings().user_install is on
 

@@ -177,7 +177,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             return
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4])
         end = at + 2 + length
-        if marker < 0xC0 or marker in range(0xD0, 0xDB) or marker == 0xFF or length < 2 or end > len(data):  # noqa: PLR2004
+        if marker < 0xC0 or marker in range(0xD0, 0xDB) or marker == 0xFF or length < 2 or end > len(data):  # noqa: PLR2004 - markers of the format
             return  # a marker without a length, a scan, or broken
         yield marker, at, end
         at = end

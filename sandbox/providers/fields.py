@@ -8,6 +8,7 @@ Check = Callable[[Any], Any]
 
 _SIZE: Final = re.compile(r"(\d{1,5})x(\d{1,5})")
 _STEP_PIXELS: Final = 16
+_MIN_EDGE_PIXELS: Final = 64
 _MAX_EDGE_PIXELS: Final = 3840
 _MIN_PIXELS: Final = 655_360
 _MAX_PIXELS: Final = 8_294_400
@@ -95,8 +96,8 @@ def plain_size(value: Any) -> tuple[int, int]:
     if found is None:
         raise FieldError("expected WIDTHxHEIGHT")
     width, height = int(found[1]), int(found[2])
-    if not (64 <= width <= _MAX_EDGE_PIXELS and 64 <= height <= _MAX_EDGE_PIXELS):  # noqa: PLR2004
-        raise FieldError(f"each side must have 64 to {_MAX_EDGE_PIXELS} pixels")
+    if not all(_MIN_EDGE_PIXELS <= edge <= _MAX_EDGE_PIXELS for edge in (width, height)):
+        raise FieldError(f"each side must have {_MIN_EDGE_PIXELS} to {_MAX_EDGE_PIXELS} pixels")
     return width, height
 
 

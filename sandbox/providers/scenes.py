@@ -85,7 +85,7 @@ def _hills(picture: Image.Image, palette: Palette, random: Random, horizon: floa
     for share in shares:
         base = (horizon + (0.97 - horizon) * share**1.15) * picture.height
         height = picture.height * (0.11 - 0.045 * share)
-        ridges.append(_ridge(random, picture.width, base, height, sharp=rough and share < 0.45))  # noqa: PLR2004
+        ridges.append(_ridge(random, picture.width, base, height, sharp=rough and share < 0.45))  # noqa: PLR2004 - only the ridges behind
     for layer, share in enumerate(shares):
         colour = blend(palette.far, palette.near, share)
         mist = blend(colour, palette.horizon, 0.42 * (1 - share))

@@ -88,7 +88,7 @@ class SignedWebhooks(Webhooks):
             return
         for attempt in range(1, len(self.retry_delays) + 2):
             delivery = await self._post_signed(job, url, body, raw, case, attempt=attempt)
-            if delivery.is_accepted or (self._ends_on_redirect and (delivery.status or 0) // 100 == 3):  # noqa: PLR2004
+            if delivery.is_accepted or (self._ends_on_redirect and (delivery.status or 0) // 100 == 3):  # noqa: PLR2004 - the class of statuses
                 return
             if attempt <= len(self.retry_delays):
                 await _pause(self._released, None if self.waits_for_release else self.retry_delays[attempt - 1])

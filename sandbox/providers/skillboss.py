@@ -76,7 +76,7 @@ class SkillBossServer(ImageApiServer):
             *webhook_routes(self.webhooks),
         ]
 
-    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002
+    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002 - the signature of all fakes
         """Return an error as on its pages; `in_envelope` has no effect here."""
         default_message, kind = _ERRORS.get(status, ("Error.", "error"))
         return web.json_response(

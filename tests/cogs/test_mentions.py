@@ -120,7 +120,7 @@ async def test_balance_spent_between_question_and_press_is_refused(bot: BotHarne
 
 
 @pytest.mark.parametrize("outside", [True, False])
-async def test_mention_in_direct_message_follows_user_installs(bot: BotHarness, outside: bool) -> None:  # noqa: FBT001
+async def test_mention_in_direct_message_follows_user_installs(bot: BotHarness, outside: bool) -> None:
     bot.outside = outside
     await bot.restart()
     member = bot.member("member")

@@ -137,7 +137,7 @@ async def test_audit_reports_missing_release_of_ended_job(database: Database) ->
 
     def write(connection: Connection) -> None:
         of_it = "SELECT id FROM movements WHERE settles = :id"
-        connection.execute(text(f"DELETE FROM postings WHERE movement_id IN ({of_it})"), {"id": job.id})  # noqa: S608
+        connection.execute(text(f"DELETE FROM postings WHERE movement_id IN ({of_it})"), {"id": job.id})  # noqa: S608 - a fixed text
         connection.execute(text("DELETE FROM movements WHERE settles = :id"), {"id": job.id})
 
     await database.write(write)

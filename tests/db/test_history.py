@@ -113,7 +113,7 @@ SEARCHES = [
 
 
 @pytest.mark.parametrize(("search", "found"), SEARCHES)
-async def test_search_ignores_case_and_takes_wildcards_literally(database: Database, search: str, found: bool) -> None:  # noqa: FBT001
+async def test_search_ignores_case_and_takes_wildcards_literally(database: Database, search: str, found: bool) -> None:
     job = ended("a Red fox in 100% snow_man back\\slash Äpfel ÉTÉ 🦊")
     await insert(database, job, ended("a boat"))
     assert await walk(database, search=search) == ([job.id] if found else [])
@@ -300,7 +300,7 @@ async def test_history_statements_use_the_index_of_their_jobs(
         ("twowords", "two words", False),
     ],
 )
-async def test_search_compares_normalized_texts(database: Database, prompt: str, search: str, found: bool) -> None:  # noqa: FBT001
+async def test_search_compares_normalized_texts(database: Database, prompt: str, search: str, found: bool) -> None:
     """Alike on both databases, also in an earlier version's prompt."""
     job = ended(prompt)
     larger = made_of(job, Action.UPSCALE)

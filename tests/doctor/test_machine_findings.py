@@ -81,7 +81,7 @@ async def test_running_process_is_noted(
 @pytest.mark.parametrize(
     ("free", "good", "is_warning"), [(1024, True, False), (1023, True, True), (64, True, True), (63, False, True)]
 )
-def test_little_disk_is_warning_then_fault(free: int, good: bool, is_warning: bool) -> None:  # noqa: FBT001
+def test_little_disk_is_warning_then_fault(free: int, good: bool, is_warning: bool) -> None:
     finding = _disk(Path("/data"), free * MIB, inodes=1)
     assert (finding.good, finding.is_warning, bool(finding.remedy)) == (good, is_warning, is_warning)
     assert f"{free:,} MiB free" in finding.what
@@ -94,7 +94,7 @@ async def test_container_limit_decides_about_memory(
     tmp_path: Path,
     services: FakeServices,
     limit: str,
-    is_warning: bool,  # noqa: FBT001
+    is_warning: bool,
 ) -> None:
     (tmp_path / "limit").write_text(limit)
     (tmp_path / "meminfo").write_text("MemTotal:        8000000 kB\nMemFree: 1 kB\n")

@@ -68,7 +68,7 @@ def test_unknown_state_never_leads_to_another_submit() -> None:
 
 
 @pytest.mark.parametrize(("minutes", "alive"), [(0, True), (13.9, True), (14, False), (15, False)])
-def test_token_is_alive_for_fourteen_minutes(minutes: float, alive: bool) -> None:  # noqa: FBT001
+def test_token_is_alive_for_fourteen_minutes(minutes: float, alive: bool) -> None:
     """Discord gives fifteen; one is kept in reserve."""
     assert make_job().token_alive(START + timedelta(minutes=minutes)) is alive
 

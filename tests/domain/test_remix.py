@@ -98,7 +98,7 @@ def test_reference_keeps_model_ratio_and_format_without_processing() -> None:
 
 
 @pytest.mark.parametrize(("factor", "credits"), [(2, 26), (3, 29), (4, 32)])
-def test_upscale_keeps_the_image_and_costs_generation_plus_upscale(factor: int, credits: int) -> None:  # noqa: A002
+def test_upscale_keeps_the_image_and_costs_generation_plus_upscale(factor: int, credits: int) -> None:  # noqa: A002 - as the table says
     made = make_upscale(make_request(images=4, detail=3, effect="sepia"), PICTURE, factor, BOTH)
     assert (made.prompt, made.instruction) == (make_request().prompt, KEEP_AS_IT_IS)
     assert (made.images, made.detail, made.effect, made.upscale) == (1, 1, None, factor)

@@ -168,7 +168,7 @@ async def test_queued_job_is_finished_by_next_engine(database: Database, tmp_pat
 async def test_unacknowledged_job_of_earlier_engine_depends_on_its_card(
     sqlite_database: Database,
     tmp_path: Path,
-    card: bool,  # noqa: FBT001
+    card: bool,
 ) -> None:
     # With its card on Discord the job continues; without, it fails and the hold is released.
     async with engine_harness(sqlite_database, tmp_path, start=False) as earlier:

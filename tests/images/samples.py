@@ -19,7 +19,7 @@ def noise(mode: str = "RGB", size: tuple[int, int] = (64, 48), seed: int = 1) ->
     No format compresses it well.
     """
     width, height = size
-    data = random.Random(seed).randbytes(width * height * len(Image.new(mode, (1, 1)).getbands()))  # noqa: S311
+    data = random.Random(seed).randbytes(width * height * len(Image.new(mode, (1, 1)).getbands()))  # noqa: S311 - noise, not a secret
     return Image.frombytes(mode, size, data)
 
 

@@ -153,7 +153,7 @@ def test_turned_webp_becomes_another_format_if_large(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     mode: str,
-    lossless: bool,  # noqa: FBT001 - a parameter
+    lossless: bool,
     media_type: str,
 ) -> None:
     """WebP's encoder takes too much memory then."""

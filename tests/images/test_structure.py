@@ -72,7 +72,7 @@ def test_result_of_usual_pieces_is_accepted(tmp_path: Path, data: bytes) -> None
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 @pytest.mark.parametrize("lossless", [True, False])
-def test_first_frame_of_webp_equals_pillows(mode: str, lossless: bool) -> None:  # noqa: FBT001 - a parameter
+def test_first_frame_of_webp_equals_pillows(mode: str, lossless: bool) -> None:
     """The shorter way to it is not public, so a new Pillow could change it."""
     data = encoded(noise(mode), "WEBP", lossless=lossless, exif=b"Exif\0\0II*\0\x08\0\0\0\0\0")
     frame = load_first_frame(Image.open(BytesIO(data)))

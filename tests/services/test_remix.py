@@ -279,7 +279,7 @@ async def test_lineage_ends_at_missing_parent(services: ServiceHarness) -> None:
 
 
 @pytest.mark.parametrize(("actor", "own"), [(ME, True), (MODERATOR, True), (STRANGER, False)])
-async def test_details_are_own_for_member_and_moderator_only(services: ServiceHarness, actor: Actor, own: bool) -> None:  # noqa: FBT001
+async def test_details_are_own_for_member_and_moderator_only(services: ServiceHarness, actor: Actor, own: bool) -> None:
     job, _ = await ended(services)
     assert (await services.details.get(job.id, actor)).own is own
 

@@ -57,7 +57,7 @@ async def test_form_expires_after_a_day_and_is_purged(
     with pytest.raises(FormGoneError):
         await forms.get(form_id, MEMBER)
     purged = [
-        await database.write(lambda connection: SavedFormRepository(connection).purge_before(clock.now() - life))  # noqa: B023
+        await database.write(lambda connection: SavedFormRepository(connection).purge_before(clock.now() - life))  # noqa: B023 - run before the next turn
         for life in (FORM_LIFE + timedelta(seconds=2), FORM_LIFE)
     ]
     assert purged == [0, 1]

@@ -118,7 +118,7 @@ class Cards:
             **parts,
             notifier=self.discord,  # type: ignore[arg-type]
             clock=self.clock,
-            randomness=random.Random(1),  # noqa: S311
+            randomness=random.Random(1),  # noqa: S311 - jitter, the same in every run
         )
         del parts["job_store"], parts["card_store"]
         self.publisher = CardInputPublisher(**parts, image_service=self.discord, card_updater=self.updater)  # type: ignore[arg-type]

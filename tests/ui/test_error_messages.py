@@ -390,7 +390,7 @@ def test_message_has_right_tone(text: str) -> None:
     ],
     ids=lambda value: value if isinstance(value, bool) else value.code,
 )
-def test_refusal_denies_charge_only_where_possible(error: AtelierError, said: bool) -> None:  # noqa: FBT001
+def test_refusal_denies_charge_only_where_possible(error: AtelierError, said: bool) -> None:
     words = error_message(error)
     assert words is not None
     assert words.splitlines()[0].endswith("Nothing was charged.") is said

@@ -49,7 +49,7 @@ def length(text: str) -> int:
 
 
 @pytest.mark.parametrize("in_server", [True, False])
-def test_preset_list_fits_message(in_server: bool) -> None:  # noqa: FBT001 - a parameter
+def test_preset_list_fits_message(in_server: bool) -> None:
     """The rest is counted."""
     presets = Presets(own=many(MAX_PRESETS), shared=many(MAX_PRESETS, shared=True) if in_server else ())
     text = text_of(presets_panel(presets, in_server=in_server))

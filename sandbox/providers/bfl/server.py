@@ -127,7 +127,7 @@ class BflServer(ImageApiServer):
         detail = "Not authenticated - Invalid Authentication" if key else "Not authenticated"
         return RequestError(401 if key else 403, detail, body={"detail": detail})
 
-    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002
+    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002 - the signature of all fakes
         """Return an error with its documented detail; `in_envelope` has no effect."""
         if message is None and status in _BY_STATUS:
             return CASES[_BY_STATUS[status]].reply("")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 TYPES: Final = ("input", "output", "temp")
+_MAX_NAME_LENGTH: Final = 255
 _PNG_START: Final = 33  # signature and IHDR
 
 Key = tuple[str, str, str]
@@ -74,7 +75,7 @@ def check_name(name: str) -> str:
     Raises:
         PathError: It is empty or has a path.
     """
-    if not name or len(name) > 255 or name in {".", ".."} or set("/\\\0") & set(name):  # noqa: PLR2004
+    if not name or len(name) > _MAX_NAME_LENGTH or name in {".", ".."} or set("/\\\0") & set(name):
         raise PathError("invalid file name")
     return name
 

@@ -72,4 +72,4 @@ def _model(inputs: dict[str, Any]) -> str:
 
 
 def _node_order(id_: str) -> tuple[int, str]:
-    return (int(id_), "") if id_.isascii() and id_.isdigit() and len(id_) < 10 else (10**9, id_)  # noqa: PLR2004
+    return (int(id_), "") if id_.isascii() and id_.isdigit() and len(id_) < 10 else (10**9, id_)  # noqa: PLR2004 - fits the other number

@@ -81,9 +81,9 @@ class ComfyServer(ImageApiServer):
         for job in jobs:
             self.store.drop(job)
 
-    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002
+    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002 - the signature of all fakes
         """Return a plain error, or a proxy's page; `in_envelope` has no effect."""
-        if status == 401:  # noqa: PLR2004
+        if status == 401:  # noqa: PLR2004 - the proxy refuses these
             return web.Response(status=status, text=PROXY_PAGE, content_type="text/html")
         return web.Response(status=status, text=message or f"{status}: Error")
 

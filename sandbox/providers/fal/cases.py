@@ -67,7 +67,7 @@ def _of_image(type_: str, message: str, **context: Any) -> Callable[[str], Failu
 
 
 def _of_platform(status: int, type_: str, detail: str) -> Callable[[str], Failure]:
-    return lambda _: platform_error(status, type_, detail, is_retryable=status >= 503)  # noqa: PLR2004
+    return lambda _: platform_error(status, type_, detail, is_retryable=status >= 503)  # noqa: PLR2004 - the statuses to try again
 
 
 FAILURES: Final[dict[str, Callable[[str], Failure]]] = {

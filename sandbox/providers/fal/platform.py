@@ -168,7 +168,7 @@ def _time(query: Any, name: str) -> float | None:
 def _limit(value: str | None) -> int:
     if value is None:
         return _DEFAULT_LIMIT
-    if not (value.isascii() and value.isdigit() and len(value) <= 3 and 1 <= int(value) <= _MAX_LIMIT):  # noqa: PLR2004
+    if not (value.isascii() and value.isdigit() and len(value) <= 3 and 1 <= int(value) <= _MAX_LIMIT):  # noqa: PLR2004 - the digits of the largest
         raise _invalid(f"limit must be 1 to {_MAX_LIMIT}")
     return int(value)
 

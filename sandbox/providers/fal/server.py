@@ -122,11 +122,11 @@ class FalServer(ImageApiServer):
         detail = "Authentication is required to access this application."
         return RequestError(401, detail, body={"detail": detail})
 
-    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002
+    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002 - the signature of all fakes
         """Return an error as the platform words it; `in_envelope` has no effect."""
         if message is None and status in _MESSAGES:
             return _MESSAGES[status].reply("")
-        if message is None and status == 404:  # noqa: PLR2004
+        if message is None and status == 404:  # noqa: PLR2004 - HTTP
             return web.json_response(NOT_FOUND, status=status)
         type_ = "internal_error" if status >= 500 else "bad_request"  # noqa: PLR2004 - the class of statuses
         body = {"detail": message or "The request failed.", "error_type": type_}
@@ -243,7 +243,7 @@ class FalServer(ImageApiServer):
     def _check_queue_length(self, limit: str | None) -> None:
         if limit is None:
             return
-        if not limit.isascii() or not limit.isdigit() or len(limit) > 9:  # noqa: PLR2004
+        if not limit.isascii() or not limit.isdigit() or len(limit) > 9:  # noqa: PLR2004 - more digits than any queue has
             raise bad_request("fal_max_queue_length must be an integer.")
         if sum(job.state is State.IN_QUEUE for job in self.jobs) >= int(limit):
             detail = "The queue is longer than fal_max_queue_length."

@@ -66,7 +66,7 @@ class GeminiServer(SynchronousServer):
             web.post("/v1beta/models/{call}", self.handler(Endpoint.SUBMIT, self._generate)),
         ]
 
-    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002
+    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002 - the signature of all fakes
         """Return an error in the envelope of the API."""
         return web.json_response(error_body(status, message or "Error."), status=status)
 

@@ -185,12 +185,12 @@ def _check_combinations(values: Mapping[str, Any], model: Model, extras: Mapping
     rules = (
         ("quality", bool(model.version) and values.get("quality", "auto") not in model.qualities),
         ("complexity", "complexity" in values and model.version < 2.6),  # noqa: PLR2004 - a model's version
-        ("input_fidelity", "input_fidelity" in values and model.version > 1.5),  # noqa: PLR2004
+        ("input_fidelity", "input_fidelity" in values and model.version > 1.5),  # noqa: PLR2004 - a model's version
         ("background", values.get("background") == "transparent" and format_ not in ("png", "webp")),
         ("output_compression", "output_compression" in values and format_ not in ("jpeg", "webp")),
         ("frame_count", format_ != "gif" and bool({"frame_count", "frame_duration_ms"} & values.keys())),
         ("partial_images", "partial_images" in values and not values.get("stream")),
-        ("markup", "markup" in extras and (model.version < 2.5 or "mask" in extras)),  # noqa: PLR2004
+        ("markup", "markup" in extras and (model.version < 2.5 or "mask" in extras)),  # noqa: PLR2004 - a model's version
     )
     for name, is_broken in rules:
         if is_broken:

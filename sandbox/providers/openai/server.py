@@ -58,7 +58,7 @@ class OpenAiImagesServer(SynchronousServer):
                 routes.append(web.post(f"{prefix}/images/edits", self.handler(Endpoint.SUBMIT, self._edit)))
         return routes
 
-    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002
+    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002 - the signature of all fakes
         """Return an error in the envelope of the API."""
         kind = _KINDS.get(status, "invalid_request_error")
         return web.json_response(error_body(message or "Error.", kind=kind, code=None), status=status)

@@ -48,7 +48,7 @@ class OpenRouterServer(SynchronousServer):
             web.get(f"{base}/generation", self.handler(Endpoint.STATUS, self._generation)),
         ]
 
-    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002
+    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002 - the signature of all fakes
         """Return an error in the envelope of the API."""
         return web.json_response(error_body(status, message or "Error."), status=status)
 

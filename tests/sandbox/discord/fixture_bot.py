@@ -152,7 +152,7 @@ class FixtureBot(discord.Client):
             return [app_commands.Choice(name=name, value=name) for name in MODELS if name.startswith(typed)]
 
         @tree.command()
-        async def hello(interaction: discord.Interaction, private: bool = False) -> None:  # noqa: FBT001, FBT002
+        async def hello(interaction: discord.Interaction, private: bool = False) -> None:  # noqa: FBT002 - the form of an option
             """Answer at once."""
             self.seen.append(interaction)
             await interaction.response.send_message("Hello", ephemeral=private)

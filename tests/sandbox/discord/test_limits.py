@@ -96,7 +96,7 @@ def complaints(form: FormErrors) -> str:
         ({"components": "x"}, True, "Only iterables"),
     ],
 )
-def test_message_over_limit_is_reported(payload: dict[str, Any], v2: bool, complaint: str) -> None:  # noqa: FBT001
+def test_message_over_limit_is_reported(payload: dict[str, Any], v2: bool, complaint: str) -> None:
     form = FormErrors()
     check_message(payload, form, v2=v2)
     found = complaints(form)

@@ -71,7 +71,7 @@ async def test_task_without_picture_has_its_word_and_cost(
     word: str,
     status: int,
     cost: float,
-    is_billed: bool,  # noqa: FBT001 - a parameter of the test
+    is_billed: bool,
 ) -> None:
     bfl.faults.play(case)
     made = await submit(bfl_client)

@@ -185,7 +185,7 @@ async def test_webhook_is_signed_with_the_secret(
     bfl: BflServer,
     bfl_client: httpx.AsyncClient,
     raw_receiver: RawReceiver,
-    is_bad: bool,  # noqa: FBT001 - a parameter of the test
+    is_bad: bool,
 ) -> None:
     if is_bad:
         bfl.faults.play("bad_signature")

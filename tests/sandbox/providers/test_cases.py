@@ -26,7 +26,7 @@ class SmallServer(ImageApiServer):
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/run", self.handler(Endpoint.SUBMIT, self._run))]
 
-    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002
+    def error_response(self, status: int, message: str | None, *, in_envelope: bool = False) -> web.Response:  # noqa: ARG002 - the signature of all fakes
         return web.json_response({"message": message}, status=status)
 
     def request_key(self, record: RecordedRequest) -> str:

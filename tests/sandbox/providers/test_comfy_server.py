@@ -193,7 +193,7 @@ async def test_jobs_api_has_state_and_cancel(comfy: ComfyServer, comfy_client: h
 async def test_restart_empties_queue_and_history_but_keeps_files(
     comfy: ComfyServer,
     comfy_client: httpx.AsyncClient,
-    by_control: bool,  # noqa: FBT001 - a parameter of the test
+    by_control: bool,
 ) -> None:
     entry = await run(comfy, comfy_client)
     waiting = await queue(comfy_client, text_graph(seed=8))

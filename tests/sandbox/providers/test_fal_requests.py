@@ -120,7 +120,7 @@ async def test_edit_keeps_the_opaque_part_of_a_mask(
     fal_client: httpx.AsyncClient,
     image_server: ImageServer,
     alpha: int,
-    is_changed: bool,  # noqa: FBT001 - a parameter of the test
+    is_changed: bool,
 ) -> None:
     source, mask = photo(size=(256, 256)), io.BytesIO()
     Image.new("RGBA", (256, 256), (0, 0, 0, alpha)).save(mask, "PNG")

@@ -176,7 +176,7 @@ async def test_remote_webhook_is_accepted_but_never_posted(skillboss: SkillBoss)
         (5, False),
     ],
 )
-async def test_webhook_url_must_be_https_or_local(skillboss: SkillBoss, url: Any, good: bool) -> None:  # noqa: FBT001
+async def test_webhook_url_must_be_https_or_local(skillboss: SkillBoss, url: Any, good: bool) -> None:
     reply = await skillboss.send("POST", "/v1/run", run(url))
 
     assert is_acceptable(url) is good
