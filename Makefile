@@ -11,6 +11,8 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 # Each worker takes whole files, so that fixtures shared by a file are built once. tests/conftest.py sorts the files and
 # sets the number for `auto`. `make test WORKERS=0` runs everything in one process.
 WORKERS := auto
+# Containers often switch bytecode off. Each worker and each bot of a test would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -42,6 +44,8 @@ lint: $(VENV)/.dev ## Check format, lint, types and imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy scripts/make-screenshots
+	$(BIN)/mypy scripts/verify-image
 	$(BIN)/lint-imports
 
 coverage: COVERAGE := 1
