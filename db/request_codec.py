@@ -17,6 +17,8 @@ INPUTS: Final = "inputs"
 _KEEP_RATIO: Final = "keeps_form"
 # The stored key of `GenerationRequest.keeps_picture`, also written only if set.
 _KEEP_PICTURE: Final = "keeps_picture"
+# The stored key of `GenerationRequest.default_format_chosen`, also written only if set.
+_CHOSEN_FORMAT: Final = "default_format_chosen"
 # This option has its own column.
 _COLUMN: Final = "model"
 
@@ -36,6 +38,8 @@ def options_of(request: GenerationRequest) -> dict[str, Any]:
         options[_KEEP_RATIO] = True
     if request.keeps_picture:
         options[_KEEP_PICTURE] = True
+    if request.default_format_chosen:
+        options[_CHOSEN_FORMAT] = True
     return options | {INPUTS: len(request.inputs)} if request.inputs else options
 
 
@@ -54,6 +58,7 @@ def request_of(
         inputs=inputs,
         keep_aspect_ratio=options.get(_KEEP_RATIO, False),
         keeps_picture=options.get(_KEEP_PICTURE, False),
+        default_format_chosen=options.get(_CHOSEN_FORMAT, False),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bot.catalogue_file import CatalogueFileError, load_catalogue_file
 from bot.domain.models import ListPrice
-from bot.domain.options import MAX_DETAIL, RESOLUTIONS, REVE_RATIOS, UPSCALES
+from bot.domain.options import MAX_DETAIL, RATIOS, RESOLUTIONS, REVE_RATIOS, UPSCALES
 from bot.providers.registry import PROVIDERS
 from tests.support.catalogue import MODEL_IDS, MODELS, OFFERS, catalogue_of
 
@@ -201,8 +201,8 @@ def test_own_file_adds_an_endpoint_of_a_known_shape(tmp_path: Path) -> None:
             ['models."reve-2.0".options.format takes a list of png, jpeg, webp'],
         ),
         (
-            '[models."reve-2.0".options]\nformat = []',
-            ['models."reve-2.0".options.format takes a list of png, jpeg, webp'],
+            '[models."reve-2.0".options]\naspect_ratio = []',
+            ['models."reve-2.0".options.aspect_ratio takes a list of ' + ", ".join(RATIOS)],
         ),
         (
             '[models."reve-2.0".options]\ngrain = 1',

@@ -50,8 +50,8 @@ def _option_field(spec: OptionSpec, limit: Limit) -> Any:
         return Annotated[int | None, Field(ge=1, le=most, description=f"takes a whole number, 1 to {most}")], None
     values = tuple(spec.choices.values())
     listed = ", ".join(map(str, values))
-    # Some value is always in a request, so a list without any would leave nothing to choose.
-    least = 1 if limit else 0
+    # Most options always have a value in a request, so a list without any would leave nothing to choose.
+    least = 1 if limit and not spec.open_default else 0
     kind = Annotated[list[Literal[values]] | None, Field(min_length=least, description=f"takes a list of {listed}")]  # type: ignore[valid-type]
     return kind, None
 

@@ -4,11 +4,12 @@ from dataclasses import replace
 from typing import Final
 
 from bot.domain.catalogue import Catalogue
-from bot.domain.options import REVE_RATIOS, nearest_ratio, ratio_value
+from bot.domain.options import RATIOS, nearest_ratio, ratio_value
 from bot.domain.requests import GenerationRequest, offers_for
 
-# Providers round to their own sizes (1792x1024 for 16:9); neighbouring ratios are 12 % and more apart.
+# Providers round to their own sizes (1792x1024 for 16:9); neighbouring ratios are 6.2 % and more apart.
 _TOLERANCE: Final = 0.06
+_NAMED: Final = tuple(ratio for ratio in RATIOS if ":" in ratio)
 
 
 def has_ratio(width: int, height: int, ratio: str) -> bool:
@@ -33,5 +34,5 @@ def with_input_ratio(request: GenerationRequest, catalogue: Catalogue) -> Genera
     file = request.inputs[0].file if request.keep_aspect_ratio and request.inputs else None
     if file is None:
         return request
-    able = [ratio for ratio in REVE_RATIOS if offers_for(replace(request, aspect_ratio=ratio), catalogue)]
+    able = [ratio for ratio in _NAMED if offers_for(replace(request, aspect_ratio=ratio), catalogue)]
     return replace(request, aspect_ratio=nearest_ratio(file.width, file.height, able)) if able else request

@@ -72,6 +72,7 @@ class OptionSpec:
       `max_length`: characters that Discord takes of it. `private`: as secret as a prompt, and shown like one.
     - `suggestions`: offered while one types, with their labels; matched anywhere or only by their beginning.
     - `limit`: how far a model or an offer goes unless it says otherwise; None if every model has the option.
+    - `open_default`: the default unless chosen asks for nothing, so an offer without it, or without any value, will do.
     - `substitute`: the value for an offer that cannot do the wanted one, from its limit and the input image's size.
     - `needs`: another option and the values of it that this option goes with.
     - `edits_only`: values for requests with an input image; edits alone suggest them.
@@ -100,6 +101,7 @@ class OptionSpec:
     suggestions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     suggest_by_prefix: bool = False
     limit: Limit | None = None
+    open_default: bool = False
     substitute: Callable[[tuple[Any, ...], Size | None], Any] | None = None
     needs: tuple[str, tuple[Any, ...]] | None = None
     edits_only: tuple[Any, ...] = ()
@@ -173,6 +175,8 @@ class OptionSpec:
 
         `size` is that of the first input image.
         """
+        if self.open_default:
+            return self.default
         if isinstance(limit, tuple):
             if self.substitute is not None:
                 return self.substitute(limit, size)

@@ -207,6 +207,7 @@ _SPECS: Final = (
         default=DEFAULT_FORMAT,
         choices={format_: format_ for format_ in FORMATS},
         limit=FORMATS,
+        open_default=True,
         stage=Stage.RESULT,
         setting=SettingTexts(name=LazyText("Format"), description=LazyText("Format to use unless you name one")),
         always_stored=True,

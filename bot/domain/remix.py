@@ -69,6 +69,7 @@ def make_again(request: GenerationRequest, changes: RequestChanges, catalogue: C
     if wanted == request:
         return replace(request, seed=None)
     options = {name: spec.typed(getattr(wanted, name)) for name, spec in OPTIONS.items()}
+    options["format"] = wanted.chosen_format
     made = generation_request(prompt=wanted.prompt, **options, inputs=request.inputs, catalogue=catalogue)
     return replace(made, keep_aspect_ratio=wanted.keep_aspect_ratio)
 
@@ -154,8 +155,9 @@ def make_upscale(
 def make_cut_out(request: GenerationRequest, picture: InputImage, catalogue: Catalogue) -> GenerationRequest:
     """Return the image without its background, in a transparent format."""
     kept = _kept(request, picture)
-    format_ = kept.format if kept.format in TRANSPARENT_FORMATS else DEFAULT_FORMAT
-    wanted = replace(kept, remove_background=True, format=format_)
+    wanted = replace(kept, remove_background=True)
+    if kept.format not in TRANSPARENT_FORMATS:
+        wanted = replace(wanted, format=DEFAULT_FORMAT)
     return _fitted(wanted, _NEEDS_EDITS | {"remove_background", "format"}, catalogue)
 
 
@@ -194,7 +196,7 @@ def _kept(request: GenerationRequest, picture: InputImage) -> GenerationRequest:
 def _with_stages(request: GenerationRequest, *stages: Stage) -> GenerationRequest:
     """Return a request with the same prompt and the options of these stages."""
     kept = {name: getattr(request, name) for name, spec in OPTIONS.items() if spec.stage in stages}
-    return GenerationRequest(prompt=request.prompt, **kept)
+    return GenerationRequest(prompt=request.prompt, **kept, default_format_chosen=request.default_format_chosen)
 
 
 def _can(request: GenerationRequest, options: dict[str, int | bool], catalogue: Catalogue) -> bool:
@@ -260,4 +262,5 @@ def _without(wanted: GenerationRequest, lacking: Iterable[str], abilities: Abili
     size = None if picture.file is None else (picture.file.width, picture.file.height)
     instead = {name: OPTIONS[name].fallback(abilities[name], size) for name in lacking}
     keep_ratio = wanted.keep_aspect_ratio or "aspect_ratio" in instead
-    return replace(wanted, **instead, keep_aspect_ratio=keep_ratio)
+    has_format = wanted.default_format_chosen and "format" not in instead
+    return replace(wanted, **instead, keep_aspect_ratio=keep_ratio, default_format_chosen=has_format)

@@ -21,7 +21,7 @@ from bot.domain.fit import Fit
 from bot.domain.images import InputImage
 from bot.domain.models import Abilities, Mode, Model, Offer
 from bot.domain.option_spec import Factor
-from bot.domain.options import DEFAULT_FORMAT, DEFAULT_RATIO, MAX_NEGATIVE, OPTIONS, drop_unset
+from bot.domain.options import DEFAULT_FORMAT, DEFAULT_RATIO, MAX_NEGATIVE, OPTIONS, TRANSPARENT_FORMATS, drop_unset
 
 # Unicode calls them letters or symbols, but they are invisible: the fillers of Hangul, the Braille blank.
 _BLANK_LETTERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
@@ -41,6 +41,7 @@ class GenerationRequest:
     `prompt` is as typed. The options are those of the table in `bot.domain.options`, one field each; None, False and ""
     ask for nothing. `keep_aspect_ratio`: nobody chose `aspect_ratio`, so it is the first input's: by Discord's width
     and height until the file is here. `keeps_picture`: the input is only processed, and `prompt` is that of its origin.
+    `default_format_chosen`: somebody chose `format`, though it is the default. Any other format was always chosen.
     """
 
     prompt: str
@@ -62,6 +63,12 @@ class GenerationRequest:
     inputs: tuple[InputImage, ...] = ()
     keep_aspect_ratio: bool = False
     keeps_picture: bool = False
+    default_format_chosen: bool = False
+
+    @property
+    def chosen_format(self) -> str | None:
+        """Return the format that somebody chose, else None."""
+        return self.format if self.default_format_chosen or self.format != DEFAULT_FORMAT else None
 
     @property
     def instruction(self) -> str:
@@ -91,7 +98,8 @@ def generation_request(
     known = _offered(chosen["model"], inputs, catalogue)
     check_prompt(prompt, known.max_prompt)
     values = {name: spec.value_of(chosen.get(name)) for name, spec in OPTIONS.items()}
-    request = GenerationRequest(prompt=prompt, **values, inputs=inputs)
+    has_format = chosen.get("format") == DEFAULT_FORMAT
+    request = GenerationRequest(prompt=prompt, **values, inputs=inputs, default_format_chosen=has_format)
     _check_negative(request.negative)
     _check_exclusive(request)
     if lacking := next(unsupported_options(known.abilities, request), None):
@@ -211,9 +219,21 @@ def unsupported_options(abilities: Abilities, request: GenerationRequest) -> Ite
     if len(request.inputs) > abilities.max_inputs:
         yield "inputs", len(request.inputs)
     for name, limit in abilities.limits.items():
-        spec, value = OPTIONS[name], getattr(request, name)
+        spec = OPTIONS[name]
+        value = request.chosen_format if name == "format" else getattr(request, name)
         if not spec.is_within(limit, value):
             yield name, spec.typed(value)
+
+
+def format_for(request: GenerationRequest, offer: Offer) -> str | None:
+    """Return the file format to ask of an offer that covers a request.
+
+    If nobody chose one it is the default, else the offer's first. None if the offer has no choice of formats.
+    """
+    formats = offer.abilities["format"]
+    if request.transparent or request.remove_background:
+        formats = tuple(each for each in formats if each in TRANSPARENT_FORMATS)
+    return request.format if request.format in formats else next(iter(formats), None)
 
 
 def _covers(offer: Offer, request: GenerationRequest) -> bool:

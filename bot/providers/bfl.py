@@ -15,6 +15,7 @@ import structlog
 
 from bot.domain.costs import Cost, CostSource, usd
 from bot.domain.errors import FaultKind, ProviderError
+from bot.domain.requests import format_for
 from bot.providers.base import Failed, Finished, Pending, ProviderDefaults, Submission, SubmitAnswer
 from bot.providers.error_details import Reason, failure_kind, reason_of
 from bot.providers.error_mapping import REFUSALS
@@ -218,7 +219,7 @@ def _flux_2(submission: Submission, images: list[str]) -> dict[str, object]:
         "width": width,
         "height": height,
         "seed": submission.seed if request.seed is None else request.seed,
-        "output_format": request.format,
+        "output_format": format_for(request, submission.offer),
         **dict(zip(names, images, strict=False)),
     }
 

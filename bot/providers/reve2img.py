@@ -11,7 +11,7 @@ from bot.domain.costs import Cost, CostSource, Currency
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.fit import Fit
 from bot.domain.models import Offer
-from bot.domain.requests import GenerationRequest
+from bot.domain.requests import GenerationRequest, format_for
 from bot.providers.base import (
     Failed,
     Finished,
@@ -134,8 +134,9 @@ def _payload(request: GenerationRequest, offer: Offer) -> dict[str, object]:
         "prompt": request.instruction,
         "aspect_ratio": request.aspect_ratio,
         "num_images": request.images,
-        "output_format": request.format,
     }
+    if (file_format := format_for(request, offer)) is not None:
+        payload["output_format"] = file_format
     if request.inputs:
         payload["image_urls"] = [each.provider_url for each in request.inputs]
     if request.resolution is not None:

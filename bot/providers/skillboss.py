@@ -9,7 +9,8 @@ from urllib.parse import quote
 import structlog
 
 from bot.domain.errors import FaultKind, ProviderError
-from bot.domain.requests import GenerationRequest
+from bot.domain.models import Offer
+from bot.domain.requests import GenerationRequest, format_for
 from bot.providers.base import (
     Cancelled,
     CancelOutcome,
@@ -64,7 +65,11 @@ class SkillBoss(ProviderDefaults):
         size = SIZES.get(request.aspect_ratio)
         if size is None:  # the offer does not cover it, so it should not have come here; nothing was sent
             raise ProviderError(FaultKind.INVALID, provider=self.name, detail="no size for this aspect ratio")
-        payload: dict[str, object] = {"model": offer.remote_model, "async": True, "inputs": _inputs(request, size)}
+        payload: dict[str, object] = {
+            "model": offer.remote_model,
+            "async": True,
+            "inputs": _inputs(request, offer, size),
+        }
         secrets: tuple[str, ...] = ()
         if webhook_url is not None:
             payload["webhook_url"] = webhook_url
@@ -146,13 +151,15 @@ class SkillBoss(ProviderDefaults):
         return Pending(handle=handle, running=word != "IN_QUEUE", record_id=record_id)
 
 
-def _inputs(request: GenerationRequest, size: str) -> dict[str, object]:
-    return {
+def _inputs(request: GenerationRequest, offer: Offer, size: str) -> dict[str, object]:
+    inputs: dict[str, object] = {
         "prompt": request.instruction,
         "size": size,
         "n": request.images,
-        "output_format": request.format,
     }
+    if (file_format := format_for(request, offer)) is not None:
+        inputs["output_format"] = file_format
+    return inputs
 
 
 def _object(answer: Answer) -> dict[str, Any]:

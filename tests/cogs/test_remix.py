@@ -308,7 +308,7 @@ async def test_details_show_ids_to_member_only(bot: BotHarness) -> None:
     heading, prompt, options, story, ids = told(await choose(member, card, "details"))
     assert heading == "## Details"
     assert "a fox" in prompt
-    assert options == "`model` reve-2.0 · `aspect_ratio` 16:9 · `images` 1 · `detail` 1 · `format` png"
+    assert options == "`model` reve-2.0 · `aspect_ratio` 16:9 · `images` 1 · `detail` 1"
     assert "12 credits charged" in story
     assert f"job {job_id}" in ids
     assert "provider skillboss, attempt 1 (completed)" in ids

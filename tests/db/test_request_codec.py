@@ -67,3 +67,16 @@ def test_seed_negative_prompt_quality_and_transparency_survive_encoding() -> Non
         prompt="a", model="reve-2.0", seed=0, negative="people", quality="low", transparent=True
     )
     assert request_of("a", "reve-2.0", json.loads(json.dumps(options_of(request)))) == request
+
+
+def test_default_format_of_older_rows_is_not_chosen() -> None:
+    png = FIRST_RELEASE | {"format": "png"}
+    assert request_of("a", "reve-2.0", png).chosen_format is None
+    assert request_of("a", "reve-2.0", FIRST_RELEASE).chosen_format == "webp"
+    assert options_of(request_of("a", "reve-2.0", png)) == png
+
+
+def test_chosen_default_format_survives_encoding() -> None:
+    request = generation_request(prompt="a", format="png")
+    assert request_of("a", "reve-2.0", options_of(request)) == request
+    assert request.chosen_format == "png"

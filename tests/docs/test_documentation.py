@@ -119,6 +119,8 @@ def abilities(can: Abilities) -> str:
                 parts += [name] if limit else []
             case int() if limit != spec.limit:
                 parts.append(f"{name} 1-{limit}")
+            case () if name == "format":
+                parts.append("no choice of format")
             case tuple() if limit != spec.limit or name == "aspect_ratio":
                 values = ", ".join(spec.typed(value) for value in limit)
                 parts.append(values if name in ("aspect_ratio", "resolution") else f"{name} {values}")

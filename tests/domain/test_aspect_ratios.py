@@ -6,8 +6,8 @@ import pytest
 
 from bot.domain.aspect_ratios import has_ratio, with_input_ratio
 from bot.domain.images import ImageFile, InputImage
-from bot.domain.options import nearest_ratio
-from tests.support.catalogue import BOTH, SKILLBOSS
+from bot.domain.options import RATIOS, nearest_ratio
+from tests.support.catalogue import BOTH, SKILLBOSS, catalogue_with
 from tests.support.factories import make_request
 
 
@@ -66,3 +66,17 @@ def test_nearest_ratio_returns_the_closest_of_the_given_ones() -> None:
 )
 def test_size_is_compared_with_asked_ratio(size: tuple[int, int], ratio: str, *, expected: bool) -> None:
     assert has_ratio(*size, ratio) is expected
+
+
+@pytest.mark.parametrize(("sides", "ratio"), [((2100, 900), "21:9"), ((1250, 1000), "5:4"), ((400, 1600), "9:16")])
+def test_input_ratio_is_the_nearest_that_the_model_has(sides: tuple[int, int], ratio: str) -> None:
+    catalogue = catalogue_with("seedream-5", aspect_ratio=("21:9", "5:4", "1:1", "9:16"))
+    request = make_request(model="seedream-5", inputs=(make_image(*sides),), keep_aspect_ratio=True)
+    assert with_input_ratio(request, catalogue).aspect_ratio == ratio
+
+
+def test_neighbouring_ratios_are_told_apart() -> None:
+    named = [ratio for ratio in RATIOS if ":" in ratio]
+    for ratio in named:
+        width, height = map(int, ratio.split(":"))
+        assert [each for each in named if has_ratio(width * 100, height * 100, each)] == [ratio]

@@ -18,7 +18,15 @@ from bot.domain.options import FORMATS, OPTIONS, RATIOS, drop_unset
 from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.domain.presets import Preset
 from bot.domain.requests import GenerationRequest
-from tests.support.catalogue import BOTH, MODEL_IDS, NO_PROVIDERS, REVE2IMG, SKILLBOSS, generation_request
+from tests.support.catalogue import (
+    BOTH,
+    MODEL_IDS,
+    NO_PROVIDERS,
+    REVE2IMG,
+    SKILLBOSS,
+    catalogue_with,
+    generation_request,
+)
 from tests.support.strategies import any_options
 
 
@@ -154,3 +162,22 @@ def test_preferences_never_make_a_possible_choice_fail(
     request = chosen_request(prompt="a", options=options, catalogue=catalogue, preferences=own)
     same = [name for name, value in options.items() if value is not None]
     assert [getattr(request, name) for name in same] == [getattr(plain, name) for name in same]
+
+
+@pytest.mark.parametrize("own", ["png", "jpeg"])
+def test_own_default_format_gives_way_to_a_model_without_a_choice(own: str) -> None:
+    catalogue = catalogue_with("seedream-5", format=())
+    request = chosen_request(
+        prompt="a", options={"model": "seedream-5"}, catalogue=catalogue, preferences=Preferences(format=own)
+    )
+    assert (request.model, request.chosen_format) == ("seedream-5", None)
+
+
+def test_preset_with_a_format_is_refused_by_a_model_without_a_choice() -> None:
+    with pytest.raises(UnsupportedOptionError):
+        chosen_request(
+            prompt="a",
+            options={"model": "seedream-5"},
+            catalogue=catalogue_with("seedream-5", format=()),
+            preset=Preset(name="x", options={"format": "png"}),
+        )

@@ -207,3 +207,25 @@ def test_upscale_keeps_transparency_but_no_seed() -> None:
     request = make_request(seed=7, negative="people", quality="high", transparent=True)
     made = make_upscale(request, PICTURE, 2, catalogue)
     assert (made.seed, made.negative, made.quality, made.transparent) == (None, "", None, True)
+
+
+def test_same_model_again_keeps_that_nobody_chose_a_format() -> None:
+    catalogue = catalogue_with("seedream-5", format=())
+    request = make_request(model="seedream-5")
+    assert make_again(request, RequestChanges(images=2), catalogue).chosen_format is None
+    assert make_variation(request, PICTURE, catalogue).model == "seedream-5"
+
+
+def test_chosen_format_survives_again_and_variation() -> None:
+    request = make_request(default_format_chosen=True)
+    assert make_again(request, RequestChanges(images=2), BOTH).chosen_format == "png"
+    assert make_variation(request, PICTURE, BOTH).chosen_format == "png"
+    assert make_reference(request, PICTURE, "a", BOTH).chosen_format == "png"
+
+
+@pytest.mark.parametrize("had", ["png", "webp"])
+def test_edit_by_a_model_without_a_choice_drops_the_chosen_format(had: str) -> None:
+    catalogue = catalogue_with("seedream-5", format=())
+    request = make_request(format=had, default_format_chosen=had == "png")
+    made = make_edit(request, PICTURE, "a", catalogue, model="seedream-5")
+    assert (made.model, made.format, made.chosen_format) == ("seedream-5", "png", None)

@@ -20,7 +20,7 @@ from bot.domain.errors import (
 from bot.domain.fit import Fit
 from bot.domain.images import InputImage
 from bot.domain.options import OPTIONS
-from bot.domain.requests import GenerationRequest, offers_for, require_offer
+from bot.domain.requests import GenerationRequest, format_for, offers_for, require_offer
 from tests.support.catalogue import (
     BOTH,
     MODELS,
@@ -451,3 +451,32 @@ def test_transparent_picture_needs_a_format_with_transparency() -> None:
         generation_request(prompt="a", catalogue=catalogue, transparent=True, format="jpeg")
     assert (caught.value.other, caught.value.allowed) == ("format", ("png", "webp"))
     assert generation_request(prompt="a", catalogue=catalogue, transparent=True, format="webp").transparent
+
+
+def test_unchosen_format_is_fine_for_offer_without_a_choice() -> None:
+    catalogue = catalogue_with("seedream-5", format=())
+    request = generation_request(prompt="a", model="seedream-5", catalogue=catalogue)
+    (offer,) = offers_for(request, catalogue)
+    assert (request.chosen_format, format_for(request, offer)) == (None, None)
+
+
+@pytest.mark.parametrize("chosen", ["png", "webp"])
+def test_chosen_format_is_refused_for_offer_without_a_choice(chosen: str) -> None:
+    catalogue = catalogue_with("seedream-5", format=())
+    with pytest.raises(UnsupportedOptionError) as caught:
+        generation_request(prompt="a", model="seedream-5", catalogue=catalogue, format=chosen)
+    error = caught.value
+    assert (error.option, error.value, error.models) == (
+        "format",
+        chosen,
+        ("reve-2.0", "nano-banana", "nano-banana-pro"),
+    )
+
+
+def test_unchosen_format_is_one_that_the_offer_has() -> None:
+    catalogue = catalogue_with("reve-2.0", format=("jpeg", "webp"))
+    plain = generation_request(prompt="a", aspect_ratio="3:2", catalogue=catalogue)
+    cut_out = generation_request(prompt="a", remove_background=True, catalogue=catalogue)
+    (offer,) = offers_for(plain, catalogue)
+    assert [format_for(each, offer) for each in (plain, cut_out)] == ["jpeg", "webp"]
+    assert [format_for(plain, each) for each in offers_for(plain, BOTH)] == ["png"]

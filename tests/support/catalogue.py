@@ -51,6 +51,19 @@ def catalogue_with(model_id: str, **limits: Any) -> Catalogue:
     return catalogue_of("skillboss", "reve2img", models=models, offers=offers)
 
 
+def give_options(catalogue: Catalogue, **limits: Any) -> None:
+    """Give all models and offers of a running bot these limits."""
+    for group in ("models", "known", "offers"):
+        changed = [
+            replace(
+                each,
+                abilities=Abilities(max_inputs=each.abilities.max_inputs, **(dict(each.abilities.limits) | limits)),
+            )
+            for each in getattr(catalogue, group)
+        ]
+        object.__setattr__(catalogue, group, tuple(changed))
+
+
 def overwrite_models(catalogue: Catalogue, **changes: Callable[[Model], Any]) -> None:
     """Change fields of all models of a running bot."""
     for group in ("models", "known"):

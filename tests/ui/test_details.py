@@ -94,3 +94,18 @@ def test_details_describe_chain() -> None:
         "The same again as a job that only its member sees",
         "Made with picture 4 of a job whose records are gone as reference",
     ]
+
+
+def test_details_show_seed_and_whole_negative_prompt() -> None:
+    request = make_request(seed=0, negative="*people*, " * 40, quality="high", transparent=True)
+    shown = texts(details_panel(details(a_done_job(request=request))).view)
+    assert shown[2] == "Not in the picture: \u2068" + ("\\*people\\*, " * 40).strip() + "\u2069"
+    assert shown[3].endswith("`seed` 0 · `quality` high · `transparent` yes")
+
+
+def test_details_show_a_format_only_if_chosen() -> None:
+    unchosen, chosen = (
+        texts(details_panel(details(a_done_job(request=make_request(default_format_chosen=each)))).view)[2]
+        for each in (False, True)
+    )
+    assert ("format" in unchosen, chosen.endswith("`format` png")) == (False, True)

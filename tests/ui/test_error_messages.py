@@ -90,6 +90,26 @@ WORDED: list[tuple[AtelierError, str]] = [
         ("The prompt has a character that cannot be sent on.\nType the prompt again instead of pasting it."),
     ),
     (
+        PromptError(PromptProblem.EMPTY, length=1, limit=500, negative=True),
+        "The negative prompt is empty.\nFill it in or leave it out.",
+    ),
+    (
+        PromptError(PromptProblem.TOO_LONG, length=310, limit=300, negative=True),
+        "The negative prompt has 310 characters; it can have 300.\nShorten it by 10 and send it again.",
+    ),
+    (
+        PromptError(PromptProblem.UNREADABLE, length=10, limit=500, negative=True),
+        "The negative prompt has a character that cannot be sent on.\nType it again instead of pasting it.",
+    ),
+    (
+        UnsupportedOptionError("negative", "people", model="nano-banana", models=("seedream-5",)),
+        "nano-banana cannot take a negative prompt.\nFor that, use seedream-5.",
+    ),
+    (
+        UnsupportedOptionError("quality", "high", model="nano-banana", models=("reve-2.0",)),
+        "nano-banana cannot do quality high.\nFor that, use reve-2.0.",
+    ),
+    (
         UnknownModelError("dall-e", ("reve-2.0", "nano-banana")),
         "This studio has no model “\u2068dall\\-e\u2069”.\nChoose reve-2.0 or nano-banana.",
     ),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from bot.domain.requests import format_for
 from bot.providers.base import Submission
 from bot.providers.pixel_sizes import pixels
 
@@ -39,7 +40,7 @@ class InputShape:
         if self.has_count:
             body["num_images"] = request.images
         if self.has_format:
-            body["output_format"] = request.format
+            body["output_format"] = format_for(request, submission.offer)
         if self.has_seed:
             body["seed"] = submission.seed if request.seed is None else request.seed
         if self.has_negative and request.negative:

@@ -80,7 +80,7 @@ def _options(request: GenerationRequest) -> Iterator[str]:
     Those as private as the prompt are shown below it.
     """
     for name, spec in OPTIONS.items():
-        value = getattr(request, name)
+        value = request.chosen_format if name == "format" else getattr(request, name)
         if spec.private or not spec.is_asked(value):
             continue
         typed = spec.typed(value)

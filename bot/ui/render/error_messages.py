@@ -360,7 +360,8 @@ def _cannot(error: UnsupportedOptionError) -> str:
     if error.option == "inputs" and isinstance(error.value, int):
         said = ngettext("cannot start from {count} picture", "cannot start from {count} pictures", error.value)
         return said.format(count=number(error.value))
-    return _("cannot do {option} {value}").format(option=_option(error.option), value=error.value)
+    value = error.value if spec is None else _(spec.labels.get(str(error.value), "")) or error.value
+    return _("cannot do {option} {value}").format(option=_option(error.option), value=value)
 
 
 def _excluded(error: ExclusiveOptionsError) -> str:
