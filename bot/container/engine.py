@@ -92,6 +92,8 @@ class EngineContainer:
 
     async def close(self) -> None:
         """Close the parts built here."""
+        for provider in self.__dict__.get("providers", {}).values():  # not built only to be closed
+            await provider.close()
         await self.image_service.close()
 
     @cached_property

@@ -192,6 +192,10 @@ class Provider(Protocol):
         """
         ...
 
+    async def close(self) -> None:
+        """Close the provider's own connections."""
+        ...
+
 
 class ProviderDefaults:
     """Answers of a provider without cancels and webhooks."""
@@ -225,3 +229,6 @@ class ProviderDefaults:
         """Return None: there are no webhooks."""
         del body
         return None
+
+    async def close(self) -> None:
+        """Do nothing: the builder closes the HTTP client."""

@@ -54,3 +54,7 @@ class ForwardingProvider:
     def parse_webhook(self, body: object) -> str | None:
         """Parse with the real provider."""
         return self._inner.parse_webhook(body)
+
+    async def close(self) -> None:
+        """Close the real provider."""
+        await self._inner.close()
