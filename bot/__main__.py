@@ -203,7 +203,7 @@ def _check_keys(settings: Settings) -> None:
         hint = ", or try the bot with: atelier sandbox" if importlib.util.find_spec("sandbox") else ""
         _fail(f"DISCORD_TOKEN is not set. Put the bot's token into .env{hint}")
     if not settings.providers:
-        variables = " or ".join(spec.key_variable for spec in PROVIDERS.values())
+        variables = " or ".join(spec.switch_variable for spec in PROVIDERS.values())
         _fail(f"No provider has a key. Set {variables} in .env")
 
 

@@ -29,7 +29,13 @@ _CONNECTIONS_FOR_CANCELS: Final = 16
 
 def build_catalogue(settings: Settings, providers: Sequence[str], today: date) -> Catalogue:
     """Return the models and offers of these providers on a day."""
-    return load_catalogue(settings.models_file, providers=providers, today=today, defaults=settings.default_model)
+    return load_catalogue(
+        settings.models_file,
+        providers=providers,
+        today=today,
+        defaults=settings.default_model,
+        found=settings.found_models,
+    )
 
 
 def build_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, Provider]:

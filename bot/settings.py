@@ -40,6 +40,7 @@ from bot.env_file import (
     without_quotes,
 )
 from bot.providers.addresses import A_LOCAL_ADDRESS, AN_ADDRESS, Address, LocalAddress
+from bot.providers.found_models import FoundModel, FoundModelsError
 from bot.providers.registry import PROVIDERS
 from bot.providers.spec import ProviderSpec
 from bot.proxies import Proxies
@@ -115,7 +116,7 @@ def _known_providers(names: tuple[str, ...], info: ValidationInfo) -> tuple[str,
     """Accept names of the providers and of the services of MODELS_FILE."""
     if "models_file" not in info.data:
         return names  # its own mistakes come first
-    known = (*_PROVIDER_NAMES, *load_catalogue_file(info.data["models_file"]).services)
+    known = (*_PROVIDER_NAMES, *load_catalogue_file(info.data["models_file"], _found_models(info.data)).services)
     if set(names) <= set(known):
         return names
     raise UnknownNamesError(f"takes names of providers with commas between: {', '.join(known)}")
@@ -127,9 +128,23 @@ def _communities(value: object) -> object:
     return [int(part) for part in value.split(",") if part.strip()] or None
 
 
-def _models_file(value: Path | None) -> Path | None:
-    """Accept a file of models without mistakes."""
-    load_catalogue_file(value)
+def _found_models(values: Mapping[str, Any]) -> tuple[FoundModel, ...]:
+    """Return the models beside the files, of all providers with a URL.
+
+    Raises:
+        FoundModelsError: some have mistakes.
+    """
+    found: list[FoundModel] = []
+    for spec in PROVIDERS.values():
+        extras = {extra.keyword: values.get(extra.setting) for extra in spec.extras}
+        if spec.find_models is not None and values.get(spec.url_setting) and None not in extras.values():
+            found += spec.find_models(**extras)
+    return tuple(found)
+
+
+def _models_file(value: Path | None, info: ValidationInfo) -> Path | None:
+    """Accept a file of models without mistakes, beside the found ones."""
+    load_catalogue_file(value, _found_models(info.data))
     return value
 
 
@@ -137,7 +152,7 @@ def _known_models(names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ..
     """Accept names of models of the files."""
     if "models_file" not in info.data:
         return names  # its own mistakes come first
-    known = load_catalogue_file(info.data["models_file"]).ids
+    known = load_catalogue_file(info.data["models_file"], _found_models(info.data)).ids
     if set(names) <= set(known):
         return names
     raise UnknownNamesError(f"takes names of models with commas between: {', '.join(known)}")
@@ -193,8 +208,11 @@ class Settings(_ProviderSettings):
 
     discord_token: Annotated[SecretStr | None, Field(description="takes the bot's token")] = None
     discord_api_url: Annotated[Address, Field(description=AN_ADDRESS)] = DISCORD_API_URL
+    # Validated without a file too: found models may have mistakes.
     models_file: Annotated[
-        Path | None, AfterValidator(_models_file), Field(description="takes the path of a TOML file of models")
+        Path | None,
+        AfterValidator(_models_file),
+        Field(validate_default=True, description="takes the path of a TOML file of models"),
     ] = None
     # After `models_file`: its services and models can be named here.
     provider_order: Annotated[
@@ -335,7 +353,7 @@ class Settings(_ProviderSettings):
     @cached_property
     def specs(self) -> Mapping[str, ProviderSpec]:
         """All providers: the built-in ones, then the services of MODELS_FILE."""
-        return MappingProxyType({**PROVIDERS, **load_catalogue_file(self.models_file).services})
+        return MappingProxyType({**PROVIDERS, **load_catalogue_file(self.models_file, self.found_models).services})
 
     def key_of(self, provider: str) -> SecretStr | None:
         """Return the key of a provider, or None if it has none or does not exist."""
@@ -353,6 +371,11 @@ class Settings(_ProviderSettings):
     def extras_of(self, provider: str) -> dict[str, Any]:
         """Return a provider's other settings, by the keyword of its client."""
         return {extra.keyword: getattr(self, extra.setting) for extra in self.specs[provider].extras}
+
+    @property
+    def found_models(self) -> tuple[FoundModel, ...]:
+        """Models beside those of the files, such as workflows of a folder."""
+        return _found_models(dict(self))
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -453,7 +476,7 @@ def _mistakes_of_services(settings: Settings) -> Iterator[str]:
 
 def _what_is_wrong(name: str, mistake: Any) -> tuple[str, ...]:
     error = mistake.get("ctx", {}).get("error")
-    if isinstance(error, CatalogueFileError):
+    if isinstance(error, CatalogueFileError | FoundModelsError):
         return error.lines
     return (str(error) if isinstance(error, IllegibleError | UnknownNamesError) else _takes(name),)
 
@@ -464,6 +487,9 @@ def _takes(name: str) -> str:
 
 
 def _variables(mistake: Any) -> list[str]:
+    error = mistake.get("ctx", {}).get("error")
+    if isinstance(error, FoundModelsError):
+        return [error.setting]
     location = mistake["loc"]
     if location:
         return [str(location[0])]

@@ -109,7 +109,7 @@ def test_run_without_provider_key_is_refused() -> None:
     """One line with the variables."""
     result = atelier("run", DISCORD_TOKEN=SECRET)
     assert result.exit_code == 1
-    variables = " or ".join(spec.key_variable for spec in PROVIDERS.values())
+    variables = " or ".join(spec.switch_variable for spec in PROVIDERS.values())
     assert result.stderr == f"No provider has a key. Set {variables} in .env\n"
 
 

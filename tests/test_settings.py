@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.factories import build_catalogue
 from bot.providers.registry import PROVIDERS
 from bot.settings import Settings, SettingsError, load_settings
 from tests.support.catalogue import SHIPPED
+from tests.support.clock import START
 
 SECRET = "s3cret-value"
 
@@ -387,3 +389,25 @@ def test_mistakes_of_models_file_are_listed_with_those_of_settings(
 def test_missing_models_file_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = mistakes(monkeypatch, MODELS_FILE="none.toml")
     assert lines == ("MODELS_FILE none.toml cannot be read: No such file or directory",)
+
+
+def test_workflows_of_comfyui_are_models_once_its_url_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "workflows"
+    folder.mkdir()
+    (folder / "mine.json").write_text('{"1": {"class_type": "A", "inputs": {"text": "%prompt%"}}}')
+    (folder / "no.json").write_text("x")
+    assert load_settings().providers == ()
+    lines = mistakes(monkeypatch, COMFYUI_URL="http://gpu.local:8188/", DEFAULT_MODEL="mine")
+    assert lines == ("COMFYUI_WORKFLOWS workflows/no.json is no JSON: in ComfyUI, choose Workflow > Export (API)",)
+
+    (folder / "no.json").unlink()
+    settings = load_settings()
+    catalogue = build_catalogue(settings, settings.providers, START.date())
+    assert (settings.providers, settings.default_model) == (("comfyui",), ("mine",))
+    assert [model.id for model in catalogue.models] == ["mine"]
+    assert catalogue.default_model == "mine"
+
+    (folder / "mine.toml").write_text("credits.text = 0")
+    assert mistakes(monkeypatch) == (
+        "COMFYUI_WORKFLOWS workflows/mine.toml: credits.text takes whole credits a picture, 1 to 100000",
+    )

@@ -28,6 +28,7 @@ from bot.domain.catalogue import Catalogue, build_catalogue
 from bot.domain.lazy_text import LazyText
 from bot.domain.models import Abilities, ListPrice, Model, Offer, TokenPrices
 from bot.providers.addresses import AN_ADDRESS, is_secure
+from bot.providers.found_models import FoundModel, FoundModelsError
 from bot.providers.openai_images import SPECS, service_spec
 from bot.providers.registry import PROVIDERS
 from bot.providers.spec import ProviderSpec
@@ -62,26 +63,18 @@ class CatalogueFile:
         return tuple(model.id for model in self.models)
 
 
-def load_catalogue_file(path: Path | None = None) -> CatalogueFile:
-    """Return the shipped models with the changes of an operator's file.
+def load_catalogue_file(path: Path | None = None, found: Sequence[FoundModel] = ()) -> CatalogueFile:
+    """Return the shipped and the found models, changed by an operator's file.
 
     Raises:
         CatalogueFileError: the file cannot be read, or has mistakes.
+        FoundModelsError: a found model has mistakes.
     """
     own = {} if path is None else _read_own(path)
-    document = _merged(_parse(SHIPPED.read_text(encoding="utf-8")), own)
-    lines: set[str] = set()
-    try:
-        table = FileTable.model_validate(document)
-    except ValidationError as error:
-        lines = set(map(_line_of, error.errors(include_input=False, include_url=False)))
-        raise CatalogueFileError(_named(path, lines)) from None
-    services = {name: _service(name, service) for name, service in table.services.items()}
-    specs = {**PROVIDERS, **services}
-    lines = {line for name, model in table.models.items() for line in _mistakes_of(name, model, specs)}
-    lines |= {line for name, service in table.services.items() for line in _mistakes_of_service(name, service)}
-    if lines:
+    document = _merged(_with_found(_parse(SHIPPED.read_text(encoding="utf-8")), found), own)
+    if lines := _mistakes_in(document):
         raise CatalogueFileError(_named(path, lines))
+    table = FileTable.model_validate(document)
     models = {name: _model(name, model) for name, model in table.models.items()}
     return CatalogueFile(
         models=tuple(models.values()),
@@ -91,19 +84,67 @@ def load_catalogue_file(path: Path | None = None) -> CatalogueFile:
             for provider, offer in model.offers.items()
             if offer.enabled
         ),
-        services=MappingProxyType(services),
+        services=MappingProxyType(_services(table)),
     )
 
 
 def load_catalogue(
-    path: Path | None, *, providers: Sequence[str], today: date, defaults: Sequence[str] = ()
+    path: Path | None,
+    *,
+    providers: Sequence[str],
+    today: date,
+    defaults: Sequence[str] = (),
+    found: Sequence[FoundModel] = (),
 ) -> Catalogue:
     """Return the catalogue of these providers on a day.
 
     Raises as `load_catalogue_file` does.
     """
-    found = load_catalogue_file(path)
-    return build_catalogue(found.models, found.offers, providers=providers, today=today, defaults=defaults)
+    file = load_catalogue_file(path, found)
+    return build_catalogue(file.models, file.offers, providers=providers, today=today, defaults=defaults)
+
+
+def _with_found(shipped: dict[str, Any], found: Sequence[FoundModel]) -> dict[str, Any]:
+    """Return the shipped tables and those of found models.
+
+    A model that ships gets one more offer, within its own limits.
+
+    Raises:
+        FoundModelsError: a model has mistakes; later ones are not read.
+    """
+    document = shipped
+    for each in found:
+        known = shipped["models"].get(each.name)
+        offer = dict(each.offer)
+        table = each.table
+        if known is not None:
+            options = _merged(each.table["options"], _table(each.own.get("options")))
+            offer |= {"max_inputs": min(each.table["max_inputs"], known.get("max_inputs", 0)), "options": options}
+            table = {}
+        own = {key: value for key, value in each.own.items() if known is None or key != "options"}
+        changes = _merged(_merged(table, own), {"offers": {each.provider: offer}})
+        document = _merged(document, {"models": {each.name: changes}})
+        where = locate(("models", each.name))[0]
+        mistakes = _mistakes_in({"models": {each.name: document["models"][each.name]}})
+        if mistakes:
+            lines = (f"{each.source}: {line.removeprefix(f'{where}.')}" for line in mistakes)
+            raise FoundModelsError(tuple(sorted(lines)), setting=each.setting)
+    return document
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mistakes_in(document: Mapping[str, Any]) -> set[str]:
+    """Return a line for each mistake in the tables of a file."""
+    try:
+        table = FileTable.model_validate(document)
+    except ValidationError as error:
+        return set(map(_line_of, error.errors(include_input=False, include_url=False)))
+    specs = {**PROVIDERS, **_services(table)}
+    lines = {line for name, model in table.models.items() for line in _mistakes_of(name, model, specs)}
+    return lines | {line for name, service in table.services.items() for line in _mistakes_of_service(name, service)}
 
 
 def _read_own(path: Path) -> dict[str, Any]:
@@ -175,6 +216,10 @@ def _mistakes_of_service(name: str, service: ServiceTable) -> Iterator[str]:
         yield f"{where} is no name of a service: it takes {SERVICE_NAME}"
     if service.key_variable is not None and service.profile in _HOSTED and not is_secure(service.url):
         yield f"{where}.url {AN_ADDRESS}"
+
+
+def _services(table: FileTable) -> dict[str, ProviderSpec]:
+    return {name: _service(name, service) for name, service in table.services.items()}
 
 
 def _service(name: str, table: ServiceTable) -> ProviderSpec:

@@ -21,6 +21,7 @@ from bot.doctor.proxy import check_proxy
 from bot.doctor.storage import DATABASE_FAULTS, check_database, check_folders
 from bot.doctor.vendor_models import check_vendor_models
 from bot.doctor.web import check_ports, check_webhook
+from bot.doctor.workflows import check_workflows
 from bot.settings import Settings
 
 __all__ = ["DATABASE_FAULTS", "Finding", "examine"]
@@ -40,6 +41,7 @@ _CHECKS: Final[tuple[Callable[[Settings], Awaitable[list[Finding]]], ...]] = (
     check_logins,
     check_keys,
     check_models,
+    check_workflows,
     check_vendor_models,
     check_picture_hosts,
     check_webhook,

@@ -11,7 +11,11 @@ async def check_models(settings: Settings) -> list[Finding]:
     """Check for retired and retiring models, and for an absent default."""
     today = datetime.now(UTC).date()
     catalogue = load_catalogue(
-        settings.models_file, providers=settings.providers, today=today, defaults=settings.default_model
+        settings.models_file,
+        providers=settings.providers,
+        today=today,
+        defaults=settings.default_model,
+        found=settings.found_models,
     )
     if not catalogue.models:
         if not settings.providers:

@@ -40,7 +40,7 @@ async def check_keys(settings: Settings) -> list[Finding]:
             what = f"{name} answers" if key is None else f"{name} accepts {spec.key_variable}"
             findings.append(Finding(good=True, what=what))
     if not findings:
-        remedy = f"Set {' or '.join(spec.key_variable for spec in PROVIDERS.values())} in .env."
+        remedy = f"Set {' or '.join(spec.switch_variable for spec in PROVIDERS.values())} in .env."
         findings.append(Finding(good=False, what="no provider has a key", remedy=remedy))
     return findings
 

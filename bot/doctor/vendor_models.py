@@ -22,7 +22,10 @@ async def check_vendor_models(settings: Settings) -> list[Finding]:
     A model that is missing or ends soon is a warning.
     """
     today = datetime.now(UTC).date()
-    offers = load_catalogue(settings.models_file, providers=settings.providers, today=today).offers
+    catalogue = load_catalogue(
+        settings.models_file, providers=settings.providers, today=today, found=settings.found_models
+    )
+    offers = catalogue.offers
     findings: list[Finding] = []
     async with provider_client(proxies=settings.proxies) as client:
         for name in settings.providers:

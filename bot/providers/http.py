@@ -160,6 +160,11 @@ class ProviderHttp:
         return f"{type(self).__name__}(name={self.name!r})"
 
     @property
+    def key_header(self) -> dict[str, str]:
+        """The header with the key, empty without one; only for the API's own host."""
+        return {} if self._key is None else {self._rules.key_header: f"{self._rules.key_prefix}{self._key}"}
+
+    @property
     def base_url(self) -> str:
         """The API's URL, without a slash at its end."""
         return self._base_url
@@ -396,10 +401,7 @@ class ProviderHttp:
         return response, body, fault
 
     def _headers(self, more: Mapping[str, str] | None) -> dict[str, str]:
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **(more or {})}
-        if self._key is not None:
-            headers[self._rules.key_header] = f"{self._rules.key_prefix}{self._key}"
-        return headers
+        return {"Accept": "application/json", "Accept-Encoding": "identity", **(more or {}), **self.key_header}
 
 
 @dataclass(frozen=True, slots=True)

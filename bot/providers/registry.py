@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from bot.providers import bfl, fal, gemini, openai_images, openrouter, reve2img, skillboss
+from bot.providers import bfl, comfyui, fal, gemini, openai_images, openrouter, reve2img, skillboss
 from bot.providers.spec import ProviderSpec
 
 PROVIDERS: Final[Mapping[str, ProviderSpec]] = MappingProxyType(
@@ -18,6 +18,7 @@ PROVIDERS: Final[Mapping[str, ProviderSpec]] = MappingProxyType(
             *openai_images.SPECS,
             openrouter.SPEC,
             gemini.SPEC,
+            comfyui.SPEC,
         )
     }
 )

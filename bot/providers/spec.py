@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from bot.providers.base import Provider
+from bot.providers.found_models import FoundModel
 from bot.providers.http import DEFAULT_RULES, HttpRules, ProviderHttp
 from bot.providers.model_list import ModelLister
 
@@ -40,6 +41,7 @@ class ProviderSpec:
     TLS is accepted. `extras` are its other settings, which `build` gets as keyword arguments. `list_models` reads the
     provider's own list of models, to compare the offers with. `shapes` are the forms of input that its offers choose
     from; empty if there is only one. `is_service`: it comes from MODELS_FILE, and its URL is `default_url`, no setting.
+    `find_models` gets the extras too, and returns models beside those of the files, or raises `FoundModelsError`.
     """
 
     name: str
@@ -60,6 +62,7 @@ class ProviderSpec:
     list_models: ModelLister | None = None
     shapes: tuple[str, ...] = ()
     is_service: bool = False
+    find_models: Callable[..., tuple[FoundModel, ...]] | None = None
 
     @property
     def key_variable(self) -> str:
@@ -70,6 +73,11 @@ class ProviderSpec:
     def url_variable(self) -> str:
         """Return the variable of the URL; of a service, its key in the file."""
         return f"services.{self.name}.url in MODELS_FILE" if self.is_service else self.url_setting.upper()
+
+    @property
+    def switch_variable(self) -> str:
+        """Return the environment variable for switching the provider on."""
+        return self.key_variable if self.needs_key else self.url_variable
 
     def open_http(self, client: httpx.AsyncClient, url: str, key: str | None) -> ProviderHttp:
         """Return the access to the API at a URL with a key."""
