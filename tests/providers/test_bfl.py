@@ -145,6 +145,7 @@ async def test_task_is_polled_at_its_own_host(bench: QueueHarness) -> None:
         "https://api.us.bfl.ai/v1/get_result?id=c546&x=https://evil.example",
         "https://[::1/v1/get_result?id=c546",
         "file:///v1/get_result?id=c546",
+        "api.us.bfl.ai/v1/get_result?id=c546",
     ],
 )
 async def test_key_goes_to_no_strange_polling_url(bench: QueueHarness, url: str) -> None:

@@ -373,20 +373,48 @@ async def test_lost_request_is_found_after_all_pages(bench: QueueHarness) -> Non
     assert len(pages) == 2
 
 
-@pytest.mark.parametrize("case", ["history_empty", "history_twin", "history_without_payloads"])
-async def test_doubtful_history_finds_nothing(bench: QueueHarness, case: str) -> None:
+@pytest.mark.parametrize(
+    ("case", "found"),
+    [
+        ("history_empty", LostCall.ASK_AGAIN),
+        ("history_twin", LostCall.UNDECIDED),
+        ("history_without_payloads", LostCall.UNDECIDED),
+    ],
+)
+async def test_doubtful_history_finds_nothing(bench: QueueHarness, case: str, found: LostCall) -> None:
     call = await lost(bench)
     bench.server.finish()
     bench.server.faults.play(case)
 
-    assert await bench.provider.find_lost(call) is LostCall.UNDECIDED
+    assert await bench.provider.find_lost(call) is found
 
 
-async def test_unreachable_platform_finds_nothing(bench: QueueHarness) -> None:
+async def test_running_request_is_found_once_it_has_ended(bench: QueueHarness) -> None:
+    call = await lost(bench)
+
+    assert await bench.provider.find_lost(call) is LostCall.ASK_AGAIN
+    bench.server.finish()
+    assert await bench.provider.find_lost(call) == f"fal-ai/flux-2-pro/requests/{bench.server.jobs[0].id}"
+
+
+async def test_unreachable_platform_can_be_asked_again(bench: QueueHarness) -> None:
     call = await lost(bench)
     bench.server.faults.add("account", "status", status=503)
 
-    assert await bench.provider.find_lost(call) is LostCall.UNDECIDED
+    with pytest.raises(ProviderError) as caught:
+        await bench.provider.find_lost(call)
+
+    assert (caught.value.kind, caught.value.maybe_accepted) == (FaultKind.UNAVAILABLE, False)
+
+
+async def test_history_beyond_the_period_is_not_compared(bench: QueueHarness, client: httpx.AsyncClient) -> None:
+    call = bench.call()
+    body = SHAPES["flux-2"].body(call, [])
+    item = {"request_id": "c546", "sent_at": "2020-01-01T00:00:00Z", "json_input": body}
+    async with RawServer(json_reply(json.dumps({"items": [item], "has_more": False}))) as raw:
+        provider = FAL.provider_at(bench.server.url, client, {"platform_url": raw.url})
+
+        assert await provider.find_lost(call) is LostCall.ASK_AGAIN
 
 
 async def test_request_outside_the_time_of_the_call_is_another_one(bench: QueueHarness) -> None:
@@ -406,7 +434,7 @@ async def test_answered_request_with_the_same_input_is_another_one(bench: QueueH
     call = await lost(bench, model="seedream-5-pro")
     described = replace(call, sent_at=datetime.now(UTC))
 
-    assert await bench.provider.find_lost(described) is LostCall.UNDECIDED
+    assert await bench.provider.find_lost(described) is LostCall.ASK_AGAIN
     bench.server.finish()
     assert await bench.provider.find_lost(described) == f"bytedance/seedream/requests/{bench.server.jobs[1].id}"
 

@@ -162,6 +162,9 @@ class Fal(ProviderDefaults):
         """Look for the request in the history.
 
         Only one request with this very input counts. Ended requests are listed, running ones perhaps not.
+
+        Raises:
+            ProviderError: the history cannot be read now.
         """
         endpoint, shape = self._target(submission)
         if submission.sent_at is None and not shape.is_unique(submission):
@@ -173,10 +176,10 @@ class Fal(ProviderDefaults):
             ids = await find_matches(self._platform, endpoint, body, start=start, end=end)
         except UnknownInputError:
             return LostCall.UNDECIDED
-        except ProviderError:
-            return LostCall.UNDECIDED
         handles = [f"{_app(endpoint)}/requests/{each}" for each in ids]
         left = [each for each in handles if each not in self._answered and _HANDLE.fullmatch(each)]
+        if not left:
+            return LostCall.ASK_AGAIN  # it may not have ended yet
         return left[0] if len(left) == 1 else LostCall.UNDECIDED
 
     async def verify_webhook(self, url: str, headers: Mapping[str, str], body: bytes) -> bool:
@@ -206,7 +209,7 @@ class Fal(ProviderDefaults):
         request_id = document.get("request_id")
         request_id = request_id if isinstance(request_id, str) else named
         handles = [] if request_id is None else [f"{_app(endpoint)}/requests/{request_id}"]
-        if isinstance(address, str) and address.startswith(base):
+        if isinstance(address, str):  # of another host, it is no handle
             handles.insert(0, address.removeprefix(base).removesuffix("/response"))
         return next((each for each in handles if _HANDLE.fullmatch(each)), None)
 
