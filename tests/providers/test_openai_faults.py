@@ -10,7 +10,7 @@ import structlog
 from bot.domain.costs import CostSource, usd
 from bot.domain.errors import FaultKind
 from bot.providers.base import Failed
-from bot.providers.openai_images.errors import duration
+from bot.providers.openai_images.errors import duration, kind_of, wait_of
 from sandbox.providers import OpenAiImagesServer
 from tests.providers.openai_support import AT_ONCE, KEY, LOCAL, PROFILES, PROMPT, OpenAiBench
 from tests.providers.provider_harness import RawServer, json_reply
@@ -146,6 +146,8 @@ async def test_withheld_images_are_a_refusal(bench: OpenAiBench) -> None:
 
     assert isinstance(answer, Failed)
     assert answer.kind is FaultKind.CONTENT
+    assert answer.cost == usd(Decimal(0), CostSource.REPORTED)
+    assert bench.server.billed == []
 
 
 @pytest.mark.parametrize("bench", ["xai"], indirect=True)
@@ -180,3 +182,29 @@ async def test_images_beside_a_withheld_one_are_returned(bench: OpenAiBench) -> 
 )
 def test_duration_is_read_in_seconds(text: str | None, seconds: float | None) -> None:
     assert duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind"),
+    [
+        (400, {"code": "moderation_blocked"}, FaultKind.CONTENT),
+        (400, {"code": "BadRequest", "inner_error": {"error_code": "content_policy_violation"}}, FaultKind.CONTENT),
+        (400, {"code": "BadRequest", "innererror": {"code": "ResponsibleAIPolicyViolation"}}, FaultKind.CONTENT),
+        (400, {"code": "billing_hard_limit_reached"}, FaultKind.ACCOUNT_EMPTY),
+        (429, {"type": "insufficient_quota", "code": None}, FaultKind.ACCOUNT_EMPTY),
+        (500, {"code": "moderation_blocked"}, None),
+        (400, {"code": ["moderation_blocked"], "param": "insufficient_quota"}, None),
+        (429, {"code": "rate_limit_exceeded"}, None),
+        (400, "moderation_blocked", None),
+    ],
+)
+def test_codes_decide_the_kind_of_an_error(status: int, error: object, kind: FaultKind | None) -> None:
+    assert kind_of(status, {"error": error}, httpx.Headers()) is kind
+
+
+def test_resets_count_for_a_rate_limit_only() -> None:
+    headers = httpx.Headers({"x-ratelimit-reset-requests": "1m30s", "x-ratelimit-reset-tokens": "broken"})
+
+    assert wait_of(headers, {"error": {"code": "rate_limit_exceeded"}}) == 90.0
+    assert wait_of(headers, {"error": {"code": "server_error"}}) is None
+    assert wait_of(httpx.Headers(), {"error": {"code": "rate_limit_exceeded"}}) is None

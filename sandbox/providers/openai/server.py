@@ -178,7 +178,7 @@ class OpenAiImagesServer(SynchronousServer):
         if self.profile.name == "xai":
             allowed = case != "refused_xai_picture"
             body["data"] = [{**(each if allowed else {}), "respect_moderation": allowed} for each in pictures]
-            body["usage"] = {"cost_in_usd_ticks": int(Decimal(job.request.cost) * _TICKS)}
+            body["usage"] = {"cost_in_usd_ticks": int(Decimal(job.request.cost) * _TICKS) if allowed else 0}
         headers = {}
         if used is not None:
             body |= _settings(job, call)
