@@ -161,7 +161,7 @@ class BatchStore:
                 return job
             for call in batch:
                 if is_waiting(call):
-                    attempts.end_call(call, Outcome.UNKNOWN, now, fault=FaultKind.DEADLINE)
+                    attempts.end_call(call, Outcome.LOST, now, fault=FaultKind.DEADLINE)
             return JobRepository(connection).advance(job, State.STORING)
 
         return await self._database.write(write)

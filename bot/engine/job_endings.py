@@ -92,7 +92,7 @@ def possible_cost(job: Job, batch: Sequence[Attempt], cause: FaultKind, *, store
 def _made(call: Attempt, job: Job) -> int:
     """Return the number of a call's images with a possible bill."""
     images = call.images or job.request.images
-    if call.outcome in (Outcome.OPEN, Outcome.UNKNOWN):
+    if call.outcome in (Outcome.OPEN, Outcome.UNKNOWN, Outcome.LOST):
         return min(len(call.result), images) or images
     was_made = call.outcome is Outcome.FAILED and (is_billed(call.cost) or call.fault is FaultKind.NO_PICTURES)
     return images if was_made else 0

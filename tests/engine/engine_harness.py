@@ -7,10 +7,11 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bot.container import Container
@@ -45,6 +46,8 @@ from db.database import Database
 from sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
 from tests.support.clock import ManualClock, let_others_run
 from tests.support.factories import MEMBER, make_context, make_id, make_request
+
+NO_KEYS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Observer:
@@ -231,13 +234,16 @@ async def engine_harness(
     new_input_url: Callable[[], CallbackUrl | None] = some_input_url,
     publisher: InputPublisher | None = None,
     budget: int = 100_000,
+    keys: Mapping[str, Any] = NO_KEYS,
+    exempt: Collection[str] = (),
 ) -> AsyncIterator[EngineHarness]:
     """Build a harness and, by default, start its engine.
 
     A given server and clock outlive the harness. One that is not `alone` shares its database with others, by
     leases of 15 seconds. The caller starts and closes the `second` provider, which is used if SkillBoss cannot
     do the job. Without `skillboss` the operator has no key for it. The `policy` names the hosts of members'
-    images, and `new_input_url` builds URLs for providers; without them the `publisher` does.
+    images, and `new_input_url` builds URLs for providers; without them the `publisher` does. `keys` are settings of
+    other providers, whose images come from the addresses `exempt`.
     """
     clock = clock or ManualClock()
     own = server is None
@@ -245,8 +251,9 @@ async def engine_harness(
     if own:
         await server.start()
     client = provider_client()
-    exempt = [server.url]
+    exempt = [server.url, *exempt]
     settings: dict[str, Any] = {"communities": "*", "skillboss_api_url": server.url, "monthly_budget": budget}
+    settings |= keys
     if skillboss:
         settings["skillboss_wholesale_key"] = "key"
     if second is not None:
