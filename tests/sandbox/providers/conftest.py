@@ -6,14 +6,19 @@ import aiohttp
 import httpx
 import pytest
 
-from sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
+from sandbox.providers import MANUAL, Latency, Reve2ImgServer, SkillBossServer
 from sandbox.providers.bfl import BflServer
 from sandbox.providers.comfy import ComfyServer
 from sandbox.providers.fal import FalServer
+from sandbox.providers.gemini import GeminiServer
+from sandbox.providers.openai import OpenAiImagesServer
+from sandbox.providers.openrouter import OpenRouterServer
 from tests.sandbox.providers.clock import Clock
 from tests.sandbox.providers.fal_support import KEY as FAL_KEY
 from tests.sandbox.providers.raw_receiver import RawReceiver
 from tests.sandbox.providers.support import Api, ImageServer
+
+AT_ONCE = Latency(queue=0.0, work=0.0)
 
 
 @pytest.fixture
@@ -110,4 +115,55 @@ async def comfy(clock: Clock) -> AsyncIterator[ComfyServer]:
 async def comfy_client(comfy: ComfyServer) -> AsyncIterator[httpx.AsyncClient]:
     """Yield a client of ComfyUI."""
     async with httpx.AsyncClient(base_url=comfy.url) as client:
+        yield client
+
+
+@pytest.fixture
+async def gemini() -> AsyncIterator[GeminiServer]:
+    """Yield the fake of Gemini with fast jobs."""
+    server = GeminiServer(key="key-a", latency=AT_ONCE)
+    await server.start()
+    yield server
+    await server.close()
+
+
+@pytest.fixture
+async def gemini_client(gemini: GeminiServer) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client with the key at Gemini."""
+    headers = {"x-goog-api-key": "key-a"}
+    async with httpx.AsyncClient(base_url=f"{gemini.url}/v1beta", headers=headers, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+async def openai() -> AsyncIterator[OpenAiImagesServer]:
+    """Yield the fake of OpenAI with fast jobs."""
+    server = OpenAiImagesServer(key="sk-key-a", latency=AT_ONCE)
+    await server.start()
+    yield server
+    await server.close()
+
+
+@pytest.fixture
+async def openai_client(openai: OpenAiImagesServer) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client with the key at OpenAI."""
+    headers = {"Authorization": "Bearer sk-key-a"}
+    async with httpx.AsyncClient(base_url=openai.url, headers=headers, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+async def openrouter() -> AsyncIterator[OpenRouterServer]:
+    """Yield the fake of OpenRouter with fast jobs."""
+    server = OpenRouterServer(key="key-a", latency=AT_ONCE)
+    await server.start()
+    yield server
+    await server.close()
+
+
+@pytest.fixture
+async def openrouter_client(openrouter: OpenRouterServer) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client with the key at OpenRouter."""
+    headers = {"Authorization": "Bearer key-a"}
+    async with httpx.AsyncClient(base_url=f"{openrouter.url}/api/v1", headers=headers, timeout=30) as client:
         yield client

@@ -2,7 +2,6 @@
 
 import base64
 import io
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -11,27 +10,10 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from sandbox.providers import GeminiServer, Latency, derives_from, expected_mark, read_manifest, read_mark
+from sandbox.providers import GeminiServer, derives_from, expected_mark, read_manifest, read_mark
 from tests.sandbox.providers.support import ImageServer, photo
 
 MODEL = "gemini-nano-banana-2.1"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[GeminiServer]:
-    """Yield the fake with fast jobs."""
-    server = GeminiServer(key="key-a", latency=Latency(queue=0.0, work=0.0))
-    await server.start()
-    yield server
-    await server.close()
-
-
-@pytest.fixture
-async def client(server: GeminiServer) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client with its key."""
-    headers = {"x-goog-api-key": "key-a"}
-    async with httpx.AsyncClient(base_url=f"{server.url}/v1beta", headers=headers, timeout=30) as client:
-        yield client
 
 
 def path(model: str = MODEL) -> str:
@@ -65,22 +47,22 @@ def picture(reply: httpx.Response) -> bytes:
     return base64.b64decode(found["inlineData"]["data"])
 
 
-async def test_reply_has_a_thought_before_the_picture(server: GeminiServer, client: httpx.AsyncClient) -> None:
-    reply = await client.post(path(), json=body())
+async def test_reply_has_a_thought_before_the_picture(gemini: GeminiServer, gemini_client: httpx.AsyncClient) -> None:
+    reply = await gemini_client.post(path(), json=body())
 
     kinds = [("inlineData" if "inlineData" in each else "text", each.get("thought", False)) for each in parts(reply)]
     assert kinds == [("text", True), ("inlineData", True), ("text", False), ("inlineData", False)]
     thought = base64.b64decode(parts(reply)[1]["inlineData"]["data"])
-    assert picture(reply) == server.jobs[0].pictures[0]
+    assert picture(reply) == gemini.jobs[0].pictures[0]
     assert read_mark(thought) != read_mark(picture(reply)) == expected_mark("a fox", 0)
     assert read_manifest(picture(reply)) is not None
     assert read_manifest(thought) is None
     assert reply.json()["candidates"][0]["finishReason"] == "STOP"
-    assert reply.json()["responseId"] == server.jobs[0].id
+    assert reply.json()["responseId"] == gemini.jobs[0].id
 
 
-async def test_reply_without_text_modality_has_no_text(client: httpx.AsyncClient) -> None:
-    reply = await client.post(path(), json={**body(), "generationConfig": {"responseModalities": ["IMAGE"]}})
+async def test_reply_without_text_modality_has_no_text(gemini_client: httpx.AsyncClient) -> None:
+    reply = await gemini_client.post(path(), json={**body(), "generationConfig": {"responseModalities": ["IMAGE"]}})
 
     assert [each for each in parts(reply) if "text" in each and not each.get("thought")] == []
 
@@ -96,21 +78,21 @@ async def test_reply_without_text_modality_has_no_text(client: httpx.AsyncClient
     ],
 )
 async def test_bill_is_that_of_the_tokens(
-    server: GeminiServer, client: httpx.AsyncClient, model: str, size: str, tokens: int, cost: str
+    gemini: GeminiServer, gemini_client: httpx.AsyncClient, model: str, size: str, tokens: int, cost: str
 ) -> None:
-    reply = await client.post(path(model), json=body("a fox", imageSize=size, aspectRatio="1:1"))
+    reply = await gemini_client.post(path(model), json=body("a fox", imageSize=size, aspectRatio="1:1"))
 
     usage = reply.json()["usageMetadata"]
     assert (usage["promptTokenCount"], usage["candidatesTokenCount"]) == (2, tokens)
     assert usage["candidatesTokensDetails"] == [{"modality": "IMAGE", "tokenCount": tokens}]
-    assert server.billed[0].cost == Decimal(cost)
+    assert gemini.billed[0].cost == Decimal(cost)
     with Image.open(io.BytesIO(picture(reply))) as opened:
         assert opened.size == {"1K": (1024, 1024), "2K": (2048, 2048), "4K": (4096, 4096)}[size]
 
 
 @pytest.mark.parametrize(("ratio", "size"), [("16:9", (1360, 768)), ("1:8", (368, 2896)), ("21:9", (1568, 672))])
-async def test_picture_has_requested_ratio(client: httpx.AsyncClient, ratio: str, size: tuple[int, int]) -> None:
-    with Image.open(io.BytesIO(picture(await client.post(path(), json=body(aspectRatio=ratio))))) as opened:
+async def test_picture_has_requested_ratio(gemini_client: httpx.AsyncClient, ratio: str, size: tuple[int, int]) -> None:
+    with Image.open(io.BytesIO(picture(await gemini_client.post(path(), json=body(aspectRatio=ratio))))) as opened:
         assert opened.size == size
 
 
@@ -118,32 +100,32 @@ async def test_picture_has_requested_ratio(client: httpx.AsyncClient, ratio: str
     ("media_type", "format_"), [("image/png", "PNG"), ("image/jpeg", "JPEG"), ("image/webp", "WEBP")]
 )
 async def test_edit_derives_from_its_inline_picture(
-    server: GeminiServer, client: httpx.AsyncClient, media_type: str, format_: str
+    gemini: GeminiServer, gemini_client: httpx.AsyncClient, media_type: str, format_: str
 ) -> None:
     source = photo("rings", format_=format_)
 
-    reply = await client.post(path(), json=body("make it dusk", inline(source, media_type), inline(photo())))
+    reply = await gemini_client.post(path(), json=body("make it dusk", inline(source, media_type), inline(photo())))
 
     assert derives_from(picture(reply), source)
     assert reply.json()["usageMetadata"]["promptTokenCount"] == 3 + 2 * 560
-    assert len(server.jobs[0].inputs) == 2
+    assert len(gemini.jobs[0].inputs) == 2
 
 
-async def test_heic_picture_is_read(client: httpx.AsyncClient) -> None:
+async def test_heic_picture_is_read(gemini_client: httpx.AsyncClient) -> None:
     with Image.open(io.BytesIO(photo("rings"))) as opened:
         file = io.BytesIO()
         pillow_heif.from_pillow(opened.convert("RGB")).save(file, quality=90)
 
-    reply = await client.post(path(), json=body("make it dusk", inline(file.getvalue(), "image/heic")))
+    reply = await gemini_client.post(path(), json=body("make it dusk", inline(file.getvalue(), "image/heic")))
 
     assert derives_from(picture(reply), photo("rings"))
 
 
-async def test_picture_at_an_address_is_fetched(client: httpx.AsyncClient, image_server: ImageServer) -> None:
+async def test_picture_at_an_address_is_fetched(gemini_client: httpx.AsyncClient, image_server: ImageServer) -> None:
     source = photo("rings")
     part = {"fileData": {"mimeType": "image/png", "fileUri": image_server.put("a", source)}}
 
-    assert derives_from(picture(await client.post(path(), json=body("make it dusk", part))), source)
+    assert derives_from(picture(await gemini_client.post(path(), json=body("make it dusk", part))), source)
 
 
 SMALL = photo(size=(64, 64))
@@ -183,35 +165,35 @@ SMALL = photo(size=(64, 64))
     ],
 )
 async def test_undocumented_call_is_invalid_argument(
-    server: GeminiServer, client: httpx.AsyncClient, call: Any
+    gemini: GeminiServer, gemini_client: httpx.AsyncClient, call: Any
 ) -> None:
-    reply = await client.post(path(), json=call)
+    reply = await gemini_client.post(path(), json=call)
 
     error = reply.json()["error"]
     assert (reply.status_code, error["status"]) == (400, "INVALID_ARGUMENT")
     assert set(error) == {"code", "message", "status", "details"}
-    assert not server.jobs
+    assert not gemini.jobs
 
 
 @pytest.mark.parametrize(
     ("model", "image"),
     [("gemini-3-pro-image", {"aspectRatio": "1:8"}), ("gemini-3.1-flash-lite-image", {"imageSize": "2K"})],
 )
-async def test_abilities_differ_by_model(client: httpx.AsyncClient, model: str, image: dict[str, str]) -> None:
-    assert (await client.post(path(model), json=body("x", **image))).status_code == 400
+async def test_abilities_differ_by_model(gemini_client: httpx.AsyncClient, model: str, image: dict[str, str]) -> None:
+    assert (await gemini_client.post(path(model), json=body("x", **image))).status_code == 400
 
 
 async def test_inline_pictures_above_the_total_are_refused(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    gemini_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sandbox.providers.gemini.requests._MAX_INLINE_BYTES", 2 * len(SMALL) - 1)
 
-    assert (await client.post(path(), json=body("x", inline(SMALL)))).status_code == 200
-    assert (await client.post(path(), json=body("x", inline(SMALL), inline(SMALL)))).status_code == 400
+    assert (await gemini_client.post(path(), json=body("x", inline(SMALL)))).status_code == 200
+    assert (await gemini_client.post(path(), json=body("x", inline(SMALL), inline(SMALL)))).status_code == 400
 
 
-async def test_key_in_another_header_is_refused(server: GeminiServer) -> None:
-    async with httpx.AsyncClient(base_url=f"{server.url}/v1beta") as client:
+async def test_key_in_another_header_is_refused(gemini: GeminiServer) -> None:
+    async with httpx.AsyncClient(base_url=f"{gemini.url}/v1beta") as client:
         none = await client.post(path(), json=body(), headers={"Authorization": "Bearer key-a"})
         wrong = await client.post(path(), json=body(), headers={"x-goog-api-key": "wrong"})
 
@@ -219,10 +201,10 @@ async def test_key_in_another_header_is_refused(server: GeminiServer) -> None:
     assert (wrong.status_code, wrong.json()["error"]["details"][0]["reason"]) == (400, "API_KEY_INVALID")
 
 
-async def test_models_are_listed_and_others_are_404(client: httpx.AsyncClient) -> None:
-    names = [each["name"] for each in (await client.get("/models")).json()["models"]]
-    gone = await client.post(path("gemini-2.5-flash-image"), json=body())
-    method = await client.post(f"/models/{MODEL}:streamGenerateContent", json=body())
+async def test_models_are_listed_and_others_are_404(gemini_client: httpx.AsyncClient) -> None:
+    names = [each["name"] for each in (await gemini_client.get("/models")).json()["models"]]
+    gone = await gemini_client.post(path("gemini-2.5-flash-image"), json=body())
+    method = await gemini_client.post(f"/models/{MODEL}:streamGenerateContent", json=body())
 
     assert f"models/{MODEL}" in names
     assert (gone.status_code, gone.json()["error"]["status"], method.status_code) == (404, "NOT_FOUND", 404)

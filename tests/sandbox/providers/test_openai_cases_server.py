@@ -1,7 +1,6 @@
 """Named cases, billing and limits of the fake of OpenAI's Images API."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import httpx
@@ -12,23 +11,6 @@ from sandbox.providers import MANUAL, GeminiServer, Latency, OpenAiImagesServer,
 PATH = "/v1/images/generations"
 BODY = {"model": "gpt-image-2.5-flare", "prompt": "a fox"}
 SECRET = "a secret fox under the third bridge"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OpenAiImagesServer]:
-    """Yield the fake with fast jobs."""
-    server = OpenAiImagesServer(key="sk-key-a", latency=Latency(queue=0.0, work=0.0))
-    await server.start()
-    yield server
-    await server.close()
-
-
-@pytest.fixture
-async def client(server: OpenAiImagesServer) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client with its key."""
-    headers = {"Authorization": "Bearer sk-key-a"}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30) as client:
-        yield client
 
 
 CASES: list[tuple[str, int, str | None, str]] = [
@@ -52,35 +34,37 @@ CASES: list[tuple[str, int, str | None, str]] = [
 
 @pytest.mark.parametrize(("case", "status", "code", "kind"), CASES)
 async def test_case_has_documented_error_and_no_bill(
-    server: OpenAiImagesServer, client: httpx.AsyncClient, case: str, status: int, code: str | None, kind: str
+    openai: OpenAiImagesServer, openai_client: httpx.AsyncClient, case: str, status: int, code: str | None, kind: str
 ) -> None:
-    server.faults.play(case)
+    openai.faults.play(case)
 
-    reply = await client.post(PATH, json=BODY)
-    again = await client.post(PATH, json=BODY)
+    reply = await openai_client.post(PATH, json=BODY)
+    again = await openai_client.post(PATH, json=BODY)
 
     error = reply.json()["error"]
     assert (reply.status_code, error["code"], error["type"]) == (status, code, kind)
     assert reply.headers["x-request-id"]
-    assert (again.status_code, len(server.billed)) == (200, 1)
+    assert (again.status_code, len(openai.billed)) == (200, 1)
 
 
 @pytest.mark.parametrize(("case", "stage"), [("refused_input", "input"), ("refused_output", "output")])
 async def test_refusal_has_moderation_details(
-    server: OpenAiImagesServer, client: httpx.AsyncClient, case: str, stage: str
+    openai: OpenAiImagesServer, openai_client: httpx.AsyncClient, case: str, stage: str
 ) -> None:
-    server.faults.play(case)
+    openai.faults.play(case)
 
-    details = (await client.post(PATH, json=BODY)).json()["error"]["moderation_details"]
+    details = (await openai_client.post(PATH, json=BODY)).json()["error"]["moderation_details"]
 
     assert details == {"categories": ["violence"], "moderation_stage": stage}
 
 
-async def test_rate_limit_cases_name_the_wait_in_headers(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
-    server.faults.play("rate_limited")
-    server.faults.play("rate_limited_reset")
+async def test_rate_limit_cases_name_the_wait_in_headers(
+    openai: OpenAiImagesServer, openai_client: httpx.AsyncClient
+) -> None:
+    openai.faults.play("rate_limited")
+    openai.faults.play("rate_limited_reset")
 
-    first, second = [(await client.post(PATH, json=BODY)).headers for _ in range(2)]
+    first, second = [(await openai_client.post(PATH, json=BODY)).headers for _ in range(2)]
 
     assert first["retry-after"] == "12"
     assert "retry-after" not in second
@@ -88,82 +72,84 @@ async def test_rate_limit_cases_name_the_wait_in_headers(server: OpenAiImagesSer
 
 
 @pytest.mark.parametrize("case", ["refused_policy", "bad_input", "refused_azure_inner_error"])
-async def test_error_quotes_the_prompt(server: OpenAiImagesServer, client: httpx.AsyncClient, case: str) -> None:
-    server.faults.play(case)
+async def test_error_quotes_the_prompt(openai: OpenAiImagesServer, openai_client: httpx.AsyncClient, case: str) -> None:
+    openai.faults.play(case)
 
-    assert SECRET in (await client.post(PATH, json={**BODY, "prompt": SECRET})).text
+    assert SECRET in (await openai_client.post(PATH, json={**BODY, "prompt": SECRET})).text
 
 
-async def test_empty_result_bills_the_prompt_only(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
-    server.faults.play("nothing")
+async def test_empty_result_bills_the_prompt_only(openai: OpenAiImagesServer, openai_client: httpx.AsyncClient) -> None:
+    openai.faults.play("nothing")
 
-    body = (await client.post(PATH, json=BODY)).json()
+    body = (await openai_client.post(PATH, json=BODY)).json()
 
     assert (body["data"], body["usage"]["output_tokens"]) == ([], 0)
-    assert [charge.cost for charge in server.billed] == [Decimal("0.00001")]
+    assert [charge.cost for charge in openai.billed] == [Decimal("0.00001")]
 
 
 async def test_reply_without_usage_is_billed_all_the_same(
-    server: OpenAiImagesServer, client: httpx.AsyncClient
+    openai: OpenAiImagesServer, openai_client: httpx.AsyncClient
 ) -> None:
-    server.faults.play("no_usage")
+    openai.faults.play("no_usage")
 
-    assert "usage" not in (await client.post(PATH, json=BODY)).json()
-    assert server.billed[0].cost == Decimal("0.01318")
+    assert "usage" not in (await openai_client.post(PATH, json=BODY)).json()
+    assert openai.billed[0].cost == Decimal("0.01318")
 
 
 @pytest.mark.parametrize("case", ["reply_lost", "reply_half"])
-async def test_lost_reply_is_billed(server: OpenAiImagesServer, client: httpx.AsyncClient, case: str) -> None:
-    server.faults.play(case)
+async def test_lost_reply_is_billed(openai: OpenAiImagesServer, openai_client: httpx.AsyncClient, case: str) -> None:
+    openai.faults.play(case)
 
     with pytest.raises(httpx.TransportError):
-        await client.post(PATH, json=BODY)
+        await openai_client.post(PATH, json=BODY)
 
-    assert [charge.prompt for charge in server.billed] == ["a fox"]
+    assert [charge.prompt for charge in openai.billed] == ["a fox"]
 
 
 async def test_broken_connection_before_processing_is_not_billed(
-    server: OpenAiImagesServer, client: httpx.AsyncClient
+    openai: OpenAiImagesServer, openai_client: httpx.AsyncClient
 ) -> None:
-    server.faults.add("submit", "reset_before")
+    openai.faults.add("submit", "reset_before")
 
     with pytest.raises(httpx.TransportError):
-        await client.post(PATH, json=BODY)
+        await openai_client.post(PATH, json=BODY)
 
-    assert not server.billed
+    assert not openai.billed
 
 
-async def test_call_stays_open_until_released(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
-    server.latency = MANUAL
-    pending = asyncio.create_task(client.post(PATH, json=BODY))
-    await server.wait_for(lambda: server.jobs)
-    before = (pending.done(), len(server.billed))
-    server.finish()
+async def test_call_stays_open_until_released(openai: OpenAiImagesServer, openai_client: httpx.AsyncClient) -> None:
+    openai.latency = MANUAL
+    pending = asyncio.create_task(openai_client.post(PATH, json=BODY))
+    await openai.wait_for(lambda: openai.jobs)
+    before = (pending.done(), len(openai.billed))
+    openai.finish()
 
     assert (await pending).status_code == 200
-    assert (before, len(server.billed)) == ((False, 0), 1)
+    assert (before, len(openai.billed)) == ((False, 0), 1)
 
 
-async def test_client_that_hangs_up_is_billed(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
-    server.latency = MANUAL
-    pending = asyncio.create_task(client.post(PATH, json=BODY))
-    await server.wait_for(lambda: server.jobs)
+async def test_client_that_hangs_up_is_billed(openai: OpenAiImagesServer, openai_client: httpx.AsyncClient) -> None:
+    openai.latency = MANUAL
+    pending = asyncio.create_task(openai_client.post(PATH, json=BODY))
+    await openai.wait_for(lambda: openai.jobs)
     pending.cancel()
     await asyncio.gather(pending, return_exceptions=True)
-    server.finish()
-    await server.wait_for(lambda: server.billed)
+    openai.finish()
+    await openai.wait_for(lambda: openai.billed)
 
-    assert len(server.billed) == 1
+    assert len(openai.billed) == 1
 
 
-async def test_balance_too_low_is_insufficient_quota(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
-    server.store.balance = Decimal("0.02")
+async def test_balance_too_low_is_insufficient_quota(
+    openai: OpenAiImagesServer, openai_client: httpx.AsyncClient
+) -> None:
+    openai.store.balance = Decimal("0.02")
 
-    replies = [await client.post(PATH, json=BODY) for _ in range(2)]
+    replies = [await openai_client.post(PATH, json=BODY) for _ in range(2)]
 
     assert [reply.status_code for reply in replies] == [200, 429]
     assert replies[1].json()["error"]["code"] == "insufficient_quota"
-    assert server.store.balance == Decimal("0.00682")
+    assert openai.store.balance == Decimal("0.00682")
 
 
 async def test_images_per_minute_are_limited() -> None:
@@ -185,17 +171,17 @@ async def test_images_per_minute_are_limited() -> None:
 
 
 async def test_control_routes_play_cases_and_list_the_bill(
-    server: OpenAiImagesServer, client: httpx.AsyncClient
+    openai: OpenAiImagesServer, openai_client: httpx.AsyncClient
 ) -> None:
     fault = {"endpoint": "submit", "kind": "case", "case": "overloaded", "times": 2}
-    await client.put("/sandbox/faults", json=[fault])
+    await openai_client.put("/sandbox/faults", json=[fault])
 
-    statuses = [(await client.post(PATH, json=BODY)).status_code for _ in range(3)]
-    listed = (await client.get("/sandbox/jobs")).json()
+    statuses = [(await openai_client.post(PATH, json=BODY)).status_code for _ in range(3)]
+    listed = (await openai_client.get("/sandbox/jobs")).json()
 
     assert statuses == [503, 503, 200]
-    assert listed["billed"] == [{"job_id": server.jobs[0].id, "prompt": "a fox", "cost": "0.01318"}]
-    assert "refused_input" in (await client.get("/sandbox/cases")).json()
+    assert listed["billed"] == [{"job_id": openai.jobs[0].id, "prompt": "a fox", "cost": "0.01318"}]
+    assert "refused_input" in (await openai_client.get("/sandbox/cases")).json()
 
 
 def test_all_fakes_have_the_common_cases() -> None:

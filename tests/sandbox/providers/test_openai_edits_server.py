@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +10,7 @@ import httpx
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from sandbox.providers import Latency, OpenAiImagesServer, derives_from, read_manifest
+from sandbox.providers import OpenAiImagesServer, derives_from, read_manifest
 from tests.sandbox.providers.support import ImageServer, photo
 
 PATH = "/v1/images/edits"
@@ -19,23 +18,6 @@ MODEL = "gpt-image-2.5-flare"
 FORM = {"model": MODEL, "prompt": "make it dusk"}
 
 File = tuple[str, tuple[str, bytes, str]]
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OpenAiImagesServer]:
-    """Yield the fake with fast jobs."""
-    server = OpenAiImagesServer(key="sk-key-a", latency=Latency(queue=0.0, work=0.0))
-    await server.start()
-    yield server
-    await server.close()
-
-
-@pytest.fixture
-async def client(server: OpenAiImagesServer) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client with its key."""
-    headers = {"Authorization": "Bearer sk-key-a"}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30) as client:
-        yield client
 
 
 def file(content: bytes, name: str = "image[]", kind: str = "image/png") -> File:
@@ -62,33 +44,35 @@ def picture(reply: httpx.Response) -> bytes:
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP"])
 async def test_form_edit_derives_from_its_first_file(
-    server: OpenAiImagesServer, client: httpx.AsyncClient, format_: str
+    openai: OpenAiImagesServer, openai_client: httpx.AsyncClient, format_: str
 ) -> None:
     source, other = photo("stripes", format_=format_), photo("rings")
 
-    reply = await client.post(PATH, data={**FORM, "n": "1"}, files=[file(source), file(other)])
+    reply = await openai_client.post(PATH, data={**FORM, "n": "1"}, files=[file(source), file(other)])
 
     made = picture(reply)
     assert (reply.status_code, reply.json()["size"]) == (200, "1536x1024")
     assert (derives_from(made, source), derives_from(made, other)) == (True, False)
     assert read_manifest(made) is not None
-    assert [each.format for each in server.jobs[0].inputs] == [format_.lower(), "png"]
-    assert server.requests[-1].body["image[]"][0]["length"] == len(source)
+    assert [each.format for each in openai.jobs[0].inputs] == [format_.lower(), "png"]
+    assert openai.requests[-1].body["image[]"][0]["length"] == len(source)
 
 
-async def test_edit_bills_its_input_tokens(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
-    reply = await client.post(PATH, data={**FORM, "size": "1024x1024"}, files=[file(photo(size=(1024, 1024)))])
+async def test_edit_bills_its_input_tokens(openai: OpenAiImagesServer, openai_client: httpx.AsyncClient) -> None:
+    reply = await openai_client.post(PATH, data={**FORM, "size": "1024x1024"}, files=[file(photo(size=(1024, 1024)))])
 
     usage = reply.json()["usage"]
     assert usage["input_tokens_details"] == {"text_tokens": 3, "image_tokens": 1024}
-    assert server.billed[0].cost == Decimal("0.021377")
+    assert openai.billed[0].cost == Decimal("0.021377")
 
 
-async def test_json_edit_takes_data_urls_and_addresses(client: httpx.AsyncClient, image_server: ImageServer) -> None:
+async def test_json_edit_takes_data_urls_and_addresses(
+    openai_client: httpx.AsyncClient, image_server: ImageServer
+) -> None:
     source, other = photo("rings"), photo("stripes")
     images = [{"image_url": data_url(source)}, {"image_url": image_server.put("b", other)}]
 
-    reply = await client.post(PATH, json={**FORM, "images": images, "mask": {"image_url": data_url(mask())}})
+    reply = await openai_client.post(PATH, json={**FORM, "images": images, "mask": {"image_url": data_url(mask())}})
 
     assert derives_from(picture(reply), source)
     assert image_server.requested == ["b"]
@@ -99,11 +83,11 @@ async def test_json_edit_takes_data_urls_and_addresses(client: httpx.AsyncClient
     [file(mask(), "mask"), file(mask(), "markup")],
     ids=["mask", "markup"],
 )
-async def test_mask_or_markup_is_taken(client: httpx.AsyncClient, extra: File) -> None:
-    assert (await client.post(PATH, data=FORM, files=[file(photo()), extra])).status_code == 200
+async def test_mask_or_markup_is_taken(openai_client: httpx.AsyncClient, extra: File) -> None:
+    assert (await openai_client.post(PATH, data=FORM, files=[file(photo()), extra])).status_code == 200
 
 
-async def test_masked_edit_changes_only_the_transparent_part(client: httpx.AsyncClient) -> None:
+async def test_masked_edit_changes_only_the_transparent_part(openai_client: httpx.AsyncClient) -> None:
     source = photo("rings", size=(600, 600))
     half = Image.new("RGBA", (600, 600), "white")
     half.paste((0, 0, 0, 0), (300, 0, 600, 600))
@@ -111,7 +95,7 @@ async def test_masked_edit_changes_only_the_transparent_part(client: httpx.Async
     half.save(content, "PNG")
     form = {**FORM, "size": "1024x1024"}
 
-    reply = await client.post(PATH, data=form, files=[file(source), file(content.getvalue(), "mask")])
+    reply = await openai_client.post(PATH, data=form, files=[file(source), file(content.getvalue(), "mask")])
 
     with Image.open(io.BytesIO(picture(reply))) as made, Image.open(io.BytesIO(source)) as original:
         expected = original.convert("RGB").resize((1024, 1024), Image.Resampling.BICUBIC)
@@ -151,12 +135,12 @@ SMALL_MASK = mask((64, 64))
     ],
 )
 async def test_bad_form_is_400(
-    server: OpenAiImagesServer, client: httpx.AsyncClient, fields: dict[str, str], files: list[File], param: str
+    openai: OpenAiImagesServer, openai_client: httpx.AsyncClient, fields: dict[str, str], files: list[File], param: str
 ) -> None:
-    reply = await client.post(PATH, data={**FORM, **fields}, files=files)
+    reply = await openai_client.post(PATH, data={**FORM, **fields}, files=files)
 
     assert (reply.status_code, reply.json()["error"]["param"]) == (400, param)
-    assert not server.jobs
+    assert not openai.jobs
 
 
 @pytest.mark.parametrize(
@@ -178,72 +162,72 @@ async def test_bad_form_is_400(
         [{"image_url": "data:" + "x" * 20_971_520}],
     ],
 )
-async def test_bad_json_edit_is_400(server: OpenAiImagesServer, client: httpx.AsyncClient, images: Any) -> None:
-    reply = await client.post(PATH, json={**FORM, "images": images})
+async def test_bad_json_edit_is_400(openai: OpenAiImagesServer, openai_client: httpx.AsyncClient, images: Any) -> None:
+    reply = await openai_client.post(PATH, json={**FORM, "images": images})
 
     assert reply.status_code == 400
-    assert not server.jobs
+    assert not openai.jobs
 
 
-async def test_file_above_the_limit_is_400(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_file_above_the_limit_is_400(openai_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sandbox.providers.openai.requests._MAX_FILE_BYTES", len(PHOTO))
 
-    reply = await client.post(PATH, data=FORM, files=[file(PHOTO)])
+    reply = await openai_client.post(PATH, data=FORM, files=[file(PHOTO)])
 
     assert (reply.status_code, reply.json()["error"]["param"]) == (400, "image[0]")
 
 
-async def test_older_model_takes_input_fidelity(client: httpx.AsyncClient) -> None:
+async def test_older_model_takes_input_fidelity(openai_client: httpx.AsyncClient) -> None:
     form = {**FORM, "model": "gpt-image-1.5", "input_fidelity": "high"}
 
-    assert (await client.post(PATH, data=form, files=[file(PHOTO)])).status_code == 200
+    assert (await openai_client.post(PATH, data=form, files=[file(PHOTO)])).status_code == 200
 
 
-async def test_broken_form_is_400(client: httpx.AsyncClient) -> None:
+async def test_broken_form_is_400(openai_client: httpx.AsyncClient) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
 
-    assert (await client.post(PATH, content=b"--x\r\nhalf", headers=headers)).status_code == 400
-    assert (await client.post("/v1/images/generations", data=FORM, files=[file(PHOTO)])).status_code == 400
+    assert (await openai_client.post(PATH, content=b"--x\r\nhalf", headers=headers)).status_code == 400
+    assert (await openai_client.post("/v1/images/generations", data=FORM, files=[file(PHOTO)])).status_code == 400
 
 
-async def stream(client: httpx.AsyncClient, **fields: Any) -> list[dict[str, Any]]:
+async def stream(openai_client: httpx.AsyncClient, **fields: Any) -> list[dict[str, Any]]:
     """Return the events of a streamed generation."""
     body = {"model": MODEL, "prompt": "a fox", "stream": True, **fields}
-    async with client.stream("POST", "/v1/images/generations", json=body) as reply:
+    async with openai_client.stream("POST", "/v1/images/generations", json=body) as reply:
         lines = [line async for line in reply.aiter_lines()]
     return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
 
 
 async def test_stream_has_partial_pictures_then_the_whole_one(
-    server: OpenAiImagesServer, client: httpx.AsyncClient
+    openai: OpenAiImagesServer, openai_client: httpx.AsyncClient
 ) -> None:
-    events = await stream(client, partial_images=2)
+    events = await stream(openai_client, partial_images=2)
 
     assert [event["type"].partition(".")[2] for event in events] == ["partial_image", "partial_image", "completed"]
     made = base64.b64decode(events[-1]["b64_json"])
-    assert made == server.jobs[0].pictures[0]
+    assert made == openai.jobs[0].pictures[0]
     assert base64.b64decode(events[0]["b64_json"]) != made
     assert events[-1]["usage"]["output_tokens"] == 439 + 200
 
 
-async def test_late_refusal_of_stream_is_an_event(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
-    server.faults.play("refused_output")
+async def test_late_refusal_of_stream_is_an_event(openai: OpenAiImagesServer, openai_client: httpx.AsyncClient) -> None:
+    openai.faults.play("refused_output")
 
-    (event,) = await stream(client)
+    (event,) = await stream(openai_client)
 
     assert (event["type"], event["error"]["code"]) == ("error", "moderation_blocked")
-    assert not server.billed
+    assert not openai.billed
 
 
 async def test_broken_stream_is_billed_without_its_picture(
-    server: OpenAiImagesServer, client: httpx.AsyncClient
+    openai: OpenAiImagesServer, openai_client: httpx.AsyncClient
 ) -> None:
-    server.faults.play("reply_lost")
+    openai.faults.play("reply_lost")
     received: list[str] = []
 
     async def receive() -> None:
         body = {"model": MODEL, "prompt": "a fox", "stream": True, "partial_images": 1}
-        async with client.stream("POST", "/v1/images/generations", json=body) as reply:
+        async with openai_client.stream("POST", "/v1/images/generations", json=body) as reply:
             async for line in reply.aiter_lines():
                 received.append(line[:40])  # noqa: PERF401 - the stream breaks
 
@@ -251,4 +235,4 @@ async def test_broken_stream_is_billed_without_its_picture(
         await receive()
     assert any("partial_image" in line for line in received)
     assert not any("completed" in line for line in received)
-    assert len(server.billed) == 1
+    assert len(openai.billed) == 1

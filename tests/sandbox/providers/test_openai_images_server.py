@@ -2,7 +2,6 @@
 
 import base64
 import io
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -10,27 +9,10 @@ import httpx
 import pytest
 from PIL import Image
 
-from sandbox.providers import Latency, OpenAiImagesServer, expected_mark, read_manifest, read_mark
+from sandbox.providers import OpenAiImagesServer, expected_mark, read_manifest, read_mark
 
 PATH = "/v1/images/generations"
 BODY = {"model": "gpt-image-2.5-flare", "prompt": "a fox"}
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OpenAiImagesServer]:
-    """Yield the fake with fast jobs."""
-    server = OpenAiImagesServer(key="sk-key-a", latency=Latency(queue=0.0, work=0.0))
-    await server.start()
-    yield server
-    await server.close()
-
-
-@pytest.fixture
-async def client(server: OpenAiImagesServer) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client with its key."""
-    headers = {"Authorization": "Bearer sk-key-a"}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30) as client:
-        yield client
 
 
 def pictures(reply: httpx.Response) -> list[bytes]:
@@ -38,8 +20,10 @@ def pictures(reply: httpx.Response) -> list[bytes]:
     return [base64.b64decode(each["b64_json"], validate=True) for each in reply.json()["data"]]
 
 
-async def test_reply_has_pictures_settings_and_usage(server: OpenAiImagesServer, client: httpx.AsyncClient) -> None:
-    reply = await client.post(PATH, json={**BODY, "n": 2, "size": "1536x1024", "quality": "low"})
+async def test_reply_has_pictures_settings_and_usage(
+    openai: OpenAiImagesServer, openai_client: httpx.AsyncClient
+) -> None:
+    reply = await openai_client.post(PATH, json={**BODY, "n": 2, "size": "1536x1024", "quality": "low"})
 
     body = reply.json()
     made = pictures(reply)
@@ -59,7 +43,7 @@ async def test_reply_has_pictures_settings_and_usage(server: OpenAiImagesServer,
         "total_tokens": 316,
     }
     assert [read_mark(each) for each in made] == [expected_mark("a fox", 0), expected_mark("a fox", 1)]
-    assert tuple(made) == server.jobs[0].pictures
+    assert tuple(made) == openai.jobs[0].pictures
 
 
 @pytest.mark.parametrize(
@@ -74,20 +58,20 @@ async def test_reply_has_pictures_settings_and_usage(server: OpenAiImagesServer,
     ],
 )
 async def test_bill_is_that_of_the_tokens(
-    server: OpenAiImagesServer, client: httpx.AsyncClient, model: str, quality: str, cost: str
+    openai: OpenAiImagesServer, openai_client: httpx.AsyncClient, model: str, quality: str, cost: str
 ) -> None:
-    reply = await client.post(PATH, json={"model": model, "prompt": "a fox", "quality": quality})
+    reply = await openai_client.post(PATH, json={"model": model, "prompt": "a fox", "quality": quality})
 
     usage = reply.json()["usage"]
-    assert server.billed[0].cost == Decimal(cost)
+    assert openai.billed[0].cost == Decimal(cost)
     assert usage["output_tokens"] * Decimal(30) / 10**6 + usage["input_tokens"] * Decimal(5) / 10**6 == Decimal(cost)
 
 
 @pytest.mark.parametrize(("format_", "place"), [("png", b"caBX"), ("jpeg", b"\xff\xeb"), ("webp", b"C2PA")])
 async def test_picture_has_provenance_and_requested_format(
-    client: httpx.AsyncClient, format_: str, place: bytes
+    openai_client: httpx.AsyncClient, format_: str, place: bytes
 ) -> None:
-    (made,) = pictures(await client.post(PATH, json={**BODY, "output_format": format_}))
+    (made,) = pictures(await openai_client.post(PATH, json={**BODY, "output_format": format_}))
 
     assert read_manifest(made) is not None
     assert place in made
@@ -95,8 +79,8 @@ async def test_picture_has_provenance_and_requested_format(
         assert ((opened.format or "").lower(), opened.size) == (format_, (1024, 1024))
 
 
-async def test_transparent_picture_has_alpha(client: httpx.AsyncClient) -> None:
-    reply = await client.post(PATH, json={**BODY, "background": "transparent"})
+async def test_transparent_picture_has_alpha(openai_client: httpx.AsyncClient) -> None:
+    reply = await openai_client.post(PATH, json={**BODY, "background": "transparent"})
 
     with Image.open(io.BytesIO(pictures(reply)[0])) as opened:
         assert opened.getchannel("A").getextrema() == (0, 255)
@@ -142,15 +126,15 @@ async def test_transparent_picture_has_alpha(client: httpx.AsyncClient) -> None:
     ],
 )
 async def test_undocumented_request_is_refused(
-    server: OpenAiImagesServer, client: httpx.AsyncClient, fields: dict[str, Any], param: str, code: str | None
+    openai: OpenAiImagesServer, openai_client: httpx.AsyncClient, fields: dict[str, Any], param: str, code: str | None
 ) -> None:
-    reply = await client.post(PATH, json={**BODY, **fields})
+    reply = await openai_client.post(PATH, json={**BODY, **fields})
 
     error = reply.json()["error"]
     assert reply.status_code == (404 if code == "model_not_found" else 403 if code is None else 400)
     assert set(error) == {"message", "type", "param", "code"}
     assert (error["param"], error["code"]) == (param, code)
-    assert not server.jobs
+    assert not openai.jobs
 
 
 @pytest.mark.parametrize(
@@ -165,31 +149,31 @@ async def test_undocumented_request_is_refused(
         {"n": 3},
     ],
 )
-async def test_documented_request_is_taken(client: httpx.AsyncClient, fields: dict[str, Any]) -> None:
-    assert (await client.post(PATH, json={**BODY, **fields})).status_code == 200
+async def test_documented_request_is_taken(openai_client: httpx.AsyncClient, fields: dict[str, Any]) -> None:
+    assert (await openai_client.post(PATH, json={**BODY, **fields})).status_code == 200
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"null", b'{"prompt": "x"}', b'{"model": "gpt-image-2"}', b"[" * 9999]
 )
-async def test_hostile_body_is_400(server: OpenAiImagesServer, client: httpx.AsyncClient, body: bytes) -> None:
-    reply = await client.post(PATH, content=body, headers={"Content-Type": "application/json"})
+async def test_hostile_body_is_400(openai: OpenAiImagesServer, openai_client: httpx.AsyncClient, body: bytes) -> None:
+    reply = await openai_client.post(PATH, content=body, headers={"Content-Type": "application/json"})
 
     assert reply.status_code == 400
-    assert not server.jobs
+    assert not openai.jobs
 
 
 @pytest.mark.parametrize("headers", [{"Authorization": "Bearer wrong"}, {"Authorization": ""}, {"api-key": "sk-key-a"}])
-async def test_wrong_key_is_401(server: OpenAiImagesServer, headers: dict[str, str]) -> None:
-    async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+async def test_wrong_key_is_401(openai: OpenAiImagesServer, headers: dict[str, str]) -> None:
+    async with httpx.AsyncClient(base_url=openai.url, headers=headers) as client:
         replies = [await client.post(PATH, json=BODY), await client.get("/v1/models")]
 
     assert [reply.status_code for reply in replies] == [401, 401]
     assert replies[0].json()["error"]["code"] == "invalid_api_key"
 
 
-async def test_models_have_shutdown_dates(client: httpx.AsyncClient) -> None:
-    rows = {row["id"]: row["shutdown_date"] for row in (await client.get("/v1/models")).json()["data"]}
+async def test_models_have_shutdown_dates(openai_client: httpx.AsyncClient) -> None:
+    rows = {row["id"]: row["shutdown_date"] for row in (await openai_client.get("/v1/models")).json()["data"]}
 
     assert rows["gpt-image-1-mini"] == "2026-12-01"
     assert rows["gpt-image-2.6-flare"] is None

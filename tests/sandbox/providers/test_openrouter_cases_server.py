@@ -1,32 +1,14 @@
 """Named cases of the fake of OpenRouter's Image API."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import httpx
 import pytest
 
-from sandbox.providers import Latency, OpenRouterServer
+from sandbox.providers import OpenRouterServer
 
 BODY = {"model": "google/gemini-nano-banana-2.1", "prompt": "a fox"}
 GPT = {"model": "openai/gpt-image-2.5-flare", "prompt": "a fox"}
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OpenRouterServer]:
-    """Yield the fake with fast jobs."""
-    server = OpenRouterServer(key="key-a", latency=Latency(queue=0.0, work=0.0))
-    await server.start()
-    yield server
-    await server.close()
-
-
-@pytest.fixture
-async def client(server: OpenRouterServer) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client with its key."""
-    headers = {"Authorization": "Bearer key-a"}
-    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", headers=headers, timeout=30) as client:
-        yield client
 
 
 @pytest.mark.parametrize(
@@ -53,89 +35,101 @@ async def client(server: OpenRouterServer) -> AsyncIterator[httpx.AsyncClient]:
     ],
 )
 async def test_case_has_documented_error_and_no_bill(
-    server: OpenRouterServer, client: httpx.AsyncClient, case: str, status: int, error_type: str
+    openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient, case: str, status: int, error_type: str
 ) -> None:
-    server.faults.play(case)
+    openrouter.faults.play(case)
 
-    reply = await client.post("/images", json=BODY)
-    again = await client.post("/images", json=BODY)
+    reply = await openrouter_client.post("/images", json=BODY)
+    again = await openrouter_client.post("/images", json=BODY)
 
     error = reply.json()["error"]
     assert (reply.status_code, error["code"], error["metadata"]["error_type"]) == (status, status, error_type)
-    assert (again.status_code, len(server.billed)) == (200, 1)
+    assert (again.status_code, len(openrouter.billed)) == (200, 1)
 
 
-async def test_rate_limit_names_the_wait(server: OpenRouterServer, client: httpx.AsyncClient) -> None:
-    server.faults.play("rate_limited")
+async def test_rate_limit_names_the_wait(openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient) -> None:
+    openrouter.faults.play("rate_limited")
 
-    assert (await client.post("/images", json=BODY)).headers["retry-after"] == "15"
+    assert (await openrouter_client.post("/images", json=BODY)).headers["retry-after"] == "15"
 
 
 @pytest.mark.parametrize("case", ["refused_input", "refused_input_flagged", "refused_input_guardrail"])
-async def test_refusal_quotes_the_prompt(server: OpenRouterServer, client: httpx.AsyncClient, case: str) -> None:
-    server.faults.play(case)
+async def test_refusal_quotes_the_prompt(
+    openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient, case: str
+) -> None:
+    openrouter.faults.play(case)
 
-    reply = await client.post("/images", json={**BODY, "prompt": "a secret fox"})
+    reply = await openrouter_client.post("/images", json={**BODY, "prompt": "a secret fox"})
 
     assert reply.status_code == (400 if case == "refused_input" else 403)
     assert "a secret fox" in reply.text
 
 
-async def test_flagged_input_is_cut_in_its_middle(server: OpenRouterServer, client: httpx.AsyncClient) -> None:
-    server.faults.play("refused_input_flagged")
+async def test_flagged_input_is_cut_in_its_middle(
+    openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient
+) -> None:
+    openrouter.faults.play("refused_input_flagged")
 
-    metadata = (await client.post("/images", json={**BODY, "prompt": "a" * 80 + "b" * 80})).json()["error"]["metadata"]
+    metadata = (await openrouter_client.post("/images", json={**BODY, "prompt": "a" * 80 + "b" * 80})).json()["error"][
+        "metadata"
+    ]
 
     assert metadata["flagged_input"] == "a" * 50 + "..." + "b" * 50
     assert metadata["reasons"] == ["violence"]
 
 
-async def test_empty_result_is_not_billed(server: OpenRouterServer, client: httpx.AsyncClient) -> None:
-    server.faults.play("nothing")
+async def test_empty_result_is_not_billed(openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient) -> None:
+    openrouter.faults.play("nothing")
 
-    reply = await client.post("/images", json=BODY)
+    reply = await openrouter_client.post("/images", json=BODY)
 
     assert (reply.status_code, reply.json()["data"], reply.json()["usage"]["cost"]) == (200, [], 0.0)
-    assert not server.billed
+    assert not openrouter.billed
 
 
-async def test_fewer_pictures_bill_the_sent_ones(server: OpenRouterServer, client: httpx.AsyncClient) -> None:
-    server.faults.play("fewer")
+async def test_fewer_pictures_bill_the_sent_ones(
+    openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient
+) -> None:
+    openrouter.faults.play("fewer")
 
-    reply = await client.post("/images", json={**GPT, "n": 3})
+    reply = await openrouter_client.post("/images", json={**GPT, "n": 3})
 
     assert len(reply.json()["data"]) == 2
-    assert server.billed[0].cost == Decimal("0.026")
+    assert openrouter.billed[0].cost == Decimal("0.026")
 
 
 @pytest.mark.parametrize("case", ["reply_lost", "reply_half"])
-async def test_lost_reply_is_not_billed(server: OpenRouterServer, client: httpx.AsyncClient, case: str) -> None:
-    server.store.balance = Decimal(1)
-    server.faults.play(case)
+async def test_lost_reply_is_not_billed(
+    openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient, case: str
+) -> None:
+    openrouter.store.balance = Decimal(1)
+    openrouter.faults.play(case)
 
     with pytest.raises(httpx.TransportError):
-        await client.post("/images", json=BODY)
+        await openrouter_client.post("/images", json=BODY)
 
-    assert (len(server.jobs), len(server.billed), server.store.balance) == (1, 0, Decimal(1))
+    assert (len(openrouter.jobs), len(openrouter.billed), openrouter.store.balance) == (1, 0, Decimal(1))
 
 
-async def test_fallback_costs_more_unless_forbidden(server: OpenRouterServer, client: httpx.AsyncClient) -> None:
-    server.faults.play("first_provider_down", times=3)
+async def test_fallback_costs_more_unless_forbidden(
+    openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient
+) -> None:
+    openrouter.faults.play("first_provider_down", times=3)
 
-    moved = await client.post("/images", json=BODY)
-    fixed = await client.post("/images", json={**BODY, "provider": {"allow_fallbacks": False}})
-    alone = await client.post("/images", json=GPT)
+    moved = await openrouter_client.post("/images", json=BODY)
+    fixed = await openrouter_client.post("/images", json={**BODY, "provider": {"allow_fallbacks": False}})
+    alone = await openrouter_client.post("/images", json=GPT)
 
     assert [reply.status_code for reply in (moved, fixed, alone)] == [200, 502, 502]
-    assert [charge.cost for charge in server.billed] == [Decimal("0.04")]
+    assert [charge.cost for charge in openrouter.billed] == [Decimal("0.04")]
 
 
-async def test_broken_stream_is_not_billed(server: OpenRouterServer, client: httpx.AsyncClient) -> None:
-    server.faults.play("reply_lost")
+async def test_broken_stream_is_not_billed(openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient) -> None:
+    openrouter.faults.play("reply_lost")
     received: list[str] = []
 
     async def receive() -> None:
-        async with client.stream("POST", "/images", json={**GPT, "stream": True}) as reply:
+        async with openrouter_client.stream("POST", "/images", json={**GPT, "stream": True}) as reply:
             async for line in reply.aiter_lines():
                 received.append(line[:60])  # noqa: PERF401 - the stream breaks
 
@@ -143,4 +137,4 @@ async def test_broken_stream_is_not_billed(server: OpenRouterServer, client: htt
         await receive()
     assert any("partial_image" in line for line in received)
     assert not any("completed" in line for line in received)
-    assert not server.billed
+    assert not openrouter.billed

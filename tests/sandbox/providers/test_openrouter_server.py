@@ -4,7 +4,6 @@ import asyncio
 import base64
 import io
 import json
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -12,30 +11,13 @@ import httpx
 import pytest
 from PIL import Image
 
-from sandbox.providers import MANUAL, Latency, OpenRouterServer, State, derives_from, read_manifest
+from sandbox.providers import MANUAL, OpenRouterServer, State, derives_from, read_manifest
 from tests.sandbox.providers.support import ImageServer, photo
 
 BANANA = {"model": "google/gemini-nano-banana-2.1", "prompt": "a fox"}
 GPT = {"model": "openai/gpt-image-2.5-flare", "prompt": "a fox"}
 FLUX = {"model": "black-forest-labs/flux-3-image", "prompt": "a fox"}
 QWEN = {"model": "qwen/qwen-image-3", "prompt": "a fox"}
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OpenRouterServer]:
-    """Yield the fake with fast jobs."""
-    server = OpenRouterServer(key="key-a", latency=Latency(queue=0.0, work=0.0))
-    await server.start()
-    yield server
-    await server.close()
-
-
-@pytest.fixture
-async def client(server: OpenRouterServer) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client with its key."""
-    headers = {"Authorization": "Bearer key-a"}
-    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", headers=headers, timeout=30) as client:
-        yield client
 
 
 def pictures(reply: httpx.Response) -> list[bytes]:
@@ -54,15 +36,17 @@ def data_url(content: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
-async def test_reply_has_pictures_and_their_cost(server: OpenRouterServer, client: httpx.AsyncClient) -> None:
-    reply = await client.post("/images", json={**GPT, "n": 2, "quality": "low", "output_format": "webp"})
+async def test_reply_has_pictures_and_their_cost(
+    openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient
+) -> None:
+    reply = await openrouter_client.post("/images", json={**GPT, "n": 2, "quality": "low", "output_format": "webp"})
 
     made = pictures(reply)
-    assert tuple(made) == server.jobs[0].pictures
+    assert tuple(made) == openrouter.jobs[0].pictures
     assert [each["media_type"] for each in reply.json()["data"]] == ["image/webp"] * 2
     assert all(read_manifest(each) for each in made)
-    assert (reply.json()["usage"]["cost"], server.billed[0].cost) == (0.012, Decimal("0.012"))
-    assert reply.headers["x-generation-id"] == f"gen-{server.jobs[0].id}"
+    assert (reply.json()["usage"]["cost"], openrouter.billed[0].cost) == (0.012, Decimal("0.012"))
+    assert reply.headers["x-generation-id"] == f"gen-{openrouter.jobs[0].id}"
 
 
 @pytest.mark.parametrize(
@@ -81,26 +65,30 @@ async def test_reply_has_pictures_and_their_cost(server: OpenRouterServer, clien
     ],
 )
 async def test_bill_is_that_of_the_listed_prices(
-    server: OpenRouterServer, client: httpx.AsyncClient, body: dict[str, Any], cost: str, size: tuple[int, int]
+    openrouter: OpenRouterServer,
+    openrouter_client: httpx.AsyncClient,
+    body: dict[str, Any],
+    cost: str,
+    size: tuple[int, int],
 ) -> None:
-    reply = await client.post("/images", json=body)
+    reply = await openrouter_client.post("/images", json=body)
 
     with Image.open(io.BytesIO(pictures(reply)[0])) as opened:
         assert opened.size == size
-    assert server.billed[0].cost == Decimal(cost)
+    assert openrouter.billed[0].cost == Decimal(cost)
     assert reply.json()["usage"]["cost"] == float(cost)
 
 
 async def test_references_are_read_and_billed(
-    server: OpenRouterServer, client: httpx.AsyncClient, image_server: ImageServer
+    openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient, image_server: ImageServer
 ) -> None:
     source, other = photo("rings"), photo("stripes")
     references = [reference(data_url(source)), reference(image_server.put("b", other))]
 
-    (made,) = pictures(await client.post("/images", json={**GPT, "input_references": references}))
+    (made,) = pictures(await openrouter_client.post("/images", json={**GPT, "input_references": references}))
 
     assert (derives_from(made, source), derives_from(made, other)) == (True, False)
-    assert server.billed[0].cost == Decimal("0.029")
+    assert openrouter.billed[0].cost == Decimal("0.029")
 
 
 SMALL = reference(data_url(photo(size=(64, 64))))
@@ -146,13 +134,13 @@ SMALL = reference(data_url(photo(size=(64, 64))))
     ],
 )
 async def test_undocumented_request_is_400(
-    server: OpenRouterServer, client: httpx.AsyncClient, body: Any, error_type: str
+    openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient, body: Any, error_type: str
 ) -> None:
-    reply = await client.post("/images", json=body)
+    reply = await openrouter_client.post("/images", json=body)
 
     error = reply.json()["error"]
     assert (reply.status_code, error["code"], error["metadata"]["error_type"]) == (400, 400, error_type)
-    assert not server.jobs
+    assert not openrouter.jobs
 
 
 async def test_body_above_the_limit_is_413() -> None:
@@ -166,29 +154,29 @@ async def test_body_above_the_limit_is_413() -> None:
     assert (reply.status_code, reply.json()["error"]["metadata"]["error_type"]) == (413, "payload_too_large")
 
 
-async def test_quality_is_ignored_by_models_without_it(client: httpx.AsyncClient) -> None:
-    assert (await client.post("/images", json={**BANANA, "quality": "high"})).status_code == 200
+async def test_quality_is_ignored_by_models_without_it(openrouter_client: httpx.AsyncClient) -> None:
+    assert (await openrouter_client.post("/images", json={**BANANA, "quality": "high"})).status_code == 200
 
 
 @pytest.mark.parametrize("body", [{**GPT, "model": "a/b"}, {**BANANA, "provider": {"only": ["openai"]}}])
-async def test_unknown_model_or_provider_is_404(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
-    assert (await client.post("/images", json=body)).status_code == 404
+async def test_unknown_model_or_provider_is_404(openrouter_client: httpx.AsyncClient, body: dict[str, Any]) -> None:
+    assert (await openrouter_client.post("/images", json=body)).status_code == 404
 
 
 @pytest.mark.parametrize(("key", "status"), [("Bearer wrong", 401), ("", 401), ("Bearer key-a", 200)])
-async def test_only_discovery_needs_no_key(client: httpx.AsyncClient, key: str, status: int) -> None:
+async def test_only_discovery_needs_no_key(openrouter_client: httpx.AsyncClient, key: str, status: int) -> None:
     headers = {"Authorization": key}
 
-    assert (await client.get("/images/models", headers=headers)).status_code == 200
-    assert (await client.get(f"/images/models/{GPT['model']}/endpoints", headers=headers)).status_code == 200
-    assert (await client.get("/key", headers=headers)).status_code == status
-    assert (await client.post("/images", json=GPT, headers=headers)).status_code == status
+    assert (await openrouter_client.get("/images/models", headers=headers)).status_code == 200
+    assert (await openrouter_client.get(f"/images/models/{GPT['model']}/endpoints", headers=headers)).status_code == 200
+    assert (await openrouter_client.get("/key", headers=headers)).status_code == status
+    assert (await openrouter_client.post("/images", json=GPT, headers=headers)).status_code == status
 
 
-async def test_discovery_lists_parameters_and_prices(client: httpx.AsyncClient) -> None:
-    models = {each["id"]: each for each in (await client.get("/images/models")).json()["data"]}
-    listed = (await client.get(f"/images/models/{BANANA['model']}/endpoints")).json()
-    unknown = await client.get("/images/models/a/b/endpoints")
+async def test_discovery_lists_parameters_and_prices(openrouter_client: httpx.AsyncClient) -> None:
+    models = {each["id"]: each for each in (await openrouter_client.get("/images/models")).json()["data"]}
+    listed = (await openrouter_client.get(f"/images/models/{BANANA['model']}/endpoints")).json()
+    unknown = await openrouter_client.get("/images/models/a/b/endpoints")
 
     banana = models["google/gemini-nano-banana-2.1"]
     assert banana["architecture"] == {"input_modalities": ["text", "image"], "output_modalities": ["image"]}
@@ -207,64 +195,72 @@ async def test_discovery_lists_parameters_and_prices(client: httpx.AsyncClient) 
 
 
 async def test_account_has_remaining_credits_and_paid_costs(
-    server: OpenRouterServer, client: httpx.AsyncClient
+    openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient
 ) -> None:
-    server.store.balance = Decimal("0.05")
-    first = await client.post("/images", json=BANANA)
-    second = await client.post("/images", json=BANANA)
-    key = (await client.get("/key")).json()["data"]
-    paid = (await client.get(f"/generation?id={first.headers['x-generation-id']}")).json()["data"]
-    unknown = await client.get("/generation?id=gen-x")
+    openrouter.store.balance = Decimal("0.05")
+    first = await openrouter_client.post("/images", json=BANANA)
+    second = await openrouter_client.post("/images", json=BANANA)
+    key = (await openrouter_client.get("/key")).json()["data"]
+    paid = (await openrouter_client.get(f"/generation?id={first.headers['x-generation-id']}")).json()["data"]
+    unknown = await openrouter_client.get("/generation?id=gen-x")
 
     assert (second.status_code, second.json()["error"]["code"]) == (402, 402)
     assert (key["limit"], key["limit_remaining"], key["usage"]) == (0.05, 0.0164, 0.0336)
     assert (paid["total_cost"], paid["cancelled"], unknown.status_code) == (0.0336, False, 404)
 
 
-async def test_client_that_hangs_up_ends_its_job_unbilled(server: OpenRouterServer, client: httpx.AsyncClient) -> None:
-    server.latency = MANUAL
-    pending = asyncio.create_task(client.post("/images", json=BANANA))
-    await server.wait_for(lambda: server.jobs)
+async def test_client_that_hangs_up_ends_its_job_unbilled(
+    openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient
+) -> None:
+    openrouter.latency = MANUAL
+    pending = asyncio.create_task(openrouter_client.post("/images", json=BANANA))
+    await openrouter.wait_for(lambda: openrouter.jobs)
     pending.cancel()
     await asyncio.gather(pending, return_exceptions=True)
-    await server.wait_for(lambda: server.jobs[0].terminal)
+    await openrouter.wait_for(lambda: openrouter.jobs[0].terminal)
 
-    assert server.jobs[0].state is State.CANCELLED
-    assert not server.billed
+    assert openrouter.jobs[0].state is State.CANCELLED
+    assert not openrouter.billed
 
 
-async def test_call_stays_open_until_released(server: OpenRouterServer, client: httpx.AsyncClient) -> None:
-    server.latency = MANUAL
-    pending = asyncio.create_task(client.post("/images", json=BANANA))
-    await server.wait_for(lambda: server.jobs)
-    server.finish()
+async def test_call_stays_open_until_released(
+    openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient
+) -> None:
+    openrouter.latency = MANUAL
+    pending = asyncio.create_task(openrouter_client.post("/images", json=BANANA))
+    await openrouter.wait_for(lambda: openrouter.jobs)
+    openrouter.finish()
 
     assert (await pending).status_code == 200
-    assert len(server.billed) == 1
+    assert len(openrouter.billed) == 1
 
 
-async def stream(client: httpx.AsyncClient) -> list[str]:
+async def stream(openrouter_client: httpx.AsyncClient) -> list[str]:
     """Return the data of a stream's events."""
-    async with client.stream("POST", "/images", json={**GPT, "stream": True}) as reply:
+    async with openrouter_client.stream("POST", "/images", json={**GPT, "stream": True}) as reply:
         lines = [line async for line in reply.aiter_lines()]
     return [line.removeprefix("data: ") for line in lines if line]
 
 
-async def test_stream_ends_with_the_picture_and_its_cost(server: OpenRouterServer, client: httpx.AsyncClient) -> None:
-    partial, completed, done = await stream(client)
+async def test_stream_ends_with_the_picture_and_its_cost(
+    openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient
+) -> None:
+    partial, completed, done = await stream(openrouter_client)
 
     event = json.loads(completed)
     assert json.loads(partial)["type"] == "image_generation.partial_image"
     assert (event["type"], event["usage"]["cost"]) == ("image_generation.completed", 0.013)
-    assert base64.b64decode(event["b64_json"]) == server.jobs[0].pictures[0]
+    assert base64.b64decode(event["b64_json"]) == openrouter.jobs[0].pictures[0]
     assert done == "[DONE]"
 
 
-async def test_late_refusal_of_stream_is_an_event(server: OpenRouterServer, client: httpx.AsyncClient) -> None:
-    server.faults.play("refused_output")
+async def test_late_refusal_of_stream_is_an_event(
+    openrouter: OpenRouterServer, openrouter_client: httpx.AsyncClient
+) -> None:
+    openrouter.faults.play("refused_output")
 
-    _, failed, done = await stream(client)
+    _, failed, done = await stream(openrouter_client)
 
     assert json.loads(failed)["type"] == "error"
     assert json.loads(failed)["error"]["metadata"]["error_type"] == "refusal"
-    assert (done, server.billed) == ("[DONE]", [])
+    assert (done, openrouter.billed) == ("[DONE]", [])
