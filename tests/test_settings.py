@@ -44,6 +44,8 @@ WRONG = [
     ("REVE2IMG_API_URL", f"https://user:{SECRET}@example.org", AN_ADDRESS),
     ("REVE2IMG_API_URL", f"https://example.org/?key={SECRET}", AN_ADDRESS),
     ("WEBHOOK_PUBLIC_URL", "http://example.org", AN_ADDRESS),
+    ("FAL_PLATFORM_URL", "http://example.org", AN_ADDRESS),
+    ("FAL_JWKS_URL", "https://example.org/keys?x=1", AN_ADDRESS),
     (
         "PROVIDER_ORDER",
         "skillboss,nobody",

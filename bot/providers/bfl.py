@@ -214,14 +214,16 @@ def _flux_2(submission: Submission, images: list[str]) -> dict[str, object]:
     request = submission.request
     width, height = pixels(request.aspect_ratio, _EDGE)
     names = ("input_image", *(f"input_image_{at}" for at in range(2, len(images) + 1)))
-    return {
+    body: dict[str, object] = {
         "prompt": request.instruction,
         "width": width,
         "height": height,
         "seed": submission.seed if request.seed is None else request.seed,
-        "output_format": format_for(request, submission.offer),
         **dict(zip(names, images, strict=False)),
     }
+    if (file_format := format_for(request, submission.offer)) is not None:
+        body["output_format"] = file_format
+    return body
 
 
 def _task_id(document: Mapping[str, Any]) -> str | None:

@@ -81,7 +81,7 @@ async def test_every_offered_request_is_taken(bench: QueueHarness, offer: Any) -
     abilities = offer.abilities
     for ratio in abilities["aspect_ratio"]:
         for resolution in abilities["resolution"] or (None,):
-            for format_ in abilities["format"]:
+            for format_ in abilities["format"] or (None,):
                 await bench.submitted(offer.model, aspect_ratio=ratio, resolution=resolution, format=format_)
                 bench.server.finish()
     await bench.submitted(offer.model, files=(picture(),) * abilities.max_inputs)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from bot.domain.errors import FaultKind, ProviderError
+from bot.domain.models import Abilities
 from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, LostCall, Pending
 from bot.providers.fal import Fal
 from bot.providers.fal.input_shapes import SHAPES
@@ -17,7 +18,7 @@ from bot.providers.pixel_sizes import pixels
 from sandbox.providers import Endpoint
 from sandbox.providers.fal.endpoints import ENDPOINTS
 from tests.providers.provider_harness import KEY, PROMPT, RawServer, json_reply
-from tests.providers.queue_harness import FAL, WEBHOOK, QueueHarness, call_at, offer_at, picture
+from tests.providers.queue_harness import BFL, FAL, WEBHOOK, QueueHarness, call_at, offer_at, picture
 from tests.support.catalogue import SHIPPED
 from tests.support.submissions import SEED
 
@@ -116,7 +117,7 @@ async def test_every_offered_request_is_taken(bench: QueueHarness, offer: Any) -
         bench.call(offer.model, aspect_ratio=ratio, resolution=resolution, format=format_)
         for ratio in abilities["aspect_ratio"]
         for resolution in abilities["resolution"] or (None,)
-        for format_ in abilities["format"]
+        for format_ in abilities["format"] or (None,)
     ]
     calls.append(bench.call(offer.model, images=offer.images_per_call or 4))
     if abilities.max_inputs:
@@ -128,6 +129,18 @@ async def test_every_offered_request_is_taken(bench: QueueHarness, offer: Any) -
 
     assert [request.failure for request in bench.server.requests_by_id.values()] == [None] * len(calls)
     assert not any(request.unknown_fields for request in bench.server.requests_by_id.values())
+
+
+@pytest.mark.parametrize("name", ["fal", "bfl"])
+async def test_offer_without_formats_asks_for_none(client: httpx.AsyncClient, name: str) -> None:
+    call = call_at(name, "flux-2-pro")
+    limits: dict[str, Any] = {**call.offer.abilities.limits, "format": ()}
+    abilities = Abilities(**limits)
+    async with RawServer(json_reply('{"request_id": "c546", "id": "c546"}')) as raw:
+        provider = (FAL if name == "fal" else BFL).provider_at(raw.url, client, {})
+        await provider.submit(replace(call, offer=replace(call.offer, abilities=abilities)))
+
+    assert b"output_format" not in raw.requests[0]
 
 
 def test_every_shape_is_offered() -> None:

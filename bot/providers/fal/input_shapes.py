@@ -39,8 +39,8 @@ class InputShape:
         body: dict[str, object] = {"prompt": request.instruction, **self._size(submission)}
         if self.has_count:
             body["num_images"] = request.images
-        if self.has_format:
-            body["output_format"] = format_for(request, submission.offer)
+        if self.has_format and (file_format := format_for(request, submission.offer)) is not None:
+            body["output_format"] = file_format
         if self.has_seed:
             body["seed"] = submission.seed if request.seed is None else request.seed
         if self.has_negative and request.negative:
