@@ -1,5 +1,6 @@
 """The client of ComfyUI against its fake: each documented outcome."""
 
+import asyncio
 import json
 import traceback
 from typing import Any
@@ -10,6 +11,7 @@ import structlog
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.models import Mode
 from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, InputFile, LostCall, Pending
+from bot.providers.comfyui.history import Queue
 from sandbox.providers import Latency, State, derives_from, read_manifest
 from tests.providers.comfy_support import MODEL, PROMPT, Comfy, Graph, example, offer_in, write
 from tests.providers.provider_harness import RawServer, json_reply
@@ -270,6 +272,41 @@ async def test_long_queue_is_shown_as_a_position(comfy: Comfy) -> None:
     queued = await comfy.provider.poll(CALL_ID)
     assert isinstance(queued, Pending)
     assert queued.position == 13
+
+
+async def test_polls_at_the_same_time_share_a_read_of_the_queue(comfy: Comfy) -> None:
+    ids = [new_id() for _ in range(5)]
+    for each in ids:
+        await comfy.accepted(call_id=each)
+    polled = await asyncio.gather(*map(comfy.provider.poll, ids))
+    reads = sum(each.path == "/queue" for each in comfy.server.requests)
+
+    assert [each.position for each in polled if isinstance(each, Pending)] == [1, 2, 3, 4, 5]
+    assert reads == 1
+
+
+async def test_read_from_before_the_submit_is_no_lost_job(comfy: Comfy) -> None:
+    async def read_earlier() -> Queue:
+        return Queue(running=frozenset(), pending={})
+
+    await comfy.accepted()
+    comfy.provider._reading = asyncio.create_task(read_earlier())
+
+    assert await comfy.provider.poll(CALL_ID) == Pending(handle=CALL_ID, running=False, position=1)
+
+
+async def test_failed_read_of_the_queue_is_an_error_of_each_poll(comfy: Comfy) -> None:
+    await comfy.accepted()
+    comfy.server.faults.add("status", "status", status=503, retry_after="7")
+    first, second = await asyncio.gather(
+        comfy.provider.poll(CALL_ID), comfy.provider.poll(CALL_ID), return_exceptions=True
+    )
+
+    for fault in (first, second):
+        assert isinstance(fault, ProviderError)
+        assert (fault.kind, fault.status, fault.retry_after) == (FaultKind.UNAVAILABLE, 503, 7.0)
+        assert not fault.maybe_accepted
+    assert first is not second
 
 
 async def test_prompt_at_the_front_of_the_queue_is_counted(comfy: Comfy) -> None:

@@ -225,6 +225,7 @@ def test_placeholders_of_file_names_are_those_of_comfyui(tmp_path: Path) -> None
     ("text", "line"),
     [
         ("x", "a.toml is no TOML: Expected '=' after a key in a key/value pair (at end of document)"),
+        ("x = " + "[" * 5000, "a.toml is nested too deeply"),
         ("max_inputs = 2", "a.toml: max_inputs is no key here: it follows from the workflows, or goes to MODELS_FILE"),
         ("credits.text = 0", "a.toml: credits.text takes whole credits a picture, 1 to 100000"),
         ("credits = 5", "a.toml: credits takes a table with text, edit, resolution and quality"),

@@ -3,6 +3,7 @@
 We choose the id of a prompt, so a lost reply loses nothing: the id is looked up in the queue and the history.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,13 +58,16 @@ class ComfyUI(ProviderDefaults):
         self._http = http
         self._workflows = {each.workflow.name: each.workflow for each in read_workflows(workflows)}
         self._progress = progress or Progress(http.base_url, http.key_header)
+        self._reading: asyncio.Task[Queue | ProviderError] | None = None
 
     def __repr__(self) -> str:
         """Return the class and how it is reached, without the key."""
         return f"ComfyUI({self._http!r})"
 
     async def close(self) -> None:
-        """Close the websocket."""
+        """Close the websocket, and end a read of the queue."""
+        if self._reading is not None:
+            self._reading.cancel()
         await self._progress.close()
 
     async def submit(self, submission: Submission) -> SubmitAnswer:
@@ -107,13 +111,16 @@ class ComfyUI(ProviderDefaults):
 
         A prompt in neither is NOT_FOUND.
         """
-        queue = await self._read_queue()
-        if handle in queue.running:
-            return Pending(handle=handle, running=True, percent=self._progress.percent(handle))
-        if (position := queue.pending.get(handle)) is not None:
-            return Pending(handle=handle, running=False, position=position)
-        entry = await self._read_entry(handle)
-        if entry is None:
+        # A shared read may have begun before the submit: only one of our own proves that the prompt is gone.
+        for read in (self._shared_queue, self._read_queue):
+            queue = await read()
+            if handle in queue.running:
+                return Pending(handle=handle, running=True, percent=self._progress.percent(handle))
+            if (position := queue.pending.get(handle)) is not None:
+                return Pending(handle=handle, running=False, position=position)
+            if (entry := await self._read_entry(handle)) is not None:
+                break
+        else:
             raise self._http.error(FaultKind.NOT_FOUND, Call.READ, detail="neither in queue nor in history")
         status = await self._ended(handle, entry, hide)
         self._progress.forget(handle)
@@ -180,6 +187,31 @@ class ComfyUI(ProviderDefaults):
             raise answer.fault or self._http.error(FaultKind.MALFORMED, Call.READ, detail="no queue")
         return queue
 
+    async def _shared_queue(self) -> Queue:
+        """Return the queue of an unfinished read, or begin one.
+
+        The answer has the graphs of all prompts: many polls of a long queue would read megabytes each.
+        """
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._try_queue())
+        queue = await asyncio.shield(self._reading)
+        if isinstance(queue, ProviderError):
+            raise ProviderError(
+                queue.kind,
+                provider=self.name,
+                detail=queue.detail,
+                status=queue.status,
+                retry_after=queue.retry_after,
+            )
+        return queue
+
+    async def _try_queue(self) -> Queue | ProviderError:
+        """Return the queue, or the error for every poll that waits."""
+        try:
+            return await self._read_queue()
+        except ProviderError as error:
+            return error
+
     async def _read_entry(self, handle: str) -> dict[str, Any] | None:
         """Return a prompt's entry in the history, or None."""
         return find_entry(_document(await self._http.read(f"/history/{quote(handle, safe='')}")), handle)
@@ -196,7 +228,11 @@ class ComfyUI(ProviderDefaults):
         images = output_images(entry)[:MAX_PICTURES]
         if not images:
             return Failed(kind=FaultKind.NO_PICTURES, handle=handle)
-        files = [await self._http.fetch("/view", each.params) for each in images]
+        files: list[bytes] = []
+        for each in images:
+            files.append(await self._http.fetch("/view", each.params))
+            if sum(map(len, files)) > MAX_INLINE_BYTES:
+                break  # no more than the largest answer of any provider
         return Finished(image_files=tuple(dict.fromkeys(files)), handle=handle)
 
 

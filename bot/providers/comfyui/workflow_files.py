@@ -11,10 +11,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from bot.domain.options import QUALITIES, RATIOS, REVE_RATIOS
+from bot.domain.options import REVE_RATIOS
+from bot.providers.comfyui.workflow_settings import KEYS, table_mistakes
 from bot.providers.comfyui.workflows import (
-    DEFAULT_STEP_PIXELS,
-    DEFAULT_STEPS,
     PICTURES,
     PLACEHOLDERS,
     Graph,
@@ -33,13 +32,7 @@ _MAX_FILES: Final = 200
 _MAX_BYTES: Final = 1024 * 1024
 _MAX_NODES: Final = 1000
 _MAX_DEPTH: Final = 30
-_MAX_STEPS: Final = 1000
-_MAX_SIDE: Final = 8192
-_SIDES: Final = 2
-_SIDE_UNIT: Final = 8
-_MULTIPLES: Final = (8, 16, 32, 64)
 _MAX_PROMPT: Final = 4000
-_MAX_NEGATIVE: Final = 2000
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}")
 _A_NAME: Final = "up to 40 lower-case letters, digits, dots and dashes"
 _WHOLE: Final = re.compile(r"%([a-z_0-9]+)%")
@@ -286,7 +279,10 @@ def _settings(path: Path, folder: Path, lines: list[str]) -> dict[str, Any] | No
     except _FileError as error:
         lines.append(f"{path} {error}")
         return None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except RecursionError:
+        lines.append(f"{path} is nested too deeply")
+        return None
+    except ValueError as error:  # TOMLDecodeError, or a number with thousands of digits
         lines.append(f"{path} is no TOML: {' '.join(str(error).split())}")
         return None
     lines += [
@@ -296,60 +292,14 @@ def _settings(path: Path, folder: Path, lines: list[str]) -> dict[str, Any] | No
     ]
     own = settings.get("workflow", {})
     if isinstance(own, dict):
-        lines += [f"{path}: {line}" for line in _settings_mistakes(own)]
+        lines += [f"{path}: {line}" for line in table_mistakes(own)]
     else:
-        lines.append(f"{path}: workflow takes a table with {', '.join(_KEYS)}")
+        lines.append(f"{path}: workflow takes a table with {', '.join(KEYS)}")
     if len(lines) > before:
         return None
     if "sizes" in own:
         settings["workflow"] = own | {"sizes": {ratio: tuple(size) for ratio, size in own["sizes"].items()}}
     return settings
-
-
-_KEYS: Final = ("sizes", "steps", "multiple", "negative")
-
-
-def _settings_mistakes(own: Mapping[str, Any]) -> Iterator[str]:
-    for key in own:
-        if key not in _KEYS:
-            yield f"workflow.{key[:_LONGEST_QUOTE]} is no key; known are: {', '.join(_KEYS)}"
-    if not _is_sizes(own.get("sizes", {"1:1": [_SIDE_UNIT, _SIDE_UNIT]})):
-        example = '{ "16:9" = [1344, 768] }'
-        takes = f"pixels by aspect ratio, multiples of {_SIDE_UNIT} up to {_MAX_SIDE}"
-        yield f"workflow.sizes takes {takes}, such as {example}"
-    if not _is_steps(own.get("steps", DEFAULT_STEPS)):
-        example = "{ low = 8, medium = 20, high = 40 }"
-        yield f"workflow.steps takes a whole number, 1 to {_MAX_STEPS}, or some by quality, such as {example}"
-    multiple = own.get("multiple", DEFAULT_STEP_PIXELS)
-    if type(multiple) is not int or multiple not in _MULTIPLES:
-        yield f"workflow.multiple takes one of {', '.join(map(str, _MULTIPLES))}"
-    negative = own.get("negative", "")
-    if not isinstance(negative, str) or len(negative) > _MAX_NEGATIVE:
-        yield f"workflow.negative takes a text of up to {_MAX_NEGATIVE} characters"
-
-
-def _is_sizes(value: object) -> bool:
-    return (
-        isinstance(value, dict)
-        and bool(value)
-        and all(ratio in RATIOS and _is_size(size) for ratio, size in value.items())
-    )
-
-
-def _is_size(value: object) -> bool:
-    if not isinstance(value, list) or len(value) != _SIDES:
-        return False
-    return all(_is_whole(side, _SIDE_UNIT, _MAX_SIDE) and side % _SIDE_UNIT == 0 for side in value)
-
-
-def _is_steps(value: object) -> bool:
-    if not isinstance(value, dict):
-        return _is_whole(value, 1, _MAX_STEPS)
-    return bool(value) and all(key in QUALITIES and _is_whole(each, 1, _MAX_STEPS) for key, each in value.items())
-
-
-def _is_whole(value: object, least: int, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def _quoted(text: str) -> str:
