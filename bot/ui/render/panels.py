@@ -33,6 +33,9 @@ _NAMED_COMMANDS: Final = (
     "preset_save",
     "preset_list",
 )
+# Below Discord's 4,000 characters of a message.
+_LONGEST_HELP: Final = 3950
+_ROOM_FOR_COUNT: Final = 40
 _CLOSED: Final = frozenset({FaultKind.KEY_REJECTED, FaultKind.ACCOUNT_EMPTY})
 
 
@@ -169,12 +172,38 @@ def help_panel(
         *(line.format(**links) for line in more if line),
         f"### {_('Models')}",
     ]
-    for model in catalogue.models:
-        price = _price(model)
-        usual = f" · {_('the one you get unless you choose')}" if model.id == catalogue.default_model else ""
-        name = escaped(model.name) if model.name else model.id
-        lines.append(f"**{name}** · {price}{usual}\n-# {_abilities(model)}")
-    return _panel("\n".join(lines), BLURPLE)
+    room = _LONGEST_HELP - _length("\n".join(lines))
+    return _panel("\n".join([*lines, *_models(catalogue, room)]), BLURPLE)
+
+
+def _models(catalogue: Catalogue, room: int) -> list[str]:
+    """Return each model's entry, within a number of UTF-16 units.
+
+    The last ones lack their options if room is short; if that is not enough, they are only counted.
+    """
+    short = [_heading(model, catalogue) + f"\n-# {_(model.strength)}" for model in catalogue.models]
+    full = [_heading(model, catalogue) + f"\n-# {_abilities(model)}" for model in catalogue.models]
+    for count in range(len(full), -1, -1):
+        entries = full[:count] + short[count:]
+        if _length("\n".join(entries)) < room:
+            return entries
+    shown: list[str] = []
+    for entry in short:
+        if _length("\n".join([*shown, entry])) > room - _ROOM_FOR_COUNT:
+            break
+        shown.append(entry)
+    more = len(short) - len(shown)
+    return [*shown, f"-# {ngettext('and {count} more', 'and {count} more', more).format(count=number(more))}"]
+
+
+def _heading(model: Model, catalogue: Catalogue) -> str:
+    usual = f" · {_('the one you get unless you choose')}" if model.id == catalogue.default_model else ""
+    return f"**{escaped(model.name) if model.name else model.id}** · {_price(model)}{usual}"
+
+
+def _length(text: str) -> int:
+    """Return a text's length as Discord counts it."""
+    return len(text.encode("utf-16-le")) // 2
 
 
 def admitted_panel(admission: Admission, guild_id: int) -> ui.LayoutView:
