@@ -368,6 +368,11 @@ class Settings(_ProviderSettings):
         url: str | None = spec.default_url if spec.is_service else getattr(self, spec.url_setting)
         return url or ""
 
+    def display_name_of(self, provider: str) -> str:
+        """Return a provider's name for people; an unknown one keeps its own."""
+        spec = self.specs.get(provider)
+        return provider if spec is None else spec.display_name
+
     def extras_of(self, provider: str) -> dict[str, Any]:
         """Return a provider's other settings, by the keyword of its client."""
         return {extra.keyword: getattr(self, extra.setting) for extra in self.specs[provider].extras}

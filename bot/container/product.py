@@ -201,6 +201,7 @@ class Container(ServiceContainer):
             actions=possible_actions(self.catalogue),
             prices=self.remix.get_prices,
             page_turns=self.page_turns,
+            provider_name=self.settings.display_name_of,
         )
 
     @cached_property
@@ -332,7 +333,7 @@ class Container(ServiceContainer):
             SettingsCommands(panel=PreferenceHandlers(preferences=self.preferences, catalogue=self.catalogue)),
             History(client=client, history=self.history_handlers),
             Credits(credits=self.credits),
-            StudioStatus(status=self.status),
+            StudioStatus(status=self.status, provider_name=self.settings.display_name_of),
             Help(
                 catalogue=self.catalogue,
                 command_ids=lambda: self.command_sync.command_ids,

@@ -118,6 +118,12 @@ def test_receipt_of_partial_result_shows_refund() -> None:
     assert shown(page(few), "1.png")[1] == f"-# 24 held · 12 charged · 12 returned · by SkillBoss · {AGO}"
 
 
+def test_receipt_has_the_display_name_of_a_service() -> None:
+    of = page(job(provider="together"))
+    view = history_page(of, [Attached(filename="1.png")], provider_name={"together": "Together AI"}.__getitem__)
+    assert f"-# 12 credits charged · by Together AI · {AGO}" in texts(view)[-1].splitlines()
+
+
 OVER = "no longer kept here: the studio keeps pictures for a while only."
 
 

@@ -48,3 +48,12 @@ def test_unmeasured_models_are_named_once() -> None:
         "-# reve-2.0: usually 25-40 s",
         "-# not measured yet: nano-banana, seedream-5",
     ]
+
+
+def test_status_has_the_display_name_of_a_service() -> None:
+    budget = Budget(month="2026-03", limit=100)
+    providers = HealthRegistry(("together",)).list()
+    status = Status(providers=providers, waiting=0, working=0, usual_seconds={}, budget=budget)
+
+    names = {"together": "Together AI"}
+    assert "-# Together AI: working" in "\n".join(texts(status_panel(status, names.__getitem__)))

@@ -14,6 +14,7 @@ from bot.domain.jobs import Action
 from bot.domain.provenance import mark_for
 from bot.images.image_service import ImageService
 from bot.images.reencode import Upload
+from bot.providers.registry import display_name
 from bot.services.history import Direction, HistoryService, Overview, Page, Selection
 from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
 from bot.ui.delivery.page_turns import PageTurn, PageTurns
@@ -45,12 +46,14 @@ class HistoryHandlers:
         actions: Collection[Action],
         prices: Callable[[str], Awaitable[Mapping[Action, int]]],
         page_turns: PageTurns,
+        provider_name: Callable[[str], str] = display_name,
     ) -> None:
         self._history = history
         self._images = images
         self._actions = actions
         self._prices = prices
         self._page_turns = page_turns
+        self._provider_name = provider_name
 
     async def open(self, interaction: discord.Interaction[Any], query: str | None) -> None:
         """Answer the command with the latest pictures, or a single one."""
@@ -233,7 +236,7 @@ class HistoryHandlers:
 
     async def _page(self, page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
         prices = await self._prices(page.job.id)
-        return history_page(page, files, actions=self._actions, prices=prices)
+        return history_page(page, files, actions=self._actions, prices=prices, provider_name=self._provider_name)
 
 
 def _query(selection: Selection) -> str | None:

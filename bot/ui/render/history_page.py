@@ -1,12 +1,13 @@
 """Pages of `/history`: one job, and buttons to its neighbours."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, TypedDict
 
 import discord
 from discord import ui
 
 from bot.domain.jobs import Action, Delivery, Job, State
+from bot.providers.registry import display_name
 from bot.services.history import Page
 from bot.ui.buttons import FAVOURITE, NEWER, OLDER, OVERVIEW, PROMPT, UNFAVOURITE
 from bot.ui.component_tree import walk
@@ -44,10 +45,12 @@ def history_page(
     *,
     actions: Collection[Action] = (),
     prices: Mapping[Action, int] | None = None,
+    provider_name: Callable[[str], str] = display_name,
 ) -> ui.LayoutView:
     """Return a page.
 
-    `files` are its attached images, in order. `actions` and `prices` are as for `action_items`.
+    `files` are its attached images, in order. `actions` and `prices` are as for `action_items`. `provider_name` returns
+    a provider's name for people.
     """
     job = page.job
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=BLURPLE)
@@ -56,7 +59,7 @@ def history_page(
     container.add_item(ui.TextDisplay(heading(job.request, job.place.member_id)))
     if files:
         container.add_item(gallery(job, files))
-    container.add_item(ui.TextDisplay("\n".join(_lines(page, files))))
+    container.add_item(ui.TextDisplay("\n".join(_lines(page, files, provider_name))))
     # An image that is no longer kept can only be made again.
     possible = actions if page.pictures else [action for action in actions if action is Action.AGAIN]
     shown = [each.position for each in page.pictures] if len(files) == len(page.pictures) and not page.removed else []
@@ -128,7 +131,7 @@ def has_search_line(components: Iterable[Any]) -> bool:
     return next(texts, "").startswith(_SEARCH_LINE)
 
 
-def _lines(page: Page, files: Sequence[Attached]) -> list[str]:
+def _lines(page: Page, files: Sequence[Attached], provider_name: Callable[[str], str]) -> list[str]:
     lines = [_removed(page)] if page.removed else []
     unshown = len(page.pictures) - len(files)
     if unshown > 0:
@@ -136,7 +139,8 @@ def _lines(page: Page, files: Sequence[Attached]) -> list[str]:
             "{count} picture could not be shown here.", "{count} pictures could not be shown here.", unshown
         )
         lines.append(said.format(count=number(unshown)))
-    lines += [f"-# {line}" for line in (_position(page), _receipt(page.job), _whereabouts(page.job)) if line]
+    small = (_position(page), _receipt(page.job, provider_name), _whereabouts(page.job))
+    lines += [f"-# {line}" for line in small if line]
     lines += [f"-# {step}" for step in lineage_lines(page.chain)]
     note = reencoded_note(files, _("the upload limit"))
     return lines if note is None else [*lines, note]
@@ -185,7 +189,7 @@ def _position(page: Page) -> str:
     return " · ".join(parts)
 
 
-def _receipt(job: Job) -> str:
+def _receipt(job: Job, provider_name: Callable[[str], str]) -> str:
     charged = job.charged or 0
     if job.state is not State.DONE:
         parts = [_("Came late, so free: {credits} returned").format(credits=in_credits(job.price))]
@@ -194,7 +198,7 @@ def _receipt(job: Job) -> str:
     else:
         parts = settlement(job.price, charged)
     if job.provider is not None:
-        parts.append(provider_credit(job.provider))
+        parts.append(provider_credit(provider_name(job.provider)))
     return " · ".join([*parts, ago(job.created_at)])
 
 

@@ -373,9 +373,9 @@ def settlement(held: int, charged: int) -> list[str]:
     ]
 
 
-def provider_credit(provider: str) -> str:
-    """Return the credit of the provider."""
-    return _("by {provider}").format(provider=display_name(provider))
+def provider_credit(name: str) -> str:
+    """Return the credit of the provider with a name for people."""
+    return _("by {provider}").format(provider=name)
 
 
 def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) -> str:

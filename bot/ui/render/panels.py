@@ -1,6 +1,6 @@
 """Panels of `/credits`, `/status` and `/help`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
@@ -51,14 +51,17 @@ def balance_panel(balance: Balance) -> ui.LayoutView:
     return _panel("\n".join(lines), GREEN if balance.available else AMBER)
 
 
-def status_panel(status: Status) -> ui.LayoutView:
-    """Return providers, queue and usual durations."""
+def status_panel(status: Status, provider_name: Callable[[str], str] = display_name) -> ui.LayoutView:
+    """Return providers, queue and usual durations.
+
+    `provider_name` returns a provider's name for people.
+    """
     open_ = not status.budget_spent and any(health.fault not in _CLOSED for health in status.providers)
     lines = ["## " + (_("The studio is open") if open_ else _("The studio is closed"))]
     lines += [_("The studio's budget for this month is used up.")] if status.budget_spent else []
     waiting = ngettext("{count} job queued", "{count} jobs queued", status.waiting).format(count=number(status.waiting))
     lines.append(f"{waiting} · {_('{count} generating').format(count=number(status.working))}")
-    lines += [f"-# {display_name(each.provider)}: {_condition(each)}" for each in status.providers]
+    lines += [f"-# {provider_name(each.provider)}: {_condition(each)}" for each in status.providers]
     lines += _usual_times(status.usual_seconds)
     lines.append("-# " + _budget(status.budget))
     fine = open_ and all(health.fault is None and not health.closed_models for health in status.providers)
