@@ -161,6 +161,11 @@ class AttemptRepository:
             .values(handle=handle)
         )
 
+    def has_handle(self, provider: str, handle: str) -> bool:
+        """Return whether any call has this handle; reads the whole table."""
+        statement = select(attempts.c.job_id).where(attempts.c.handle == handle, attempts.c.provider == provider)
+        return self._connection.execute(statement.limit(1)).first() is not None
+
     def remove_batch(self, job_id: str) -> None:
         """Delete a job's last batch; none of it was sent."""
         self._connection.execute(_REMOVE_BATCH, {"of_job": job_id})

@@ -267,6 +267,7 @@ class EngineContainer:
             submissions=self.submissions,
             provider_status=self.provider_status,
             clock=self.clock,
+            has_handle=self.batch_store.has_handle,
         )
 
     @cached_property

@@ -76,6 +76,11 @@ class GenerationRequest:
         return KEEP_AS_IT_IS if self.keeps_picture else self.prompt
 
     @property
+    def words(self) -> tuple[str, ...]:
+        """Return the member's words for the provider; a log must not have them."""
+        return tuple(text for text in (self.instruction, self.negative) if text)
+
+    @property
     def mode(self) -> Mode:
         """Return the mode: an edit if there are inputs."""
         return Mode.EDIT if self.inputs else Mode.TEXT

@@ -44,6 +44,10 @@ class BatchStore:
         """Return the calls of a job's last batch, by part."""
         return await self._database.read(lambda connection: AttemptRepository(connection).latest_batch(job_id))
 
+    async def has_handle(self, provider: str, handle: str) -> bool:
+        """Return whether any call of any job has this handle."""
+        return await self._database.read(lambda connection: AttemptRepository(connection).has_handle(provider, handle))
+
     async def record(self, job: Job, call: Attempt, reply: Reply, jitter: float = 0.0) -> None:
         """Record the reply to one call; the job's state stays.
 

@@ -1,7 +1,7 @@
 """One call to a provider, and its outcome for certain or not."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -39,7 +39,10 @@ CallResult = SubmitAnswer | ProviderError | LostReply
 
 
 class CallSender:
-    """Sends calls, each once, and looks for those without a reply."""
+    """Sends calls, each once, and looks for those without a reply.
+
+    `has_handle` tells whether a call of any job has a provider's handle: two equal inputs may be two members' calls.
+    """
 
     def __init__(
         self,
@@ -48,7 +51,9 @@ class CallSender:
         submissions: SubmissionBuilder,
         provider_status: ProviderStatus,
         clock: Clock,
+        has_handle: Callable[[str, str], Awaitable[bool]],
     ) -> None:
+        self._has_handle = has_handle
         self._providers = providers
         self._submissions = submissions
         self._provider_status = provider_status
@@ -131,6 +136,9 @@ class CallSender:
             case LostCall.ASK_AGAIN:
                 return LostReply(may_come=True, ask_again=True)
             case LostCall.UNDECIDED:
+                return LostReply(may_come=has_callback)
+            case handle if await self._has_handle(provider.name, handle):
+                _log.warning("submit.found_another", job=job.id, provider=provider.name)
                 return LostReply(may_come=has_callback)
             case handle:
                 _log.info("submit.found", job=job.id, provider=provider.name)

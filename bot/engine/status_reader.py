@@ -70,7 +70,7 @@ class StatusReader:
         status: Status | ProviderError
         try:
             async with self._slots[provider.name]:
-                answer = await provider.poll(handle, hide=(job.request.instruction,))
+                answer = await provider.poll(handle, hide=job.request.words)
             status = attribute_failure(answer, job.request)
         except ProviderError as error:
             _log.warning(

@@ -44,10 +44,11 @@ class SubmissionBuilder:
         own = f"{job.id}/{attempt.number}"
         digest = hashlib.sha256(own.encode()).digest()
         return Submission(
-            request=replace(job.request, images=images),
+            request=replace(job.request, images=images, seed=_seed(job.request.seed, attempt.part)),
             offer=offer,
             call_id=str(uuid5(NAMESPACE_OID, own)),
             seed=int.from_bytes(digest[:_SEED_BYTES]) & MAX_SEED,
+            sent_at=attempt.started_at,
             member_tag=self._member_tag(job.place.member_id),
         )
 
@@ -58,3 +59,11 @@ class SubmissionBuilder:
                 raise ImageError(ImageProblem.GONE, "not stored")
             files.append(InputFile(data=await self._image_service.read(each.file), media_type=each.file.media_type))
         return tuple(files)
+
+
+def _seed(chosen: int | None, part: int) -> int | None:
+    """Return the chosen seed of a part.
+
+    Each part of a job has another one, else all would make the same image.
+    """
+    return None if chosen is None else (chosen + part) % (MAX_SEED + 1)

@@ -13,7 +13,7 @@ LIMITS = {
     "tmpfs": "/tmp:size=64m,mode=1777",  # noqa: S108 - in the container
     "cap_drop": "ALL",
     "security_opt": "no-new-privileges:true",
-    "stop_grace_period": "30s",
+    "stop_grace_period": "330s",
     "mem_limit": "1g",
     "memswap_limit": "1g",
     "pids_limit": "256",
