@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -71,7 +72,7 @@ def load_catalogue_file(path: Path | None = None, found: Sequence[FoundModel] = 
         FoundModelsError: a found model has mistakes.
     """
     own = {} if path is None else _read_own(path)
-    document = _merged(_with_found(_parse(SHIPPED.read_text(encoding="utf-8")), found), own)
+    document = _merged(_with_found(_shipped(), found), own)
     if lines := _mistakes_in(document):
         raise CatalogueFileError(_named(path, lines))
     table = FileTable.model_validate(document)
@@ -159,6 +160,12 @@ def _read_own(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         line = " ".join(str(error).split())
         raise CatalogueFileError((f"{path} is no TOML: {line}",)) from None
+
+
+@cache
+def _shipped() -> dict[str, Any]:
+    """Return the shipped file, parsed once; nobody may change it."""
+    return _parse(SHIPPED.read_text(encoding="utf-8"))
 
 
 def _parse(text: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,3 +97,23 @@ async def test_unreachable_service_is_reported_once(tmp_path: Path) -> None:
 async def test_service_without_a_key_answers(server: OpenAiImagesServer, tmp_path: Path) -> None:
     (finding,) = await check_keys(settings_of(tmp_path, f"{server.url}/v1"))
     assert (finding.good, finding.what) == (True, "own-host answers")
+
+
+async def test_shutdown_at_openai_is_a_warning(tmp_path: Path) -> None:
+    """The shipped models are listed; the operator's own one ends."""
+    server = OpenAiImagesServer(key="sk-doctor")
+    await server.start()
+    file = tmp_path / "own.toml"
+    file.write_text(
+        '[models.old]\ngood_at = "drafts"\nmax_prompt = 2000\ncredits.text = 1\n'
+        '[models.old.offers.openai]\nremote_model = "gpt-image-1.5"\n'
+    )
+    keys = {"openai_api_key": "sk-doctor", "openai_api_url": f"{server.url}/v1"}
+    settings: Any = {"models_file": file, **keys}
+
+    found = await check_vendor_models(ExplicitSettings(**settings))
+    await server.close()
+
+    assert [(finding.is_warning, finding.what) for finding in found] == [
+        (True, "openai shuts old (gpt-image-1.5) down on 2026-12-01"),
+    ]
