@@ -198,6 +198,7 @@ class BotUnderTest:
             "DISCORD_TOKEN": _TOKEN,
             "DISCORD_API_URL": self._discord.api_url,
             "SKILLBOSS_WHOLESALE_KEY": _KEY,
+            "DEFAULT_MODEL": "reve-2.0",
             "SKILLBOSS_API_URL": self._skillboss.url,
             "DATA_DIR": str(self._folder / "data"),
             "HTTP_PORT": str(self._http_port),

@@ -140,6 +140,7 @@ class Sandbox:
             "SKILLBOSS_API_URL": self.skillboss.url,
             "REVE2IMG_API_KEY": self._keys["reve2img"],
             "REVE2IMG_API_URL": self.reve2img.url,
+            "DEFAULT_MODEL": "reve-2.0",
             "DATA_DIR": str(self.folder),
             "DATABASE_URL": "",
             "HTTP_HOST": "127.0.0.1",

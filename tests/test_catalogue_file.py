@@ -10,7 +10,7 @@ from bot.catalogue_file import CatalogueFileError, load_catalogue_file
 from bot.domain.models import ListPrice
 from bot.domain.options import MAX_DETAIL, RATIOS, RESOLUTIONS, REVE_RATIOS, UPSCALES
 from bot.providers.registry import PROVIDERS
-from tests.support.catalogue import MODEL_IDS, MODELS, OFFERS, catalogue_of
+from tests.support.catalogue import MODEL_IDS, MODELS, OFFERS, SHIPPED, catalogue_of
 
 NEW_OPTIONS = ("seed", "negative", "quality", "transparent")
 """Options that no model of the seeds has."""
@@ -57,11 +57,17 @@ def test_shipped_file_has_the_models_of_the_seeds() -> None:
     assert all(model.enabled and model.retires is None for model in MODELS)
 
 
-def test_model_retired_upstream_stays_on_and_default() -> None:
+def test_model_retired_upstream_stays_on() -> None:
     reve = MODELS[0]
     assert (reve.retired_upstream, reve.note) == (date(2026, 8, 14), "its resellers may still serve it")
     for providers in (("skillboss",), ("reve2img",), ("skillboss", "reve2img")):
-        assert catalogue_of(*providers, today=date(2026, 11, 29)).default_model == "reve-2.0"
+        assert catalogue_of(*providers, today=date(2026, 11, 29)).models[0].id == "reve-2.0"
+
+
+@pytest.mark.parametrize("provider", ["skillboss", "reve2img", "gemini", "openrouter"])
+def test_shipped_default_of_one_key_is_a_living_model(provider: str) -> None:
+    catalogue = catalogue_of(provider, models=SHIPPED.models, offers=SHIPPED.offers, today=date(2026, 11, 29))
+    assert catalogue.find(catalogue.default_model).retired_upstream is None
 
 
 def test_own_file_changes_models(tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def _mistakes_of(name: str, model: ModelTable, specs: Mapping[str, ProviderSpec]
             yield f"{where}.offers.{provider} is no provider; known are: {', '.join(specs)}"
         elif (offer.shape or "") not in (shapes := specs[provider].shapes or ("",)):
             takes = "one of " if any(shapes) else "no value at this provider"
-            yield f"{where}.offers.{provider}.shape takes {takes}{', '.join(shapes)}"
+            yield f"{where}.offers.{provider}.shape takes {takes}{', '.join(filter(None, shapes))}"
         if (offer.max_inputs or 0) > model.max_inputs:
             yield f"{where}.offers.{provider}.max_inputs takes no more than the model's {model.max_inputs}"
 

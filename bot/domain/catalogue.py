@@ -72,7 +72,8 @@ def build_catalogue(
 ) -> Catalogue:
     """Return the catalogue of the configured providers on a day.
 
-    The first offered one of `defaults` is the default model, else the first offered model.
+    The first offered one of `defaults` is the default model. Else it is the first offered model that its maker has not
+    retired, or the first one at all.
     """
     listed = [offer for provider in providers for offer in offers if offer.provider == provider]
     on = {model.id for model in models if model.is_on(today)}
@@ -83,8 +84,9 @@ def build_catalogue(
         if abilities:
             offered.append(replace(model, abilities=_together(model.abilities, abilities)))
     ids = [model.id for model in offered]
+    alive = [model.id for model in offered if model.retired_upstream is None or today < model.retired_upstream]
     # Without any offer the first default still has a name, for the texts of commands.
-    usual = [*(each for each in defaults if each in ids), *ids, *defaults, *(model.id for model in models), ""]
+    usual = [*(each for each in defaults if each in ids), *alive, *ids, *defaults, *(model.id for model in models), ""]
     return Catalogue(
         providers=tuple(providers),
         models=tuple(offered),

@@ -1,6 +1,6 @@
-"""SkillBoss: an asynchronous queue in front of Reve.
+"""SkillBoss: an asynchronous queue in front of makers' models.
 
-Seed: "Reve Text-to-Image API".
+Seed: "Reve Text-to-Image API". The page of Nano Banana Pro has the same calls with other inputs.
 """
 
 from typing import Any, Final
@@ -33,6 +33,10 @@ from bot.providers.unknown_statuses import UnknownWords
 # Seed: "Parameters", inputs.size. The page's first lines name `aspect_ratio` as well; exactly one is sent.
 SIZES: Final = {"1:1": "1024x1024", "9:16": "1024x1792", "16:9": "1792x1024"}
 
+GEMINI_SHAPE: Final = "gemini"
+"""The inputs of Google's models; without a shape, those of the seed."""
+
+_DEFAULT_IMAGE_SIZE: Final = "1K"
 _CONFLICT: Final = 409
 _NOT_FOUND: Final = 404
 _CANCEL_ANSWERS: Final = frozenset({_CONFLICT, _NOT_FOUND})
@@ -62,18 +66,14 @@ class SkillBoss(ProviderDefaults):
         When the answer's body is lost or no JSON, the job is known by the `x-request-id` header all the same.
         """
         request, offer, webhook_url = submission.request, submission.offer, submission.webhook_url
-        size = SIZES.get(request.aspect_ratio)
-        if size is None:  # the offer does not cover it, so it should not have come here; nothing was sent
-            raise ProviderError(FaultKind.INVALID, provider=self.name, detail="no size for this aspect ratio")
-        payload: dict[str, object] = {
-            "model": offer.remote_model,
-            "async": True,
-            "inputs": _inputs(request, offer, size),
-        }
-        secrets: tuple[str, ...] = ()
+        secrets = tuple(each.provider_url for each in request.inputs if each.provider_url)
+        if len(secrets) < len(request.inputs):  # never the original's address instead; nothing was sent
+            raise ProviderError(FaultKind.INVALID, provider=self.name, detail="an input without an address")
+        inputs = _gemini_inputs(request) if offer.shape == GEMINI_SHAPE else _reve_inputs(request, offer)
+        payload: dict[str, object] = {"model": offer.remote_model, "async": True, "inputs": inputs}
         if webhook_url is not None:
             payload["webhook_url"] = webhook_url
-            secrets = (webhook_url,)
+            secrets = (*secrets, webhook_url)
         hide = (request.instruction, *secrets)
         answer = await self._http.submit("/v1/run", payload, hide=(request.instruction,), secrets=secrets)
         handle = handle_of(answer.headers.get("x-request-id"))
@@ -151,7 +151,15 @@ class SkillBoss(ProviderDefaults):
         return Pending(handle=handle, running=word != "IN_QUEUE", record_id=record_id)
 
 
-def _inputs(request: GenerationRequest, offer: Offer, size: str) -> dict[str, object]:
+def _reve_inputs(request: GenerationRequest, offer: Offer) -> dict[str, object]:
+    """Return the inputs of the seed.
+
+    Raises:
+        ProviderError: The offer does not cover the aspect ratio, so the request should not be here. Nothing was sent.
+    """
+    size = SIZES.get(request.aspect_ratio)
+    if size is None:
+        raise ProviderError(FaultKind.INVALID, provider=SkillBoss.name, detail="no size for this aspect ratio")
     inputs: dict[str, object] = {
         "prompt": request.instruction,
         "size": size,
@@ -160,6 +168,16 @@ def _inputs(request: GenerationRequest, offer: Offer, size: str) -> dict[str, ob
     if (file_format := format_for(request, offer)) is not None:
         inputs["output_format"] = file_format
     return inputs
+
+
+def _gemini_inputs(request: GenerationRequest) -> dict[str, object]:
+    """Return the inputs of one image by a model of Google."""
+    return {
+        "prompt": request.instruction,
+        "image_urls": [each.provider_url for each in request.inputs],
+        "image_size": request.resolution or _DEFAULT_IMAGE_SIZE,
+        "aspect_ratio": request.aspect_ratio,
+    }
 
 
 def _object(answer: Answer) -> dict[str, Any]:
@@ -183,5 +201,6 @@ SPEC: Final = ProviderSpec(
     build=SkillBoss,
     needs_public_webhooks=True,
     can_cancel=True,
+    shapes=("", GEMINI_SHAPE),
     picture_hosts=("assets.skillboss.co",),
 )

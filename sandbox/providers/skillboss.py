@@ -15,15 +15,20 @@ from sandbox.providers.faults import Endpoint, Fault, Kind
 from sandbox.providers.job_store import Job, JobRequest, State
 from sandbox.providers.recording import RecordedRequest
 from sandbox.providers.server import ImageApiServer, RequestError
+from sandbox.providers.sizes import RATIOS, pixels
 from sandbox.providers.webhooks import Webhooks, is_acceptable
 
 MODEL: Final = "reve/text-to-image"
+GEMINI_MODEL: Final = "google/gemini-3-pro-image"
 UNIT_PRICE: Final = 10
 """Price of an image in units; the page names no figure."""
 
 _SIZES: Final = {"1:1": "1024x1024", "9:16": "1024x1792", "16:9": "1792x1024"}
 _FORMATS: Final = ("png", "jpeg", "webp")
 _MAX_IMAGES: Final = 4
+_GEMINI_INPUTS: Final = frozenset({"prompt", "image_urls", "image_size", "aspect_ratio"})
+_GEMINI_SIZES: Final = ("1K", "2K", "4K")
+_MAX_GEMINI_INPUTS: Final = 14
 _EARLY: Final = frozenset({Kind.EARLY})
 
 # Seed: "Errors": the documented messages, and the error types of its other pages.
@@ -191,25 +196,32 @@ def _parse_request(body: Any) -> tuple[JobRequest, str | None, bool]:
     inputs = body.get("inputs") if isinstance(body, dict) else None
     if not isinstance(body, dict) or not isinstance(inputs, dict):
         raise RequestError(400, "The body must be a JSON object with an inputs object.")
-    if body.get("model") != MODEL:
+    model = body.get("model")
+    if model not in (MODEL, GEMINI_MODEL):
         raise RequestError(400, "Invalid model.")
     prompt = inputs.get("prompt")
     if not isinstance(prompt, str) or not prompt.strip():
         raise RequestError(400, "Missing required field: inputs.prompt.")
-    images = inputs.get("n", 1)
-    if type(images) is not int or not 1 <= images <= _MAX_IMAGES:
-        raise RequestError(400, "inputs.n must be an integer from 1 to 4.")
-    format_ = inputs.get("output_format", "png")
-    if format_ not in _FORMATS:
-        raise RequestError(400, "inputs.output_format must be one of png, jpeg, webp.")
+    job_request = _reve_job(prompt, inputs) if model == MODEL else _gemini_job(prompt, inputs)
     webhook_url = body.get("webhook_url")
     if webhook_url is not None and not is_acceptable(webhook_url):
         raise RequestError(400, "webhook_url must be an HTTPS URL.")
     asynchronous = body.get("async", False)
     if not isinstance(asynchronous, bool):
         raise RequestError(400, "async must be a boolean.")
+    return job_request, webhook_url, asynchronous or webhook_url is not None
+
+
+def _reve_job(prompt: str, inputs: dict[str, Any]) -> JobRequest:
+    """Return the images of the seed's model."""
+    images = inputs.get("n", 1)
+    if type(images) is not int or not 1 <= images <= _MAX_IMAGES:
+        raise RequestError(400, "inputs.n must be an integer from 1 to 4.")
+    format_ = inputs.get("output_format", "png")
+    if format_ not in _FORMATS:
+        raise RequestError(400, "inputs.output_format must be one of png, jpeg, webp.")
     width, height = _size(inputs)
-    job_request = JobRequest(
+    return JobRequest(
         prompt=prompt,
         model=MODEL,
         images=images,
@@ -218,7 +230,33 @@ def _parse_request(body: Any) -> tuple[JobRequest, str | None, bool]:
         format=format_,
         cost=UNIT_PRICE * images,
     )
-    return job_request, webhook_url, asynchronous or webhook_url is not None
+
+
+def _gemini_job(prompt: str, inputs: dict[str, Any]) -> JobRequest:
+    """Return the one image of Google's model."""
+    if unknown := inputs.keys() - _GEMINI_INPUTS:
+        raise RequestError(400, f"Unknown inputs: {', '.join(sorted(unknown))}.")
+    urls = inputs.get("image_urls", [])
+    if not isinstance(urls, list) or not all(isinstance(url, str) and url.startswith("http") for url in urls):
+        raise RequestError(400, "inputs.image_urls must be a list of URLs.")
+    if len(urls) > _MAX_GEMINI_INPUTS:
+        raise RequestError(400, f"inputs.image_urls must have at most {_MAX_GEMINI_INPUTS} URLs.")
+    size, ratio = inputs.get("image_size", "1K"), inputs.get("aspect_ratio", "1:1")
+    if size not in _GEMINI_SIZES:
+        raise RequestError(400, f"inputs.image_size must be one of {', '.join(_GEMINI_SIZES)}.")
+    if not isinstance(ratio, str) or ratio not in RATIOS:
+        raise RequestError(400, f"inputs.aspect_ratio must be one of {', '.join(RATIOS)}.")
+    width, height = pixels(ratio, size)
+    return JobRequest(
+        prompt=prompt,
+        model=GEMINI_MODEL,
+        images=1,
+        width=width,
+        height=height,
+        format="png",
+        cost=UNIT_PRICE,
+        input_urls=tuple(urls),
+    )
 
 
 def _size(inputs: dict[str, Any]) -> tuple[int, int]:

@@ -36,6 +36,7 @@ from sandbox.providers.job_store import MANUAL
 from sandbox.providers.reve2img import Reve2ImgServer
 from sandbox.providers.skillboss import SkillBossServer
 from tests.engine.engine_harness import some_input_url
+from tests.support.catalogue import SEED_MODELS_FILE
 from tests.support.clock import ManualClock
 
 PATIENCE: Final = 60.0
@@ -189,6 +190,7 @@ class BotHarness:
         settings: dict[str, Any] = {
             "communities": tuple(self._admitted) if isinstance(self._admitted, frozenset) else self._admitted,
             "default_allowance": self._allowance,
+            "models_file": SEED_MODELS_FILE,
             "skillboss_wholesale_key": KEY,
             "skillboss_api_url": self.server.url,
             "shard_count": 1,

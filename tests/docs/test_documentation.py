@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from importlib import import_module
 from math import ceil
 from pathlib import Path
@@ -19,7 +20,7 @@ from bot.domain.models import Abilities, Model
 from bot.domain.options import OPTIONS
 from bot.providers.registry import display_name
 from bot.settings import Settings
-from tests.support.catalogue import BOTH, SHIPPED
+from tests.support.catalogue import PROVIDERS_OF_TESTS, SHIPPED, catalogue_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SETTINGS = {name.upper() for name in Settings.model_fields}
@@ -156,7 +157,8 @@ def model_row(model: Model) -> list[str]:
 
 def test_models_page_lists_every_model_with_prices_and_offers() -> None:
     assert rows("docs/models.md") == {model.id: model_row(model) for model in SHIPPED.models}
-    assert f"You get `{BOTH.default_model}` unless you choose." in read("docs/models.md")
+    today = catalogue_of(*PROVIDERS_OF_TESTS, models=SHIPPED.models, offers=SHIPPED.offers, today=date(2026, 11, 30))
+    assert f"With SkillBoss or reve2img, that is `{today.default_model}`." in read("docs/models.md")
 
 
 def test_options_page_lists_every_option_with_choices_and_prices() -> None:

@@ -32,12 +32,12 @@ async def test_models_and_default_are_named() -> None:
         "nano-banana is on, although its maker ended its own service on 2026-10-02: its reseller may still serve it"
     )
     assert await findings(reve2img_api_key="key") == [
-        ("ok", f"models: {ALL}; the default is reve-2.0"),
+        ("ok", f"models: {ALL}; the default is nano-banana-pro"),
         ("ok", upstream),
         ("ok", banana),
     ]
     assert await findings(skillboss_wholesale_key="key", default_model="seedream-5") == [
-        ("ok", "models: reve-2.0; the default is reve-2.0"),
+        ("ok", "models: reve-2.0, nano-banana-pro; the default is nano-banana-pro"),
         ("warn", "DEFAULT_MODEL: seedream-5 is not offered"),
         ("ok", upstream),
     ]
@@ -65,7 +65,7 @@ async def test_retirements_are_warnings(tmp_path: Path) -> None:
 
 
 async def test_key_without_any_model_is_a_fault(tmp_path: Path) -> None:
-    file = written(tmp_path, '[models."reve-2.0"]\nenabled = false')
+    file = written(tmp_path, 'models."reve-2.0".enabled = false\nmodels.nano-banana-pro.enabled = false')
     assert await findings(skillboss_wholesale_key="key", models_file=file) == [
         ("fault", "no provider with a key has a model that is on"),
     ]

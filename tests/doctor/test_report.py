@@ -28,7 +28,7 @@ async def test_healthy_machine_has_good_findings_only(services: FakeServices, tm
         "Discord allows 1000 more logins of the bot today",
         "skillboss accepts SKILLBOSS_WHOLESALE_KEY",
         "reve2img accepts REVE2IMG_API_KEY",
-        "models: reve-2.0, nano-banana, nano-banana-pro, seedream-5; the default is reve-2.0",
+        "models: reve-2.0, nano-banana, nano-banana-pro, seedream-5; the default is nano-banana-pro",
         "reve-2.0 is on, although its maker ended its own service on 2026-08-14: its resellers may still serve it",
         "nano-banana is on, although its maker ended its own service on 2026-10-02: its reseller may still serve it",
         "WEBHOOK_PUBLIC_URL is not set: the providers are polled",

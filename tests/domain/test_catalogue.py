@@ -82,6 +82,25 @@ def test_default_model_is_the_first_offered_one(
     assert catalogue_of(*providers, defaults=defaults).default_model == expected
 
 
+@pytest.mark.parametrize(
+    ("day", "defaults", "expected"),
+    [
+        (date(2026, 8, 13), (), "reve-2.0"),
+        (date(2026, 8, 14), (), "nano-banana"),
+        (date(2026, 10, 2), (), "nano-banana-pro"),
+        (date(2026, 10, 2), ("nano-banana",), "nano-banana"),
+    ],
+)
+def test_default_model_is_the_first_living_one_unless_named(
+    day: date, defaults: tuple[str, ...], expected: str
+) -> None:
+    assert catalogue_of("reve2img", today=day, defaults=defaults).default_model == expected
+
+
+def test_default_model_is_a_retired_one_if_there_is_no_other() -> None:
+    assert catalogue_of("skillboss", today=date(2026, 11, 30)).default_model == "reve-2.0"
+
+
 def test_request_without_model_gets_the_default() -> None:
     catalogue = catalogue_of("reve2img", defaults=("seedream-5",))
     assert generation_request(prompt="a", catalogue=catalogue).model == "seedream-5"

@@ -19,6 +19,7 @@ from db.database import Database
 from db.tables import accounts, jobs
 from sandbox.discord import DiscordServer, Message, default_world, media, text
 from sandbox.providers import MANUAL, ImageApiServer, Job, Reve2ImgServer, SkillBossServer
+from tests.support.catalogue import SEED_MODELS_FILE
 
 PATIENCE = 60.0
 """Seconds to wait for what comes much sooner on a machine that has time."""
@@ -148,6 +149,8 @@ class SystemHarness:
             "FIRST_HINT": "off",
             "REVE2IMG_API_KEY": REVE2IMG_KEY,
             "REVE2IMG_API_URL": self.reve2img.url,
+            "DEFAULT_MODEL": "reve-2.0",
+            "MODELS_FILE": str(SEED_MODELS_FILE),
             "DATA_DIR": str(self.folder / "data"),
             "DATABASE_URL": self.database_url,
             "HTTP_PORT": str(self.http_port),

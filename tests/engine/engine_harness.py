@@ -44,6 +44,7 @@ from bot.settings import ExplicitSettings
 from db.audit import audit
 from db.database import Database
 from sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
+from tests.support.catalogue import SEED_MODELS_FILE
 from tests.support.clock import ManualClock, let_others_run
 from tests.support.factories import MEMBER, make_context, make_id, make_request
 
@@ -252,7 +253,12 @@ async def engine_harness(
         await server.start()
     client = provider_client()
     exempt = [server.url, *exempt]
-    settings: dict[str, Any] = {"communities": "*", "skillboss_api_url": server.url, "monthly_budget": budget}
+    settings: dict[str, Any] = {
+        "communities": "*",
+        "skillboss_api_url": server.url,
+        "monthly_budget": budget,
+        "models_file": SEED_MODELS_FILE,
+    }
     settings |= keys
     if skillboss:
         settings["skillboss_wholesale_key"] = "key"

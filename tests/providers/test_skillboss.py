@@ -7,15 +7,17 @@ import pytest
 import structlog
 
 from bot.domain.errors import FaultKind, ProviderError
+from bot.domain.images import InputImage
 from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, Pending
 from bot.providers.http import ProviderHttp
 from bot.providers.skillboss import SIZES, SkillBoss
 from sandbox.providers import MANUAL, SkillBossServer
 from tests.providers.provider_harness import KEY, PROMPT, RawServer, json_reply
-from tests.support.catalogue import OFFERS, generation_request
+from tests.support.catalogue import OFFERS, SHIPPED, generation_request
 from tests.support.submissions import submission as described
 
 OFFER = next(offer for offer in OFFERS if offer.provider == "skillboss")
+PRO = next(offer for offer in SHIPPED.offers if (offer.provider, offer.model) == ("skillboss", "nano-banana-pro"))
 REQUEST = generation_request(prompt=PROMPT)
 
 
@@ -56,6 +58,57 @@ async def test_submit_sends_documented_request(
     }
     job = server.jobs[0]
     assert submission == Pending(handle=job.id, running=False, record_id=job.record_id)
+
+
+@pytest.mark.parametrize("resolution", ["4K", None])
+async def test_submit_of_nano_banana_pro_sends_its_own_inputs(
+    client: httpx.AsyncClient, server: SkillBossServer, resolution: str | None
+) -> None:
+    inputs = tuple(InputImage(url=f"https://x.example/{at}", provider_url=f"https://cdn.example/{at}") for at in "ab")
+    request = generation_request(
+        prompt=PROMPT, model="nano-banana-pro", aspect_ratio="3:2", resolution=resolution, inputs=inputs
+    )
+
+    submission = await provider_at(client, server.url).submit(described(request, PRO))
+
+    assert server.requests[0].body == {
+        "model": "google/gemini-3-pro-image",
+        "async": True,
+        "inputs": {
+            "prompt": PROMPT,
+            "image_urls": ["https://cdn.example/a", "https://cdn.example/b"],
+            "image_size": resolution or "1K",
+            "aspect_ratio": "3:2",
+        },
+    }
+    assert submission == Pending(handle=server.jobs[0].id, running=False, record_id=server.jobs[0].record_id)
+
+
+async def test_input_without_address_for_providers_is_not_sent(
+    client: httpx.AsyncClient, server: SkillBossServer
+) -> None:
+    request = generation_request(
+        prompt=PROMPT, model="nano-banana-pro", inputs=(InputImage(url="https://x.example/a"),)
+    )
+
+    with pytest.raises(ProviderError) as caught:
+        await provider_at(client, server.url).submit(described(request, PRO))
+
+    assert (caught.value.kind, caught.value.maybe_accepted) == (FaultKind.INVALID, False)
+    assert not server.requests
+
+
+async def test_every_option_of_nano_banana_pro_is_accepted(client: httpx.AsyncClient, server: SkillBossServer) -> None:
+    """The strict fake draws each size."""
+    for ratio in PRO.abilities["aspect_ratio"]:
+        for resolution in PRO.abilities["resolution"]:
+            request = generation_request(
+                prompt=PROMPT, model="nano-banana-pro", aspect_ratio=ratio, resolution=resolution
+            )
+            assert isinstance(await provider_at(client, server.url).submit(described(request, PRO)), Pending)
+
+    drawn = server.jobs[-1].request
+    assert (drawn.model, drawn.images, drawn.format) == ("google/gemini-3-pro-image", 1, "png")
 
 
 def test_every_offered_ratio_has_size() -> None:

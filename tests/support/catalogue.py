@@ -1,10 +1,11 @@
 """The shipped catalogue, and domain functions with a part of it.
 
-The part are the models and offers of two providers, so that a model of another one changes no test.
+The part are the models and offers of the two seeds, so that another one changes no test.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from bot.catalogue_file import load_catalogue_file
@@ -13,11 +14,17 @@ from bot.domain.catalogue import Catalogue, build_catalogue
 from bot.domain.errors import Remedy
 from bot.domain.models import Abilities, Model, Offer
 from bot.domain.requests import GenerationRequest
+from bot.providers.skillboss import GEMINI_SHAPE
 from tests.support.clock import START
+
+SEED_MODELS_FILE: Final = Path(__file__).with_name("seed_models.toml")
+"""MODELS_FILE of a bot with this part."""
 
 PROVIDERS_OF_TESTS: Final = ("skillboss", "reve2img")
 SHIPPED: Final = load_catalogue_file()
-OFFERS: Final = tuple(offer for offer in SHIPPED.offers if offer.provider in PROVIDERS_OF_TESTS)
+OFFERS: Final = tuple(
+    offer for offer in SHIPPED.offers if offer.provider in PROVIDERS_OF_TESTS and offer.shape != GEMINI_SHAPE
+)
 MODELS: Final = tuple(model for model in SHIPPED.models if any(offer.model == model.id for offer in OFFERS))
 MODEL_IDS: Final = tuple(model.id for model in MODELS)
 

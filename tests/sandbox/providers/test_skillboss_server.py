@@ -149,3 +149,40 @@ async def test_status_after_seven_days_is_404(skillboss: SkillBoss) -> None:
     after = await skillboss.send("GET", f"/v1/run/status/{job.id}")
 
     assert (before.status, after.status) == (200, 404)
+
+
+def run_gemini(**inputs: Any) -> dict[str, Any]:
+    """Return the body of a submit of Google's model."""
+    inputs = {"prompt": "a fox"} | inputs
+    return {"model": "google/gemini-3-pro-image", "async": True, "inputs": inputs}
+
+
+async def test_model_of_google_draws_one_picture_of_its_size(skillboss: SkillBoss) -> None:
+    reply = await skillboss.send("POST", "/v1/run", run_gemini(image_size="2K", aspect_ratio="1:1", image_urls=[]))
+
+    drawn = skillboss.server.jobs[0].request
+    assert reply.status == 202
+    assert (drawn.images, drawn.width, drawn.height) == (1, 2048, 2048)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"n": 2},
+        {"size": "1024x1024"},
+        {"output_format": "png"},
+        {"image_size": "2k"},
+        {"image_size": ["2K"]},
+        {"aspect_ratio": "auto"},
+        {"aspect_ratio": ["1:1"]},
+        {"image_urls": "https://cdn.example/a.png"},
+        {"image_urls": ["data:image/png;base64,AA=="]},
+        {"image_urls": ["https://cdn.example/a.png"] * 15},
+        {"prompt": " "},
+    ],
+)
+async def test_model_of_google_refuses_other_inputs(skillboss: SkillBoss, inputs: dict[str, Any]) -> None:
+    reply = await skillboss.send("POST", "/v1/run", run_gemini(**inputs))
+
+    assert reply.status == 400
+    assert not skillboss.server.jobs
