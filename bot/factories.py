@@ -35,6 +35,7 @@ def build_catalogue(settings: Settings, providers: Sequence[str], today: date) -
         today=today,
         defaults=settings.default_model,
         found=settings.found_models,
+        openrouter=settings.openrouter_list,
     )
 
 

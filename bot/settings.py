@@ -27,7 +27,8 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from bot.catalogue_file import CatalogueFileError, load_catalogue_file
+from bot.catalogue_file import CatalogueFileError, OpenRouterList, load_catalogue_file
+from bot.catalogue_file.openrouter import ALL, SHIPPED_ONLY
 from bot.domain.option_spec import MAX_WORD
 from bot.domain.options import is_effect_name
 from bot.env_file import (
@@ -41,6 +42,8 @@ from bot.env_file import (
 )
 from bot.providers.addresses import A_LOCAL_ADDRESS, AN_ADDRESS, Address, LocalAddress
 from bot.providers.found_models import FoundModel, FoundModelsError
+from bot.providers.openrouter import OpenRouter
+from bot.providers.openrouter_models import is_model_id as is_openrouter_model
 from bot.providers.registry import PROVIDERS
 from bot.providers.spec import ProviderSpec
 from bot.proxies import Proxies
@@ -158,6 +161,13 @@ def _known_models(names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ..
     raise UnknownNamesError(f"takes names of models with commas between: {', '.join(known)}")
 
 
+def _openrouter_models(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Accept one word, or names of models with their makers."""
+    if names not in ((SHIPPED_ONLY,), (ALL,)) and not (names and all(map(is_openrouter_model, names))):
+        raise ValueError("no names of models")
+    return names
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -229,6 +239,13 @@ class Settings(_ProviderSettings):
         AfterValidator(_known_models),
         Field(description="takes names of models with commas between"),
     ] = ()
+    openrouter_models: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_names),
+        AfterValidator(_openrouter_models),
+        Field(description="takes shipped, all, or OpenRouter's names of models with commas between"),
+    ] = ("shipped",)
     database_url: Annotated[
         DatabaseUrl | None,
         Field(repr=False, description="takes sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME"),
@@ -354,6 +371,13 @@ class Settings(_ProviderSettings):
     def specs(self) -> Mapping[str, ProviderSpec]:
         """All providers: the built-in ones, then the services of MODELS_FILE."""
         return MappingProxyType({**PROVIDERS, **load_catalogue_file(self.models_file, self.found_models).services})
+
+    @property
+    def openrouter_list(self) -> OpenRouterList | None:
+        """OpenRouter's own list of models; None if it is not wanted."""
+        if SHIPPED_ONLY in self.openrouter_models or OpenRouter.name not in self.providers:
+            return None
+        return OpenRouterList(folder=self.data_dir, wanted=self.openrouter_models)
 
     def key_of(self, provider: str) -> SecretStr | None:
         """Return the key of a provider, or None if it has none or does not exist."""

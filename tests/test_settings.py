@@ -41,6 +41,10 @@ WRONG = [
     ("DISCORD_API_URL", "discord.com/api/v10", AN_ADDRESS),
     ("SKILLBOSS_API_URL", "https://", AN_ADDRESS),
     ("SKILLBOSS_API_URL", "https://example.org:99999", AN_ADDRESS),
+    *(
+        ("OPENROUTER_MODELS", value, "takes shipped, all, or OpenRouter's names of models with commas between")
+        for value in ("some", "all,shipped", "all,qwen/qwen-image-3", "qwen-image-3", "qwen/../x", ",")
+    ),
     ("REVE2IMG_API_URL", f"https://user:{SECRET}@example.org", AN_ADDRESS),
     ("REVE2IMG_API_URL", f"https://example.org/?key={SECRET}", AN_ADDRESS),
     ("WEBHOOK_PUBLIC_URL", "http://example.org", AN_ADDRESS),

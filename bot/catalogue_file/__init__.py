@@ -4,5 +4,6 @@
 """
 
 from bot.catalogue_file.loader import CatalogueFile, CatalogueFileError, load_catalogue, load_catalogue_file
+from bot.catalogue_file.openrouter import OpenRouterList
 
-__all__ = ["CatalogueFile", "CatalogueFileError", "load_catalogue", "load_catalogue_file"]
+__all__ = ["CatalogueFile", "CatalogueFileError", "OpenRouterList", "load_catalogue", "load_catalogue_file"]

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from bot.catalogue_file.openrouter import OpenRouterList
 from bot.catalogue_file.schema import (
     MODEL_NAME,
     SERVICE_NAME,
@@ -96,13 +97,21 @@ def load_catalogue(
     today: date,
     defaults: Sequence[str] = (),
     found: Sequence[FoundModel] = (),
+    openrouter: OpenRouterList | None = None,
 ) -> Catalogue:
     """Return the catalogue of these providers on a day.
 
-    Raises as `load_catalogue_file` does.
+    The models of OpenRouter's list come last. Raises as `load_catalogue_file` does.
     """
     file = load_catalogue_file(path, found)
-    return build_catalogue(file.models, file.offers, providers=providers, today=today, defaults=defaults)
+    more = () if openrouter is None else openrouter.entries(file.models, file.offers, today)
+    return build_catalogue(
+        (*file.models, *(model for model, _ in more)),
+        (*file.offers, *(offer for _, offer in more)),
+        providers=providers,
+        today=today,
+        defaults=defaults,
+    )
 
 
 def _with_found(shipped: dict[str, Any], found: Sequence[FoundModel]) -> dict[str, Any]:

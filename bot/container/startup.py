@@ -69,6 +69,8 @@ async def run(
         http = await stack.enter_async_context(
             provider_client(max_connections=provider_connections(settings), proxies=settings.proxies)
         )
+        if settings.openrouter_list is not None:  # before the catalogue is built, which no later answer changes
+            await settings.openrouter_list.refresh(settings.api_url_of("openrouter"), http)
         container = Container(settings, database=database, http=http, clock=clock)
         stack.push_async_callback(container.close)
         await container.install()

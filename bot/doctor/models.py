@@ -16,6 +16,7 @@ async def check_models(settings: Settings) -> list[Finding]:
         today=today,
         defaults=settings.default_model,
         found=settings.found_models,
+        openrouter=settings.openrouter_list,
     )
     if not catalogue.models:
         if not settings.providers:

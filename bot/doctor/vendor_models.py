@@ -23,7 +23,11 @@ async def check_vendor_models(settings: Settings) -> list[Finding]:
     """
     today = datetime.now(UTC).date()
     catalogue = load_catalogue(
-        settings.models_file, providers=settings.providers, today=today, found=settings.found_models
+        settings.models_file,
+        providers=settings.providers,
+        today=today,
+        found=settings.found_models,
+        openrouter=settings.openrouter_list,
     )
     offers = catalogue.offers
     findings: list[Finding] = []

@@ -11,7 +11,7 @@ import httpx
 from bot.domain.costs import Cost, CostSource, usd
 from bot.domain.errors import FaultKind
 from bot.domain.models import Offer
-from bot.domain.requests import GenerationRequest
+from bot.domain.requests import GenerationRequest, format_for
 from bot.providers import inline_images
 from bot.providers.base import Failed, Finished, LostCall, ProviderDefaults, Submission, SubmitAnswer
 from bot.providers.error_mapping import REFUSALS
@@ -19,6 +19,9 @@ from bot.providers.http import MAX_INLINE_BYTES, SYNCHRONOUS_SECONDS, Answer, Ca
 from bot.providers.model_list import ListedModel
 from bot.providers.parsing import amount_of, error_code
 from bot.providers.spec import ProviderSpec
+
+USUAL_QUALITY: Final = "medium"
+"""Sent to a model with qualities if the request names none, because the host's own choice may cost more."""
 
 _AUTO: Final = "auto"
 # A failed call is not billed, so these refuse it as surely as a 400 does. The time-outs 408 and 524 are left out:
@@ -105,21 +108,28 @@ def _payload(submission: Submission) -> dict[str, Any]:
         payload["user"] = submission.member_tag
     if request.images > 1:
         payload["n"] = request.images
+    if offer.abilities["seed"]:
+        payload["seed"] = submission.seed if request.seed is None else request.seed
     return payload | _chosen(request, offer)
 
 
 def _chosen(request: GenerationRequest, offer: Offer) -> dict[str, Any]:
     """Return the options among the model's parameters.
 
-    An option with a single value is none of them.
+    A single aspect ratio is none of them.
     """
     chosen: dict[str, Any] = {}
     if len(offer.abilities["aspect_ratio"]) > 1 and request.aspect_ratio != _AUTO:
         chosen["aspect_ratio"] = request.aspect_ratio
-    if len(offer.abilities["format"]) > 1:
-        chosen["output_format"] = request.format
+    if (file_format := format_for(request, offer)) is not None:
+        chosen["output_format"] = file_format
     if request.resolution is not None:
         chosen["resolution"] = request.resolution
+    if request.transparent:
+        chosen["background"] = "transparent"
+    quality = request.quality or (USUAL_QUALITY if USUAL_QUALITY in offer.abilities["quality"] else None)
+    if quality is not None:
+        chosen["quality"] = quality
     return chosen
 
 

@@ -63,7 +63,7 @@ async def test_four_images_match_prompt_and_options(system: SystemHarness) -> No
     ("options", "price"),
     [
         ({"model": "nano-banana"}, 20),
-        ({"model": "nano-banana-pro", "resolution": "4K"}, 140),
+        ({"model": "nano-banana-pro", "resolution": "4K", "format": "webp"}, 140),
         ({"model": "seedream-5", "aspect_ratio": "3:2"}, 25),
         ({"model": "reve-2.0", "detail": 3, "aspect_ratio": "auto"}, 36),
     ],

@@ -85,7 +85,7 @@ async def test_model_with_formats_and_counts_gets_them(bench: SynchronousHarness
 
 
 async def test_model_without_parameters_gets_none(bench: SynchronousHarness) -> None:
-    plain = offer("qwen/qwen-image-3", aspect_ratio=("1:1",), format=("png",))
+    plain = offer("qwen/qwen-image-3", aspect_ratio=("1:1",), format=())
 
     await bench.provider.submit(submission(REQUEST, plain))
 

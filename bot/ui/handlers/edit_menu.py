@@ -23,7 +23,7 @@ from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.interactions import guild_of
 from bot.ui.handlers.job_requests import PRICE_CHANGED, JobRequests
 from bot.ui.handlers.message_images import card_job, gather, names_of
-from bot.ui.handlers.modals import MAX_TYPED, Form, checksum, chosen_value, counter, typed_text
+from bot.ui.handlers.modals import MAX_TYPED, Form, checksum, chosen_value, counter, fitting, typed_text
 from bot.ui.i18n import _
 from bot.ui.render.formatting import in_credits, number
 from bot.ui.truncation import cut
@@ -241,7 +241,7 @@ class EditModal(Form):
                 value=model,
                 default=model == usual,
             )
-            for model, price in prices.items()
+            for model, price in fitting(prices, usual).items()
         ]
         models: ui.Select[Any] = ui.Select(custom_id="model", options=options)
         self._ask(_("Model"), models)

@@ -6,7 +6,7 @@ Their custom ids carry what they are about; what was filled in is read from the 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import discord
 from discord import ui
@@ -24,6 +24,11 @@ MAX_TYPED: Final = 4000
 _LONGEST_TITLE: Final = 45
 _LONGEST_DESCRIPTION: Final = 100
 _LONGEST_OPTION: Final = 100
+
+MOST_OPTIONS: Final = 25
+"""Of a menu."""
+
+V = TypeVar("V")
 _CHECKSUMS: Final = 10**9
 
 
@@ -185,9 +190,18 @@ def typed_text(values: Mapping[str, Sequence[str]]) -> str | None:
 
 
 def select_options(names: Mapping[str, str], usual: str | None = None) -> list[discord.SelectOption]:
-    """Return the options with one preselected, by default the first."""
+    """Return the options with one preselected, by default the first.
+
+    Of more than a menu takes, the last are left out.
+    """
     first = usual if usual in names else next(iter(names))
     return [
         discord.SelectOption(label=cut(name, _LONGEST_OPTION), value=value, default=value == first)
-        for value, name in names.items()
+        for value, name in fitting(names, first).items()
     ]
+
+
+def fitting(names: Mapping[str, V], usual: str | None) -> dict[str, V]:
+    """Return the entries for a menu: the first ones, with the preselected one."""
+    kept = [name for name in names if name != usual][: MOST_OPTIONS - (usual in names)]
+    return {name: value for name, value in names.items() if name == usual or name in kept}
