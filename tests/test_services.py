@@ -185,6 +185,18 @@ def test_offer_of_a_service_is_in_the_catalogue(monkeypatch: pytest.MonkeyPatch)
     assert list(load_catalogue_file(file).services) == ["together"]
 
 
+@pytest.mark.parametrize(("profile", "expected"), [("ollama", 1), ("openai", None)])
+def test_offer_of_a_service_makes_as_many_images_as_a_call_can(
+    monkeypatch: pytest.MonkeyPatch, profile: str, expected: int | None
+) -> None:
+    text = FILE.format(url="https://api.example.com/v1").replace(
+        'shape = "openai"', f'shape = "openai"\nprofile = "{profile}"'
+    )
+    (offer,) = [each for each in load_catalogue_file(use(monkeypatch, text)).offers if each.provider == "together"]
+
+    assert offer.images_per_call == expected
+
+
 async def test_service_generates_and_keeps_its_key_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     server = OpenAiImagesServer(key=SECRET, latency=Latency(queue=0.0, work=0.0))
     await server.start()

@@ -78,15 +78,17 @@ def load_catalogue_file(path: Path | None = None, found: Sequence[FoundModel] = 
         raise CatalogueFileError(_named(path, lines))
     table = FileTable.model_validate(document)
     models = {name: _model(name, model) for name, model in table.models.items()}
+    services = _services(table)
+    specs = {**PROVIDERS, **services}
     return CatalogueFile(
         models=tuple(models.values()),
         offers=tuple(
-            _offer(provider, models[name], offer)
+            _offer(specs[provider], models[name], offer)
             for name, model in table.models.items()
             for provider, offer in model.offers.items()
             if offer.enabled
         ),
-        services=MappingProxyType(_services(table)),
+        services=MappingProxyType(services),
     )
 
 
@@ -271,16 +273,16 @@ def _model(name: str, table: ModelTable) -> Model:
     )
 
 
-def _offer(provider: str, model: Model, table: OfferTable) -> Offer:
+def _offer(spec: ProviderSpec, model: Model, table: OfferTable) -> Offer:
     limited = table.max_inputs is not None or table.options is not None
     prices = [ListPrice(valid_from=each.valid_from, text=each.text, edit=each.edit) for each in table.usd]
     return Offer(
-        provider=provider,
+        provider=spec.name,
         model=model.id,
         remote_model=table.remote_model or model.id,
         abilities=_abilities(table.max_inputs or 0, table.options) if limited else model.abilities,
         list_prices=tuple(sorted(prices, key=lambda price: price.valid_from)),
-        images_per_call=table.images_per_call,
+        images_per_call=table.images_per_call or spec.images_per_call,
         token_prices=None if table.tokens is None else TokenPrices(**table.tokens.model_dump()),
         remote_edit_model=table.remote_edit_model,
         shape=table.shape or "",

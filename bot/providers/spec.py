@@ -35,13 +35,14 @@ class ProviderSpec:
     environment variables in lower case. `key_description` says what the key's variable takes. `probe_path` is a free
     GET for a job that cannot exist: its status shows whether the key is accepted. `needs_public_webhooks`: the provider
     refuses a job with a webhook at a private address. `can_cancel`: a job can be cancelled while it is queued there,
-    `can_cancel_running`: also while it runs.
-    `picture_hosts` serve its images; empty if only the API's host is known. `rules` are those of its HTTP. `needs_key`
-    is False for an API on the operator's own machine: its URL switches it on, its key may be empty, and HTTP without
-    TLS is accepted. `extras` are its other settings, which `build` gets as keyword arguments. `list_models` reads the
-    provider's own list of models, to compare the offers with. `shapes` are the forms of input that its offers choose
-    from; empty if there is only one. `is_service`: it comes from MODELS_FILE, and its URL is `default_url`, no setting.
-    `find_models` gets the extras too, and returns models beside those of the files, or raises `FoundModelsError`.
+    `can_cancel_running`: also while it runs. `picture_hosts` serve its images; empty if only the API's host is known.
+    `rules` are those of its HTTP. `needs_key` is False for an API on the operator's own machine: its URL switches it
+    on, its key may be empty, and HTTP without TLS is accepted. `extras` are its other settings, which `build` gets as
+    keyword arguments. `list_models` reads the provider's own list of models, to compare the offers with. `shapes` are
+    the forms of input that its offers choose from; empty if there is only one. `images_per_call` is the most that a
+    call makes, for offers that do not say it; None if a call makes as many as a job can ask for. `is_service`: it comes
+    from MODELS_FILE, and its URL is `default_url`, no setting. `find_models` gets the extras too, and returns models
+    beside those of the files, or raises `FoundModelsError`.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ProviderSpec:
     extras: tuple[ExtraSetting, ...] = ()
     list_models: ModelLister | None = None
     shapes: tuple[str, ...] = ()
+    images_per_call: int | None = None
     is_service: bool = False
     find_models: Callable[..., tuple[FoundModel, ...]] | None = None
 

@@ -137,6 +137,15 @@ async def test_automatic_ratio_is_left_to_the_service(bench: OpenAiBench) -> Non
     assert bench.sent.get("aspect_ratio") == ("auto" if bench.profile == "xai" else None)
 
 
+@with_profiles("openai", "vllm")
+async def test_resolution_of_an_automatic_ratio_is_sent(bench: OpenAiBench) -> None:
+    """It was paid for; an edit has the ratio of its first input."""
+    await bench.finish(aspect_ratio="auto", resolution="2K")
+    await bench.finish(picture(), aspect_ratio="auto", resolution="2K")
+
+    assert [each.body["size"] for each in bench.server.requests] == ["2048x2048", "2512x1680"]
+
+
 @with_profiles(*WITH_EDITS)
 async def test_edit_sends_the_input_files(bench: OpenAiBench) -> None:
     finished = await bench.finish(picture(), picture(64, 96))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from bot.domain.options import DEFAULT_FORMAT
+from bot.domain.options import DEFAULT_FORMAT, DEFAULT_RATIO
 from bot.domain.requests import GenerationRequest
 from bot.providers.base import InputFile, Submission
 from bot.providers.http import FormField
@@ -67,4 +67,6 @@ def _size(profile: Profile, submission: Submission) -> str | None:
     is_left = file is None or (request.resolution is None and "auto_size" in profile.fields)
     source = None if is_left or file is None else (file.width, file.height)
     size = pixels(request.aspect_ratio, request.resolution, source=source)
+    if size is None and request.resolution is not None:  # which was paid for
+        size = pixels(DEFAULT_RATIO, request.resolution)
     return AUTO if size is None and "auto_size" in profile.fields else size

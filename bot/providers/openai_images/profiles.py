@@ -91,6 +91,11 @@ class Profile:
     rules: HttpRules = _HOSTED_RULES
     list_models: ModelLister | None = list_models
 
+    @property
+    def images_per_call(self) -> int | None:
+        """Return 1 if a call cannot ask for several images."""
+        return None if "n" in self.fields else 1
+
 
 _OPENAI_FIELDS: Final = frozenset({"n", "size", "quality", "background", "output_format"})
 

@@ -35,6 +35,7 @@ def _spec(
         needs_key=needs_key,
         extras=extras,
         list_models=profile.list_models,
+        images_per_call=profile.images_per_call,
     )
 
 
@@ -124,4 +125,5 @@ def service_spec(
         needs_key=key_variable is not None,
         is_service=True,
         list_models=chosen.list_models,
+        images_per_call=chosen.images_per_call,
     )
