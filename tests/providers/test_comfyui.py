@@ -20,6 +20,9 @@ from tests.sandbox.providers.support import photo
 from tests.support.submissions import CALL_ID, SEED
 
 KEY = "proxy-key-0123456789"
+# Both have a word that a log may have.
+WORDY_PROMPT = "a wallet on the quay"
+NEGATIVE = "a vendor"
 
 
 def sent_graph(comfy: Comfy) -> Graph:
@@ -428,6 +431,54 @@ async def test_submit_is_never_repeated(comfy: Comfy) -> None:
 
     assert prompts_sent(comfy) == 4
     assert len(comfy.server.jobs) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "maybe_accepted"),
+    [
+        ("302 Found", FaultKind.MALFORMED, True),
+        ("400 Bad Request", FaultKind.INVALID, False),
+        ("402 Payment Required", FaultKind.ACCOUNT_EMPTY, False),
+        ("403 Forbidden", FaultKind.KEY_REJECTED, False),
+        ("404 Not Found", FaultKind.MODEL_UNAVAILABLE, False),
+        ("413 Too Large", FaultKind.INVALID, True),
+        ("429 Busy", FaultKind.RATE_LIMITED, False),
+        ("500 Error", FaultKind.SERVER_ERROR, False),
+        ("502 Bad Gateway", FaultKind.SERVER_ERROR, True),
+        ("503 Busy", FaultKind.UNAVAILABLE, False),
+        ("504 Late", FaultKind.SERVER_ERROR, True),
+    ],
+)
+async def test_status_of_a_proxy_is_classified(
+    comfy: Comfy, status: str, kind: FaultKind, *, maybe_accepted: bool
+) -> None:
+    async with RawServer(b"") as other:
+        reply = json_reply("<html>", status=status, headers=f"Location: {other.url}/prompt\r\n")
+        async with RawServer(reply) as server:
+            fault = await fault_at(comfy, server.url)
+
+    assert (fault.kind, fault.maybe_accepted) == (kind, maybe_accepted)
+    assert sum(each.startswith(b"POST") for each in server.requests) == 1
+    assert not other.requests
+
+
+@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request", "500 Error"])
+async def test_quoted_prompts_and_keys_are_in_no_log(comfy: Comfy, status: str) -> None:
+    """A node may quote the values that it refuses."""
+    quoted = f"'{WORDY_PROMPT}' without {NEGATIVE} for {KEY}"
+    error = {"type": "custom_validation_failed", "message": quoted, "details": quoted, "extra_info": {"value": quoted}}
+    body = {"error": error, "prompt_id": CALL_ID, "node_errors": {"2": {"errors": [error], "class_type": quoted}}}
+    async with RawServer(json_reply(json.dumps(body), status=status)) as server:
+        provider = comfy.another(url=server.url, key=KEY)
+        with structlog.testing.capture_logs() as logs:
+            try:
+                answer: object = await provider.submit(comfy.call(prompt=WORDY_PROMPT, negative=NEGATIVE))
+            except ProviderError as refused:
+                answer = (str(refused), *traceback.format_exception(refused))
+        await provider.close()
+
+    texts = repr(logs) + repr(answer)
+    assert not [word for word in ("wallet", "vendor", KEY) if word in texts]
 
 
 async def test_close_without_an_answer_is_a_lost_reply(comfy: Comfy) -> None:

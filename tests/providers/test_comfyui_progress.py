@@ -12,6 +12,7 @@ from bot.providers.base import Finished, Pending
 from bot.providers.comfyui.progress import Progress
 from sandbox.providers import Latency, State
 from tests.providers.comfy_support import MODEL, Comfy, write
+from tests.providers.provider_harness import RawServer
 from tests.support.submissions import CALL_ID
 
 NODES = ("1", "2", "3", "4")
@@ -158,6 +159,18 @@ async def test_close_is_quick_and_may_be_repeated(comfy: Comfy) -> None:
     await comfy.provider.close()
 
     assert comfy.server.jobs[0].state is State.IN_QUEUE
+
+
+async def test_redirect_of_the_websocket_is_not_followed() -> None:
+    async with RawServer(b"") as other:
+        reply = f"HTTP/1.1 302 Found\r\nLocation: {other.url}/ws\r\nContent-Length: 0\r\n\r\n"
+        async with RawServer(reply.encode()) as server:
+            progress = Progress(server.url, {"X-Key": "k"}, pauses=(0.001,))
+            progress.watch("a", NODES)
+            await until(lambda: len(server.requests) > 2)
+            await progress.close()
+
+    assert not other.requests
 
 
 async def test_key_goes_with_the_websocket() -> None:

@@ -126,8 +126,11 @@ class Progress:
     async def _listen(self) -> None:
         failures = 0
         verify = httpx.create_ssl_context(trust_env=False) if self._url.startswith("https:") else True
-        connector = aiohttp.TCPConnector(ssl=verify)
-        async with aiohttp.ClientSession(connector=connector, headers=self._headers, trust_env=False) as session:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_redirect.append(_refuse_redirect)
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=verify), headers=self._headers, trust_env=False, trace_configs=[trace]
+        ) as session:
             while True:
                 await self._wanted.wait()
                 try:
@@ -149,6 +152,11 @@ class Progress:
                 pause = self._pauses[min(failures, len(self._pauses) - 1)]
                 failures += 1
                 await asyncio.sleep(pause)
+
+
+async def _refuse_redirect(*_: object) -> None:
+    """Raise: the key and our requests go to the configured host alone."""
+    raise aiohttp.ClientConnectionError("redirect")
 
 
 def _apply(watched: _Watched, kind: object, data: Mapping[str, Any]) -> None:
