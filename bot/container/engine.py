@@ -50,7 +50,7 @@ from bot.factories import (
     build_providers,
 )
 from bot.images.image_service import ImageService
-from bot.providers.base import Provider
+from bot.providers.base import InputForm, Provider
 from bot.settings import Settings
 from db.database import Database
 
@@ -164,6 +164,11 @@ class EngineContainer:
         return lambda: build_input_url(self.settings)
 
     @cached_property
+    def takes_urls(self) -> Callable[[str], bool]:
+        """Tells whether a provider downloads its input images."""
+        return lambda provider: self.providers[provider].input_form is InputForm.URL
+
+    @cached_property
     def job_store(self) -> JobStore:
         """State changes of jobs, each one transaction."""
         return JobStore(
@@ -175,6 +180,7 @@ class EngineContainer:
             catalogue=self.catalogue,
             new_callback_url=self.new_callback_url,
             new_input_url=self.new_input_url,
+            takes_urls=self.takes_urls,
         )
 
     @cached_property

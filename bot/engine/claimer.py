@@ -80,6 +80,11 @@ def has_input_urls(job: Job, until: datetime) -> bool:
     return all(is_fetchable(image.provider_url, until) for image in job.request.inputs)
 
 
+def takes_urls(_: str) -> bool:
+    """Return True: a provider downloads its inputs."""
+    return True
+
+
 def no_callback_url(_: str) -> CallbackUrl | None:
     """Return no webhook URL: providers cannot call this installation."""
     return None
@@ -101,7 +106,9 @@ class JobClaimer:
         catalogue: Catalogue,
         new_callback_url: Callable[[str], CallbackUrl | None],
         new_input_url: Callable[[], CallbackUrl | None],
+        takes_urls: Callable[[str], bool],
     ) -> None:
+        self._takes_urls = takes_urls
         self._config = config
         self._lease = lease
         self._catalogue = catalogue
@@ -145,17 +152,18 @@ class JobClaimer:
         retries: list[datetime] = []
         new: list[Attempt] = []
         for job in self._list_claimable(QueueRepository(connection), slots, now, limit):
-            addressed = self._with_input_urls(connection, job)
-            if not has_input_urls(addressed, now):
-                continue  # its next step publishes them again
             earlier = attempts.list_for(job.id) if job.tries else ()
             offers = remaining_offers(offers_for(job.request, self._catalogue), earlier)
+            if not self._has_input_urls(job, now):
+                # If none is left, the job's next step publishes its inputs again.
+                offers = tuple(offer for offer in offers if not self._takes_urls(offer.provider))
             offer = slots.take(job.place.guild_id, ready_offers(offers, earlier, now), job.request.images)
             if offer is None:
                 if (retry := next_retry_at(offers, earlier, now)) is not None:
                     retries.append(retry)
                 continue
             calls = self._plan_calls(job, offer, earlier, now)
+            addressed = self._with_input_urls(connection, job) if self._takes_urls(offer.provider) else job
             claims.append(Claim(job=addressed, offer=offer, calls=calls))
             new.extend(call.attempt for call in calls)
             if len(claims) == limit or not slots.has_free:
@@ -185,6 +193,10 @@ class JobClaimer:
             )
             calls.append(ClaimedCall(attempt=attempt, callback_url=url))
         return tuple(calls)
+
+    def _has_input_urls(self, job: Job, now: datetime) -> bool:
+        """Return whether a provider can download the inputs of a job, if there are any."""
+        return has_input_urls(job, now) or self._new_input_url() is not None
 
     def _with_input_urls(self, connection: Connection, job: Job) -> Job:
         """Return the job with new input URLs for this submit; older ones expire.

@@ -86,7 +86,11 @@ class HeldJobs:
             return StepResult(job=await self._job_store.mark_lost(job))
         if self._input_publisher is not None and all(image.file is not None for image in job.request.inputs):
             if not has_input_urls(job, self._clock.now() + _PUBLISHED_AHEAD):
-                return await self._publish(job, self._input_publisher)
+                if await self._job_store.needs_input_urls(job):
+                    return await self._publish(job, self._input_publisher)
+                if not job.prepared:
+                    prepared = await self._job_store.mark_prepared(job, {})
+                    return StepResult(job=prepared, next_step_in=0.0, refresh_card=True)
         elif not job.prepared:
             return await self._prepare(job)
         return await self._check_deadlines(job)
@@ -127,10 +131,10 @@ class HeldJobs:
         if outcome.fault is not None:
             _log.warning("job.unprepared", job=job.id, fault=outcome.fault)
             return StepResult(job=await self._job_store.mark_inputs_failed(job, outcome.fault, outcome.files))
-        is_served = self._input_publisher is None
-        prepared = await self._job_store.mark_prepared(job, outcome.files, queued=is_served)
+        queued = self._input_publisher is None or not await self._job_store.needs_input_urls(job)
+        prepared = await self._job_store.mark_prepared(job, outcome.files, queued=queued)
         self._input_downloader.forget(job.id)
-        return StepResult(job=prepared, next_step_in=0.0, refresh_card=is_served)
+        return StepResult(job=prepared, next_step_in=0.0, refresh_card=queued)
 
     async def _publish(self, job: Job, publisher: InputPublisher) -> StepResult:
         """Publish the sanitized inputs; the job is queued then, or it fails.

@@ -17,7 +17,7 @@ from bot.domain.images import ResultImage
 from bot.domain.jobs import Attempt, Delivery, Job, Outcome, State
 from bot.domain.models import Offer
 from bot.domain.requests import offers_for
-from bot.engine.claimer import CallbackUrl, ClaimResult, JobClaimer, no_callback_url, no_input_url
+from bot.engine.claimer import CallbackUrl, ClaimResult, JobClaimer, no_callback_url, no_input_url, takes_urls
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.job_endings import FIRST_RECONCILIATION, JobEndings, possible_cost
@@ -57,7 +57,9 @@ class JobStore:
         catalogue: Catalogue,
         new_callback_url: Callable[[str], CallbackUrl | None] = no_callback_url,
         new_input_url: Callable[[], CallbackUrl | None] = no_input_url,
+        takes_urls: Callable[[str], bool] = takes_urls,
     ) -> None:
+        self._takes_urls = takes_urls
         self._database = database
         self._endings = JobEndings(ledger=ledger, catalogue=catalogue, config=config)
         self._clock = clock
@@ -69,6 +71,7 @@ class JobStore:
             catalogue=catalogue,
             new_callback_url=new_callback_url,
             new_input_url=new_input_url,
+            takes_urls=takes_urls,
         )
 
     async def get(self, job_id: str) -> tuple[Job, Attempt | None]:
@@ -117,6 +120,10 @@ class JobStore:
         """Return the offers left for a job after its refusals."""
         attempts = await self._database.read(lambda connection: AttemptRepository(connection).list_for(job.id))
         return remaining_offers(offers_for(job.request, self._catalogue), attempts)
+
+    async def needs_input_urls(self, job: Job) -> bool:
+        """Return whether every offer left for a job downloads its inputs."""
+        return all(self._takes_urls(offer.provider) for offer in await self.remaining_offers(job))
 
     async def release_claim(self, job: Job) -> Job:
         """Return a claimed job to HELD: its submit was never begun.
