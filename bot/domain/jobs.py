@@ -40,10 +40,9 @@ class State(StrEnum):
 
 TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     State.HELD: frozenset({State.SUBMITTING, State.CANCELLED, State.FAILED, State.LOST}),
-    # Back to HELD (another try, another provider, a stop) only when the provider surely did not accept, or says later
-    # that it never took the call.
+    # Back to HELD (another try, another provider, a stop) only when the provider surely did not accept.
     State.SUBMITTING: frozenset({State.HELD, State.QUEUED, State.RUNNING, State.STORING, State.UNKNOWN, State.FAILED}),
-    State.UNKNOWN: frozenset({State.HELD, State.STORING, State.FAILED}),
+    State.UNKNOWN: frozenset({State.STORING, State.FAILED}),
     State.QUEUED: frozenset({State.RUNNING, State.STORING, State.CANCELLED, State.FAILED, State.LOST}),
     State.RUNNING: frozenset({State.STORING, State.CANCELLED, State.FAILED, State.LOST}),
     State.STORING: frozenset({State.DONE, State.FAILED, State.LOST}),

@@ -195,7 +195,7 @@ class JobClaimer:
         return tuple(calls)
 
     def _has_input_urls(self, job: Job, now: datetime) -> bool:
-        """Return whether a provider can download the inputs of a job, if there are any."""
+        """Return whether providers can download all inputs of a job."""
         return has_input_urls(job, now) or self._new_input_url() is not None
 
     def _with_input_urls(self, connection: Connection, job: Job) -> Job:

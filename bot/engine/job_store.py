@@ -272,6 +272,17 @@ class JobStore:
 
         return await self._database.write(write)
 
+    async def mark_never_taken(self, job: Job, error: ProviderError) -> Job:
+        """Fail an UNKNOWN job: its provider says that it never took the call."""
+        now = self._clock.now()
+
+        def write(connection: Connection) -> Job:
+            attempts = AttemptRepository(connection)
+            attempts.end_call(attempts.latest(job.id), Outcome.REFUSED, now, fault=error.kind)
+            return self._endings.end(connection, job, State.FAILED, now, fault=error.kind)
+
+        return await self._database.write(write)
+
     async def give_up(self, job: Job) -> Job:
         """Fail an UNKNOWN job and book its possible cost to the operator.
 

@@ -73,7 +73,6 @@ class JobPoller:
         self._decode_guard = decode_guard
         self._clock = clock
         self._config = config
-        self._random = randomness
         self._schedule = PollSchedule(job_store=job_store, clock=clock, config=config, randomness=randomness)
         self._batch_poller = BatchPoller(
             job_store=job_store,
@@ -169,8 +168,7 @@ class JobPoller:
                 await self._job_store.record_handle(attempt, handle)
                 return StepResult(job=job, next_step_in=0.0)
             case ProviderError() as never_taken:
-                refused = await self._job_store.mark_refused(job, never_taken, self._random.random())
-                return StepResult(job=refused, next_step_in=0.0 if refused.state is State.HELD else None)
+                return StepResult(job=await self._job_store.mark_never_taken(job, never_taken))
             case LostReply(is_billed=False):
                 return StepResult(job=await self._job_store.mark_failed(job, FaultKind.REPLY_LOST))
             case LostReply(may_come=True, ask_again=ask_again) if left > 0:

@@ -19,7 +19,6 @@ LEGAL = {
     (State.SUBMITTING, State.STORING),
     (State.SUBMITTING, State.UNKNOWN),
     (State.SUBMITTING, State.FAILED),
-    (State.UNKNOWN, State.HELD),
     (State.UNKNOWN, State.STORING),
     (State.UNKNOWN, State.FAILED),
     (State.QUEUED, State.RUNNING),

@@ -1,4 +1,4 @@
-"""Inputs of providers that take files: no public address and no publication."""
+"""Inputs as files, without a public address and a publication."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

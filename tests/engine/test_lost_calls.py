@@ -184,10 +184,9 @@ async def test_server_that_is_down_is_asked_until_it_answers(
         job = await create(harness, "local-sdxl")
         await harness.wait_for_state(job.id, State.UNKNOWN)
         await comfy.restart()
-        await harness.wait_for_state(job.id, State.QUEUED, step=5)
-        comfy.finish()
-        done = await harness.wait_for_state(job.id, State.DONE, step=1)
-        attempt = await harness.read_attempt(job.id)
+        failed = await harness.wait_for_state(job.id, State.FAILED, step=5)
 
-        assert (done.charged, attempt.outcome) == (job.price, Outcome.COMPLETED)
+        assert (failed.fault, failed.charged) == (FaultKind.UNAVAILABLE, 0)
+        assert (await harness.read_attempt(job.id)).outcome is Outcome.REFUSED
+        assert await read_budget(harness) == (0, 0, 0)
         assert await harness.run_audit() == []
