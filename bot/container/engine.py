@@ -24,6 +24,7 @@ from bot.engine.health import HealthRegistry
 from bot.engine.held_jobs import HeldJobs
 from bot.engine.input_downloader import InputDownloader
 from bot.engine.input_publisher import InputPublisher
+from bot.engine.input_store import InputStore
 from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
@@ -184,6 +185,17 @@ class EngineContainer:
         )
 
     @cached_property
+    def input_store(self) -> InputStore:
+        """Inputs of jobs in the database."""
+        return InputStore(
+            database=self.database,
+            ledger=self.ledger,
+            clock=self.clock,
+            config=self.engine_config,
+            catalogue=self.catalogue,
+        )
+
+    @cached_property
     def card_store(self) -> CardStore:
         """Cards and deliveries of jobs."""
         return CardStore(database=self.database, clock=self.clock)
@@ -221,7 +233,7 @@ class EngineContainer:
     @cached_property
     def decode_guard(self) -> DecodeGuard:
         """Counts of fatal decodings."""
-        return DecodeGuard(self.job_store)
+        return DecodeGuard(self.input_store)
 
     @cached_property
     def input_publisher(self) -> InputPublisher | None:
@@ -235,6 +247,7 @@ class EngineContainer:
         """Steps of a job before its submit."""
         return HeldJobs(
             job_store=self.job_store,
+            input_store=self.input_store,
             card_store=self.card_store,
             input_downloader=InputDownloader(
                 self.image_service,
@@ -279,7 +292,7 @@ class EngineContainer:
     @cached_property
     def result_downloader(self) -> ResultDownloader:
         """Download and storage of result images."""
-        return ResultDownloader(self.image_service, self.storage_gate, self.decode_guard, self.job_store)
+        return ResultDownloader(self.image_service, self.storage_gate, self.decode_guard, self.input_store)
 
     @cached_property
     def status_reader(self) -> StatusReader:

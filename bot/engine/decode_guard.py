@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from bot.domain.jobs import Job
-from bot.engine.job_store import JobStore
+from bot.engine.input_store import InputStore
 from bot.images.decoder_pool import BeforeDecoding
 
 _log = structlog.get_logger(__name__)
@@ -26,8 +26,8 @@ class DecodeGuard:
     A job whose decoding did not end is decoded alone from then on, and given up after `MOST_DECODE_TRIES`.
     """
 
-    def __init__(self, job_store: JobStore) -> None:
-        self._job_store = job_store
+    def __init__(self, input_store: InputStore) -> None:
+        self._input_store = input_store
         # Jobs with a decoding that is counted in the database, and has not failed since.
         self._counted: set[str] = set()
         self._alone = asyncio.Lock()
@@ -50,7 +50,7 @@ class DecodeGuard:
 
         async def count(cost: int) -> None:
             if cost >= _COUNTED_BYTES and job.id not in self._counted:
-                await self._job_store.add_decode_tries(job.id)
+                await self._input_store.add_decode_tries(job.id)
                 self._counted.add(job.id)
 
         return count
@@ -59,9 +59,9 @@ class DecodeGuard:
         """Count a fatal decoding; return whether to give up."""
         if job.id in self._counted:
             self._counted.discard(job.id)
-            failures = await self._job_store.add_decode_tries(job.id, number=0)
+            failures = await self._input_store.add_decode_tries(job.id, number=0)
         else:
-            failures = await self._job_store.add_decode_tries(job.id)
+            failures = await self._input_store.add_decode_tries(job.id)
         _log.warning("job.decoder_died", job=job.id, tries=failures)
         return failures >= MOST_DECODE_TRIES
 
@@ -73,7 +73,7 @@ class DecodeGuard:
         """Take back the counts of decodings interrupted by a stop."""
         counted, self._counted = tuple(self._counted), set()
         if counted:
-            await self._job_store.add_decode_tries(*counted, number=-1)
+            await self._input_store.add_decode_tries(*counted, number=-1)
 
     def _failures(self, job: Job) -> int:
         return job.decode_tries - (job.id in self._counted)

@@ -14,6 +14,7 @@ from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.input_downloader import InputDownloader
 from bot.engine.input_publisher import InputPublisher, PublishError
+from bot.engine.input_store import InputStore
 from bot.engine.job_store import JobStore
 from bot.engine.observer import JobObserver
 from bot.engine.provider_status import ProviderStatus
@@ -43,6 +44,7 @@ class HeldJobs:
         self,
         *,
         job_store: JobStore,
+        input_store: InputStore,
         card_store: CardStore,
         input_downloader: InputDownloader,
         input_publisher: InputPublisher | None,
@@ -53,6 +55,7 @@ class HeldJobs:
         config: EngineConfig,
     ) -> None:
         self._job_store = job_store
+        self._input_store = input_store
         self._card_store = card_store
         self._input_downloader = input_downloader
         self._input_publisher = input_publisher
@@ -89,7 +92,7 @@ class HeldJobs:
                 if await self._job_store.needs_input_urls(job):
                     return await self._publish(job, self._input_publisher)
                 if not job.prepared:
-                    prepared = await self._job_store.mark_prepared(job, {})
+                    prepared = await self._input_store.mark_prepared(job, {})
                     return StepResult(job=prepared, next_step_in=0.0, refresh_card=True)
         elif not job.prepared:
             return await self._prepare(job)
@@ -122,7 +125,7 @@ class HeldJobs:
         """
         if self._storage_gate.is_disk_closed:
             if self._waits_too_long_for_storage(job):
-                return StepResult(job=await self._job_store.mark_inputs_failed(job, FaultKind.STORAGE, {}))
+                return StepResult(job=await self._input_store.mark_inputs_failed(job, FaultKind.STORAGE, {}))
             return StepResult(job=job, next_step_in=PROBE_SECONDS, refresh_card=True)
         room = await self._room_of(job.place.member_id)
         outcome = await self._input_downloader.prepare(job, self._clock.monotonic(), room)
@@ -130,9 +133,9 @@ class HeldJobs:
             return StepResult(job=job, next_step_in=outcome)
         if outcome.fault is not None:
             _log.warning("job.unprepared", job=job.id, fault=outcome.fault)
-            return StepResult(job=await self._job_store.mark_inputs_failed(job, outcome.fault, outcome.files))
+            return StepResult(job=await self._input_store.mark_inputs_failed(job, outcome.fault, outcome.files))
         queued = self._input_publisher is None or not await self._job_store.needs_input_urls(job)
-        prepared = await self._job_store.mark_prepared(job, outcome.files, queued=queued)
+        prepared = await self._input_store.mark_prepared(job, outcome.files, queued=queued)
         self._input_downloader.forget(job.id)
         return StepResult(job=prepared, next_step_in=0.0, refresh_card=queued)
 
@@ -152,13 +155,13 @@ class HeldJobs:
                 pause = max(min(2.0 ** (tries + 1), _LONGEST_PAUSE_SECONDS), error.retry_after)
                 return StepResult(job=job, next_step_in=pause)
             _log.warning("job.unpublished", job=job.id, fault=fault)
-            failed = await self._job_store.mark_inputs_failed(job, fault or FaultKind.INPUT_UNPUBLISHED, {})
+            failed = await self._input_store.mark_inputs_failed(job, fault or FaultKind.INPUT_UNPUBLISHED, {})
             return StepResult(job=failed)
         self._publications.pop(job.id, None)
         if not all(is_fetchable(url, self._clock.now() + _PUBLISHED_AHEAD) for url in urls):
             _log.error("job.published_too_briefly", job=job.id)  # publishing again would never end
-            return StepResult(job=await self._job_store.mark_inputs_failed(job, FaultKind.INPUT_UNPUBLISHED, {}))
-        published = await self._job_store.mark_published(job, urls)
+            return StepResult(job=await self._input_store.mark_inputs_failed(job, FaultKind.INPUT_UNPUBLISHED, {}))
+        published = await self._input_store.mark_published(job, urls)
         return StepResult(job=published, next_step_in=0.0, refresh_card=True)
 
     async def _check_deadlines(self, job: Job) -> StepResult:
@@ -184,7 +187,7 @@ class HeldJobs:
         megabytes = self._config.member_megabytes
         if megabytes is None:
             return None
-        return megabytes * MEGABYTE - await self._job_store.stored_bytes(member_id)
+        return megabytes * MEGABYTE - await self._input_store.stored_bytes(member_id)
 
     def _waits_too_long_for_storage(self, job: Job) -> bool:
         """Return whether a job's images could not be stored for too long."""

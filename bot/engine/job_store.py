@@ -1,15 +1,13 @@
 """Job transitions: state, attempt and credits in one transaction each."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
 import structlog
 from sqlalchemy import Connection
 
-from bot.domain.aspect_ratios import with_input_ratio
 from bot.domain.catalogue import Catalogue
 from bot.domain.costs import is_billed
 from bot.domain.errors import FaultKind, ProviderError
@@ -24,12 +22,9 @@ from bot.engine.job_endings import FIRST_RECONCILIATION, JobEndings, possible_co
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
 from bot.engine.retry_policy import back_off, refusals_of, remaining_offers
-from bot.images.sanitize import SanitizedImage
 from bot.providers.base import Failed, Finished, Pending
 from db.attempts import AttemptRepository
 from db.database import Database
-from db.file_references import stored_bytes
-from db.inputs import InputImageRepository
 from db.jobs import JobRepository
 from db.other_process import OtherProcessRepository
 from db.pictures import ResultImageRepository
@@ -87,14 +82,6 @@ class JobStore:
 
         return await self._database.read(read)
 
-    async def comes_from_photo(self, job_id: str) -> bool:
-        """Return whether a job's images go back to a member's own picture."""
-        return await self._database.read(lambda connection: InputImageRepository(connection).comes_from_photo(job_id))
-
-    async def stored_bytes(self, member_id: int) -> int:
-        """Return the bytes of a member's kept images."""
-        return await self._database.read(lambda connection: stored_bytes(connection, member_id))
-
     async def claim_batch(
         self,
         limit: int,
@@ -151,71 +138,6 @@ class JobStore:
                 JobRepository(connection).schedule_reconciliation(job.id, self._clock.now())
 
         await self._database.write(write)
-
-    async def add_decode_tries(self, *job_ids: str, number: int = 1) -> int:
-        """Add to the jobs' counts of fatal decodings.
-
-        Return the count of the last job.
-        """
-
-        def write(connection: Connection) -> int:
-            counts = [JobRepository(connection).add_decode_tries(job_id, number) for job_id in job_ids]
-            return counts[-1]
-
-        return await self._database.write(write)
-
-    async def mark_prepared(self, job: Job, files: Mapping[int, SanitizedImage], *, queued: bool = True) -> Job:
-        """Store a job's inputs, by position, and queue it.
-
-        `queued` is False if the inputs must be published first. The job's aspect ratio follows the stored images. The
-        price stays as held: no price depends on a ratio.
-        """
-        now = self._clock.now()
-        inputs = tuple(
-            replace(each, file=files[at].file, changes=files[at].changes) if at in files else each
-            for at, each in enumerate(job.request.inputs)
-        )
-        request = with_input_ratio(replace(job.request, inputs=inputs), self._catalogue)
-
-        def write(connection: Connection) -> Job:
-            noted = JobRepository(connection).set_prepared(job, request, queued=queued)
-            self._store_inputs(connection, job, files, now)
-            return noted
-
-        return await self._database.write(write)
-
-    async def mark_published(self, job: Job, urls: Sequence[str]) -> Job:
-        """Queue a job with the addresses of its published inputs."""
-        pairs = zip(job.request.inputs, urls, strict=True)
-        request = replace(job.request, inputs=tuple(replace(each, provider_url=url) for each, url in pairs))
-
-        def write(connection: Connection) -> Job:
-            noted = JobRepository(connection).set_prepared(job, request)
-            InputImageRepository(connection).set_provider_urls(job.id, urls)
-            return noted
-
-        return await self._database.write(write)
-
-    async def mark_inputs_failed(self, job: Job, fault: FaultKind, files: Mapping[int, SanitizedImage]) -> Job:
-        """Fail a job with an unusable input and release its hold.
-
-        `files` are the inputs that were downloaded.
-        """
-        now = self._clock.now()
-
-        def write(connection: Connection) -> Job:
-            ended = self._endings.end(connection, job, State.FAILED, now, fault=fault)
-            self._store_inputs(connection, job, files, now)
-            return ended
-
-        return await self._database.write(write)
-
-    def _store_inputs(
-        self, connection: Connection, job: Job, files: Mapping[int, SanitizedImage], now: datetime
-    ) -> None:
-        inputs = InputImageRepository(connection)
-        for position, kept in files.items():
-            inputs.set_stored(job.id, position, kept.file, now, changes=kept.changes)
 
     async def mark_accepted(self, job: Job, answer: Pending) -> Job:
         """Record the provider's acceptance: QUEUED or RUNNING."""

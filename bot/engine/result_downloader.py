@@ -14,7 +14,7 @@ from bot.domain.images import ImageFile, ResultImage
 from bot.domain.jobs import Job
 from bot.domain.provenance import Mark, mark_for
 from bot.engine.decode_guard import DecodeGuard
-from bot.engine.job_store import JobStore
+from bot.engine.input_store import InputStore
 from bot.engine.storage_gate import StorageGate
 from bot.images.download import NO_CONNECTION
 from bot.images.fair_queue import FairQueue
@@ -52,10 +52,10 @@ class ResultDownloader:
     """Downloads and stores images, a bounded number of jobs at a time."""
 
     def __init__(
-        self, image_service: ImageService, storage_gate: StorageGate, decode_guard: DecodeGuard, job_store: JobStore
+        self, image_service: ImageService, storage_gate: StorageGate, decode_guard: DecodeGuard, input_store: InputStore
     ) -> None:
         self._image_service = image_service
-        self._job_store = job_store
+        self._input_store = input_store
         self._storage_gate = storage_gate
         self._decode_guard = decode_guard
         self._queue = FairQueue(slots=_CONCURRENT_JOBS, budget=0, per_member=_CONCURRENT_JOBS_OF_MEMBER)
@@ -128,7 +128,7 @@ class ResultDownloader:
     async def _mark(self, job: Job) -> Mark:
         """Return the mark of the job's images."""
         inputs = job.request.inputs
-        from_photo = bool(inputs) and await self._job_store.comes_from_photo(job.id)
+        from_photo = bool(inputs) and await self._input_store.comes_from_photo(job.id)
         return mark_for(job.request.model, inputs, from_photo=from_photo)
 
     async def _try(

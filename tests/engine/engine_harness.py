@@ -25,6 +25,7 @@ from bot.engine.config import EngineConfig
 from bot.engine.engine import Engine
 from bot.engine.health import HealthRegistry
 from bot.engine.input_publisher import InputPublisher
+from bot.engine.input_store import InputStore
 from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
@@ -80,6 +81,7 @@ class EngineHarness:
     image_service: ImageService
     lease: Lease
     job_store: JobStore
+    input_store: InputStore
     card_store: CardStore
     worker_store: WorkerStore
     reconciliations: ReconciliationStore
@@ -303,6 +305,7 @@ async def engine_harness(
             image_service=container.image_service,
             lease=container.lease,
             job_store=container.job_store,
+            input_store=container.input_store,
             card_store=container.card_store,
             worker_store=container.worker_store,
             reconciliations=container.reconciliations,

@@ -91,11 +91,11 @@ async def test_late_worker_does_not_change_aspect_ratio(
         job = (await harness.job_service.create(make_context(), request)).job
         await database.write(lambda connection: JobRepository(connection).take_over(make_id(), 9))
         with pytest.raises(StaleJobError):
-            await harness.job_store.mark_prepared(job, {0: SanitizedImage(file=UPRIGHT)})
+            await harness.input_store.mark_prepared(job, {0: SanitizedImage(file=UPRIGHT)})
         assert (await harness.read_job(job.id)).request == request
 
         kept = SanitizedImage(file=UPRIGHT)
-        prepared = await harness.job_store.mark_prepared(await harness.read_job(job.id), {0: kept})
+        prepared = await harness.input_store.mark_prepared(await harness.read_job(job.id), {0: kept})
         stored = await harness.read_job(job.id)
         inputs = (replace(request.inputs[0], file=UPRIGHT),)
         assert prepared == stored

@@ -138,7 +138,7 @@ async def test_job_whose_decoding_ended_bot_three_times_fails_unopened(
 ) -> None:
     async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, start=False) as harness:
         job = await harness.create_job(request=edit_request(image_host.put("a.png", LARGE)))
-        await harness.job_store.add_decode_tries(job.id, number=3)
+        await harness.input_store.add_decode_tries(job.id, number=3)
         await harness.engine.start()
         failed = await harness.wait_for_state(job.id, State.FAILED)
         assert (failed.fault, image_host.taken) == (FaultKind.INPUT_UNDECODABLE, [])
@@ -158,7 +158,7 @@ async def test_jobs_whose_decoding_ended_bot_are_taken_up_one_at_a_time(
             )
             for member in (1, 2, 3)
         ]
-        await harness.job_store.add_decode_tries(jobs[0].id, jobs[1].id)
+        await harness.input_store.add_decode_tries(jobs[0].id, jobs[1].id)
         await harness.engine.start()
         await harness.wait_for(lambda: decoders.begun == 2)
         await harness.run_rounds()

@@ -235,7 +235,10 @@ async def test_crash_around_publication_submits_once(
         async def crash(*_: object) -> None:
             raise RuntimeError("killed")
 
-        monkeypatch.setattr(harness.job_store, "claim_batch" if recorded else "mark_published", crash)
+        if recorded:
+            monkeypatch.setattr(harness.job_store, "claim_batch", crash)
+        else:
+            monkeypatch.setattr(harness.input_store, "mark_published", crash)
         job = await harness.create_job(request=request)
         await harness.wait_for(lambda: publisher_of(harness).published[job.id] == 1)
         await harness.settle()
@@ -439,7 +442,7 @@ async def test_crash_between_file_and_row_downloads_input_again(
             await asyncio.Event().wait()
             raise AssertionError
 
-        monkeypatch.setattr(harness.job_store, "mark_prepared", crash)
+        monkeypatch.setattr(harness.input_store, "mark_prepared", crash)
         job = await harness.create_job(request=edit_request(url))
         await asyncio.wait_for(crashed.wait(), 60)
         monkeypatch.setattr("bot.engine.engine._GRACE_SECONDS", 0.0)
@@ -464,12 +467,12 @@ async def test_late_worker_cannot_mark_job_prepared(
         assert taken.fence > job.fence
         stored = await harness.image_service.store_input(request.inputs[0].url or "", member=1)
         with pytest.raises(StaleJobError):
-            await harness.job_store.mark_prepared(job, {0: stored})
+            await harness.input_store.mark_prepared(job, {0: stored})
         with pytest.raises(StaleJobError):
-            await harness.job_store.mark_inputs_failed(job, FaultKind.INPUT_GONE, {})
+            await harness.input_store.mark_inputs_failed(job, FaultKind.INPUT_GONE, {})
         again = await harness.read_job(job.id)
         assert (again.prepared, again.state, again.request.inputs[0].file) == (False, State.HELD, None)
-        await harness.job_store.mark_prepared(taken, {0: stored})
+        await harness.input_store.mark_prepared(taken, {0: stored})
         assert (await harness.read_job(job.id)).prepared
 
 

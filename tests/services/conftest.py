@@ -19,6 +19,7 @@ from bot.domain.jobs import Job
 from bot.engine.claimer import no_callback_url
 from bot.engine.config import EngineConfig
 from bot.engine.health import HealthRegistry
+from bot.engine.input_store import InputStore
 from bot.engine.job_store import JobStore
 from bot.engine.ledger import Ledger
 from bot.engine.observer import CardLookup
@@ -60,6 +61,7 @@ class ServiceHarness:
     clock: ManualClock
     ledger: Ledger
     job_store: JobStore
+    input_store: InputStore
     health: HealthRegistry
     access: AccessService
     jobs: JobService
@@ -132,6 +134,7 @@ async def open_services(database: Database, clock: ManualClock, tmp_path: Path) 
             clock=clock,
             ledger=container.ledger,
             job_store=container.job_store,
+            input_store=container.input_store,
             health=container.health,
             access=container.access,
             jobs=container.jobs,

@@ -193,7 +193,7 @@ async def test_second_press_within_dedup_window_raises_already_begun(services: S
         inputs=(InputImage(url="https://cdn.discordapp.com/a.png"),), aspect_ratio="3:2", keep_aspect_ratio=True
     )
     made = (await services.jobs.create(make_context(), edit, origin=origin)).job
-    await services.job_store.mark_prepared(made, {0: SanitizedImage(file=KEPT)})
+    await services.input_store.mark_prepared(made, {0: SanitizedImage(file=KEPT)})
     with pytest.raises(AlreadyBegunError):
         await services.jobs.create(make_context(), edit, origin=origin)
     services.clock.advance(3.1)
