@@ -219,3 +219,34 @@ async def test_service_generates_and_keeps_its_key_secret(monkeypatch: pytest.Mo
     shown = "".join(traceback.format_exception(caught.value)) + str(logs) + repr(provider) + caught.value.detail
     assert SECRET not in shown
     assert PROMPT not in shown
+
+
+@pytest.mark.parametrize(
+    ("profile", "root", "more", "path"),
+    [
+        ("xai", "/v1", "", "/v1/images/generations"),
+        ("azure", "/openai", 'api_version = "2025-04-01"', "/openai/deployments/pictures/images/generations"),
+    ],
+)
+async def test_profile_of_a_service_decides_what_is_sent(
+    monkeypatch: pytest.MonkeyPatch, profile: str, root: str, more: str, path: str
+) -> None:
+    server = OpenAiImagesServer(profile=profile, key=SECRET, latency=Latency(queue=0.0, work=0.0))
+    await server.start()
+    text = FILE.format(url=f"{server.url}{root}").replace(
+        'shape = "openai"', f'shape = "openai"\nprofile = "{profile}"'
+    )
+    remote = {"xai": "grok-imagine-image-2.0", "azure": "pictures"}[profile]
+    use(monkeypatch, text.replace("[models.flux-fast]", f"{more}\n[models.flux-fast]").replace("gpt-image-2", remote))
+    monkeypatch.setenv("TOGETHER_API_KEY", SECRET)
+    settings = load_settings()
+    offer = build_catalogue(settings, settings.providers, date(2026, 11, 30)).offers[0]
+    async with httpx.AsyncClient() as client:
+        provider = build_providers(settings, client)["together"]
+        finished = await provider.submit(submission(GenerationRequest(prompt=PROMPT, model="flux-fast"), offer))
+    await server.close()
+
+    assert isinstance(finished, Finished)
+    (sent,) = server.requests
+    assert sent.path == path
+    assert ("aspect_ratio" in sent.body) is (profile == "xai")
