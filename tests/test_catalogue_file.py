@@ -125,8 +125,9 @@ def test_own_file_adds_a_model_with_offers_and_list_prices(tmp_path: Path) -> No
 
 def test_offer_with_limits_has_only_what_it_lists(tmp_path: Path) -> None:
     text = '[models."reve-2.0".offers.reve2img]\nmax_inputs = 1\noptions = { detail = 3 }'
-    offer = load_catalogue_file(written(tmp_path, text)).offers[1]
-    assert (offer.provider, offer.abilities.max_inputs, offer.abilities["detail"]) == ("reve2img", 1, 3)
+    offers = load_catalogue_file(written(tmp_path, text)).offers
+    (offer,) = (each for each in offers if (each.provider, each.model) == ("reve2img", "reve-2.0"))
+    assert (offer.abilities.max_inputs, offer.abilities["detail"]) == (1, 3)
     assert (offer.abilities["upscale"], offer.abilities["effect"]) == ((), False)
 
 

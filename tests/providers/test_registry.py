@@ -14,6 +14,15 @@ def test_registry_has_the_providers_of_the_catalogue_in_default_order() -> None:
     assert Settings.model_fields["provider_order"].default[: len(PROVIDERS)] == tuple(PROVIDERS)
 
 
+def test_default_order_is_makers_hosts_own_machines_resellers() -> None:
+    assert list(PROVIDERS) == [
+        *("openai", "bfl", "gemini", "xai", "azure"),
+        *("fal", "openrouter"),
+        *("litellm", "comfyui", "localai", "vllm", "ollama"),
+        *("skillboss", "reve2img"),
+    ]
+
+
 async def test_provider_spec_names_its_client(client: httpx.AsyncClient) -> None:
     """A client of several providers is named by its HTTP access."""
     for name, spec in PROVIDERS.items():
