@@ -190,3 +190,34 @@ async def test_server_that_is_down_is_asked_until_it_answers(
         assert (await harness.read_attempt(job.id)).outcome is Outcome.REFUSED
         assert await read_budget(harness) == (0, 0, 0)
         assert await harness.run_audit() == []
+
+
+async def test_running_prompt_is_cancelled(
+    sqlite_database: Database, tmp_path: Path, comfy: ComfyServer, clock: ManualClock
+) -> None:
+    async with studio_of_comfy(sqlite_database, tmp_path, comfy, clock) as harness:
+        job = await create(harness, "local-sdxl")
+        await harness.wait_for_state(job.id, State.QUEUED, step=1)
+        comfy.advance()
+        await harness.wait_for_state(job.id, State.RUNNING, step=1)
+        await harness.cancel(job.id)
+        cancelled = await harness.wait_for_state(job.id, State.CANCELLED, step=1)
+
+        assert cancelled.charged == 0
+        assert await harness.run_audit() == []
+
+
+async def test_card_shows_the_queue_of_the_provider(
+    sqlite_database: Database, tmp_path: Path, comfy: ComfyServer, clock: ManualClock
+) -> None:
+    async with studio_of_comfy(sqlite_database, tmp_path, comfy, clock) as harness:
+        jobs = [await create(harness, "local-sdxl") for _ in range(3)]
+        for job in jobs:
+            await harness.wait_for_state(job.id, State.QUEUED, step=1)
+        comfy.advance(comfy.jobs[0])
+        await harness.wait_for_state(jobs[0].id, State.RUNNING, step=1)
+        await harness.run_rounds(step=5, rounds=3)
+        shown = [await harness.snapshots.get(job.id) for job in jobs]
+
+        assert [each.remote_position for each in shown] == [None, 1, 2]
+        assert shown[0].percent is not None

@@ -295,6 +295,7 @@ SPEC: Final = ProviderSpec(
     probe_path="/system_stats",
     build=ComfyUI,
     can_cancel=True,
+    can_cancel_running=True,
     rules=HttpRules(kind_of=_kind_of_status, max_bytes=MAX_INLINE_BYTES),
     needs_key=False,
     extras=(

@@ -326,6 +326,8 @@ def _is_waiting(snapshot: Snapshot) -> bool:
     job = snapshot.job
     if snapshot.queue_position is not None:
         return True
+    if snapshot.remote_position is not None:
+        return False
     return job.state in _WAITING and not snapshot.at_work and (job.state is not State.HELD or job.prepared)
 
 
