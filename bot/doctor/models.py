@@ -3,7 +3,10 @@
 from datetime import UTC, datetime
 
 from bot.catalogue_file import load_catalogue
+from bot.catalogue_file.openrouter import ALL
 from bot.doctor.finding import Finding
+from bot.domain.catalogue import Catalogue
+from bot.providers.openrouter import OpenRouter
 from bot.settings import Settings
 
 
@@ -31,6 +34,7 @@ async def check_models(settings: Settings) -> list[Finding]:
         remedy = "It is switched off or retired, or no provider with a key has it. The next one takes its place."
         what = f"DEFAULT_MODEL: {name} is not offered"
         findings.append(Finding(good=True, is_warning=True, what=what, remedy=remedy))
+    findings += _missing_from_openrouter(settings, catalogue)
     for model in catalogue.known:
         if model.id in offered and model.retires_soon(today):
             what = f"{model.id} retires on {model.retires}"
@@ -44,3 +48,19 @@ async def check_models(settings: Settings) -> list[Finding]:
             what = f"{model.id} is on, although its maker ended its own service on {model.retired_upstream}"
             findings.append(Finding(good=True, what=f"{what}: {model.note}" if model.note else what))
     return findings
+
+
+def _missing_from_openrouter(settings: Settings, catalogue: Catalogue) -> list[Finding]:
+    """Return a warning for each model of OPENROUTER_MODELS without an offer."""
+    wanted = settings.openrouter_list
+    if wanted is None or ALL in wanted.wanted:
+        return []
+    offered = {offer.remote_model for offer in catalogue.offers if offer.provider == OpenRouter.name}
+    remedy = (
+        "Start the bot once: it reads the list. If that is done, the list lacks the model or its price for a picture."
+    )
+    return [
+        Finding(good=True, is_warning=True, what=f"OPENROUTER_MODELS: {name} is not offered", remedy=remedy)
+        for name in wanted.wanted
+        if name not in offered
+    ]

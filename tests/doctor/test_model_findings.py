@@ -69,3 +69,14 @@ async def test_key_without_any_model_is_a_fault(tmp_path: Path) -> None:
     assert await findings(skillboss_wholesale_key="key", models_file=file) == [
         ("fault", "no provider with a key has a model that is on"),
     ]
+
+
+async def test_named_model_without_an_offer_is_a_warning(tmp_path: Path) -> None:
+    """Before the first start there is no list."""
+    warning = ("warn", "OPENROUTER_MODELS: qwen/qwen-image-3 is not offered")
+    named = ("qwen/qwen-image-3", "google/gemini-nano-banana-2.1")
+    settings: dict[str, Any] = {"openrouter_api_key": "key", "data_dir": tmp_path}
+
+    assert (await findings(**settings, openrouter_models=named))[1:] == [warning]
+    for names in (("all",), ("shipped",), named[1:]):
+        assert len(await findings(**settings, openrouter_models=names)) == 1
