@@ -3,10 +3,12 @@
 import asyncio
 import importlib.util
 import os
+import re
 import signal
 import sqlite3
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -24,10 +26,11 @@ from bot.command_sync import describe_problem
 from bot.container import command_payload, open_database, sync_commands
 from bot.container import run as run_bot
 from bot.doctor import DATABASE_FAULTS, Finding, examine
-from bot.domain.credits import Budget
+from bot.domain.credits import Budget, month_of
 from bot.gateway import REFUSED_LOGIN, describe_end, describe_fault
 from bot.ledger_view import sandbox_ledger
 from bot.log_config import configure_logging
+from bot.money_report import money_report
 from bot.providers.registry import PROVIDERS
 from bot.settings import Settings, SettingsError, load_settings
 from bot.ui.render.formatting import counted
@@ -35,6 +38,7 @@ from db.audit import audit as audit_books
 from db.budgets import BudgetRepository
 from db.migrate import NewerDatabaseError, pending_migrations
 from db.migrate import migrate as migrate_database
+from db.money import read_money
 from db.process_lock import AlreadyRunningError
 
 app = typer.Typer(
@@ -48,6 +52,8 @@ _err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 _log = structlog.get_logger(__name__)
 
+_NOT_UP_TO_DATE = "This database is not up to date. Run `atelier migrate` first; a start of the bot does it too."
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _DEMONSTRATION = "a red panda astronaut, cinematic lighting"
 
 
@@ -141,7 +147,7 @@ def audit() -> None:
     async def prove() -> list[str]:
         async with open_database(settings) as database:
             if await pending_migrations(database):
-                _fail("This database is not up to date. Run `atelier migrate` first; a start of the bot does it too.")
+                _fail(_NOT_UP_TO_DATE)
             months.extend(await database.read(lambda each: BudgetRepository(each).list_months(settings.monthly_budget)))
             return await database.read(audit_books)
 
@@ -154,6 +160,28 @@ def audit() -> None:
     if problems:
         _fail(f"The books do not balance: {counted(len(problems), 'mistake')}.")
     _out.print("The books balance.")
+
+
+@app.command()
+def money(
+    month: Annotated[
+        str | None, typer.Option(help="A month of UTC as YYYY-MM; this month if not given.", metavar="YYYY-MM")
+    ] = None,
+) -> None:
+    """Print earnings and costs by provider and model."""
+    chosen = month_of(datetime.now(UTC)) if month is None else month
+    if not _MONTH.fullmatch(chosen):
+        _fail("--month takes a month as YYYY-MM, such as 2026-11.")
+    settings = _settings()
+
+    async def report() -> list[str]:
+        async with open_database(settings) as database:
+            if await pending_migrations(database):
+                _fail(_NOT_UP_TO_DATE)
+            return list(money_report(chosen, await database.read(lambda each: read_money(each, chosen))))
+
+    for line in _with_database(report()):
+        _out.print(escape(line))
 
 
 @app.command()

@@ -10,6 +10,7 @@ from bot.client import AtelierClient, TokenRefusedError
 from bot.command_sync import BackgroundSync
 from bot.engine.engine import Engine
 from bot.engine.maintenance import Maintenance
+from bot.services.balance_alerts import BalanceAlerts
 from bot.services.budget_alerts import BudgetAlerts
 from bot.services.model_alerts import ModelAlerts
 from bot.ui.delivery.card_updater import CardUpdater
@@ -33,6 +34,7 @@ class Lifecycle:
         *,
         client: AtelierClient,
         background_sync: BackgroundSync,
+        balance_alerts: BalanceAlerts,
         budget_alerts: BudgetAlerts,
         model_alerts: ModelAlerts,
         engine: Engine,
@@ -42,8 +44,7 @@ class Lifecycle:
     ) -> None:
         self._client = client
         self._background_sync = background_sync
-        self._budget_alerts = budget_alerts
-        self._model_alerts = model_alerts
+        self._alerts = (budget_alerts, model_alerts, balance_alerts)
         self._engine = engine
         self._card_updater = card_updater
         self._housekeeping = housekeeping
@@ -104,7 +105,7 @@ class Lifecycle:
             # REST works from here on, also while the gateway is away.
             await self._start_work()
             # Beside the gateway: the commands that Discord has work meanwhile, and messages need REST alone.
-            beside = {asyncio.create_task(each.run()) for each in (self._budget_alerts, self._model_alerts)}
+            beside = {asyncio.create_task(each.run()) for each in self._alerts}
             if self._client.registers_commands:
                 beside.add(asyncio.create_task(self._background_sync.run()))
             try:

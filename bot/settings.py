@@ -5,6 +5,7 @@ They are checked as a whole before anything starts.
 
 import os
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -313,6 +314,9 @@ class Settings(_ProviderSettings):
     first_hint: Annotated[bool, Field(description="takes on or off")] = True
     user_install: Annotated[bool, Field(description="takes on or off")] = False
     monthly_budget: Annotated[int, Field(ge=0, description="takes credits a month, 0 or more")] = 100_000
+    low_balance_usd: Annotated[
+        Decimal, Field(ge=0, allow_inf_nan=False, description="takes dollars, 0 or more (0: no warning)")
+    ] = Decimal(5)
     free_repeats: Annotated[int, Field(ge=0, description="takes a number of jobs, 0 or more")] = 2
 
     @model_validator(mode="before")

@@ -33,7 +33,7 @@ _COLUMNS = (
     attempts.c.retry_at,
 )
 
-_NANOS: Final = 1_000_000_000
+NANOS: Final = 1_000_000_000
 
 # Built once: building a statement costs several times as much as running it.
 _INSERT: Final = plain_insert(attempts)
@@ -192,7 +192,7 @@ def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
     cost: Cost | None = given.pop("cost", None)
     if cost is not None:
         given |= {
-            "cost_nanos": int(cost.amount * _NANOS),
+            "cost_nanos": int(cost.amount * NANOS),
             "cost_currency": cost.currency,
             "cost_source": cost.source,
         }
@@ -206,5 +206,5 @@ def _from_row(row: Row[*tuple[Any, ...]]) -> Attempt:
     values["result"] = tuple(values["result"])
     nanos, currency, source = (values.pop(f"cost_{part}") for part in ("nanos", "currency", "source"))
     if nanos is not None:
-        values["cost"] = Cost(amount=Decimal(nanos) / _NANOS, currency=Currency(currency), source=CostSource(source))
+        values["cost"] = Cost(amount=Decimal(nanos) / NANOS, currency=Currency(currency), source=CostSource(source))
     return Attempt(**values)

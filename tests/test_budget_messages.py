@@ -3,11 +3,13 @@
 import asyncio
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 
 import discord
 import pytest
 
 from bot.client import AtelierClient
+from bot.domain.costs import Currency, ProviderBalance
 from bot.domain.credits import Budget
 from bot.ui.delivery.owner_messages import OwnerMessages
 from sandbox.discord import DiscordServer, default_world
@@ -90,4 +92,23 @@ async def test_retirement_is_one_message_with_day_and_way_out(monkeypatch: pytes
             "-# From that day on nobody can choose it; if it is the default, the next model of `DEFAULT_MODEL` is."
             " `force = true` in `MODELS_FILE` keeps it on. Restart the bot that day."
         ),
+    ]
+
+
+async def test_low_balance_is_one_message_a_day_with_amount(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = DiscordServer(default_world(token=TOKEN))
+    await server.start()
+    monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
+    balance = ProviderBalance(amount=Decimal("4.5"), currency=Currency.USD)
+    async with AtelierClient() as client:
+        await client.login(TOKEN)
+        for day in ("2026-11-30", "2026-11-30", "2026-12-01"):
+            assert await OwnerMessages(client).send_low_balance("bfl", balance, day)
+    messages = list(server.world.direct_message(server.world.application.owner_id).messages.values())
+    await server.close()
+    assert [message.content.splitlines() for message in messages] == 2 * [
+        [
+            "**The balance at Black Forest Labs is low: $4.50 left.**",
+            "-# Without money it makes no pictures. Top it up there. `LOW_BALANCE_USD` sets the limit.",
+        ]
     ]

@@ -18,6 +18,7 @@ from bot import __version__
 from bot.__main__ import app
 from bot.providers.registry import PROVIDERS
 from bot.settings import Settings
+from db.process_lock import hold_process_lock
 from sandbox.discord import DiscordServer, default_world
 from tests.db.test_migrate import ALL
 
@@ -61,7 +62,7 @@ def test_version_prints_version_only() -> None:
 
 def test_no_command_prints_help() -> None:
     printed = atelier("--help").stdout
-    for command in ("run", "sandbox", "migrate", "audit", "doctor"):
+    for command in ("run", "sandbox", "migrate", "audit", "money", "doctor"):
         assert command in printed
 
 
@@ -113,7 +114,7 @@ def test_run_without_provider_key_is_refused() -> None:
     assert result.stderr == f"No provider has a key. Set {variables} in .env\n"
 
 
-@pytest.mark.parametrize("command", ["run", "sandbox", "migrate", "audit", "doctor"])
+@pytest.mark.parametrize("command", ["run", "sandbox", "migrate", "audit", "money", "doctor"])
 def test_wrong_settings_stop_command(command: str) -> None:
     """One line per mistake, before anything else."""
     result = atelier(command, HTTP_PORT=SECRET, LOG_LEVEL="loud", DISCORD_TOKEN=SECRET)
@@ -164,6 +165,20 @@ def test_audit_of_tampered_ledger_names_account(tmp_path: Path) -> None:
     )
 
 
+def test_money_reads_while_the_bot_runs(tmp_path: Path) -> None:
+    """The process of the bot holds the lock of the database."""
+    atelier("migrate")
+    with hold_process_lock(tmp_path / "data" / "atelier.db"):
+        result = atelier("money", "--month", "2026-03")
+    assert (result.exit_code, result.stdout) == (0, "No call to a provider in 2026-03.\n")
+
+
+@pytest.mark.parametrize("month", ["2026-13", "2026-3", "March"])
+def test_money_of_strange_month_is_refused(month: str) -> None:
+    result = atelier("money", "--month", month)
+    assert (result.exit_code, result.stderr) == (1, "--month takes a month as YYYY-MM, such as 2026-11.\n")
+
+
 @pytest.mark.parametrize("command", ["migrate", "run"])
 def test_newer_database_is_left_alone(tmp_path: Path, command: str) -> None:
     """One line with the remedy."""
@@ -176,14 +191,15 @@ def test_newer_database_is_left_alone(tmp_path: Path, command: str) -> None:
     assert "The database is from a newer version of Atelier (revision 9999)." in result.stderr
 
 
-def test_audit_before_migration_is_refused() -> None:
+@pytest.mark.parametrize("command", ["audit", "money"])
+def test_read_before_migration_is_refused(command: str) -> None:
     """One line, no traceback."""
-    result = atelier("audit")
+    result = atelier(command)
     assert result.exit_code == 1
     assert result.stderr.startswith("This database is not up to date. Run `atelier migrate` first;")
 
 
-@pytest.mark.parametrize("command", ["migrate", "audit"])
+@pytest.mark.parametrize("command", ["migrate", "audit", "money"])
 def test_unopenable_database_is_reported_in_one_line(tmp_path: Path, command: str) -> None:
     """A file for a folder, a folder for a file, a missing server."""
     (tmp_path / "file").write_text("")

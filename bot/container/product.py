@@ -15,6 +15,7 @@ from bot.engine.input_publisher import InputPublisher
 from bot.engine.observer import JobObserver
 from bot.factories import build_health_address
 from bot.lifecycle import Lifecycle
+from bot.services.balance_alerts import BalanceAlerts
 from bot.services.budget_alerts import BudgetAlerts
 from bot.services.model_alerts import ModelAlerts
 from bot.services.publications import PublicationService
@@ -373,6 +374,17 @@ class Container(ServiceContainer):
         )
 
     @cached_property
+    def balance_alerts(self) -> BalanceAlerts:
+        """Warnings about low balances at providers."""
+        return BalanceAlerts(
+            providers=self.providers,
+            database=self.database,
+            notifier=OwnerMessages(self.client),
+            clock=self.clock,
+            low=self.settings.low_balance_usd,
+        )
+
+    @cached_property
     def model_alerts(self) -> ModelAlerts:
         """Warnings about retiring models."""
         return ModelAlerts(
@@ -396,6 +408,7 @@ class Container(ServiceContainer):
         return Lifecycle(
             client=self.client,
             background_sync=self.background_sync,
+            balance_alerts=self.balance_alerts,
             budget_alerts=self.budget_alerts,
             model_alerts=self.model_alerts,
             engine=self.engine,

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial, update_wrapper
 from typing import Any, Final
 
+from bot.doctor.balances import check_balances
 from bot.doctor.discord_application import check_discord
 from bot.doctor.discord_service import check_commands, check_logins
 from bot.doctor.finding import Finding
@@ -40,6 +41,7 @@ _CHECKS: Final[tuple[Callable[[Settings], Awaitable[list[Finding]]], ...]] = (
     check_discord,
     check_logins,
     check_keys,
+    check_balances,
     check_models,
     check_workflows,
     check_vendor_models,

@@ -1,4 +1,4 @@
-"""Cost of a call at a provider, as decimal money with its source."""
+"""Costs of calls at providers and balances there, as decimal money."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -27,6 +27,21 @@ class Cost:
     amount: Decimal
     currency: Currency
     source: CostSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderBalance:
+    """The operator's money left at a provider; negative if it is owed."""
+
+    amount: Decimal
+    currency: Currency
+
+    def is_low(self, low: Decimal) -> bool:
+        """Return whether fewer than `low` dollars are left.
+
+        False for credits, and if `low` is 0.
+        """
+        return self.currency is Currency.USD and low > 0 and self.amount < low
 
 
 def is_billed(cost: Cost | None) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Final, Protocol
 
-from bot.domain.costs import Cost
+from bot.domain.costs import Cost, ProviderBalance
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest
@@ -196,6 +196,10 @@ class Provider(Protocol):
         """Close the provider's own connections."""
         ...
 
+    async def balance(self) -> ProviderBalance | None:
+        """Read the balance of the account, or None if there is no way. Free."""
+        ...
+
 
 class ProviderDefaults:
     """Answers of a provider without cancels and webhooks."""
@@ -232,3 +236,7 @@ class ProviderDefaults:
 
     async def close(self) -> None:
         """Do nothing: the builder closes the HTTP client."""
+
+    async def balance(self) -> ProviderBalance | None:
+        """Return None: the provider has no such call."""
+        return None

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from bot.domain.costs import Cost, CostSource, usd
+from bot.domain.costs import Cost, CostSource, Currency, ProviderBalance, usd
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.requests import format_for
 from bot.providers.base import Failed, Finished, Pending, ProviderDefaults, Submission, SubmitAnswer
@@ -21,7 +21,7 @@ from bot.providers.error_details import Reason, failure_kind, reason_of
 from bot.providers.error_mapping import REFUSALS
 from bot.providers.http import Call, HttpRules, ProviderHttp
 from bot.providers.inline_images import encode
-from bot.providers.parsing import amount_of, image_urls
+from bot.providers.parsing import amount_of, balance_in, image_urls
 from bot.providers.pixel_sizes import pixels
 from bot.providers.spec import ProviderSpec
 from bot.providers.unknown_statuses import UnknownWords
@@ -29,6 +29,7 @@ from bot.providers.unknown_statuses import UnknownWords
 FLUX_3: Final = "flux-3"
 FLUX_2: Final = "flux-2"
 
+_BALANCE_PATH: Final = "/v1/credits"
 _RESULT_PATH: Final = "/v1/get_result"
 _MODEL: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -108,6 +109,13 @@ class Bfl(ProviderDefaults):
     def parse_webhook(self, body: object) -> str | None:
         """Return the task's id, the handle of a task with a webhook."""
         return _task_id(body) if isinstance(body, dict) else None
+
+    async def balance(self) -> ProviderBalance | None:
+        """Read the account's credits, which are cents."""
+        credits_left = balance_in((await self._http.read(_BALANCE_PATH)).document, "credits")
+        if credits_left is None:
+            return None
+        return ProviderBalance(amount=credits_left / _CREDITS_PER_USD, currency=Currency.USD)
 
     def _status(
         self, word: str, document: Mapping[str, Any], handle: str, *, hide: tuple[str, ...]
@@ -260,7 +268,7 @@ SPEC: Final = ProviderSpec(
     key_description="takes a key of Black Forest Labs",
     url_setting="bfl_api_url",
     default_url="https://api.bfl.ai",
-    probe_path="/v1/credits",
+    probe_path=_BALANCE_PATH,
     build=Bfl,
     rules=HttpRules(key_header="x-key", key_prefix="", refusals=REFUSALS - {500, 503}),
     shapes=SHAPES,

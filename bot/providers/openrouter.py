@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import httpx
 
-from bot.domain.costs import Cost, CostSource, usd
+from bot.domain.costs import Cost, CostSource, Currency, ProviderBalance, usd
 from bot.domain.errors import FaultKind
 from bot.domain.models import Offer
 from bot.domain.requests import GenerationRequest, format_for
@@ -17,12 +17,13 @@ from bot.providers.base import Failed, Finished, LostCall, ProviderDefaults, Sub
 from bot.providers.error_mapping import REFUSALS
 from bot.providers.http import MAX_INLINE_BYTES, SYNCHRONOUS_SECONDS, Answer, Call, HttpRules, ProviderHttp
 from bot.providers.model_list import ListedModel
-from bot.providers.parsing import amount_of, error_code
+from bot.providers.parsing import amount_of, balance_in, error_code
 from bot.providers.spec import ProviderSpec
 
 USUAL_QUALITY: Final = "medium"
 """Sent to a model with qualities if the request names none, because the host's own choice may cost more."""
 
+_KEY_PATH: Final = "/key"
 _AUTO: Final = "auto"
 # A failed call is not billed, so these refuse it as surely as a 400 does. The time-outs 408 and 524 are left out:
 # minutes have passed, so another try would only keep the member waiting.
@@ -76,6 +77,12 @@ class OpenRouter(ProviderDefaults):
         """Return NOT_BILLED: a call without a reply costs nothing."""
         del submission
         return LostCall.NOT_BILLED
+
+    async def balance(self) -> ProviderBalance | None:
+        """Read the money left for the key, or None if it has no limit."""
+        document = (await self._http.read(_KEY_PATH)).document
+        left = balance_in(document.get("data") if isinstance(document, dict) else None, "limit_remaining")
+        return None if left is None else ProviderBalance(amount=left, currency=Currency.USD)
 
     def _document(self, answer: Answer, hide: tuple[str, ...]) -> dict[str, Any]:
         """Return the answer's object.
@@ -177,7 +184,7 @@ SPEC: Final = ProviderSpec(
     key_description="takes a key of OpenRouter",
     url_setting="openrouter_api_url",
     default_url="https://openrouter.ai/api/v1",
-    probe_path="/key",
+    probe_path=_KEY_PATH,
     build=OpenRouter,
     list_models=list_models,
     rules=HttpRules(

@@ -6,6 +6,7 @@ The documents describe them in more than one form.
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from math import isfinite
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -57,6 +58,17 @@ def amount_of(value: object) -> Decimal | None:
     An amount too large for a database column counts as none.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _HIGHEST_COST:
+        return None
+    return Decimal(str(value))
+
+
+def balance_in(document: object, name: str) -> Decimal | None:
+    """Return the field of an account's money, if there is one.
+
+    It may be below zero.
+    """
+    value = document.get(name) if isinstance(document, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         return None
     return Decimal(str(value))
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from bot.domain.costs import Cost
 from bot.domain.jobs import LONGEST_CHAIN, Attempt, Job, Origin
 from bot.services.jobs import Actor, check_visible
 from db.attempts import AttemptRepository
@@ -27,7 +28,8 @@ class Link:
 class Details:
     """A job with its latest attempt, image count, lineage and child count.
 
-    `own` is True if the reader may see its cost and the ids that support needs.
+    `own` is True if the reader may see its price and the ids that support needs. `costs` are those of its calls at
+    providers, for moderators alone.
     """
 
     job: Job
@@ -36,6 +38,7 @@ class Details:
     chain: tuple[Link, ...]
     children: int
     own: bool
+    costs: tuple[Cost, ...] = ()
 
 
 class DetailService:
@@ -65,6 +68,7 @@ class DetailService:
                 chain=read_lineage(connection, job),
                 children=jobs.count_children(job_id),
                 own=actor.may_manage(job),
+                costs=tuple(each.cost for each in attempts if each.cost) if actor.moderates(job) else (),
             )
 
         return await self._database.read(read)

@@ -61,7 +61,11 @@ class Actor:
         """
         if self.member_id == job.place.member_id:
             return True
-        return not job.is_private and self.moderator and self.guild_id == job.place.guild_id
+        return not job.is_private and self.moderates(job)
+
+    def moderates(self, job: Job) -> bool:
+        """Return whether the job is in a guild moderated by the actor."""
+        return self.moderator and self.guild_id == job.place.guild_id
 
 
 class JobService:

@@ -1,5 +1,7 @@
 """Findings about the image APIs and their keys."""
 
+from decimal import Decimal
+
 import pytest
 from aiohttp import web
 
@@ -130,3 +132,28 @@ async def test_one_provider_key_is_enough(services: FakeServices) -> None:
     assert not any("reve2img" in finding.what for finding in findings)
     fault = await services.fault(reve2img_api_key=None, skillboss_wholesale_key=None)
     assert fault.what == "no provider has a key"
+
+
+@pytest.mark.parametrize(("left", "is_warning"), [("12.5", False), ("4.99", True)])
+async def test_balance_is_shown_and_a_low_one_is_a_warning(services: FakeServices, left: str, is_warning: bool) -> None:
+    fake = BflServer(key=KEY)
+    fake.store.balance = Decimal(left)
+    await fake.start()
+    findings = await services.examine(bfl_api_url=fake.url, bfl_api_key=KEY)
+    await fake.close()
+
+    (finding,) = [each for each in findings if " left" in each.what and "account" in each.what]
+    assert finding.what == f"the account at bfl has {Decimal(left):.2f} USD left"
+    assert (finding.good, finding.is_warning) == (True, is_warning)
+    assert ("LOW_BALANCE_USD" in finding.remedy) is is_warning
+
+
+async def test_unreadable_balance_is_reported_by_the_key_alone(services: FakeServices) -> None:
+    fake = BflServer(key=KEY)
+    await fake.start()
+    findings = await services.examine(bfl_api_url=fake.url, bfl_api_key=WRONG)
+    await fake.close()
+    assert [each.what for each in findings if "bfl" in each.what and not each.good] == [
+        "bfl does not accept BFL_API_KEY"
+    ]
+    assert not any("left" in each.what and "account" in each.what for each in findings)

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from sandbox.discord import Message, text
+from sandbox.providers import BflServer
 from tests.end_to_end.system_harness import PATIENCE, SystemHarness, has_images, wait_for_provider_job
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -57,3 +59,20 @@ async def test_owner_is_told_once_and_status_shows_parts(system: SystemHarness) 
     titles = [each.content.splitlines()[0] for each in owner_messages(system)]
     assert [title.partition("reached ")[2] for title in titles] == ["50 %.**", "80 %.**", "100 %.**"]
     assert system.log().count("budget.reached") == 3
+
+
+async def test_low_balance_is_told_once_for_restarts(system: SystemHarness) -> None:
+    before = len(owner_messages(system))
+    bfl = BflServer(key="the-accounts-key")
+    bfl.store.balance = Decimal("3.5")
+    await bfl.start()
+    for start in (1, 2):
+        await system.start_bot(BFL_API_KEY="the-accounts-key", BFL_API_URL=bfl.url, MONTHLY_BUDGET="0")
+        async with asyncio.timeout(PATIENCE):
+            while len(bfl.requests) < start or len(owner_messages(system)) == before:
+                await system.ledger()
+        await system.stop_bot()
+    await bfl.close()
+    (message,) = owner_messages(system)[before:]
+    assert message.content.startswith("**The balance at Black Forest Labs is low: $3.50 left.**")
+    assert system.log().count("balance.low") == 1

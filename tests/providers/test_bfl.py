@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.domain.costs import CostSource, usd
+from bot.domain.costs import CostSource, Currency, ProviderBalance, usd
 from bot.domain.errors import FaultKind, ProviderError
 from bot.providers.base import CancelOutcome, Failed, Finished, LostCall, Pending
 from bot.providers.bfl import SHAPES, webhook_secret
@@ -318,3 +318,33 @@ def test_secret_and_signature_are_those_of_the_contract() -> None:
 @pytest.mark.parametrize("body", [None, 5, [], {}, {"id": None}, {"id": ".."}, {"id": "a/b"}, {"id": "x" * 101}])
 async def test_strange_webhook_names_no_handle(bench: QueueHarness, body: object) -> None:
     assert bench.provider.parse_webhook(body) is None
+
+
+async def test_balance_is_in_cents(bench: QueueHarness) -> None:
+    bench.server.store.balance = Decimal("4.37")
+    assert await bench.provider.balance() == ProviderBalance(amount=Decimal("4.37"), currency=Currency.USD)
+    assert not bench.server.store.jobs
+
+
+async def test_refused_balance_is_an_error(bench: QueueHarness) -> None:
+    bench.server.faults.add("account", "status", status=500)
+    with pytest.raises(ProviderError) as caught:
+        await bench.provider.balance()
+    assert caught.value.kind is FaultKind.SERVER_ERROR
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({"credits": -12}, ProviderBalance(amount=Decimal("-0.12"), currency=Currency.USD)),
+        ({"credits": None}, None),
+        ({"credits": True}, None),
+        ({"credits": float("inf")}, None),
+        ([], None),
+    ],
+)
+async def test_balance_may_be_negative_or_missing(
+    document: object, expected: ProviderBalance | None, client: httpx.AsyncClient
+) -> None:
+    async with RawServer(json_reply(json.dumps(document))) as raw:
+        assert await BFL.provider_at(raw.url, client, {}).balance() == expected

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bot.domain.costs import Currency, ProviderBalance
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.models import Abilities, Offer
 from bot.providers.base import Failed, Finished, LostCall, SubmitAnswer
@@ -160,3 +161,11 @@ async def test_unusable_images_are_left_out(client: httpx.AsyncClient) -> None:
 
     assert await answer_to(client, {"data": rows}) == Finished(image_files=(b"image",))
     assert await answer_to(client, {"data": rows[:5]}) == Failed(kind=FaultKind.NO_PICTURES)
+
+
+async def test_balance_is_the_rest_of_the_key(bench: SynchronousHarness) -> None:
+    """A key without a limit has none."""
+    assert await bench.provider.balance() is None
+    bench.server.store.balance = Decimal("3.25")
+    assert await bench.provider.balance() == ProviderBalance(amount=Decimal("3.25"), currency=Currency.USD)
+    assert not bench.server.billed

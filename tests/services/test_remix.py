@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, text, update
 from sqlalchemy.util import await_only
 
+from bot.domain.costs import Cost, CostSource, usd
 from bot.domain.errors import (
     AtelierError,
     ImageGoneError,
@@ -25,15 +28,18 @@ from bot.domain.requests import KEEP_AS_IT_IS
 from bot.services.history import Selection
 from bot.services.jobs import Actor, require_files
 from bot.services.remix import RemixOptions
+from db.attempts import AttemptRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from db.tables import pictures
 from tests.services.conftest import ServiceHarness
-from tests.support.factories import GUILD, MEMBER, make_context, make_image, make_job, make_request
+from tests.support.factories import GUILD, MEMBER, make_attempt, make_context, make_image, make_job, make_request
 
 ME = Actor(member_id=MEMBER, guild_id=GUILD)
 STRANGER = Actor(member_id=MEMBER + 1, guild_id=GUILD)
 MODERATOR = Actor(member_id=MEMBER + 2, guild_id=GUILD, moderator=True)
+
+COST = usd(Decimal("0.04"), CostSource.TABLE)
 
 
 async def ended(services: ServiceHarness, *, shown: int = 1, **changes: Any) -> tuple[Job, list[ResultImage]]:
@@ -282,6 +288,31 @@ async def test_lineage_ends_at_missing_parent(services: ServiceHarness) -> None:
 async def test_details_are_own_for_member_and_moderator_only(services: ServiceHarness, actor: Actor, own: bool) -> None:
     job, _ = await ended(services)
     assert (await services.details.get(job.id, actor)).own is own
+
+
+@pytest.mark.parametrize(
+    ("actor", "shown"),
+    [
+        (ME, ()),
+        (STRANGER, ()),
+        (MODERATOR, (COST,)),
+        (replace(MODERATOR, member_id=MEMBER), (COST,)),
+        (replace(MODERATOR, guild_id=GUILD + 1), ()),
+    ],
+)
+async def test_costs_are_shown_to_moderators_of_the_server_only(
+    services: ServiceHarness, actor: Actor, shown: tuple[Cost, ...]
+) -> None:
+    job, _ = await ended(services)
+
+    def write(connection: Connection) -> None:
+        attempts = AttemptRepository(connection)
+        for number, cost in ((1, None), (2, COST)):
+            attempts.add_all([make_attempt(job, number=number)])
+            attempts.update_latest(job.id, cost=cost)
+
+    await services.database.write(write)
+    assert (await services.details.get(job.id, actor)).costs == shown
 
 
 async def stored_job(services: ServiceHarness, job_id: str) -> Job:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from bot.domain.costs import ProviderBalance
 from bot.providers.base import CancelOutcome, InputForm, LostCall, Provider, Status, Submission, SubmitAnswer
 
 
@@ -58,3 +59,7 @@ class ForwardingProvider:
     async def close(self) -> None:
         """Close the real provider."""
         await self._inner.close()
+
+    async def balance(self) -> ProviderBalance | None:
+        """Read the real provider's balance."""
+        return await self._inner.balance()

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from bot.domain.costs import CostSource, usd
 from bot.domain.jobs import Action, Job, Origin, State
 from bot.services.details import Details, Link
 from bot.ui.render.details import details_panel, lineage_lines
 from tests.support.clock import START
+from tests.support.costs import in_credits
 from tests.support.factories import make_attempt, make_context, make_job, make_request
 from tests.ui.view_reader import parts, texts
 
@@ -109,3 +112,16 @@ def test_details_show_a_format_only_if_chosen() -> None:
         for each in (False, True)
     )
     assert ("format" in unchosen, chosen.endswith("`format` png")) == (False, True)
+
+
+def test_details_for_moderator_show_costs_by_source() -> None:
+    reported = usd(Decimal("0.048"), CostSource.REPORTED)
+    costs = (reported, reported, usd(Decimal("0.040"), CostSource.TABLE), in_credits(20))
+    *_, ids = texts(details_panel(details(a_done_job(), costs=costs)).view)
+    assert "cost 0.096 USD (reported), 0.04 USD (table), 20 credits (reported)" in ids.splitlines()
+
+
+def test_details_for_member_show_no_costs() -> None:
+    shown = "\n".join(texts(details_panel(details(a_done_job())).view))
+    assert "USD" not in shown
+    assert "cost " not in shown

@@ -7,12 +7,13 @@ from typing import Final
 import discord
 import structlog
 
+from bot.domain.costs import ProviderBalance
 from bot.domain.credits import Budget
 from bot.domain.models import Model
 from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.discord_errors import classify
 from bot.ui.i18n import use_locale
-from bot.ui.render.panels import budget_alert, retirement_alert
+from bot.ui.render.panels import budget_alert, low_balance_alert, retirement_alert
 
 _log = structlog.get_logger(__name__)
 
@@ -21,7 +22,7 @@ _LOCALE: Final = discord.Locale.american_english.value
 
 
 class OwnerMessages:
-    """An `OwnerNotifier` and `RetirementNotifier` by direct message."""
+    """A notifier of budget, retirements and balances by direct message."""
 
     def __init__(self, client: discord.Client) -> None:
         self._client = client
@@ -39,8 +40,13 @@ class OwnerMessages:
         """Send the end of a model to each owner; return False if it reached none."""
         with use_locale(_LOCALE):
             text = retirement_alert(model)
-        # A nonce has 25 characters at most.
-        return await self._send(text, f"{zlib.crc32(f'{model.id} {model.retires}'.encode()) % 100_000:05}")
+        return await self._send(text, _topic(f"{model.id} {model.retires}"))
+
+    async def send_low_balance(self, provider: str, balance: ProviderBalance, day: str) -> bool:
+        """Send a low balance to each owner; return False if it reached none."""
+        with use_locale(_LOCALE):
+            text = low_balance_alert(provider, balance)
+        return await self._send(text, _topic(f"balance {provider} {day}"))
 
     async def _send(self, text: str, topic: str) -> bool:
         """Send a text to each owner; `topic` makes its nonce unique."""
@@ -74,6 +80,11 @@ class OwnerMessages:
             return [application.owner.id]
         accepted = discord.TeamMembershipState.accepted
         return [member.id for member in application.team.members if member.membership_state is accepted]
+
+
+def _topic(name: str) -> str:
+    """Return five digits: a nonce has 25 characters at most."""
+    return f"{zlib.crc32(name.encode()) % 100_000:05}"
 
 
 def _reraise_own(error: Exception) -> None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from discord import ui
 
+from bot.domain.costs import Cost, Currency
 from bot.domain.jobs import Action, Job
 from bot.domain.options import OPTIONS
 from bot.domain.requests import GenerationRequest
@@ -43,7 +45,7 @@ class DetailsPanel:
 def details_panel(details: Details) -> DetailsPanel:
     """Return a job's options, times, price, ids and origin.
 
-    Price and ids are shown to its member and to moderators only.
+    Price and ids are shown to its member and to moderators only, costs to moderators.
     """
     job = details.job
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=BLURPLE)
@@ -141,10 +143,21 @@ def _ids(details: Details) -> Iterator[str]:
         yield f"message {job.place.message_id}"
     if attempt is not None:
         yield f"provider {attempt.provider}, attempt {attempt.number} ({attempt.outcome})"
+        if details.costs:
+            yield f"cost {_cost(details.costs)}"
         if attempt.record_id is not None:
             yield f"record {_plain(attempt.record_id)}"
         if attempt.handle is not None:
             yield f"request {_plain(attempt.handle)}"
+
+
+def _cost(costs: Sequence[Cost]) -> str:
+    """Return the sum of the calls' costs, by unit and source."""
+    sums: dict[tuple[str, str], Decimal] = {}
+    for cost in costs:
+        key = cost.currency.upper() if cost.currency is Currency.USD else cost.currency, cost.source
+        sums[key] = sums.get(key, Decimal(0)) + cost.amount
+    return ", ".join(f"{amount.normalize():f} {unit} ({source})" for (unit, source), amount in sums.items())
 
 
 def _plain(identifier: str) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 from discord import ui
 
 from bot.domain.catalogue import Catalogue
+from bot.domain.costs import ProviderBalance
 from bot.domain.credits import BUDGET_ALERTS, Budget
 from bot.domain.errors import FaultKind
 from bot.domain.models import Model
@@ -114,6 +115,15 @@ def retirement_alert(model: Model) -> str:
         "From that day on nobody can choose it; if it is the default, the next model of `DEFAULT_MODEL` is."
         " `force = true` in `MODELS_FILE` keeps it on. Restart the bot that day."
     )
+    return f"**{title}**\n-# {advice}"
+
+
+def low_balance_alert(provider: str, balance: ProviderBalance) -> str:
+    """Return the message to an owner: a provider's balance is low."""
+    title = _("The balance at {provider} is low: {amount} left.").format(
+        provider=display_name(provider), amount=f"${balance.amount:,.2f}"
+    )
+    advice = _("Without money it makes no pictures. Top it up there. `LOW_BALANCE_USD` sets the limit.")
     return f"**{title}**\n-# {advice}"
 
 
