@@ -57,7 +57,8 @@ def _missing_from_openrouter(settings: Settings, catalogue: Catalogue) -> list[F
         return []
     offered = {offer.remote_model for offer in catalogue.offers if offer.provider == OpenRouter.name}
     remedy = (
-        "Start the bot once: it reads the list. If that is done, the list lacks the model or its price for a picture."
+        "Start the bot once: it reads the list. If it has, the list lacks the model or its price for a picture, or"
+        " another model has its name."
     )
     return [
         Finding(good=True, is_warning=True, what=f"OPENROUTER_MODELS: {name} is not offered", remedy=remedy)
