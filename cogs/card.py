@@ -5,7 +5,18 @@ from functools import partial
 from discord.ext import commands
 
 from bot.client import AtelierClient
-from bot.ui.buttons import CARD_FORMS, DELETE, EDITED_FORMS, MENU, PICTURE_REMIX, PUBLISH, REMIX, RETRY, SAVED_FORM
+from bot.ui.buttons import (
+    CARD_FORMS,
+    DELETE,
+    EDITED_FORMS,
+    ELSEWHERE,
+    MENU,
+    PICTURE_REMIX,
+    PUBLISH,
+    REMIX,
+    RETRY,
+    SAVED_FORM,
+)
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.form_reopen import FormReopener
 from bot.ui.handlers.publications import PublicationHandlers
@@ -37,6 +48,7 @@ class Card(commands.Cog):
             components.register(spec.action, partial(self._actions.act, action=action))
         for action, spec in PICTURE_REMIX.items():
             components.register(spec.action, partial(self._actions.act_at_once, action=action))
+        components.register(ELSEWHERE.action, self._actions.make_elsewhere)
         components.register(MENU, self._actions.choose_from_menu)
         components.register(DELETE.action, self._actions.delete)
         components.register(PUBLISH.action, self._publications.publish)

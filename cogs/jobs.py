@@ -8,7 +8,7 @@ from discord.ext import commands
 
 from bot.client import AtelierClient
 from bot.services.jobs import JobService
-from bot.ui.buttons import AFFORD, CANCEL, CONFIRM, DECLINE, PROMPT
+from bot.ui.buttons import AFFORD, CANCEL, CONFIRM, DECLINE, INSTEAD, PROMPT
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.handlers.job_requests import JobRequests
 from bot.ui.render.details import PROMPT_FILE, prompt_panel
@@ -29,6 +29,7 @@ class Jobs(commands.Cog):
         components = self._client.components
         components.register(CONFIRM.action, self._requests.confirm)
         components.register(AFFORD.action, self._requests.confirm_smaller)
+        components.register(INSTEAD.action, self._requests.confirm_other_model)
         components.register(DECLINE.action, self._requests.decline)
         components.register(CANCEL.action, self._cancel)
         components.register(PROMPT.action, self._send_prompt)

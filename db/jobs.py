@@ -319,6 +319,11 @@ class JobRepository:
         rows = self._connection.execute(_OWNED, {"of_worker": worker_id}).all()
         return tuple(row.id for row in rows if row.live), tuple(row.id for row in rows if not row.live)
 
+    def list_held(self, worker_id: str, model: str) -> tuple[str, ...]:
+        """Return the ids of a worker's jobs in HELD for a model."""
+        wanted = select(jobs.c.id).where(*HELD, jobs.c.owner == worker_id, jobs.c.model == model)
+        return tuple(self._connection.execute(wanted).scalars())
+
     def list_submitting(self, worker_id: str) -> tuple[str, ...]:
         """Return the ids of a worker's jobs with a pending submit."""
         return tuple(self._connection.execute(_SUBMITTING, {"of_worker": worker_id}).scalars())

@@ -38,6 +38,7 @@ from bot.ui.handlers.form_reopen import FormReopener
 from bot.ui.handlers.history import HistoryHandlers
 from bot.ui.handlers.job_requests import JobRequests
 from bot.ui.handlers.mentions import MentionHandlers
+from bot.ui.handlers.model_offers import ModelOffers
 from bot.ui.handlers.origins import OriginHandlers
 from bot.ui.handlers.preferences import PreferenceHandlers
 from bot.ui.handlers.presets import PresetHandlers
@@ -128,6 +129,7 @@ class Container(ServiceContainer):
             soft_deadline=self.engine_config.soft_deadline,
             actions=possible_actions(self.catalogue),
             prices=self.remix.get_prices,
+            alternatives=self.model_availability.alternatives_of,
             outside=self.settings.user_install,
         )
 
@@ -186,6 +188,14 @@ class Container(ServiceContainer):
             snapshots=self.snapshots,
             card_updater=self.card_updater,
             catalogue=self.catalogue,
+            model_offers=self.model_offers,
+        )
+
+    @cached_property
+    def model_offers(self) -> ModelOffers:
+        """Other models for refused requests."""
+        return ModelOffers(
+            availability=self.model_availability, confirmations=self.confirmations, resolver=self.request_resolver
         )
 
     @cached_property
@@ -265,6 +275,7 @@ class Container(ServiceContainer):
             jobs=self.jobs,
             resolver=self.request_resolver,
             confirmations=self.confirmations,
+            model_offers=self.model_offers,
             snapshots=self.snapshots,
             remix=self.remix,
             access=self.access,
@@ -386,9 +397,14 @@ class Container(ServiceContainer):
 
     @cached_property
     def model_alerts(self) -> ModelAlerts:
-        """Warnings about retiring models."""
+        """Warnings about retiring and closed models."""
         return ModelAlerts(
-            catalogue=self.catalogue, database=self.database, notifier=OwnerMessages(self.client), clock=self.clock
+            catalogue=self.catalogue,
+            database=self.database,
+            notifier=OwnerMessages(self.client),
+            clock=self.clock,
+            closed_models=self.model_availability.closed_models,
+            default_model=lambda: self.model_availability.default_models()[0],
         )
 
     @cached_property

@@ -15,6 +15,7 @@ from bot.services.history import HistoryService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
 from bot.services.member_limits import MemberLimits
+from bot.services.model_availability import ModelAvailability
 from bot.services.origins import OriginService
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
@@ -73,6 +74,11 @@ class ServiceContainer(EngineContainer):
         )
 
     @cached_property
+    def model_availability(self) -> ModelAvailability:
+        """Models with a provider at present."""
+        return ModelAvailability(catalogue=self.catalogue, provider_status=self.provider_status)
+
+    @cached_property
     def member_limits(self) -> MemberLimits:
         """Limits for free actions."""
         return MemberLimits(clock=self.clock)
@@ -88,12 +94,18 @@ class ServiceContainer(EngineContainer):
             catalogue=self.catalogue,
             new_id=self.new_id,
             limits=self.member_limits,
+            is_blocked=self.model_availability.is_blocked,
         )
 
     @cached_property
     def request_resolver(self) -> ResolverService:
         """Merge of chosen options, preset and a member's defaults."""
-        return ResolverService(database=self.database, catalogue=self.catalogue, effects=self.settings.effects)
+        return ResolverService(
+            database=self.database,
+            catalogue=self.catalogue,
+            effects=self.settings.effects,
+            default_models=self.model_availability.default_models,
+        )
 
     @cached_property
     def saved_forms(self) -> SavedFormService:
@@ -143,7 +155,11 @@ class ServiceContainer(EngineContainer):
     def remix(self) -> RemixService:
         """Requests based on a finished job."""
         return RemixService(
-            database=self.database, image_service=self.image_service, clock=self.clock, catalogue=self.catalogue
+            database=self.database,
+            image_service=self.image_service,
+            clock=self.clock,
+            catalogue=self.catalogue,
+            current=self.model_availability.catalogue,
         )
 
     @cached_property

@@ -15,7 +15,8 @@ class Catalogue:
 
     `providers` are the configured ones, in the operator's order; `offers` are theirs, in the same order. `models` are
     on and offered, each with no more abilities than its offers have together. `known` are all models of the files:
-    those that are off, retired or not offered too. `default_model` is for members who choose none.
+    those that are off, retired or not offered too. `default_model` is for members who choose none; while no provider
+    serves it, the next of `default_order` is.
     """
 
     providers: tuple[str, ...]
@@ -23,6 +24,7 @@ class Catalogue:
     offers: tuple[Offer, ...]
     known: tuple[Model, ...]
     default_model: str
+    default_order: tuple[str, ...] = ()
 
     def find(self, model_id: str) -> Model:
         """Return an offered model.
@@ -93,6 +95,7 @@ def build_catalogue(
         offers=tuple(listed),
         known=tuple(models),
         default_model=usual[0],
+        default_order=tuple(dict.fromkeys(each for each in usual if each in ids)),
     )
 
 

@@ -91,6 +91,16 @@ class CircuitBreakers:
         circuit = self._circuits[provider]
         return circuit.open_fault in _OPERATOR_ONLY and not circuit.available_submits(now)
 
+    def is_resting(self, provider: str, now: float, seconds: float) -> bool:
+        """Return whether a fault for the operator is recent or blocks submits.
+
+        It is recent for `seconds` after the last failure.
+        """
+        circuit = self._circuits[provider]
+        if circuit.open_fault not in _OPERATOR_ONLY or circuit.failed_at is None:
+            return False
+        return now - circuit.failed_at < seconds or not circuit.available_submits(now)
+
     def next_change_in(self, now: float) -> float | None:
         """Return the seconds until the next probe; None if waiting is useless."""
         waits = [wait for circuit in self._circuits.values() if (wait := circuit.next_change_in(now)) is not None]
@@ -111,6 +121,7 @@ class _Circuit:
     probed_at: float | None = None
     open_fault: FaultKind | None = None
     opened_at: float | None = None
+    failed_at: float | None = None  # the failure that opened the circuit, or that of the latest probe
     paused_until: float = float("-inf")
     # True for a counted failure, of the latest submits.
     window: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW_SUBMITS))
@@ -183,6 +194,7 @@ class _Circuit:
         self.epoch += 1
         self.open_fault = fault
         self.opened_at = now if self.opened_at is None else self.opened_at
+        self.failed_at = now
         self.pause = pause
         self.open_until = now + pause
         self.probed_at = None
@@ -200,3 +212,4 @@ class _Circuit:
         self.probed_at = None
         self.open_fault = None
         self.opened_at = None
+        self.failed_at = None

@@ -70,6 +70,7 @@ class Engine:
         self._provider_status = provider_status
         self._storage_gate = storage_gate
         storage_gate.subscribe(self.wake)
+        provider_status.subscribe(self._note_withdrawn)
         self._observer = observer
         self._clock = clock
         self._config = config
@@ -109,6 +110,8 @@ class Engine:
         self._execution: asyncio.Task[None] | None = None
         self._dispatch: asyncio.Task[None] | None = None
         self._duties: list[asyncio.Task[None]] = []
+        self._withdrawn: set[str] = set()
+        self._has_withdrawn = asyncio.Event()
         # Of a stop: the jobs stay ours while their last calls are answered.
         self._ended = asyncio.Event()
         self._lease_duty: asyncio.Task[None] | None = None
@@ -132,6 +135,7 @@ class Engine:
         self._duties = [
             asyncio.create_task(self._every(PROBE_SECONDS, self._storage_gate.probe)),
             asyncio.create_task(self._every(_SWEEP_SECONDS, self._sweep)),
+            asyncio.create_task(self._schedule_withdrawn()),
             asyncio.create_task(self._every(_SWEEP_SECONDS, self._reconcile)),
         ]
 
@@ -239,6 +243,26 @@ class Engine:
         now = self._clock.monotonic()
         self._pending_reads = {each: at for each, at in self._pending_reads.items() if at > now}
         return webhook_hash in self._pending_reads
+
+    def _note_withdrawn(self, model: str) -> None:
+        self._withdrawn.add(model)
+        self._has_withdrawn.set()
+
+    async def _schedule_withdrawn(self) -> None:
+        """Schedule the waiting jobs of each withdrawn model.
+
+        Their next step may end them.
+        """
+        while True:
+            await self._clock.wait(self._has_withdrawn, _SWEEP_SECONDS)
+            self._has_withdrawn.clear()
+            models, self._withdrawn = self._withdrawn, set()
+            try:
+                for model in models:
+                    for job_id in await self._worker_store.list_held(model):
+                        self._executor.schedule(job_id)
+            except Exception:  # noqa: BLE001 - the database may be back in a moment; their deadlines end them
+                _log.exception("engine.withdrawn_not_scheduled")
 
     async def _every(
         self, seconds: float, duty: Callable[[], Coroutine[Any, Any, None]], until: asyncio.Event | None = None

@@ -167,9 +167,13 @@ class HeldJobs:
     async def _check_deadlines(self, job: Job) -> StepResult:
         """Return the time of the next check of a queued job.
 
-        A job fails once no provider has accepted it for too long.
+        A job fails at once if its model is gone, and once no provider has accepted it for too long.
         """
         age = self._age(job)
+        if self._provider_status.has_withdrawn_offer(job.request.model):
+            offers = await self._job_store.remaining_offers(job)
+            if self._provider_status.is_withdrawn(offers):
+                return StepResult(job=await self._job_store.mark_failed(job, FaultKind.MODEL_UNAVAILABLE))
         if age <= self._config.soft_deadline:
             return StepResult(job=job, next_step_in=self._config.soft_deadline - age + 1.0)
         offers = await self._job_store.remaining_offers(job)

@@ -24,6 +24,8 @@ class OfferBreakers:
         self._refused: dict[str, set[int]] = {_key(offer): set() for offer in self._offers}
         # Offers that accept jobs and fail them afterwards: accepting one proves nothing there.
         self._failing_later: set[str] = set()
+        # Offers whose provider itself said that the model is gone.
+        self._withdrawn: set[str] = set()
 
     def limits(self, now: float) -> dict[tuple[str, str], int]:
         """Return how many submits may begin, by provider and model.
@@ -46,6 +48,7 @@ class OfferBreakers:
         """Record a job with images."""
         self._refused[_key(offer)].clear()
         self._failing_later.discard(_key(offer))
+        self._withdrawn.discard(_key(offer))
         self._circuits.record_success(_key(offer), epoch)
 
     def record_refused(
@@ -57,6 +60,8 @@ class OfferBreakers:
         """
         key = _key(offer)
         refused = self._refused[key]
+        if fault is FaultKind.MODEL_UNAVAILABLE:
+            self._withdrawn.add(key)
         if fault is FaultKind.INVALID:
             known = member_id in refused
             refused.add(member_id)
@@ -70,6 +75,7 @@ class OfferBreakers:
     def record_failed_later(self, offer: Offer, now: float) -> None:
         """Record the late failure of a job for want of its model."""
         self._failing_later.add(_key(offer))
+        self._withdrawn.add(_key(offer))
         self._circuits.record_failure(_key(offer), FaultKind.MODEL_UNAVAILABLE, now)
 
     def is_open(self, offer: Offer) -> bool:
@@ -83,6 +89,14 @@ class OfferBreakers:
     def is_blocked(self, offer: Offer, now: float) -> bool:
         """Return whether an offer gets no submit before its next probe."""
         return self._circuits.is_blocked(_key(offer), now)
+
+    def is_resting(self, offer: Offer, now: float, seconds: float) -> bool:
+        """Return whether an offer is blocked, or failed within `seconds`."""
+        return self._circuits.is_resting(_key(offer), now, seconds)
+
+    def is_withdrawn(self, offer: Offer) -> bool:
+        """Return whether the provider called the model gone, without images since."""
+        return _key(offer) in self._withdrawn and self.is_open(offer)
 
     def next_change_in(self, now: float) -> float | None:
         """Return the seconds until the next probe; None if waiting is useless."""

@@ -1,6 +1,6 @@
 """Provider health and the providers open for submits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,9 @@ from bot.engine.retry_policy import back_off
 from bot.providers.base import Failed, Finished, Pending, Status, SubmitAnswer
 
 _log = structlog.get_logger(__name__)
+
+REST_SECONDS: Final = 900.0
+"""Time after the last failure of a model in which nobody gets it unasked: their job would be the probe."""
 
 # Faults of the request say nothing about the provider's health.
 _REQUEST_FAULTS: Final = frozenset(
@@ -56,6 +59,11 @@ class ProviderStatus:
         self._breakers = breakers
         self._clock = clock
         self._refusing_webhooks: set[str] = set()
+        self._listeners: list[Callable[[str], None]] = []
+
+    def subscribe(self, on_withdrawn: Callable[[str], None]) -> None:
+        """Call `on_withdrawn` with each model reported as gone."""
+        self._listeners.append(on_withdrawn)
 
     def available_submits(self) -> dict[str, int]:
         """Return how many submits each provider may get now."""
@@ -73,10 +81,31 @@ class ProviderStatus:
         """Return whether no provider accepts the request until its operator acts."""
         now = self._clock.monotonic()
         offers = offers_for(request, self._catalogue)
-        return bool(offers) and all(
-            self._breakers.is_blocked(offer.provider, now) or self._offer_breakers.is_blocked(offer, now)
-            for offer in offers
-        )
+        return bool(offers) and all(self._is_blocked(offer, now) for offer in offers)
+
+    def has_withdrawn_offer(self, model: str) -> bool:
+        """Return whether any provider called a model gone."""
+        return any(offer.model == model and self._offer_breakers.is_withdrawn(offer) for offer in self._offers.values())
+
+    def is_withdrawn(self, offers: Sequence[Offer]) -> bool:
+        """Return whether waiting for these offers is useless: a model is gone.
+
+        Each of them is blocked, and a provider said of at least one that its model is gone. Where only keys or accounts
+        are at fault, waiting may help.
+        """
+        now = self._clock.monotonic()
+        blocked = bool(offers) and all(self._is_blocked(offer, now) for offer in offers)
+        return blocked and any(self._offer_breakers.is_withdrawn(offer) for offer in offers)
+
+    def resting_models(self) -> frozenset[str]:
+        """Return the models without a provider at present.
+
+        A model is among them until one of its offers works again, or until `REST_SECONDS` after its last failure: then
+        even a job whose member chose no model may be the probe. Each process knows of its submits only.
+        """
+        now = self._clock.monotonic()
+        living = {offer.model for offer in self._offers.values() if not self._is_resting(offer, now)}
+        return frozenset(offer.model for offer in self._offers.values()) - living
 
     def open_longer_than(self, offers: Sequence[Offer], seconds: float) -> FaultKind | None:
         """Return a fault if all these circuits are open for longer than `seconds`.
@@ -184,6 +213,14 @@ class ProviderStatus:
                 )
                 self._health.record_other_ratio(provider)
 
+    def _is_blocked(self, offer: Offer, now: float) -> bool:
+        return self._breakers.is_blocked(offer.provider, now) or self._offer_breakers.is_blocked(offer, now)
+
+    def _is_resting(self, offer: Offer, now: float) -> bool:
+        return self._breakers.is_resting(offer.provider, now, REST_SECONDS) or self._offer_breakers.is_resting(
+            offer, now, REST_SECONDS
+        )
+
     def _record_offer_status(self, offer: Offer, status: Status | ProviderError) -> None:
         was_open = self._offer_breakers.is_open(offer)
         if isinstance(status, Failed) and status.kind is FaultKind.MODEL_UNAVAILABLE:
@@ -199,6 +236,9 @@ class ProviderStatus:
         self._health.record_closed_models(offer.provider, closed)
         if not was_open and offer.model in closed:
             _log.error("model.left_alone", provider=offer.provider, model=offer.model, status=status)
+        if self._offer_breakers.is_withdrawn(offer):
+            for on_withdrawn in self._listeners:
+                on_withdrawn(offer.model)
 
     def _record_failure(self, provider: str, fault: FaultKind, epoch: int | None = None) -> None:
         """Pass a failed submit to the circuit breaker; log if it opens."""

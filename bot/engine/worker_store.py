@@ -67,6 +67,12 @@ class WorkerStore:
         """Return ids of this worker's live jobs, and of undelivered ended ones."""
         return await self._database.read(lambda connection: JobRepository(connection).list_owned(self._lease.worker_id))
 
+    async def list_held(self, model: str) -> tuple[str, ...]:
+        """Return the ids of this worker's jobs in HELD for a model."""
+        return await self._database.read(
+            lambda connection: JobRepository(connection).list_held(self._lease.worker_id, model)
+        )
+
     async def list_submitting(self) -> tuple[str, ...]:
         """Return the ids of this worker's jobs in SUBMITTING."""
         return await self._database.read(

@@ -3,7 +3,7 @@
 A request needs one if it costs more than the member's limit. It is stored for a day at most.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -11,7 +11,13 @@ from sqlalchemy import Connection
 
 from bot.domain.catalogue import Catalogue
 from bot.domain.confirmations import CONFIRMATION_LIFETIME, Confirmation
-from bot.domain.errors import AlreadyAskedError, ConfirmationGoneError, NotAllowedError
+from bot.domain.errors import (
+    AlreadyAskedError,
+    AtelierError,
+    ConfirmationGoneError,
+    ModelClosedError,
+    NotAllowedError,
+)
 from bot.domain.jobs import InteractionContext, Origin
 from bot.domain.lazy_text import LazyText
 from bot.domain.requests import GenerationRequest, price, require_offer
@@ -28,7 +34,7 @@ from db.database import Database
 class ConfirmationService:
     """Store of requests awaiting confirmation.
 
-    No credits are held.
+    No credits are held. `is_blocked` tells the requests that no provider takes at present.
     """
 
     def __init__(
@@ -41,6 +47,7 @@ class ConfirmationService:
         catalogue: Catalogue,
         new_id: Callable[[], str],
         limits: MemberLimits,
+        is_blocked: Callable[[GenerationRequest], bool] = lambda _: False,
     ) -> None:
         self._database = database
         self._ledger = ledger
@@ -49,6 +56,7 @@ class ConfirmationService:
         self._catalogue = catalogue
         self._new_id = new_id
         self._limits = limits
+        self._is_blocked = is_blocked
 
     async def add(
         self,
@@ -67,41 +75,77 @@ class ConfirmationService:
             NotInServerError: the request comes from outside a server and that is not allowed.
             NotAdmittedError: the server is not admitted.
             UnsupportedOptionError: the model does not support an option.
-            StudioClosedError: no provider takes this request.
+            StudioClosedError: no model is offered at all.
+            ModelClosedError: no provider takes this request now.
             InsufficientCreditsError: the member cannot pay the price.
             AlreadyAskedError: the member was asked about the same request within `DEDUP_WINDOW`.
             TooManyRequestsError: the member was asked very often within a minute.
         """
         self._limits.count(FreeAction.CONFIRMATION, place.member_id)
-        now = self._clock.now()
-        confirmation = Confirmation(
-            id=confirmation_id or self._new_id(),
+        confirmation = self._confirmation(confirmation_id or self._new_id(), place, request, origin)
+
+        def write(connection: Connection) -> None:
+            self._add(connection, confirmation)
+
+        await self._database.write(write)
+        return confirmation
+
+    async def add_all(
+        self, place: InteractionContext, requests: Sequence[GenerationRequest], origin: Origin | None, *, most: int
+    ) -> tuple[Confirmation, ...]:
+        """Store up to `most` requests to choose from, the first possible ones.
+
+        Raises:
+            TooManyRequestsError: the member was asked very often within a minute.
+        """
+        self._limits.count(FreeAction.CONFIRMATION, place.member_id)
+
+        def write(connection: Connection) -> tuple[Confirmation, ...]:
+            added: list[Confirmation] = []
+            for request in requests:
+                if len(added) == most:
+                    break
+                try:
+                    confirmation = self._confirmation(self._new_id(), place, request, origin)
+                    self._add(connection, confirmation)
+                except AtelierError:
+                    continue  # such as one that the member cannot pay
+                added.append(confirmation)
+            return tuple(added)
+
+        return await self._database.write(write)
+
+    def _confirmation(
+        self, confirmation_id: str, place: InteractionContext, request: GenerationRequest, origin: Origin | None
+    ) -> Confirmation:
+        return Confirmation(
+            id=confirmation_id,
             guild_id=place.guild_id,
             member_id=place.member_id,
             request=request,
             price=price(request, self._catalogue),
             private=place.private,
-            created_at=now,
+            created_at=self._clock.now(),
             origin=origin,
         )
 
-        def write(connection: Connection) -> None:
-            self._access.check(connection, place.guild_id)
-            require_offer(request, self._catalogue)
-            account = self._ledger.available(connection, place.guild_id, place.member_id, now)
-            self._ledger.require(connection, account, confirmation.price, now)
-            confirmations = ConfirmationRepository(connection)
-            # The lock makes a simultaneous press visible here, in whichever process it arrived.
-            AccountRepository(connection).lock(place.guild_id, place.member_id)
-            recent = confirmations.list_since(place.guild_id, place.member_id, now - DEDUP_WINDOW)
-            if confirmation_id is not None and confirmations.find(confirmation_id) is not None:
-                raise AlreadyAskedError
-            if any(_dedup_key(each) == _dedup_key(confirmation) for each in recent):
-                raise AlreadyAskedError
-            confirmations.add(confirmation, most=MAX_STORED)
-
-        await self._database.write(write)
-        return confirmation
+    def _add(self, connection: Connection, confirmation: Confirmation) -> None:
+        """Store a confirmation; raises as `add` does."""
+        guild_id, member_id, now = confirmation.guild_id, confirmation.member_id, confirmation.created_at
+        self._access.check(connection, guild_id)
+        require_offer(confirmation.request, self._catalogue)
+        if self._is_blocked(confirmation.request):
+            raise ModelClosedError(confirmation.request.model)
+        account = self._ledger.available(connection, guild_id, member_id, now)
+        self._ledger.require(connection, account, confirmation.price, now)
+        confirmations = ConfirmationRepository(connection)
+        # The lock makes a simultaneous press visible here, in whichever process it arrived.
+        AccountRepository(connection).lock(guild_id, member_id)
+        recent = confirmations.list_since(guild_id, member_id, now - DEDUP_WINDOW)
+        is_repeated = confirmations.find(confirmation.id) is not None
+        if is_repeated or any(_dedup_key(each) == _dedup_key(confirmation) for each in recent):
+            raise AlreadyAskedError
+        confirmations.add(confirmation, most=MAX_STORED)
 
     async def get(self, confirmation_id: str, member_id: int, *, shown: int = 0) -> tuple[Confirmation, bool]:
         """Return a confirmation at its current price.

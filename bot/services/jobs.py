@@ -18,9 +18,9 @@ from bot.domain.errors import (
     ImageGoneError,
     JobDeletedError,
     JobStateError,
+    ModelClosedError,
     NotAllowedError,
     QueueFullError,
-    StudioClosedError,
 )
 from bot.domain.images import InputImage
 from bot.domain.jobs import Delivery, InteractionContext, Job, Origin, Snapshot, State
@@ -167,7 +167,8 @@ class JobService:
             NotInServerError: the request comes from outside a server and that is not allowed.
             NotAdmittedError: the server is not admitted.
             UnsupportedOptionError: the model does not support an option.
-            StudioClosedError: no provider takes this request now.
+            StudioClosedError: no model is offered at all.
+            ModelClosedError: no provider takes this request now.
             StorageFullError: there is no space for its images.
             QueueFullError: too many of the member's jobs are waiting.
             InsufficientCreditsError: the member cannot pay the price.
@@ -212,7 +213,7 @@ class JobService:
         self._access.check(connection, job.place.guild_id)
         require_offer(job.request, self._catalogue)
         if self._engine.is_blocked(job.request):
-            raise StudioClosedError
+            raise ModelClosedError(job.request.model)
         self._storage_gate.check_new_job(connection, job.place.member_id, self._config.member_megabytes)
         require_files(connection, job.request.inputs)
         account = self._ledger.hold(connection, job, lambda: self._insert(connection, job), job.created_at)

@@ -3,15 +3,16 @@
 Read the job as a source, build the request of an action, or delete the job.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import Connection
 
+from bot.domain.alternatives import at_model
 from bot.domain.catalogue import Catalogue
-from bot.domain.errors import AtelierError, ImageGoneError, JobRunningError, JobStateError
+from bot.domain.errors import AtelierError, ImageGoneError, JobRunningError, JobStateError, NotOfferedError
 from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.jobs import Action, Job, Origin
 from bot.domain.options import UPSCALES
@@ -92,13 +93,25 @@ _PRICED: Final = {Action.AGAIN: RemixOptions(), Action.CUT_OUT: RemixOptions(), 
 
 
 class RemixService:
-    """Requests built from earlier jobs, and deletion of jobs."""
+    """Requests built from earlier jobs, and deletion of jobs.
 
-    def __init__(self, *, database: Database, image_service: ImageService, clock: Clock, catalogue: Catalogue) -> None:
+    `current` returns the catalogue with the present default model.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        image_service: ImageService,
+        clock: Clock,
+        catalogue: Catalogue,
+        current: Callable[[], Catalogue] | None = None,
+    ) -> None:
         self._database = database
         self._image_service = image_service
         self._clock = clock
         self._catalogue = catalogue
+        self._current = current or (lambda: catalogue)
 
     async def get_source(self, job_id: str, actor: Actor) -> Source:
         """Return an ended job as a source.
@@ -152,6 +165,20 @@ class RemixService:
             raise ImageGoneError
         return self._of_picture(source, action, picture, options), origin
 
+    def build_again_at(self, source: Source, model_id: str) -> tuple[GenerationRequest, Origin]:
+        """Return the same request at another model, with all of its options.
+
+        Raises:
+            ImageGoneError: an input image is neither kept nor fetchable.
+            NotOfferedError: the model cannot do the request any more.
+        """
+        if any(each.file is None and each.url is None for each in source.inputs):
+            raise ImageGoneError(own=False)
+        request = at_model(replace(source.job.request, inputs=source.inputs), model_id, self._catalogue)
+        if request is None:
+            raise NotOfferedError
+        return request, Origin(action=Action.AGAIN, job_id=source.job.id)
+
     def build_quote(self, source: Source, action: Action, options: RemixOptions) -> GenerationRequest:
         """Return an action's request without its image, to know its price.
 
@@ -185,19 +212,19 @@ class RemixService:
         self, source: Source, action: Action, picture: InputImage, options: RemixOptions
     ) -> GenerationRequest:
         original, prompt = source.original, options.prompt or ""
-        own = replace(source.job.request, prompt=original.prompt)
+        own, catalogue = replace(source.job.request, prompt=original.prompt), self._current()
         match action:
             case Action.VARY:
                 one = replace(original, images=1)
-                return make_variation(one, picture, self._catalogue, changes=options.changes)
+                return make_variation(one, picture, catalogue, changes=options.changes)
             case Action.EDIT:
-                return make_edit(original, picture, prompt, self._catalogue, model=options.model)
+                return make_edit(original, picture, prompt, catalogue, model=options.model)
             case Action.REFERENCE:
-                return make_reference(original, picture, prompt, self._catalogue, model=options.model)
+                return make_reference(original, picture, prompt, catalogue, model=options.model)
             case Action.UPSCALE:
-                return make_upscale(own, picture, options.factor or 0, self._catalogue)
+                return make_upscale(own, picture, options.factor or 0, catalogue)
             case Action.CUT_OUT:
-                return make_cut_out(own, picture, self._catalogue)
+                return make_cut_out(own, picture, catalogue)
             case _:
                 raise ValueError(f"{action} starts from no picture")
 

@@ -3,14 +3,15 @@
 Unchosen options come from the preset, then from the member's defaults.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import Connection
 
 from bot.domain.catalogue import Catalogue
-from bot.domain.errors import PresetNotFoundError
+from bot.domain.errors import PresetNotFoundError, RequestError, StudioClosedError
 from bot.domain.images import InputImage
 from bot.domain.option_resolution import chosen_request
 from bot.domain.options import find_effect
@@ -39,16 +40,38 @@ RequestResolver = Callable[[Connection], ResolvedRequest]
 """Callback that resolves the request inside the caller's transaction, which saves a transaction per command."""
 
 
+class TypedRequest(TypedDict):
+    """A command as its member sent it; see `ResolverService.resolver_for`."""
+
+    guild_id: int
+    member_id: int
+    prompt: str
+    options: Mapping[str, Any]
+    preset: str | None
+    private: bool | None
+    inputs: tuple[InputImage, ...]
+    input_ratio: str | None
+
+
 class ResolverService:
     """Builder of request resolvers.
 
-    `effects` are those that the operator named.
+    `effects` are those that the operator named. `default_models` returns the models for members who choose none, best
+    first; without it, that is the catalogue's default.
     """
 
-    def __init__(self, *, database: Database, catalogue: Catalogue, effects: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        catalogue: Catalogue,
+        effects: tuple[str, ...] = (),
+        default_models: Callable[[], Sequence[str]] | None = None,
+    ) -> None:
         self._database = database
         self._catalogue = catalogue
         self.effects = effects
+        self._default_models = default_models or (lambda: (catalogue.default_model,))
 
     def resolver_for(
         self,
@@ -65,7 +88,8 @@ class ResolverService:
         """Return the resolver of a command's request.
 
         None in `options` or for `private` means not chosen. `input_ratio` is that of an input image: it takes
-        precedence over the member's preferred one. The resolver itself raises:
+        precedence over the member's preferred one. Without a chosen model it is the first default model that can do the
+        request. The resolver itself raises:
 
         Raises:
             PresetNotFoundError: no preset has this name.
@@ -77,18 +101,53 @@ class ResolverService:
             preferences, stored = _read(connection, guild_id, member_id, preset)
             if preset is not None and stored is None:
                 raise PresetNotFoundError(preset)
-            request = chosen_request(
-                prompt=prompt,
-                options=options,
-                catalogue=self._catalogue,
-                preset=stored,
-                preferences=preferences,
-                inputs=inputs,
-                input_ratio=input_ratio,
-            )
-            return self._resolved(request, preferences, private)
+            refused: RequestError | None = None
+            for catalogue in self._catalogues():
+                try:
+                    request = chosen_request(
+                        prompt=prompt,
+                        options=options,
+                        catalogue=catalogue,
+                        preset=stored,
+                        preferences=preferences,
+                        inputs=inputs,
+                        input_ratio=input_ratio,
+                    )
+                except RequestError as error:
+                    refused = refused or error
+                else:
+                    return self._resolved(request, preferences, private)
+            raise refused or StudioClosedError
 
         return resolve
+
+    async def resolve_at(self, models: Sequence[str], **asked: Unpack[TypedRequest]) -> tuple[ResolvedRequest, ...]:
+        """Return a command's request at each able one of the models.
+
+        Raises:
+            PresetNotFoundError: no preset has this name.
+        """
+
+        def at(model: str) -> RequestResolver:
+            moved = asked.copy()
+            moved["options"] = {**asked["options"], "model": model}
+            return self.resolver_for(**moved)
+
+        resolvers = [at(model) for model in models]
+
+        def read(connection: Connection) -> tuple[ResolvedRequest, ...]:
+            found = []
+            for resolver in resolvers:
+                with suppress(RequestError, StudioClosedError):
+                    found.append(resolver(connection))
+            return tuple(found)
+
+        return await self._database.read(read)
+
+    async def confirm_over(self, member_id: int) -> int:
+        """Return the price above which a member is asked first."""
+        preferences = await self._database.read(lambda connection: PreferenceRepository(connection).get(member_id))
+        return preferences.confirm_over
 
     def resolver_for_request(
         self, member_id: int, request: GenerationRequest, *, private: bool | None = None
@@ -130,7 +189,14 @@ class ResolverService:
         """
         name = preset if isinstance(preset, str) else None
         preferences, stored = await self._database.read(lambda connection: _read(connection, guild_id, member_id, name))
-        return quotes(chosen, self._catalogue, preset=stored, preferences=preferences, inputs=inputs)
+        catalogue = next(self._catalogues())
+        return quotes(chosen, catalogue, preset=stored, preferences=preferences, inputs=inputs)
+
+    def _catalogues(self) -> Iterator[Catalogue]:
+        """Yield the catalogue with each of the present default models."""
+        for model in self._default_models():
+            is_usual = model == self._catalogue.default_model
+            yield self._catalogue if is_usual else replace(self._catalogue, default_model=model)
 
     def _resolved(
         self,

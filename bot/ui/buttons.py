@@ -1,11 +1,13 @@
 """Buttons and menus with permanent custom ids.
 
 A custom id is `a1:<action>:<target>:<picture>`, version first; the buttons of `/history` add the `:<search>`, and what
-spends credits at once adds the `:<price>` that it shows. In `/history` the picture is 1 among favourites, else 0.
+spends credits at once adds the `:<price>` that it shows. A model takes the place of the search, as a digest of its id.
+In `/history` the picture is 1 among favourites, else 0.
 Messages keep their buttons for years, so a custom id that was issued once is answered for ever:
 `tests/ui/issued_custom_ids.txt` lists every form.
 """
 
+import hashlib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ PREFIX: Final = "a1:"
 _LONGEST_OPTION: Final = 100
 CUSTOM_ID: Final = re.compile(
     r"a1:(?P<action>[a-z]+):(?P<target>[0-9a-f]{32}):(?P<picture>[0-9]{1,2})"
-    r"(?::(?P<search>[0-9a-f]{32})|:(?P<price>[0-9]{1,9}))?"
+    r"(?::(?P<search>[0-9a-f]{32}))?(?::(?P<price>[0-9]{1,9}))?"
 )
 
 
@@ -37,8 +39,13 @@ def custom_id(
     """
     base = f"{PREFIX}{action}:{target_id}:{picture}"
     if search_id is not None:
-        return f"{base}:{search_id}"
+        base = f"{base}:{search_id}"
     return base if price is None else f"{base}:{price}"
+
+
+def model_digest(model_id: str) -> str:
+    """Return the digest of a model's id for a custom id."""
+    return hashlib.blake2s(model_id.encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,10 @@ CONFIRM: Final = ButtonSpec("confirm", N_("Generate"), discord.ButtonStyle.prima
 DECLINE: Final = ButtonSpec("decline", N_("Cancel"))
 PICK: Final = ButtonSpec("pick", N_("Picture"))
 AFFORD: Final = ButtonSpec("afford", N_("Generate"), discord.ButtonStyle.primary)
+INSTEAD: Final = ButtonSpec("instead", N_("Generate"))
+"""A refused request at another model; the target is its confirmation."""
+ELSEWHERE: Final = ButtonSpec("elsewhere", N_("Again"))
+"""A failed job's request at another model, given by its digest."""
 DELETE: Final = ButtonSpec("delete", N_("Delete"), discord.ButtonStyle.danger)
 RESTORE: Final = ButtonSpec("restore", N_("Undo"))
 PUBLISH: Final = ButtonSpec("publish", N_("Make public"), discord.ButtonStyle.primary)
@@ -120,6 +131,8 @@ BUTTONS: Final = (
     DECLINE,
     PICK,
     AFFORD,
+    INSTEAD,
+    ELSEWHERE,
     DELETE,
     RESTORE,
     PUBLISH,
@@ -148,7 +161,7 @@ EDITED_FORMS: Final = {Action.AGAIN: "againedited", Action.VARY: "varyedited"}
 SAVED_FORM: Final = "form"
 """The form of anything else: the target is the stored form that describes it."""
 
-QUESTION_ACTIONS: Final = frozenset({CONFIRM.action, DECLINE.action, AFFORD.action, PICK.action})
+QUESTION_ACTIONS: Final = frozenset({CONFIRM.action, DECLINE.action, AFFORD.action, INSTEAD.action, PICK.action})
 """Actions of a confirmation: their target is no job."""
 
 

@@ -11,6 +11,7 @@ from tests.support.catalogue import take_away
 
 pytestmark = pytest.mark.bot(reve2img=True)
 OTHERS = "nano-banana, nano-banana-pro or seedream-5"
+NEAREST = "nano-banana, seedream-5 or nano-banana-pro"
 REFUSED = "This studio has no model “\u2068reve\\-2.0\u2069”.\nChoose {models}."
 
 
@@ -30,11 +31,21 @@ async def before_the_end(bot: BotHarness, *, forget: bool, **options: Any) -> tu
     return member, card
 
 
+async def use_other_model(bot: BotHarness, member: MemberActor, refused: InteractionResult) -> None:
+    """Press the button of another model below a refusal."""
+    assert await bot.column("price") == [12]
+    assert refused.response is not None
+    await member.click(refused.response, label="With nano-banana · 20 credits")
+    assert await bot.column("model") == ["reve-2.0", "nano-banana"]
+    assert await bot.column("price") == [12, 20]
+
+
 @pytest.mark.parametrize("forget", [False, True])
 async def test_again_of_a_model_that_is_off_names_models_that_can(bot: BotHarness, *, forget: bool) -> None:
     member, card = await before_the_end(bot, forget=forget)
-    assert said(await press(member, card, "Again")) == REFUSED.format(models=OTHERS)
-    assert await bot.column("price") == [12]
+    refused = await press(member, card, "Again")
+    assert said(refused) == REFUSED.format(models=OTHERS if forget else NEAREST)
+    await use_other_model(bot, member, refused)
 
 
 @pytest.mark.parametrize("forget", [False, True])
@@ -65,8 +76,8 @@ async def test_variation_of_a_model_that_is_off_is_made_by_another(bot: BotHarne
 async def test_command_with_retired_model_names_models_that_can(bot: BotHarness) -> None:
     member, _ = await before_the_end(bot, forget=False)
     refused = await bot.imagine(member, prompt="a fox", model="reve-2.0")
-    assert said(refused) == REFUSED.format(models=OTHERS)
-    assert len(await bot.column("id")) == 1
+    assert said(refused) == REFUSED.format(models=NEAREST)
+    await use_other_model(bot, member, refused)
 
 
 async def test_own_default_that_retired_gives_way_to_the_studios(bot: BotHarness) -> None:

@@ -28,6 +28,12 @@ class Owner:
             self.told.append(f"{model.id} {model.retires}")
         return self.reachable
 
+    async def send_closed_model(self, model: Model, successor: str | None) -> bool:
+        """Keep the model and the new default."""
+        if self.reachable:
+            self.told.append(f"{model.id} closed, {successor}")
+        return self.reachable
+
 
 def alerts_of(database: Database, owner: Owner, clock: ManualClock, **changes: Any) -> ModelAlerts:
     """Return the alerts of a fresh process; seedream-5 has the changes."""
@@ -92,3 +98,50 @@ async def test_each_start_logs_models_that_end(sqlite_database: Database) -> Non
         "model.retired_upstream reve-2.0": ("info", "2026-08-14"),
         "model.retired_upstream nano-banana": ("info", "2026-10-02"),
     }
+
+
+async def test_owner_is_told_once_a_day_of_a_closed_model(database: Database) -> None:
+    clock, owner, closed = ManualClock(), Owner(), set[str]()
+
+    def process() -> ModelAlerts:
+        catalogue = catalogue_of("skillboss", "reve2img")
+        return ModelAlerts(
+            catalogue=catalogue,
+            database=database,
+            notifier=owner,
+            clock=clock,
+            closed_models=lambda: closed,
+            default_model=lambda: "nano-banana" if "reve-2.0" in closed else "reve-2.0",
+        )
+
+    alerts = process()
+    await alerts.check_closed()
+    with capture_logs() as log:
+        for names in ({"reve-2.0"}, {"reve-2.0"}, set(), {"reve-2.0", "seedream-5"}):
+            closed = names
+            await alerts.check_closed()
+            await process().check_closed()
+    assert owner.told == ["reve-2.0 closed, nano-banana", "seedream-5 closed, None"]
+    of_alerts = [(each["event"], each["log_level"]) for each in log if each["model"] == "reve-2.0"]
+    assert of_alerts.count(("model.open", "info")) == 1
+    clock.advance(86_400)
+    await process().check_closed()
+    assert owner.told[2:] == ["reve-2.0 closed, nano-banana", "seedream-5 closed, None"]
+
+
+async def test_closed_model_is_logged_once_and_sent_until_it_arrives(sqlite_database: Database) -> None:
+    owner = Owner(reachable=False)
+    alerts = ModelAlerts(
+        catalogue=catalogue_of("reve2img"),
+        database=sqlite_database,
+        notifier=owner,
+        clock=ManualClock(),
+        closed_models=lambda: {"seedream-5"},
+    )
+    with capture_logs() as log:
+        await alerts.check_closed()
+        owner.reachable = True
+        await alerts.check_closed()
+        await alerts.check_closed()
+    assert [each["event"] for each in log] == ["model.closed", "model.alert_not_sent"]
+    assert owner.told == ["seedream-5 closed, None"]

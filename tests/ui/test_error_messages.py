@@ -36,6 +36,7 @@ from bot.domain.errors import (
     JobStateError,
     LedgerError,
     LimitError,
+    ModelClosedError,
     NotAdmittedError,
     NotAllowedError,
     NotInServerError,
@@ -71,6 +72,14 @@ from bot.ui.render.error_messages import (
     unexpected,
 )
 from tests.support.clock import START
+
+
+def closed_model(*models: str) -> ModelClosedError:
+    """Return the error of a closed model with the able ones."""
+    error = ModelClosedError("reve-2.0")
+    error.models = models
+    return error
+
 
 WORDED: list[tuple[AtelierError, str]] = [
     (
@@ -294,6 +303,20 @@ WORDED: list[tuple[AtelierError, str]] = [
         (
             "The studio is closed for this model at the moment. Nothing was charged.\n"
             "Try another model, or check `/status`."
+        ),
+    ),
+    (
+        closed_model("nano-banana", "seedream-5"),
+        (
+            "No image service takes jobs for reve-2.0 at the moment. Nothing was charged.\n"
+            "For the same request, use nano-banana or seedream-5."
+        ),
+    ),
+    (
+        closed_model(),
+        (
+            "No image service takes jobs for reve-2.0 at the moment. Nothing was charged.\n"
+            "No other model can do the same. Try again later, or check `/status`."
         ),
     ),
     (JobDeletedError(), "This was deleted, so there is nothing left to work with."),

@@ -44,6 +44,7 @@
     |  |- TooManyRequestsError  the limit of a minute is reached
     |  '- SearchRunningError   earlier searches of the member are still running
     |- StudioClosedError       no provider takes the job at present
+    |  '- ModelClosedError     no provider serves this model; others are named
     |- ProviderError           an image API answered with an error, or not at all
     |- ImageError              an image could not be fetched or used
     '- LedgerError             the ledger would not balance: our own fault
@@ -55,12 +56,14 @@ from bot.domain.errors.access import (
     AccessError,
     CannotPostError,
     ChannelGoneError,
+    ModelClosedError,
     NotAdmittedError,
     NotAllowedError,
     NotInServerError,
     StorageFullError,
     StudioClosedError,
 )
+from bot.domain.errors.alternatives import ModelOffer
 from bot.domain.errors.base import AtelierError
 from bot.domain.errors.credits import (
     AffordableOffer,
@@ -140,6 +143,8 @@ __all__ = [
     "JobStateError",
     "LedgerError",
     "LimitError",
+    "ModelClosedError",
+    "ModelOffer",
     "NotAdmittedError",
     "NotAllowedError",
     "NotInServerError",

@@ -1,5 +1,6 @@
 """Access errors: wrong place, missing permission, no provider."""
 
+from bot.domain.errors.alternatives import ModelOffer
 from bot.domain.errors.base import AtelierError
 
 
@@ -79,3 +80,18 @@ class StudioClosedError(AtelierError):
     """No configured provider can take jobs for this model at present."""
 
     code = "studio_closed"
+
+
+class ModelClosedError(StudioClosedError):
+    """No provider serves this model at present.
+
+    `models` can do the same request now, best first; `offers` are those that were stored for the member.
+    """
+
+    code = "model_closed"
+
+    def __init__(self, model: str) -> None:
+        super().__init__()
+        self.model = model
+        self.models: tuple[str, ...] = ()
+        self.offers: tuple[ModelOffer, ...] = ()

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from bot.domain.errors.alternatives import ModelOffer
 from bot.domain.errors.base import AtelierError
 
 
@@ -36,7 +37,10 @@ class PromptError(RequestError):
 
 
 class UnknownModelError(RequestError):
-    """No model has this name; `models` are the existing ones."""
+    """No model has this name; `models` are the existing ones.
+
+    `offers` are those that were stored for the member.
+    """
 
     code = "unknown_model"
 
@@ -44,6 +48,7 @@ class UnknownModelError(RequestError):
         super().__init__()
         self.model = model
         self.models = models
+        self.offers: tuple[ModelOffer, ...] = ()
 
 
 class UnknownEffectError(RequestError):

@@ -13,7 +13,7 @@ from bot.domain.models import Model
 from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.discord_errors import classify
 from bot.ui.i18n import use_locale
-from bot.ui.render.panels import budget_alert, low_balance_alert, retirement_alert
+from bot.ui.render.panels import budget_alert, closed_model_alert, low_balance_alert, retirement_alert
 
 _log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ _LOCALE: Final = discord.Locale.american_english.value
 
 
 class OwnerMessages:
-    """A notifier of budget, retirements and balances by direct message."""
+    """A notifier of budget, models and balances by direct message."""
 
     def __init__(self, client: discord.Client) -> None:
         self._client = client
@@ -47,6 +47,12 @@ class OwnerMessages:
         with use_locale(_LOCALE):
             text = low_balance_alert(provider, balance)
         return await self._send(text, _topic(f"balance {provider} {day}"))
+
+    async def send_closed_model(self, model: Model, successor: str | None) -> bool:
+        """Send the loss of a model's last provider, as `send_retirement` does."""
+        with use_locale(_LOCALE):
+            text = closed_model_alert(model, successor)
+        return await self._send(text, _topic(f"{model.id} closed"))
 
     async def _send(self, text: str, topic: str) -> bool:
         """Send a text to each owner; `topic` makes its nonce unique."""

@@ -9,6 +9,7 @@ import aiohttp
 import structlog
 from discord import ui
 
+from bot.domain.alternatives import Alternative
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.jobs import Action, Delivery, Job, Snapshot, State
 from bot.domain.provenance import mark_for
@@ -65,7 +66,8 @@ class ResultDelivery:
     """Shows jobs to their members, and keeps nothing of them.
 
     `soft_deadline` is in seconds; `actions` are what this studio can do with a finished picture. `prices` returns what
-    the actions on a job's card cost. `outside` allows them in direct messages.
+    the actions on a job's card cost, `alternatives` returns other models for a failed job. `outside`
+    allows them in direct messages.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class ResultDelivery:
         soft_deadline: float,
         actions: Collection[Action],
         prices: Callable[[str], Awaitable[Mapping[Action, int]]],
+        alternatives: Callable[[Job], Sequence[Alternative]] = lambda _: (),
         outside: bool = False,
     ) -> None:
         self._card_store = card_store
@@ -87,6 +90,7 @@ class ResultDelivery:
         self._soft_deadline = soft_deadline
         self._actions = actions
         self._prices = prices
+        self._alternatives = alternatives
         self._outside = outside
 
     def card(
@@ -115,6 +119,7 @@ class ResultDelivery:
                 files,
                 actions=self._actions if self._outside or not direct else (),
                 prices=prices,
+                alternatives=self._alternatives(snapshot.job),
                 direct=direct,
                 copy=copy,
                 inputs=inputs,

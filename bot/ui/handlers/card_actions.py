@@ -17,11 +17,17 @@ from bot.services.details import DetailService
 from bot.services.preferences import PreferenceService
 from bot.services.remix import AT_ONCE, RemixOptions, RemixService, Source
 from bot.services.saved_forms import SavedFormService
-from bot.ui.buttons import CARD_FORMS, SAVED_FORM, MenuEntry, custom_id
+from bot.ui.buttons import CARD_FORMS, SAVED_FORM, MenuEntry, custom_id, model_digest
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.job_messages import JobMessages
 from bot.ui.handlers.comparisons import ComparisonHandlers
-from bot.ui.handlers.component_registry import picture_of, selected_values, shown_price, submitted_values
+from bot.ui.handlers.component_registry import (
+    model_digest_of,
+    picture_of,
+    selected_values,
+    shown_price,
+    submitted_values,
+)
 from bot.ui.handlers.error_handler import answer_error
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.history import HistoryHandlers
@@ -186,6 +192,21 @@ class CardActions:
             raise ImageGoneError
         chosen = replace(AT_ONCE[action], position=position, url=urls[position])
         await self._requests.create(interaction, source, action, chosen, shown_price(interaction))
+
+    async def make_elsewhere(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+        """Make a failed job's request at the model of the pressed button.
+
+        Raises the errors of `RemixService` and of `JobRequests.create_resolved`; then nothing is held.
+
+        Raises:
+            NotOfferedError: the studio has no such model any more.
+        """
+        source = await self._remix.get_source(job_id, actor_of(interaction))
+        digest = model_digest_of(interaction)
+        model = next((each.id for each in self._catalogue.models if model_digest(each.id) == digest), None)
+        if model is None:
+            raise NotOfferedError
+        await self._requests.create_elsewhere(interaction, source, model, shown_price(interaction))
 
     async def reopen(
         self, interaction: discord.Interaction[Any], card: CardForm, filled: FilledForm, form_id: str

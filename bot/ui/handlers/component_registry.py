@@ -145,6 +145,11 @@ def search_id_of(interaction: discord.Interaction[Any]) -> str | None:
     return None if match is None else match["search"]
 
 
+def model_digest_of(interaction: discord.Interaction[Any]) -> str | None:
+    """Return the digest of the model in the pressed custom id, or None."""
+    return search_id_of(interaction)  # they share a place
+
+
 def picture_of(interaction: discord.Interaction[Any]) -> int:
     """Return the picture in the custom id, from 0."""
     match = CUSTOM_ID.fullmatch(_custom_id(interaction))

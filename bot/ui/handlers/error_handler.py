@@ -8,12 +8,12 @@ import discord
 import structlog
 from discord import app_commands, ui
 
-from bot.domain.errors import AtelierError, DuplicateInteractionError, InsufficientCreditsError, NotOfferedError
+from bot.domain.errors import AtelierError, DuplicateInteractionError, NotOfferedError
 from bot.ui.delivery.discord_errors import AUTOMOD, RETRYABLE, classify
 from bot.ui.handlers.command_values import OddValueError
 from bot.ui.handlers.seen_interactions import is_acknowledged
 from bot.ui.i18n import _, use_locale
-from bot.ui.render.error_messages import affordable_button, automod_refusal, error_message, unexpected
+from bot.ui.render.error_messages import automod_refusal, error_buttons, error_message, unexpected
 from bot.ui.render.job_card import payload_view
 
 # Unknown interaction (Discord waits for 3 seconds and tells the person itself) and unknown message (the pressed one
@@ -78,9 +78,8 @@ async def _answer(interaction: discord.Interaction[Any], error: BaseException, r
         reference = secrets.token_hex(4)
         _log.error("interaction.failed", reference=reference, exc_info=error)
         text = unexpected(reference)
-    if renderer is _plain and isinstance(error, InsufficientCreditsError) and error.offer is not None:
-        view = payload_view(ui.TextDisplay(text), ui.ActionRow(affordable_button(error.offer)))
-        await _send(interaction, {"view": view})
+    if renderer is _plain and (buttons := error_buttons(error)):
+        await _send(interaction, {"view": payload_view(ui.TextDisplay(text), ui.ActionRow(*buttons))})
         return
     await _send(interaction, await renderer(text))
 

@@ -14,7 +14,6 @@ from bot.domain.errors import (
     AlreadyAskedError,
     AlreadyBegunError,
     ImageGoneError,
-    InsufficientCreditsError,
     JobDeletedError,
     JobNotFoundError,
     NotAllowedError,
@@ -26,7 +25,7 @@ from bot.ui.buttons import RETRY
 from bot.ui.handlers.error_handler import answer_error
 from bot.ui.i18n import _
 from bot.ui.render.details import PROMPT_FILE
-from bot.ui.render.error_messages import affordable_button
+from bot.ui.render.error_messages import error_buttons
 from bot.ui.render.job_card import payload_view
 
 _log = structlog.get_logger(__name__)
@@ -70,9 +69,7 @@ class FormErrors:
         except Exception as fault:  # noqa: BLE001 - the text is in no database then, and must not be lost with it
             _log.warning("form.not_kept", error=type(fault).__name__)
             return await _with_text(filled.prompt, said)
-        buttons = [RETRY.build(form_id)]
-        if isinstance(error, InsufficientCreditsError) and error.offer is not None:
-            buttons.insert(0, affordable_button(error.offer))
+        buttons = [*error_buttons(error), RETRY.build(form_id)]
         return {"view": payload_view(ui.TextDisplay(said), ui.ActionRow(*buttons))}
 
 

@@ -12,7 +12,14 @@ from sqlalchemy import Connection
 
 from bot.domain.catalogue import Catalogue
 from bot.domain.confirmations import CONFIRMATION_LIFETIME, Confirmation
-from bot.domain.errors import AffordableOffer, AtelierError, ConfirmationGoneError, InsufficientCreditsError
+from bot.domain.errors import (
+    AffordableOffer,
+    AtelierError,
+    ConfirmationGoneError,
+    InsufficientCreditsError,
+    ModelClosedError,
+    UnknownModelError,
+)
 from bot.domain.images import InputImage
 from bot.domain.jobs import InteractionContext, Job, Origin, Snapshot
 from bot.domain.requests import GenerationRequest, affordable, price, remedy
@@ -20,7 +27,7 @@ from bot.engine.observer import CardLookup
 from bot.services.confirmations import ConfirmationService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
-from bot.services.request_resolver import RequestResolver, ResolvedRequest, ResolverService
+from bot.services.request_resolver import RequestResolver, ResolvedRequest, ResolverService, TypedRequest
 from bot.ui.command_options import effect_choices, model_choices
 from bot.ui.component_tree import custom_ids
 from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
@@ -28,6 +35,7 @@ from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.discord_errors import RETRYABLE, classify
 from bot.ui.handlers.component_registry import shown_price
 from bot.ui.handlers.interactions import context_of, guild_of
+from bot.ui.handlers.model_offers import ModelOffers
 from bot.ui.handlers.seen_interactions import is_acknowledged
 from bot.ui.i18n import use_locale
 from bot.ui.render.confirmation import question_card
@@ -54,6 +62,7 @@ class JobRequests:
         snapshots: JobSnapshotService,
         card_updater: CardUpdater,
         catalogue: Catalogue,
+        model_offers: ModelOffers,
     ) -> None:
         self._jobs = jobs
         self._resolver = resolver
@@ -61,6 +70,7 @@ class JobRequests:
         self._snapshots = snapshots
         self._card_updater = card_updater
         self._catalogue = catalogue
+        self._model_offers = model_offers
 
     async def create(
         self,
@@ -80,7 +90,7 @@ class JobRequests:
         ratio, kept unless another one is chosen. For `shown` see `create_resolved`. Raises the errors of
         `ResolverService.resolver_for` and `create_resolved`.
         """
-        choose = self._resolver.resolver_for(
+        asked = TypedRequest(
             guild_id=guild_of(interaction),
             member_id=interaction.user.id,
             prompt=prompt,
@@ -90,7 +100,12 @@ class JobRequests:
             inputs=inputs,
             input_ratio=input_ratio,
         )
-        await self.create_resolved(interaction, choose, shown=shown)
+        try:
+            await self.create_resolved(interaction, self._resolver.resolver_for(**asked), shown=shown)
+        except UnknownModelError as error:
+            if not error.offers:
+                await self._model_offers.add_known(error, context_of(interaction, private=False), asked)
+            raise
 
     async def create_resolved(
         self,
@@ -104,7 +119,8 @@ class JobRequests:
 
         `shown` is the price that the member saw before the press, 0 if none: above it they are asked. None for a
         command. Raises the errors of `choose` and `JobService.create`; then nothing is held. An
-        `InsufficientCreditsError` has an offer if a smaller request is affordable now.
+        `InsufficientCreditsError` has an offer if a smaller request is affordable now, a `ModelClosedError` or
+        `UnknownModelError` one for each of the best models that can do the same.
         """
         contexts = {private: context_of(interaction, private=private) for private in (False, True)}
         choose = choose if shown is None else _ask_above(shown, choose)
@@ -126,6 +142,10 @@ class JobRequests:
             (refused,) = resolved
             error.remedy = remedy(refused.request, error.most_in_a_day or 0, self._catalogue)
             error.offer = await self._offer(contexts[refused.private], refused.request, origin, error.available)
+            raise
+        except (ModelClosedError, UnknownModelError) as error:
+            if resolved:
+                await self._model_offers.add(error, contexts[resolved[0].private], resolved[0].request, origin)
             raise
 
     async def model_choices(
@@ -168,9 +188,7 @@ class JobRequests:
         if interaction.message is not None:
             # Set before the answer is sent: if that fails, the confirmation's message can still show the job.
             context = replace(context, message_id=interaction.message.id)
-        snapshot = await self._jobs.create(
-            context, confirmation.request, origin=confirmation.origin, confirmation_id=confirmation.id
-        )
+        snapshot = await self._create_confirmed(context, confirmation)
         await self._acknowledge(interaction, snapshot, in_place=True)
 
     async def _confirm_privately(
@@ -203,19 +221,43 @@ class JobRequests:
         )
         await self._confirm_anew(interaction, confirmation, dearer=dearer)
 
+    async def confirm_other_model(self, interaction: discord.Interaction[Any], confirmation_id: str) -> None:
+        """Make a refused request at another model.
+
+        The refusal was private, so the card is a new message. Above the member's limit, or if the price has risen, ask
+        first. Raises as `confirm` does.
+        """
+        _require_recent(interaction)
+        confirmation, dearer = await self._confirmations.get(
+            confirmation_id, interaction.user.id, shown=shown_price(interaction)
+        )
+        asks = confirmation.price > await self._resolver.confirm_over(interaction.user.id)
+        await self._confirm_anew(interaction, confirmation, dearer=dearer, asks=asks)
+
     async def _confirm_anew(
-        self, interaction: discord.Interaction[Any], confirmation: Confirmation, *, dearer: bool
+        self, interaction: discord.Interaction[Any], confirmation: Confirmation, *, dearer: bool, asks: bool = False
     ) -> None:
-        """Answer a press with a new card, or with a question."""
+        """Answer a press with a new card, or with a question.
+
+        `asks` is for a price above the member's limit, `dearer` for one above that of the button.
+        """
         context = context_of(interaction, private=confirmation.private)
-        if dearer:
-            await self._send_question(interaction, confirmation, context, dearer_than_asked=True)
+        if dearer or asks:
+            await self._send_question(interaction, confirmation, context, dearer_than_asked=dearer)
             return
         with self._jobs.pause_dispatch():
-            snapshot = await self._jobs.create(
+            snapshot = await self._create_confirmed(context, confirmation)
+            await self._acknowledge(interaction, snapshot)
+
+    async def _create_confirmed(self, context: InteractionContext, confirmation: Confirmation) -> Snapshot:
+        """Create a confirmed job; if its model is gone by now, offer others."""
+        try:
+            return await self._jobs.create(
                 context, confirmation.request, origin=confirmation.origin, confirmation_id=confirmation.id
             )
-            await self._acknowledge(interaction, snapshot)
+        except (ModelClosedError, UnknownModelError) as error:
+            await self._model_offers.add(error, context, confirmation.request, confirmation.origin)
+            raise
 
     async def decline(self, interaction: discord.Interaction[Any], confirmation_id: str) -> None:
         """Delete a confirmation and its message.

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import discord
 import structlog
+from discord import ui
 
 from bot.domain.confirmations import Confirmation
 from bot.domain.errors import (
@@ -20,6 +21,7 @@ from bot.domain.errors import (
     ImageGoneError,
     InsufficientCreditsError,
     JobRunningError,
+    ModelClosedError,
     NotOfferedError,
     TooManyRequestsError,
 )
@@ -38,11 +40,13 @@ from bot.ui.handlers.component_registry import picture_of
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.handlers.mentioned_pictures import Instruction, addresses, latest_version, original_of, reply, rights_in
 from bot.ui.handlers.message_images import card_job, gather, noted_job
+from bot.ui.handlers.model_offers import ModelOffers
 from bot.ui.handlers.recent_keys import RecentKeys
 from bot.ui.i18n import _, set_locale
 from bot.ui.render.confirmation import EditedPicture, question_card
-from bot.ui.render.error_messages import error_message, unexpected
+from bot.ui.render.error_messages import error_buttons, error_message, unexpected
 from bot.ui.render.formatting import in_credits, number
+from bot.ui.render.job_card import payload_view
 
 _log = structlog.get_logger(__name__)
 
@@ -80,6 +84,7 @@ class MentionHandlers:
         jobs: JobService,
         resolver: ResolverService,
         confirmations: ConfirmationService,
+        model_offers: ModelOffers,
         snapshots: JobSnapshotService,
         remix: RemixService,
         access: AccessService,
@@ -89,6 +94,7 @@ class MentionHandlers:
         self._jobs = jobs
         self._resolver = resolver
         self._confirmations = confirmations
+        self._model_offers = model_offers
         self._snapshots = snapshots
         self._remix = remix
         self._access = access
@@ -189,7 +195,10 @@ class MentionHandlers:
             said = error_message(error)
             if said is None:
                 raise
-            await reply(message, said)
+            if buttons := error_buttons(error):
+                await reply(message, view=payload_view(ui.TextDisplay(said), ui.ActionRow(*buttons)))
+            else:
+                await reply(message, said)
 
     async def _ask(self, message: discord.Message, guild_id: int, me: int) -> None:
         if not rights_in(message).may_ask:
@@ -208,7 +217,11 @@ class MentionHandlers:
         )
         # The message's own number: a second delivery, also to another process, finds the question of the first.
         question_id = f"{message.id:032x}"
-        confirmation = await self._confirmations.add(place, edit.request, edit.origin, confirmation_id=question_id)
+        try:
+            confirmation = await self._confirmations.add(place, edit.request, edit.origin, confirmation_id=question_id)
+        except ModelClosedError as error:
+            await self._model_offers.add(error, place, edit.request, edit.origin)
+            raise
         view = await self._question(confirmation, edit.edited)
         try:
             await reply(message, view=view)

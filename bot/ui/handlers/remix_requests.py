@@ -6,7 +6,8 @@ from typing import Any
 import discord
 
 from bot.domain.errors import ImageGoneError
-from bot.domain.jobs import Action
+from bot.domain.jobs import Action, Origin
+from bot.domain.requests import GenerationRequest
 from bot.services.remix import RemixOptions, RemixService, Source
 from bot.services.request_resolver import ResolverService
 from bot.ui.component_tree import walk
@@ -29,6 +30,26 @@ class RemixRequests:
         For `shown` see `JobRequests.create_resolved`. Raises its errors and those of `RemixService.build_request`.
         """
         request, origin = self._remix.build_request(source, action, chosen)
+        await self._create(interaction, source, request, origin, shown)
+
+    async def create_elsewhere(
+        self, interaction: discord.Interaction[Any], source: Source, model_id: str, shown: int
+    ) -> None:
+        """Create the same job at another model and answer with its card.
+
+        Raises as `create` does, and the errors of `RemixService.build_again_at`.
+        """
+        request, origin = self._remix.build_again_at(source, model_id)
+        await self._create(interaction, source, request, origin, shown)
+
+    async def _create(
+        self,
+        interaction: discord.Interaction[Any],
+        source: Source,
+        request: GenerationRequest,
+        origin: Origin,
+        shown: int,
+    ) -> None:
         # A job made from a private one is private; else the member's preference applies.
         private = True if source.job.is_private or _is_private_message(interaction, source) else None
         choose = self._resolver.resolver_for_request(interaction.user.id, request, private=private)

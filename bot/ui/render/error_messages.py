@@ -26,6 +26,7 @@ from bot.domain.errors import (
     JobNotFoundError,
     JobRunningError,
     JobStateError,
+    ModelClosedError,
     NotAdmittedError,
     NotAllowedError,
     NotInServerError,
@@ -52,7 +53,7 @@ from bot.domain.errors import (
 )
 from bot.domain.jobs import State
 from bot.domain.options import OPTIONS
-from bot.ui.buttons import AFFORD
+from bot.ui.buttons import AFFORD, INSTEAD
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.attachment_messages import input_refusal
 from bot.ui.render.formatting import ago, counted, escaped, in_credits, listed, number
@@ -169,6 +170,11 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
                 _("The studio has no space for more pictures at the moment."),
                 _("Try again later; the operator's log has the reason."),
             )
+        case ModelClosedError():
+            what = _("No image service takes jobs for {model} at the moment.").format(model=error.model)
+            if not error.models:
+                return _nothing_charged(what, _("No other model can do the same. Try again later, or check `/status`."))
+            return _nothing_charged(what, _("For the same request, use {models}.").format(models=listed(error.models)))
         case StudioClosedError():
             return _nothing_charged(
                 _("The studio is closed for this model at the moment."),
@@ -218,6 +224,26 @@ def affordable_button(offer: AffordableOffer) -> ui.Button[ui.LayoutView]:
             pictures=pictures, level=number(offer.detail), credits=credits_
         )
     return AFFORD.build(offer.confirmation_id, label=label, price=offer.price)
+
+
+def error_buttons(error: BaseException) -> list[ui.Button[ui.LayoutView]]:
+    """Return the buttons to fix an error by one press."""
+    match error:
+        case InsufficientCreditsError(offer=AffordableOffer() as offer):
+            return [affordable_button(offer)]
+        case ModelClosedError() | UnknownModelError():
+            return [
+                INSTEAD.build(each.confirmation_id, label=model_label(each.model, each.price), price=each.price)
+                for each in error.offers
+            ]
+        case _:
+            return []
+
+
+def model_label(model: str, price: int) -> str:
+    """Return the label of a button for a request at another model."""
+    # Translators: a button for the same request at another model, such as "With nano-banana · 20 credits".
+    return _("With {model} · {credits}").format(model=model, credits=in_credits(price))
 
 
 def _about_job(error: JobError) -> str | None:  # noqa: PLR0911, PLR0912 - as above

@@ -8,17 +8,18 @@ from typing import Any, Final
 import discord
 from discord import ui
 
+from bot.domain.alternatives import Alternative
 from bot.domain.jobs import Action, Job, Snapshot, State
 from bot.domain.option_spec import OptionSpec, Stage
 from bot.domain.options import card_order
 from bot.domain.remix import has_own_prompt
 from bot.domain.requests import GenerationRequest
 from bot.providers.registry import can_cancel, display_name
-from bot.ui.buttons import CANCEL, PROMPT
+from bot.ui.buttons import CANCEL, ELSEWHERE, PROMPT, model_digest
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.action_items import action_items, is_publishable
 from bot.ui.render.attachment_messages import input_failure, input_notes
-from bot.ui.render.error_messages import failure
+from bot.ui.render.error_messages import failure, model_label
 from bot.ui.render.formatting import (
     about,
     ago,
@@ -64,6 +65,7 @@ def job_card(
     *,
     actions: Collection[Action] = (),
     prices: Mapping[Action, int] | None = None,
+    alternatives: Sequence[Alternative] = (),
     direct: bool = False,
     copy: bool = False,
     inputs: Sequence[str] = (),
@@ -71,7 +73,8 @@ def job_card(
     """Return the card. `files` are its attached images, in order.
 
     `inputs` are the names of its attached input images, shown while the job is live: providers fetch them there.
-    `actions` are the possible remixes, `prices` what they cost for one picture. `direct` is for a direct message
+    `actions` are the possible remixes, `prices` what they cost for one picture. `alternatives` are the models for
+    another try of a job without a model. `direct` is for a direct message
     instead of the card: it gives the reason and always has a button, to recognize the message by. `copy` is for a
     direct message besides the card. The view is a payload, not a listener: it is stopped, so discord.py keeps nothing
     of it in memory. Presses arrive by their custom ids, in `ComponentRegistry`.
@@ -94,6 +97,8 @@ def job_card(
     if job.state.ended:
         if direct and job.place.guild_id and actions:
             container.add_item(ui.TextDisplay(f"-# {_account_note()}"))
+        if alternatives:
+            container.add_item(ui.ActionRow(*(_elsewhere(job, each) for each in alternatives)))
         shown = [each.position for each in snapshot.pictures] if len(files) == len(snapshot.pictures) else []
         for item in action_items(job, actions, prices or {}, shown=shown, others=buttons):
             container.add_item(item)
@@ -103,6 +108,12 @@ def job_card(
     if buttons:
         container.add_item(ui.ActionRow(*buttons))
     return payload_view(container)
+
+
+def _elsewhere(job: Job, alternative: Alternative) -> ui.Button[ui.LayoutView]:
+    """Return the button for a job's request at another model."""
+    model, price = alternative.model, alternative.price
+    return ELSEWHERE.build(job.id, label=model_label(model, price), search_id=model_digest(model), price=price)
 
 
 def _account_note() -> str:

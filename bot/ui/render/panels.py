@@ -127,6 +127,17 @@ def low_balance_alert(provider: str, balance: ProviderBalance) -> str:
     return f"**{title}**\n-# {advice}"
 
 
+def closed_model_alert(model: Model, successor: str | None) -> str:
+    """Return the message to an owner: no provider serves a model."""
+    title = _("No provider serves the model {model} at present.").format(model=model.id)
+    if successor is None:
+        advice = _("Who chooses it is refused and offered other models.")
+    else:
+        advice = _("Who chooses it is refused; who chooses none gets {successor}.").format(successor=successor)
+    again = _("It comes back by itself once a provider takes a job for it. `/status` and the log have the cause.")
+    return f"**{title}**\n{advice}\n-# {again}"
+
+
 def _condition(health: ProviderHealth) -> str:
     parts = [_state(health)]
     if health.closed_models:
