@@ -1,6 +1,7 @@
 """The monthly budget: its parts in `/status`, and its alerts to the owner."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -36,6 +37,22 @@ def owner_messages(system: SystemHarness) -> list[Message]:
     return list(system.discord.world.direct_message(owner).messages.values())
 
 
+async def command_output(system: SystemHarness, command: str) -> str:
+    """Return the output of a command beside the running bot."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        command,
+        env=system.environment(),
+        cwd=system.folder,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode()
+
+
 async def test_owner_is_told_once_and_status_shows_parts(system: SystemHarness) -> None:
     member = system.discord.actor("member")
     invocation = await member.slash("imagine", prompt="a fox")
@@ -48,6 +65,9 @@ async def test_owner_is_told_once_and_status_shows_parts(system: SystemHarness) 
     assert "0 of 24 left · 12 used · 0 held · 12 at risk" in text(status)
     assert "The studio is closed" in text(status)
     assert "The studio's budget for this month is used up." in text(status)
+    report = (await command_output(system, "money")).splitlines()
+    calls, *_ = [line.split() for line in report if line.startswith("skillboss")]
+    assert calls[2:] == ["2", "1", "2", "0", "0", "1", "12", "12"]
     # The bot checks at its start and then every half a minute.
     for _ in range(2):
         await system.stop_bot()
