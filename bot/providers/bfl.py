@@ -15,7 +15,7 @@ import structlog
 
 from bot.domain.costs import Cost, CostSource, Currency, ProviderBalance, usd
 from bot.domain.errors import FaultKind, ProviderError
-from bot.domain.requests import format_for
+from bot.domain.requests import GenerationRequest, format_for
 from bot.providers.base import Failed, Finished, Pending, ProviderDefaults, Submission, SubmitAnswer
 from bot.providers.error_details import Reason, failure_kind, reason_of
 from bot.providers.error_mapping import REFUSALS
@@ -65,6 +65,8 @@ class Bfl(ProviderDefaults):
         offer, url = submission.offer, submission.webhook_url
         if offer.shape not in SHAPES or not _MODEL.fullmatch(offer.remote_model):  # nothing was sent
             raise ProviderError(FaultKind.INVALID, provider=self.name, detail="no model for this request")
+        if offer.shape == FLUX_2 and not _has_pixels(submission.request):
+            raise ProviderError(FaultKind.INVALID, provider=self.name, detail="no size for this request")
         images = await encode(submission.inputs)
         body = _flux_3(submission, images) if offer.shape == FLUX_3 else _flux_2(submission, images)
         secrets: tuple[str, ...] = ()
@@ -179,7 +181,7 @@ class Bfl(ProviderDefaults):
     def _is_polling_host(self, base: str) -> bool:
         """Return whether an address is a host of the API, without a path.
 
-        With the API on this machine, so are its other ports.
+        With the API on this machine, so are its other ports. The key of a gateway goes to no host of BFL.
         """
         try:
             parts, own = urlsplit(base), urlsplit(self._http.base_url)
@@ -188,7 +190,11 @@ class Bfl(ProviderDefaults):
             return False
         if parts.hostname in _LOOPBACK:
             return is_local
-        return _POLLING_HOST.fullmatch(base.removeprefix("https://")) is not None and base.startswith("https://")
+        return _is_bfl(base) and _is_bfl(self._http.base_url)
+
+
+def _is_bfl(base: str) -> bool:
+    return base.startswith("https://") and _POLLING_HOST.fullmatch(base.removeprefix("https://")) is not None
 
 
 def webhook_secret(url: str) -> str:
@@ -197,6 +203,14 @@ def webhook_secret(url: str) -> str:
     Only BFL and we know the address.
     """
     return hashlib.sha256(f"bfl-webhook:{url}".encode()).hexdigest()
+
+
+def _has_pixels(request: GenerationRequest) -> bool:
+    """Return whether FLUX.2 can make the size.
+
+    A file of models may give an offer more sizes.
+    """
+    return ":" in request.aspect_ratio and request.resolution in {None, "1K"}
 
 
 def _flux_3(submission: Submission, images: list[str]) -> dict[str, object]:

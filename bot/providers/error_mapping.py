@@ -102,7 +102,7 @@ def seconds_to_wait(header: str | None, now: datetime) -> float | None:
     except ValueError:
         try:
             moment = email.utils.parsedate_to_datetime(header)
-        except ValueError:
+        except (ValueError, OverflowError):  # such as a year of twenty digits
             return None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)

@@ -107,6 +107,18 @@ async def test_inputs_are_base64(bench: QueueHarness, model: str, names: list[st
     assert isinstance(await bench.provider.poll(job.handle), Finished)
 
 
+@pytest.mark.parametrize("change", [{"aspect_ratio": "auto"}, {"resolution": "4K"}])
+async def test_size_that_flux_2_lacks_sends_nothing(bench: QueueHarness, change: dict[str, Any]) -> None:
+    """A file of models may give its offer more sizes."""
+    call = bench.call()
+
+    with pytest.raises(ProviderError) as caught:
+        await bench.provider.submit(replace(call, request=replace(call.request, **change)))
+
+    assert (caught.value.kind, caught.value.maybe_accepted) == (FaultKind.INVALID, False)
+    assert not bench.server.requests
+
+
 @pytest.mark.parametrize("change", [{"shape": "another"}, {"remote_model": "../x"}])
 async def test_offer_without_a_model_sends_nothing(bench: QueueHarness, change: dict[str, Any]) -> None:
     call = bench.call()
@@ -165,10 +177,19 @@ async def test_key_goes_to_no_strange_polling_url(bench: QueueHarness, url: str)
 @pytest.mark.parametrize("host", ["api.bfl.ai", "api.eu.bfl.ai", "api.us2.bfl.ai", "api.bfl.ml"])
 async def test_polling_url_of_bfl_is_the_handle(bench: QueueHarness, host: str) -> None:
     url = f"https://{host}/v1/get_result?id=c546"
+    answers = httpx.MockTransport(lambda _: httpx.Response(200, json={"id": "c546", "polling_url": url}))
+    async with httpx.AsyncClient(transport=answers) as client:
+        job = await BFL.provider_at("https://api.bfl.ai", client, {}).submit(bench.call())
+
+    assert job == Pending(handle=url, running=False, record_id="c546")
+
+
+async def test_key_of_a_gateway_goes_to_no_host_of_bfl(bench: QueueHarness) -> None:
+    url = "https://api.us2.bfl.ai/v1/get_result?id=c546"
     async with RawServer(json_reply(json.dumps({"id": "c546", "polling_url": url}))) as raw:
         job = await bench.provider_at(raw.url).submit(bench.call())
 
-    assert job == Pending(handle=url, running=False, record_id="c546")
+    assert job == Pending(handle="c546", running=False, record_id="c546")
 
 
 async def test_other_port_of_this_machine_is_strange_to_the_real_api(

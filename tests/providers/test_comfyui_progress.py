@@ -84,6 +84,8 @@ async def test_percentage_never_falls() -> None:
         '{"type": "progress", "data": {"prompt_id": "a", "node": "1", "value": 1, "max": 0}}',
         '{"type": "progress", "data": {"prompt_id": "a", "node": "1", "value": -1, "max": 1}}',
         '{"type": "progress", "data": {"prompt_id": "a", "node": "1", "value": "1", "max": []}}',
+        '{"type": "progress", "data": {"prompt_id": "a", "node": "1", "value": Infinity, "max": Infinity}}',
+        '{"type": "progress", "data": {"prompt_id": "a", "node": "1", "value": 0.5, "max": 1' + "0" * 400 + "}}",
         '{"type": 5, "data": {"prompt_id": "a", "node": "1", "value": 1, "max": 1}}',
         '{"type": "progress", "data": {"prompt_id": "a", "node": "1", "value": 1, "max": 1}}' + " " * 300_000,
     ],

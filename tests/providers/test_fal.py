@@ -1,5 +1,6 @@
 """fal's specifics: inputs, results, refusals, cancels and lost replies."""
 
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -171,6 +172,27 @@ async def test_inputs_are_data_uris_at_the_endpoint_for_edits(bench: QueueHarnes
     assert [url[:22] for url in sent.body["image_urls"]] == ["data:image/png;base64,"] * 2
     assert [each.width for each in bench.server.jobs[0].inputs] == [320, 300]
     assert isinstance(await bench.provider.poll(job.handle), Finished)
+
+
+@pytest.mark.parametrize(
+    ("model", "change"),
+    [
+        ("flux-2-pro", {"aspect_ratio": "auto"}),
+        ("flux-2-pro", {"resolution": "4K"}),
+        ("flux-3", {"resolution": "8K"}),
+    ],
+)
+async def test_size_that_an_endpoint_lacks_sends_nothing(
+    bench: QueueHarness, model: str, change: dict[str, Any]
+) -> None:
+    """A file of models may give its offer more sizes."""
+    call = bench.call(model)
+
+    with pytest.raises(ProviderError) as caught:
+        await bench.provider.submit(replace(call, request=replace(call.request, **change)))
+
+    assert (caught.value.kind, caught.value.maybe_accepted) == (FaultKind.INVALID, False)
+    assert not bench.server.requests
 
 
 @pytest.mark.parametrize("change", [{"shape": "another"}, {"remote_edit_model": None}, {"remote_edit_model": "a/../b"}])
@@ -350,6 +372,22 @@ async def lost(bench: QueueHarness, **options: Any) -> Any:
     with pytest.raises(ProviderError):
         await bench.provider.submit(call)
     return call
+
+
+async def test_key_of_a_gateway_goes_to_no_host_of_fal(bench: QueueHarness) -> None:
+    hosts: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        hosts.append(request.url.host)
+        return httpx.Response(503)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        for base in ("https://gateway.example/fal", "https://queue.fal.run"):
+            provider = FAL.provider_at(base, client, {})
+            with contextlib.suppress(ProviderError):
+                assert await provider.find_lost(bench.call()) is LostCall.UNDECIDED
+
+    assert hosts == ["api.fal.ai"]
 
 
 async def test_lost_request_is_found_by_its_input(bench: QueueHarness) -> None:

@@ -65,6 +65,8 @@ async def test_retry_after_date_uses_given_clock(client: httpx.AsyncClient) -> N
         ("inf", None),
         ("999999999", 86_400.0),
         ("soon", None),
+        ("Sun, 01 Mar 99999999999999999999 12:00:00 GMT", None),
+        ("Sun, 01 Mar 2026 12:00:00 +99999999999999999999", None),
         ("Sun, 01 Mar 2026 11:00:00 GMT", 0.0),
         ("Sun, 01 Mar 2026 12:00:10 -0000", 10.0),
     ],

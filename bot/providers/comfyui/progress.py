@@ -10,7 +10,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import aiohttp
 import httpx
@@ -27,6 +27,7 @@ _MAX_TEXT: Final = 256 * 1024
 _CONNECT_SECONDS: Final = 10.0
 _HEARTBEAT_SECONDS: Final = 30.0
 _ALMOST: Final = 99
+_MOST_STEPS: Final = 1_000_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +56,7 @@ class _Watched:
         """Note the steps of a node."""
         if not isinstance(node, str) or node not in self.nodes:
             return
-        if isinstance(value, int | float) and isinstance(most, int | float) and most > 0 and 0 <= value <= most:
+        if _is_number(value) and _is_number(most) and most > 0 and 0 <= value <= most:
             self.shares[node] = value / most
             self._update()
 
@@ -152,6 +153,11 @@ class Progress:
                 pause = self._pauses[min(failures, len(self._pauses) - 1)]
                 failures += 1
                 await asyncio.sleep(pause)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """Return True for a number of steps: neither infinite nor huge."""
+    return isinstance(value, int | float) and abs(value) <= _MOST_STEPS
 
 
 async def _refuse_redirect(*_: object) -> None:

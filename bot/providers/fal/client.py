@@ -41,6 +41,7 @@ _APP_SEGMENTS: Final = 2
 _HANDLE: Final = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}/[A-Za-z0-9][A-Za-z0-9._-]{0,59}/requests/[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 )
+_FAL_DOMAIN: Final = ".fal.run"
 _ERRORS: Final = frozenset(range(400, 600))
 _BAD_REQUEST: Final = 400
 _FORBIDDEN: Final = 403
@@ -71,7 +72,8 @@ def _kind_of(status: int, document: object, headers: httpx.Headers) -> FaultKind
 class Fal(ProviderDefaults):
     """The provider `fal`.
 
-    `platform_url` has the history of requests, `jwks_url` the keys of webhooks. `now` returns the aware time.
+    `platform_url` has the history of requests, `jwks_url` the keys of webhooks. `now` returns the aware time. With the
+    queue at a host of the operator's, fal's own history is not read.
     """
 
     name: Final = "fal"
@@ -89,7 +91,9 @@ class Fal(ProviderDefaults):
         from bot.providers.fal.webhook_signatures import SigningKeys  # noqa: PLC0415
 
         self._http = http
-        self._platform = http.at(platform_url)
+        # The key of a gateway is no key of fal's, so it goes to the gateway alone.
+        is_foreign = platform_url == PLATFORM_URL and not _is_fal(http.base_url)
+        self._platform = None if is_foreign else http.at(platform_url)
         parts = urlsplit(jwks_url)
         keys = http.at(f"{parts.scheme}://{parts.netloc}", with_key=False)
         self._keys = SigningKeys(lambda: _read_keys(keys, parts.path), now=lambda: now().timestamp())
@@ -167,6 +171,8 @@ class Fal(ProviderDefaults):
             ProviderError: the history cannot be read now.
         """
         endpoint, shape = self._target(submission)
+        if self._platform is None:
+            return LostCall.UNDECIDED
         if submission.sent_at is None and not shape.is_unique(submission):
             return LostCall.UNDECIDED  # an equal input is no proof
         now = self._now()
@@ -191,13 +197,15 @@ class Fal(ProviderDefaults):
         """Return the endpoint and the shape of its input.
 
         Raises:
-            ProviderError: INVALID if the offer has none; nothing was sent.
+            ProviderError: INVALID if the offer has none, or not in this size; nothing was sent.
         """
         offer = submission.offer
         endpoint = offer.remote_edit_model if submission.request.inputs else offer.remote_model
         shape = SHAPES.get(offer.shape)
         if endpoint is None or shape is None or not _ENDPOINT.fullmatch(endpoint):
             raise ProviderError(FaultKind.INVALID, provider=self.name, detail="no endpoint for this request")
+        if not shape.can_make(submission):
+            raise ProviderError(FaultKind.INVALID, provider=self.name, detail="no size for this request")
         return endpoint, shape
 
     def _handle(self, endpoint: str, document: Mapping[str, Any], named: str | None) -> str | None:
@@ -238,6 +246,10 @@ class Fal(ProviderDefaults):
         if answer.fault is not None or not isinstance(answer.document, dict):
             raise answer.fault or self._http.error(FaultKind.MALFORMED, Call.READ, detail="no result")
         return results.finished(answer.document, handle=handle, record_id=answer.record_id)
+
+
+def _is_fal(base_url: str) -> bool:
+    return (urlsplit(base_url).hostname or "").endswith(_FAL_DOMAIN)
 
 
 async def _read_keys(http: ProviderHttp, path: str) -> object:

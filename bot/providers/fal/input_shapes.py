@@ -51,6 +51,16 @@ class InputShape:
             body["image_urls"] = image_urls
         return body
 
+    def can_make(self, submission: Submission) -> bool:
+        """Return whether a call's size can be asked for.
+
+        A file of models may give an offer more than its endpoint has.
+        """
+        request = submission.request
+        if self.resolutions:
+            return request.resolution is None or request.resolution in self.resolutions
+        return request.resolution in _EDGES and ":" in request.aspect_ratio
+
     def is_unique(self, submission: Submission) -> bool:
         """Return whether no other call has the same input."""
         return self.has_seed and submission.request.seed is None
