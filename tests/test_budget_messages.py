@@ -95,6 +95,29 @@ async def test_retirement_is_one_message_with_day_and_way_out(monkeypatch: pytes
     ]
 
 
+async def test_closed_model_is_one_message_with_its_successor(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = DiscordServer(default_world(token=TOKEN))
+    await server.start()
+    monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
+    async with AtelierClient() as client:
+        await client.login(TOKEN)
+        for _ in range(2):
+            assert await OwnerMessages(client).send_closed_model(MODELS[0], "nano-banana")
+        assert await OwnerMessages(client).send_closed_model(MODELS[1], None)
+    messages = list(server.world.direct_message(server.world.application.owner_id).messages.values())
+    await server.close()
+    assert [message.content.splitlines()[:2] for message in messages] == [
+        [
+            "**No provider serves the model reve-2.0 at present.**",
+            "Who chooses it is refused; who chooses none gets nano-banana.",
+        ],
+        [
+            "**No provider serves the model nano-banana at present.**",
+            "Who chooses it is refused and offered other models.",
+        ],
+    ]
+
+
 async def test_low_balance_is_one_message_a_day_with_amount(monkeypatch: pytest.MonkeyPatch) -> None:
     server = DiscordServer(default_world(token=TOKEN))
     await server.start()

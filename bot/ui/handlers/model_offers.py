@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from bot.domain.alternatives import MOST_ALTERNATIVES
 from bot.domain.errors import AtelierError, ModelClosedError, ModelOffer, UnknownModelError
@@ -10,6 +11,8 @@ from bot.domain.requests import GenerationRequest
 from bot.services.confirmations import ConfirmationService
 from bot.services.model_availability import ModelAvailability
 from bot.services.request_resolver import ResolverService, TypedRequest
+
+_MOST_NAMED: Final = 5
 
 
 class ModelOffers:
@@ -32,7 +35,7 @@ class ModelOffers:
         """Add the able models to an error, best first."""
         others = self._availability.alternatives(request)
         if others or isinstance(error, ModelClosedError):
-            error.models = tuple(other.model for other in others)
+            error.models = _names(others)
         error.offers = await self._store(context, others, origin)
 
     async def add_known(self, error: UnknownModelError, context: InteractionContext, asked: TypedRequest) -> None:
@@ -41,7 +44,7 @@ class ModelOffers:
         if not resolved:
             return
         others = self._availability.order(error.model, [each.request for each in resolved])
-        error.models = tuple(other.model for other in others)
+        error.models = _names(others)
         error.offers = await self._store(replace(context, private=resolved[0].private), others, None)
 
     async def _store(
@@ -55,3 +58,8 @@ class ModelOffers:
         except AtelierError:
             return ()  # the refusal itself still names the models
         return tuple(ModelOffer(confirmation_id=each.id, model=each.request.model, price=each.price) for each in stored)
+
+
+def _names(requests: Sequence[GenerationRequest]) -> tuple[str, ...]:
+    """Return the first models of requests; more would be a list to study."""
+    return tuple(each.model for each in requests[:_MOST_NAMED])
