@@ -111,6 +111,8 @@ def test_own_file_adds_a_model_with_offers_and_list_prices(tmp_path: Path) -> No
         valid_from = 2026-01-01
         text = 1
         edit = 2.5
+        resolution = {{ "4K" = 3 }}
+        quality = {{ low = 0.5 }}
         """
     found = load_catalogue_file(written(tmp_path, text))
     assert found.ids[-1] == "fast-1"
@@ -118,7 +120,13 @@ def test_own_file_adds_a_model_with_offers_and_list_prices(tmp_path: Path) -> No
     assert (model.strength, model.text_price, model.edit_price) == ("quick {drafts}", 3, None)
     assert (offer.provider, offer.model, offer.remote_model) == ("reve2img", "fast-1", "vendor/fast")
     assert offer.list_prices == (
-        ListPrice(valid_from=date(2026, 1, 1), text=Decimal(1), edit=Decimal("2.5")),
+        ListPrice(
+            valid_from=date(2026, 1, 1),
+            text=Decimal(1),
+            edit=Decimal("2.5"),
+            by_resolution={"4K": Decimal(3)},
+            by_quality={"low": Decimal("0.5")},
+        ),
         ListPrice(valid_from=date(2026, 6, 1), text=Decimal("0.02")),
     )
 

@@ -275,7 +275,16 @@ def _model(name: str, table: ModelTable) -> Model:
 
 def _offer(spec: ProviderSpec, model: Model, table: OfferTable) -> Offer:
     limited = table.max_inputs is not None or table.options is not None
-    prices = [ListPrice(valid_from=each.valid_from, text=each.text, edit=each.edit) for each in table.usd]
+    prices = [
+        ListPrice(
+            valid_from=each.valid_from,
+            text=each.text,
+            edit=each.edit,
+            by_resolution=MappingProxyType(dict(each.resolution)),
+            by_quality=MappingProxyType(dict(each.quality)),
+        )
+        for each in table.usd
+    ]
     return Offer(
         provider=spec.name,
         model=model.id,

@@ -8,7 +8,7 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -142,6 +142,8 @@ def _entry(listed: DiscoveredModel, today: date) -> tuple[Model, Offer] | None:
         seed="seed" in listed.parameters,
         transparent="transparent" in listed.choices.get("background", ()),
     )
+    by_resolution = {each: listed.usd(resolution=each, quality=usual) for each in resolutions}
+    by_quality = {each: listed.usd(quality=each) for each in qualities}
     model = Model(
         id=model_id,
         strength=LazyText("a model of {maker}, through OpenRouter", maker=maker),
@@ -149,15 +151,23 @@ def _entry(listed: DiscoveredModel, today: date) -> tuple[Model, Offer] | None:
         edit_price=_credits(edit_usd) if max_inputs else None,
         max_prompt=_MAX_PROMPT,
         abilities=abilities,
-        resolution_factors=_factors(usd, {each: listed.usd(resolution=each, quality=usual) for each in resolutions}),
-        quality_factors=_factors(usd, {each: listed.usd(quality=each) for each in qualities}),
+        resolution_factors=_factors(usd, by_resolution),
+        quality_factors=_factors(usd, by_quality),
     )
     offer = Offer(
         provider=OpenRouter.name,
         model=model_id,
         remote_model=listed.id,
         abilities=abilities,
-        list_prices=(ListPrice(valid_from=today, text=usd, edit=edit_usd),),
+        list_prices=(
+            ListPrice(
+                valid_from=today,
+                text=usd,
+                edit=edit_usd,
+                by_resolution=_named(by_resolution),
+                by_quality=_named(by_quality),
+            ),
+        ),
         images_per_call=max(1, min(listed.highest.get("n", 1), MAX_IMAGES)),
     )
     return model, offer
@@ -171,6 +181,10 @@ def _factors(usd: Decimal, prices: dict[str, Decimal | None]) -> MappingProxyTyp
     """Return the factors of dearer and cheaper choices."""
     found = {key: price / usd for key, price in prices.items() if price and usd and price != usd}
     return MappingProxyType({key: max(factor.quantize(_STEP), _STEP) for key, factor in found.items()})
+
+
+def _named(prices: Mapping[str, Decimal | None]) -> Mapping[str, Decimal]:
+    return MappingProxyType({key: price for key, price in prices.items() if price is not None})
 
 
 def _values(listed: DiscoveredModel, parameter: str, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -76,7 +76,8 @@ def _line(value: str) -> str:
 
 
 Text = Annotated[str, Field(max_length=_LONGEST_TEXT), AfterValidator(_line)]
-Usd = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0)]
+# A larger price fits no column of the database once it is multiplied by tokens.
+Usd = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=10_000)]
 Credits = Annotated[int, Field(ge=1, le=100_000)]
 Factor = Annotated[Decimal, BeforeValidator(_decimal), Field(gt=0, le=100)]
 _A_TEXT: Final = f"takes a text of up to {_LONGEST_TEXT} characters on one line"
@@ -109,6 +110,14 @@ class UsdTable(Table):
     valid_from: Annotated[date, Field(description=_DAY)]
     text: Annotated[Usd, Field(description=_USD)]
     edit: Annotated[Usd | None, Field(description=_USD)] = None
+    resolution: Annotated[
+        dict[Literal[RESOLUTIONS], Usd],  # type: ignore[valid-type]
+        Field(description='takes dollars a picture at some resolutions, such as { "4K" = 0.24 }'),
+    ] = {}
+    quality: Annotated[
+        dict[Literal[QUALITIES], Usd],  # type: ignore[valid-type]
+        Field(description="takes dollars a picture at some qualities, such as { low = 0.006 }"),
+    ] = {}
 
 
 class TokenTable(Table):
@@ -131,7 +140,7 @@ class OfferTable(Table):
     images_per_call: Annotated[
         int | None, Field(ge=1, le=MAX_IMAGES, description=f"takes a whole number, 1 to {MAX_IMAGES}")
     ] = None
-    usd: Annotated[list[UsdTable], Field(description="takes a list of tables with valid_from, text and edit")] = []
+    usd: Annotated[list[UsdTable], Field(description="takes a list of tables with valid_from, text and others")] = []
     tokens: Annotated[TokenTable | None, Field(description="takes a table with text_in, image_in and image_out")] = None
 
 

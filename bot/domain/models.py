@@ -111,12 +111,27 @@ class Model:
 class ListPrice:
     """A provider's price of one image in USD, from a day on.
 
-    `edit` is None if edits cost as much as images from text.
+    `edit` is None if edits cost as much as images from text. `by_resolution` and `by_quality` have those from text with
+    another price.
     """
 
     valid_from: date
     text: Decimal
     edit: Decimal | None = None
+    by_resolution: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    by_quality: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+
+    def of(self, mode: Mode, *, resolution: str | None = None, quality: str | None = None) -> Decimal:
+        """Return the price of one image.
+
+        With both choices, the price of one grows as the other does. An edit costs as much more as at the plain price.
+        """
+        chosen = ((self.by_resolution, resolution), (self.by_quality, quality))
+        found = [prices[choice] for prices, choice in chosen if choice is not None and choice in prices]
+        amount = max(found, default=self.text)
+        if len(found) == len(chosen) and self.text:
+            amount = found[0] * found[1] / self.text
+        return amount if mode is Mode.TEXT or self.edit is None else amount + self.edit - self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

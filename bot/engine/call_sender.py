@@ -10,7 +10,7 @@ import structlog
 from bot.domain.costs import Cost, CostSource, usd
 from bot.domain.errors import FaultKind, ImageError, ProviderError
 from bot.domain.jobs import Attempt, Job
-from bot.domain.models import Mode, Offer
+from bot.domain.models import Offer
 from bot.engine.claimer import ClaimedCall
 from bot.engine.clock import Clock
 from bot.engine.fault_attribution import attribute_failure, attribute_refusal, level_of
@@ -183,5 +183,6 @@ def list_cost(job: Job, attempt: Attempt, offer: Offer, today: date) -> Cost | N
     price = offer.list_price(today)
     if price is None:
         return None
-    unit = price.text if job.request.mode is Mode.TEXT or price.edit is None else price.edit
-    return usd(unit * (attempt.images or job.request.images), CostSource.TABLE)
+    request = job.request
+    unit = price.of(request.mode, resolution=request.resolution, quality=request.quality)
+    return usd(unit * (attempt.images or request.images), CostSource.TABLE)

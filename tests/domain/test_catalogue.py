@@ -12,7 +12,7 @@ import pytest
 
 from bot.domain.errors import StudioClosedError, UnknownModelError
 from bot.domain.images import InputImage
-from bot.domain.models import ListPrice, Model
+from bot.domain.models import ListPrice, Mode, Model
 from bot.domain.remix import NO_CHANGES, RequestChanges, make_again
 from bot.domain.requests import require_offer
 from tests.support.catalogue import (
@@ -177,6 +177,32 @@ def test_price_follows_the_factor_of_each_resolution() -> None:
     requests = [generation_request(prompt="a", model="seedream-5", resolution=size) for size in sizes]
     assert [unit_price(each, catalogue) for each in requests] == [25, 25, 75, 125]
     assert [unit_price(each, REVE2IMG) for each in requests] == [25] * 4
+
+
+@pytest.mark.parametrize(
+    ("mode", "resolution", "quality", "amount"),
+    [
+        (Mode.TEXT, None, None, "0.04"),
+        (Mode.TEXT, "1K", "medium", "0.04"),
+        (Mode.TEXT, "4K", None, "0.10"),
+        (Mode.TEXT, None, "low", "0.01"),
+        (Mode.TEXT, "4K", "low", "0.025"),
+        (Mode.EDIT, None, None, "0.05"),
+        (Mode.EDIT, "4K", "low", "0.035"),
+    ],
+)
+def test_list_price_depends_on_resolution_and_quality(
+    mode: Mode, resolution: str | None, quality: str | None, amount: str
+) -> None:
+    price = ListPrice(
+        valid_from=date(2026, 1, 1),
+        text=Decimal("0.04"),
+        edit=Decimal("0.05"),
+        by_resolution={"4K": Decimal("0.10")},
+        by_quality={"low": Decimal("0.01")},
+    )
+
+    assert price.of(mode, resolution=resolution, quality=quality) == Decimal(amount)
 
 
 def test_list_price_is_the_latest_valid_one() -> None:

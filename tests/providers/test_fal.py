@@ -4,14 +4,14 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from bot.domain.errors import FaultKind, ProviderError
-from bot.domain.models import Abilities
+from bot.domain.models import Abilities, Mode
 from bot.providers.base import Cancelled, CancelOutcome, Failed, Finished, LostCall, Pending
 from bot.providers.fal import Fal
 from bot.providers.fal.input_shapes import SHAPES
@@ -24,6 +24,15 @@ from tests.support.catalogue import SHIPPED
 from tests.support.submissions import SEED
 
 OFFERS = [offer for offer in SHIPPED.offers if offer.provider == "fal"]
+TODAY = date(2026, 12, 1)
+_MODELS_BY_PIXELS = {"seedream-5-pro"}  # fal names their first price only
+_PRICED = [
+    (offer, resolution, quality)
+    for offer in OFFERS
+    if offer.list_prices and offer.model not in _MODELS_BY_PIXELS
+    for resolution in (None, *offer.abilities["resolution"])
+    for quality in (None, *offer.abilities["quality"])
+]
 HEAD = {"prompt": PROMPT}
 
 
@@ -142,6 +151,21 @@ async def test_offer_without_formats_asks_for_none(client: httpx.AsyncClient, na
         await provider.submit(replace(call, offer=replace(call.offer, abilities=abilities)))
 
     assert b"output_format" not in raw.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("offer", "resolution", "quality"),
+    _PRICED,
+    ids=["-".join(map(str, (each[0].model, *each[1:]))) for each in _PRICED],
+)
+async def test_list_price_is_what_a_picture_costs(
+    bench: QueueHarness, offer: Any, resolution: str | None, quality: str | None
+) -> None:
+    await bench.submitted(offer.model, resolution=resolution, quality=quality)
+    bench.server.finish()
+    price = offer.list_price(TODAY)
+
+    assert price.of(Mode.TEXT, resolution=resolution, quality=quality) == bench.server.billed[0].cost
 
 
 def test_every_shape_is_offered() -> None:
