@@ -167,7 +167,8 @@ class EngineContainer:
     @cached_property
     def takes_urls(self) -> Callable[[str], bool]:
         """Tells whether a provider downloads its input images."""
-        return lambda provider: self.providers[provider].input_form is InputForm.URL
+        files = frozenset(name for name, each in self.providers.items() if each.input_form is InputForm.FILE)
+        return lambda provider: provider not in files
 
     @cached_property
     def job_store(self) -> JobStore:
