@@ -160,7 +160,7 @@ async def test_status_counts_jobs_and_lists_providers_in_order(services: Service
 
 async def test_status_omits_models_without_a_provider(open_services: Open) -> None:
     status = await open_services(providers=("skillboss",)).status.get()
-    assert list(status.usual_seconds) == ["reve-2.0"]
+    assert list(status.usual_seconds) == ["reve-2.0", "nano-banana-pro"]
 
 
 async def test_status_shows_provider_fault_until_next_success(services: ServiceHarness) -> None:
