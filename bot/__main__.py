@@ -33,6 +33,18 @@ from bot.log_config import configure_logging
 from bot.money_report import money_report
 from bot.providers.registry import PROVIDERS
 from bot.settings import Settings, SettingsError, load_settings
+from bot.trial import (
+    ExitCode,
+    Picture,
+    Plan,
+    TrialError,
+    Wanted,
+    check_out,
+    make_picture,
+    picture_lines,
+    plan_lines,
+    prepare,
+)
 from bot.ui.render.formatting import counted
 from db.audit import audit as audit_books
 from db.budgets import BudgetRepository
@@ -200,6 +212,68 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command("try")
+def try_(
+    prompt: Annotated[str, typer.Argument(help="The prompt, in quotation marks.", show_default=False)],
+    model: Annotated[str | None, typer.Option(help="Model; else the default one.", show_default=False)] = None,
+    provider: Annotated[str | None, typer.Option(help="Provider; else PROVIDER_ORDER.", show_default=False)] = None,
+    aspect_ratio: Annotated[str | None, typer.Option(help="Such as 16:9.", show_default=False)] = None,
+    image: Annotated[Path | None, typer.Option(help="A picture to edit.", dir_okay=False, show_default=False)] = None,
+    out: Annotated[Path | None, typer.Option(help="New file, or a folder.", show_default=False)] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Send without asking.")] = False,  # noqa: FBT002 - typer's form of a flag
+) -> None:
+    """Make one picture with a real key: no Discord and no database."""
+    settings = _settings()
+    configure_logging("DEBUG" if settings.log_level == "DEBUG" else "ERROR", settings.log_format)
+    wanted = Wanted(prompt=prompt, model=model, provider=provider, aspect_ratio=aspect_ratio, image=image)
+    try:
+        check_out(out)
+        plan = asyncio.run(prepare(settings, wanted))
+        for line in plan_lines(plan):
+            _out.print(escape(line))
+        if not yes:
+            _ask_to_send()
+        picture = asyncio.run(_try_plan(settings, plan, out))
+    except TrialError as error:
+        _fail(error.line, code=error.code)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("Stopped. Nothing was sent.")
+    except OSError as error:
+        _fail(f"The picture cannot be saved: {error.strerror or type(error).__name__}.")
+    except Exception as error:  # noqa: BLE001 - one line instead of a traceback, which is at DEBUG
+        _log.debug("try.broke", exc_info=True)
+        _fail(
+            f"This ended by a fault of Atelier: {describe_fault(error)}. Please report it; LOG_LEVEL=DEBUG shows more."
+        )
+    for line in picture_lines(picture):
+        _out.print(escape(line))
+
+
+def _ask_to_send() -> None:
+    if not sys.stdin.isatty():
+        line = "Nothing was sent: there is no terminal to answer at. Add --yes to send it."
+        raise TrialError(line, code=ExitCode.USAGE)
+    if not typer.confirm("Send?"):
+        raise TrialError("Nothing was sent.")
+
+
+async def _try_plan(settings: Settings, plan: Plan, out: Path | None) -> Picture:
+    interrupted = _stop_on_signals()[0]
+    if not _err.is_terminal:
+        shown: list[str] = []
+
+        def show_change(line: str) -> None:
+            if line not in shown[-1:]:
+                _err.print(escape(line))
+            shown.append(line)
+
+        return await make_picture(settings, plan, out=out, show=show_change, interrupted=interrupted)
+    with _err.status("") as status:
+        return await make_picture(
+            settings, plan, out=out, show=lambda line: status.update(escape(line)), interrupted=interrupted
+        )
+
+
 def _sign_of(finding: Finding) -> str:
     if not finding.good:
         return "[red]fault[/]"
@@ -231,8 +305,8 @@ def _check_keys(settings: Settings) -> None:
         hint = ", or try the bot with: atelier sandbox" if importlib.util.find_spec("sandbox") else ""
         _fail(f"DISCORD_TOKEN is not set. Put the bot's token into .env{hint}")
     if not settings.providers:
-        variables = " or ".join(spec.switch_variable for spec in PROVIDERS.values())
-        _fail(f"No provider has a key. Set {variables} in .env")
+        variables = ", ".join(spec.switch_variable for spec in PROVIDERS.values())
+        _fail(f"No provider has a key. Set one of these in .env: {variables}")
 
 
 def _settings() -> Settings:
@@ -304,9 +378,9 @@ def _newer(error: NewerDatabaseError) -> str:
     )
 
 
-def _fail(line: str) -> NoReturn:
+def _fail(line: str, *, code: int = 1) -> NoReturn:
     _err.print(escape(line))
-    raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

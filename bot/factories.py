@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import ssl
 from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final
@@ -49,17 +50,23 @@ def build_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, 
     return providers
 
 
+def build_result_downloader(settings: Settings, verify: ssl.SSLContext | None = None) -> ImageDownloader:
+    """Return the downloader of result images."""
+    # The configured API hosts may serve images even from this machine; all others must be public.
+    exempt = [url for name in settings.specs if (url := settings.api_url_of(name))]
+    trusted = TrustedNetworks(settings.trusted_download_networks)
+    return ImageDownloader(exempt=exempt, verify=verify, proxies=settings.proxies, trusted=trusted)
+
+
 def build_image_service(settings: Settings) -> ImageService:
     """Return the image service.
 
     Results and members' images are downloaded by separate rules.
     """
-    # The configured API hosts may serve images even from this machine; all others must be public.
-    exempt = [url for name in settings.specs if (url := settings.api_url_of(name))]
     verify = httpx.create_ssl_context(trust_env=False)
     trusted = TrustedNetworks(settings.trusted_download_networks)
     return ImageService(
-        downloader=ImageDownloader(exempt=exempt, verify=verify, proxies=settings.proxies, trusted=trusted),
+        downloader=build_result_downloader(settings, verify),
         # Discord alone serves members' images and never redirects. The engine itself tries again.
         inputs=ImageDownloader(
             exempt=[settings.discord_api_url],

@@ -110,8 +110,8 @@ def test_run_without_provider_key_is_refused() -> None:
     """One line with the variables."""
     result = atelier("run", DISCORD_TOKEN=SECRET)
     assert result.exit_code == 1
-    variables = " or ".join(spec.switch_variable for spec in PROVIDERS.values())
-    assert result.stderr == f"No provider has a key. Set {variables} in .env\n"
+    variables = ", ".join(spec.switch_variable for spec in PROVIDERS.values())
+    assert result.stderr == f"No provider has a key. Set one of these in .env: {variables}\n"
 
 
 @pytest.mark.parametrize("command", ["run", "sandbox", "migrate", "audit", "money", "doctor"])

@@ -27,7 +27,9 @@ async def check_keys(settings: Settings) -> list[Finding]:
         if kind is FaultKind.KEY_REJECTED or (
             kind is None and status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
         ):
-            remedy = "Copy the key again from the provider's dashboard; SkillBoss takes wholesale keys only."
+            remedy = "Copy the key again from the provider's dashboard."
+            if spec.key_description:
+                remedy += f" {spec.key_variable} {spec.key_description}."
             findings.append(Finding(good=False, what=f"{name} does not accept {spec.key_variable}", remedy=remedy))
         elif status is None or status >= httpx.codes.INTERNAL_SERVER_ERROR:
             findings.append(unreachable(name, status, spec.url_variable))
@@ -40,7 +42,7 @@ async def check_keys(settings: Settings) -> list[Finding]:
             what = f"{name} answers" if key is None else f"{name} accepts {spec.key_variable}"
             findings.append(Finding(good=True, what=what))
     if not findings:
-        remedy = f"Set {' or '.join(spec.switch_variable for spec in PROVIDERS.values())} in .env."
+        remedy = f"Set one of these in .env: {', '.join(spec.switch_variable for spec in PROVIDERS.values())}."
         findings.append(Finding(good=False, what="no provider has a key", remedy=remedy))
     return findings
 

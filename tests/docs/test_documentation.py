@@ -37,7 +37,12 @@ def read(document: str) -> str:
 
 def rows(document: str) -> dict[str, list[str]]:
     """Return the table rows of a document, by the code in their first cell."""
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in read(document).splitlines()]
+    return rows_of(read(document))
+
+
+def rows_of(text: str) -> dict[str, list[str]]:
+    """Return the table rows of a text, by the code in their first cell."""
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
     return {row[0].strip("`"): row[1:] for row in cells if len(row) > 1 and row[0].startswith("`")}
 
 
@@ -122,41 +127,71 @@ def abilities(can: Abilities) -> str:
                 parts.append(f"{name} 1-{limit}")
             case () if name == "format":
                 parts.append("no choice of format")
-            case tuple() if limit != spec.limit or name == "aspect_ratio":
+            case tuple() if name == "aspect_ratio":
+                parts.append(aspect_ratios(limit))
+            case tuple() if limit != spec.limit:
                 values = ", ".join(spec.typed(value) for value in limit)
-                parts.append(values if name in ("aspect_ratio", "resolution") else f"{name} {values}")
+                parts.append(values if name == "resolution" else f"{name} {values}")
     return "; ".join(parts)
+
+
+def aspect_ratios(ratios: tuple[str, ...]) -> str:
+    """Return aspect ratios, short for the usual ones and those around them."""
+    usual: Any = OPTIONS["aspect_ratio"].limit
+    named = [each for each in ratios if ":" in each]
+    more = ", ".join(each for each in ratios if each not in usual)
+    if not set(usual) <= set(ratios):
+        return ", ".join(ratios)
+    assert named
+    return f"usual + {more}" if more else "usual"
 
 
 def priced(model: Model, price: int | None) -> str:
     """Return the price of one picture as the table writes it."""
     if price is None:
         return "-"
-    factors = [(name, factor) for name, factor in model.resolution_factors.items()]
-    factors += [(f"quality {name}", factor) for name, factor in model.quality_factors.items()]
-    return "".join([f"{price}", *(f", at {name} {ceil(price * factor)}" for name, factor in factors)])
+    factors = [*model.resolution_factors.items(), *model.quality_factors.items()]
+    dearer = ", ".join(f"{name} {ceil(price * factor)}" for name, factor in factors)
+    return f"{price} ({dearer})" if dearer else f"{price}"
 
 
 def edited(model: Model) -> str:
-    """Return the price and the inputs of an edit as the table writes them."""
-    inputs = min(model.abilities.max_inputs, MAX_INPUTS)
-    return priced(model, model.edit_price) + (f", from 1-{inputs}" if inputs else "")
+    """Return the price of an edit as the table writes it."""
+    return priced(model, model.edit_price)
 
 
-def model_row(model: Model) -> list[str]:
-    """Return the cells of a model's row after its name."""
-    offers = [
-        display_name(offer.provider)
-        + (f" ({abilities(offer.abilities)})" if offer.abilities != model.abilities else "")
+def price_row(model: Model) -> list[str]:
+    """Return the cells of a model's row in the table of prices."""
+    offers = dict.fromkeys(display_name(offer.provider) for offer in SHIPPED.offers if offer.model == model.id)
+    return [model.strength, priced(model, model.text_price), edited(model), ", ".join(offers)]
+
+
+def ability_row(model: Model) -> list[str]:
+    """Return the cells of a model's row in the table of abilities."""
+    less = [
+        f"{display_name(offer.provider)}: {said}{'' if offer.abilities.max_inputs else '; no edits'}"
         for offer in SHIPPED.offers
-        if offer.model == model.id
+        if offer.model == model.id and (said := abilities(offer.abilities)) != abilities(model.abilities)
     ]
-    prices = [priced(model, model.text_price), edited(model)]
-    return [model.strength, *prices, f"{model.max_prompt:,}", abilities(model.abilities), ", ".join(offers)]
+    inputs = min(model.abilities.max_inputs, MAX_INPUTS)
+    return [
+        f"{model.max_prompt:,}",
+        f"1-{inputs}" if inputs > 1 else str(inputs or "-"),
+        abilities(model.abilities),
+        "<br>".join(less),
+    ]
+
+
+def section(document: str, heading: str) -> str:
+    """Return the text below a heading, up to the next one."""
+    return read(document).split(f"\n{heading}\n", 1)[1].split("\n#", 1)[0]
 
 
 def test_models_page_lists_every_model_with_prices_and_offers() -> None:
-    assert rows("docs/models.md") == {model.id: model_row(model) for model in SHIPPED.models}
+    prices = rows_of(section("docs/models.md", "## Models"))
+    can = rows_of(section("docs/models.md", "## What each model can do"))
+    assert list(prices.items()) == [(model.id, price_row(model)) for model in SHIPPED.models]
+    assert list(can.items()) == [(model.id, ability_row(model)) for model in SHIPPED.models]
     today = catalogue_of(*PROVIDERS_OF_TESTS, models=SHIPPED.models, offers=SHIPPED.offers, today=date(2026, 11, 30))
     assert f"With SkillBoss or reve2img, that is `{today.default_model}`." in read("docs/models.md")
 
