@@ -231,7 +231,9 @@ def test_doctor_on_bare_machine_names_missing_parts() -> None:
     lines = result.stdout.splitlines()
     assert any(line.startswith("ok") and "can be written" in line for line in lines)
     assert "fault DISCORD_TOKEN is not set" in lines
-    assert "      Copy the token from the Bot page of the developer portal into .env." in lines
+    assert (
+        "      Copy the token from the Bot page of the developer portal into .env. `atelier try` needs none." in lines
+    )
     assert "fault no provider has a key" in lines
 
 

@@ -14,7 +14,7 @@ async def check_discord(settings: Settings) -> list[Finding]:
             Finding(
                 good=False,
                 what="DISCORD_TOKEN is not set",
-                remedy="Copy the token from the Bot page of the developer portal into .env.",
+                remedy="Copy the token from the Bot page of the developer portal into .env. `atelier try` needs none.",
             )
         ]
     headers = discord_headers(settings.discord_token)

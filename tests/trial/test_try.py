@@ -205,3 +205,15 @@ async def test_interrupt_cancels_a_queued_job(tmp_path: Path, skillboss: SkillBo
 
     assert (end.code, end.err.splitlines()[-1]) == (1, "Stopped. SkillBoss cancelled the job. It is not billed.")
     assert [job.state for job in skillboss.jobs] == [State.CANCELLED]
+
+
+async def test_interrupt_of_an_open_call_tells_its_possible_bill(tmp_path: Path, openai: OpenAiImagesServer) -> None:
+    openai.latency = MANUAL
+    process = await start(tmp_path, PROMPT, "--yes", **at(openai))
+    await openai.wait_for(lambda: bool(openai.jobs))
+    process.send_signal(signal.SIGINT)
+    end = await ended(process)
+
+    line = "Stopped. OpenAI had the call already. Its picture is lost, and may be billed."
+    assert (end.code, end.err.splitlines()[-1]) == (1, line)
+    assert files(tmp_path) == []
