@@ -8,6 +8,7 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
 from tests.chaos.scenario import Scenario, random_scenario
+from tests.chaos.studios import STUDIOS, main_strikes, struck_scenario, studio_scenario
 from tests.chaos.suite import Failure, SuiteResult, run
 from tests.chaos.transitions import TRANSITIONS, WEBHOOK_TRANSITIONS, transition_scenario
 
@@ -39,6 +40,7 @@ async def _run_suite(arguments: argparse.Namespace, folder: Path, database: str)
             database=database,
             parallel=arguments.parallel,
             webhooks=arguments.webhooks,
+            studio=None if arguments.studio is None else STUDIOS[arguments.studio],
             say=_print,
         )
     )
@@ -56,6 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=4, help="the most jobs in a round (4)")
     parser.add_argument("--parallel", type=int, default=4, help="how many systems at a time (4)")
     parser.add_argument("--webhooks", action="store_true", help="give the bot a public address")
+    parser.add_argument("--studio", choices=tuple(STUDIOS), help="rounds of a studio with these providers")
     parser.add_argument("--transitions", action="store_true", help="strike at every transition first")
     parser.add_argument("--only", help="strike at transitions whose names contain this")
     parser.add_argument("--folder", type=Path, help="where failed systems are kept; default: a new temporary folder")
@@ -63,7 +66,13 @@ def _arguments() -> argparse.Namespace:
 
 
 def _scenarios(arguments: argparse.Namespace) -> list[Scenario]:
+    numbers = range(arguments.first, arguments.first + arguments.rounds)
     scenarios: list[Scenario] = []
+    if arguments.studio is not None:
+        studio = STUDIOS[arguments.studio]
+        if arguments.transitions:
+            scenarios += [struck_scenario(studio, each, arguments.seed) for each in main_strikes(studio)]
+        return scenarios + [studio_scenario(studio, arguments.seed, each, jobs=arguments.jobs) for each in numbers]
     if arguments.transitions or arguments.only:
         known = TRANSITIONS + (WEBHOOK_TRANSITIONS if arguments.webhooks else ())
         scenarios += [
@@ -72,7 +81,6 @@ def _scenarios(arguments: argparse.Namespace) -> list[Scenario]:
             for each in known
             if (arguments.only or "") in str(each)
         ]
-    numbers = range(arguments.first, arguments.first + arguments.rounds)
     return scenarios + [random_scenario(arguments.seed, number, jobs=arguments.jobs) for number in numbers]
 
 
@@ -92,7 +100,11 @@ def _rerun_command(failure: Failure, arguments: argparse.Namespace) -> str:
     command = f"python -m tests.chaos --seed {arguments.seed} --database {failure.database} --jobs {arguments.jobs}"
     if arguments.webhooks:
         command += " --webhooks"
+    if arguments.studio is not None:
+        command += f" --studio {arguments.studio}"
     kind, _, name = failure.scenario.name.partition(" ")
+    if kind == arguments.studio:
+        return f"{command} --first {name} --rounds 1" if name.isdecimal() else f"{command} --transitions --rounds 0"
     return f"{command} --first {name} --rounds 1" if kind == "round" else f"{command} --only {kind} --rounds 0"
 
 

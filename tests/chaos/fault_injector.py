@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from sandbox.discord import DiscordServer
 from sandbox.discord.interactions import InteractionKind
-from sandbox.providers import ImageApiServer, State
+from sandbox.providers import ImageApiServer, Reve2ImgServer, SkillBossServer, State
 from tests.chaos.scenario import Event, Strike, StrikeMoment
 
 Classify: TypeAlias = Callable[[web.Request], Event | None]
@@ -64,7 +64,7 @@ class FaultInjector:
                 return await handler(request)
             if await self._strike_if_due(event, StrikeMoment.BEFORE):
                 return _cut_connection(request)
-            response = await handler(request)
+            response = await self._respond(request, handler, event)
             await self._strike_if_due(event, StrikeMoment.AFTER)
             if self._is_waiting_for(event, StrikeMoment.HALFWAY) and isinstance(response, web.Response):
                 return await self._respond_in_halves(request, response, event)
@@ -76,6 +76,16 @@ class FaultInjector:
             return response
 
         return watch
+
+    async def _respond(self, request: web.Request, handler: Handler, event: Event) -> web.StreamResponse:
+        """Return the handler's response; strike while it is awaited, if due."""
+        if not self._is_waiting_for(event, StrikeMoment.OPEN):
+            return await handler(request)
+        responding = asyncio.ensure_future(handler(request))
+        pending = self._blow
+        await asyncio.wait({responding}, timeout=0.0 if pending is None else pending.strike.after)
+        await self._strike_if_due(event, StrikeMoment.OPEN)
+        return await responding
 
     async def observe(self, event: Event, moment: StrikeMoment) -> None:
         """Handle an event outside the requests to a fake."""
@@ -163,7 +173,18 @@ def provider_events(server: ImageApiServer) -> Classify:
             return None if job is None else _POLLS.get(job.state)
         return Event.SUBMIT if request.method == "POST" and parts[-1] in ("run", "generate") else None
 
-    return classify
+    return classify if isinstance(server, SkillBossServer | Reve2ImgServer) else _classify_call
+
+
+def _classify_call(request: web.Request) -> Event | None:
+    """Return the event of a request to any other provider, by its path."""
+    parts = request.path.split("/")
+    if "assets" in parts or "view" in parts:
+        return Event.PICTURE
+    if "cancel" in parts or "interrupt" in parts:
+        return Event.CANCEL
+    is_submit = request.method == "POST" and not {"sandbox", "upload", "queue"} & set(parts)
+    return Event.SUBMIT if is_submit else None
 
 
 def _cut_connection(request: web.Request) -> web.StreamResponse:

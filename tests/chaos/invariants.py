@@ -8,7 +8,8 @@ from bot.domain.errors import FaultKind
 from bot.domain.jobs import Delivery, State
 from sandbox.providers import State as ProviderState
 from sandbox.providers import expected_mark
-from tests.chaos.observations import Card, JobRecord, Observations, RequestRecord, awaits_webhook
+from tests.chaos.call_invariants import call_faults
+from tests.chaos.observations import Card, JobRecord, Observations, RequestRecord, awaits_news
 
 
 class Settlement(StrEnum):
@@ -27,18 +28,20 @@ class Settlement(StrEnum):
 _NO_CHARGE: Final = "Nothing was charged"
 
 
-def broken_promises(observations: Observations, stops: list[int]) -> list[str]:
+def broken_promises(observations: Observations, stops: list[int], *, by_calls: bool = False) -> list[str]:
     """Return one line per broken promise.
 
-    `stops` are the exit codes of bots that were asked to stop.
+    `stops` are the exit codes of bots that were asked to stop. `by_calls`: a job may have several calls.
     """
+    faults = call_faults if by_calls else _record_faults
     return [
         *(f"the audit: {problem}" for problem in observations.problems),
         *_ledger_faults(observations),
-        *(line for record in observations.records for line in _record_faults(record)),
+        *(line for record in observations.records for line in faults(record)),
         *(f"a message that answers nothing: {stray!r}" for stray in observations.stray_messages),
         *(f"the log tells {secret}" for secret in observations.secrets),
         *(f"a stack in the log: {stack}" for stack in observations.stacks),
+        *([f"{observations.kept_files} files of answers are left"] if observations.kept_files else []),
         *(f"asked to stop, the bot ended with {code}" for code in stops if code != 0),
     ]
 
@@ -102,7 +105,7 @@ def _record_faults(record: RequestRecord) -> Iterator[str]:
 
 
 def _job_faults(record: RequestRecord, job: JobRecord, *, answered: bool) -> Iterator[str]:
-    if awaits_webhook(job, accepted=bool(record.accepted)):
+    if awaits_news(job, accepted=bool(record.accepted)):
         return
     state = State(job.state)
     if not state.ended:

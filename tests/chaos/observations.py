@@ -3,9 +3,10 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, func, select
 
@@ -13,10 +14,11 @@ from bot.domain.jobs import LIVE
 from bot.domain.jobs import State as JobState
 from db.audit import audit
 from db.database import Database
-from db.tables import accounts, attempts, jobs, pictures
+from db.tables import accounts, attempts, jobs, pictures, risks
 from sandbox.discord import Invocation, Message, buttons, media, text
-from sandbox.providers import State, read_mark
+from sandbox.providers import ImageApiServer, Job, State, read_mark
 from tests.chaos.scenario import PlannedRequest
+from tests.chaos.studios import KEY, Studio, digests
 from tests.end_to_end.system_harness import REVE2IMG_KEY, SKILLBOSS_KEY, TOKEN, SystemHarness
 
 
@@ -39,11 +41,15 @@ class AttemptRecord:
     provider: str
     outcome: str
     has_webhook: bool = False
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """A job in the database. `positions` are those of its images."""
+    """A job in the database.
+
+    `positions` are those of its images, `digests` their SHA-256. `at_risk` is the operator's possible cost.
+    """
 
     id: str
     interaction_id: int
@@ -56,15 +62,23 @@ class JobRecord:
     fault: str | None = None
     attempts: tuple[AttemptRecord, ...] = ()
     positions: tuple[int, ...] = ()
+    digests: tuple[str, ...] = ()
+    at_risk: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedSubmit:
-    """A submit accepted by a provider; `billed` is whether it was charged."""
+    """A submit accepted by a provider; `billed` is whether it was charged.
+
+    `digests` are the SHA-256 of its pictures; empty if the bot changes them.
+    """
 
     provider: str
     state: State
     billed: bool
+    images: int = 1
+    is_free: bool = False
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +114,7 @@ class Observations:
 
     `awaiting_webhook` sums the prices of jobs that wait for a webhook although no provider accepted them: they will be
     given up. `stray_messages` answer no request. `secrets` and `stacks` were found in the log.
+    `kept_files` are files of answers left over although nothing killed the bot.
     """
 
     records: tuple[RequestRecord, ...]
@@ -111,6 +126,7 @@ class Observations:
     stray_messages: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
+    kept_files: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,16 +137,25 @@ class _DatabaseState:
     lowest: int
 
 
-def awaits_webhook(job: JobRecord, *, accepted: bool) -> bool:
-    """Return whether a job waits for an impossible webhook."""
-    return job.state == JobState.UNKNOWN and bool(job.attempts) and job.attempts[-1].has_webhook and not accepted
+def awaits_news(job: JobRecord, *, accepted: bool) -> bool:
+    """Return whether a job waits for news of a call that nobody took.
+
+    A webhook may come, or fal's history may name it later.
+    """
+    if job.state != JobState.UNKNOWN or not job.attempts or accepted:
+        return False
+    return job.attempts[-1].has_webhook or job.attempts[-1].provider == "fal"
 
 
 class RoundObserver:
     """Collects the observations of a round between `begin` and `collect`."""
 
-    def __init__(self, system: SystemHarness) -> None:
+    def __init__(
+        self, system: SystemHarness, servers: Mapping[str, ImageApiServer] | None = None, studio: Studio | None = None
+    ) -> None:
         self._system = system
+        self._servers = servers or {"skillboss": system.skillboss, "reve2img": system.reve2img}
+        self._studio = studio
         self._log_from = 0
         self._earlier: set[str] = set()
         self._orders: set[int] = set()
@@ -170,7 +195,7 @@ class RoundObserver:
             problems=state.problems,
             held=state.held,
             awaiting_webhook=sum(
-                job.price for job in state.jobs if awaits_webhook(job, accepted=bool(self._accepted(job.prompt)))
+                job.price for job in state.jobs if awaits_news(job, accepted=bool(self._accepted(job.prompt)))
             ),
             lowest=state.lowest,
             unknown_jobs=sum(each.interaction_id not in self._orders for each in state.jobs),
@@ -187,21 +212,35 @@ class RoundObserver:
             planned=placed.planned,
             interaction_id=number,
             jobs=tuple(each for each in state.jobs if each.interaction_id == number),
-            accepted=tuple(self._accepted(placed.planned.prompt)),
+            accepted=await self._with_digests(placed.planned.prompt),
             card=None if original is None else await asyncio.to_thread(_card, original),
             direct=tuple([await asyncio.to_thread(_card, each) for each in self._direct(placed)]),
         )
 
     def _accepted(self, prompt: str) -> list[AcceptedSubmit]:
-        found = []
-        for name, server in (("skillboss", self._system.skillboss), ("reve2img", self._system.reve2img)):
-            billed = {charge.job_id for charge in server.billed}
-            found += [
-                AcceptedSubmit(provider=name, state=job.state, billed=job.id in billed)
-                for job in server.jobs
-                if job.request.prompt == prompt
-            ]
-        return found
+        return [
+            AcceptedSubmit(
+                provider=name,
+                state=job.state,
+                billed=any(charge.job_id == job.id for charge in self._servers[name].billed),
+                images=job.request.images,
+                is_free=self._studio is not None and self._studio.is_free,
+            )
+            for name, job in self._jobs(prompt)
+        ]
+
+    async def _with_digests(self, prompt: str) -> tuple[AcceptedSubmit, ...]:
+        """Return the accepted submits, with the pictures of a studio's rounds."""
+        accepted = self._accepted(prompt)
+        if self._studio is None or not self._studio.keeps_bytes:
+            return tuple(accepted)
+        pairs = zip(accepted, self._jobs(prompt), strict=True)
+        return tuple([replace(each, digests=await digests(self._servers[name], job)) for each, (name, job) in pairs])
+
+    def _jobs(self, prompt: str) -> list[tuple[str, Job]]:
+        return [
+            (name, job) for name, server in self._servers.items() for job in server.jobs if job.request.prompt == prompt
+        ]
 
     def _messages(self) -> list[Message]:
         world = self._system.discord.world
@@ -237,6 +276,7 @@ class RoundObserver:
             ("the bot's token", TOKEN),
             ("a provider's key", SKILLBOSS_KEY),
             ("a provider's key", REVE2IMG_KEY),
+            ("a provider's key", KEY),
             *(("a prompt", each.planned.prompt) for each in placed),
             *(("a prompt's end", each.planned.mark) for each in placed),
             *(("an interaction's token", each.invocation.interaction.token) for each in placed),
@@ -284,7 +324,9 @@ def _database_state(connection: Connection) -> _DatabaseState:
 def _job_records(connection: Connection) -> list[JobRecord]:
     of_attempts = {
         job_id: tuple(
-            AttemptRecord(provider=row.provider, outcome=row.outcome, has_webhook=row.webhook_hash is not None)
+            AttemptRecord(
+                provider=row.provider, outcome=row.outcome, has_webhook=row.webhook_hash is not None, part=row.part
+            )
             for row in rows
         )
         for job_id, rows in itertools.groupby(
@@ -293,12 +335,15 @@ def _job_records(connection: Connection) -> list[JobRecord]:
         )
     }
     of_pictures = {
-        job_id: tuple(row.position for row in rows)
+        job_id: tuple((row.position, row.sha256) for row in rows)
         for job_id, rows in itertools.groupby(
             connection.execute(select(pictures).order_by(pictures.c.job_id, pictures.c.position)),
             key=lambda row: str(row.job_id),
         )
     }
+    at_risk: Counter[str] = Counter()
+    for row in connection.execute(select(risks.c.job_id, risks.c.amount)):
+        at_risk[row.job_id] += row.amount
     return [
         JobRecord(
             id=row.id,
@@ -311,7 +356,9 @@ def _job_records(connection: Connection) -> list[JobRecord]:
             delivery=row.delivery,
             fault=row.fault,
             attempts=of_attempts.get(row.id, ()),
-            positions=of_pictures.get(row.id, ()),
+            positions=tuple(position for position, _ in of_pictures.get(row.id, ())),
+            digests=tuple(digest for _, digest in of_pictures.get(row.id, ())),
+            at_risk=at_risk[row.id],
         )
         for row in connection.execute(select(jobs))
     ]

@@ -3,22 +3,28 @@
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 from typing import Final
 
+from bot.images.store import ImageStore
 from sandbox.discord import ClientRefusal, Invocation, NoAnswerError
 from sandbox.discord.state import ACKNOWLEDGE_WITHIN
-from sandbox.providers import ImageApiServer, Latency
+from sandbox.providers import ComfyServer, ImageApiServer, Latency
+from tests.chaos.database_lock import locked
 from tests.chaos.fault_injector import FaultInjector, PendingStrike, discord_events, provider_events
 from tests.chaos.observations import Observations, PlacedRequest, RoundObserver
 from tests.chaos.scenario import MEMBERS, Event, PlannedRequest, Scenario, Strike, StrikeMoment
+from tests.chaos.studios import Studio
 from tests.chaos.webhook_proxy import WebhookProxy
 from tests.end_to_end.system_harness import BotEndedError, BotProcess, Launch, SystemHarness
 
 _SETTLE_TIMEOUT_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.05
+_WATCH_SECONDS: Final = 0.002
 _STOP_TIMEOUT_SECONDS: Final = 60.0
 _HIGHEST_THRESHOLD: Final = 100_000
 _AT_ONCE: Final = Latency(queue=0.0, work=0.0)
@@ -59,7 +65,13 @@ class Runner:
     """
 
     def __init__(
-        self, folder: Path, *, launch: Launch, database_url: str | None = None, webhooks: bool = False
+        self,
+        folder: Path,
+        *,
+        launch: Launch,
+        database_url: str | None = None,
+        webhooks: bool = False,
+        studio: Studio | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._launch_bot = launch
@@ -70,18 +82,29 @@ class Runner:
         self._webhooks = webhooks
         self._injector = FaultInjector(self._send_signal)
         self._webhook_proxy = WebhookProxy(self._injector.middleware(lambda _: Event.WEBHOOK))
-        self._observer = RoundObserver(self.system)
+        self._studio = studio
+        self._servers = self._build_servers()
+        self._observer = RoundObserver(self.system, self._servers, studio)
         self._was_ready = False
+
+    @property
+    def has_calls(self) -> bool:
+        """True if a job may have several calls."""
+        return self._studio is not None
 
     async def start(self) -> None:
         """Start the fakes and the bot."""
         system, world = self.system, self.system.discord.world
         system.discord.app.middlewares.append(self._injector.middleware(discord_events(system.discord)))
-        for server in self._providers:
+        for server in self._servers.values():
             server.middlewares.append(self._injector.middleware(provider_events(server)))
         for name in MEMBERS:
             world.add_member(world.guild("Community"), world.add_user(name))
         await system.start_fakes()
+        if self._studio is not None:
+            server = self._servers[self._studio.provider]
+            await server.start()
+            self._settings |= {"PROVIDER_ORDER": self._studio.order, **self._studio.settings(server, system.folder)}
         if self._webhooks:
             await self._webhook_proxy.start(f"http://127.0.0.1:{system.http_port}")
             self._settings["WEBHOOK_PUBLIC_URL"] = self._webhook_proxy.url
@@ -95,6 +118,8 @@ class Runner:
         """End everything."""
         await self._webhook_proxy.close()
         await self.system.close()
+        if self._studio is not None:
+            await self._servers[self._studio.provider].close()
 
     async def run_round(self, scenario: Scenario) -> RoundResult:
         """Play a round to its end and return the result."""
@@ -104,6 +129,7 @@ class Runner:
         self._inject_incidents(scenario)
         first = PendingStrike(scenario.strikes[0])
         self._injector.arm(first)
+        restarting = asyncio.create_task(self._restart_provider(scenario.restart_after))
         sending = [asyncio.create_task(self._send(planned)) for planned in scenario.requests]
         for turn, strike in enumerate(scenario.strikes):
             pending = PendingStrike(strike) if turn else first
@@ -113,31 +139,59 @@ class Runner:
         await self._ensure_running()  # before the held webhooks are released
         self._clear_incidents()
         placed = await asyncio.gather(*sending)
+        restarting.cancel()
         await self._wait_until_settled(placed)
         result.observations = await self._observer.collect(placed)
+        left = await asyncio.to_thread(self._sweep_kept_files)
+        if left and not any(strike.signal is SIGKILL for strike in scenario.strikes):
+            result.observations = replace(result.observations, kept_files=left)
         result.seconds = time.monotonic() - began
         return result
 
+    def _build_servers(self) -> dict[str, ImageApiServer]:
+        """Return the fakes of the bot's providers by name."""
+        studio = self._studio
+        if studio is None:
+            return {"skillboss": self.system.skillboss, "reve2img": self.system.reve2img}
+        servers = {studio.provider: studio.build()}
+        return servers | ({"reve2img": self.system.reve2img} if "reve2img" in studio.order else {})
+
+    def _sweep_kept_files(self) -> int:
+        """Delete the files of answers, all jobs having ended; return their number."""
+        store = ImageStore(self.system.folder / "data" / "pictures")
+        left = store.sweep_inline(older_than=datetime.now(UTC) + timedelta(days=1))
+        assert not any(self._kept_folder.glob("*"))
+        return left
+
     @property
-    def _providers(self) -> tuple[ImageApiServer, ...]:
-        return (self.system.skillboss, self.system.reve2img)
+    def _kept_folder(self) -> Path:
+        return self.system.folder / "data" / "pictures" / "inline"
+
+    async def _restart_provider(self, after: float | None) -> None:
+        """Let providers forget their jobs, as a restart does."""
+        if after is None:
+            return
+        await asyncio.sleep(after)
+        for server in self._servers.values():
+            if isinstance(server, ComfyServer):
+                server.forget()
 
     def _inject_incidents(self, scenario: Scenario) -> None:
         """Set the round's latencies and provider faults."""
-        for server in self._providers:
+        for server in self._servers.values():
             server.latency = Latency(queue=scenario.queue, work=scenario.work)
         for incident in scenario.incidents:
             first, second = incident.where
             if incident.server == "discord":
                 self.system.discord.faults.add(first, second, **incident.how)
             else:
-                server = self.system.skillboss if incident.server == "skillboss" else self.system.reve2img
-                server.faults.add(first, second, **incident.how)
+                faults = self._servers[incident.server].faults
+                faults.play(second, **incident.how) if first == "case" else faults.add(first, second, **incident.how)
 
     def _clear_incidents(self) -> None:
         """Clear all faults and let every job end."""
         self.system.discord.faults.clear()
-        for server in self._providers:
+        for server in self._servers.values():
             server.latency = _AT_ONCE
             server.clear_faults()
             for job in server.jobs:
@@ -175,6 +229,7 @@ class Runner:
         """Run the bot until the strike hit and the bot exited."""
         instant = asyncio.create_task(self._strike_at_an_instant(pending)) if pending.strike.event is None else None
         await self._ensure_running(pending)
+        watching = asyncio.create_task(self._strike_once_kept(pending))
         if instant is not None:
             await instant
             result.hits.append(str(pending.strike))
@@ -183,6 +238,7 @@ class Runner:
         else:
             await self._injector.strike_now(pending)
             result.hits.append(f"{Strike(signal=pending.strike.signal)}, for a transition that did not come")
+        watching.cancel()
         began = time.monotonic()
         code = await self.system.bot_ended(within=_STOP_TIMEOUT_SECONDS)
         self._running.clear()
@@ -194,6 +250,19 @@ class Runner:
         await asyncio.sleep(pending.strike.after)
         await self._running.wait()
         await self._injector.strike_now(pending)
+
+    async def _strike_once_kept(self, pending: PendingStrike) -> None:
+        """Strike between the write of an answer's images and its record.
+
+        A lock keeps the bot from recording it meanwhile.
+        """
+        if pending.strike.event is not Event.KEPT:
+            return
+        known = set(self._kept_folder.glob("*"))
+        await _until(lambda: any(not job.terminal for server in self._servers.values() for job in server.jobs))
+        async with locked(self.system.database_url):
+            await _until(lambda: not known.issuperset(self._kept_folder.glob("*")))
+            await self._injector.strike_now(pending)
 
     @staticmethod
     async def _strikes_within(pending: PendingStrike, seconds: float) -> bool:
@@ -242,3 +311,8 @@ class Runner:
         if not placed.reached or interaction.acknowledged_at is not None:
             return False
         return self.system.discord.world.now() - interaction.created_at <= ACKNOWLEDGE_WITHIN
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(_WATCH_SECONDS)  # neither files nor a killed bot wake anybody

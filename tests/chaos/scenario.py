@@ -36,12 +36,14 @@ class Event(StrEnum):
     PICTURE = "picture"  # the bot downloads a picture
     WEBHOOK = "webhook"  # a provider calls the bot
     START = "start"  # the bot asks for the gateway: it is starting
+    KEPT = "kept"  # the images of an answer are on the disk, and no transaction has recorded that
 
 
 class StrikeMoment(StrEnum):
     """Moment of a strike within an event."""
 
     BEFORE = "before"  # it has arrived; a killed bot's request never takes effect
+    OPEN = "open"  # it takes effect, and its answer is not ready
     AFTER = "after"  # it has taken effect, and no answer goes out before the strike
     HALFWAY = "halfway"  # half of the answer has gone out
     ANSWERED = "answered"  # the whole answer has gone out
@@ -95,7 +97,7 @@ class PlannedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """A fault of a fake: "discord", "skillboss" or "reve2img".
+    """A fault of a fake: "discord" or the name of a provider.
 
     `where` and `how` are the arguments of its `faults`.
     """
@@ -110,7 +112,8 @@ class Scenario:
     """A round.
 
     `queue` and `work` are the latencies of the providers in seconds until the last strike is over. After `patience`
-    seconds without the transition, the bot is struck anyway.
+    seconds without the transition, the bot is struck anyway. After `restart_after` seconds the providers that forget
+    their jobs at a restart do so.
     """
 
     name: str
@@ -120,6 +123,7 @@ class Scenario:
     queue: float = 0.1
     work: float = 0.1
     patience: float = 3.0
+    restart_after: float | None = None
 
 
 def make_prompt(randomness: random.Random, about: str) -> str:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from tests.chaos.call_invariants import purchases
 from tests.chaos.invariants import settlement
 from tests.chaos.runner import RoundResult
 
@@ -18,8 +19,8 @@ class Stats:
         self.ends: Counter[str] = Counter()
         self.bills: Counter[str] = Counter()
 
-    def add(self, result: RoundResult) -> None:
-        """Count a round."""
+    def add(self, result: RoundResult, *, by_calls: bool = False) -> None:
+        """Count a round; `by_calls` counts the pictures of its calls."""
         self.rounds += 1
         self.seconds += result.seconds
         self.slowest_stop = max([self.slowest_stop, *(stop.seconds for stop in result.stops)])
@@ -28,7 +29,9 @@ class Stats:
             return
         for record in result.observations.records:
             self.ends.update(_ends(record.jobs[0].state if record.jobs else None, answered=record.card is not None))
-            found = settlement(record)
+            found = None if by_calls else settlement(record)
+            if by_calls:
+                self.bills.update(purchases(record))
             if found is not None:
                 self.bills[found] += 1
 

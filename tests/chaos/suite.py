@@ -18,6 +18,7 @@ from tests.chaos.invariants import broken_promises
 from tests.chaos.runner import RoundResult, Runner
 from tests.chaos.scenario import Scenario
 from tests.chaos.stats import Stats
+from tests.chaos.studios import Studio
 from tests.end_to_end.system_harness import Launch
 from tests.support.databases import PostgresqlDatabases
 from tests.support.fork_server import ForkServer
@@ -57,13 +58,14 @@ async def run(
     database: str = "sqlite",
     parallel: int = 2,
     webhooks: bool = False,
+    studio: Studio | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> SuiteResult:
     """Run all scenarios on `parallel` systems below `folder`."""
     suite_result, began = SuiteResult(), time.monotonic()
     waiting = iter(scenarios)
     with ForkServer() as fork_server:
-        systems = _Systems(folder, launch=fork_server.launch, database=database, webhooks=webhooks)
+        systems = _Systems(folder, launch=fork_server.launch, database=database, webhooks=webhooks, studio=studio)
         try:
             async with asyncio.TaskGroup() as group:
                 reporting = group.create_task(_report_progress(suite_result, say))
@@ -82,10 +84,11 @@ async def run(
 class _Systems:
     """Opens runners with separate folders and databases."""
 
-    def __init__(self, folder: Path, *, launch: Launch, database: str, webhooks: bool) -> None:
+    def __init__(self, folder: Path, *, launch: Launch, database: str, webhooks: bool, studio: Studio | None) -> None:
         self._folder = folder
         self._launch = launch
         self._webhooks = webhooks
+        self._studio = studio
         self._opened = 0
         self._creating = asyncio.Lock()  # the first makes the others' template
         self._postgresql = PostgresqlDatabases() if database == "postgresql" else None
@@ -97,7 +100,7 @@ class _Systems:
         folder = self._folder / f"system-{self._opened}"
         async with self._creating:
             url = None if self._postgresql is None else await self._postgresql.create(migrated=True)
-        runner = Runner(folder, launch=self._launch, database_url=url, webhooks=self._webhooks)
+        runner = Runner(folder, launch=self._launch, database_url=url, webhooks=self._webhooks, studio=self._studio)
         try:
             await runner.start()
             yield runner
@@ -134,10 +137,11 @@ async def _run_round(
     try:
         result = await runner.run_round(scenario)
         assert result.observations is not None
-        broken = broken_promises(result.observations, [stop.code for stop in result.stops])
+        codes = [stop.code for stop in result.stops]
+        broken = broken_promises(result.observations, codes, by_calls=runner.has_calls)
     except Exception as error:  # noqa: BLE001 - a round that cannot be carried out is a failure of its own
         broken = ["the round broke off: " + "".join(traceback.format_exception(error))]
-    suite_result.stats.add(result)
+    suite_result.stats.add(result, by_calls=runner.has_calls)
     if broken:
         failure = Failure(scenario=scenario, database=database, broken=tuple(broken), folder=runner.system.folder)
         suite_result.failures.append(failure)

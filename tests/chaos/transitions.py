@@ -30,6 +30,8 @@ class Transition:
 def _transitions() -> tuple[Transition, ...]:
     found = []
     for event in Event:
+        if event is Event.KEPT:
+            continue  # only of providers that answer with pictures: see studios.py
         moments: tuple[StrikeMoment, ...] = _COMMON_MOMENTS
         if event is Event.DELIVERED:
             moments = (StrikeMoment.ANSWERED,)

@@ -39,7 +39,9 @@ class WebhookProxy:
     async def _pass_on(self, request: web.Request) -> web.Response:
         assert self._session is not None
         with contextlib.suppress(aiohttp.ClientError):
-            body, headers = await request.read(), {"Content-Type": request.content_type}
+            body = await request.read()
+            signed = {name: value for name, value in request.headers.items() if name.lower().startswith("x-")}
+            headers = {"Content-Type": request.content_type, **signed}
             async with self._session.post(self._bot + request.path_qs, data=body, headers=headers) as answer:
                 return web.Response(status=answer.status, body=await answer.read())
         return web.Response(status=HTTPStatus.BAD_GATEWAY)
