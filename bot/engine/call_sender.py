@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import TypeVar
 
 import structlog
 
@@ -16,7 +17,7 @@ from bot.engine.clock import Clock
 from bot.engine.fault_attribution import attribute_failure, attribute_refusal, level_of
 from bot.engine.provider_status import ProviderStatus, SubmitEpochs
 from bot.engine.submissions import SubmissionBuilder
-from bot.providers.base import Finished, LostCall, Pending, Provider, SubmitAnswer
+from bot.providers.base import Failed, Finished, LostCall, Pending, Provider, SubmitAnswer
 
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +34,8 @@ class LostReply:
     ask_again: bool = False
     is_billed: bool = True
 
+
+_End = TypeVar("_End", bound=Finished | Failed)
 
 CallResult = SubmitAnswer | ProviderError | LostReply
 """The result of a call; a `ProviderError` is a sure refusal."""
@@ -107,7 +110,7 @@ class CallSender:
             return await self.find(job, call.attempt, offer, has_callback=url is not None)
         answer = attribute_failure(answer, job.request)
         self._provider_status.record_answer(offer, answer, epochs)
-        if isinstance(answer, Finished):
+        if isinstance(answer, Finished | Failed):
             return with_list_price(answer, job, call.attempt, offer, self._clock.now().date())
         return answer
 
@@ -170,9 +173,12 @@ async def _forward(event: asyncio.Event, to: asyncio.Event) -> None:
     to.set()
 
 
-def with_list_price(answer: Finished, job: Job, attempt: Attempt, offer: Offer, today: date) -> Finished:
-    """Return the answer with the list price of its call, if none is known."""
-    if answer.cost is not None or attempt.cost is not None:
+def with_list_price(answer: _End, job: Job, attempt: Attempt, offer: Offer, today: date) -> _End:
+    """Return the answer with the list price of its call, if none is known.
+
+    A failure without images is not billed.
+    """
+    if answer.cost is not None or attempt.cost is not None or (isinstance(answer, Failed) and not answer.made_images):
         return answer
     cost = list_cost(job, attempt, offer, today)
     return answer if cost is None else replace(answer, cost=cost)

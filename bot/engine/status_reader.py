@@ -16,7 +16,7 @@ from bot.engine.config import EngineConfig
 from bot.engine.fault_attribution import attribute_failure
 from bot.engine.provider_status import ProviderStatus
 from bot.engine.result_downloader import ResultDownloader
-from bot.providers.base import CancelOutcome, Finished, Provider, Status
+from bot.providers.base import CancelOutcome, Failed, Finished, Provider, Status
 
 _log = structlog.get_logger(__name__)
 
@@ -84,13 +84,13 @@ class StatusReader:
             status = error
         self._read_at[job.id] = self._clock.monotonic()
         self._provider_status.record_status(provider.name, job.request.model, status)
+        offer = self._catalogue.find_offer(attempt.provider, job.request.model)
+        if offer is not None and isinstance(status, Finished | Failed):
+            status = with_list_price(status, job, attempt, offer, self._clock.now().date())
         return await self._kept(job, attempt, status) if isinstance(status, Finished) else status
 
     async def _kept(self, job: Job, attempt: Attempt, answer: Finished) -> Finished | ProviderError:
-        """Return a finished answer with addresses and cost."""
-        offer = self._catalogue.find_offer(attempt.provider, job.request.model)
-        if offer is not None:
-            answer = with_list_price(answer, job, attempt, offer, self._clock.now().date())
+        """Return a finished answer with addresses."""
         try:
             return replace(await self._results.keep(answer), handle=attempt.handle)
         except OSError as error:

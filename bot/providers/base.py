@@ -80,7 +80,7 @@ class Failed:
     """A job ended without an image.
 
     `detail` is the provider's error code and the loggable words of its reason. `cost` is set if it is billed all the
-    same.
+    same. `made_images`: it is billed like a finished one, for images that the provider does not show.
     """
 
     kind: FaultKind
@@ -88,6 +88,7 @@ class Failed:
     handle: str | None = None
     record_id: str | None = None
     cost: Cost | None = None
+    made_images: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ _RUNNER: Final = "runner_"
 def finished(document: dict[str, Any], *, handle: str, record_id: str | None) -> Finished | Failed:
     """Return the end of a successful request.
 
-    An image with a flag in `has_nsfw_concepts` is a black one, so it is left out.
+    An image with a flag in `has_nsfw_concepts` is a black one, so it is left out; it is billed.
     """
     listed = document.get("images")
     images = listed if isinstance(listed, list) else []
@@ -39,8 +39,9 @@ def finished(document: dict[str, Any], *, handle: str, record_id: str | None) ->
     shown = [image for at, image in enumerate(images) if flags[at : at + 1] != [True]]
     if urls := image_urls(shown):
         return Finished(image_urls=urls, handle=handle, record_id=record_id)
-    kind = FaultKind.CONTENT if len(shown) < len(images) else FaultKind.NO_PICTURES
-    return Failed(kind=kind, handle=handle, record_id=record_id)
+    if len(shown) < len(images):
+        return Failed(kind=FaultKind.CONTENT, handle=handle, record_id=record_id, made_images=True)
+    return Failed(kind=FaultKind.NO_PICTURES, handle=handle, record_id=record_id)
 
 
 def is_failure(answer: Answer, *, announced: bool) -> bool:
