@@ -56,16 +56,19 @@ class BatchPoller:
                 batch = await self._batch_store.get(job.id)
                 waiting = [call for call in batch if is_waiting(call)]
             news = await asyncio.gather(*(self._read(job, provider, call, progress) for call in waiting))
-        for call in batch:
-            if call.outcome is Outcome.UNKNOWN and call.handle is None:
-                await self._ask_for(job, call)
-        return await self._settle(job, batch, progress, refresh_card=any(news))
+        lost = [call for call in batch if call.outcome is Outcome.UNKNOWN and call.handle is None and not call.result]
+        asked = [await self._ask_for(job, call) for call in lost]
+        return await self._settle(job, batch, progress, refresh_card=any(news), may_come=any(asked))
 
     async def _settle(
-        self, job: Job, batch: Sequence[Attempt], progress: PollProgress, *, refresh_card: bool
+        self, job: Job, batch: Sequence[Attempt], progress: PollProgress, *, refresh_card: bool, may_come: bool
     ) -> StepResult:
-        """Move the job on if its calls have ended, or plan the next poll."""
-        may_learn = any(call.webhook_hash for call in batch) and self._schedule.unknown_time_left(job, batch[0]) > 0
+        """Move the job on if its calls have ended, or plan the next poll.
+
+        `may_come`: the provider may know a call later.
+        """
+        may_come |= any(call.webhook_hash for call in batch)
+        may_learn = may_come and self._schedule.unknown_time_left(job, batch[0]) > 0
         settled = await self._batch_store.settle(job, has_callback=may_learn)
         if settled.state is State.QUEUED and self._shown.get(job.id).is_running:
             settled = await self._job_store.mark_running(settled)
@@ -97,10 +100,13 @@ class BatchPoller:
         await self._batch_store.record(job, call, status)
         return False
 
-    async def _ask_for(self, job: Job, call: Attempt) -> None:
-        """Ask the provider for a call without a reply."""
+    async def _ask_for(self, job: Job, call: Attempt) -> bool:
+        """Ask the provider for a call without a reply.
+
+        Return whether it may know the call later.
+        """
         if self._schedule.unknown_time_left(job, call) <= 0:
-            return
+            return False
         offer = self._catalogue.find_offer(call.provider, job.request.model)
         match await self._sender.find(job, call, offer, has_callback=False):
             case Pending(handle=handle):
@@ -109,6 +115,9 @@ class BatchPoller:
                 await self._batch_store.record(job, call, never_taken, self._random.random())
             case LostReply(is_billed=False):
                 await self._batch_store.record(job, call, Failed(kind=FaultKind.REPLY_LOST))
+            case LostReply(may_come=may_come):
+                return may_come
+        return False
 
     async def _cancel(self, job: Job, provider: Provider, waiting: Sequence[Attempt]) -> Job:
         """Ask the provider to cancel each waiting call."""

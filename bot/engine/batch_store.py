@@ -91,6 +91,8 @@ class BatchStore:
                         record_id=reply.record_id,
                         retry_at=retry_at,
                     )
+                case None if any(each.number == call.number and has_reply(each) for each in attempts.list_for(job.id)):
+                    pass  # another process has recorded its late reply
                 case None:
                     attempts.end_call(call, Outcome.UNKNOWN, now, fault=FaultKind.REPLY_LOST)
 

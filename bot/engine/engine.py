@@ -321,7 +321,6 @@ class Engine:
         """Ask providers about ended jobs without a known outcome."""
         for job in await self._reconciliations.claim_due(_RECONCILE_BATCH):
             try:
-                _, attempt = await self._job_store.get(job.id)
-                await self._poller.reconcile(job, attempt)
+                await self._poller.reconcile(job)
             except Exception:  # noqa: BLE001 - one failure must not keep the others; this job is due again later
                 _log.exception("engine.not_reconciled", job=job.id)

@@ -64,9 +64,9 @@ class JobEndings:
         overdue = now - job.created_at >= timedelta(seconds=self._config.hard_deadline)
         if not overdue and not self._ledger.has_free_repeat(connection, job.place.member_id, now):
             return job
-        # With a handle from a webhook only the status could not be read: reconciliation goes on.
+        # With a handle from a webhook only the status could not be read, and images may have come late.
         batch = AttemptRepository(connection).latest_batch(job.id)
-        reconcile_at = now + FIRST_RECONCILIATION if any(call.handle for call in batch) else None
+        reconcile_at = now + FIRST_RECONCILIATION if any(call.handle or call.result for call in batch) else None
         return self.end(
             connection,
             job,

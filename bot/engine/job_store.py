@@ -124,20 +124,33 @@ class JobStore:
 
         return await self._database.write(write)
 
-    async def record_late_handle(self, job: Job, handle: str) -> None:
-        """Record the handle of a submit given up by another worker.
+    async def record_late_answer(self, call: Attempt, answer: Pending | Finished | Failed) -> bool:
+        """Record the answer to a call whose job another worker took over.
 
-        Images that the provider still makes are free.
+        The job goes on with it; if it was given up, its images are free. Return False if nobody needs the answer.
         """
 
-        def write(connection: Connection) -> None:
+        def write(connection: Connection) -> bool:
             attempts = AttemptRepository(connection)
-            latest = attempts.latest(job.id)
-            if latest.outcome is Outcome.UNKNOWN and latest.provider == job.provider:
-                attempts.set_handle(latest, handle)
-                JobRepository(connection).schedule_reconciliation(job.id, self._clock.now())
+            current = next((each for each in attempts.list_for(call.job_id) if each.number == call.number), None)
+            if current is None or current.outcome not in (Outcome.OPEN, Outcome.UNKNOWN) or current.result:
+                return False
+            urls = list(answer.image_urls) if isinstance(answer, Finished) else []
+            job = JobRepository(connection).get(call.job_id)
+            attempts.update_call(
+                current,
+                # A final outcome is recorded with the job's end.
+                outcome=Outcome.OPEN if urls and not job.state.ended else None,
+                handle=answer.handle if current.handle is None else None,
+                record_id=answer.record_id,
+                cost=answer.cost,
+                result=urls or None,
+            )
+            if not job.state.ended:
+                return True
+            return JobRepository(connection).schedule_reconciliation(job.id, self._clock.now())
 
-        await self._database.write(write)
+        return await self._database.write(write)
 
     async def mark_accepted(self, job: Job, answer: Pending) -> Job:
         """Record the provider's acceptance: QUEUED or RUNNING."""
@@ -183,11 +196,13 @@ class JobStore:
         """Record a lost reply: UNKNOWN, and never submitted again.
 
         The attempt stays marked as unknown for good. If the provider has a webhook URL, it may still call;
-        otherwise the job is given up at once.
+        otherwise the job is given up at once. It goes on if another process recorded its images meanwhile.
         """
         now = self._clock.now()
 
         def write(connection: Connection) -> Job:
+            if any(call.result for call in AttemptRepository(connection).latest_batch(job.id)):
+                return JobRepository(connection).advance(job, State.STORING)
             AttemptRepository(connection).end_batch(job.id, Outcome.UNKNOWN, now, fault=FaultKind.REPLY_LOST)
             unknown = JobRepository(connection).advance(job, State.UNKNOWN)
             return unknown if has_callback else self._endings.give_up(connection, unknown, now)
@@ -275,7 +290,8 @@ class JobStore:
                 {} if answer is None else {"handle": answer.handle, "record_id": answer.record_id, "cost": answer.cost}
             )
             cost = None
-            if may_be_billed or fault is FaultKind.NO_PICTURES or (answer is not None and is_billed(answer.cost)):
+            was_made = answer is not None and (answer.made_images or is_billed(answer.cost))
+            if may_be_billed or was_made or fault is FaultKind.NO_PICTURES:
                 cost = possible_cost(job, AttemptRepository(connection).latest_batch(job.id), fault)
             AttemptRepository(connection).end_batch(job.id, Outcome.FAILED, now, fault=fault, **extra)
             return self._endings.end(

@@ -3,14 +3,11 @@
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Final
 
 import structlog
 
 from bot.domain.catalogue import Catalogue
-from bot.domain.costs import is_billed
-from bot.domain.credits import RiskOutcome
 from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.jobs import Attempt, Job, State
 from bot.engine.batch_poller import BatchPoller
@@ -24,8 +21,9 @@ from bot.engine.job_store import JobStore
 from bot.engine.poll_schedule import ASK_SECONDS, LONGEST_POLL_PAUSE_SECONDS, PollProgress, PollSchedule
 from bot.engine.progress import ProgressRegistry
 from bot.engine.provider_status import ProviderStatus
+from bot.engine.reconciler import JobReconciler
 from bot.engine.reconciliation_store import ReconciliationStore
-from bot.engine.result_downloader import ResultDownloader, ResultDownloadProgress
+from bot.engine.result_downloader import ResultDownloader
 from bot.engine.status_reader import StatusReader
 from bot.engine.step_result import StepResult
 from bot.engine.storage_gate import StorageGate
@@ -67,7 +65,15 @@ class JobPoller:
         self._catalogue = catalogue
         self._shown = progress
         self._reader = reader
-        self._reconciliations = reconciliations
+        self._reconciler = JobReconciler(
+            batch_store=batch_store,
+            reconciliations=reconciliations,
+            results=results,
+            reader=reader,
+            provider_status=provider_status,
+            clock=clock,
+            config=config,
+        )
         self._provider_status = provider_status
         self._storage_gate = storage_gate
         self._decode_guard = decode_guard
@@ -110,36 +116,15 @@ class JobPoller:
             return await self._check_unknown(job, attempt)
         return await self._poll(job, attempt)
 
-    async def reconcile(self, job: Job, attempt: Attempt | None) -> None:
-        """Ask a provider about an ended job without a known outcome.
-
-        Images that arrive now are free.
-        """
-        known_until = job.created_at + timedelta(seconds=self._config.reconcile_for)
-        if attempt is None or attempt.handle is None or self._clock.now() > known_until:
-            await self._reconciliations.finish(job)
-            return
-        provider = self._reader.provider_of(attempt)
-        if provider is None:
-            return  # its key was removed from the settings and may come back
-        status = await self._reader.read(job, attempt, provider, attempt.handle)
-        if isinstance(status, Finished):
-            download = ResultDownloadProgress()
-            if await self._results.download(job, attempt.provider, status.image_urls, download):
-                images = download.images(job, status.image_urls)
-                _log.info("job.came_late", job=job.id, provider=attempt.provider, pictures=len(images))
-                await self._reconciliations.finish(job, images, status.cost, outcome=RiskOutcome.OWED)
-                self._provider_status.record_images(job, attempt.provider, images)
-            await self._results.drop(status.image_urls)
-        elif isinstance(status, Failed | Cancelled):
-            billed = isinstance(status, Failed) and is_billed(status.cost)
-            outcome = RiskOutcome.OWED if billed else RiskOutcome.DROPPED
-            await self._reconciliations.finish(job, outcome=outcome)
-        elif _is_not_found(status):
-            await self._reconciliations.finish(job)  # forgotten, not unmade: its cost stays at risk
+    async def reconcile(self, job: Job) -> None:
+        """Ask a provider about an ended job without a known outcome."""
+        await self._reconciler.reconcile(job)
 
     async def _check_unknown(self, job: Job, attempt: Attempt) -> StepResult:
         """Read the status once the job has a handle; give up in time."""
+        if attempt.result:  # a late answer, recorded by another process
+            late = Finished(image_urls=attempt.result, handle=attempt.handle)
+            return StepResult(job=await self._job_store.mark_storing(job, late), next_step_in=0.0)
         if attempt.handle is None:
             return await self._ask_for(job, attempt)
         provider = self._reader.provider_of(attempt)
@@ -263,7 +248,3 @@ class JobPoller:
     async def _fail(self, job: Job, answer: Failed) -> Job:
         log_failure(job, answer)
         return await self._job_store.mark_failed(job, answer.kind, answer)
-
-
-def _is_not_found(answer: object) -> bool:
-    return isinstance(answer, ProviderError) and answer.kind is FaultKind.NOT_FOUND

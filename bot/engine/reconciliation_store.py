@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from bot.domain.costs import Cost
 from bot.domain.credits import RiskOutcome
 from bot.domain.images import ResultImage
-from bot.domain.jobs import Job
+from bot.domain.jobs import Attempt, Job
 from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
 from db.attempts import AttemptRepository
@@ -54,11 +54,13 @@ class ReconciliationStore:
         self,
         job: Job,
         images: Sequence[ResultImage] = (),
-        cost: Cost | None = None,
+        costs: Sequence[tuple[Attempt, Cost | None]] = (),
         *,
         outcome: RiskOutcome | None = None,
     ) -> None:
         """Store late images free of charge and end the reconciliation.
+
+        `costs` are those of the calls with images.
 
         `outcome` is the provider's word on the job's possible cost; without it the cost stays at risk.
         """
@@ -69,6 +71,7 @@ class ReconciliationStore:
                 self._ledger.decide_possible_costs(connection, job, outcome, now)
             if JobRepository(connection).schedule_reconciliation(job.id, None) and images:
                 ResultImageRepository(connection).add_all(images, now)
-                AttemptRepository(connection).update_latest(job.id, cost=cost)
+                for call, cost in costs:
+                    AttemptRepository(connection).update_call(call, cost=cost, result=[])
 
         await self._database.write(write)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -89,13 +89,11 @@ class Submitter:
         if len(claim.calls) > 1:
             return await self._submit_batch(claim, epochs)
         job, call = claim.job, claim.calls[0]
-        result = await self._sender.send(job, call, claim.offer, epochs)
+        result = await self._keep(await self._sender.send(job, call, claim.offer, epochs))
         try:
             return await self._persist(job, result)
         except StaleJobError:
-            # Another worker gave the job up meanwhile, but only this one knows the provider's handle.
-            if isinstance(result, Pending | Finished | Failed) and result.handle is not None:
-                await self._job_store.record_late_handle(job, result.handle)
+            await self._record_late(call.attempt, result)
             raise
 
     async def handle_interrupted(self, job: Job, attempt: Attempt | None) -> StepResult:
@@ -109,11 +107,14 @@ class Submitter:
         batch = await self._batch_store.get(job.id)
         offer = self._catalogue.find_offer(attempt.provider, job.request.model)
         if len(batch) == 1:
-            return await self._persist(job, await self._find(job, attempt, offer))
+            known = None if attempt.handle is None else Pending(handle=attempt.handle, running=False)
+            return await self._persist(job, known or await self._find(job, attempt, offer))
+        results: list[CallResult] = []
         for call in batch:
             if not has_reply(call):
-                await self._record(job, call, await self._find(job, call, offer))
-        return await self._settle(job, batch)
+                results.append(await self._find(job, call, offer))
+                await self._record(job, call, results[-1])
+        return await self._settle(job, results)
 
     async def _find(self, job: Job, call: Attempt, offer: Offer | None) -> CallResult:
         return await self._sender.find(job, call, offer, has_callback=call.webhook_hash is not None)
@@ -145,9 +146,8 @@ class Submitter:
                 accepted = await self._until_persisted(lambda: self._job_store.mark_accepted(job, answer))
                 return StepResult(job=accepted, next_step_in=self._config.poll_floor)
             case Finished():
-                kept = await self._until_persisted(lambda: self._results.keep(answer))
                 return StepResult(
-                    job=await self._until_persisted(lambda: self._job_store.mark_storing(job, kept)),
+                    job=await self._until_persisted(lambda: self._job_store.mark_storing(job, answer)),
                     next_step_in=0.0,
                 )
             case Failed():
@@ -159,8 +159,10 @@ class Submitter:
     async def _submit_batch(self, claim: Claim, epochs: SubmitEpochs | None) -> StepResult:
         """Send all calls of a job at once, and those refused for a moment again."""
         job, calls = claim.job, list(claim.calls)
+        every: list[CallResult] = []
         for tries in range(1, _TRIES_OF_PART + 1):
-            results = await asyncio.gather(*(self._submit_call(job, each, claim.offer, epochs) for each in calls))
+            results = await _all(self._submit_call(job, each, claim.offer, epochs) for each in calls)
+            every += results
             refused = [
                 (call, result)
                 for call, result in zip(calls, results, strict=True)
@@ -175,14 +177,35 @@ class Submitter:
                 break
             await self._clock.wait(asyncio.Event(), pause)
             calls = [await self._repeat(job, call) for call, _ in refused]
-        return await self._settle(job, batch)
+        return await self._settle(job, every)
 
     async def _submit_call(self, job: Job, call: ClaimedCall, offer: Offer, epochs: SubmitEpochs | None) -> CallResult:
-        result = await self._sender.send(job, call, offer, epochs)
+        result = await self._keep(await self._sender.send(job, call, offer, epochs))
         if isinstance(result, Failed):
             log_failure(job, result)
-        await self._record(job, call.attempt, result)
+        try:
+            await self._record(job, call.attempt, result)
+        except StaleJobError:
+            await self._record_late(call.attempt, result)
+            raise
         return result
+
+    async def _keep(self, result: CallResult) -> CallResult:
+        """Write the images of an answer to the disk."""
+        if isinstance(result, Finished):
+            answer = result
+            return await self._until_persisted(lambda: self._results.keep(answer))
+        return result
+
+    async def _record_late(self, call: Attempt, result: CallResult) -> None:
+        """Record an answer that only this worker has; another one took the job over."""
+        if not isinstance(result, Pending | Finished | Failed):
+            return
+        answer = result
+        is_needed = await self._until_persisted(lambda: self._job_store.record_late_answer(call, answer))
+        _log.warning("submit.answered_late", job=call.job_id, provider=call.provider, needed=is_needed)
+        if isinstance(answer, Finished) and not is_needed:
+            await self._results.drop(answer.image_urls)
 
     async def _record(self, job: Job, call: Attempt, result: CallResult) -> None:
         """Store the result of one of several calls."""
@@ -192,8 +215,6 @@ class Submitter:
                 reply = Failed(kind=FaultKind.REPLY_LOST)
             case LostReply():
                 reply = None
-            case Finished():
-                reply = await self._until_persisted(lambda: self._results.keep(result))
             case _:
                 reply = result
         jitter = self._random.random()
@@ -203,10 +224,10 @@ class Submitter:
         again = await self._until_persisted(lambda: self._batch_store.repeat(job, call.attempt))
         return ClaimedCall(attempt=again)
 
-    async def _settle(self, job: Job, batch: Sequence[Attempt]) -> StepResult:
+    async def _settle(self, job: Job, results: Sequence[CallResult]) -> StepResult:
         """Move a job on once each of its calls has a reply."""
-        has_callback = any(call.webhook_hash for call in batch)
-        settled = await self._until_persisted(lambda: self._batch_store.settle(job, has_callback=has_callback))
+        may_come = any(isinstance(result, LostReply) and result.may_come for result in results)
+        settled = await self._until_persisted(lambda: self._batch_store.settle(job, has_callback=may_come))
         if settled.state.ended:
             return StepResult(job=settled)
         pause = self._config.poll_floor if settled.state in (State.QUEUED, State.RUNNING) else 0.0
@@ -227,3 +248,10 @@ class Submitter:
                 _log.exception("submit.not_written", pause=pause)
             await self._clock.wait(asyncio.Event(), pause)
             pause = min(2 * pause, _LONGEST_PERSIST_PAUSE_SECONDS)
+
+
+async def _all(steps: Iterable[Awaitable[_Result]]) -> list[_Result]:
+    """Return all results; if one step failed, raise its error once all have ended."""
+    tasks = [asyncio.ensure_future(step) for step in steps]
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return [task.result() for task in tasks]

@@ -110,6 +110,58 @@ async def test_lost_call_without_a_match_is_given_up_once(
         assert await read_budget(harness) == (0, 0, job.price)
 
 
+async def test_lost_calls_of_one_job_are_found_in_the_history(
+    database: Database, tmp_path: Path, fal: FalServer, clock: ManualClock
+) -> None:
+    """FLUX.2 is one picture a call, each with a seed of its own."""
+    async with studio_of_fal(database, tmp_path, fal, clock) as harness:
+        fal.faults.play("reply_lost", times=2)
+        job = await harness.create_job(request=make_request(model="flux-2-pro", images=2))
+        await harness.wait_for_state(job.id, State.UNKNOWN)
+        for made in fal.jobs:
+            fal.finish(made)
+        done = await harness.wait_for_state(job.id, State.DONE, step=5)
+
+        assert (done.charged, done.fault) == (job.price, None)
+        assert len(await read_images(harness, job)) == 2
+        assert len(fal.jobs) == 2
+        assert await read_budget(harness) == (0, job.price, 0)
+        assert await harness.run_audit() == []
+
+
+async def test_lost_calls_of_one_job_without_a_match_are_given_up_once(
+    database: Database, tmp_path: Path, fal: FalServer, clock: ManualClock
+) -> None:
+    async with studio_of_fal(database, tmp_path, fal, clock) as harness:
+        fal.faults.play("reply_lost", times=2)
+        job = await harness.create_job(request=make_request(model="flux-2-pro", images=2))
+        lost = await harness.wait_for_state(job.id, State.FAILED, step=30)
+
+        assert (lost.fault, lost.charged) == (FaultKind.REPLY_LOST, 0)
+        assert len(fal.jobs) == 2
+        assert await read_budget(harness) == (0, 0, job.price)
+
+
+@pytest.mark.parametrize(("model", "images"), [("nano-banana-pro", 1), ("flux-2-pro", 2)])
+async def test_black_pictures_are_the_operators_cost(
+    database: Database, tmp_path: Path, fal: FalServer, clock: ManualClock, model: str, images: int
+) -> None:
+    """They are billed like any others, and members pay nothing."""
+    clock.advance(250 * 24 * 3600)  # to a day with list prices
+    async with studio_of_fal(database, tmp_path, fal, clock) as harness:
+        fal.faults.play("refused_output", times=images)
+        job = await harness.create_job(request=make_request(model=model, images=images))
+        await harness.wait_for_state(job.id, State.QUEUED)
+        for made in fal.jobs:
+            fal.finish(made)
+        failed = await harness.wait_for_state(job.id, State.FAILED, step=5)
+
+        assert (failed.fault, failed.charged) == (FaultKind.CONTENT, 0)
+        assert len(fal.billed) == images
+        assert await read_budget(harness) == (0, 0, job.price)
+        assert await harness.run_audit() == []
+
+
 async def test_call_of_ended_process_is_found_by_the_next(
     database: Database, tmp_path: Path, fal: FalServer, clock: ManualClock
 ) -> None:

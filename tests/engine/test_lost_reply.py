@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, select
@@ -15,7 +16,7 @@ from bot.domain.jobs import InteractionContext, Job, Outcome, State
 from bot.engine.callback_urls import hash_token
 from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
-from bot.providers.base import Failed
+from bot.providers.base import Failed, Pending
 from bot.providers.skillboss import SkillBoss
 from bot.services.job_snapshots import JobSnapshotService
 from db.database import Database
@@ -454,14 +455,14 @@ async def test_failing_reconciliation_does_not_block_others(
         for made in harness.server.jobs:
             harness.server.finish(made)
         broken = late[0].id
-        get = harness.job_store.get
+        finish = harness.reconciliations.finish
 
-        async def breaks(job_id: str) -> object:
-            if job_id == broken:
+        async def breaks(job: Job, *arguments: Any, **options: Any) -> None:
+            if job.id == broken:
                 raise LookupError("a fault of ours")
-            return await get(job_id)
+            await finish(job, *arguments, **options)
 
-        monkeypatch.setattr(harness.job_store, "get", breaks)
+        monkeypatch.setattr(harness.reconciliations, "finish", breaks)
         for job in late[1:]:
             await _until_pictures(harness, job)
         assert await read_images(harness, late[0]) == ()
@@ -583,7 +584,8 @@ async def test_kept_hold_ends_soon_after_a_late_reply_in_another_process(databas
             await database.write(ending(harness.ledger, job, now, at_risk=12))
         kept = await lose_reply(harness)
         await harness.settle()
-        await harness.job_store.record_late_handle(await harness.read_job(kept.id), harness.server.finish().id)
+        late_answer = Pending(handle=harness.server.finish().id, running=False)
+        assert await harness.job_store.record_late_answer(await harness.read_attempt(kept.id), late_answer)
         late = harness.clock.now()
         done = await harness.wait_for_state(kept.id, State.DONE, step=30)
         assert done.charged == 12

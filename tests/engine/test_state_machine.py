@@ -353,7 +353,7 @@ class JobMachine(RuleBasedStateMachine):
         before = self.count_images(job)
         late = [make_image(job, position=position) for position in range(count)]
         for _ in range(1 + again):
-            self.do(self.reconciliations.finish(job, late, in_credits(10)))
+            self.do(self.reconciliations.finish(job, late))
         may_come = job.state in (State.FAILED, State.LOST) and not before
         assert self.count_images(job) == (len(late) if may_come else before)
 
