@@ -9,6 +9,9 @@ providers' billing, the cards and the log are compared.
     transitions.py     rounds with a strike at one transition each
     fault_injector.py  middleware of the fakes: watches requests and strikes
     webhook_proxy.py   forwards the providers' webhooks to the bot, observed as well
+    studios.py         other providers of the bot: their settings, requests, named cases and strikes
+    call_invariants.py names the broken promises about their paid calls
+    database_lock.py   lets the bot read, and write nothing
     runner.py          plays a round: strike, restart, wait for the end
     observations.py    reads database, providers, Discord and log after a round
     invariants.py      names the broken promises

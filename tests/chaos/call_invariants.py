@@ -39,7 +39,7 @@ def call_faults(record: RequestRecord) -> Iterator[str]:
             yield from (f"{name}: {line}" for line in _end_faults(record, job, answered=answered))
 
 
-def purchases(record: RequestRecord) -> Counter[str]:
+def purchases(record: RequestRecord) -> Counter[Purchase]:
     """Return the ends of a request's billed pictures."""
     if not record.jobs:
         return Counter()

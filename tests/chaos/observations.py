@@ -16,7 +16,7 @@ from db.audit import audit
 from db.database import Database
 from db.tables import accounts, attempts, jobs, pictures, risks
 from sandbox.discord import Invocation, Message, buttons, media, text
-from sandbox.providers import ImageApiServer, Job, State, read_mark
+from sandbox.providers import ComfyServer, ImageApiServer, Job, State, read_mark
 from tests.chaos.scenario import PlannedRequest
 from tests.chaos.studios import KEY, Studio, digests
 from tests.end_to_end.system_harness import REVE2IMG_KEY, SKILLBOSS_KEY, TOKEN, SystemHarness
@@ -222,7 +222,7 @@ class RoundObserver:
             AcceptedSubmit(
                 provider=name,
                 state=job.state,
-                billed=any(charge.job_id == job.id for charge in self._servers[name].billed),
+                billed=_is_billed(self._servers[name], job),
                 images=job.request.images,
                 is_free=self._studio is not None and self._studio.is_free,
             )
@@ -281,6 +281,13 @@ class RoundObserver:
             *(("a prompt's end", each.planned.mark) for each in placed),
             *(("an interaction's token", each.invocation.interaction.token) for each in placed),
         ]
+
+
+def _is_billed(server: ImageApiServer, job: Job) -> bool:
+    """Return whether a job has a charge; a program's restart forgets it."""
+    if isinstance(server, ComfyServer) and job.id not in server.prompts:
+        return False
+    return any(charge.job_id == job.id for charge in server.billed)
 
 
 def _stack_summary(line: str) -> str:

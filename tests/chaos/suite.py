@@ -4,6 +4,7 @@ A system with a broken promise is closed and kept.
 """
 
 import asyncio
+import contextlib
 import json
 import shutil
 import time
@@ -59,13 +60,18 @@ async def run(
     parallel: int = 2,
     webhooks: bool = False,
     studio: Studio | None = None,
+    launch: Launch | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> SuiteResult:
-    """Run all scenarios on `parallel` systems below `folder`."""
+    """Run all scenarios on `parallel` systems below `folder`.
+
+    `launch` starts the bots; the default is a fork server of its own.
+    """
     suite_result, began = SuiteResult(), time.monotonic()
     waiting = iter(scenarios)
-    with ForkServer() as fork_server:
-        systems = _Systems(folder, launch=fork_server.launch, database=database, webhooks=webhooks, studio=studio)
+    with contextlib.ExitStack() as stack:
+        launch = launch or stack.enter_context(ForkServer()).launch
+        systems = _Systems(folder, launch=launch, database=database, webhooks=webhooks, studio=studio)
         try:
             async with asyncio.TaskGroup() as group:
                 reporting = group.create_task(_report_progress(suite_result, say))
