@@ -125,7 +125,7 @@ class JobStore:
         return await self._database.write(write)
 
     async def record_late_answer(self, call: Attempt, answer: Pending | Finished | Failed) -> bool:
-        """Record the answer to a call whose job another worker took over.
+        """Record a call's answer after another worker took over its job.
 
         The job goes on with it; if it was given up, its images are free. Return False if nobody needs the answer.
         """

@@ -24,7 +24,7 @@ _End = Finished | Failed | Cancelled | ProviderError
 
 
 class JobReconciler:
-    """Learns what became of the calls of ended jobs."""
+    """Learns the ends of the calls of ended jobs."""
 
     def __init__(
         self,

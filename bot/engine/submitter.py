@@ -198,7 +198,10 @@ class Submitter:
         return result
 
     async def _record_late(self, call: Attempt, result: CallResult) -> None:
-        """Record an answer that only this worker has; another one took the job over."""
+        """Record an answer after another worker took over the job.
+
+        It exists in this process alone.
+        """
         if not isinstance(result, Pending | Finished | Failed):
             return
         answer = result
@@ -251,7 +254,7 @@ class Submitter:
 
 
 async def _all(steps: Iterable[Awaitable[_Result]]) -> list[_Result]:
-    """Return all results; if one step failed, raise its error once all have ended."""
+    """Return all results, or raise the first error once all steps ended."""
     tasks = [asyncio.ensure_future(step) for step in steps]
     await asyncio.gather(*tasks, return_exceptions=True)
     return [task.result() for task in tasks]

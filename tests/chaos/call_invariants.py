@@ -1,4 +1,4 @@
-"""The promises about paid calls: what was bought, and for which picture."""
+"""The promises about paid calls: purchases, pictures and charges."""
 
 from collections import Counter
 from collections.abc import Iterator

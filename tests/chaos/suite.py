@@ -65,7 +65,7 @@ async def run(
 ) -> SuiteResult:
     """Run all scenarios on `parallel` systems below `folder`.
 
-    `launch` starts the bots; the default is a fork server of its own.
+    `launch` starts the bots; the default is a new fork server.
     """
     suite_result, began = SuiteResult(), time.monotonic()
     waiting = iter(scenarios)

@@ -31,7 +31,7 @@ async def run_studio(studio: Studio, folder: Path, fork_server: ForkServer, data
 
 @pytest.mark.timeout(600)
 async def test_kill_at_paid_calls_keeps_promises(tmp_path: Path) -> None:
-    """While calls are open, before their images are recorded, and after replies."""
+    """During calls, before the record of their images, and after replies."""
     with ForkServer() as fork_server:
         results = await asyncio.gather(
             *(run_studio(each, tmp_path, fork_server, "sqlite") for each in STUDIOS.values())

@@ -1,4 +1,4 @@
-"""Answers of calls whose worker lost its lease while they were open."""
+"""Answers to calls that were open at the end of their worker's lease."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -34,7 +34,7 @@ async def gemini() -> AsyncIterator[GeminiServer]:
 
 @pytest.fixture
 async def bfl() -> AsyncIterator[BflServer]:
-    """Yield the fake of a provider with one picture a call; the test starts it."""
+    """Yield a fake with one picture a call, not started."""
     server = BflServer(key="key", latency=MANUAL)
     yield server
     await server.close()
@@ -55,7 +55,7 @@ def hold_submits(replies: asyncio.Event) -> Middleware:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A worker whose clock stands still, and its successor."""
+    """A worker with a standing clock, and its successor."""
 
     late: EngineHarness
     successor: EngineHarness
@@ -103,7 +103,7 @@ def keys_of(server: ImageApiServer) -> Mapping[str, Any]:
 
 
 def kept_files(folder: Path) -> list[Path]:
-    """Return the files of answers whose images are not stored."""
+    """Return the files of answers without stored images."""
     return list((folder / "pictures" / "inline").glob("*"))
 
 

@@ -113,7 +113,7 @@ async def test_lost_call_without_a_match_is_given_up_once(
 async def test_lost_calls_of_one_job_are_found_in_the_history(
     database: Database, tmp_path: Path, fal: FalServer, clock: ManualClock
 ) -> None:
-    """FLUX.2 is one picture a call, each with a seed of its own."""
+    """FLUX.2 is one picture a call, each with a separate seed."""
     async with studio_of_fal(database, tmp_path, fal, clock) as harness:
         fal.faults.play("reply_lost", times=2)
         job = await harness.create_job(request=make_request(model="flux-2-pro", images=2))
